@@ -1,0 +1,113 @@
+//! Interior state with one way in, so that no borrow of it outlives a closure.
+//!
+//! A guard that lives as long as its scope (`while let`, `if let`, `match`) is how foreign code ends
+//! up running under a borrow. A closure has an end that can be seen. What it leaves out: sharing
+//! between threads, and shared borrows.
+
+use std::cell::RefCell;
+use std::fmt;
+
+/// A cell whose only access is a closure: `cell.with(|state| ..)`.
+///
+/// The rule for its users: change the state inside, hand what is left over out as the closure's
+/// result, and call or drop foreign code (callbacks, wakers, owners of bytes, results) afterwards.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::WithCell;
+///
+/// let jobs: WithCell<Vec<Box<dyn FnOnce()>>> = WithCell::new(vec![Box::new(|| ())]);
+/// let job = jobs.with(Vec::pop); // released here
+/// if let Some(job) = job {
+///     job(); // and may use `jobs`
+/// }
+/// assert!(jobs.take().is_empty());
+/// ```
+#[derive(Default)]
+pub struct WithCell<T>(RefCell<T>);
+
+impl<T> WithCell<T> {
+    /// Makes a cell that holds `value`.
+    pub const fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    /// Calls `change` with the state and returns what it returns.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is called from within another `with` of the same cell: foreign code ran where
+    /// none may.
+    #[track_caller]
+    pub fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let Ok(mut state) = self.0.try_borrow_mut() else {
+            panic!("a WithCell was entered again from within its own `with`");
+        };
+        change(&mut state)
+    }
+
+    /// Puts `value` in and returns what was there.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`with`](Self::with) does.
+    #[track_caller]
+    pub fn replace(&self, value: T) -> T {
+        self.with(|state| std::mem::replace(state, value))
+    }
+
+    /// Returns what is there and leaves the default.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`with`](Self::with) does.
+    #[track_caller]
+    pub fn take(&self) -> T
+    where
+        T: Default,
+    {
+        self.with(std::mem::take)
+    }
+
+    /// Returns the state of a cell that is needed no more.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+/// Says only that it is a cell: printing the state would run foreign code under the borrow.
+impl<T> fmt::Debug for WithCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithCell").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_changes_replace_and_take_return_what_was_there() {
+        let cell = WithCell::new(1);
+        cell.with(|n| *n += 1);
+        assert_eq!(cell.replace(5), 2);
+        assert_eq!(cell.take(), 5);
+        assert_eq!(cell.into_inner(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "entered again")]
+    fn entering_again_is_a_bug_that_says_so() {
+        let cell = WithCell::new(1);
+        cell.with(|_| cell.with(|_| ()));
+    }
+
+    #[test]
+    fn a_panic_inside_leaves_the_cell_usable() {
+        let cell = WithCell::new(1);
+        let inside = std::panic::AssertUnwindSafe(|| cell.with(|_| panic!("inside")));
+        assert!(std::panic::catch_unwind(inside).is_err());
+        assert_eq!(cell.take(), 1);
+    }
+}

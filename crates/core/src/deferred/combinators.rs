@@ -1,0 +1,130 @@
+//! The links of a chain. Each consumes a `Deferred` and gives the next.
+
+use super::{Deferred, Failed, IntoDeferred, Promise};
+use std::fmt::Debug;
+
+impl<T: 'static, E: 'static> Deferred<T, E> {
+    /// Changes the value; failures pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Deferred;
+    ///
+    /// let text = Deferred::<_, String>::ready(Ok(7)).map(|n| n.to_string());
+    /// assert_eq!(text.try_take(), Some(Ok("7".to_owned())));
+    /// ```
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn map<U: 'static>(self, call: impl FnOnce(T) -> U + 'static) -> Deferred<U, E>
+    where
+        E: Debug,
+    {
+        self.link(|result, promise| promise.settle(result.map(call)))
+    }
+
+    /// Changes the error; values and other failures pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::{Deferred, Failed};
+    ///
+    /// let length = Deferred::<(), _>::ready(Err("bad")).map_err(str::len);
+    /// assert_eq!(length.try_take(), Some(Err(Failed::Error(3))));
+    /// ```
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn map_err<F: Debug + 'static>(
+        self,
+        call: impl FnOnce(E) -> F + 'static,
+    ) -> Deferred<T, F> {
+        self.link(|result, promise| promise.settle(result.map_err(|failed| failed.map(call))))
+    }
+
+    /// Goes on with the value, to a `Result` or to another `Deferred`; failures pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::{Deferred, Failed};
+    ///
+    /// let number = Deferred::ready(Ok("x")).and_then(|text| text.parse::<i32>());
+    /// assert!(matches!(number.try_take(), Some(Err(Failed::Error(_)))));
+    /// ```
+    #[doc(alias = "addCallback")]
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn and_then<R>(self, call: impl FnOnce(T) -> R + 'static) -> Deferred<R::Value, E>
+    where
+        R: IntoDeferred<Error = E>,
+        E: Debug,
+    {
+        self.link(|result, promise| match result {
+            Ok(value) => call(value).give_to(promise),
+            Err(failed) => promise.settle(Err(failed)),
+        })
+    }
+
+    /// Goes on with the error, to a `Result` or to another `Deferred`.
+    ///
+    /// Values pass, and so do [`Failed::Cancelled`], [`Failed::TimedOut`] and
+    /// [`Failed::Abandoned`]: [`then`](Self::then) sees those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Deferred;
+    ///
+    /// let mended = Deferred::ready(Err("bad")).or_else(|_| Ok::<_, String>(0));
+    /// assert_eq!(mended.try_take(), Some(Ok(0)));
+    /// ```
+    #[doc(alias = "addErrback")]
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn or_else<R>(self, call: impl FnOnce(E) -> R + 'static) -> Deferred<T, R::Error>
+    where
+        R: IntoDeferred<Value = T>,
+    {
+        self.link(|result, promise| match result {
+            Ok(value) => promise.settle(Ok(value)),
+            Err(Failed::Error(error)) => call(error).give_to(promise),
+            Err(Failed::Cancelled) => promise.settle(Err(Failed::Cancelled)),
+            Err(Failed::TimedOut) => promise.settle(Err(Failed::TimedOut)),
+            Err(Failed::Abandoned) => promise.settle(Err(Failed::Abandoned)),
+        })
+    }
+
+    /// Goes on with whatever it ended with, to a `Result` or to another `Deferred`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::{Deferred, Failed};
+    ///
+    /// let (promise, deferred) = Deferred::<i32, String>::new();
+    /// let deferred = deferred.then(|result| match result {
+    ///     Err(Failed::Abandoned) => Ok(0),
+    ///     Err(failed) => Err(failed.to_string()),
+    ///     Ok(n) => Ok(n),
+    /// });
+    /// drop(promise);
+    /// assert_eq!(deferred.try_take(), Some(Ok(0)));
+    /// ```
+    #[doc(alias = "addCallbacks")]
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn then<R>(
+        self,
+        call: impl FnOnce(Result<T, Failed<E>>) -> R + 'static,
+    ) -> Deferred<R::Value, R::Error>
+    where
+        R: IntoDeferred,
+    {
+        self.link(|result, promise| call(result).give_to(promise))
+    }
+
+    fn link<U: 'static, F: Debug + 'static>(
+        self,
+        call: impl FnOnce(Result<T, Failed<E>>, Promise<U, F>) + 'static,
+    ) -> Deferred<U, F> {
+        let (promise, next) = Deferred::linked(Some(self.upstream()));
+        self.done(move |result| call(result, promise));
+        next
+    }
+}

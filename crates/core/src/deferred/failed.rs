@@ -1,0 +1,104 @@
+//! The ways in which a deferred result can fail.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why a [`Deferred`](super::Deferred) has no value.
+///
+/// It prints as its error does, and its source is that error's source: it adds no layer of its own.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::Failed;
+///
+/// assert_eq!(Failed::Error("no such file").to_string(), "no such file");
+/// assert_eq!(Failed::Error(5).error(), Some(5));
+/// assert_eq!(Failed::<i32>::TimedOut.error(), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failed<E> {
+    /// The promise was completed with an error.
+    Error(E),
+    /// It was cancelled.
+    Cancelled,
+    /// The time given to [`Deferred::timeout`](super::Deferred::timeout) passed.
+    TimedOut,
+    /// The promise was dropped without a result, or the result was taken before.
+    Abandoned,
+}
+
+impl<E> Failed<E> {
+    /// Returns the error, if it failed with one.
+    pub fn error(self) -> Option<E> {
+        match self {
+            Self::Error(error) => Some(error),
+            Self::Cancelled | Self::TimedOut | Self::Abandoned => None,
+        }
+    }
+
+    /// Converts the error, if it failed with one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Failed;
+    ///
+    /// assert_eq!(Failed::Error("12").map(str::len), Failed::Error(2));
+    /// assert_eq!(Failed::<&str>::Cancelled.map(str::len), Failed::Cancelled);
+    /// ```
+    pub fn map<F>(self, convert: impl FnOnce(E) -> F) -> Failed<F> {
+        match self {
+            Self::Error(error) => Failed::Error(convert(error)),
+            Self::Cancelled => Failed::Cancelled,
+            Self::TimedOut => Failed::TimedOut,
+            Self::Abandoned => Failed::Abandoned,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Abandoned => f.write_str("abandoned: the promise was dropped without a result"),
+        }
+    }
+}
+
+impl<E: Error> Error for Failed<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => error.source(),
+            Self::Cancelled | Self::TimedOut | Self::Abandoned => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_prints_as_its_error_and_adds_no_source() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::num::ParseIntError);
+
+        let failed = Failed::Error(Outer("x".parse::<i32>().unwrap_err()));
+        assert_eq!(failed.to_string(), "outer");
+        assert_eq!(failed.source().unwrap().to_string(), "invalid digit found in string");
+        assert!(Failed::<Outer>::TimedOut.source().is_none());
+    }
+
+    #[test]
+    fn the_others_say_what_happened() {
+        let texts = [Failed::<String>::Cancelled, Failed::TimedOut, Failed::Abandoned]
+            .map(|failed| failed.to_string());
+        let abandoned = "abandoned: the promise was dropped without a result";
+        assert_eq!(texts, ["cancelled", "timed out", abandoned]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Several deferred results as one.
+
+use super::{Deferred, Failed, OnCancel, Promise};
+use crate::WithCell;
+use std::fmt::Debug;
+use std::rc::Rc;
+
+/// Waits for all: the values in the order of the deferreds, or the first failure.
+///
+/// On a failure, and if the result is dropped or cancelled, those without a result are cancelled;
+/// further errors are dropped without a report. Of none, the result is an empty vector, at once.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::{Deferred, gather};
+///
+/// let all = gather([1, 2, 3].map(|n| Deferred::<_, String>::ready(Ok(n * 10))));
+/// assert_eq!(all.try_take(), Some(Ok(vec![10, 20, 30])));
+/// ```
+#[doc(alias = "gatherResults")]
+pub fn gather<T: 'static, E: Debug + 'static>(
+    all: impl IntoIterator<Item = Deferred<T, E>>,
+) -> Deferred<Vec<T>, E> {
+    struct Values<T> {
+        values: Vec<Option<T>>,
+        missing: usize,
+    }
+    let all: Vec<_> = all.into_iter().collect();
+    let (race, gathered) = Race::new(&all);
+    if all.is_empty() {
+        race.promise.complete(Ok(Vec::new()));
+        return gathered;
+    }
+    let values = all.iter().map(|_| None).collect();
+    let values = Rc::new(WithCell::new(Values { values, missing: all.len() }));
+    for (index, one) in all.into_iter().enumerate() {
+        let race = Rc::clone(&race);
+        let values = Rc::clone(&values);
+        one.done(move |result| match result {
+            Ok(value) => {
+                // Each index comes once, so that nothing is replaced, and dropped, in the cell.
+                let complete = values.with(|state| {
+                    state.values[index] = Some(value);
+                    state.missing -= 1;
+                    (state.missing == 0).then(|| std::mem::take(&mut state.values))
+                });
+                if let Some(values) = complete {
+                    race.promise.complete(Ok(values.into_iter().flatten().collect()));
+                }
+            }
+            Err(failed) => race.end(Err(failed)),
+        });
+    }
+    gathered
+}
+
+/// Waits for the first result, value or failure; a value comes with its index.
+///
+/// The others are cancelled, also if the result is dropped or cancelled; their errors are dropped
+/// without a report. Of none, the result is [`Failed::Abandoned`].
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::{Deferred, first_of};
+///
+/// let (slow, first) = Deferred::<_, String>::new();
+/// let (fast, second) = Deferred::new();
+/// let winner = first_of([first, second]);
+/// fast.complete(Ok("fast"));
+/// assert_eq!(winner.try_take(), Some(Ok((1, "fast"))));
+/// assert!(slow.is_cancelled());
+/// ```
+#[doc(alias = "DeferredList")]
+pub fn first_of<T: 'static, E: Debug + 'static>(
+    all: impl IntoIterator<Item = Deferred<T, E>>,
+) -> Deferred<(usize, T), E> {
+    let all: Vec<_> = all.into_iter().collect();
+    let (race, first) = Race::new(&all);
+    for (index, one) in all.into_iter().enumerate() {
+        let race = Rc::clone(&race);
+        one.done(move |result| race.end(result.map(|value| (index, value))));
+    }
+    first
+}
+
+/// One result for many producers, of which the rest can be cancelled.
+struct Race<U: 'static, E: 'static> {
+    promise: Promise<U, E>,
+    /// Weak: the producers' callbacks own the race.
+    others: Rc<WithCell<Vec<OnCancel>>>,
+}
+
+impl<U: 'static, E: Debug + 'static> Race<U, E> {
+    fn new<T: 'static>(all: &[Deferred<T, E>]) -> (Rc<Self>, Deferred<U, E>) {
+        let (promise, result) = Deferred::new();
+        let others = Rc::new(WithCell::new(all.iter().map(Deferred::upstream).collect()));
+        let cancelled = Rc::clone(&others);
+        promise.on_cancel(move || cancel_all(&cancelled));
+        (Rc::new(Self { promise, others }), result)
+    }
+
+    /// Settles it and cancels the rest. The second time there is nothing left to do.
+    fn end(&self, result: Result<U, Failed<E>>) {
+        cancel_all(&self.others);
+        self.promise.settle(result);
+    }
+}
+
+fn cancel_all(others: &WithCell<Vec<OnCancel>>) {
+    for other in others.take() {
+        other.go();
+    }
+}

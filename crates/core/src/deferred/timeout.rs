@@ -1,0 +1,64 @@
+//! A bound on how long a result is waited for.
+
+use super::{Deferred, Failed};
+use crate::{Clock, current_clock};
+use std::fmt::Debug;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
+    /// Waits at most `after`, by this thread's clock.
+    ///
+    /// When the time has passed, what is waited for is cancelled and the result is
+    /// [`Failed::TimedOut`]. `Duration::ZERO` is over at the clock's next chance to make a call.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the thread has no clock, which is: if no reactor lives on it
+    /// ([`current_clock`]).
+    ///
+    /// # Examples
+    ///
+    /// See [`set_current_clock`](crate::set_current_clock).
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    #[track_caller]
+    pub fn timeout(self, after: Duration) -> Self {
+        let clock = current_clock().expect("a timeout needs a reactor, or a clock, on its thread");
+        self.timeout_on(after, &*clock)
+    }
+
+    /// Waits at most `after`, by `clock`; see [`timeout`](Self::timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::{Deferred, Failed, FakeClock};
+    /// use std::time::Duration;
+    ///
+    /// let clock = FakeClock::new();
+    /// let (promise, deferred) = Deferred::<i32, String>::new();
+    /// let deferred = deferred.timeout_on(Duration::from_secs(1), &clock);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(promise.is_cancelled());
+    /// assert_eq!(deferred.try_take(), Some(Err(Failed::TimedOut)));
+    /// ```
+    #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
+    pub fn timeout_on(self, after: Duration, clock: &dyn Clock) -> Self {
+        let (promise, bounded) = Self::linked(Some(self.upstream()));
+        let promise = Rc::new(promise);
+        let late = Rc::clone(&promise);
+        let upstream = self.upstream();
+        let timer = clock.schedule(
+            after,
+            Box::new(move || {
+                upstream.go();
+                late.settle(Err(Failed::TimedOut));
+            }),
+        );
+        self.done(move |result| {
+            drop(timer);
+            promise.settle(result);
+        });
+        bounded
+    }
+}

@@ -1,0 +1,81 @@
+//! Chunks on their way out of a write queue.
+//!
+//! Dropping a [`Bytes`] can run foreign code (`Bytes::from_owner`), so a queue behind a borrow never
+//! drops one itself: it hands over what it has done with.
+
+use bytes::Bytes;
+use std::{iter, option, vec};
+
+/// Chunks that a queue has done with, to be dropped where nothing is borrowed.
+///
+/// The first chunk costs no allocation.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::{IntoBytes, WithCell, WriteQueue};
+///
+/// let queue = WithCell::new(WriteQueue::new());
+/// queue.with(|queue| queue.on_write("abc".into_bytes()))?;
+/// let spent = queue.with(|queue| queue.on_written(3));
+/// drop(spent); // the queue is not borrowed here
+/// # Ok::<(), procession_core::WriteError>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "drop it where nothing is borrowed: chunks may run foreign destructors"]
+pub struct Spent {
+    first: Option<Bytes>,
+    more: Vec<Bytes>,
+}
+
+impl Spent {
+    /// Makes an empty one.
+    pub const fn new() -> Self {
+        Self { first: None, more: Vec::new() }
+    }
+
+    /// Says whether there is nothing to drop.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl Extend<Bytes> for Spent {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, chunks: I) {
+        for chunk in chunks {
+            if self.first.is_none() {
+                self.first = Some(chunk);
+            } else {
+                self.more.push(chunk);
+            }
+        }
+    }
+}
+
+impl IntoIterator for Spent {
+    type Item = Bytes;
+    type IntoIter = iter::Chain<option::IntoIter<Bytes>, vec::IntoIter<Bytes>>;
+
+    /// The chunks in their order, so that one `Spent` can extend another.
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_chunk_needs_no_vector_and_order_is_kept() {
+        let mut spent = Spent::new();
+        assert!(spent.is_empty());
+        spent.extend([Bytes::from_static(b"a")]);
+        assert_eq!(spent.more.capacity(), 0);
+        let mut other = Spent::new();
+        other.extend([Bytes::from_static(b"b"), Bytes::from_static(b"c")]);
+        spent.extend(other);
+        assert!(!spent.is_empty());
+        assert!(spent.into_iter().eq(["a", "b", "c"]));
+    }
+}

@@ -1,0 +1,64 @@
+//! The ways in which queueing data for a descriptor can fail.
+
+use std::io;
+
+/// Why data was not queued.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::WriteError;
+/// use std::io;
+///
+/// assert_eq!(WriteError::Closed.to_string(), "the descriptor is closed for writing");
+/// assert_eq!(io::Error::from(WriteError::Closed).kind(), io::ErrorKind::BrokenPipe);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The descriptor is closed, or was told to close and its last flush has begun.
+    #[error("the descriptor is closed for writing")]
+    Closed,
+    /// The parent only reads this descriptor.
+    #[error("the descriptor is only read by the parent")]
+    NotWritable,
+    /// There is no descriptor of this number.
+    #[error("the child has no such descriptor")]
+    UnknownFd,
+    /// The data would make the queue longer than its hard limit; none of it was queued.
+    #[error("the write queue is full")]
+    BufferFull,
+}
+
+/// Keeps the nearest kind: `BrokenPipe`, `InvalidInput` (for both numbers that cannot be written
+/// to), `WouldBlock`.
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> Self {
+        let kind = match error {
+            WriteError::Closed => io::ErrorKind::BrokenPipe,
+            WriteError::NotWritable | WriteError::UnknownFd => io::ErrorKind::InvalidInput,
+            WriteError::BufferFull => io::ErrorKind::WouldBlock,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_io_error_keeps_kind_and_text() {
+        let kinds = [
+            (WriteError::Closed, io::ErrorKind::BrokenPipe),
+            (WriteError::NotWritable, io::ErrorKind::InvalidInput),
+            (WriteError::UnknownFd, io::ErrorKind::InvalidInput),
+            (WriteError::BufferFull, io::ErrorKind::WouldBlock),
+        ];
+        for (error, kind) in kinds {
+            let io_error = io::Error::from(error);
+            assert_eq!(io_error.kind(), kind);
+            assert_eq!(io_error.to_string(), error.to_string());
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The write queue, a pure core: chunks in, slices out, water marks, close after flush, abort.
+//!
+//! It knows no descriptor and makes no system call. See [`WriteQueue`] for the model.
+
+use crate::{Spent, WriteError};
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::mem;
+
+/// A crossing of a water mark, to be told to whoever writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mark {
+    /// The queue rose above its high mark; not said again before it was drained.
+    Full,
+    /// The queue fell to its low mark or below after having been above it, full or not.
+    Drained,
+}
+
+/// Bytes that wait for a descriptor to take them.
+///
+/// # Model
+///
+/// Inputs: [`on_write`](Self::on_write) queues, [`on_written`](Self::on_written) says how much the
+/// descriptor took, [`on_close`](Self::on_close) asks for the end after all that is queued,
+/// [`on_flush_begins`](Self::on_flush_begins) is the moment from which a closing queue takes nothing
+/// more, [`on_abort`](Self::on_abort) ends it at once. Answers: [`slices`](Self::slices) is what to
+/// write next, [`poll_mark`](Self::poll_mark) the crossings to tell, [`is_done`](Self::is_done) says
+/// when to close the descriptor.
+///
+/// Any order of inputs is legal. Repeated closes and aborts have no effect; bytes reported as
+/// written that were never queued are ignored.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::{IntoBytes, Mark, WriteError, WriteQueue};
+///
+/// let mut queue = WriteQueue::new();
+/// queue.on_write("hello ".into_bytes())?;
+/// queue.on_close();
+/// queue.on_write("world".into_bytes())?; // the flush has not begun
+/// queue.on_flush_begins();
+/// assert_eq!(queue.on_write("!".into_bytes()), Err(WriteError::Closed));
+///
+/// drop(queue.on_written(8)); // what writev(2) returned
+/// assert_eq!(queue.front().map(|chunk| &chunk[..]), Some(&b"rld"[..]));
+/// drop(queue.on_written(3));
+/// assert_eq!(queue.poll_mark(), Some(Mark::Drained));
+/// assert!(queue.is_done());
+/// # Ok::<(), WriteError>(())
+/// ```
+#[derive(Debug)]
+pub struct WriteQueue {
+    /// None of them is empty.
+    chunks: VecDeque<Bytes>,
+    /// The sum of the lengths of `chunks`.
+    len: usize,
+    high: usize,
+    /// At most `high`.
+    low: usize,
+    hard_limit: Option<usize>,
+    /// Above `low` at some time since the last `Drained`: the next one is owed.
+    armed: bool,
+    /// `Full` was said and `Drained` was not said since.
+    full: bool,
+    /// The marks to tell, the older one first; the second is never the only one.
+    marks: [Option<Mark>; 2],
+    /// The end was asked for.
+    closing: bool,
+    /// Nothing is accepted any more. Implies `closing`.
+    closed: bool,
+}
+
+impl WriteQueue {
+    /// The high mark of a new queue, in bytes: 64 KiB.
+    pub const DEFAULT_HIGH_BYTES: usize = 64 * 1024;
+    /// The low mark of a new queue, in bytes: none, it is drained when it is empty.
+    pub const DEFAULT_LOW_BYTES: usize = 0;
+
+    /// Makes an empty queue with the default marks and no hard limit.
+    pub const fn new() -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            len: 0,
+            high: Self::DEFAULT_HIGH_BYTES,
+            low: Self::DEFAULT_LOW_BYTES,
+            hard_limit: None,
+            armed: false,
+            full: false,
+            marks: [None, None],
+            closing: false,
+            closed: false,
+        }
+    }
+
+    /// Moves the water marks, in bytes; a low mark above the high one counts as equal to it.
+    ///
+    /// A queue that the new marks find on their other side has crossed them.
+    pub fn set_limits(&mut self, high: usize, low: usize) {
+        self.high = high;
+        self.low = low.min(high);
+        self.note_level();
+    }
+
+    /// Sets the length in bytes above which nothing is queued; `None` is no limit.
+    ///
+    /// What is queued already stays.
+    pub fn set_hard_limit(&mut self, max_bytes: Option<usize>) {
+        self.hard_limit = max_bytes;
+    }
+
+    /// Queues `data`, whole or not at all; empty data is accepted and ignored.
+    ///
+    /// Data that is not queued is dropped here, and dropping may run foreign code: a queue behind a
+    /// borrow uses [`on_write_from`](Self::on_write_from).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Closed`] once the last flush has begun or the queue was aborted,
+    /// [`WriteError::BufferFull`] if the queue would be longer than its hard limit.
+    pub fn on_write(&mut self, mut data: Bytes) -> Result<(), WriteError> {
+        self.on_write_from(&mut data)
+    }
+
+    /// Queues what `data` holds and leaves it empty, or leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_write`](Self::on_write).
+    pub fn on_write_from(&mut self, data: &mut Bytes) -> Result<(), WriteError> {
+        if self.closed {
+            return Err(WriteError::Closed);
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        let len = self.len.checked_add(data.len()).ok_or(WriteError::BufferFull)?;
+        if self.hard_limit.is_some_and(|limit| len > limit) {
+            return Err(WriteError::BufferFull);
+        }
+        self.chunks.push_back(mem::take(data));
+        self.len = len;
+        self.note_level();
+        Ok(())
+    }
+
+    /// Asks for the end once everything is written; writes are taken until the flush begins.
+    pub fn on_close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Notes that a flush begins: from here on, a closing queue takes nothing more.
+    pub fn on_flush_begins(&mut self) {
+        self.closed |= self.closing;
+    }
+
+    /// Ends the queue at once; what was in it is returned, and the marks due are forgotten.
+    pub fn on_abort(&mut self) -> Spent {
+        self.closing = true;
+        self.closed = true;
+        self.len = 0;
+        self.armed = false;
+        self.full = false;
+        self.marks = [None, None];
+        let mut spent = Spent::new();
+        spent.extend(mem::take(&mut self.chunks));
+        spent
+    }
+
+    /// Fills `out` with the first chunks and returns how many slots were filled.
+    pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        for (slot, chunk) in out.iter_mut().zip(&self.chunks) {
+            *slot = IoSlice::new(chunk);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Returns the first chunk, or what is left of it; never an empty one.
+    pub fn front(&self) -> Option<&Bytes> {
+        self.chunks.front()
+    }
+
+    /// Notes that `bytes` were written and returns the chunks that are done with.
+    ///
+    /// More than is queued counts as all of it.
+    pub fn on_written(&mut self, bytes: usize) -> Spent {
+        let mut left = bytes.min(self.len);
+        self.len -= left;
+        let mut spent = Spent::new();
+        while left > 0 {
+            let Some(front) = self.chunks.front_mut() else { break };
+            if left < front.len() {
+                front.advance(left);
+                break;
+            }
+            left -= front.len();
+            spent.extend(self.chunks.pop_front());
+        }
+        self.note_level();
+        spent
+    }
+
+    /// Returns the next crossing to tell, in the order in which they happened.
+    ///
+    /// Who polls after each input misses none. Otherwise the last two are kept, and two of one kind
+    /// in a row are one.
+    pub fn poll_mark(&mut self) -> Option<Mark> {
+        let mark = self.marks[0];
+        self.marks = [self.marks[1], None];
+        mark
+    }
+
+    /// Returns the number of bytes queued.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Says whether nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Says whether the end was asked for, also after it came.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Says whether nothing is accepted any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Says whether the descriptor can be closed: nothing is queued and nothing will be.
+    pub fn is_done(&self) -> bool {
+        self.closed && self.len == 0
+    }
+
+    /// Returns the water marks in bytes, the high one first.
+    pub fn limits(&self) -> (usize, usize) {
+        (self.high, self.low)
+    }
+
+    fn note_level(&mut self) {
+        if self.len > self.low {
+            self.armed = true;
+        }
+        if self.len > self.high && !self.full {
+            self.full = true;
+            self.note(Mark::Full);
+        }
+        if self.len <= self.low && self.armed {
+            self.armed = false;
+            self.full = false;
+            self.note(Mark::Drained);
+        }
+    }
+
+    fn note(&mut self, mark: Mark) {
+        self.marks = match self.marks {
+            [None, _] => [Some(mark), None],
+            [Some(last), None] | [_, Some(last)] if last == mark => self.marks,
+            [older, None] => [older, Some(mark)],
+            [_, newer] => [newer, Some(mark)],
+        };
+    }
+}
+
+impl Default for WriteQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    fn queue_of(bytes: usize) -> WriteQueue {
+        let mut queue = WriteQueue::new();
+        queue.on_write(Bytes::from(vec![0; bytes])).unwrap();
+        queue
+    }
+
+    #[test]
+    fn with_a_low_mark_of_zero_every_write_is_followed_by_one_drained() {
+        let mut queue = queue_of(1);
+        for _ in 0..3 {
+            assert_eq!(queue.poll_mark(), None);
+            drop(queue.on_written(1));
+            assert_eq!(queue.poll_mark(), Some(Mark::Drained));
+            assert_eq!(queue.poll_mark(), None);
+            queue.on_write(Bytes::from_static(b"x")).unwrap();
+        }
+    }
+
+    #[test]
+    fn full_is_said_once_until_drained() {
+        let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES);
+        assert_eq!(queue.poll_mark(), None, "at the mark is not above it");
+        queue.on_write(Bytes::from_static(b"x")).unwrap();
+        assert_eq!(queue.poll_mark(), Some(Mark::Full));
+        drop(queue.on_written(10));
+        queue.on_write(Bytes::from(vec![0; 20])).unwrap();
+        assert_eq!(queue.poll_mark(), None);
+    }
+
+    #[test]
+    fn marks_that_were_not_polled_wait_in_order() {
+        let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES + 1);
+        drop(queue.on_written(usize::MAX));
+        assert_eq!(queue.poll_mark(), Some(Mark::Full));
+        assert_eq!(queue.poll_mark(), Some(Mark::Drained));
+        assert_eq!(queue.poll_mark(), None);
+    }
+
+    #[test]
+    fn of_marks_never_polled_the_last_two_are_kept() {
+        let mut queue = WriteQueue::new();
+        queue.set_limits(0, 0);
+        for _ in 0..3 {
+            queue.on_write(Bytes::from_static(b"x")).unwrap();
+            drop(queue.on_written(1));
+        }
+        assert_eq!(queue.poll_mark(), Some(Mark::Full));
+        assert_eq!(queue.poll_mark(), Some(Mark::Drained));
+        assert_eq!(queue.poll_mark(), None);
+    }
+
+    #[test]
+    fn moved_limits_can_be_crossed_by_what_is_queued() {
+        let mut queue = queue_of(10);
+        queue.set_limits(5, 20);
+        assert_eq!(queue.limits(), (5, 5));
+        assert_eq!(queue.poll_mark(), Some(Mark::Full));
+        queue.set_limits(100, 50);
+        assert_eq!(queue.poll_mark(), Some(Mark::Drained));
+    }
+
+    #[test]
+    fn data_above_the_hard_limit_is_refused_whole() {
+        let mut queue = queue_of(4);
+        queue.set_hard_limit(Some(6));
+        let mut data = Bytes::from_static(b"abc");
+        assert_eq!(queue.on_write_from(&mut data), Err(WriteError::BufferFull));
+        assert_eq!((queue.len(), &data[..]), (4, &b"abc"[..]));
+        assert_eq!(queue.on_write(Bytes::new()), Ok(()));
+        assert_eq!(queue.on_write(Bytes::from_static(b"ab")), Ok(()));
+        assert_eq!(queue.len(), 6);
+    }
+
+    #[test]
+    fn an_aborted_queue_is_done_and_says_nothing_more() {
+        let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES + 1);
+        assert!(!queue.on_abort().is_empty());
+        assert!(queue.is_done() && queue.is_closing());
+        assert_eq!(queue.poll_mark(), None);
+        assert!(queue.on_abort().is_empty());
+        assert!(queue.on_written(5).is_empty());
+        assert_eq!(queue.on_write(Bytes::new()), Err(WriteError::Closed));
+    }
+
+    #[test]
+    fn a_refused_chunk_and_a_spent_one_are_the_callers_to_drop() {
+        struct Owner(Arc<[u8]>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        thread_local!(static DROPPED: Rc<Cell<u32>> = Rc::default());
+        impl Drop for Owner {
+            fn drop(&mut self) {
+                DROPPED.with(|dropped| dropped.set(dropped.get() + 1));
+            }
+        }
+        let dropped = DROPPED.with(Rc::clone);
+        let owned = || Bytes::from_owner(Owner(Arc::from(*b"abc")));
+
+        let mut queue = WriteQueue::new();
+        queue.on_write(owned()).unwrap();
+        let spent = queue.on_written(3);
+        assert_eq!(dropped.get(), 0);
+        drop(spent);
+        assert_eq!(dropped.get(), 1);
+
+        drop(queue.on_abort());
+        let mut refused = owned();
+        assert_eq!(queue.on_write_from(&mut refused), Err(WriteError::Closed));
+        assert_eq!(dropped.get(), 1);
+        drop(refused);
+        assert_eq!(dropped.get(), 2);
+    }
+}

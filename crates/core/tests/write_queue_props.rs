@@ -1,0 +1,205 @@
+//! Laws of the write queue, against a model of a few numbers.
+
+use bytes::Bytes;
+use procession_core::{Mark, WriteError, WriteQueue};
+use proptest::prelude::*;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Some bytes, fewer than 256, whose contents tell their order.
+#[derive(Debug, Clone)]
+enum Input {
+    Write(usize),
+    /// The descriptor takes at most so many of what is offered in so many slices.
+    Take {
+        bytes: usize,
+        slots: usize,
+    },
+    /// More is reported as written than was ever queued.
+    TakeTooMuch,
+    Limits(usize, usize),
+    HardLimit(Option<usize>),
+    Close,
+    FlushBegins,
+    Abort,
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        8 => (0..40_usize).prop_map(Input::Write),
+        8 => (0..60_usize, 0..5_usize).prop_map(|(bytes, slots)| Input::Take { bytes, slots }),
+        1 => Just(Input::TakeTooMuch),
+        2 => (0..80_usize, 0..80_usize).prop_map(|(high, low)| Input::Limits(high, low)),
+        1 => proptest::option::of(0..200_usize).prop_map(Input::HardLimit),
+        1 => Just(Input::Close),
+        2 => Just(Input::FlushBegins),
+        1 => Just(Input::Abort),
+    ]
+}
+
+/// The queue as its page describes it, byte by byte.
+#[derive(Debug, Default)]
+struct Model {
+    bytes: VecDeque<u8>,
+    high: usize,
+    low: usize,
+    hard_limit: Option<usize>,
+    was_above_low: bool,
+    said_full: bool,
+    marks: Vec<Mark>,
+    closing: bool,
+    closed: bool,
+}
+
+impl Model {
+    fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
+        if self.closed {
+            return Err(WriteError::Closed);
+        }
+        let too_long = self.hard_limit.is_some_and(|limit| self.bytes.len() + data.len() > limit);
+        if too_long && !data.is_empty() {
+            return Err(WriteError::BufferFull);
+        }
+        self.bytes.extend(data);
+        self.cross();
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let taken = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
+        self.cross();
+        taken
+    }
+
+    fn cross(&mut self) {
+        let len = self.bytes.len();
+        self.was_above_low |= len > self.low;
+        if len > self.high && !self.said_full {
+            self.said_full = true;
+            self.marks.push(Mark::Full);
+        }
+        if len <= self.low && self.was_above_low {
+            self.was_above_low = false;
+            self.said_full = false;
+            self.marks.push(Mark::Drained);
+        }
+    }
+
+    fn abort(&mut self) {
+        self.closing = true;
+        self.closed = true;
+        self.bytes.clear();
+        self.was_above_low = false;
+        self.said_full = false;
+        self.marks.clear();
+    }
+}
+
+/// What a gathering write that takes at most `bytes` of `slots` slices would take.
+fn offered(queue: &WriteQueue, slots: usize, bytes: usize) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); slots];
+    let filled = queue.slices(&mut slices);
+    assert!(slices[..filled].iter().all(|slice| !slice.is_empty()), "no empty chunk is offered");
+    slices[..filled].iter().flat_map(|slice| slice.iter().copied()).take(bytes).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happens in whatever order, the queue and the model agree on everything.
+    #[test]
+    fn the_queue_does_what_its_model_does(inputs in proptest::collection::vec(input(), 0..80)) {
+        let mut queue = WriteQueue::new();
+        let (high, low) = queue.limits();
+        let mut model = Model { high, low, ..Model::default() };
+        let mut next = 0_u8;
+        for input in inputs {
+            match input {
+                Input::Write(bytes) => {
+                    let data: Vec<u8> = (0..bytes).map(|_| { next = next.wrapping_add(1); next }).collect();
+                    prop_assert_eq!(queue.on_write(Bytes::from(data.clone())), model.write(&data));
+                }
+                Input::Take { bytes, slots } => {
+                    let out = offered(&queue, slots, bytes);
+                    drop(queue.on_written(out.len()));
+                    prop_assert_eq!(&model.take(out.len()), &out);
+                }
+                Input::TakeTooMuch => {
+                    drop(queue.on_written(usize::MAX));
+                    model.take(usize::MAX);
+                }
+                Input::Limits(high, low) => {
+                    queue.set_limits(high, low);
+                    (model.high, model.low) = (high, low.min(high));
+                    model.cross();
+                }
+                Input::HardLimit(limit) => {
+                    queue.set_hard_limit(limit);
+                    model.hard_limit = limit;
+                }
+                Input::Close => {
+                    queue.on_close();
+                    model.closing = true;
+                }
+                Input::FlushBegins => {
+                    queue.on_flush_begins();
+                    model.closed |= model.closing;
+                }
+                Input::Abort => {
+                    let kept = queue.len();
+                    let spent = queue.on_abort();
+                    prop_assert_eq!(spent.into_iter().map(|chunk| chunk.len()).sum::<usize>(), kept);
+                    model.abort();
+                }
+            }
+            for mark in model.marks.drain(..) {
+                prop_assert_eq!(queue.poll_mark(), Some(mark));
+            }
+            prop_assert_eq!(queue.poll_mark(), None);
+            prop_assert_eq!(queue.len(), model.bytes.len());
+            prop_assert_eq!(queue.is_empty(), model.bytes.is_empty());
+            prop_assert_eq!(queue.limits(), (model.high, model.low));
+            prop_assert_eq!(queue.is_closing(), model.closing);
+            prop_assert_eq!(queue.is_closed(), model.closed);
+            prop_assert_eq!(queue.is_done(), model.closed && model.bytes.is_empty());
+            prop_assert_eq!(
+                queue.front().map(|chunk| chunk[0]),
+                model.bytes.front().copied()
+            );
+        }
+    }
+
+    /// Bytes out are bytes in, however the writes and the partial writes are cut.
+    #[test]
+    fn bytes_out_are_bytes_in(
+        text in proptest::collection::vec(any::<u8>(), 0..2000),
+        writes in proptest::collection::vec(1..300_usize, 1..20),
+        takes in proptest::collection::vec((1..300_usize, 1..8_usize), 1..20),
+    ) {
+        let mut queue = WriteQueue::new();
+        let mut rest = &text[..];
+        let mut writes = writes.into_iter().cycle();
+        let mut takes = takes.into_iter().cycle();
+        let mut out = Vec::new();
+        let mut closed_after = None;
+        while !queue.is_done() {
+            if rest.is_empty() {
+                queue.on_close();
+                queue.on_flush_begins();
+            } else {
+                let (now, later) = rest.split_at(writes.next().unwrap().min(rest.len()));
+                queue.on_write(Bytes::copy_from_slice(now)).unwrap();
+                rest = later;
+            }
+            let (bytes, slots) = takes.next().unwrap();
+            let taken = offered(&queue, slots, bytes);
+            drop(queue.on_written(taken.len()));
+            out.extend(taken);
+            if queue.is_done() {
+                closed_after = Some(out.len());
+            }
+        }
+        prop_assert_eq!(closed_after, Some(text.len()), "the end comes only after the drain");
+        prop_assert_eq!(out, text);
+    }
+}
