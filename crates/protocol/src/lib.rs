@@ -1,1 +1,94 @@
-//! Being written.
+//! Protocols for child processes and for byte streams: what a user of procession implements, the
+//! handles that callbacks are given, and a fake to test against.
+//!
+//! A [`ProcessProtocol`] hears what happens to one child and acts on it through a [`Process`]. It
+//! knows no event loop: results travel through a `Deferred`, and the same protocol runs over a real
+//! child and over a [`FakeProcess`], because both are driven by the same machine, [`Lifecycle`].
+//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, and a
+//! [`StreamAdapter`] runs such a protocol over a child.
+//!
+//! # What this crate does not do
+//!
+//! It starts no process, opens no descriptor and makes no system call; it has no event loop and
+//! reads no clock. Starting children is `procession-process-transport`'s part, connections are
+//! `procession-net-transport`'s.
+//!
+//! # Examples
+//!
+//! A protocol that counts the lines that `grep -c` finds, and its test:
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use procession_core::{Deferred, Promise};
+//! use procession_protocol::{ExitReason, FakeProcess, Process, ProcessProtocol};
+//!
+//! struct Count {
+//!     output: BytesMut,
+//!     count: Promise<u32, String>,
+//! }
+//!
+//! impl ProcessProtocol for Count {
+//!     fn connection_made(&mut self, process: &Process) {
+//!         process.write("one\ntwo\n");
+//!         process.close_stdin();
+//!     }
+//!
+//!     fn out_received(&mut self, _: &Process, data: Bytes) {
+//!         self.output.extend_from_slice(&data);
+//!     }
+//!
+//!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+//!         let text = String::from_utf8_lossy(&self.output);
+//!         self.count.complete(match reason {
+//!             Ok(_) => text.trim().parse().map_err(|_| format!("no number: {text}")),
+//!             Err(terminated) => Err(terminated.to_string()),
+//!         });
+//!     }
+//! }
+//!
+//! let (count, result) = Deferred::new();
+//! let mut fake = FakeProcess::new(Count { output: BytesMut::new(), count });
+//! assert_eq!(fake.written(0), "one\ntwo\n");
+//! assert!(fake.is_closed(0));
+//! fake.child_writes(1, "2\n");
+//! fake.exit(0);
+//! assert_eq!(result.try_take(), Some(Ok(2)));
+//! ```
+#![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod child_fd;
+mod control;
+mod fake;
+mod lifecycle;
+mod line_receiver;
+mod net;
+mod process;
+mod process_protocol;
+mod producer;
+mod reason;
+mod slot;
+mod spawn_path;
+mod stream_adapter;
+mod terminal;
+mod termination;
+mod transport;
+
+pub use child_fd::ChildFd;
+pub use control::ProcessControl;
+pub use fake::{FakeFd, FakeProcess};
+pub use lifecycle::{Event, Lifecycle};
+pub use line_receiver::{LineEvent, LineReceiver};
+pub use net::{Address, Factory, Protocol};
+pub use process::Process;
+pub use process_protocol::ProcessProtocol;
+pub use producer::{Pace, Producer, ProducerError, ProducerErrorKind, Producers};
+pub use reason::{
+    ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,
+};
+pub use slot::ProtocolSlot;
+pub use spawn_path::SpawnPath;
+pub use stream_adapter::{KeptStderr, StreamAdapter};
+pub use terminal::{Termios, WindowSize};
+pub use termination::{SignalError, Termination};
+pub use transport::{Transport, TransportControl};

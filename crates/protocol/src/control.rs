@@ -1,0 +1,180 @@
+//! [`ProcessControl`]: the object-safe inside of a [`Process`](crate::Process), which transports
+//! implement.
+//!
+//! No method calls a protocol: methods queue, and the driver calls back.
+
+use crate::{ChildFd, Producers, SignalError, SpawnPath, Termination, Termios, WindowSize};
+use bytes::Bytes;
+use procession_core::{Deferred, Signal, WriteError};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// `ENOTTY` on every Unix.
+const NOT_A_TERMINAL: i32 = 25;
+
+/// Acts on one child: what a transport implements and [`Process`](crate::Process) calls.
+///
+/// Programs use `Process`. Each method may be called in any callback and must not call a protocol.
+/// Methods that only some transports can serve have defaults that say so.
+pub trait ProcessControl {
+    /// Queues data for `fd`; flushed when the callback returns to the loop.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    fn write(&self, fd: ChildFd, data: Bytes) -> Result<(), WriteError>;
+
+    /// Returns the number of bytes in the queue for `fd`, 0 where there is none.
+    fn write_buffered(&self, fd: ChildFd) -> usize;
+
+    /// Sets the limits, in bytes, at which the queue for `fd` counts as full and as drained.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write), but for `BufferFull`.
+    fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError>;
+
+    /// Sets the number of bytes above which a write to `fd` is refused; `None` takes it away.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write), but for `BufferFull`.
+    fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError>;
+
+    /// Closes the parent's end of `fd`: a writer once its queue is flushed, a reader at the next
+    /// turn.
+    fn close_child_fd(&self, fd: ChildFd);
+
+    /// Ends the parent's direction of the socketpair `fd` once its queue is flushed.
+    fn shutdown_child_fd(&self, fd: ChildFd);
+
+    /// Drops the queue for `fd` and closes the parent's end.
+    fn abort_child_fd(&self, fd: ChildFd);
+
+    /// Closes 0, 1 and 2; hangs up a terminal.
+    fn lose_connection(&self) {
+        self.close_child_fd(ChildFd::STDIN);
+        self.close_child_fd(ChildFd::STDOUT);
+        self.close_child_fd(ChildFd::STDERR);
+    }
+
+    /// Closes every descriptor.
+    fn close_all(&self);
+
+    /// Stops reading `fd`.
+    fn pause(&self, fd: ChildFd);
+
+    /// Reads `fd` again.
+    fn resume(&self, fd: ChildFd);
+
+    /// Stops reading every descriptor.
+    fn pause_all(&self);
+
+    /// Reads every descriptor again.
+    fn resume_all(&self);
+
+    /// Sends a signal to the child.
+    ///
+    /// # Errors
+    ///
+    /// The child was reaped, or the kernel refused.
+    fn signal(&self, signal: Signal) -> Result<(), SignalError>;
+
+    /// Sends a signal to the group that the child leads.
+    ///
+    /// # Errors
+    ///
+    /// The child leads no group, the group is empty, or the kernel refused.
+    fn signal_group(&self, signal: Signal) -> Result<(), SignalError>;
+
+    /// Sends a signal, waits for `grace`, then sends KILL.
+    fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError>;
+
+    /// Returns the pid until the child is reaped.
+    fn pid(&self) -> Option<u32>;
+
+    /// Returns the group that the child leads.
+    fn group(&self) -> Option<u32> {
+        None
+    }
+
+    /// Returns how the child was started; `None` for a fake.
+    fn spawned_by(&self) -> Option<SpawnPath> {
+        None
+    }
+
+    /// Sets the size of the terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
+        let (_, _) = (rows, columns);
+        Err(not_a_terminal())
+    }
+
+    /// Returns the size of the terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    fn window_size(&self) -> io::Result<WindowSize> {
+        Err(not_a_terminal())
+    }
+
+    /// Returns the settings of the terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    fn termios(&self) -> io::Result<Termios> {
+        Err(not_a_terminal())
+    }
+
+    /// Changes the settings of the terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    fn set_termios(&self, settings: &Termios) -> io::Result<()> {
+        let _ = settings;
+        Err(not_a_terminal())
+    }
+
+    /// Queues the terminal's end-of-file character.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    fn send_eof(&self) -> io::Result<()> {
+        Err(not_a_terminal())
+    }
+
+    /// Calls `call` once with the parent's end of `fd`, and returns true, if there is one.
+    ///
+    /// No cell is borrowed meanwhile.
+    fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
+        let (_, _) = (fd, call);
+        false
+    }
+
+    /// Returns the registry of producers that the transport's slot keeps:
+    /// [`ProtocolSlot::producers`](crate::ProtocolSlot::producers).
+    fn producers(&self) -> Option<&Producers> {
+        None
+    }
+
+    /// Returns a duplicate of the child's pidfd.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is none, or what the kernel says.
+    fn pidfd(&self) -> io::Result<OwnedFd> {
+        Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+}
+
+fn not_a_terminal() -> io::Error {
+    io::Error::from_raw_os_error(NOT_A_TERMINAL)
+}

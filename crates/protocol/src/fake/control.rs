@@ -1,0 +1,178 @@
+//! What a [`Process`](crate::Process) handle does to a fake child.
+
+use super::engine::{Engine, State, Waiting};
+use super::pipe::FakePipe;
+use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
+use bytes::Bytes;
+use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Above the largest pid that Linux gives out, so that a stray `kill` reaches nobody.
+const PID: u32 = 4_194_305;
+
+impl Engine {
+    fn with_queue<R>(
+        &self,
+        fd: ChildFd,
+        act: impl FnOnce(&mut WriteQueue) -> R,
+    ) -> Result<R, WriteError> {
+        self.state.with(|state| {
+            let pipe = state.pipes.get_mut(&fd).ok_or(WriteError::UnknownFd)?;
+            pipe.queue().map(act)
+        })
+    }
+
+    /// What is left over is dropped when nothing is borrowed.
+    fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Vec<Spent>)) {
+        let mut spent = Vec::new();
+        self.state.with(|state| {
+            for (number, pipe) in &mut state.pipes {
+                if fd.is_none_or(|fd| fd == *number) {
+                    act(pipe, &mut spent);
+                }
+            }
+        });
+    }
+
+    fn set_paused(&self, fd: Option<ChildFd>, paused: bool) {
+        self.state.with(|state| {
+            let State { lifecycle, pipes, .. } = state;
+            for (number, pipe) in pipes.iter_mut() {
+                if fd.is_some_and(|fd| fd != *number) || !pipe.set_paused(paused) {
+                    continue;
+                }
+                if paused {
+                    lifecycle.on_paused(*number);
+                } else {
+                    lifecycle.on_resumed(*number);
+                }
+            }
+        });
+    }
+
+    /// Sends KILL on behalf of a call of `terminate`.
+    fn escalate(&self, escalated: &Cell<bool>) {
+        escalated.set(true);
+        // Dropped on purpose: a child that was reaped meanwhile needs no KILL.
+        self.signal(Signal::KILL).ok();
+    }
+}
+
+impl ProcessControl for Engine {
+    fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
+        // Data that are refused stay here, and are dropped when nothing is borrowed.
+        self.with_queue(fd, |queue| queue.on_write_from(&mut data))?
+    }
+
+    fn write_buffered(&self, fd: ChildFd) -> usize {
+        self.state.with(|state| state.pipes.get(&fd).map_or(0, FakePipe::buffered))
+    }
+
+    fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError> {
+        self.with_queue(fd, |queue| queue.set_limits(high, low))
+    }
+
+    fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError> {
+        self.with_queue(fd, |queue| queue.set_hard_limit(max))
+    }
+
+    fn close_child_fd(&self, fd: ChildFd) {
+        self.with_pipes(Some(fd), |pipe, _| pipe.close());
+    }
+
+    fn shutdown_child_fd(&self, fd: ChildFd) {
+        self.with_pipes(Some(fd), |pipe, _| pipe.shut_down());
+    }
+
+    fn abort_child_fd(&self, fd: ChildFd) {
+        self.with_pipes(Some(fd), FakePipe::abort);
+    }
+
+    fn close_all(&self) {
+        self.with_pipes(None, |pipe, _| pipe.close());
+    }
+
+    fn pause(&self, fd: ChildFd) {
+        self.set_paused(Some(fd), true);
+    }
+
+    fn resume(&self, fd: ChildFd) {
+        self.set_paused(Some(fd), false);
+    }
+
+    fn pause_all(&self) {
+        self.set_paused(None, true);
+    }
+
+    fn resume_all(&self) {
+        self.set_paused(None, false);
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        self.state.with(|state| {
+            if state.lifecycle.is_reaped() {
+                return Err(SignalError::ProcessExitedAlready);
+            }
+            state.signals.push(signal);
+            Ok(())
+        })
+    }
+
+    fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
+        self.state.with(|state| {
+            if state.lifecycle.is_reaped() {
+                return Err(SignalError::ProcessExitedAlready);
+            }
+            state.group_signals.push(signal);
+            Ok(())
+        })
+    }
+
+    fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
+        if let Err(error) = self.signal(signal) {
+            return Deferred::ready(Err(error));
+        }
+        let earlier = self.state.with(|state| {
+            let flags = state.terminations.iter().map(|waiting| Rc::clone(&waiting.escalated));
+            flags.collect::<Vec<_>>()
+        });
+        let escalated = Rc::new(Cell::new(false));
+        let mut timer = None;
+        if grace.is_zero() || !earlier.is_empty() {
+            for flag in earlier {
+                flag.set(true);
+            }
+            self.escalate(&escalated);
+        } else {
+            let (me, escalated) = (self.me(), Rc::clone(&escalated));
+            timer = Some(self.clock.schedule(
+                grace,
+                Box::new(move || {
+                    if let Some(me) = me.upgrade() {
+                        me.escalate(&escalated);
+                    }
+                }),
+            ));
+        }
+        let (promise, deferred) = Deferred::new();
+        let since = self.clock.elapsed();
+        self.state.with(|state| {
+            state.terminations.push(Waiting { promise, since, escalated, timer });
+        });
+        deferred
+    }
+
+    fn producers(&self) -> Option<&Producers> {
+        Some(self.slot.producers())
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.state.with(|state| (!state.lifecycle.is_reaped()).then_some(PID))
+    }
+
+    fn group(&self) -> Option<u32> {
+        Some(PID)
+    }
+}

@@ -1,0 +1,178 @@
+//! The driver of a fake child: it decides with its state borrowed, and acts when it is not.
+//!
+//! A round flushes every queue, reads every pipe, drains what is due, then delivers one event. The
+//! rounds go on until nothing is due. A round that is asked for inside a callback is left to the
+//! one that is under way, so that no method of the handle calls the protocol.
+
+use super::pipe::FakePipe;
+use crate::{
+    ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot, SignalError,
+    Termination,
+};
+use procession_core::{Clock, FakeClock, Promise, Signal, Spent, Timer, WithCell};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+pub(super) struct Engine {
+    me: Weak<Self>,
+    pub(super) slot: ProtocolSlot,
+    pub(super) state: WithCell<State>,
+    pub(super) clock: FakeClock,
+    /// Rounds are under way.
+    running: Cell<bool>,
+}
+
+pub(super) struct State {
+    pub(super) lifecycle: Lifecycle,
+    pub(super) pipes: BTreeMap<ChildFd, FakePipe>,
+    pub(super) signals: Vec<Signal>,
+    pub(super) group_signals: Vec<Signal>,
+    pub(super) terminations: Vec<Waiting>,
+    /// The end of `drain_after_exit`.
+    drain_timer: Option<Timer>,
+}
+
+/// A call of `terminate` that waits for the reap.
+pub(super) struct Waiting {
+    pub(super) promise: Promise<Termination, SignalError>,
+    pub(super) since: Duration,
+    pub(super) escalated: Rc<Cell<bool>>,
+    pub(super) timer: Option<Timer>,
+}
+
+impl Engine {
+    pub(super) fn new(
+        protocol: Box<dyn ProcessProtocol>,
+        pipes: BTreeMap<ChildFd, FakePipe>,
+    ) -> Rc<Self> {
+        let lifecycle = Lifecycle::new(pipes.keys().copied(), None);
+        Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            slot: ProtocolSlot::new(protocol),
+            state: WithCell::new(State {
+                lifecycle,
+                pipes,
+                signals: Vec::new(),
+                group_signals: Vec::new(),
+                terminations: Vec::new(),
+                drain_timer: None,
+            }),
+            clock: FakeClock::new(),
+            running: Cell::new(false),
+        })
+    }
+
+    pub(super) fn me(&self) -> Weak<Self> {
+        self.me.clone()
+    }
+
+    /// Runs rounds until nothing is due.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the protocol goes on, once the state is in order.
+    pub(super) fn run(&self) {
+        let Some(me) = self.me.upgrade() else { return };
+        if self.running.replace(true) {
+            return;
+        }
+        let _running = Running(&self.running);
+        let process = Process::from_control(me);
+        while let Some(event) = self.round() {
+            if let Err(panic) = self.slot.try_deliver(&process, event) {
+                self.on_panicked();
+                resume_unwind(panic);
+            }
+        }
+    }
+
+    pub(super) fn reap(&self, reason: ExitReason) {
+        let now = self.clock.elapsed();
+        let (waiting, deadline) = self.state.with(|state| {
+            state.lifecycle.on_reaped(reason.clone(), now);
+            (std::mem::take(&mut state.terminations), state.lifecycle.poll_deadline())
+        });
+        if let Some(deadline) = deadline {
+            self.schedule_drain(deadline.saturating_sub(now));
+        }
+        for Waiting { promise, since, escalated, timer } in waiting {
+            drop(timer);
+            let after = now.saturating_sub(since);
+            promise.complete(Ok(Termination::new(reason.clone(), escalated.get(), after)));
+        }
+    }
+
+    /// Drops the protocol, and with it a cycle that it may be part of.
+    pub(super) fn retire(&self) {
+        drop(self.slot.retire());
+        self.on_panicked();
+        let (waiting, timer) = self
+            .state
+            .with(|state| (std::mem::take(&mut state.terminations), state.drain_timer.take()));
+        drop((waiting, timer));
+    }
+
+    /// Does all that needs no protocol, and takes the event that is due next.
+    fn round(&self) -> Option<Event> {
+        let mut spent = Vec::new();
+        let event = self.state.with(|state| state.round(&mut spent));
+        drop(spent);
+        event
+    }
+
+    /// No more events: queues are dropped, writers closed, readers drained.
+    fn on_panicked(&self) {
+        let mut spent = Vec::new();
+        self.state.with(|state| {
+            spent.push(state.lifecycle.on_panicked());
+            for pipe in state.pipes.values_mut() {
+                pipe.abandon(&mut spent);
+            }
+        });
+        while self.round().is_some() {}
+    }
+
+    fn schedule_drain(&self, after: Duration) {
+        let me = self.me();
+        let timer = self.clock.schedule(
+            after,
+            Box::new(move || {
+                let Some(me) = me.upgrade() else { return };
+                let now = me.clock.elapsed();
+                me.state.with(|state| state.lifecycle.on_time(now));
+                me.run();
+            }),
+        );
+        let old = self.state.with(|state| state.drain_timer.replace(timer));
+        drop(old);
+    }
+}
+
+impl State {
+    fn round(&mut self, spent: &mut Vec<Spent>) -> Option<Event> {
+        for (fd, pipe) in &mut self.pipes {
+            if self.lifecycle.is_open(*fd) {
+                pipe.flush(*fd, &mut self.lifecycle, spent);
+                pipe.read(*fd, &mut self.lifecycle, spent);
+            }
+        }
+        while let Some(fd) = self.lifecycle.poll_drain() {
+            if let Some(pipe) = self.pipes.get_mut(&fd) {
+                pipe.drain(fd, &mut self.lifecycle, spent);
+            }
+        }
+        self.lifecycle.poll_event()
+    }
+}
+
+/// Ends the rounds, also when a callback panicked.
+struct Running<'a>(&'a Cell<bool>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}

@@ -1,0 +1,238 @@
+//! One descriptor of a fake child: a queue of what was written to it, and what the child sent.
+
+use crate::{ChildFd, Lifecycle};
+use bytes::{Bytes, BytesMut};
+use procession_core::{Spent, WriteError, WriteQueue};
+use std::collections::VecDeque;
+
+/// Says what kind of pipe a descriptor of a fake child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FakeFd {
+    /// The parent writes, the child reads (Twisted's "w").
+    ToChild,
+    /// The child writes, the parent reads (Twisted's "r").
+    FromChild,
+    /// Both read and write.
+    Socketpair,
+}
+
+impl FakeFd {
+    fn is_writable(self) -> bool {
+        matches!(self, Self::ToChild | Self::Socketpair)
+    }
+
+    fn is_readable(self) -> bool {
+        matches!(self, Self::FromChild | Self::Socketpair)
+    }
+}
+
+/// How much of its end the child has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ChildEnd {
+    Open,
+    /// The child writes no more (socketpairs).
+    ShutDown,
+    /// Nobody reads or writes any more.
+    Closed,
+}
+
+/// How much of its end the parent has asked to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ParentEnd {
+    Open,
+    /// The writing direction, once flushed (socketpairs).
+    ShutDown,
+    /// All of it, once flushed.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct FakePipe {
+    kind: FakeFd,
+    queue: WriteQueue,
+    /// What was flushed.
+    written: BytesMut,
+    /// `Some` while the pipe is full: the bytes that it has still room for.
+    room: Option<usize>,
+    /// What the child sent and the parent has not read.
+    inbox: VecDeque<Bytes>,
+    paused: bool,
+    child: ChildEnd,
+    parent: ParentEnd,
+}
+
+impl FakePipe {
+    pub(super) fn new(kind: FakeFd) -> Self {
+        Self {
+            kind,
+            queue: WriteQueue::new(),
+            written: BytesMut::new(),
+            room: None,
+            inbox: VecDeque::new(),
+            paused: false,
+            child: ChildEnd::Open,
+            parent: ParentEnd::Open,
+        }
+    }
+
+    /// The queue, for what a program may do to it.
+    pub(super) fn queue(&mut self) -> Result<&mut WriteQueue, WriteError> {
+        if !self.kind.is_writable() {
+            Err(WriteError::NotWritable)
+        } else if self.queue.is_closed() {
+            Err(WriteError::Closed)
+        } else {
+            Ok(&mut self.queue)
+        }
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn written(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.written)
+    }
+
+    /// The child sent data. What cannot arrive is returned.
+    pub(super) fn receive(&mut self, data: Bytes) -> Option<Bytes> {
+        if self.kind.is_readable() && self.child == ChildEnd::Open && !data.is_empty() {
+            self.inbox.push_back(data);
+            None
+        } else {
+            Some(data)
+        }
+    }
+
+    pub(super) fn end_child(&mut self, end: ChildEnd) {
+        self.child = self.child.max(end);
+    }
+
+    /// The child writes no more to a socketpair.
+    pub(super) fn end_child_direction(&mut self) {
+        if self.kind == FakeFd::Socketpair {
+            self.end_child(ChildEnd::ShutDown);
+        }
+    }
+
+    /// Returns whether there is anything to pause: the parent reads here.
+    pub(super) fn set_paused(&mut self, paused: bool) -> bool {
+        self.paused = paused && self.kind.is_readable();
+        self.kind.is_readable()
+    }
+
+    pub(super) fn set_room(&mut self, room: Option<usize>) {
+        self.room = room;
+    }
+
+    pub(super) fn add_room(&mut self, bytes: usize) {
+        self.room = self.room.map(|room| room.saturating_add(bytes));
+    }
+
+    pub(super) fn close(&mut self) {
+        self.parent = ParentEnd::Closed;
+        self.queue.on_close();
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        if self.kind == FakeFd::Socketpair {
+            self.parent = self.parent.max(ParentEnd::ShutDown);
+            self.queue.on_close();
+        }
+    }
+
+    pub(super) fn abort(&mut self, spent: &mut Vec<Spent>) {
+        self.parent = ParentEnd::Closed;
+        self.drop_contents(spent);
+    }
+
+    /// The protocol panicked: its writers are closed, its readers drained.
+    pub(super) fn abandon(&mut self, spent: &mut Vec<Spent>) {
+        self.paused = false;
+        self.drop_contents(spent);
+        self.parent = match self.kind {
+            FakeFd::ToChild => ParentEnd::Closed,
+            FakeFd::FromChild => self.parent,
+            FakeFd::Socketpair => self.parent.max(ParentEnd::ShutDown),
+        };
+    }
+
+    /// Moves what the pipe has room for, and tells the lifecycle what came of it.
+    pub(super) fn flush(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+        self.queue.on_flush_begins();
+        if self.child == ChildEnd::Closed && !self.paused {
+            spent.push(self.queue.on_abort());
+        }
+        while let Some(front) = self.queue.front() {
+            let count = front.len().min(self.room.unwrap_or(usize::MAX));
+            if count == 0 {
+                break;
+            }
+            self.written.extend_from_slice(&front[..count]);
+            self.room = self.room.map(|room| room - count);
+            spent.push(self.queue.on_written(count));
+        }
+        while let Some(mark) = self.queue.poll_mark() {
+            lifecycle.on_mark(fd, mark);
+        }
+    }
+
+    /// Hands over what the child sent, and the ends of directions and of the whole.
+    pub(super) fn read(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+        if self.parent == ParentEnd::Closed {
+            if !self.kind.is_writable() || self.queue.is_done() {
+                self.finish(fd, lifecycle, spent);
+            }
+            return;
+        }
+        if self.paused {
+            return;
+        }
+        self.deliver(fd, lifecycle, spent);
+        match self.child {
+            ChildEnd::Open => {}
+            ChildEnd::ShutDown if self.kind == FakeFd::Socketpair => {
+                lifecycle.on_read_closed(fd);
+                if self.queue.is_done() {
+                    self.finish(fd, lifecycle, spent);
+                }
+            }
+            ChildEnd::ShutDown | ChildEnd::Closed => self.finish(fd, lifecycle, spent),
+        }
+    }
+
+    /// The last read after the deadline, and the close.
+    pub(super) fn drain(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+        self.deliver(fd, lifecycle, spent);
+        if self.child == ChildEnd::Closed {
+            lifecycle.on_not_held(fd);
+        }
+        self.finish(fd, lifecycle, spent);
+    }
+
+    fn deliver(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+        while let Some(data) = self.inbox.pop_front() {
+            if lifecycle.accepts(fd) {
+                lifecycle.on_data(fd, data);
+            } else {
+                let mut late = Spent::default();
+                late.extend([data]);
+                spent.push(late);
+            }
+        }
+    }
+
+    fn finish(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
+        self.parent = ParentEnd::Closed;
+        self.drop_contents(spent);
+        lifecycle.on_pipe_closed(fd);
+    }
+
+    fn drop_contents(&mut self, spent: &mut Vec<Spent>) {
+        let mut inbox = Spent::default();
+        inbox.extend(self.inbox.drain(..));
+        spent.push(inbox);
+        spent.push(self.queue.on_abort());
+    }
+}

@@ -1,0 +1,376 @@
+//! Pure core: facts about a child in (`on_*`), callbacks that are due out (`poll_*`).
+//!
+//! # Model
+//!
+//! A child has a set of pipes, known at its birth, and is reaped once. Exited means reaped. Ended
+//! means reaped and every pipe closed, those that the parent writes to as well.
+//!
+//! Inputs: data, marks, the end of one direction, the loss of a pipe, the reap, time, pauses, the
+//! protocol's panic. They may come in any order; a fact that is late (data of a closed pipe) or
+//! repeated (a second reap) is ignored.
+//!
+//! Outputs: [`Event`]s. `Made` first; for one pipe any mix of `Data`, `Mark` and one `ReadClosed`
+//! with no `Data` after it, then one `Lost` and nothing more; `Exited` once; `Ended` once, last,
+//! when every pipe is lost. After a panic no event at all, but the getters go on counting.
+//!
+//! With `drain_after_exit` a deadline runs from the reap. When [`on_time`](Lifecycle::on_time)
+//! passes it, each pipe still open is due once from [`poll_drain`](Lifecycle::poll_drain), a paused
+//! one after it was resumed; the driver reads what it holds at that moment and closes it.
+
+use crate::{ChildFd, ExitReason, with_held_fds};
+use bytes::Bytes;
+use procession_core::{Mark, Spent};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Says which callback is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// `connection_made`.
+    Made,
+    /// `child_data_received`.
+    Data(ChildFd, Bytes),
+    /// `child_read_closed`.
+    ReadClosed(ChildFd),
+    /// `child_connection_lost`.
+    Lost(ChildFd),
+    /// `child_write_buffer_full` or `child_write_buffer_drained`.
+    Mark(ChildFd, Mark),
+    /// `process_exited`.
+    Exited(ExitReason),
+    /// `process_ended`.
+    Ended(ExitReason),
+}
+
+/// Decides which callbacks are due, and when: the one place that does, for real children and fakes.
+///
+/// The module's page has the model.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{ChildFd, Event, Lifecycle, ProcessDone};
+/// use std::time::Duration;
+///
+/// let mut child = Lifecycle::new([ChildFd::STDOUT], None);
+/// assert_eq!(child.poll_event(), Some(Event::Made));
+/// child.on_reaped(Ok(ProcessDone::default()), Duration::ZERO);
+/// assert_eq!(child.poll_event(), Some(Event::Exited(Ok(ProcessDone::default()))));
+/// assert_eq!(child.poll_event(), None); // its output is still open
+/// child.on_pipe_closed(ChildFd::STDOUT);
+/// assert_eq!(child.poll_event(), Some(Event::Lost(ChildFd::STDOUT)));
+/// assert_eq!(child.poll_event(), Some(Event::Ended(Ok(ProcessDone::default()))));
+/// ```
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// The pipes that are open, each number once.
+    open: Vec<Pipe>,
+    /// `Some` from the reap on.
+    reason: Option<ExitReason>,
+    drain_after_exit: Option<Duration>,
+    /// `Some` from the reap until the time has passed, if there is something to wait for.
+    deadline: Option<Duration>,
+    /// The pipes that were cut off, in order.
+    held: Vec<ChildFd>,
+    /// Set once, when `Ended` is queued, or would be.
+    ended: bool,
+    /// No event is queued once this is set.
+    panicked: bool,
+    due: VecDeque<Event>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    fd: ChildFd,
+    /// The child writes no more.
+    read_closed: bool,
+    paused: bool,
+    /// The deadline has passed, and the driver has not been told yet.
+    drain: bool,
+}
+
+impl Lifecycle {
+    /// Starts the life of a child with these pipes; a number that occurs twice counts once.
+    pub fn new(
+        pipes: impl IntoIterator<Item = ChildFd>,
+        drain_after_exit: Option<Duration>,
+    ) -> Self {
+        let mut open: Vec<Pipe> = Vec::new();
+        for fd in pipes {
+            if !open.iter().any(|pipe| pipe.fd == fd) {
+                open.push(Pipe { fd, read_closed: false, paused: false, drain: false });
+            }
+        }
+        Self {
+            open,
+            reason: None,
+            drain_after_exit,
+            deadline: None,
+            held: Vec::new(),
+            ended: false,
+            panicked: false,
+            due: VecDeque::from([Event::Made]),
+        }
+    }
+
+    /// Changes how long after the reap pipes are cut off. Ignored from the reap on.
+    pub fn set_drain_after_exit(&mut self, after: Option<Duration>) {
+        if self.reason.is_none() {
+            self.drain_after_exit = after;
+        }
+    }
+
+    /// The child wrote. Empty data, and data of a pipe that is closed or whose end was met, are
+    /// dropped; a driver whose data may own foreign things asks [`accepts`](Self::accepts) first.
+    pub fn on_data(&mut self, fd: ChildFd, data: Bytes) {
+        if !data.is_empty() && self.accepts(fd) {
+            self.due.push_back(Event::Data(fd, data));
+        }
+    }
+
+    /// A write queue crossed a limit.
+    pub fn on_mark(&mut self, fd: ChildFd, mark: Mark) {
+        if self.is_open(fd) {
+            self.push(Event::Mark(fd, mark));
+        }
+    }
+
+    /// The child will write no more to this socketpair, but the parent may.
+    pub fn on_read_closed(&mut self, fd: ChildFd) {
+        let Some(pipe) = self.pipe(fd) else { return };
+        if !pipe.read_closed {
+            pipe.read_closed = true;
+            self.push(Event::ReadClosed(fd));
+        }
+    }
+
+    /// The parent's end is gone. What was read before is still delivered before the loss.
+    pub fn on_pipe_closed(&mut self, fd: ChildFd) {
+        let Some(index) = self.open.iter().position(|pipe| pipe.fd == fd) else { return };
+        self.open.remove(index);
+        self.push(Event::Lost(fd));
+        self.end_if_due();
+    }
+
+    /// The child was reaped at `now`.
+    pub fn on_reaped(&mut self, reason: ExitReason, now: Duration) {
+        if self.reason.is_some() {
+            return;
+        }
+        self.reason = Some(reason.clone());
+        self.deadline = self.drain_after_exit.map(|after| now.saturating_add(after));
+        self.push(Event::Exited(reason));
+        self.end_if_due();
+    }
+
+    /// It is `now`, on the clock that the reap was told by.
+    pub fn on_time(&mut self, now: Duration) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.deadline = None;
+            for pipe in &mut self.open {
+                pipe.drain = true;
+            }
+        }
+    }
+
+    /// The program paused this pipe: it is not to be drained before it is resumed.
+    pub fn on_paused(&mut self, fd: ChildFd) {
+        if let Some(pipe) = self.pipe(fd) {
+            pipe.paused = true;
+        }
+    }
+
+    /// The program resumed this pipe.
+    pub fn on_resumed(&mut self, fd: ChildFd) {
+        if let Some(pipe) = self.pipe(fd) {
+            pipe.paused = false;
+        }
+    }
+
+    /// The last read of a pipe from [`poll_drain`](Self::poll_drain) met its end: nobody held it.
+    pub fn on_not_held(&mut self, fd: ChildFd) {
+        if self.is_open(fd) {
+            self.held.retain(|held| *held != fd);
+        }
+    }
+
+    /// The protocol panicked: there are no more events, only bookkeeping.
+    ///
+    /// What was due is returned, to be dropped where nothing is borrowed.
+    pub fn on_panicked(&mut self) -> Spent {
+        self.panicked = true;
+        let mut spent = Spent::default();
+        spent.extend(self.due.drain(..).filter_map(|event| match event {
+            Event::Data(_, data) => Some(data),
+            _ => None,
+        }));
+        spent
+    }
+
+    /// Takes the callback that is due next.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.due.pop_front()
+    }
+
+    /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
+    pub fn poll_deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Takes a pipe that is to be read once more, for what it holds now, and closed.
+    ///
+    /// It is recorded as held, unless [`on_not_held`](Self::on_not_held) says otherwise.
+    pub fn poll_drain(&mut self) -> Option<ChildFd> {
+        let pipe = self.open.iter_mut().find(|pipe| pipe.drain && !pipe.paused)?;
+        pipe.drain = false;
+        self.held.push(pipe.fd);
+        Some(pipe.fd)
+    }
+
+    /// Tells whether the parent's end of `fd` is open.
+    pub fn is_open(&self, fd: ChildFd) -> bool {
+        self.open.iter().any(|pipe| pipe.fd == fd)
+    }
+
+    /// Tells whether data of `fd` would be delivered.
+    pub fn accepts(&self, fd: ChildFd) -> bool {
+        !self.panicked && self.open.iter().any(|pipe| pipe.fd == fd && !pipe.read_closed)
+    }
+
+    /// Returns the pipes that are open.
+    pub fn open_fds(&self) -> impl Iterator<Item = ChildFd> {
+        self.open.iter().map(|pipe| pipe.fd)
+    }
+
+    /// Returns how the child ended, from its reap on.
+    pub fn reason(&self) -> Option<&ExitReason> {
+        self.reason.as_ref()
+    }
+
+    /// Tells whether the child was reaped.
+    pub fn is_reaped(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    /// Tells whether the child was reaped and every pipe is closed; `Ended` may still be due.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Tells whether the protocol panicked.
+    pub fn is_panicked(&self) -> bool {
+        self.panicked
+    }
+
+    /// Tells whether neither an event nor a pipe to drain is due.
+    pub fn is_idle(&self) -> bool {
+        self.due.is_empty() && !self.open.iter().any(|pipe| pipe.drain && !pipe.paused)
+    }
+
+    fn pipe(&mut self, fd: ChildFd) -> Option<&mut Pipe> {
+        self.open.iter_mut().find(|pipe| pipe.fd == fd)
+    }
+
+    fn push(&mut self, event: Event) {
+        if !self.panicked {
+            self.due.push_back(event);
+        }
+    }
+
+    fn end_if_due(&mut self) {
+        let Some(reason) = &self.reason else { return };
+        if !self.open.is_empty() || self.ended {
+            return;
+        }
+        let reason = with_held_fds(reason.clone(), std::mem::take(&mut self.held));
+        self.ended = true;
+        self.deadline = None;
+        self.push(Event::Ended(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ProcessDone;
+
+    const OUT: ChildFd = ChildFd::STDOUT;
+    const GRACE: Duration = Duration::from_secs(1);
+
+    fn events(child: &mut Lifecycle) -> Vec<Event> {
+        std::iter::from_fn(|| child.poll_event()).collect()
+    }
+
+    fn done() -> ExitReason {
+        Ok(ProcessDone::default())
+    }
+
+    #[test]
+    fn exit_before_eof_ends_after_the_last_pipe() {
+        let mut child = Lifecycle::new([OUT, ChildFd::STDERR], None);
+        child.on_reaped(done(), Duration::ZERO);
+        child.on_pipe_closed(OUT);
+        assert_eq!(events(&mut child), [Event::Made, Event::Exited(done()), Event::Lost(OUT)]);
+        child.on_pipe_closed(ChildFd::STDERR);
+        assert_eq!(events(&mut child), [Event::Lost(ChildFd::STDERR), Event::Ended(done())]);
+        assert!(child.is_ended() && child.is_idle());
+    }
+
+    #[test]
+    fn a_child_without_pipes_ends_when_it_is_reaped() {
+        let mut child = Lifecycle::new([], Some(GRACE));
+        child.on_reaped(done(), Duration::ZERO);
+        assert_eq!(events(&mut child), [Event::Made, Event::Exited(done()), Event::Ended(done())]);
+        assert_eq!(child.poll_deadline(), None);
+    }
+
+    #[test]
+    fn a_held_pipe_is_drained_at_the_deadline_and_named() {
+        let mut child = Lifecycle::new([OUT], Some(GRACE));
+        child.on_reaped(done(), GRACE);
+        assert_eq!(child.poll_deadline(), Some(GRACE * 2));
+        child.on_time(GRACE * 2 - Duration::from_nanos(1));
+        assert_eq!(child.poll_drain(), None);
+        child.on_time(GRACE * 2);
+        assert_eq!((child.poll_drain(), child.poll_drain()), (Some(OUT), None));
+        child.on_pipe_closed(OUT);
+        let last = events(&mut child).pop().unwrap();
+        assert_eq!(last, Event::Ended(with_held_fds(done(), vec![OUT])));
+    }
+
+    #[test]
+    fn a_pipe_whose_last_read_met_the_end_was_not_held() {
+        let mut child = Lifecycle::new([OUT], Some(GRACE));
+        child.on_reaped(done(), Duration::ZERO);
+        child.on_time(GRACE);
+        assert_eq!(child.poll_drain(), Some(OUT));
+        child.on_not_held(OUT);
+        child.on_pipe_closed(OUT);
+        assert_eq!(events(&mut child).pop(), Some(Event::Ended(done())));
+    }
+
+    #[test]
+    fn a_paused_pipe_is_drained_when_it_is_resumed() {
+        let mut child = Lifecycle::new([OUT], Some(GRACE));
+        child.on_paused(OUT);
+        child.on_reaped(done(), Duration::ZERO);
+        child.on_time(GRACE);
+        assert_eq!(child.poll_drain(), None);
+        child.on_resumed(OUT);
+        assert!(!child.is_idle());
+        assert_eq!(child.poll_drain(), Some(OUT));
+    }
+
+    #[test]
+    fn after_a_panic_there_is_bookkeeping_and_no_event() {
+        let mut child = Lifecycle::new([OUT], None);
+        child.on_data(OUT, Bytes::from_static(b"lost"));
+        drop(child.on_panicked());
+        child.on_data(OUT, Bytes::from_static(b"lost"));
+        child.on_reaped(done(), Duration::ZERO);
+        child.on_pipe_closed(OUT);
+        assert!(child.is_ended() && child.is_reaped());
+        assert_eq!(child.poll_event(), None);
+    }
+}

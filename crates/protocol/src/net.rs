@@ -1,0 +1,135 @@
+//! Byte-stream protocols: what a user implements for a TCP or Unix connection, and its factory.
+
+use crate::Transport;
+use bytes::Bytes;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Hears what happens to one connection.
+///
+/// `connection_made` comes first, `connection_lost` once and last. Every method of [`Transport`]
+/// may be called in every callback: none calls back at once. A callback that panics is the last
+/// one: the protocol is dropped and its connection closed.
+#[expect(unused_variables, reason = "the defaults use none; their names are documentation")]
+pub trait Protocol {
+    /// The connection stands. Called once, first of all.
+    #[doc(alias = "connectionMade")]
+    fn connection_made(&mut self, transport: &Transport) {}
+
+    /// The peer sent `data`, never empty.
+    #[doc(alias = "dataReceived")]
+    fn data_received(&mut self, transport: &Transport, data: Bytes) {}
+
+    /// The peer will send no more; writing is still possible. Called at most once, after all data.
+    ///
+    /// The default closes the connection, once what was written is flushed.
+    #[doc(alias = "readConnectionLost")]
+    fn read_closed(&mut self, transport: &Transport) {
+        transport.lose_connection();
+    }
+
+    /// The queue rose above its high limit. Called once until it was drained.
+    #[doc(alias = "pauseProducing")]
+    fn write_buffer_full(&mut self, transport: &Transport) {}
+
+    /// The queue fell to its low limit or below, after it had been above that.
+    #[doc(alias = "resumeProducing")]
+    fn write_buffer_drained(&mut self, transport: &Transport) {}
+
+    /// The connection is gone. Called once, last of all; the protocol is dropped when it returns.
+    ///
+    /// `reason` is `Ok` if it was closed in order, by either side.
+    #[doc(alias = "connectionLost")]
+    fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {}
+}
+
+/// Does what the boxed protocol does.
+impl<P: Protocol + ?Sized> Protocol for Box<P> {
+    fn connection_made(&mut self, transport: &Transport) {
+        (**self).connection_made(transport);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: Bytes) {
+        (**self).data_received(transport, data);
+    }
+
+    fn read_closed(&mut self, transport: &Transport) {
+        (**self).read_closed(transport);
+    }
+
+    fn write_buffer_full(&mut self, transport: &Transport) {
+        (**self).write_buffer_full(transport);
+    }
+
+    fn write_buffer_drained(&mut self, transport: &Transport) {
+        (**self).write_buffer_drained(transport);
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {
+        (**self).connection_lost(transport, reason);
+    }
+}
+
+/// Makes a protocol for each connection.
+///
+/// `FnMut() -> P` is one; a factory that wants the peer's address, or refuses connections,
+/// implements the trait.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{Address, Factory, Protocol};
+///
+/// struct Local;
+/// impl Protocol for Local {}
+///
+/// struct LocalOnly;
+/// impl Factory for LocalOnly {
+///     fn build_protocol(&mut self, peer: &Address) -> Option<Box<dyn Protocol>> {
+///         match peer {
+///             Address::Tcp(peer) if peer.ip().is_loopback() => Some(Box::new(Local)),
+///             _ => None,
+///         }
+///     }
+/// }
+/// ```
+pub trait Factory {
+    /// Returns the protocol for a connection from `peer`, or `None` to refuse it.
+    #[doc(alias = "buildProtocol")]
+    fn build_protocol(&mut self, peer: &Address) -> Option<Box<dyn Protocol>>;
+}
+
+impl<F, P> Factory for F
+where
+    F: FnMut() -> P,
+    P: Protocol + 'static,
+{
+    fn build_protocol(&mut self, _: &Address) -> Option<Box<dyn Protocol>> {
+        Some(Box::new(self()))
+    }
+}
+
+/// Names an end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket; `None` if it is not bound to a path.
+    Unix(Option<PathBuf>),
+    /// Neither: a pipe, a terminal, a file.
+    Other,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(None) => f.write_str("unnamed"),
+            Self::Other => f.write_str("no address"),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! [`Process`]: the handle that spawning returns, that callbacks are given and that fakes hand out.
+
+use crate::{
+    ChildFd, Pace, ProcessControl, Producer, ProducerError, ProducerErrorKind, SignalError,
+    SpawnPath, Termination, Termios, WindowSize,
+};
+use bytes::Bytes;
+use procession_core::{Deferred, IntoBytes, Signal, WriteError};
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Acts on one child; a cheap clone.
+///
+/// Every method may be called in every callback and at any other time on the loop's thread; none
+/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
+/// ended, writes are answered by [`WriteError::Closed`], signals by
+/// [`SignalError::ProcessExitedAlready`], and the rest is without effect.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{FakeProcess, ProcessProtocol};
+///
+/// struct Quiet;
+/// impl ProcessProtocol for Quiet {}
+///
+/// let fake = FakeProcess::new(Quiet);
+/// let process = fake.process().clone();
+/// process.write("hello\n");
+/// process.close_stdin();
+/// assert_eq!(fake.written(0), "hello\n");
+/// ```
+#[derive(Clone)]
+#[doc(alias = "IProcessTransport")]
+pub struct Process(Rc<dyn ProcessControl>);
+
+/// Writing.
+impl Process {
+    /// Queues data for the child's standard input. What becomes of it, the callbacks tell.
+    ///
+    /// Writes are flushed when the callback returns to the loop; until then those that follow
+    /// [`close_stdin`](Self::close_stdin) are still sent. A write that is refused is dropped: use
+    /// [`write_to_child`](Self::write_to_child) to know.
+    pub fn write(&self, data: impl IntoBytes) {
+        // Dropped on purpose: after the child's end, or a close, there is nobody to write to.
+        self.0.write(ChildFd::STDIN, data.into_bytes()).ok();
+    }
+
+    /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    #[doc(alias = "writeToChild")]
+    pub fn write_to_child(
+        &self,
+        fd: impl Into<ChildFd>,
+        data: impl IntoBytes,
+    ) -> Result<(), WriteError> {
+        self.0.write(fd.into(), data.into_bytes())
+    }
+
+    /// Queues a copy of borrowed data for the child's standard input.
+    pub fn write_copy(&self, data: &[u8]) {
+        self.write(Bytes::copy_from_slice(data));
+    }
+
+    /// Queues several pieces for the child's standard input.
+    #[doc(alias = "writeSequence")]
+    pub fn write_sequence<I>(&self, pieces: I)
+    where
+        I: IntoIterator,
+        I::Item: IntoBytes,
+    {
+        for piece in pieces {
+            self.write(piece);
+        }
+    }
+
+    /// Returns the number of bytes queued for `fd`, 0 where there is no queue.
+    pub fn write_buffered(&self, fd: impl Into<ChildFd>) -> usize {
+        self.0.write_buffered(fd.into())
+    }
+
+    /// Sets the limits, in bytes, of the queue for `fd`: above `high` it is full, at `low` or below
+    /// it is drained. 64 KiB and 0 until then.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor is closed, unknown or not writable.
+    pub fn set_write_limits(
+        &self,
+        fd: impl Into<ChildFd>,
+        high: usize,
+        low: usize,
+    ) -> Result<(), WriteError> {
+        self.0.set_write_limits(fd.into(), high, low)
+    }
+
+    /// Makes writes that would queue more than `max` bytes for `fd` fail; `None` takes the limit
+    /// away, as it is at first.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor is closed, unknown or not writable.
+    pub fn set_write_hard_limit(
+        &self,
+        fd: impl Into<ChildFd>,
+        max: Option<usize>,
+    ) -> Result<(), WriteError> {
+        self.0.set_write_hard_limit(fd.into(), max)
+    }
+}
+
+/// Producers.
+impl Process {
+    /// Registers a source of data for `fd` that is paused while its queue is full and resumed when
+    /// it is drained. A pull producer is asked for the first time here.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor has a producer, or cannot be written to; the error gives the producer back.
+    #[doc(alias = "registerProducer")]
+    pub fn register_producer(
+        &self,
+        fd: impl Into<ChildFd>,
+        pace: Pace,
+        producer: impl Producer + 'static,
+    ) -> Result<(), ProducerError> {
+        let (fd, producer) = (fd.into(), Box::new(producer));
+        let Some(producers) = self.0.producers() else {
+            return Err(ProducerError::new(fd, ProducerErrorKind::Unsupported, producer));
+        };
+        // A write of nothing queues nothing, and says whether there is something to write to.
+        if let Err(error) = self.0.write(fd, Bytes::new()) {
+            return Err(ProducerError::new(fd, ProducerErrorKind::Write(error), producer));
+        }
+        producers.register(self, fd, pace, producer)
+    }
+
+    /// Takes the producer of `fd` away and drops it; tells whether there was one.
+    #[doc(alias = "unregisterProducer")]
+    pub fn unregister_producer(&self, fd: impl Into<ChildFd>) -> bool {
+        self.0.producers().is_some_and(|producers| producers.unregister(fd.into()))
+    }
+}
+
+/// Closing.
+impl Process {
+    /// Closes the parent's end of `fd`: a writer once its queue is flushed, a reader at the next
+    /// turn. Twice is harmless.
+    #[doc(alias = "closeChildFD")]
+    pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
+        self.0.close_child_fd(fd.into());
+    }
+
+    /// Closes the child's standard input once what was written is flushed.
+    #[doc(alias = "closeStdin")]
+    pub fn close_stdin(&self) {
+        self.close_child_fd(ChildFd::STDIN);
+    }
+
+    /// Closes the parent's end of the child's standard output.
+    #[doc(alias = "closeStdout")]
+    pub fn close_stdout(&self) {
+        self.close_child_fd(ChildFd::STDOUT);
+    }
+
+    /// Closes the parent's end of the child's standard error.
+    #[doc(alias = "closeStderr")]
+    pub fn close_stderr(&self) {
+        self.close_child_fd(ChildFd::STDERR);
+    }
+
+    /// Ends the parent's direction of the socketpair `fd` once its queue is flushed; what the child
+    /// still writes is received.
+    #[doc(alias = "loseWriteConnection")]
+    pub fn shutdown_child_fd(&self, fd: impl Into<ChildFd>) {
+        self.0.shutdown_child_fd(fd.into());
+    }
+
+    /// Drops the queue for `fd` and closes the parent's end.
+    #[doc(alias = "abortConnection")]
+    pub fn abort_child_fd(&self, fd: impl Into<ChildFd>) {
+        self.0.abort_child_fd(fd.into());
+    }
+
+    /// Closes 0, 1 and 2, each as [`close_child_fd`](Self::close_child_fd) does; hangs up a
+    /// terminal.
+    #[doc(alias = "loseConnection")]
+    pub fn lose_connection(&self) {
+        self.0.lose_connection();
+    }
+
+    /// Closes every descriptor, each as [`close_child_fd`](Self::close_child_fd) does.
+    pub fn close_all(&self) {
+        self.0.close_all();
+    }
+}
+
+/// Reading.
+impl Process {
+    /// Stops reading `fd`: no data, and no loss by the child's doing, until
+    /// [`resume`](Self::resume). `process_exited` does not wait for that, `process_ended` does.
+    #[doc(alias = "pauseProducing")]
+    pub fn pause(&self, fd: impl Into<ChildFd>) {
+        self.0.pause(fd.into());
+    }
+
+    /// Reads `fd` again.
+    #[doc(alias = "resumeProducing")]
+    pub fn resume(&self, fd: impl Into<ChildFd>) {
+        self.0.resume(fd.into());
+    }
+
+    /// Stops reading every descriptor.
+    pub fn pause_all(&self) {
+        self.0.pause_all();
+    }
+
+    /// Reads every descriptor again.
+    pub fn resume_all(&self) {
+        self.0.resume_all();
+    }
+}
+
+/// Signals.
+impl Process {
+    /// Sends a signal to the child.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::ProcessExitedAlready`] once it was reaped; else what the kernel says.
+    #[doc(alias = "signalProcess")]
+    pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        self.0.signal(signal)
+    }
+
+    /// Sends a signal to the group that the child leads.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::NoGroup`] if it leads none, [`SignalError::ProcessExitedAlready`] if the
+    /// group is empty; else what the kernel says.
+    #[doc(alias = "killpg")]
+    pub fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
+        self.0.signal_group(signal)
+    }
+
+    /// Sends a signal, waits for `grace`, then sends KILL; to the group where that is owned.
+    ///
+    /// A second call while the first is under way sends KILL at once. The result tells how the
+    /// child ended; dropping it changes nothing.
+    pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
+        self.0.terminate(signal, grace)
+    }
+}
+
+/// Terminals.
+impl Process {
+    /// Sets the size of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    #[doc(alias = "TIOCSWINSZ")]
+    pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
+        self.0.resize(rows, columns)
+    }
+
+    /// Returns the size of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    #[doc(alias = "TIOCGWINSZ")]
+    pub fn window_size(&self) -> io::Result<WindowSize> {
+        self.0.window_size()
+    }
+
+    /// Returns the settings of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    #[doc(alias = "tcgetattr")]
+    pub fn termios(&self) -> io::Result<Termios> {
+        self.0.termios()
+    }
+
+    /// Changes the settings of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    #[doc(alias = "tcsetattr")]
+    pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
+        self.0.set_termios(settings)
+    }
+
+    /// Types the end-of-file character of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    #[doc(alias = "VEOF")]
+    pub fn send_eof(&self) -> io::Result<()> {
+        self.0.send_eof()
+    }
+}
+
+/// Facts.
+impl Process {
+    /// Wraps what a transport implements.
+    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
+        Self(control)
+    }
+
+    /// Returns the pid, or `None` once the child was reaped.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.pid()
+    }
+
+    /// Returns the process group that the child leads, or `None` if it leads none.
+    pub fn group(&self) -> Option<u32> {
+        self.0.group()
+    }
+
+    /// Returns how the child was started, or `None` if it is a fake.
+    pub fn spawned_by(&self) -> Option<SpawnPath> {
+        self.0.spawned_by()
+    }
+
+    /// Calls `call` with the parent's end of `fd`, or returns `None` if there is none.
+    pub fn with_fd<R>(
+        &self,
+        fd: impl Into<ChildFd>,
+        call: impl FnOnce(BorrowedFd<'_>) -> R,
+    ) -> Option<R> {
+        let mut call = Some(call);
+        let mut answer = None;
+        self.0.with_fd(fd.into(), &mut |fd| {
+            if let Some(call) = call.take() {
+                answer = Some(call(fd));
+            }
+        });
+        answer
+    }
+
+    /// Returns a duplicate of the child's pidfd.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is none; else what the kernel says.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.0.pidfd()
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("pid", &self.pid()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! [`ProcessProtocol`]: what a user implements to hear of a child.
+
+use crate::{ChildFd, ExitReason, Process};
+use bytes::Bytes;
+
+/// Hears what happens to one child.
+///
+/// Every method has a default that does nothing, or hands the event on to a more specific one, so a
+/// protocol implements what it cares for. `connection_made` comes first, `process_ended` last; for
+/// one descriptor all data come before its loss and nothing after it; `process_exited` comes before
+/// `process_ended`. The order between different descriptors, and that of `process_exited` relative
+/// to data and losses, is not guaranteed.
+///
+/// Every method of [`Process`] may be called in every callback: none calls back at once. A callback
+/// that panics is the last one: the protocol is dropped, its child still reaped.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use procession_protocol::{FakeProcess, Process, ProcessProtocol};
+///
+/// struct Echo;
+///
+/// impl ProcessProtocol for Echo {
+///     fn out_received(&mut self, process: &Process, data: Bytes) {
+///         process.write(data);
+///     }
+/// }
+///
+/// let mut fake = FakeProcess::new(Echo);
+/// fake.child_writes(1, "hello");
+/// assert_eq!(fake.written(0), "hello");
+/// ```
+#[expect(unused_variables, reason = "the defaults use none; their names are documentation")]
+pub trait ProcessProtocol {
+    /// The program is running, and `process.pid()` is known.
+    ///
+    /// Called once, first of all, inside the call that spawns.
+    #[doc(alias = "connectionMade")]
+    fn connection_made(&mut self, process: &Process) {}
+
+    /// The child wrote `data`, never empty, to `fd`.
+    ///
+    /// Called any number of times before `child_connection_lost(fd)`. By default data of 1 go to
+    /// [`out_received`](Self::out_received) and of 2 to [`err_received`](Self::err_received);
+    /// those of others are discarded.
+    #[doc(alias = "childDataReceived")]
+    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
+        match fd {
+            ChildFd::STDOUT => self.out_received(process, data),
+            ChildFd::STDERR => self.err_received(process, data),
+            _ => {}
+        }
+    }
+
+    /// The child wrote to its standard output. Called by the default of
+    /// [`child_data_received`](Self::child_data_received).
+    #[doc(alias = "outReceived")]
+    fn out_received(&mut self, process: &Process, data: Bytes) {}
+
+    /// The child wrote to its standard error. Called by the default of
+    /// [`child_data_received`](Self::child_data_received).
+    #[doc(alias = "errReceived")]
+    fn err_received(&mut self, process: &Process, data: Bytes) {}
+
+    /// The parent's end of `fd` is gone: the child closed it or died, or the parent closed it.
+    ///
+    /// Called once for each descriptor that is a pipe, after all its data. By default 0, 1 and 2
+    /// go to [`in_connection_lost`](Self::in_connection_lost),
+    /// [`out_connection_lost`](Self::out_connection_lost) and
+    /// [`err_connection_lost`](Self::err_connection_lost).
+    #[doc(alias = "childConnectionLost")]
+    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
+        match fd {
+            ChildFd::STDIN => self.in_connection_lost(process),
+            ChildFd::STDOUT => self.out_connection_lost(process),
+            ChildFd::STDERR => self.err_connection_lost(process),
+            _ => {}
+        }
+    }
+
+    /// The pipe to the child's standard input is gone. Called by the default of
+    /// [`child_connection_lost`](Self::child_connection_lost), at most once.
+    #[doc(alias = "inConnectionLost")]
+    fn in_connection_lost(&mut self, process: &Process) {}
+
+    /// The pipe from the child's standard output is gone. Called by the default of
+    /// [`child_connection_lost`](Self::child_connection_lost), at most once.
+    #[doc(alias = "outConnectionLost")]
+    fn out_connection_lost(&mut self, process: &Process) {}
+
+    /// The pipe from the child's standard error is gone. Called by the default of
+    /// [`child_connection_lost`](Self::child_connection_lost), at most once.
+    #[doc(alias = "errConnectionLost")]
+    fn err_connection_lost(&mut self, process: &Process) {}
+
+    /// The child will write no more to the socketpair `fd`; the parent may go on.
+    ///
+    /// Called at most once for each socketpair, after all its data and before its loss.
+    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {}
+
+    /// The queue for `fd` rose above its high limit.
+    ///
+    /// Called once, and not again before [`child_write_buffer_drained`] was due.
+    ///
+    /// [`child_write_buffer_drained`]: Self::child_write_buffer_drained
+    #[doc(alias = "pauseProducing")]
+    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {}
+
+    /// The queue for `fd` fell to its low limit or below, after it had been above that.
+    ///
+    /// With the default low limit of 0 every write is followed by one such call.
+    #[doc(alias = "resumeProducing")]
+    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {}
+
+    /// The child was reaped; `process.pid()` is `None`. Pipes may still be open.
+    ///
+    /// Called once, from the loop, never inside the call that spawns.
+    #[doc(alias = "processExited")]
+    fn process_exited(&mut self, process: &Process, reason: ExitReason) {}
+
+    /// The child was reaped and every pipe is closed; all that it wrote has been delivered.
+    ///
+    /// Called once, last of all; the protocol is dropped when it returns.
+    #[doc(alias = "processEnded")]
+    fn process_ended(&mut self, process: &Process, reason: ExitReason) {}
+}
+
+macro_rules! forward {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
+        /// Does what the boxed protocol does.
+        impl<P: ProcessProtocol + ?Sized> ProcessProtocol for Box<P> {
+            $(fn $name(&mut self, process: &Process, $($arg: $type),*) {
+                (**self).$name(process, $($arg),*);
+            })*
+        }
+    };
+}
+
+forward! {
+    connection_made();
+    child_data_received(fd: ChildFd, data: Bytes);
+    out_received(data: Bytes);
+    err_received(data: Bytes);
+    child_connection_lost(fd: ChildFd);
+    in_connection_lost();
+    out_connection_lost();
+    err_connection_lost();
+    child_read_closed(fd: ChildFd);
+    child_write_buffer_full(fd: ChildFd);
+    child_write_buffer_drained(fd: ChildFd);
+    process_exited(reason: ExitReason);
+    process_ended(reason: ExitReason);
+}

@@ -1,0 +1,270 @@
+//! How a process ended: [`ExitReason`] and its two halves.
+//!
+//! All of it is derived from one wait status. Where there is none, because somebody else reaped the
+//! child, the reason is [`ProcessTerminated::lost`].
+
+use crate::ChildFd;
+use procession_core::Signal;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Says how a process ended: `Ok` for exit status 0, `Err` for anything else.
+#[doc(alias = "Failure")]
+pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
+
+/// Turns a wait status, as `waitpid` gives it, into an [`ExitReason`].
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::exit_reason;
+///
+/// assert!(exit_reason(0, None).is_ok());
+/// assert_eq!(exit_reason(3 << 8, None).unwrap_err().exit_code(), Some(3));
+/// ```
+///
+/// # Errors
+///
+/// The reason is an `Err` for every status but 0; that is its meaning, not a failure of this call.
+pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
+    let ending = Ending { status: Some(ExitStatus::from_raw(raw_status)), usage, held: Vec::new() };
+    if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
+}
+
+/// Adds the descriptors that descendants held open when the child's output was cut off.
+///
+/// # Errors
+///
+/// The reason is an `Err` exactly where the given one was.
+pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
+    match reason {
+        Ok(done) => Ok(ProcessDone(Ending { held, ..done.0 })),
+        Err(terminated) => Err(ProcessTerminated(Ending { held, ..terminated.0 })),
+    }
+}
+
+/// Reports what a reaped child used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceUsage {
+    user_time: Duration,
+    system_time: Duration,
+    peak_rss_bytes: Option<u64>,
+}
+
+impl ResourceUsage {
+    /// Creates a report; the peak is in bytes, `None` where it is unknown.
+    pub fn new(user_time: Duration, system_time: Duration, peak_rss_bytes: Option<u64>) -> Self {
+        Self { user_time, system_time, peak_rss_bytes }
+    }
+
+    /// Returns the processor time spent in the program.
+    #[doc(alias = "ru_utime")]
+    pub fn user_time(&self) -> Duration {
+        self.user_time
+    }
+
+    /// Returns the processor time spent in the kernel on behalf of the program.
+    #[doc(alias = "ru_stime")]
+    pub fn system_time(&self) -> Duration {
+        self.system_time
+    }
+
+    /// Returns the largest resident set in bytes, or `None` where the kernel's figure may be the
+    /// parent's own: exec folds that in.
+    #[doc(alias = "ru_maxrss")]
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        self.peak_rss_bytes
+    }
+}
+
+/// Says that a process exited with status 0.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::ProcessDone;
+///
+/// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessDone(Ending);
+
+/// Says that a process ended in another way than by exiting with status 0.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::Signal;
+/// use procession_protocol::ProcessTerminated;
+///
+/// let killed = ProcessTerminated::signalled(Signal::TERM);
+/// assert_eq!(killed.signal(), Some(Signal::TERM));
+/// assert_eq!(killed.to_string(), "ended by signal 15");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ProcessTerminated(Ending);
+
+/// What both halves hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ending {
+    /// `None`: somebody else reaped the child.
+    status: Option<ExitStatus>,
+    usage: Option<ResourceUsage>,
+    held: Vec<ChildFd>,
+}
+
+impl Ending {
+    fn new(status: Option<i32>) -> Self {
+        Self { status: status.map(ExitStatus::from_raw), usage: None, held: Vec::new() }
+    }
+}
+
+impl ProcessTerminated {
+    /// Creates the reason of a child that exited; of `code` the low eight bits count, as for the
+    /// kernel.
+    pub fn exited(code: i32) -> Self {
+        Self(Ending::new(Some((code & 0xff) << 8)))
+    }
+
+    /// Creates the reason of a child that a signal ended; of its number the low seven bits count.
+    pub fn signalled(signal: Signal) -> Self {
+        Self(Ending::new(Some(signal.as_raw() & 0x7f)))
+    }
+
+    /// Creates the reason of a child that somebody else reaped: nothing is known of its end.
+    pub fn lost() -> Self {
+        Self(Ending::new(None))
+    }
+}
+
+impl Default for ProcessDone {
+    fn default() -> Self {
+        Self(Ending::new(Some(0)))
+    }
+}
+
+macro_rules! getters {
+    ($type:ident) => {
+        impl $type {
+            /// Returns the exit status, or `None` if the process did not exit by itself.
+            #[doc(alias = "exitCode")]
+            pub fn exit_code(&self) -> Option<i32> {
+                self.0.status.and_then(|status| status.code())
+            }
+
+            /// Returns the signal that ended the process, if one did.
+            pub fn signal(&self) -> Option<Signal> {
+                self.0.status.and_then(|status| status.signal()).map(Signal::from_raw)
+            }
+
+            /// Tells whether the process left a core dump.
+            pub fn core_dumped(&self) -> bool {
+                self.0.status.is_some_and(|status| status.core_dumped())
+            }
+
+            /// Tells whether somebody else reaped the child, so that nothing is known of its end.
+            pub fn is_lost(&self) -> bool {
+                self.0.status.is_none()
+            }
+
+            /// Returns the wait status as the kernel gave it, or `None` if it was lost.
+            pub fn raw_status(&self) -> Option<i32> {
+                self.0.status.map(ExitStatusExt::into_raw)
+            }
+
+            /// Returns the status as the standard library has it, or `None` if it was lost.
+            pub fn exit_status(&self) -> Option<ExitStatus> {
+                self.0.status
+            }
+
+            /// Returns what the child used, where that is known.
+            pub fn usage(&self) -> Option<&ResourceUsage> {
+                self.0.usage.as_ref()
+            }
+
+            /// Returns the descriptors that descendants still held open when `drain_after_exit`
+            /// closed them; empty if there was no need.
+            pub fn held_fds(&self) -> &[ChildFd] {
+                &self.0.held
+            }
+        }
+    };
+}
+
+getters!(ProcessDone);
+getters!(ProcessTerminated);
+
+impl fmt::Display for ProcessDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.status else {
+            return f.write_str("ended with an unknown status: somebody else waited for it");
+        };
+        match (status.code(), status.signal()) {
+            (Some(code), _) => write!(f, "exited with status {code}"),
+            (None, Some(signal)) => {
+                write!(f, "ended by signal {signal}")?;
+                if status.core_dumped() { f.write_str(" (core dumped)") } else { Ok(()) }
+            }
+            (None, None) => write!(f, "ended with wait status {:#06x}", status.into_raw()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_zero_alone_is_done() {
+        assert_eq!(exit_reason(0, None), Ok(ProcessDone::default()));
+        assert_eq!(exit_reason(3 << 8, None), Err(ProcessTerminated::exited(3)));
+        assert_eq!(exit_reason(15, None), Err(ProcessTerminated::signalled(Signal::TERM)));
+    }
+
+    #[test]
+    fn a_core_dump_is_named() {
+        let reason = exit_reason(6 | 0x80, None).unwrap_err();
+        assert_eq!(reason.signal(), Some(Signal::from_raw(6)));
+        assert!(reason.core_dumped());
+        assert_eq!(reason.exit_code(), None);
+        assert_eq!(reason.to_string(), "ended by signal 6 (core dumped)");
+    }
+
+    #[test]
+    fn a_lost_status_has_no_parts() {
+        let lost = ProcessTerminated::lost();
+        assert!(lost.is_lost());
+        assert_eq!(
+            (lost.exit_code(), lost.signal(), lost.raw_status(), lost.exit_status()),
+            (None, None, None, None)
+        );
+        assert_eq!(lost.to_string(), "ended with an unknown status: somebody else waited for it");
+    }
+
+    #[test]
+    fn an_exit_code_keeps_its_low_eight_bits() {
+        assert_eq!(ProcessTerminated::exited(300).exit_code(), Some(44));
+        assert_eq!(ProcessTerminated::exited(-1).exit_code(), Some(255));
+    }
+
+    #[test]
+    fn usage_and_held_descriptors_are_kept() {
+        let usage = ResourceUsage::new(Duration::from_millis(5), Duration::from_millis(2), None);
+        let reason = exit_reason(0, Some(usage.clone()));
+        let done = with_held_fds(reason, vec![ChildFd::STDOUT]).unwrap();
+        assert_eq!(done.usage(), Some(&usage));
+        assert_eq!(done.held_fds(), [ChildFd::STDOUT]);
+        assert_eq!(done.raw_status(), Some(0));
+        let reason = with_held_fds(Err(ProcessTerminated::lost()), vec![ChildFd::STDERR]);
+        assert_eq!(reason.unwrap_err().held_fds(), [ChildFd::STDERR]);
+    }
+}

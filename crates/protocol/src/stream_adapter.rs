@@ -1,0 +1,245 @@
+//! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
+
+use crate::{
+    Address, ChildFd, ExitReason, LineEvent, LineReceiver, Process, ProcessProtocol, Protocol,
+    Transport, TransportControl,
+};
+use bytes::{Bytes, BytesMut};
+use procession_core::{WithCell, WriteError};
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+/// Runs a [`Protocol`] over a child: its standard output is received, what is written goes to its
+/// standard input.
+///
+/// What the child writes to its standard error is dropped, unless [`log_stderr`] or [`keep_stderr`]
+/// chooses otherwise; other descriptors are not used. The end of the standard output is
+/// `read_closed`, whose default closes the connection; the end of the process is `connection_lost`,
+/// with `Ok` for exit status 0 and else an error that holds the `ProcessTerminated`. The
+/// transport's addresses are [`Address::Other`].
+///
+/// Over a [`FakeProcess`](crate::FakeProcess) it is a fake for byte-stream protocols, too.
+///
+/// [`log_stderr`]: Self::log_stderr
+/// [`keep_stderr`]: Self::keep_stderr
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use procession_protocol::{FakeProcess, Protocol, StreamAdapter, Transport};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: Bytes) {
+///         transport.write(data);
+///     }
+/// }
+///
+/// let mut fake = FakeProcess::new(StreamAdapter::new(Echo));
+/// fake.child_writes(1, "hello");
+/// assert_eq!(fake.written(0), "hello");
+/// ```
+#[doc(alias = "ProcessEndpoint")]
+pub struct StreamAdapter<P> {
+    protocol: P,
+    stderr: Stderr,
+    /// `Some` from `connection_made` on.
+    stream: Option<Rc<Stream>>,
+}
+
+enum Stderr {
+    Drop,
+    Log(LineReceiver, Box<dyn FnMut(Bytes)>),
+    Keep(KeptStderr),
+}
+
+impl<P: Protocol> StreamAdapter<P> {
+    /// Makes a process protocol of a stream protocol.
+    pub fn new(protocol: P) -> Self {
+        Self { protocol, stderr: Stderr::Drop, stream: None }
+    }
+
+    /// Calls `log` with each line that the child writes to its standard error; of a line longer
+    /// than 16 KiB with its beginning.
+    #[must_use]
+    pub fn log_stderr(self, log: impl FnMut(Bytes) + 'static) -> Self {
+        Self { stderr: Stderr::Log(LineReceiver::new(), Box::new(log)), ..self }
+    }
+
+    /// Keeps the first `max_bytes` of what the child writes to its standard error, to be looked at
+    /// through the handle that is returned; the rest is dropped.
+    pub fn keep_stderr(self, max_bytes: usize) -> (Self, KeptStderr) {
+        let kept = KeptStderr { bytes: Rc::default(), max_bytes };
+        (Self { stderr: Stderr::Keep(kept.clone()), ..self }, kept)
+    }
+
+    fn call(&mut self, method: impl FnOnce(&mut P, &Transport)) {
+        if let Some(stream) = &self.stream {
+            method(&mut self.protocol, &Transport::from_control(Rc::clone(stream) as _));
+        }
+    }
+}
+
+/// Looks at what a child wrote to its standard error; a cheap clone.
+#[derive(Clone)]
+pub struct KeptStderr {
+    bytes: Rc<WithCell<BytesMut>>,
+    max_bytes: usize,
+}
+
+impl KeptStderr {
+    /// Returns a copy of what was kept so far.
+    pub fn bytes(&self) -> Bytes {
+        self.bytes.with(|bytes| Bytes::copy_from_slice(bytes))
+    }
+
+    fn add(&self, data: &[u8]) {
+        self.bytes.with(|bytes| {
+            let room = self.max_bytes.saturating_sub(bytes.len());
+            bytes.extend_from_slice(&data[..data.len().min(room)]);
+        });
+    }
+}
+
+impl Stderr {
+    fn receive(&mut self, data: Bytes) {
+        match self {
+            Self::Drop => {}
+            Self::Keep(kept) => kept.add(&data),
+            Self::Log(lines, _) => {
+                lines.on_data(data);
+                self.log();
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Self::Log(lines, _) = self {
+            lines.on_end();
+            self.log();
+        }
+    }
+
+    fn log(&mut self) {
+        let Self::Log(lines, log) = self else { return };
+        while let Some(event) = lines.poll() {
+            match event {
+                LineEvent::Line(line) | LineEvent::TooLong(line) | LineEvent::Raw(line) => {
+                    log(line);
+                }
+            }
+        }
+    }
+}
+
+impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
+    fn connection_made(&mut self, process: &Process) {
+        let stream = Stream { process: process.clone(), closing: Cell::new(false) };
+        self.stream = Some(Rc::new(stream));
+        self.call(P::connection_made);
+    }
+
+    fn out_received(&mut self, _: &Process, data: Bytes) {
+        self.call(|protocol, transport| protocol.data_received(transport, data));
+    }
+
+    fn err_received(&mut self, _: &Process, data: Bytes) {
+        self.stderr.receive(data);
+    }
+
+    fn out_connection_lost(&mut self, _: &Process) {
+        // A loss that the program itself asked for is no news of the child.
+        if self.stream.as_ref().is_some_and(|stream| !stream.closing.get()) {
+            self.call(P::read_closed);
+        }
+    }
+
+    fn err_connection_lost(&mut self, _: &Process) {
+        self.stderr.end();
+    }
+
+    fn child_write_buffer_full(&mut self, _: &Process, fd: ChildFd) {
+        if fd == ChildFd::STDIN {
+            self.call(P::write_buffer_full);
+        }
+    }
+
+    fn child_write_buffer_drained(&mut self, _: &Process, fd: ChildFd) {
+        if fd == ChildFd::STDIN {
+            self.call(P::write_buffer_drained);
+        }
+    }
+
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        let reason = reason.map(drop).map_err(io::Error::other);
+        self.call(|protocol, transport| protocol.connection_lost(transport, reason));
+    }
+}
+
+/// The transport of the protocol: a child's standard input and output.
+struct Stream {
+    process: Process,
+    /// The program closed the connection.
+    closing: Cell<bool>,
+}
+
+impl TransportControl for Stream {
+    fn write(&self, data: Bytes) -> Result<(), WriteError> {
+        self.process.write_to_child(ChildFd::STDIN, data)
+    }
+
+    fn write_buffered(&self) -> usize {
+        self.process.write_buffered(ChildFd::STDIN)
+    }
+
+    fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
+        self.process.set_write_limits(ChildFd::STDIN, high, low)
+    }
+
+    fn lose_connection(&self) {
+        self.closing.set(true);
+        self.process.lose_connection();
+    }
+
+    fn abort_connection(&self) {
+        self.closing.set(true);
+        self.process.abort_child_fd(ChildFd::STDIN);
+        self.process.lose_connection();
+    }
+
+    fn shutdown_write(&self) {
+        self.process.close_stdin();
+    }
+
+    fn pause(&self) {
+        self.process.pause(ChildFd::STDOUT);
+    }
+
+    fn resume(&self) {
+        self.process.resume(ChildFd::STDOUT);
+    }
+
+    fn peer(&self) -> Address {
+        Address::Other
+    }
+
+    fn host(&self) -> Address {
+        Address::Other
+    }
+}
+
+impl<P: fmt::Debug> fmt::Debug for StreamAdapter<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamAdapter").field("protocol", &self.protocol).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeptStderr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptStderr").field(&self.bytes()).finish()
+    }
+}

@@ -1,0 +1,200 @@
+//! Plain data about terminals. No system call is made here: transports convert.
+
+/// Holds the size of a terminal in characters and, where they are known, in pixels.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::WindowSize;
+///
+/// let size = WindowSize::new(24, 80);
+/// assert_eq!((size.rows, size.columns), (24, 80));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[doc(alias = "winsize")]
+#[non_exhaustive]
+pub struct WindowSize {
+    /// Lines of text.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+    /// Width in pixels, 0 if unknown.
+    pub pixel_width: u16,
+    /// Height in pixels, 0 if unknown.
+    pub pixel_height: u16,
+}
+
+impl WindowSize {
+    /// Creates a size without pixels.
+    pub const fn new(rows: u16, columns: u16) -> Self {
+        Self { rows, columns, pixel_width: 0, pixel_height: 0 }
+    }
+
+    /// Adds the size in pixels.
+    #[must_use]
+    pub const fn with_pixels(self, width: u16, height: u16) -> Self {
+        Self { pixel_width: width, pixel_height: height, ..self }
+    }
+}
+
+/// Holds the settings of a terminal, with the numbers of the system that the program runs on.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::Termios;
+///
+/// let mut settings = Termios::default();
+/// settings.set_echo(true);
+/// assert!(settings.echoes());
+/// settings.set_raw();
+/// assert!(!settings.echoes());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Termios {
+    /// The input modes.
+    #[doc(alias = "c_iflag")]
+    pub input_flags: u32,
+    /// The output modes.
+    #[doc(alias = "c_oflag")]
+    pub output_flags: u32,
+    /// The control modes.
+    #[doc(alias = "c_cflag")]
+    pub control_flags: u32,
+    /// The local modes.
+    #[doc(alias = "c_lflag")]
+    pub local_flags: u32,
+    /// The special characters, by the system's indices; those past the system's own count are 0.
+    #[doc(alias = "c_cc")]
+    pub control_chars: [u8; 32],
+    /// The input speed in bits per second.
+    pub input_speed: u32,
+    /// The output speed in bits per second.
+    pub output_speed: u32,
+}
+
+impl Termios {
+    /// Tells whether what is typed is echoed.
+    pub fn echoes(&self) -> bool {
+        self.local_flags & bits::ECHO != 0
+    }
+
+    /// Switches the echo on or off.
+    pub fn set_echo(&mut self, on: bool) {
+        set(&mut self.local_flags, bits::ECHO, on);
+    }
+
+    /// Tells whether input is handed over by lines, with erase, kill and end-of-file characters.
+    #[doc(alias = "ICANON")]
+    pub fn is_canonical(&self) -> bool {
+        self.local_flags & bits::ICANON != 0
+    }
+
+    /// Switches input by lines on or off.
+    pub fn set_canonical(&mut self, on: bool) {
+        set(&mut self.local_flags, bits::ICANON, on);
+    }
+
+    /// Returns the character that ends the input, usually 4 (Ctrl-D).
+    #[doc(alias = "VEOF")]
+    pub fn eof_char(&self) -> u8 {
+        self.control_chars[bits::VEOF]
+    }
+
+    /// Makes the terminal pass every byte through as it is, in both directions.
+    #[doc(alias = "cfmakeraw")]
+    pub fn set_raw(&mut self) {
+        self.input_flags &= !bits::COOKED_INPUT;
+        self.output_flags &= !bits::OPOST;
+        self.local_flags &= !(bits::ECHO | bits::ECHONL | bits::ICANON | bits::ISIG | bits::IEXTEN);
+        self.control_flags &= !(bits::CSIZE | bits::PARENB);
+        self.control_flags |= bits::CS8;
+    }
+}
+
+fn set(flags: &mut u32, bit: u32, on: bool) {
+    if on {
+        *flags |= bit;
+    } else {
+        *flags &= !bit;
+    }
+}
+
+/// The numbers of Linux (and Android) on most architectures.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "powerpc", target_arch = "powerpc64"))
+))]
+mod bits {
+    pub(super) const ECHO: u32 = 0o10;
+    pub(super) const ECHONL: u32 = 0o100;
+    pub(super) const ICANON: u32 = 0o2;
+    pub(super) const ISIG: u32 = 0o1;
+    pub(super) const IEXTEN: u32 =
+        if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0o400 } else { 0o100_000 };
+    pub(super) const OPOST: u32 = 0o1;
+    pub(super) const CSIZE: u32 = 0o60;
+    pub(super) const CS8: u32 = 0o60;
+    pub(super) const PARENB: u32 = 0o400;
+    /// IGNBRK, BRKINT, PARMRK, ISTRIP, INLCR, IGNCR, ICRNL, IXON.
+    pub(super) const COOKED_INPUT: u32 = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80 | 0x100 | 0x400;
+    pub(super) const VEOF: usize =
+        if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 4 };
+}
+
+/// The numbers of the BSDs and of macOS, which Linux on PowerPC shares but for VEOF.
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "powerpc", target_arch = "powerpc64"))
+)))]
+mod bits {
+    pub(super) const ECHO: u32 = 0x8;
+    pub(super) const ECHONL: u32 = 0x10;
+    pub(super) const ICANON: u32 = 0x100;
+    pub(super) const ISIG: u32 = 0x80;
+    pub(super) const IEXTEN: u32 = 0x400;
+    pub(super) const OPOST: u32 = 0x1;
+    pub(super) const CSIZE: u32 = 0x300;
+    pub(super) const CS8: u32 = 0x300;
+    pub(super) const PARENB: u32 = 0x1000;
+    /// IGNBRK, BRKINT, PARMRK, ISTRIP, INLCR, IGNCR, ICRNL, IXON.
+    pub(super) const COOKED_INPUT: u32 = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80 | 0x100 | 0x200;
+    pub(super) const VEOF: usize = if cfg!(target_os = "linux") { 4 } else { 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_mode_clears_what_would_change_bytes() {
+        let mut settings = Termios {
+            input_flags: u32::MAX,
+            output_flags: u32::MAX,
+            control_flags: bits::PARENB,
+            local_flags: u32::MAX,
+            ..Termios::default()
+        };
+        settings.set_raw();
+        assert!(!settings.echoes() && !settings.is_canonical());
+        assert_eq!(settings.input_flags & bits::COOKED_INPUT, 0);
+        assert_eq!(settings.output_flags & bits::OPOST, 0);
+        assert_eq!(settings.control_flags, bits::CS8);
+    }
+
+    #[test]
+    fn echo_and_lines_are_switched_one_by_one() {
+        let mut settings = Termios::default();
+        settings.set_echo(true);
+        settings.set_canonical(true);
+        settings.set_echo(false);
+        assert!(!settings.echoes() && settings.is_canonical());
+    }
+
+    #[test]
+    fn pixels_are_added_to_a_size() {
+        let size = WindowSize::new(24, 80).with_pixels(640, 480);
+        assert_eq!((size.pixel_width, size.pixel_height, size.rows), (640, 480, 24));
+    }
+}

@@ -1,0 +1,125 @@
+//! Ending a process by signals: what came of it, and how sending one fails.
+
+use crate::ExitReason;
+use procession_core::Signal;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// `ESRCH` on every Unix.
+const NO_SUCH_PROCESS: i32 = 3;
+
+/// Reports what `terminate` achieved.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::Signal;
+/// use procession_protocol::{ProcessTerminated, Termination};
+/// use std::time::Duration;
+///
+/// let reason = Err(ProcessTerminated::signalled(Signal::TERM));
+/// let ended = Termination::new(reason, false, Duration::from_millis(1_234));
+/// assert_eq!(ended.to_string(), "ended by signal 15 after 1.2 s");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Termination {
+    reason: ExitReason,
+    escalated: bool,
+    after: Duration,
+}
+
+impl Termination {
+    /// Creates a report.
+    pub fn new(reason: ExitReason, escalated: bool, after: Duration) -> Self {
+        Self { reason, escalated, after }
+    }
+
+    /// Returns how the process ended.
+    pub fn reason(&self) -> &ExitReason {
+        &self.reason
+    }
+
+    /// Returns the signal that ended the process; `None` if it chose to exit, or if that is
+    /// unknown.
+    pub fn signal(&self) -> Option<Signal> {
+        self.reason.as_ref().err().and_then(|terminated| terminated.signal())
+    }
+
+    /// Tells whether the process outlived the grace period, so that KILL was sent.
+    pub fn escalated(&self) -> bool {
+        self.escalated
+    }
+
+    /// Returns the time from the call of `terminate` to the reap.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+}
+
+impl fmt::Display for Termination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Ok(done) => done.fmt(f)?,
+            Err(terminated) => terminated.fmt(f)?,
+        }
+        write!(f, " after {:.1} s", self.after.as_secs_f64())
+    }
+}
+
+/// Says why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// The process was reaped, or its group is empty.
+    #[error("the process has exited already")]
+    ProcessExitedAlready,
+    /// The process leads no group.
+    #[error("the process leads no group of its own")]
+    NoGroup,
+    /// The kernel refused.
+    #[error("the signal could not be sent")]
+    Os(#[source] io::Error),
+}
+
+impl From<SignalError> for io::Error {
+    fn from(error: SignalError) -> Self {
+        match error {
+            SignalError::ProcessExitedAlready => Self::from_raw_os_error(NO_SUCH_PROCESS),
+            SignalError::NoGroup => Self::new(io::ErrorKind::InvalidInput, error),
+            SignalError::Os(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ProcessDone, ProcessTerminated};
+
+    #[test]
+    fn a_report_names_the_signal_that_ended_the_process() {
+        let reason = Err(ProcessTerminated::signalled(Signal::KILL));
+        let ended = Termination::new(reason, true, Duration::from_secs(10));
+        assert_eq!(ended.signal(), Some(Signal::KILL));
+        assert!(ended.escalated());
+        assert_eq!(ended.to_string(), "ended by signal 9 after 10.0 s");
+    }
+
+    #[test]
+    fn a_process_that_chose_to_exit_was_ended_by_no_signal() {
+        let ended = Termination::new(Ok(ProcessDone::default()), false, Duration::ZERO);
+        assert_eq!(ended.signal(), None);
+        assert_eq!(ended.to_string(), "exited with status 0 after 0.0 s");
+    }
+
+    #[test]
+    fn signal_errors_become_io_errors_of_a_sensible_kind() {
+        let gone = io::Error::from(SignalError::ProcessExitedAlready);
+        assert_eq!(gone.raw_os_error(), Some(3));
+        let no_group = io::Error::from(SignalError::NoGroup);
+        assert_eq!(no_group.kind(), io::ErrorKind::InvalidInput);
+        let refused = io::Error::from(SignalError::Os(io::Error::from_raw_os_error(1)));
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

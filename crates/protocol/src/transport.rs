@@ -1,0 +1,186 @@
+//! [`Transport`]: the handle to one connection, and its object-safe inside.
+
+use crate::Address;
+use bytes::Bytes;
+use procession_core::{IntoBytes, WriteError};
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// Acts on one connection: what a stream transport implements and [`Transport`] calls.
+///
+/// No method calls a protocol: methods queue, and the driver calls back.
+pub trait TransportControl {
+    /// Queues data; flushed when the callback returns to the loop.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
+    fn write(&self, data: Bytes) -> Result<(), WriteError>;
+
+    /// Returns the number of bytes in the queue.
+    fn write_buffered(&self) -> usize;
+
+    /// Sets the limits, in bytes, at which the queue counts as full and as drained.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError>;
+
+    /// Closes the connection once the queue is flushed.
+    fn lose_connection(&self);
+
+    /// Drops the queue and closes the connection.
+    fn abort_connection(&self);
+
+    /// Ends the writing direction once the queue is flushed.
+    fn shutdown_write(&self);
+
+    /// Stops reading.
+    fn pause(&self);
+
+    /// Reads again.
+    fn resume(&self);
+
+    /// Returns the other side's address.
+    fn peer(&self) -> Address;
+
+    /// Returns this side's address.
+    fn host(&self) -> Address;
+
+    /// Takes the descriptor out of the loop, blocking again; the protocol is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is no such descriptor, `NotConnected` once the connection is
+    /// closed; else what the kernel says.
+    fn take_fd(&self) -> io::Result<OwnedFd> {
+        Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+}
+
+/// Acts on one connection; a cheap clone.
+///
+/// Every method may be called in every callback and at any other time on the loop's thread; none
+/// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes are
+/// answered by [`WriteError::Closed`] and the rest is without effect.
+#[derive(Clone)]
+#[doc(alias = "ITransport")]
+pub struct Transport(Rc<dyn TransportControl>);
+
+impl Transport {
+    /// Wraps what a transport implements.
+    pub fn from_control(control: Rc<dyn TransportControl>) -> Self {
+        Self(control)
+    }
+
+    /// Queues data for the peer. What becomes of it, the callbacks tell; a write that is refused is
+    /// dropped: use [`try_write`](Self::try_write) to know.
+    pub fn write(&self, data: impl IntoBytes) {
+        // Dropped on purpose: once the connection is closed there is nobody to write to.
+        self.try_write(data).ok();
+    }
+
+    /// Queues data for the peer. Never blocks, keeps the order, copies nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
+    pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
+        self.0.write(data.into_bytes())
+    }
+
+    /// Queues a copy of borrowed data.
+    pub fn write_copy(&self, data: &[u8]) {
+        self.write(Bytes::copy_from_slice(data));
+    }
+
+    /// Queues several pieces.
+    #[doc(alias = "writeSequence")]
+    pub fn write_sequence<I>(&self, pieces: I)
+    where
+        I: IntoIterator,
+        I::Item: IntoBytes,
+    {
+        for piece in pieces {
+            self.write(piece);
+        }
+    }
+
+    /// Returns the number of bytes that are queued.
+    pub fn write_buffered(&self) -> usize {
+        self.0.write_buffered()
+    }
+
+    /// Sets the limits, in bytes, of the queue: above `high` it is full, at `low` or below it is
+    /// drained. 64 KiB and 0 until then.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    pub fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
+        self.0.set_write_limits(high, low)
+    }
+
+    /// Closes the connection once what was written is flushed. Twice is harmless.
+    #[doc(alias = "loseConnection")]
+    pub fn lose_connection(&self) {
+        self.0.lose_connection();
+    }
+
+    /// Drops what was not flushed and closes the connection.
+    #[doc(alias = "abortConnection")]
+    pub fn abort_connection(&self) {
+        self.0.abort_connection();
+    }
+
+    /// Ends the writing direction once what was written is flushed; the peer may go on.
+    #[doc(alias = "loseWriteConnection")]
+    pub fn shutdown_write(&self) {
+        self.0.shutdown_write();
+    }
+
+    /// Stops reading until [`resume`](Self::resume).
+    #[doc(alias = "pauseProducing")]
+    pub fn pause(&self) {
+        self.0.pause();
+    }
+
+    /// Reads again.
+    #[doc(alias = "resumeProducing")]
+    pub fn resume(&self) {
+        self.0.resume();
+    }
+
+    /// Returns the other side's address.
+    #[doc(alias = "getPeer")]
+    pub fn peer(&self) -> Address {
+        self.0.peer()
+    }
+
+    /// Returns this side's address.
+    #[doc(alias = "getHost")]
+    pub fn host(&self) -> Address {
+        self.0.host()
+    }
+
+    /// Takes the descriptor out of the loop, blocking again, to give it to a child for instance.
+    ///
+    /// The protocol gets no further call and is dropped; other handles find the connection closed.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is no such descriptor, `NotConnected` once the connection is
+    /// closed; else what the kernel says.
+    pub fn into_fd(self) -> io::Result<OwnedFd> {
+        self.0.take_fd()
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("peer", &self.peer()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! The line receiver against a model: how the stream is cut into chunks makes no difference.
+
+use bytes::Bytes;
+use procession_protocol::{LineEvent, LineReceiver};
+use proptest::prelude::*;
+
+/// Says of the whole stream what lines there are.
+fn model(stream: &[u8], delimiter: &[u8], max_length: usize) -> Vec<LineEvent> {
+    let mut expected = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let end = rest.windows(delimiter.len()).position(|window| window == delimiter);
+        let line = &rest[..end.unwrap_or(rest.len())];
+        expected.push(if line.len() > max_length {
+            LineEvent::TooLong(Bytes::copy_from_slice(&line[..max_length]))
+        } else {
+            LineEvent::Line(Bytes::copy_from_slice(line))
+        });
+        rest = &rest[end.map_or(rest.len(), |end| end + delimiter.len())..];
+    }
+    expected
+}
+
+fn cut(stream: &[u8], cuts: &[usize]) -> Vec<Bytes> {
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
+    cuts.extend([0, stream.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|pair| Bytes::copy_from_slice(&stream[pair[0]..pair[1]])).collect()
+}
+
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(b"ab-=".to_vec()), 0..80)
+}
+
+fn delimiter() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(b"-".to_vec()),
+        Just(b"-=".to_vec()),
+        Just(b"--".to_vec()),
+        Just(b"-=-".to_vec()),
+        Just(b"--=--".to_vec()),
+    ]
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_chunking_gives_the_same_lines(
+        stream in stream(),
+        delimiter in delimiter(),
+        max_length in 0_usize..20,
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+        polls_between in any::<bool>(),
+    ) {
+        let mut lines = LineReceiver::with_delimiter(delimiter.clone()).max_length(max_length);
+        let mut found = Vec::new();
+        for chunk in cut(&stream, &cuts) {
+            lines.on_data(chunk);
+            if polls_between {
+                found.extend(std::iter::from_fn(|| lines.poll()));
+            }
+        }
+        lines.on_end();
+        found.extend(std::iter::from_fn(|| lines.poll()));
+        prop_assert_eq!(found, model(&stream, &delimiter, max_length));
+    }
+
+    #[test]
+    fn raw_mode_after_any_line_gives_the_rest_of_the_stream(
+        stream in stream(),
+        delimiter in delimiter(),
+        lines_before in 0_usize..5,
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let mut lines = LineReceiver::with_delimiter(delimiter.clone());
+        let mut left = lines_before;
+        let mut passed = Vec::new();
+        let mut raw = Vec::new();
+        for chunk in cut(&stream, &cuts) {
+            lines.on_data(chunk);
+            loop {
+                if left == 0 && !lines.is_raw() {
+                    lines.set_raw_mode();
+                }
+                match lines.poll() {
+                    Some(LineEvent::Line(line)) => {
+                        passed.extend_from_slice(&line);
+                        passed.extend_from_slice(&delimiter);
+                        left -= 1;
+                    }
+                    Some(LineEvent::Raw(data)) => raw.extend_from_slice(&data),
+                    Some(other) => prop_assert!(false, "unexpected {:?}", other),
+                    None => break,
+                }
+            }
+        }
+        if lines.is_raw() {
+            passed.extend_from_slice(&raw);
+            prop_assert_eq!(passed, stream);
+        }
+    }
+
+    #[test]
+    fn raw_data_handed_back_are_cut_into_lines(
+        stream in stream(),
+        delimiter in delimiter(),
+        raw_bytes in 0_usize..40,
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let raw_bytes = raw_bytes.min(stream.len());
+        let mut lines = LineReceiver::with_delimiter(delimiter.clone());
+        lines.set_raw_mode();
+        let (mut taken, mut found) = (0, Vec::new());
+        for chunk in cut(&stream, &cuts) {
+            lines.on_data(chunk);
+            while let Some(event) = lines.poll() {
+                match event {
+                    LineEvent::Raw(data) => {
+                        let mine = data.len().min(raw_bytes - taken);
+                        taken += mine;
+                        if taken == raw_bytes {
+                            lines.set_line_mode(data.slice(mine..));
+                        }
+                    }
+                    event => found.push(event),
+                }
+            }
+        }
+        if lines.is_raw() {
+            lines.set_line_mode(Bytes::new());
+        }
+        lines.on_end();
+        found.extend(std::iter::from_fn(|| lines.poll()));
+        prop_assert_eq!(
+            found,
+            model(&stream[raw_bytes..], &delimiter, LineReceiver::DEFAULT_MAX_LENGTH)
+        );
+    }
+}

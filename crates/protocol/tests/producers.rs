@@ -1,0 +1,181 @@
+//! Producers are paused when a queue is full, resumed when it is drained, and stopped at the loss.
+
+mod util;
+
+use procession_core::WriteError;
+use procession_protocol::{ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use util::{Log, acting, heard, recorder};
+
+/// Notes what it is told, and writes so many chunks when it is resumed.
+struct Source {
+    log: Log,
+    chunks: usize,
+}
+
+impl Source {
+    fn note(&self, text: &str, fd: ChildFd) {
+        self.log.borrow_mut().push(format!("{text} {fd}"));
+    }
+}
+
+impl Producer for Source {
+    fn resume(&mut self, process: &Process, fd: ChildFd) {
+        self.note("resume", fd);
+        if self.chunks > 0 {
+            self.chunks -= 1;
+            process.write_to_child(fd, vec![b'.'; 100]).expect("the pipe is open");
+        }
+    }
+
+    fn pause(&mut self, _: &Process, fd: ChildFd) {
+        self.note("pause", fd);
+    }
+
+    fn stop(&mut self, _: &Process, fd: ChildFd) {
+        self.note("stop", fd);
+    }
+}
+
+fn source(chunks: usize) -> (Source, Log) {
+    let log = Log::default();
+    (Source { log: log.clone(), chunks }, log)
+}
+
+#[test]
+fn a_push_producer_is_paused_once_resumed_once_and_stopped_once() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(0);
+    fake.hold_writes(0);
+    let process = fake.process().clone();
+    process.set_write_limits(0, 10, 0).unwrap();
+    process.register_producer(0, Pace::Push, producer).unwrap();
+    process.write("short");
+    fake.turn();
+    assert_eq!(heard(&log), [""; 0]);
+    process.write("more than ten");
+    fake.turn();
+    process.write("more");
+    fake.turn();
+    assert_eq!(heard(&log), ["pause 0"]);
+    fake.release_writes(0);
+    process.write("drained again");
+    fake.turn();
+    assert_eq!(heard(&log)[0], "resume 0");
+    heard(&log);
+    fake.exit(0);
+    assert_eq!(heard(&log), ["stop 0"]);
+}
+
+#[test]
+fn a_push_producer_registered_at_a_full_queue_is_paused_at_once() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(0);
+    fake.hold_writes(0);
+    fake.process().write(vec![0; 70_000]);
+    fake.turn();
+    fake.process().register_producer(0, Pace::Push, producer).unwrap();
+    assert_eq!(heard(&log), ["pause 0"]);
+}
+
+#[test]
+fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(3);
+    fake.hold_writes(0);
+    fake.process().register_producer(0, Pace::Pull, producer).unwrap();
+    fake.turn();
+    assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (1, 100));
+    fake.child_reads(0, 100);
+    assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (1, 100));
+    fake.release_writes(0);
+    assert_eq!(fake.written(0).len(), 300);
+    assert_eq!(heard(&log), ["resume 0", "resume 0"]);
+}
+
+#[test]
+fn a_second_registration_is_an_error_that_gives_the_producer_back() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let process = fake.process().clone();
+    process.register_producer(0, Pace::Push, source(0).0).unwrap();
+    let error = process.register_producer(0, Pace::Push, source(0).0).unwrap_err();
+    assert_eq!(error.kind(), ProducerErrorKind::AlreadyRegistered);
+    assert_eq!(error.to_string(), "no producer was registered for child fd 0: it has one");
+    let (again, log) = source(0);
+    drop(error.into_producer());
+    assert!(process.unregister_producer(0) && !process.unregister_producer(0));
+    process.register_producer(0, Pace::Push, again).unwrap();
+    let refused = |fd: i32| {
+        let error = process.register_producer(fd, Pace::Push, source(0).0).unwrap_err();
+        error.kind()
+    };
+    assert_eq!(refused(1), ProducerErrorKind::Write(WriteError::NotWritable));
+    assert_eq!(refused(9), ProducerErrorKind::Write(WriteError::UnknownFd));
+    fake.child_closes(0);
+    assert_eq!(heard(&log), ["stop 0"]);
+    assert_eq!(refused(0), ProducerErrorKind::Write(WriteError::Closed));
+}
+
+#[test]
+fn a_producer_may_unregister_itself() {
+    struct Once;
+    impl Producer for Once {
+        fn resume(&mut self, process: &Process, fd: ChildFd) {
+            process.write_to_child(fd, "once").expect("the pipe is open");
+            assert!(process.unregister_producer(fd));
+        }
+    }
+    let (protocol, _log) = recorder();
+    let fake = FakeProcess::new(protocol);
+    fake.process().register_producer(0, Pace::Pull, Once).unwrap();
+    assert_eq!(fake.written(0), "once");
+}
+
+#[test]
+fn producers_are_dropped_with_a_protocol_that_panics() {
+    let (protocol, _log) = acting(|name, _| assert!(name != "data", "asked to"));
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(0);
+    fake.process().register_producer(0, Pace::Push, producer).unwrap();
+    catch_unwind(AssertUnwindSafe(|| fake.child_writes(1, "x"))).unwrap_err();
+    assert_eq!(std::rc::Rc::strong_count(&log), 1);
+}
+
+#[test]
+fn a_producer_that_panics_when_it_is_registered_is_gone() {
+    struct Panics;
+    impl Producer for Panics {
+        fn resume(&mut self, _: &Process, _: ChildFd) {
+            panic!("asked to");
+        }
+    }
+    let (protocol, _log) = recorder();
+    let fake = FakeProcess::new(protocol);
+    let process = fake.process().clone();
+    let register = || process.register_producer(0, Pace::Pull, Panics);
+    catch_unwind(AssertUnwindSafe(register)).unwrap_err();
+    process.register_producer(0, Pace::Push, source(0).0).unwrap();
+}
+
+#[test]
+fn a_producer_that_panics_later_counts_as_the_protocol() {
+    struct Panics;
+    impl Producer for Panics {
+        fn resume(&mut self, _: &Process, _: ChildFd) {}
+        fn stop(&mut self, _: &Process, _: ChildFd) {
+            panic!("asked to");
+        }
+    }
+    let (protocol, log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.process().register_producer(0, Pace::Push, Panics).unwrap();
+    catch_unwind(AssertUnwindSafe(|| fake.child_closes(0))).unwrap_err();
+    assert_eq!(heard(&log), ["made"]);
+    fake.exit(0);
+    assert!(fake.is_ended());
+    assert_eq!(heard(&log), [""; 0]);
+}

@@ -1,0 +1,87 @@
+//! A protocol that notes what it hears, and does what a test tells it to.
+
+use bytes::Bytes;
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What was heard, shared with the test.
+pub(crate) type Log = Rc<RefCell<Vec<String>>>;
+
+/// Is called in every callback, with the callback's name.
+pub(crate) type Act = Box<dyn FnMut(&str, &Process)>;
+
+pub(crate) struct Recorder {
+    log: Log,
+    act: Act,
+}
+
+/// Makes a protocol that only notes.
+pub(crate) fn recorder() -> (Recorder, Log) {
+    acting(|_, _| {})
+}
+
+/// Makes a protocol that notes, then acts.
+pub(crate) fn acting(act: impl FnMut(&str, &Process) + 'static) -> (Recorder, Log) {
+    let log = Log::default();
+    (Recorder { log: Rc::clone(&log), act: Box::new(act) }, log)
+}
+
+/// Takes what was heard since the last call.
+pub(crate) fn heard(log: &Log) -> Vec<String> {
+    log.take()
+}
+
+impl Recorder {
+    fn note(&mut self, name: &str, detail: &str, process: &Process) {
+        let note = if detail.is_empty() { name.to_owned() } else { format!("{name} {detail}") };
+        self.log.borrow_mut().push(note);
+        (self.act)(name, process);
+    }
+}
+
+fn describe(reason: ExitReason) -> String {
+    let held = match &reason {
+        Ok(done) => done.held_fds().to_vec(),
+        Err(terminated) => terminated.held_fds().to_vec(),
+    };
+    let text = match reason {
+        Ok(done) => done.to_string(),
+        Err(terminated) => terminated.to_string(),
+    };
+    held.iter().fold(text, |text, fd| format!("{text}, held {fd}"))
+}
+
+impl ProcessProtocol for Recorder {
+    fn connection_made(&mut self, process: &Process) {
+        self.note("made", "", process);
+    }
+
+    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
+        self.note("data", &format!("{fd} {}", data.escape_ascii()), process);
+    }
+
+    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
+        self.note("lost", &fd.to_string(), process);
+    }
+
+    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {
+        self.note("read_closed", &fd.to_string(), process);
+    }
+
+    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {
+        self.note("full", &fd.to_string(), process);
+    }
+
+    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
+        self.note("drained", &fd.to_string(), process);
+    }
+
+    fn process_exited(&mut self, process: &Process, reason: ExitReason) {
+        self.note("exited", &describe(reason), process);
+    }
+
+    fn process_ended(&mut self, process: &Process, reason: ExitReason) {
+        self.note("ended", &describe(reason), process);
+    }
+}
