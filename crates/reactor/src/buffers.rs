@@ -1,0 +1,115 @@
+//! The loop's read buffers: large reads are handed over without a copy, and the memory comes back
+//! when the user has dropped them.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::pipe::READ_BUFFER_BYTES;
+
+/// A read below it is copied out exactly; the buffer would be mostly empty.
+const COPY_BELOW_BYTES: usize = READ_BUFFER_BYTES / 4;
+/// How many buffers are remembered that a user may give back.
+const REMEMBERED: usize = 8;
+
+/// Some buffers, of which the first that nobody else holds is read into.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    known: Vec<Arc<Box<[u8]>>>,
+}
+
+/// What a user holds of a buffer.
+struct Lent(Arc<Box<[u8]>>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Buffers {
+    /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
+    pub(crate) fn read(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Bytes> {
+        let mut buffer = self.take();
+        let result = match Arc::get_mut(&mut buffer) {
+            Some(bytes) => read(bytes),
+            None => Ok(0), // `take` gives a buffer that nobody else holds
+        };
+        let data = result.map(|n| {
+            if n < COPY_BELOW_BYTES {
+                return Bytes::copy_from_slice(&buffer[..n]);
+            }
+            let mut data = Bytes::from_owner(Lent(Arc::clone(&buffer)));
+            data.truncate(n);
+            data
+        });
+        if self.known.len() < REMEMBERED {
+            self.known.push(buffer);
+        }
+        data
+    }
+
+    fn take(&mut self) -> Arc<Box<[u8]>> {
+        let free = self.known.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
+        if let Some(index) = free {
+            return self.known.swap_remove(index);
+        }
+        if self.known.len() >= REMEMBERED {
+            // Users keep them: forget one, whose memory is theirs from now on.
+            self.known.swap_remove(0);
+        }
+        Arc::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice())
+    }
+}
+
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffers").field("known", &self.known.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(n: usize) -> impl FnOnce(&mut [u8]) -> io::Result<usize> {
+        move |buffer| {
+            buffer[..n].fill(7);
+            Ok(n)
+        }
+    }
+
+    #[test]
+    fn a_large_read_is_not_copied_and_its_memory_comes_back() {
+        let mut buffers = Buffers::default();
+        let first = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        let address = first.as_ptr();
+        let second = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        assert_ne!(second.as_ptr(), address, "the first is held");
+        drop(first);
+        let third = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        assert_eq!(third.as_ptr(), address);
+    }
+
+    #[test]
+    fn a_small_read_is_copied_out_exactly() {
+        let mut buffers = Buffers::default();
+        let data = buffers.read(fill(5)).unwrap();
+        assert_eq!(data, vec![7; 5]);
+        assert_eq!(buffers.known.len(), 1);
+        assert!(Arc::get_mut(&mut buffers.known[0]).is_some());
+    }
+
+    #[test]
+    fn users_who_keep_everything_do_not_make_it_grow() {
+        let mut buffers = Buffers::default();
+        let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(20_000)).unwrap()).collect();
+        assert!(buffers.known.len() <= REMEMBERED);
+        assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));
+    }
+}

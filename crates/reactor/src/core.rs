@@ -1,0 +1,133 @@
+//! What a reactor and its handles share.
+//!
+//! Every cell here is borrowed for a statement or two, never while foreign code runs: no callback,
+//! no waker, and no drop of a foreign value.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use polling::Poller;
+use procession_core::{Signal, WithCell};
+use thiserror::Error;
+
+use crate::buffers::Buffers;
+use crate::clock::ReactorClock;
+use crate::handle::Handle;
+use crate::handler::EventHandler;
+use crate::remote::Shared;
+use crate::signals::{SignalWatch, Signals};
+use crate::sources::Sources;
+use crate::tasks::Tasks;
+use crate::timers::Timers;
+use crate::triggers::Triggers;
+
+pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
+
+pub(crate) struct Core {
+    /// `None` once the reactor is gone, although handles live on.
+    pub(crate) poller: WithCell<Option<Rc<Poller>>>,
+    pub(crate) sources: WithCell<Sources>,
+    pub(crate) timers: WithCell<Timers>,
+    pub(crate) soon: WithCell<VecDeque<Call>>,
+    /// Who asked to be flushed.
+    pub(crate) dirty: WithCell<VecDeque<Rc<dyn EventHandler>>>,
+    pub(crate) tasks: Tasks,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) signals: WithCell<Signals>,
+    /// SIGINT and SIGTERM, while `run` claims them.
+    pub(crate) claims: WithCell<Vec<SignalWatch>>,
+    pub(crate) triggers: WithCell<Triggers>,
+    pub(crate) buffers: WithCell<Buffers>,
+    pub(crate) clock: ReactorClock,
+    pub(crate) running: Cell<Running>,
+    /// Why it stops; read when `running` is `Stopping`.
+    pub(crate) stopped: Cell<Stopped>,
+    /// Inside `turn`, `run` or `block_on`.
+    pub(crate) entered: Cell<bool>,
+    /// Somebody waits on our descriptor in another loop: calls from outside of a turn must wake it.
+    pub(crate) hosted: Cell<bool>,
+    /// The `Reactor` is being dropped, or gone.
+    pub(crate) closed: Cell<bool>,
+}
+
+impl Core {
+    pub(crate) fn new(poller: Rc<Poller>, shared: Arc<Shared>) -> Self {
+        Self {
+            poller: WithCell::new(Some(poller)),
+            sources: WithCell::new(Sources::default()),
+            timers: WithCell::new(Timers::default()),
+            soon: WithCell::new(VecDeque::new()),
+            dirty: WithCell::new(VecDeque::new()),
+            tasks: Tasks::new(Arc::clone(&shared)),
+            shared,
+            signals: WithCell::new(Signals::default()),
+            claims: WithCell::new(Vec::new()),
+            triggers: WithCell::new(Triggers::default()),
+            buffers: WithCell::new(Buffers::default()),
+            clock: ReactorClock::new(),
+            running: Cell::new(Running::No),
+            stopped: Cell::new(Stopped::Called),
+            entered: Cell::new(false),
+            hosted: Cell::new(false),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// Something is to be done without waiting, whatever the timers say.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.soon.with(|soon| soon.is_empty())
+            || !self.dirty.with(|dirty| dirty.is_empty())
+            || self.shared.has_work()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("running", &self.running.get())
+            .field("sources", &self.sources.with(|sources| sources.len()))
+            .field("timers", &self.timers.with(|timers| timers.len()))
+            .field("tasks", &self.tasks.len())
+            .field("closed", &self.closed.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a `run` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    No,
+    Yes,
+    /// Told to stop; the shutdown triggers are about to run, or run.
+    Stopping,
+}
+
+/// Why [`Reactor::run`](crate::Reactor::run) has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// [`Handle::stop`] was called.
+    Called,
+    /// The process was told to end by this signal; a program can end by the same one.
+    Signal(Signal),
+}
+
+/// [`Handle::try_stop`] found no reactor to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the reactor is not running")]
+pub struct NotRunning;
+
+impl From<NotRunning> for io::Error {
+    fn from(error: NotRunning) -> Self {
+        Self::new(io::ErrorKind::NotConnected, error)
+    }
+}
+
+/// What everything that needs the poller says once the reactor is gone.
+pub(crate) fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
+}

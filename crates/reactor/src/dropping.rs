@@ -1,0 +1,86 @@
+//! The end of a reactor: all that it owns is told, closed and dropped, in this order.
+//!
+//! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
+//! panic goes on afterwards.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use crate::handle::Handle;
+
+/// Ends the reactor; `last` runs when nothing foreign is left.
+pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
+    let core = &handle.core;
+    let mut panic = FirstPanic(None);
+    core.closed.set(true);
+    tell_handlers(handle, &mut panic);
+    close_sources(handle, &mut panic);
+    panic.catch(|| handle.end_signals());
+    let claims = core.claims.take();
+    panic.catch(|| drop(claims));
+    for timer in core.timers.with(|timers| timers.take_all()).into_values() {
+        let call = timer.cancel();
+        panic.catch(|| drop(call));
+    }
+    for call in core.soon.with(std::mem::take) {
+        panic.catch(|| drop(call));
+    }
+    for trigger in core.triggers.with(|triggers| triggers.take_all()) {
+        panic.catch(|| drop(trigger));
+    }
+    for job in core.shared.close() {
+        panic.catch(|| drop(job));
+    }
+    while panic.catch(|| core.tasks.drop_one()) != Some(false) {}
+    for handler in core.dirty.with(std::mem::take) {
+        panic.catch(|| drop(handler));
+    }
+    let buffers = core.buffers.with(std::mem::take);
+    drop(buffers);
+    last();
+    let poller = core.poller.take();
+    drop(poller);
+    panic.resume();
+}
+
+/// Once each, while all descriptors are open.
+fn tell_handlers(handle: &Handle, panic: &mut FirstPanic) {
+    let mut told = HashSet::new();
+    for (_, handler) in handle.core.sources.with(|sources| sources.all()) {
+        if told.insert(Rc::as_ptr(&handler).cast::<()>()) {
+            panic.catch(|| handler.reactor_dropped());
+        }
+    }
+}
+
+fn close_sources(handle: &Handle, panic: &mut FirstPanic) {
+    for (key, handler) in handle.core.sources.with(|sources| sources.all()) {
+        panic.catch(|| handle.close(key));
+        panic.catch(|| drop(handler));
+    }
+}
+
+struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    fn catch<R>(&mut self, call: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                // One panic after the other: the first is the cause, most likely.
+                self.0.get_or_insert(panic);
+                None
+            }
+        }
+    }
+
+    fn resume(self) {
+        if let Some(panic) = self.0
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}

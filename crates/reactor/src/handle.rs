@@ -1,0 +1,190 @@
+//! The handle: all that callbacks need of a reactor, except waiting.
+
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession_core::{Clock, Timer, WithCell};
+
+use crate::core::{Call, Core, NotRunning, Running, Stopped};
+use crate::remote::Remote;
+use crate::tasks::JoinHandle;
+use crate::timers::DelayedCall;
+use crate::triggers::{Phase, SystemEvent};
+
+/// A reactor, as callbacks see it: cheap to clone, bound to the reactor's thread.
+///
+/// It does not keep the reactor alive. Once the reactor was dropped, calls and tasks that are
+/// handed to it are dropped, and sources are refused.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) core: Rc<Core>,
+}
+
+thread_local! {
+    static CURRENT: WithCell<Option<Handle>> = const { WithCell::new(None) };
+}
+
+/// Makes it the thread's current one, or, with `None`, leaves the thread without.
+pub(crate) fn set_current(handle: Option<Handle>) {
+    // In a thread that ends there is no current one anyway.
+    let old = CURRENT.try_with(|current| current.replace(handle));
+    drop(old);
+}
+
+impl Handle {
+    /// The reactor of this thread.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has none: it has one from [`Reactor::new`](crate::Reactor::new) until that is
+    /// dropped. [`try_current`](Self::try_current) does not panic.
+    pub fn current() -> Self {
+        Self::try_current().expect("this thread has a reactor: `Reactor::new` comes first")
+    }
+
+    /// The reactor of this thread, if it has one.
+    pub fn try_current() -> Option<Self> {
+        CURRENT.try_with(|current| current.with(|handle| handle.clone())).ok().flatten()
+    }
+
+    /// Calls `call` in a turn that is `after` from now or later, never earlier.
+    ///
+    /// Calls are made in the order of their times, ties in the order of creation; the result is
+    /// dropped. `Duration::ZERO` is the next turn, `Duration::MAX` is never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop());
+    /// reactor.run()?;
+    /// assert!(reactor.now() >= Duration::from_millis(5));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "callLater")]
+    pub fn call_later<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        let call: Call = Box::new(move |handle| drop(call(handle)));
+        let at = self.now().saturating_add(after);
+        let state = self.core.timers.with(|timers| timers.add(at, call));
+        let delayed = DelayedCall::new(state, self.clone());
+        if self.core.closed.get() {
+            delayed.cancel();
+        }
+        self.touch();
+        delayed
+    }
+
+    /// Calls `call` in the next turn, or at the end of this one.
+    ///
+    /// Calls are made in their order; what a call adds waits for the turn after.
+    pub fn call_soon<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
+        let call: Call = Box::new(move |handle| drop(call(handle)));
+        if self.core.closed.get() {
+            drop(call);
+            return;
+        }
+        self.core.soon.with(|soon| soon.push_back(call));
+        self.touch();
+    }
+
+    /// Calls `call` once the reactor runs: soon if it does, else after the next startup.
+    #[doc(alias = "callWhenRunning")]
+    pub fn call_when_running<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
+        if self.is_running() {
+            self.call_soon(call);
+        } else {
+            let call = move |handle: &Self| drop(call(handle));
+            self.add_system_event_trigger(Phase::After, SystemEvent::Startup, call);
+        }
+    }
+
+    /// Has [`Reactor::run`](crate::Reactor::run) return, after the shutdown triggers.
+    ///
+    /// Returns at once; nothing happens if the reactor does not run, or was told already.
+    pub fn stop(&self) {
+        // Not running is what was wanted; `try_stop` tells.
+        self.try_stop().ok();
+    }
+
+    /// Has [`Reactor::run`](crate::Reactor::run) return, after the shutdown triggers.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`] outside of `run` (in `turn` and `block_on` too), and when it was told
+    /// already.
+    pub fn try_stop(&self) -> Result<(), NotRunning> {
+        if self.core.running.get() != Running::Yes {
+            return Err(NotRunning);
+        }
+        self.begin_stop(Stopped::Called);
+        Ok(())
+    }
+
+    pub(crate) fn begin_stop(&self, stopped: Stopped) {
+        self.core.running.set(Running::Stopping);
+        self.core.stopped.set(stopped);
+        self.core.shared.wake();
+    }
+
+    /// Tells whether [`Reactor::run`](crate::Reactor::run) is at work, its triggers included.
+    #[doc(alias = "running")]
+    pub fn is_running(&self) -> bool {
+        self.core.running.get() != Running::No
+    }
+
+    /// The way in for other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.core.shared.clone())
+    }
+
+    /// Runs a future on the reactor, in this thread.
+    ///
+    /// It is first polled in the next turn. A panic in it unwinds out of `run`, `turn` or
+    /// `block_on`, and ends the task.
+    pub fn spawn_local<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> JoinHandle<T> {
+        let task = self.core.tasks.spawn(future);
+        self.touch();
+        task
+    }
+
+    /// The time since the reactor was made: monotonic.
+    pub fn now(&self) -> Duration {
+        self.core.clock.elapsed()
+    }
+
+    /// Something is due that the next wait does not know of: tells the loop that hosts ours.
+    pub(crate) fn touch(&self) {
+        if self.core.hosted.get() && !self.core.entered.get() {
+            self.core.shared.write();
+        }
+    }
+}
+
+impl Clock for Handle {
+    fn elapsed(&self) -> Duration {
+        self.now()
+    }
+
+    fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer {
+        let delayed = self.call_later(delay, move |_| call());
+        Timer::new(move || delayed.cancel())
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.fmt(f)
+    }
+}

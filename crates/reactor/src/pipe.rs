@@ -1,0 +1,306 @@
+//! The pipe core: a nonblocking reader and a flushing writer over any descriptor.
+//!
+//! A [`Pipe`] owns nothing but a key and a [`WriteQueue`]; it calls nobody. A transport keeps it in
+//! its state, calls [`read`](Pipe::read) and [`flush`](Pipe::flush), and acts on what they say after
+//! it has released its borrow.
+//!
+//! What the poller watches follows from the state alone: readability while the reader is open and
+//! not paused, writability while a write is blocked, hang-ups while a writer is idle. A paused
+//! reader, and a writer whose peer has gone, are not in the poller at all, or a level-triggered
+//! loop would spin.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use procession_core::{Spent, WriteQueue};
+
+use crate::handle::Handle;
+use crate::handler::EventHandler;
+use crate::readiness::{Interest, Readiness};
+use crate::sources::Key;
+
+mod outcome;
+mod writer;
+
+use self::writer::Writer;
+
+pub use self::outcome::{Direction, FlushOutcome, Flushed, PipeReady, ReadEvent};
+
+/// The most that one read asks for.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// After a read of that many bytes or more it pays to read again in the same turn, before the wait.
+pub const READ_AGAIN_BYTES: usize = 4096;
+
+/// How many bytes of one source a transport should read in one turn, so that others have theirs.
+pub const READ_BUDGET_BYTES: usize = 256 * 1024;
+
+/// A descriptor in the reactor, with a write queue if it is written to.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use std::rc::Rc;
+/// use procession_core::IntoBytes;
+/// use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
+/// use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+///
+/// struct Nobody;
+/// impl EventHandler for Nobody {
+///     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let (here, mut there) = UnixStream::pair()?;
+/// here.set_nonblocking(true)?;
+/// let mut pipe = Pipe::open(&reactor, here.into(), Direction::Write, Rc::new(Nobody), 0)?;
+/// pipe.queue().unwrap().on_write("hello".into_bytes()).unwrap();
+/// assert!(matches!(pipe.flush(&reactor).outcome, FlushOutcome::Idle));
+/// drop(pipe.close(&reactor));
+/// let mut text = String::new();
+/// there.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Pipe {
+    key: Key,
+    /// As the poller has it.
+    interest: Interest,
+    /// The poller refuses the descriptor, which is always ready then.
+    always_ready: bool,
+    reader: Option<Reader>,
+    writer: Option<Writer>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    paused: bool,
+}
+
+impl Pipe {
+    /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
+    ///
+    /// `handler` is told of its events under `token`, and passes them to
+    /// [`on_ready`](Self::on_ready). A regular file, or `/dev/null`, which epoll refuses, is
+    /// accepted and [is always ready](Self::is_always_ready).
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller; `NotConnected` if the reactor is gone. The descriptor is closed then.
+    pub fn open(
+        reactor: &Handle,
+        fd: OwnedFd,
+        direction: Direction,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> io::Result<Self> {
+        let reads = matches!(direction, Direction::Read | Direction::Both);
+        let writes = matches!(direction, Direction::Write | Direction::Both);
+        let key = reactor.add_source(fd, Interest::PAUSED, handler, token)?;
+        let mut pipe = Self {
+            key,
+            interest: Interest::PAUSED,
+            always_ready: false,
+            reader: reads.then_some(Reader { paused: false }),
+            writer: writes.then(Writer::new),
+        };
+        match pipe.watch(reactor) {
+            Ok(()) => Ok(pipe),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                pipe.always_ready = true;
+                Ok(pipe)
+            }
+            Err(error) => {
+                reactor.close(key);
+                Err(error)
+            }
+        }
+    }
+
+    /// The source's key.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Tells whether the poller refused the descriptor: no event will come, it is always ready.
+    ///
+    /// The transport then reads it from a [`Handle::call_soon`] of its own.
+    pub fn is_always_ready(&self) -> bool {
+        self.always_ready
+    }
+
+    /// The write queue; `None` for a reader, and after [`end_writing`](Self::end_writing).
+    pub fn queue(&mut self) -> Option<&mut WriteQueue> {
+        self.writer.as_mut().map(|writer| &mut writer.queue)
+    }
+
+    /// Tells whether there is still something to be read, paused or not.
+    pub fn is_reading(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Tells whether there is still a queue.
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Reads once, paused or not, [`READ_BUFFER_BYTES`] at most.
+    ///
+    /// After [`ReadEvent::End`] or [`ReadEvent::Lost`] the caller ends the reading or closes the
+    /// pipe, or it is told again.
+    pub fn read(&mut self, reactor: &Handle) -> ReadEvent {
+        if self.reader.is_none() {
+            return ReadEvent::End;
+        }
+        let read = reactor.with_io(self.key, |io| {
+            let fd = io.fd();
+            reactor.core.buffers.with(|buffers| {
+                buffers.read(|buffer| {
+                    Ok(rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))?)
+                })
+            })
+        });
+        match read {
+            None => ReadEvent::End,
+            Some(Ok(data)) if data.is_empty() => ReadEvent::End,
+            Some(Ok(data)) => ReadEvent::Data(data),
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => ReadEvent::WouldBlock,
+            Some(Err(error)) => ReadEvent::Lost(error),
+        }
+    }
+
+    /// Writes what is queued until the queue is empty or the descriptor takes no more.
+    ///
+    /// From here on a queue that was asked to close takes nothing more.
+    pub fn flush(&mut self, reactor: &Handle) -> Flushed {
+        let mut spent = Spent::new();
+        let always_ready = self.always_ready;
+        let Some(writer) = &mut self.writer else {
+            return Flushed { outcome: FlushOutcome::Idle, spent };
+        };
+        writer.queue.on_flush_begins();
+        let written = if writer.blocked {
+            Ok(())
+        } else {
+            reactor
+                .with_io(self.key, |io| writer.write(io.fd(), always_ready, &mut spent))
+                .unwrap_or_else(|| Err(ErrorKind::NotConnected.into()))
+        };
+        let blocked = writer.blocked;
+        let done = writer.queue.is_done();
+        let outcome = match written.and_then(|()| self.watch(reactor)) {
+            Err(error) => FlushOutcome::Lost(error),
+            Ok(()) if blocked => FlushOutcome::Blocked,
+            Ok(()) if done => FlushOutcome::Done,
+            Ok(()) => FlushOutcome::Idle,
+        };
+        Flushed { outcome, spent }
+    }
+
+    /// Says what an event of this pipe means; changes what the poller watches where it must.
+    pub fn on_ready(&mut self, reactor: &Handle, readiness: Readiness) -> PipeReady {
+        let gone = readiness.hangup || readiness.error;
+        let mut ready = PipeReady::default();
+        if let Some(reader) = &self.reader {
+            ready.readable = !reader.paused && (readiness.readable || gone);
+        }
+        if let Some(writer) = &mut self.writer {
+            if writer.blocked {
+                if readiness.writable || gone {
+                    writer.blocked = false;
+                    ready.unblocked = true;
+                }
+            } else if gone && !writer.peer_gone {
+                writer.peer_gone = true;
+                ready.peer_gone = true;
+            }
+        }
+        // An unblocked writer is watched as before until its flush, which is due at once: so a
+        // writer that blocks again costs no change of the registration.
+        if !ready.unblocked {
+            // Fewer watches cannot fail for want of memory, and a source that is in vain in the
+            // poller is no more than slow.
+            self.watch(reactor).ok();
+        }
+        ready
+    }
+
+    /// Stops reading, until [`resume`](Self::resume); costs no wake-ups meanwhile.
+    pub fn pause(&mut self, reactor: &Handle) {
+        if let Some(reader) = &mut self.reader {
+            reader.paused = true;
+        }
+        // As in `on_ready`.
+        self.watch(reactor).ok();
+    }
+
+    /// Reads again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller, for want of memory.
+    pub fn resume(&mut self, reactor: &Handle) -> io::Result<()> {
+        if let Some(reader) = &mut self.reader {
+            reader.paused = false;
+        }
+        self.watch(reactor)
+    }
+
+    /// Tells whether reading is paused.
+    pub fn is_paused(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.paused)
+    }
+
+    /// Ends the reading for good; the descriptor stays open for the writer.
+    pub fn end_reading(&mut self, reactor: &Handle) {
+        self.reader = None;
+        // As in `on_ready`.
+        self.watch(reactor).ok();
+    }
+
+    /// Ends the writing for good; the descriptor stays open for the reader.
+    ///
+    /// A socket is shut down by the caller, with [`Handle::with_fd`].
+    pub fn end_writing(&mut self, reactor: &Handle) -> Spent {
+        let writer = self.writer.take();
+        // As in `on_ready`.
+        self.watch(reactor).ok();
+        writer.map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
+    }
+
+    /// Closes the descriptor now, and gives back what was not written.
+    pub fn close(mut self, reactor: &Handle) -> Spent {
+        reactor.close(self.key);
+        self.writer.take().map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
+    }
+
+    /// Has the poller watch what the state asks for.
+    fn watch(&mut self, reactor: &Handle) -> io::Result<()> {
+        let reads = self.reader.as_ref().is_some_and(|reader| !reader.paused);
+        let (writes, hangup) = self.writer.as_ref().map_or((false, false), |writer| {
+            (writer.blocked, !writer.blocked && !writer.peer_gone)
+        });
+        let interest = Interest::of(reads, writes, hangup);
+        if self.always_ready || interest == self.interest {
+            return Ok(());
+        }
+        reactor.set_interest(self.key, interest)?;
+        self.interest = interest;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipe")
+            .field("key", &self.key)
+            .field("interest", &self.interest)
+            .field("reader", &self.reader)
+            .field("queued", &self.writer.as_ref().map(|writer| writer.queue.len()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,304 @@
+//! The reactor: its life, and the three ways to have it turn.
+
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use polling::Poller;
+use procession_core::{Clock, Signal, set_current_clock};
+
+use crate::core::{Core, Running, Stopped};
+use crate::dropping;
+use crate::handle::{Handle, set_current};
+use crate::hooks;
+use crate::readiness::Interest;
+use crate::remote::{Flag, Shared};
+use crate::sources::Key;
+use crate::sys::polled::Polled;
+use crate::sys::sigpipe;
+use crate::triggers::SystemEvent;
+use crate::turn::Loop;
+use crate::wait::Wait;
+use crate::wake::WakeSource;
+
+/// An event loop, bound to the thread that makes it.
+///
+/// Only the reactor can wait; callbacks get a [`Handle`], which cannot. So waiting inside of a
+/// callback is a type error. All that a handle can do the reactor can, through `Deref`.
+///
+/// Dropping it closes every descriptor that it owns and drops all calls and tasks, also if handles
+/// live on.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use procession_reactor::{Reactor, Stopped};
+///
+/// let mut reactor = Reactor::new()?;
+/// reactor.call_later(Duration::from_millis(1), |reactor| reactor.stop());
+/// assert_eq!(reactor.run()?, Stopped::Called);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Reactor {
+    handle: Handle,
+    inner: Loop,
+    claims_signals: bool,
+    /// Whose turn it was to be the thread's clock.
+    previous_clock: PreviousClock,
+}
+
+struct PreviousClock(Option<Rc<dyn Clock>>);
+
+impl std::fmt::Debug for PreviousClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PreviousClock")
+    }
+}
+
+impl Reactor {
+    /// Makes the reactor of this thread.
+    ///
+    /// From now on until it is dropped it is [`Handle::current`], and the thread's
+    /// [current clock](procession_core::current_clock).
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the thread has a reactor; else those of the system, which has no
+    /// descriptors left.
+    pub fn new() -> io::Result<Self> {
+        Self::build(WakeSource::new, Wait::new)
+    }
+
+    /// Makes one that waits as it would on a system without epoll.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn new_portable() -> io::Result<Self> {
+        Self::build(WakeSource::portable, Wait::portable)
+    }
+
+    fn build(
+        wake: impl FnOnce() -> io::Result<(WakeSource, crate::wake::WakeFd)>,
+        wait: impl FnOnce() -> Wait,
+    ) -> io::Result<Self> {
+        if Handle::try_current().is_some() {
+            let message = "this thread has a reactor";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        let poller = Rc::new(Poller::new()?);
+        let (source, fd) = wake()?;
+        let mode = source.mode();
+        let wake = Polled::new(Rc::clone(&poller), mode, source);
+        wake.set(Key::WAKE, Interest::READABLE)?;
+        let core = Core::new(Rc::clone(&poller), Arc::new(Shared::new(fd)));
+        let handle = Handle { core: Rc::new(core) };
+        set_current(Some(handle.clone()));
+        let previous_clock = PreviousClock(set_current_clock(Some(Rc::new(handle.clone()))));
+        let inner = Loop::new(wait(), poller, wake);
+        // From here on a panic of a hook drops the reactor, which puts everything back.
+        let reactor = Self { handle, inner, claims_signals: true, previous_clock };
+        hooks::reactor_started(&reactor.handle);
+        Ok(reactor)
+    }
+
+    /// Has [`run`](Self::run) leave SIGINT and SIGTERM alone.
+    #[must_use]
+    pub fn without_signals(mut self) -> Self {
+        self.claims_signals = false;
+        self
+    }
+
+    /// A handle, to be kept elsewhere.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Turns until it is told to stop: by [`Handle::stop`], SIGINT or SIGTERM.
+    ///
+    /// Runs the startup triggers first and the shutdown triggers last. The signals stop it unless
+    /// it was made [`without_signals`](Self::without_signals); a second one, while shutdown
+    /// triggers are pending, acts by default. It can be run again.
+    ///
+    /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
+    /// then, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system's wait, which has no reason to fail.
+    pub fn run(&mut self) -> io::Result<Stopped> {
+        let _entered = Entered::new(&self.handle);
+        let _run = Run::new(&self.handle);
+        if self.claims_signals {
+            claim_signals(&self.handle)?;
+        }
+        self.inner.fire(&self.handle, SystemEvent::Startup)?;
+        while self.handle.core.running.get() == Running::Yes {
+            self.inner.turn(&self.handle, None)?;
+        }
+        self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
+        Ok(self.handle.core.stopped.get())
+    }
+
+    /// Turns once: waits, for `timeout` at most, and does what is due.
+    ///
+    /// `None` waits until something happens, `Duration::ZERO` does not wait. This is not
+    /// [`run`](Self::run): no system events, no signals are claimed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system's wait, which has no reason to fail.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let _entered = Entered::new(&self.handle);
+        self.inner.turn(&self.handle, timeout)
+    }
+
+    /// Turns until the future is ready, and returns its output.
+    ///
+    /// This is not [`run`](Self::run): no system events, no signals are claimed.
+    ///
+    /// # Panics
+    ///
+    /// If the system's wait fails, which it has no reason to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_reactor::Reactor;
+    ///
+    /// assert_eq!(Reactor::new()?.block_on(async { 6 * 7 }), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn block_on<F: IntoFuture>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future.into_future());
+        let flag = Flag::new(Arc::clone(&self.handle.core.shared));
+        let waker = Waker::from(Arc::clone(&flag));
+        let _entered = Entered::new(&self.handle);
+        loop {
+            if flag.take() {
+                let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+                self.handle.flush_dirty();
+                if let Poll::Ready(output) = poll {
+                    return output;
+                }
+            }
+            let turned = self.inner.turn(&self.handle, None);
+            turned.expect("waiting on an open epoll descriptor fails with EINTR only");
+        }
+    }
+
+    /// When [`turn`](Self::turn) wants to be called although the descriptor is not readable.
+    ///
+    /// A time that has come means now; `None` means when the descriptor is readable. It changes
+    /// with every turn, and with calls from outside of turns, which make the descriptor readable.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let core = &self.handle.core;
+        let first = core.timers.with(|timers| timers.first());
+        let next = if core.is_busy() { Some(self.handle.now()) } else { first };
+        core.clock.instant(next?)
+    }
+}
+
+impl Deref for Reactor {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+/// Readable when [`Reactor::turn`] has something to do, timers excepted: see
+/// [`Reactor::next_deadline`]. So another loop can host this one.
+impl AsFd for Reactor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        if !self.handle.core.hosted.replace(true) && self.handle.core.is_busy() {
+            self.handle.core.shared.write();
+        }
+        self.inner.poller().as_fd()
+    }
+}
+
+impl AsRawFd for Reactor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        let handle = self.handle.clone();
+        let previous = self.previous_clock.0.take();
+        dropping::reactor(&handle, move || {
+            let own = set_current_clock(previous);
+            drop(own);
+            set_current(None);
+        });
+    }
+}
+
+/// In the loop: it is awake, and SIGPIPE is kept away.
+struct Entered<'a> {
+    handle: &'a Handle,
+    _sigpipe: Option<sigpipe::Blocked>,
+}
+
+impl<'a> Entered<'a> {
+    fn new(handle: &'a Handle) -> Self {
+        handle.core.entered.set(true);
+        handle.core.shared.set_awake(true);
+        Self { handle, _sigpipe: sigpipe::block() }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let core = &self.handle.core;
+        core.entered.set(false);
+        core.shared.set_awake(false);
+        if core.hosted.get() && core.is_busy() {
+            core.shared.write();
+        }
+    }
+}
+
+/// In `run`, also when a panic ends it.
+struct Run<'a>(&'a Handle);
+
+impl<'a> Run<'a> {
+    fn new(handle: &'a Handle) -> Self {
+        handle.core.stopped.set(Stopped::Called);
+        handle.core.running.set(Running::Yes);
+        Self(handle)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.0.core.running.set(Running::No);
+        let claims = self.0.core.claims.take();
+        drop(claims);
+    }
+}
+
+/// SIGINT and SIGTERM stop the run that begins, once.
+fn claim_signals(handle: &Handle) -> io::Result<()> {
+    for signal in [Signal::INT, Signal::TERM] {
+        let watch = handle.on_signal(signal, move |handle| {
+            handle.begin_stop(Stopped::Signal(signal));
+            // The next one acts as it would without us.
+            let claims = handle.core.claims.take();
+            drop(claims);
+        })?;
+        handle.core.claims.with(|claims| claims.push(watch));
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Closures as sources.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use polling::PollMode;
+use procession_core::WithCell;
+
+use crate::handle::Handle;
+use crate::handler::{EventHandler, Ready};
+use crate::readiness::{Interest, Readiness};
+use crate::sources::Key;
+use crate::sys::polled::{Foreign, Polled};
+
+/// A registered source, as its callback sees it.
+///
+/// It reads and writes as the source does; other access is shared only, so that a source cannot be
+/// swapped for another while it is registered.
+pub struct Registered<'a, S: AsFd> {
+    io: &'a Polled<Foreign<S>>,
+    key: Key,
+    reactor: &'a Handle,
+}
+
+impl<S: AsFd> Registered<'_, S> {
+    /// Ends the registration and drops the source, when the callback returns.
+    pub fn close(&self) {
+        self.reactor.close(self.key);
+    }
+
+    /// Changes what the source is watched for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller.
+    pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
+        self.reactor.set_interest(self.key, interest)
+    }
+
+    /// The reactor.
+    pub fn reactor(&self) -> &Handle {
+        self.reactor
+    }
+}
+
+impl<S: AsFd> Deref for Registered<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.io.source().0
+    }
+}
+
+impl<S: AsFd> Read for Registered<'_, S>
+where
+    for<'s> &'s S: Read,
+{
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.io.source().0).read(buffer)
+    }
+}
+
+impl<S: AsFd> Write for Registered<'_, S>
+where
+    for<'s> &'s S: Write,
+{
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        (&self.io.source().0).write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&self.io.source().0).flush()
+    }
+}
+
+impl<S: AsFd> fmt::Debug for Registered<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// A source that [`Handle::register`] has taken.
+///
+/// Dropping it does nothing: the reactor owns the source until it is closed.
+#[derive(Clone)]
+pub struct Registration {
+    key: Key,
+    reactor: Handle,
+}
+
+impl Registration {
+    /// Ends the registration and drops the source; twice is harmless.
+    pub fn close(&self) {
+        self.reactor.close(self.key);
+    }
+
+    /// Tells whether the source is still registered.
+    pub fn is_open(&self) -> bool {
+        self.reactor.is_open(self.key)
+    }
+
+    /// Changes what the source is watched for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller; `NotConnected` if the source is closed.
+    pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
+        self.reactor.set_interest(self.key, interest)
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("open", &self.is_open()).finish_non_exhaustive()
+    }
+}
+
+struct Closure<S: AsFd, F> {
+    io: Rc<Polled<Foreign<S>>>,
+    /// `None` while it runs, and after it has panicked.
+    callback: WithCell<Option<F>>,
+}
+
+impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for Closure<S, F> {
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        let Some(mut callback) = self.callback.take() else { return };
+        let mut source = Registered { io: &self.io, key: ready.key, reactor };
+        match catch_unwind(AssertUnwindSafe(|| callback(&mut source, ready.readiness))) {
+            Ok(()) => {
+                let none = self.callback.replace(Some(callback));
+                drop(none);
+            }
+            Err(panic) => {
+                reactor.close(ready.key);
+                // The first panic is the one that is reported.
+                catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl Handle {
+    /// Watches `source` and calls `callback` whenever it is ready.
+    ///
+    /// The reactor owns the source until it is closed, by [`Registered::close`] or
+    /// [`Registration::close`]. It should be nonblocking. If the callback panics the source is
+    /// closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller (epoll refuses regular files with `EPERM`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use procession_reactor::{Interest, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let (socket, mut peer) = UnixStream::pair()?;
+    /// socket.set_nonblocking(true)?;
+    /// reactor.register(socket, Interest::READABLE, |socket, _readiness| {
+    ///     let mut buffer = [0; 16];
+    ///     let n = socket.read(&mut buffer).unwrap();
+    ///     assert_eq!(&buffer[..n], b"hello");
+    ///     socket.reactor().stop();
+    /// })?;
+    /// peer.write_all(b"hello")?;
+    /// reactor.run()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn register<S: AsFd + 'static>(
+        &self,
+        source: S,
+        interest: Interest,
+        callback: impl FnMut(&mut Registered<'_, S>, Readiness) + 'static,
+    ) -> io::Result<Registration> {
+        let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Foreign(source)));
+        let callback = WithCell::new(Some(callback));
+        let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
+        let key = self.insert(io, interest, handler, 0)?;
+        Ok(Registration { key, reactor: self.clone() })
+    }
+}

@@ -1,0 +1,246 @@
+//! Signals: watched by reactors, and doing what they did before while nobody watches.
+//!
+//! signal-hook's handler stays installed once a signal was watched, for others in the process may
+//! depend on it. So what the signal did before is done by an action that runs in the handler:
+//! the default action where it was the default, nothing where it was ignored; a handler that was
+//! there is called by signal-hook in any case.
+//!
+//! A signal sets the flag of each reactor that watches it and wakes it; the callbacks run in the
+//! reactor's thread, with the calls of the next turn.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use procession_core::{Signal, WithCell};
+use signal_hook::SigId;
+
+use crate::handle::Handle;
+use crate::sys::signals::{self, Disposition};
+
+/// Of the process: who watches a signal, in all reactors.
+struct Watched {
+    watching: usize,
+    /// Read in the signal handler.
+    unwatched: Arc<AtomicBool>,
+}
+
+static WATCHED: Mutex<BTreeMap<i32, Watched>> = Mutex::new(BTreeMap::new());
+
+/// Begins to watch; `register` installs what is to happen, before the default action ends.
+fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Result<SigId> {
+    let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let watched = match all.entry(signal) {
+        btree_map::Entry::Occupied(entry) => entry.into_mut(),
+        btree_map::Entry::Vacant(entry) => {
+            let unwatched = Arc::new(AtomicBool::new(false));
+            // Before the first registration, which replaces it.
+            if signals::disposition(signal)? == Disposition::Default {
+                signals::emulate(signal, Arc::clone(&unwatched))?;
+            }
+            entry.insert(Watched { watching: 0, unwatched })
+        }
+    };
+    let registered = register();
+    if registered.is_ok() {
+        watched.watching += 1;
+        watched.unwatched.store(false, SeqCst);
+    } else if watched.watching == 0 {
+        watched.unwatched.store(true, SeqCst);
+    }
+    registered
+}
+
+/// Ends what [`begin`] began.
+fn end(signal: i32, id: SigId) {
+    let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(watched) = all.get_mut(&signal) {
+        watched.watching = watched.watching.saturating_sub(1);
+        // First the old action, then no longer ours: a signal in between does both, not neither.
+        watched.unwatched.store(watched.watching == 0, SeqCst);
+    }
+    signal_hook::low_level::unregister(id);
+}
+
+type Callback = Box<dyn FnMut(&Handle)>;
+
+struct Watcher {
+    signal: i32,
+    active: Cell<bool>,
+    /// `None` while it runs, and once it is over.
+    callback: WithCell<Option<Callback>>,
+}
+
+/// Of a reactor: a signal that it watches.
+struct Own {
+    id: SigId,
+    delivered: Arc<AtomicBool>,
+    watchers: Vec<Rc<Watcher>>,
+}
+
+/// The signals that a reactor watches.
+#[derive(Default)]
+pub(crate) struct Signals {
+    own: BTreeMap<i32, Own>,
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.own.keys()).finish()
+    }
+}
+
+/// Signals that cannot be watched, or not with sense: their cause would come again at once.
+const UNWATCHABLE: [Signal; 5] =
+    [Signal::KILL, Signal::STOP, Signal::ILL, Signal::FPE, Signal::SEGV];
+
+impl Handle {
+    /// Calls `callback` in this thread whenever the process gets the signal.
+    ///
+    /// Signals that come faster than the loop turns are reported once. While anybody in the
+    /// process watches a signal it does nothing else; afterwards it does again what it did before.
+    /// A callback that panics ends its watch.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a signal that does not exist or cannot be watched: KILL, STOP, ILL, FPE, SEGV.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Signal;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let watch = reactor.on_signal(Signal::WINCH, |_| println!("resized"))?;
+    /// drop(watch); // ends it
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_signal(
+        &self,
+        signal: Signal,
+        callback: impl FnMut(&Self) + 'static,
+    ) -> io::Result<SignalWatch> {
+        if UNWATCHABLE.contains(&signal) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let Some(wake) = self.core.shared.wake_fd() else { return Err(crate::core::gone()) };
+        let signal = signal.as_raw();
+        let watcher = Rc::new(Watcher {
+            signal,
+            active: Cell::new(true),
+            callback: WithCell::new(Some(Box::new(callback))),
+        });
+        let any = self.core.shared.signalled();
+        self.core.signals.with(|signals| {
+            let own = match signals.own.entry(signal) {
+                btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                btree_map::Entry::Vacant(entry) => {
+                    let delivered = Arc::<AtomicBool>::default();
+                    let flag = Arc::clone(&delivered);
+                    let id = begin(signal, || signals::watch(signal, flag, any, wake))?;
+                    entry.insert(Own { id, delivered, watchers: Vec::new() })
+                }
+            };
+            own.watchers.push(Rc::clone(&watcher));
+            io::Result::Ok(())
+        })?;
+        Ok(SignalWatch { watcher, handle: self.clone() })
+    }
+
+    /// Queues the callbacks of the signals that have come.
+    pub(crate) fn queue_signals(&self) {
+        let due: Vec<Rc<Watcher>> = self.core.signals.with(|signals| {
+            let delivered = |own: &&Own| own.delivered.swap(false, SeqCst);
+            let come = signals.own.values().filter(delivered);
+            come.flat_map(|own| own.watchers.iter().map(Rc::clone)).collect()
+        });
+        for watcher in due {
+            self.call_soon(move |handle| watcher.call(handle));
+        }
+    }
+
+    /// The reactor is being dropped.
+    pub(crate) fn end_signals(&self) {
+        let own = self.core.signals.with(|signals| std::mem::take(&mut signals.own));
+        for (signal, own) in own {
+            end(signal, own.id);
+            for watcher in own.watchers {
+                watcher.active.set(false);
+                let callback = watcher.callback.take();
+                drop(callback);
+            }
+        }
+    }
+
+    /// Twice is harmless.
+    fn end_watch(&self, watcher: &Rc<Watcher>) {
+        let signal = watcher.signal;
+        watcher.active.set(false);
+        let last = self.core.signals.with(|signals| {
+            let own = signals.own.get_mut(&signal)?;
+            own.watchers.retain(|other| !Rc::ptr_eq(other, watcher));
+            if own.watchers.is_empty() { signals.own.remove(&signal) } else { None }
+        });
+        if let Some(own) = last {
+            end(signal, own.id);
+        }
+        let callback = watcher.callback.take();
+        drop(callback);
+    }
+}
+
+impl Watcher {
+    fn call(self: &Rc<Self>, handle: &Handle) {
+        if !self.active.get() {
+            return;
+        }
+        let Some(mut callback) = self.callback.take() else { return };
+        let result = catch_unwind(AssertUnwindSafe(|| callback(handle)));
+        match result {
+            Ok(()) if self.active.get() => {
+                let none = self.callback.replace(Some(callback));
+                drop(none);
+            }
+            Ok(()) => drop(callback),
+            Err(panic) => {
+                handle.end_watch(self);
+                // The first panic is the one that is reported.
+                catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+/// A watch on a signal; dropping it ends the watch.
+#[must_use = "the watch ends when this is dropped"]
+pub struct SignalWatch {
+    watcher: Rc<Watcher>,
+    handle: Handle,
+}
+
+impl SignalWatch {
+    /// The signal that is watched.
+    pub fn signal(&self) -> Signal {
+        Signal::from_raw(self.watcher.signal)
+    }
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        self.handle.end_watch(&self.watcher);
+    }
+}
+
+impl fmt::Debug for SignalWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalWatch").field("signal", &self.watcher.signal).finish_non_exhaustive()
+    }
+}

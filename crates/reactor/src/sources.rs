@@ -1,0 +1,138 @@
+//! A slab of sources whose keys carry a generation: an event for an older generation is dropped.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use crate::handler::EventHandler;
+use crate::readiness::Interest;
+use crate::sys::polled::{Polled, Source};
+
+/// Names a source; never names another one later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    index: usize,
+    generation: usize,
+}
+
+/// Half of the poller's key is the index, the other half the generation.
+const HALF: u32 = usize::BITS / 2;
+/// Also the generation that no slot reaches: the keys of the poller and of the wake-up live there.
+const MAX: usize = (1 << HALF) - 1;
+
+impl Key {
+    /// The poller's key of the wake-up.
+    pub(crate) const WAKE: usize = usize::MAX - 1;
+
+    /// As the poller knows it.
+    pub(crate) fn pack(self) -> usize {
+        self.generation << HALF | self.index
+    }
+
+    pub(crate) fn unpack(packed: usize) -> Self {
+        Self { index: packed & MAX, generation: packed >> HALF }
+    }
+}
+
+/// A source and who is told.
+pub(crate) struct Entry {
+    pub(crate) io: Rc<Polled<dyn Source>>,
+    pub(crate) handler: Rc<dyn EventHandler>,
+    pub(crate) token: u32,
+    pub(crate) interest: Interest,
+}
+
+struct Slot {
+    /// Counts the sources that were here; the slot is retired at `MAX`.
+    generation: usize,
+    entry: Option<Entry>,
+}
+
+/// All sources of a reactor.
+#[derive(Default)]
+pub(crate) struct Sources {
+    slots: Vec<Slot>,
+    /// Empty slots whose generation is below `MAX`.
+    free: Vec<usize>,
+}
+
+impl Sources {
+    /// Reserves nothing: the key is taken by the next [`insert`](Self::insert).
+    fn next_key(&self) -> io::Result<Key> {
+        if let Some(&index) = self.free.last() {
+            return Ok(Key { index, generation: self.slots[index].generation });
+        }
+        if self.slots.len() >= MAX {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many sources"));
+        }
+        Ok(Key { index: self.slots.len(), generation: 0 })
+    }
+
+    /// Inserts under the key that [`next_key`](Self::next_key) would give now.
+    pub(crate) fn insert(&mut self, entry: Entry) -> io::Result<Key> {
+        let key = self.next_key()?;
+        match self.free.pop() {
+            Some(index) => self.slots[index].entry = Some(entry),
+            None => self.slots.push(Slot { generation: 0, entry: Some(entry) }),
+        }
+        Ok(key)
+    }
+
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Entry> {
+        let slot = self.slots.get_mut(key.index)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        slot.entry.as_mut()
+    }
+
+    /// What was there, for the caller to drop where nothing is borrowed.
+    #[must_use]
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Entry> {
+        let slot = self.slots.get_mut(key.index)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let entry = slot.entry.take()?;
+        slot.generation += 1;
+        if slot.generation < MAX {
+            self.free.push(key.index);
+        }
+        Some(entry)
+    }
+
+    /// The keys and the handlers of all that are open.
+    pub(crate) fn all(&self) -> Vec<(Key, Rc<dyn EventHandler>)> {
+        let open = |(index, slot): (usize, &Slot)| {
+            let key = Key { index, generation: slot.generation };
+            slot.entry.as_ref().map(|entry| (key, Rc::clone(&entry.handler)))
+        };
+        self.slots.iter().enumerate().filter_map(open).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.entry.is_some()).count()
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("open", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_the_poller() {
+        let key = Key { index: 7, generation: MAX - 1 };
+        assert_eq!(Key::unpack(key.pack()), key);
+    }
+
+    #[test]
+    fn no_source_has_the_key_of_the_wake_up() {
+        assert_eq!(Key::unpack(Key::WAKE).generation, MAX);
+    }
+}

@@ -1,0 +1,128 @@
+//! A value that owns a source and its place in the poller: it leaves the poller, then it closes.
+#![expect(unsafe_code, reason = "polling leaves the removal of a registered source to the caller")]
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use polling::{Event, PollMode, Poller};
+
+use crate::readiness::Interest;
+
+/// What can be registered: a descriptor that the reactor may be able to give back.
+pub(crate) trait Source: AsFd {
+    /// Takes the descriptor out, where this is possible. The source has left the poller before.
+    fn take_fd(&mut self) -> Option<OwnedFd> {
+        None
+    }
+}
+
+/// A descriptor of a transport, which can be taken back.
+#[derive(Debug)]
+pub(crate) struct Owned(Option<OwnedFd>);
+
+impl Owned {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        Self(Some(fd))
+    }
+}
+
+impl AsFd for Owned {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_ref().expect("taken by the last owner only, which drops this at once").as_fd()
+    }
+}
+
+impl Source for Owned {
+    fn take_fd(&mut self) -> Option<OwnedFd> {
+        self.0.take()
+    }
+}
+
+/// A source of a foreign type, which stays in here until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Foreign<S>(pub(crate) S);
+
+impl<S: AsFd> AsFd for Foreign<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<S: AsFd> Source for Foreign<S> {}
+
+/// Owns a source and its registration; `Drop` undoes the second before the first.
+///
+/// The source is lent as `&S` only, so that it cannot be swapped for another while registered.
+pub(crate) struct Polled<S: Source + ?Sized> {
+    poller: Rc<Poller>,
+    mode: PollMode,
+    /// Whether the poller knows the source.
+    added: Cell<bool>,
+    source: S,
+}
+
+impl<S: Source> Polled<S> {
+    /// Not yet in the poller: see [`set`](Polled::set).
+    pub(crate) fn new(poller: Rc<Poller>, mode: PollMode, source: S) -> Self {
+        Self { poller, mode, added: Cell::new(false), source }
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+}
+
+impl<S: Source + ?Sized> Polled<S> {
+    /// Adds, changes or removes the registration.
+    pub(crate) fn set(&self, key: usize, interest: Interest) -> io::Result<()> {
+        if !interest.is_polled() {
+            if self.added.replace(false) {
+                self.poller.delete(self.source.as_fd())?;
+            }
+            return Ok(());
+        }
+        let event = Event::new(key, interest.reads(), interest.writes());
+        if self.added.get() {
+            return self.poller.modify_with_mode(self.source.as_fd(), event, self.mode);
+        }
+        let fd = self.source.as_fd().as_raw_fd();
+        // SAFETY: `Drop` below deletes it from the poller before `source` is dropped; `release`
+        // does so before it takes the descriptor out; it is never moved out otherwise, and never
+        // lent as `&mut S`.
+        unsafe { self.poller.add_with_mode(fd, event, self.mode)? };
+        self.added.set(true);
+        Ok(())
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+
+    /// Leaves the poller and hands the descriptor out, where the source allows that.
+    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
+        self.leave();
+        self.source.take_fd()
+    }
+
+    fn leave(&self) {
+        if self.added.replace(false) {
+            // Nothing can be done here about a failure: the close that follows removes it too.
+            self.poller.delete(self.source.as_fd()).ok();
+        }
+    }
+}
+
+impl<S: Source + ?Sized> Drop for Polled<S> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl<S: Source + ?Sized> fmt::Debug for Polled<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Polled").field("added", &self.added.get()).finish_non_exhaustive()
+    }
+}

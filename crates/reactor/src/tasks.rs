@@ -1,0 +1,144 @@
+//! Futures on the loop: async-task for the tasks, the loop's own queue and wake-up for the rest.
+//!
+//! Every task is known by a waker, so that dropping the reactor drops every future in the
+//! reactor's thread, also those whose only other owner is a waker in another thread.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use async_task::Task;
+use procession_core::WithCell;
+
+use crate::remote::Shared;
+
+type Active = Rc<WithCell<BTreeMap<u64, Waker>>>;
+
+/// The tasks of a reactor.
+pub(crate) struct Tasks {
+    active: Active,
+    /// The number of the next task.
+    next: Cell<u64>,
+    shared: Arc<Shared>,
+}
+
+/// Part of a task's future: gone with it.
+struct Forget(Active, u64);
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let waker = self.0.with(|active| active.remove(&self.1));
+        drop(waker); // may be the task's last reference: not under the borrow
+    }
+}
+
+impl Tasks {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { active: Active::new(WithCell::new(BTreeMap::new())), next: Cell::new(0), shared }
+    }
+
+    pub(crate) fn spawn<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> JoinHandle<T> {
+        let id = self.next.replace(self.next.get() + 1);
+        let forget = Forget(Rc::clone(&self.active), id);
+        let future = async move {
+            let _forget = forget;
+            future.await
+        };
+        let shared = Arc::clone(&self.shared);
+        let schedule = move |runnable| shared.push_task(runnable);
+        let (runnable, task) = async_task::spawn_local(future, schedule);
+        if self.shared.is_closed() {
+            drop(runnable); // and its future with it
+        } else {
+            let waker = runnable.waker();
+            let none = self.active.with(|active| active.insert(id, waker));
+            debug_assert!(none.is_none(), "numbers are not used twice");
+            runnable.schedule();
+        }
+        JoinHandle(Some(task))
+    }
+
+    /// Drops the future of one task that is left; false if there is none.
+    pub(crate) fn drop_one(&self) -> bool {
+        if let Some(runnable) = self.shared.pop_task() {
+            drop(runnable);
+            return true;
+        }
+        let waker = self.active.with(|active| active.pop_first());
+        match waker {
+            Some((_, waker)) => {
+                waker.wake(); // queues it, to be dropped above by the next call
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.active.with(|active| active.len())
+    }
+}
+
+/// A task that [`Handle::spawn_local`](crate::Handle::spawn_local) has started, and a future of
+/// its result.
+///
+/// Dropping it lets the task run on.
+///
+/// # Panics
+///
+/// Awaiting it panics if the task has panicked, or was dropped with its reactor.
+///
+/// # Examples
+///
+/// ```
+/// use procession_reactor::Reactor;
+///
+/// let mut reactor = Reactor::new()?;
+/// let task = reactor.spawn_local(async { 6 * 7 });
+/// assert_eq!(reactor.block_on(task), 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct JoinHandle<T>(Option<Task<T>>);
+
+impl<T> JoinHandle<T> {
+    /// Ends the task: its future is dropped, now or when the poll that runs returns.
+    pub fn cancel(mut self) {
+        drop(self.0.take());
+    }
+
+    /// Tells whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.0.as_ref().is_none_or(Task::is_finished)
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.detach();
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let task = self.0.as_mut().expect("only methods that consume it take the task out");
+        Pin::new(task).poll(context)
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! One turn of the loop.
+//!
+//! Wait; ready descriptors, the late ones last; timers that are due; then the calls that were
+//! queued when this step began, those of other threads, and the tasks that were woken. What these
+//! add runs in the next turn. After each callback what it wrote is flushed once; what was written
+//! outside of a turn is flushed before the wait.
+//!
+//! A panic in any of them leaves the rest where it was: descriptors are level-triggered and come
+//! again, the queues keep what is in them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, vec};
+
+use polling::Poller;
+
+use crate::core::Core;
+use crate::handle::Handle;
+use crate::readiness::Readiness;
+use crate::remote::{Job, Shared};
+use crate::sources::Key;
+use crate::sys::polled::Polled;
+use crate::triggers::{Phase, SystemEvent, TriggerCall};
+use crate::wait::Wait;
+use crate::wake::WakeSource;
+
+/// What only the loop has.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    wait: Wait,
+    /// Events that wait for the others of their batch.
+    late: Vec<(Key, Readiness)>,
+    poller: Rc<Poller>,
+    wake: Polled<WakeSource>,
+}
+
+impl Loop {
+    pub(crate) fn new(wait: Wait, poller: Rc<Poller>, wake: Polled<WakeSource>) -> Self {
+        Self { wait, late: Vec::new(), poller, wake }
+    }
+
+    pub(crate) fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
+    pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
+        let core = &*handle.core;
+        handle.flush_dirty();
+        let mut timeout = timeout(core, limit);
+        core.shared.set_awake(false);
+        if core.shared.has_work() {
+            timeout = Some(Duration::ZERO);
+        }
+        let waited = self.wait.wait(&self.poller, timeout);
+        core.shared.set_awake(true);
+        waited?;
+        self.sources(handle);
+        timers(handle);
+        calls(handle);
+        Ok(())
+    }
+
+    /// Runs the triggers of an event, phase by phase; waits for those of the first.
+    pub(crate) fn fire(&mut self, handle: &Handle, event: SystemEvent) -> io::Result<()> {
+        let pending = Rc::new(Cell::new(0_usize));
+        while let Some(trigger) = pop_trigger(handle, event, Phase::Before) {
+            pending.set(pending.get() + 1);
+            let counter = Rc::clone(&pending);
+            let shared = Arc::clone(&handle.core.shared);
+            let next = move || {
+                counter.set(counter.get() - 1);
+                shared.wake();
+            };
+            trigger(handle, Box::new(next));
+            handle.flush_dirty();
+        }
+        while pending.get() > 0 {
+            self.turn(handle, None)?;
+        }
+        for phase in [Phase::During, Phase::After] {
+            while let Some(trigger) = pop_trigger(handle, event, phase) {
+                trigger(handle, Box::new(|| {}));
+                handle.flush_dirty();
+            }
+            if event == SystemEvent::Shutdown && phase == Phase::During {
+                // What the triggers have closed is reported before the last phase.
+                self.turn(handle, Some(Duration::ZERO))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sources(&mut self, handle: &Handle) {
+        self.late.clear();
+        for index in 0..self.wait.len() {
+            let (key, readiness) = self.wait.get(index);
+            if key == Key::WAKE {
+                self.wake.source().on_event();
+                continue;
+            }
+            let key = Key::unpack(key);
+            if !handle.dispatch(key, readiness, false) {
+                self.late.push((key, readiness));
+            }
+        }
+        for &(key, readiness) in &self.late {
+            handle.dispatch(key, readiness, true);
+        }
+    }
+}
+
+fn pop_trigger(handle: &Handle, event: SystemEvent, phase: Phase) -> Option<TriggerCall> {
+    handle.core.triggers.with(|triggers| triggers.pop(event, phase))
+}
+
+/// How long to wait: until the first timer, and not at all if something is queued.
+fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
+    if !core.soon.with(|soon| soon.is_empty()) || !core.dirty.with(|dirty| dirty.is_empty()) {
+        return Some(Duration::ZERO);
+    }
+    let Some(first) = core.timers.with(|timers| timers.first()) else { return limit };
+    let until = first.saturating_sub(core.clock.elapsed());
+    Some(limit.map_or(until, |limit| limit.min(until)))
+}
+
+/// One at a time, so that each can cancel the next.
+fn timers(handle: &Handle) {
+    let timers = &handle.core.timers;
+    let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
+    let Some(first) = first else { return };
+    let now = handle.now();
+    if first > now {
+        return;
+    }
+    loop {
+        let due = timers.with(|timers| timers.pop_due(now, limit));
+        let Some(due) = due else { break };
+        let Some(call) = due.take_call() else { continue };
+        call(handle);
+        handle.flush_dirty();
+    }
+}
+
+fn calls(handle: &Handle) {
+    let core = &*handle.core;
+    if core.shared.take_signalled() {
+        handle.queue_signals();
+    }
+    let soon = core.soon.with(|soon| soon.len());
+    let work = core.shared.take_work();
+    // If a panic cuts this short, the rest is put back, and the loop is told to look again.
+    let mut jobs = Jobs::take(&core.shared, work);
+    for _ in 0..soon {
+        let call = core.soon.with(|soon| soon.pop_front());
+        let Some(call) = call else { break };
+        call(handle);
+        handle.flush_dirty();
+    }
+    for job in jobs.rest.by_ref() {
+        job(handle);
+        handle.flush_dirty();
+    }
+    for _ in 0..jobs.tasks {
+        let Some(task) = core.shared.pop_task() else { break };
+        task.run();
+        handle.flush_dirty();
+    }
+}
+
+/// What other threads and wakers have asked for.
+struct Jobs<'a> {
+    rest: vec::IntoIter<Job>,
+    /// How many tasks were woken when the step began.
+    tasks: usize,
+    shared: &'a Shared,
+}
+
+impl<'a> Jobs<'a> {
+    fn take(shared: &'a Shared, work: bool) -> Self {
+        if !work {
+            return Self { rest: Vec::new().into_iter(), tasks: 0, shared };
+        }
+        Self { rest: shared.take_jobs().into_iter(), tasks: shared.tasks_waiting(), shared }
+    }
+}
+
+impl Drop for Jobs<'_> {
+    fn drop(&mut self) {
+        let rest: Vec<Job> = self.rest.by_ref().collect();
+        let tasks_left = self.tasks > 0 && self.shared.tasks_waiting() > 0;
+        if !rest.is_empty() {
+            self.shared.put_back(rest);
+            self.shared.wake();
+        } else if tasks_left {
+            self.shared.wake();
+        }
+    }
+}

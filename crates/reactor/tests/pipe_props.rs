@@ -1,0 +1,106 @@
+//! The law of the pipe core: bytes out are bytes in, however they are cut, and the end comes last.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
+use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+use proptest::prelude::*;
+
+/// Only wakes the loop: the test asks the pipes itself.
+struct Nobody;
+
+impl EventHandler for Nobody {
+    fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+}
+
+fn open(reactor: &Reactor, fd: OwnedFd, direction: Direction) -> Pipe {
+    rustix::io::ioctl_fionbio(&fd, true).expect("pipes can be nonblocking");
+    Pipe::open(reactor, fd, direction, Rc::new(Nobody), 0).expect("pipes can be watched")
+}
+
+/// What one round does.
+#[derive(Debug, Clone)]
+enum Step {
+    Write(usize),
+    Flush,
+    Read,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![(0_usize..100_000).prop_map(Step::Write), Just(Step::Flush), Just(Step::Read)]
+}
+
+/// Bytes that tell their place.
+fn data(from: usize, length: usize) -> Vec<u8> {
+    (from..from + length).map(|n| u8::try_from(n % 251).expect("below 251")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_written_arrives_whole_and_in_order(steps in prop::collection::vec(step(), 1..40)) {
+        let mut reactor = Reactor::new().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
+        let mut reader = open(&reactor, reader.into(), Direction::Read);
+        let mut writer = open(&reactor, writer.into(), Direction::Write);
+        let (mut written, mut got) = (0, Vec::new());
+        for step in steps {
+            match step {
+                Step::Write(length) => {
+                    let data = data(written, length);
+                    written += length;
+                    writer.queue().unwrap().on_write(data.into()).unwrap();
+                }
+                Step::Flush => flush(&mut writer, &reactor),
+                Step::Read => {
+                    if let ReadEvent::Data(data) = reader.read(&reactor) {
+                        got.extend_from_slice(&data);
+                    }
+                    unblock(&mut writer, &reactor);
+                }
+            }
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        writer.queue().unwrap().on_close();
+        loop {
+            let flushed = writer.flush(&reactor);
+            drop(flushed.spent);
+            match flushed.outcome {
+                FlushOutcome::Done => break,
+                FlushOutcome::Blocked => {}
+                other => panic!("{other:?}"),
+            }
+            if let ReadEvent::Data(data) = reader.read(&reactor) {
+                got.extend_from_slice(&data);
+            }
+            unblock(&mut writer, &reactor);
+        }
+        prop_assert!(writer.close(&reactor).is_empty());
+        while let ReadEvent::Data(data) = reader.read(&reactor) {
+            got.extend_from_slice(&data);
+        }
+        prop_assert!(matches!(reader.read(&reactor), ReadEvent::End));
+        prop_assert!(got == data(0, written), "{} of {written} bytes", got.len());
+    }
+}
+
+fn flush(writer: &mut Pipe, reactor: &Reactor) {
+    let flushed = writer.flush(reactor);
+    assert!(matches!(flushed.outcome, FlushOutcome::Idle | FlushOutcome::Blocked));
+    drop(flushed.spent);
+}
+
+/// As if the poller had said so; it may be wrong, which a writer must survive.
+fn unblock(writer: &mut Pipe, reactor: &Reactor) {
+    let mut readiness = procession_reactor::Readiness::default();
+    readiness.writable = true;
+    writer.on_ready(reactor, readiness);
+}

@@ -1,0 +1,260 @@
+//! Signals, each test in a process of its own: dispositions belong to the process.
+
+#[path = "util/reexec.rs"]
+mod reexec;
+#[path = "util/sys.rs"]
+mod sys;
+#[path = "util/until.rs"]
+mod until;
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use procession_core::{Deferred, Signal};
+use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
+use procession_reactor::{
+    EventHandler, Handle, Phase, Reactor, Ready, SignalWatch, Stopped, SystemEvent,
+};
+use reexec::reexec;
+use signal_hook::low_level;
+use sys::Action;
+use until::until;
+
+fn raise(signal: Signal) {
+    low_level::raise(signal.as_raw()).expect("the signal exists");
+}
+
+fn succeeded(output: Option<Output>) {
+    if let Some(output) = output {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+/// Printed before the signal that is to kill: none before it did.
+const ALIVE: &str = "alive until here";
+
+fn died_by(output: Option<Output>, signal: Signal) {
+    if let Some(output) = output {
+        assert!(String::from_utf8_lossy(&output.stdout).contains(ALIVE), "{output:?}");
+        assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
+    }
+}
+
+fn count(reactor: &Reactor, signal: Signal) -> (Rc<Cell<u32>>, SignalWatch) {
+    let counter = Rc::new(Cell::new(0));
+    let inside = Rc::clone(&counter);
+    let watch = reactor
+        .on_signal(signal, move |_| inside.set(inside.get() + 1))
+        .expect("it can be watched");
+    (counter, watch)
+}
+
+/// Case RT-17.
+#[test]
+fn watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_last() {
+    let test = "watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_last";
+    let output = reexec(test, || {
+        for signal in [Signal::USR1, Signal::USR2] {
+            sys::set(signal.as_raw(), Action::Default);
+        }
+        let mut reactor = Reactor::new().unwrap();
+        let (first, first_watch) = count(&reactor, Signal::USR1);
+        let (second, second_watch) = count(&reactor, Signal::USR1);
+        let (other, _other_watch) = count(&reactor, Signal::USR2);
+        raise(Signal::USR1);
+        until(&mut reactor, || first.get() == 1 && second.get() == 1);
+        assert_eq!(other.get(), 0);
+        raise(Signal::USR2);
+        until(&mut reactor, || other.get() == 1);
+        drop(first_watch);
+        raise(Signal::USR1);
+        until(&mut reactor, || second.get() == 2);
+        assert_eq!(first.get(), 1);
+        drop(second_watch);
+        let (again, again_watch) = count(&reactor, Signal::USR1);
+        raise(Signal::USR1);
+        until(&mut reactor, || again.get() == 1);
+        assert_eq!((first.get(), second.get()), (1, 2));
+        drop(again_watch);
+        println!("{ALIVE}");
+        raise(Signal::USR1);
+        unreachable!("nobody watches it");
+    });
+    died_by(output, Signal::USR1);
+}
+
+/// Case RT-17.
+#[test]
+fn an_own_handler_runs_before_during_and_after_a_watch() {
+    succeeded(reexec("an_own_handler_runs_before_during_and_after_a_watch", || {
+        sys::set(Signal::USR1.as_raw(), Action::Count);
+        let mut reactor = Reactor::new().unwrap();
+        let (seen, watch) = count(&reactor, Signal::USR1);
+        raise(Signal::USR1);
+        until(&mut reactor, || seen.get() == 1);
+        drop(watch);
+        raise(Signal::USR1);
+        assert_eq!(sys::COUNTED.load(SeqCst), 2);
+    }));
+}
+
+#[test]
+fn a_signal_that_was_ignored_is_ignored_after_a_watch() {
+    succeeded(reexec("a_signal_that_was_ignored_is_ignored_after_a_watch", || {
+        sys::set(Signal::USR1.as_raw(), Action::Ignore);
+        let reactor = Reactor::new().unwrap();
+        drop(count(&reactor, Signal::USR1));
+        raise(Signal::USR1);
+    }));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_realtime_signal_kills_again_after_a_watch() {
+    let test = "a_realtime_signal_kills_again_after_a_watch";
+    let signal = Signal::from_raw(libc::SIGRTMIN() + 3);
+    let output = reexec(test, || {
+        let mut reactor = Reactor::new().unwrap();
+        let (seen, watch) = count(&reactor, signal);
+        raise(signal);
+        until(&mut reactor, || seen.get() == 1);
+        drop(watch);
+        println!("{ALIVE}");
+        raise(signal);
+    });
+    died_by(output, signal);
+}
+
+/// Case RT-19.
+#[test]
+fn an_interrupt_stops_the_run_and_the_next_one_after_it_kills() {
+    let test = "an_interrupt_stops_the_run_and_the_next_one_after_it_kills";
+    let output = reexec(test, || {
+        sys::set(Signal::INT.as_raw(), Action::Default);
+        let mut reactor = Reactor::new().unwrap();
+        for signal in [Signal::TERM, Signal::INT] {
+            reactor.call_when_running(move |_| raise(signal));
+            assert_eq!(reactor.run().unwrap(), Stopped::Signal(signal));
+        }
+        println!("{ALIVE}");
+        raise(Signal::INT);
+        unreachable!("the run is over");
+    });
+    died_by(output, Signal::INT);
+}
+
+/// Case RT-19.
+#[test]
+fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
+    let test = "a_second_interrupt_while_the_shutdown_is_pending_acts_by_default";
+    let output = reexec(test, || {
+        sys::set(Signal::INT.as_raw(), Action::Default);
+        let mut reactor = Reactor::new().unwrap();
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |reactor| {
+            println!("{ALIVE}");
+            reactor.call_soon(|_| raise(Signal::INT));
+            let (promise, deferred) = Deferred::<(), io::Error>::new();
+            reactor.call_later(Duration::from_secs(60), move |_| drop(promise));
+            deferred
+        });
+        reactor.call_when_running(|_| raise(Signal::INT));
+        reactor.run().unwrap();
+    });
+    died_by(output, Signal::INT);
+}
+
+#[test]
+fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
+    let test = "a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone";
+    succeeded(reexec(test, || {
+        sys::set(Signal::INT.as_raw(), Action::Count);
+        let mut reactor = Reactor::new().unwrap().without_signals();
+        reactor.call_soon(|reactor| {
+            raise(Signal::INT);
+            reactor.call_later(Duration::from_millis(5), Handle::stop);
+        });
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        reactor.call_soon(|_| raise(Signal::INT));
+        reactor.turn(None).unwrap();
+        assert_eq!(sys::COUNTED.load(SeqCst), 2);
+    }));
+}
+
+/// Case RT-20.
+#[test]
+fn a_watch_that_ends_while_its_signal_is_pending_is_not_told() {
+    succeeded(reexec("a_watch_that_ends_while_its_signal_is_pending_is_not_told", || {
+        let mut reactor = Reactor::new().unwrap();
+        let (seen, watch) = count(&reactor, Signal::USR1);
+        raise(Signal::USR1);
+        drop(watch);
+        reactor.turn(Some(Duration::from_millis(5))).unwrap();
+        // Also where it is queued already: the first of two ends the second.
+        let second: Rc<Cell<Option<SignalWatch>>> = Rc::default();
+        let end = Rc::clone(&second);
+        let first = reactor.on_signal(Signal::USR1, move |_| drop(end.take())).unwrap();
+        let watch = {
+            let seen = Rc::clone(&seen);
+            reactor.on_signal(Signal::USR1, move |_| seen.set(99)).unwrap()
+        };
+        second.set(Some(watch));
+        raise(Signal::USR1);
+        reactor.turn(Some(Duration::from_millis(5))).unwrap();
+        reactor.turn(Some(Duration::from_millis(5))).unwrap();
+        assert_eq!(seen.get(), 0);
+        assert_eq!(first.signal(), Signal::USR1);
+    }));
+}
+
+#[test]
+fn signals_that_cannot_be_watched_are_refused() {
+    let reactor = Reactor::new().unwrap();
+    for signal in [Signal::KILL, Signal::STOP, Signal::SEGV, Signal::from_raw(999)] {
+        let error = reactor.on_signal(signal, |_| {}).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{signal}");
+    }
+}
+
+struct Nobody;
+
+impl EventHandler for Nobody {
+    fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+}
+
+#[test]
+fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
+    let test = "a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one";
+    let output = reexec(test, || {
+        sys::set(Signal::PIPE.as_raw(), Action::Default);
+        let mut reactor = Reactor::new().unwrap();
+        let lost = Rc::new(Cell::new(0));
+        let inside = Rc::clone(&lost);
+        let broken = move |reactor: &Handle| {
+            let (reader, writer) = io::pipe().unwrap();
+            drop(reader);
+            let handler = Rc::new(Nobody);
+            let mut pipe =
+                Pipe::open(reactor, writer.into(), Direction::Write, handler, 0).unwrap();
+            pipe.queue().unwrap().on_write("x".into()).unwrap();
+            assert!(matches!(pipe.flush(reactor).outcome, FlushOutcome::Lost(_)));
+            inside.set(inside.get() + 1);
+            drop(pipe.close(reactor));
+        };
+        let again = broken.clone();
+        reactor.call_soon(broken);
+        reactor.turn(None).unwrap();
+        reactor.block_on(async move { again(&Handle::current()) });
+        assert_eq!(lost.get(), 2);
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        println!("{ALIVE}");
+        writer.write_all(b"x").unwrap_err();
+        unreachable!("the disposition is the default, and the mask is as it was");
+    });
+    died_by(output, Signal::PIPE);
+}

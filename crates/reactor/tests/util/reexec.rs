@@ -1,0 +1,23 @@
+//! Runs a test in a process of its own: the test binary executes itself.
+
+use std::env;
+use std::process::{Command, Output};
+
+const VARIABLE: &str = "PROCESSION_REACTOR_TEST";
+
+/// In the new process it runs `child`, and gives `None`. In the test it gives what became of it.
+pub(crate) fn reexec(test: &str, child: impl FnOnce()) -> Option<Output> {
+    if env::var(VARIABLE).as_deref() == Ok(test) {
+        child();
+        return None;
+    }
+    let binary = env::current_exe().expect("a test knows its binary");
+    let output = Command::new(binary)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, test)
+        .output()
+        .expect("the binary runs again");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("running 1 test"), "{test:?} is the name of the test");
+    Some(output)
+}
