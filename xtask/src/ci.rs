@@ -1,0 +1,54 @@
+//! The task `ci`: the merge gate, whole. `.ci/run` calls it and holds no check of its own.
+
+use std::process::ExitCode;
+
+use xshell::Shell;
+
+use crate::report::{self, Step};
+use crate::{bench_build, clippy, deny, doc, doctest, examples, fmt, test, tidy};
+
+/// How much of the gate to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// What every change must pass.
+    Quick,
+    /// The same, with the tests that take long.
+    Slow,
+}
+
+/// Runs every step, prints the table, and answers with failure when one of them failed.
+pub(crate) fn run(sh: &Shell, tier: Tier) -> ExitCode {
+    let outcomes = report::run_all(sh, &steps(tier));
+    print!("{}", report::table(&outcomes));
+    if report::all_passed(&outcomes) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The steps in the order in which a mistake is cheapest to find.
+fn steps(tier: Tier) -> [Step; 9] {
+    let test = match tier {
+        Tier::Quick => Step { name: "test", run: test::run },
+        Tier::Slow => Step { name: "test-slow", run: test::run_with_slow_tier },
+    };
+    [
+        Step { name: "fmt", run: fmt::run },
+        Step { name: "clippy", run: clippy::run },
+        Step { name: "tidy", run: tidy::run },
+        test,
+        Step { name: "doctest", run: doctest::run },
+        Step { name: "doc", run: doc::run },
+        Step { name: "deny", run: deny::run },
+        Step { name: "examples", run: examples::run },
+        Step { name: "bench-build", run: bench_build::run },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slow_tier_contains_every_step_of_the_quick_one() {
+        let names = |tier| steps(tier).map(|step| step.name.trim_end_matches("-slow"));
+        assert_eq!(names(Tier::Quick), names(Tier::Slow));
+    }
+}

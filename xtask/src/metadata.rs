@@ -1,0 +1,120 @@
+//! What `cargo metadata` says of the packages of this workspace, and no more of it than tidy and
+//! the examples need.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+/// A member of the workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// Relative to the root of the workspace.
+    pub(crate) folder: PathBuf,
+    pub(crate) published: bool,
+    pub(crate) rust_version: Option<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One entry of a dependency section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// A dev-dependency, which never reaches a user.
+    pub(crate) for_tests: bool,
+}
+
+/// Something a package builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    /// `lib`, `bin`, `example`, `test`, `bench` and so on.
+    pub(crate) kind: String,
+}
+
+impl Package {
+    /// Tells whether it is one of the layers, which are below `crates/`.
+    pub(crate) fn is_layer(&self) -> bool {
+        self.folder.starts_with("crates")
+    }
+}
+
+/// Asks cargo for the packages of the workspace.
+pub(crate) fn packages(sh: &Shell) -> Result<Vec<Package>> {
+    let json = cmd!(sh, "cargo metadata --no-deps --locked --format-version 1").read()?;
+    parse(&json, &sh.current_dir())
+}
+
+fn parse(json: &str, root: &Path) -> Result<Vec<Package>> {
+    let value: Value = serde_json::from_str(json).context("cargo metadata wrote no JSON")?;
+    list(&value, "packages").iter().map(|package| parse_package(package, root)).collect()
+}
+
+fn parse_package(value: &Value, root: &Path) -> Result<Package> {
+    let manifest = PathBuf::from(text(value, "manifest_path")?);
+    let folder = manifest.parent().unwrap_or(&manifest);
+    let dependency = |value: &Value| -> Result<Dependency> {
+        let for_tests = value["kind"].as_str() == Some("dev");
+        Ok(Dependency { name: text(value, "name")?, for_tests })
+    };
+    let target = |value: &Value| -> Result<Target> {
+        let kind = list(value, "kind").first().and_then(Value::as_str).unwrap_or_default();
+        Ok(Target { name: text(value, "name")?, kind: kind.to_owned() })
+    };
+    Ok(Package {
+        name: text(value, "name")?,
+        folder: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
+        // `publish = false` is an empty list of registries; null means any.
+        published: value["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+        rust_version: value["rust_version"].as_str().map(str::to_owned),
+        dependencies: list(value, "dependencies").iter().map(dependency).collect::<Result<_>>()?,
+        targets: list(value, "targets").iter().map(target).collect::<Result<_>>()?,
+    })
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value, key: &str) -> Result<String> {
+    let found = value[key].as_str().map(str::to_owned);
+    found.with_context(|| format!("cargo metadata has no text at `{key}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_read_with_its_dependencies_and_targets() {
+        let json = r#"{"packages": [{
+            "name": "demo", "manifest_path": "/w/crates/demo/Cargo.toml", "publish": [],
+            "rust_version": "1.88",
+            "dependencies": [{"name": "bytes", "kind": null}, {"name": "proptest", "kind": "dev"}],
+            "targets": [{"name": "demo", "kind": ["lib"]}]
+        }]}"#;
+        let package = parse(json, Path::new("/w")).unwrap().remove(0);
+        assert_eq!(package.folder, Path::new("crates/demo"));
+        assert!(package.is_layer() && !package.published);
+        assert_eq!(package.rust_version.as_deref(), Some("1.88"));
+        let for_tests =
+            |name: &str| package.dependencies.iter().find(|d| d.name == name).map(|d| d.for_tests);
+        assert_eq!((for_tests("bytes"), for_tests("proptest")), (Some(false), Some(true)));
+        assert_eq!(package.targets[0].kind, "lib");
+    }
+
+    #[test]
+    fn a_package_without_a_publish_key_is_published() {
+        let json = r#"{"packages": [{"name": "a", "manifest_path": "/w/a/Cargo.toml"}]}"#;
+        assert!(parse(json, Path::new("/w")).unwrap()[0].published);
+    }
+
+    #[test]
+    fn a_package_without_a_name_is_an_error() {
+        let error = parse(r#"{"packages": [{"manifest_path": "/w/Cargo.toml"}]}"#, Path::new("/w"));
+        assert!(error.unwrap_err().to_string().contains("`name`"));
+    }
+}

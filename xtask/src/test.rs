@@ -1,0 +1,52 @@
+//! The tasks `test` and `test-slow`: unit, property and behaviour tests.
+//!
+//! Benches are left out (`bench-build` compiles them) and doctests have a task of their own.
+//!
+//! A test that cannot run here (a program is absent, it needs root) must not pass in silence: it
+//! appends a line to the file that `PROCESSION_SKIP_LOG` names, and the task prints and counts
+//! these lines. Tests of the slow tier run where `PROCESSION_SLOW` is `1`.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+/// Runs every test but the slow tier, the doctests and the benches.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let log = sh.current_dir().join("target").join("skipped-tests.txt");
+    sh.write_file(&log, "").context("the list of skipped tests cannot be started")?;
+    let _log = sh.push_env("PROCESSION_SKIP_LOG", &log);
+    let outcome =
+        cmd!(sh, "cargo test --workspace --locked --no-fail-fast --lib --bins --tests --examples")
+            .run();
+    let text = sh.read_file(&log).context("the list of skipped tests is gone")?;
+    let skipped = skipped(&text);
+    for line in &skipped {
+        println!("SKIPPED {line}");
+    }
+    println!("{} tests skipped", skipped.len());
+    Ok(outcome?)
+}
+
+/// Runs the same tests with the slow tier among them.
+pub(crate) fn run_with_slow_tier(sh: &Shell) -> Result<()> {
+    let _slow = sh.push_env("PROCESSION_SLOW", "1");
+    println!("with PROCESSION_SLOW=1");
+    run(sh)
+}
+
+/// The lines of the skip log, each once: a test that re-executes itself may write twice.
+fn skipped(log: &str) -> BTreeSet<&str> {
+    log.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skipped;
+
+    #[test]
+    fn a_skip_written_twice_counts_once() {
+        assert_eq!(skipped("b: not root\na: no gpg\n\nb: not root\n").len(), 2);
+        assert!(skipped("").is_empty());
+    }
+}

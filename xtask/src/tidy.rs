@@ -1,0 +1,64 @@
+//! The task `tidy`: the rules of this repository that no compiler and no lint knows.
+//!
+//! Each rule is one file below `tidy/`, a function from files to problems, tested on made-up
+//! input. This file reads the repository once and asks all of them.
+
+pub(crate) mod case_ids;
+mod crate_page;
+mod header;
+mod ignored;
+mod layering;
+mod length;
+mod lints;
+mod msrv;
+mod non_linux;
+mod readme;
+mod unfinished;
+mod unsafe_code;
+
+use anyhow::{Result, ensure};
+use xshell::Shell;
+
+use crate::tree::Problem;
+use crate::{catalogue, metadata, tree};
+
+/// Checks every rule and prints every line that breaks one.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let root = sh.current_dir();
+    let files = tree::rust_files(&root)?;
+    let packages = metadata::packages(sh)?;
+    let readme = tree::file(&root, "README.md")?;
+    let manifests = packages
+        .iter()
+        .map(|package| tree::file(&root, &package.folder.join("Cargo.toml").to_string_lossy()))
+        .collect::<Result<Vec<_>>>()?;
+    let msrv_sources = msrv::Sources {
+        manifest: tree::file(&root, "Cargo.toml")?,
+        clippy: tree::file(&root, "clippy.toml")?,
+        readme: readme.clone(),
+        packages: &packages,
+    };
+    let results: [(&str, Vec<Problem>); 12] = [
+        ("files open with //!", header::check(&files)),
+        ("crate pages", crate_page::check(&files)),
+        ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
+        ("[lints] workspace = true", lints::check(&manifests)),
+        ("unsafe only in sys", unsafe_code::check(&files)),
+        ("case ids", case_ids::check(&tree::file(&root, catalogue::PATH)?, &files)),
+        ("one MSRV", msrv::check(&msrv_sources)),
+        ("nothing unfinished", unfinished::check(&files)),
+        ("no panic where it is not Linux", non_linux::check(&files)),
+        ("no ignored test", ignored::check(&files)),
+        ("length of files", length::check(&files)),
+        ("crate map of the README", readme::check(&readme, &packages)),
+    ];
+    for (rule, problems) in &results {
+        println!("{:<32} {}", rule, if problems.is_empty() { "ok" } else { "BROKEN" });
+    }
+    let problems: Vec<_> = results.iter().flat_map(|(_, problems)| problems).collect();
+    for problem in &problems {
+        println!("{problem}");
+    }
+    ensure!(problems.is_empty(), "{} problems in {} files", problems.len(), files.len());
+    Ok(())
+}

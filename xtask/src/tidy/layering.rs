@@ -1,0 +1,258 @@
+//! Dependencies point one way: what `Cargo.toml` files say against the table in ARCHITECTURE.md.
+//!
+//! The table's columns are folder, package, what lives there, may depend on. A package cell that
+//! has no name in back quotes means a package that is not published. The last cell is a list of
+//! names with remarks in parentheses: `core` is short for `procession-core`, and `all` stands for
+//! every layer and whatever any layer may use. Dev-dependencies are free, but for those that only
+//! the reactor may know.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::metadata::Package;
+use crate::tree::{Problem, SourceFile};
+
+/// What only the reactor may know, in its tests or anybody's.
+const ONLY_REACTOR: [&str; 2] = ["polling", "signal-hook"];
+const REACTOR: &str = "procession-reactor";
+
+/// A row of the table.
+struct Row {
+    line: usize,
+    folders: Vec<String>,
+    /// None for a package that is not published.
+    package: Option<String>,
+    allowed: Vec<String>,
+}
+
+/// Compares the table with what cargo knows.
+pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Problem> {
+    let rows = rows(&architecture.text);
+    if rows.is_empty() {
+        let message = "no table with the columns folder, package, …, may depend on";
+        return vec![architecture.problem(1, message)];
+    }
+    let mut problems = Vec::new();
+    for package in packages {
+        if let Some(row) = rows.iter().find(|row| row.is_about(&package.folder)) {
+            let found = check_package(package, row, &rows, packages);
+            problems.extend(found.into_iter().map(|text| architecture.problem(row.line, text)));
+        } else {
+            let folder = package.folder.display();
+            problems.push(architecture.problem(1, format!("the table has no row for {folder}")));
+        }
+        problems.extend(forbidden(package).map(|text| architecture.problem(1, text)));
+    }
+    for row in &rows {
+        let gone = row.folders.iter().filter(|folder| {
+            !packages.iter().any(|package| package.folder == Path::new(folder.as_str()))
+        });
+        problems.extend(
+            gone.map(|folder| architecture.problem(row.line, format!("no package at {folder}"))),
+        );
+    }
+    problems
+}
+
+fn check_package(package: &Package, row: &Row, rows: &[Row], packages: &[Package]) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(name) = row.package.as_ref().filter(|name| **name != package.name) {
+        found.push(format!("the package is called {}, not {name}", package.name));
+    }
+    if row.package.is_some() != package.published {
+        let is = if package.published { "published" } else { "not published" };
+        found.push(format!("{} is {is}, and the table says otherwise", package.name));
+    }
+    let allowed = allowed(row, rows, packages);
+    for dependency in package.dependencies.iter().filter(|dependency| !dependency.for_tests) {
+        if !allowed.contains(dependency.name.as_str()) {
+            found.push(format!("{} may not depend on {}", package.name, dependency.name));
+        }
+    }
+    found
+}
+
+/// The full names of what a row allows.
+fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeSet<&'a str> {
+    let full = |name: &'a String| -> &'a str {
+        let is_short = |package: &&Package| {
+            package.name.strip_prefix("procession-").is_some_and(|short| short == name)
+        };
+        packages.iter().find(is_short).map_or(name.as_str(), |package| &package.name)
+    };
+    let is_layer = |row: &&Row| row.folders.iter().any(|folder| folder.starts_with("crates/"));
+    let mut names: BTreeSet<_> = row.allowed.iter().map(full).collect();
+    if names.remove("all") {
+        names.extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().map(full)));
+        names.extend(packages.iter().filter(|package| package.is_layer()).map(|p| p.name.as_str()));
+        for name in ONLY_REACTOR {
+            names.remove(name);
+        }
+    }
+    names
+}
+
+fn forbidden(package: &Package) -> impl Iterator<Item = String> {
+    let found = package.dependencies.iter().filter(|dependency| {
+        package.name != REACTOR && ONLY_REACTOR.contains(&dependency.name.as_str())
+    });
+    found.map(|dependency| format!("only {REACTOR} may know {}: {}", dependency.name, package.name))
+}
+
+impl Row {
+    fn is_about(&self, folder: &Path) -> bool {
+        self.folders.iter().any(|own| Path::new(own) == folder)
+    }
+}
+
+/// Reads the first table of the text whose columns are the ones we know.
+fn rows(text: &str) -> Vec<Row> {
+    let is_head = |cells: &[&str]| {
+        matches!(cells, [folder, package, _, last]
+            if *folder == "folder" && *package == "package" && *last == "may depend on")
+    };
+    let mut lines = (1..).zip(text.lines()).map(|(line, text)| (line, cells(text)));
+    if !lines.any(|(_, cells)| is_head(&cells)) {
+        return Vec::new();
+    }
+    let body = lines.take_while(|(_, cells)| cells.len() == 4);
+    body.filter(|(_, cells)| !cells[0].starts_with('-') && !cells[0].starts_with(':'))
+        .map(|(line, cells)| Row {
+            line,
+            folders: quoted(cells[0]),
+            package: quoted(cells[1]).pop(),
+            allowed: names(cells[3]),
+        })
+        .collect()
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    let inside = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|'));
+    inside.map_or_else(Vec::new, |inside| inside.split('|').map(str::trim).collect())
+}
+
+/// The words in back quotes, without a slash at the end.
+fn quoted(cell: &str) -> Vec<String> {
+    let words = cell.split('`').skip(1).step_by(2);
+    words.map(|word| word.trim_end_matches('/').to_owned()).collect()
+}
+
+/// The names of a list, remarks in parentheses left out.
+fn names(cell: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    let plain: String = cell
+        .chars()
+        .filter(|c| {
+            depth += usize::from(*c == '(');
+            let keep = depth == 0;
+            depth = depth.saturating_sub(usize::from(*c == ')'));
+            keep
+        })
+        .collect();
+    let names = plain.split([',', ';']).map(|name| name.trim().trim_matches('`').to_owned());
+    names.filter(|name| !name.is_empty() && name != "nothing").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::Dependency;
+
+    const TABLE: &str = "\
+# Architecture
+
+| folder | package | what lives there | may depend on |
+|---|---|---|---|
+| `crates/core` | `procession-core` | values | bytes |
+| `crates/reactor` | `procession-reactor` | the loop | core, polling, libc (masks, dispositions) |
+| `crates/procession` | `procession` | the facade | all |
+| `examples/` | not published | listings | procession; anyhow |
+
+| other | table |
+";
+
+    fn package(folder: &str, name: &str, dependencies: &[&str]) -> Package {
+        let for_tests = false;
+        let dependencies = dependencies.iter().map(|name| (*name).to_owned());
+        Package {
+            name: name.to_owned(),
+            folder: folder.into(),
+            published: folder.starts_with("crates"),
+            dependencies: dependencies.map(|name| Dependency { name, for_tests }).collect(),
+            ..Package::default()
+        }
+    }
+
+    fn workspace() -> Vec<Package> {
+        vec![
+            package("crates/core", "procession-core", &["bytes"]),
+            package(
+                "crates/reactor",
+                "procession-reactor",
+                &["procession-core", "polling", "libc"],
+            ),
+            package("crates/procession", "procession", &["procession-reactor", "bytes"]),
+            package("examples", "procession-examples", &["procession", "anyhow"]),
+        ]
+    }
+
+    fn messages(table: &str, packages: &[Package]) -> Vec<String> {
+        let problems = check(&SourceFile::new("ARCHITECTURE.md", table), packages);
+        problems.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn a_workspace_as_declared_passes() {
+        assert_eq!(messages(TABLE, &workspace()), [""; 0]);
+    }
+
+    #[test]
+    fn an_undeclared_dependency_is_found() {
+        let mut packages = workspace();
+        packages[0] = package("crates/core", "procession-core", &["bytes", "procession-reactor"]);
+        let found = messages(TABLE, &packages);
+        assert_eq!(found, ["procession-core may not depend on procession-reactor"]);
+    }
+
+    #[test]
+    fn dev_dependencies_are_free() {
+        let mut packages = workspace();
+        let name = "proptest".to_owned();
+        packages[0].dependencies.push(Dependency { name, for_tests: true });
+        assert_eq!(messages(TABLE, &packages), [""; 0]);
+    }
+
+    #[test]
+    fn only_the_reactor_knows_polling_even_in_tests() {
+        let mut packages = workspace();
+        let name = "polling".to_owned();
+        packages[0].dependencies.push(Dependency { name, for_tests: true });
+        assert_eq!(messages(TABLE, &packages).len(), 1);
+        packages = workspace();
+        packages[2] = package("crates/procession", "procession", &["polling"]);
+        assert_eq!(messages(TABLE, &packages).len(), 2, "`all` does not include it");
+    }
+
+    #[test]
+    fn a_package_without_a_row_and_a_row_without_a_package_are_found() {
+        let mut packages = workspace();
+        packages[3] = package("benches", "procession-benches", &[]);
+        let found = messages(TABLE, &packages);
+        assert_eq!(found, ["the table has no row for benches", "no package at examples"]);
+    }
+
+    #[test]
+    fn a_wrong_name_and_a_wrong_publication_are_found() {
+        let mut packages = workspace();
+        packages[0].name = "core".to_owned();
+        assert!(messages(TABLE, &packages)[0].contains("is called core"));
+        packages = workspace();
+        packages[3].published = true;
+        assert!(messages(TABLE, &packages)[0].contains("is published"));
+    }
+
+    #[test]
+    fn a_page_without_the_table_is_found() {
+        assert_eq!(messages("# Architecture\n", &workspace()).len(), 1);
+    }
+}
