@@ -3,9 +3,13 @@
 //!
 //! No method calls a protocol: methods queue, and the driver calls back.
 
-use crate::{ChildFd, Producers, SignalError, SpawnPath, Termination, Termios, WindowSize};
+use crate::{
+    ChildFd, ForwardError, Producers, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
+};
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
+use std::any::Any;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -157,6 +161,23 @@ pub trait ProcessControl {
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let (_, _) = (fd, call);
         false
+    }
+
+    /// Moves what the child writes to `fd` to `target`, until its end.
+    fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
+        let (_, _) = (fd, target);
+        Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::Unsupported)))
+    }
+
+    /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
+    fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
+        let _ = fd;
+        None
+    }
+
+    /// Returns the transport itself, for transports that know each other.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// Returns the registry of producers that the transport's slot keeps:

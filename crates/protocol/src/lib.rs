@@ -60,6 +60,7 @@
 mod child_fd;
 mod control;
 mod fake;
+mod forward;
 mod lifecycle;
 mod line_receiver;
 mod net;
@@ -77,6 +78,7 @@ mod transport;
 pub use child_fd::ChildFd;
 pub use control::ProcessControl;
 pub use fake::{FakeFd, FakeProcess};
+pub use forward::{ForwardError, Target};
 pub use lifecycle::{Event, Lifecycle};
 pub use line_receiver::{LineEvent, LineReceiver};
 pub use net::{Address, Factory, Protocol};

@@ -1,11 +1,12 @@
 //! [`Process`]: the handle that spawning returns, that callbacks are given and that fakes hand out.
 
 use crate::{
-    ChildFd, Pace, ProcessControl, Producer, ProducerError, ProducerErrorKind, SignalError,
-    SpawnPath, Termination, Termios, WindowSize,
+    ChildFd, ForwardError, Pace, ProcessControl, Producer, ProducerError, ProducerErrorKind,
+    SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -317,6 +318,36 @@ impl Process {
     /// Wraps what a transport implements.
     pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
+    }
+
+    /// Moves what the child writes to `fd` to another child, a socket or a file, until its end.
+    ///
+    /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
+    /// source waits while the target is full. They are not told to the protocol, but the loss of
+    /// `fd` is. At the end of the source the target is closed; if the target is lost, the source is
+    /// closed, and its writer is told by SIGPIPE. The result is the number of bytes moved.
+    ///
+    /// # Errors
+    ///
+    /// The `Deferred` fails where `fd` or the target is not to be had, or the target is lost.
+    ///
+    /// # Platform
+    ///
+    /// Where nothing can be spliced the bytes are copied, with the same outcome.
+    pub fn forward(&self, fd: impl Into<ChildFd>, target: Target) -> Deferred<u64, ForwardError> {
+        self.0.forward(fd.into(), target)
+    }
+
+    /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
+    ///
+    /// It starts at the system's default, 64 KiB on Linux, and grows while a bulk of data passes.
+    pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
+        self.0.pipe_size(fd.into())
+    }
+
+    /// Returns the transport behind this handle, for transports that know each other.
+    pub fn as_any(&self) -> Option<&dyn Any> {
+        self.0.as_any()
     }
 
     /// Returns the pid, or `None` once the child was reaped.

@@ -250,6 +250,20 @@ impl Pipe {
         self.watch(reactor)
     }
 
+    /// Waits for room although nothing is queued, for whoever writes past the queue (`splice(2)`).
+    ///
+    /// [`on_ready`](Self::on_ready) says `unblocked` when there is room; a flush is due then, as ever.
+    ///
+    /// # Errors
+    ///
+    /// The poller has no memory for it.
+    pub fn wait_for_room(&mut self, reactor: &Handle) -> io::Result<()> {
+        if let Some(writer) = &mut self.writer {
+            writer.blocked = true;
+        }
+        self.watch(reactor)
+    }
+
     /// Tells whether reading is paused.
     pub fn is_paused(&self) -> bool {
         self.reader.as_ref().is_some_and(|reader| reader.paused)

@@ -1,0 +1,420 @@
+//! A child as async code: its output as streams, writes that wait, an end to await.
+//!
+//! # Model
+//!
+//! A [`Child`] shares a small state with a protocol of this file. Output is kept there until it is
+//! taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the program has
+//! taken what there was, so that a slow consumer slows the child, not memory.
+
+use crate::command::Command;
+use crate::error::SpawnError;
+use crate::spawn::SpawnProcess;
+use bytes::Bytes;
+use futures_core::Stream;
+use procession_core::{IntoBytes, WithCell, WriteError};
+use procession_protocol::{
+    ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated,
+};
+use procession_reactor::Handle;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// The output, in bytes, that is kept for a program that does not take it, before the child's
+/// descriptor is paused.
+pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
+
+/// What can go wrong in a whole dialogue with a child.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildError {
+    /// It could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It takes no more input.
+    #[error("cannot write to the child")]
+    Write(#[from] WriteError),
+    /// It did not exit with status 0.
+    #[error(transparent)]
+    Terminated(#[from] ProcessTerminated),
+    /// The reactor was dropped before the child's end.
+    #[error("the reactor is gone")]
+    ReactorGone,
+}
+
+/// A child for async code, made by [`SpawnProcess::spawn_child`].
+///
+/// Dropping it does nothing to the child, which runs on and is reaped; its output is then thrown
+/// away.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::{ChildError, Command, SpawnProcess};
+/// use procession_reactor::{Handle, Reactor};
+///
+/// let mut reactor = Reactor::new()?;
+/// let output = reactor.block_on(async {
+///     let mut child = Handle::current().spawn_child(Command::new("cat"))?;
+///     child.write(b"hello\n").await?;
+///     child.close_stdin();
+///     let mut output = Vec::new();
+///     while let Some(chunk) = child.stdout().next().await {
+///         output.extend_from_slice(&chunk);
+///     }
+///     child.ended().await?;
+///     Ok::<_, ChildError>(output)
+/// })?;
+/// assert_eq!(output, b"hello\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    process: Process,
+    shared: Rc<Shared>,
+    outputs: BTreeMap<ChildFd, ChildOutput>,
+    none: ChildOutput,
+}
+
+/// What a child writes to one of its descriptors: a stream of chunks.
+pub struct ChildOutput {
+    fd: ChildFd,
+    process: Option<Process>,
+    shared: Rc<Shared>,
+}
+
+/// Shared by the child, its outputs and its protocol.
+struct Shared(WithCell<State>);
+
+#[derive(Default)]
+struct State {
+    outputs: BTreeMap<ChildFd, Output>,
+    /// Whoever waits for room in a write queue, for the exit or for the end.
+    wakers: Vec<Waker>,
+    exited: Option<ExitReason>,
+    ended: Option<ExitReason>,
+    /// The descriptors whose parent's end is closed, but for those of a terminal.
+    lost: BTreeSet<ChildFd>,
+    /// The protocol is gone: after the end, or with the reactor.
+    gone: bool,
+}
+
+impl State {
+    /// Whether what was queued for `fd` has been dropped.
+    fn has_lost(&self, fd: ChildFd) -> bool {
+        self.gone || self.lost.contains(&fd)
+    }
+}
+
+#[derive(Default)]
+struct Output {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    paused: bool,
+    /// What comes above the limit is thrown away instead of waiting for the program.
+    discarding: bool,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+impl Child {
+    /// Starts a child whose events go into the shared state.
+    pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
+        let shared = Rc::new(Shared(WithCell::new(State::default())));
+        let bridge = Bridge(Rc::clone(&shared));
+        let process = reactor.spawn_process(bridge, command)?;
+        let output = |fd, process| ChildOutput { fd, process, shared: Rc::clone(&shared) };
+        let outputs = command
+            .output_fds()
+            .into_iter()
+            .map(|fd| (fd, output(fd, Some(process.clone()))))
+            .collect();
+        let none = output(ChildFd::from(-1), None);
+        Ok(Self { process, shared, outputs, none })
+    }
+
+    /// Writes to the child's stdin and waits until the queue is no longer full.
+    ///
+    /// The data is queued at the first poll, also if the future is dropped after it.
+    ///
+    /// # Errors
+    ///
+    /// The child, or the program, has closed its stdin, be it while this waits; or there is none.
+    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
+        self.write_to(ChildFd::STDIN, data).await
+    }
+
+    /// Does the same for any descriptor that the parent writes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::write`].
+    pub async fn write_to(
+        &mut self,
+        fd: impl Into<ChildFd>,
+        data: impl IntoBytes,
+    ) -> Result<(), WriteError> {
+        let fd = fd.into();
+        self.process.write_to_child(fd, data)?;
+        poll_fn(|cx| {
+            if self.shared.0.with(|state| state.has_lost(fd)) {
+                return Poll::Ready(Err(WriteError::Closed));
+            }
+            if self.process.write_buffered(fd) <= procession_core::WriteQueue::DEFAULT_HIGH_BYTES {
+                return Poll::Ready(Ok(()));
+            }
+            self.shared.wait(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Closes the child's stdin once what is queued has gone.
+    pub fn close_stdin(&mut self) {
+        self.process.close_stdin();
+    }
+
+    /// The child's stdout; ends at once where the parent does not read it.
+    pub fn stdout(&mut self) -> &mut ChildOutput {
+        self.output(ChildFd::STDOUT)
+    }
+
+    /// The child's stderr; ends at once where the parent does not read it.
+    pub fn stderr(&mut self) -> &mut ChildOutput {
+        self.output(ChildFd::STDERR)
+    }
+
+    /// What the child writes to `fd`; ends at once where the parent does not read it.
+    pub fn output(&mut self, fd: impl Into<ChildFd>) -> &mut ChildOutput {
+        self.outputs.get_mut(&fd.into()).unwrap_or(&mut self.none)
+    }
+
+    /// Takes an output out, to be read beside the others; `None` the second time.
+    pub fn take_output(&mut self, fd: impl Into<ChildFd>) -> Option<ChildOutput> {
+        self.outputs.remove(&fd.into())
+    }
+
+    /// The handle for everything else: signals, other descriptors, the terminal.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Waits until the child is reaped; descendants may still hold its pipes.
+    ///
+    /// # Errors
+    ///
+    /// A status other than 0, a signal, a lost status; or the reactor is gone.
+    pub async fn wait(&mut self) -> Result<ProcessDone, ChildError> {
+        self.until(|state| state.exited.clone()).await
+    }
+
+    /// Waits until the child is reaped and all its descriptors are closed.
+    ///
+    /// From here on output that nobody takes does not hold the child up: above
+    /// [`OUTPUT_HIGH_BYTES`] it is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Child::wait`].
+    pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
+        self.discard_outputs();
+        self.until(|state| state.ended.clone()).await
+    }
+
+    async fn until(
+        &self,
+        known: impl Fn(&State) -> Option<ExitReason>,
+    ) -> Result<ProcessDone, ChildError> {
+        let reason = poll_fn(|cx| {
+            let (reason, gone) = self.shared.0.with(|state| (known(state), state.gone));
+            match reason {
+                Some(reason) => Poll::Ready(Some(reason)),
+                None if gone => Poll::Ready(None),
+                None => {
+                    self.shared.wait(cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        Ok(reason.ok_or(ChildError::ReactorGone)??)
+    }
+
+    /// The outputs that are still here will not be read while this child is waited for.
+    fn discard_outputs(&self) {
+        for fd in self.outputs.keys() {
+            let paused = self.shared.0.with(|state| {
+                let output = state.outputs.entry(*fd).or_default();
+                output.discarding = true;
+                mem::take(&mut output.paused)
+            });
+            if paused {
+                self.process.resume(*fd);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Wakes this task at the next change.
+    fn wait(&self, cx: &Context<'_>) {
+        let known = self.0.with(|state| state.wakers.iter().any(|w| w.will_wake(cx.waker())));
+        if !known {
+            let waker = cx.waker().clone();
+            self.0.with(|state| state.wakers.push(waker));
+        }
+    }
+
+    /// Changes the state, then wakes whoever waits for it.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let wakers = self.0.with(|state| {
+            change(state);
+            mem::take(&mut state.wakers)
+        });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Changes one output, then wakes its reader.
+    fn change_output<R>(&self, fd: ChildFd, change: impl FnOnce(&mut Output) -> R) -> R {
+        let (value, waker) = self.0.with(|state| {
+            let output = state.outputs.entry(fd).or_default();
+            (change(output), output.waker.take())
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        value
+    }
+}
+
+impl ChildOutput {
+    /// Waits for the next chunk, never empty; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Waits for everything up to the end, in one buffer.
+    pub async fn collect(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.next().await {
+            all.extend_from_slice(&chunk);
+        }
+        all
+    }
+}
+
+impl Stream for ChildOutput {
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(process) = &self.process else { return Poll::Ready(None) };
+        let waker = cx.waker().clone();
+        let (chunk, resume, old) = self.shared.0.with(|state| {
+            let gone = state.gone;
+            let output = state.outputs.entry(self.fd).or_default();
+            if let Some(chunk) = output.chunks.pop_front() {
+                output.bytes -= chunk.len();
+                let resume = output.chunks.is_empty() && mem::take(&mut output.paused);
+                return (Poll::Ready(Some(chunk)), resume, None);
+            }
+            if output.ended || gone {
+                return (Poll::Ready(None), false, None);
+            }
+            (Poll::Pending, false, output.waker.replace(waker))
+        });
+        drop(old);
+        if resume {
+            process.resume(self.fd);
+        }
+        chunk
+    }
+}
+
+/// Output that nobody takes any more must not hold the child up.
+impl Drop for ChildOutput {
+    fn drop(&mut self) {
+        let Some(process) = &self.process else { return };
+        let (chunks, paused) = self.shared.0.with(|state| {
+            let output = state.outputs.entry(self.fd).or_default();
+            output.ended = true;
+            (mem::take(&mut output.chunks), mem::take(&mut output.paused))
+        });
+        drop(chunks);
+        if paused {
+            process.resume(self.fd);
+        }
+    }
+}
+
+/// The protocol of an async child.
+struct Bridge(Rc<Shared>);
+
+impl ProcessProtocol for Bridge {
+    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
+        let mut data = Some(data);
+        let pause = self.0.change_output(fd, |output| {
+            let full = output.bytes > OUTPUT_HIGH_BYTES;
+            if output.ended || full && output.discarding {
+                return false;
+            }
+            if let Some(data) = data.take() {
+                output.bytes += data.len();
+                output.chunks.push_back(data);
+            }
+            output.paused = output.bytes > OUTPUT_HIGH_BYTES && !output.discarding;
+            output.paused
+        });
+        if pause {
+            process.pause(fd);
+        }
+    }
+
+    fn child_read_closed(&mut self, _: &Process, fd: ChildFd) {
+        self.0.change_output(fd, |output| output.ended = true);
+    }
+
+    fn child_connection_lost(&mut self, _: &Process, fd: ChildFd) {
+        self.0.change_output(fd, |output| output.ended = true);
+        self.0.change(|state| {
+            state.lost.insert(fd);
+        });
+    }
+
+    fn child_write_buffer_drained(&mut self, _: &Process, _: ChildFd) {
+        self.0.change(|_| {});
+    }
+
+    fn process_exited(&mut self, _: &Process, reason: ExitReason) {
+        self.0.change(|state| state.exited = Some(reason));
+    }
+
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        self.0.change(|state| state.ended = Some(reason));
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.0.change(|state| state.gone = true);
+        let fds: Vec<ChildFd> = self.0.0.with(|state| state.outputs.keys().copied().collect());
+        for fd in fds {
+            self.0.change_output(fd, |_| {});
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+impl fmt::Debug for ChildOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildOutput").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}

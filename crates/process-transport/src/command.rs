@@ -1,0 +1,314 @@
+//! What to start: the description of a child, built up by the caller, spawned any number of times.
+
+mod fd;
+mod identity;
+mod pty;
+
+pub(crate) use fd::FdKind;
+pub use fd::{Fd, FileMode};
+pub(crate) use identity::{Group, Identity, PreExec};
+pub use identity::{Resource, Rlimit};
+pub use pty::Pty;
+
+use procession_protocol::{ChildFd, SpawnPath};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A program with its arguments, environment, descriptors and identity.
+///
+/// A builder with `std::process::Command`'s names that is chained by value. Nothing is checked or
+/// opened before the spawn; spawning does not consume what a clone or `&command` can give again.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::{Command, Fd};
+///
+/// let gpg = Command::new("gpg")
+///     .args(["--decrypt", "--batch", "--passphrase-fd", "3", "--status-fd", "4"])
+///     .child_fd(2, Fd::inherit(std::io::stderr()))
+///     .child_fd(3, Fd::to_child())
+///     .child_fd(4, Fd::from_child());
+/// assert_eq!(gpg.get_program(), "gpg");
+/// assert_eq!(gpg.get_args().count(), 6);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a command does nothing until it is spawned"]
+pub struct Command {
+    pub(crate) program: OsString,
+    pub(crate) arg0: Option<OsString>,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Environment,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) fds: FdMap,
+    pub(crate) pty: Option<Pty>,
+    pub(crate) identity: Identity,
+    pub(crate) spawn_path: Option<SpawnPath>,
+    pub(crate) kill_on_drop: bool,
+    pub(crate) drain_after_exit: Option<Duration>,
+    pub(crate) without_pidfd: bool,
+    pub(crate) pipes_grow: bool,
+}
+
+/// The changes to the parent's environment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    pub(crate) clear: bool,
+    /// `None` removes.
+    pub(crate) changes: BTreeMap<OsString, Option<OsString>>,
+}
+
+/// The fd map, as far as the command says something about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FdMap {
+    /// Numbers that are not named are closed in the child, 0 to 2 included.
+    pub(crate) replaced: bool,
+    pub(crate) entries: BTreeMap<ChildFd, Fd>,
+}
+
+impl Command {
+    /// A command that runs `program` without arguments.
+    ///
+    /// A name without a slash is looked up in the child's `PATH` if the command sets one, else in
+    /// the parent's, else in `/bin:/usr/bin`; an empty element of it is skipped and never means the
+    /// working directory. With a slash it is a path, relative to the child's working directory. A
+    /// script without `#!` fails with `ENOEXEC`: no shell is tried.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arg0: None,
+            args: Vec::new(),
+            env: Environment::default(),
+            cwd: None,
+            fds: FdMap::default(),
+            pty: None,
+            identity: Identity::default(),
+            spawn_path: None,
+            kill_on_drop: false,
+            drain_after_exit: None,
+            without_pidfd: false,
+            pipes_grow: true,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets `argv[0]`, which is the program as given otherwise.
+    pub fn arg0(mut self, arg0: impl AsRef<OsStr>) -> Self {
+        self.arg0 = Some(arg0.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable in the child's environment, which is the parent's otherwise.
+    ///
+    /// The last value for a name wins. The parent's environment is read at the spawn.
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.changes.insert(key.as_ref().to_owned(), Some(value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets variables in the child's environment.
+    pub fn envs(
+        mut self,
+        vars: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
+        for (key, value) in vars {
+            self = self.env(key, value);
+        }
+        self
+    }
+
+    /// Keeps a variable of the parent, or one set before, out of the child's environment.
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.env.changes.insert(key.as_ref().to_owned(), None);
+        self
+    }
+
+    /// Starts the child's environment from nothing; variables set before are dropped.
+    pub fn env_clear(mut self) -> Self {
+        self.env.clear = true;
+        self.env.changes.clear();
+        self
+    }
+
+    /// Sets the child's working directory.
+    ///
+    /// A relative program is resolved in it. A directory that is missing fails the spawn at
+    /// [`Step::Chdir`](crate::Step::Chdir).
+    pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cwd = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Says what the child finds on one number; the last call for a number wins.
+    ///
+    /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2.
+    pub fn child_fd(mut self, number: impl Into<ChildFd>, fd: Fd) -> Self {
+        self.fds.entries.insert(number.into(), fd);
+        self
+    }
+
+    /// Replaces the whole map: a number that is not named is closed in the child, 0 to 2 included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, Fd};
+    ///
+    /// // Only 0 and 7: the child has no stdout and no stderr.
+    /// let command = Command::new("prog").child_fds([(0, Fd::null()), (7, Fd::from_child())]);
+    /// # drop(command);
+    /// ```
+    pub fn child_fds(mut self, fds: impl IntoIterator<Item = (impl Into<ChildFd>, Fd)>) -> Self {
+        self.fds.replaced = true;
+        self.fds.entries = fds.into_iter().map(|(number, fd)| (number.into(), fd)).collect();
+        self
+    }
+
+    /// Gives the child a terminal as its 0, 1 and 2.
+    ///
+    /// All output arrives as child fd 1; naming 0, 1 or 2 in the map too is an error, numbers from 3
+    /// up come from the map. With a change of user the terminal belongs to that user.
+    pub fn pty(mut self, pty: Pty) -> Self {
+        self.pty = Some(pty);
+        self
+    }
+
+    /// Forces one way of spawning; see [`SpawnPath`].
+    ///
+    /// A path that the command or the kernel cannot take is an error of step
+    /// [`Step::Validate`](crate::Step::Validate).
+    pub fn spawn_path(mut self, path: SpawnPath) -> Self {
+        self.spawn_path = Some(path);
+        self
+    }
+
+    /// Whether dropping the reactor kills the child; off by default.
+    ///
+    /// Dropping a handle never does.
+    pub fn kill_on_drop(mut self, kill: bool) -> Self {
+        self.kill_on_drop = kill;
+        self
+    }
+
+    /// Bounds the time for which descendants that hold a pipe open hold back `process_ended`.
+    ///
+    /// `after` the exit each pipe still open is read once more for what it holds at that moment and
+    /// closed; what the child itself wrote is never cut off. Without a bound, the default, the end
+    /// waits for the last writer.
+    pub fn drain_after_exit(mut self, after: Duration) -> Self {
+        self.drain_after_exit = Some(after);
+        self
+    }
+
+    /// Whether the pipes of a bulk grow, to 256 KiB and then 1 MiB; they do by default.
+    ///
+    /// A pipe starts at the system's size, and one that trickles never grows. All pipes of an
+    /// unprivileged user share 64 MiB (`pipe-user-pages-soft` in `pipe(7)`); past that the system
+    /// refuses, and the pipe stays as it is. See
+    /// [`Process::pipe_size`](procession_protocol::Process::pipe_size).
+    ///
+    /// # Platform
+    ///
+    /// Linux; elsewhere pipes have one size.
+    pub fn adaptive_pipes(mut self, grow: bool) -> Self {
+        self.pipes_grow = grow;
+        self
+    }
+
+    /// Watches the exit as on a kernel without pidfds, by SIGCHLD: for tests of that.
+    #[doc(hidden)]
+    pub fn without_pidfd(mut self) -> Self {
+        self.without_pidfd = true;
+        self
+    }
+
+    /// The program, as given.
+    pub fn get_program(&self) -> &OsStr {
+        &self.program
+    }
+
+    /// The arguments, without `argv[0]`.
+    pub fn get_args(&self) -> impl Iterator<Item = &OsStr> {
+        self.args.iter().map(OsString::as_os_str)
+    }
+
+    /// The working directory, if one is set.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        self.cwd.as_deref()
+    }
+
+    /// The numbers that the parent reads.
+    pub(crate) fn output_fds(&self) -> Vec<ChildFd> {
+        let map = self.fd_entries();
+        let read = map
+            .iter()
+            .filter(|(_, fd)| matches!(fd.kind(), FdKind::FromChild | FdKind::Socketpair));
+        let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
+        read.map(|(number, _)| *number).chain(terminal).collect()
+    }
+
+    /// What the child finds on its numbers, the default map filled in; closed ones left out.
+    pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
+        let mut map = BTreeMap::new();
+        if !self.fds.replaced && self.pty.is_none() {
+            map.insert(ChildFd::STDIN, Fd::to_child());
+            map.insert(ChildFd::STDOUT, Fd::from_child());
+            map.insert(ChildFd::STDERR, Fd::from_child());
+        }
+        map.extend(self.fds.entries.iter().map(|(number, fd)| (*number, fd.clone())));
+        map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
+        map
+    }
+}
+
+impl From<&str> for Command {
+    fn from(program: &str) -> Self {
+        Self::new(program)
+    }
+}
+
+impl From<&Self> for Command {
+    fn from(command: &Self) -> Self {
+        command.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Fd};
+    use procession_protocol::ChildFd;
+
+    fn numbers(command: &Command) -> Vec<i32> {
+        command.fd_entries().keys().map(|fd| fd.as_raw()).collect()
+    }
+
+    #[test]
+    fn one_entry_changes_the_default_map_and_a_list_replaces_it() {
+        assert_eq!(numbers(&Command::new("x")), [0, 1, 2]);
+        assert_eq!(numbers(&Command::new("x").child_fd(5, Fd::null())), [0, 1, 2, 5]);
+        assert_eq!(numbers(&Command::new("x").child_fd(0, Fd::closed())), [1, 2]);
+        assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
+        let none: [(ChildFd, Fd); 0] = [];
+        assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
+    }
+
+    #[test]
+    fn the_last_word_on_a_variable_wins() {
+        let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
+        assert_eq!(command.env.changes.len(), 1);
+        assert_eq!(command.env_clear().env.changes.len(), 0);
+    }
+}

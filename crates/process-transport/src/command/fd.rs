@@ -1,0 +1,120 @@
+//! What a child finds on one of its descriptor numbers.
+
+use procession_protocol::ChildFd;
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// One entry of a child's fd map.
+///
+/// Cheap to clone; a clone of an inherited descriptor is the same descriptor.
+#[derive(Clone)]
+pub struct Fd(FdKind);
+
+#[derive(Clone)]
+pub(crate) enum FdKind {
+    ToChild,
+    FromChild,
+    Socketpair,
+    Inherit(Rc<dyn AsFd>),
+    SameAs(ChildFd),
+    Null,
+    File(PathBuf, FileMode),
+    Closed,
+}
+
+/// How [`Fd::file`] opens its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileMode {
+    /// For reading; it must exist.
+    Read,
+    /// For writing; made if missing (mode 0666 less the umask), emptied if not.
+    Write,
+    /// For writing at the end; made if missing.
+    Append,
+    /// For both; made if missing, not emptied.
+    ReadWrite,
+}
+
+impl Fd {
+    /// A pipe that the parent writes and the child reads: Twisted's `"w"`.
+    pub fn to_child() -> Self {
+        Self(FdKind::ToChild)
+    }
+
+    /// A pipe that the child writes and the parent reads: Twisted's `"r"`.
+    pub fn from_child() -> Self {
+        Self(FdKind::FromChild)
+    }
+
+    /// A Unix stream socket whose other end the parent reads and writes.
+    pub fn socketpair() -> Self {
+        Self(FdKind::Socketpair)
+    }
+
+    /// A descriptor of the caller: `File`, `OwnedFd`, `io::stderr()`, `Arc<File>`, ….
+    ///
+    /// It stays open as long as the command lives, and is never closed, replaced or changed by the
+    /// spawn; the child gets a copy without close-on-exec, and with the same file offset and
+    /// status flags.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, Fd};
+    ///
+    /// let log = std::sync::Arc::new(std::fs::File::open("/dev/null")?);
+    /// let command = Command::new("server").child_fd(1, Fd::inherit(log.clone()));
+    /// # drop(command);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn inherit(fd: impl AsFd + 'static) -> Self {
+        Self(FdKind::Inherit(Rc::new(fd)))
+    }
+
+    /// The same as another number of this child, as `2>&1` says it in a shell.
+    pub fn same_as(number: impl Into<ChildFd>) -> Self {
+        Self(FdKind::SameAs(number.into()))
+    }
+
+    /// `/dev/null`, for reading and writing.
+    pub fn null() -> Self {
+        Self(FdKind::Null)
+    }
+
+    /// A file, opened at each spawn by the parent; a relative path is relative to the parent.
+    ///
+    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe).
+    pub fn file(path: impl AsRef<Path>, mode: FileMode) -> Self {
+        Self(FdKind::File(path.as_ref().to_owned(), mode))
+    }
+
+    /// Nothing: the number is closed in the child.
+    pub fn closed() -> Self {
+        Self(FdKind::Closed)
+    }
+
+    pub(crate) fn kind(&self) -> &FdKind {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Fd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            FdKind::ToChild => f.write_str("to_child"),
+            FdKind::FromChild => f.write_str("from_child"),
+            FdKind::Socketpair => f.write_str("socketpair"),
+            FdKind::Inherit(fd) => {
+                let fd: BorrowedFd<'_> = fd.as_fd();
+                write!(f, "inherit({fd:?})")
+            }
+            FdKind::SameAs(number) => write!(f, "same_as({number})"),
+            FdKind::Null => f.write_str("null"),
+            FdKind::File(path, mode) => write!(f, "file({path:?}, {mode:?})"),
+            FdKind::Closed => f.write_str("closed"),
+        }
+    }
+}

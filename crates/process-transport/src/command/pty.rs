@@ -1,0 +1,69 @@
+//! A pseudo-terminal as the child's terminal.
+
+use procession_protocol::{Termios, WindowSize};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// The terminal of a child: its 0, 1 and 2.
+///
+/// Size and termios are set before the program runs, so that its first look at them is right.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::{Command, Pty};
+///
+/// let shell = Command::new("bash").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
+/// # drop(shell);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a terminal does nothing until a command has it"]
+pub struct Pty {
+    pub(crate) size: Option<WindowSize>,
+    pub(crate) termios: Option<Termios>,
+    pub(crate) controlling: bool,
+    pub(crate) pair: Option<(Rc<OwnedFd>, Rc<OwnedFd>)>,
+}
+
+impl Pty {
+    /// A new pair, the child's controlling terminal, without a size (`stty size` says `0 0`).
+    pub fn new() -> Self {
+        Self { size: None, termios: None, controlling: true, pair: None }
+    }
+
+    /// Sets the window size in character cells.
+    pub fn size(mut self, rows: u16, columns: u16) -> Self {
+        self.size = Some(WindowSize::new(rows, columns));
+        self
+    }
+
+    /// Sets the terminal's attributes.
+    pub fn termios(mut self, termios: Termios) -> Self {
+        self.termios = Some(termios);
+        self
+    }
+
+    /// Whether the terminal becomes the child's controlling terminal; it does by default.
+    ///
+    /// Without, the child stays in the parent's session, and the terminal's signals (Ctrl-C, window
+    /// changes) do not reach it.
+    pub fn controlling(mut self, controlling: bool) -> Self {
+        self.controlling = controlling;
+        self
+    }
+
+    /// Uses a pair of the caller's, which a failed spawn leaves open and usable.
+    ///
+    /// The master is the parent's end: it is duplicated, and set to non-blocking, which its
+    /// duplicates share.
+    pub fn pair(mut self, master: Rc<OwnedFd>, slave: Rc<OwnedFd>) -> Self {
+        self.pair = Some((master, slave));
+        self
+    }
+}
+
+impl Default for Pty {
+    fn default() -> Self {
+        Self::new()
+    }
+}

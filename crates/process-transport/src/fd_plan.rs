@@ -1,0 +1,187 @@
+//! Pure core: from "which descriptor goes on which number" to the steps that bring it about.
+//!
+//! # Model
+//!
+//! Input: a list of moves, each a source number that is open in the child's own table and the target
+//! number on which the program shall find it. Targets are distinct; a source may serve several
+//! targets, may itself be a target, and any cycle is allowed. Output: steps for the child, in order.
+//!
+//! After the steps, every target is open without close-on-exec and refers to what its source
+//! referred to before the first step; every other number is closed. A step never overwrites a
+//! source that is still needed: one that is about to be overwritten is first copied to a scratch
+//! number, which is neither a source nor a target and is closed by the steps at the end.
+//!
+//! The steps are meant for a table that nobody else uses: that of the child between clone and exec.
+
+/// One descriptor and the number on which the child shall have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FdMove {
+    /// Open in the child before the first step.
+    pub source: i32,
+    /// Where the program finds it.
+    pub target: i32,
+}
+
+/// One thing to do in the child's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FdStep {
+    /// `dup2`: `to` becomes a copy of `from`, without close-on-exec.
+    Dup {
+        /// Copied.
+        from: i32,
+        /// Replaced.
+        to: i32,
+    },
+    /// `dup3` with `O_CLOEXEC`: a copy on a scratch number.
+    DupCloexec {
+        /// Copied.
+        from: i32,
+        /// The scratch number.
+        to: i32,
+    },
+    /// Clears close-on-exec: source and target are the same number, for which `dup2` does nothing.
+    Keep {
+        /// Stays where it is.
+        fd: i32,
+    },
+    /// Closes all numbers from `first` to `last`, both included.
+    Close {
+        /// The first number.
+        first: u32,
+        /// The last number; `u32::MAX` for all above `first`.
+        last: u32,
+    },
+}
+
+/// The steps for one child.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::fd_plan::{FdMove, FdPlan, FdStep};
+///
+/// // Swap 3 and 4.
+/// let swap = [FdMove { source: 3, target: 4 }, FdMove { source: 4, target: 3 }];
+/// let plan = FdPlan::new(&swap);
+/// assert_eq!(plan.steps(), [
+///     FdStep::DupCloexec { from: 3, to: 0 },
+///     FdStep::Dup { from: 4, to: 3 },
+///     FdStep::Dup { from: 0, to: 4 },
+///     FdStep::Close { first: 0, last: 2 },
+///     FdStep::Close { first: 5, last: u32::MAX },
+/// ]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FdPlan {
+    steps: Vec<FdStep>,
+}
+
+impl FdPlan {
+    /// Plans `moves`, whose targets are distinct and not negative.
+    ///
+    /// Of several moves to one target the last wins.
+    pub fn new(moves: &[FdMove]) -> Self {
+        let mut moves: Vec<FdMove> = moves.to_vec();
+        // The last entry for a target wins; sorted, the usual map needs no search at all.
+        moves.reverse();
+        moves.sort_by_key(|entry| entry.target);
+        moves.dedup_by_key(|entry| entry.target);
+        let mut steps = Vec::with_capacity(moves.len() * 2 + 2);
+        let mut scratch = Scratch { next: 0, taken: taken(&moves) };
+        for i in 0..moves.len() {
+            let FdMove { source, target } = moves[i];
+            if source == target {
+                steps.push(FdStep::Keep { fd: target });
+                continue;
+            }
+            // Who still needs what is on `target` now?
+            let needed = moves[i + 1..].iter().any(|later| later.source == target);
+            if needed {
+                let copy = scratch.take();
+                steps.push(FdStep::DupCloexec { from: target, to: copy });
+                for later in moves[i + 1..].iter_mut().filter(|later| later.source == target) {
+                    later.source = copy;
+                }
+            }
+            steps.push(FdStep::Dup { from: source, to: target });
+        }
+        close_gaps(&moves, &mut steps);
+        Self { steps }
+    }
+
+    /// What to do, in order.
+    pub fn steps(&self) -> &[FdStep] {
+        &self.steps
+    }
+}
+
+/// Numbers that a scratch copy must not use: every source and every target, sorted.
+fn taken(moves: &[FdMove]) -> Vec<i32> {
+    let mut taken: Vec<i32> = moves.iter().flat_map(|entry| [entry.source, entry.target]).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    taken
+}
+
+/// Hands out free numbers, lowest first.
+struct Scratch {
+    next: i32,
+    taken: Vec<i32>,
+}
+
+impl Scratch {
+    fn take(&mut self) -> i32 {
+        while self.taken.binary_search(&self.next).is_ok() {
+            self.next += 1;
+        }
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+/// Closes all but the targets; `moves` is sorted by target.
+fn close_gaps(moves: &[FdMove], steps: &mut Vec<FdStep>) {
+    let mut first = 0_u32;
+    for entry in moves {
+        let target = entry.target.cast_unsigned();
+        if target > first {
+            steps.push(FdStep::Close { first, last: target - 1 });
+        }
+        first = target + 1;
+    }
+    steps.push(FdStep::Close { first, last: u32::MAX });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FdMove, FdPlan, FdStep};
+
+    #[test]
+    fn the_usual_three_need_one_dup_each() {
+        let moves = [(5, 0), (7, 1), (9, 2)].map(|(source, target)| FdMove { source, target });
+        let plan = FdPlan::new(&moves);
+        let dups = plan.steps().iter().filter(|step| matches!(step, FdStep::Dup { .. })).count();
+        assert_eq!((dups, plan.steps().len()), (3, 4));
+    }
+
+    #[test]
+    fn what_already_lies_right_is_kept() {
+        let plan = FdPlan::new(&[FdMove { source: 0, target: 0 }]);
+        assert_eq!(
+            plan.steps(),
+            [FdStep::Keep { fd: 0 }, FdStep::Close { first: 1, last: u32::MAX }]
+        );
+    }
+
+    #[test]
+    fn the_last_entry_for_a_target_wins() {
+        let moves = [FdMove { source: 7, target: 4 }, FdMove { source: 8, target: 4 }];
+        assert!(FdPlan::new(&moves).steps().contains(&FdStep::Dup { from: 8, to: 4 }));
+    }
+
+    #[test]
+    fn an_empty_map_closes_everything() {
+        assert_eq!(FdPlan::new(&[]).steps(), [FdStep::Close { first: 0, last: u32::MAX }]);
+    }
+}

@@ -1,0 +1,124 @@
+//! Children that outlive the reactor that spawned them: every live reactor of the process reaps
+//! them, without callbacks.
+
+use crate::sys::{self, Waited};
+use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, hooks};
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+/// A child without a reactor.
+#[derive(Debug)]
+struct Orphan {
+    pid: u32,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Orphan {
+    /// Whether nothing is left to reap.
+    fn try_reap(&self) -> bool {
+        let child =
+            self.pidfd.as_ref().map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd()));
+        !matches!(sys::try_reap(child, i64::MAX), Ok(Waited::Running))
+    }
+}
+
+struct Orphanage {
+    waiting: Vec<Orphan>,
+    reactors: Vec<Remote>,
+}
+
+static ORPHANAGE: Mutex<Orphanage> =
+    Mutex::new(Orphanage { waiting: Vec::new(), reactors: Vec::new() });
+
+thread_local! {
+    /// This thread's reactor, if it is known to the orphanage.
+    static ENLISTED: RefCell<Option<Remote>> = const { RefCell::new(None) };
+}
+
+fn orphanage() -> MutexGuard<'static, Orphanage> {
+    ORPHANAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the reactor one that takes orphans in; later reactors do so from their start.
+pub(crate) fn enlist(reactor: &Handle) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| hooks::on_reactor_start(join));
+    let known = ENLISTED.with_borrow(|own| own.as_ref().is_some_and(|remote| !remote.is_closed()));
+    if !known {
+        join(reactor);
+    }
+}
+
+fn join(reactor: &Handle) {
+    let remote = reactor.remote();
+    ENLISTED.set(Some(remote.clone()));
+    {
+        let mut orphanage = orphanage();
+        orphanage.reactors.retain(|remote| !remote.is_closed());
+        orphanage.reactors.push(remote);
+    }
+    adopt(reactor);
+}
+
+/// Takes a child whose reactor is going away.
+pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
+    let orphan = Orphan { pid, pidfd };
+    if orphan.try_reap() {
+        return;
+    }
+    let remotes = {
+        let mut orphanage = orphanage();
+        orphanage.waiting.push(orphan);
+        orphanage.reactors.retain(|remote| !remote.is_closed());
+        orphanage.reactors.clone()
+    };
+    for remote in remotes {
+        remote.call(adopt);
+    }
+}
+
+/// Takes every waiting orphan into this reactor.
+fn adopt(reactor: &Handle) {
+    let waiting = std::mem::take(&mut orphanage().waiting);
+    for orphan in waiting {
+        if !orphan.try_reap() {
+            watch(reactor, orphan);
+        }
+    }
+}
+
+fn watch(reactor: &Handle, orphan: Orphan) {
+    let Orphan { pid, pidfd: Some(pidfd) } = orphan else {
+        orphanage().waiting.push(orphan);
+        return;
+    };
+    let ward = Rc::new(Ward { pid, key: Cell::new(None), reactor: reactor.clone() });
+    // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
+    // this process ends.
+    ward.key.set(reactor.add_source(pidfd, Interest::READABLE, ward.clone(), 0).ok());
+}
+
+/// An orphan in the care of a reactor.
+struct Ward {
+    pid: u32,
+    key: Cell<Option<Key>>,
+    reactor: Handle,
+}
+
+impl EventHandler for Ward {
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        let waited = reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd), i64::MAX));
+        if !matches!(waited, Some(Ok(Waited::Running))) {
+            reactor.close(ready.key);
+        }
+    }
+
+    fn reactor_dropped(self: Rc<Self>) {
+        if let Some(key) = self.key.take() {
+            let pidfd = self.reactor.take_fd(key);
+            abandon(self.pid, pidfd);
+        }
+    }
+}

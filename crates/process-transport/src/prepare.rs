@@ -1,0 +1,257 @@
+//! From a command to what the child needs, all of it made before the clone: nothing that can
+//! allocate, or fail for a reason of ours, is left for the child.
+
+use crate::command::{Command, FdKind, Group, PreExec, Resource, Rlimit};
+use crate::cstrings::{CStringArray, CStrings, InteriorNul};
+use crate::error::{SpawnError, Step};
+use crate::sys::{self, Credentials};
+use procession_protocol::ChildFd;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// The child, described down to the bytes; descriptors are not part of it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// What `execve` is tried with, in order.
+    pub(crate) candidates: CStringArray,
+    /// The candidates come from a search path: a missing one is passed over.
+    pub(crate) searched: bool,
+    pub(crate) argv: CStringArray,
+    pub(crate) envp: CStringArray,
+    /// None or one string.
+    pub(crate) cwd: CStringArray,
+    pub(crate) group: Group,
+    pub(crate) limits: Vec<(Resource, Rlimit)>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) nice: Option<i32>,
+    pub(crate) cpus: Option<Vec<usize>>,
+    pub(crate) oom_score_adj: Option<i16>,
+    pub(crate) credentials: Credentials,
+    pub(crate) parent_death_signal: Option<i32>,
+    pub(crate) inherit_signals: bool,
+    pub(crate) pre_exec: Vec<PreExec>,
+}
+
+/// Checks the command and makes everything the child needs but its descriptors.
+pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
+    validate(command)?;
+    let parent: BTreeMap<OsString, OsString> =
+        if command.env.clear { BTreeMap::new() } else { std::env::vars_os().collect() };
+    let identity = &command.identity;
+    let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
+    Ok(Prepared {
+        candidates: candidates(command, &parent)?,
+        searched: !command.program.as_bytes().contains(&b'/'),
+        argv: argv(command)?,
+        envp: envp(command, parent)?,
+        cwd: cwd(command)?,
+        group: if session { Group::Session } else { identity.group() },
+        limits: identity.rlimits.clone(),
+        umask: identity.umask,
+        nice: identity.nice,
+        cpus: identity.cpus.clone(),
+        oom_score_adj: identity.oom_score_adj,
+        credentials: sys::credentials(identity)?,
+        parent_death_signal: identity.parent_death_signal.map(procession_core::Signal::as_raw),
+        inherit_signals: identity.inherit_signals,
+        pre_exec: identity.pre_exec.clone(),
+    })
+}
+
+fn validate(command: &Command) -> Result<(), SpawnError> {
+    if command.program.is_empty() {
+        return Err(SpawnError::invalid("program"));
+    }
+    for key in command.env.changes.keys() {
+        if key.is_empty() || key.as_bytes().contains(&b'=') {
+            return Err(SpawnError::invalid(key));
+        }
+    }
+    let identity = &command.identity;
+    if identity.new_session && identity.process_group.is_some() {
+        return Err(SpawnError::invalid("new_session with process_group"));
+    }
+    if identity.process_group.is_some_and(|group| group < 0) {
+        return Err(SpawnError::invalid("process_group"));
+    }
+    if identity.uid == Some(u32::MAX) {
+        return Err(SpawnError::invalid("uid"));
+    }
+    if identity.gid == Some(u32::MAX) {
+        return Err(SpawnError::invalid("gid"));
+    }
+    if identity.user.is_some() && (identity.uid.is_some() || identity.gid.is_some()) {
+        return Err(SpawnError::invalid("user with uid or gid"));
+    }
+    let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
+    if session && identity.process_group.is_some() {
+        return Err(SpawnError::invalid("pty with process_group"));
+    }
+    validate_fds(command)
+}
+
+fn validate_fds(command: &Command) -> Result<(), SpawnError> {
+    let entries = &command.fds.entries;
+    if command.pty.is_some() && entries.keys().any(|fd| fd.as_raw() < 3) {
+        return Err(SpawnError::invalid("pty with child fd 0, 1 or 2"));
+    }
+    let highest = entries.keys().next_back().map_or(0, |fd| fd.as_raw());
+    let lowest = entries.keys().next().map_or(0, |fd| fd.as_raw());
+    if lowest < 0 {
+        return Err(SpawnError::invalid(format!("child fd {lowest}")));
+    }
+    if highest > 2 && u64::from(highest.cast_unsigned()) >= sys::open_files_limit() {
+        return Err(SpawnError::invalid(format!("child fd {highest}")));
+    }
+    let map = command.fd_entries();
+    for number in map.keys() {
+        if resolve_same_as(&map, *number).is_none() {
+            return Err(SpawnError::invalid(format!("child fd {number}")));
+        }
+    }
+    Ok(())
+}
+
+/// Follows `same_as` to the number whose entry makes the descriptor; `None` for a dead end.
+pub(crate) fn resolve_same_as(
+    map: &BTreeMap<ChildFd, crate::Fd>,
+    mut number: ChildFd,
+) -> Option<ChildFd> {
+    for _ in 0..=map.len() {
+        match map.get(&number)?.kind() {
+            FdKind::SameAs(other) => number = *other,
+            _ => return Some(number),
+        }
+    }
+    None
+}
+
+fn nul(what: &'static str) -> impl Fn(InteriorNul) -> SpawnError {
+    move |InteriorNul| SpawnError::invalid(format!("{what} with a NUL byte"))
+}
+
+fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
+    let mut argv = CStrings::default();
+    let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
+    argv.push(&[arg0.as_bytes()]).map_err(nul("argument 0"))?;
+    for arg in &command.args {
+        argv.push(&[arg.as_bytes()]).map_err(nul("an argument"))?;
+    }
+    Ok(argv.finish())
+}
+
+fn envp(
+    command: &Command,
+    mut vars: BTreeMap<OsString, OsString>,
+) -> Result<CStringArray, SpawnError> {
+    for (key, value) in &command.env.changes {
+        match value {
+            Some(value) => vars.insert(key.clone(), value.clone()),
+            None => vars.remove(key),
+        };
+    }
+    let mut envp = CStrings::default();
+    for (key, value) in &vars {
+        envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))?;
+    }
+    Ok(envp.finish())
+}
+
+fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
+    let mut strings = CStrings::default();
+    if let Some(dir) = &command.cwd {
+        let bytes = dir.as_os_str().as_bytes();
+        strings.push(&[bytes]).map_err(nul("a working directory"))?;
+    }
+    Ok(strings.finish())
+}
+
+/// A name with a slash stands for itself; any other is looked for in `PATH`.
+fn candidates(
+    command: &Command,
+    parent: &BTreeMap<OsString, OsString>,
+) -> Result<CStringArray, SpawnError> {
+    let name = command.program.as_bytes();
+    let mut strings = CStrings::default();
+    if name.contains(&b'/') {
+        strings.push(&[name]).map_err(nul("a program"))?;
+        return Ok(strings.finish());
+    }
+    let path = search_path(command, parent);
+    for dir in path.as_bytes().split(|&byte| byte == b':').filter(|dir| !dir.is_empty()) {
+        strings.push(&[dir, b"/", name]).map_err(nul("a program"))?;
+    }
+    if name.contains(&0) {
+        return Err(nul("a program")(InteriorNul));
+    }
+    Ok(strings.finish())
+}
+
+/// The child's `PATH` if the command sets one, else the parent's, else the system's.
+fn search_path(command: &Command, parent: &BTreeMap<OsString, OsString>) -> OsString {
+    let name = OsStr::new("PATH");
+    if let Some(Some(path)) = command.env.changes.get(name) {
+        return path.clone();
+    }
+    parent
+        .get(name)
+        .cloned()
+        .or_else(|| std::env::var_os(name))
+        .unwrap_or_else(|| OsString::from("/bin:/usr/bin"))
+}
+
+/// The error of a failure that the child reported.
+pub(crate) fn child_failure(command: &Command, step: Step, errno: i32) -> SpawnError {
+    match (step, &command.cwd) {
+        (Step::Chdir, Some(dir)) => SpawnError::os(step, dir, errno),
+        _ => SpawnError::os(step, &command.program, errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prepare;
+    use crate::{Command, Fd, Step};
+
+    fn step(command: &Command) -> Option<Step> {
+        prepare(command).err().map(|error| error.step())
+    }
+
+    #[test]
+    fn a_senseless_command_is_refused_before_anything_is_made() {
+        let x = || Command::new("x");
+        for bad in [
+            Command::new(""),
+            Command::new("a\0b"),
+            Command::new("/a\0b"),
+            x().arg("a\0b"),
+            x().env("A\0", "b"),
+            x().env("A", "b\0"),
+            x().env("", "b"),
+            x().env("A=B", "c"),
+            x().current_dir("a\0b"),
+            x().child_fd(-1, Fd::null()),
+            x().child_fd(i32::MAX, Fd::null()),
+            x().child_fd(3, Fd::same_as(3)),
+            x().child_fd(3, Fd::same_as(9)),
+            x().new_session().process_group(0),
+            x().process_group(-5),
+            x().uid(u32::MAX),
+            x().gid(u32::MAX),
+        ] {
+            assert_eq!(step(&bad), Some(Step::Validate), "{bad:?}");
+        }
+        assert_eq!(step(&x().child_fd(3, Fd::same_as(1)).child_fd(4, Fd::same_as(3))), None);
+    }
+
+    #[test]
+    fn an_empty_path_element_is_skipped() {
+        let count = |path: &str| {
+            prepare(&Command::new("prog").env("PATH", path)).map(|p| p.candidates.strings().len())
+        };
+        assert_eq!(count("").unwrap(), 0);
+        assert_eq!(count(":/a::/b:").unwrap(), 2);
+        assert_eq!(prepare(&Command::new("./prog")).unwrap().candidates.strings().len(), 1);
+    }
+}

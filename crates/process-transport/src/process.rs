@@ -1,0 +1,276 @@
+//! The process transport: the lifecycle and write-queue cores, driven by descriptors.
+//!
+//! # Model
+//!
+//! A [`Transport`] is the handler of every source of one child: its parent's ends, told apart by
+//! their child fd as token, and its exit. An event changes the state under a short borrow, which
+//! tells the lifecycle; then, with nothing borrowed, the callbacks that the lifecycle says are due
+//! are delivered ([`Transport::pump`]). Calls of the program do the first half only, and ask for a
+//! flush, which does the second: no method calls a protocol.
+
+mod control;
+mod exit;
+mod forward;
+mod growth;
+mod sigchld;
+mod state;
+mod terminal;
+mod terminate;
+
+use crate::command::Group;
+use crate::ends::ParentEnd;
+use crate::sys::Launched;
+use procession_core::WithCell;
+use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
+use procession_reactor::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::{EventHandler, Handle, Ready};
+use state::{Leftovers, State};
+use std::cell::Cell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+/// The token of the exit; no child fd is that large.
+const EXIT: u32 = u32::MAX;
+
+/// A child that has begun to run, not yet known to the loop.
+pub(crate) struct Birth {
+    pub(crate) launched: Launched,
+    pub(crate) ends: Vec<ParentEnd>,
+    pub(crate) group: Group,
+    pub(crate) owned: bool,
+    pub(crate) kill_on_drop: bool,
+    pub(crate) pipes_grow: bool,
+    pub(crate) drain_after_exit: Option<Duration>,
+    pub(crate) parent_peak_kib: i64,
+    /// Of the child's terminal, whose master is the end of child fd 1.
+    pub(crate) slave: Option<Rc<OwnedFd>>,
+}
+
+/// One child, for the loop and behind its [`Process`] handles.
+pub(crate) struct Transport {
+    me: Weak<Self>,
+    reactor: Handle,
+    slot: ProtocolSlot,
+    /// In the reactor's list of what is to be flushed.
+    flush_queued: Cell<bool>,
+    /// Callbacks are being delivered further up the stack.
+    pumping: Cell<bool>,
+    state: WithCell<State>,
+}
+
+impl Transport {
+    /// Gives the child's descriptors to the loop; on failure the child is killed and reaped.
+    pub(crate) fn register(
+        reactor: &Handle,
+        protocol: Box<dyn ProcessProtocol>,
+        birth: Birth,
+    ) -> io::Result<Rc<Self>> {
+        let (state, ends) = State::new(birth);
+        let transport = Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            reactor: reactor.clone(),
+            slot: ProtocolSlot::new(protocol),
+            flush_queued: Cell::new(false),
+            pumping: Cell::new(false),
+            state: WithCell::new(state),
+        });
+        let registered = transport
+            .watch_exit()
+            .and_then(|()| ends.into_iter().try_for_each(|end| transport.add_end(end)));
+        if let Err(error) = registered {
+            transport.give_up();
+            return Err(error);
+        }
+        Ok(transport)
+    }
+
+    fn add_end(self: &Rc<Self>, end: ParentEnd) -> io::Result<()> {
+        let ParentEnd { fd, end, direction } = end;
+        let token = fd.as_raw().cast_unsigned();
+        let pipe = procession_reactor::pipe::Pipe::open(
+            &self.reactor,
+            end,
+            direction,
+            self.clone(),
+            token,
+        )?;
+        self.state.with(|state| state.add_end(fd, direction, pipe));
+        Ok(())
+    }
+
+    /// The program runs: the first callback, inside `spawn_process`.
+    pub(crate) fn made(&self) {
+        self.pump();
+    }
+
+    /// Asks the loop for [`EventHandler::flush`] at the end of the running callback.
+    fn queue_flush(&self) {
+        if !self.flush_queued.replace(true)
+            && let Some(me) = self.me.upgrade()
+        {
+            self.reactor.flush_later(me);
+        }
+    }
+
+    /// Delivers what is due, with nothing borrowed.
+    ///
+    /// After a panic the state is put in order before the panic goes on: the protocol gets no further
+    /// call, its queues are dropped, its readers are drained, and its child is reaped.
+    fn pump(&self) {
+        if self.pumping.replace(true) {
+            return;
+        }
+        let process = self.process();
+        loop {
+            let event = self.state.with(|state| state.lifecycle.poll_event());
+            let Some(event) = event else { break };
+            let Some(event) = self.as_told(event) else { continue };
+            if let Err(panic) = self.slot.try_deliver(&process, event) {
+                let left = self.state.with(|state| state.on_panicked(&self.reactor));
+                self.pumping.set(false);
+                left.into_iter().for_each(Leftovers::settle);
+                self.queue_flush();
+                resume_unwind(panic);
+            }
+        }
+        self.pumping.set(false);
+    }
+
+    /// Of a terminal, 0 to 2 are one: what concerns its input is told of 0, and no loss is told.
+    fn as_told(&self, event: Event) -> Option<Event> {
+        if !self.state.with(|state| state.has_terminal) {
+            return Some(event);
+        }
+        match event {
+            Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => None,
+            Event::Mark(ChildFd::STDOUT, mark) => Some(Event::Mark(ChildFd::STDIN, mark)),
+            event => Some(event),
+        }
+    }
+
+    fn process(&self) -> Process {
+        let me = self.me.upgrade().expect("a method of it is running");
+        Process::from_control(me)
+    }
+
+    /// Writes what is queued and closes what is to be closed.
+    fn flush_ends(&self) {
+        let left = self.state.with(|state| state.flush(&self.reactor));
+        left.into_iter().for_each(Leftovers::settle);
+    }
+
+    /// Reads one end until it has nothing more, has had its share of the turn, or is closed.
+    fn read(&self, fd: ChildFd) {
+        let mut budget = READ_BUDGET_BYTES;
+        loop {
+            let event = self.state.with(|state| {
+                let end = state.end(fd)?;
+                let pipe = end.pipe.as_mut()?;
+                let wanted = !end.closing && !pipe.is_paused();
+                wanted.then(|| pipe.read(&self.reactor))
+            });
+            match event {
+                None | Some(ReadEvent::WouldBlock) => return,
+                Some(ReadEvent::Data(data)) => {
+                    let bytes = data.len();
+                    let refused = self.state.with(|state| {
+                        if bytes >= growth::BUFFER_BYTES {
+                            state.grow(&self.reactor, fd, bytes);
+                        }
+                        state.on_data(fd, data)
+                    });
+                    drop(refused);
+                    self.pump();
+                    budget = budget.saturating_sub(bytes);
+                    if bytes < READ_AGAIN_BYTES || budget == 0 {
+                        return;
+                    }
+                }
+                Some(ReadEvent::End) => {
+                    let left = self.state.with(|state| state.on_read_end(&self.reactor, fd));
+                    left.settle();
+                    return;
+                }
+                Some(_lost) => {
+                    let left = self.state.with(|state| state.close(&self.reactor, fd));
+                    left.settle();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The bound on descendants that hold a pipe has passed, or a paused one was resumed after it.
+    fn drain(&self) {
+        let now = self.reactor.now();
+        self.state.with(|state| state.lifecycle.on_time(now));
+        while let Some(fd) = self.state.with(|state| state.lifecycle.poll_drain()) {
+            self.drain_one(fd);
+        }
+        self.pump();
+    }
+
+    /// Reads what the pipe holds at this moment, and closes it.
+    fn drain_one(&self, fd: ChildFd) {
+        let mut held = self.state.with(|state| state.readable_bytes(&self.reactor, fd));
+        while held > 0 {
+            let event =
+                self.state.with(|state| Some(state.end(fd)?.pipe.as_mut()?.read(&self.reactor)));
+            match event {
+                Some(ReadEvent::Data(data)) => {
+                    held = held.saturating_sub(data.len());
+                    let refused = self.state.with(|state| state.on_data(fd, data));
+                    drop(refused);
+                    self.pump();
+                }
+                Some(ReadEvent::End) => {
+                    self.state.with(|state| state.lifecycle.on_not_held(fd));
+                    break;
+                }
+                _ => break,
+            }
+        }
+        let left = self.state.with(|state| state.close(&self.reactor, fd));
+        left.settle();
+    }
+}
+
+impl EventHandler for Transport {
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        if ready.token == EXIT {
+            self.exit_ready();
+        } else {
+            let fd = ChildFd::from(ready.token.cast_signed());
+            let wants = self.state.with(|state| state.on_ready(reactor, fd, ready.readiness));
+            if wants.flush {
+                self.flush_ends();
+            }
+            if wants.read {
+                match self.state.with(|state| state.forward(fd)) {
+                    Some(forward) => forward.source_ready(),
+                    None => self.read(fd),
+                }
+            }
+            wants.left.settle();
+        }
+        self.pump();
+    }
+
+    fn flush(self: Rc<Self>, _: &Handle) {
+        self.flush_queued.set(false);
+        self.flush_ends();
+        if self.state.with(|state| state.lifecycle.is_reaped()) {
+            self.drain();
+        }
+        self.pump();
+    }
+
+    fn reactor_dropped(self: Rc<Self>) {
+        let left = self.state.with(|state| state.on_reactor_dropped(&self.reactor));
+        drop(left);
+        drop(self.slot.retire());
+    }
+}

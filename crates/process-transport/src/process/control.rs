@@ -1,0 +1,212 @@
+//! What a program can do to its child: [`ProcessControl`], over the state. No method calls back.
+
+use super::Transport;
+use super::forward::Forward;
+use super::state::ExitWatch;
+use bytes::Bytes;
+use procession_core::{Deferred, Signal, WriteError};
+use procession_protocol::{
+    ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
+    Termios, WindowSize,
+};
+use procession_reactor::pipe::Pipe;
+use std::any::Any;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+impl ProcessControl for Transport {
+    fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
+        self.state.with(|state| state.write(fd, &mut data))?;
+        self.queue_flush();
+        Ok(())
+    }
+
+    fn write_buffered(&self, fd: ChildFd) -> usize {
+        self.state.with(|state| {
+            let end = state.writable_end(fd).ok();
+            let queue = end.and_then(|end| end.pipe.as_mut()).and_then(Pipe::queue);
+            queue.map_or(0, |queue| queue.len())
+        })
+    }
+
+    fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError> {
+        self.with_queue(fd, |queue| queue.set_limits(high, low))?;
+        self.queue_flush(); // a mark may be due
+        Ok(())
+    }
+
+    fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError> {
+        self.with_queue(fd, |queue| queue.set_hard_limit(max))
+    }
+
+    fn close_child_fd(&self, fd: ChildFd) {
+        if self.state.with(|state| state.ask_close(fd)) {
+            self.queue_flush();
+        }
+    }
+
+    fn shutdown_child_fd(&self, fd: ChildFd) {
+        if self.state.with(|state| state.ask_shutdown(fd)) {
+            self.queue_flush();
+        }
+    }
+
+    fn abort_child_fd(&self, fd: ChildFd) {
+        let left = self
+            .state
+            .with(|state| (!state.is_terminal(fd)).then(|| state.close(&self.reactor, fd)));
+        if let Some(left) = left {
+            left.settle();
+        }
+        self.queue_flush();
+    }
+
+    fn lose_connection(&self) {
+        for fd in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
+            self.close_child_fd(fd);
+        }
+        if self.state.with(|state| state.ask_hang_up()) {
+            self.queue_flush();
+        }
+    }
+
+    fn close_all(&self) {
+        for fd in self.state.with(|state| state.fds()) {
+            self.close_child_fd(fd);
+        }
+        self.lose_connection();
+    }
+
+    fn pause(&self, fd: ChildFd) {
+        if let Some(forward) = self.state.with(|state| state.forward(fd)) {
+            return forward.set_paused(true);
+        }
+        self.state.with(|state| {
+            let Some(pipe) = state.end(fd).and_then(|end| end.pipe.as_mut()) else { return };
+            pipe.pause(&self.reactor);
+            state.lifecycle.on_paused(fd);
+        });
+    }
+
+    fn resume(&self, fd: ChildFd) {
+        if let Some(forward) = self.state.with(|state| state.forward(fd)) {
+            return forward.set_paused(false);
+        }
+        self.state.with(|state| {
+            let Some(pipe) = state.end(fd).and_then(|end| end.pipe.as_mut()) else { return };
+            // The poller has no memory for it: the end stays paused, and can be resumed again.
+            pipe.resume(&self.reactor).ok();
+            state.lifecycle.on_resumed(fd);
+        });
+        self.queue_flush(); // it may be due for its last read
+    }
+
+    fn pause_all(&self) {
+        for fd in self.state.with(|state| state.fds()) {
+            self.pause(fd);
+        }
+    }
+
+    fn resume_all(&self) {
+        for fd in self.state.with(|state| state.fds()) {
+            self.resume(fd);
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        self.state.with(|state| state.signal(&self.reactor, signal))
+    }
+
+    fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
+        self.state.with(|state| state.signal_group(&self.reactor, signal))
+    }
+
+    fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
+        self.terminate_with(signal, grace)
+    }
+
+    fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
+        self.set_window_size(WindowSize::new(rows, columns))
+    }
+
+    fn window_size(&self) -> io::Result<WindowSize> {
+        self.get_window_size()
+    }
+
+    fn termios(&self) -> io::Result<Termios> {
+        self.get_termios()
+    }
+
+    fn set_termios(&self, settings: &Termios) -> io::Result<()> {
+        self.change_termios(settings)
+    }
+
+    fn send_eof(&self) -> io::Result<()> {
+        let eof = self.eof_char()?;
+        Ok(self.write(ChildFd::STDIN, Bytes::copy_from_slice(&[eof]))?)
+    }
+
+    fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
+        match self.me.upgrade() {
+            Some(me) => Forward::start(&me, fd, target),
+            None => Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::NotConnected))),
+        }
+    }
+
+    fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
+        let key = self.state.with(|state| state.key(fd))?;
+        self.reactor.with_fd(key, |fd| rustix::pipe::fcntl_getpipe_size(fd))?.ok()
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
+    fn producers(&self) -> Option<&Producers> {
+        Some(self.slot.producers())
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.state.with(|state| (!state.lifecycle.is_reaped()).then_some(state.pid))
+    }
+
+    fn group(&self) -> Option<u32> {
+        self.state.with(|state| state.leads_group.then_some(state.pid))
+    }
+
+    fn spawned_by(&self) -> Option<SpawnPath> {
+        Some(self.state.with(|state| state.path))
+    }
+
+    fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
+        let key = self.state.with(|state| Some(state.end(fd)?.pipe.as_ref()?.key()));
+        key.and_then(|key| self.reactor.with_fd(key, call)).is_some()
+    }
+
+    fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.state.with(|state| match &state.exit {
+            ExitWatch::New(Some(fd)) | ExitWatch::Kept(fd) => fd.try_clone(),
+            ExitWatch::Source(key) => self
+                .reactor
+                .with_fd(*key, |fd| fd.try_clone_to_owned())
+                .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
+            ExitWatch::New(None) => Err(io::ErrorKind::Unsupported.into()),
+            ExitWatch::Gone => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        })
+    }
+}
+
+impl Transport {
+    fn with_queue<R>(
+        &self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut procession_core::WriteQueue) -> R,
+    ) -> Result<R, WriteError> {
+        self.state.with(|state| {
+            let end = state.writable_end(fd)?;
+            let queue = end.pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
+            Ok(change(queue))
+        })
+    }
+}

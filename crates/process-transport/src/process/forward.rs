@@ -1,0 +1,418 @@
+//! Moving a child's output on without looking at it: `splice(2)` where the kernel can, copies else.
+//!
+//! # Model
+//!
+//! A [`Forward`] stands between one readable end, the source, and a sink: a writable end of a child,
+//! or a descriptor that it owns. When the source is readable it moves what there is, up to a share of
+//! the turn. When the sink is full the source is taken out of the poller until there is room. At the
+//! end of the source both are closed; when the sink is lost the source is closed.
+
+use super::Transport;
+use super::state::Leftovers;
+use bytes::Bytes;
+use procession_core::{Deferred, Promise, WithCell, WriteError};
+use procession_protocol::{ChildFd, ForwardError, Process, Target};
+use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
+use procession_reactor::{EventHandler, Handle, Key, Ready};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::{Rc, Weak};
+
+/// The most that one forwarding moves in one turn, in bytes.
+const TURN_BYTES: usize = 4 << 20;
+/// The most that one call asks for, in bytes: the largest pipe an unprivileged user has.
+const CALL_BYTES: usize = 1 << 20;
+/// The copies that wait for the sink before the source is paused, in bytes.
+const COPIES_HIGH_BYTES: usize = 256 << 10;
+
+/// One forwarding under way.
+pub(super) struct Forward {
+    me: Weak<Self>,
+    reactor: Handle,
+    source: Weak<Transport>,
+    source_fd: ChildFd,
+    sink: Sink,
+    state: WithCell<State>,
+}
+
+enum Sink {
+    Child(Weak<Transport>, ChildFd),
+    Own(WithCell<Option<Pipe>>),
+}
+
+struct State {
+    promise: Option<Promise<u64, ForwardError>>,
+    moved: u64,
+    /// The kernel cannot splice these two.
+    copying: bool,
+    /// The source is out of the poller until the sink has room.
+    waiting: bool,
+    /// The program paused the source.
+    paused: bool,
+    /// The source has ended; copies are still under way.
+    ending: bool,
+}
+
+/// What one step came to.
+enum Step {
+    Moved(usize),
+    WouldBlock,
+    End,
+    Lost(io::Error),
+}
+
+impl Forward {
+    /// Begins to move what the child writes to `fd`.
+    pub(super) fn start(
+        source: &Rc<Transport>,
+        fd: ChildFd,
+        target: Target,
+    ) -> Deferred<u64, ForwardError> {
+        let refused = |kind: io::ErrorKind| Deferred::ready(Err(ForwardError::new(0, kind)));
+        if !source.state.with(|state| state.can_forward(fd)) {
+            return refused(io::ErrorKind::InvalidInput);
+        }
+        let (promise, deferred) = Deferred::new();
+        match Self::between(source, fd, target, promise) {
+            Ok(()) => deferred,
+            Err(error) => Deferred::ready(Err(ForwardError::new(0, error))),
+        }
+    }
+
+    fn between(
+        source: &Rc<Transport>,
+        fd: ChildFd,
+        target: Target,
+        promise: Promise<u64, ForwardError>,
+    ) -> io::Result<()> {
+        let state = State {
+            promise: Some(promise),
+            moved: 0,
+            copying: false,
+            waiting: false,
+            paused: source.state.with(|state| state.is_paused(fd)),
+            ending: false,
+        };
+        let new = |sink| {
+            Rc::new_cyclic(|me| Self {
+                me: me.clone(),
+                reactor: source.reactor.clone(),
+                source: Rc::downgrade(source),
+                source_fd: fd,
+                sink,
+                state: WithCell::new(state),
+            })
+        };
+        let forward = match target {
+            Target::Child(process, sink_fd) => {
+                let sink = transport(&process).ok_or(io::ErrorKind::Unsupported)?;
+                let forward = new(Sink::Child(Rc::downgrade(&sink), sink_fd));
+                sink.state.with(|state| state.feed(sink_fd, &forward))?;
+                forward
+            }
+            Target::Fd(fd) => {
+                let forward = new(Sink::Own(WithCell::new(None)));
+                forward.open_sink(fd)?;
+                forward
+            }
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        source.state.with(|state| state.set_forward(fd, forward));
+        Ok(())
+    }
+
+    fn open_sink(self: &Rc<Self>, fd: OwnedFd) -> io::Result<()> {
+        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        let opened = Pipe::open(&self.reactor, fd, Direction::Write, self.clone(), 0)?;
+        if let Sink::Own(pipe) = &self.sink {
+            pipe.with(|pipe| *pipe = Some(opened));
+        }
+        Ok(())
+    }
+
+    /// The source is readable.
+    pub(super) fn source_ready(&self) {
+        self.advance(true);
+    }
+
+    /// The sink has room again, or has taken its queue.
+    pub(super) fn sink_ready(&self) {
+        let (waited, ending) =
+            self.state.with(|state| (std::mem::take(&mut state.waiting), state.ending));
+        if ending {
+            if self.sink_queued() == 0 {
+                self.finish(Ok(()));
+            }
+            return;
+        }
+        if waited && !self.state.with(|state| state.paused) {
+            self.set_source_watched(true);
+            self.advance(false);
+        }
+    }
+
+    /// The sink is gone: nobody takes what the source writes any more.
+    pub(super) fn sink_lost(&self) {
+        self.finish(Err(Errno::PIPE.into()));
+    }
+
+    /// The source is closed by somebody else.
+    pub(super) fn source_closed(&self) {
+        self.finish(Ok(()));
+    }
+
+    /// The program paused or resumed the source.
+    pub(super) fn set_paused(&self, paused: bool) {
+        let waiting = self.state.with(|state| {
+            state.paused = paused;
+            state.waiting
+        });
+        if !waiting {
+            self.set_source_watched(!paused);
+        }
+    }
+
+    /// Moves what there is. `readable`: the poller has just said that the source is, so that a call
+    /// that would block means a full sink.
+    fn advance(&self, mut readable: bool) {
+        let mut budget = TURN_BYTES;
+        while budget > 0 {
+            if self.state.with(|state| state.promise.is_none() || state.ending) {
+                return;
+            }
+            if self.sink_queued() >= self.queue_limit() {
+                return self.wait_for_sink();
+            }
+            let copying = self.state.with(|state| state.copying);
+            match if copying { self.copy() } else { self.splice() } {
+                Step::Moved(bytes) => {
+                    let count = u64::try_from(bytes).unwrap_or(0);
+                    self.state.with(|state| state.moved += count);
+                    self.grow(bytes);
+                    budget = budget.saturating_sub(bytes.max(1));
+                    readable = false;
+                }
+                Step::WouldBlock if readable && !copying => return self.wait_for_sink(),
+                Step::WouldBlock => return,
+                Step::End => return self.end(),
+                Step::Lost(error) => return self.finish(Err(error)),
+            }
+        }
+    }
+
+    /// A bulk passes: both pipes may grow.
+    fn grow(&self, bytes: usize) {
+        if let Some(source) = self.source.upgrade() {
+            source.state.with(|state| state.grow(&self.reactor, self.source_fd, bytes));
+        }
+        if let Sink::Child(sink, fd) = &self.sink
+            && let Some(sink) = sink.upgrade()
+        {
+            sink.state.with(|state| state.grow(&self.reactor, *fd, bytes));
+        }
+    }
+
+    /// While splicing, what is queued goes first; copies go through the queue.
+    fn queue_limit(&self) -> usize {
+        if self.state.with(|state| state.copying) { COPIES_HIGH_BYTES } else { 1 }
+    }
+
+    fn splice(&self) -> Step {
+        let moved = self.with_fds(|source, sink| {
+            let flags = rustix::pipe::SpliceFlags::NONBLOCK | rustix::pipe::SpliceFlags::MOVE;
+            rustix::io::retry_on_intr(|| {
+                rustix::pipe::splice(source, None, sink, None, CALL_BYTES, flags)
+            })
+        });
+        match moved {
+            None => Step::Lost(io::ErrorKind::NotConnected.into()),
+            Some(Ok(0)) => Step::End,
+            Some(Ok(bytes)) => Step::Moved(bytes),
+            Some(Err(Errno::AGAIN)) => Step::WouldBlock,
+            // A terminal that has hung up: its end.
+            Some(Err(Errno::IO)) => Step::End,
+            Some(Err(Errno::INVAL | Errno::NOSYS | Errno::PERM)) => {
+                self.state.with(|state| state.copying = true);
+                Step::Moved(0)
+            }
+            Some(Err(error)) => Step::Lost(error.into()),
+        }
+    }
+
+    fn copy(&self) -> Step {
+        let Some(source) = self.source.upgrade() else { return Step::End };
+        let event = source.state.with(|state| state.read_any(&self.reactor, self.source_fd));
+        match event {
+            Some(ReadEvent::Data(data)) => {
+                let bytes = data.len();
+                match self.write(data) {
+                    Ok(()) => Step::Moved(bytes),
+                    Err(error) => Step::Lost(error),
+                }
+            }
+            Some(ReadEvent::WouldBlock) => Step::WouldBlock,
+            _ => Step::End,
+        }
+    }
+
+    fn write(&self, data: Bytes) -> io::Result<()> {
+        match &self.sink {
+            Sink::Child(sink, fd) => {
+                let sink = sink.upgrade().ok_or(WriteError::Closed)?;
+                Ok(procession_protocol::ProcessControl::write(&*sink, *fd, data)?)
+            }
+            Sink::Own(pipe) => {
+                let queued = pipe.with(|pipe| {
+                    let queue = pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
+                    queue.on_write(data)
+                });
+                queued?;
+                self.flush_own()
+            }
+        }
+    }
+
+    fn flush_own(&self) -> io::Result<()> {
+        let Sink::Own(pipe) = &self.sink else { return Ok(()) };
+        let flushed = pipe.with(|pipe| Some(pipe.as_mut()?.flush(&self.reactor)));
+        let Some(flushed) = flushed else { return Ok(()) };
+        drop(flushed.spent);
+        match flushed.outcome {
+            FlushOutcome::Lost(error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn sink_queued(&self) -> usize {
+        match &self.sink {
+            Sink::Child(sink, fd) => sink
+                .upgrade()
+                .map_or(0, |sink| procession_protocol::ProcessControl::write_buffered(&*sink, *fd)),
+            Sink::Own(pipe) => {
+                pipe.with(|pipe| pipe.as_mut().and_then(Pipe::queue).map_or(0, |queue| queue.len()))
+            }
+        }
+    }
+
+    /// Takes the source out of the poller until the sink has room.
+    fn wait_for_sink(&self) {
+        self.state.with(|state| state.waiting = true);
+        self.set_source_watched(false);
+        match &self.sink {
+            Sink::Child(sink, fd) => {
+                if let Some(sink) = sink.upgrade() {
+                    sink.state.with(|state| state.wait_for_room(&self.reactor, *fd));
+                }
+            }
+            Sink::Own(pipe) => pipe.with(|pipe| {
+                if let Some(pipe) = pipe {
+                    // Without memory in the poller the forwarding stands still until the source ends.
+                    pipe.wait_for_room(&self.reactor).ok();
+                }
+            }),
+        }
+    }
+
+    fn set_source_watched(&self, watched: bool) {
+        if let Some(source) = self.source.upgrade() {
+            source.state.with(|state| state.watch_source(&self.reactor, self.source_fd, watched));
+        }
+    }
+
+    fn with_fds<R>(&self, call: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> R) -> Option<R> {
+        let source = self.source.upgrade()?.state.with(|state| state.key(self.source_fd))?;
+        let sink = self.sink_key()?;
+        self.reactor
+            .with_fd(source, |source| self.reactor.with_fd(sink, |sink| call(source, sink)))
+            .flatten()
+    }
+
+    fn sink_key(&self) -> Option<Key> {
+        match &self.sink {
+            Sink::Child(sink, fd) => sink.upgrade()?.state.with(|state| state.key(*fd)),
+            Sink::Own(pipe) => pipe.with(|pipe| Some(pipe.as_ref()?.key())),
+        }
+    }
+
+    /// The source has nothing more; copies that wait still go.
+    fn end(&self) {
+        if self.sink_queued() == 0 {
+            return self.finish(Ok(()));
+        }
+        self.state.with(|state| state.ending = true);
+        self.set_source_watched(false);
+    }
+
+    /// Closes both sides and tells whoever waits for it. Once.
+    fn finish(&self, result: io::Result<()>) {
+        let (promise, moved) = self.state.with(|state| (state.promise.take(), state.moved));
+        let Some(promise) = promise else { return };
+        if let Some(source) = self.source.upgrade() {
+            source.end_forward(self.source_fd);
+        }
+        self.close_sink();
+        promise.complete(result.map(|()| moved).map_err(|error| ForwardError::new(moved, error)));
+    }
+
+    fn close_sink(&self) {
+        match &self.sink {
+            Sink::Child(sink, fd) => {
+                if let Some(sink) = sink.upgrade() {
+                    let over = sink.state.with(|state| state.feed_ends(*fd));
+                    drop(over);
+                    procession_protocol::ProcessControl::close_child_fd(&*sink, *fd);
+                }
+            }
+            Sink::Own(pipe) => {
+                let taken = pipe.with(Option::take);
+                let spent = taken.map(|pipe| pipe.close(&self.reactor));
+                drop(spent);
+            }
+        }
+    }
+}
+
+/// Events of a sink of one's own.
+impl EventHandler for Forward {
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        let Sink::Own(pipe) = &self.sink else { return };
+        let seen = pipe.with(|pipe| Some(pipe.as_mut()?.on_ready(reactor, ready.readiness)));
+        let Some(seen) = seen else { return };
+        if seen.peer_gone {
+            return self.sink_lost();
+        }
+        if seen.unblocked {
+            match self.flush_own() {
+                Err(error) => self.finish(Err(error)),
+                Ok(()) if self.sink_queued() == 0 => self.sink_ready(),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn reactor_dropped(self: Rc<Self>) {
+        let promise = self.state.with(|state| state.promise.take());
+        drop(promise);
+        debug_assert!(self.me.upgrade().is_some(), "the reactor holds it");
+    }
+}
+
+/// The transport behind a handle, if it is one of this crate's.
+fn transport(process: &Process) -> Option<Rc<Transport>> {
+    process.as_any()?.downcast_ref::<Transport>()?.me.upgrade()
+}
+
+impl Transport {
+    /// A forwarding from this end is over: the end is closed, and its loss is due.
+    fn end_forward(&self, fd: ChildFd) {
+        let (left, over): (Leftovers, _) = self.state.with(|state| {
+            let over = state.take_forward(fd);
+            (state.close(&self.reactor, fd), over)
+        });
+        left.settle();
+        drop(over);
+        self.queue_flush();
+    }
+}

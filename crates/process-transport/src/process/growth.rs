@@ -1,0 +1,69 @@
+//! Pure core: when a pipe is to be made larger.
+//!
+//! A pipe starts at the system's default. While whole buffers pass one after another it is a bulk,
+//! and the pipe grows in two steps; one that trickles never grows. The memory of pipes is limited per
+//! user (`pipe-user-pages-soft`, pipe(7)): a refusal is final.
+
+/// The default of Linux, and what one read or write takes at the most, in bytes.
+pub(super) const BUFFER_BYTES: usize = 64 << 10;
+
+/// What is asked for, in bytes, and after how many whole buffers in a row.
+const STEPS: [(usize, u32); 2] = [(256 << 10, 4), (1 << 20, 8)];
+
+/// The growth of one pipe.
+#[derive(Debug, Clone)]
+pub(super) struct Growth {
+    /// The step that is next; past the last, nothing more is asked for.
+    step: usize,
+    in_a_row: u32,
+}
+
+impl Growth {
+    /// A pipe of the default size; `wanted` is false where it is to stay so.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { step: if wanted { 0 } else { STEPS.len() }, in_a_row: 0 }
+    }
+
+    /// So many bytes have passed at once; the size to ask for, if it is time.
+    pub(super) fn on_moved(&mut self, bytes: usize) -> Option<usize> {
+        let &(size, enough) = STEPS.get(self.step)?;
+        // One call of splice may move several buffers.
+        let buffers = u32::try_from(bytes / BUFFER_BYTES).unwrap_or(u32::MAX);
+        self.in_a_row = if buffers == 0 { 0 } else { self.in_a_row.saturating_add(buffers) };
+        if self.in_a_row < enough {
+            return None;
+        }
+        self.step += 1;
+        self.in_a_row = 0;
+        Some(size)
+    }
+
+    /// The system said no.
+    pub(super) fn on_refused(&mut self) {
+        self.step = STEPS.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER_BYTES, Growth};
+
+    #[test]
+    fn a_bulk_grows_in_two_steps_and_a_trickle_never() {
+        let mut growth = Growth::new(true);
+        let asked: Vec<_> = (0..40).filter_map(|_| growth.on_moved(BUFFER_BYTES)).collect();
+        assert_eq!(asked, [256 << 10, 1 << 20]);
+        let mut growth = Growth::new(true);
+        let trickle = [BUFFER_BYTES, BUFFER_BYTES, BUFFER_BYTES, 100].repeat(50);
+        assert!(trickle.into_iter().all(|bytes| growth.on_moved(bytes).is_none()));
+    }
+
+    #[test]
+    fn a_refusal_is_final() {
+        let mut growth = Growth::new(true);
+        growth.on_refused();
+        assert!((0..100).all(|_| growth.on_moved(BUFFER_BYTES).is_none()));
+        let mut off = Growth::new(false);
+        assert!((0..100).all(|_| off.on_moved(BUFFER_BYTES).is_none()));
+    }
+}

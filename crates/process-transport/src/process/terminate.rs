@@ -1,0 +1,164 @@
+//! Signals: to the child, to the group that it leads, and the polite way to its end.
+
+use super::Transport;
+use super::state::{ExitWatch, Leftovers, State};
+use crate::sys;
+use procession_core::{Deferred, Promise, Signal};
+use procession_protocol::{ExitReason, SignalError, Termination};
+use procession_reactor::{DelayedCall, Handle};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// A termination under way.
+pub(super) struct Terminating {
+    promises: Vec<Promise<Termination, SignalError>>,
+    since: Duration,
+    escalated: bool,
+    pub(super) kill: DelayedCall,
+}
+
+/// A termination that has come to its end, to be told where nothing is borrowed.
+pub(super) struct Settled {
+    promises: Vec<Promise<Termination, SignalError>>,
+    result: Termination,
+}
+
+impl Settled {
+    pub(super) fn complete(self) {
+        for promise in self.promises {
+            promise.complete(Ok(self.result.clone()));
+        }
+    }
+}
+
+/// Error numbers of a signal that could not be sent.
+fn signal_error(errno: i32) -> SignalError {
+    match errno {
+        libc::ESRCH => SignalError::ProcessExitedAlready,
+        errno => SignalError::Os(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+impl State {
+    pub(super) fn signal(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
+        self.with_child(reactor, |child| sys::send(child, signal))
+            .unwrap_or(Err(libc::ESRCH))
+            .map_err(signal_error)
+    }
+
+    pub(super) fn signal_group(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
+        if !self.leads_group {
+            return Err(SignalError::NoGroup);
+        }
+        let by_pidfd = match &self.exit {
+            ExitWatch::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            ExitWatch::New(Some(fd)) | ExitWatch::Kept(fd) => {
+                Some(sys::send_to_group(fd.as_fd(), signal))
+            }
+            ExitWatch::New(None) => Some(Err(libc::EINVAL)),
+            ExitWatch::Gone => None,
+        };
+        match by_pidfd {
+            // No such flag (before Linux 6.9), or no such signal: the number answers which. It is
+            // the child's as long as that is not reaped.
+            Some(Err(libc::EINVAL | libc::ENOSYS)) if !self.lifecycle.is_reaped() => {
+                sys::send_to_group_number(self.pid, signal).map_err(signal_error)
+            }
+            Some(Err(libc::EINVAL | libc::ENOSYS)) | None => Err(SignalError::ProcessExitedAlready),
+            Some(result) => result.map_err(signal_error),
+        }
+    }
+
+    /// To the group when it is owned, else to the child alone.
+    pub(super) fn signal_owned(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
+        if self.owned && self.leads_group {
+            self.signal_group(reactor, signal)
+        } else {
+            self.signal(reactor, signal)
+        }
+    }
+
+    /// Where a group cannot be signalled after its leader was reaped, a termination kills it before.
+    pub(super) fn kill_group_before_reap(&self, reactor: &Handle) {
+        if self.terminating.is_none() || !self.owned || !self.leads_group {
+            return;
+        }
+        if self.with_child(reactor, sys::has_ended) == Some(true) && !sys::group_survives_leader() {
+            self.signal_group(reactor, Signal::KILL).ok(); // an empty group is as good
+        }
+    }
+
+    /// The child is reaped: the termination, if one is under way, is told so.
+    pub(super) fn settle(&mut self, reactor: &Handle, reason: &ExitReason, left: &mut Leftovers) {
+        let Some(terminating) = self.terminating.take() else { return };
+        let after = reactor.now().saturating_sub(terminating.since);
+        let result = Termination::new(reason.clone(), terminating.escalated, after);
+        left.settled = Some(Settled { promises: terminating.promises, result });
+        // Descendants that outlive the leader of an owned group still get their KILL.
+        let group_lives = self.owned && self.signal_group(reactor, Signal::from_raw(0)).is_ok();
+        if !group_lives {
+            terminating.kill.cancel();
+        }
+        left.timer = Some(terminating.kill);
+    }
+}
+
+impl Transport {
+    pub(super) fn terminate_with(
+        &self,
+        signal: Signal,
+        grace: Duration,
+    ) -> Deferred<Termination, SignalError> {
+        let (promise, deferred) = Deferred::new();
+        let promise = match self.join_termination(promise) {
+            Ok(()) => return deferred,
+            Err(promise) => promise,
+        };
+        let sent = self.state.with(|state| {
+            state.signal_owned(&self.reactor, signal)?;
+            // A stopped child would neither die of it nor handle it.
+            state.signal_owned(&self.reactor, Signal::CONT).ok(); // it may be gone by now
+            Ok(())
+        });
+        if let Err(error) = sent {
+            promise.complete(Err(error));
+            return deferred;
+        }
+        let Some(me) = self.me.upgrade() else { return deferred };
+        let kill = self.reactor.call_later(grace, move |_| me.escalate());
+        let since = self.reactor.now();
+        let terminating = Terminating { promises: vec![promise], since, escalated: false, kill };
+        self.state.with(|state| state.terminating = Some(terminating));
+        deferred
+    }
+
+    /// A second call escalates; the promise comes back where there was no first.
+    fn join_termination(
+        &self,
+        promise: Promise<Termination, SignalError>,
+    ) -> Result<(), Promise<Termination, SignalError>> {
+        let mut promise = Some(promise);
+        self.state.with(|state| {
+            if let Some(terminating) = &mut state.terminating {
+                terminating.promises.extend(promise.take());
+            }
+        });
+        match promise {
+            Some(promise) => Err(promise),
+            None => {
+                self.escalate();
+                Ok(())
+            }
+        }
+    }
+
+    fn escalate(&self) {
+        self.state.with(|state| {
+            if let Some(terminating) = &mut state.terminating {
+                terminating.escalated = true;
+            }
+            state.signal_owned(&self.reactor, Signal::KILL).ok(); // gone already: its exit is due
+        });
+    }
+}

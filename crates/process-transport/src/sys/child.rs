@@ -1,0 +1,297 @@
+//! All that runs between clone and exec.
+//!
+//! # Model
+//!
+//! [`run`] is entered in a new process: on a stack of its own, with every signal blocked, and on the
+//! shared paths in its parent's memory, while the parent's thread stands still. It walks the
+//! ready-made slices of a [`Job`], in the order of [`Step`], and ends in `execve` or by reporting
+//! {step, errno} through the shared cell. It allocates nothing, takes no lock, drops no owner, calls
+//! no foreign code (but `pre_exec` closures, on the path that copies memory), and cannot unwind.
+//!
+//! On the mailbox path it also shares its parent's descriptor table until the first system call has
+//! succeeded; the check after it makes sure of that before anything else is touched.
+
+use super::close;
+use super::mapping::AllAtomic;
+use super::raw::{self, Call};
+use crate::command::Group;
+use crate::error::Step;
+use crate::fd_plan::FdStep;
+use crate::prepare::Prepared;
+use std::ffi::{c_char, c_int};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// The signals there are; 0 is none.
+const SIGNALS: c_int = 64;
+
+/// What a child is to do, all of it made before the clone.
+pub(super) struct Job<'a> {
+    pub(super) prepared: &'a Prepared,
+    /// Kernel forms of `prepared.limits` and `prepared.cpus`.
+    pub(super) limits: &'a [(c_int, libc::rlimit64)],
+    pub(super) cpus: Option<&'a [usize]>,
+    pub(super) oom_score_adj: Option<&'a [u8]>,
+    pub(super) steps: &'a [FdStep],
+    pub(super) table: Table,
+    /// Descriptor 0 becomes the controlling terminal.
+    pub(super) controlling_terminal: bool,
+    /// The mask with which the program starts.
+    pub(super) mask: u64,
+    /// The parent's process id, for the parent death signal.
+    pub(super) parent: u32,
+    pub(super) report: &'a Report,
+}
+
+/// Whose descriptor table the child starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    /// A copy of the parent's: what is not kept is marked close-on-exec.
+    Copied,
+    /// The parent's own, until it is unshared above `receiver`; `count` descriptors come by mail.
+    /// `sender` lies above `receiver` and so is open only if the table is still shared.
+    Shared { receiver: c_int, sender: c_int, count: usize },
+}
+
+/// Where the child says what failed: in memory that parent and child share on every path.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Report {
+    step: AtomicU32,
+    errno: AtomicI32,
+}
+
+// SAFETY: both fields are atomics, and zeros are their valid values.
+unsafe impl AllAtomic for Report {}
+
+/// In place of a step: the child could not get a table of its own, and touched nothing.
+const REFUSED: u32 = u32::MAX;
+
+/// What a child reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The shared table could not be left: another path is to be taken.
+    Refused(i32),
+    At(Step, i32),
+}
+
+impl Report {
+    pub(super) fn clear(&self) {
+        self.step.store(0, Ordering::Relaxed);
+    }
+
+    fn set(&self, step: u32, errno: i32) {
+        self.errno.store(errno, Ordering::Relaxed);
+        self.step.store(step, Ordering::Release);
+    }
+
+    pub(super) fn read(&self) -> Option<Failure> {
+        let step = self.step.load(Ordering::Acquire);
+        let errno = self.errno.load(Ordering::Relaxed);
+        match Step::from_number(step) {
+            _ if step == REFUSED => Some(Failure::Refused(errno)),
+            Some(step) => Some(Failure::At(step, errno)),
+            None => None,
+        }
+    }
+}
+
+/// The child's life. Never returns.
+pub(super) fn run(job: &Job<'_>) -> ! {
+    if let Err(errno) = own_table(job) {
+        job.report.set(REFUSED, errno);
+        raw::exit(127);
+    }
+    let (step, errno) = prepare_and_exec(job);
+    job.report.set(step.number(), errno);
+    raw::exit(127)
+}
+
+/// Makes sure that the descriptor table is the child's own, holding what it is to get.
+fn own_table(job: &Job<'_>) -> Call {
+    let Table::Shared { receiver, sender, count } = job.table else { return Ok(()) };
+    // First of all system calls: before it every change would be one of the parent's table.
+    raw::close_range(above(receiver), u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
+    // The proof: a filter may have faked the success. The parent never closes its end.
+    if raw::is_open(sender) {
+        return Err(libc::EPERM);
+    }
+    if receiver > 0 {
+        raw::close_range(0, above(receiver) - 2, 0)?;
+    }
+    if count > 0 { raw::receive_fds(receiver, count) } else { Ok(()) }
+}
+
+/// The number after `fd`.
+fn above(fd: c_int) -> u32 {
+    fd.cast_unsigned().wrapping_add(1)
+}
+
+/// One of the child's acts.
+type Act = fn(&Job<'_>) -> Call;
+
+/// Everything from the fd map to the exec; returns only to say what failed.
+fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
+    let prepared = job.prepared;
+    let steps: [(Step, Act); 15] = [
+        (Step::FdMap, fd_map),
+        (Step::Session, session),
+        (Step::ControllingTerminal, controlling_terminal),
+        (Step::ProcessGroup, process_group),
+        (Step::Limits, limits),
+        (Step::Umask, umask),
+        (Step::Priority, priority),
+        (Step::Chdir, chdir),
+        (Step::Groups, groups),
+        (Step::Gid, gid),
+        (Step::Uid, uid),
+        (Step::ParentDeathSignal, parent_death_signal),
+        (Step::Signals, dispositions),
+        (Step::Signals, pre_exec),
+        (Step::Signals, mask),
+    ];
+    for (step, call) in steps {
+        if let Err(errno) = call(job) {
+            return (step, errno);
+        }
+    }
+    (Step::Exec, exec(prepared))
+}
+
+fn fd_map(job: &Job<'_>) -> Call {
+    let lazily = job.table == Table::Copied;
+    for step in job.steps {
+        match *step {
+            FdStep::Dup { from, to } => raw::dup(from, to, false)?,
+            FdStep::DupCloexec { from, to } => raw::dup(from, to, true)?,
+            FdStep::Keep { fd } => raw::set_cloexec(fd, false)?,
+            FdStep::Close { first, last } => close::close(first, last, lazily)?,
+        }
+    }
+    Ok(())
+}
+
+fn session(job: &Job<'_>) -> Call {
+    if job.prepared.group == Group::Session { raw::setsid() } else { Ok(()) }
+}
+
+fn controlling_terminal(job: &Job<'_>) -> Call {
+    if job.controlling_terminal { raw::set_controlling_terminal(0) } else { Ok(()) }
+}
+
+fn process_group(job: &Job<'_>) -> Call {
+    match job.prepared.group {
+        Group::Process(group) => raw::setpgid(group),
+        Group::Parent | Group::Session => Ok(()),
+    }
+}
+
+fn limits(job: &Job<'_>) -> Call {
+    for (resource, limit) in job.limits {
+        raw::set_limit(*resource, limit)?;
+    }
+    Ok(())
+}
+
+fn umask(job: &Job<'_>) -> Call {
+    if let Some(mask) = job.prepared.umask {
+        raw::umask(mask);
+    }
+    Ok(())
+}
+
+fn priority(job: &Job<'_>) -> Call {
+    if let Some(nice) = job.prepared.nice {
+        raw::set_nice(nice)?;
+    }
+    if let Some(cpus) = job.cpus {
+        raw::set_affinity(cpus)?;
+    }
+    if let Some(score) = job.oom_score_adj {
+        let fd = raw::open_for_writing(c"/proc/self/oom_score_adj")?;
+        raw::write(fd, score)?;
+        raw::close(fd)?;
+    }
+    Ok(())
+}
+
+fn chdir(job: &Job<'_>) -> Call {
+    for &dir in job.prepared.cwd.strings() {
+        raw::chdir(dir)?;
+    }
+    Ok(())
+}
+
+fn groups(job: &Job<'_>) -> Call {
+    job.prepared.credentials.groups.as_deref().map_or(Ok(()), raw::setgroups)
+}
+
+fn gid(job: &Job<'_>) -> Call {
+    job.prepared.credentials.gid.map_or(Ok(()), raw::setgid)
+}
+
+fn uid(job: &Job<'_>) -> Call {
+    job.prepared.credentials.uid.map_or(Ok(()), raw::setuid)
+}
+
+/// After the id change, which would clear it. A parent that is gone sends no signal any more.
+fn parent_death_signal(job: &Job<'_>) -> Call {
+    let Some(signal) = job.prepared.parent_death_signal else { return Ok(()) };
+    raw::set_parent_death_signal(signal)?;
+    if raw::parent() != i64::from(job.parent) {
+        raw::set_default(signal).ok(); // KILL and STOP have no disposition to set
+        raw::raise(signal)?;
+    }
+    Ok(())
+}
+
+/// No handler of the parent may run here: they are gone before the mask is opened.
+fn dispositions(job: &Job<'_>) -> Call {
+    let inherit = job.prepared.inherit_signals;
+    for signal in 1..=SIGNALS {
+        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
+            continue;
+        }
+        if !inherit || raw::is_caught(signal) {
+            raw::set_default(signal)?;
+        }
+    }
+    // A stop from the terminal that waits behind the mask would halt this process before its exec,
+    // and the parent with it. A handler swallows it, and exec makes it the default again.
+    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+        if !raw::is_ignored(signal) {
+            raw::set_no_op(signal);
+        }
+    }
+    Ok(())
+}
+
+fn pre_exec(job: &Job<'_>) -> Call {
+    for call in &job.prepared.pre_exec {
+        (call.0)().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
+    }
+    Ok(())
+}
+
+fn mask(job: &Job<'_>) -> Call {
+    raw::set_mask(job.mask).map(drop)
+}
+
+/// Tries the candidates in order, ranking errors as `execvp(3)` does.
+fn exec(prepared: &Prepared) -> i32 {
+    let (argv, envp) = (prepared.argv.as_ptr(), prepared.envp.as_ptr());
+    let candidates: &[*const c_char] = prepared.candidates.strings();
+    if let [only] = candidates
+        && !prepared.searched
+    {
+        return raw::execve(*only, argv, envp);
+    }
+    let mut denied = false;
+    for &path in candidates {
+        match raw::execve(path, argv, envp) {
+            libc::EACCES => denied = true,
+            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+            other => return other,
+        }
+    }
+    if denied { libc::EACCES } else { libc::ENOENT }
+}

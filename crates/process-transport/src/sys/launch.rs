@@ -1,0 +1,288 @@
+//! The parent's half of a clone: a stack for the child, the cell for its report, the signal mask
+//! around it, and the call itself.
+
+use super::child::{self, Failure, Job, Report, Table};
+use super::mailbox::{MAX_FDS, Mailbox};
+use super::mapping::Mapping;
+use super::raw;
+use super::wait;
+use crate::command::{Resource, Rlimit};
+use crate::error::Step;
+use crate::fd_plan::{FdMove, FdPlan, FdStep};
+use crate::prepare::Prepared;
+use procession_protocol::SpawnPath;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// A child that has begun to run its program.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) pid: u32,
+    /// `None` where the kernel has no pidfds.
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) path: SpawnPath,
+}
+
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) enum LaunchError {
+    /// The path is not to be had here, for this command or at all; nothing happened.
+    Path(io::Error),
+    /// `clone` failed.
+    Clone(io::Error),
+    /// The child reported it; it is reaped.
+    Child(Step, i32),
+}
+
+/// What the child is to be given: a descriptor of ours, and its number there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gift<'a> {
+    pub(crate) source: BorrowedFd<'a>,
+    pub(crate) target: i32,
+}
+
+/// What one thread needs to spawn, made at its first spawn and kept.
+struct Launcher {
+    stack: Mapping,
+    report: Mapping,
+    /// `None` before the first use, or after it could not be made.
+    mailbox: Option<Mailbox>,
+}
+
+thread_local! {
+    static LAUNCHER: RefCell<Option<Launcher>> = const { RefCell::new(None) };
+}
+
+/// Makes this thread's mailbox now, so that it gets a low number; see `reserve_spawn_fds`.
+pub(crate) fn reserve() -> io::Result<()> {
+    with_launcher(|launcher| launcher.mailbox().map(drop))
+}
+
+fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
+    LAUNCHER.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Some(Launcher::new()?);
+        }
+        let launcher = slot.as_mut().ok_or_else(|| io::Error::other("made above"))?;
+        call(launcher)
+    })
+}
+
+/// Starts a child on `path`.
+pub(crate) fn launch(
+    path: SpawnPath,
+    prepared: &Prepared,
+    gifts: &mut [Gift<'_>],
+    controlling_terminal: bool,
+) -> Result<Launched, LaunchError> {
+    gifts.sort_by_key(|gift| gift.target);
+    with_launcher(|launcher| Ok(launcher.launch(path, prepared, gifts, controlling_terminal)))
+        .map_err(LaunchError::Clone)?
+}
+
+impl Launcher {
+    fn new() -> io::Result<Self> {
+        Ok(Self { stack: Mapping::stack()?, report: Mapping::shared_page()?, mailbox: None })
+    }
+
+    fn mailbox(&mut self) -> io::Result<&Mailbox> {
+        if self.mailbox.is_none() {
+            self.mailbox = Some(Mailbox::new()?);
+        }
+        self.mailbox.as_ref().ok_or_else(|| io::Error::other("made above"))
+    }
+
+    fn launch(
+        &mut self,
+        path: SpawnPath,
+        prepared: &Prepared,
+        gifts: &[Gift<'_>],
+        controlling_terminal: bool,
+    ) -> Result<Launched, LaunchError> {
+        if path == SpawnPath::SharedFiles {
+            return self.launch_by_mail(prepared, gifts, controlling_terminal);
+        }
+        let moves: Vec<FdMove> = gifts
+            .iter()
+            .map(|gift| FdMove { source: gift.source.as_raw_fd(), target: gift.target })
+            .collect();
+        let plan = FdPlan::new(&moves);
+        let flags = match path {
+            SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
+            _ => libc::CLONE_VFORK,
+        };
+        let start = Start { prepared, steps: plan.steps(), controlling_terminal };
+        self.clone(path, flags, Table::Copied, &start)
+    }
+
+    fn launch_by_mail(
+        &mut self,
+        prepared: &Prepared,
+        gifts: &[Gift<'_>],
+        controlling_terminal: bool,
+    ) -> Result<Launched, LaunchError> {
+        if gifts.len() > MAX_FDS {
+            return Err(LaunchError::Path(Errno::TOOMANYREFS.into()));
+        }
+        let mailbox = self.mailbox().map_err(LaunchError::Path)?;
+        if !mailbox.is_low() {
+            let message = "the mailbox lies too high: call reserve_spawn_fds() first in main";
+            return Err(LaunchError::Path(io::Error::other(message)));
+        }
+        let (receiver, sender) = (mailbox.receiver(), mailbox.sender());
+        // The i-th descriptor lands on the i-th number that is free beside the receiver.
+        let moves: Vec<FdMove> = gifts
+            .iter()
+            .zip((0..).filter(|number| *number != receiver))
+            .map(|(gift, source)| FdMove { source, target: gift.target })
+            .collect();
+        let mut steps = FdPlan::new(&moves).steps().to_vec();
+        // Received without close-on-exec.
+        steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
+        if !gifts.is_empty() {
+            let fds: Vec<BorrowedFd<'_>> = gifts.iter().map(|gift| gift.source).collect();
+            mailbox.send(&fds).map_err(|error| match error {
+                Errno::BADF => LaunchError::Child(Step::FdMap, libc::EBADF),
+                error => LaunchError::Path(error.into()),
+            })?;
+        }
+        let table = Table::Shared { receiver, sender, count: gifts.len() };
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
+        let start = Start { prepared, steps: &steps, controlling_terminal };
+        let result = self.clone(SpawnPath::SharedFiles, flags, table, &start);
+        if !gifts.is_empty()
+            && let Some(mailbox) = &self.mailbox
+        {
+            mailbox.drain();
+        }
+        result
+    }
+
+    fn clone(
+        &mut self,
+        path: SpawnPath,
+        flags: c_int,
+        table: Table,
+        start: &Start<'_>,
+    ) -> Result<Launched, LaunchError> {
+        let prepared = start.prepared;
+        let limits: Vec<(c_int, libc::rlimit64)> =
+            prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
+        let cpus = prepared.cpus.as_deref().map(affinity_mask);
+        let score = prepared.oom_score_adj.map(|score| score.to_string());
+        let report: &Report = self.report.as_ref();
+        report.clear();
+        let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
+        let job = Job {
+            prepared,
+            limits: &limits,
+            cpus: cpus.as_deref(),
+            oom_score_adj: score.as_deref().map(str::as_bytes),
+            steps: start.steps,
+            table,
+            controlling_terminal: start.controlling_terminal,
+            mask: if prepared.inherit_signals { old_mask } else { 0 },
+            parent: std::process::id(),
+            report,
+        };
+        let cloned = clone(flags, self.stack.top(), &job);
+        raw::set_mask(old_mask).map_err(os_error)?;
+        let (pid, pidfd) = cloned.map_err(os_error)?;
+        let pidfd = above_stdio(pidfd);
+        let failure = report.read();
+        let Some(failure) = failure else { return Ok(Launched { pid, pidfd, path }) };
+        wait::reap_failed(pid, pidfd.as_ref());
+        Err(match failure {
+            Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
+            Failure::At(step, errno) => LaunchError::Child(step, errno),
+        })
+    }
+}
+
+/// What differs from child to child.
+struct Start<'a> {
+    prepared: &'a Prepared,
+    steps: &'a [FdStep],
+    controlling_terminal: bool,
+}
+
+fn os_error(errno: i32) -> LaunchError {
+    LaunchError::Clone(io::Error::from_raw_os_error(errno))
+}
+
+/// A pidfd on 0, 1 or 2, where those were closed, would be taken for a standard stream.
+fn above_stdio(pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
+    let pidfd = pidfd?;
+    if pidfd.as_raw_fd() > 2 {
+        return Some(pidfd);
+    }
+    Some(fcntl_dupfd_cloexec(&pidfd, 3).unwrap_or(pidfd))
+}
+
+/// The entry of a child, on its own stack.
+extern "C" fn enter(job: *mut c_void) -> c_int {
+    // SAFETY: `clone` below passes a pointer to a `Job` that it borrows until the child has exec'd
+    // or ended; in a child with copied memory it leads to the copy.
+    let job: &Job<'_> = unsafe { &*job.cast::<Job<'_>>() };
+    child::run(job)
+}
+
+/// Clones; returns in the parent once the child has exec'd or ended.
+fn clone(flags: c_int, stack: *mut c_void, job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
+    // An old kernel ignores CLONE_PIDFD, and leaves this as it is.
+    let mut pidfd: c_int = -1;
+    let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
+    // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
+    // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
+    // signals are blocked, so that no handler runs in the child.
+    let pid = unsafe {
+        libc::clone(
+            enter,
+            stack,
+            flags | libc::CLONE_PIDFD | libc::SIGCHLD,
+            argument,
+            &raw mut pidfd,
+        )
+    };
+    let Ok(pid) = u32::try_from(pid) else { return Err(raw::last_errno()) };
+    if pidfd < 0 {
+        return Ok((pid, None));
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok((pid, Some(pidfd)))
+}
+
+fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, libc::rlimit64) {
+    let number = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    let limit = libc::rlimit64 {
+        rlim_cur: limit.soft.unwrap_or(libc::RLIM64_INFINITY),
+        rlim_max: limit.hard.unwrap_or(libc::RLIM64_INFINITY),
+    };
+    (c_int::try_from(number).unwrap_or(c_int::MAX), limit)
+}
+
+/// One bit a processor, in words as the kernel takes them.
+fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
+    let bits = usize::BITS as usize;
+    let highest = cpus.iter().max().copied().unwrap_or(0).min(1 << 16);
+    let mut mask = vec![0_usize; highest / bits + 1];
+    for &cpu in cpus.iter().filter(|cpu| **cpu <= highest) {
+        mask[cpu / bits] |= 1 << (cpu % bits);
+    }
+    mask
+}

@@ -1,0 +1,71 @@
+//! Memory that a child runs on, or shares with its parent on every path.
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use std::ffi::c_void;
+use std::io;
+use std::ptr;
+
+/// Usable bytes of a child's stack. A signal frame with every register set is 3,400 bytes on
+/// today's machines (`AT_MINSIGSTKSZ`), and the child's own frames below 4 KiB in a debug build.
+const STACK_BYTES: usize = 64 << 10;
+
+/// The largest page of the supported systems; as large as the guard below the stack.
+const GUARD_BYTES: usize = 64 << 10;
+
+/// Values made of nothing but atomics, for which all zeros is valid.
+///
+/// # Safety
+///
+/// Both must hold: other processes write to them, and they begin as zeros.
+pub(super) unsafe trait AllAtomic {}
+
+/// Memory of our own, unmapped when dropped.
+pub(super) struct Mapping {
+    start: *mut c_void,
+    bytes: usize,
+}
+
+impl Mapping {
+    /// A stack with a guard below it.
+    pub(super) fn stack() -> io::Result<Self> {
+        let bytes = STACK_BYTES + GUARD_BYTES;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
+        let mapping = Self::anonymous(bytes, flags)?;
+        // SAFETY: the range is the lower part of the mapping made above, which nobody uses yet.
+        unsafe { rustix::mm::mprotect(mapping.start, GUARD_BYTES, MprotectFlags::empty())? };
+        Ok(mapping)
+    }
+
+    /// A page that a child with copied memory shares.
+    pub(super) fn shared_page() -> io::Result<Self> {
+        Self::anonymous(4096, MapFlags::SHARED)
+    }
+
+    fn anonymous(bytes: usize, flags: MapFlags) -> io::Result<Self> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: without an address and MAP_FIXED no existing mapping is touched.
+        let start = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, access, flags)? };
+        Ok(Self { start, bytes })
+    }
+
+    /// The end: stacks grow downwards.
+    pub(super) fn top(&self) -> *mut c_void {
+        self.start.wrapping_byte_add(self.bytes)
+    }
+
+    /// The beginning of the page as a value that parent and child share.
+    pub(super) fn as_ref<T: AllAtomic>(&self) -> &T {
+        const { assert!(size_of::<T>() <= 4096 && align_of::<T>() <= 4096) };
+        // SAFETY: a mapping is page-aligned, at least a page large, zero-filled at first (a valid
+        // `T`, by the trait), and lives as long as `self`; a `T` is all atomics.
+        unsafe { &*self.start.cast::<T>() }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: start and length of a mapping that `anonymous` made; children have left it.
+        let unmapped = unsafe { rustix::mm::munmap(self.start, self.bytes) };
+        debug_assert!(unmapped.is_ok(), "the mapping is ours");
+    }
+}

@@ -1,0 +1,49 @@
+//! All unsafe code of this crate: system calls that `rustix` has no safe form of.
+//!
+//! # Audit
+//!
+//! | where | obligation | who meets it | test |
+//! |---|---|---|---|
+//! | `raw`, every function | pointers lead to what the call reads or writes, for its length | the parameter types: references, slices, locals; `CStringArray` for exec and chdir | every spawning test |
+//! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that somebody owns is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`: the parent's table is the same after every spawn |
+//! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_paths`, stop storm |
+//! | `launch::clone` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | every spawning test, with threads in `stress` |
+//! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone` borrows it for the call | every spawning test |
+//! | `launch::clone`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `leaks` |
+//! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
+//! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
+//! | `probe` | as for `launch::clone`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
+//! | `pre_exec` | what the caller's closure does between fork and exec | the caller: the function is unsafe | `spawn_paths` |
+//! | `signal` | no pointer but null is passed | the calls | `signals` |
+//! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
+//!
+//! What the child may do between clone and exec stands in [`child`].
+
+#![expect(unsafe_code, reason = "clone, and system calls without a safe wrapper")]
+
+mod child;
+mod close;
+mod dumpable;
+mod launch;
+mod mailbox;
+mod mapping;
+mod pre_exec;
+mod probe;
+mod raw;
+mod signal;
+mod termios;
+mod users;
+mod wait;
+
+pub(crate) use launch::{Gift, LaunchError, Launched, launch, reserve};
+pub(crate) use probe::best_path;
+pub(crate) use signal::{group_survives_leader, send, send_to_group, send_to_group_number};
+pub(crate) use termios::{eof_char, set_termios, termios};
+pub(crate) use users::{Credentials, credentials};
+pub(crate) use wait::{Child, Waited, has_ended, own_peak_kib, try_reap};
+
+/// The lowest number that no descriptor can have: the soft limit.
+pub(crate) fn open_files_limit() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
+}

@@ -1,0 +1,294 @@
+//! The system calls of the child, one function each.
+//!
+//! Everything here may run between clone and exec in a process that shares memory with its parent:
+//! no function allocates, locks, panics or drops an owner. They go through `syscall(2)`, not through
+//! the C library's wrappers, which keep state (the thread list for `setuid`, cancellation). A failed
+//! call leaves its number in the calling thread's `errno`, which the parent does not look at.
+
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
+use std::io;
+use std::ptr;
+
+/// Nothing, or the error number.
+pub(super) type Call<T = ()> = Result<T, i32>;
+
+fn check(result: c_long) -> Call<c_long> {
+    if result < 0 { Err(last_errno()) } else { Ok(result) }
+}
+
+/// What the last failed call left behind.
+pub(super) fn last_errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// `close_range(2)`: closes, or marks, all descriptors from `first` to `last`.
+pub(super) fn close_range(first: u32, last: u32, flags: c_uint) -> Call {
+    // SAFETY: no pointer is passed. What is closed is nobody's: the child's own table (sys::child).
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
+}
+
+/// `close(2)`.
+pub(super) fn close(fd: c_int) -> Call {
+    // SAFETY: no pointer is passed; as for `close_range`.
+    check(unsafe { libc::syscall(libc::SYS_close, fd) }).map(drop)
+}
+
+/// `dup3(2)`; `from` and `to` differ.
+pub(super) fn dup(from: c_int, to: c_int, cloexec: bool) -> Call {
+    let flags = if cloexec { libc::O_CLOEXEC } else { 0 };
+    // SAFETY: no pointer is passed. `to` is a number of the fd plan, in the child's own table.
+    check(unsafe { libc::syscall(libc::SYS_dup3, from, to, flags) }).map(drop)
+}
+
+/// Whether the number is open.
+pub(super) fn is_open(fd: c_int) -> bool {
+    // SAFETY: F_GETFD takes no third argument.
+    check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) }).is_ok()
+}
+
+/// Copies some open descriptor to the lowest free number from `from` up; 0 is open or nothing is.
+pub(super) fn lowest_from(from: c_int) -> Call<c_int> {
+    for fd in 0..from {
+        if is_open(fd) {
+            // SAFETY: F_DUPFD takes a number.
+            let copy = check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_DUPFD, from) })?;
+            return c_int::try_from(copy).map_err(|_| libc::EBADF);
+        }
+    }
+    Err(libc::EBADF)
+}
+
+/// Clears or sets close-on-exec.
+pub(super) fn set_cloexec(fd: c_int, cloexec: bool) -> Call {
+    let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: F_SETFD takes a number.
+    check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, flags) }).map(drop)
+}
+
+/// `setsid(2)`.
+pub(super) fn setsid() -> Call {
+    // SAFETY: no argument.
+    check(unsafe { libc::syscall(libc::SYS_setsid) }).map(drop)
+}
+
+/// `setpgid(2)` for the caller.
+pub(super) fn setpgid(group: c_int) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::syscall(libc::SYS_setpgid, 0, group) }).map(drop)
+}
+
+/// Makes the terminal on `fd` the controlling one of the caller's session.
+pub(super) fn set_controlling_terminal(fd: c_int) -> Call {
+    // SAFETY: TIOCSCTTY takes a number: 0 does not steal it from another session.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, fd, libc::TIOCSCTTY, 0) }).map(drop)
+}
+
+/// `prlimit(2)` for the caller.
+pub(super) fn set_limit(resource: c_int, limit: &libc::rlimit64) -> Call {
+    let none = ptr::null_mut::<libc::rlimit64>();
+    // SAFETY: `limit` is a reference for the length of the call; the old value is not asked for.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, ptr::from_ref(limit), none) })
+        .map(drop)
+}
+
+/// `umask(2)`, which does not fail.
+pub(super) fn umask(mask: u32) {
+    // SAFETY: no pointer is passed; the child has its own umask (no CLONE_FS).
+    let _previous = unsafe { libc::syscall(libc::SYS_umask, mask) };
+}
+
+/// `setpriority(2)` for the caller.
+pub(super) fn set_nice(nice: c_int) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
+/// `sched_setaffinity(2)` for the caller; one bit a processor.
+pub(super) fn set_affinity(mask: &[usize]) -> Call {
+    let len = size_of_val(mask);
+    // SAFETY: pointer and length are those of one slice, for the length of the call.
+    check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, len, mask.as_ptr()) }).map(drop)
+}
+
+/// Opens a file for writing.
+pub(super) fn open_for_writing(path: &CStr) -> Call<c_int> {
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: `path` ends in NUL and lives for the length of the call.
+    let fd =
+        check(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+    c_int::try_from(fd).map_err(|_| libc::EBADF)
+}
+
+/// `write(2)`.
+pub(super) fn write(fd: c_int, bytes: &[u8]) -> Call<usize> {
+    // SAFETY: pointer and length are those of one slice, for the length of the call.
+    let n = check(unsafe { libc::syscall(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) })?;
+    usize::try_from(n).map_err(|_| libc::EIO)
+}
+
+/// `chdir(2)`; `path` is one of the ready-made strings of `Prepared`.
+pub(super) fn chdir(path: *const c_char) -> Call {
+    // SAFETY: the pointers of a `CStringArray` lead to NUL-terminated strings that live as long as
+    // `Prepared`, which the parent keeps for the length of the clone.
+    check(unsafe { libc::syscall(libc::SYS_chdir, path) }).map(drop)
+}
+
+/// `setgroups(2)`.
+pub(super) fn setgroups(groups: &[u32]) -> Call {
+    // SAFETY: pointer and length are those of one slice, for the length of the call.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+}
+
+/// `setresgid(2)` to one id.
+pub(super) fn setgid(gid: u32) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+}
+
+/// `setresuid(2)` to one id.
+pub(super) fn setuid(uid: u32) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+}
+
+/// `prctl(PR_SET_PDEATHSIG)`.
+pub(super) fn set_parent_death_signal(signal: c_int) -> Call {
+    // SAFETY: this option takes a number.
+    check(unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
+        .map(drop)
+}
+
+/// `getppid(2)`.
+pub(super) fn parent() -> c_long {
+    // SAFETY: no argument.
+    unsafe { libc::syscall(libc::SYS_getppid) }
+}
+
+/// `getpid(2)`.
+pub(super) fn pid() -> c_long {
+    // SAFETY: no argument.
+    unsafe { libc::syscall(libc::SYS_getpid) }
+}
+
+/// Sends a signal to the caller itself.
+pub(super) fn raise(signal: c_int) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::syscall(libc::SYS_kill, pid(), signal) }).map(drop)
+}
+
+/// The size of the kernel's signal set, in bytes.
+const SIGSET_BYTES: usize = 8;
+
+/// The kernel's `struct sigaction` of every architecture fits, and all zeros is the default action.
+type KernelSigaction = [usize; 8];
+
+/// Sets a disposition to the default.
+pub(super) fn set_default(signal: c_int) -> Call {
+    const DEFAULT: KernelSigaction = [0; 8];
+    let old = ptr::null_mut::<KernelSigaction>();
+    // SAFETY: the new action is a constant that is large enough; the old one is not asked for.
+    check(unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), old, SIGSET_BYTES)
+    })
+    .map(drop)
+}
+
+/// Whether a handler is installed: neither the default nor ignored.
+pub(super) fn is_caught(signal: c_int) -> bool {
+    disposition(signal).is_some_and(|handler| handler > libc::SIG_IGN)
+}
+
+/// Whether the signal is ignored.
+pub(super) fn is_ignored(signal: c_int) -> bool {
+    disposition(signal) == Some(libc::SIG_IGN)
+}
+
+/// The address of the handler, or one of the numbers that stand for the others.
+fn disposition(signal: c_int) -> Option<usize> {
+    let new = ptr::null::<KernelSigaction>();
+    let mut old: KernelSigaction = [0; 8];
+    // SAFETY: the old action is written to a local that is large enough; none is set.
+    let result = check(unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, signal, new, old.as_mut_ptr(), SIGSET_BYTES)
+    });
+    result.ok().map(|_| old[0])
+}
+
+extern "C" fn nothing(_: c_int) {}
+
+/// Installs a handler that does nothing.
+///
+/// By the C library's call: the kernel needs the library's return trampoline on some architectures.
+pub(super) fn set_no_op(signal: c_int) {
+    let handler: extern "C" fn(c_int) = nothing;
+    // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    // SAFETY: `action` is initialised, and its handler touches nothing. The call is
+    // async-signal-safe (POSIX.1-2024, 2.4.3).
+    let _result = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+}
+
+/// Sets the signal mask and returns the one before; one bit a signal, bit 0 for signal 1.
+pub(super) fn set_mask(mask: u64) -> Call<u64> {
+    let mut old = 0_u64;
+    // SAFETY: both pointers lead to locals of the size that is passed.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut old,
+            SIGSET_BYTES,
+        )
+    })?;
+    Ok(old)
+}
+
+/// `execve(2)`: returns only to say why it failed.
+pub(super) fn execve(
+    path: *const c_char,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) -> i32 {
+    // SAFETY: all three come from `CStringArray`s of `Prepared`, which the parent keeps for the
+    // length of the clone: NUL-terminated strings, null-terminated arrays.
+    let _only_on_failure = unsafe { libc::syscall(libc::SYS_execve, path, argv, envp) };
+    last_errno()
+}
+
+/// Ends the calling process without running anything of it.
+pub(super) fn exit(code: c_int) -> ! {
+    loop {
+        // SAFETY: no pointer is passed, and the call does not return.
+        let _never = unsafe { libc::syscall(libc::SYS_exit_group, code) };
+    }
+}
+
+/// Receives `count` descriptors on the lowest free numbers, without close-on-exec.
+pub(super) fn receive_fds(socket: c_int, count: usize) -> Call {
+    const HEADER: usize = size_of::<libc::cmsghdr>();
+    let mut byte = 0_u8;
+    let mut control = [0_u64; super::mailbox::CONTROL_WORDS];
+    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: all zeros is a valid `msghdr`: no name, no parts, no control buffer.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    #[expect(clippy::useless_conversion, reason = "a smaller type with some C libraries")]
+    {
+        message.msg_controllen = size_of_val(&control).try_into().map_err(|_| libc::EMSGSIZE)?;
+    }
+    // SAFETY: the message's parts and control buffer are locals that outlive the call.
+    let received = check(unsafe {
+        libc::syscall(libc::SYS_recvmsg, socket, &raw mut message, libc::MSG_DONTWAIT)
+    })?;
+    // The first word of the control buffer is `cmsg_len`: fewer descriptors than were sent means
+    // that the limit leaves no free numbers.
+    let complete = usize::try_from(control[0]).is_ok_and(|len| len == HEADER + 4 * count);
+    if received != 1 || message.msg_flags & libc::MSG_CTRUNC != 0 || !complete {
+        return Err(libc::EMFILE);
+    }
+    Ok(())
+}

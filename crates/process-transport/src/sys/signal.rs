@@ -1,0 +1,64 @@
+//! Sending signals, by pidfd and so never to a reused process id.
+
+use super::raw;
+use super::wait::Child;
+use procession_core::Signal;
+use std::ffi::{c_int, c_long, c_uint};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr;
+use std::sync::OnceLock;
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+const PROCESS_GROUP: c_uint = 1 << 2;
+
+/// Sends a signal to a child that is not reaped yet; the error is an error number.
+pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
+    match child {
+        Child::Fd(fd) => by_pidfd(fd, signal, 0),
+        // Not reaped, so the number is still the child's.
+        Child::Pid(pid) => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
+    }
+}
+
+/// Sends a signal to the process group that the child leads, or led.
+///
+/// `EINVAL` from a kernel before 6.9 with a valid signal: it has no such flag.
+pub(crate) fn send_to_group(leader: BorrowedFd<'_>, signal: Signal) -> Result<(), i32> {
+    by_pidfd(leader, signal, PROCESS_GROUP)
+}
+
+/// Sends a signal to a process group by its number, as long as its leader is not reaped.
+pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32> {
+    let group = c_int::try_from(group).map_err(|_| libc::ESRCH)?;
+    // Group 1 would be -1: everybody; 0 our own group.
+    if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
+}
+
+/// Whether a group can be signalled after its leader was reaped: since Linux 6.9.
+pub(crate) fn group_survives_leader() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let pid = rustix::process::getpid();
+        let own = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        // The flag is looked at before the signal: an unknown flag is EINVAL, while signal 0 to the
+        // group of a process that leads none is ESRCH, or nothing.
+        own.is_ok_and(|own| {
+            by_pidfd(own.as_fd(), Signal::from_raw(0), PROCESS_GROUP) != Err(libc::EINVAL)
+        })
+    })
+}
+
+fn by_pidfd(fd: BorrowedFd<'_>, signal: Signal, flags: c_uint) -> Result<(), i32> {
+    let none = ptr::null::<libc::siginfo_t>();
+    // SAFETY: the kernel accepts a null siginfo and makes one itself.
+    let result: c_long = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal.as_raw(), none, flags)
+    };
+    if result == 0 { Ok(()) } else { Err(raw::last_errno()) }
+}
+
+fn kill(pid: c_int, signal: Signal) -> Result<(), i32> {
+    // SAFETY: no pointer is passed.
+    let result = unsafe { libc::kill(pid, signal.as_raw()) };
+    if result == 0 { Ok(()) } else { Err(raw::last_errno()) }
+}

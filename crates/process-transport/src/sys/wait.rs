@@ -1,0 +1,101 @@
+//! Reaping one child, with what it used.
+
+use super::raw;
+use procession_protocol::ResourceUsage;
+use std::ffi::{c_int, c_long};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// What a wait said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Waited {
+    /// The child runs on, or is stopped.
+    Running,
+    /// It is reaped; the status as of `waitpid(2)`.
+    Reaped(i32, ResourceUsage),
+    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
+    Lost,
+}
+
+/// Which child: by pidfd, which cannot name another process, else by number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Child<'a> {
+    Fd(BorrowedFd<'a>),
+    Pid(u32),
+}
+
+/// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
+pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Waited> {
+    wait(child, libc::WEXITED | libc::WNOHANG, parent_peak_kib)
+}
+
+/// Whether the child has ended and waits to be reaped; it stays as it is.
+pub(crate) fn has_ended(child: Child<'_>) -> bool {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    matches!(wait(child, flags, i64::MAX), Ok(Waited::Reaped(..)))
+}
+
+/// Reaps a child that has failed before its exec and is about to end.
+pub(super) fn reap_failed(pid: u32, pidfd: Option<&OwnedFd>) {
+    use std::os::fd::AsFd;
+    let child = pidfd.map_or(Child::Pid(pid), |fd| Child::Fd(fd.as_fd()));
+    // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
+    wait(child, libc::WEXITED, i64::MAX).ok();
+}
+
+/// The highest resident set of this process so far, in KiB.
+pub(crate) fn own_peak_kib() -> i64 {
+    // SAFETY: all zeros is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a local.
+    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    if result == 0 { usage.ru_maxrss } else { 0 }
+}
+
+fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+    let (kind, id) = match child {
+        Child::Fd(fd) => (libc::P_PIDFD, fd.as_raw_fd().cast_unsigned()),
+        Child::Pid(pid) => (libc::P_PID, pid),
+    };
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: all zeros is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers lead to locals of the types that waitid(2) names.
+        let result: c_long = unsafe {
+            libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, &raw mut usage)
+        };
+        if result == 0 {
+            break;
+        }
+        match raw::last_errno() {
+            libc::EINTR => {}
+            libc::ECHILD => return Ok(Waited::Lost),
+            errno => return Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+    // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
+    let status = unsafe { info.si_status() };
+    let status = match info.si_code {
+        libc::CLD_EXITED => status << 8,
+        libc::CLD_KILLED => status,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => return Ok(Waited::Running),
+    };
+    Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+}
+
+fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {
+    // The peak of a process begins with that of the memory it had before its exec: the parent's.
+    let peak = (usage.ru_maxrss > parent_peak_kib)
+        .then(|| u64::try_from(usage.ru_maxrss).ok()?.checked_mul(1024))
+        .flatten();
+    ResourceUsage::new(duration(usage.ru_utime), duration(usage.ru_stime), peak)
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_micros(micros)
+}

@@ -1,0 +1,81 @@
+//! Opening a pseudo-terminal for a child, with everything set before the program runs.
+
+use crate::command::{Command, Pty};
+use crate::ends::above_stdio;
+use crate::error::{SpawnError, Step};
+use crate::sys::{self, Credentials};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Both sides; the slave is kept by the parent until the child is reaped.
+///
+/// Closed at once, a child that redirects its own 0 to 2 would leave the terminal without an opener:
+/// the master would report its end while the child lives, and closing it then hangs the child up.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    /// Non-blocking: the parent's end.
+    pub(crate) master: OwnedFd,
+    pub(crate) slave: OwnedFd,
+}
+
+/// Opens the terminal that the command asks for, if it does.
+pub(crate) fn open(command: &Command, uid: Option<u32>) -> Result<Option<Terminal>, SpawnError> {
+    let Some(pty) = &command.pty else { return Ok(None) };
+    let failed = |error| SpawnError::new(Step::Pty, &command.program, error);
+    let terminal = pair(pty).map_err(failed)?;
+    set_up(pty, &terminal, uid).map_err(failed)?;
+    Ok(Some(terminal))
+}
+
+fn pair(pty: &Pty) -> io::Result<Terminal> {
+    if let Some((master, slave)) = &pty.pair {
+        return Ok(Terminal {
+            master: fcntl_dupfd_cloexec(master, 3)?,
+            slave: fcntl_dupfd_cloexec(slave, 3)?,
+        });
+    }
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = above_stdio(openpt(flags)?)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let slave = above_stdio(open_slave(&master, flags)?)?;
+    Ok(Terminal { master, slave })
+}
+
+/// By the master where the kernel can (Linux 4.13), which needs no /dev/pts in this mount namespace.
+fn open_slave(master: &OwnedFd, flags: OpenptFlags) -> io::Result<OwnedFd> {
+    match ioctl_tiocgptpeer(master, flags) {
+        Ok(slave) => Ok(slave),
+        Err(_) => {
+            let name = rustix::pty::ptsname(master, Vec::new())?;
+            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+            Ok(rustix::fs::open(name, flags, rustix::fs::Mode::empty())?)
+        }
+    }
+}
+
+fn set_up(pty: &Pty, terminal: &Terminal, uid: Option<u32>) -> io::Result<()> {
+    let flags = fcntl_getfl(&terminal.master)?;
+    fcntl_setfl(&terminal.master, flags | OFlags::NONBLOCK)?;
+    if let Some(size) = pty.size {
+        let size = Winsize {
+            ws_row: size.rows,
+            ws_col: size.columns,
+            ws_xpixel: size.pixel_width,
+            ws_ypixel: size.pixel_height,
+        };
+        tcsetwinsize(&terminal.slave, size)?;
+    }
+    if let Some(termios) = &pty.termios {
+        sys::set_termios(terminal.slave.as_fd(), termios)?;
+    }
+    if let Some(uid) = uid {
+        let group = Credentials::group_of_terminals().map(Gid::from_raw);
+        fchown(&terminal.slave, Some(Uid::from_raw(uid)), group)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! Area SE: a child that cannot be started is an error of `spawn_process`, at once, with the step
+//! and the system's own number, and nothing is called back or left behind.
+
+mod util;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use procession_process_transport::{Fd, SpawnError, Step};
+use tempfile::TempDir;
+
+use crate::util::{Driver, Event, WATCHDOG, behaviour, command, isolated, root_or_skip, sh, skip};
+
+/// Asserts the step and the number of an error.
+#[track_caller]
+fn assert_error(error: &SpawnError, step: Step, raw: i32) {
+    assert_eq!((error.step(), error.raw_os_error()), (step, Some(raw)), "{error}: {error:?}");
+}
+
+/// Makes a file with these contents and this mode.
+fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
+    let path = dir.path().join(name);
+    fs::write(&path, contents).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
+    path
+}
+
+/// A directory for one test.
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Case SE-01.
+#[test]
+fn a_program_that_does_not_exist_is_an_error_and_calls_nothing_back() {
+    behaviour("a_program_that_does_not_exist_is_an_error_and_calls_nothing_back", |driver| {
+        let error = driver.fails(command("/no/such/prog"));
+        assert_error(&error, Step::Exec, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}
+
+/// Case SE-02.
+#[test]
+fn a_bare_name_that_no_path_has_is_an_error() {
+    behaviour("a_bare_name_that_no_path_has_is_an_error", |driver| {
+        let bare = command("program-that-had-better-not-exist").env("PATH", "/usr/bin:/bin");
+        let error = driver.fails(bare);
+        assert_error(&error, Step::Exec, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.subject(), "program-that-had-better-not-exist", "the name as given");
+    });
+}
+
+/// Case SE-03.
+#[test]
+fn a_directory_cannot_be_executed() {
+    behaviour("a_directory_cannot_be_executed", |driver| {
+        let error = driver.fails(command("/tmp"));
+        assert_error(&error, Step::Exec, libc::EACCES);
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    });
+}
+
+/// Case SE-04.
+#[test]
+fn a_file_without_execute_permission_is_refused_even_for_root() {
+    behaviour("a_file_without_execute_permission_is_refused_even_for_root", |driver| {
+        if !root_or_skip("SE-04") {
+            return;
+        }
+        let dir = directory();
+        let script = file(&dir, "script", b"#!/bin/sh\n", 0o644);
+        let binary = file(&dir, "binary", &fs::read("/bin/true").unwrap(), 0o644);
+        for program in [script, binary] {
+            let error = driver.fails(command(program));
+            assert_error(&error, Step::Exec, libc::EACCES);
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        }
+    });
+}
+
+/// Case SE-05.
+#[test]
+fn the_number_of_the_failed_exec_arrives_unchanged() {
+    behaviour("the_number_of_the_failed_exec_arrives_unchanged", |driver| {
+        let dir = directory();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        symlink(&b, &a).unwrap();
+        symlink(&a, &b).unwrap();
+        let error = driver.fails(command("/etc/passwd/foo"));
+        assert_error(&error, Step::Exec, libc::ENOTDIR);
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+        assert_error(&driver.fails(command(a)), Step::Exec, libc::ELOOP);
+        let error = driver.fails(command(format!("/{}", "a".repeat(300))));
+        assert_error(&error, Step::Exec, libc::ENAMETOOLONG);
+        assert_eq!(error.kind(), ErrorKind::InvalidFilename);
+    });
+}
+
+/// Case SE-06.
+#[test]
+fn a_file_of_no_known_format_is_not_handed_to_a_shell() {
+    behaviour("a_file_of_no_known_format_is_not_handed_to_a_shell", |driver| {
+        let dir = directory();
+        let elf = [b"\x7fELF".as_slice(), &[0; 200]].concat();
+        for (name, contents) in [("plain", b"exit 3".as_slice()), ("empty", b""), ("elf", &elf)] {
+            let program = file(&dir, name, contents, 0o755);
+            assert_error(&driver.fails(command(program)), Step::Exec, libc::ENOEXEC);
+        }
+    });
+}
+
+/// Case SE-07.
+#[test]
+fn a_script_whose_interpreter_is_missing_is_not_found() {
+    behaviour("a_script_whose_interpreter_is_missing_is_not_found", |driver| {
+        let dir = directory();
+        let script = file(&dir, "script", b"#!/no/such/interp\n", 0o755);
+        let error = driver.fails(command(&script));
+        assert_error(&error, Step::Exec, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(script.exists());
+    });
+}
+
+/// Case SE-08.
+#[test]
+fn a_program_that_is_open_for_writing_is_busy() {
+    behaviour("a_program_that_is_open_for_writing_is_busy", |driver| {
+        let dir = directory();
+        let binary = file(&dir, "binary", &fs::read("/bin/true").unwrap(), 0o755);
+        let script = file(&dir, "script", b"#!/bin/sh\n", 0o755);
+        for program in [binary, script] {
+            let writer = OpenOptions::new().append(true).open(&program).unwrap();
+            let error = driver.fails(command(&program));
+            if program.ends_with("script") && error.raw_os_error() != Some(libc::ETXTBSY) {
+                skip("SE-08, the script", "this kernel does not find an open script busy");
+            } else {
+                assert_error(&error, Step::Exec, libc::ETXTBSY);
+                assert_eq!(error.kind(), ErrorKind::ExecutableFileBusy);
+            }
+            drop(writer);
+            let record = driver.run(command(&program));
+            assert_eq!(record.code(), 0);
+        }
+    });
+}
+
+/// Case SE-09.
+#[test]
+fn arguments_and_variables_that_are_too_long_are_an_error() {
+    behaviour("arguments_and_variables_that_are_too_long_are_an_error", |driver| {
+        let true_with = |length| command("/bin/true").arg("x".repeat(length));
+        let too_long = |error: SpawnError| {
+            assert_error(&error, Step::Exec, libc::E2BIG);
+            assert_eq!(error.kind(), ErrorKind::ArgumentListTooLong);
+        };
+        too_long(driver.fails(true_with(131_072)));
+        assert_eq!(driver.run(true_with(131_071)).code(), 0);
+        too_long(driver.fails(command("/bin/true").env("A", "x".repeat(200_000))));
+        let many = std::iter::repeat_n("x".repeat(100_000), 100);
+        too_long(driver.fails(command("/bin/true").args(many)));
+    });
+}
+
+/// Case SE-10.
+#[test]
+fn a_working_directory_that_cannot_be_entered_is_an_error() {
+    behaviour("a_working_directory_that_cannot_be_entered_is_an_error", |driver| {
+        let error = driver.fails(command("/bin/true").current_dir("/no/such"));
+        assert_error(&error, Step::Chdir, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let error = driver.fails(command("/bin/true").current_dir("/etc/passwd"));
+        assert_error(&error, Step::Chdir, libc::ENOTDIR);
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    });
+}
+
+/// Case SE-11.
+#[test]
+fn the_error_names_the_directory_or_the_program_whichever_is_missing() {
+    behaviour("the_error_names_the_directory_or_the_program_whichever_is_missing", |driver| {
+        let error = driver.fails(command("/no/such/prog").current_dir("/no/such/dir"));
+        assert_error(&error, Step::Chdir, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.subject(), "/no/such/dir");
+        let text = error.to_string();
+        assert!(text.contains("/no/such/dir") && !text.contains("/no/such/prog"), "{text}");
+
+        let error = driver.fails(command("/no/such/prog").current_dir("/"));
+        assert_error(&error, Step::Exec, libc::ENOENT);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.subject(), "/no/such/prog");
+        assert!(error.to_string().contains("/no/such/prog"), "{error}");
+    });
+}
+
+/// Case SE-12.
+#[test]
+fn failed_spawns_do_not_swallow_the_exit_of_another_child() {
+    behaviour("failed_spawns_do_not_swallow_the_exit_of_another_child", |driver| {
+        let child = driver.spawn(sh("exit 1"));
+        for _ in 0..100 {
+            let failed = driver.try_spawn_with(command("/no/such/prog"), |_, _| ());
+            let error = failed.err().expect("it does not exist");
+            assert_error(&error, Step::Exec, libc::ENOENT);
+        }
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.code(), 1);
+    });
+}
+
+/// Case SE-14.
+#[test]
+fn a_clone_that_the_process_limit_refuses_leaves_the_callers_descriptors_alone() {
+    isolated("a_clone_that_the_process_limit_refuses_leaves_the_callers_descriptors_alone", || {
+        if !root_or_skip("SE-14") {
+            return;
+        }
+        let mut driver = Driver::new();
+        let own = Arc::new(File::open("/dev/null").unwrap());
+        driver.rebase();
+        let nobody = rustix::process::Uid::from_raw(65534);
+        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        rustix::process::setrlimit(rustix::process::Resource::Nproc, none).unwrap();
+
+        let fds = [(0, Fd::to_child()), (1, Fd::inherit(own.clone())), (2, Fd::from_child())];
+        let error = driver.fails(command("/bin/true").child_fds(fds));
+        assert_error(&error, Step::Clone, libc::EAGAIN);
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert!(own.metadata().is_ok(), "the caller's descriptor is open");
+
+        let handle = driver.handle();
+        let done = std::rc::Rc::new(std::cell::Cell::new(false));
+        let set = done.clone();
+        handle.call_soon(move |_| set.set(true));
+        driver.until("the reactor goes on", WATCHDOG, || done.get());
+        driver.finish();
+    });
+}
+
+/// A script that prints `text`, in a directory of its own below `dir`.
+fn prints(dir: &TempDir, place: &str, text: &str, mode: u32) -> PathBuf {
+    let place = dir.path().join(place);
+    fs::create_dir(&place).expect("a directory");
+    let path = place.join("prog");
+    fs::write(&path, format!("#!/bin/sh\necho {text}\n")).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
+    place
+}
+
+/// A PATH of these directories.
+fn path_of(places: &[&Path]) -> std::ffi::OsString {
+    std::env::join_paths(places).expect("no colon in a temporary directory")
+}
+
+/// Case SE-15.
+#[test]
+fn a_program_that_may_not_be_executed_is_passed_over_on_path() {
+    behaviour("a_program_that_may_not_be_executed_is_passed_over_on_path", |driver| {
+        let dir = directory();
+        let one = prints(&dir, "one", "one", 0o644);
+        let two = prints(&dir, "two", "two", 0o755);
+        let record = driver.run(command("prog").env("PATH", path_of(&[&one, &two])));
+        assert_eq!((record.text(1).as_str(), record.code()), ("two\n", 0));
+        let error = driver.fails(command("prog").env("PATH", path_of(&[&one])));
+        assert_error(&error, Step::Exec, libc::EACCES);
+        // Where nothing better is found the refusal is reported, wherever it stood.
+        let error = driver.fails(command("prog").env("PATH", path_of(&[&one, dir.path()])));
+        assert_error(&error, Step::Exec, libc::EACCES);
+    });
+}
+
+/// Case SE-16.
+#[test]
+fn an_empty_path_finds_nothing_and_never_means_the_working_directory() {
+    behaviour("an_empty_path_finds_nothing_and_never_means_the_working_directory", |driver| {
+        let dir = directory();
+        file(&dir, "exec_me", b"#!/bin/sh\n", 0o755);
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        let leading = format!(":{}", other.display());
+        let trailing = format!("{}:", other.display());
+        for path in ["", ":", &leading, &trailing] {
+            let exec_me = command("exec_me").env("PATH", path).current_dir(dir.path());
+            let error = driver.fails(exec_me);
+            assert_error(&error, Step::Exec, libc::ENOENT);
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
+    });
+}
+
+/// Case SE-19.
+#[test]
+fn an_empty_program_is_no_command() {
+    behaviour("an_empty_program_is_no_command", |driver| {
+        let error = driver.fails(command(""));
+        assert_error(&error, Step::Validate, libc::EINVAL);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+/// Case SE-20.
+#[test]
+fn failing_and_good_spawns_alternate_without_disturbing_each_other() {
+    behaviour("failing_and_good_spawns_alternate_without_disturbing_each_other", |driver| {
+        for _ in 0..50 {
+            assert_error(&driver.fails(command("/no/such/prog")), Step::Exec, libc::ENOENT);
+            let record = driver.run(command("/bin/true"));
+            assert_eq!(record.code(), 0);
+            assert_eq!(record.count(|event| *event == Event::Made), 1);
+        }
+    });
+}
+
+/// A failed spawn writes nothing to the stderr that the child would have had.
+#[test]
+fn a_failed_spawn_writes_nothing_to_the_childs_stderr() {
+    behaviour("a_failed_spawn_writes_nothing_to_the_childs_stderr", |driver| {
+        let mut log = tempfile::tempfile().unwrap();
+        log.write_all(b"before").unwrap();
+        let log = Arc::new(log);
+        driver.fails(command("/no/such/prog").child_fd(2, Fd::inherit(log.clone())));
+        driver.fails(command("/bin/true").current_dir("/no").child_fd(2, Fd::inherit(log.clone())));
+        assert_eq!(log.metadata().unwrap().len(), 6);
+    });
+}

@@ -1,0 +1,50 @@
+//! A process for one test: the test binary runs itself again with that test alone.
+//!
+//! In there no other thread does anything (the harness's waits for the body), so that it may count
+//! descriptors and change signals, limits, ids, descriptors 0 to 2 and the current directory. A
+//! watchdog (SIGALRM) ends a process that hangs.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command as StdCommand;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::{skip, sys};
+
+/// Set in the process of its own; holds the name of the test.
+const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
+
+/// After this long the process of a test is ended by SIGALRM.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Runs `body` alone in a process of its own, which is this test binary with the test `name`.
+///
+/// What the process printed is shown if it failed. `name` is the function's name.
+pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
+        sys::alarm(WATCHDOG);
+        body();
+        return;
+    }
+    let this = std::env::current_exe().expect("the path of this test binary");
+    let output = StdCommand::new(this)
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, name)
+        .stdin(Stdio::null())
+        .output()
+        .expect("this test binary runs again");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    skip::forward(&stderr);
+    let hung = output.status.signal() == Some(libc::SIGALRM);
+    assert!(
+        output.status.success(),
+        "{name}, alone in its process: {}{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+        output.status,
+        if hung { ": it hung" } else { "" },
+    );
+    assert!(
+        stdout.contains("1 passed"),
+        "`{name}` is not the name of this test, so that nothing ran:\n{stdout}",
+    );
+}

@@ -1,0 +1,42 @@
+//! What every behaviour test of this crate stands on: a recording protocol, a loop that is driven
+//! to a condition, leak checks, and processes of their own for tests that need one.
+//!
+//! A test is one call of [`behaviour`] or [`isolated`]. The first gives it a [`Driver`] and checks
+//! at the end that no descriptor and no child is left.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test crate has all of this file and uses its own part"
+)]
+
+mod drive;
+mod isolate;
+mod leaks;
+mod path;
+mod probe;
+mod recorder;
+mod skip;
+mod standard;
+pub(crate) mod sys;
+
+use std::time::Duration;
+
+pub(crate) use self::drive::{Driver, Spawned, behaviour};
+pub(crate) use self::isolate::isolated;
+pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
+pub(crate) use self::path::{command, forced_path, sh};
+pub(crate) use self::probe::{PROBE, fd_list, probe};
+pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
+pub(crate) use self::skip::{root_or_skip, skip};
+pub(crate) use self::standard::Standard;
+
+/// What the catalogue calls "promptly".
+pub(crate) const PROMPTLY: Duration = Duration::from_millis(300);
+
+/// The catalogue's watchdog: nothing that a test waits for takes this long.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// Milliseconds, short.
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}

@@ -1,0 +1,37 @@
+//! Commands of the tests: every one is made here, so that one variable sends a whole run through
+//! one way of spawning.
+//!
+//! `PROCESSION_TEST_SPAWN_PATH=shared-files|shared-memory|fork cargo test` forces that path.
+
+use std::ffi::OsStr;
+
+use procession_process_transport::Command;
+use procession_protocol::SpawnPath;
+
+/// The variable that forces one way of spawning.
+const VARIABLE: &str = "PROCESSION_TEST_SPAWN_PATH";
+
+/// The path that this run forces, if it forces one.
+pub(crate) fn forced_path() -> Option<SpawnPath> {
+    let value = std::env::var_os(VARIABLE)?;
+    match value.to_str() {
+        Some("shared-files") => Some(SpawnPath::SharedFiles),
+        Some("shared-memory") => Some(SpawnPath::SharedMemory),
+        Some("fork") => Some(SpawnPath::Fork),
+        _ => panic!("{VARIABLE} is shared-files, shared-memory or fork, not {value:?}"),
+    }
+}
+
+/// A command for `program`, with the spawn path of this run.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let command = Command::new(program.as_ref());
+    match forced_path() {
+        Some(path) => command.spawn_path(path),
+        None => command,
+    }
+}
+
+/// `/bin/sh -c script`, with the catalogue's PATH.
+pub(crate) fn sh(script: &str) -> Command {
+    command("/bin/sh").args(["-c", script]).env("PATH", "/usr/bin:/bin")
+}

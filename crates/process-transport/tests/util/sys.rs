@@ -1,0 +1,169 @@
+//! The unsafe corner of the tests: signals, descriptor numbers, variables, the watchdog.
+//!
+//! # Audit
+//!
+//! All of these change or read state of a whole process. They are called by tests that run alone in
+//! a process of their own ([`super::isolated`]), whose other thread, the harness's, only waits.
+//!
+//! * `alarm`, `close`, `dup3`, `sigaction`, `pthread_sigmask`: each is given valid pointers to
+//!   locals, or numbers only.
+//! * `BorrowedFd::borrow_raw`, `OwnedFd::from_raw_fd`: the number is open and, where owned, was
+//!   made here; [`unopened`] is the exception that case FD-20 wants.
+//! * `set_var`: no other thread reads the environment.
+#![expect(unsafe_code, reason = "these calls have no safe form")]
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Ends this process by SIGALRM after `after`, in whole seconds.
+pub(crate) fn alarm(after: Duration) {
+    let seconds = u32::try_from(after.as_secs()).expect("a short time");
+    // SAFETY: only numbers are passed; the default action of SIGALRM is what is wanted.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Waits, without the loop, until a child has exited, and leaves it a zombie.
+pub(crate) fn wait_until_zombie(pid: u32) {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let waited = waitid(WaitId::Pid(pid), options).expect("it is our child");
+    assert!(waited.is_some(), "it has exited");
+}
+
+/// A borrow of descriptor `number`, which is open for as long as the test uses it.
+pub(crate) fn borrow(number: i32) -> BorrowedFd<'static> {
+    assert!(number >= 0, "a descriptor is not negative");
+    // SAFETY: the caller keeps the number open; it is not -1.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+/// A descriptor number that nobody opened, as something that can be inherited.
+pub(crate) fn unopened(number: i32) -> BorrowedFd<'static> {
+    assert!(!is_open(number), "descriptor {number} is open");
+    borrow(number)
+}
+
+/// True if `number` is an open descriptor.
+pub(crate) fn is_open(number: i32) -> bool {
+    // SAFETY: asking for the flags of any number is harmless.
+    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+}
+
+/// A copy of `fd` at exactly `number`, which was free.
+pub(crate) fn copy_at(fd: impl AsFd, number: i32, cloexec: bool) -> OwnedFd {
+    assert!(!is_open(number), "descriptor {number} is in use");
+    put_at(fd, number, cloexec);
+    // SAFETY: `put_at` opened this number, nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Makes `number`, open or not, a copy of `fd`; for 0, 1 and 2, which nobody owns.
+pub(crate) fn put_at(fd: impl AsFd, number: i32, cloexec: bool) {
+    let from = fd.as_fd().as_raw_fd();
+    assert_ne!(from, number, "a copy has another number");
+    let flags = if cloexec { libc::O_CLOEXEC } else { 0 };
+    // SAFETY: only numbers are passed; tests replace only numbers that nobody owns.
+    let result = unsafe { libc::dup3(from, number, flags) };
+    assert_eq!(result, number, "{}", std::io::Error::last_os_error());
+}
+
+/// Closes `number`, one of 0, 1 and 2.
+pub(crate) fn close_standard(number: i32) {
+    assert!((0..=2).contains(&number), "the others have owners");
+    // SAFETY: nobody owns descriptors 0 to 2.
+    unsafe { libc::close(number) };
+}
+
+/// Sets an environment variable of this process.
+pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
+    // SAFETY: no other thread reads the environment, see the audit.
+    unsafe { std::env::set_var(key, value) };
+}
+
+/// The handler of a signal as a number: `SIG_DFL`, `SIG_IGN` or an address.
+pub(crate) fn handler(signal: i32) -> usize {
+    action(signal).sa_sigaction
+}
+
+/// The action of a signal.
+fn action(signal: i32) -> libc::sigaction {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: the second pointer is null, the third is valid for a `sigaction`.
+    let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    assert_eq!(result, 0, "signal {signal}");
+    // SAFETY: the call succeeded and so filled it.
+    unsafe { action.assume_init() }
+}
+
+/// Sets the handler of a signal to `SIG_DFL`, `SIG_IGN` or the address of an `extern "C" fn(i32)`.
+fn set_handler(signal: i32, handler: usize) {
+    let mut new = action(signal);
+    new.sa_sigaction = handler;
+    new.sa_flags = libc::SA_RESTART;
+    // SAFETY: `new` is a whole `sigaction` whose handler takes one int, as its flags say.
+    let result = unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) };
+    assert_eq!(result, 0, "signal {signal}");
+}
+
+/// Ignores a signal.
+pub(crate) fn ignore(signal: i32) {
+    set_handler(signal, libc::SIG_IGN);
+}
+
+/// Gives a signal its default action.
+pub(crate) fn default_action(signal: i32) {
+    set_handler(signal, libc::SIG_DFL);
+}
+
+/// How often [`count_signal`]'s handler ran.
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+/// An async-signal-safe handler.
+extern "C" fn count(_signal: i32) {
+    COUNTED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Installs a handler that counts.
+pub(crate) fn count_signal(signal: i32) {
+    let handler: extern "C" fn(i32) = count;
+    set_handler(signal, handler as usize);
+}
+
+/// How often the counting handler ran so far.
+pub(crate) fn counted() -> usize {
+    COUNTED.load(Ordering::SeqCst)
+}
+
+/// Blocks these signals in this thread.
+pub(crate) fn block(signals: &[i32]) {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the pointer is valid for a signal set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: the set was made by sigemptyset.
+        let result = unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) };
+        assert_eq!(result, 0, "signal {signal}");
+    }
+    // SAFETY: the set is whole, the old one is not asked for.
+    let result =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()) };
+    assert_eq!(result, 0, "pthread_sigmask");
+}
+
+/// The signals below 32 that are blocked in this thread.
+pub(crate) fn blocked() -> Vec<i32> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the new set is null, the old one valid for a signal set.
+    let result =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr()) };
+    assert_eq!(result, 0, "pthread_sigmask");
+    let is_member = |signal: &i32| {
+        // SAFETY: pthread_sigmask filled the set.
+        unsafe { libc::sigismember(set.as_ptr(), *signal) == 1 }
+    };
+    (1..32).filter(is_member).collect()
+}
