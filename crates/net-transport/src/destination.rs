@@ -1,0 +1,147 @@
+//! Where a TCP connection goes: addresses, or a name that is yet to be looked up.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// Where a TCP connection goes.
+///
+/// Made of what one has: a [`SocketAddr`], an IP address and a port, a name and a port, or text like
+/// `"localhost:80"` or `"[::1]:80"`. Only a name is looked up, in a thread of its own; text that is
+/// neither name nor address fails the connection, not the call.
+///
+/// # Examples
+///
+/// ```
+/// use procession_net_transport::Destination;
+///
+/// assert_eq!(Destination::from(("::1", 80)).to_string(), "[::1]:80");
+/// assert_eq!(Destination::from("example.org:80").to_string(), "example.org:80");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination(pub(crate) Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Address(SocketAddr),
+    Name(String, u16),
+    /// Text without a host or a port.
+    Bad(String),
+}
+
+impl From<SocketAddr> for Destination {
+    fn from(address: SocketAddr) -> Self {
+        Self(Kind::Address(address))
+    }
+}
+
+impl From<SocketAddrV4> for Destination {
+    fn from(address: SocketAddrV4) -> Self {
+        Self(Kind::Address(address.into()))
+    }
+}
+
+impl From<SocketAddrV6> for Destination {
+    fn from(address: SocketAddrV6) -> Self {
+        Self(Kind::Address(address.into()))
+    }
+}
+
+impl From<(IpAddr, u16)> for Destination {
+    fn from(address: (IpAddr, u16)) -> Self {
+        Self(Kind::Address(address.into()))
+    }
+}
+
+impl From<(Ipv4Addr, u16)> for Destination {
+    fn from(address: (Ipv4Addr, u16)) -> Self {
+        Self(Kind::Address(address.into()))
+    }
+}
+
+impl From<(Ipv6Addr, u16)> for Destination {
+    fn from(address: (Ipv6Addr, u16)) -> Self {
+        Self(Kind::Address(address.into()))
+    }
+}
+
+impl From<(&str, u16)> for Destination {
+    fn from((host, port): (&str, u16)) -> Self {
+        (host.to_owned(), port).into()
+    }
+}
+
+impl From<(String, u16)> for Destination {
+    fn from((host, port): (String, u16)) -> Self {
+        match host.parse::<IpAddr>() {
+            Ok(ip) => (ip, port).into(),
+            Err(_) => Self(Kind::Name(host, port)),
+        }
+    }
+}
+
+/// Of `host:port`.
+impl From<&str> for Destination {
+    fn from(text: &str) -> Self {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return address.into();
+        }
+        let name_and_port = text.rsplit_once(':').and_then(|(host, port)| {
+            let port = port.parse().ok()?;
+            (!host.is_empty()).then_some((host, port))
+        });
+        match name_and_port {
+            Some(parts) => parts.into(),
+            None => Self(Kind::Bad(text.to_owned())),
+        }
+    }
+}
+
+/// Of `host:port`.
+impl From<String> for Destination {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+/// Of `host:port`.
+impl From<&String> for Destination {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Address(address) => address.fmt(f),
+            Kind::Name(host, port) => write!(f, "{host}:{port}"),
+            Kind::Bad(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_need_no_lookup_however_they_are_given() {
+        let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let given: [Destination; 6] = [
+            address.into(),
+            "127.0.0.1:80".into(),
+            "127.0.0.1:80".to_owned().into(),
+            ("127.0.0.1", 80).into(),
+            (Ipv4Addr::LOCALHOST, 80).into(),
+            (address.ip(), 80).into(),
+        ];
+        assert!(given.iter().all(|one| one.0 == Kind::Address(address)));
+    }
+
+    #[test]
+    fn text_without_host_or_port_is_bad() {
+        for text in ["localhost", ":80", "localhost:", "localhost:70000", ""] {
+            assert_eq!(Destination::from(text).0, Kind::Bad(text.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Name resolution off the loop's thread: getaddrinfo(3) blocks, for seconds if it likes.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+
+/// What the thread and the loop share.
+#[derive(Default)]
+struct Lookup {
+    result: Option<io::Result<Vec<SocketAddr>>>,
+    waker: Option<Waker>,
+}
+
+/// The addresses of a name, in the order in which they should be tried.
+///
+/// Each lookup is a thread of its own, which nobody waits for if the future is dropped.
+pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let lookup = Arc::<Mutex<Lookup>>::default();
+    let theirs = Arc::clone(&lookup);
+    thread::Builder::new().name("procession-resolve".to_owned()).spawn(move || {
+        let result = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let waker = {
+            let mut lookup = lock(&theirs);
+            lookup.result = Some(result);
+            lookup.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    })?;
+    poll_fn(|context| {
+        let mut lookup = lock(&lookup);
+        match lookup.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                let old = lookup.waker.replace(context.waker().clone());
+                drop(lookup);
+                drop(old);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn lock(lookup: &Mutex<Lookup>) -> MutexGuard<'_, Lookup> {
+    lookup.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,161 @@
+//! Flow control: back-pressure keeps memory bounded and loses nothing, a flood starves nobody.
+
+mod util;
+
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use procession_net_transport::NetTransports;
+use procession_protocol::{Protocol, Transport};
+use procession_reactor::{Handle, Reactor};
+
+use crate::util::{
+    Driver, Event, Record, Recorder, behaviour, connected, drain, isolated, open_fds, pattern,
+};
+
+/// Sends everything back, and reads no more while what it sends is not taken.
+fn bounded_echo(most: &Rc<Cell<usize>>) -> Recorder {
+    let most = Rc::clone(most);
+    Recorder::new(move |transport, event| match event {
+        Event::Data(data) => {
+            transport.write(data.clone());
+            most.set(most.get().max(transport.write_buffered()));
+        }
+        Event::Full => transport.pause(),
+        Event::Drained => transport.resume(),
+        _ => {}
+    })
+}
+
+#[test]
+fn an_echo_with_back_pressure_is_exact_and_bounded() {
+    behaviour("an_echo_with_back_pressure_is_exact_and_bounded", |driver| {
+        let most = Rc::new(Cell::new(0));
+        let theirs = Rc::clone(&most);
+        let (listener, address) = driver.listen(move || bounded_echo(&theirs));
+        let all = pattern(8 << 20);
+        let mut client = connected(address);
+        let (mut sent, mut echo) = (0, Vec::new());
+        driver.until("nothing more is taken", || match client.write(&all[sent..]) {
+            Ok(n) => {
+                sent += n;
+                false
+            }
+            Err(_) => {
+                // Full for now: the server reads on until its own queue is not taken any more.
+                most.get() > 64 << 10
+            }
+        });
+        driver.until("the whole echo", || {
+            let mut buffer = [0; 100_000];
+            if let Ok(n) = client.read(&mut buffer) {
+                echo.extend_from_slice(&buffer[..n]);
+            }
+            sent += client.write(&all[sent..]).unwrap_or(0);
+            echo.len() == all.len()
+        });
+        assert!(echo == all);
+        // The high mark, and what one turn may read on top of it.
+        assert!(most.get() <= (64 + 256 + 64) << 10, "{} bytes queued", most.get());
+        drop(client);
+        listener.stop_listening();
+    });
+}
+
+/// Calls itself every 10 ms, and notes how long it really was.
+fn tick(reactor: &Handle, last: Duration, gaps: Rc<RefCell<Vec<Duration>>>) {
+    reactor.call_later(Duration::from_millis(10), move |reactor| {
+        let now = reactor.now();
+        gaps.borrow_mut().push(now.saturating_sub(last));
+        tick(reactor, now, gaps);
+    });
+}
+
+/// Of case TC-21, the part that needs no child.
+#[test]
+fn a_flood_starves_neither_timers_nor_other_connections() {
+    behaviour("a_flood_starves_neither_timers_nor_other_connections", |driver| {
+        let gaps: Rc<RefCell<Vec<Duration>>> = Rc::default();
+        let record = Record::default();
+        let theirs = record.clone();
+        let drained = Rc::new(Cell::new(false));
+        let over = Rc::clone(&drained);
+        let (flooded, flood_address) = driver.listen(move || Discard(Rc::clone(&over)));
+        let (listener, address) = driver.listen(move || Recorder::echo().into_record(&theirs));
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let flood = std::thread::spawn(move || {
+            let mut socket = std::net::TcpStream::connect(flood_address).expect("it listens");
+            let data = pattern(1 << 20);
+            while !stopped.load(Ordering::Relaxed) {
+                socket.write_all(&data).expect("it is read");
+            }
+        });
+        let handle = driver.handle();
+        tick(&handle, handle.now(), Rc::clone(&gaps));
+        let mut client = connected(address);
+        let mut echo = Vec::new();
+        for _ in 0..20 {
+            client.write_all(b"x").unwrap();
+            echo.clear();
+            driver.until("the echo", || {
+                drain(&mut client, &mut echo);
+                echo == b"x"
+            });
+        }
+        driver.until("some ticks", || gaps.borrow().len() >= 20);
+        stop.store(true, Ordering::Relaxed);
+        driver.until("the flood has ended", || flood.is_finished());
+        flood.join().unwrap();
+        let longest = gaps.borrow().iter().max().copied().unwrap();
+        assert!(longest < Duration::from_millis(250), "{longest:?}");
+        drop(client);
+        driver.until("both are lost", || drained.get() && record.lost().is_some());
+        flooded.stop_listening();
+        listener.stop_listening();
+    });
+}
+
+/// Reads, and forgets; says when it is over.
+struct Discard(Rc<Cell<bool>>);
+
+impl Protocol for Discard {
+    fn connection_lost(&mut self, _: &Transport, _: std::io::Result<()>) {
+        self.0.set(true);
+    }
+}
+
+/// A transport whose last handle is dropped goes on: the loop has it.
+#[test]
+fn dropping_every_handle_does_nothing() {
+    isolated("dropping_every_handle_does_nothing", || {
+        let before = open_fds();
+        let mut driver = Driver(Reactor::new().unwrap());
+        let (listener, address) = driver.listen(Recorder::echo);
+        let record = Record::default();
+        let client = Recorder::new(|transport, event| {
+            if *event == Event::Made {
+                transport.write("still there");
+            }
+        });
+        driver.connect_tcp(address, client.into_record(&record)).detach();
+        driver.until("the echo", || record.data() == b"still there");
+        drop(listener);
+        let mut second = connected(address);
+        second.write_all(b"x").unwrap();
+        let mut echo = Vec::new();
+        driver.until("the listener goes on", || {
+            drain(&mut second, &mut echo);
+            echo == b"x"
+        });
+        drop(second);
+        record.transport().expect("it is connected").lose_connection();
+        driver.until("it is lost", || record.lost() == Some(Ok(())));
+        drop(driver);
+        assert_eq!(open_fds(), before, "the reactor closes the listener");
+    });
+}

@@ -1,0 +1,149 @@
+//! The loop of a test: turns until a condition holds, and checks that no descriptor is left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use procession_net_transport::{Listener, NetTransports};
+use procession_protocol::{Address, Protocol, Transport};
+use procession_reactor::Reactor;
+
+use super::{Record, Recorder, WATCHDOG, isolated};
+
+/// Runs `body` with a loop in a process of its own, then checks that no descriptor is left, neither
+/// by the body nor by the reactor.
+pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
+    isolated(name, || {
+        let (alone, outside) = (threads(), open_fds());
+        let mut driver = Driver(Reactor::new().expect("a reactor"));
+        let before = open_fds();
+        body(&mut driver);
+        driver.until("lookups have ended", || threads() == alone);
+        driver.turns(3);
+        assert_eq!(open_fds(), before, "descriptors are left while the reactor lives");
+        drop(driver);
+        assert_eq!(open_fds(), outside, "descriptors outlive the reactor");
+    });
+}
+
+/// The open descriptors of this process and what they are.
+pub(crate) fn open_fds() -> BTreeMap<i32, String> {
+    let entries = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The directory's own descriptor is closed by now, and so drops out.
+    let target = |number| fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    numbers
+        .into_iter()
+        .filter_map(|number| Some((number, target(number)?.to_string_lossy().into_owned())))
+        .collect()
+}
+
+/// How many threads this process has: those of lookups own descriptors for a moment.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("/proc is mounted").count()
+}
+
+/// A reactor that is driven.
+#[derive(Debug)]
+pub(crate) struct Driver(pub(crate) Reactor);
+
+impl Deref for Driver {
+    type Target = Reactor;
+
+    fn deref(&self) -> &Reactor {
+        &self.0
+    }
+}
+
+impl DerefMut for Driver {
+    fn deref_mut(&mut self) -> &mut Reactor {
+        &mut self.0
+    }
+}
+
+impl Driver {
+    /// Drives the loop until `done`.
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut() -> bool) {
+        let deadline = self.now() + WATCHDOG;
+        while !done() {
+            let left = deadline.saturating_sub(self.now());
+            assert!(!left.is_zero(), "not within {WATCHDOG:?}: {what}");
+            // Peers that are not on the loop give no event: look again soon.
+            self.turn(Some(left.min(Duration::from_millis(5)))).expect("a turn");
+        }
+    }
+
+    /// Some turns that do not wait.
+    pub(crate) fn turns(&mut self, count: usize) {
+        for _ in 0..count {
+            self.turn(Some(Duration::ZERO)).expect("a turn");
+        }
+    }
+
+    /// How many turns the loop makes in this time without being asked to.
+    pub(crate) fn wakeups_within(&mut self, time: Duration) -> usize {
+        let end = self.now() + time;
+        let mut turns = 0;
+        loop {
+            let left = end.saturating_sub(self.now());
+            if left.is_zero() {
+                return turns;
+            }
+            self.turn(Some(left)).expect("a turn");
+            turns += 1;
+        }
+    }
+
+    /// Drives the loop until it panics, and returns the message.
+    pub(crate) fn until_panic(&mut self) -> String {
+        for _ in 0..1000 {
+            let turn = || self.0.turn(Some(Duration::from_millis(5))).expect("a turn");
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(turn)) {
+                return (*panic.downcast::<&str>().expect("a message")).to_owned();
+            }
+        }
+        panic!("no callback panicked");
+    }
+
+    /// A listener on a port of the kernel's choice, and where it is.
+    pub(crate) fn listen<P: Protocol + 'static>(
+        &mut self,
+        factory: impl FnMut() -> P + 'static,
+    ) -> (Listener, SocketAddr) {
+        let listener = self.listen_tcp("127.0.0.1:0", factory).expect("a port");
+        let address = tcp(&listener.host());
+        (listener, address)
+    }
+
+    /// A connection whose server's side is recorded, and the nonblocking client's.
+    pub(crate) fn connection(&mut self, recorder: Recorder) -> (Record, Transport, TcpStream) {
+        let record = recorder.record.clone();
+        let mut recorder = Some(recorder);
+        let (listener, address) = self.listen(move || recorder.take().expect("one connection"));
+        let client = try_client(address).expect("it listens");
+        self.until("it is accepted", || record.transport().is_some());
+        listener.stop_listening();
+        let transport = record.transport().expect("it is accepted");
+        (record, transport, client)
+    }
+}
+
+/// A nonblocking client.
+pub(crate) fn try_client(address: SocketAddr) -> io::Result<TcpStream> {
+    let client = TcpStream::connect(address)?;
+    client.set_nonblocking(true)?;
+    Ok(client)
+}
+
+/// The TCP address in an address.
+pub(crate) fn tcp(address: &Address) -> SocketAddr {
+    match address {
+        Address::Tcp(address) => *address,
+        other => panic!("no TCP address: {other}"),
+    }
+}
