@@ -46,5 +46,5 @@ pub(crate) const RUNS: &[Run] = &[
         lines: &["connectionMade!", "I saw 40 lines", "processEnded, status 0"],
         ..PLAIN
     },
-    Run { name: "reactor_only", ..PLAIN },
+    Run { name: "reactor_only", lines: &["read hello", "stopped"], ..PLAIN },
 ];

@@ -1,1 +1,59 @@
-//! Being written.
+//! Child processes on an event loop: spawner, event model, PTY and capture in one place.
+//!
+//! This crate is the facade of a stack of layers, and adds nothing of its own but the [`guide`], with
+//! a [table](guide::porting) for those who come from Twisted. A program takes what it needs from the
+//! [`prelude`], and the rest from the layer's module. One that wants less depends on a layer:
+//! `procession-reactor` alone is an event loop that has never heard of processes.
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! struct Echo;
+//!
+//! impl ProcessProtocol for Echo {
+//!     fn connection_made(&mut self, process: &Process) {
+//!         process.write("hello\n");
+//!         process.close_stdin();
+//!     }
+//!
+//!     fn out_received(&mut self, _: &Process, data: Bytes) {
+//!         assert_eq!(data, "hello\n");
+//!     }
+//!
+//!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+//!         assert!(reason.is_ok());
+//!         Handle::current().stop();
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let mut reactor = Reactor::new()?;
+//!     reactor.spawn_process(Echo, Command::new("cat"))?;
+//!     reactor.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself,
+//! sandboxes nothing, and spawns on Linux only, for now.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod guide;
+pub mod prelude;
+
+pub use procession_core as core;
+pub use procession_net_transport as net_transport;
+pub use procession_process_transport as process_transport;
+pub use procession_process_transport::reserve_spawn_fds;
+pub use procession_protocol as protocol;
+pub use procession_reactor as reactor;
+pub use procession_utils as utils;
+
+/// The README's example, as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -68,6 +68,8 @@ mod turn;
 mod wait;
 mod wake;
 
+pub use procession_core::{Clock, Deferred, Promise, Signal};
+
 pub use crate::core::{NotRunning, Stopped};
 pub use crate::handle::Handle;
 pub use crate::handler::{EventHandler, Ready};

@@ -138,13 +138,15 @@ impl Handle {
         self.touch();
     }
 
-    /// Flushes what is queued now; what that adds waits for the next call.
-    pub(crate) fn flush_dirty(&self) {
-        for _ in 0..self.core.dirty.with(|dirty| dirty.len()) {
+    /// Flushes what is queued now; what that adds waits for the next call. False if nothing was.
+    pub(crate) fn flush_dirty(&self) -> bool {
+        let queued = self.core.dirty.with(|dirty| dirty.len());
+        for _ in 0..queued {
             let handler = self.core.dirty.with(|dirty| dirty.pop_front());
             let Some(handler) = handler else { break };
             handler.flush(self);
         }
+        queued > 0
     }
 
     /// Tells the handler of a source, if that is still open; false if it has to wait for the others.

@@ -47,10 +47,11 @@ impl Loop {
 
     pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
         let core = &*handle.core;
-        handle.flush_dirty();
+        let flushed = handle.flush_dirty();
         let mut timeout = timeout(core, limit);
         core.shared.set_awake(false);
-        if core.shared.has_work() {
+        // What was flushed has told the program something: whoever waits for it by turns is to look.
+        if flushed || core.shared.has_work() {
             timeout = Some(Duration::ZERO);
         }
         let waited = self.wait.wait(&self.poller, timeout);

@@ -29,7 +29,7 @@ fn raise(signal: Signal) {
     low_level::raise(signal.as_raw()).expect("the signal exists");
 }
 
-fn succeeded(output: Option<Output>) {
+fn assert_succeeded(output: Option<Output>) {
     if let Some(output) = output {
         assert!(output.status.success(), "{output:?}");
     }
@@ -38,7 +38,7 @@ fn succeeded(output: Option<Output>) {
 /// Printed before the signal that is to kill: none before it did.
 const ALIVE: &str = "alive until here";
 
-fn died_by(output: Option<Output>, signal: Signal) {
+fn assert_died_by(output: Option<Output>, signal: Signal) {
     if let Some(output) = output {
         assert!(String::from_utf8_lossy(&output.stdout).contains(ALIVE), "{output:?}");
         assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
@@ -85,13 +85,13 @@ fn watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_las
         raise(Signal::USR1);
         unreachable!("nobody watches it");
     });
-    died_by(output, Signal::USR1);
+    assert_died_by(output, Signal::USR1);
 }
 
 /// Case RT-17.
 #[test]
 fn an_own_handler_runs_before_during_and_after_a_watch() {
-    succeeded(reexec("an_own_handler_runs_before_during_and_after_a_watch", || {
+    assert_succeeded(reexec("an_own_handler_runs_before_during_and_after_a_watch", || {
         sys::set(Signal::USR1.as_raw(), Action::Count);
         let mut reactor = Reactor::new().unwrap();
         let (seen, watch) = count(&reactor, Signal::USR1);
@@ -105,7 +105,7 @@ fn an_own_handler_runs_before_during_and_after_a_watch() {
 
 #[test]
 fn a_signal_that_was_ignored_is_ignored_after_a_watch() {
-    succeeded(reexec("a_signal_that_was_ignored_is_ignored_after_a_watch", || {
+    assert_succeeded(reexec("a_signal_that_was_ignored_is_ignored_after_a_watch", || {
         sys::set(Signal::USR1.as_raw(), Action::Ignore);
         let reactor = Reactor::new().unwrap();
         drop(count(&reactor, Signal::USR1));
@@ -127,7 +127,7 @@ fn a_realtime_signal_kills_again_after_a_watch() {
         println!("{ALIVE}");
         raise(signal);
     });
-    died_by(output, signal);
+    assert_died_by(output, signal);
 }
 
 /// Case RT-19.
@@ -145,7 +145,7 @@ fn an_interrupt_stops_the_run_and_the_next_one_after_it_kills() {
         raise(Signal::INT);
         unreachable!("the run is over");
     });
-    died_by(output, Signal::INT);
+    assert_died_by(output, Signal::INT);
 }
 
 /// Case RT-19.
@@ -165,13 +165,13 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
         reactor.call_when_running(|_| raise(Signal::INT));
         reactor.run().unwrap();
     });
-    died_by(output, Signal::INT);
+    assert_died_by(output, Signal::INT);
 }
 
 #[test]
 fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
     let test = "a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone";
-    succeeded(reexec(test, || {
+    assert_succeeded(reexec(test, || {
         sys::set(Signal::INT.as_raw(), Action::Count);
         let mut reactor = Reactor::new().unwrap().without_signals();
         reactor.call_soon(|reactor| {
@@ -188,7 +188,7 @@ fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
 /// Case RT-20.
 #[test]
 fn a_watch_that_ends_while_its_signal_is_pending_is_not_told() {
-    succeeded(reexec("a_watch_that_ends_while_its_signal_is_pending_is_not_told", || {
+    assert_succeeded(reexec("a_watch_that_ends_while_its_signal_is_pending_is_not_told", || {
         let mut reactor = Reactor::new().unwrap();
         let (seen, watch) = count(&reactor, Signal::USR1);
         raise(Signal::USR1);
@@ -256,5 +256,5 @@ fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
         writer.write_all(b"x").unwrap_err();
         unreachable!("the disposition is the default, and the mask is as it was");
     });
-    died_by(output, Signal::PIPE);
+    assert_died_by(output, Signal::PIPE);
 }

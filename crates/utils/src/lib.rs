@@ -1,1 +1,90 @@
-//! Being written.
+//! Run a program and get its output: one call, safe by default.
+//!
+//! [`Run`] starts a program, feeds its standard input, reads both outputs to their end, within
+//! bounds, waits for its exit, and gives one [`Outcome`] or one [`OutputError`].
+//! [`get_process_output`], [`get_process_output_merged`], [`get_process_value`] and
+//! [`get_process_output_and_value`] are Twisted's helpers, made of it. [`run_all`] runs many
+//! programs, so many at a time.
+//!
+//! All of them start at once, on the thread's current reactor, and give a
+//! [`Deferred`](procession_core::Deferred): it can be awaited, given to `block_on`, or continued
+//! with callbacks. Dropping or cancelling it, and a timeout, end the child: TERM to the group that
+//! it leads, KILL after a grace of two seconds, in the background, and it is reaped.
+//!
+//! # What this crate does not do
+//!
+//! It runs no shell and parses no command lines, and it has no pipelines: a shell does that. It
+//! keeps no children running and has no dialogue with them: that is for a `ProcessProtocol`.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! // Not run: it needs git, and a repository.
+//! # use std::time::Duration;
+//! # use procession_reactor::Reactor;
+//! # use procession_utils::Run;
+//! # let mut reactor = Reactor::new()?;
+//! let log = reactor.block_on(Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check())?;
+//! println!("{}", log.stdout_utf8()?.trim());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The error, printed with `{}`, is what a log should say:
+//!
+//! ```
+//! use procession_reactor::Reactor;
+//! use procession_utils::Run;
+//!
+//! let mut reactor = Reactor::new()?;
+//! let git = Run::new("sh").args(["-c", "echo fatal: no repository >&2; exit 128"]);
+//! let error = reactor.block_on(git.check()).unwrap_err().to_string();
+//! assert!(error.starts_with("sh -c 'echo fatal: no repository >&2; exit 128' exited with status 128 after 0."));
+//! assert!(error.ends_with(" s: fatal: no repository"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! As callbacks, from any place in a program that runs a reactor:
+//!
+//! ```
+//! use procession_protocol::{Protocol, Transport};
+//! use procession_utils::get_process_output;
+//!
+//! # struct FortuneQuoter;
+//! impl Protocol for FortuneQuoter {
+//!     fn connection_made(&mut self, transport: &Transport) {
+//!         let transport = transport.clone();
+//!         get_process_output("fortune").done(move |output| {
+//!             if let Ok(quote) = output { transport.write(quote); }
+//!             transport.lose_connection();
+//!         });
+//!     }
+//! }
+//! ```
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+#![forbid(unsafe_code)]
+
+mod collector;
+mod ended;
+mod error;
+mod job;
+mod keep;
+mod lines;
+mod message;
+mod named;
+mod outcome;
+mod run;
+mod run_all;
+mod stdin;
+
+pub use ended::Ended;
+pub use error::OutputError;
+pub use keep::Keep;
+pub use lines::{Line, Stream};
+pub use named::{
+    get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
+};
+pub use outcome::{Gap, Outcome, Partial};
+pub use run::Run;
+pub use run_all::{Progress, RunAll, RunAllError, RunResult, run_all};
+pub use stdin::Stdin;

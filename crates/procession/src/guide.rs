@@ -1,0 +1,287 @@
+//! The programs that somebody writes in their first hour.
+//!
+//! Those who know Twisted find its names in [`porting`].
+//!
+//! # The howto's word count
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! struct WordCount {
+//!     text: Bytes,
+//!     output: BytesMut,
+//!     counts: Promise<Counts, CountError>,
+//! }
+//! # #[derive(Debug, PartialEq)]
+//! # struct Counts { lines: u64, words: u64, bytes: u64 }
+//! # #[derive(Debug, PartialEq, thiserror::Error)]
+//! # enum CountError {
+//! #     #[error("wc {0}")]
+//! #     Ended(#[from] ProcessTerminated),
+//! #     #[error("wc printed {0:?}")]
+//! #     Parse(String),
+//! # }
+//! # impl Counts {
+//! #     fn parse(output: &[u8]) -> Result<Self, CountError> {
+//! #         let text = String::from_utf8_lossy(output);
+//! #         let numbers: Vec<u64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+//! #         match numbers[..] {
+//! #             [lines, words, bytes] => Ok(Self { lines, words, bytes }),
+//! #             _ => Err(CountError::Parse(text.into_owned())),
+//! #         }
+//! #     }
+//! # }
+//! # impl std::fmt::Display for Counts {
+//! #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+//! #         write!(f, "Lines: {}\nWords: {}\nCharacters: {}", self.lines, self.words, self.bytes)
+//! #     }
+//! # }
+//! # impl WordCount {
+//! #     fn new(text: &'static str, counts: Promise<Counts, CountError>) -> Self {
+//! #         Self { text: text.into(), output: BytesMut::new(), counts }
+//! #     }
+//! # }
+//!
+//! impl ProcessProtocol for WordCount {
+//!     fn connection_made(&mut self, process: &Process) {
+//!         process.write(self.text.clone());
+//!         process.close_stdin();
+//!     }
+//!
+//!     fn out_received(&mut self, _: &Process, data: Bytes) {
+//!         self.output.extend_from_slice(&data);
+//!     }
+//!
+//!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+//!         self.counts.complete(reason.map_err(CountError::from).and_then(|_| Counts::parse(&self.output)));
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let mut reactor = Reactor::new()?;
+//!     let (counts, result) = Deferred::new();
+//!     reactor.spawn_process(WordCount::new("accessing protocols through Twisted is fun!\n", counts), Command::new("wc"))?;
+//!     let counts = reactor.block_on(result)?;
+//!     println!("Received counts from wc.\n{counts}");
+//! #   assert_eq!(counts, Counts { lines: 1, words: 6, bytes: 44 });
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Process`](crate::prelude::Process) is a cheap clone: what `spawn_process` returns, what each
+//! callback is handed and what the fake hands out are the same type, usable from timers and other
+//! callbacks too. A protocol that needs the reactor takes
+//! [`Handle::current`](crate::prelude::Handle::current). Results travel through a
+//! [`Deferred`](crate::prelude::Deferred).
+//!
+//! # A test without a process
+//!
+//! [`FakeProcess`](crate::prelude::FakeProcess) drives the same protocol by hand, over the same
+//! lifecycle and write queues as a real child:
+//!
+//! ```
+//! use procession::prelude::*;
+//! # struct WordCount {
+//! #     text: Bytes,
+//! #     output: BytesMut,
+//! #     counts: Promise<Counts, CountError>,
+//! # }
+//! # #[derive(Debug, PartialEq)]
+//! # struct Counts { lines: u64, words: u64, bytes: u64 }
+//! # #[derive(Debug, PartialEq, thiserror::Error)]
+//! # enum CountError {
+//! #     #[error("wc {0}")]
+//! #     Ended(#[from] ProcessTerminated),
+//! #     #[error("wc printed {0:?}")]
+//! #     Parse(String),
+//! # }
+//! # impl Counts {
+//! #     fn parse(output: &[u8]) -> Result<Self, CountError> {
+//! #         let text = String::from_utf8_lossy(output);
+//! #         let numbers: Vec<u64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+//! #         match numbers[..] {
+//! #             [lines, words, bytes] => Ok(Self { lines, words, bytes }),
+//! #             _ => Err(CountError::Parse(text.into_owned())),
+//! #         }
+//! #     }
+//! # }
+//! # impl std::fmt::Display for Counts {
+//! #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+//! #         write!(f, "Lines: {}\nWords: {}\nCharacters: {}", self.lines, self.words, self.bytes)
+//! #     }
+//! # }
+//! # impl WordCount {
+//! #     fn new(text: &'static str, counts: Promise<Counts, CountError>) -> Self {
+//! #         Self { text: text.into(), output: BytesMut::new(), counts }
+//! #     }
+//! # }
+//! # impl ProcessProtocol for WordCount {
+//! #     fn connection_made(&mut self, process: &Process) {
+//! #         process.write(self.text.clone());
+//! #         process.close_stdin();
+//! #     }
+//! #
+//! #     fn out_received(&mut self, _: &Process, data: Bytes) {
+//! #         self.output.extend_from_slice(&data);
+//! #     }
+//! #
+//! #     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+//! #         self.counts.complete(reason.map_err(CountError::from).and_then(|_| Counts::parse(&self.output)));
+//! #     }
+//! # }
+//!
+//! let (promise, result) = Deferred::new();
+//! let mut fake = FakeProcess::new(WordCount::new("a b\n", promise));
+//! assert_eq!(fake.written(0), "a b\n");
+//! fake.child_writes(1, "      1       2       4\n");
+//! fake.exit(0);
+//! assert_eq!(result.try_take(), Some(Ok(Counts { lines: 1, words: 2, bytes: 4 })));
+//! ```
+//!
+//! # Extra descriptors: gpg
+//!
+//! A child's numbers are the program's to choose, and each gets a pipe, a socketpair, a file or a
+//! descriptor of the parent:
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! let gpg = Command::new("gpg")
+//!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "3", "--status-fd", "4"])
+//!     .child_fd(2, Fd::inherit(io::stderr()))      // 0, 1 and 2 are pipes unless told otherwise
+//!     .child_fd(3, Fd::to_child())                 // passphrase (Twisted's "w")
+//!     .child_fd(4, Fd::from_child());              // status lines ("r")
+//! # drop(gpg);
+//! ```
+//!
+//! The protocol writes to 3 with `process.write_to_child(3, passphrase)`, closes it with
+//! `process.close_child_fd(3)`, and hears what 4 says in `child_data_received`.
+//!
+//! # No protocol at all
+//!
+//! [`Run`](crate::prelude::Run) runs a program to its end and gives its output:
+//!
+//! ```no_run
+//! // Not run: it needs git, and a repository.
+//! use procession::prelude::*;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let log = reactor.block_on(Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check())?;
+//! println!("{}", log.stdout_utf8()?.trim());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # As async code
+//!
+//! ```
+//! use procession::prelude::*;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! reactor.block_on(async {
+//!     let mut child = Handle::current().spawn_child(Command::new("cat"))?;
+//!     child.write(b"hello\n").await?;
+//!     child.close_stdin();
+//!     while let Some(chunk) = child.stdout().next().await { print!("{}", chunk.escape_ascii()); }
+//!     child.ended().await
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A terminal
+//!
+//! ```
+//! use procession::prelude::*;
+//! # struct Screen;
+//! # impl Screen { fn new() -> Self { Self } }
+//! # impl ProcessProtocol for Screen {
+//! #     fn connection_made(&mut self, process: &Process) { process.lose_connection() }
+//! # }
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let reactor = Reactor::new()?;
+//! # let handle = reactor.handle();
+//!
+//! # // `sh` is everywhere, and the size is asked for at once.
+//! # let shell = Command::new("sh").pty(Pty::new().size(24, 80));
+//! # let sh = handle.spawn_process(Screen::new(), shell)?;
+//! # sh.resize(50, 132)?;
+//! # if false {
+//! let shell = Command::new("bash").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
+//! let bash = handle.spawn_process(Screen::new(), shell)?;
+//! bash.resize(50, 132)?;
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All that the child writes to its terminal arrives as its descriptor 1.
+//!
+//! # A server next to it
+//!
+//! ```no_run
+//! // Not run: it binds a fixed port and serves until it is told to stop.
+//! use procession::prelude::*;
+//!
+//! struct FortuneQuoter;
+//! #
+//! # impl FortuneQuoter {
+//! #     fn new() -> Self { Self }
+//! # }
+//!
+//! impl Protocol for FortuneQuoter {
+//!     fn connection_made(&mut self, transport: &Transport) {
+//!         let transport = transport.clone();
+//!         get_process_output("fortune").done(move |output| {
+//!             if let Ok(quote) = output { transport.write(quote); }
+//!             transport.lose_connection();
+//!         });
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//! let listener = reactor.listen_tcp(("127.0.0.1", 10999), FortuneQuoter::new)?;
+//! reactor.run()?;                                              // until stop(), SIGINT or SIGTERM
+//! # drop(listener);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Stopping for good
+//!
+//! ```
+//! use procession::prelude::*;
+//! # struct Quiet;
+//! # impl ProcessProtocol for Quiet {}
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//! # let server = reactor.spawn_process(Quiet, Command::new("sleep").arg("60").owned(true))?;
+//!
+//! let stopped = server.terminate(Signal::TERM, Duration::from_secs(10));   // then KILL, to the whole group
+//! println!("{}", reactor.block_on(stopped)?);                              // ended by signal 15 after 1.2 s
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The group is reached where the child leads one of its own: `Command::owned(true)`, which the
+//! helpers set.
+//!
+//! # Only the reactor
+//!
+//! With `procession-reactor = "0.1"` as the only dependency:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+//! # use procession_reactor::{Interest, Reactor};
+//! let mut reactor = Reactor::new()?;
+//! reactor.call_later(Duration::from_millis(100), |reactor| reactor.stop());
+//! reactor.register(socket, Interest::READABLE, |socket, readiness| { /* ... */ })?;
+//! reactor.run()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod porting;

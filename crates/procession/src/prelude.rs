@@ -1,0 +1,20 @@
+//! What a program in its first hour needs, in one `use`.
+
+pub use bytes::{Bytes, BytesMut};
+pub use procession_core::{Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather};
+pub use procession_net_transport::{ConnectError, Listener, NetTransports};
+pub use procession_process_transport::{
+    Child, ChildError, Command, Fd, FileMode, Pty, SpawnError, SpawnProcess, Step,
+};
+pub use procession_protocol::{
+    ChildFd, ExitReason, Factory, FakeProcess, LineEvent, LineReceiver, Process, ProcessDone,
+    ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination, Transport,
+};
+pub use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped};
+pub use procession_utils::{
+    Outcome, OutputError, Run, get_process_output, get_process_output_and_value,
+    get_process_output_merged, get_process_value,
+};
+pub use std::error::Error;
+pub use std::io;
+pub use std::time::Duration;

@@ -1,0 +1,178 @@
+//! [`OutputError`]: why a program has no outcome, or none that was asked for.
+
+use crate::message::Tail;
+use crate::{Ended, Outcome, Partial, Stream};
+use bytes::Bytes;
+use procession_process_transport::SpawnError;
+use procession_protocol::ProcessTerminated;
+use std::fmt;
+use std::io;
+
+/// Why a program has no outcome, or none that was asked for.
+///
+/// Printed, it names the program and its arguments, quoted for a shell, what happened, after what
+/// time, and the last lines of its standard error. It can be sent to other threads.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::Failed;
+/// use procession_reactor::Reactor;
+/// use procession_utils::{OutputError, Run};
+///
+/// let mut reactor = Reactor::new()?;
+/// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {
+///     Err(Failed::Error(OutputError::Failed { outcome, .. })) => {
+///         assert_eq!(outcome.exit_code(), Some(2));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// It could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It wrote to its standard error, where that counts as a failure.
+    ///
+    /// It was not killed (dropping the reactor kills it), and what it writes from then on is
+    /// discarded.
+    #[error("{command} wrote to its standard error{}", Tail(&outcome.stderr))]
+    #[non_exhaustive]
+    UnexpectedStderr {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs up to then.
+        outcome: Box<Partial>,
+        /// The end of the process.
+        ended: Ended,
+    },
+    /// It wrote more than the limit, where that counts as a failure; it is being terminated.
+    #[error("{command} wrote more than {max_bytes} bytes to its {stream}")]
+    #[non_exhaustive]
+    TooLong {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs up to then; of the one that is too long, what is kept of it.
+        outcome: Box<Partial>,
+        /// The one that is too long.
+        stream: Stream,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// A signal ended it, where an exit status was asked for.
+    #[error("{}", Ending(command, outcome))]
+    #[non_exhaustive]
+    Signalled {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs, and the signal.
+        outcome: Box<Outcome>,
+    },
+    /// Somebody else reaped it, so that its exit status, which was asked for, is not known.
+    #[error("{}", Ending(command, outcome))]
+    #[non_exhaustive]
+    Lost {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs.
+        outcome: Box<Outcome>,
+    },
+    /// It exited with another status than 0, and [`Run::check`](crate::Run::check) was asked for.
+    #[error("{}", Ending(command, outcome))]
+    #[non_exhaustive]
+    Failed {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs, and the status.
+        outcome: Box<Outcome>,
+    },
+    /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it is being terminated.
+    #[error("{command} timed out after {:.2} s{}", outcome.after.as_secs_f64(), Tail(outcome.complaints()))]
+    #[non_exhaustive]
+    TimedOut {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs up to then.
+        outcome: Box<Partial>,
+    },
+    /// The reader that its standard input comes from failed; it is being terminated.
+    #[error("cannot read the standard input for {command}")]
+    #[non_exhaustive]
+    Stdin {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs up to then.
+        outcome: Box<Partial>,
+        /// What the reader said.
+        source: io::Error,
+    },
+}
+
+impl OutputError {
+    /// The standard output up to the failure; `None` if it could not be started.
+    pub fn stdout(&self) -> Option<&Bytes> {
+        self.outputs().map(|(stdout, _)| stdout)
+    }
+
+    /// The standard error up to the failure; `None` if it could not be started.
+    pub fn stderr(&self) -> Option<&Bytes> {
+        self.outputs().map(|(_, stderr)| stderr)
+    }
+
+    /// How it ended, if it had ended by then.
+    pub fn terminated(&self) -> Option<&ProcessTerminated> {
+        match self {
+            Self::Signalled { outcome, .. }
+            | Self::Lost { outcome, .. }
+            | Self::Failed { outcome, .. } => outcome.reason.as_ref().err(),
+            Self::Spawn(_)
+            | Self::UnexpectedStderr { .. }
+            | Self::TooLong { .. }
+            | Self::TimedOut { .. }
+            | Self::Stdin { .. } => None,
+        }
+    }
+
+    fn outputs(&self) -> Option<(&Bytes, &Bytes)> {
+        match self {
+            Self::Spawn(_) => None,
+            Self::UnexpectedStderr { outcome, .. }
+            | Self::TooLong { outcome, .. }
+            | Self::TimedOut { outcome, .. }
+            | Self::Stdin { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
+            Self::Signalled { outcome, .. }
+            | Self::Lost { outcome, .. }
+            | Self::Failed { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
+        }
+    }
+}
+
+/// Keeps the kind of a failed start, and of a failed reader; the message has the whole story.
+impl From<OutputError> for io::Error {
+    fn from(error: OutputError) -> Self {
+        let kind = match &error {
+            OutputError::Spawn(error) => error.kind(),
+            OutputError::Stdin { source, .. } => source.kind(),
+            OutputError::TimedOut { .. } => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// The command, how it ended, when, and the last it said.
+struct Ending<'a>(&'a str, &'a Outcome);
+
+impl fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(command, outcome) = self;
+        match &outcome.reason {
+            Ok(done) => write!(f, "{command} {done}")?,
+            Err(terminated) => write!(f, "{command} {terminated}")?,
+        }
+        write!(f, " after {:.2} s{}", outcome.after.as_secs_f64(), Tail(outcome.complaints()))
+    }
+}

@@ -1,0 +1,296 @@
+//! One run of one program: what is shared by its protocol, its timeout and its cancellation.
+//!
+//! # Model
+//!
+//! *Running* until there is a result. The result comes from the end of the process, or before it:
+//! from the timeout, a limit, a byte on stderr, a failed reader, or from nobody waiting any more.
+//! From then on nothing more is kept or called, and the job is *stopping*, its group being
+//! terminated, or *released*, its child running on unheard. *Over* is the end of the process.
+//!
+//! The protocol owns the job; the timer and the cancel hook hold it weakly.
+
+use crate::keep::{Capture, Keep};
+use crate::lines::{Line, OnLine};
+use crate::{Ended, Outcome, OutputError, Partial, Stream};
+use procession_core::{Deferred, Promise, Signal, WithCell};
+use procession_protocol::{ExitReason, Process};
+use procession_reactor::{DelayedCall, Handle};
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Which ends of a process are failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailOn {
+    Nothing,
+    /// An end without an exit status.
+    NoStatus,
+    /// Any but exit status 0.
+    NoSuccess,
+}
+
+/// What counts as a failure, and how a failure ends the child.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) fail_on: FailOn,
+    pub(crate) fails_on_stderr: bool,
+    pub(crate) stops_at_limit: bool,
+    pub(crate) is_merged: bool,
+    pub(crate) kill_grace: Duration,
+    pub(crate) keep: Keep,
+}
+
+pub(crate) struct Job {
+    reactor: Handle,
+    rules: Rules,
+    /// Quoted, for messages.
+    command: String,
+    promise: Promise<Outcome, OutputError>,
+    /// Out while it runs.
+    on_line: WithCell<Option<OnLine>>,
+    state: WithCell<State>,
+}
+
+struct State {
+    phase: Phase,
+    stdout: Capture,
+    stderr: Capture,
+    started: Duration,
+    /// From the spawn to the end.
+    process: Option<Process>,
+    /// Only while running.
+    timer: Option<DelayedCall>,
+}
+
+enum Phase {
+    Running,
+    Stopping,
+    Released(Promise<ExitReason, Infallible>),
+    Over,
+}
+
+impl Job {
+    pub(crate) fn new(
+        reactor: &Handle,
+        rules: Rules,
+        command: String,
+        on_line: Option<OnLine>,
+    ) -> (Rc<Self>, Deferred<Outcome, OutputError>) {
+        let (promise, deferred) = Deferred::new();
+        let state = State {
+            phase: Phase::Running,
+            stdout: Capture::new(rules.keep),
+            stderr: Capture::new(rules.keep),
+            started: reactor.now(),
+            process: None,
+            timer: None,
+        };
+        let job = Rc::new(Self {
+            reactor: reactor.clone(),
+            rules,
+            command,
+            promise,
+            on_line: WithCell::new(on_line),
+            state: WithCell::new(state),
+        });
+        let weak = Rc::downgrade(&job);
+        job.promise.on_cancel(move || {
+            if let Some(job) = weak.upgrade() {
+                job.give_up(Phase::Stopping);
+            }
+        });
+        (job, deferred)
+    }
+
+    /// Bounds the time from now.
+    pub(crate) fn arm(self: &Rc<Self>, after: Duration) {
+        let weak = Rc::downgrade(self);
+        let timer = self.reactor.call_later(after, move |_| {
+            let Some(job) = weak.upgrade() else { return };
+            job.fail(|command, outcome| OutputError::TimedOut { command, outcome });
+        });
+        if self.is_running() {
+            self.state.with(|state| state.timer = Some(timer));
+        } else {
+            timer.cancel();
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.with(|state| matches!(state.phase, Phase::Running))
+    }
+
+    /// The process has started.
+    pub(crate) fn on_started(&self, process: &Process) {
+        self.state.with(|state| state.process = Some(process.clone()));
+    }
+
+    /// The program wrote.
+    pub(crate) fn on_data(&self, stream: Stream, data: &[u8]) {
+        let fits = self.state.with(|state| {
+            let capture = match stream {
+                Stream::Stdout => &mut state.stdout,
+                Stream::Stderr => &mut state.stderr,
+            };
+            !matches!(state.phase, Phase::Running) || capture.push(data)
+        });
+        if stream == Stream::Stderr && self.rules.fails_on_stderr {
+            self.release();
+        } else if !fits && self.rules.stops_at_limit {
+            let max_bytes = self.rules.keep.max_bytes();
+            self.fail(|command, outcome| OutputError::TooLong {
+                command,
+                outcome,
+                stream,
+                max_bytes,
+            });
+        }
+    }
+
+    /// Calls whoever wants lines, if the job still runs.
+    pub(crate) fn on_line(&self, line: Line) {
+        let Some(mut call) = self.on_line.take() else { return };
+        call(line);
+        if self.is_running() {
+            let none = self.on_line.replace(Some(call));
+            drop(none);
+        }
+    }
+
+    /// The reader of the standard input failed.
+    pub(crate) fn on_reader_failed(&self, source: io::Error) {
+        self.fail(|command, outcome| OutputError::Stdin { command, outcome, source });
+    }
+
+    /// The child was reaped; its outputs may still be open.
+    pub(crate) fn on_exited(&self, process: &Process) {
+        // A descendant that left the group may hold a pipe for as long as it likes.
+        if self.state.with(|state| matches!(state.phase, Phase::Stopping)) {
+            process.close_all();
+        }
+    }
+
+    /// The child was reaped and its outputs are closed: nothing follows.
+    pub(crate) fn on_ended(&self, reason: ExitReason) {
+        let left = self.leave(Phase::Over);
+        drop(left.process);
+        match left.phase {
+            Phase::Running => self.promise.complete(self.judge(Outcome::new(left.partial, reason))),
+            Phase::Released(end) => end.complete(Ok(reason)),
+            Phase::Stopping | Phase::Over => {}
+        }
+    }
+
+    /// The protocol is dropped, before its end if that has not come: a callback has panicked, or
+    /// the reactor is gone.
+    pub(crate) fn on_dropped(&self) {
+        self.give_up(Phase::Over);
+    }
+
+    /// Whether this end is what was asked for.
+    fn judge(&self, outcome: Outcome) -> Result<Outcome, OutputError> {
+        let fails = match self.rules.fail_on {
+            FailOn::Nothing => false,
+            FailOn::NoStatus => outcome.exit_code().is_none(),
+            FailOn::NoSuccess => !outcome.is_success(),
+        };
+        if !fails {
+            return Ok(outcome);
+        }
+        let command = self.command.clone();
+        let has_status = outcome.exit_code().is_some();
+        let has_signal = outcome.signal().is_some();
+        let outcome = Box::new(outcome);
+        Err(match (has_status, has_signal) {
+            (true, _) => OutputError::Failed { command, outcome },
+            (false, true) => OutputError::Signalled { command, outcome },
+            (false, false) => OutputError::Lost { command, outcome },
+        })
+    }
+
+    /// Gives an error for a result, and terminates the group in the background.
+    fn fail(&self, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
+        if !self.is_running() {
+            return;
+        }
+        let left = self.leave(Phase::Stopping);
+        self.terminate(left.process.as_ref());
+        self.keep_process(left.process);
+        self.promise.complete(Err(error(self.command.clone(), Box::new(left.partial))));
+    }
+
+    /// Gives the error of the strict form, and lets the child run on.
+    fn release(&self) {
+        if !self.is_running() {
+            return;
+        }
+        let (end, ended) = Deferred::new();
+        let left = self.leave(Phase::Released(end));
+        self.keep_process(left.process);
+        self.promise.complete(Err(OutputError::UnexpectedStderr {
+            command: self.command.clone(),
+            outcome: Box::new(left.partial),
+            ended: Ended::new(ended),
+        }));
+    }
+
+    /// Nobody waits any more: terminates the group in the background.
+    fn give_up(&self, phase: Phase) {
+        if !self.is_running() {
+            return;
+        }
+        let left = self.leave(phase);
+        self.terminate(left.process.as_ref());
+        self.keep_process(left.process);
+    }
+
+    fn terminate(&self, process: Option<&Process>) {
+        let Some(process) = process else { return };
+        let grace = self.rules.kill_grace;
+        let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
+        // How it ends, and whether it had ended by itself, is nobody's business any more.
+        process.terminate(signal, grace).done(drop);
+        if process.pid().is_none() {
+            process.close_all();
+        }
+    }
+
+    /// The process is kept to the end of it, so that its protocol owns it only through the job.
+    fn keep_process(&self, process: Option<Process>) {
+        let none = self.state.with(|state| match state.phase {
+            Phase::Over => process,
+            _ => std::mem::replace(&mut state.process, process),
+        });
+        drop(none);
+    }
+
+    /// Goes on to a phase other than running; what is left over is to be dropped by the caller.
+    fn leave(&self, phase: Phase) -> Left {
+        let now = self.reactor.now();
+        let mut left = self.state.with(|state| {
+            let (stdout, stdout_gap) = state.stdout.take();
+            let (stderr, stderr_gap) = state.stderr.take();
+            let after = now.saturating_sub(state.started);
+            let is_merged = self.rules.is_merged;
+            Left {
+                partial: Partial { stdout, stderr, stdout_gap, stderr_gap, after, is_merged },
+                phase: std::mem::replace(&mut state.phase, phase),
+                process: state.process.take(),
+                timer: state.timer.take(),
+            }
+        });
+        if let Some(timer) = left.timer.take() {
+            timer.cancel();
+        }
+        drop(self.on_line.take());
+        left
+    }
+}
+
+struct Left {
+    partial: Partial,
+    phase: Phase,
+    process: Option<Process>,
+    timer: Option<DelayedCall>,
+}

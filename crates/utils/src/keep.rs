@@ -1,0 +1,195 @@
+//! How much of a stream is kept, and the buffer that keeps it: a pure value.
+//!
+//! # Model
+//!
+//! Data in, in any cutting; out comes the head of the stream and its tail, and how much between the
+//! two was skipped. One vector holds both: it grows to the head's and the tail's bytes, and from
+//! then on its part behind the head is a ring. It grows by halves of the limit, so that a growth
+//! that has to copy never holds more than the limit.
+
+use crate::outcome::Gap;
+use bytes::Bytes;
+use std::mem;
+
+/// How much of each output stream is kept in memory; the rest is read and counted.
+///
+/// # Examples
+///
+/// ```
+/// use procession_reactor::Reactor;
+/// use procession_utils::{Keep, Run};
+///
+/// let mut reactor = Reactor::new()?;
+/// let seq = Run::new("seq").args(["1000"]).keep(Keep::head_and_tail(4, 5));
+/// let outcome = reactor.block_on(seq).unwrap();
+/// assert_eq!(outcome.stdout, "1\n2\n1000\n");
+/// assert_eq!(outcome.stdout_gap.unwrap().skipped_bytes, 3893 - 9);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    head: usize,
+    tail: usize,
+}
+
+impl Keep {
+    /// What is kept of each stream unless something else is asked for: the first 64 MiB.
+    pub const DEFAULT_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+    /// Keeps the first `max_bytes`.
+    pub const fn head(max_bytes: usize) -> Self {
+        Self { head: max_bytes, tail: 0 }
+    }
+
+    /// Keeps the last `max_bytes`.
+    pub const fn tail(max_bytes: usize) -> Self {
+        Self { head: 0, tail: max_bytes }
+    }
+
+    /// Keeps the first `head_bytes` and the last `tail_bytes`.
+    pub const fn head_and_tail(head_bytes: usize, tail_bytes: usize) -> Self {
+        Self { head: head_bytes, tail: tail_bytes }
+    }
+
+    /// Keeps nothing.
+    pub const fn nothing() -> Self {
+        Self::head(0)
+    }
+
+    /// The most that is kept, in bytes.
+    pub const fn max_bytes(self) -> usize {
+        self.head.saturating_add(self.tail)
+    }
+}
+
+/// The first 64 MiB.
+impl Default for Keep {
+    fn default() -> Self {
+        Self::head(Self::DEFAULT_MAX_BYTES)
+    }
+}
+
+/// What was kept of one stream so far.
+#[derive(Debug, Default)]
+pub(crate) struct Capture {
+    keep: Keep,
+    kept: Vec<u8>,
+    /// Where in the tail's part the oldest byte is; 0 until the vector is full.
+    oldest: usize,
+    skipped: u64,
+}
+
+/// The first buffer, where more than that is allowed, in bytes.
+const SMALLEST: usize = 1024;
+
+impl Capture {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    /// The stream went on; false once it is longer than what is kept.
+    pub(crate) fn push(&mut self, data: &[u8]) -> bool {
+        let room = self.keep.max_bytes() - self.kept.len();
+        let (fits, rest) = data.split_at(room.min(data.len()));
+        self.grow(fits.len());
+        self.kept.extend_from_slice(fits);
+        if !rest.is_empty() {
+            self.skipped =
+                self.skipped.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+            self.replace_oldest(rest);
+        }
+        self.skipped == 0
+    }
+
+    /// Takes the head and the tail, one after the other, and leaves nothing.
+    pub(crate) fn take(&mut self) -> (Bytes, Option<Gap>) {
+        let mut taken = mem::take(self);
+        let tail_at = taken.keep.head.min(taken.kept.len());
+        taken.kept[tail_at..].rotate_left(taken.oldest);
+        let gap = (taken.skipped > 0).then_some(Gap { at: tail_at, skipped_bytes: taken.skipped });
+        (Bytes::from(taken.kept), gap)
+    }
+
+    fn grow(&mut self, more: usize) {
+        let needed = self.kept.len() + more;
+        if needed <= self.kept.capacity() {
+            return;
+        }
+        let mut capacity = self.keep.max_bytes();
+        while capacity / 2 >= needed.max(SMALLEST) {
+            capacity /= 2;
+        }
+        self.kept.reserve_exact(capacity - self.kept.len());
+    }
+
+    /// Only where the vector is full.
+    fn replace_oldest(&mut self, data: &[u8]) {
+        let ring = &mut self.kept[self.keep.head..];
+        if ring.is_empty() {
+            return;
+        }
+        // Of more than the ring holds the beginning would be overwritten at once.
+        let passed = data.len().saturating_sub(ring.len());
+        let data = &data[passed..];
+        let at = (self.oldest + passed % ring.len()) % ring.len();
+        let (to_end, from_start) = data.split_at(data.len().min(ring.len() - at));
+        ring[at..at + to_end.len()].copy_from_slice(to_end);
+        ring[..from_start.len()].copy_from_slice(from_start);
+        self.oldest = (at + data.len()) % ring.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is to be kept of `stream`, by the words of the contract.
+    fn model(stream: &[u8], head: usize, tail: usize) -> Vec<u8> {
+        if stream.len() <= head + tail {
+            return stream.to_vec();
+        }
+        [&stream[..head], &stream[stream.len() - tail..]].concat()
+    }
+
+    #[test]
+    fn every_cutting_of_a_stream_keeps_the_same_head_and_tail() {
+        let stream: Vec<u8> = (0..40).collect();
+        for length in 0..stream.len() {
+            let stream = &stream[..length];
+            for (head, tail) in (0..8).flat_map(|head| (0..8).map(move |tail| (head, tail))) {
+                for step in 1..=length.max(1) {
+                    let mut capture = Capture::new(Keep::head_and_tail(head, tail));
+                    let fits = stream.chunks(step).map(|data| capture.push(data)).last();
+                    assert_eq!(fits.unwrap_or(true), length <= head + tail);
+                    let (kept, gap) = capture.take();
+                    assert_eq!(kept, model(stream, head, tail), "{length} {head} {tail} {step}");
+                    let skipped = length.saturating_sub(head + tail);
+                    let skipped = u64::try_from(skipped).unwrap();
+                    let expected =
+                        (skipped > 0).then_some(Gap { at: head, skipped_bytes: skipped });
+                    assert_eq!(gap, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_by_halves_of_the_limit_and_never_beyond_it() {
+        let mut capture = Capture::new(Keep::head(100_000));
+        let mut capacities = Vec::new();
+        for _ in 0..200 {
+            capture.push(&[7; 1000]);
+            capacities.push(capture.kept.capacity());
+        }
+        capacities.dedup();
+        assert_eq!(capacities, [1562, 3125, 6250, 12500, 25000, 50000, 100_000]);
+    }
+
+    #[test]
+    fn a_limit_of_zero_keeps_nothing_and_counts() {
+        let mut capture = Capture::new(Keep::nothing());
+        assert!(!capture.push(b"some"));
+        let (kept, gap) = capture.take();
+        assert_eq!((kept.len(), gap.unwrap().skipped_bytes), (0, 4));
+    }
+}

@@ -1,0 +1,78 @@
+//! Lines of both outputs while the program runs.
+
+use bytes::Bytes;
+use procession_protocol::{LineEvent, LineReceiver};
+use std::fmt;
+
+/// One of a program's two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output, and standard error where the two are merged.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// "standard output" or "standard error".
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "standard output",
+            Self::Stderr => "standard error",
+        })
+    }
+}
+
+/// A line that a program wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Line {
+    /// Where it wrote it.
+    pub stream: Stream,
+    /// The line without its line feed.
+    pub text: Bytes,
+    /// Whether it was longer than
+    /// [`max_line_bytes`](crate::Run::max_line_bytes), and this is its beginning.
+    pub is_cut: bool,
+}
+
+/// What is called for each line.
+pub(crate) type OnLine = Box<dyn FnMut(Line)>;
+
+/// The two streams, cut into lines.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    stdout: LineReceiver,
+    stderr: LineReceiver,
+}
+
+impl Lines {
+    pub(crate) fn new(max_line_bytes: usize) -> Self {
+        let lines = || LineReceiver::new().max_length(max_line_bytes);
+        Self { stdout: lines(), stderr: lines() }
+    }
+
+    pub(crate) fn on_data(&mut self, stream: Stream, data: Bytes) {
+        self.of(stream).on_data(data);
+    }
+
+    pub(crate) fn on_end(&mut self, stream: Stream) {
+        self.of(stream).on_end();
+    }
+
+    pub(crate) fn poll(&mut self, stream: Stream) -> Option<Line> {
+        let (text, is_cut) = match self.of(stream).poll()? {
+            LineEvent::Line(text) => (text, false),
+            LineEvent::TooLong(text) | LineEvent::Raw(text) => (text, true),
+            _ => return None,
+        };
+        Some(Line { stream, text, is_cut })
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut LineReceiver {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The helpers under the names that Twisted made known: each is a [`Run`] with its settings fixed.
+
+use crate::{Keep, OutputError, Run, Stdin};
+use bytes::Bytes;
+use procession_core::Deferred;
+use procession_process_transport::Command;
+
+/// What the named helpers have in common: they wait for the last writer of an output, and have no
+/// place to say that an output was cut off.
+fn patient(command: impl Into<Command>) -> Run {
+    Run::from(command.into()).drain_after_exit(None).stop_at_limit()
+}
+
+/// Runs a program and gives its standard output; its exit status does not matter.
+///
+/// The first byte on standard error fails it with
+/// [`UnexpectedStderr`](OutputError::UnexpectedStderr): the program is not killed, the error has
+/// both outputs and the end of the process. Standard input is `/dev/null`. More than 64 MiB of
+/// output fail it with [`TooLong`](OutputError::TooLong), and a program that cannot be started with
+/// [`Spawn`](OutputError::Spawn).
+///
+/// It is waited for until the last descendant has closed the output. Dropping or cancelling the
+/// `Deferred` terminates the program and its group.
+///
+/// # Panics
+///
+/// If the thread has no reactor.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use procession_reactor::Reactor;
+/// use procession_utils::get_process_output;
+///
+/// let mut reactor = Reactor::new()?;
+/// let output = reactor.block_on(get_process_output(Command::new("echo").arg("hello")));
+/// assert_eq!(output.unwrap(), "hello\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "getProcessOutput")]
+pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
+    patient(command).fail_on_stderr().start().map(|outcome| outcome.stdout)
+}
+
+/// Runs a program and gives what it wrote to standard output and standard error, in true order.
+///
+/// In all else it is like [`get_process_output`].
+///
+/// # Panics
+///
+/// If the thread has no reactor.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use procession_reactor::Reactor;
+/// use procession_utils::get_process_output_merged;
+///
+/// let mut reactor = Reactor::new()?;
+/// let both = Command::new("sh").args(["-c", "echo one; echo two >&2; echo three"]);
+/// let output = reactor.block_on(get_process_output_merged(both));
+/// assert_eq!(output.unwrap(), "one\ntwo\nthree\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "errortoo")]
+pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
+    patient(command).merge_stderr().start().map(|outcome| outcome.stdout)
+}
+
+/// Runs a program and gives its exit status; what it writes is read and thrown away.
+///
+/// A death by signal fails it with [`Signalled`](OutputError::Signalled), which names the signal.
+/// Standard input is `/dev/null`.
+///
+/// # Panics
+///
+/// If the thread has no reactor.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use procession_reactor::Reactor;
+/// use procession_utils::get_process_value;
+///
+/// let mut reactor = Reactor::new()?;
+/// let value = reactor.block_on(get_process_value(Command::new("sh").args(["-c", "exit 3"])));
+/// assert_eq!(value.unwrap(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "getProcessValue")]
+pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputError> {
+    let run = Run::from(command.into()).drain_after_exit(None).keep(Keep::nothing());
+    run.check_signal().start().map(|outcome| status(&outcome))
+}
+
+/// Runs a program, gives it `stdin`, and gives its standard output, its standard error and its exit
+/// status.
+///
+/// A death by signal fails it with [`Signalled`](OutputError::Signalled), which has both outputs,
+/// and more than 64 MiB of one output with [`TooLong`](OutputError::TooLong). A program that does
+/// not read all of `stdin` is no error.
+///
+/// # Panics
+///
+/// If the thread has no reactor.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use procession_reactor::Reactor;
+/// use procession_utils::get_process_output_and_value;
+///
+/// let mut reactor = Reactor::new()?;
+/// let sort = get_process_output_and_value(Command::new("sort").arg("-r"), "a\nb\n");
+/// let (out, err, code) = reactor.block_on(sort).unwrap();
+/// assert_eq!((&out[..], &err[..], code), (&b"b\na\n"[..], &b""[..], 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "getProcessOutputAndValue")]
+pub fn get_process_output_and_value(
+    command: impl Into<Command>,
+    stdin: impl Into<Stdin>,
+) -> Deferred<(Bytes, Bytes, i32), OutputError> {
+    patient(command).stdin(stdin).check_signal().start().map(|outcome| {
+        let status = status(&outcome);
+        (outcome.stdout, outcome.stderr, status)
+    })
+}
+
+/// The exit status of an outcome that was checked to have one.
+fn status(outcome: &crate::Outcome) -> i32 {
+    outcome.exit_code().expect("`check_signal` makes an outcome without a status an error")
+}

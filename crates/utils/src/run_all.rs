@@ -1,0 +1,183 @@
+//! Many programs, so many at a time.
+
+mod batch;
+
+use crate::{Outcome, OutputError, Run};
+use batch::Batch;
+use procession_core::{Deferred, Failed};
+use procession_reactor::Handle;
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::future::IntoFuture;
+
+/// What one of many programs gave.
+pub type RunResult = Result<Outcome, Failed<OutputError>>;
+
+/// How far a [`RunAll`] is: the other four numbers add up to the total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Programs that gave an outcome.
+    pub done: usize,
+    /// Programs that run.
+    pub running: usize,
+    /// Programs that gave an error.
+    pub failed: usize,
+    /// Programs that have not started.
+    pub waiting: usize,
+    /// All programs.
+    pub total: usize,
+}
+
+/// The first error of [`RunAll::all_or_first_error`]; it prints as the error does, and has its
+/// source.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunAllError {
+    /// Which program it was, counted from 0.
+    pub index: usize,
+    /// Why it has no outcome.
+    pub error: Failed<OutputError>,
+}
+
+impl fmt::Display for RunAllError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for RunAllError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+type OnProgress = Box<dyn FnMut(Progress)>;
+type OnResult = Box<dyn FnMut(usize, &RunResult)>;
+
+/// What is called while the programs run.
+#[derive(Default)]
+struct Hooks {
+    on_progress: Option<OnProgress>,
+    on_result: Option<OnResult>,
+}
+
+/// Runs programs, at most `parallelism` at a time (0 counts as 1), in their order.
+///
+/// They are commands, or [`Run`]s with all that can be said of one. They start with
+/// [`RunAll::all`], [`RunAll::all_or_first_error`], or when the `RunAll` is awaited.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use procession_reactor::Reactor;
+/// use procession_utils::{Run, run_all};
+///
+/// let mut reactor = Reactor::new()?;
+/// let commands = (0..5).map(|n| Command::new("echo").arg(n.to_string()));
+/// let results = reactor.block_on(run_all(commands, 2)).unwrap();
+/// let output: Vec<_> = results.into_iter().map(|result| result.unwrap().stdout).collect();
+/// assert_eq!(output, ["0\n", "1\n", "2\n", "3\n", "4\n"]);
+///
+/// let checked = ["true", "false", "true"].map(|program| Run::new(program).check());
+/// let error = reactor.block_on(run_all(checked, 2).all_or_first_error()).unwrap_err();
+/// assert!(error.to_string().starts_with("false exited with status 1 after 0."));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn run_all<I>(programs: I, parallelism: usize) -> RunAll
+where
+    I: IntoIterator,
+    I::Item: Into<Run>,
+{
+    RunAll {
+        runs: programs.into_iter().map(Into::into).collect(),
+        parallelism: parallelism.max(1),
+        hooks: Hooks::default(),
+    }
+}
+
+/// Many programs that [`run_all`] runs.
+#[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
+pub struct RunAll {
+    runs: Vec<Run>,
+    parallelism: usize,
+    hooks: Hooks,
+}
+
+impl RunAll {
+    /// Has `call` called whenever a program has started or ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_reactor::Reactor;
+    /// use procession_utils::run_all;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let all = run_all(["true"; 4], 2).on_progress(|now| {
+    ///     assert_eq!(now.done + now.running + now.failed + now.waiting, now.total);
+    /// });
+    /// reactor.block_on(all).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_progress(mut self, call: impl FnMut(Progress) + 'static) -> Self {
+        self.hooks.on_progress = Some(Box::new(call));
+        self
+    }
+
+    /// Has `call` called with each result as it comes, and the number of its program from 0.
+    pub fn on_result(mut self, call: impl FnMut(usize, &RunResult) + 'static) -> Self {
+        self.hooks.on_result = Some(Box::new(call));
+        self
+    }
+
+    /// Starts them on the reactor of this thread, and gives all results, in order.
+    ///
+    /// An error of one does not touch the others. Dropping or cancelling the `Deferred` terminates
+    /// those that run, and starts no more.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has no reactor.
+    pub fn all(self) -> Deferred<Vec<RunResult>, Infallible> {
+        self.start(false)
+    }
+
+    /// Starts them on the reactor of this thread, and gives all outcomes, in order, or the first
+    /// error in time.
+    ///
+    /// After an error, and when the `Deferred` is dropped or cancelled, those that run are
+    /// terminated, and no more are started.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has no reactor.
+    pub fn all_or_first_error(self) -> Deferred<Vec<Outcome>, RunAllError> {
+        self.start(true).map_err(|never| match never {}).and_then(batch::outcomes)
+    }
+
+    fn start(self, stops_at_error: bool) -> Deferred<Vec<RunResult>, Infallible> {
+        Batch::start(&Handle::current(), self, stops_at_error)
+    }
+}
+
+/// Starts them, as [`RunAll::all`] does.
+impl IntoFuture for RunAll {
+    type Output = <Deferred<Vec<RunResult>, Infallible> as Future>::Output;
+    type IntoFuture = Deferred<Vec<RunResult>, Infallible>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.all()
+    }
+}
+
+impl fmt::Debug for RunAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunAll")
+            .field("runs", &self.runs)
+            .field("parallelism", &self.parallelism)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! How much is kept of what a program writes, and how much memory that takes.
+
+mod util;
+
+use procession_core::Failed;
+use procession_utils::{Keep, OutputError, Run, Stream};
+use util::{behaviour, ms, rss_bytes, rss_peak_bytes, sh};
+
+const SLACK: usize = 4 << 20;
+
+/// Alone in its process, for the peak is that of its whole life.
+fn stays_within(name: &str, keep: Keep) {
+    behaviour(name, |driver| {
+        let before = rss_bytes();
+        let flood = Run::new("yes").keep(keep).timeout(ms(1500)).start();
+        let result = driver.get(flood);
+        let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = result else {
+            panic!("it timed out");
+        };
+        assert_eq!(outcome.stdout.len(), keep.max_bytes());
+        assert!(outcome.is_truncated());
+        let peak = rss_peak_bytes().saturating_sub(before);
+        assert!(peak <= keep.max_bytes() + SLACK, "{peak} bytes for {keep:?}");
+    });
+}
+
+#[test]
+fn a_kept_head_takes_the_limit_and_four_megabytes() {
+    stays_within("a_kept_head_takes_the_limit_and_four_megabytes", Keep::default());
+}
+
+#[test]
+fn a_kept_tail_takes_the_limit_and_four_megabytes() {
+    stays_within("a_kept_tail_takes_the_limit_and_four_megabytes", Keep::tail(64 << 20));
+}
+
+#[test]
+fn a_kept_head_and_tail_take_the_limit_and_four_megabytes() {
+    let keep = Keep::head_and_tail(10 << 20, 12 << 20);
+    stays_within("a_kept_head_and_tail_take_the_limit_and_four_megabytes", keep);
+}
+
+#[test]
+fn a_limit_that_is_no_power_of_two_takes_itself_and_four_megabytes() {
+    let name = "a_limit_that_is_no_power_of_two_takes_itself_and_four_megabytes";
+    stays_within(name, Keep::head(50_000_001));
+}
+
+#[test]
+fn a_longer_output_is_read_on_and_counted() {
+    behaviour("a_longer_output_is_read_on_and_counted", |driver| {
+        let script = sh("head -c 1000000 /dev/zero; echo end; exit 4");
+        let run = Run::from(script).keep(Keep::head_and_tail(10, 4));
+        let outcome = driver.get(run.start()).unwrap();
+        assert_eq!(outcome.stdout, b"\0\0\0\0\0\0\0\0\0\0end\n"[..]);
+        assert_eq!(outcome.exit_code(), Some(4), "it was not disturbed");
+        let gap = outcome.stdout_gap.unwrap();
+        assert_eq!((gap.at, gap.skipped_bytes), (10, 1_000_004 - 14));
+        assert!(outcome.stderr_gap.is_none() && outcome.is_truncated());
+    });
+}
+
+#[test]
+fn exactly_the_limit_is_not_too_long() {
+    behaviour("exactly_the_limit_is_not_too_long", |driver| {
+        let run = Run::from(sh("printf 12345")).keep(Keep::head(5)).stop_at_limit();
+        let outcome = driver.get(run.start()).unwrap();
+        assert!(!outcome.is_truncated() && outcome.stdout == "12345");
+    });
+}
+
+#[test]
+fn a_program_can_be_stopped_at_the_limit() {
+    behaviour("a_program_can_be_stopped_at_the_limit", |driver| {
+        let script = sh("printf 123; printf abcdefg >&2; sleep 100");
+        let run = Run::from(script).keep(Keep::head(5)).stop_at_limit();
+        let error = driver.get(run.start()).unwrap_err().error().unwrap();
+        assert_eq!(error.stderr().unwrap(), "abcde");
+        let OutputError::TooLong { stream, max_bytes, .. } = error else { panic!("{error:?}") };
+        assert_eq!((stream, max_bytes), (Stream::Stderr, 5));
+        driver.until_no_children(ms(500));
+    });
+}

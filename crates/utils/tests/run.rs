@@ -1,0 +1,185 @@
+//! What can be said about a run: strictness, order, standard input, lines, the group.
+
+mod util;
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::rc::Rc;
+
+use procession_core::Failed;
+use procession_process_transport::Command;
+use procession_utils::{OutputError, Run, Stdin, Stream};
+use util::{WATCHDOG, behaviour, ms, sh};
+
+#[test]
+fn check_says_what_a_log_should_say() {
+    behaviour("check_says_what_a_log_should_say", |driver| {
+        let run = Run::new("sh").args(["-c", "echo 'fatal: no' >&2; exit 128", "--format=%H"]);
+        let error = driver.get(run.check().start()).unwrap_err().to_string();
+        let (start, time) = error.split_once(" after ").unwrap();
+        let (seconds, last) = time.split_once(' ').unwrap();
+        assert!(start.starts_with("sh -c "), "{error}");
+        assert!(start.ends_with(" '--format=%H' exited with status 128"), "{error}");
+        assert_eq!((seconds.len(), last), (4, "s: fatal: no"));
+
+        let killed = Run::from(sh("kill $$")).check();
+        let Err(Failed::Error(error)) = driver.get(killed.start()) else { panic!("a failure") };
+        assert!(matches!(error, OutputError::Signalled { .. }));
+
+        let merged = Run::from(sh("echo sorry; exit 1")).merge_stderr().check();
+        let error = driver.get(merged.start()).unwrap_err().to_string();
+        assert!(error.ends_with(" s: sorry"), "{error}");
+        assert!(driver.get(Run::new("true").check().start()).is_ok());
+    });
+}
+
+#[test]
+fn an_error_can_be_sent() {
+    fn can_be_sent<T: Send + Sync + std::error::Error + 'static>() {}
+    can_be_sent::<OutputError>();
+    can_be_sent::<Failed<OutputError>>();
+}
+
+#[test]
+fn merged_outputs_are_in_true_order() {
+    behaviour("merged_outputs_are_in_true_order", |driver| {
+        let script = "i=0; while [ $i -lt 200 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done";
+        let outcome = driver.get(Run::from(sh(script)).merge_stderr().start()).unwrap();
+        let expected: String = (0..200).map(|n| format!("o{n}\ne{n}\n")).collect();
+        assert_eq!(outcome.stdout, expected);
+        assert!(outcome.stderr.is_empty());
+    });
+}
+
+#[test]
+fn usage_and_time_are_reported() {
+    behaviour("usage_and_time_are_reported", |driver| {
+        let outcome = driver.get(Run::from(sh("sleep 0.1")).start()).unwrap();
+        assert!(outcome.usage().is_some());
+        assert!(outcome.after >= ms(100) && outcome.after < WATCHDOG);
+    });
+}
+
+#[test]
+fn standard_input_can_be_a_file_or_a_reader() {
+    behaviour("standard_input_can_be_a_file_or_a_reader", |driver| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("input");
+        fs::write(&path, "from a file").unwrap();
+        let file = Run::new("cat").stdin(File::open(&path).unwrap());
+        assert_eq!(driver.get(file.start()).unwrap().stdout, "from a file");
+
+        let reader = io::repeat(b'x').take(3_000_001);
+        let run = Run::new("wc").arg("-c").stdin(Stdin::reader(reader));
+        assert_eq!(driver.get(run.start()).unwrap().stdout_utf8().unwrap().trim(), "3000001");
+
+        // One that never ends, to a program that does not read it.
+        let run = Run::new("true").stdin(Stdin::reader(io::repeat(b'x')));
+        assert!(driver.get(run.start()).unwrap().is_success());
+    });
+}
+
+#[test]
+fn a_pipe_of_the_command_is_closed_too() {
+    behaviour("a_pipe_of_the_command_is_closed_too", |driver| {
+        let run = Run::from(Command::new("cat")).stdin(Stdin::as_in_command());
+        assert_eq!(driver.get(run.start()).unwrap().stdout, "");
+    });
+}
+
+#[test]
+fn a_reader_that_fails_ends_the_program() {
+    struct Broken(u8);
+    impl Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                2 => {
+                    buffer[0] = b'x';
+                    Ok(1)
+                }
+                _ => Err(io::Error::other("torn tape")),
+            }
+        }
+    }
+    behaviour("a_reader_that_fails_ends_the_program", |driver| {
+        let run = Run::from(sh("cat; sleep 100")).stdin(Stdin::reader(Broken(0)));
+        let error = driver.get(run.start()).unwrap_err().error().unwrap();
+        let OutputError::Stdin { source, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(source.to_string(), "torn tape");
+        assert!(!error.to_string().contains("torn tape"));
+        driver.until_no_children(ms(500));
+
+        let run = Run::from(sh("sleep 100")).stdin(Stdin::reader(Broken(5)));
+        assert!(driver.get(run.start()).is_err(), "at the first read");
+        driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn lines_of_both_outputs_come_while_the_program_runs() {
+    behaviour("lines_of_both_outputs_come_while_the_program_runs", |driver| {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let lines = Rc::clone(&seen);
+        let script = sh("echo one; echo two >&2; read line; printf 'much too long\\nlast'");
+        let (input, output) = io::pipe().unwrap();
+        let stdin = Stdin::fd(procession_process_transport::Fd::inherit(input));
+        let run = Run::from(script).stdin(stdin).max_line_bytes(6);
+        let run = run.for_each_line(move |line| lines.borrow_mut().push(line));
+        let result = run.start();
+        driver.until("both lines", WATCHDOG, |_| seen.borrow().len() == 2);
+        drop(output);
+        let outcome = driver.get(result).unwrap();
+        assert_eq!(outcome.stdout, "one\nmuch too long\nlast");
+        let of = |stream: Stream| {
+            let seen = seen.borrow();
+            let lines = seen.iter().filter(|line| line.stream == stream);
+            lines.map(|line| (line.text.clone(), line.is_cut)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Stream::Stderr), [("two".into(), false)]);
+        let stdout = [("one".into(), false), ("much t".into(), true), ("last".into(), false)];
+        assert_eq!(of(Stream::Stdout), stdout);
+    });
+}
+
+#[test]
+fn the_program_leads_a_group_unless_it_is_in_the_foreground() {
+    behaviour("the_program_leads_a_group_unless_it_is_in_the_foreground", |driver| {
+        let script = "read pid name state parent group rest < /proc/$$/stat; echo $$ $group";
+        let mut group = |run: Run| {
+            let outcome = driver.get(run.start()).unwrap();
+            let text = outcome.stdout_utf8().unwrap().trim().to_owned();
+            let (pid, group) = text.split_once(' ').unwrap();
+            (pid.to_owned(), group.to_owned())
+        };
+        let (pid, own) = group(Run::from(sh(script)));
+        assert_eq!(pid, own);
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let ours = stat.rsplit_once(") ").unwrap().1.split(' ').nth(2).unwrap();
+        assert_eq!(group(Run::from(sh(script)).foreground()).1, ours);
+    });
+}
+
+#[test]
+fn a_program_in_the_foreground_is_terminated_alone() {
+    behaviour("a_program_in_the_foreground_is_terminated_alone", |driver| {
+        let running = Run::new("sleep").arg("100").foreground().start();
+        driver.run_for(ms(50));
+        drop(running);
+        driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn everything_is_awaitable() {
+    behaviour("everything_is_awaitable", |driver| {
+        let both = driver.reactor.block_on(async {
+            let first = Run::new("echo").arg("1").await?;
+            let second = Run::new("cat").stdin(first.stdout).output().await?;
+            Ok::<_, Failed<OutputError>>(second.stdout)
+        });
+        assert_eq!(both.unwrap(), "1\n");
+    });
+}

@@ -1,0 +1,190 @@
+//! Timeouts, cancelled and dropped results: the group is terminated and reaped.
+
+mod util;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession_core::Failed;
+use procession_process_transport::Command;
+use procession_reactor::Reactor;
+use procession_utils::{OutputError, Run, get_process_output};
+use util::{Driver, behaviour, children, isolated, ms, process_state, sh};
+
+fn sleeper() -> Command {
+    Command::new("sleep").arg("100")
+}
+
+/// A group of two that ignores TERM; it prints the pid of its second member.
+fn stubborn() -> Command {
+    sh("trap '' TERM; (while :; do sleep 1; done) & echo $!; while :; do sleep 1; done")
+}
+
+/// Turns until `stubborn` has spoken, with a run that tells its lines; gives the second's pid.
+fn started(driver: &mut Driver, seen: &RefCell<Option<u32>>) -> u32 {
+    driver.until("it has started", util::WATCHDOG, |_| seen.borrow().is_some());
+    seen.borrow().expect("it was waited for")
+}
+
+fn telling(seen: &Rc<RefCell<Option<u32>>>) -> Run {
+    let seen = Rc::clone(seen);
+    Run::from(stubborn()).kill_grace(ms(200)).for_each_line(move |line| {
+        let text = String::from_utf8_lossy(&line.text).into_owned();
+        *seen.borrow_mut() = Some(text.parse().expect("a pid"));
+    })
+}
+
+fn is_dead(pid: u32) -> bool {
+    matches!(process_state(pid), 'Z' | 'X')
+}
+
+/// Case CH-18.
+#[test]
+fn a_cancelled_result_fails_once_and_its_program_is_gone() {
+    behaviour("a_cancelled_result_fails_once_and_its_program_is_gone", |driver| {
+        let calls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&calls);
+        let output = get_process_output(sleeper()).map(move |_| count.set(count.get() + 1));
+        driver.run_for(ms(200));
+        output.cancel();
+        assert_eq!(output.try_take().map(|result| result.is_err()), Some(true));
+        driver.until_no_children(ms(500));
+        driver.run_for(ms(100));
+        assert_eq!(calls.get(), 0);
+        assert!(output.try_take().is_none());
+    });
+}
+
+/// Case CH-18.
+#[test]
+fn a_deferreds_timeout_ends_the_program() {
+    behaviour("a_deferreds_timeout_ends_the_program", |driver| {
+        let (result, after) = driver.timed(get_process_output(sleeper()).timeout(ms(200)));
+        assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
+        assert!(after >= ms(200) && after < ms(400), "{after:?}");
+        driver.until_no_children(ms(500));
+    });
+}
+
+/// Case CH-18.
+#[test]
+fn a_group_that_ignores_term_is_killed_after_the_grace() {
+    behaviour("a_group_that_ignores_term_is_killed_after_the_grace", |driver| {
+        let seen = Rc::new(RefCell::new(None));
+        let running = telling(&seen).start();
+        let second = started(driver, &seen);
+        drop(running);
+        driver.run_for(ms(100));
+        assert!(!is_dead(second) && !children().is_empty(), "TERM is ignored");
+        driver.until("the group is dead", ms(1000), |_| is_dead(second));
+        driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn a_grace_of_zero_kills_at_once() {
+    behaviour("a_grace_of_zero_kills_at_once", |driver| {
+        let seen = Rc::new(RefCell::new(None));
+        let running = telling(&seen).kill_grace(Duration::ZERO).start();
+        let second = started(driver, &seen);
+        drop(running);
+        driver.until("the group is dead", ms(300), |_| is_dead(second));
+    });
+}
+
+#[test]
+fn a_timeout_gives_what_was_read_so_far() {
+    behaviour("a_timeout_gives_what_was_read_so_far", |driver| {
+        let script = sh("echo out; echo err >&2; sleep 100");
+        let (result, after) = driver.timed(Run::from(script).timeout(ms(300)).start());
+        let Err(Failed::Error(error)) = result else { panic!("{result:?}") };
+        assert!(after >= ms(300) && after < ms(600), "{after:?}");
+        assert!(error.to_string().contains(" timed out after 0.3"), "{error}");
+        assert!(error.to_string().ends_with(" s: err"), "{error}");
+        let OutputError::TimedOut { outcome, .. } = error else { panic!("{error:?}") };
+        assert_eq!((outcome.stdout_utf8(), outcome.stderr_utf8()), (Ok("out\n"), Ok("err\n")));
+        driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn a_timeout_ends_a_wait_for_descendants_too() {
+    behaviour("a_timeout_ends_a_wait_for_descendants_too", |driver| {
+        let script = sh("sleep 100 & echo $!");
+        let run = Run::from(script).drain_after_exit(None).timeout(ms(300));
+        let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = driver.get(run.start())
+        else {
+            panic!("it timed out");
+        };
+        let descendant = outcome.stdout_utf8().unwrap().trim().parse().unwrap();
+        driver.until("the descendant is dead", ms(500), |_| is_dead(descendant));
+    });
+}
+
+#[test]
+fn a_descendant_that_left_the_group_does_not_keep_descriptors_open() {
+    behaviour("a_descendant_that_left_the_group_does_not_keep_descriptors_open", |driver| {
+        // `behaviour` checks the descriptors long before the descendant ends.
+        let script = sh("setsid sleep 15 & echo started; wait");
+        let running = Run::from(script).drain_after_exit(None).start();
+        driver.run_for(ms(200));
+        drop(running);
+    });
+}
+
+#[test]
+fn a_result_in_time_disarms_the_timeout() {
+    behaviour("a_result_in_time_disarms_the_timeout", |driver| {
+        driver.get(Run::new("true").timeout(Duration::from_secs(60)).start()).unwrap();
+        assert!(driver.reactor.next_deadline().is_none());
+    });
+}
+
+#[test]
+fn a_panic_in_a_line_callback_ends_the_program() {
+    behaviour("a_panic_in_a_line_callback_ends_the_program", |driver| {
+        let run = Run::from(sh("echo x; sleep 100")).for_each_line(|_| panic!("expected"));
+        let result = run.start();
+        let turned = catch_unwind(AssertUnwindSafe(|| driver.run_for(ms(500))));
+        assert!(turned.is_err());
+        assert!(matches!(driver.get(result), Err(Failed::Abandoned)));
+        driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn a_line_callback_may_drop_its_own_result() {
+    behaviour("a_line_callback_may_drop_its_own_result", |driver| {
+        let result = Rc::new(RefCell::new(None));
+        let (own, calls) = (Rc::clone(&result), Rc::new(Cell::new(0)));
+        let count = Rc::clone(&calls);
+        let run = Run::from(sh("echo 1; echo 2; sleep 100")).for_each_line(move |_| {
+            count.set(count.get() + 1);
+            let own = own.borrow_mut().take();
+            drop(own);
+        });
+        *result.borrow_mut() = Some(run.start());
+        driver.until("it was called", util::WATCHDOG, |_| calls.get() > 0);
+        driver.until_no_children(ms(500));
+        assert_eq!(calls.get(), 1);
+    });
+}
+
+#[test]
+fn dropping_the_reactor_kills_the_group() {
+    isolated("dropping_the_reactor_kills_the_group", || {
+        let mut reactor = Reactor::new().unwrap();
+        let result = Run::from(sh("trap '' TERM; sleep 100; sleep 100")).start();
+        reactor.turn(Some(ms(50))).unwrap();
+        drop(reactor);
+        assert!(matches!(result.try_take(), Some(Err(Failed::Abandoned))));
+        let mut reactor = Reactor::new().unwrap();
+        let deadline = reactor.now() + util::WATCHDOG;
+        while !children().is_empty() {
+            assert!(reactor.now() < deadline, "{:?}", children());
+            reactor.turn(Some(ms(20))).unwrap();
+        }
+    });
+}

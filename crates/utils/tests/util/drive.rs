@@ -1,0 +1,91 @@
+//! The loop of a test: turns until there is a result, or a deadline fails the test.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use procession_core::{Deferred, Failed};
+use procession_reactor::Reactor;
+use procession_utils::Run;
+
+use super::WATCHDOG;
+use super::isolate::isolated;
+use super::leaks::{children, open_fds};
+
+/// Runs `body` with a loop in a process of its own, then checks that no descriptor and no child is
+/// left.
+pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
+    isolated(name, || {
+        let mut driver = Driver::new();
+        body(&mut driver);
+        driver.until_no_children(WATCHDOG);
+        driver.until("no descriptor is left", WATCHDOG, |driver| open_fds() == driver.fds);
+    });
+}
+
+/// A reactor and the descriptors that may be open.
+pub(crate) struct Driver {
+    pub(crate) reactor: Reactor,
+    fds: BTreeMap<i32, String>,
+}
+
+impl Driver {
+    fn new() -> Self {
+        let reactor = Reactor::new().expect("a reactor");
+        let mut driver = Self { reactor, fds: BTreeMap::new() };
+        // What a first spawn opens for good is open from here on.
+        driver.get(Run::new("/bin/true").start()).expect("/bin/true");
+        driver.fds = open_fds();
+        driver
+    }
+
+    /// Turns until there is a result.
+    pub(crate) fn get<T: 'static, E: 'static>(
+        &mut self,
+        deferred: Deferred<T, E>,
+    ) -> Result<T, Failed<E>> {
+        let mut result = None;
+        self.until("there is a result", WATCHDOG, |_| {
+            result = deferred.try_take();
+            result.is_some()
+        });
+        result.expect("it was waited for")
+    }
+
+    /// Turns until there is a result, and says how long that took.
+    pub(crate) fn timed<T: 'static, E: 'static>(
+        &mut self,
+        deferred: Deferred<T, E>,
+    ) -> (Result<T, Failed<E>>, Duration) {
+        let start = self.reactor.now();
+        let result = self.get(deferred);
+        (result, self.reactor.now() - start)
+    }
+
+    /// Turns until `done`.
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) {
+        let deadline = self.reactor.now() + within;
+        while !done(self) {
+            let left = deadline.saturating_sub(self.reactor.now());
+            assert!(!left.is_zero(), "not within {within:?}: {what}; children: {:?}", children());
+            // A condition outside of the loop, a process of /proc, is looked at now and then.
+            let pause = left.min(Duration::from_millis(20));
+            self.reactor.turn(Some(pause)).expect("a turn");
+        }
+    }
+
+    /// Turns until this process has no child, neither a zombie nor a living one.
+    pub(crate) fn until_no_children(&mut self, within: Duration) {
+        self.until("no child is left", within, |_| children().is_empty());
+    }
+
+    /// Turns for this long.
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.reactor.now() + time;
+        self.until("the time has passed", time + WATCHDOG, |driver| driver.reactor.now() >= end);
+    }
+}

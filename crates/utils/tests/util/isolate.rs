@@ -1,0 +1,31 @@
+//! A process for one test: the test binary runs itself again with that test alone.
+//!
+//! In there the body is the only thread, so it may count descriptors and children and measure
+//! memory.
+
+use std::process::{Command, Stdio};
+
+/// Set in the process of its own; holds the name of the test.
+const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
+
+/// Runs `body` alone in a process of its own. `name` is the function's name.
+pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
+        return body();
+    }
+    let this = std::env::current_exe().expect("the path of this test binary");
+    let output = Command::new(this)
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, name)
+        .stdin(Stdio::null())
+        .output()
+        .expect("this test binary runs again");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{name}, alone in its process: {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+        output.status,
+    );
+    assert!(stdout.contains("1 passed"), "`{name}` is not the name of this test:\n{stdout}");
+}

@@ -1,0 +1,28 @@
+//! What the tests of this crate stand on: a process of its own for each, a loop that is driven to a
+//! result or a deadline, and the check that no descriptor and no child is left.
+#![allow(dead_code, unused_imports, reason = "every test crate uses its own part of this file")]
+
+mod drive;
+mod isolate;
+mod leaks;
+
+use std::time::Duration;
+
+use procession_process_transport::Command;
+
+pub(crate) use self::drive::{Driver, behaviour};
+pub(crate) use self::isolate::isolated;
+pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
+
+/// Nothing that a test waits for takes this long.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// Milliseconds, short.
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// `sh -c script`.
+pub(crate) fn sh(script: &str) -> Command {
+    Command::new("/bin/sh").args(["-c", script])
+}

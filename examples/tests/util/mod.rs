@@ -1,0 +1,112 @@
+//! Runs an example as a user would: as a program of its own, until it ends or a deadline passes.
+#![allow(dead_code, reason = "every test has all of this file and uses its own part")]
+
+use procession::prelude::*;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How long an example may take before the test fails, rather than hang.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+const SAMPLES_APART: Duration = Duration::from_millis(5);
+
+/// What became of an example.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit status; a death by signal fails the test.
+    pub(crate) status: i32,
+    /// All of its standard output.
+    pub(crate) stdout: String,
+    /// All of its standard error.
+    pub(crate) stderr: String,
+    /// The most memory that it held, as the kernel said some milliseconds before its end.
+    pub(crate) peak_rss_bytes: u64,
+}
+
+/// A command for an example, whose binary lies beside the test's.
+///
+/// `cargo test` builds both, but with a filter it builds the tests alone.
+pub(crate) fn example(name: &str) -> Command {
+    let test = std::env::current_exe().expect("a test has an executable");
+    let target: PathBuf = test.ancestors().nth(2).expect("it is target/PROFILE/deps/TEST").into();
+    let program = target.join("examples").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).with_extension("rs");
+    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let is_fresh = changed(&program) >= changed(&source);
+    assert!(is_fresh, "{} is missing or old: run cargo build --examples", program.display());
+    // In a UTF-8 locale `wc` decodes what it counts, at a fifth of the speed.
+    Command::new(program).env("LC_ALL", "C").kill_on_drop(true)
+}
+
+/// Runs it to its end.
+pub(crate) fn run(command: Command) -> Ended {
+    let mut reactor = Reactor::new().expect("the thread has no other reactor");
+    let (ended, result) = Deferred::new();
+    let capture = Capture {
+        stdout: BytesMut::new(),
+        stderr: BytesMut::new(),
+        peak_rss_bytes: Rc::default(),
+        ended,
+    };
+    reactor.spawn_process(capture, command.child_fd(0, Fd::null())).expect("it can be started");
+    reactor.block_on(result.timeout(DEADLINE)).expect("it ends before the deadline, by itself")
+}
+
+struct Capture {
+    stdout: BytesMut,
+    stderr: BytesMut,
+    peak_rss_bytes: Rc<Cell<u64>>,
+    ended: Promise<Ended, ProcessTerminated>,
+}
+
+impl Capture {
+    fn ended(&self, reason: ExitReason) -> Result<Ended, ProcessTerminated> {
+        let status = match reason {
+            Ok(_) => 0,
+            Err(terminated) => terminated.exit_code().ok_or(terminated)?,
+        };
+        Ok(Ended {
+            status,
+            stdout: String::from_utf8_lossy(&self.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&self.stderr).into_owned(),
+            peak_rss_bytes: self.peak_rss_bytes.get(),
+        })
+    }
+}
+
+impl ProcessProtocol for Capture {
+    fn connection_made(&mut self, process: &Process) {
+        watch_memory(process.clone(), Rc::clone(&self.peak_rss_bytes));
+    }
+
+    fn out_received(&mut self, _: &Process, data: Bytes) {
+        self.stdout.extend_from_slice(&data);
+    }
+
+    fn err_received(&mut self, _: &Process, data: Bytes) {
+        self.stderr.extend_from_slice(&data);
+    }
+
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        self.ended.complete(self.ended(reason));
+    }
+}
+
+/// Asks again and again for the high-water mark of a process, which tells of all before it.
+///
+/// The usage that comes with an exit is no help: its peak begins with that of whoever called exec,
+/// and counts the process's own children.
+fn watch_memory(process: Process, peak: Rc<Cell<u64>>) {
+    let Some(pid) = process.pid() else { return };
+    // A zombie has no memory, and no such line.
+    peak.set(high_water_bytes(pid).unwrap_or(0).max(peak.get()));
+    Handle::current().call_later(SAMPLES_APART, move |_| watch_memory(process, peak));
+}
+
+fn high_water_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
