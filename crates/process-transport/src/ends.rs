@@ -7,7 +7,7 @@ use crate::sys::Gift;
 use crate::terminal::Terminal;
 use procession_protocol::ChildFd;
 use procession_reactor::pipe::Direction;
-use rustix::fs::{Mode, OFlags, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
-/// The parent's end of one of the child's descriptors; non-blocking.
+/// The parent's end of one of the child's descriptors; non-blocking when the child runs.
 #[derive(Debug)]
 pub(crate) struct ParentEnd {
     pub(crate) fd: ChildFd,
@@ -29,6 +29,8 @@ pub(crate) struct ParentEnd {
 #[derive(Default)]
 pub(crate) struct Ends {
     pub(crate) parent: Vec<ParentEnd>,
+    /// Which of them is a terminal's master, which may be the caller's.
+    master: Option<usize>,
     child: BTreeMap<ChildFd, Source>,
 }
 
@@ -128,12 +130,21 @@ impl Ends {
         for number in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
             self.child.insert(number, Source::Inherited(slave.clone()));
         }
+        self.master = Some(self.parent.len());
         self.parent.push(ParentEnd {
             fd: ChildFd::STDOUT,
             end: master,
             direction: Direction::Both,
         });
         slave
+    }
+
+    /// The child runs: from here on the terminal's master is read and written as every parent's end.
+    pub(crate) fn unblock_terminal(&self) {
+        if let Some(ParentEnd { end, .. }) = self.master.and_then(|index| self.parent.get(index)) {
+            // The two calls cannot fail for an open terminal (fcntl(2), ERRORS).
+            fcntl_getfl(end).and_then(|flags| fcntl_setfl(end, flags | OFlags::NONBLOCK)).ok();
+        }
     }
 
     /// What the child is to get.

@@ -2,7 +2,9 @@
 //! them, without callbacks.
 
 use crate::sys::{self, Waited};
+use procession_core::Signal;
 use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, hooks};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -77,6 +79,27 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     for remote in remotes {
         remote.call(adopt);
     }
+}
+
+/// How long a child that was killed may take to end before it is left to the reactors.
+const END_AFTER_KILL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// Kills a child that is not to run after all, with the group that it leads, and reaps it.
+pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
+    {
+        let child = pidfd.as_ref().map_or(sys::Child::Pid(pid), |fd| sys::Child::Fd(fd.as_fd()));
+        if leads_group {
+            // Not reaped, so the number is still the child's; an empty group is as good.
+            sys::send_to_group_number(pid, Signal::KILL).ok();
+        }
+        sys::send(child, Signal::KILL).ok(); // ended already is as good
+        if let sys::Child::Fd(fd) = child {
+            // Only a child in an uninterruptible wait takes longer than a moment.
+            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+            rustix::io::retry_on_intr(|| poll(&mut fds, Some(&END_AFTER_KILL))).ok();
+        }
+    }
+    abandon(pid, pidfd);
 }
 
 /// Takes every waiting orphan into this reactor.

@@ -36,15 +36,13 @@ pub(crate) struct Prepared {
 /// Checks the command and makes everything the child needs but its descriptors.
 pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
     validate(command)?;
-    let parent: BTreeMap<OsString, OsString> =
-        if command.env.clear { BTreeMap::new() } else { std::env::vars_os().collect() };
     let identity = &command.identity;
     let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
     Ok(Prepared {
-        candidates: candidates(command, &parent)?,
+        candidates: candidates(command)?,
         searched: !command.program.as_bytes().contains(&b'/'),
         argv: argv(command)?,
-        envp: envp(command, parent)?,
+        envp: envp(command)?,
         cwd: cwd(command)?,
         group: if session { Group::Session } else { identity.group() },
         limits: identity.rlimits.clone(),
@@ -64,7 +62,10 @@ fn validate(command: &Command) -> Result<(), SpawnError> {
         return Err(SpawnError::invalid("program"));
     }
     for key in command.env.changes.keys() {
-        if key.is_empty() || key.as_bytes().contains(&b'=') {
+        if key.is_empty() {
+            return Err(SpawnError::invalid("a variable without a name"));
+        }
+        if key.as_bytes().contains(&b'=') {
             return Err(SpawnError::invalid(key));
         }
     }
@@ -141,19 +142,23 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(argv.finish())
 }
 
-fn envp(
-    command: &Command,
-    mut vars: BTreeMap<OsString, OsString>,
-) -> Result<CStringArray, SpawnError> {
-    for (key, value) in &command.env.changes {
-        match value {
-            Some(value) => vars.insert(key.clone(), value.clone()),
-            None => vars.remove(key),
-        };
-    }
+/// The parent's variables, as they are now, but for those that the command names; then those.
+fn envp(command: &Command) -> Result<CStringArray, SpawnError> {
     let mut envp = CStrings::default();
-    for (key, value) in &vars {
-        envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))?;
+    let mut push = |key: &OsStr, value: &OsStr| {
+        envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))
+    };
+    if !command.env.clear {
+        for (key, value) in std::env::vars_os() {
+            if !command.env.changes.contains_key(&key) {
+                push(&key, &value)?;
+            }
+        }
+    }
+    for (key, value) in &command.env.changes {
+        if let Some(value) = value {
+            push(key, value)?;
+        }
     }
     Ok(envp.finish())
 }
@@ -168,17 +173,14 @@ fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
 }
 
 /// A name with a slash stands for itself; any other is looked for in `PATH`.
-fn candidates(
-    command: &Command,
-    parent: &BTreeMap<OsString, OsString>,
-) -> Result<CStringArray, SpawnError> {
+fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     let name = command.program.as_bytes();
     let mut strings = CStrings::default();
     if name.contains(&b'/') {
         strings.push(&[name]).map_err(nul("a program"))?;
         return Ok(strings.finish());
     }
-    let path = search_path(command, parent);
+    let path = search_path(command);
     for dir in path.as_bytes().split(|&byte| byte == b':').filter(|dir| !dir.is_empty()) {
         strings.push(&[dir, b"/", name]).map_err(nul("a program"))?;
     }
@@ -189,16 +191,12 @@ fn candidates(
 }
 
 /// The child's `PATH` if the command sets one, else the parent's, else the system's.
-fn search_path(command: &Command, parent: &BTreeMap<OsString, OsString>) -> OsString {
+fn search_path(command: &Command) -> OsString {
     let name = OsStr::new("PATH");
     if let Some(Some(path)) = command.env.changes.get(name) {
         return path.clone();
     }
-    parent
-        .get(name)
-        .cloned()
-        .or_else(|| std::env::var_os(name))
-        .unwrap_or_else(|| OsString::from("/bin:/usr/bin"))
+    std::env::var_os(name).unwrap_or_else(|| OsString::from("/bin:/usr/bin"))
 }
 
 /// The error of a failure that the child reported.

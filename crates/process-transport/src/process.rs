@@ -9,26 +9,34 @@
 //! flush, which does the second: no method calls a protocol.
 
 mod control;
+mod draining;
 mod exit;
 mod forward;
 mod growth;
+mod leftovers;
+mod peak;
+mod routes;
 mod sigchld;
 mod state;
 mod terminal;
 mod terminate;
+mod writing;
 
 use crate::command::Group;
 use crate::ends::ParentEnd;
+use crate::shutdown::{self, Enrolled};
 use crate::sys::Launched;
+use leftovers::Leftovers;
+pub(crate) use peak::own_peak_kib;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Ready};
-use state::{Leftovers, State};
+use state::State;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -49,6 +57,11 @@ pub(crate) struct Birth {
     pub(crate) slave: Option<Rc<OwnedFd>>,
 }
 
+/// Whether a child of that group has it for its own.
+pub(crate) fn leads_group(group: Group) -> bool {
+    matches!(group, Group::Session | Group::Process(0))
+}
+
 /// One child, for the loop and behind its [`Process`] handles.
 pub(crate) struct Transport {
     me: Weak<Self>,
@@ -59,6 +72,8 @@ pub(crate) struct Transport {
     /// Callbacks are being delivered further up the stack.
     pumping: Cell<bool>,
     state: WithCell<State>,
+    /// In the list of those whose ends are closed when the reactor stops.
+    _enrolled: Enrolled,
 }
 
 impl Transport {
@@ -76,6 +91,7 @@ impl Transport {
             flush_queued: Cell::new(false),
             pumping: Cell::new(false),
             state: WithCell::new(state),
+            _enrolled: shutdown::enrol(reactor, me.clone()),
         });
         let registered = transport
             .watch_exit()
@@ -115,6 +131,21 @@ impl Transport {
         }
     }
 
+    /// The reactor stops: what the kernel takes now is written, and every end is closed.
+    pub(crate) fn on_shutdown(&self) {
+        let _pump = self.pump_after_a_panic();
+        self.flush_ends();
+        let left = self.state.with(|state| {
+            let mut left = Leftovers::default();
+            for fd in state.fds() {
+                state.close(&self.reactor, fd, &mut left);
+            }
+            left
+        });
+        self.queue_flush();
+        left.settle();
+    }
+
     /// Delivers what is due, with nothing borrowed.
     ///
     /// After a panic the state is put in order before the panic goes on: the protocol gets no further
@@ -127,27 +158,40 @@ impl Transport {
         loop {
             let event = self.state.with(|state| state.lifecycle.poll_event());
             let Some(event) = event else { break };
-            let Some(event) = self.as_told(event) else { continue };
-            if let Err(panic) = self.slot.try_deliver(&process, event) {
+            let delivered = match self.as_told(event) {
+                Told::Event(event) => self.slot.try_deliver(&process, event),
+                Told::InputLost => self.slot.try_stop_producer(&process, ChildFd::STDIN),
+                Told::Nothing => Ok(()),
+            };
+            if let Err(panic) = delivered {
                 let left = self.state.with(|state| state.on_panicked(&self.reactor));
                 self.pumping.set(false);
-                left.into_iter().for_each(Leftovers::settle);
                 self.queue_flush();
+                if let Err(second) = catch_unwind(AssertUnwindSafe(|| left.settle())) {
+                    std::mem::forget(second); // the first is the cause, most likely
+                }
                 resume_unwind(panic);
             }
         }
         self.pumping.set(false);
     }
 
+    /// If what follows panics (a callback of a `Deferred`, an owner of data), what is due by then is
+    /// delivered by the next turn.
+    fn pump_after_a_panic(&self) -> PumpAfterPanic<'_> {
+        PumpAfterPanic(self)
+    }
+
     /// Of a terminal, 0 to 2 are one: what concerns its input is told of 0, and no loss is told.
-    fn as_told(&self, event: Event) -> Option<Event> {
+    fn as_told(&self, event: Event) -> Told {
         if !self.state.with(|state| state.has_terminal) {
-            return Some(event);
+            return Told::Event(event);
         }
         match event {
-            Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => None,
-            Event::Mark(ChildFd::STDOUT, mark) => Some(Event::Mark(ChildFd::STDIN, mark)),
-            event => Some(event),
+            Event::Lost(ChildFd::STDOUT) => Told::InputLost,
+            Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => Told::Nothing,
+            Event::Mark(ChildFd::STDOUT, mark) => Told::Event(Event::Mark(ChildFd::STDIN, mark)),
+            event => Told::Event(event),
         }
     }
 
@@ -159,7 +203,7 @@ impl Transport {
     /// Writes what is queued and closes what is to be closed.
     fn flush_ends(&self) {
         let left = self.state.with(|state| state.flush(&self.reactor));
-        left.into_iter().for_each(Leftovers::settle);
+        left.settle();
     }
 
     /// Reads one end until it has nothing more, has had its share of the turn, or is closed.
@@ -177,9 +221,7 @@ impl Transport {
                 Some(ReadEvent::Data(data)) => {
                     let bytes = data.len();
                     let refused = self.state.with(|state| {
-                        if bytes >= growth::BUFFER_BYTES {
-                            state.grow(&self.reactor, fd, bytes);
-                        }
+                        state.grow(&self.reactor, fd, bytes);
                         state.on_data(fd, data)
                     });
                     drop(refused);
@@ -189,57 +231,42 @@ impl Transport {
                         return;
                     }
                 }
-                Some(ReadEvent::End) => {
-                    let left = self.state.with(|state| state.on_read_end(&self.reactor, fd));
-                    left.settle();
-                    return;
-                }
-                Some(_lost) => {
-                    let left = self.state.with(|state| state.close(&self.reactor, fd));
+                Some(event) => {
+                    let mut left = Leftovers::default();
+                    self.state.with(|state| match event {
+                        ReadEvent::End => state.on_read_end(&self.reactor, fd, &mut left),
+                        _lost => state.close(&self.reactor, fd, &mut left),
+                    });
                     left.settle();
                     return;
                 }
             }
         }
     }
+}
 
-    /// The bound on descendants that hold a pipe has passed, or a paused one was resumed after it.
-    fn drain(&self) {
-        let now = self.reactor.now();
-        self.state.with(|state| state.lifecycle.on_time(now));
-        while let Some(fd) = self.state.with(|state| state.lifecycle.poll_drain()) {
-            self.drain_one(fd);
-        }
-        self.pump();
-    }
+/// What becomes of an event.
+enum Told {
+    Event(Event),
+    /// The producer of a terminal's input is told, and nobody else.
+    InputLost,
+    Nothing,
+}
 
-    /// Reads what the pipe holds at this moment, and closes it.
-    fn drain_one(&self, fd: ChildFd) {
-        let mut held = self.state.with(|state| state.readable_bytes(&self.reactor, fd));
-        while held > 0 {
-            let event =
-                self.state.with(|state| Some(state.end(fd)?.pipe.as_mut()?.read(&self.reactor)));
-            match event {
-                Some(ReadEvent::Data(data)) => {
-                    held = held.saturating_sub(data.len());
-                    let refused = self.state.with(|state| state.on_data(fd, data));
-                    drop(refused);
-                    self.pump();
-                }
-                Some(ReadEvent::End) => {
-                    self.state.with(|state| state.lifecycle.on_not_held(fd));
-                    break;
-                }
-                _ => break,
-            }
+/// See [`Transport::pump_after_a_panic`].
+struct PumpAfterPanic<'a>(&'a Transport);
+
+impl Drop for PumpAfterPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue_flush();
         }
-        let left = self.state.with(|state| state.close(&self.reactor, fd));
-        left.settle();
     }
 }
 
 impl EventHandler for Transport {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        let _pump = self.pump_after_a_panic();
         if ready.token == EXIT {
             self.exit_ready();
         } else {
@@ -255,11 +282,17 @@ impl EventHandler for Transport {
                 }
             }
             wants.left.settle();
+            if self.state.with(|state| state.seems_to_end()) {
+                // A child that ends closes its descriptors one by one, and each would wake this
+                // thread for itself. Let it come to its end: the rest is one wake-up.
+                rustix::thread::sched_yield();
+            }
         }
         self.pump();
     }
 
     fn flush(self: Rc<Self>, _: &Handle) {
+        let _pump = self.pump_after_a_panic();
         self.flush_queued.set(false);
         self.flush_ends();
         if self.state.with(|state| state.lifecycle.is_reaped()) {

@@ -4,11 +4,13 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::ends::Ends;
 use crate::error::{SpawnError, Step};
+use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::prepare::{self, Prepared};
-use crate::process::{Birth, Transport};
+use crate::process::{Birth, Transport, leads_group, own_peak_kib};
 use crate::{orphans, route, sys, terminal};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -67,6 +69,21 @@ pub trait SpawnProcess {
     ///
     /// As for [`SpawnProcess::spawn_process`].
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError>;
+
+    /// Starts the stages of a pipeline, each one's standard output the next one's standard input.
+    ///
+    /// All are started and known to the loop before the first
+    /// [`connection_made`](ProcessProtocol::connection_made), in the order of the stages.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] is that of the first stage that does not start. The stages before it are then
+    /// killed and reaped, and nothing was called back.
+    ///
+    /// # Panics
+    ///
+    /// As for [`SpawnProcess::spawn_process`], once every stage was told that it runs.
+    fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError>;
 }
 
 impl SpawnProcess for Handle {
@@ -80,6 +97,10 @@ impl SpawnProcess for Handle {
 
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
         Child::spawn(self, &command.into())
+    }
+
+    fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
+        pipeline.spawn(self)
     }
 }
 
@@ -108,21 +129,54 @@ fn spawn(
     protocol: Box<dyn ProcessProtocol>,
     command: &Command,
 ) -> Result<Process, SpawnError> {
-    let prepared = prepare::prepare(command)?;
-    let mut ends = Ends::make(command)?;
-    let slave = terminal::open(command, prepared.credentials.uid)?
-        .map(|terminal| ends.add_terminal(terminal));
-    let birth = start(command, &prepared, ends, slave)?;
-    orphans::enlist(reactor);
-    let transport = Transport::register(reactor, protocol, birth)
-        .map_err(|error| SpawnError::new(Step::Pipe, &command.program, error))?;
+    let transport = start(command)?.register(reactor, protocol)?;
     let process = Process::from_control(transport.clone());
     transport.made();
     Ok(process)
 }
 
-/// From the clone to the confirmed exec; the child's ends are closed here when it returns.
-fn start(
+/// A child that runs and that no loop knows; dropped like this it is killed and reaped.
+pub(crate) struct Started {
+    birth: Option<Birth>,
+    program: OsString,
+}
+
+/// From the checks to the confirmed exec; the child's ends are closed here when it returns.
+pub(crate) fn start(command: &Command) -> Result<Started, SpawnError> {
+    let prepared = prepare::prepare(command)?;
+    // Before the pipes take the low numbers. Where it cannot be made another path is taken.
+    sys::reserve().ok();
+    let mut ends = Ends::make(command)?;
+    let slave = terminal::open(command, prepared.credentials.uid)?
+        .map(|terminal| ends.add_terminal(terminal));
+    let birth = launch(command, &prepared, ends, slave)?;
+    Ok(Started { birth: Some(birth), program: command.program.clone() })
+}
+
+impl Started {
+    /// Gives it to the loop; nothing is called back yet.
+    pub(crate) fn register(
+        mut self,
+        reactor: &Handle,
+        protocol: Box<dyn ProcessProtocol>,
+    ) -> Result<Rc<Transport>, SpawnError> {
+        orphans::enlist(reactor);
+        let birth = self.birth.take().expect("taken here and by the drop alone");
+        Transport::register(reactor, protocol, birth)
+            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(Birth { launched, group, .. }) = self.birth.take() {
+            orphans::end_now(launched.pid, launched.pidfd, leads_group(group));
+        }
+    }
+}
+
+/// The clone, until the exec is confirmed.
+fn launch(
     command: &Command,
     prepared: &Prepared,
     ends: Ends,
@@ -133,6 +187,7 @@ fn start(
         let mut gifts = ends.gifts();
         route::launch(command, prepared, &mut gifts, controlling_terminal)?
     };
+    ends.unblock_terminal();
     if command.without_pidfd {
         launched.pidfd = None;
     }
@@ -144,7 +199,7 @@ fn start(
         kill_on_drop: command.kill_on_drop,
         pipes_grow: command.pipes_grow,
         drain_after_exit: command.drain_after_exit,
-        parent_peak_kib: sys::own_peak_kib(),
+        parent_peak_kib: own_peak_kib(),
         slave,
     })
 }

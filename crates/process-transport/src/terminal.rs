@@ -4,7 +4,7 @@ use crate::command::{Command, Pty};
 use crate::ends::above_stdio;
 use crate::error::{SpawnError, Step};
 use crate::sys::{self, Credentials};
-use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Gid, OFlags, Uid, fchown};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -17,7 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 /// the master would report its end while the child lives, and closing it then hangs the child up.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// Non-blocking: the parent's end.
+    /// The parent's end; non-blocking once the child runs, as a caller's is to stay as it was where
+    /// the spawn fails.
     pub(crate) master: OwnedFd,
     pub(crate) slave: OwnedFd,
 }
@@ -59,8 +60,6 @@ fn open_slave(master: &OwnedFd, flags: OpenptFlags) -> io::Result<OwnedFd> {
 }
 
 fn set_up(pty: &Pty, terminal: &Terminal, uid: Option<u32>) -> io::Result<()> {
-    let flags = fcntl_getfl(&terminal.master)?;
-    fcntl_setfl(&terminal.master, flags | OFlags::NONBLOCK)?;
     if let Some(size) = pty.size {
         let size = Winsize {
             ws_row: size.rows,

@@ -2,6 +2,7 @@
 
 use super::Transport;
 use super::forward::Forward;
+use super::leftovers::Leftovers;
 use super::state::ExitWatch;
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
@@ -53,13 +54,14 @@ impl ProcessControl for Transport {
     }
 
     fn abort_child_fd(&self, fd: ChildFd) {
-        let left = self
-            .state
-            .with(|state| (!state.is_terminal(fd)).then(|| state.close(&self.reactor, fd)));
-        if let Some(left) = left {
-            left.settle();
-        }
+        let mut left = Leftovers::default();
+        self.state.with(|state| {
+            if !state.is_terminal(fd) {
+                state.close(&self.reactor, fd, &mut left);
+            }
+        });
         self.queue_flush();
+        left.settle();
     }
 
     fn lose_connection(&self) {
@@ -79,26 +81,36 @@ impl ProcessControl for Transport {
     }
 
     fn pause(&self, fd: ChildFd) {
-        if let Some(forward) = self.state.with(|state| state.forward(fd)) {
-            return forward.set_paused(true);
-        }
-        self.state.with(|state| {
-            let Some(pipe) = state.end(fd).and_then(|end| end.pipe.as_mut()) else { return };
-            pipe.pause(&self.reactor);
+        let forward = self.state.with(|state| {
+            let end = state.end(fd)?;
+            let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
+            let forward = end.forward.clone();
+            if forward.is_none() {
+                pipe.pause(&self.reactor);
+            }
             state.lifecycle.on_paused(fd);
+            forward
         });
+        if let Some(forward) = forward {
+            forward.set_paused(true);
+        }
     }
 
     fn resume(&self, fd: ChildFd) {
-        if let Some(forward) = self.state.with(|state| state.forward(fd)) {
-            return forward.set_paused(false);
-        }
-        self.state.with(|state| {
-            let Some(pipe) = state.end(fd).and_then(|end| end.pipe.as_mut()) else { return };
-            // The poller has no memory for it: the end stays paused, and can be resumed again.
-            pipe.resume(&self.reactor).ok();
+        let forward = self.state.with(|state| {
+            let end = state.end(fd)?;
+            let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
+            let forward = end.forward.clone();
+            if forward.is_none() {
+                // The poller has no memory for it: the end stays paused, and can be resumed again.
+                pipe.resume(&self.reactor).ok();
+            }
             state.lifecycle.on_resumed(fd);
+            forward
         });
+        if let Some(forward) = forward {
+            forward.set_paused(false);
+        }
         self.queue_flush(); // it may be due for its last read
     }
 

@@ -1,9 +1,9 @@
 //! The child's exit: seen by its pidfd, reaped by `waitid(WNOHANG)`, told to the lifecycle.
 
-use super::state::{ExitWatch, Leftovers, State};
+use super::leftovers::Leftovers;
+use super::state::{ExitWatch, State};
 use super::{EXIT, Transport, sigchld};
 use crate::sys::{self, Waited};
-use procession_core::Signal;
 use procession_protocol::{ExitReason, ProcessTerminated, exit_reason};
 use procession_reactor::{Handle, Interest};
 use std::io;
@@ -23,18 +23,24 @@ impl Transport {
         Ok(())
     }
 
-    /// The child could not be given to the loop: it is killed, and whoever reaps orphans reaps it.
-    pub(super) fn give_up(&self) {
-        let left = self.state.with(|state| {
-            state.signal_owned(&self.reactor, Signal::KILL).ok(); // ended already is as good
-            state.on_reactor_dropped(&self.reactor)
+    /// The child could not be given to the loop, or is not to run after all: it is killed and reaped,
+    /// its ends are closed, and nobody is called back.
+    pub(crate) fn give_up(&self) {
+        let (left, pidfd) = self.state.with(|state| {
+            let pidfd = state.take_pidfd(&self.reactor);
+            // As it is nobody's any more, it counts as reaped.
+            state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor.now());
+            (state.on_reactor_dropped(&self.reactor), pidfd)
         });
+        let (pid, group) = self.state.with(|state| (state.pid, state.leads_group));
+        crate::orphans::end_now(pid, pidfd, group);
         drop(left);
         drop(self.slot.retire());
     }
 
     /// A SIGCHLD may have been this child's.
     pub(super) fn asked(&self) {
+        let _pump = self.pump_after_a_panic();
         self.exit_ready();
         self.pump();
     }
@@ -47,8 +53,9 @@ impl Transport {
     pub(super) fn exit_ready(&self) {
         let left = self.state.with(|state| state.try_reap(&self.reactor));
         let Some(left) = left else { return };
-        left.settle();
         self.schedule_drain();
+        self.watch_group();
+        left.settle();
     }
 
     /// Arms the bound on descendants that hold a pipe, if there is one.

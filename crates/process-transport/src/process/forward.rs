@@ -5,10 +5,11 @@
 //! A [`Forward`] stands between one readable end, the source, and a sink: a writable end of a child,
 //! or a descriptor that it owns. When the source is readable it moves what there is, up to a share of
 //! the turn. When the sink is full the source is taken out of the poller until there is room. At the
-//! end of the source both are closed; when the sink is lost the source is closed.
+//! end of the source both are closed, of a socketpair the direction; when the sink is lost the source
+//! is closed. Copies that wait for the sink when the source ends, or is closed, still go.
 
 use super::Transport;
-use super::state::Leftovers;
+use super::leftovers::Leftovers;
 use bytes::Bytes;
 use procession_core::{Deferred, Promise, WithCell, WriteError};
 use procession_protocol::{ChildFd, ForwardError, Process, Target};
@@ -53,6 +54,8 @@ struct State {
     paused: bool,
     /// The source has ended; copies are still under way.
     ending: bool,
+    /// What is still to be moved, where the source is only to be drained.
+    left: Option<usize>,
 }
 
 /// What one step came to.
@@ -94,6 +97,7 @@ impl Forward {
             waiting: false,
             paused: source.state.with(|state| state.is_paused(fd)),
             ending: false,
+            left: None,
         };
         let new = |sink| {
             Rc::new_cyclic(|me| Self {
@@ -142,10 +146,7 @@ impl Forward {
         let (waited, ending) =
             self.state.with(|state| (std::mem::take(&mut state.waiting), state.ending));
         if ending {
-            if self.sink_queued() == 0 {
-                self.finish(Ok(()));
-            }
-            return;
+            return self.end();
         }
         if waited && !self.state.with(|state| state.paused) {
             self.set_source_watched(true);
@@ -153,14 +154,20 @@ impl Forward {
         }
     }
 
-    /// The sink is gone: nobody takes what the source writes any more.
-    pub(super) fn sink_lost(&self) {
-        self.finish(Err(Errno::PIPE.into()));
+    /// The sink is gone, with so many copies in its queue: nobody takes what the source writes.
+    pub(super) fn sink_lost(&self, unsent: usize) {
+        self.fail(Errno::PIPE.into(), unsent);
     }
 
     /// The source is closed by somebody else.
     pub(super) fn source_closed(&self) {
-        self.finish(Ok(()));
+        self.end();
+    }
+
+    /// The source is to be closed after so many bytes more.
+    pub(super) fn drain(&self, held: usize) {
+        self.state.with(|state| state.left = Some(held));
+        self.advance(false);
     }
 
     /// The program paused or resumed the source.
@@ -179,8 +186,11 @@ impl Forward {
     fn advance(&self, mut readable: bool) {
         let mut budget = TURN_BYTES;
         while budget > 0 {
-            if self.state.with(|state| state.promise.is_none() || state.ending) {
+            if self.state.with(|state| state.promise.is_none() || state.ending || state.paused) {
                 return;
+            }
+            if self.state.with(|state| state.left) == Some(0) {
+                return self.end();
             }
             if self.sink_queued() >= self.queue_limit() {
                 return self.wait_for_sink();
@@ -189,16 +199,36 @@ impl Forward {
             match if copying { self.copy() } else { self.splice() } {
                 Step::Moved(bytes) => {
                     let count = u64::try_from(bytes).unwrap_or(0);
-                    self.state.with(|state| state.moved += count);
+                    self.state.with(|state| {
+                        state.moved += count;
+                        state.left = state.left.map(|left| left.saturating_sub(bytes));
+                    });
                     self.grow(bytes);
                     budget = budget.saturating_sub(bytes.max(1));
                     readable = false;
                 }
-                Step::WouldBlock if readable && !copying => return self.wait_for_sink(),
+                // A drained source holds what is left, so that it is the sink that would block.
+                Step::WouldBlock if !copying && (readable || self.is_draining()) => {
+                    return self.wait_for_sink();
+                }
                 Step::WouldBlock => return,
-                Step::End => return self.end(),
-                Step::Lost(error) => return self.finish(Err(error)),
+                Step::End => {
+                    self.source_ended();
+                    return self.end();
+                }
+                Step::Lost(error) => return self.fail(error, self.sink_queued()),
             }
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.state.with(|state| state.left.is_some())
+    }
+
+    /// The source was read to its end: nobody holds it.
+    fn source_ended(&self) {
+        if let Some(source) = self.source.upgrade() {
+            source.state.with(|state| state.lifecycle.on_not_held(self.source_fd));
         }
     }
 
@@ -220,10 +250,12 @@ impl Forward {
     }
 
     fn splice(&self) -> Step {
+        let most =
+            self.state.with(|state| state.left).map_or(CALL_BYTES, |left| left.min(CALL_BYTES));
         let moved = self.with_fds(|source, sink| {
             let flags = rustix::pipe::SpliceFlags::NONBLOCK | rustix::pipe::SpliceFlags::MOVE;
             rustix::io::retry_on_intr(|| {
-                rustix::pipe::splice(source, None, sink, None, CALL_BYTES, flags)
+                rustix::pipe::splice(source, None, sink, None, most, flags)
             })
         });
         match moved {
@@ -264,11 +296,11 @@ impl Forward {
                 Ok(procession_protocol::ProcessControl::write(&*sink, *fd, data)?)
             }
             Sink::Own(pipe) => {
-                let queued = pipe.with(|pipe| {
+                let mut data = data;
+                pipe.with(|pipe| {
                     let queue = pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
-                    queue.on_write(data)
-                });
-                queued?;
+                    queue.on_write_from(&mut data)
+                })?;
                 self.flush_own()
             }
         }
@@ -298,6 +330,9 @@ impl Forward {
 
     /// Takes the source out of the poller until the sink has room.
     fn wait_for_sink(&self) {
+        if self.sink_is_always_ready() {
+            return; // it was the source that had nothing, after all
+        }
         self.state.with(|state| state.waiting = true);
         self.set_source_watched(false);
         match &self.sink {
@@ -312,6 +347,13 @@ impl Forward {
                     pipe.wait_for_room(&self.reactor).ok();
                 }
             }),
+        }
+    }
+
+    fn sink_is_always_ready(&self) -> bool {
+        match &self.sink {
+            Sink::Child(..) => false,
+            Sink::Own(pipe) => pipe.with(|pipe| pipe.as_ref().is_none_or(Pipe::is_always_ready)),
         }
     }
 
@@ -331,7 +373,7 @@ impl Forward {
 
     fn sink_key(&self) -> Option<Key> {
         match &self.sink {
-            Sink::Child(sink, fd) => sink.upgrade()?.state.with(|state| state.key(*fd)),
+            Sink::Child(sink, fd) => sink.upgrade()?.state.with(|state| state.sink_key(*fd)),
             Sink::Own(pipe) => pipe.with(|pipe| Some(pipe.as_ref()?.key())),
         }
     }
@@ -345,12 +387,19 @@ impl Forward {
         self.set_source_watched(false);
     }
 
+    /// The sink does not take what it was given, of which so many bytes are in its queue.
+    fn fail(&self, error: io::Error, unsent: usize) {
+        let unsent = u64::try_from(unsent).unwrap_or(0);
+        self.state.with(|state| state.moved = state.moved.saturating_sub(unsent));
+        self.finish(Err(error));
+    }
+
     /// Closes both sides and tells whoever waits for it. Once.
     fn finish(&self, result: io::Result<()>) {
         let (promise, moved) = self.state.with(|state| (state.promise.take(), state.moved));
         let Some(promise) = promise else { return };
         if let Some(source) = self.source.upgrade() {
-            source.end_forward(self.source_fd);
+            source.end_forward(self.source_fd, result.is_ok() && !self.is_draining());
         }
         self.close_sink();
         promise.complete(result.map(|()| moved).map_err(|error| ForwardError::new(moved, error)));
@@ -362,7 +411,8 @@ impl Forward {
                 if let Some(sink) = sink.upgrade() {
                     let over = sink.state.with(|state| state.feed_ends(*fd));
                     drop(over);
-                    procession_protocol::ProcessControl::close_child_fd(&*sink, *fd);
+                    // Of a socketpair only this direction has ended.
+                    procession_protocol::ProcessControl::shutdown_child_fd(&*sink, *fd);
                 }
             }
             Sink::Own(pipe) => {
@@ -381,11 +431,11 @@ impl EventHandler for Forward {
         let seen = pipe.with(|pipe| Some(pipe.as_mut()?.on_ready(reactor, ready.readiness)));
         let Some(seen) = seen else { return };
         if seen.peer_gone {
-            return self.sink_lost();
+            return self.sink_lost(self.sink_queued());
         }
         if seen.unblocked {
             match self.flush_own() {
-                Err(error) => self.finish(Err(error)),
+                Err(error) => self.fail(error, self.sink_queued()),
                 Ok(()) if self.sink_queued() == 0 => self.sink_ready(),
                 Ok(()) => {}
             }
@@ -405,11 +455,18 @@ fn transport(process: &Process) -> Option<Rc<Transport>> {
 }
 
 impl Transport {
-    /// A forwarding from this end is over: the end is closed, and its loss is due.
-    fn end_forward(&self, fd: ChildFd) {
-        let (left, over): (Leftovers, _) = self.state.with(|state| {
+    /// A forwarding from this end is over: the end is closed, of a socketpair whose reading alone has
+    /// `ended` the direction, and its loss is due.
+    fn end_forward(&self, fd: ChildFd, ended: bool) {
+        let mut left = Leftovers::default();
+        let over = self.state.with(|state| {
             let over = state.take_forward(fd);
-            (state.close(&self.reactor, fd), over)
+            if over.is_some() && ended {
+                state.on_read_end(&self.reactor, fd, &mut left);
+            } else if over.is_some() {
+                state.close(&self.reactor, fd, &mut left);
+            }
+            over
         });
         left.settle();
         drop(over);

@@ -1,7 +1,8 @@
 //! Signals: to the child, to the group that it leads, and the polite way to its end.
 
 use super::Transport;
-use super::state::{ExitWatch, Leftovers, State};
+use super::leftovers::Leftovers;
+use super::state::{ExitWatch, State};
 use crate::sys;
 use procession_core::{Deferred, Promise, Signal};
 use procession_protocol::{ExitReason, SignalError, Termination};
@@ -9,6 +10,11 @@ use procession_reactor::{DelayedCall, Handle};
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
+
+/// How long after the reap of its leader a group is looked at.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+/// The longest time between two looks.
+const LAST_LOOK: Duration = Duration::from_millis(200);
 
 /// A termination under way.
 pub(super) struct Terminating {
@@ -97,14 +103,42 @@ impl State {
         left.settled = Some(Settled { promises: terminating.promises, result });
         // Descendants that outlive the leader of an owned group still get their KILL.
         let group_lives = self.owned && self.signal_group(reactor, Signal::from_raw(0)).is_ok();
-        if !group_lives {
+        if group_lives {
+            self.group_kill = Some(terminating.kill);
+        } else {
             terminating.kill.cancel();
+            left.timer = Some(terminating.kill);
         }
-        left.timer = Some(terminating.kill);
     }
 }
 
 impl Transport {
+    /// A group whose leader was reaped has its KILL coming; once it is empty, the timer, the pidfd
+    /// and this transport need not be kept for that. No event tells of it, so it is looked at: soon,
+    /// for zombies that their new parent reaps, then ever more seldom.
+    pub(super) fn watch_group(&self) {
+        if self.state.with(|state| state.group_kill.is_some()) {
+            self.look_at_group_after(FIRST_LOOK);
+        }
+    }
+
+    fn look_at_group_after(&self, delay: Duration) {
+        let Some(me) = self.me.upgrade() else { return };
+        self.reactor.call_later(delay, move |_| me.look_at_group(delay));
+    }
+
+    fn look_at_group(&self, delay: Duration) {
+        let kill = self.state.with(|state| {
+            let waits = state.group_kill.as_ref().is_some_and(DelayedCall::is_active);
+            let lives = state.signal_group(&self.reactor, Signal::from_raw(0)).is_ok();
+            if waits && lives { None } else { state.group_kill.take() }
+        });
+        match kill {
+            Some(kill) => kill.cancel(), // or it has been sent
+            None => self.look_at_group_after((delay * 2).min(LAST_LOOK)),
+        }
+    }
+
     pub(super) fn terminate_with(
         &self,
         signal: Signal,

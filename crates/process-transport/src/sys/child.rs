@@ -258,7 +258,7 @@ fn dispositions(job: &Job<'_>) -> Call {
     // A stop from the terminal that waits behind the mask would halt this process before its exec,
     // and the parent with it. A handler swallows it, and exec makes it the default again.
     for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
-        if !raw::is_ignored(signal) {
+        if !inherit || !raw::is_ignored(signal) {
             raw::set_no_op(signal);
         }
     }

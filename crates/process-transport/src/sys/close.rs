@@ -2,9 +2,10 @@
 
 use super::raw::{self, Call};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
-use std::mem::MaybeUninit;
-use std::os::fd::IntoRawFd;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::AsRawFd;
 
 /// Gets rid of `first` to `last`, both included.
 ///
@@ -23,24 +24,35 @@ pub(super) fn close(first: u32, last: u32, lazily: bool) -> Call {
 
 /// Without `close_range`: by the list in /proc, and without that up to the limit.
 fn mark_one_by_one(first: u32, last: u32) -> Call {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(dir) = openat(CWD, c"/proc/self/fd", flags, Mode::empty()) else {
+    if mark_listed(first, last).is_err() {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
         let end = u32::try_from(limit).unwrap_or(u32::MAX).saturating_sub(1);
         (first..=last.min(end)).for_each(mark);
-        return Ok(());
-    };
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
-    let mut entries = RawDir::new(&dir, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(rustix::io::Errno::raw_os_error)?;
-        if let Some(fd) = number(entry.file_name().to_bytes())
-            && (first..=last).contains(&fd)
-        {
-            mark(fd);
-        }
     }
-    raw::close(dir.into_raw_fd())
+    Ok(())
+}
+
+fn mark_listed(first: u32, last: u32) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = ManuallyDrop::new(openat(CWD, c"/proc/self/fd", flags, Mode::empty())?);
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
+    let mut entries = RawDir::new(&*dir, &mut buffer);
+    let result = loop {
+        match entries.next() {
+            None => break Ok(()),
+            Some(Err(error)) => break Err(error),
+            Some(Ok(entry)) => {
+                if let Some(fd) = number(entry.file_name().to_bytes())
+                    && (first..=last).contains(&fd)
+                {
+                    mark(fd);
+                }
+            }
+        }
+    };
+    // It is marked as well, so that a failure would change nothing.
+    raw::close(dir.as_raw_fd()).ok();
+    result
 }
 
 /// A number that is not open needs no mark.

@@ -2,6 +2,7 @@
 //! around it, and the call itself.
 
 use super::child::{self, Failure, Job, Report, Table};
+use super::dumpable;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::raw;
@@ -34,7 +35,7 @@ pub(crate) enum LaunchError {
     Path(io::Error),
     /// `clone` failed.
     Clone(io::Error),
-    /// The child reported it; it is reaped.
+    /// The child reported it, and is reaped; or it is known before what it would report.
     Child(Step, i32),
 }
 
@@ -47,6 +48,9 @@ pub(crate) struct Gift<'a> {
 
 /// What one thread needs to spawn, made at its first spawn and kept.
 struct Launcher {
+    /// The process that made it. One that is forked from it inherits socketpair and report, and
+    /// would get the mail of its parent's children: it makes its own.
+    owner: u32,
     stack: Mapping,
     report: Mapping,
     /// `None` before the first use, or after it could not be made.
@@ -64,7 +68,7 @@ pub(crate) fn reserve() -> io::Result<()> {
 
 fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
     LAUNCHER.with_borrow_mut(|slot| {
-        if slot.is_none() {
+        if slot.as_ref().is_none_or(|launcher| launcher.owner != std::process::id()) {
             *slot = Some(Launcher::new()?);
         }
         let launcher = slot.as_mut().ok_or_else(|| io::Error::other("made above"))?;
@@ -86,7 +90,8 @@ pub(crate) fn launch(
 
 impl Launcher {
     fn new() -> io::Result<Self> {
-        Ok(Self { stack: Mapping::stack()?, report: Mapping::shared_page()?, mailbox: None })
+        let (stack, report) = (Mapping::stack()?, Mapping::shared_page()?);
+        Ok(Self { owner: std::process::id(), stack, report, mailbox: None })
     }
 
     fn mailbox(&mut self) -> io::Result<&Mailbox> {
@@ -143,6 +148,10 @@ impl Launcher {
         let mut steps = FdPlan::new(&moves).steps().to_vec();
         // Received without close-on-exec.
         steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
+        // Where each landed on its target there is nothing to close: the receiver goes at the exec.
+        if steps.iter().all(|step| matches!(step, FdStep::Close { .. })) {
+            steps.clear();
+        }
         if !gifts.is_empty() {
             let fds: Vec<BorrowedFd<'_>> = gifts.iter().map(|gift| gift.source).collect();
             mailbox.send(&fds).map_err(|error| match error {
@@ -186,10 +195,16 @@ impl Launcher {
             table,
             controlling_terminal: start.controlling_terminal,
             mask: if prepared.inherit_signals { old_mask } else { 0 },
-            parent: std::process::id(),
+            parent: self.owner,
             report,
         };
-        let cloned = clone(flags, self.stack.top(), &job);
+        let start = || clone(flags, self.stack.top(), &job);
+        let shares_memory = flags & libc::CLONE_VM != 0;
+        let cloned = if shares_memory && prepared.credentials.change_ids() {
+            dumpable::kept(start)
+        } else {
+            start()
+        };
         raw::set_mask(old_mask).map_err(os_error)?;
         let (pid, pidfd) = cloned.map_err(os_error)?;
         let pidfd = above_stdio(pidfd);
@@ -232,22 +247,26 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
 }
 
 /// Clones; returns in the parent once the child has exec'd or ended.
+///
+/// Without a pidfd where there are none: an old kernel ignores the flag, an emulator refuses it.
 fn clone(flags: c_int, stack: *mut c_void, job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
-    // An old kernel ignores CLONE_PIDFD, and leaves this as it is.
+    match clone_once(flags | libc::CLONE_PIDFD, stack, job) {
+        Err(libc::EINVAL) => clone_once(flags, stack, job),
+        result => result,
+    }
+}
+
+fn clone_once(
+    flags: c_int,
+    stack: *mut c_void,
+    job: &Job<'_>,
+) -> Result<(u32, Option<OwnedFd>), i32> {
     let mut pidfd: c_int = -1;
     let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
     // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
     // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
     // signals are blocked, so that no handler runs in the child.
-    let pid = unsafe {
-        libc::clone(
-            enter,
-            stack,
-            flags | libc::CLONE_PIDFD | libc::SIGCHLD,
-            argument,
-            &raw mut pidfd,
-        )
-    };
+    let pid = unsafe { libc::clone(enter, stack, flags | libc::SIGCHLD, argument, &raw mut pidfd) };
     let Ok(pid) = u32::try_from(pid) else { return Err(raw::last_errno()) };
     if pidfd < 0 {
         return Ok((pid, None));

@@ -38,7 +38,10 @@ impl Mailbox {
         let (a, b) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let receiver = fcntl_dupfd_cloexec(&a, 3)?;
-        let sender = fcntl_dupfd_cloexec(&b, receiver.as_raw_fd() + 1)?;
+        let sender = fcntl_dupfd_cloexec(&b, receiver.as_raw_fd() + 1).map_err(|error| {
+            // The first number that would do is one too many.
+            if error == Errno::INVAL { Errno::MFILE } else { error }
+        })?;
         Ok(Self { receiver, sender })
     }
 

@@ -5,14 +5,14 @@
 //! | where | obligation | who meets it | test |
 //! |---|---|---|---|
 //! | `raw`, every function | pointers lead to what the call reads or writes, for its length | the parameter types: references, slices, locals; `CStringArray` for exec and chdir | every spawning test |
-//! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that somebody owns is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`: the parent's table is the same after every spawn |
-//! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_paths`, stop storm |
-//! | `launch::clone` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | every spawning test, with threads in `stress` |
-//! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone` borrows it for the call | every spawning test |
-//! | `launch::clone`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `leaks` |
+//! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that somebody owns is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`, `spawn_paths_parent`: the parent's table is the same after every spawn |
+//! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_storm`: stops |
+//! | `launch::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
+//! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone_once` borrows it for the call | every spawning test |
+//! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_table` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
-//! | `probe` | as for `launch::clone`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
+//! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
 //! | `pre_exec` | what the caller's closure does between fork and exec | the caller: the function is unsafe | `spawn_paths` |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |

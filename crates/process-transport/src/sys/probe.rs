@@ -76,7 +76,7 @@ fn probe() -> io::Result<u32> {
     let mask = raw::set_mask(u64::MAX).map_err(io::Error::from_raw_os_error)?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let argument = ptr::from_ref(&outer).cast_mut().cast();
-    // SAFETY: as in `launch::clone`: own stack, signals blocked, CLONE_VFORK.
+    // SAFETY: as in `launch::clone_once`: own stack, signals blocked, CLONE_VFORK.
     let pid = unsafe { libc::clone(run_outer, stack.top(), flags, argument) };
     let error = io::Error::last_os_error();
     raw::set_mask(mask).map_err(io::Error::from_raw_os_error)?;
@@ -99,7 +99,7 @@ extern "C" fn run_outer(argument: *mut c_void) -> c_int {
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
     let argument = ptr::from_ref(outer).cast_mut().cast();
-    // SAFETY: as in `launch::clone`; the second stack is this child's to use.
+    // SAFETY: as in `launch::clone_once`; the second stack is this child's to use.
     let pid = unsafe {
         libc::clone(
             run_inner,

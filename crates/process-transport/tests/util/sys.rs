@@ -167,3 +167,64 @@ pub(crate) fn blocked() -> Vec<i32> {
     };
     (1..32).filter(is_member).collect()
 }
+
+/// Gives a command a closure for its child that fails with `errno`, or does nothing for 0.
+pub(crate) fn pre_exec(
+    command: procession_process_transport::Command,
+    errno: i32,
+) -> procession_process_transport::Command {
+    let call = move || match errno {
+        0 => Ok(()),
+        errno => Err(std::io::Error::from_raw_os_error(errno)),
+    };
+    // SAFETY: the closure makes a number into a result; nothing is allocated.
+    unsafe { command.pre_exec(call) }
+}
+
+/// Runs `child` in a copy of this process, which ends with its result; the pid of the copy.
+pub(crate) fn fork(child: impl FnOnce() -> i32) -> u32 {
+    // SAFETY: the process's other thread only waits, so that it holds no lock that the copy needs.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(101);
+        // SAFETY: takes a number.
+        unsafe { libc::_exit(code) };
+    }
+    u32::try_from(pid).expect("it forks")
+}
+
+/// The process that installed [`count_foreign`]'s handler.
+static OWNER: AtomicUsize = AtomicUsize::new(0);
+
+/// How often that handler ran in another process on the same memory.
+static FOREIGN: AtomicUsize = AtomicUsize::new(0);
+
+/// An async-signal-safe handler.
+extern "C" fn count_both(_signal: i32) {
+    COUNTED.fetch_add(1, Ordering::SeqCst);
+    // SAFETY: no argument; a system call, as the C library keeps no pid.
+    let pid = unsafe { libc::getpid() };
+    if usize::try_from(pid) != Ok(OWNER.load(Ordering::SeqCst)) {
+        FOREIGN.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Installs a handler that counts, and counts apart where it runs in a child on our memory.
+pub(crate) fn count_foreign(signal: i32) {
+    let own = usize::try_from(std::process::id()).expect("a pid is small");
+    OWNER.store(own, Ordering::SeqCst);
+    let handler: extern "C" fn(i32) = count_both;
+    set_handler(signal, handler as usize);
+}
+
+/// How often [`count_foreign`]'s handler ran in a child so far.
+pub(crate) fn foreign() -> usize {
+    FOREIGN.load(Ordering::SeqCst)
+}
+
+/// From now on this process's memory is in small pages, so that a copy of it costs what it does.
+pub(crate) fn without_huge_pages() {
+    // SAFETY: takes numbers; of this process only the size of new pages changes.
+    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+    assert_eq!(result, 0, "PR_SET_THP_DISABLE");
+}

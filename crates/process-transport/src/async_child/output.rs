@@ -1,0 +1,85 @@
+//! What a child writes to one descriptor, as a stream.
+
+use super::Shared;
+use bytes::Bytes;
+use futures_core::Stream;
+use procession_protocol::{ChildFd, Process};
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// What a child writes to one of its descriptors: a stream of chunks.
+pub struct ChildOutput {
+    pub(super) fd: ChildFd,
+    /// `None` for a descriptor that the parent does not read.
+    pub(super) process: Option<Process>,
+    pub(super) shared: Rc<Shared>,
+}
+
+impl ChildOutput {
+    /// Waits for the next chunk, never empty; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Waits for everything up to the end, in one buffer.
+    pub async fn collect(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.next().await {
+            all.extend_from_slice(&chunk);
+        }
+        all
+    }
+}
+
+impl Stream for ChildOutput {
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(process) = &self.process else { return Poll::Ready(None) };
+        let waker = cx.waker().clone();
+        let (chunk, resume, old) = self.shared.0.with(|state| {
+            let gone = state.gone;
+            let output = state.outputs.entry(self.fd).or_default();
+            if let Some(chunk) = output.chunks.pop_front() {
+                output.bytes -= chunk.len();
+                let resume = output.chunks.is_empty() && mem::take(&mut output.paused);
+                return (Poll::Ready(Some(chunk)), resume, None);
+            }
+            if output.ended || gone {
+                return (Poll::Ready(None), false, None);
+            }
+            (Poll::Pending, false, output.waker.replace(waker))
+        });
+        drop(old);
+        if resume {
+            process.resume(self.fd);
+        }
+        chunk
+    }
+}
+
+/// Output that nobody takes any more must not hold the child up.
+impl Drop for ChildOutput {
+    fn drop(&mut self) {
+        let Some(process) = &self.process else { return };
+        let (chunks, paused) = self.shared.0.with(|state| {
+            let output = state.outputs.entry(self.fd).or_default();
+            output.ended = true;
+            (mem::take(&mut output.chunks), mem::take(&mut output.paused))
+        });
+        drop(chunks);
+        if paused {
+            process.resume(self.fd);
+        }
+    }
+}
+
+impl fmt::Debug for ChildOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildOutput").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}

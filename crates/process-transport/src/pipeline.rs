@@ -1,0 +1,233 @@
+//! Pipelines: children whose standard outputs are the standard inputs of their successors.
+//!
+//! The pipes between two stages are theirs alone: the bytes are never in this process, which keeps
+//! no descriptor of them. All stages are started before any is known to the loop, so that a stage
+//! that does not start takes those before it with it, and nobody was called back.
+
+use crate::command::{Command, Fd};
+use crate::ends::above_stdio;
+use crate::error::{SpawnError, Step};
+use crate::panics::FirstPanic;
+use crate::process::Transport;
+use crate::spawn::{Started, start};
+use bytes::Bytes;
+use procession_core::{Deferred, Promise, gather};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
+use procession_reactor::Handle;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::convert::Infallible;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// Describes several children, each one's standard output the next one's standard input.
+///
+/// What a [`Command`] says of its descriptors holds but for these: 1 of every stage but the last,
+/// and 0 of every stage but the first. So by default 0 of the first stage is a pipe that the program
+/// writes and closes, and 2 of every stage is a pipe that is read; a stage without a protocol has
+/// what it writes there thrown away.
+///
+/// A stage whose successor ends early is told by SIGPIPE, as in a shell.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::{Command, Pipeline, SpawnProcess};
+/// use procession_reactor::Reactor;
+///
+/// let mut reactor = Reactor::new()?;
+/// let pipeline = Pipeline::new()
+///     .stage(Command::new("printf").arg("b\\na\\n"))
+///     .stage(Command::new("sort"))
+///     .stage(Command::new("grep").args(["-c", "x"]));
+/// let running = reactor.spawn_pipeline(pipeline)?;
+/// let codes: Vec<_> = reactor
+///     .block_on(running.ended())?
+///     .iter()
+///     .map(|reason| reason.as_ref().map_or_else(|terminated| terminated.exit_code(), |_| Some(0)))
+///     .collect();
+/// assert_eq!(codes, [Some(0), Some(0), Some(1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a pipeline does nothing until it is spawned"]
+pub struct Pipeline {
+    stages: Vec<Stage>,
+}
+
+struct Stage {
+    command: Command,
+    protocol: Box<dyn ProcessProtocol>,
+}
+
+/// The children of a pipeline.
+///
+/// Dropping it does nothing: they run on, and are reaped.
+pub struct RunningPipeline {
+    processes: Vec<Process>,
+    ends: Vec<Deferred<ExitReason, Infallible>>,
+}
+
+impl Pipeline {
+    /// A pipeline without stages, which cannot be spawned yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a stage of which nothing but its end is wanted.
+    pub fn stage(self, command: impl Into<Command>) -> Self {
+        self.stage_with(Quiet, command)
+    }
+
+    /// Adds a stage whose events `protocol` is given: the output of the last one, for instance.
+    pub fn stage_with(
+        mut self,
+        protocol: impl ProcessProtocol + 'static,
+        command: impl Into<Command>,
+    ) -> Self {
+        self.stages.push(Stage { command: command.into(), protocol: Box::new(protocol) });
+        self
+    }
+
+    pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
+        if self.stages.is_empty() {
+            return Err(SpawnError::invalid("a pipeline without stages"));
+        }
+        let mut ends = Vec::with_capacity(self.stages.len());
+        let mut begun: Vec<(Started, Box<dyn ProcessProtocol>)> = Vec::new();
+        let mut input: Option<OwnedFd> = None;
+        let mut stages = self.stages.into_iter().peekable();
+        while let Some(Stage { mut command, protocol }) = stages.next() {
+            if let Some(read) = input.take() {
+                command = command.child_fd(ChildFd::STDIN, Fd::inherit(read));
+            }
+            if stages.peek().is_some() {
+                let (read, write) = pipe(&command)?;
+                command = command.child_fd(ChildFd::STDOUT, Fd::inherit(write));
+                input = Some(read);
+            }
+            let (promise, ended) = Deferred::new();
+            begun.push((start(&command)?, Box::new(Watched { protocol, ended: promise })));
+            ends.push(ended);
+        }
+        let transports = register(reactor, begun)?;
+        let processes = transports.iter().map(|t| Process::from_control(t.clone())).collect();
+        let mut panics = FirstPanic::default();
+        for transport in &transports {
+            panics.catch(|| transport.made());
+        }
+        panics.resume();
+        Ok(RunningPipeline { processes, ends })
+    }
+}
+
+/// All of them, or none.
+fn register(
+    reactor: &Handle,
+    begun: Vec<(Started, Box<dyn ProcessProtocol>)>,
+) -> Result<Vec<Rc<Transport>>, SpawnError> {
+    let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.len());
+    for (started, protocol) in begun {
+        match started.register(reactor, protocol) {
+            Ok(transport) => transports.push(transport),
+            Err(error) => {
+                for transport in transports {
+                    transport.give_up();
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(transports)
+}
+
+/// Both ends blocking, as a child expects them, and above those that it will be given.
+fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let failed = |error| SpawnError::new(Step::Pipe, &command.program, error);
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    Ok((above_stdio(read).map_err(failed)?, above_stdio(write).map_err(failed)?))
+}
+
+impl RunningPipeline {
+    /// The children, in the order of the stages.
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// The first stage, whose standard input the program writes and closes.
+    #[expect(clippy::missing_panics_doc, reason = "a pipeline without stages is not spawned")]
+    pub fn first(&self) -> &Process {
+        self.processes.first().expect("a pipeline without stages is not spawned")
+    }
+
+    /// The last stage.
+    #[expect(clippy::missing_panics_doc, reason = "a pipeline without stages is not spawned")]
+    pub fn last(&self) -> &Process {
+        self.processes.last().expect("a pipeline without stages is not spawned")
+    }
+
+    /// How every stage ended, in their order, once all have.
+    ///
+    /// `Failed::Abandoned` if a protocol panicked, or the reactor was dropped before.
+    pub fn ended(self) -> Deferred<Vec<ExitReason>, Infallible> {
+        gather(self.ends)
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.stages.iter().map(|stage| &stage.command)).finish()
+    }
+}
+
+impl fmt::Debug for RunningPipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunningPipeline").field(&self.processes).finish()
+    }
+}
+
+/// A stage without a protocol.
+struct Quiet;
+
+impl ProcessProtocol for Quiet {}
+
+/// Passes on all events, and the end to whoever waits for the pipeline.
+struct Watched {
+    protocol: Box<dyn ProcessProtocol>,
+    ended: Promise<ExitReason, Infallible>,
+}
+
+impl ProcessProtocol for Watched {
+    fn connection_made(&mut self, process: &Process) {
+        self.protocol.connection_made(process);
+    }
+
+    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
+        self.protocol.child_data_received(process, fd, data);
+    }
+
+    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
+        self.protocol.child_connection_lost(process, fd);
+    }
+
+    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {
+        self.protocol.child_read_closed(process, fd);
+    }
+
+    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {
+        self.protocol.child_write_buffer_full(process, fd);
+    }
+
+    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
+        self.protocol.child_write_buffer_drained(process, fd);
+    }
+
+    fn process_exited(&mut self, process: &Process, reason: ExitReason) {
+        self.protocol.process_exited(process, reason);
+    }
+
+    fn process_ended(&mut self, process: &Process, reason: ExitReason) {
+        self.protocol.process_ended(process, reason.clone());
+        self.ended.complete(Ok(reason));
+    }
+}

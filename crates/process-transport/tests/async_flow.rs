@@ -1,0 +1,211 @@
+//! A child as async code: back-pressure both ways, with bounded memory, and nothing lost.
+
+mod dialogue;
+mod util;
+
+use std::fs;
+use std::pin::pin;
+
+use procession_core::{Signal, WriteError};
+use procession_process_transport::{ChildError, Fd, OUTPUT_HIGH_BYTES};
+use procession_reactor::Handle;
+
+use crate::dialogue::{block_on, is_pending, start};
+use crate::util::{behaviour, command, ms, probe, process_state, sh};
+
+/// The resident set of this process, in bytes.
+fn resident() -> usize {
+    let text = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("the kernel prints it");
+    let kib = line.split_whitespace().nth(1).expect("a field");
+    kib.parse::<usize>().expect("a number") << 10
+}
+
+/// An output that was taken out can be read in another task, beside the others.
+#[test]
+fn outputs_can_be_read_at_the_same_time() {
+    behaviour("outputs_can_be_read_at_the_same_time", |driver| {
+        block_on(driver, async {
+            // Each is more than both pipes hold: reading them one after the other would hang.
+            let script = "for i in 1 2 3 4 5 6 7 8; do head -c 131072 /dev/zero; \
+                          head -c 131072 /dev/zero >&2; done";
+            let mut child = start(sh(script));
+            let mut err = child.take_output(2).unwrap();
+            assert!(child.take_output(2).is_none());
+            assert_eq!(child.stderr().next().await, None, "it was taken");
+            let err = Handle::current().spawn_local(async move { err.collect().await.len() });
+            assert_eq!(child.stdout().collect().await.len(), 1 << 20);
+            assert_eq!(err.await, 1 << 20);
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A slow reader slows the child, not memory; nothing is lost.
+#[test]
+fn a_slow_reader_holds_the_child_and_not_its_output() {
+    behaviour("a_slow_reader_holds_the_child_and_not_its_output", |driver| {
+        block_on(driver, async {
+            let total = 64 << 20;
+            let mut child = start(command("/bin/head").args(["-c", "67108864", "/dev/zero"]));
+            let before = resident();
+            Handle::current().sleep(ms(300)).await;
+            let grown = resident().saturating_sub(before);
+            // A read of 64 KiB may come on top, and what the loop keeps for itself.
+            assert!(grown < 4 * OUTPUT_HIGH_BYTES, "{grown} bytes were kept for nobody");
+            let mut read = 0;
+            let mut largest = 0;
+            while let Some(chunk) = child.stdout().next().await {
+                assert!(!chunk.is_empty());
+                read += chunk.len();
+                largest = largest.max(resident().saturating_sub(before));
+            }
+            assert_eq!(read, total);
+            assert!(largest < 16 << 20, "{largest} bytes more than before");
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A slow child slows the writer; nothing is lost.
+#[test]
+fn a_slow_child_holds_the_writer() {
+    behaviour("a_slow_child_holds_the_writer", |driver| {
+        block_on(driver, async {
+            let mut child = start(probe(["length"]));
+            child.process().signal(Signal::STOP).unwrap();
+            let pid = child.process().pid().unwrap();
+            while process_state(pid) != 'T' {
+                Handle::current().sleep(ms(2)).await;
+            }
+            let mut written = 0;
+            let stuck = loop {
+                let mut write = pin!(child.write(vec![b'x'; 16 << 10]));
+                written += 16 << 10;
+                if is_pending(&mut write).await {
+                    Handle::current().sleep(ms(50)).await;
+                    if is_pending(&mut write).await {
+                        break written;
+                    }
+                }
+            };
+            // One pipe, the queue up to its mark, and the write that went over it.
+            assert!(stuck <= (64 << 10) * 2 + (16 << 10) * 2, "{stuck} bytes were taken");
+            assert!(child.process().write_buffered(0) > 64 << 10);
+            child.process().signal(Signal::CONT).unwrap();
+            for _ in 0..256 {
+                child.write(vec![b'y'; 64 << 10]).await.unwrap();
+                assert!(child.process().write_buffered(0) <= 64 << 10);
+                written += 64 << 10;
+            }
+            child.close_stdin();
+            let text = child.stdout().collect().await;
+            assert_eq!(String::from_utf8_lossy(&text), format!("{written}\n"));
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A round trip of much more than the pipes hold, reader and writer at once.
+#[test]
+fn both_directions_flow_at_once() {
+    behaviour("both_directions_flow_at_once", |driver| {
+        block_on(driver, async {
+            let mut child = start(command("/bin/cat"));
+            let mut output = child.take_output(1).unwrap();
+            let reader = Handle::current().spawn_local(async move {
+                let mut sum = (0_usize, 0_u64);
+                while let Some(chunk) = output.next().await {
+                    sum.0 += chunk.len();
+                    sum.1 += chunk.iter().copied().map(u64::from).sum::<u64>();
+                }
+                sum
+            });
+            let mut sum = 0;
+            for number in 0..512_u32 {
+                let byte = number.to_le_bytes()[0];
+                sum += u64::from(byte) * (32 << 10);
+                child.write(vec![byte; 32 << 10]).await.unwrap();
+            }
+            child.close_stdin();
+            assert_eq!(reader.await, (512 * (32 << 10), sum));
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A write that waits for room ends when there will never be any.
+#[test]
+fn a_write_that_waits_ends_with_its_pipe() {
+    behaviour("a_write_that_waits_ends_with_its_pipe", |driver| {
+        block_on(driver, async {
+            let mut child = start(sh("sleep 0.2; exec <&-; sleep 0.2; exit 0"));
+            let written = child.write(vec![0; 1 << 20]).await;
+            assert_eq!(written, Err(WriteError::Closed));
+            assert_eq!(child.write("x").await, Err(WriteError::Closed), "and from then on");
+            child.ended().await.unwrap();
+            assert_eq!(child.write("x").await, Err(WriteError::Closed));
+
+            let mut child = start(command("/bin/true").child_fd(3, Fd::from_child()));
+            assert_eq!(child.write_to(1, "x").await, Err(WriteError::NotWritable));
+            assert_eq!(child.write_to(8, "x").await, Err(WriteError::UnknownFd));
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// Output that nobody takes does not hold up a child whose end is awaited.
+#[test]
+fn an_end_that_is_awaited_comes_although_nobody_reads() {
+    behaviour("an_end_that_is_awaited_comes_although_nobody_reads", |driver| {
+        block_on(driver, async {
+            let flood = "head -c 8388608 /dev/zero; head -c 8388608 /dev/zero >&2; exit 4";
+            let mut child = start(sh(flood));
+            let before = resident();
+            let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
+            assert_eq!(reason.exit_code(), Some(4));
+            let grown = resident().saturating_sub(before);
+            assert!(grown < 4 << 20, "{grown} bytes were kept");
+            let kept = child.stdout().collect().await.len();
+            let wanted = OUTPUT_HIGH_BYTES..2 * OUTPUT_HIGH_BYTES;
+            assert!(wanted.contains(&kept), "{kept} are there");
+        });
+    });
+}
+
+/// An output that is dropped is thrown away as it comes.
+#[test]
+fn an_output_that_is_dropped_does_not_hold_the_child() {
+    behaviour("an_output_that_is_dropped_does_not_hold_the_child", |driver| {
+        block_on(driver, async {
+            let mut child = start(sh("head -c 8388608 /dev/zero >&2; echo done"));
+            drop(child.take_output(2));
+            assert_eq!(child.stdout().collect().await, b"done\n");
+            child.wait().await.unwrap();
+
+            // Dropped while it is paused, full of what nobody took.
+            let mut child = start(sh("head -c 8388608 /dev/zero >&2; echo done"));
+            Handle::current().sleep(ms(100)).await;
+            drop(child.take_output(2));
+            assert_eq!(child.stdout().collect().await, b"done\n");
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A future that is dropped has done its part: what it queued is sent.
+#[test]
+fn a_write_that_is_dropped_is_sent() {
+    behaviour("a_write_that_is_dropped_is_sent", |driver| {
+        block_on(driver, async {
+            let mut child = start(probe(["length"]));
+            {
+                let mut write = pin!(child.write(vec![0; 1 << 20]));
+                assert!(is_pending(&mut write).await);
+            }
+            child.close_stdin();
+            assert_eq!(child.stdout().collect().await, b"1048576\n");
+            child.ended().await.unwrap();
+        });
+    });
+}

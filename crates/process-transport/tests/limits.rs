@@ -1,0 +1,205 @@
+//! What a program starts with beside its descriptors and ids: umask, limits, priority, processors,
+//! out-of-memory score. Each is the child's alone: the parent's stays as it is.
+
+mod util;
+
+use std::fs;
+
+use procession_process_transport::{Command, Fd, Resource, Rlimit, Step};
+use rustix::fs::Mode;
+use rustix::process::{getpriority_process, getrlimit};
+use rustix::thread::sched_getaffinity;
+
+use crate::util::{Driver, behaviour, command, probe, root_or_skip, sh};
+
+/// What the child printed, of a child that exits with 0.
+fn output(driver: &mut Driver, command: Command) -> String {
+    let record = driver.run(command);
+    assert_eq!(record.code(), 0, "{record:?}");
+    record.text(1)
+}
+
+/// A limit, soft and hard.
+fn limit(soft: impl Into<Option<u64>>, hard: impl Into<Option<u64>>) -> Rlimit {
+    Rlimit { soft: soft.into(), hard: hard.into() }
+}
+
+/// The parent's umask, which can only be read by setting it.
+fn own_umask() -> u32 {
+    let mask = rustix::process::umask(Mode::empty());
+    rustix::process::umask(mask);
+    mask.bits()
+}
+
+/// A umask is the child's alone.
+#[test]
+fn a_umask_is_set_or_inherited() {
+    behaviour("a_umask_is_set_or_inherited", |driver| {
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        assert_eq!(output(driver, sh("umask")), "0022\n");
+        assert_eq!(output(driver, sh("umask").umask(0o077)), "0077\n");
+        assert_eq!(output(driver, sh("umask").umask(0)), "0000\n");
+        assert_eq!(own_umask(), 0o022);
+    });
+}
+
+/// Limits are the child's alone; the last word on a resource wins.
+#[test]
+fn limits_are_set_or_inherited() {
+    behaviour("limits_are_set_or_inherited", |driver| {
+        let own = getrlimit(rustix::process::Resource::Nofile);
+        let both = "ulimit -Sn; ulimit -Hn";
+        let text = output(driver, sh(both).rlimit(Resource::OpenFiles, limit(60, 70)));
+        assert_eq!(text, "60\n70\n");
+        let twice = sh(both)
+            .rlimit(Resource::OpenFiles, limit(1, 1))
+            .rlimit(Resource::OpenFiles, limit(50, 50));
+        assert_eq!(output(driver, twice), "50\n50\n");
+        let core = sh("ulimit -Sc; ulimit -Hc").rlimit(Resource::Core, limit(0, 0));
+        assert_eq!(output(driver, core), "0\n0\n");
+        assert_eq!(getrlimit(rustix::process::Resource::Nofile), own);
+        let shown =
+            |soft: Option<u64>| soft.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+        assert!(output(driver, sh("ulimit -Sn")).starts_with(&shown(own.current)));
+    });
+}
+
+/// Every resource reaches the kernel as the one that it is.
+#[test]
+fn every_resource_has_its_own_limit() {
+    behaviour("every_resource_has_its_own_limit", |driver| {
+        let resources = [
+            (Resource::AddressSpace, "Max address space", 4 << 30),
+            (Resource::Core, "Max core file size", 4096),
+            (Resource::Cpu, "Max cpu time", 100),
+            (Resource::Data, "Max data size", 3 << 30),
+            (Resource::FileSize, "Max file size", 1 << 20),
+            (Resource::LockedMemory, "Max locked memory", 8192),
+            (Resource::OpenFiles, "Max open files", 33),
+            (Resource::Processes, "Max processes", 4321),
+            (Resource::Stack, "Max stack size", 4 << 20),
+        ];
+        let mut child = command("/bin/cat").arg("/proc/self/limits");
+        for (resource, _, value) in resources {
+            child = child.rlimit(resource, limit(value, value));
+        }
+        let text = output(driver, child);
+        for (_, name, value) in resources {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            let fields: Vec<&str> = line[name.len()..].split_whitespace().collect();
+            let value = value.to_string();
+            assert_eq!(fields[..2], [value.as_str(), value.as_str()], "{line}");
+        }
+    });
+}
+
+/// A limit below what the parent has open does not keep the child's descriptors from it.
+#[test]
+fn a_low_limit_of_descriptors_comes_after_the_map() {
+    behaviour("a_low_limit_of_descriptors_comes_after_the_map", |driver| {
+        let child = probe(["tags", "9", "9"])
+            .rlimit(Resource::OpenFiles, limit(5, 5))
+            .child_fd(9, Fd::from_child());
+        let record = driver.run(child);
+        assert_eq!((record.text(9).as_str(), record.code()), ("9", 0));
+    });
+}
+
+/// A soft limit above the hard one is the kernel's error.
+#[test]
+fn a_senseless_limit_is_an_error() {
+    behaviour("a_senseless_limit_is_an_error", |driver| {
+        let error = driver.fails(sh("exit").rlimit(Resource::OpenFiles, limit(70, 60)));
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Limits, Some(libc::EINVAL)));
+    });
+}
+
+/// A file-size limit acts: the child dies of its own writing, not the parent.
+#[test]
+fn a_limit_acts_on_the_child() {
+    behaviour("a_limit_acts_on_the_child", |driver| {
+        let dir = tempfile::tempdir().unwrap();
+        let child = command("/bin/dd")
+            .args(["if=/dev/zero", "of=big", "bs=4096", "count=4"])
+            .current_dir(dir.path())
+            .rlimit(Resource::FileSize, limit(4096, None))
+            .rlimit(Resource::Core, limit(0, 0));
+        assert_eq!(driver.run(child).signal(), libc::SIGXFSZ);
+        assert_eq!(fs::metadata(dir.path().join("big")).unwrap().len(), 4096);
+    });
+}
+
+/// A nice value is absolute, and the child's alone.
+#[test]
+fn a_nice_value_is_set_or_inherited() {
+    behaviour("a_nice_value_is_set_or_inherited", |driver| {
+        let own = getpriority_process(None).unwrap();
+        let nice = |value: i32| command("/usr/bin/nice").nice(value);
+        assert_eq!(output(driver, command("/usr/bin/nice")), format!("{own}\n"));
+        assert_eq!(output(driver, nice(7.max(own))), format!("{}\n", 7.max(own)));
+        assert_eq!(output(driver, nice(19)), "19\n");
+        assert_eq!(getpriority_process(None).unwrap(), own);
+    });
+}
+
+/// Root may also favour a child, nobody else.
+#[test]
+fn a_child_can_be_favoured_by_root() {
+    behaviour("a_child_can_be_favoured_by_root", |driver| {
+        if !root_or_skip("a negative nice value") {
+            return;
+        }
+        assert_eq!(output(driver, command("/usr/bin/nice").nice(-5)), "-5\n");
+        assert_eq!(getpriority_process(None).unwrap(), 0);
+    });
+}
+
+/// A child can be confined to one processor; the parent's thread keeps its own.
+#[test]
+fn a_child_can_be_confined_to_processors() {
+    behaviour("a_child_can_be_confined_to_processors", |driver| {
+        let own = sched_getaffinity(None).unwrap();
+        let cpu = (0..1024).rev().find(|cpu| own.is_set(*cpu)).unwrap();
+        let list = sh("grep Cpus_allowed_list /proc/self/status");
+        let text = output(driver, list.clone().cpu_affinity([cpu]));
+        assert_eq!(text, format!("Cpus_allowed_list:\t{cpu}\n"));
+        assert_eq!(sched_getaffinity(None).unwrap(), own);
+        for nowhere in [vec![], vec![60_000]] {
+            let error = driver.fails(list.clone().cpu_affinity(nowhere));
+            assert_eq!((error.step(), error.raw_os_error()), (Step::Priority, Some(libc::EINVAL)));
+        }
+    });
+}
+
+/// The score of the out-of-memory killer is the child's alone, also while memory is shared.
+#[test]
+fn an_out_of_memory_score_is_set_or_inherited() {
+    behaviour("an_out_of_memory_score_is_set_or_inherited", |driver| {
+        let own = || fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        let before = own();
+        let score = command("/bin/cat").arg("/proc/self/oom_score_adj");
+        assert_eq!(output(driver, score.clone()), before);
+        assert_eq!(output(driver, score.clone().oom_score_adj(1000)), "1000\n");
+        assert_eq!(output(driver, score.clone().oom_score_adj(321)), "321\n");
+        assert_eq!(own(), before);
+        let error = driver.fails(score.oom_score_adj(1001));
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Priority, Some(libc::EINVAL)));
+    });
+}
+
+/// All of these together, on one child.
+#[test]
+fn everything_at_once() {
+    behaviour("everything_at_once", |driver| {
+        let script = "umask; ulimit -n; nice; cat /proc/$$/oom_score_adj; \
+                      echo end";
+        let child = sh(script)
+            .umask(0o027)
+            .rlimit(Resource::OpenFiles, limit(44, 44))
+            .nice(11)
+            .oom_score_adj(900)
+            .cpu_affinity(0..64)
+            .new_session();
+        assert_eq!(output(driver, child), "0027\n44\n11\n900\nend\n");
+    });
+}

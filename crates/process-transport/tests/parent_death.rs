@@ -1,0 +1,211 @@
+//! The signal at the parent's death: sent when the thread that spawned the child ends, also after a
+//! change of ids, also to a child whose parent was gone before it could ask.
+//!
+//! These tests play two roles. The test itself, in a process of its own, inherits the children of
+//! dead parents; for a parent that is to die it runs itself again.
+
+mod parent_death {
+    pub(crate) mod sys;
+}
+mod util;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command as StdCommand, Stdio};
+
+use procession_core::Signal;
+use procession_process_transport::{Command, SpawnProcess, Step};
+use procession_protocol::ProcessProtocol;
+use procession_reactor::Reactor;
+use rustix::process::{getpid, set_child_subreaper};
+use rustix::thread::gettid;
+
+use crate::parent_death::sys;
+use crate::util::{Driver, behaviour, command, isolated, root_or_skip, sh, skip};
+
+/// The user and group that every system has for nobody.
+const NOBODY: u32 = 65534;
+
+/// Set in the process that plays the parent.
+const ROLE: &str = "PROCESSION_TEST_DYING_PARENT";
+
+/// Whether this process is the one whose child is to outlive it.
+fn is_parent() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
+
+/// A protocol that is not told anything.
+struct Silent;
+impl ProcessProtocol for Silent {}
+
+/// The process that plays the parent.
+struct Parent {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Parent {
+    /// Runs the test `name` again, as the parent; its children are inherited when it is dead.
+    fn start(name: &str) -> Self {
+        set_child_subreaper(Some(getpid())).expect("no privilege is needed");
+        let mut process = StdCommand::new(std::env::current_exe().expect("this test binary"))
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env(ROLE, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs again");
+        let input = process.stdin.take().expect("a pipe");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        Self { process, input, output }
+    }
+
+    /// The number in its line that begins with `word`.
+    fn number(&mut self, word: &str) -> i32 {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let count = self.output.read_line(&mut line).expect("it is text");
+            assert!(count > 0, "it ended without a line {word}");
+            // The harness prints the test's name before it, in the same line.
+            if let Some((_, rest)) = line.split_once(word) {
+                return rest.trim().parse().expect("it prints numbers");
+            }
+        }
+    }
+
+    /// Tells it to go on.
+    fn go_on(&mut self) {
+        self.input.write_all(b"x").expect("it reads");
+    }
+
+    /// Kills it.
+    fn kill(mut self) {
+        self.process.kill().expect("it is our child");
+        self.process.wait().expect("it is our child");
+    }
+}
+
+/// The parent's part: tells who it is, and waits for the word.
+fn announce_and_wait() {
+    println!("thread={}", gettid().as_raw_nonzero());
+    let mut word = [0];
+    std::io::stdin().read_exact(&mut word).expect("the test's word");
+}
+
+/// The parent's part: starts the child, says so, and lives on until it is killed.
+fn spawn_and_wait(driver: &mut Driver, command: Command) -> ! {
+    let child = driver.spawn(command);
+    println!("child={}", child.process.pid().expect("it runs"));
+    loop {
+        driver.run_for(util::WATCHDOG);
+    }
+}
+
+/// A child that lives long and says nothing.
+fn sleeper() -> Command {
+    command("/bin/sleep").arg("100").parent_death_signal(Signal::TERM)
+}
+
+/// The signal is sent when the parent dies, whatever it dies of.
+#[test]
+fn a_child_is_signalled_when_its_parent_dies() {
+    const NAME: &str = "a_child_is_signalled_when_its_parent_dies";
+    isolated(NAME, || {
+        if is_parent() {
+            spawn_and_wait(&mut Driver::new(), sleeper());
+        }
+        let mut parent = Parent::start(NAME);
+        let child = parent.number("child=");
+        parent.kill();
+        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGTERM);
+    });
+}
+
+/// A change of ids clears the request: it is made after it.
+#[test]
+fn a_child_with_other_ids_is_signalled_too() {
+    const NAME: &str = "a_child_with_other_ids_is_signalled_too";
+    isolated(NAME, || {
+        if !root_or_skip("a parent death signal after a change of ids") {
+            return;
+        }
+        if is_parent() {
+            spawn_and_wait(&mut Driver::new(), sleeper().uid(NOBODY).gid(NOBODY));
+        }
+        let mut parent = Parent::start(NAME);
+        let child = parent.number("child=");
+        parent.kill();
+        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGTERM);
+    });
+}
+
+/// A parent that dies before its child has asked for the signal sends none: the child finds out.
+#[test]
+fn a_parent_that_is_gone_before_the_child_asks_counts() {
+    const NAME: &str = "a_parent_that_is_gone_before_the_child_asks_counts";
+    isolated(NAME, || {
+        if is_parent() {
+            let mut driver = Driver::new(); // whose first child is not the one that is held
+            announce_and_wait();
+            spawn_and_wait(&mut driver, sleeper());
+        }
+        let mut parent = Parent::start(NAME);
+        let thread = parent.number("thread=");
+        if let Err(error) = sys::seize(thread) {
+            skip("a parent that is gone", &format!("no ptrace: {error}"));
+            parent.kill();
+            return;
+        }
+        parent.go_on();
+        let child = sys::child_at_birth(thread);
+        parent.process.kill().expect("it is our child");
+        assert_eq!(libc::WTERMSIG(sys::wait(thread)), libc::SIGKILL);
+        parent.process.wait().expect("it is our child");
+        sys::detach(child);
+        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGTERM, "before its exec");
+    });
+}
+
+/// Without the request a child outlives its parent.
+#[test]
+fn a_child_that_did_not_ask_outlives_its_parent() {
+    const NAME: &str = "a_child_that_did_not_ask_outlives_its_parent";
+    isolated(NAME, || {
+        if is_parent() {
+            spawn_and_wait(&mut Driver::new(), sh("exec sleep 0.3"));
+        }
+        let mut parent = Parent::start(NAME);
+        let child = parent.number("child=");
+        parent.kill();
+        let status = sys::wait(child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
+    });
+}
+
+/// The thread that spawned is the reactor's: its end counts, that of the process is not awaited.
+#[test]
+fn the_end_of_the_reactors_thread_counts() {
+    isolated("the_end_of_the_reactors_thread_counts", || {
+        let thread = std::thread::spawn(|| {
+            let reactor = Reactor::new().expect("a reactor");
+            let process = reactor.spawn_process(Silent, sleeper()).expect("it starts");
+            process.pid().expect("it runs").cast_signed()
+        });
+        let child = thread.join().unwrap();
+        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGTERM);
+    });
+}
+
+/// A parent that lives sends nothing, and an unknown signal is an error of its step.
+#[test]
+fn a_parent_that_lives_sends_nothing() {
+    behaviour("a_parent_that_lives_sends_nothing", |driver| {
+        assert_eq!(driver.run(sh("exit 3").parent_death_signal(Signal::KILL)).code(), 3);
+        let error = driver.fails(sh("exit").parent_death_signal(Signal::from_raw(999)));
+        assert_eq!(
+            (error.step(), error.raw_os_error()),
+            (Step::ParentDeathSignal, Some(libc::EINVAL))
+        );
+    });
+}

@@ -1,0 +1,335 @@
+//! Area PT: a terminal's attributes, users, floods, and what it does with a long line.
+
+mod util;
+
+use std::cell::Cell;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_process_transport::{Command, Fd, Pty};
+use procession_reactor::Handle;
+
+use crate::util::{
+    Driver, Event, PROBE, Spawned, WATCHDOG, behaviour, command, ms, probe, root_or_skip, sh, skip,
+};
+
+/// The user and group that every system has for nobody.
+const NOBODY: u32 = 65534;
+
+/// This command on a new terminal.
+fn on_terminal(command: Command) -> Command {
+    command.pty(Pty::new())
+}
+
+/// Drives until the child has printed this.
+fn until_text(driver: &mut Driver, child: &Spawned, text: &str) {
+    driver.until(text, WATCHDOG, || child.record.text(1) == text);
+}
+
+/// True if `stty` is here; otherwise the test is skipped.
+fn stty_or_skip(what: &str) -> bool {
+    let found = ["/bin/stty", "/usr/bin/stty"].iter().any(|path| Path::new(path).exists());
+    if !found {
+        skip(what, "needs stty");
+    }
+    found
+}
+
+/// Counts a timer that ticks every 10 ms.
+fn ticks(handle: &Handle) -> Rc<Cell<usize>> {
+    fn tick(handle: &Handle, count: Rc<Cell<usize>>) {
+        count.set(count.get() + 1);
+        if Rc::strong_count(&count) > 1 {
+            handle.call_later(ms(10), move |handle| tick(handle, count));
+        }
+    }
+    let count = Rc::new(Cell::new(0));
+    let own = count.clone();
+    handle.call_later(ms(10), move |handle| tick(handle, own));
+    count
+}
+
+/// Case PT-15.
+#[test]
+fn a_terminal_that_is_not_read_holds_up_nobody() {
+    behaviour("a_terminal_that_is_not_read_holds_up_nobody", |driver| {
+        if !stty_or_skip("PT-15") {
+            return;
+        }
+        let child = driver.spawn(on_terminal(sh("stty raw -echo; printf R; exec sleep 3")));
+        until_text(driver, &child, "R");
+        let from = driver.now();
+        child.process.write(vec![b'x'; 1 << 20]);
+        assert!(driver.now() - from < ms(100), "a write does not wait");
+        let count = ticks(&driver.handle());
+        driver.run_for(ms(300));
+        assert!(count.get() >= 10, "{} ticks in 300 ms", count.get());
+        let queued = child.process.write_buffered(0);
+        assert!(queued > 1 << 19, "{queued} bytes wait: the kernel takes a few thousand");
+        drop(count);
+        child.process.signal(Signal::KILL).unwrap();
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.signal(), 9);
+        assert_eq!(child.record.lost(), []);
+    });
+}
+
+/// Case PT-16.
+#[test]
+fn a_line_is_cut_by_the_terminal_and_not_by_us() {
+    behaviour("a_line_is_cut_by_the_terminal_and_not_by_us", |driver| {
+        if !stty_or_skip("PT-16") {
+            return;
+        }
+        let child = driver.spawn(on_terminal(sh("stty -echo; printf R; exec head -n1")));
+        until_text(driver, &child, "R");
+        let mut line = vec![b'y'; 10_000];
+        line.push(b'\n');
+        child.process.write(line);
+        driver.drive_to_end(&child.record);
+        let text = child.record.text(1);
+        let got = text.strip_prefix('R').and_then(|rest| rest.strip_suffix("\r\n"));
+        let got = got.unwrap_or_else(|| panic!("{} bytes: {text:?}", text.len()));
+        assert!(got.bytes().all(|byte| byte == b'y'));
+        assert_eq!((got.len(), child.record.code()), (4095, 0));
+    });
+}
+
+/// Case PT-23.
+#[test]
+fn a_terminal_belongs_to_the_childs_user() {
+    behaviour("a_terminal_belongs_to_the_childs_user", |driver| {
+        if !root_or_skip("PT-23") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let owner = Rc::new(Cell::new((0, 0)));
+        let seen = owner.clone();
+        let script = "id -u; echo ok >/dev/tty";
+        let child = on_terminal(sh(script)).uid(NOBODY).gid(NOBODY).current_dir(dir.path());
+        let record = driver.run_with(child, move |process, event| {
+            if *event == Event::Made {
+                let slave = process.with_fd(1, |master| {
+                    let name = rustix::pty::ptsname(master, Vec::new()).unwrap();
+                    std::fs::metadata(name.to_str().unwrap()).unwrap()
+                });
+                let slave = slave.unwrap();
+                seen.set((slave.uid(), slave.gid()));
+            }
+        });
+        assert_eq!((record.text(1).as_str(), record.code()), ("65534\r\nok\r\n", 0));
+        assert_eq!(owner.get().0, NOBODY);
+        let groups = std::fs::read_to_string("/etc/group").unwrap();
+        let tty = groups.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some("tty")).then(|| fields.nth(1)?.parse::<u32>().ok())?
+        });
+        if let Some(tty) = tty {
+            assert_eq!(owner.get().1, tty, "the group of terminals");
+        }
+    });
+}
+
+/// Case PT-24.
+#[test]
+fn children_on_terminals_can_be_killed_from_outside() {
+    behaviour("children_on_terminals_can_be_killed_from_outside", |driver| {
+        let children = [0, 1].map(|_| driver.spawn(on_terminal(sh("echo r; exec sleep 100"))));
+        for child in &children {
+            until_text(driver, child, "r\r\n");
+            let kill = format!("kill -TERM {}", child.process.pid().unwrap());
+            assert_eq!(driver.run(sh(&kill)).code(), 0);
+        }
+        for child in &children {
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.signal(), 15);
+            assert_eq!(child.record.count(|event| matches!(event, Event::Ended(_))), 1);
+        }
+    });
+}
+
+/// Case PT-27.
+#[test]
+fn a_flood_on_a_terminal_holds_up_nobody() {
+    behaviour("a_flood_on_a_terminal_holds_up_nobody", |driver| {
+        let child = driver.spawn(on_terminal(command("/bin/cat").arg("/dev/zero")));
+        let count = ticks(&driver.handle());
+        driver.run_for(Duration::from_secs(1));
+        assert!(count.get() >= 20, "{} ticks in a second", count.get());
+        let bytes = child.record.data(1).len();
+        assert!(bytes > 1 << 16, "{bytes} bytes in a second");
+        child.process.pause(1);
+        driver.run_for(ms(300));
+        assert_eq!(child.record.data(1).len(), bytes, "nothing while it is paused");
+        drop(count);
+        child.process.signal(Signal::KILL).unwrap();
+        child.process.resume(1);
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.signal(), 9);
+    });
+}
+
+/// Case PT-28.
+#[test]
+fn a_new_terminal_is_cooked() {
+    behaviour("a_new_terminal_is_cooked", |driver| {
+        if !stty_or_skip("PT-28") {
+            return;
+        }
+        let record = driver.run(on_terminal(sh("stty -a")));
+        let text = record.text(1);
+        let words: Vec<&str> = text.split([' ', ';', '\r', '\n']).collect();
+        for word in ["speed", "icanon", "isig", "echo", "opost", "onlcr"] {
+            assert!(words.contains(&word), "{word}: {text}");
+        }
+        assert_eq!(record.code(), 0);
+    });
+}
+
+/// Attributes and size are those that were asked for before the program's first look.
+#[test]
+fn a_terminal_has_its_attributes_before_the_program_starts() {
+    behaviour("a_terminal_has_its_attributes_before_the_program_starts", |driver| {
+        let cooked = driver.spawn(on_terminal(command("/bin/cat")));
+        let mut settings = cooked.process.termios().unwrap();
+        assert!(settings.echoes() && settings.is_canonical());
+        assert_eq!(settings.eof_char(), 4);
+        cooked.process.send_eof().unwrap();
+        driver.drive_to_end(&cooked.record);
+        assert_eq!(cooked.process.termios().unwrap_err().raw_os_error(), Some(libc::EIO));
+
+        settings.set_echo(false);
+        settings.control_chars[libc::VEOF] = b'q';
+        let quiet = command("/bin/cat").pty(Pty::new().size(7, 9).termios(settings.clone()));
+        let quiet = driver.spawn(quiet);
+        assert_eq!(quiet.process.termios().unwrap(), settings);
+        quiet.process.write("said once\n");
+        until_text(driver, &quiet, "said once\r\n");
+        quiet.process.send_eof().unwrap();
+        driver.drive_to_end(&quiet.record);
+        assert_eq!((quiet.record.text(1).as_str(), quiet.record.code()), ("said once\r\n", 0));
+    });
+}
+
+/// A terminal can be made raw while the child runs, and has a speed of its own each way.
+#[test]
+fn attributes_can_be_changed_while_the_child_runs() {
+    behaviour("attributes_can_be_changed_while_the_child_runs", |driver| {
+        let cat = driver.spawn(on_terminal(command("/bin/cat")));
+        let mut settings = cat.process.termios().unwrap();
+        settings.set_raw();
+        (settings.input_speed, settings.output_speed) = (9_600, 123_456);
+        cat.process.set_termios(&settings).unwrap();
+        let now = cat.process.termios().unwrap();
+        assert_eq!((now.input_speed, now.output_speed), (9_600, 123_456));
+        assert!(!now.echoes() && !now.is_canonical());
+        cat.process.write(b"\x03\x04\n");
+        until_text(driver, &cat, "\x03\x04\n");
+        cat.process.lose_connection();
+        driver.drive_to_end(&cat.record);
+        assert_eq!(cat.record.signal(), libc::SIGHUP);
+    });
+}
+
+/// A terminal without an end-of-file character cannot be told the end of file.
+#[test]
+fn a_disabled_end_character_is_an_error() {
+    behaviour("a_disabled_end_character_is_an_error", |driver| {
+        let cat = driver.spawn(on_terminal(command("/bin/cat")));
+        let mut settings = cat.process.termios().unwrap();
+        settings.control_chars[libc::VEOF] = libc::_POSIX_VDISABLE;
+        cat.process.set_termios(&settings).unwrap();
+        let error = cat.process.send_eof().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        cat.process.signal(Signal::TERM).unwrap();
+        driver.drive_to_end(&cat.record);
+        assert_eq!((cat.record.text(1), cat.record.signal()), (String::new(), 15));
+    });
+}
+
+/// Without control there is a terminal on 0 to 2, but none that Ctrl-C works on.
+#[test]
+fn a_terminal_that_does_not_control_is_only_a_terminal() {
+    behaviour("a_terminal_that_does_not_control_is_only_a_terminal", |driver| {
+        let script = format!("test -t 0 && '{PROBE}' tty; echo r; read x; exit 4");
+        let child = driver.spawn(sh(&script).pty(Pty::new().controlling(false)));
+        driver.until("it is ready", WATCHDOG, || child.record.text(1).ends_with("r\r\n"));
+        assert!(child.record.text(1).starts_with("/dev/pts/"), "{}", child.record.text(1));
+        assert_eq!(child.process.group(), None, "it leads nothing");
+        child.process.write(b"\x03\n");
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.code(), 4, "no signal came of it");
+    });
+}
+
+/// A child on a terminal leads a group: what it started is signalled with it.
+#[test]
+fn a_child_on_a_terminal_leads_a_group() {
+    behaviour("a_child_on_a_terminal_leads_a_group", |driver| {
+        let child = driver.spawn(on_terminal(sh("echo r; sleep 100; exit 9")));
+        until_text(driver, &child, "r\r\n");
+        assert_eq!(child.process.group(), child.process.pid());
+        child.process.signal_group(Signal::TERM).unwrap();
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.signal(), 15);
+    });
+}
+
+/// Beside a terminal any map from 3 up works, in both directions.
+#[test]
+fn further_descriptors_work_beside_a_terminal() {
+    behaviour("further_descriptors_work_beside_a_terminal", |driver| {
+        let script = "read a <&3; echo \"$a\" >&4; read b <&7; echo \"$b\" >&7; echo done";
+        let child = on_terminal(sh(script))
+            .child_fd(3, Fd::to_child())
+            .child_fd(4, Fd::from_child())
+            .child_fd(7, Fd::socketpair());
+        let child = driver.spawn(child);
+        child.process.write_to_child(3, "three\n").unwrap();
+        child.process.write_to_child(7, "seven\n").unwrap();
+        driver.drive_to_end(&child.record);
+        let record = &child.record;
+        assert_eq!((record.text(4), record.text(7)), ("three\n".into(), "seven\n".into()));
+        assert_eq!((record.text(1).as_str(), record.code()), ("done\r\n", 0));
+        assert_eq!(record.lost(), [3, 4, 7]);
+    });
+}
+
+/// The terminal's calls are errors on a child that has none, and that runs on.
+#[test]
+fn a_child_without_a_terminal_says_so() {
+    behaviour("a_child_without_a_terminal_says_so", |driver| {
+        let cat = driver.spawn(command("/bin/cat"));
+        let not_a_terminal = Some(libc::ENOTTY);
+        assert_eq!(cat.process.resize(1, 2).unwrap_err().raw_os_error(), not_a_terminal);
+        assert_eq!(cat.process.window_size().unwrap_err().raw_os_error(), not_a_terminal);
+        assert_eq!(cat.process.termios().unwrap_err().raw_os_error(), not_a_terminal);
+        assert_eq!(cat.process.send_eof().unwrap_err().raw_os_error(), not_a_terminal);
+        cat.process.close_stdin();
+        driver.drive_to_end(&cat.record);
+        assert_eq!(cat.record.code(), 0);
+    });
+}
+
+/// Room in a terminal's queue is told of child fd 0, which it is written through.
+#[test]
+fn marks_of_a_terminal_are_told_of_its_input() {
+    behaviour("marks_of_a_terminal_are_told_of_its_input", |driver| {
+        let child = driver.spawn(on_terminal(probe(["length"])));
+        let mut settings = child.process.termios().unwrap();
+        settings.set_echo(false);
+        child.process.set_termios(&settings).unwrap();
+        // Lines, so that the terminal hands them on; the end character last.
+        let lines = "0123456789abcde\n".repeat(10_000);
+        child.process.write(lines);
+        child.process.send_eof().unwrap();
+        driver.drive_to_end(&child.record);
+        assert_eq!((child.record.text(1).as_str(), child.record.code()), ("160000\r\n", 0));
+        assert_eq!(child.record.count(|event| matches!(event, Event::Full(0))), 1);
+        assert_eq!(child.record.count(|event| matches!(event, Event::Drained(0))), 1);
+        assert!(!child.record.has(|event| matches!(event, Event::Full(1) | Event::Drained(1))));
+    });
+}

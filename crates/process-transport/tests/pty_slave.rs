@@ -1,0 +1,172 @@
+//! Area PT: the one descriptor of a terminal's slave that the parent keeps, and the end of output.
+//!
+//! Closed at once, a child that redirects its own 0 to 2 would leave the terminal without an
+//! opener; closed late, the master would never report its end.
+
+mod util;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use procession_core::Signal;
+use procession_process_transport::{Command, Fd, Pty};
+use procession_protocol::Process;
+
+use crate::util::{
+    Driver, Event, PROMPTLY, Spawned, WATCHDOG, behaviour, command, ms, open_fds, process_state, sh,
+};
+
+/// This command on a new terminal.
+fn on_terminal(command: Command) -> Command {
+    command.pty(Pty::new())
+}
+
+/// How many descriptors of slaves this process has.
+fn slaves() -> usize {
+    open_fds().values().filter(|link| is_slave(link)).count()
+}
+
+fn is_slave(link: &str) -> bool {
+    link.strip_prefix("/dev/pts/").is_some_and(|rest| rest.parse::<u32>().is_ok())
+}
+
+/// How many descriptors of masters this process has.
+fn masters() -> usize {
+    open_fds().values().filter(|link| link.ends_with("/ptmx")).count()
+}
+
+/// Drives until the child has printed this.
+fn until_text(driver: &mut Driver, child: &Spawned, text: &str) {
+    driver.until(text, WATCHDOG, || child.record.text(1) == text);
+}
+
+/// What a hook saw in each callback.
+type Seen = Rc<RefCell<Vec<(Event, usize)>>>;
+
+/// A hook that counts the slaves in each callback.
+fn counting() -> (Seen, impl FnMut(&Process, &Event) + 'static) {
+    let seen = Seen::default();
+    let counts = seen.clone();
+    (seen, move |_: &Process, event: &Event| counts.borrow_mut().push((event.clone(), slaves())))
+}
+
+/// A child that gives up its 0 to 2 still has its terminal, for as long as it lives.
+#[test]
+fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
+    behaviour("a_child_that_redirects_its_own_0_to_2_keeps_its_terminal", |driver| {
+        let script = "exec </dev/null >/dev/null 2>&1; read x <&3; echo later >/dev/tty; exit 5";
+        for _ in 0..10 {
+            let (seen, hook) = counting();
+            let child = on_terminal(sh(script)).child_fd(3, Fd::to_child());
+            let child = driver.spawn_with(child, hook);
+            let number = child.process.pid().unwrap();
+            let gone = || {
+                let link = std::fs::read_link(format!("/proc/{number}/fd/2"));
+                link.is_ok_and(|link| link == std::path::Path::new("/dev/null"))
+            };
+            driver.until_seen("the child has redirected its own", WATCHDOG, gone);
+            // Nobody but the parent has the slave open now: the master must not report its end.
+            driver.run_for(ms(20));
+            assert!(child.record.exited().is_none(), "it was hung up:\n{}", driver.dump());
+            assert_eq!((masters(), slaves()), (1, 1));
+            child.process.write_to_child(3, "go\n").unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.text(1), "later\r\n");
+            assert_eq!(child.record.code(), 5);
+            for (event, count) in seen.borrow().iter() {
+                let reaped = matches!(event, Event::Exited(_) | Event::Ended(_));
+                if reaped {
+                    assert_eq!(*count, 0, "once it is reaped there is none: {event:?}");
+                } else if *event == Event::Made {
+                    assert_eq!(*count, 1, "while it lives there is one");
+                }
+            }
+            assert_eq!((masters(), slaves()), (0, 0));
+        }
+    });
+}
+
+/// What a child wrote to its terminal as its last act is delivered, whoever comes first.
+#[test]
+fn the_last_words_on_a_terminal_are_delivered() {
+    behaviour("the_last_words_on_a_terminal_are_delivered", |driver| {
+        // More than one read of a terminal hands over, less than it holds.
+        let script = "exec >/dev/null 2>&1; i=0; while [ $i -lt 400 ]; do echo 0123456; \
+                      i=$((i + 1)); done >/dev/tty; echo end >/dev/tty";
+        let wanted = format!("{}end\r\n", "0123456\r\n".repeat(400));
+        for _ in 0..10 {
+            let record = driver.run(on_terminal(sh(script)));
+            let text = record.text(1);
+            assert!(text == wanted, "{} of {} bytes", text.len(), wanted.len());
+            assert_eq!(record.code(), 0);
+        }
+    });
+}
+
+/// The loop may come late: the child is dead, its output lies in the terminal.
+#[test]
+fn output_survives_a_child_that_died_before_the_loop_ran() {
+    behaviour("output_survives_a_child_that_died_before_the_loop_ran", |driver| {
+        for _ in 0..10 {
+            let child = driver.spawn(on_terminal(sh("echo one; echo two; exit 3")));
+            util::sys::wait_until_zombie(child.process.pid().unwrap());
+            assert_eq!(slaves(), 1, "until the reap");
+            driver.drive_to_end(&child.record);
+            assert_eq!((child.record.text(1).as_str(), child.record.code()), ("one\r\ntwo\r\n", 3));
+        }
+    });
+}
+
+/// A paused terminal is not read; its output, and with it the end, wait for the program.
+#[test]
+fn a_paused_terminal_keeps_its_output_past_the_exit() {
+    behaviour("a_paused_terminal_keeps_its_output_past_the_exit", |driver| {
+        let child = driver.spawn_with(on_terminal(sh("echo kept; exit 2")), |process, event| {
+            if *event == Event::Made {
+                process.pause(1);
+            }
+        });
+        driver.until("the exit", WATCHDOG, || child.record.exited().is_some());
+        driver.run_for(ms(50));
+        assert_eq!((child.record.text(1), slaves()), (String::new(), 0));
+        assert!(child.record.ended().is_none());
+        child.process.resume(1);
+        driver.drive_to_end(&child.record);
+        assert_eq!((child.record.text(1).as_str(), child.record.code()), ("kept\r\n", 2));
+    });
+}
+
+/// A grandchild that holds the terminal holds the end back; with a bound it does not.
+#[test]
+fn a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds() {
+    behaviour("a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds", |driver| {
+        // The leader's exit hangs the session up, which nohup and setsid are for.
+        let script = "trap '' HUP; sleep 5 & echo $!; exit 0";
+        let record = driver.run(on_terminal(sh(script)).drain_after_exit(ms(100)));
+        let ended = record.after_made(|event| matches!(event, Event::Ended(_))).unwrap();
+        assert!((ms(100)..ms(2000)).contains(&ended), "{record:?}");
+        assert_eq!(record.code(), 0);
+        let reason = record.ended().unwrap().unwrap();
+        assert_eq!(reason.held_fds().iter().map(|fd| fd.as_raw()).collect::<Vec<_>>(), [1]);
+        let grandchild: u32 = record.text(1).trim().parse().unwrap();
+        assert!(!"ZX".contains(process_state(grandchild)), "nobody has killed it");
+        let pid = rustix::process::Pid::from_raw(grandchild.cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    });
+}
+
+/// A kill from the outside leaves nothing: no slave, no master, no zombie.
+#[test]
+fn a_killed_child_gives_its_terminal_back() {
+    behaviour("a_killed_child_gives_its_terminal_back", |driver| {
+        let cat = driver.spawn(on_terminal(command("/bin/cat")));
+        cat.process.write("x\n");
+        until_text(driver, &cat, "x\r\nx\r\n");
+        let from = driver.now();
+        cat.process.signal(Signal::KILL).unwrap();
+        driver.drive_to_end(&cat.record);
+        assert_eq!(cat.record.signal(), 9);
+        assert!(driver.now() - from < PROMPTLY + ms(700));
+        assert_eq!((masters(), slaves()), (0, 0));
+    });
+}

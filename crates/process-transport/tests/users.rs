@@ -1,0 +1,221 @@
+//! Area UG: users by name and number, and what a change of ids leaves alone in the parent.
+
+mod util;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use procession_process_transport::{Command, Step};
+use procession_protocol::SpawnPath;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use tempfile::TempDir;
+
+use crate::util::{Driver, PROBE, behaviour, command, forced_path, root_or_skip, sh};
+
+/// The user and group that every system has for nobody.
+const NOBODY: u32 = 65534;
+
+/// The probe where every user can execute it.
+struct PublicProbe {
+    _dir: TempDir,
+    path: PathBuf,
+}
+
+impl PublicProbe {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        set_mode(dir.path(), 0o755);
+        let path = dir.path().join("probe");
+        fs::copy(PROBE, &path).expect("the probe");
+        set_mode(&path, 0o755);
+        Self { _dir: dir, path }
+    }
+
+    fn ids(&self) -> Command {
+        command(&self.path).arg("ids")
+    }
+}
+
+/// Sets the permissions of a file.
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+}
+
+/// Makes this thread, the only one that spawns, nobody's, with these groups; for good.
+fn become_nobody(groups: &[u32]) {
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    set_thread_groups(&groups).expect("root may");
+    set_thread_res_gid(gid, gid, gid).expect("root may");
+    set_thread_res_uid(uid, uid, uid).expect("root may");
+}
+
+/// What the child printed, of a child that exits with 0.
+fn output(driver: &mut Driver, command: Command) -> String {
+    let record = driver.run(command);
+    assert_eq!(record.code(), 0, "{record:?}");
+    record.text(1)
+}
+
+/// A user of the database beside root and nobody, with a group that is not its number.
+fn a_user_with_another_group() -> Option<(String, u32, u32)> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        let name = *fields.first()?;
+        // One that no group lists, so that its groups are its own one.
+        let listed = groups.lines().any(|line| {
+            line.rsplit(':').next().is_some_and(|list| list.split(',').any(|who| who == name))
+        });
+        (uid != gid && uid != 0 && !listed).then(|| (name.to_owned(), uid, gid))
+    })
+}
+
+/// The ids and groups, as the probe prints them.
+fn shown(uid: u32, gid: u32, groups: &[u32]) -> String {
+    format!("({uid}, {uid}, {uid}) ({gid}, {gid}, {gid}) {groups:?}\n")
+}
+
+/// `user` brings uid, primary group and group list, by name and by number.
+#[test]
+fn a_user_is_found_by_name_and_by_number() {
+    behaviour("a_user_is_found_by_name_and_by_number", |driver| {
+        if !root_or_skip("users by name") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        set_thread_groups(&[0, 4, 24].map(Gid::from_raw)).unwrap();
+        for name in ["nobody", "65534"] {
+            let text = output(driver, probe.ids().user(name));
+            assert_eq!(text, shown(NOBODY, NOBODY, &[NOBODY]), "{name}");
+        }
+        if let Some((name, uid, gid)) = a_user_with_another_group() {
+            let wanted = shown(uid, gid, &[gid]);
+            assert_eq!(output(driver, probe.ids().user(&name)), wanted, "{name}");
+            assert_eq!(output(driver, probe.ids().uid(uid)), wanted, "by its uid alone");
+        }
+        let text = output(driver, probe.ids().user("nobody").groups([7, 8]));
+        assert_eq!(text, shown(NOBODY, NOBODY, &[7, 8]), "groups that are named come first");
+    });
+}
+
+/// A user that the database does not know is an error before anything is started.
+#[test]
+fn an_unknown_user_is_an_error() {
+    behaviour("an_unknown_user_is_an_error", |driver| {
+        for name in ["no-such-user-here", "", "54321", "no\0body"] {
+            let error = driver.fails(command("/bin/true").user(name));
+            assert_eq!((error.step(), error.raw_os_error()), (Step::Resolve, Some(libc::EINVAL)));
+            assert_eq!(error.subject(), name);
+        }
+        let both = command("/bin/true").user("nobody").uid(NOBODY);
+        assert_eq!(driver.fails(both).step(), Step::Validate);
+    });
+}
+
+/// The parent's groups are gone also where root only changes its group, or takes them by name.
+#[test]
+fn no_group_of_the_parent_survives_unasked() {
+    behaviour("no_group_of_the_parent_survives_unasked", |driver| {
+        if !root_or_skip("groups of the parent") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        set_thread_groups(&[0, 4, 24].map(Gid::from_raw)).unwrap();
+        let text = output(driver, probe.ids().gid(77));
+        assert_eq!(text, "(0, 0, 0) (77, 77, 77) [77]\n");
+        let text = output(driver, probe.ids().uid(NOBODY));
+        assert_eq!(text, shown(NOBODY, NOBODY, &[NOBODY]));
+        let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups([4]));
+        assert_eq!(text, shown(NOBODY, 77, &[4]));
+        let none: [u32; 0] = [];
+        let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups(none));
+        assert_eq!(text, shown(NOBODY, 77, &[]));
+        assert_eq!(output(driver, probe.ids()), shown(0, 0, &[0, 4, 24]), "nothing was asked");
+    });
+}
+
+/// Nobody needs no privilege to be nobody, in whatever way that is said.
+#[test]
+fn what_changes_nothing_needs_no_privilege() {
+    behaviour("what_changes_nothing_needs_no_privilege", |driver| {
+        if !root_or_skip("ids without privilege") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        become_nobody(&[NOBODY]);
+        let ids = || probe.ids();
+        for same in [
+            ids().uid(NOBODY),
+            ids().gid(NOBODY),
+            ids().user("nobody"),
+            ids().groups([NOBODY]),
+            ids().uid(NOBODY).gid(NOBODY).groups([NOBODY]),
+        ] {
+            let what = format!("{same:?}");
+            assert_eq!(output(driver, same), shown(NOBODY, NOBODY, &[NOBODY]), "{what}");
+        }
+        for (other, step) in [
+            (ids().groups([4]), Step::Groups),
+            (ids().uid(NOBODY).groups([NOBODY, 4]), Step::Groups),
+            (ids().gid(4), Step::Gid),
+        ] {
+            let error = driver.fails(other);
+            assert_eq!((error.step(), error.raw_os_error()), (step, Some(libc::EPERM)));
+        }
+    });
+}
+
+/// A spawn with other ids forks unless another path is forced, and says so.
+#[test]
+fn other_ids_take_a_copied_memory() {
+    behaviour("other_ids_take_a_copied_memory", |driver| {
+        if !root_or_skip("the path of a change of ids") {
+            return;
+        }
+        let path = |driver: &mut Driver, command: Command| {
+            let child = driver.spawn(command);
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.code(), 0);
+            child.process.spawned_by()
+        };
+        let usual = path(driver, command("/bin/true"));
+        for other in [command("/bin/true").uid(NOBODY), command("/bin/true").gid(NOBODY)] {
+            let wanted = forced_path().unwrap_or(SpawnPath::Fork);
+            assert_eq!(path(driver, other), Some(wanted));
+        }
+        assert_eq!(path(driver, command("/bin/true").uid(0)), usual, "nothing changes");
+    });
+}
+
+/// The parent stays dumpable and the owner of its own /proc entry.
+#[test]
+fn the_parent_stays_dumpable() {
+    behaviour("the_parent_stays_dumpable", |driver| {
+        if !root_or_skip("the parent's dumpable flag") {
+            return;
+        }
+        // A forced shared path gives this up, as its documentation says.
+        if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
+            return;
+        }
+        // The files of a process that is not dumpable belong to root: seen by another user only.
+        let other = Gid::from_raw(4);
+        set_thread_res_gid(other, other, Gid::ROOT).unwrap();
+        let dumpable = rustix::process::DumpableBehavior::Dumpable;
+        rustix::process::set_dumpable_behavior(dumpable).unwrap();
+        let state = || {
+            let dumpable = rustix::process::dumpable_behavior().unwrap();
+            let this = fs::metadata("/proc/thread-self/stat").unwrap();
+            (dumpable, this.uid(), this.gid())
+        };
+        let before = state();
+        assert_eq!(before, (dumpable, 0, 4));
+        assert_eq!(output(driver, sh("id -u; id -g").uid(NOBODY).gid(NOBODY)), "65534\n65534\n");
+        assert_eq!(state(), before);
+    });
+}
