@@ -46,5 +46,70 @@ pub(crate) const RUNS: &[Run] = &[
         lines: &["connectionMade!", "I saw 40 lines", "processEnded, status 0"],
         ..PLAIN
     },
-    Run { name: "reactor_only", lines: &["read hello", "stopped"], ..PLAIN },
+    Run {
+        name: "true_and_false",
+        lines: &["/bin/true exits with rc=0", "/bin/false exits with rc=1"],
+        ..PLAIN
+    },
+    // Servers ask themselves; their tests have other clients.
+    Run { name: "fortune_server", args: &["--try", "0", "/bin/pwd"], ..PLAIN },
+    Run {
+        name: "fortune_server",
+        args: &["--try", "0", "/there/is/no/fortune"],
+        error_lines: 1,
+        ..PLAIN
+    },
+    Run { name: "fortune_server", args: &["http"], status: 1, error_lines: 1, ..PLAIN },
+    Run { name: "pty_shell", args: &["--try", "0"], lines: &["50 132", "a terminal"], ..PLAIN },
+    // Decrypting needs gpg and a key ring: its test has both, where gpg is installed.
+    Run {
+        name: "gpg_decrypt",
+        args: &["there/is/no/such/file"],
+        status: 1,
+        error_lines: 1,
+        ..PLAIN
+    },
+    Run {
+        name: "pipeline",
+        lines: &["accessing", "fun!", "is", "protocols", "through", "Twisted"],
+        ..PLAIN
+    },
+    Run {
+        name: "pipeline",
+        args: &["cat", "|", "tr", "a-z", "A-Z", "|", "head", "-n", "1"],
+        stdin: "one\ntwo\n",
+        lines: &["ONE"],
+        ..PLAIN
+    },
+    Run { name: "pipeline", args: &["true", "|", "false"], status: 1, error_lines: 1, ..PLAIN },
+    Run {
+        name: "supervisor",
+        args: &["examples/supervisor.example", "1"],
+        lines: &["flaky | trying", "supervisor * stopped"],
+        ..PLAIN
+    },
+    Run {
+        name: "supervisor",
+        args: &["there/is/no/such/file"],
+        status: 1,
+        error_lines: 1,
+        ..PLAIN
+    },
+    // One line of errors for each command, and the count at the end.
+    Run {
+        name: "parallel",
+        args: &["-P", "1"],
+        stdin: "echo one\nexit 3\necho two\n",
+        status: 1,
+        lines: &["one", "two"],
+        error_lines: 4,
+        ..PLAIN
+    },
+    Run { name: "in_tokio", lines: &["echo said hello"], ..PLAIN },
+    Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },
+    Run {
+        name: "reactor_only",
+        lines: &["read hello 1", "read hello 2", "read hello 3", "stopped"],
+        ..PLAIN
+    },
 ];

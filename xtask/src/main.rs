@@ -4,21 +4,31 @@
 //! its name. There is no shell script behind them, and they need rustup's cargo and a C toolchain
 //! only: a tool beyond that is installed, pinned, below `target/`.
 
+mod api;
+mod arguments;
+mod asan;
 mod bench_build;
 mod cases;
 mod catalogue;
 mod ci;
 mod citations;
 mod clippy;
+mod compare;
 mod deny;
 mod doc;
 mod doctest;
 mod example_table;
 mod examples;
 mod fmt;
+mod fuzz;
+mod leaks;
 mod lexer;
 mod metadata;
+mod mutants;
+mod nightly;
+mod portability;
 mod report;
+mod soak;
 mod syntax;
 mod test;
 mod tidy;
@@ -44,6 +54,9 @@ macro_rules! step {
         |sh| $function(sh).map(|()| ExitCode::SUCCESS)
     };
 }
+
+/// The tasks that take words of their own.
+const WITH_ARGUMENTS: [&str; 6] = ["compare", "fuzz", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     Task {
@@ -82,7 +95,47 @@ const TASKS: &[Task] = &[
         about: "run every example and compare its output",
         run: step!(examples::run),
     },
+    Task {
+        name: "portability",
+        about: "compile the libraries for other systems (Debian's second toolchain)",
+        run: step!(portability::run),
+    },
     Task { name: "bench-build", about: "compile the benches", run: step!(bench_build::run) },
+    Task {
+        name: "compare",
+        about: "[--quick] [--only ID].. [--growth]: against everyone (docs/performance.md)",
+        run: step!(compare::run),
+    },
+    Task {
+        name: "fuzz",
+        about: "TARGET --minutes N: one fuzz target (nightly, cargo-fuzz)",
+        run: step!(fuzz::run),
+    },
+    Task {
+        name: "soak",
+        about: "--minutes N [--seed S]: a random mix of everything against a model",
+        run: step!(soak::run),
+    },
+    Task {
+        name: "asan",
+        about: "[--fork] [PACKAGE..]: the suite with AddressSanitizer (nightly)",
+        run: step!(asan::run),
+    },
+    Task {
+        name: "leaks",
+        about: "[--fork] [PACKAGE..]: the suite with LeakSanitizer (nightly)",
+        run: step!(leaks::run),
+    },
+    Task {
+        name: "api",
+        about: "public functions, and those without a bad-input test (nightly)",
+        run: step!(api::run),
+    },
+    Task {
+        name: "mutants",
+        about: "[NAME..]: break one behaviour after the other; which test notices?",
+        run: step!(mutants::run),
+    },
 ];
 
 fn main() -> ExitCode {
@@ -91,7 +144,9 @@ fn main() -> ExitCode {
         print!("{}", list());
         return ExitCode::SUCCESS;
     }
-    let Some(task) = TASKS.iter().find(|task| task.name == wanted) else {
+    let first = wanted.split(' ').next().filter(|first| WITH_ARGUMENTS.contains(first));
+    let found = TASKS.iter().find(|task| task.name == wanted || Some(task.name) == first);
+    let Some(task) = found else {
         eprint!("error: there is no task `{wanted}`\n\n{}", list());
         return ExitCode::from(2);
     };

@@ -2,6 +2,7 @@
 
 use crate::command::{Command, Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
+use crate::platform;
 use crate::prepare::resolve_same_as;
 use crate::sys::Gift;
 use crate::terminal::Terminal;
@@ -9,8 +10,6 @@ use procession_protocol::ChildFd;
 use procession_reactor::pipe::Direction;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -81,12 +80,7 @@ impl Ends {
                 Source::Owned(write)
             }
             FdKind::Socketpair => {
-                let (ours, theirs) = socketpair(
-                    AddressFamily::UNIX,
-                    SocketType::STREAM,
-                    SocketFlags::CLOEXEC,
-                    None,
-                )?;
+                let (ours, theirs) = platform::socketpair()?;
                 let (ours, theirs) = (above_stdio(ours)?, above_stdio(theirs)?);
                 self.keep(number, ours, OFlags::RDWR, Direction::Both)?;
                 Source::Owned(theirs)
@@ -164,8 +158,9 @@ fn subject(number: ChildFd, fd: &Fd) -> std::ffi::OsString {
     }
 }
 
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+/// A pipe whose ends are close-on-exec and above the standard streams: read, then write.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = platform::pipe()?;
     Ok((above_stdio(read)?, above_stdio(write)?))
 }
 

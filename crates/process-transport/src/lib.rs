@@ -56,6 +56,7 @@ pub mod fd_plan;
 mod orphans;
 mod panics;
 mod pipeline;
+mod platform;
 mod prepare;
 mod process;
 mod route;

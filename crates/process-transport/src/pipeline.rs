@@ -5,7 +5,7 @@
 //! that does not start takes those before it with it, and nobody was called back.
 
 use crate::command::{Command, Fd};
-use crate::ends::above_stdio;
+use crate::ends;
 use crate::error::{SpawnError, Step};
 use crate::panics::FirstPanic;
 use crate::process::Transport;
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
-use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -143,9 +142,7 @@ fn register(
 
 /// Both ends blocking, as a child expects them, and above those that it will be given.
 fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    let failed = |error| SpawnError::new(Step::Pipe, &command.program, error);
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
-    Ok((above_stdio(read).map_err(failed)?, above_stdio(write).map_err(failed)?))
+    ends::pipe().map_err(|error| SpawnError::new(Step::Pipe, &command.program, error))
 }
 
 impl RunningPipeline {

@@ -1,7 +1,7 @@
 //! From a command to what the child needs, all of it made before the clone: nothing that can
 //! allocate, or fail for a reason of ours, is left for the child.
 
-use crate::command::{Command, FdKind, Group, PreExec, Resource, Rlimit};
+use crate::command::{Command, FdKind, Group, Identity, PreExec, Resource, Rlimit};
 use crate::cstrings::{CStringArray, CStrings, InteriorNul};
 use crate::error::{SpawnError, Step};
 use crate::sys::{self, Credentials};
@@ -37,6 +37,7 @@ pub(crate) struct Prepared {
 pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
     validate(command)?;
     let identity = &command.identity;
+    validate_platform(identity)?;
     let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
     Ok(Prepared {
         candidates: candidates(command)?,
@@ -90,6 +91,24 @@ fn validate(command: &Command) -> Result<(), SpawnError> {
         return Err(SpawnError::invalid("pty with process_group"));
     }
     validate_fds(command)
+}
+
+/// What only Linux has.
+fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
+    if cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let asked = [
+        ("cpu_affinity", identity.cpus.is_some()),
+        ("oom_score_adj", identity.oom_score_adj.is_some()),
+        ("parent_death_signal", identity.parent_death_signal.is_some()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        Some((option, _)) => {
+            Err(SpawnError::new(Step::Validate, option, std::io::ErrorKind::Unsupported))
+        }
+        None => Ok(()),
+    }
 }
 
 fn validate_fds(command: &Command) -> Result<(), SpawnError> {

@@ -17,6 +17,7 @@ mod leftovers;
 mod peak;
 mod routes;
 mod sigchld;
+mod sink;
 mod state;
 mod terminal;
 mod terminate;
@@ -32,7 +33,7 @@ use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Ready};
-use state::State;
+use state::{Read, State};
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -71,6 +72,8 @@ pub(crate) struct Transport {
     flush_queued: Cell<bool>,
     /// Callbacks are being delivered further up the stack.
     pumping: Cell<bool>,
+    /// See [`State`].
+    has_terminal: bool,
     state: WithCell<State>,
     /// In the list of those whose ends are closed when the reactor stops.
     _enrolled: Enrolled,
@@ -90,6 +93,7 @@ impl Transport {
             slot: ProtocolSlot::new(protocol),
             flush_queued: Cell::new(false),
             pumping: Cell::new(false),
+            has_terminal: state.has_terminal,
             state: WithCell::new(state),
             _enrolled: shutdown::enrol(reactor, me.clone()),
         });
@@ -117,9 +121,13 @@ impl Transport {
         Ok(())
     }
 
-    /// The program runs: the first callback, inside `spawn_process`.
+    /// The program runs: the first callback, inside `spawn_process`, and the only one there. What it
+    /// has closed is told by the loop.
     pub(crate) fn made(&self) {
-        self.pump();
+        self.deliver(1);
+        if !self.state.with(|state| state.lifecycle.is_idle()) {
+            self.queue_flush();
+        }
     }
 
     /// Asks the loop for [`EventHandler::flush`] at the end of the running callback.
@@ -151,17 +159,22 @@ impl Transport {
     /// After a panic the state is put in order before the panic goes on: the protocol gets no further
     /// call, its queues are dropped, its readers are drained, and its child is reaped.
     fn pump(&self) {
+        self.deliver(usize::MAX);
+    }
+
+    fn deliver(&self, at_most: usize) {
         if self.pumping.replace(true) {
             return;
         }
-        let process = self.process();
-        loop {
+        let mut process = None;
+        for _ in 0..at_most {
             let event = self.state.with(|state| state.lifecycle.poll_event());
             let Some(event) = event else { break };
-            let delivered = match self.as_told(event) {
-                Told::Event(event) => self.slot.try_deliver(&process, event),
-                Told::InputLost => self.slot.try_stop_producer(&process, ChildFd::STDIN),
-                Told::Nothing => Ok(()),
+            let process = process.get_or_insert_with(|| self.process());
+            let delivered = if self.has_terminal {
+                self.deliver_of_terminal(process, event)
+            } else {
+                self.slot.try_deliver(process, event)
             };
             if let Err(panic) = delivered {
                 let left = self.state.with(|state| state.on_panicked(&self.reactor));
@@ -182,16 +195,17 @@ impl Transport {
         PumpAfterPanic(self)
     }
 
-    /// Of a terminal, 0 to 2 are one: what concerns its input is told of 0, and no loss is told.
-    fn as_told(&self, event: Event) -> Told {
-        if !self.state.with(|state| state.has_terminal) {
-            return Told::Event(event);
-        }
+    /// Of a terminal, 0 to 2 are one: what concerns its input is told of 0, and no loss is told, but
+    /// to the producer of the input.
+    #[cold]
+    fn deliver_of_terminal(&self, process: &Process, event: Event) -> std::thread::Result<()> {
         match event {
-            Event::Lost(ChildFd::STDOUT) => Told::InputLost,
-            Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => Told::Nothing,
-            Event::Mark(ChildFd::STDOUT, mark) => Told::Event(Event::Mark(ChildFd::STDIN, mark)),
-            event => Told::Event(event),
+            Event::Lost(ChildFd::STDOUT) => self.slot.try_stop_producer(process, ChildFd::STDIN),
+            Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => Ok(()),
+            Event::Mark(ChildFd::STDOUT, mark) => {
+                self.slot.try_deliver(process, Event::Mark(ChildFd::STDIN, mark))
+            }
+            event => self.slot.try_deliver(process, event),
         }
     }
 
@@ -210,28 +224,15 @@ impl Transport {
     fn read(&self, fd: ChildFd) {
         let mut budget = READ_BUDGET_BYTES;
         loop {
-            let event = self.state.with(|state| {
-                let end = state.end(fd)?;
-                let pipe = end.pipe.as_mut()?;
-                let wanted = !end.closing && !pipe.is_paused();
-                wanted.then(|| pipe.read(&self.reactor))
-            });
-            match event {
-                None | Some(ReadEvent::WouldBlock) => return,
-                Some(ReadEvent::Data(data)) => {
-                    let bytes = data.len();
-                    let refused = self.state.with(|state| {
-                        state.grow(&self.reactor, fd, bytes);
-                        state.on_data(fd, data)
-                    });
-                    drop(refused);
+            let bytes = match self.state.with(|state| state.read(&self.reactor, fd)) {
+                None | Some(Read::Event(ReadEvent::WouldBlock)) => return,
+                Some(Read::Bytes(bytes)) => {
                     self.pump();
-                    budget = budget.saturating_sub(bytes);
-                    if bytes < READ_AGAIN_BYTES || budget == 0 {
-                        return;
-                    }
+                    bytes
                 }
-                Some(event) => {
+                // Nobody wants it any more.
+                Some(Read::Event(ReadEvent::Data(refused))) => refused.len(),
+                Some(Read::Event(event)) => {
                     let mut left = Leftovers::default();
                     self.state.with(|state| match event {
                         ReadEvent::End => state.on_read_end(&self.reactor, fd, &mut left),
@@ -240,17 +241,13 @@ impl Transport {
                     left.settle();
                     return;
                 }
+            };
+            budget = budget.saturating_sub(bytes);
+            if bytes < READ_AGAIN_BYTES || budget == 0 {
+                return;
             }
         }
     }
-}
-
-/// What becomes of an event.
-enum Told {
-    Event(Event),
-    /// The producer of a terminal's input is told, and nobody else.
-    InputLost,
-    Nothing,
 }
 
 /// See [`Transport::pump_after_a_panic`].
@@ -281,7 +278,9 @@ impl EventHandler for Transport {
                     None => self.read(fd),
                 }
             }
-            wants.left.settle();
+            if let Some(left) = wants.left {
+                left.settle();
+            }
             if self.state.with(|state| state.seems_to_end()) {
                 // A child that ends closes its descriptors one by one, and each would wake this
                 // thread for itself. Let it come to its end: the rest is one wake-up.
@@ -297,8 +296,9 @@ impl EventHandler for Transport {
         self.flush_ends();
         if self.state.with(|state| state.lifecycle.is_reaped()) {
             self.drain();
+        } else {
+            self.pump();
         }
-        self.pump();
     }
 
     fn reactor_dropped(self: Rc<Self>) {

@@ -3,10 +3,11 @@
 use crate::command::{Command, Pty};
 use crate::ends::above_stdio;
 use crate::error::{SpawnError, Step};
+use crate::platform;
 use crate::sys::{self, Credentials};
 use rustix::fs::{Gid, OFlags, Uid, fchown};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::pty::{grantpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,17 +40,16 @@ fn pair(pty: &Pty) -> io::Result<Terminal> {
             slave: fcntl_dupfd_cloexec(slave, 3)?,
         });
     }
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = above_stdio(openpt(flags)?)?;
+    let master = above_stdio(platform::open_master()?)?;
     grantpt(&master)?;
     unlockpt(&master)?;
-    let slave = above_stdio(open_slave(&master, flags)?)?;
+    let slave = above_stdio(open_slave(&master)?)?;
     Ok(Terminal { master, slave })
 }
 
-/// By the master where the kernel can (Linux 4.13), which needs no /dev/pts in this mount namespace.
-fn open_slave(master: &OwnedFd, flags: OpenptFlags) -> io::Result<OwnedFd> {
-    match ioctl_tiocgptpeer(master, flags) {
+/// By the master where that works, else by its name.
+fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
+    match platform::open_slave(master) {
         Ok(slave) => Ok(slave),
         Err(_) => {
             let name = rustix::pty::ptsname(master, Vec::new())?;

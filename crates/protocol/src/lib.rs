@@ -67,6 +67,7 @@ mod net;
 mod process;
 mod process_protocol;
 mod producer;
+mod read_producer;
 mod reason;
 mod slot;
 mod spawn_path;
@@ -85,6 +86,7 @@ pub use net::{Address, Factory, Protocol};
 pub use process::Process;
 pub use process_protocol::ProcessProtocol;
 pub use producer::{Pace, Producer, ProducerError, ProducerErrorKind, Producers};
+pub use read_producer::ReadProducer;
 pub use reason::{
     ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,
 };

@@ -166,6 +166,8 @@ impl Producers {
     /// Tells the producer of a descriptor what the protocol is about to hear.
     pub(crate) fn on_event(&self, process: &Process, event: &Event) {
         match *event {
+            // Nearly always: it was not full, and nobody waits for it.
+            Event::Mark(_, Mark::Drained) if self.0.with(|state| state.is_idle()) => {}
             Event::Mark(fd, Mark::Full) => {
                 self.0.with(|state| state.full.push(fd));
                 self.call(process, fd, Call::Pause);
@@ -216,6 +218,10 @@ impl Producers {
 }
 
 impl State {
+    fn is_idle(&self) -> bool {
+        self.entries.is_empty() && self.full.is_empty()
+    }
+
     /// Moves the producer out, if it is to hear of this.
     fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<dyn Producer>)> {
         let entry = self.entries.get_mut(&fd)?;

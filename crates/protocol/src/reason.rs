@@ -29,7 +29,7 @@ pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 ///
 /// The reason is an `Err` for every status but 0; that is its meaning, not a failure of this call.
 pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
-    let ending = Ending { status: Some(ExitStatus::from_raw(raw_status)), usage, held: Vec::new() };
+    let ending = Box::new(Ending { usage, ..*Ending::boxed(Some(raw_status)) });
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
 }
 
@@ -40,8 +40,8 @@ pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason 
 /// The reason is an `Err` exactly where the given one was.
 pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
     match reason {
-        Ok(done) => Ok(ProcessDone(Ending { held, ..done.0 })),
-        Err(terminated) => Err(ProcessTerminated(Ending { held, ..terminated.0 })),
+        Ok(done) => Ok(ProcessDone(Box::new(Ending { held, ..*done.0 }))),
+        Err(terminated) => Err(ProcessTerminated(Box::new(Ending { held, ..*terminated.0 }))),
     }
 }
 
@@ -89,7 +89,7 @@ impl ResourceUsage {
 /// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessDone(Ending);
+pub struct ProcessDone(Box<Ending>);
 
 /// Says that a process ended in another way than by exiting with status 0.
 ///
@@ -105,9 +105,9 @@ pub struct ProcessDone(Ending);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProcessTerminated(Ending);
+pub struct ProcessTerminated(Box<Ending>);
 
-/// What both halves hold.
+/// What both halves hold, boxed: results and events that may carry it are moved often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ending {
     /// `None`: somebody else reaped the child.
@@ -117,8 +117,9 @@ struct Ending {
 }
 
 impl Ending {
-    fn new(status: Option<i32>) -> Self {
-        Self { status: status.map(ExitStatus::from_raw), usage: None, held: Vec::new() }
+    fn boxed(status: Option<i32>) -> Box<Self> {
+        let status = status.map(ExitStatus::from_raw);
+        Box::new(Self { status, usage: None, held: Vec::new() })
     }
 }
 
@@ -126,23 +127,23 @@ impl ProcessTerminated {
     /// Creates the reason of a child that exited; of `code` the low eight bits count, as for the
     /// kernel.
     pub fn exited(code: i32) -> Self {
-        Self(Ending::new(Some((code & 0xff) << 8)))
+        Self(Ending::boxed(Some((code & 0xff) << 8)))
     }
 
     /// Creates the reason of a child that a signal ended; of its number the low seven bits count.
     pub fn signalled(signal: Signal) -> Self {
-        Self(Ending::new(Some(signal.as_raw() & 0x7f)))
+        Self(Ending::boxed(Some(signal.as_raw() & 0x7f)))
     }
 
     /// Creates the reason of a child that somebody else reaped: nothing is known of its end.
     pub fn lost() -> Self {
-        Self(Ending::new(None))
+        Self(Ending::boxed(None))
     }
 }
 
 impl Default for ProcessDone {
     fn default() -> Self {
-        Self(Ending::new(Some(0)))
+        Self(Ending::boxed(Some(0)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! The protocol is moved out for the length of a callback, so nothing is borrowed while it runs,
 //! and put back when the callback returns. It is dropped after `process_ended`, and after a panic.
 
-use crate::{Event, Process, ProcessProtocol, Producers};
+use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
 use procession_core::{Mark, WithCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -79,6 +79,21 @@ impl ProtocolSlot {
         let dropped = drop_caught(|| drop(protocol));
         let retired = drop_caught(|| self.producers.retire());
         first_panic(first_panic(called, dropped), retired)
+    }
+
+    /// Tells the producer of `fd` alone that the descriptor is lost: for one, a terminal's input,
+    /// whose loss the protocol is not told of.
+    ///
+    /// # Errors
+    ///
+    /// The payload of a panic, which counts as the protocol's: that is dropped.
+    pub fn try_stop_producer(&self, process: &Process, fd: ChildFd) -> thread::Result<()> {
+        let lost = Event::Lost(fd);
+        let called = drop_caught(|| self.producers.on_event(process, &lost));
+        if called.is_ok() {
+            return called;
+        }
+        first_panic(called, drop_caught(|| drop(self.retire())))
     }
 
     /// Takes the protocol out for good, for the caller to drop where nothing is borrowed.

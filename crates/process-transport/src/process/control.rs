@@ -4,6 +4,7 @@ use super::Transport;
 use super::forward::Forward;
 use super::leftovers::Leftovers;
 use super::state::ExitWatch;
+use crate::platform;
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
 use procession_protocol::{
@@ -168,7 +169,7 @@ impl ProcessControl for Transport {
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let key = self.state.with(|state| state.key(fd))?;
-        self.reactor.with_fd(key, |fd| rustix::pipe::fcntl_getpipe_size(fd))?.ok()
+        self.reactor.with_fd(key, platform::pipe_size).flatten()
     }
 
     fn as_any(&self) -> Option<&dyn Any> {

@@ -10,12 +10,12 @@
 
 use super::Transport;
 use super::leftovers::Leftovers;
-use bytes::Bytes;
-use procession_core::{Deferred, Promise, WithCell, WriteError};
-use procession_protocol::{ChildFd, ForwardError, Process, Target};
-use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Key, Ready};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use super::sink::{self, Sink};
+use crate::platform;
+use procession_core::{Deferred, Promise, WithCell};
+use procession_protocol::{ChildFd, ForwardError, Target};
+use procession_reactor::pipe::ReadEvent;
+use procession_reactor::{EventHandler, Handle, Ready};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -36,11 +36,6 @@ pub(super) struct Forward {
     source_fd: ChildFd,
     sink: Sink,
     state: WithCell<State>,
-}
-
-enum Sink {
-    Child(Weak<Transport>, ChildFd),
-    Own(WithCell<Option<Pipe>>),
 }
 
 struct State {
@@ -111,7 +106,7 @@ impl Forward {
         };
         let forward = match target {
             Target::Child(process, sink_fd) => {
-                let sink = transport(&process).ok_or(io::ErrorKind::Unsupported)?;
+                let sink = sink::transport(&process).ok_or(io::ErrorKind::Unsupported)?;
                 let forward = new(Sink::Child(Rc::downgrade(&sink), sink_fd));
                 sink.state.with(|state| state.feed(sink_fd, &forward))?;
                 forward
@@ -128,12 +123,7 @@ impl Forward {
     }
 
     fn open_sink(self: &Rc<Self>, fd: OwnedFd) -> io::Result<()> {
-        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        let opened = Pipe::open(&self.reactor, fd, Direction::Write, self.clone(), 0)?;
-        if let Sink::Own(pipe) = &self.sink {
-            pipe.with(|pipe| *pipe = Some(opened));
-        }
-        Ok(())
+        self.sink.open(&self.reactor, fd, self.clone())
     }
 
     /// The source is readable.
@@ -192,7 +182,7 @@ impl Forward {
             if self.state.with(|state| state.left) == Some(0) {
                 return self.end();
             }
-            if self.sink_queued() >= self.queue_limit() {
+            if self.sink.queued() >= self.queue_limit() {
                 return self.wait_for_sink();
             }
             let copying = self.state.with(|state| state.copying);
@@ -216,7 +206,7 @@ impl Forward {
                     self.source_ended();
                     return self.end();
                 }
-                Step::Lost(error) => return self.fail(error, self.sink_queued()),
+                Step::Lost(error) => return self.fail(error, self.sink.queued()),
             }
         }
     }
@@ -237,11 +227,7 @@ impl Forward {
         if let Some(source) = self.source.upgrade() {
             source.state.with(|state| state.grow(&self.reactor, self.source_fd, bytes));
         }
-        if let Sink::Child(sink, fd) = &self.sink
-            && let Some(sink) = sink.upgrade()
-        {
-            sink.state.with(|state| state.grow(&self.reactor, *fd, bytes));
-        }
+        self.sink.grow(&self.reactor, bytes);
     }
 
     /// While splicing, what is queued goes first; copies go through the queue.
@@ -252,12 +238,7 @@ impl Forward {
     fn splice(&self) -> Step {
         let most =
             self.state.with(|state| state.left).map_or(CALL_BYTES, |left| left.min(CALL_BYTES));
-        let moved = self.with_fds(|source, sink| {
-            let flags = rustix::pipe::SpliceFlags::NONBLOCK | rustix::pipe::SpliceFlags::MOVE;
-            rustix::io::retry_on_intr(|| {
-                rustix::pipe::splice(source, None, sink, None, most, flags)
-            })
-        });
+        let moved = self.with_fds(|source, sink| platform::splice(source, sink, most));
         match moved {
             None => Step::Lost(io::ErrorKind::NotConnected.into()),
             Some(Ok(0)) => Step::End,
@@ -279,7 +260,7 @@ impl Forward {
         match event {
             Some(ReadEvent::Data(data)) => {
                 let bytes = data.len();
-                match self.write(data) {
+                match self.sink.write(&self.reactor, data) {
                     Ok(()) => Step::Moved(bytes),
                     Err(error) => Step::Lost(error),
                 }
@@ -289,72 +270,14 @@ impl Forward {
         }
     }
 
-    fn write(&self, data: Bytes) -> io::Result<()> {
-        match &self.sink {
-            Sink::Child(sink, fd) => {
-                let sink = sink.upgrade().ok_or(WriteError::Closed)?;
-                Ok(procession_protocol::ProcessControl::write(&*sink, *fd, data)?)
-            }
-            Sink::Own(pipe) => {
-                let mut data = data;
-                pipe.with(|pipe| {
-                    let queue = pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
-                    queue.on_write_from(&mut data)
-                })?;
-                self.flush_own()
-            }
-        }
-    }
-
-    fn flush_own(&self) -> io::Result<()> {
-        let Sink::Own(pipe) = &self.sink else { return Ok(()) };
-        let flushed = pipe.with(|pipe| Some(pipe.as_mut()?.flush(&self.reactor)));
-        let Some(flushed) = flushed else { return Ok(()) };
-        drop(flushed.spent);
-        match flushed.outcome {
-            FlushOutcome::Lost(error) => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn sink_queued(&self) -> usize {
-        match &self.sink {
-            Sink::Child(sink, fd) => sink
-                .upgrade()
-                .map_or(0, |sink| procession_protocol::ProcessControl::write_buffered(&*sink, *fd)),
-            Sink::Own(pipe) => {
-                pipe.with(|pipe| pipe.as_mut().and_then(Pipe::queue).map_or(0, |queue| queue.len()))
-            }
-        }
-    }
-
     /// Takes the source out of the poller until the sink has room.
     fn wait_for_sink(&self) {
-        if self.sink_is_always_ready() {
+        if self.sink.is_always_ready() {
             return; // it was the source that had nothing, after all
         }
         self.state.with(|state| state.waiting = true);
         self.set_source_watched(false);
-        match &self.sink {
-            Sink::Child(sink, fd) => {
-                if let Some(sink) = sink.upgrade() {
-                    sink.state.with(|state| state.wait_for_room(&self.reactor, *fd));
-                }
-            }
-            Sink::Own(pipe) => pipe.with(|pipe| {
-                if let Some(pipe) = pipe {
-                    // Without memory in the poller the forwarding stands still until the source ends.
-                    pipe.wait_for_room(&self.reactor).ok();
-                }
-            }),
-        }
-    }
-
-    fn sink_is_always_ready(&self) -> bool {
-        match &self.sink {
-            Sink::Child(..) => false,
-            Sink::Own(pipe) => pipe.with(|pipe| pipe.as_ref().is_none_or(Pipe::is_always_ready)),
-        }
+        self.sink.wait_for_room(&self.reactor);
     }
 
     fn set_source_watched(&self, watched: bool) {
@@ -365,22 +288,15 @@ impl Forward {
 
     fn with_fds<R>(&self, call: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> R) -> Option<R> {
         let source = self.source.upgrade()?.state.with(|state| state.key(self.source_fd))?;
-        let sink = self.sink_key()?;
+        let sink = self.sink.key()?;
         self.reactor
             .with_fd(source, |source| self.reactor.with_fd(sink, |sink| call(source, sink)))
             .flatten()
     }
 
-    fn sink_key(&self) -> Option<Key> {
-        match &self.sink {
-            Sink::Child(sink, fd) => sink.upgrade()?.state.with(|state| state.sink_key(*fd)),
-            Sink::Own(pipe) => pipe.with(|pipe| Some(pipe.as_ref()?.key())),
-        }
-    }
-
     /// The source has nothing more; copies that wait still go.
     fn end(&self) {
-        if self.sink_queued() == 0 {
+        if self.sink.queued() == 0 {
             return self.finish(Ok(()));
         }
         self.state.with(|state| state.ending = true);
@@ -401,26 +317,8 @@ impl Forward {
         if let Some(source) = self.source.upgrade() {
             source.end_forward(self.source_fd, result.is_ok() && !self.is_draining());
         }
-        self.close_sink();
+        self.sink.close(&self.reactor);
         promise.complete(result.map(|()| moved).map_err(|error| ForwardError::new(moved, error)));
-    }
-
-    fn close_sink(&self) {
-        match &self.sink {
-            Sink::Child(sink, fd) => {
-                if let Some(sink) = sink.upgrade() {
-                    let over = sink.state.with(|state| state.feed_ends(*fd));
-                    drop(over);
-                    // Of a socketpair only this direction has ended.
-                    procession_protocol::ProcessControl::shutdown_child_fd(&*sink, *fd);
-                }
-            }
-            Sink::Own(pipe) => {
-                let taken = pipe.with(Option::take);
-                let spent = taken.map(|pipe| pipe.close(&self.reactor));
-                drop(spent);
-            }
-        }
     }
 }
 
@@ -431,12 +329,12 @@ impl EventHandler for Forward {
         let seen = pipe.with(|pipe| Some(pipe.as_mut()?.on_ready(reactor, ready.readiness)));
         let Some(seen) = seen else { return };
         if seen.peer_gone {
-            return self.sink_lost(self.sink_queued());
+            return self.sink_lost(self.sink.queued());
         }
         if seen.unblocked {
-            match self.flush_own() {
-                Err(error) => self.fail(error, self.sink_queued()),
-                Ok(()) if self.sink_queued() == 0 => self.sink_ready(),
+            match self.sink.flush(&self.reactor) {
+                Err(error) => self.fail(error, self.sink.queued()),
+                Ok(()) if self.sink.queued() == 0 => self.sink_ready(),
                 Ok(()) => {}
             }
         }
@@ -447,11 +345,6 @@ impl EventHandler for Forward {
         drop(promise);
         debug_assert!(self.me.upgrade().is_some(), "the reactor holds it");
     }
-}
-
-/// The transport behind a handle, if it is one of this crate's.
-fn transport(process: &Process) -> Option<Rc<Transport>> {
-    process.as_any()?.downcast_ref::<Transport>()?.me.upgrade()
 }
 
 impl Transport {

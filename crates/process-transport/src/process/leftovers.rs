@@ -32,7 +32,11 @@ pub(super) enum Told {
 
 impl Leftovers {
     pub(super) fn take(&mut self, chunks: Spent) {
-        self.chunks.extend(chunks);
+        if self.chunks.is_empty() {
+            self.chunks = chunks; // nearly always; what is replaced is empty
+        } else {
+            self.chunks.extend(chunks);
+        }
     }
 
     /// Drops and tells all of it. One thing that panics does not keep the others from being done.

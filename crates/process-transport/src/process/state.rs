@@ -13,7 +13,7 @@ use crate::sys;
 use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, Lifecycle, SpawnPath};
-use procession_reactor::pipe::{Direction, Pipe};
+use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Key, Readiness};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -86,12 +86,20 @@ pub(super) struct End {
     pub(super) pipe: Option<Pipe>,
 }
 
+/// What came of a read.
+pub(super) enum Read {
+    /// So many bytes, which the lifecycle has taken.
+    Bytes(usize),
+    /// What is left to do; also data that nobody wants, to be dropped where nothing is borrowed.
+    Event(ReadEvent),
+}
+
 /// What an event asks for.
 #[derive(Default)]
 pub(super) struct Wants {
     pub(super) read: bool,
     pub(super) flush: bool,
-    pub(super) left: Leftovers,
+    pub(super) left: Option<Leftovers>,
 }
 
 impl State {
@@ -144,9 +152,29 @@ impl State {
         self.ends.iter().map(|end| end.fd).collect()
     }
 
+    /// Reads once, and tells the lifecycle; `None` if the end is paused or closed.
+    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd) -> Option<Read> {
+        let end = self.end(fd)?;
+        let pipe = end.pipe.as_mut()?;
+        if end.closing || pipe.is_paused() {
+            return None;
+        }
+        let data = match pipe.read(reactor) {
+            ReadEvent::Data(data) => data,
+            event => return Some(Read::Event(event)),
+        };
+        let bytes = data.len();
+        self.grow(reactor, fd, bytes);
+        match self.on_data(fd, data) {
+            None => Some(Read::Bytes(bytes)),
+            // It counts all the same.
+            Some(refused) => Some(Read::Event(ReadEvent::Data(refused))),
+        }
+    }
+
     /// Tells the lifecycle; data that it does not take is handed back, to be dropped elsewhere.
     pub(super) fn on_data(&mut self, fd: ChildFd, data: Bytes) -> Option<Bytes> {
-        if self.lifecycle.accepts(fd) && !self.lifecycle.is_panicked() {
+        if self.lifecycle.accepts(fd) {
             self.lifecycle.on_data(fd, data);
             return None;
         }
@@ -203,7 +231,9 @@ impl State {
         // A socketpair tells by its reads; of a pipe there is nothing left to learn.
         end.peer_gone |= ready.peer_gone;
         if ready.peer_gone && !pipe.is_reading() {
-            self.close(reactor, fd, &mut wants.left);
+            let mut left = Leftovers::default();
+            self.close(reactor, fd, &mut left);
+            wants.left = Some(left);
         }
         wants
     }

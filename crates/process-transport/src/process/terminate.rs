@@ -123,8 +123,13 @@ impl Transport {
     }
 
     fn look_at_group_after(&self, delay: Duration) {
-        let Some(me) = self.me.upgrade() else { return };
-        self.reactor.call_later(delay, move |_| me.look_at_group(delay));
+        // The KILL's timer holds this transport as long as there is something to look at.
+        let me = self.me.clone();
+        self.reactor.call_later(delay, move |_| {
+            if let Some(me) = me.upgrade() {
+                me.look_at_group(delay);
+            }
+        });
     }
 
     fn look_at_group(&self, delay: Duration) {

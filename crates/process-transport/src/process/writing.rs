@@ -3,6 +3,7 @@
 use super::growth::BUFFER_BYTES;
 use super::leftovers::{Leftovers, Told};
 use super::state::{End, State};
+use crate::platform;
 use bytes::Bytes;
 use procession_core::{WriteError, WriteQueue};
 use procession_protocol::ChildFd;
@@ -14,7 +15,10 @@ impl State {
     pub(super) fn flush(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::default();
         for index in 0..self.ends.len() {
-            self.flush_end(reactor, index, &mut left);
+            let end = &self.ends[index];
+            if end.closing || end.direction != Direction::Read {
+                self.flush_end(reactor, index, &mut left);
+            }
         }
         left
     }
@@ -26,12 +30,13 @@ impl State {
         let Some(pipe) = end.pipe.as_mut() else { return };
         let mut close = end.closing;
         if pipe.is_writing() {
+            let queued = pipe.queue().map_or(0, |queue| queue.len());
             let flushed = pipe.flush(reactor);
             left.take(flushed.spent);
             while let Some(mark) = pipe.queue().and_then(WriteQueue::poll_mark) {
                 self.lifecycle.on_mark(fd, mark);
             }
-            let mut blocked = false;
+            let mut filled = false;
             close = match flushed.outcome {
                 // What the child wrote before it closed its end is still to be read.
                 FlushOutcome::Lost(_) if pipe.is_reading() => {
@@ -45,7 +50,7 @@ impl State {
                 FlushOutcome::Lost(_) => true,
                 FlushOutcome::Done => end.closing,
                 FlushOutcome::Blocked => {
-                    blocked = pipe.queue().is_some_and(|queue| queue.len() >= BUFFER_BYTES);
+                    filled = queued >= BUFFER_BYTES;
                     hang_up
                 }
                 _ => {
@@ -58,7 +63,7 @@ impl State {
                 left.take(pipe.end_writing(reactor));
                 close = !pipe.is_reading();
             }
-            if blocked {
+            if filled {
                 self.grow(reactor, fd, BUFFER_BYTES);
             }
         }
@@ -135,8 +140,7 @@ impl State {
         let Some(end) = self.end(fd) else { return };
         let Some(size) = end.growth.on_moved(bytes) else { return };
         let Some(key) = end.pipe.as_ref().map(Pipe::key) else { return };
-        let grown = reactor.with_fd(key, |fd| rustix::pipe::fcntl_setpipe_size(fd, size));
-        if !matches!(grown, Some(Ok(_))) {
+        if reactor.with_fd(key, |fd| platform::set_pipe_size(fd, size)) != Some(true) {
             end.growth.on_refused();
         }
     }

@@ -28,7 +28,7 @@ const SIGNALS: c_int = 64;
 pub(super) struct Job<'a> {
     pub(super) prepared: &'a Prepared,
     /// Kernel forms of `prepared.limits` and `prepared.cpus`.
-    pub(super) limits: &'a [(c_int, libc::rlimit64)],
+    pub(super) limits: &'a [(c_int, raw::KernelLimit)],
     pub(super) cpus: Option<&'a [usize]>,
     pub(super) oom_score_adj: Option<&'a [u8]>,
     pub(super) steps: &'a [FdStep],
@@ -47,6 +47,7 @@ pub(super) struct Job<'a> {
 pub(super) enum Table {
     /// A copy of the parent's: what is not kept is marked close-on-exec.
     Copied,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share it"))]
     /// The parent's own, until it is unshared above `receiver`; `count` descriptors come by mail.
     /// `sender` lies above `receiver` and so is open only if the table is still shared.
     Shared { receiver: c_int, sender: c_int, count: usize },
@@ -110,7 +111,7 @@ pub(super) fn run(job: &Job<'_>) -> ! {
 fn own_table(job: &Job<'_>) -> Call {
     let Table::Shared { receiver, sender, count } = job.table else { return Ok(()) };
     // First of all system calls: before it every change would be one of the parent's table.
-    raw::close_range(above(receiver), u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
+    raw::unshare_from(above(receiver))?;
     // The proof: a filter may have faked the success. The parent never closes its end.
     if raw::is_open(sender) {
         return Err(libc::EPERM);
@@ -132,11 +133,12 @@ type Act = fn(&Job<'_>) -> Call;
 /// Everything from the fd map to the exec; returns only to say what failed.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
     let prepared = job.prepared;
-    let steps: [(Step, Act); 15] = [
+    let steps: [(Step, Act); 16] = [
         (Step::FdMap, fd_map),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
         (Step::ProcessGroup, process_group),
+        (Step::Priority, oom_score_adj),
         (Step::Limits, limits),
         (Step::Umask, umask),
         (Step::Priority, priority),
@@ -206,6 +208,11 @@ fn priority(job: &Job<'_>) -> Call {
     if let Some(cpus) = job.cpus {
         raw::set_affinity(cpus)?;
     }
+    Ok(())
+}
+
+/// Opens a file, so it comes before the limits, which may leave no number for one.
+fn oom_score_adj(job: &Job<'_>) -> Call {
     if let Some(score) = job.oom_score_adj {
         let fd = raw::open_for_writing(c"/proc/self/oom_score_adj")?;
         raw::write(fd, score)?;
@@ -237,7 +244,9 @@ fn uid(job: &Job<'_>) -> Call {
 fn parent_death_signal(job: &Job<'_>) -> Call {
     let Some(signal) = job.prepared.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
-    if raw::parent() != i64::from(job.parent) {
+    // 0 is a parent in another pid namespace, which this one cannot see.
+    let parent = raw::parent();
+    if parent != 0 && parent != std::ffi::c_long::from(job.parent.cast_signed()) {
         raw::set_default(signal).ok(); // KILL and STOP have no disposition to set
         raw::raise(signal)?;
     }

@@ -5,7 +5,7 @@ use super::child::{self, Failure, Job, Report, Table};
 use super::dumpable;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
-use super::raw;
+use super::raw::{self, KernelLimit};
 use super::wait;
 use crate::command::{Resource, Rlimit};
 use crate::error::Step;
@@ -179,7 +179,7 @@ impl Launcher {
         start: &Start<'_>,
     ) -> Result<Launched, LaunchError> {
         let prepared = start.prepared;
-        let limits: Vec<(c_int, libc::rlimit64)> =
+        let limits: Vec<(c_int, KernelLimit)> =
             prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
         let cpus = prepared.cpus.as_deref().map(affinity_mask);
         let score = prepared.oom_score_adj.map(|score| score.to_string());
@@ -276,7 +276,7 @@ fn clone_once(
     Ok((pid, Some(pidfd)))
 }
 
-fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, libc::rlimit64) {
+fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
     let number = match resource {
         Resource::AddressSpace => libc::RLIMIT_AS,
         Resource::Core => libc::RLIMIT_CORE,
@@ -288,7 +288,7 @@ fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, libc::rlimit64) {
         Resource::Processes => libc::RLIMIT_NPROC,
         Resource::Stack => libc::RLIMIT_STACK,
     };
-    let limit = libc::rlimit64 {
+    let limit = KernelLimit {
         rlim_cur: limit.soft.unwrap_or(libc::RLIM64_INFINITY),
         rlim_max: limit.hard.unwrap_or(libc::RLIM64_INFINITY),
     };

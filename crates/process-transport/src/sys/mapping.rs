@@ -1,15 +1,19 @@
 //! Memory that a child runs on, or shares with its parent on every path.
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+#[cfg(target_os = "linux")]
+use rustix::mm::MprotectFlags;
+use rustix::mm::{MapFlags, ProtFlags};
 use std::ffi::c_void;
 use std::io;
 use std::ptr;
 
 /// Usable bytes of a child's stack. A signal frame with every register set is 3,400 bytes on
 /// today's machines (`AT_MINSIGSTKSZ`), and the child's own frames below 4 KiB in a debug build.
+#[cfg(target_os = "linux")]
 const STACK_BYTES: usize = 64 << 10;
 
 /// The largest page of the supported systems; as large as the guard below the stack.
+#[cfg(target_os = "linux")]
 const GUARD_BYTES: usize = 64 << 10;
 
 /// Values made of nothing but atomics, for which all zeros is valid.
@@ -27,6 +31,7 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// A stack with a guard below it.
+    #[cfg(target_os = "linux")]
     pub(super) fn stack() -> io::Result<Self> {
         let bytes = STACK_BYTES + GUARD_BYTES;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
@@ -49,6 +54,7 @@ impl Mapping {
     }
 
     /// The end: stacks grow downwards.
+    #[cfg(target_os = "linux")]
     pub(super) fn top(&self) -> *mut c_void {
         self.start.wrapping_byte_add(self.bytes)
     }

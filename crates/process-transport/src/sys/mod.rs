@@ -9,7 +9,7 @@
 //! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_storm`: stops |
 //! | `launch::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
 //! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone_once` borrows it for the call | every spawning test |
-//! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_table` |
+//! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
 //! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
@@ -22,20 +22,47 @@
 #![expect(unsafe_code, reason = "clone, and system calls without a safe wrapper")]
 
 mod child;
-mod close;
-mod dumpable;
-mod launch;
-mod mailbox;
 mod mapping;
 mod pre_exec;
-mod probe;
-mod raw;
-mod signal;
-mod termios;
 mod users;
+
+#[cfg(target_os = "linux")]
+mod close;
+#[cfg(target_os = "linux")]
+mod dumpable;
+#[cfg(target_os = "linux")]
+mod launch;
+#[cfg(target_os = "linux")]
+mod mailbox;
+#[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
+mod raw;
+#[cfg(target_os = "linux")]
+mod signal;
+#[cfg(target_os = "linux")]
+mod termios;
+#[cfg(target_os = "linux")]
 mod wait;
 
+/// The same for the other systems: one path, by `fork(2)`.
+#[cfg(not(target_os = "linux"))]
+#[path = "portable"]
+mod elsewhere {
+    pub(super) mod close;
+    pub(super) mod launch;
+    pub(super) mod raw;
+    pub(super) mod signal;
+    pub(super) mod termios;
+    pub(super) mod wait;
+}
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{close, launch, raw, signal, termios, wait};
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use launch::best_path;
 pub(crate) use launch::{Gift, LaunchError, Launched, launch, reserve};
+#[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
 pub(crate) use signal::{group_survives_leader, send, send_to_group, send_to_group_number};
 pub(crate) use termios::{eof_char, set_termios, termios};

@@ -124,8 +124,7 @@ extern "C" fn run_inner(argument: *mut c_void) -> c_int {
     // SAFETY: as in `run_outer`, which stands still until this child has ended.
     let outer: &Outer<'_> = unsafe { &*argument.cast::<Outer<'_>>() };
     let mut bits = RAN;
-    let unshared =
-        raw::close_range(CUT.cast_unsigned(), u32::MAX, libc::CLOSE_RANGE_UNSHARE).is_ok();
+    let unshared = raw::unshare_from(CUT.cast_unsigned()).is_ok();
     // A faked success: this table is still the outer child's, and nothing here may change it.
     if unshared && !raw::is_open(SENTINEL) {
         bits |= UNSHARED;

@@ -12,6 +12,9 @@ use std::ptr;
 /// Nothing, or the error number.
 pub(super) type Call<T = ()> = Result<T, i32>;
 
+/// A soft and a hard limit, as the system takes them.
+pub(super) type KernelLimit = libc::rlimit64;
+
 fn check(result: c_long) -> Call<c_long> {
     if result < 0 { Err(last_errno()) } else { Ok(result) }
 }
@@ -25,6 +28,11 @@ pub(super) fn last_errno() -> i32 {
 pub(super) fn close_range(first: u32, last: u32, flags: c_uint) -> Call {
     // SAFETY: no pointer is passed. What is closed is nobody's: the child's own table (sys::child).
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
+}
+
+/// Gives the caller a descriptor table of its own, without the numbers from `first` up.
+pub(super) fn unshare_from(first: u32) -> Call {
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_UNSHARE)
 }
 
 /// `close(2)`.
@@ -84,8 +92,8 @@ pub(super) fn set_controlling_terminal(fd: c_int) -> Call {
 }
 
 /// `prlimit(2)` for the caller.
-pub(super) fn set_limit(resource: c_int, limit: &libc::rlimit64) -> Call {
-    let none = ptr::null_mut::<libc::rlimit64>();
+pub(super) fn set_limit(resource: c_int, limit: &KernelLimit) -> Call {
+    let none = ptr::null_mut::<KernelLimit>();
     // SAFETY: `limit` is a reference for the length of the call; the old value is not asked for.
     check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, ptr::from_ref(limit), none) })
         .map(drop)

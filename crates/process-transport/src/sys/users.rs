@@ -186,10 +186,14 @@ fn group_list(user: &User) -> Vec<u32> {
     let mut count: c_int = 64;
     loop {
         let mut groups = vec![0_u32; usize::try_from(count).unwrap_or(0)];
+        // Apple's systems have group ids as `int` here.
+        #[cfg(target_vendor = "apple")]
+        let gid = user.gid.cast_signed();
+        #[cfg(not(target_vendor = "apple"))]
+        let gid = user.gid;
+        let room = groups.as_mut_ptr().cast();
         // SAFETY: the name ends in NUL; `count` is the length of `groups`.
-        let found = unsafe {
-            libc::getgrouplist(user.name.as_ptr(), user.gid, groups.as_mut_ptr(), &raw mut count)
-        };
+        let found = unsafe { libc::getgrouplist(user.name.as_ptr(), gid, room, &raw mut count) };
         let needed = usize::try_from(count).unwrap_or(0);
         if found >= 0 {
             groups.truncate(needed);

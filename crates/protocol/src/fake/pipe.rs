@@ -139,6 +139,8 @@ impl FakePipe {
         if self.kind == FakeFd::Socketpair {
             self.parent = self.parent.max(ParentEnd::ShutDown);
             self.queue.on_close();
+        } else {
+            self.close();
         }
     }
 

@@ -33,7 +33,12 @@ impl Writer {
             let (written, offered) = self.write_once(fd);
             match written {
                 Ok(n) => {
-                    spent.extend(self.queue.on_written(n));
+                    let done = self.queue.on_written(n);
+                    if spent.is_empty() {
+                        *spent = done; // nearly always
+                    } else {
+                        spent.extend(done);
+                    }
                     if n < offered && !always_ready {
                         // It took less than it was offered: it is full, without asking again.
                         self.blocked = true;

@@ -1,0 +1,141 @@
+//! The parent's half on systems other than Linux: `fork(2)`, and a pipe that the exec closes.
+
+use super::raw::{self, KernelLimit, UNLIMITED};
+use super::wait;
+use crate::command::{Resource, Rlimit};
+use crate::error::Step;
+use crate::fd_plan::{FdMove, FdPlan};
+use crate::prepare::Prepared;
+use crate::sys::child::{self, Failure, Job, Report, Table};
+use crate::sys::mapping::Mapping;
+use procession_protocol::SpawnPath;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// A child that has begun to run its program.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) pid: u32,
+    /// There are none here.
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) path: SpawnPath,
+}
+
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) enum LaunchError {
+    /// The path is not to be had here.
+    Path(io::Error),
+    /// `fork` failed.
+    Clone(io::Error),
+    /// The child reported it, and is reaped.
+    Child(Step, i32),
+}
+
+/// What the child is to be given: a descriptor of ours, and its number there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gift<'a> {
+    pub(crate) source: BorrowedFd<'a>,
+    pub(crate) target: i32,
+}
+
+/// There is nothing to reserve here.
+pub(crate) fn reserve() -> io::Result<()> {
+    Ok(())
+}
+
+/// The only path here.
+pub(crate) fn best_path() -> SpawnPath {
+    SpawnPath::Fork
+}
+
+/// Starts a child on `path`.
+pub(crate) fn launch(
+    path: SpawnPath,
+    prepared: &Prepared,
+    gifts: &mut [Gift<'_>],
+    controlling_terminal: bool,
+) -> Result<Launched, LaunchError> {
+    if path != SpawnPath::Fork {
+        return Err(LaunchError::Path(io::ErrorKind::Unsupported.into()));
+    }
+    let moves: Vec<FdMove> = gifts
+        .iter()
+        .map(|gift| FdMove { source: gift.source.as_raw_fd(), target: gift.target })
+        .collect();
+    let plan = FdPlan::new(&moves);
+    let limits: Vec<(c_int, KernelLimit)> =
+        prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
+    let page = Mapping::shared_page().map_err(LaunchError::Clone)?;
+    let report: &Report = page.as_ref();
+    report.clear();
+    // `prepare` refuses both here, and the child would too.
+    let score = prepared.oom_score_adj.map(|score| score.to_string());
+    // Closed in the child by its exec or its end, and by nothing else.
+    let (started, running) = crate::ends::pipe().map_err(LaunchError::Clone)?;
+    let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
+    let job = Job {
+        prepared,
+        limits: &limits,
+        cpus: prepared.cpus.as_deref(),
+        oom_score_adj: score.as_deref().map(str::as_bytes),
+        steps: plan.steps(),
+        table: Table::Copied,
+        controlling_terminal,
+        mask: if prepared.inherit_signals { old_mask } else { 0 },
+        parent: std::process::id(),
+        report,
+    };
+    let forked = fork(&job);
+    raw::set_mask(old_mask).map_err(os_error)?;
+    let pid = forked.map_err(os_error)?;
+    drop(running);
+    // Nothing is ever written: this ends when the child has exec'd or ended.
+    let mut byte = [0_u8; 1];
+    rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
+        .map_err(|error| LaunchError::Clone(error.into()))?;
+    match report.read() {
+        None => Ok(Launched { pid, pidfd: None, path }),
+        Some(failure) => {
+            wait::reap_failed(pid, None);
+            Err(match failure {
+                Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
+                Failure::At(step, errno) => LaunchError::Child(step, errno),
+            })
+        }
+    }
+}
+
+fn os_error(errno: i32) -> LaunchError {
+    LaunchError::Clone(io::Error::from_raw_os_error(errno))
+}
+
+/// Forks; only the parent returns.
+fn fork(job: &Job<'_>) -> Result<u32, i32> {
+    // SAFETY: the child calls nothing but `child::run`, which uses async-signal-safe calls only and
+    // never returns; all signals are blocked, so that no handler runs in it.
+    match unsafe { libc::fork() } {
+        0 => child::run(job),
+        pid => u32::try_from(pid).map_err(|_| raw::last_errno()),
+    }
+}
+
+fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
+    let number = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    let value = |limit: Option<u64>| {
+        limit.and_then(|limit| libc::rlim_t::try_from(limit).ok()).unwrap_or(UNLIMITED)
+    };
+    let limit = KernelLimit { rlim_cur: value(limit.soft), rlim_max: value(limit.hard) };
+    (number, limit)
+}

@@ -1,0 +1,256 @@
+//! The system calls of the child on systems other than Linux: the C library's, which POSIX calls
+//! async-signal-safe.
+//!
+//! The child has a copy of its parent's memory. As on Linux nothing here allocates, locks, panics or
+//! drops an owner.
+
+use std::ffi::{CStr, c_char, c_int, c_long};
+use std::io;
+use std::mem;
+use std::ptr;
+
+/// Nothing, or the error number.
+pub(in crate::sys) type Call<T = ()> = Result<T, i32>;
+
+/// A soft and a hard limit, as the system takes them.
+pub(in crate::sys) type KernelLimit = libc::rlimit;
+
+/// What a limit is when there is none.
+pub(in crate::sys) const UNLIMITED: libc::rlim_t = libc::RLIM_INFINITY;
+
+fn check(result: c_int) -> Call {
+    if result < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// What the last failed call left behind.
+pub(in crate::sys) fn last_errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// `dup2(2)`; `from` and `to` differ.
+pub(in crate::sys) fn dup(from: c_int, to: c_int, cloexec: bool) -> Call {
+    // SAFETY: no pointer is passed. `to` is a number of the fd plan, in the child's own table.
+    check(unsafe { libc::dup2(from, to) })?;
+    if cloexec { set_cloexec(to, true) } else { Ok(()) }
+}
+
+/// Clears or sets close-on-exec.
+pub(in crate::sys) fn set_cloexec(fd: c_int, cloexec: bool) -> Call {
+    let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: F_SETFD takes a number.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })
+}
+
+/// There is none here: no table is ever shared.
+pub(in crate::sys) fn unshare_from(_: u32) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// There is none here; see [`super::close`].
+pub(in crate::sys) fn close_range(_: u32, _: u32, _: u32) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// Asked only of a shared table.
+pub(in crate::sys) fn is_open(_: c_int) -> bool {
+    true
+}
+
+/// Asked only of a shared table.
+pub(in crate::sys) fn receive_fds(_: c_int, _: usize) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// There is none here; `prepare` refuses a command that asks for it.
+pub(in crate::sys) fn set_affinity(_: &[usize]) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// Used for files of Linux only; `prepare` refuses a command that asks for one.
+pub(in crate::sys) fn open_for_writing(_: &CStr) -> Call<c_int> {
+    Err(libc::ENOSYS)
+}
+
+/// See [`open_for_writing`].
+pub(in crate::sys) fn write(_: c_int, _: &[u8]) -> Call<usize> {
+    Err(libc::ENOSYS)
+}
+
+/// See [`open_for_writing`].
+pub(in crate::sys) fn close(_: c_int) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// `setsid(2)`.
+pub(in crate::sys) fn setsid() -> Call {
+    // SAFETY: no argument.
+    check(unsafe { libc::setsid() })
+}
+
+/// `setpgid(2)` for the caller.
+pub(in crate::sys) fn setpgid(group: c_int) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::setpgid(0, group) })
+}
+
+/// Makes the terminal on `fd` the controlling one of the caller's session.
+pub(in crate::sys) fn set_controlling_terminal(fd: c_int) -> Call {
+    // SAFETY: TIOCSCTTY takes a number, which these systems ignore.
+    check(unsafe { libc::ioctl(fd, libc::TIOCSCTTY.into(), 0) })
+}
+
+/// `setrlimit(2)`.
+pub(in crate::sys) fn set_limit(resource: c_int, limit: &KernelLimit) -> Call {
+    // SAFETY: `limit` is a reference for the length of the call.
+    check(unsafe { libc::setrlimit(resource, ptr::from_ref(limit)) })
+}
+
+/// `umask(2)`, which does not fail.
+pub(in crate::sys) fn umask(mask: u32) {
+    let mask = libc::mode_t::try_from(mask & 0o777).unwrap_or(0o777);
+    // SAFETY: no pointer is passed.
+    let _previous = unsafe { libc::umask(mask) };
+}
+
+/// `setpriority(2)` for the caller.
+pub(in crate::sys) fn set_nice(nice: c_int) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })
+}
+
+/// `chdir(2)`; `path` is one of the ready-made strings of `Prepared`.
+pub(in crate::sys) fn chdir(path: *const c_char) -> Call {
+    // SAFETY: the pointers of a `CStringArray` lead to NUL-terminated strings, copied to the child.
+    check(unsafe { libc::chdir(path) })
+}
+
+/// `setgroups(2)`.
+pub(in crate::sys) fn setgroups(groups: &[u32]) -> Call {
+    let count = groups.len().try_into().map_err(|_| libc::EINVAL)?;
+    // SAFETY: pointer and length are those of one slice, for the length of the call.
+    check(unsafe { libc::setgroups(count, groups.as_ptr()) })
+}
+
+/// `setregid(2)` to one id, which sets the saved one too.
+pub(in crate::sys) fn setgid(gid: u32) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::setregid(gid, gid) })
+}
+
+/// `setreuid(2)` to one id, which sets the saved one too.
+pub(in crate::sys) fn setuid(uid: u32) -> Call {
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::setreuid(uid, uid) })
+}
+
+/// There is none here; `prepare` refuses a command that asks for it.
+pub(in crate::sys) fn set_parent_death_signal(_: c_int) -> Call {
+    Err(libc::ENOSYS)
+}
+
+/// `getppid(2)`.
+pub(in crate::sys) fn parent() -> c_long {
+    // SAFETY: no argument.
+    c_long::from(unsafe { libc::getppid() })
+}
+
+/// Sends a signal to the caller itself.
+pub(in crate::sys) fn raise(signal: c_int) -> Call {
+    // SAFETY: no argument.
+    let pid = unsafe { libc::getpid() };
+    // SAFETY: no pointer is passed.
+    check(unsafe { libc::kill(pid, signal) })
+}
+
+/// Sets a disposition; a signal that the system does not have is passed over.
+fn set_action(signal: c_int, handler: libc::sighandler_t) -> Call {
+    // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler;
+    // SAFETY: `action` is initialised; the old one is not asked for.
+    match check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }) {
+        Err(libc::EINVAL) => Ok(()),
+        result => result,
+    }
+}
+
+fn handler(signal: c_int) -> libc::sighandler_t {
+    // SAFETY: all zeros is a valid `sigaction`.
+    let mut old: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: the old action is written to a local; none is set.
+    match check(unsafe { libc::sigaction(signal, ptr::null(), &raw mut old) }) {
+        Ok(()) => old.sa_sigaction,
+        Err(_) => libc::SIG_DFL,
+    }
+}
+
+/// Sets a disposition to the default.
+pub(in crate::sys) fn set_default(signal: c_int) -> Call {
+    set_action(signal, libc::SIG_DFL)
+}
+
+/// Whether a handler is installed: neither the default nor ignored.
+pub(in crate::sys) fn is_caught(signal: c_int) -> bool {
+    ![libc::SIG_DFL, libc::SIG_IGN].contains(&handler(signal))
+}
+
+/// Whether the signal is ignored.
+pub(in crate::sys) fn is_ignored(signal: c_int) -> bool {
+    handler(signal) == libc::SIG_IGN
+}
+
+extern "C" fn nothing(_: c_int) {}
+
+/// Installs a handler that does nothing.
+pub(in crate::sys) fn set_no_op(signal: c_int) {
+    let handler: extern "C" fn(c_int) = nothing;
+    set_action(signal, handler as libc::sighandler_t).ok(); // the signal exists
+}
+
+/// Sets the signal mask and returns the one before; one bit a signal, bit 0 for signal 1.
+pub(in crate::sys) fn set_mask(mask: u64) -> Call<u64> {
+    // SAFETY: all zeros is a valid set, to be overwritten.
+    let mut old: libc::sigset_t = unsafe { mem::zeroed() };
+    let new = set_of(mask);
+    // SAFETY: both pointers lead to locals. The calling thread is the one that is to be masked.
+    let result = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const new, &raw mut old) };
+    if result == 0 { Ok(bits_of(&old)) } else { Err(result) }
+}
+
+fn set_of(mask: u64) -> libc::sigset_t {
+    // SAFETY: all zeros is a valid set, to be overwritten.
+    let mut set: libc::sigset_t = unsafe { mem::zeroed() };
+    // SAFETY: the pointer leads to a local.
+    let _emptied = unsafe { libc::sigemptyset(&raw mut set) };
+    for signal in (1..=64).filter(|signal| mask & 1 << (signal - 1) != 0) {
+        // SAFETY: the pointer leads to a local; a number that the system does not have is refused.
+        let _added = unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    set
+}
+
+fn bits_of(set: &libc::sigset_t) -> u64 {
+    (1..=64).fold(0, |bits, signal| {
+        // SAFETY: the pointer is a reference for the length of the call.
+        let member = unsafe { libc::sigismember(ptr::from_ref(set), signal) } == 1;
+        bits | u64::from(member) << (signal - 1)
+    })
+}
+
+/// `execve(2)`: returns only to say why it failed.
+pub(in crate::sys) fn execve(
+    path: *const c_char,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) -> i32 {
+    // SAFETY: all three come from `CStringArray`s of `Prepared`, copied to the child: NUL-terminated
+    // strings, null-terminated arrays.
+    let _only_on_failure = unsafe { libc::execve(path, argv, envp) };
+    last_errno()
+}
+
+/// Ends the calling process without running anything of it.
+pub(in crate::sys) fn exit(code: c_int) -> ! {
+    // SAFETY: no pointer is passed, and the call does not return.
+    unsafe { libc::_exit(code) }
+}

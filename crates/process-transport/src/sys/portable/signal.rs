@@ -1,0 +1,35 @@
+//! Sending signals on systems other than Linux: by number, as long as the child is not reaped.
+
+use super::raw;
+use super::wait::Child;
+use procession_core::Signal;
+use std::ffi::c_int;
+use std::os::fd::BorrowedFd;
+
+/// Sends a signal to a child that is not reaped yet; the error is an error number.
+pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
+    kill(child.number().map_err(|_| libc::ESRCH)?, signal)
+}
+
+/// There are no pidfds here: `EINVAL`, as from a kernel without group signals.
+pub(crate) fn send_to_group(_: BorrowedFd<'_>, _: Signal) -> Result<(), i32> {
+    Err(libc::EINVAL)
+}
+
+/// Sends a signal to a process group by its number, as long as its leader is not reaped.
+pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32> {
+    let group = c_int::try_from(group).map_err(|_| libc::ESRCH)?;
+    // Group 1 would be -1: everybody; 0 our own group.
+    if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
+}
+
+/// A group cannot be signalled once its leader is reaped.
+pub(crate) fn group_survives_leader() -> bool {
+    false
+}
+
+fn kill(pid: c_int, signal: Signal) -> Result<(), i32> {
+    // SAFETY: no pointer is passed.
+    let result = unsafe { libc::kill(pid, signal.as_raw()) };
+    if result == 0 { Ok(()) } else { Err(raw::last_errno()) }
+}

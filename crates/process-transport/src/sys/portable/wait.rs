@@ -1,0 +1,107 @@
+//! Reaping one child, with what it used, on systems other than Linux: by its number, which is its
+//! own as long as it is not reaped.
+
+use super::raw;
+use procession_protocol::ResourceUsage;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// What a wait said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Waited {
+    /// The child runs on, or is stopped.
+    Running,
+    /// It is reaped; the status as of `waitpid(2)`.
+    Reaped(i32, ResourceUsage),
+    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
+    Lost,
+}
+
+/// Which child; descriptors of processes do not occur here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Child<'a> {
+    Fd(BorrowedFd<'a>),
+    Pid(u32),
+}
+
+impl Child<'_> {
+    pub(in crate::sys) fn number(self) -> io::Result<c_int> {
+        match self {
+            Self::Pid(pid) => c_int::try_from(pid).map_err(io::Error::other),
+            Self::Fd(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
+pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Waited> {
+    wait(child, libc::WNOHANG, parent_peak_kib)
+}
+
+/// Whether the child has ended and waits to be reaped; it stays as it is.
+pub(crate) fn has_ended(child: Child<'_>) -> bool {
+    let Some(pid) = child.number().ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
+        return false;
+    };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: all zeros is a valid `siginfo_t`.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a local.
+    let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, flags) };
+    result == 0 && info.si_signo != 0
+}
+
+/// Reaps a child that has failed before its exec and is about to end.
+pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
+    // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
+    wait(Child::Pid(pid), 0, i64::MAX).ok();
+}
+
+/// The highest resident set of this process so far, in KiB.
+pub(crate) fn own_peak_kib() -> i64 {
+    // SAFETY: all zeros is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a local.
+    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    if result == 0 { peak_kib(&usage) } else { 0 }
+}
+
+fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+    let pid = child.number()?;
+    let mut status = 0;
+    // SAFETY: all zeros is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers lead to locals.
+        match unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) } {
+            0 => return Ok(Waited::Running),
+            reaped if reaped > 0 => {
+                return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)));
+            }
+            _ => match raw::last_errno() {
+                libc::EINTR => {}
+                libc::ECHILD => return Ok(Waited::Lost),
+                errno => return Err(io::Error::from_raw_os_error(errno)),
+            },
+        }
+    }
+}
+
+/// Bytes on Apple's systems, KiB elsewhere.
+fn peak_kib(usage: &libc::rusage) -> i64 {
+    let peak = i64::from(usage.ru_maxrss);
+    if cfg!(target_vendor = "apple") { peak / 1024 } else { peak }
+}
+
+fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {
+    let peak = Some(peak_kib(usage)).filter(|peak| *peak > parent_peak_kib);
+    let bytes = peak.and_then(|peak| u64::try_from(peak).ok()?.checked_mul(1024));
+    ResourceUsage::new(duration(usage.ru_utime), duration(usage.ru_stime), bytes)
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_micros(micros)
+}

@@ -1,0 +1,53 @@
+//! System call filters of this thread and of the children that it starts.
+#![allow(dead_code, reason = "every test crate has all of this file and uses its own part")]
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+
+/// The calls that are looked at: all, or those with this flag in that argument.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Calls {
+    /// Whatever the arguments.
+    All,
+    /// With `flag` set in argument `index`.
+    With {
+        /// Counted from 0.
+        index: u8,
+        /// One bit.
+        flag: u64,
+    },
+}
+
+/// From now on these calls do nothing and fail with `errno`; 0 fakes success.
+pub(crate) fn answer(call: libc::c_long, calls: Calls, errno: i32) {
+    install(call, calls, SeccompAction::Errno(errno.cast_unsigned()));
+}
+
+/// From now on such a call ends the process that makes it, by SIGSYS.
+pub(crate) fn kill(call: libc::c_long) {
+    install(call, Calls::All, SeccompAction::KillProcess);
+}
+
+fn install(call: libc::c_long, calls: Calls, action: SeccompAction) {
+    let rules = match calls {
+        Calls::All => Vec::new(),
+        Calls::With { index, flag } => {
+            let condition = SeccompCondition::new(
+                index,
+                SeccompCmpArgLen::Qword,
+                SeccompCmpOp::MaskedEq(flag),
+                flag,
+            );
+            vec![SeccompRule::new(vec![condition.expect("a condition")]).expect("a rule")]
+        }
+    };
+    let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
+    let rules = BTreeMap::from([(call, rules)]);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).expect("a filter");
+    let program: BpfProgram = filter.try_into().expect("a program");
+    apply_filter(&program).expect("the kernel takes it");
+}

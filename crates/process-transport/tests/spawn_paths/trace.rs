@@ -1,0 +1,56 @@
+//! A test that runs under another program, which watches its system calls or its memory.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::util::skip;
+
+/// Set in the process that is watched.
+const VARIABLE: &str = "PROCESSION_TEST_WATCHED";
+
+/// True in the process that is watched.
+pub(crate) fn is_watched() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Runs the test `name` of this binary under `watcher`; `None`, with a notice, if there is none.
+pub(crate) fn watched(name: &str, watcher: &[&str]) -> Option<Output> {
+    let [program, options @ ..] = watcher else { panic!("a watcher has a name") };
+    let works = Command::new(program).args(options).arg("/bin/true").output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        skip(name, &format!("{program} is missing, or may not trace"));
+        return None;
+    }
+    let this = std::env::current_exe().expect("the path of this test binary");
+    let mut command = Command::new(program);
+    command.args(options).arg(this).args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    Some(command.env(VARIABLE, "1").output().expect("it ran just now"))
+}
+
+/// One system call of one process, as strace writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The process or thread.
+    pub(crate) pid: u32,
+    /// `name(arguments) = result`, or without a result if it was interrupted by another line.
+    pub(crate) text: String,
+}
+
+impl Call {
+    /// The name of the call.
+    pub(crate) fn name(&self) -> &str {
+        self.text.split('(').next().unwrap_or_default()
+    }
+}
+
+/// The calls in a file that `strace -f -o` wrote, in the order of their beginnings.
+pub(crate) fn calls(log: &Path) -> Vec<Call> {
+    let text = std::fs::read_to_string(log).expect("strace wrote it");
+    let call = |line: &str| {
+        let (pid, text) = line.split_once(' ')?;
+        let text = text.trim_start();
+        let is_call = text.starts_with(|c: char| c.is_ascii_lowercase());
+        is_call.then(|| Call { pid: pid.parse().expect("a pid"), text: text.to_owned() })
+    };
+    text.lines().filter_map(call).collect()
+}

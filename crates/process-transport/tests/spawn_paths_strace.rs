@@ -1,0 +1,234 @@
+//! What a spawn is made of, seen from outside: strace counts its system calls, valgrind follows its
+//! memory. Where they are missing these tests say so.
+
+mod util;
+
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+#[path = "spawn_paths/paths.rs"]
+mod paths;
+#[path = "spawn_paths/trace.rs"]
+mod trace;
+
+use std::fs::File;
+
+use procession_process_transport::{Command, Fd, SpawnProcess, Step};
+use procession_protocol::SpawnPath;
+use procession_reactor::Reactor;
+use rustix::fs::{Access, access};
+
+use crate::filter::{Calls, answer};
+use crate::paths::{by, paths};
+use crate::trace::{Call, calls, is_watched, watched};
+use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated};
+
+/// Writes a line into the log of whoever watches.
+fn mark(text: &str) {
+    access(format!("/procession/{text}"), Access::EXISTS).expect_err("there is no such file");
+}
+
+/// The place of a mark in a log.
+fn place(log: &[Call], text: &str) -> usize {
+    let mark = format!("\"/procession/{text}\"");
+    log.iter().position(|call| call.text.contains(&mark)).unwrap_or_else(|| panic!("no {mark}"))
+}
+
+/// The log of this test, which does `body` under strace; `None` if there is no strace.
+fn traced(name: &str, body: impl FnOnce()) -> Option<Vec<Call>> {
+    if is_watched() {
+        body();
+        return None;
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let log = dir.path().join("log");
+    let file = log.to_str().expect("its name is text");
+    let output = watched(name, &["strace", "-f", "-o", file])?;
+    assert!(output.status.success(), "{output:?}");
+    Some(calls(&log))
+}
+
+/// The calls of the first child that is born after a mark, up to the exec that succeeds.
+fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {
+    let log = &log[place(log, text)..];
+    let parent = log[0].pid;
+    let child = log.iter().find(|call| call.pid != parent).expect("a child").pid;
+    let calls: Vec<&Call> = log.iter().filter(|call| call.pid == child).collect();
+    let exec = calls.iter().position(|call| call.name() == "execve");
+    calls[..=exec.unwrap_or(calls.len() - 1)].to_vec()
+}
+
+/// Before its table is its own a child may do nothing that changes one.
+#[test]
+fn unsharing_is_the_first_system_call_of_a_child_on_the_shared_table() {
+    let name = "unsharing_is_the_first_system_call_of_a_child_on_the_shared_table";
+    isolated(name, || {
+        if forced_path().is_some_and(|path| path != SpawnPath::SharedFiles) {
+            return;
+        }
+        let log = traced(name, || {
+            let mut driver = Driver::new();
+            mark("succeeds");
+            driver.run(by(SpawnPath::SharedFiles, "/bin/true"));
+            mark("fails");
+            driver.fails(by(SpawnPath::SharedFiles, "/bin/true").current_dir("/no/such/directory"));
+            driver.finish();
+        });
+        let Some(log) = log else { return };
+        for text in ["succeeds", "fails"] {
+            let calls = child_after(&log, text);
+            let first = &calls[0].text;
+            assert!(first.starts_with("close_range("), "{first}");
+            assert!(first.contains("CLOSE_RANGE_UNSHARE"), "{first}");
+            assert!(first.contains("4294967295"), "up to the last number: {first}");
+            let second = &calls[1].text;
+            assert!(second.starts_with("fcntl(") && second.contains("EBADF"), "{second}");
+            let shared = |call: &&Call| call.name() == "clone" && call.text.contains("CLONE_FILES");
+            assert!(log[place(&log, text)..].iter().any(|call| shared(&call)), "by that path");
+        }
+    });
+}
+
+/// The most system calls that a spawn with three pipes may take, from the call of `spawn_process` to
+/// its return; dispositions, of which the child resets every one, are counted apart.
+struct Budget {
+    parent: usize,
+    child: usize,
+}
+
+/// The most dispositions that the child sets: 62, and three more to swallow stops.
+const DISPOSITIONS: usize = 65;
+
+fn budget(path: SpawnPath) -> Budget {
+    match path {
+        // Six for three pipes, nine to hand them to the loop, a message sent and drained.
+        SpawnPath::SharedFiles => Budget { parent: 24, child: 6 },
+        SpawnPath::SharedMemory => Budget { parent: 22, child: 6 },
+        _ => Budget { parent: 22, child: 6 },
+    }
+}
+
+/// The number of system calls of a spawn does not depend on what is open in the parent.
+#[test]
+fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
+    let name = "a_spawn_costs_the_same_system_calls_whatever_is_open";
+    isolated(name, || {
+        let log = traced(name, || {
+            let mut driver = Driver::new();
+            for (index, path) in paths().into_iter().enumerate() {
+                for count in [0, 1000] {
+                    let open: Vec<File> =
+                        (0..count).map(|_| File::open("/dev/null").unwrap()).collect();
+                    driver.run(by(path, "/bin/true"));
+                    let command = by(path, "/bin/true");
+                    mark(&format!("begin-{index}-{count}"));
+                    let child = driver.spawn(command);
+                    mark(&format!("end-{index}-{count}"));
+                    driver.drive_to_end(&child.record);
+                    drop(open);
+                }
+            }
+            driver.finish();
+        });
+        let Some(log) = log else { return };
+        for (index, path) in paths().into_iter().enumerate() {
+            let counts = [0, 1000].map(|count| {
+                let begin = format!("begin-{index}-{count}");
+                let (from, to) =
+                    (place(&log, &begin), place(&log, &format!("end-{index}-{count}")));
+                let parent = log[from + 1..to].iter().filter(|call| call.pid == log[from].pid);
+                // The allocator asks the kernel now and then.
+                let memory = ["brk", "mmap", "mprotect", "munmap", "madvise"];
+                let parent: Vec<&str> =
+                    parent.map(Call::name).filter(|name| !memory.contains(name)).collect();
+                let child: Vec<&str> =
+                    child_after(&log, &begin).into_iter().map(Call::name).collect();
+                assert_eq!(child.last(), Some(&"execve"));
+                (parent, child)
+            });
+            assert_eq!(counts[0], counts[1], "{path:?}: without and with 1000 descriptors");
+            let (parent, child) = &counts[0];
+            let actions = child.iter().filter(|name| **name == "rt_sigaction").count();
+            let child_calls = child.len() - actions;
+            let Budget { parent: parent_most, child: child_most } = budget(path);
+            assert!(parent.len() <= parent_most, "{path:?}: {} in {parent:?}", parent.len());
+            assert!(child_calls <= child_most, "{path:?}: {child_calls} in {child:?}");
+            assert!(actions <= DISPOSITIONS, "{path:?}: {actions} dispositions");
+        }
+    });
+}
+
+/// Raises the limit of descriptors to a million, or as far as it goes here.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let million = Rlimit { current: Some(1_000_000), maximum: Some(1_000_000) };
+    if setrlimit(Resource::Nofile, million).is_err() {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+            .expect("the hard limit is allowed");
+    }
+}
+
+/// Without `close_range` the child goes through the list in /proc: one call for each descriptor that
+/// is open, and none for the others, however high the limit is.
+#[test]
+fn without_close_range_the_limit_is_not_walked_through() {
+    let name = "without_close_range_the_limit_is_not_walked_through";
+    isolated(name, || {
+        const OPEN: usize = 50;
+        let paths = || paths().into_iter().filter(|path| *path != SpawnPath::SharedFiles);
+        let log = traced(name, || {
+            raise_limit();
+            let mut driver = Driver::new();
+            let open: Vec<File> = (0..OPEN).map(|_| File::open("/dev/null").unwrap()).collect();
+            answer(libc::SYS_close_range, Calls::All, libc::ENOSYS);
+            for path in paths() {
+                let command = by(path, "/bin/true");
+                mark(&format!("{path:?}"));
+                driver.run(command);
+            }
+            drop(open);
+            driver.finish();
+        });
+        let Some(log) = log else { return };
+        for path in paths() {
+            let calls = child_after(&log, &format!("{path:?}"));
+            let count = |name| calls.iter().filter(|call| call.name() == name).count();
+            assert!(count("getdents64") > 0, "{path:?}");
+            let marks = count("fcntl");
+            assert!((OPEN..OPEN + 30).contains(&marks), "{path:?}: {marks} marked");
+        }
+    });
+}
+
+/// valgrind copies memory that should be shared and runs on without waiting: the probe sees that,
+/// and an exec that fails is an error all the same.
+#[test]
+fn under_valgrind_a_failed_exec_is_an_error() {
+    let name = "under_valgrind_a_failed_exec_is_an_error";
+    isolated(name, || {
+        if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
+            return;
+        }
+        if is_watched() {
+            let mut reactor = Reactor::new().unwrap();
+            for _ in 0..3 {
+                let (quiet, _) = Recorder::new();
+                let error = reactor.spawn_process(quiet, Command::new("/no/such")).err().unwrap();
+                assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(2)));
+                let fds = [(1, Fd::from_child())];
+                let echo = Command::new("/bin/echo").arg("hello").child_fds(fds);
+                let (recorder, record) = Recorder::new();
+                let process = reactor.spawn_process(recorder, echo).unwrap();
+                assert_eq!(process.spawned_by(), Some(SpawnPath::Fork));
+                while record.ended().is_none() {
+                    reactor.turn(Some(WATCHDOG)).unwrap();
+                }
+                assert_eq!((record.code(), record.text(1).as_str()), (0, "hello\n"));
+            }
+            return;
+        }
+        let options = ["valgrind", "-q", "--trace-children=no", "--error-exitcode=99"];
+        let Some(output) = watched(name, &options) else { return };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}

@@ -1,0 +1,328 @@
+//! Spawning while signals rain: stops of the whole group, handlers, kills of the children at any
+//! moment, and threads that open and close descriptors all the time.
+
+mod util;
+
+#[path = "spawn_paths/paths.rs"]
+mod paths;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use procession_process_transport::Fd;
+use procession_protocol::SpawnPath;
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, setsid, waitpid,
+};
+use rustix::thread::gettid;
+
+use crate::paths::{by, paths};
+use crate::util::{Driver, PROBE, fd_list, isolated, ms, sys};
+
+/// Set in the process that spawns in the storm: which path it takes, and what it starts.
+const VARIABLE: &str = "PROCESSION_TEST_STORM";
+
+/// How often each group is stopped.
+const ROUNDS: usize = 200;
+
+/// Each path has its own time, even where the machine is busy with something else.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// How long the storm's processes may take for what takes microseconds: they hang or they do not.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Starts children one after the other, for ever; one byte to standard output for each.
+fn spawn_for_ever(path: SpawnPath, live: bool) -> ! {
+    // What the harness has printed ends here.
+    println!("\nstorm");
+    let mut driver = Driver::new();
+    // Threads that only wait: a stop reaches any of them first.
+    for _ in 0..3 {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+    }
+    loop {
+        let child = match live {
+            true => by(path, "/bin/sleep").arg("0.003"),
+            false => by(path, PROBE).args(["exit", "0"]),
+        };
+        // A child that was left stopped does not end, which fails after a while.
+        assert_eq!(driver.run(child).code(), 0);
+        rustix::io::write(rustix::stdio::stdout(), b".").expect("somebody counts");
+    }
+}
+
+/// The process that spawns, in a group of its own of our session: not an orphaned group, whose
+/// members no terminal stop would stop.
+fn storm_child(name: &str, path: SpawnPath, live: bool) -> Child {
+    let this = std::env::current_exe().expect("the path of this test binary");
+    let mut command = std::process::Command::new(this);
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, format!("{path:?} {live}"))
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command.spawn().expect("this test binary runs again")
+}
+
+/// What [`VARIABLE`] says, in the process that spawns.
+fn orders() -> Option<(SpawnPath, bool)> {
+    let text = std::env::var(VARIABLE).ok()?;
+    let (path, live) = text.split_once(' ').expect("two words");
+    let all = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork];
+    let path = all.into_iter().find(|known| format!("{known:?}") == path).expect("a path");
+    Some((path, live == "true"))
+}
+
+/// Reads what the spawning process has counted since; at least `least`, within the watchdog.
+fn progress(child: &mut Child, least: usize) {
+    let output = child.stdout.as_mut().expect("it is a pipe");
+    let mut count = 0;
+    let mut buffer = [0; 4096];
+    while count < least {
+        let n = output.read(&mut buffer).expect("a pipe");
+        assert!(n > 0, "the process that spawns has ended: {:?}", child.try_wait());
+        count += buffer[..n].iter().filter(|byte| **byte == b'.').count();
+    }
+}
+
+/// Waits until the leader of the group reports its stop; false if it does not, within [`SOON`].
+fn has_stopped(pid: Pid, clock: &Driver) -> bool {
+    let deadline = clock.now() + SOON;
+    loop {
+        match waitpid(Some(pid), WaitOptions::UNTRACED | WaitOptions::NOHANG).expect("our child") {
+            Some((_, status)) => {
+                assert!(status.stopped(), "the process that spawns has ended: {status:?}");
+                return true;
+            }
+            None if clock.now() > deadline => return false,
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Ctrl-Z and `fg`, over and over, on a group whose leader spawns.
+fn ctrl_z(name: &str, live: bool) {
+    isolated(name, || {
+        if let Some((path, live)) = orders() {
+            spawn_for_ever(path, live);
+        }
+        setsid().expect("it leads no group");
+        let clock = Driver::new();
+        for path in paths() {
+            sys::alarm(WATCHDOG);
+            let mut storm = storm_child(name, path, live);
+            let pid = Pid::from_child(&storm);
+            progress(&mut storm, 3);
+            let mut failed = 0;
+            for round in 0..ROUNDS {
+                let signals = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+                kill_process_group(pid, signals[round % 3]).expect("it lives");
+                failed += usize::from(!has_stopped(pid, &clock));
+                kill_process_group(pid, Signal::CONT).expect("it lives");
+                // Now and then it comes far, at other times it is stopped again at once.
+                if round % 8 == 0 {
+                    progress(&mut storm, 1);
+                }
+            }
+            assert_eq!(failed, 0, "{path:?}: times that the group did not stop, of {ROUNDS}");
+            progress(&mut storm, 3);
+            kill_process_group(pid, Signal::KILL).expect("it lives");
+            let status = storm.wait().expect("our child");
+            assert_eq!(status.signal(), Some(libc::SIGKILL), "{path:?}");
+        }
+    });
+}
+
+/// A stop that waits behind the mask of the child would halt it before its exec, and its parent,
+/// which stands in vfork, would never report its own stop.
+#[test]
+fn a_group_that_spawns_always_stops() {
+    ctrl_z("a_group_that_spawns_always_stops", false);
+}
+
+/// The child swallows such a stop: handed on, it would arrive after the group was continued, and the
+/// child would stay stopped.
+#[test]
+fn no_child_stays_stopped_when_the_group_goes_on() {
+    ctrl_z("no_child_stays_stopped_when_the_group_goes_on", true);
+}
+
+/// A stop is no more swallowed than it must be: a child with the parent's dispositions swallows it
+/// too, and one that ignores them goes on ignoring them.
+#[test]
+fn inherited_dispositions_survive_the_swallowing_of_stops() {
+    isolated("inherited_dispositions_survive_the_swallowing_of_stops", || {
+        sys::ignore(libc::SIGTTOU);
+        let mut driver = Driver::new();
+        for path in paths() {
+            let status = by(path, "/bin/cat").arg("/proc/self/status");
+            for (command, expected) in [(status.clone().inherit_signals(), true), (status, false)] {
+                let record = driver.run(command);
+                let text = record.text(1);
+                let field = |name: &str| {
+                    let line = text.lines().find_map(|line| line.strip_prefix(name));
+                    u64::from_str_radix(line.expect("it is there").trim(), 16).expect("hex")
+                };
+                let ttou = 1 << (libc::SIGTTOU - 1);
+                assert_eq!(field("SigIgn:") & ttou != 0, expected, "{path:?}");
+                assert_eq!(field("SigCgt:"), 0, "{path:?}: exec resets handlers");
+            }
+        }
+        driver.finish();
+    });
+}
+
+/// Whether the threads of a test go on: as long as the test itself does, and no longer if it fails.
+struct Going(AtomicBool);
+
+impl Going {
+    fn new() -> Self {
+        Self(AtomicBool::new(true))
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn until_dropped(&self) -> impl Drop {
+        struct End<'a>(&'a Going);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.0.store(false, Ordering::Relaxed);
+            }
+        }
+        End(self)
+    }
+}
+
+/// Handlers run in the parent only, whatever memory the child shares, and disturb no spawn.
+#[test]
+fn no_handler_of_the_parent_runs_in_a_child() {
+    isolated("no_handler_of_the_parent_runs_in_a_child", || {
+        // Children are of the group too, and their programs ignore this one by default.
+        setsid().unwrap();
+        sys::count_foreign(libc::SIGURG);
+        let mut driver = Driver::new();
+        let going = Going::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while going.is_on() {
+                    kill_process_group(getpid(), Signal::URG).expect("it is us");
+                    std::thread::yield_now();
+                }
+            });
+            let until_here = going.until_dropped();
+            for path in paths() {
+                sys::alarm(WATCHDOG);
+                for _ in 0..60 {
+                    assert_eq!(driver.run(by(path, PROBE).args(["exit", "0"])).code(), 0);
+                }
+                driver.fails(by(path, "/no/such/program"));
+            }
+            drop(until_here);
+        });
+        assert!(sys::counted() > 100, "{}", sys::counted());
+        assert_eq!(sys::foreign(), 0, "of {}", sys::counted());
+        driver.finish();
+    });
+}
+
+/// A child may be killed at any moment: it has died by that signal then, or it ran to its end with
+/// its own descriptors and nobody else's.
+#[test]
+fn children_killed_at_any_moment_leave_the_next_ones_alone() {
+    isolated("children_killed_at_any_moment_leave_the_next_ones_alone", || {
+        let mut driver = Driver::new();
+        let going = Going::new();
+        let kills = AtomicUsize::new(0);
+        let children = format!("/proc/self/task/{}/children", gettid());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut round = 0_u32;
+                while going.is_on() {
+                    std::thread::yield_now();
+                    let pids = fs::read_to_string(&children).unwrap_or_default();
+                    round += 1;
+                    for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                        // Every second one, so that some are left alone.
+                        if round.is_multiple_of(2)
+                            && let Some(pid) = Pid::from_raw(pid)
+                            && kill_process(pid, Signal::KILL).is_ok()
+                        {
+                            kills.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+            let until_here = going.until_dropped();
+            for path in paths() {
+                sys::alarm(WATCHDOG);
+                for round in 0..60 {
+                    // Another number each time: what an earlier child left would be seen.
+                    let other = 3 + round % 20;
+                    let fds = [(1, Fd::from_child()), (other, Fd::null())];
+                    let child = driver.spawn(by(path, PROBE).args(["fdlist", "1"]).child_fds(fds));
+                    driver.drive_to_end(&child.record);
+                    let ended = child.record.ended().expect("it has ended");
+                    match util::signal(&ended) {
+                        Some(signal) => assert_eq!(signal, libc::SIGKILL),
+                        None => assert_eq!(fd_list(&child.record, 1), [1, other], "{path:?}"),
+                    }
+                }
+            }
+            drop(until_here);
+        });
+        assert!(kills.load(Ordering::Relaxed) > 0, "somebody was killed");
+        let nothing: [(i32, Fd); 0] = [];
+        driver.run(by(paths()[0], "/bin/true").child_fds(nothing));
+        driver.finish();
+    });
+}
+
+/// Descriptors that other threads open meanwhile, inheritable ones too, reach no child.
+#[test]
+fn descriptors_that_threads_open_meanwhile_reach_no_child() {
+    isolated("descriptors_that_threads_open_meanwhile_reach_no_child", || {
+        let mut driver = Driver::new();
+        let going = Going::new();
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let going = &going;
+                scope.spawn(move || {
+                    while going.is_on() {
+                        let file = File::open("/dev/null").expect("/dev/null");
+                        let high = fcntl_dupfd_cloexec(&file, 100 * thread + 5).expect("a number");
+                        let open = rustix::io::dup(&high).expect("an inheritable one");
+                        let (reader, writer) = rustix::pipe::pipe().expect("inheritable ends");
+                        drop((file, high, open, reader, writer));
+                        std::thread::yield_now();
+                    }
+                });
+            }
+            let until_here = going.until_dropped();
+            for path in paths() {
+                sys::alarm(WATCHDOG);
+                for round in 0..60 {
+                    let other = 3 + round % 60;
+                    let fds = [(1, Fd::from_child()), (other, Fd::to_child())];
+                    let child = driver.spawn(by(path, PROBE).args(["fdlist", "1"]).child_fds(fds));
+                    driver.drive_to_end(&child.record);
+                    assert_eq!(fd_list(&child.record, 1), [1, other], "{path:?}");
+                }
+            }
+            drop(until_here);
+        });
+        driver.drive_all_to_end(ms(1000));
+        driver.finish();
+    });
+}

@@ -1,0 +1,62 @@
+//! The task `asan`: the suite with AddressSanitizer, and LeakSanitizer with it, on nightly.
+//!
+//! The children that share memory run as they are: what they do lies within the sanitizer's rules.
+//! `--fork` sends every spawn that does not force another path through the one that copies memory.
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::arguments::Arguments;
+use crate::nightly;
+
+/// The packages whose tests run: all but those that only build or compare.
+const PACKAGES: [&str; 7] = [
+    "procession-core",
+    "procession-protocol",
+    "procession-reactor",
+    "procession-process-transport",
+    "procession-net-transport",
+    "procession-utils",
+    "procession",
+];
+
+/// Runs the suite with AddressSanitizer.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    sanitized(sh, "address")
+}
+
+/// Runs the unit and behaviour tests, built with one of the compiler's sanitizers.
+///
+/// The words of the command line choose packages.
+pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let mut packages = Vec::new();
+    let mut fork = false;
+    while let Some(word) = arguments.word() {
+        match word.as_str() {
+            "--fork" => fork = true,
+            _ => packages.push(word),
+        }
+    }
+    if packages.is_empty() {
+        packages = PACKAGES.map(str::to_owned).to_vec();
+    }
+    nightly::required(sh)?;
+    let target = nightly::TARGET;
+    let directory = sh.current_dir().join("target").join(sanitizer);
+    let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
+    // Where the sanitizer reports, the process ends, and the test with it.
+    let _leaks = sh.push_env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=0");
+    let path = if fork { Some(sh.push_env("PROCESSION_TEST_SPAWN_PATH", "fork")) } else { None };
+    let chosen = packages.iter().flat_map(|package| ["--package", package]);
+    let result = cmd!(
+        sh,
+        "rustup run nightly cargo test {chosen...} --locked --no-fail-fast --lib --tests
+         --target {target} --target-dir {directory}"
+    )
+    .run()
+    .with_context(|| format!("the suite under the {sanitizer} sanitizer"));
+    drop(path);
+    result
+}

@@ -1,0 +1,56 @@
+//! The task `fuzz`: one target of `fuzz/`, for some minutes, by cargo-fuzz.
+//!
+//! `cargo xtask fuzz TARGET --minutes N`. The corpus stays below `fuzz/corpus`; an input that fails
+//! is kept below `fuzz/artifacts` and named.
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::arguments::Arguments;
+use crate::nightly;
+
+/// The targets; `fuzz/Cargo.toml` has the same.
+const TARGETS: [&str; 5] =
+    ["fd_plan", "lifecycle", "write_queue", "line_receiver", "path_and_args"];
+
+/// Fuzzes the target that the command line names.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let minutes = arguments.option::<f64>("--minutes")?.unwrap_or(1.0);
+    let target = arguments.word().unwrap_or_default();
+    arguments.end()?;
+    if !TARGETS.contains(&target.as_str()) {
+        bail!("fuzz what? one of {}", TARGETS.join(", "));
+    }
+    nightly::required(sh)?;
+    cmd!(sh, "cargo fuzz --version")
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .context("cargo-fuzz is missing: cargo install cargo-fuzz --locked")?;
+    let time = format!("-max_total_time={:.0}", minutes * 60.0);
+    let _no_toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
+    cmd!(sh, "rustup run nightly cargo fuzz run --fuzz-dir fuzz {target} -- {time}").run()?;
+    println!("{target}: {minutes} minutes without a finding");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_has_its_file_and_every_file_is_a_target() {
+        let sh = crate::shell_at_root().unwrap();
+        let mut files: Vec<String> = sh
+            .read_dir("fuzz/fuzz_targets")
+            .unwrap()
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        files.sort_unstable();
+        let mut targets = TARGETS.map(str::to_owned);
+        targets.sort_unstable();
+        assert_eq!(files, targets);
+    }
+}

@@ -1,0 +1,168 @@
+//! The task `mutants`: breaks one behaviour after the other and prints which test noticed.
+//!
+//! Each break is a replacement of text, made in a copy of the tree below `target/mutants`, so that
+//! nobody who works on the tree sees it. Then the test targets that ought to notice are run, with
+//! a bound on time: a hang is noticed too. A break that nothing notices is a missing test, and the
+//! task fails. `cargo xtask mutants NAME..` tries those alone.
+
+mod breaks;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use self::breaks::{BREAKS, Break};
+use crate::arguments::Arguments;
+
+/// How long the tests of one break may take, in seconds, once they are built.
+const MOST_SECONDS: &str = "180";
+
+/// What became of a break.
+enum Noticed {
+    /// By these tests.
+    By(BTreeSet<String>),
+    /// The tests did not come to an end.
+    ByHanging,
+    /// The compiler refused it: the break is none.
+    NotBuilt,
+    /// Nothing failed.
+    No,
+}
+
+/// Tries every break, or those that the command line names.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let chosen: Vec<&Break> = BREAKS
+        .iter()
+        .filter(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no such break: {}", wanted.join(", "));
+    }
+    let root = sh.current_dir();
+    let tree = root.join("target").join("mutants").join("tree");
+    copy_tree(sh, &root, &tree)?;
+    let _dir = sh.push_dir(&tree);
+    let _target =
+        sh.push_env("CARGO_TARGET_DIR", root.join("target").join("mutants").join("build"));
+    let _quiet = sh.push_env("RUST_BACKTRACE", "0");
+    let mut missed = Vec::new();
+    for each in &chosen {
+        let noticed = try_break(sh, each)?;
+        let text = match &noticed {
+            Noticed::By(tests) => tests.iter().cloned().collect::<Vec<_>>().join(", "),
+            Noticed::ByHanging => "the tests did not end".to_owned(),
+            Noticed::NotBuilt => "NOT BUILT".to_owned(),
+            Noticed::No => "NOBODY".to_owned(),
+        };
+        println!("{:<34} {text}", each.name);
+        if matches!(noticed, Noticed::NotBuilt | Noticed::No) {
+            missed.push(each.name);
+        }
+    }
+    println!("\n{} breaks, {} noticed", chosen.len(), chosen.len() - missed.len());
+    if missed.is_empty() {
+        return Ok(());
+    }
+    bail!("not noticed: {}", missed.join(", "))
+}
+
+/// Copies what git knows and what is new, without what is built.
+fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
+    sh.remove_path(tree)?;
+    sh.create_dir(tree)?;
+    let list = cmd!(sh, "git ls-files --cached --others --exclude-standard").quiet().read()?;
+    for name in list.lines() {
+        let from = root.join(name);
+        // A file that was deleted is still in the index.
+        if from.is_file() {
+            let to = tree.join(name);
+            sh.create_dir(to.parent().unwrap_or(tree))?;
+            sh.copy_file(&from, &to).with_context(|| format!("a copy of {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes one break, runs its tests, and puts the text back.
+fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
+    let source = sh.read_file(each.file)?;
+    if source.matches(each.from).count() != 1 {
+        bail!("{}: its text does not stand once in {}", each.name, each.file);
+    }
+    sh.write_file(each.file, source.replacen(each.from, each.to, 1))?;
+    let result = run_tests(sh, each);
+    sh.write_file(each.file, source)?;
+    result
+}
+
+fn run_tests(sh: &Shell, each: &Break) -> Result<Noticed> {
+    let package = each.package;
+    let targets: Vec<&str> = each
+        .tests
+        .iter()
+        .flat_map(|test| if *test == "lib" { vec!["--lib"] } else { vec!["--test", test] })
+        .collect();
+    let targets = targets.as_slice();
+    let built = cmd!(sh, "cargo test --offline -q -p {package} {targets...} --no-run")
+        .quiet()
+        .ignore_status()
+        .ignore_stderr()
+        .output()?;
+    if !built.status.success() {
+        return Ok(Noticed::NotBuilt);
+    }
+    let output = cmd!(
+        sh,
+        "timeout -k 5 {MOST_SECONDS} cargo test --offline -p {package} {targets...} --no-fail-fast"
+    )
+    .quiet()
+    .ignore_status()
+    .ignore_stderr()
+    .output()?;
+    if output.status.success() {
+        return Ok(Noticed::No);
+    }
+    let tests = failed(&String::from_utf8_lossy(&output.stdout));
+    Ok(if tests.is_empty() { Noticed::ByHanging } else { Noticed::By(tests) })
+}
+
+/// The tests that the harness reports as failed.
+fn failed(output: &str) -> BTreeSet<String> {
+    output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_break_fits_the_source_once() {
+        let sh = crate::shell_at_root().unwrap();
+        for each in BREAKS {
+            let source = sh.read_file(each.file).unwrap();
+            assert_eq!(source.matches(each.from).count(), 1, "{} in {}", each.name, each.file);
+            assert_ne!(each.from, each.to, "{}", each.name);
+        }
+    }
+
+    #[test]
+    fn there_are_thirty_breaks_with_names_of_their_own() {
+        let names: BTreeSet<&str> = BREAKS.iter().map(|each| each.name).collect();
+        assert_eq!(names.len(), BREAKS.len());
+        assert!(names.len() >= 30, "{}", names.len());
+    }
+
+    #[test]
+    fn failed_tests_are_found_in_the_harness_output() {
+        let output = "test a::b ... ok\ntest c ... FAILED\ntest c - should panic ... FAILED\n";
+        assert_eq!(failed(output).into_iter().collect::<Vec<_>>(), ["c", "c - should panic"]);
+    }
+}
