@@ -1,7 +1,8 @@
 //! The task `asan`: the suite with AddressSanitizer, and LeakSanitizer with it, on nightly.
 //!
-//! The children that share memory run as they are: what they do lies within the sanitizer's rules.
-//! `--fork` sends every spawn that does not force another path through the one that copies memory.
+//! A child that shares our memory leaves marks of its stack frames in the sanitizer's shadow when it
+//! executes its program, for the next child on that stack to stumble over. So AddressSanitizer sees
+//! the path that copies memory alone; LeakSanitizer, which keeps no shadow, sees all of them.
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
@@ -30,14 +31,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 /// The words of the command line choose packages.
 pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let mut arguments = Arguments::given();
-    let mut packages = Vec::new();
-    let mut fork = false;
-    while let Some(word) = arguments.word() {
-        match word.as_str() {
-            "--fork" => fork = true,
-            _ => packages.push(word),
-        }
-    }
+    let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
     if packages.is_empty() {
         packages = PACKAGES.map(str::to_owned).to_vec();
     }
@@ -48,7 +42,7 @@ pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
     // Where the sanitizer reports, the process ends, and the test with it.
     let _leaks = sh.push_env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=0");
-    let path = if fork { Some(sh.push_env("PROCESSION_TEST_SPAWN_PATH", "fork")) } else { None };
+    let path = (sanitizer == "address").then(|| sh.push_env("PROCESSION_TEST_SPAWN_PATH", "fork"));
     let chosen = packages.iter().flat_map(|package| ["--package", package]);
     let result = cmd!(
         sh,

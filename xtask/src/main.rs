@@ -118,12 +118,12 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "asan",
-        about: "[--fork] [PACKAGE..]: the suite with AddressSanitizer (nightly)",
+        about: "[PACKAGE..]: the suite with AddressSanitizer (nightly)",
         run: step!(asan::run),
     },
     Task {
         name: "leaks",
-        about: "[--fork] [PACKAGE..]: the suite with LeakSanitizer (nightly)",
+        about: "[PACKAGE..]: the suite with LeakSanitizer (nightly)",
         run: step!(leaks::run),
     },
     Task {

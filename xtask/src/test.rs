@@ -16,6 +16,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let log = sh.current_dir().join("target").join("skipped-tests.txt");
     sh.write_file(&log, "").context("the list of skipped tests cannot be started")?;
     let _log = sh.push_env("PROCESSION_SKIP_LOG", &log);
+    // The tests of the examples start them.
+    cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
     let outcome =
         cmd!(sh, "cargo test --workspace --locked --no-fail-fast --lib --bins --tests --examples")
             .run();

@@ -173,6 +173,38 @@
 //! # }
 //! ```
 //!
+//! # Many at once
+//!
+//! ```
+//! use procession::prelude::*;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let greetings = (1..=5).map(|n| Run::new("echo").arg(format!("hello {n}")).check());
+//! let outcomes = reactor.block_on(run_all(greetings, 2).all_or_first_error())?;   // two at a time
+//! assert_eq!(outcomes[4].stdout, "hello 5\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A pipeline
+//!
+//! The pipes between the stages are theirs alone; the bytes do not pass through the program:
+//!
+//! ```
+//! use procession::prelude::*;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let pipeline = Pipeline::new()
+//!     .stage(Command::new("printf").arg("b\\na\\n"))
+//!     .stage(Command::new("sort").child_fd(1, Fd::inherit(io::stdout())));
+//! let ends = reactor.block_on(reactor.spawn_pipeline(pipeline)?.ended())?;
+//! assert!(ends.iter().all(Result::is_ok));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # As async code
 //!
 //! ```
@@ -268,6 +300,13 @@
 //!
 //! The group is reached where the child leads one of its own: `Command::owned(true)`, which the
 //! helpers set.
+//!
+//! # In another loop
+//!
+//! A reactor is a descriptor and a deadline: the loop that hosts it calls
+//! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
+//! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. The examples `in_tokio` and
+//! `in_calloop` do so.
 //!
 //! # Only the reactor
 //!

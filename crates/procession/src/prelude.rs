@@ -4,7 +4,7 @@ pub use bytes::{Bytes, BytesMut};
 pub use procession_core::{Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather};
 pub use procession_net_transport::{ConnectError, Listener, NetTransports};
 pub use procession_process_transport::{
-    Child, ChildError, Command, Fd, FileMode, Pty, SpawnError, SpawnProcess, Step,
+    Child, ChildError, Command, Fd, FileMode, Pipeline, Pty, SpawnError, SpawnProcess, Step,
 };
 pub use procession_protocol::{
     ChildFd, ExitReason, Factory, FakeProcess, LineEvent, LineReceiver, Process, ProcessDone,
@@ -13,7 +13,7 @@ pub use procession_protocol::{
 pub use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped};
 pub use procession_utils::{
     Outcome, OutputError, Run, get_process_output, get_process_output_and_value,
-    get_process_output_merged, get_process_value,
+    get_process_output_merged, get_process_value, run_all,
 };
 pub use std::error::Error;
 pub use std::io;

@@ -1,13 +1,21 @@
 //! Runs an example as a user would: as a program of its own, until it ends or a deadline passes.
-#![allow(dead_code, reason = "every test has all of this file and uses its own part")]
+#![allow(dead_code, unused_imports, reason = "every test has all of this and uses its own part")]
+
+mod server;
+mod skip;
+
+pub(crate) use self::server::{Server, client, runs, script, until};
+pub(crate) use self::skip::skip;
 
 use procession::prelude::*;
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Once;
 
 /// How long an example may take before the test fails, rather than hang.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 const SAMPLES_APART: Duration = Duration::from_millis(5);
 
@@ -24,32 +32,75 @@ pub(crate) struct Ended {
     pub(crate) peak_rss_bytes: u64,
 }
 
-/// A command for an example, whose binary lies beside the test's.
+/// The binary of an example, which lies beside the test's.
 ///
-/// `cargo test` builds both, but with a filter it builds the tests alone.
-pub(crate) fn example(name: &str) -> Command {
+/// Plain `cargo test` builds both; with a filter, `--examples` included, it builds the tests alone,
+/// and the examples are built here.
+pub(crate) fn program(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
     let test = std::env::current_exe().expect("a test has an executable");
-    let target: PathBuf = test.ancestors().nth(2).expect("it is target/PROFILE/deps/TEST").into();
-    let program = target.join("examples").join(name);
+    let profile = test.ancestors().nth(2).expect("it is target/PROFILE/deps/TEST");
+    let program = profile.join("examples").join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).with_extension("rs");
     let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let is_fresh = changed(&program) >= changed(&source);
-    assert!(is_fresh, "{} is missing or old: run cargo build --examples", program.display());
-    // In a UTF-8 locale `wc` decodes what it counts, at a fifth of the speed.
-    Command::new(program).env("LC_ALL", "C").kill_on_drop(true)
+    let is_fresh = || changed(&program) >= changed(&source);
+    BUILT.call_once(|| {
+        if !is_fresh() {
+            build(profile);
+        }
+    });
+    assert!(is_fresh(), "{} is missing or old: run cargo build --examples", program.display());
+    program
 }
 
-/// Runs it to its end.
+/// Builds all examples of this package in the folder of a profile.
+fn build(profile: &Path) {
+    let name = match profile.file_name().and_then(OsStr::to_str).expect("a profile has a name") {
+        "debug" => "dev",
+        other => other,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = std::process::Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--examples", "--profile", name])
+        .arg("--manifest-path")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", profile.parent().expect("a profile has a target directory"))
+        .status();
+    assert!(built.expect("cargo can be started").success(), "the examples can be built");
+}
+
+/// A command for an example.
+pub(crate) fn example(name: &str) -> Command {
+    // In a UTF-8 locale `wc` decodes what it counts, at a fifth of the speed.
+    Command::new(program(name)).env("LC_ALL", "C").kill_on_drop(true)
+}
+
+/// Runs it to its end, without input.
 pub(crate) fn run(command: Command) -> Ended {
+    capture(command.child_fd(0, Fd::null()), None)
+}
+
+/// Runs it to its end with this input.
+pub(crate) fn feed(command: Command, input: impl Into<Bytes>) -> Ended {
+    capture(command, Some(input.into()))
+}
+
+/// Runs it on a terminal, types, and gives what the terminal shows at the end.
+pub(crate) fn on_terminal(command: Command, typed: impl Into<Bytes>) -> Ended {
+    capture(command.pty(Pty::new().size(24, 80)), Some(typed.into()))
+}
+
+fn capture(command: Command, input: Option<Bytes>) -> Ended {
     let mut reactor = Reactor::new().expect("the thread has no other reactor");
     let (ended, result) = Deferred::new();
     let capture = Capture {
         stdout: BytesMut::new(),
         stderr: BytesMut::new(),
         peak_rss_bytes: Rc::default(),
+        input,
         ended,
     };
-    reactor.spawn_process(capture, command.child_fd(0, Fd::null())).expect("it can be started");
+    reactor.spawn_process(capture, command).expect("it can be started");
     reactor.block_on(result.timeout(DEADLINE)).expect("it ends before the deadline, by itself")
 }
 
@@ -57,6 +108,7 @@ struct Capture {
     stdout: BytesMut,
     stderr: BytesMut,
     peak_rss_bytes: Rc<Cell<u64>>,
+    input: Option<Bytes>,
     ended: Promise<Ended, ProcessTerminated>,
 }
 
@@ -78,6 +130,10 @@ impl Capture {
 impl ProcessProtocol for Capture {
     fn connection_made(&mut self, process: &Process) {
         watch_memory(process.clone(), Rc::clone(&self.peak_rss_bytes));
+        if let Some(input) = self.input.take() {
+            process.write(input);
+            process.close_stdin();
+        }
     }
 
     fn out_received(&mut self, _: &Process, data: Bytes) {
@@ -104,7 +160,8 @@ fn watch_memory(process: Process, peak: Rc<Cell<u64>>) {
     Handle::current().call_later(SAMPLES_APART, move |_| watch_memory(process, peak));
 }
 
-fn high_water_bytes(pid: u32) -> Option<u64> {
+/// The most memory that a process has held so far.
+pub(crate) fn high_water_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;

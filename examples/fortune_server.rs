@@ -1,0 +1,85 @@
+//! Answers each TCP connection with the output of `fortune`: `fortune_server [--try] [PORT
+//! [PROGRAM]]`.
+//!
+//! PORT is 10999 unless given; 0 is any that is free, and the one in use is printed. PROGRAM is
+//! `/usr/games/fortune` unless given. A client gets an answer or a close: also when the program is
+//! missing, prints to its standard error or takes too long. `nc localhost 10999` is a client; with
+//! `--try` the server asks itself once, prints the answer and stops. SIGINT and SIGTERM stop it.
+
+use anyhow::{Context, Result};
+use procession::prelude::*;
+use std::process::ExitCode;
+
+const PORT: u16 = 10999;
+const FORTUNE: &str = "/usr/games/fortune";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct FortuneQuoter {
+    program: String,
+}
+
+impl Protocol for FortuneQuoter {
+    fn connection_made(&mut self, transport: &Transport) {
+        let transport = transport.clone();
+        get_process_output(self.program.as_str()).timeout(PATIENCE).done(move |output| {
+            match output {
+                Ok(quote) => transport.write(quote),
+                Err(error) => eprintln!("fortune_server: no answer: {error}"),
+            }
+            transport.lose_connection();
+        });
+    }
+}
+
+/// A client: collects until the server closes the connection.
+struct Ask {
+    answer: BytesMut,
+    answered: Promise<Bytes, io::Error>,
+}
+
+impl Protocol for Ask {
+    fn data_received(&mut self, _: &Transport, data: Bytes) {
+        self.answer.extend_from_slice(&data);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: io::Result<()>) {
+        self.answered.complete(reason.map(|()| self.answer.split().freeze()));
+    }
+}
+
+fn ask(reactor: &mut Reactor, port: u16) -> Result<()> {
+    let (answered, answer) = Deferred::new();
+    let client = Ask { answer: BytesMut::new(), answered };
+    reactor.connect_tcp(("127.0.0.1", port), client).detach();
+    print!("{}", String::from_utf8_lossy(&reactor.block_on(answer)?));
+    Ok(())
+}
+
+fn run() -> Result<()> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let is_try = args.first().is_some_and(|arg| arg == "--try");
+    let mut args = args.drain(usize::from(is_try)..);
+    let port = match args.next() {
+        Some(port) => port.parse().with_context(|| format!("{port:?} is no port"))?,
+        None => PORT,
+    };
+    let program = args.next().unwrap_or_else(|| FORTUNE.to_owned());
+
+    let mut reactor = Reactor::new()?;
+    let quoter = move || FortuneQuoter { program: program.clone() };
+    let listener = reactor
+        .listen_tcp(("127.0.0.1", port), quoter)
+        .with_context(|| format!("cannot listen on port {port}"))?;
+    let port = listener.port().context("TCP has ports")?;
+    if is_try {
+        return ask(&mut reactor, port);
+    }
+    // Once it runs signals stop it.
+    reactor.call_when_running(move |_| println!("listening on port {port}"));
+    reactor.run()?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("fortune_server", run())
+}

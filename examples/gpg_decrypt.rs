@@ -1,0 +1,124 @@
+//! Decrypts a file with GnuPG over five descriptors: `gpg_decrypt FILE`, the passphrase on the
+//! standard input.
+//!
+//! The child's 0 takes the ciphertext and its 1 gives the plaintext, 2 is this program's own, so
+//! that gpg's messages are seen; the passphrase goes to 3, and 4 says, line by line, what gpg is
+//! doing. Each status is printed on the standard error as it comes; the plaintext is printed at the
+//! end, if gpg says that it is right.
+
+use anyhow::{Context, Result};
+use procession::prelude::*;
+use std::io::Write;
+use std::process::ExitCode;
+
+const PASSPHRASE: i32 = 3;
+const STATUS: i32 = 4;
+/// What each status line begins with.
+const MARK: &str = "[GNUPG:] ";
+/// How status lines begin that say what went wrong.
+const COMPLAINTS: [&str; 4] = ["ERROR", "NODATA", "DECRYPTION_FAILED", "FAILURE"];
+
+#[derive(Debug, thiserror::Error)]
+enum DecryptError {
+    #[error("cannot start gpg")]
+    Spawn(#[from] SpawnError),
+    #[error("gpg {terminated}: {complaint}")]
+    Failed { terminated: ProcessTerminated, complaint: String },
+}
+
+struct Decrypt {
+    passphrase: Bytes,
+    ciphertext: Bytes,
+    plaintext: BytesMut,
+    status: LineReceiver,
+    /// What gpg complained of first.
+    complaint: Option<String>,
+    decrypted: Promise<Bytes, DecryptError>,
+}
+
+impl Decrypt {
+    /// Looks at the status lines that are whole.
+    fn read_status(&mut self) {
+        while let Some(LineEvent::Line(line)) = self.status.poll() {
+            let line = String::from_utf8_lossy(&line);
+            let status = line.strip_prefix(MARK).unwrap_or(&line);
+            eprintln!("status: {status}");
+            if COMPLAINTS.iter().any(|begin| status.starts_with(begin)) {
+                self.complaint.get_or_insert_with(|| status.to_owned());
+            }
+        }
+    }
+}
+
+impl ProcessProtocol for Decrypt {
+    fn connection_made(&mut self, process: &Process) {
+        // gpg may be gone already: its end tells why.
+        process.write_to_child(PASSPHRASE, self.passphrase.clone()).ok();
+        process.close_child_fd(PASSPHRASE);
+        process.write(self.ciphertext.clone());
+        process.close_stdin();
+    }
+
+    fn child_data_received(&mut self, _: &Process, fd: ChildFd, data: Bytes) {
+        if fd == STATUS {
+            self.status.on_data(data);
+            self.read_status();
+        } else {
+            self.plaintext.extend_from_slice(&data);
+        }
+    }
+
+    fn child_connection_lost(&mut self, _: &Process, fd: ChildFd) {
+        if fd == STATUS {
+            self.status.on_end();
+            self.read_status();
+        }
+    }
+
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        let complaint = self.complaint.take().unwrap_or_else(|| "no reason given".to_owned());
+        let plaintext = self.plaintext.split().freeze();
+        let failed = |terminated| DecryptError::Failed { terminated, complaint };
+        self.decrypted.complete(reason.map(|_| plaintext).map_err(failed));
+    }
+}
+
+fn decrypt(ciphertext: Bytes, passphrase: Bytes) -> Deferred<Bytes, DecryptError> {
+    let gpg = Command::new("gpg")
+        .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
+        .args(["--passphrase-fd", "3", "--status-fd", "4"])
+        .child_fd(2, Fd::inherit(io::stderr()))
+        .child_fd(PASSPHRASE, Fd::to_child())
+        .child_fd(STATUS, Fd::from_child());
+    let (decrypted, plaintext) = Deferred::new();
+    let protocol = Decrypt {
+        passphrase,
+        ciphertext,
+        plaintext: BytesMut::new(),
+        status: LineReceiver::new(),
+        complaint: None,
+        decrypted,
+    };
+    match Handle::current().spawn_process(protocol, gpg) {
+        Ok(_) => plaintext,
+        Err(error) => Deferred::ready(Err(error.into())),
+    }
+}
+
+fn run() -> Result<()> {
+    let path = std::env::args_os().nth(1).context("usage: gpg_decrypt FILE")?;
+    let ciphertext =
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut passphrase = String::new();
+    io::stdin().read_line(&mut passphrase).context("cannot read the passphrase")?;
+    let passphrase = passphrase.trim_end_matches('\n').to_owned();
+
+    let mut reactor = Reactor::new()?;
+    let plaintext = decrypt(ciphertext.into(), passphrase.into());
+    let plaintext = reactor.block_on(plaintext)?;
+    io::stdout().write_all(&plaintext).context("cannot print the plaintext")
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("gpg_decrypt", run())
+}

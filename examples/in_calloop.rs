@@ -1,0 +1,169 @@
+//! Runs the reactor inside calloop: children and their protocols beside calloop's sources.
+//!
+//! The reactor is a descriptor and a deadline. [`Guest`] makes a source of calloop of the two, and
+//! has the reactor turn, without waiting, when either calls. The rest of the file is a program: it
+//! runs a child, counts how often an idle reactor wakes the host, and measures how long a byte
+//! takes from a timer of calloop to a callback of the reactor.
+
+use anyhow::{Context, Result};
+use calloop::generic::Generic;
+use calloop::timer::{TimeoutAction, Timer};
+use calloop::{EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
+use procession::prelude::*;
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// The reactor as a source of calloop; its event is a turn that was made.
+struct Guest {
+    reactor: Reactor,
+    /// Another number for the reactor's descriptor.
+    readable: Generic<OwnedFd>,
+    deadline: Timer,
+}
+
+impl Guest {
+    fn new(reactor: Reactor) -> io::Result<Self> {
+        let fd = reactor.as_fd().try_clone_to_owned()?;
+        let readable = Generic::new(fd, calloop::Interest::READ, Mode::Level);
+        let deadline = deadline(&reactor);
+        Ok(Self { reactor, readable, deadline })
+    }
+}
+
+/// A timer for what the reactor has to do without its descriptor being readable.
+fn deadline(reactor: &Reactor) -> Timer {
+    // `Duration::MAX` is never.
+    let never = || Timer::from_duration(Duration::MAX);
+    reactor.next_deadline().map_or_else(never, Timer::from_deadline)
+}
+
+impl EventSource for Guest {
+    type Event = ();
+    type Metadata = ();
+    type Ret = ();
+    type Error = io::Error;
+
+    fn process_events<F>(
+        &mut self,
+        _: calloop::Readiness,
+        _: Token,
+        mut callback: F,
+    ) -> io::Result<PostAction>
+    where
+        F: FnMut((), &mut ()),
+    {
+        self.reactor.turn(Some(Duration::ZERO))?;
+        callback((), &mut ());
+        // The deadline is another after each turn.
+        Ok(PostAction::Reregister)
+    }
+
+    fn register(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.readable.register(poll, tokens)?;
+        self.deadline.register(poll, tokens)
+    }
+
+    fn reregister(&mut self, poll: &mut Poll, tokens: &mut TokenFactory) -> calloop::Result<()> {
+        self.readable.reregister(poll, tokens)?;
+        self.deadline.unregister(poll)?;
+        self.deadline = deadline(&self.reactor);
+        self.deadline.register(poll, tokens)
+    }
+
+    fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
+        self.readable.unregister(poll)?;
+        self.deadline.unregister(poll)
+    }
+}
+
+const BYTES: usize = 10;
+const APART: Duration = Duration::from_millis(20);
+
+/// The data of the event loop.
+#[derive(Default)]
+struct Program {
+    turns: u32,
+    departures: Vec<Duration>,
+}
+
+/// Has calloop run for this time.
+fn run_for(host: &mut EventLoop<'_, Program>, program: &mut Program, time: Duration) -> Result<()> {
+    let signal = host.get_signal();
+    let stop = move |_, (): &mut (), _: &mut Program| {
+        signal.stop();
+        TimeoutAction::Drop
+    };
+    host.handle().insert_source(Timer::from_duration(time), stop).map_err(|error| error.error)?;
+    Ok(host.run(None, program, |_| ())?)
+}
+
+fn run() -> Result<()> {
+    let reactor = Reactor::new()?;
+    let handle = reactor.handle();
+    let mut host = EventLoop::<Program>::try_new()?;
+    let mut program = Program::default();
+    host.handle()
+        .insert_source(Guest::new(reactor)?, |(), (), program| program.turns += 1)
+        .map_err(|error| error.error)?;
+
+    let signal = host.get_signal();
+    let said = Rc::new(RefCell::new(None));
+    let output = Rc::clone(&said);
+    get_process_output(Command::new("echo").arg("hello")).done(move |hello| {
+        *output.borrow_mut() = Some(hello);
+        signal.stop();
+    });
+    host.run(None, &mut program, |_| ())?;
+    let hello = said.take().context("calloop stopped too early")??;
+    print!("echo said {}", String::from_utf8_lossy(&hello));
+
+    // A child that is silent, a socket and a timer: the reactor is idle, not empty.
+    struct Silent;
+    impl ProcessProtocol for Silent {}
+    let cat = handle.spawn_process(Silent, "cat")?;
+    let timer = handle.call_later(Duration::from_secs(3600), |_| ());
+    let (socket, mut outside) = UnixStream::pair()?;
+    socket.set_nonblocking(true)?;
+    let arrivals = Rc::new(RefCell::new(Vec::new()));
+    let arrived = Rc::clone(&arrivals);
+    let socket = handle.register(socket, Interest::READABLE, move |socket, _| {
+        if matches!(socket.read(&mut [0; 16]), Ok(1..)) {
+            arrived.borrow_mut().push(socket.reactor().now());
+        } else {
+            socket.close();
+        }
+    })?;
+
+    run_for(&mut host, &mut program, APART)?;
+    program.turns = 0;
+    run_for(&mut host, &mut program, Duration::from_secs(1))?;
+    println!("woke the host {} times in an idle second", program.turns);
+
+    let clock = handle.clone();
+    let write = move |_, (): &mut (), program: &mut Program| {
+        program.departures.push(clock.now());
+        let is_last = outside.write_all(b"x").is_err() || program.departures.len() == BYTES;
+        if is_last { TimeoutAction::Drop } else { TimeoutAction::ToDuration(APART) }
+    };
+    host.handle().insert_source(Timer::immediate(), write).map_err(|error| error.error)?;
+    run_for(&mut host, &mut program, APART * 12)?;
+    let arrivals = arrivals.borrow();
+    let pairs = arrivals.iter().zip(&program.departures);
+    let mut times: Vec<_> = pairs.map(|(to, from)| *to - *from).collect();
+    times.sort();
+    let median = times.get(times.len() / 2).map_or(0, Duration::as_micros);
+    println!("{} bytes arrived, in {median} us each", arrivals.len());
+
+    socket.close();
+    timer.cancel();
+    cat.close_stdin();
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("in_calloop", run())
+}

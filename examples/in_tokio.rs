@@ -1,0 +1,117 @@
+//! Runs the reactor inside tokio: children and their protocols in a program that is tokio's.
+//!
+//! The reactor is a descriptor and a deadline. [`host`] waits for either with tokio's means and has
+//! the reactor turn, without waiting. The rest of the file is a program: it awaits a child from a
+//! task of tokio, counts how often an idle reactor wakes the host, and measures how long a byte
+//! takes from a task of tokio to a callback of the reactor.
+
+use anyhow::Result;
+use procession::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::rc::Rc;
+use tokio::io::unix::AsyncFd;
+use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::time::{sleep, timeout_at};
+
+/// Turns the reactor whenever it has something to do; counts the turns.
+async fn host(reactor: Reactor, turns: Rc<Cell<u32>>) -> io::Result<()> {
+    #[expect(deprecated, reason = "its successor is unsafe; a Reactor keeps its one descriptor")]
+    let mut guest = AsyncFd::with_interest(reactor, tokio::io::Interest::READABLE)?;
+    loop {
+        guest.get_mut().turn(Some(Duration::ZERO))?;
+        turns.set(turns.get() + 1);
+        if is_readable(guest.get_ref())? {
+            // tokio hears of changes only, and this is none.
+            yield_now().await;
+        } else {
+            wait(&guest).await?;
+        }
+    }
+}
+
+/// Until the reactor's descriptor has become readable, or its deadline has come.
+async fn wait(guest: &AsyncFd<Reactor>) -> io::Result<()> {
+    let readable = guest.readable();
+    let ready = match guest.get_ref().next_deadline() {
+        Some(deadline) => timeout_at(deadline.into(), readable).await.ok().transpose()?,
+        None => Some(readable.await?),
+    };
+    if let Some(mut ready) = ready {
+        ready.clear_ready();
+    }
+    Ok(())
+}
+
+fn is_readable(reactor: &Reactor) -> io::Result<bool> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    Ok(poll(&mut [PollFd::new(reactor, PollFlags::IN)], Some(&now))? > 0)
+}
+
+const BYTES: usize = 10;
+const APART: Duration = Duration::from_millis(20);
+
+/// Tasks of tokio and callbacks of the reactor share a thread, and so each other's values.
+async fn program(handle: Handle, turns: Rc<Cell<u32>>) -> Result<()> {
+    let hello = get_process_output(Command::new("echo").arg("hello")).await?;
+    print!("echo said {}", String::from_utf8_lossy(&hello));
+
+    // A child that is silent, a socket and a timer: the reactor is idle, not empty.
+    struct Silent;
+    impl ProcessProtocol for Silent {}
+    let cat = handle.spawn_process(Silent, "cat")?;
+    let timer = handle.call_later(Duration::from_secs(3600), |_| ());
+    let (socket, mut outside) = UnixStream::pair()?;
+    socket.set_nonblocking(true)?;
+    let arrivals = Rc::new(RefCell::new(Vec::new()));
+    let arrived = Rc::clone(&arrivals);
+    let socket = handle.register(socket, Interest::READABLE, move |socket, _| {
+        if matches!(socket.read(&mut [0; 16]), Ok(1..)) {
+            arrived.borrow_mut().push(socket.reactor().now());
+        } else {
+            socket.close();
+        }
+    })?;
+
+    sleep(APART).await;
+    turns.set(0);
+    sleep(Duration::from_secs(1)).await;
+    println!("woke the host {} times in an idle second", turns.get());
+
+    let mut departures = Vec::new();
+    for _ in 0..BYTES {
+        departures.push(handle.now());
+        outside.write_all(b"x")?;
+        sleep(APART).await;
+    }
+    let arrivals = arrivals.borrow();
+    let mut times: Vec<_> =
+        arrivals.iter().zip(&departures).map(|(to, from)| *to - *from).collect();
+    times.sort();
+    let median = times.get(BYTES / 2).map_or(0, Duration::as_micros);
+    println!("{} bytes arrived, in {median} us each", arrivals.len());
+
+    socket.close();
+    timer.cancel();
+    cat.close_stdin();
+    Ok(())
+}
+
+fn run() -> Result<()> {
+    let reactor = Reactor::new()?;
+    let (handle, turns) = (reactor.handle(), Rc::default());
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&tokio, async {
+        let host = spawn_local(host(reactor, Rc::clone(&turns)));
+        let outcome = program(handle, turns).await;
+        host.abort();
+        outcome
+    })
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("in_tokio", run())
+}

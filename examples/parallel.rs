@@ -1,0 +1,122 @@
+//! Runs each line of the standard input as a command, so many at a time: `parallel [-P N]`.
+//!
+//! Like `xargs -P`, but a line is a whole command, for `sh`. N is 4 unless given. What a command
+//! wrote is printed when it has ended, so that outputs do not mix. On a terminal a bar shows how
+//! far it is; elsewhere there is a line for each command on the standard error. The exit status is
+//! 1 if one of them failed. SIGINT and SIGTERM end those that run.
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use procession::prelude::*;
+use procession::utils::{Progress, RunResult, run_all};
+use std::cell::Cell;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+const PARALLELISM: usize = 4;
+
+/// How far it is, for a person or for a log.
+enum Display {
+    Bar(ProgressBar),
+    Lines,
+}
+
+impl Display {
+    fn new(total: usize) -> Result<Self> {
+        if !io::stderr().is_terminal() {
+            return Ok(Self::Lines);
+        }
+        let bar = ProgressBar::new(u64::try_from(total)?);
+        bar.set_style(ProgressStyle::with_template("[{bar:40}] {pos}/{len} {msg}")?);
+        bar.tick();
+        Ok(Self::Bar(bar))
+    }
+
+    fn progress(&self, now: Progress) {
+        if let Self::Bar(bar) = self {
+            bar.set_message(format!("{} running, {} failed", now.running, now.failed));
+            bar.set_position(u64::try_from(now.done + now.failed).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn result(&self, command: &str, result: &RunResult) {
+        match self {
+            Self::Bar(bar) => bar.suspend(|| {
+                print_output(result);
+                if let Err(error) = result {
+                    eprintln!("{error}");
+                }
+            }),
+            Self::Lines => {
+                print_output(result);
+                match result {
+                    Ok(outcome) => eprintln!("{command}: {:.2} s", outcome.after.as_secs_f64()),
+                    Err(error) => eprintln!("{error}"),
+                }
+            }
+        }
+    }
+}
+
+/// What it wrote; of the standard error of one that failed the message has the end.
+fn print_output(result: &RunResult) {
+    let (stdout, stderr) = match result {
+        Ok(outcome) => (Some(&outcome.stdout), Some(&outcome.stderr)),
+        Err(Failed::Error(error)) => (error.stdout(), None),
+        Err(_) => (None, None),
+    };
+    // If nobody reads it, nobody is told.
+    io::stdout().write_all(stdout.map_or(&[], |bytes| bytes)).ok();
+    io::stderr().write_all(stderr.map_or(&[], |bytes| bytes)).ok();
+}
+
+fn parallelism() -> Result<usize> {
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        None => Ok(PARALLELISM),
+        Some("-P") => args.next().and_then(|text| text.parse().ok()).context("-P wants a number"),
+        Some(_) => bail!("usage: parallel [-P N]"),
+    }
+}
+
+fn run() -> Result<()> {
+    let parallelism = parallelism()?;
+    let commands = io::stdin().lines().collect::<io::Result<Vec<_>>>();
+    let mut commands = commands.context("cannot read the commands")?;
+    commands.retain(|command| !command.trim().is_empty());
+    let total = commands.len();
+    let runs: Vec<_> =
+        commands.iter().map(|command| Run::new("sh").args(["-c", command]).check()).collect();
+
+    let display = Rc::new(Display::new(total)?);
+    let (on_progress, on_result) = (Rc::clone(&display), Rc::clone(&display));
+    let failed = Rc::new(Cell::new(0));
+    let count = Rc::clone(&failed);
+    let all = run_all(runs, parallelism)
+        .on_progress(move |now| on_progress.progress(now))
+        .on_result(move |index, result| {
+            count.set(count.get() + usize::from(result.is_err()));
+            on_result.result(&commands[index], result);
+        });
+
+    let mut reactor = Reactor::new()?;
+    reactor.call_when_running(move |reactor| {
+        let reactor = reactor.clone();
+        all.all().done(move |_| reactor.stop());
+    });
+    let stopped = reactor.run()?;
+    if let Display::Bar(bar) = &*display {
+        bar.finish_and_clear();
+    }
+    match (stopped, failed.get()) {
+        // Dropping the reactor kills those that run.
+        (Stopped::Signal(signal), _) => bail!("stopped by {signal}"),
+        (_, 0) => Ok(()),
+        (_, failed) => bail!("{failed} of {total} failed"),
+    }
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("parallel", run())
+}

@@ -1,0 +1,63 @@
+//! Runs programs in a pipeline: `pipeline COMMAND [ARG..] '|' COMMAND [ARG..] ..`.
+//!
+//! What one writes, the next one reads, and it does not pass through this program. The first one
+//! reads this program's input, and what the last one writes is printed. Without arguments the words
+//! of the howto's sentence are sorted. The exit status is 1 if a program failed, and the first of
+//! those is named; one that a later program did not hear out has not failed.
+
+use anyhow::{Context, Result, bail};
+use procession::prelude::*;
+use std::process::ExitCode;
+
+/// Has the words of a sentence sorted, one in a line.
+const SENTENCE: [&str; 9] = [
+    "echo",
+    "accessing protocols through Twisted is fun!",
+    "|",
+    "tr",
+    " ",
+    "\\n",
+    "|",
+    "sort",
+    "-f",
+];
+
+/// The stages, joined to this program at both ends; all complaints go where its own go.
+fn pipeline(stages: &[&[String]]) -> Result<Pipeline> {
+    let mut pipeline = Pipeline::new();
+    for (stage, number) in stages.iter().zip(1..) {
+        let (program, args) = stage.split_first().context("there is no program beside a `|`")?;
+        let mut command = Command::new(program).args(args).child_fd(2, Fd::inherit(io::stderr()));
+        if number == 1 {
+            command = command.child_fd(0, Fd::inherit(io::stdin()));
+        }
+        if number == stages.len() {
+            command = command.child_fd(1, Fd::inherit(io::stdout()));
+        }
+        pipeline = pipeline.stage(command);
+    }
+    Ok(pipeline)
+}
+
+fn run() -> Result<()> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if args.is_empty() {
+        args = SENTENCE.map(str::to_owned).to_vec();
+    }
+    let stages: Vec<_> = args.split(|arg| arg == "|").collect();
+
+    let mut reactor = Reactor::new()?;
+    let running = reactor.spawn_pipeline(pipeline(&stages)?)?;
+    let ends = reactor.block_on(running.ended())?;
+    for (stage, end) in stages.iter().zip(ends) {
+        match end {
+            Err(reason) if reason.signal() != Some(Signal::PIPE) => bail!("{} {reason}", stage[0]),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("pipeline", run())
+}

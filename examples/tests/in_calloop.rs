@@ -1,0 +1,26 @@
+//! The example `in_calloop`: a hosted reactor wakes its host for what happens, and for nothing
+//! else.
+
+mod util;
+
+use util::{example, run};
+
+const MOST_WAKE_UPS: u64 = 5;
+const MOST_MICROSECONDS: u64 = 20_000;
+
+/// The number between these two parts of a line.
+fn number(output: &str, before: &str, after: &str) -> u64 {
+    let is_it = |line: &str| line.strip_prefix(before)?.strip_suffix(after)?.parse().ok();
+    output.lines().find_map(is_it).unwrap_or_else(|| panic!("no `{before}..{after}` in {output}"))
+}
+
+#[test]
+fn an_idle_reactor_wakes_its_host_five_times_a_second_at_most_and_hears_at_once() {
+    let ended = run(example("in_calloop"));
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    assert!(ended.stdout.starts_with("echo said hello\n"), "{}", ended.stdout);
+    let wake_ups = number(&ended.stdout, "woke the host ", " times in an idle second");
+    assert!(wake_ups <= MOST_WAKE_UPS, "{}", ended.stdout);
+    let median = number(&ended.stdout, "10 bytes arrived, in ", " us each");
+    assert!(median <= MOST_MICROSECONDS, "{}", ended.stdout);
+}

@@ -1,0 +1,113 @@
+//! The example `parallel`: every line is run, so many at a time, and outputs do not mix.
+
+mod util;
+
+use procession::prelude::*;
+use util::{example, feed, on_terminal};
+
+#[test]
+fn every_line_is_run_and_told_on_the_standard_error() {
+    let ended = feed(example("parallel"), "echo one\n\n  \necho two; echo aside >&2\n");
+    let mut lines: Vec<_> = ended.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((ended.status, lines), (0, vec!["one", "two"]));
+    let errors: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors.iter().any(|line| line.starts_with("echo one: 0.")), "{errors:?}");
+    assert!(errors.contains(&"aside"), "{errors:?}");
+}
+
+#[test]
+fn no_more_than_asked_for_run_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display();
+    // Each counts those that run with it.
+    let line = format!("touch {path}/$$; sleep 0.05; ls {path} | wc -l; rm {path}/$$\n");
+    for (parallelism, most) in [("1", 1), ("3", 3)] {
+        let command = example("parallel").args(["-P", parallelism]);
+        let ended = feed(command, line.repeat(9));
+        let counts: Vec<u32> =
+            ended.stdout.lines().map(|line| line.trim().parse().unwrap()).collect();
+        assert_eq!((ended.status, counts.len()), (0, 9), "{}", ended.stderr);
+        assert!(counts.iter().max() <= Some(&most), "{counts:?}");
+    }
+}
+
+#[test]
+fn with_one_at_a_time_the_order_is_that_of_the_lines() {
+    let lines: String = (0..20).map(|number| format!("echo {number}\n")).collect();
+    let wanted: String = (0..20).map(|number| format!("{number}\n")).collect();
+    assert_eq!(feed(example("parallel").args(["-P", "1"]), lines).stdout, wanted);
+}
+
+#[test]
+fn outputs_do_not_mix() {
+    let line = "for n in 1 2 3 4 5; do echo $$; sleep 0.01; done\n";
+    let ended = feed(example("parallel").args(["-P", "4"]), line.repeat(8));
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 40);
+    assert!(
+        lines.chunks(5).all(|of_one| of_one.iter().all(|line| line == &of_one[0])),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn those_that_fail_are_told_and_counted_and_the_others_run() {
+    let ended = feed(example("parallel"), "echo fine\necho why >&2; exit 3\nkill -9 $$\n");
+    assert_eq!((ended.status, ended.stdout.as_str()), (1, "fine\n"));
+    for part in ["exited with status 3 after", ": why\n", "ended by signal 9 after"] {
+        assert!(ended.stderr.contains(part), "{part} in {}", ended.stderr);
+    }
+    assert!(ended.stderr.ends_with("parallel: 2 of 3 failed\n"), "{}", ended.stderr);
+}
+
+#[test]
+fn without_lines_there_is_nothing_to_do() {
+    let ended = feed(example("parallel"), "");
+    assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn on_a_terminal_a_bar_shows_how_far_it_is() {
+    // The end of the input, typed.
+    let typed = "echo ou''tput\nsleep 0.3\nexit 1\n\x04";
+    let ended = on_terminal(example("parallel").args(["-P", "2"]).env("TERM", "xterm"), typed);
+    assert_eq!(ended.status, 1, "{}", ended.stdout);
+    for part in ["Koutput\r\n", "1/3", "3/3", "0 running, 1 failed", "exited with status 1 after"] {
+        assert!(ended.stdout.contains(part), "{part:?} in {:?}", ended.stdout);
+    }
+    assert!(ended.stdout.ends_with("parallel: 1 of 3 failed\r\n"), "{:?}", ended.stdout);
+}
+
+#[test]
+fn sigterm_ends_those_that_run() {
+    let mut reactor = Reactor::new().unwrap();
+    let command = example("parallel").child_fd(2, Fd::same_as(1));
+    let output = reactor
+        .block_on(async {
+            let mut parallel = Handle::current().spawn_child(command)?;
+            parallel.write("echo; echo; exec sleep 1000\n").await?;
+            parallel.write("echo started\n").await?;
+            parallel.close_stdin();
+            let mut output = parallel.stdout().next().await.unwrap_or_default().to_vec();
+            parallel.process().signal(Signal::TERM).expect("it runs");
+            while let Some(chunk) = parallel.stdout().next().await {
+                output.extend_from_slice(&chunk);
+            }
+            assert!(parallel.ended().await.is_err());
+            Ok::<_, ChildError>(output)
+        })
+        .unwrap();
+    let output = String::from_utf8_lossy(&output);
+    assert!(output.ends_with("parallel: stopped by SIGTERM\n"), "{output}");
+}
+
+#[test]
+fn what_it_does_not_understand_is_one_line_and_status_1() {
+    for args in [&["-P"][..], &["-P", "many"], &["-x"]] {
+        let ended = feed(example("parallel").args(args), "echo\n");
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+}

@@ -1,0 +1,24 @@
+//! Prints the exit status of two programs, one after the other: the howto's `getProcessValue`.
+
+use procession::prelude::*;
+use std::process::ExitCode;
+
+fn print_value(program: &str, value: i32) {
+    println!("{program} exits with rc={value}");
+}
+
+fn run() -> anyhow::Result<()> {
+    let mut reactor = Reactor::new()?;
+    let both = get_process_value("/bin/true")
+        .and_then(|value| {
+            print_value("/bin/true", value);
+            get_process_value("/bin/false")
+        })
+        .map(|value| print_value("/bin/false", value));
+    reactor.block_on(both)?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    procession_examples::end("true_and_false", run())
+}
