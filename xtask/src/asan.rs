@@ -4,6 +4,10 @@
 //! executes its program, for the next child on that stack to stumble over. So AddressSanitizer sees
 //! the path that copies memory alone; LeakSanitizer, which keeps no shadow, sees all of them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
@@ -20,6 +24,9 @@ const PACKAGES: [&str; 7] = [
     "procession-utils",
     "procession",
 ];
+
+/// What is left on purpose: of two panics the second one's payload, whose drop may panic too.
+const KNOWN_LEAKS: &str = "leak:FirstPanic\n";
 
 /// Runs the suite with AddressSanitizer.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
@@ -40,8 +47,20 @@ pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let directory = sh.current_dir().join("target").join(sanitizer);
     let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
-    // Where the sanitizer reports, the process ends, and the test with it.
-    let _leaks = sh.push_env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=0");
+    // Reports go to files: on stderr they would mix with what the children write there.
+    let reports = directory.join("reports");
+    sh.remove_path(&reports)?;
+    sh.create_dir(&reports)?;
+    // Children of other ids warn too.
+    fs::set_permissions(&reports, fs::Permissions::from_mode(0o1777))?;
+    let log = reports.join("report");
+    let known = directory.join("known-leaks.txt");
+    sh.write_file(&known, KNOWN_LEAKS)?;
+    let options =
+        format!("detect_leaks=1:detect_stack_use_after_return=0:log_path={}", log.display());
+    let _asan = sh.push_env("ASAN_OPTIONS", options);
+    let leaks = format!("suppressions={}:print_suppressions=0", known.display());
+    let _lsan = sh.push_env("LSAN_OPTIONS", leaks);
     let path = (sanitizer == "address").then(|| sh.push_env("PROCESSION_TEST_SPAWN_PATH", "fork"));
     let chosen = packages.iter().flat_map(|package| ["--package", package]);
     let result = cmd!(
@@ -52,5 +71,17 @@ pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     .run()
     .with_context(|| format!("the suite under the {sanitizer} sanitizer"));
     drop(path);
+    print_reports(sh, &reports)?;
     result
+}
+
+/// Prints the reports of errors; a warning is none.
+fn print_reports(sh: &Shell, reports: &Path) -> Result<()> {
+    for file in sh.read_dir(reports)? {
+        let text = sh.read_file(&file)?;
+        if text.contains("ERROR: ") {
+            println!("{text}");
+        }
+    }
+    Ok(())
 }

@@ -26,6 +26,9 @@ pub trait SpawnProcess {
     ///
     /// The calling thread stands still from the clone to the exec: some 50 µs on an idle machine.
     ///
+    /// When `run` is told to stop, the parent's ends of every child are closed in the *during* phase
+    /// of the shutdown, after what the kernel takes at once was written; no child is killed.
+    ///
     /// # Errors
     ///
     /// [`SpawnError`] says which step failed. Protocol and command are then dropped, and nothing was

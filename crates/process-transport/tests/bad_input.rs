@@ -109,10 +109,11 @@ fn children_can_be_spawned_after_a_stop() {
     behaviour("children_can_be_spawned_after_a_stop", |driver| {
         let spawned: Rc<RefCell<Vec<_>>> = Rc::default();
         let slot = spawned.clone();
+        // Its pipes are closed with the rest, so that it is not to write.
         driver.handle().call_soon(move |handle: &Handle| {
             handle.stop();
             let (recorder, record) = Recorder::new();
-            handle.spawn_process(recorder, sh("echo in; exit 4")).unwrap();
+            handle.spawn_process(recorder, sh("exit 4")).unwrap();
             slot.borrow_mut().push(record);
         });
         driver.reactor().run().unwrap();

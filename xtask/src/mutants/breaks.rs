@@ -227,8 +227,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "orphan-is-not-noticed",
         file: "crates/process-transport/src/sys/child.rs",
-        from: "if raw::parent() != i64::from(job.parent) {",
-        to: "if raw::parent() == 0 {",
+        from: "if parent != 0 && parent !=",
+        to: "if parent == -1 && parent !=",
         package: "procession-process-transport",
         tests: &["parent_death"],
     },

@@ -3,7 +3,7 @@
 //! What a child inherits is the peak of the memory that it had before its exec: `VmHWM` of the
 //! parent. `getrusage(2)` gives that too, but never less than the peak of the program that the
 //! parent itself was exec'd from (cargo, a shell): where that is the larger one, the figure says
-//! nothing, and `/proc/self/status` is read instead, some 20 µs a spawn.
+//! nothing, and `/proc/self/status` is read instead: some tens of microseconds a spawn, there alone.
 
 use crate::sys;
 use std::sync::OnceLock;

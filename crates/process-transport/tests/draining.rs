@@ -1,0 +1,139 @@
+//! `drain_after_exit`: what the child wrote is never cut off, and nobody who holds a pipe can
+//! prolong the wait.
+
+mod util;
+
+use std::os::fd::OwnedFd;
+
+use procession_process_transport::Fd;
+use procession_protocol::ExitReason;
+
+use crate::util::{Event, WATCHDOG, behaviour, ms, sh};
+
+/// The fds that a reason names as held.
+fn held(reason: Option<ExitReason>) -> Vec<i32> {
+    let held = |reason: &ExitReason| match reason {
+        Ok(done) => done.held_fds().to_vec(),
+        Err(terminated) => terminated.held_fds().to_vec(),
+    };
+    held(&reason.expect("it has ended")).iter().map(|fd| fd.as_raw()).collect()
+}
+
+#[test]
+fn a_descendant_that_floods_the_pipe_does_not_prolong_the_wait() {
+    behaviour("a_descendant_that_floods_the_pipe_does_not_prolong_the_wait", |driver| {
+        let flood = sh("yes 2>/dev/null & echo first; exit 0").drain_after_exit(ms(100));
+        let child = driver.spawn(flood);
+        driver.until("the end", ms(2000), || child.record.ended().is_some());
+        assert_eq!(held(child.record.ended()), [1]);
+        assert!(child.record.text(1).contains("first"));
+    });
+}
+
+/// The loop was busy past the deadline: the pipes are read to their ends, and nobody held them.
+#[test]
+fn a_busy_loop_cuts_nothing_off_and_blames_nobody() {
+    behaviour("a_busy_loop_cuts_nothing_off_and_blames_nobody", |driver| {
+        for script in ["head -c 60000 /dev/zero; exit 2", "printf x; exit 2", "exit 2"] {
+            let child = driver.spawn(sh(script).drain_after_exit(ms(0)));
+            util::sys::wait_until_zombie(child.process.pid().unwrap());
+            driver.drive_to_end(&child.record);
+            assert_eq!(held(child.record.ended()), [0; 0], "{script}");
+            let wanted = match script.as_bytes()[0] {
+                b'h' => 60_000,
+                b'p' => 1,
+                _ => 0,
+            };
+            assert_eq!(child.record.data(1).len(), wanted);
+        }
+    });
+}
+
+#[test]
+fn a_paused_pipe_has_its_turn_when_it_is_resumed() {
+    behaviour("a_paused_pipe_has_its_turn_when_it_is_resumed", |driver| {
+        let script = "sleep 3 2>/dev/null & head -c 50000 /dev/zero; exit 0";
+        let child = driver.spawn(sh(script).drain_after_exit(ms(50)));
+        child.process.pause(1);
+        driver.until("the exit", WATCHDOG, || child.record.exited().is_some());
+        driver.run_for(ms(150));
+        assert_eq!((child.record.data(1).len(), child.record.is_lost(1)), (0, false));
+        child.process.resume(1);
+        driver.until("the end", ms(1000), || child.record.ended().is_some());
+        assert_eq!((child.record.data(1).len(), held(child.record.ended())), (50_000, vec![1]));
+    });
+}
+
+/// Paused by its own data: nothing is delivered until it is resumed, here either.
+#[test]
+fn a_pipe_that_is_paused_while_it_is_drained_waits() {
+    behaviour("a_pipe_that_is_paused_while_it_is_drained_waits", |driver| {
+        let (read, write) = std::io::pipe().unwrap();
+        driver.rebase();
+        let script = "sleep 3 2>/dev/null & head -c 150000 /dev/zero; read x <&5; exit 0";
+        let child = driver.spawn_with(
+            sh(script).child_fd(5, Fd::inherit(OwnedFd::from(read))).drain_after_exit(ms(20)),
+            |process, event| {
+                if matches!(event, Event::Data(1, _)) {
+                    process.pause(1);
+                }
+            },
+        );
+        drop(write);
+        let mut rounds = 0;
+        while child.record.ended().is_none() {
+            let before = child.record.count(|event| matches!(event, Event::Data(1, _)));
+            child.process.resume(1);
+            driver.run_for(ms(30));
+            let now = child.record.count(|event| matches!(event, Event::Data(1, _)));
+            assert!(now <= before + 1, "one read, then it is paused");
+            rounds += 1;
+            assert!(rounds < 50, "{:?}", child.record);
+        }
+        assert_eq!((child.record.data(1).len(), held(child.record.ended())), (150_000, vec![1]));
+        driver.rebase();
+    });
+}
+
+#[test]
+fn an_input_that_a_descendant_holds_is_closed_and_named() {
+    behaviour("an_input_that_a_descendant_holds_is_closed_and_named", |driver| {
+        let script = "exec 7<&0; sleep 0.8 <&7 >/dev/null 2>&1 & exit 0";
+        let child = driver.spawn(sh(script).drain_after_exit(ms(50)));
+        child.process.write("unread");
+        driver.until("the end", ms(500), || child.record.ended().is_some());
+        assert_eq!(held(child.record.ended()), [0]);
+    });
+}
+
+#[test]
+fn the_data_of_a_socketpair_outlives_its_child() {
+    behaviour("the_data_of_a_socketpair_outlives_its_child", |driver| {
+        // The parent's queue is blocked, and its reader gone: what the child said is still heard.
+        for script in
+            ["printf 'last words' >&5; exit 0", "printf 'last words' >&5; exec 5>&-; sleep 0.1"]
+        {
+            let child = driver.spawn(sh(script).child_fd(5, Fd::socketpair()));
+            child.process.write_to_child(5, vec![0; 4 << 20]).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.text(5), "last words", "{script}");
+        }
+    });
+}
+
+/// A paused terminal or socketpair whose queue cannot be written keeps what it holds.
+#[test]
+fn what_a_paused_socketpair_holds_survives_a_write_in_vain() {
+    behaviour("what_a_paused_socketpair_holds_survives_a_write_in_vain", |driver| {
+        let script = "printf 'last words' >&5; exit 0";
+        let child = driver.spawn(sh(script).child_fd(5, Fd::socketpair()));
+        child.process.pause(5);
+        driver.until("the exit", WATCHDOG, || child.record.exited().is_some());
+        child.process.write_to_child(5, "in vain").unwrap();
+        driver.run_for(ms(50));
+        assert!(!child.record.is_lost(5));
+        child.process.resume(5);
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.text(5), "last words");
+    });
+}

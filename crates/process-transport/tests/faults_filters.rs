@@ -1,0 +1,384 @@
+//! System calls that a filter or an old kernel refuses, each before the library looked at what
+//! there is and after it: a typed error or a working fall-back, no descriptor and no zombie more,
+//! and a loop that goes on.
+
+mod util;
+
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use procession_core::{Deferred, Signal};
+use procession_process_transport::{Command, Pty, SpawnProcess, Step, reserve_spawn_fds};
+use procession_protocol::{SpawnPath, Target};
+use procession_reactor::Reactor;
+use rustix::process::{Pid, kill_process};
+
+use crate::filter::{Calls, answer, kill};
+use crate::util::{
+    Driver, Leaks, Spawned, WATCHDOG, command, forced_path, isolated, ms, probe, sh, sys,
+};
+
+/// What is refused.
+struct Fault {
+    name: &'static str,
+    install: fn(i32),
+    /// The path that is taken when the library meets the filter first; `None`: no child can be had.
+    path: Option<SpawnPath>,
+}
+
+/// A word of the arguments.
+const fn with(index: u8, flag: u64) -> Calls {
+    Calls::With { index, flag }
+}
+
+const CLONE_VM: u64 = 0x100;
+const CLONE_FILES: u64 = 0x400;
+const CLONE_VFORK: u64 = 0x4000;
+const P_PIDFD: u64 = 3;
+/// No other command of fcntl(2) has all of these bits.
+const F_SETPIPE_SZ: u64 = 1031;
+
+const FAULTS: [Fault; 13] = [
+    Fault {
+        name: "clone with CLONE_FILES",
+        install: |errno| answer(libc::SYS_clone, with(0, CLONE_FILES), errno),
+        path: Some(SpawnPath::SharedMemory),
+    },
+    Fault {
+        name: "clone with CLONE_VM",
+        install: |errno| answer(libc::SYS_clone, with(0, CLONE_VM), errno),
+        path: Some(SpawnPath::Fork),
+    },
+    Fault {
+        name: "clone with CLONE_VFORK",
+        install: |errno| answer(libc::SYS_clone, with(0, CLONE_VFORK), errno),
+        path: None,
+    },
+    Fault {
+        name: "clone",
+        install: |errno| answer(libc::SYS_clone, Calls::All, errno),
+        path: None,
+    },
+    Fault {
+        name: "clone3",
+        install: |errno| answer(libc::SYS_clone3, Calls::All, errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "pidfd_open",
+        install: |errno| answer(libc::SYS_pidfd_open, Calls::All, errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "pidfd_send_signal",
+        install: |errno| answer(libc::SYS_pidfd_send_signal, Calls::All, errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "close_range",
+        install: |errno| answer(libc::SYS_close_range, Calls::All, errno),
+        path: Some(SpawnPath::SharedMemory),
+    },
+    Fault {
+        name: "epoll_pwait2",
+        install: |errno| answer(libc::SYS_epoll_pwait2, Calls::All, errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "splice",
+        install: |errno| answer(libc::SYS_splice, Calls::All, errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "F_SETPIPE_SZ",
+        install: |errno| answer(libc::SYS_fcntl, with(1, F_SETPIPE_SZ), errno),
+        path: Some(SpawnPath::SharedFiles),
+    },
+    Fault {
+        name: "sendmsg",
+        install: |errno| answer(libc::SYS_sendmsg, Calls::All, errno),
+        path: Some(SpawnPath::SharedMemory),
+    },
+    Fault {
+        name: "recvmsg",
+        install: |errno| answer(libc::SYS_recvmsg, Calls::All, errno),
+        path: Some(SpawnPath::SharedMemory),
+    },
+];
+
+/// Kills a child past the library.
+fn kill_directly(child: &Spawned) {
+    if let Some(pid) = child.process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        kill_process(pid, rustix::process::Signal::KILL).expect("it is our child");
+    }
+}
+
+/// Starts one of each kind of child and uses it; the typed errors that came, and the path taken.
+fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
+    let mut errors = Vec::new();
+    let mut taken = None;
+    let mut spawn = |driver: &mut Driver, command: Command, errors: &mut Vec<String>| match driver
+        .try_spawn_with(command, |_, _| ())
+    {
+        Ok(child) => {
+            taken = taken.or_else(|| child.process.spawned_by());
+            Some(child)
+        }
+        Err(error) => {
+            errors.push(format!("{:?} {:?}", error.step(), error.raw_os_error()));
+            None
+        }
+    };
+    if let Some(child) = spawn(driver, command("/bin/cat"), &mut errors) {
+        child.process.write("through");
+        child.process.close_stdin();
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.text(1), "through");
+        assert_eq!(child.record.code(), 0);
+    }
+    if let Some(child) = spawn(driver, command("/bin/sleep").arg("60"), &mut errors) {
+        if let Err(error) = child.process.signal(Signal::TERM) {
+            errors.push(format!("signal: {error}"));
+            kill_directly(&child);
+        }
+        driver.drive_to_end(&child.record);
+        assert!([libc::SIGTERM, libc::SIGKILL].contains(&child.record.signal()));
+    }
+    if let Some(child) = spawn(driver, command("/bin/sleep").arg("60").owned(true), &mut errors) {
+        let ended = child.process.terminate(Signal::TERM, ms(50));
+        if let Some(Err(error)) = still_pending(&ended) {
+            errors.push(format!("terminate: {error}"));
+            kill_directly(&child);
+        }
+        driver.drive_to_end(&child.record);
+    }
+    if let Some(child) = spawn(driver, sh("echo hi").pty(Pty::new()), &mut errors) {
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.text(1), "hi\r\n");
+    }
+    // Enough to make a pipe grow.
+    if let Some(child) = spawn(driver, sh("head -c 4000000 /dev/zero"), &mut errors) {
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.data(1).len(), 4_000_000);
+    }
+    if let Some(child) = spawn(driver, sh("head -c 400000 /dev/zero"), &mut errors) {
+        let file = tempfile::tempfile().expect("a file");
+        let target = Target::fd(OwnedFd::from(file.try_clone().expect("a duplicate")));
+        let moved = child.process.forward(1, target);
+        driver.drive_to_end(&child.record);
+        let moved = moved.try_take().expect("it ends with its source").expect("it falls back");
+        assert_eq!((moved, file.metadata().expect("it is open").len()), (400_000, 400_000));
+    }
+    let error = driver.fails(command("/no/such/program"));
+    errors.push(format!("missing: {:?} {:?}", error.step(), error.raw_os_error()));
+    let fired = Rc::new(Cell::new(false));
+    let fire = fired.clone();
+    let _timer = driver.handle().call_later(ms(3), move |_| fire.set(true));
+    driver.until("a timer", WATCHDOG, || fired.get());
+    (errors, taken)
+}
+
+fn still_pending<T, E: std::fmt::Debug>(
+    result: &Deferred<T, E>,
+) -> Option<Result<T, procession_core::Failed<E>>> {
+    result.try_take()
+}
+
+/// Runs the workout in a copy of this process; what it must come to.
+fn under(fault: &Fault, errno: i32, first: bool) {
+    let copy = sys::fork(|| {
+        sys::alarm(ms(30_000));
+        if first {
+            (fault.install)(errno);
+        }
+        if first && (fault.path.is_none() || forces_refused(fault)) {
+            no_child_at_all(errno);
+            return 0;
+        }
+        let mut driver = Driver::new();
+        if !first {
+            (fault.install)(errno);
+        }
+        driver.rebase();
+        let (errors, taken) = workout(&mut driver);
+        let expected = expected(fault, errno, first, &errors);
+        assert_eq!(errors, expected);
+        if first && forced_path().is_none() {
+            assert_eq!(taken, fault.path);
+        }
+        driver.finish();
+        0
+    });
+    let pid = Pid::from_raw(copy.cast_signed());
+    let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.expect("it is our child").expect("it has ended");
+    let when = if first { "before" } else { "after" };
+    assert_eq!(
+        status.exit_status(),
+        Some(0),
+        "{} refused with {errno} {when} the library looked: {status:?}",
+        fault.name
+    );
+}
+
+/// Whether a spawn on this path, or on the best one, makes the clone that is refused.
+fn is_needed_by(fault: &Fault, path: Option<SpawnPath>) -> bool {
+    match path.unwrap_or(SpawnPath::SharedFiles) {
+        SpawnPath::SharedFiles => fault.name.starts_with("clone with"),
+        SpawnPath::SharedMemory => fault.name == "clone with CLONE_VM",
+        _ => false,
+    }
+}
+
+/// Whether this run forces a path that needs the clone that is refused.
+fn forces_refused(fault: &Fault) -> bool {
+    forced_path().is_some_and(|path| is_needed_by(fault, Some(path)))
+}
+
+/// The errors that are right: all are typed, and whatever has another way is done.
+fn expected(fault: &Fault, errno: i32, first: bool, errors: &[String]) -> Vec<String> {
+    let missing = "missing: Exec Some(2)".to_owned();
+    if fault.name == "pidfd_send_signal" {
+        // A group has a number, which is the child's until the reap; a child alone has none that
+        // is sure to be its own.
+        let signal = "signal: the signal could not be sent".to_owned();
+        let terminate = errors.iter().find(|error| error.starts_with("terminate:")).cloned();
+        assert!(terminate.is_none() || errno == libc::EPERM, "{errors:?}");
+        return [Some(signal), terminate, Some(missing)].into_iter().flatten().collect();
+    }
+    // Known to work from the probe on, and then denied: nothing is guessed.
+    if fault.path.is_none() || !first && is_needed_by(fault, forced_path()) {
+        let refused = format!("Clone Some({errno})");
+        return std::iter::repeat_n(refused.clone(), 6)
+            .chain([format!("missing: {refused}")])
+            .collect();
+    }
+    vec![missing]
+}
+
+/// Where every clone is refused from the first on.
+fn no_child_at_all(errno: i32) {
+    let mut reactor = Reactor::new().expect("a reactor");
+    reserve_spawn_fds().expect("room for two");
+    let leaks = Leaks::baseline();
+    for _ in 0..3 {
+        let (recorder, record) = util::Recorder::new();
+        let Err(error) = reactor.spawn_process(recorder, command("/bin/true")) else {
+            panic!("it started");
+        };
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Clone, Some(errno)), "{error:?}");
+        assert_eq!(record.events(), []);
+        leaks.assert_none();
+    }
+    let fired = Rc::new(Cell::new(false));
+    let fire = fired.clone();
+    let _timer = reactor.call_later(ms(3), move |_| fire.set(true));
+    while !fired.get() {
+        reactor.turn(Some(ms(100))).expect("a turn");
+    }
+}
+
+fn each(name: &str, errno: i32, first: bool) {
+    isolated(name, || {
+        let only = std::env::var("PROCESSION_TEST_FAULT").ok();
+        for fault in &FAULTS {
+            // A run that forces the shared table has no other way to take.
+            let has_way = forced_path() != Some(SpawnPath::SharedFiles)
+                || fault.path == Some(SpawnPath::SharedFiles);
+            if has_way && only.as_ref().is_none_or(|only| only == fault.name) {
+                under(fault, errno, first);
+            }
+        }
+    });
+}
+
+#[test]
+fn calls_that_an_old_kernel_does_not_know_are_done_without() {
+    each("calls_that_an_old_kernel_does_not_know_are_done_without", libc::ENOSYS, true);
+}
+
+#[test]
+fn calls_that_a_filter_denies_are_done_without() {
+    each("calls_that_a_filter_denies_are_done_without", libc::EPERM, true);
+}
+
+#[test]
+fn calls_that_are_denied_after_the_library_looked_are_done_without() {
+    each("calls_that_are_denied_after_the_library_looked_are_done_without", libc::EPERM, false);
+}
+
+/// Without `waitid` on a pidfd the status is lost, and so is the zombie.
+#[test]
+fn an_exit_that_cannot_be_asked_for_is_lost_and_still_told() {
+    isolated("an_exit_that_cannot_be_asked_for_is_lost_and_still_told", || {
+        let mut driver = Driver::new();
+        answer(libc::SYS_waitid, with(0, P_PIDFD), libc::ENOSYS);
+        let child = driver.spawn(command("/bin/true"));
+        let pid = child.process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        driver.drive_to_end(&child.record);
+        let reason = child.record.ended().expect("it has ended");
+        assert!(reason.expect_err("nothing is known of it").is_lost());
+        // Left to whoever may wait.
+        let options = rustix::process::WaitOptions::empty();
+        rustix::process::waitpid(pid, options).expect("it is our child");
+        driver.finish();
+    });
+}
+
+/// A filter that does not answer but kills: the child has died by SIGSYS, which is no error.
+#[test]
+fn a_child_that_a_filter_kills_before_its_exec_died_by_that_signal() {
+    isolated("a_child_that_a_filter_kills_before_its_exec_died_by_that_signal", || {
+        let mut driver = Driver::new();
+        kill(libc::SYS_setsid);
+        let child = driver.spawn(probe(["exit", "0"]).new_session());
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.signal(), libc::SIGSYS);
+        drop(child); // a leader's pidfd is kept as long as its handle
+        assert_eq!(driver.run(probe(["exit", "3"])).code(), 3);
+        driver.finish();
+    });
+}
+
+/// ENFILE, ENOMEM and EAGAIN of the calls that make what a spawn needs.
+#[test]
+fn what_the_system_runs_out_of_is_an_error_of_its_step() {
+    isolated("what_the_system_runs_out_of_is_an_error_of_its_step", || {
+        type Row = (libc::c_long, i32, fn() -> Command, &'static str);
+        let plain: fn() -> Command = || command("/bin/true");
+        let socket: fn() -> Command =
+            || command("/bin/true").child_fd(3, procession_process_transport::Fd::socketpair());
+        let rows: [Row; 6] = [
+            (libc::SYS_pipe2, libc::ENFILE, plain, "Pipe"),
+            (libc::SYS_pipe2, libc::ENOMEM, plain, "Pipe"),
+            (libc::SYS_socketpair, libc::ENFILE, socket, "Pipe"),
+            (libc::SYS_clone, libc::EAGAIN, plain, "Clone"),
+            (libc::SYS_clone, libc::ENOMEM, plain, "Clone"),
+            (libc::SYS_clone, libc::ENFILE, plain, "Clone"),
+        ];
+        for (call, errno, make, step) in rows {
+            let copy = sys::fork(|| {
+                sys::alarm(ms(20_000));
+                let mut driver = Driver::new();
+                let leaks = Leaks::baseline();
+                answer(call, Calls::All, errno);
+                let Err(error) = driver.try_spawn_with(make(), |_, _| ()) else {
+                    panic!("it started");
+                };
+                assert_eq!(format!("{:?}", error.step()), step, "{error:?}");
+                assert_eq!(error.raw_os_error(), Some(errno), "{error:?}");
+                driver.turn();
+                leaks.assert_none();
+                0
+            });
+            let pid = Pid::from_raw(copy.cast_signed());
+            let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+            let (_, status) = waited.expect("it is our child").expect("it has ended");
+            assert_eq!(status.exit_status(), Some(0), "call {call}, error {errno}: {status:?}");
+        }
+    });
+}

@@ -1,0 +1,307 @@
+//! Everything a program may do, in every callback; and a panic in every callback, and in all else
+//! that a program gives to the loop.
+
+mod util;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::Signal;
+use procession_process_transport::{Fd, SpawnProcess};
+use procession_protocol::{ChildFd, Pace, Process, Producer, Target};
+use procession_reactor::Handle;
+
+use crate::util::{Event, Record, Recorder, WATCHDOG, behaviour, children, command, ms, sh};
+
+/// The callbacks of the life that the tests play.
+const CALLBACKS: [&str; 12] = [
+    "made", "full", "drained", "data 1", "data 2", "data 5", "lost 0", "lost 1", "lost 2",
+    "lost 5", "exited", "ended",
+];
+
+/// A child in whose life each of them occurs.
+const LIFE: &str = "head -c 200000 >/dev/null; echo out; echo err >&2; echo socket >&5; exit 3";
+
+/// The name of a callback.
+fn name(event: &Event) -> String {
+    match event {
+        Event::Made => "made".to_owned(),
+        Event::Data(fd, _) => format!("data {fd}"),
+        Event::ReadClosed(fd) => format!("read closed {fd}"),
+        Event::Lost(fd) => format!("lost {fd}"),
+        Event::Full(_) => "full".to_owned(),
+        Event::Drained(_) => "drained".to_owned(),
+        Event::Exited(_) => "exited".to_owned(),
+        Event::Ended(_) => "ended".to_owned(),
+    }
+}
+
+/// Begins the life: more than the queue's limit is written.
+fn begin(process: &Process) {
+    process.write(vec![b'.'; 200_000]);
+}
+
+/// What a program does inside a callback.
+type Action = (&'static str, fn(&Process));
+
+/// Fds 0 to 5, one of which the child has not got.
+fn each(act: impl Fn(i32)) {
+    (0..6).for_each(act);
+}
+
+const ACTIONS: [Action; 17] = [
+    ("spawn", |_| {
+        let (recorder, _) = Recorder::new();
+        Handle::current().spawn_process(recorder, command("/bin/true")).expect("it starts");
+    }),
+    ("close", |process| each(|fd| process.close_child_fd(fd))),
+    ("abort", |process| each(|fd| process.abort_child_fd(fd))),
+    ("shut down", |process| each(|fd| process.shutdown_child_fd(fd))),
+    ("lose", Process::lose_connection),
+    ("close all", Process::close_all),
+    ("pause and resume", |process| {
+        each(|fd| {
+            process.pause(fd);
+            process.pause(fd);
+            process.resume(fd);
+            process.resume(fd);
+        });
+    }),
+    ("resume later", |process| {
+        process.pause_all();
+        let process = process.clone();
+        Handle::current().call_later(ms(3), move |_| process.resume_all());
+    }),
+    ("write", |process| {
+        each(|fd| {
+            process.write_to_child(fd, "more\n").ok();
+        });
+    }),
+    ("limits", |process| {
+        each(|fd| {
+            process.set_write_limits(fd, 1, 0).ok();
+            process.set_write_hard_limit(fd, Some(1)).ok();
+        });
+    }),
+    ("signal", |process| drop(process.signal(Signal::TERM))),
+    ("signal the group", |process| drop(process.signal_group(Signal::TERM))),
+    ("terminate", |process| process.terminate(Signal::TERM, ms(500)).done(drop)),
+    ("terminate twice", |process| {
+        process.terminate(Signal::CONT, ms(500)).done(drop);
+        process.terminate(Signal::CONT, ms(500)).done(drop);
+    }),
+    ("timer", |process| {
+        let process = process.clone();
+        Handle::current().call_later(Duration::ZERO, move |_| process.lose_connection());
+    }),
+    ("forward", |process| {
+        let null = std::fs::OpenOptions::new().write(true).open("/dev/null").expect("it exists");
+        process.forward(1, Target::fd(null)).done(drop);
+        process.forward(5, Target::child(process, 5)).done(drop);
+    }),
+    ("produce", |process| {
+        drop(process.register_producer(0, Pace::Pull, Closes));
+    }),
+];
+
+/// A producer that has nothing.
+struct Closes;
+
+impl Producer for Closes {
+    fn resume(&mut self, process: &Process, fd: ChildFd) {
+        process.unregister_producer(fd);
+        process.close_child_fd(fd);
+    }
+}
+
+#[test]
+fn every_callback_occurs_in_the_life_that_is_played() {
+    behaviour("every_callback_occurs_in_the_life_that_is_played", |driver| {
+        let child = driver.spawn(sh(LIFE).child_fd(5, Fd::socketpair()));
+        begin(&child.process);
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.code(), 3);
+        for callback in CALLBACKS {
+            assert!(child.record.has(|event| name(event) == callback), "{callback}");
+        }
+    });
+}
+
+#[test]
+fn every_action_is_allowed_in_every_callback() {
+    behaviour("every_action_is_allowed_in_every_callback", |driver| {
+        for (what, action) in ACTIONS {
+            let mut records: Vec<(&str, Record)> = Vec::new();
+            for callback in CALLBACKS {
+                let mut calls = 0;
+                let hook = move |process: &Process, event: &Event| {
+                    if *event == Event::Made {
+                        begin(process);
+                    }
+                    // A write in `drained` is followed by another `drained`, for ever.
+                    if name(event) == callback && calls < 5 {
+                        calls += 1;
+                        action(process);
+                    }
+                };
+                let child = sh(LIFE).process_group(0).child_fd(5, Fd::socketpair());
+                records.push((callback, driver.spawn_with(child, hook).record));
+            }
+            for (callback, record) in records {
+                driver.until(&format!("the end after {what} in {callback}"), WATCHDOG, || {
+                    record.ended().is_some()
+                });
+                assert_eq!(record.lost(), [0, 1, 2, 5], "{what} in {callback}\n{record:?}");
+            }
+        }
+        driver.until("all children are reaped", WATCHDOG, || children().is_empty());
+        driver.turn();
+    });
+}
+
+/// Turns until one panics, or until `done`.
+fn turn_to_panic(driver: &mut util::Driver, done: impl FnMut() -> bool) -> bool {
+    let turns = AssertUnwindSafe(|| driver.until("a panic", WATCHDOG, done));
+    catch_unwind(turns).is_err()
+}
+
+#[test]
+fn a_panic_in_any_callback_is_its_protocols_last() {
+    behaviour("a_panic_in_any_callback_is_its_protocols_last", |driver| {
+        for callback in CALLBACKS {
+            let healthy = driver.spawn(sh("sleep 0.1; echo healthy; exit 5"));
+            let (recorder, record) = Recorder::with(move |process, event| {
+                if *event == Event::Made {
+                    begin(process);
+                }
+                assert!(name(event) != callback, "the panic that the test wants");
+            });
+            let child = sh(LIFE).child_fd(5, Fd::socketpair());
+            let handle = driver.handle();
+            let spawned = catch_unwind(AssertUnwindSafe(|| handle.spawn_process(recorder, child)));
+            assert_eq!(spawned.is_err(), callback == "made");
+            if callback != "made" {
+                assert!(turn_to_panic(driver, || record.ended().is_some()), "{callback}");
+            }
+            let last = record.events().last().map(name);
+            assert_eq!(last.as_deref(), Some(callback));
+            let before = record.events().len();
+            driver.drive_to_end(&healthy.record);
+            assert_eq!((healthy.record.text(1).as_str(), healthy.record.code()), ("healthy\n", 5));
+            driver.until("it is reaped", WATCHDOG, || children().is_empty());
+            driver.turn();
+            assert_eq!(record.events().len(), before, "no call after the panic in {callback}");
+            driver.leaks().assert_no_fds();
+        }
+    });
+}
+
+/// An owner of data that panics when it is dropped.
+struct Explosive;
+
+impl AsRef<[u8]> for Explosive {
+    fn as_ref(&self) -> &[u8] {
+        b"data"
+    }
+}
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("the panic that the test wants");
+    }
+}
+
+/// A panic of what is not the protocol leaves that as it is: it hears the rest of its events.
+#[test]
+fn the_panic_of_an_owner_of_data_is_not_the_protocols() {
+    behaviour("the_panic_of_an_owner_of_data_is_not_the_protocols", |driver| {
+        // Written; and dropped unwritten, at the exit.
+        for script in ["read x; exit 4", "exec <&-; exit 4"] {
+            let child = driver.spawn(sh(script));
+            child.process.write(Bytes::from_owner(Explosive));
+            child.process.write("\n");
+            child.process.close_stdin();
+            let mut panics = 0;
+            while turn_to_panic(driver, || child.record.ended().is_some()) {
+                panics += 1;
+            }
+            assert_eq!((panics, child.record.code()), (1, 4), "{script}");
+        }
+    });
+}
+
+#[test]
+fn the_panic_of_who_waits_for_a_termination_is_not_the_protocols() {
+    behaviour("the_panic_of_who_waits_for_a_termination_is_not_the_protocols", |driver| {
+        let child = driver.spawn(sh("sleep 100 & wait").process_group(0).drain_after_exit(ms(50)));
+        child.process.terminate(Signal::TERM, ms(500)).done(|_| panic!("the panic that it wants"));
+        assert!(turn_to_panic(driver, || child.record.ended().is_some()));
+        child.process.signal_group(Signal::KILL).ok(); // not owned: its descendant lives on
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.signal(), 15);
+    });
+}
+
+#[test]
+fn the_panic_of_a_producer_is_the_protocols() {
+    struct Panics;
+    impl Producer for Panics {
+        fn resume(&mut self, process: &Process, fd: ChildFd) {
+            process.write_to_child(fd, "x").expect("the pipe is open");
+        }
+        fn stop(&mut self, _: &Process, _: ChildFd) {
+            panic!("the panic that the test wants");
+        }
+    }
+    behaviour("the_panic_of_a_producer_is_the_protocols", |driver| {
+        let (recorder, record) = Recorder::new();
+        let process =
+            driver.handle().spawn_process(recorder, sh("head -c 1; exec <&-; sleep 0.1")).unwrap();
+        process.register_producer(0, Pace::Pull, Panics).unwrap();
+        assert!(turn_to_panic(driver, || record.ended().is_some()));
+        let before = record.events().len();
+        driver.until("it is reaped", WATCHDOG, || process.pid().is_none());
+        driver.turn();
+        assert_eq!(record.events().len(), before);
+    });
+}
+
+#[test]
+fn a_child_that_is_spawned_in_every_callback_is_a_child_like_any_other() {
+    let name = "a_child_that_is_spawned_in_every_callback_is_a_child_like_any_other";
+    behaviour(name, |driver| {
+        let ended = Rc::new(Cell::new(0));
+        let spawned: Rc<RefCell<Vec<Record>>> = Rc::default();
+        let (count, all) = (ended.clone(), spawned.clone());
+        let hook = move |process: &Process, event: &Event| {
+            if *event == Event::Made {
+                begin(process);
+            }
+            let count = count.clone();
+            let (recorder, record) = Recorder::with(move |_, event| {
+                if matches!(event, Event::Ended(_)) {
+                    count.set(count.get() + 1);
+                }
+            });
+            Handle::current().spawn_process(recorder, sh("cat; echo x")).expect("it starts");
+            record.has(|_| true).then(|| all.borrow_mut().push(record)).expect("it was made");
+            // Its input is open; it ends when its handle says so, from outside of it.
+        };
+        let child = driver.spawn_with(
+            sh("read x; echo out; exit 3").child_fds([(0, Fd::to_child()), (1, Fd::from_child())]),
+            hook,
+        );
+        child.process.write("\n");
+        let all = spawned.clone();
+        driver.until("the end", WATCHDOG, || child.record.ended().is_some());
+        let inner = all.borrow().len();
+        assert_eq!(inner, child.record.events().len());
+        assert_eq!(ended.get(), 0, "their inputs are open");
+        driver.handle().call_soon(|reactor| reactor.stop());
+        driver.reactor().run().unwrap(); // closes all pipes
+        driver.until("the inner ones end", WATCHDOG, || ended.get() == inner);
+    });
+}

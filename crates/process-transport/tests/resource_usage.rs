@@ -1,0 +1,27 @@
+//! What a child used: its own, and not what its parent had before the exec.
+
+mod util;
+
+use crate::util::{behaviour, command};
+
+/// More than this test's process holds otherwise.
+const HELD: usize = 96 << 20;
+
+/// The kernel folds the parent's peak into that of a child that shares its memory until its exec.
+#[test]
+fn a_peak_that_may_be_the_parents_is_unknown() {
+    behaviour("a_peak_that_may_be_the_parents_is_unknown", |driver| {
+        let mut held = vec![0_u8; HELD];
+        held.chunks_mut(4096).for_each(|page| page[0] = 1);
+        drop(std::hint::black_box(held));
+        let small = driver.run(command("/bin/true"));
+        let done = small.ended().expect("it has ended").expect("a success");
+        let usage = done.usage().expect("it was reaped here");
+        assert_eq!(usage.peak_rss_bytes(), None, "less than its parent");
+        let script = "x = b'x' * (300 << 20)";
+        let large = driver.run(command("/usr/bin/python3").args(["-I", "-S", "-c", script]));
+        let done = large.ended().expect("it has ended").expect("a success");
+        let peak = done.usage().expect("it was reaped here").peak_rss_bytes();
+        assert!(peak.is_some_and(|peak| peak > 300 << 20), "{peak:?}");
+    });
+}

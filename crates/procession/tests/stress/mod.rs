@@ -1,0 +1,109 @@
+//! What the stress tests stand on: the drivers, recorders and leak checks of the process transport's
+//! tests, the slow tier, and numbers out of a seed.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test crate has all of this file and uses its own part"
+)]
+
+#[path = "../../../process-transport/tests/util/drive.rs"]
+mod drive;
+#[path = "../../../process-transport/tests/util/isolate.rs"]
+mod isolate;
+#[path = "../../../process-transport/tests/util/leaks.rs"]
+mod leaks;
+#[path = "../../../process-transport/tests/util/path.rs"]
+mod path;
+#[path = "../../../process-transport/tests/util/recorder.rs"]
+mod recorder;
+#[path = "../../../process-transport/tests/util/skip.rs"]
+mod skip;
+#[path = "../../../process-transport/tests/util/sys.rs"]
+pub(crate) mod sys;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use procession_process_transport::Command;
+
+pub(crate) use self::drive::{Driver, Spawned, behaviour};
+pub(crate) use self::isolate::isolated;
+pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
+pub(crate) use self::path::{command, forced_path, sh};
+pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
+pub(crate) use self::skip::{root_or_skip, skip};
+
+/// The catalogue's watchdog.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// What a test of the slow tier may take.
+const SLOW_WATCHDOG: Duration = Duration::from_secs(1800);
+
+/// Milliseconds, short.
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A bound on time: four times as much, and said so, where `PROCESSION_BUSY_MACHINE=1` tells that
+/// others keep the processors busy.
+pub(crate) fn bound(usual: Duration) -> Duration {
+    if std::env::var_os("PROCESSION_BUSY_MACHINE").is_some_and(|value| value == "1") {
+        eprintln!("PROCESSION_BUSY_MACHINE: {usual:?} may take {:?}", usual * 4);
+        return usual * 4;
+    }
+    usual
+}
+
+/// Runs `body` as [`behaviour`] does, where `PROCESSION_SLOW=1` asks for the slow tier.
+pub(crate) fn slow(name: &str, body: impl FnOnce(&mut Driver)) {
+    if std::env::var_os("PROCESSION_SLOW").is_none_or(|value| value != "1") {
+        return;
+    }
+    behaviour(name, |driver| {
+        sys::alarm(SLOW_WATCHDOG);
+        body(driver);
+    });
+}
+
+/// What `ls` says that it finds open, when it was given these numbers: its directory takes the
+/// lowest free one.
+pub(crate) fn with_directory(given: &[i32]) -> BTreeSet<i32> {
+    let directory = (0..).find(|number| !given.contains(number));
+    given.iter().copied().chain(directory).collect()
+}
+
+/// A child that lists its descriptors on 1.
+pub(crate) fn list_fds() -> Command {
+    command("/bin/ls").args(["-1", "/proc/self/fd"])
+}
+
+/// What [`list_fds`] wrote.
+pub(crate) fn listed(record: &Record) -> BTreeSet<i32> {
+    record.text(1).lines().map(|line| line.parse().expect("ls lists numbers")).collect()
+}
+
+/// The resident set of this process, in bytes.
+pub(crate) fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.expect("the second field counts pages") * 4096
+}
+
+/// Numbers that look random (SplitMix64).
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    /// The same seed gives the same numbers.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}

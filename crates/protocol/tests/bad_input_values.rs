@@ -1,0 +1,173 @@
+//! Numbers of descriptors, codes, sizes and times at their extremes, for the pure parts and the
+//! fake: ignored or answered, as documented, and nothing panics but what says so.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::{Mark, Signal, WriteError};
+use procession_protocol::{
+    ChildFd, Event, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace, Process,
+    ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
+    StreamAdapter, Target, Termination, Termios, WindowSize, exit_reason, with_held_fds,
+};
+
+const NUMBERS: [i32; 5] = [i32::MIN, -1, 0, 99, i32::MAX];
+
+struct Quiet;
+impl ProcessProtocol for Quiet {}
+
+#[test]
+fn every_status_is_a_reason() {
+    for number in NUMBERS {
+        let reason = exit_reason(number, None);
+        assert_eq!(reason.is_ok(), number == 0);
+        let text = reason.map_or_else(|ended| ended.to_string(), |done| done.to_string());
+        assert!(!text.is_empty());
+        let exited = ProcessTerminated::exited(number);
+        assert_eq!(exited.exit_code(), Some(number & 0xff));
+        let signalled = ProcessTerminated::signalled(Signal::from_raw(number));
+        assert!(!signalled.to_string().is_empty());
+        assert_eq!(ChildFd::from(number).as_raw(), number);
+    }
+    let usage = ResourceUsage::new(Duration::MAX, Duration::ZERO, Some(u64::MAX));
+    assert_eq!(usage.peak_rss_bytes(), Some(u64::MAX));
+    let lost = with_held_fds(Err(ProcessTerminated::lost()), vec![ChildFd::from(-1); 3]);
+    assert_eq!(lost.unwrap_err().held_fds().len(), 3);
+    for after in [Duration::ZERO, Duration::MAX] {
+        let ended = Termination::new(Err(ProcessTerminated::lost()), true, after);
+        assert!(!ended.to_string().is_empty());
+    }
+}
+
+#[test]
+fn a_life_of_numbers_that_are_no_pipes() {
+    let fds = NUMBERS.map(ChildFd::from);
+    let mut child = Lifecycle::new(fds.into_iter().chain(fds), Some(Duration::MAX));
+    assert_eq!(child.open_fds().count(), NUMBERS.len());
+    assert_eq!(child.poll_event(), Some(Event::Made));
+    let unknown = ChildFd::from(1234);
+    child.on_data(unknown, Bytes::from_static(b"x"));
+    child.on_data(fds[0], Bytes::new());
+    child.on_mark(unknown, Mark::Full);
+    child.on_read_closed(unknown);
+    child.on_pipe_closed(unknown);
+    child.on_paused(unknown);
+    child.on_resumed(unknown);
+    child.on_not_held(unknown);
+    assert!(!child.is_open(unknown) && !child.accepts(unknown));
+    assert_eq!(child.poll_event(), None);
+    child.set_drain_after_exit(Some(Duration::MAX));
+    child.on_reaped(Err(ProcessTerminated::lost()), Duration::MAX);
+    assert_eq!(child.poll_deadline(), Some(Duration::MAX));
+    child.on_time(Duration::ZERO);
+    assert_eq!(child.poll_drain(), None);
+    child.on_time(Duration::MAX);
+    assert_eq!(std::iter::from_fn(|| child.poll_drain()).count(), NUMBERS.len());
+}
+
+#[test]
+fn lines_of_no_length_and_without_a_limit() {
+    let mut lines = LineReceiver::new().max_length(0);
+    lines.on_data(Bytes::from_static(b"\na\n"));
+    lines.on_data(Bytes::new());
+    assert_eq!(lines.poll(), Some(LineEvent::Line(Bytes::new())));
+    assert_eq!(lines.poll(), Some(LineEvent::TooLong(Bytes::new())));
+    assert_eq!(lines.poll(), None);
+    let mut lines = LineReceiver::with_delimiter("\0\0").max_length(usize::MAX);
+    lines.on_data(Bytes::from(vec![b'x'; 100_000]));
+    lines.set_line_mode(Bytes::new());
+    lines.on_end();
+    lines.on_end();
+    assert_eq!(lines.poll(), Some(LineEvent::Line(Bytes::from(vec![b'x'; 100_000]))));
+    lines.on_data(Bytes::from_static(b"late"));
+    assert_eq!(lines.poll(), None);
+}
+
+#[test]
+#[should_panic(expected = "an empty delimiter ends no line")]
+fn an_empty_delimiter_is_a_panic_that_is_documented() {
+    drop(LineReceiver::with_delimiter(""));
+}
+
+#[test]
+fn a_fake_with_descriptors_that_are_not_there() {
+    let mut fake = FakeProcess::with_fds(Quiet, [(-1, FakeFd::ToChild), (7, FakeFd::FromChild)]);
+    let process = fake.process().clone();
+    for fd in [i32::MIN, 0, 99, i32::MAX] {
+        assert_eq!(process.write_to_child(fd, "x"), Err(WriteError::UnknownFd));
+        assert_eq!(process.set_write_limits(fd, 0, usize::MAX), Err(WriteError::UnknownFd));
+        assert_eq!(process.set_write_hard_limit(fd, Some(0)), Err(WriteError::UnknownFd));
+        assert_eq!((process.write_buffered(fd), process.pipe_size(fd)), (0, None));
+        assert!(process.with_fd(fd, |_| ()).is_none());
+        assert!(!process.unregister_producer(fd));
+        process.close_child_fd(fd);
+        process.shutdown_child_fd(fd);
+        process.abort_child_fd(fd);
+        process.pause(fd);
+        process.resume(fd);
+        let forward = process.forward(fd, Target::child(&process, fd));
+        assert!(matches!(forward.try_take(), Some(Err(_))));
+        assert!(fake.written(fd).is_empty());
+    }
+    process.write_sequence(Vec::<&'static str>::new());
+    process.write_copy(&[]);
+    assert!(process.resize(0, u16::MAX).is_err());
+    assert!(process.set_termios(&Termios::default()).is_err());
+    for number in NUMBERS {
+        process.signal(Signal::from_raw(number)).unwrap();
+    }
+    for fd in [i32::MIN, 0, 99, i32::MAX] {
+        fake.child_writes(fd, "x");
+        fake.child_closes(fd);
+        fake.child_shuts_down(fd);
+        fake.hold_writes(fd);
+        fake.child_reads(fd, usize::MAX);
+        fake.release_writes(fd);
+        assert!(fake.is_closed(fd));
+    }
+    fake.child_reads(-1, usize::MAX);
+    fake.child_reads(-1, usize::MAX);
+    fake.child_writes(7, "");
+    fake.set_drain_after_exit(Some(Duration::MAX));
+    let ended = process.terminate(Signal::TERM, Duration::MAX);
+    fake.exit(i32::MAX);
+    assert!(fake.is_ended());
+    drop(ended);
+    let mut fake = FakeProcess::new(Quiet);
+    fake.exit_by_signal(Signal::from_raw(-1));
+    assert!(fake.is_ended());
+}
+
+/// Stops nothing.
+struct Idle;
+impl Producer for Idle {
+    fn resume(&mut self, _: &Process, _: ChildFd) {}
+}
+
+#[test]
+fn producers_for_descriptors_that_are_not_there() {
+    let fake = FakeProcess::new(Quiet);
+    let process = fake.process();
+    for fd in [i32::MIN, -1, 1, 99, i32::MAX] {
+        assert!(process.register_producer(fd, Pace::Pull, Idle).is_err());
+        assert!(!process.unregister_producer(fd));
+    }
+    let slot = ProtocolSlot::new(Box::new(Quiet));
+    assert!(slot.try_stop_producer(process, ChildFd::from(-1)).is_ok());
+}
+
+struct Stream;
+impl Protocol for Stream {}
+
+#[test]
+fn kept_error_output_of_no_bytes_and_of_any() {
+    for most in [0, usize::MAX] {
+        let (adapter, kept) = StreamAdapter::new(Stream).keep_stderr(most);
+        let mut fake = FakeProcess::new(adapter);
+        fake.child_writes(2, "err");
+        fake.exit(0);
+        assert_eq!(kept.bytes(), if most == 0 { "" } else { "err" });
+    }
+    let size = WindowSize::new(0, u16::MAX).with_pixels(u16::MAX, 0);
+    assert_eq!((size.rows, size.columns), (0, u16::MAX));
+}

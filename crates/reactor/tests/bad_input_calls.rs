@@ -1,0 +1,113 @@
+//! Times, signals, descriptors and keys at their extremes: an error or the plain meaning, never a
+//! panic, and the loop goes on.
+
+#[path = "util/each_loop.rs"]
+mod each_loop;
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use each_loop::each_loop;
+use procession_core::Signal;
+use procession_reactor::pipe::{Direction, Pipe};
+use procession_reactor::{EventHandler, Handle, Interest, Reactor, Ready};
+
+struct Nobody;
+
+impl EventHandler for Nobody {
+    fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+}
+
+/// Drives the loop until a call of now is made.
+fn goes_on(reactor: &mut Reactor) {
+    let called = Rc::new(Cell::new(false));
+    let call = called.clone();
+    reactor.call_later(Duration::ZERO, move |_| call.set(true));
+    for _ in 0..100 {
+        if called.get() {
+            return;
+        }
+        reactor.turn(Some(Duration::from_millis(10))).expect("a turn");
+    }
+    panic!("the loop does not go on");
+}
+
+#[test]
+fn calls_at_any_time() {
+    each_loop(|mut reactor| {
+        for after in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(1 << 40)] {
+            let call = reactor.call_later(after, |_| unreachable!("not in this life"));
+            goes_on(&mut reactor);
+            assert!(call.is_active());
+            call.delay(Duration::MAX);
+            call.try_delay(Duration::ZERO).unwrap();
+            call.reset(Duration::MAX);
+            call.try_reset(after).unwrap();
+            reactor.next_deadline(); // a time that no clock can show is none
+            goes_on(&mut reactor);
+            call.reset(Duration::ZERO);
+            call.delay(Duration::MAX);
+            call.cancel();
+            assert!(call.try_reset(Duration::ZERO).is_err() && call.try_delay(after).is_err());
+        }
+        let far = reactor.sleep(Duration::MAX);
+        reactor.block_on(reactor.handle().sleep(Duration::ZERO));
+        drop(far);
+        // A turn that may wait for ever ends with the first call that is due.
+        reactor.call_later(Duration::from_millis(1), |_| ());
+        reactor.turn(Some(Duration::MAX)).unwrap();
+        goes_on(&mut reactor);
+    });
+}
+
+#[test]
+fn signals_that_nobody_can_watch() {
+    each_loop(|mut reactor| {
+        let numbers = [i32::MIN, -1, 0, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, 65, i32::MAX];
+        for number in numbers {
+            let watch = reactor.on_signal(Signal::from_raw(number), |_| ());
+            let error = watch.expect_err("nobody can watch it");
+            assert!(!error.to_string().is_empty(), "{number}");
+        }
+        goes_on(&mut reactor);
+    });
+}
+
+#[test]
+fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
+    each_loop(|mut reactor| {
+        let file = || OwnedFd::from(tempfile_like());
+        let error = reactor.add_source(file(), Interest::READABLE, Rc::new(Nobody), u32::MAX);
+        assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
+        let handle = reactor.handle();
+        let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(Nobody), 0);
+        let pipe = pipe.expect("it is always ready");
+        assert!(pipe.is_always_ready());
+        let past = pipe.key();
+        drop(pipe.close(&handle));
+        assert!(!reactor.is_open(past) && !reactor.close(past));
+        assert!(reactor.take_fd(past).is_none());
+        assert!(reactor.with_fd(past, |_| ()).is_none());
+        let error = reactor.set_interest(past, Interest::BOTH).expect_err("it is closed");
+        assert_ne!(error.kind(), ErrorKind::WouldBlock);
+        let error = reactor.register(tempfile_like(), Interest::READABLE, |_, _| ());
+        assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
+        // The number of a closed source may be given out again; its key may not.
+        let (a, b) = UnixStream::pair().unwrap();
+        let key = reactor.add_source(a.into(), Interest::PAUSED, Rc::new(Nobody), 0).unwrap();
+        assert_ne!(key, past);
+        assert!(reactor.close(key) && !reactor.close(key));
+        drop(b);
+        goes_on(&mut reactor);
+    });
+}
+
+/// A regular file: epoll refuses it.
+fn tempfile_like() -> File {
+    File::open(std::env::current_exe().expect("this test binary")).expect("it is there")
+}

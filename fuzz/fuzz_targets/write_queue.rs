@@ -1,0 +1,142 @@
+//! Any sequence of writes, partial writes, limits, closes and aborts, against a model of bytes.
+#![no_main]
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use procession_core::{Mark, WriteError, WriteQueue};
+
+#[derive(Debug, Arbitrary)]
+enum Input {
+    Write(u8),
+    Take { bytes: u16, slots: u8 },
+    TakeTooMuch(usize),
+    Limits(usize, usize),
+    SmallLimits(u8, u8),
+    HardLimit(Option<u16>),
+    Close,
+    FlushBegins,
+    Abort,
+}
+
+#[derive(Default)]
+struct Model {
+    bytes: VecDeque<u8>,
+    high: usize,
+    low: usize,
+    hard_limit: Option<usize>,
+    armed: bool,
+    full: bool,
+    marks: Vec<Mark>,
+    closing: bool,
+    closed: bool,
+}
+
+impl Model {
+    fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
+        if self.closed {
+            return Err(WriteError::Closed);
+        }
+        let above = self.hard_limit.is_some_and(|limit| self.bytes.len() + data.len() > limit);
+        if above && !data.is_empty() {
+            return Err(WriteError::BufferFull);
+        }
+        self.bytes.extend(data);
+        self.cross();
+        Ok(())
+    }
+
+    fn cross(&mut self) {
+        let len = self.bytes.len();
+        self.armed |= len > self.low;
+        if len > self.high && !self.full {
+            self.full = true;
+            self.marks.push(Mark::Full);
+        }
+        if len <= self.low && self.armed {
+            (self.armed, self.full) = (false, false);
+            self.marks.push(Mark::Drained);
+        }
+    }
+}
+
+fuzz_target!(|inputs: Vec<Input>| {
+    let mut queue = WriteQueue::new();
+    let mut model = Model { high: queue.limits().0, low: queue.limits().1, ..Model::default() };
+    let mut next = 0_u8;
+    for input in inputs {
+        match input {
+            Input::Write(length) => {
+                let data: Vec<u8> = (0..length)
+                    .map(|_| {
+                        next = next.wrapping_add(1);
+                        next
+                    })
+                    .collect();
+                assert_eq!(queue.on_write(Bytes::from(data.clone())), model.write(&data));
+            }
+            Input::Take { bytes, slots } => {
+                let mut slices = vec![IoSlice::new(&[]); usize::from(slots)];
+                let filled = queue.slices(&mut slices);
+                let offered: Vec<u8> = slices[..filled]
+                    .iter()
+                    .flat_map(|slice| slice.iter().copied())
+                    .take(usize::from(bytes))
+                    .collect();
+                drop(queue.on_written(offered.len()));
+                let taken: Vec<u8> = model.bytes.drain(..offered.len()).collect();
+                assert_eq!(taken, offered, "bytes out are bytes in");
+                model.cross();
+            }
+            Input::TakeTooMuch(extra) => {
+                drop(queue.on_written(model.bytes.len().saturating_add(extra)));
+                model.bytes.clear();
+                model.cross();
+            }
+            Input::Limits(high, low) => {
+                queue.set_limits(high, low);
+                (model.high, model.low) = (high, low.min(high));
+                model.cross();
+            }
+            Input::SmallLimits(high, low) => {
+                let (high, low) = (usize::from(high), usize::from(low));
+                queue.set_limits(high, low);
+                (model.high, model.low) = (high, low.min(high));
+                model.cross();
+            }
+            Input::HardLimit(limit) => {
+                model.hard_limit = limit.map(usize::from);
+                queue.set_hard_limit(model.hard_limit);
+            }
+            Input::Close => {
+                queue.on_close();
+                model.closing = true;
+            }
+            Input::FlushBegins => {
+                queue.on_flush_begins();
+                model.closed |= model.closing;
+            }
+            Input::Abort => {
+                drop(queue.on_abort());
+                model = Model {
+                    high: model.high,
+                    low: model.low,
+                    hard_limit: model.hard_limit,
+                    closing: true,
+                    closed: true,
+                    ..Model::default()
+                };
+            }
+        }
+        for mark in model.marks.drain(..) {
+            assert_eq!(queue.poll_mark(), Some(mark));
+        }
+        assert_eq!(queue.poll_mark(), None);
+        assert_eq!(queue.len(), model.bytes.len());
+        assert_eq!(queue.is_done(), model.closed && model.bytes.is_empty());
+        assert_eq!(queue.front().map(|chunk| chunk[0]), model.bytes.front().copied());
+    }
+});
