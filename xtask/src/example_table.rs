@@ -103,7 +103,6 @@ pub(crate) const RUNS: &[Run] = &[
         status: 1,
         lines: &["one", "two"],
         error_lines: 4,
-        ..PLAIN
     },
     Run { name: "in_tokio", lines: &["echo said hello"], ..PLAIN },
     Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },

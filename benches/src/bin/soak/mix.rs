@@ -1,0 +1,240 @@
+//! The mix: acts drawn from a seed, in the loop and inside callbacks, and what must be left at the
+//! end, which is nothing.
+
+#[path = "acts.rs"]
+mod acts;
+#[path = "model.rs"]
+mod model;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession::prelude::*;
+
+use self::model::{Life, Shared};
+
+/// The children alive at one time.
+const MOST_CHILDREN: usize = 40;
+
+/// What the memory of this process may grow by, after its first third.
+const MOST_GROWTH_BYTES: u64 = 24 << 20;
+
+/// How long the end may take: nothing that is started lives longer by itself.
+const LAST_WAIT: Duration = Duration::from_secs(60);
+
+/// Numbers that look random (SplitMix64).
+#[derive(Debug)]
+struct Numbers(Cell<u64>);
+
+impl Numbers {
+    fn below(&self, end: u64) -> u64 {
+        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut mixed = self.0.get();
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    fn index(&self, length: usize) -> usize {
+        let length = u64::try_from(length.max(1)).unwrap_or(1);
+        usize::try_from(self.below(length)).unwrap_or(0)
+    }
+
+    fn bytes(&self, most: u64) -> Vec<u8> {
+        let length = self.below(most);
+        let first = self.below(251);
+        (0..length).map(|at| u8::try_from((first + at) % 251).unwrap_or(0)).collect()
+    }
+}
+
+/// One child that has not ended, as far as is known.
+struct Alive {
+    process: Process,
+    life: Rc<RefCell<Life>>,
+}
+
+/// All that the acts share.
+struct World {
+    numbers: Numbers,
+    book: Shared,
+    alive: RefCell<Vec<Alive>>,
+    counts: RefCell<BTreeMap<&'static str, u64>>,
+    /// Started and not finished: futures, deferreds, connections, timers.
+    pending: Cell<i64>,
+    /// Where the echo listens; 0 where it does not.
+    port: Cell<u16>,
+    /// An act that a callback asked for runs another callback's act only at the top.
+    depth: Cell<u32>,
+    root: bool,
+}
+
+impl World {
+    fn count(&self, what: &'static str) {
+        *self.counts.borrow_mut().entry(what).or_insert(0) += 1;
+    }
+
+    fn violation(&self, what: String) {
+        self.book.borrow_mut().violations.push(what);
+    }
+
+    fn begin(&self) {
+        self.pending.set(self.pending.get() + 1);
+    }
+
+    fn finish(&self) {
+        self.pending.set(self.pending.get() - 1);
+    }
+
+    /// Nothing more is to be started.
+    fn is_over(&self) -> bool {
+        self.port.get() == 0
+    }
+
+    fn sweep(&self) {
+        let ended: Vec<Alive> =
+            self.alive.borrow_mut().extract_if(.., |child| child.life.borrow().ended).collect();
+        drop(ended);
+    }
+}
+
+/// Runs the mix for `time` and gives what was done how often, or the first broken rule.
+pub(crate) fn run(reactor: &mut Reactor, seed: u64, time: Duration) -> Result<String, String> {
+    let world = Rc::new(World {
+        numbers: Numbers(Cell::new(seed)),
+        book: Shared::default(),
+        alive: RefCell::default(),
+        counts: RefCell::default(),
+        pending: Cell::new(0),
+        port: Cell::new(0),
+        depth: Cell::new(0),
+        root: user_is_root(),
+    });
+    // The first of everything, before the baseline: threads, mailboxes, handlers.
+    acts::warm_up(&world, reactor)?;
+    let fds = open_fds();
+    let listener = acts::listen(&world, reactor)?;
+    let end = reactor.now() + time;
+    let mut early = 0;
+    while reactor.now() < end {
+        if early == 0 && reactor.now() + time.mul_f64(0.67) > end {
+            early = resident_bytes();
+        }
+        world.sweep();
+        for _ in 0..=world.numbers.below(3) {
+            acts::any(&world, reactor);
+        }
+        let wait = Duration::from_micros(world.numbers.below(3000));
+        reactor.turn(Some(wait)).map_err(|error| format!("turn: {error}"))?;
+        violation(&world)?;
+    }
+    world.port.set(0);
+    listener.stop_listening().detach();
+    drop(listener);
+    settle(&world, reactor, &fds)?;
+    let late = resident_bytes();
+    if early > 0 && late > early + MOST_GROWTH_BYTES {
+        return Err(format!("memory grew from {early} to {late} bytes"));
+    }
+    Ok(report(&world))
+}
+
+/// Kills what lives and waits until all has ended and every promise is kept.
+///
+/// The pidfd of a group's leader is open as long as a KILL may be due to the group.
+fn settle(
+    world: &Rc<World>,
+    reactor: &mut Reactor,
+    fds: &BTreeMap<i32, String>,
+) -> Result<(), String> {
+    let end = reactor.now() + LAST_WAIT;
+    loop {
+        world.sweep();
+        for child in world.alive.borrow().iter() {
+            child.life.borrow_mut().disturbed = true;
+            child.process.resume_all();
+            child.process.close_all();
+            child.process.signal_group(Signal::KILL).ok(); // leads none, or is gone
+            child.process.signal(Signal::KILL).ok(); // gone
+        }
+        reactor.turn(Some(Duration::from_millis(5))).map_err(|error| format!("turn: {error}"))?;
+        violation(world)?;
+        let quiet = world.alive.borrow().is_empty() && world.pending.get() == 0;
+        if quiet && children().is_empty() && open_fds() == *fds {
+            return Ok(());
+        }
+        if reactor.now() > end {
+            let lives: Vec<String> =
+                world.alive.borrow().iter().map(|child| format!("{:?}", child.life)).collect();
+            let pending = world.pending.get();
+            let (children, open) = (children(), open_fds());
+            return Err(format!(
+                "no end: {pending} pending, children {children:?}, {lives:#?}\n\
+                 descriptors at the start {fds:?}, at the end {open:?}"
+            ));
+        }
+    }
+}
+
+fn violation(world: &World) -> Result<(), String> {
+    match world.book.borrow().violations.first() {
+        Some(violation) => Err(violation.clone()),
+        None => Ok(()),
+    }
+}
+
+fn report(world: &World) -> String {
+    let mut text = String::new();
+    for (what, count) in world.counts.borrow().iter() {
+        write!(text, "{what} {count}, ").unwrap_or_default();
+    }
+    let book = world.book.borrow();
+    write!(text, "{} callbacks, {} ends, {} bytes", book.events, book.ended, book.bytes)
+        .unwrap_or_default();
+    text
+}
+
+/// The open descriptors of this process and what they are, sockets and pipes by kind alone.
+fn open_fds() -> BTreeMap<i32, String> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeMap::new() };
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    numbers
+        .into_iter()
+        .filter_map(|fd| {
+            let link = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
+            Some((fd, link.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
+/// The children of this process, dead or alive, by pid and state.
+fn children() -> Vec<(u32, char)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = text.rsplit_once(") ")?;
+        let mut fields = rest.split(' ');
+        let state = fields.next()?.chars().next()?;
+        let parent: u32 = fields.next()?.parse().ok()?;
+        (parent == std::process::id()).then_some((pid, state))
+    })
+    .collect()
+}
+
+/// The resident set of this process, in bytes.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+fn user_is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| {
+        line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().all(|id| id == "0"))
+    })
+}

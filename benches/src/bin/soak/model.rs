@@ -1,0 +1,145 @@
+//! The model of one child: which callback is legal after which, and what must have arrived at the
+//! end of a child that nobody disturbed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use procession::prelude::*;
+
+/// The broken rules, in words, and what happened how often.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) violations: Vec<String>,
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) ended: u64,
+}
+
+/// A book that all protocols write to.
+pub(crate) type Shared = Rc<RefCell<Book>>;
+
+/// What a child is expected to do if nobody meddles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expected {
+    /// The descriptors whose loss is told.
+    pub(crate) pipes: Vec<i32>,
+    /// Those that carry data to the parent.
+    pub(crate) readable: Vec<i32>,
+    pub(crate) code: Option<i32>,
+    /// On child fd 1, or 3 for a socketpair.
+    pub(crate) output: Option<Vec<u8>>,
+}
+
+/// The state of one child's protocol.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    pub(crate) expected: Expected,
+    /// Somebody closed, aborted, signalled or forwarded: output and code are anybody's.
+    pub(crate) disturbed: bool,
+    pub(crate) ended: bool,
+    made: bool,
+    exited: bool,
+    inside: bool,
+    lost: BTreeSet<i32>,
+    read_closed: BTreeSet<i32>,
+    output: Vec<u8>,
+}
+
+impl Life {
+    /// The life of a child of which this is expected.
+    pub(crate) fn new(expected: Expected) -> Self {
+        Self { expected, ..Self::default() }
+    }
+}
+
+/// A protocol that knows what is legal.
+pub(crate) struct Checked {
+    pub(crate) life: Rc<RefCell<Life>>,
+    pub(crate) book: Shared,
+    /// Called in each callback, after it was judged.
+    pub(crate) act: Rc<dyn Fn(&Process)>,
+}
+
+impl Checked {
+    fn note(&self, process: &Process, what: &str, judge: impl FnOnce(&mut Life) -> bool) {
+        let pid = process.pid();
+        let broken = {
+            let mut life = self.life.borrow_mut();
+            let first = life.made || what == "made";
+            let inside = std::mem::replace(&mut life.inside, true);
+            let legal = judge(&mut life);
+            let pid_is_right = pid.is_none() == life.exited;
+            let late = life.ended && what != "ended";
+            (!legal || !first || inside || late || !pid_is_right)
+                .then(|| format!("{what} (pid {pid:?}, inside {inside}) is illegal in {life:?}"))
+        };
+        {
+            let mut book = self.book.borrow_mut();
+            book.events += 1;
+            book.violations.extend(broken);
+        }
+        (self.act)(process);
+        self.life.borrow_mut().inside = false;
+    }
+}
+
+impl ProcessProtocol for Checked {
+    fn connection_made(&mut self, process: &Process) {
+        self.note(process, "made", |life| !std::mem::replace(&mut life.made, true));
+    }
+
+    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
+        self.book.borrow_mut().bytes += u64::try_from(data.len()).unwrap_or(0);
+        self.note(process, "data", |life| {
+            let fd = fd.as_raw();
+            if fd == 1 || fd == 3 {
+                life.output.extend_from_slice(&data);
+            }
+            !data.is_empty()
+                && life.expected.readable.contains(&fd)
+                && !life.lost.contains(&fd)
+                && !life.read_closed.contains(&fd)
+        });
+    }
+
+    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {
+        self.note(process, "read closed", |life| {
+            !life.lost.contains(&fd.as_raw()) && life.read_closed.insert(fd.as_raw())
+        });
+    }
+
+    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
+        self.note(process, "lost", |life| {
+            life.expected.pipes.contains(&fd.as_raw()) && life.lost.insert(fd.as_raw())
+        });
+    }
+
+    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {
+        self.note(process, "full", |life| !life.lost.contains(&fd.as_raw()));
+    }
+
+    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
+        self.note(process, "drained", |life| !life.lost.contains(&fd.as_raw()));
+    }
+
+    fn process_exited(&mut self, process: &Process, reason: ExitReason) {
+        self.note(process, "exited", |life| {
+            let code = reason.map_or_else(|ended| ended.exit_code(), |done| done.exit_code());
+            let as_expected =
+                life.disturbed || life.expected.code.is_none() || code == life.expected.code;
+            !std::mem::replace(&mut life.exited, true) && as_expected
+        });
+    }
+
+    fn process_ended(&mut self, process: &Process, _: ExitReason) {
+        self.note(process, "ended", |life| {
+            let lost: BTreeSet<i32> = life.expected.pipes.iter().copied().collect();
+            let whole = life.disturbed
+                || life.expected.output.as_ref().is_none_or(|output| *output == life.output);
+            let once = !std::mem::replace(&mut life.ended, true);
+            once && life.exited && life.lost == lost && whole
+        });
+        self.book.borrow_mut().ended += 1;
+    }
+}
