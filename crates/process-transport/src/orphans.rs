@@ -3,7 +3,7 @@
 
 use crate::sys::{self, Waited};
 use procession_core::Signal;
-use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, hooks};
+use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,8 +20,10 @@ struct Orphan {
 impl Orphan {
     /// Whether nothing is left to reap.
     fn try_reap(&self) -> bool {
-        let child =
-            self.pidfd.as_ref().map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd()));
+        let child = self
+            .pidfd
+            .as_ref()
+            .map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd(), self.pid));
         !matches!(sys::try_reap(child, i64::MAX), Ok(Waited::Running))
     }
 }
@@ -87,13 +89,14 @@ const END_AFTER_KILL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// Kills a child that is not to run after all, with the group that it leads, and reaps it.
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     {
-        let child = pidfd.as_ref().map_or(sys::Child::Pid(pid), |fd| sys::Child::Fd(fd.as_fd()));
+        let child =
+            pidfd.as_ref().map_or(sys::Child::Pid(pid), |fd| sys::Child::Fd(fd.as_fd(), pid));
         if leads_group {
             // Not reaped, so the number is still the child's; an empty group is as good.
             sys::send_to_group_number(pid, Signal::KILL).ok();
         }
         sys::send(child, Signal::KILL).ok(); // ended already is as good
-        if let sys::Child::Fd(fd) = child {
+        if let sys::Child::Fd(fd, _) = child {
             // Only a child in an uninterruptible wait takes longer than a moment.
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
             rustix::io::retry_on_intr(|| poll(&mut fds, Some(&END_AFTER_KILL))).ok();
@@ -104,7 +107,9 @@ pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
 
 /// Takes every waiting orphan into this reactor.
 fn adopt(reactor: &Handle) {
-    let waiting = std::mem::take(&mut orphanage().waiting);
+    let mut waiting = std::mem::take(&mut orphanage().waiting);
+    // And what a former reactor of this thread asked for.
+    waiting.append(&mut ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
     for orphan in waiting {
         if !orphan.try_reap() {
             watch(reactor, orphan);
@@ -113,14 +118,40 @@ fn adopt(reactor: &Handle) {
 }
 
 fn watch(reactor: &Handle, orphan: Orphan) {
-    let Orphan { pid, pidfd: Some(pidfd) } = orphan else {
-        orphanage().waiting.push(orphan);
-        return;
-    };
+    let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
     let ward = Rc::new(Ward { pid, key: Cell::new(None), reactor: reactor.clone() });
     // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
     // this process ends.
     ward.key.set(reactor.add_source(pidfd, Interest::READABLE, ward.clone(), 0).ok());
+}
+
+/// Orphans without pidfds in the care of this thread's reactor, and what tells of their exits.
+#[derive(Default)]
+struct Asked {
+    orphans: Vec<Orphan>,
+    watch: Option<SignalWatch>,
+}
+
+thread_local! {
+    static ASKED: RefCell<Asked> = RefCell::default();
+}
+
+/// Without a pidfd the orphan is asked at every SIGCHLD.
+fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
+    ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
+    // Without a watch it is asked when the next reactor starts, or the next orphan comes.
+    let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
+    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
+    drop(old);
+    ask(); // it may have ended before there was a watch
+}
+
+fn ask() {
+    let watch = ASKED.with_borrow_mut(|asked| {
+        asked.orphans.retain(|orphan| !orphan.try_reap());
+        if asked.orphans.is_empty() { asked.watch.take() } else { None }
+    });
+    drop(watch);
 }
 
 /// An orphan in the care of a reactor.
@@ -132,7 +163,8 @@ struct Ward {
 
 impl EventHandler for Ward {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        let waited = reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd), i64::MAX));
+        let waited =
+            reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd, self.pid), i64::MAX));
         if !matches!(waited, Some(Ok(Waited::Running))) {
             reactor.close(ready.key);
         }

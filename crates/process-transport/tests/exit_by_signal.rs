@@ -359,3 +359,18 @@ fn the_signal_is_given_back_with_the_last_child() {
         assert!(sys::counted() > seen, "and goes on being called");
     });
 }
+
+#[test]
+fn an_owned_group_is_killed_with_its_leader() {
+    behaviour("an_owned_group_is_killed_with_its_leader", |driver| {
+        let script = "(trap '' TERM; while :; do sleep 0.1; done) & echo $!; wait";
+        let child = driver.spawn(sh(script).owned(true).without_pidfd());
+        driver.until("its pid", WATCHDOG, || child.record.text(1).ends_with('\n'));
+        let grandchild: u32 = child.record.text(1).trim().parse().expect("a number");
+        child.process.terminate(Signal::TERM, ms(200)).detach();
+        driver.drive_to_end(&child.record);
+        let is_dead = || "ZX".contains(process_state(grandchild));
+        driver.until_seen("the grandchild is dead", WATCHDOG, is_dead);
+        assert!(is_dead());
+    });
+}

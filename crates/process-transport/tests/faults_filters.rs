@@ -311,21 +311,17 @@ fn calls_that_are_denied_after_the_library_looked_are_done_without() {
     each("calls_that_are_denied_after_the_library_looked_are_done_without", libc::EPERM, false);
 }
 
-/// Without `waitid` on a pidfd the status is lost, and so is the zombie.
+/// Without `waitid` on a pidfd the child is asked by its number.
 #[test]
-fn an_exit_that_cannot_be_asked_for_is_lost_and_still_told() {
-    isolated("an_exit_that_cannot_be_asked_for_is_lost_and_still_told", || {
-        let mut driver = Driver::new();
-        answer(libc::SYS_waitid, with(0, P_PIDFD), libc::ENOSYS);
-        let child = driver.spawn(command("/bin/true"));
-        let pid = child.process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        driver.drive_to_end(&child.record);
-        let reason = child.record.ended().expect("it has ended");
-        assert!(reason.expect_err("nothing is known of it").is_lost());
-        // Left to whoever may wait.
-        let options = rustix::process::WaitOptions::empty();
-        rustix::process::waitpid(pid, options).expect("it is our child");
-        driver.finish();
+fn an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same() {
+    isolated("an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same", || {
+        for errno in [libc::ENOSYS, libc::EINVAL, libc::EPERM] {
+            let mut driver = Driver::new();
+            answer(libc::SYS_waitid, with(0, P_PIDFD), errno);
+            assert_eq!(driver.run(probe(["exit", "7"])).code(), 7);
+            driver.fails(command("/no/such/program"));
+            driver.finish();
+        }
     });
 }
 

@@ -313,8 +313,10 @@ impl State {
     ) -> Option<R> {
         use std::os::fd::AsFd;
         match &self.exit {
-            ExitWatch::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd))),
-            ExitWatch::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd()))),
+            ExitWatch::Source(key) => {
+                reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid)))
+            }
+            ExitWatch::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
             ExitWatch::New(None) => Some(call(sys::Child::Pid(self.pid))),
             ExitWatch::Kept(_) | ExitWatch::Gone => None,
         }

@@ -90,7 +90,9 @@ impl State {
         if self.terminating.is_none() || !self.owned || !self.leads_group {
             return;
         }
-        if self.with_child(reactor, sys::has_ended) == Some(true) && !sys::group_survives_leader() {
+        // Only by its pidfd, of a leader that had one.
+        let survives = sys::group_survives_leader() && !matches!(self.exit, ExitWatch::New(None));
+        if !survives && self.with_child(reactor, sys::has_ended) == Some(true) {
             self.signal_group(reactor, Signal::KILL).ok(); // an empty group is as good
         }
     }

@@ -46,8 +46,12 @@ const SHARED: u32 = 32;
 /// The best path that works in this process.
 pub(crate) fn best_path() -> SpawnPath {
     static BEST: OnceLock<SpawnPath> = OnceLock::new();
+    if let Some(best) = BEST.get() {
+        return *best;
+    }
+    // No memory or no process for the probe is no answer: the next spawn asks again.
+    let Ok(bits) = probe() else { return SpawnPath::Fork };
     *BEST.get_or_init(|| {
-        let bits = probe().unwrap_or(0);
         let memory = SHARED | RAN | PIDFD;
         let files = memory | UNSHARED | LOWEST | UNTOUCHED;
         if bits & files == files {

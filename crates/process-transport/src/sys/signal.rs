@@ -14,7 +14,7 @@ const PROCESS_GROUP: c_uint = 1 << 2;
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
 pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
     match child {
-        Child::Fd(fd) => by_pidfd(fd, signal, 0),
+        Child::Fd(fd, _) => by_pidfd(fd, signal, 0),
         // Not reaped, so the number is still the child's.
         Child::Pid(pid) => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
     }

@@ -21,7 +21,8 @@ pub(crate) enum Waited {
 /// Which child: by pidfd, which cannot name another process, else by number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Child<'a> {
-    Fd(BorrowedFd<'a>),
+    /// With its number, for kernels (before 5.4) and filters that know no wait on a pidfd.
+    Fd(BorrowedFd<'a>, u32),
     Pid(u32),
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn has_ended(child: Child<'_>) -> bool {
 /// Reaps a child that has failed before its exec and is about to end.
 pub(super) fn reap_failed(pid: u32, pidfd: Option<&OwnedFd>) {
     use std::os::fd::AsFd;
-    let child = pidfd.map_or(Child::Pid(pid), |fd| Child::Fd(fd.as_fd()));
+    let child = pidfd.map_or(Child::Pid(pid), |fd| Child::Fd(fd.as_fd(), pid));
     // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
     wait(child, libc::WEXITED, i64::MAX).ok();
 }
@@ -54,10 +55,29 @@ pub(crate) fn own_peak_kib() -> i64 {
 }
 
 fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
-    let (kind, id) = match child {
-        Child::Fd(fd) => (libc::P_PIDFD, fd.as_raw_fd().cast_unsigned()),
-        Child::Pid(pid) => (libc::P_PID, pid),
+    let (fd, pid) = match child {
+        Child::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
+        Child::Pid(pid) => (None, pid),
     };
+    if let Some(fd) = fd {
+        let refused = |error: &io::Error| {
+            matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
+        };
+        match wait_for(libc::P_PIDFD, fd, flags, parent_peak_kib) {
+            Err(error) if refused(&error) => {}
+            result => return result,
+        }
+    }
+    // Not reaped by us, so the number is the child's.
+    wait_for(libc::P_PID, pid, flags, parent_peak_kib)
+}
+
+fn wait_for(
+    kind: libc::idtype_t,
+    id: u32,
+    flags: c_int,
+    parent_peak_kib: i64,
+) -> io::Result<Waited> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.

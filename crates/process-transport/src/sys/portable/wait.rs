@@ -22,15 +22,14 @@ pub(crate) enum Waited {
 /// Which child; descriptors of processes do not occur here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Child<'a> {
-    Fd(BorrowedFd<'a>),
+    Fd(BorrowedFd<'a>, u32),
     Pid(u32),
 }
 
 impl Child<'_> {
     pub(in crate::sys) fn number(self) -> io::Result<c_int> {
         match self {
-            Self::Pid(pid) => c_int::try_from(pid).map_err(io::Error::other),
-            Self::Fd(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Pid(pid) | Self::Fd(_, pid) => c_int::try_from(pid).map_err(io::Error::other),
         }
     }
 }
