@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 use crate::report::{self, Step};
-use crate::{bench_build, clippy, deny, doc, doctest, examples, fmt, test, tidy};
+use crate::{bench_build, clippy, deny, doc, doctest, examples, fmt, test, test_paths, tidy};
 
 /// How much of the gate to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,21 @@ pub(crate) fn run(sh: &Shell, tier: Tier) -> ExitCode {
 }
 
 /// The steps in the order in which a mistake is cheapest to find.
-fn steps(tier: Tier) -> [Step; 9] {
+fn steps(tier: Tier) -> [Step; 10] {
     let test = match tier {
         Tier::Quick => Step { name: "test", run: test::run },
         Tier::Slow => Step { name: "test-slow", run: test::run_with_slow_tier },
+    };
+    let test_paths = match tier {
+        Tier::Quick => Step { name: "test-paths", run: test_paths::run },
+        Tier::Slow => Step { name: "test-paths-slow", run: test_paths::run_all },
     };
     [
         Step { name: "fmt", run: fmt::run },
         Step { name: "clippy", run: clippy::run },
         Step { name: "tidy", run: tidy::run },
         test,
+        test_paths,
         Step { name: "doctest", run: doctest::run },
         Step { name: "doc", run: doc::run },
         Step { name: "deny", run: deny::run },

@@ -31,6 +31,7 @@ mod report;
 mod soak;
 mod syntax;
 mod test;
+mod test_paths;
 mod tidy;
 mod tree;
 
@@ -82,6 +83,16 @@ const TASKS: &[Task] = &[
         name: "test-slow",
         about: "the same with the slow tier",
         run: step!(test::run_with_slow_tier),
+    },
+    Task {
+        name: "test-paths",
+        about: "the tests of spawning on each of the three paths",
+        run: step!(test_paths::run),
+    },
+    Task {
+        name: "test-paths-slow",
+        about: "every test of the process transport on each of them",
+        run: step!(test_paths::run_all),
     },
     Task { name: "doctest", about: "the examples in doc comments", run: step!(doctest::run) },
     Task {

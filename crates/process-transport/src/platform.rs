@@ -65,6 +65,14 @@ pub(crate) fn open_slave(_: &OwnedFd) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The path of the slave of this master.
+#[cfg(not(target_os = "netbsd"))]
+pub(crate) fn slave_name(master: &OwnedFd) -> io::Result<std::ffi::CString> {
+    Ok(rustix::pty::ptsname(master, Vec::new())?)
+}
+#[cfg(target_os = "netbsd")]
+pub(crate) use crate::sys::slave_name;
+
 /// The bytes that a pipe holds when it is full.
 #[cfg(target_os = "linux")]
 pub(crate) fn pipe_size(fd: BorrowedFd<'_>) -> Option<usize> {

@@ -52,7 +52,7 @@ fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
     match platform::open_slave(master) {
         Ok(slave) => Ok(slave),
         Err(_) => {
-            let name = rustix::pty::ptsname(master, Vec::new())?;
+            let name = platform::slave_name(master)?;
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             Ok(rustix::fs::open(name, flags, rustix::fs::Mode::empty())?)
         }

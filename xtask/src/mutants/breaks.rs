@@ -251,8 +251,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "reap-of-any-child",
         file: "crates/process-transport/src/sys/wait.rs",
-        from: "Child::Fd(fd) => (libc::P_PIDFD, fd.as_raw_fd().cast_unsigned()),",
-        to: "Child::Fd(fd) => (libc::P_ALL, fd.as_raw_fd().cast_unsigned()),",
+        from: "match wait_for(libc::P_PIDFD, fd, flags, parent_peak_kib) {",
+        to: "match wait_for(libc::P_ALL, fd, flags, parent_peak_kib) {",
         package: "procession-process-transport",
         tests: &["reaping", "exit_status", "callbacks"],
     },

@@ -198,6 +198,9 @@ impl ProcessControl for Transport {
     }
 
     fn pidfd(&self) -> io::Result<OwnedFd> {
+        if cfg!(not(target_os = "linux")) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         self.state.with(|state| match &state.exit {
             ExitWatch::New(Some(fd)) | ExitWatch::Kept(fd) => fd.try_clone(),
             ExitWatch::Source(key) => self

@@ -51,6 +51,8 @@ mod wait;
 mod elsewhere {
     pub(super) mod close;
     pub(super) mod launch;
+    #[cfg(target_os = "netbsd")]
+    pub(super) mod pty;
     pub(super) mod raw;
     pub(super) mod signal;
     pub(super) mod termios;
@@ -59,6 +61,8 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
 
+#[cfg(target_os = "netbsd")]
+pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use launch::best_path;
 pub(crate) use launch::{Gift, LaunchError, Launched, launch, reserve};

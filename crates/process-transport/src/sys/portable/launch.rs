@@ -11,13 +11,14 @@ use crate::sys::mapping::Mapping;
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 /// A child that has begun to run its program.
 #[derive(Debug)]
 pub(crate) struct Launched {
     pub(crate) pid: u32,
-    /// There are none here.
+    /// A queue of its own that becomes readable at the child's exit: what comes closest to a pidfd.
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
 }
@@ -96,7 +97,7 @@ pub(crate) fn launch(
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
     match report.read() {
-        None => Ok(Launched { pid, pidfd: None, path }),
+        None => Ok(Launched { pid, pidfd: exit_queue(pid), path }),
         Some(failure) => {
             wait::reap_failed(pid, None);
             Err(match failure {
@@ -119,6 +120,29 @@ fn fork(job: &Job<'_>) -> Result<u32, i32> {
         0 => child::run(job),
         pid => u32::try_from(pid).map_err(|_| raw::last_errno()),
     }
+}
+
+/// A queue with the exit of one child in it; `None` where the child has ended already, or none can be
+/// made: its exit is then watched by SIGCHLD.
+fn exit_queue(pid: u32) -> Option<OwnedFd> {
+    // SAFETY: no argument.
+    let queue = unsafe { libc::kqueue() };
+    if queue < 0 {
+        return None;
+    }
+    // SAFETY: the system has just made this descriptor for us, and nobody else knows it.
+    let queue = unsafe { OwnedFd::from_raw_fd(queue) };
+    rustix::io::fcntl_setfd(&queue, rustix::io::FdFlags::CLOEXEC).ok()?;
+    // SAFETY: all zeros is a valid `kevent`, to be filled in.
+    let mut change: libc::kevent = unsafe { std::mem::zeroed() };
+    change.ident = libc::uintptr_t::try_from(pid).ok()?;
+    change.filter = libc::EVFILT_PROC;
+    change.flags = libc::EV_ADD;
+    change.fflags = libc::NOTE_EXIT;
+    let (none, now) = (ptr::null_mut::<libc::kevent>(), ptr::null::<libc::timespec>());
+    // SAFETY: one change is read from a local, and no event is asked for.
+    let added = unsafe { libc::kevent(queue.as_raw_fd(), &raw const change, 1, none, 0, now) };
+    (added == 0).then_some(queue)
 }
 
 fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {

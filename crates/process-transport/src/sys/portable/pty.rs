@@ -1,0 +1,21 @@
+//! The name of a terminal's slave, where there is no safe call for it.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Mutex, PoisonError};
+
+/// `ptsname(3)` answers in a buffer of its own.
+static BUFFER: Mutex<()> = Mutex::new(());
+
+/// The path of the slave of this master.
+pub(crate) fn slave_name(master: impl AsFd) -> io::Result<CString> {
+    let _ours = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the descriptor is open for the length of the call.
+    let name = unsafe { libc::ptsname(master.as_fd().as_raw_fd()) };
+    if name.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: not null, so a string that ends in NUL, unchanged until the next call: see `BUFFER`.
+    Ok(unsafe { CStr::from_ptr(name) }.to_owned())
+}

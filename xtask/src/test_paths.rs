@@ -1,0 +1,48 @@
+//! The task `test-paths`: the tests of spawning, on each of the three ways to spawn.
+//!
+//! The tests' support code reads `PROCESSION_TEST_SPAWN_PATH` and forces that path on every command;
+//! the library reads no variable. `test` runs everything on the path that the probe chooses.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
+
+/// The tests that a spawning path can break.
+const SPAWN_TESTS: [&str; 14] = [
+    "bad_input",
+    "environment",
+    "fd_inherit",
+    "fd_leaks",
+    "fd_map",
+    "identity",
+    "limits",
+    "process_groups",
+    "pty",
+    "pty_slave",
+    "signals",
+    "spawn_error_table",
+    "spawn_errors",
+    "spawn_paths_props",
+];
+
+/// Runs the tests of spawning on each path.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let tests: Vec<&str> = SPAWN_TESTS.iter().flat_map(|test| ["--test", test]).collect();
+    on_each_path(sh, &tests)
+}
+
+/// Runs every test of the process transport on each path.
+pub(crate) fn run_all(sh: &Shell) -> Result<()> {
+    on_each_path(sh, &["--lib", "--bins", "--tests"])
+}
+
+fn on_each_path(sh: &Shell, tests: &[&str]) -> Result<()> {
+    for path in PATHS {
+        println!("with PROCESSION_TEST_SPAWN_PATH={path}");
+        let _path = sh.push_env("PROCESSION_TEST_SPAWN_PATH", path);
+        cmd!(sh, "cargo test -p procession-process-transport --locked --no-fail-fast {tests...}")
+            .run()?;
+    }
+    Ok(())
+}
