@@ -6,7 +6,7 @@ use crate::ends::Ends;
 use crate::error::{SpawnError, Step};
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::prepare::{self, Prepared};
-use crate::process::{Birth, Transport, leads_group, own_peak_kib};
+use crate::process::{Birth, Transport, leads_group};
 use crate::{orphans, route, sys, terminal};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
@@ -202,7 +202,7 @@ fn launch(
         kill_on_drop: command.kill_on_drop,
         pipes_grow: command.pipes_grow,
         drain_after_exit: command.drain_after_exit,
-        parent_peak_kib: own_peak_kib(),
+        parent_peak_kib: sys::own_peak_kib(),
         slave,
     })
 }

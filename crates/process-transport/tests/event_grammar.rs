@@ -7,7 +7,7 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Fd};
 use procession_protocol::{ExitReason, FakeFd, FakeProcess, Process, ProcessDone};
 
-use crate::util::{Event, Record, Recorder, WATCHDOG, behaviour, ms, sh};
+use crate::util::{Event, PROBE, Record, Recorder, WATCHDOG, behaviour, ms, sh};
 
 /// What a program does in its callbacks.
 type Hook = fn(&Process, &Event);
@@ -124,10 +124,8 @@ const LIVES: [Life; 12] = [
     Life {
         name: "ends one direction of a socketpair",
         command: || {
-            let script = "printf x >&5; \
-                /usr/bin/python3 -c 'import socket; socket.socket(fileno=5).shutdown(1)'; \
-                read x <&5; echo \"$x\"";
-            sh(script).child_fd(5, Fd::socketpair())
+            let script = format!("printf x >&5; {PROBE} shutdown 5; read x <&5; echo \"$x\"");
+            sh(&script).child_fd(5, Fd::socketpair())
         },
         play: |fake| {
             fake.child_writes(5, "x");

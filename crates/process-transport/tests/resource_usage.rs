@@ -18,8 +18,8 @@ fn a_peak_that_may_be_the_parents_is_unknown() {
         let done = small.ended().expect("it has ended").expect("a success");
         let usage = done.usage().expect("it was reaped here");
         assert_eq!(usage.peak_rss_bytes(), None, "less than its parent");
-        let script = "x = b'x' * (300 << 20)";
-        let large = driver.run(command("/usr/bin/python3").args(["-I", "-S", "-c", script]));
+        let dd = ["if=/dev/zero", "of=/dev/null", "bs=300M", "count=1", "status=none"];
+        let large = driver.run(command("dd").args(dd));
         let done = large.ended().expect("it has ended").expect("a success");
         let peak = done.usage().expect("it was reaped here").peak_rss_bytes();
         assert!(peak.is_some_and(|peak| peak > 300 << 20), "{peak:?}");

@@ -25,6 +25,12 @@ pub(crate) fn list(out: i32) -> i32 {
     0
 }
 
+/// Ends the writing direction of a socket.
+pub(crate) fn end_writing(number: i32) -> i32 {
+    rustix::net::shutdown(sys::fd(number), rustix::net::Shutdown::Write).expect("a socket");
+    0
+}
+
 /// Writes a line for each open descriptor to `out`: number, device, inode, access mode and flags.
 pub(crate) fn info(out: i32) -> i32 {
     let mut text = String::new();

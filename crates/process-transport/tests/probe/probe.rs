@@ -21,6 +21,7 @@ fn run(args: &[&[u8]]) -> i32 {
         (b"fdinfo", [out]) => fds::info(number(out)),
         (b"fifos", []) => fds::fifos(),
         (b"tags", [first, last]) => fds::tags(number(first), number(last)),
+        (b"shutdown", [fd]) => fds::end_writing(number(fd)),
         (b"port", [fd]) => fds::port(number(fd)),
         (b"fd02", []) => stdio::fd02(),
         (b"reversed", []) => stdio::reversed(),
