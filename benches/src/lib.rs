@@ -1,4 +1,17 @@
-//! What the benches share: a protocol that feeds a child and counts what comes back.
+//! What is measured: the same work done by procession, by its peers, and by the bare system calls
+//! that are the limit.
+//!
+//! The unit is a *contender*: one library at one row of the comparison, in a process of its own, so
+//! that no contender pays for another's signal handlers, threads or memory. [`contenders`] has them
+//! all; the program `compare` runs them in turns. The criterion benches use [`run`] and
+//! [`contenders::ours`] directly.
+
+pub mod clock;
+pub mod contenders;
+pub mod job;
+pub mod programs;
+mod sys;
+pub mod tcp;
 
 use procession::prelude::*;
 
@@ -22,13 +35,22 @@ pub fn run(reactor: &mut Reactor, command: Command, input: Input) -> Result<u64,
     Ok(reactor.block_on(result)?)
 }
 
-struct Counter {
+/// Feeds a child, counts what comes back, and gives the count when the child has ended.
+#[derive(Debug)]
+pub struct Counter {
     input: Input,
     received_bytes: u64,
     ended: Promise<u64, ProcessTerminated>,
 }
 
 impl Counter {
+    /// Makes the protocol and the result that it completes.
+    #[must_use]
+    pub fn new(input: Input) -> (Self, Deferred<u64, ProcessTerminated>) {
+        let (ended, result) = Deferred::new();
+        (Self { input, received_bytes: 0, ended }, result)
+    }
+
     fn feed(&mut self, process: &Process) {
         if self.input.times == 0 {
             process.close_stdin();

@@ -34,7 +34,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 
 /// Runs every test of the process transport on each path.
 pub(crate) fn run_all(sh: &Shell) -> Result<()> {
-    on_each_path(sh, &["--lib", "--bins", "--tests"])
+    on_each_path(sh, &["--tests"])
 }
 
 fn on_each_path(sh: &Shell, tests: &[&str]) -> Result<()> {

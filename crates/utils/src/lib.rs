@@ -3,7 +3,7 @@
 //! [`Run`] starts a program, feeds its standard input, reads both outputs to their end, within
 //! bounds, waits for its exit, and gives one [`Outcome`] or one [`OutputError`].
 //! [`get_process_output`], [`get_process_output_merged`], [`get_process_value`] and
-//! [`get_process_output_and_value`] are Twisted's helpers, made of it. [`run_all`] runs many
+//! [`get_process_output_and_value`] are Twisted's helpers, made of it. [`run_all()`] runs many
 //! programs, so many at a time.
 //!
 //! All of them start at once, on the thread's current reactor, and give a

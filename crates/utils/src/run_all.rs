@@ -98,7 +98,7 @@ where
     }
 }
 
-/// Many programs that [`run_all`] runs.
+/// Many programs that [`run_all()`] runs.
 #[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
 pub struct RunAll {
     runs: Vec<Run>,

@@ -1,0 +1,87 @@
+//! How a contender is started: this program again, the limit in C, or a peer of another language.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+const ASYNCIO: &str = include_str!("../../../peers/with_asyncio.py");
+const TWISTED: &str = include_str!("../../../peers/with_twisted.py");
+const NODE: &str = include_str!("../../../peers/with_node.js");
+
+/// The peers outside of Rust: how to start each, or why it is not to be had.
+#[derive(Debug)]
+pub(crate) struct External(Vec<(&'static str, Result<Vec<PathBuf>, String>)>);
+
+/// Looks for them, and installs Twisted below the build's folder.
+pub(crate) fn find(folder: &Path, quick: bool) -> External {
+    let entry = |name, found: Result<Vec<PathBuf>>| {
+        if let Err(error) = &found {
+            eprintln!("{name} is absent: {error:#}");
+        }
+        (name, found.map_err(|error| format!("{error:#}")))
+    };
+    let found = External(vec![
+        entry("asyncio", script(folder, "python3".into(), "with_asyncio.py", ASYNCIO)),
+        entry("Twisted", twisted(folder)),
+        entry("Node", script(folder, "node".into(), "with_node.js", NODE)),
+    ]);
+    if quick {
+        eprintln!("quick: few rounds, for ratios only");
+    }
+    found
+}
+
+impl External {
+    /// Returns what starts a contender, without the arguments of the job.
+    pub(crate) fn command(&self, name: &str, row: &str, programs: &Path) -> Result<Command> {
+        if name == crate::measure::LIMIT && row.starts_with("spawn") {
+            return Ok(Command::new(programs.join("limit")));
+        }
+        let Some((_, found)) = self.0.iter().find(|(other, _)| *other == name) else {
+            let mut own = Command::new(env::current_exe()?);
+            own.arg("contend").arg(name);
+            return Ok(own);
+        };
+        match found {
+            Ok(words) => {
+                let (program, rest) = words.split_first().context("no program")?;
+                let mut command = Command::new(program);
+                command.args(rest);
+                Ok(command)
+            }
+            Err(error) => bail!("{error}"),
+        }
+    }
+}
+
+fn script(folder: &Path, program: PathBuf, name: &str, text: &str) -> Result<Vec<PathBuf>> {
+    run(Command::new(&program).arg("--version"))?;
+    let file = folder.join(name);
+    fs::write(&file, text)?;
+    Ok(vec![program, file])
+}
+
+fn twisted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let environment = folder.join("twisted");
+    let python = environment.join("bin").join("python");
+    let is_there = |python: &Path| run(Command::new(python).args(["-c", "import twisted"]));
+    if !python.exists() || is_there(&python).is_err() {
+        eprintln!("installing Twisted from PyPI below {}", folder.display());
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "twisted"]))?;
+    }
+    script(folder, python, "with_twisted.py", TWISTED)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("{program} is not installed"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.lines().last().unwrap_or_default();
+    ensure!(output.status.success(), "{program} failed: {last}");
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Measures procession against its peers and against the limit, row by row.
+//!
+//!     compare [--quick] [--only ID].. [--growth]
+//!     compare contend NAME ROW PROGRAMS COUNT CROWD
+//!
+//! Every contender of a row is a process of its own (the second form, for those in Rust) that
+//! prepares itself and then waits to be asked for a round; the rounds of all contenders are
+//! interleaved, so that whatever else the machine does meets all of them alike.
+
+mod chart;
+mod contend;
+mod external;
+mod figures;
+mod growth;
+mod machine;
+mod measure;
+mod report;
+mod rows;
+mod table;
+mod turn;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use procession_benches::programs;
+
+use crate::report::Report;
+use crate::rows::{ROWS, Row};
+
+/// What the command line asks for.
+#[derive(Debug, Default)]
+struct Options {
+    quick: bool,
+    growth: bool,
+    only: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((first, rest)) if first == "contend" => contend::run(rest),
+        _ => options(&arguments).and_then(|options| compare(&options)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(arguments: &[String]) -> Result<Options> {
+    let mut options = Options::default();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match (argument.as_str(), rest.as_slice().first()) {
+            ("--quick", _) => options.quick = true,
+            ("--growth", _) => options.growth = true,
+            ("--only", Some(id)) if ROWS.iter().any(|row| row.id == id) => {
+                options.only.push(id.clone());
+                rest.next();
+            }
+            _ => bail!(
+                "usage: compare [--quick] [--only ID].. [--growth]\nrows: {}",
+                ROWS.iter().map(|row| row.id).collect::<Vec<_>>().join(" ")
+            ),
+        }
+    }
+    Ok(options)
+}
+
+fn compare(options: &Options) -> Result<()> {
+    machine::raise_descriptor_limit();
+    let programs = programs::build()?;
+    let folder = programs::target()?.join("compare");
+    let external = external::find(&folder, options.quick);
+    if options.growth {
+        return growth::run(&folder, &programs, &external);
+    }
+    let is_wanted =
+        |row: &&Row| options.only.is_empty() || options.only.iter().any(|id| id == row.id);
+    let mut report = Report::new(machine::describe()?);
+    for row in ROWS.iter().filter(is_wanted) {
+        eprintln!("{}: {}", row.id, row.what);
+        let outcome = measure::row(row, row.size(options.quick), &programs, &external);
+        table::print(row, &outcome);
+        chart::bars(&folder.join(format!("{}.svg", row.id)), row, &outcome)?;
+        report.add(row, &outcome);
+    }
+    let file = folder.join("report.json");
+    report.write(&file)?;
+    table::print_summary(&report);
+    println!("written: {} and a plot of each row beside it", file.display());
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! One row: starts its contenders, runs their rounds in turns, and collects the figures.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use procession_benches::clock::float;
+use procession_benches::tcp::Client;
+
+use crate::external::External;
+use crate::figures::Figures;
+use crate::machine;
+use crate::rows::{Drive, Row, Size};
+use crate::turn::Contender;
+
+/// How we are called in the tables.
+pub(crate) const OURS: &str = "procession";
+/// How the limit is called here.
+pub(crate) const LIMIT: &str = "limit";
+
+const SETTLED: Duration = Duration::from_millis(500);
+const WATCHED: Duration = Duration::from_secs(1);
+
+/// What came of a row: for each contender its figures, or why there are none.
+#[derive(Debug)]
+pub(crate) struct Outcome(pub(crate) Vec<(&'static str, Result<Figures, String>)>);
+
+impl Outcome {
+    /// Returns the figures of one.
+    pub(crate) fn figures(&self, name: &str) -> Option<Figures> {
+        let (_, figures) = self.0.iter().find(|(other, _)| *other == name)?;
+        figures.as_ref().ok().copied()
+    }
+}
+
+struct Entry {
+    name: &'static str,
+    /// None once it has failed.
+    player: Option<Player>,
+    rounds: Vec<f64>,
+    absent: String,
+}
+
+enum Player {
+    Itself(Contender),
+    Client { client: Client, _server: Contender },
+    Fresh,
+}
+
+/// Measures a row.
+pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
+    machine::small_pages(row.id == "spawn-1g");
+    let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
+    let names = names.chain(row.peers.iter().copied());
+    let mut entries: Vec<Entry> = names
+        .map(|name| {
+            let player = prepare(row, size, programs, external, name);
+            let (player, absent) = match player {
+                Ok(player) => (Some(player), String::new()),
+                Err(error) => (None, format!("{error:#}")),
+            };
+            Entry { name, player, rounds: Vec::new(), absent }
+        })
+        .collect();
+    // The first round warms up, and is not counted, where rounds are many.
+    let warm_up = u32::from(size.rounds > 5);
+    for round in 0..size.rounds + warm_up {
+        // A different one begins each time.
+        let first = usize::try_from(round).unwrap_or(0) % entries.len();
+        entries.rotate_left(first);
+        for entry in &mut entries {
+            let Some(player) = &mut entry.player else { continue };
+            match play(row, size, programs, external, entry.name, player) {
+                Ok(value) if round >= warm_up => entry.rounds.push(value),
+                Ok(_) => {}
+                Err(error) => {
+                    entry.absent = format!("{error:#}");
+                    entry.rounds.clear();
+                    entry.player = None;
+                }
+            }
+        }
+        entries.rotate_right(first);
+    }
+    machine::small_pages(false);
+    let outcome = entries
+        .into_iter()
+        .map(|entry| (entry.name, Figures::of(&entry.rounds).ok_or(entry.absent)));
+    Outcome(outcome.collect())
+}
+
+fn prepare(
+    row: &Row,
+    size: Size,
+    programs: &Path,
+    external: &External,
+    name: &str,
+) -> Result<Player> {
+    let (needed, limit) = (row.descriptors(size), machine::descriptor_limit());
+    ensure!(needed <= limit, "skipped: it needs {needed} descriptors, and {limit} is the limit");
+    if matches!(row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
+        return Ok(Player::Fresh);
+    }
+    let mut contender = start(row, size, programs, external, name)?;
+    Ok(match row.drive {
+        Drive::Tcp => {
+            contender.go()?;
+            let port = contender.port.context("it does not say where it listens")?;
+            Player::Client { client: Client::connect(port, size.crowd)?, _server: contender }
+        }
+        Drive::WakeUps => {
+            contender.go()?;
+            contender.let_work(SETTLED)?;
+            Player::Itself(contender)
+        }
+        _ => Player::Itself(contender),
+    })
+}
+
+fn start(
+    row: &Row,
+    size: Size,
+    programs: &Path,
+    external: &External,
+    name: &str,
+) -> Result<Contender> {
+    let mut command = external.command(name, row.id, programs)?;
+    command.arg(row.id).arg(programs);
+    command.args([size.count.to_string(), size.crowd.to_string()]);
+    Contender::start(&mut command)
+}
+
+fn play(
+    row: &Row,
+    size: Size,
+    programs: &Path,
+    external: &External,
+    name: &str,
+    player: &mut Player,
+) -> Result<f64> {
+    match player {
+        Player::Itself(contender) if row.drive == Drive::WakeUps => {
+            let before = wake_ups(contender.pid())?;
+            contender.let_work(WATCHED)?;
+            let after = wake_ups(contender.pid())?;
+            Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
+        }
+        Player::Itself(contender) => contender.round(),
+        Player::Client { client, .. } => client.round(size.count),
+        Player::Fresh => {
+            let mut contender = start(row, size, programs, external, name)?;
+            if row.drive == Drive::WarmFreshRounds {
+                contender.round()?;
+            }
+            contender.round()
+        }
+    }
+}
+
+/// Returns how often the threads of a process have waited so far: each wait ends in a wake-up.
+fn wake_ups(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.context("no count of switches")?.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}

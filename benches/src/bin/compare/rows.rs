@@ -1,0 +1,371 @@
+//! The rows: what is measured, who takes part, how much of it, and what is aimed at.
+
+use crate::figures::Better;
+use crate::figures::Better::{Less, More};
+
+/// How a row's figure comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drive {
+    /// The contender measures itself.
+    Rounds,
+    /// The same, with a new process for each round, and none beside it.
+    FreshRounds,
+    /// The same, and the second round of each process counts.
+    WarmFreshRounds,
+    /// The contender serves, and a client here measures.
+    Tcp,
+    /// The contender does nothing, and its wake-ups are counted.
+    WakeUps,
+}
+
+/// How much of it: see `Job` for the last two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) rounds: u32,
+    pub(crate) count: u64,
+    pub(crate) crowd: u64,
+}
+
+/// One row of the comparison.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) id: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    pub(crate) drive: Drive,
+    /// What the limit is made of; none where a row has no limit but 0.
+    pub(crate) limit: Option<&'static str>,
+    pub(crate) peers: &'static [&'static str],
+    /// Times better than a peer that we aim at.
+    pub(crate) goals: &'static [(&'static str, f64)],
+    /// What of the limit we aim at.
+    pub(crate) goal_of_limit: Option<f64>,
+    pub(crate) quick: Size,
+    pub(crate) full: Size,
+}
+
+impl Row {
+    /// Returns how much is to be done.
+    pub(crate) fn size(&self, quick: bool) -> Size {
+        if quick { self.quick } else { self.full }
+    }
+
+    /// Returns the descriptors that a contender has open at most.
+    pub(crate) fn descriptors(&self, size: Size) -> u64 {
+        match self.id {
+            "spawn-18k" => size.crowd + 64,
+            "spawn-5k" | "echo-5k" | "exit-storm" | "memory-per-child" => 2 * size.crowd + 64,
+            "tcp-echo-1k" => size.crowd + 64,
+            _ => 256,
+        }
+    }
+}
+
+const fn size(rounds: u32, count: u64, crowd: u64) -> Size {
+    Size { rounds, count, crowd }
+}
+
+const MIB: u64 = 1 << 20;
+const PLAIN_LOOP: Option<&str> = Some("clone, exec, read, waitid in a plain loop");
+
+const SPAWN: Row = Row {
+    id: "spawn",
+    what: "a static program that only exits, three pipes, read to the end",
+    unit: "µs",
+    better: Less,
+    drive: Drive::Rounds,
+    limit: PLAIN_LOOP,
+    peers: &[
+        "tokio",
+        "std",
+        "async-process",
+        "command-fds",
+        "subprocess",
+        "duct",
+        "Twisted",
+        "asyncio",
+        "Node",
+    ],
+    goals: &[("tokio", 1.05), ("Twisted", 1.3)],
+    goal_of_limit: Some(0.9),
+    quick: size(41, 10, 0),
+    full: size(151, 20, 0),
+};
+
+const BULK: Row = Row {
+    id: "bulk-out-128k",
+    what: "a child writes chunks of 128 KiB",
+    unit: "GB/s",
+    better: More,
+    drive: Drive::Rounds,
+    limit: Some("blocking reads of a pipe of 1 MiB"),
+    peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
+    goals: &[("tokio", 2.2), ("Twisted", 2.0)],
+    goal_of_limit: Some(0.9),
+    quick: size(9, 128 * MIB, 0),
+    full: size(15, 1024 * MIB, 0),
+};
+
+const TCP: Row = Row {
+    id: "tcp-echo-1",
+    what: "64 bytes over one connection of loopback and back",
+    unit: "µs",
+    better: Less,
+    drive: Drive::Tcp,
+    limit: Some("epoll_wait, read and write"),
+    peers: &["tokio", "calloop", "Twisted", "asyncio", "Node"],
+    goals: &[("tokio", 1.0), ("calloop", 1.0), ("Twisted", 2.0)],
+    goal_of_limit: None,
+    quick: size(41, 500, 1),
+    full: size(151, 1_000, 1),
+};
+
+/// All rows, in the order of the table.
+pub(crate) const ROWS: &[Row] = &[
+    SPAWN,
+    Row {
+        id: "spawn-1g",
+        what: "the same with 1 GiB resident in pages of 4 KiB, an fd map and a new session",
+        peers: &[
+            "tokio",
+            "std",
+            "command-fds",
+            "portable-pty",
+            "pty-process",
+            "Twisted",
+            "asyncio",
+            "Node",
+        ],
+        goals: &[("tokio", 50.0), ("command-fds", 50.0), ("portable-pty", 50.0), ("Twisted", 10.0)],
+        // One process at a time: nobody has 1 GiB for each of them.
+        drive: Drive::WarmFreshRounds,
+        quick: size(5, 4, 1024),
+        full: size(11, 10, 1024),
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-18k",
+        what: "the same with 18,000 descriptors open",
+        peers: &[
+            "procession (late mailbox)",
+            "tokio",
+            "std",
+            "async-process",
+            "command-fds",
+            "subprocess",
+            "duct",
+            "Twisted",
+            "asyncio",
+        ],
+        goals: &[("tokio", 10.0), ("Twisted", 10.0)],
+        goal_of_limit: None,
+        quick: size(21, 5, 18_000),
+        full: size(51, 10, 18_000),
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-5k",
+        what: "the same with 5,000 children alive",
+        peers: &["tokio", "std", "async-process"],
+        goals: &[("tokio", 3.0)],
+        goal_of_limit: None,
+        quick: size(21, 8, 5_000),
+        full: size(51, 20, 5_000),
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-pty",
+        what: "a static program that only exits, on a terminal, read to the end",
+        peers: &["portable-pty", "pty-process"],
+        goals: &[("portable-pty", 1.2), ("pty-process", 1.2)],
+        goal_of_limit: None,
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-stall",
+        what: "the longest time the loop stood still in a call that spawns",
+        limit: None,
+        peers: &["tokio", "std", "async-process"],
+        goals: &[],
+        goal_of_limit: None,
+        ..SPAWN
+    },
+    Row {
+        id: "spawn-rate-2",
+        what: "children per second, two at a time",
+        unit: "/s",
+        better: More,
+        limit: None,
+        peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
+        goals: &[],
+        goal_of_limit: None,
+        quick: size(31, 30, 0),
+        full: size(101, 60, 0),
+        ..SPAWN
+    },
+    BULK,
+    Row {
+        id: "bulk-out-4k",
+        what: "a child writes chunks of 4 KiB",
+        limit: Some("blocking reads of a pipe of 64 KiB"),
+        goals: &[("tokio", 1.0), ("Twisted", 2.0)],
+        ..BULK
+    },
+    Row {
+        id: "bulk-cat",
+        what: "through cat and back",
+        limit: Some("two threads, blocking, pipes of 1 MiB"),
+        peers: &["tokio", "Twisted", "asyncio", "Node"],
+        goals: &[("tokio", 1.3), ("Twisted", 2.0)],
+        goal_of_limit: None,
+        ..BULK
+    },
+    Row {
+        id: "forward",
+        what: "from one child to another",
+        limit: Some("splice between pipes of 1 MiB"),
+        peers: &["tokio", "std", "Twisted", "asyncio", "Node"],
+        goals: &[("tokio", 1.8), ("Twisted", 4.0)],
+        ..BULK
+    },
+    Row {
+        id: "forward-cpu",
+        what: "the same: processor time of the parent",
+        unit: "ms/GB",
+        better: Less,
+        limit: Some("splice between pipes of 1 MiB"),
+        peers: &["tokio", "std", "Twisted", "asyncio", "Node"],
+        goals: &[("tokio", 4.0)],
+        goal_of_limit: None,
+        ..BULK
+    },
+    Row {
+        id: "echo",
+        what: "one byte through cat and back",
+        unit: "µs",
+        better: Less,
+        drive: Drive::Rounds,
+        limit: Some("epoll_wait, read and write"),
+        peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
+        goals: &[("Twisted", 2.0)],
+        goal_of_limit: None,
+        quick: size(41, 500, 0),
+        full: size(151, 1_000, 0),
+    },
+    Row {
+        id: "echo-5k",
+        what: "one byte through cat and back with 5,000 idle children",
+        unit: "µs",
+        better: Less,
+        drive: Drive::Rounds,
+        limit: Some("epoll_wait, read and write"),
+        peers: &["tokio"],
+        goals: &[],
+        goal_of_limit: None,
+        quick: size(41, 500, 5_000),
+        full: size(151, 1_000, 5_000),
+    },
+    Row {
+        id: "exit-storm",
+        what: "5,000 children end at once, each",
+        unit: "µs",
+        better: Less,
+        drive: Drive::Rounds,
+        limit: Some("a blocking wait for each"),
+        peers: &["tokio", "async-process"],
+        goals: &[("tokio", 1.2)],
+        goal_of_limit: None,
+        quick: size(3, 0, 5_000),
+        full: size(9, 0, 5_000),
+    },
+    Row {
+        id: "memory-per-child",
+        what: "resident memory of the parent for each live child with one pipe",
+        unit: "bytes",
+        better: Less,
+        drive: Drive::FreshRounds,
+        limit: None,
+        peers: &["tokio", "async-process", "Twisted", "asyncio"],
+        goals: &[],
+        goal_of_limit: None,
+        quick: size(1, 0, 2_000),
+        full: size(3, 0, 5_000),
+    },
+    Row {
+        id: "capture",
+        what: "the output of true",
+        limit: None,
+        peers: &[
+            "tokio",
+            "std",
+            "async-process",
+            "subprocess",
+            "duct",
+            "Twisted",
+            "asyncio",
+            "Node",
+        ],
+        goals: &[("tokio", 1.0), ("Twisted", 1.3)],
+        goal_of_limit: None,
+        quick: size(31, 6, 0),
+        full: size(101, 10, 0),
+        ..SPAWN
+    },
+    Row {
+        id: "run-all",
+        what: "2,000 times true, two at a time",
+        unit: "ms",
+        limit: None,
+        peers: &["tokio", "xargs -P2", "Twisted", "asyncio", "Node"],
+        goals: &[("tokio", 1.0), ("xargs -P2", 1.0), ("Twisted", 1.3)],
+        goal_of_limit: None,
+        quick: size(3, 0, 500),
+        full: size(5, 0, 2_000),
+        ..SPAWN
+    },
+    Row {
+        id: "timers-1m",
+        what: "1,000,000 timers set within 100 ms, half of them cancelled, the rest fired",
+        unit: "ms",
+        limit: None,
+        peers: &["tokio", "tokio (task each)", "Twisted", "asyncio", "Node"],
+        goals: &[("tokio", 1.4), ("Twisted", 2.0)],
+        goal_of_limit: None,
+        quick: size(3, 0, 1_000_000),
+        full: size(9, 0, 1_000_000),
+        ..SPAWN
+    },
+    Row {
+        id: "wake",
+        what: "a call from another thread, answered",
+        limit: Some("an eventfd and a blocking read"),
+        peers: &["tokio", "calloop", "Twisted", "asyncio"],
+        goals: &[("tokio", 1.0)],
+        goal_of_limit: None,
+        quick: size(41, 500, 0),
+        full: size(151, 1_000, 0),
+        ..SPAWN
+    },
+    TCP,
+    Row {
+        id: "tcp-echo-1k",
+        what: "64 bytes over each of 1,000 connections and back, each",
+        quick: size(31, 2, 1_000),
+        full: size(101, 5, 1_000),
+        ..TCP
+    },
+    Row {
+        id: "idle",
+        what: "wake-ups with 100 paused children and nothing to do",
+        unit: "/s",
+        better: Less,
+        drive: Drive::WakeUps,
+        limit: None,
+        peers: &["tokio", "asyncio", "Twisted"],
+        goals: &[],
+        goal_of_limit: None,
+        quick: size(1, 0, 100),
+        full: size(5, 0, 100),
+    },
+];

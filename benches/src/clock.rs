@@ -1,0 +1,41 @@
+//! The stopwatch: the one place of the benches that reads a clock.
+
+use std::time::{Duration, Instant};
+
+/// A time that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[expect(clippy::disallowed_methods, reason = "measuring is what this package is for")]
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the time since the start.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Returns the mean of `count` operations since the start, in microseconds.
+    #[must_use]
+    pub fn micros_each(self, count: u64) -> f64 {
+        self.elapsed().as_secs_f64() * 1e6 / float(count)
+    }
+
+    /// Returns the throughput of `bytes` since the start, in gigabytes (10^9) per second.
+    #[must_use]
+    pub fn gigabytes_per_second(self, bytes: u64) -> f64 {
+        float(bytes) / 1e9 / self.elapsed().as_secs_f64()
+    }
+}
+
+/// Makes a float of a count: exact below 2^53.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts here lie far below 2^53")]
+pub fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,44 @@
+//! command-fds: a descriptor map over `std::process`, by `pre_exec`.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::Prepare;
+use super::crowd::Ballast;
+use crate::clock::Stopwatch;
+use crate::job::{Job, Ready};
+
+pub(super) fn row(id: &str) -> Option<Prepare> {
+    matches!(id, "spawn" | "spawn-1g" | "spawn-18k").then_some(one_by_one)
+}
+
+fn one_by_one(job: &Job) -> Result<Ready> {
+    let ballast = Ballast::for_row(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let _held = &ballast;
+        let watch = Stopwatch::start();
+        for _ in 0..job.count {
+            once(&job)?;
+        }
+        Ok(watch.micros_each(job.count))
+    }))
+}
+
+/// Three pipes and one more, which is what the crate is for.
+fn once(job: &Job) -> Result<()> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut command = Command::new(job.program("exit0"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.fd_mappings(vec![FdMapping { parent_fd: writer, child_fd: 3 }])?;
+    let child = command.spawn()?;
+    // The command owns the writing end of the map.
+    drop(command);
+    std::fs::File::from(reader).read_to_end(&mut Vec::new())?;
+    ensure!(child.wait_with_output()?.status.success(), "the child failed");
+    Ok(())
+}

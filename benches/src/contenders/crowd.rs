@@ -1,0 +1,74 @@
+//! What stands beside the work: resident memory, open descriptors, and the pipe that children wait
+//! on.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context, Result};
+use rustix::io::dup;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::job::Job;
+
+/// What a row wants the process to hold while it works.
+pub(crate) struct Ballast {
+    memory: Vec<u8>,
+    fds: Vec<OwnedFd>,
+}
+
+impl Ballast {
+    /// Takes it on: the row's mebibytes, written to, or its number of descriptors.
+    pub(crate) fn for_row(job: &Job) -> Result<Self> {
+        let mut ballast = Self { memory: Vec::new(), fds: Vec::new() };
+        match job.row.as_str() {
+            "spawn-1g" => ballast.memory = vec![1; usize::try_from(job.crowd << 20)?],
+            "spawn-18k" => {
+                let null = File::open("/dev/null")?;
+                let fds = (0..job.crowd).map(|_| dup(&null)).collect::<Result<_, _>>();
+                ballast.fds = fds.context("the limit of open descriptors is too low")?;
+            }
+            _ => {}
+        }
+        Ok(ballast)
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        black_box((&self.memory, &self.fds));
+    }
+}
+
+/// A pipe whose reading end is the standard input of many: they end when the other end is closed.
+pub(crate) struct Leash {
+    pub(crate) child_end: OwnedFd,
+    own_end: OwnedFd,
+}
+
+impl Leash {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (child_end, own_end) = pipe_with(PipeFlags::CLOEXEC)?;
+        Ok(Self { child_end, own_end })
+    }
+
+    /// Closes it: the children end.
+    pub(crate) fn let_go(self) {
+        drop(self.own_end);
+    }
+}
+
+/// Returns the resident bytes of this process.
+pub(crate) fn resident_bytes() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = text.lines().find(|line| line.starts_with("Rss:")).context("no Rss")?;
+    let kib = line.split_whitespace().nth(1).context("no number")?;
+    Ok(kib.parse::<u64>()? << 10)
+}
+
+/// Returns the time that this process has been on a processor, in seconds.
+pub(crate) fn cpu_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    std::time::Duration::try_from(now).map_or(0.0, |time| time.as_secs_f64())
+}

@@ -1,0 +1,115 @@
+//! Bytes by blocking reads, writes and splices, over pipes as large as anybody may make them.
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
+
+use crate::clock::{Stopwatch, float};
+use crate::contenders::crowd::cpu_seconds;
+use crate::job::{Job, Ready};
+
+const MIB: usize = 1 << 20;
+
+/// A loop of reads; 4 KiB writers get the kernel's own pipe size, where their pages stay in cache.
+pub(super) fn from_child(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    let mut buffer = vec![0; MIB];
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let mut child = flood(&job)?;
+        let mut out = child.stdout.take().context("no stdout")?;
+        if job.row == "bulk-out-128k" {
+            grow(&out);
+        }
+        let received = read_all(&mut out, &mut buffer)?;
+        ensure!(child.wait()?.success() && received == job.count, "{received} bytes came");
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// One thread writes and another reads.
+pub(super) fn through_cat(job: &Job) -> Result<Ready> {
+    let count = job.count;
+    let mut buffer = vec![0; MIB];
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (input, out) = (cat.stdin.take(), cat.stdout.take());
+        let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
+        grow(&input);
+        grow(&out);
+        let writer = thread::spawn(move || {
+            let chunk = vec![b'x'; 128 << 10];
+            let times = count / chunk.len() as u64;
+            (0..times).try_for_each(|_| input.write_all(&chunk))
+        });
+        let received = read_all(&mut out, &mut buffer)?;
+        writer.join().map_err(|_| anyhow!("the writing thread panicked"))??;
+        ensure!(cat.wait()?.success() && received == count, "{received} bytes came");
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// A loop of splices: gigabytes per second.
+pub(super) fn forward(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        move_all(&job)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}
+
+/// The same: milliseconds of processor time for each gigabyte.
+pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let before = cpu_seconds();
+        move_all(&job)?;
+        Ok((cpu_seconds() - before) * 1e3 / (float(job.count) / 1e9))
+    }))
+}
+
+fn move_all(job: &Job) -> Result<()> {
+    let mut sink = Command::new(job.program("sink")).stdin(Stdio::piped()).spawn()?;
+    let mut flood = flood(job)?;
+    let (input, out) = (sink.stdin.take(), flood.stdout.take());
+    let (input, out) = (input.context("no stdin")?, out.context("no stdout")?);
+    grow(&input);
+    grow(&out);
+    let mut moved = 0;
+    loop {
+        match splice(&out, None, &input, None, MIB, SpliceFlags::MOVE)? {
+            0 => break,
+            bytes => moved += bytes as u64,
+        }
+    }
+    drop(input);
+    ensure!(flood.wait()?.success() && sink.wait()?.success(), "a child failed");
+    ensure!(moved == job.count, "{moved} bytes moved of {}", job.count);
+    Ok(())
+}
+
+fn flood(job: &Job) -> Result<Child> {
+    let mut flood = Command::new(job.program("flood"));
+    Ok(flood.args(job.flood_args()).stdout(Stdio::piped()).spawn()?)
+}
+
+fn grow(pipe: impl AsFd) {
+    // Refused where the user's share of pipe memory is spent: the pipe works on at its own size.
+    fcntl_setpipe_size(pipe, MIB).ok();
+}
+
+fn read_all(from: &mut impl Read, buffer: &mut [u8]) -> Result<u64> {
+    let mut received = 0;
+    loop {
+        match from.read(buffer)? {
+            0 => return Ok(received),
+            bytes => received += bytes as u64,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The bare loops of system calls that are the limit: no library, blocking where that is cheapest.
+//!
+//! The limits of spawning are another program, `peers/limit.c`.
+
+mod bulk;
+pub(crate) mod crowd;
+mod echo;
+pub(crate) mod loops;
+mod net;
+
+use super::Prepare;
+
+/// The limit of a row.
+pub(super) fn row(id: &str) -> Option<Prepare> {
+    Some(match id {
+        "bulk-out-128k" | "bulk-out-4k" => bulk::from_child,
+        "bulk-cat" => bulk::through_cat,
+        "forward" => bulk::forward,
+        "forward-cpu" => bulk::forward_cpu,
+        "echo" | "echo-5k" => echo::one_byte,
+        "exit-storm" => crowd::exit_storm,
+        "wake" => loops::wake,
+        "tcp-echo-1" | "tcp-echo-1k" => net::echo_server,
+        _ => return None,
+    })
+}

@@ -1,0 +1,61 @@
+//! Who takes part, each in a file of its own.
+//!
+//! A contender prepares itself (ballast, open descriptors, a crowd of children) and then works in
+//! rounds. A row that a library has no answer to is not in its table.
+
+mod async_process;
+mod calloop;
+mod command_fds;
+mod crowd;
+mod duct;
+pub mod limit;
+pub mod ours;
+mod portable_pty;
+mod pty_process;
+mod std;
+mod subprocess;
+pub mod tokio;
+mod xargs;
+
+use anyhow::{Context, Result};
+
+use crate::job::{Job, Ready};
+
+/// Prepares a contender for a row.
+type Prepare = fn(&Job) -> Result<Ready>;
+
+/// A library, and the rows that it takes part in.
+struct Contender {
+    name: &'static str,
+    rows: fn(&str) -> Option<Prepare>,
+}
+
+const CONTENDERS: &[Contender] = &[
+    Contender { name: "procession", rows: ours::row },
+    Contender { name: "procession (late mailbox)", rows: ours::row_with_late_mailbox },
+    Contender { name: "limit", rows: limit::row },
+    Contender { name: "tokio", rows: tokio::row },
+    Contender { name: "tokio (task each)", rows: tokio::row_with_tasks },
+    Contender { name: "std", rows: std::row },
+    Contender { name: "async-process", rows: async_process::row },
+    Contender { name: "command-fds", rows: command_fds::row },
+    Contender { name: "subprocess", rows: subprocess::row },
+    Contender { name: "duct", rows: duct::row },
+    Contender { name: "portable-pty", rows: portable_pty::row },
+    Contender { name: "pty-process", rows: pty_process::row },
+    Contender { name: "calloop", rows: calloop::row },
+    Contender { name: "xargs -P2", rows: xargs::row },
+];
+
+/// Prepares the contender `name` for its row.
+///
+/// # Errors
+///
+/// There is no such contender, it has no answer to the row, or it could not be prepared.
+pub fn prepare(name: &str, job: &Job) -> Result<Ready> {
+    let contender = CONTENDERS.iter().find(|contender| contender.name == name);
+    let contender = contender.with_context(|| format!("no contender {name}"))?;
+    let prepare = (contender.rows)(&job.row);
+    let prepare = prepare.with_context(|| format!("{name} takes no part in {}", job.row))?;
+    prepare(job)
+}

@@ -1,0 +1,88 @@
+//! Bytes: from a child, through one, and between two.
+
+use anyhow::{Result, ensure};
+use procession::prelude::*;
+use procession::protocol::Target;
+
+use super::any;
+use crate::clock::{Stopwatch, float};
+use crate::contenders::crowd::cpu_seconds;
+use crate::job::{Job, Ready};
+use crate::{Counter, Input, run};
+
+static CHUNK: [u8; 128 << 10] = [b'x'; 128 << 10];
+
+/// A child that writes chunks of the row's size: gigabytes per second.
+pub(super) fn from_child(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let received = run(&mut reactor, flood(&job), Input::default()).map_err(any)?;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// To `cat` and back.
+pub(super) fn through_cat(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let chunk = Bytes::from_static(&CHUNK);
+        let input = Input { times: job.count / chunk.len() as u64, chunk };
+        let watch = Stopwatch::start();
+        let received = run(&mut reactor, Command::new("cat"), input).map_err(any)?;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// From one child to another: gigabytes per second.
+pub(super) fn forward(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        move_all(&mut reactor, &job)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}
+
+/// The same: milliseconds of this process's processor time for each gigabyte.
+pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let before = cpu_seconds();
+        move_all(&mut reactor, &job)?;
+        Ok((cpu_seconds() - before) * 1e3 / (float(job.count) / 1e9))
+    }))
+}
+
+fn move_all(reactor: &mut Reactor, job: &Job) -> Result<()> {
+    let (protocol, sink_ended) = Counter::new(Input::default());
+    let sink = Command::new(job.program("sink"));
+    // Its stdin is the forwarding's to close.
+    let sink = reactor.spawn_process(KeepStdin(protocol), sink)?;
+    let (protocol, flood_ended) = Counter::new(Input::default());
+    let flood = reactor.spawn_process(protocol, flood(job))?;
+    let moved = reactor.block_on(flood.forward(1, Target::child(&sink, 0)))?;
+    ensure!(moved == job.count, "{moved} bytes moved of {}", job.count);
+    reactor.block_on(flood_ended)?;
+    reactor.block_on(sink_ended)?;
+    Ok(())
+}
+
+fn flood(job: &Job) -> Command {
+    Command::new(job.program("flood")).args(job.flood_args())
+}
+
+/// Hears of the end, and leaves the child's input alone.
+struct KeepStdin(Counter);
+
+impl ProcessProtocol for KeepStdin {
+    fn process_ended(&mut self, process: &Process, reason: ExitReason) {
+        self.0.process_ended(process, reason);
+    }
+}

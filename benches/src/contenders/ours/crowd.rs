@@ -1,0 +1,96 @@
+//! Thousands of children at once.
+
+use std::rc::Rc;
+
+use anyhow::Result;
+use procession::prelude::*;
+
+use crate::clock::{Stopwatch, float};
+use crate::contenders::crowd::{Leash, resident_bytes};
+use crate::job::{Job, Ready};
+
+/// Children that wait for one pipe to close; each has one pipe to us.
+pub(super) struct Crowd {
+    leash: Leash,
+    processes: Vec<Process>,
+    ended: Vec<Deferred<(), ProcessTerminated>>,
+}
+
+impl Crowd {
+    /// Starts the row's number of them.
+    pub(super) fn start(reactor: &Handle, job: &Job) -> Result<Self> {
+        let leash = Leash::new()?;
+        let mut crowd = Self { leash, processes: Vec::new(), ended: Vec::new() };
+        let input = Rc::new(crowd.leash.child_end.try_clone()?);
+        let command = Command::new(job.program("hold"))
+            .child_fd(0, Fd::inherit(input))
+            .child_fd(1, Fd::from_child())
+            .child_fd(2, Fd::null());
+        for _ in 0..job.crowd {
+            let (promise, ended) = Deferred::new();
+            crowd.processes.push(reactor.spawn_process(Member(promise), command.clone())?);
+            crowd.ended.push(ended);
+        }
+        Ok(crowd)
+    }
+}
+
+struct Member(Promise<(), ProcessTerminated>);
+
+impl ProcessProtocol for Member {
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        self.0.complete(reason.map(drop));
+    }
+}
+
+/// All end at once: microseconds of each until the last has ended.
+pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let crowd = Crowd::start(&reactor, &job)?;
+        let watch = Stopwatch::start();
+        crowd.leash.let_go();
+        reactor.block_on(gather(crowd.ended))?;
+        Ok(watch.micros_each(job.crowd))
+    }))
+}
+
+/// What each costs this process, in resident bytes.
+pub(super) fn memory(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        // One first, so that what is made once is not counted.
+        let one = Job { crowd: 1, ..job.clone() };
+        let first = Crowd::start(&reactor, &one)?;
+        reactor.turn(Some(Duration::ZERO))?;
+        let before = resident_bytes()?;
+        let crowd = Crowd::start(&reactor, &job)?;
+        reactor.turn(Some(Duration::ZERO))?;
+        let after = resident_bytes()?;
+        drop((first, crowd));
+        Ok(float(after.saturating_sub(before)) / float(job.crowd))
+    }))
+}
+
+/// Children that write, and are not read.
+pub(super) fn idle(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let flood = Command::new(job.program("flood")).arg("4096");
+    let mut processes = Vec::new();
+    for _ in 0..job.crowd {
+        let process = reactor.spawn_process(Deaf, flood.clone())?;
+        process.pause_all();
+        processes.push(process);
+    }
+    Ok(Ready::rounds(move || {
+        let _held = &processes;
+        reactor.run()?;
+        Ok(0.0)
+    }))
+}
+
+struct Deaf;
+
+impl ProcessProtocol for Deaf {}

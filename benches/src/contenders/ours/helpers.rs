@@ -1,0 +1,36 @@
+//! The one-call helpers.
+
+use anyhow::{Result, ensure};
+use procession::prelude::*;
+use procession::utils::run_all as run_them_all;
+
+use crate::clock::Stopwatch;
+use crate::job::{Job, Ready};
+
+/// The output of `true`, one after the other: microseconds of each.
+pub(super) fn capture(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        for _ in 0..count {
+            let outcome = reactor.block_on(Run::new("/bin/true").output())?;
+            ensure!(outcome.is_success(), "true failed");
+        }
+        Ok(watch.micros_each(count))
+    }))
+}
+
+/// Many commands, two at a time: milliseconds of them all.
+pub(super) fn run_all(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let count = job.crowd;
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let commands = (0..count).map(|_| Command::new("/bin/true"));
+        for result in reactor.block_on(run_them_all(commands, 2))? {
+            ensure!(result?.is_success(), "true failed");
+        }
+        Ok(watch.elapsed().as_secs_f64() * 1e3)
+    }))
+}

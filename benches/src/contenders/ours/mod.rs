@@ -1,0 +1,59 @@
+//! procession, through its public API as a user would write it.
+
+mod bulk;
+mod crowd;
+mod echo;
+mod helpers;
+mod loops;
+mod net;
+mod spawn;
+
+use super::Prepare;
+use crate::job::{Job, Ready};
+use anyhow::{Result, anyhow};
+use procession::prelude::*;
+
+/// What procession does at a row.
+pub(super) fn row(id: &str) -> Option<Prepare> {
+    Some(match id {
+        "spawn" | "spawn-1g" | "spawn-18k" | "spawn-pty" => spawn::one_by_one,
+        "spawn-5k" => spawn::beside_a_crowd,
+        "spawn-stall" => spawn::stall,
+        "spawn-rate-2" => spawn::two_at_a_time,
+        "bulk-out-128k" | "bulk-out-4k" => bulk::from_child,
+        "bulk-cat" => bulk::through_cat,
+        "forward" => bulk::forward,
+        "forward-cpu" => bulk::forward_cpu,
+        "echo" | "echo-5k" => echo::one_byte,
+        "exit-storm" => crowd::exit_storm,
+        "memory-per-child" => crowd::memory,
+        "idle" => crowd::idle,
+        "capture" => helpers::capture,
+        "run-all" => helpers::run_all,
+        "timers-1m" => loops::timers,
+        "wake" => loops::wake,
+        // No row of the table: its instructions and system calls are counted by the tests.
+        "dispatch" => loops::dispatch,
+        "tcp-echo-1" | "tcp-echo-1k" => net::echo_server,
+        _ => return None,
+    })
+}
+
+/// The same where the mailbox is made only after the descriptors were opened.
+pub(super) fn row_with_late_mailbox(id: &str) -> Option<Prepare> {
+    (id == "spawn-18k").then_some(spawn::with_late_mailbox)
+}
+
+/// Errors of the library as `anyhow` takes them.
+fn any(error: Box<dyn Error>) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+/// Prepares one of ours for direct use, by the criterion benches.
+///
+/// # Errors
+///
+/// As [`prepare`](super::prepare).
+pub fn prepare(job: &Job) -> Result<Ready> {
+    super::prepare("procession", job)
+}

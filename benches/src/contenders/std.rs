@@ -1,0 +1,174 @@
+//! `std::process`: blocking calls, no loop.
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::Prepare;
+use super::crowd::{Ballast, cpu_seconds};
+use super::limit;
+use crate::clock::{Stopwatch, float};
+use crate::job::{Job, Ready};
+use crate::sys;
+
+pub(super) fn row(id: &str) -> Option<Prepare> {
+    Some(match id {
+        "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => one_by_one,
+        "spawn-stall" => stall,
+        "spawn-rate-2" => two_threads,
+        "bulk-out-128k" | "bulk-out-4k" => from_child,
+        "forward" => forward,
+        "forward-cpu" => forward_cpu,
+        "echo" => echo,
+        "capture" => capture,
+        _ => return None,
+    })
+}
+
+fn command(job: &Job) -> Command {
+    let mut command = Command::new(job.program("exit0"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if job.row == "spawn-1g" {
+        sys::new_session(&mut command);
+    }
+    command
+}
+
+fn once(job: &Job) -> Result<()> {
+    let output = command(job).spawn()?.wait_with_output()?;
+    ensure!(output.status.success(), "the child failed");
+    Ok(())
+}
+
+fn one_by_one(job: &Job) -> Result<Ready> {
+    let ballast = Ballast::for_row(job)?;
+    let crowd = match job.row.as_str() {
+        "spawn-5k" => Some(limit::crowd::start(job)?),
+        _ => None,
+    };
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let _held = (&ballast, &crowd);
+        let watch = Stopwatch::start();
+        for _ in 0..job.count {
+            once(&job)?;
+        }
+        Ok(watch.micros_each(job.count))
+    }))
+}
+
+fn stall(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let mut longest = 0.0_f64;
+        for _ in 0..job.count {
+            let mut command = command(&job);
+            let watch = Stopwatch::start();
+            let child = command.spawn()?;
+            longest = longest.max(watch.micros_each(1));
+            child.wait_with_output()?;
+        }
+        Ok(longest)
+    }))
+}
+
+/// What a blocking library needs for two at a time: two threads.
+fn two_threads(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let halves = [0, 1].map(|_| {
+            let job = job.clone();
+            thread::spawn(move || (0..job.count / 2).try_for_each(|_| once(&job)))
+        });
+        for half in halves {
+            half.join().map_err(|_| anyhow!("a thread panicked"))??;
+        }
+        Ok(float(job.count) / watch.elapsed().as_secs_f64())
+    }))
+}
+
+fn flood(job: &Job) -> Result<Child> {
+    let mut flood = Command::new(job.program("flood"));
+    Ok(flood.args(job.flood_args()).stdout(Stdio::piped()).spawn()?)
+}
+
+fn from_child(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    let mut buffer = vec![0; 64 << 10];
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let mut child = flood(&job)?;
+        let mut out = child.stdout.take().context("no stdout")?;
+        let mut received = 0;
+        loop {
+            match out.read(&mut buffer)? {
+                0 => break,
+                bytes => received += bytes as u64,
+            }
+        }
+        ensure!(child.wait()?.success() && received == job.count, "{received} bytes came");
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+fn forward(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        move_all(&job)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}
+
+fn forward_cpu(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let before = cpu_seconds();
+        move_all(&job)?;
+        Ok((cpu_seconds() - before) * 1e3 / (float(job.count) / 1e9))
+    }))
+}
+
+/// `io::copy` knows that both are pipes, and splices.
+fn move_all(job: &Job) -> Result<()> {
+    let mut sink = Command::new(job.program("sink")).stdin(Stdio::piped()).spawn()?;
+    let mut flood = flood(job)?;
+    let (input, out) = (sink.stdin.take(), flood.stdout.take());
+    let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
+    let moved = std::io::copy(&mut out, &mut input)?;
+    drop(input);
+    ensure!(flood.wait()?.success() && sink.wait()?.success(), "a child failed");
+    ensure!(moved == job.count, "{moved} bytes moved of {}", job.count);
+    Ok(())
+}
+
+fn echo(job: &Job) -> Result<Ready> {
+    let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let (input, out) = (cat.stdin.take(), cat.stdout.take());
+    let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        let _held = &cat;
+        let mut byte = [b'x'];
+        let watch = Stopwatch::start();
+        for _ in 0..count {
+            input.write_all(&byte)?;
+            out.read_exact(&mut byte)?;
+        }
+        Ok(watch.micros_each(count))
+    }))
+}
+
+fn capture(job: &Job) -> Result<Ready> {
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        for _ in 0..count {
+            ensure!(Command::new("/bin/true").output()?.status.success(), "true failed");
+        }
+        Ok(watch.micros_each(count))
+    }))
+}

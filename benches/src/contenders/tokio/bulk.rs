@@ -1,0 +1,116 @@
+//! Bytes: from a child, through one, and between two.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::runtime::Runtime;
+
+use super::runtime;
+use crate::clock::{Stopwatch, float};
+use crate::contenders::crowd::cpu_seconds;
+use crate::job::{Job, Ready};
+
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A child that writes chunks of the row's size: gigabytes per second.
+pub(super) fn from_child(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let received = runtime.block_on(async {
+            let mut child = flood(&job)?;
+            let mut out = child.stdout.take().context("no stdout")?;
+            let received = read_all(&mut out).await?;
+            ensure!(child.wait().await?.success(), "the child failed");
+            Ok(received)
+        })?;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// To `cat` and back.
+pub(super) fn through_cat(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let received = runtime.block_on(async {
+            let mut cat = Command::new("cat");
+            let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            let (input, out) = (cat.stdin.take(), cat.stdout.take());
+            let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
+            let writer = tokio::spawn(async move {
+                let chunk = vec![b'x'; 128 << 10];
+                for _ in 0..count / chunk.len() as u64 {
+                    input.write_all(&chunk).await?;
+                }
+                anyhow::Ok(())
+            });
+            let received = read_all(&mut out).await?;
+            writer.await??;
+            ensure!(cat.wait().await?.success(), "cat failed");
+            Ok(received)
+        })?;
+        ensure!(received == count, "{received} bytes came of {count}");
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// From one child to another: gigabytes per second.
+pub(super) fn forward(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        move_all(&runtime, &job)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}
+
+/// The same: milliseconds of this process's processor time for each gigabyte.
+pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let before = cpu_seconds();
+        move_all(&runtime, &job)?;
+        Ok((cpu_seconds() - before) * 1e3 / (float(job.count) / 1e9))
+    }))
+}
+
+fn move_all(runtime: &Runtime, job: &Job) -> Result<()> {
+    runtime.block_on(async {
+        let mut sink = Command::new(job.program("sink")).stdin(Stdio::piped()).spawn()?;
+        let mut flood = flood(job)?;
+        let (input, out) = (sink.stdin.take(), flood.stdout.take());
+        let (mut input, out) = (input.context("no stdin")?, out.context("no stdout")?);
+        // Its best: the default buffer of `copy` is 8 KiB.
+        let mut out = tokio::io::BufReader::with_capacity(BUFFER_BYTES, out);
+        let moved = tokio::io::copy_buf(&mut out, &mut input).await?;
+        drop(input);
+        ensure!(flood.wait().await?.success(), "the writer failed");
+        ensure!(sink.wait().await?.success(), "the reader failed");
+        ensure!(moved == job.count, "{moved} bytes moved of {}", job.count);
+        Ok(())
+    })
+}
+
+fn flood(job: &Job) -> Result<Child> {
+    let mut flood = Command::new(job.program("flood"));
+    Ok(flood.args(job.flood_args()).stdout(Stdio::piped()).spawn()?)
+}
+
+async fn read_all(from: &mut (impl AsyncRead + Unpin)) -> Result<u64> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut received = 0;
+    loop {
+        match from.read(&mut buffer).await? {
+            0 => return Ok(received),
+            bytes => received += bytes as u64,
+        }
+    }
+}

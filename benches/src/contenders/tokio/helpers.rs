@@ -1,0 +1,54 @@
+//! `Command::output`, and many of them under a semaphore.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::runtime;
+use crate::clock::Stopwatch;
+use crate::job::{Job, Ready};
+
+/// The output of `true`, one after the other: microseconds of each.
+pub(super) fn capture(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        runtime.block_on(async {
+            let watch = Stopwatch::start();
+            for _ in 0..count {
+                let output = Command::new("/bin/true").output().await?;
+                ensure!(output.status.success(), "true failed");
+            }
+            Ok(watch.micros_each(count))
+        })
+    }))
+}
+
+/// Many commands, two at a time: milliseconds of them all.
+pub(super) fn run_all(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let count = job.crowd;
+    Ok(Ready::rounds(move || {
+        runtime.block_on(async {
+            let watch = Stopwatch::start();
+            let semaphore = Arc::new(Semaphore::new(2));
+            let mut set = JoinSet::new();
+            for _ in 0..count {
+                let semaphore = Arc::clone(&semaphore);
+                set.spawn(async move {
+                    let _permit = semaphore.acquire().await?;
+                    let output = Command::new("/bin/true").output().await?;
+                    ensure!(output.status.success(), "true failed");
+                    Ok(output)
+                });
+            }
+            for result in set.join_all().await {
+                result?;
+            }
+            Ok(watch.elapsed().as_secs_f64() * 1e3)
+        })
+    }))
+}

@@ -1,0 +1,48 @@
+//! tokio, on its current-thread runtime, as its documentation has it.
+
+mod bulk;
+mod crowd;
+mod echo;
+mod helpers;
+mod loops;
+mod net;
+mod spawn;
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::Prepare;
+
+/// What tokio does at a row.
+pub(super) fn row(id: &str) -> Option<Prepare> {
+    Some(match id {
+        "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => spawn::one_by_one,
+        "spawn-stall" => spawn::stall,
+        "spawn-rate-2" => spawn::two_at_a_time,
+        "bulk-out-128k" | "bulk-out-4k" => bulk::from_child,
+        "bulk-cat" => bulk::through_cat,
+        "forward" => bulk::forward,
+        "forward-cpu" => bulk::forward_cpu,
+        "echo" | "echo-5k" => echo::one_byte,
+        "exit-storm" => crowd::exit_storm,
+        "memory-per-child" => crowd::memory,
+        "idle" => crowd::idle,
+        "capture" => helpers::capture,
+        "run-all" => helpers::run_all,
+        "timers-1m" => loops::timers,
+        "wake" => loops::wake,
+        "dispatch" => loops::dispatch,
+        "tcp-echo-1" | "tcp-echo-1k" => net::echo_server,
+        _ => return None,
+    })
+}
+
+/// Timers the other way: a task for each.
+pub(super) fn row_with_tasks(id: &str) -> Option<Prepare> {
+    (id == "timers-1m").then_some(loops::timers_in_tasks)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}

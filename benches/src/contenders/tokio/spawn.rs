@@ -1,0 +1,96 @@
+//! Spawning: to the end of a child, beside others, and how long the loop stands still.
+
+use std::process::Stdio;
+use std::rc::Rc;
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+use tokio::task::LocalSet;
+
+use super::{crowd, runtime};
+use crate::clock::{Stopwatch, float};
+use crate::contenders::crowd::Ballast;
+use crate::job::{Job, Ready};
+use crate::sys;
+
+/// One child after the other, each read to its end.
+pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let ballast = Ballast::for_row(job)?;
+    let crowd = match job.row.as_str() {
+        "spawn-5k" => Some(runtime.block_on(async { crowd::start(job) })?),
+        _ => None,
+    };
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let _held = (&ballast, &crowd);
+        let watch = Stopwatch::start();
+        runtime.block_on(async {
+            for _ in 0..job.count {
+                once(&job).await?;
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(watch.micros_each(job.count))
+    }))
+}
+
+fn command(job: &Job) -> Command {
+    let mut command = Command::new(job.program("exit0"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if job.row == "spawn-1g" {
+        // It has no fd map; a session takes a `pre_exec` closure.
+        sys::new_session_tokio(&mut command);
+    }
+    command
+}
+
+async fn once(job: &Job) -> Result<()> {
+    let output = command(job).spawn()?.wait_with_output().await?;
+    ensure!(output.status.success(), "the child failed");
+    Ok(())
+}
+
+/// The longest call of `spawn` in a round, in microseconds.
+pub(super) fn stall(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        runtime.block_on(async {
+            let mut longest = 0.0_f64;
+            for _ in 0..job.count {
+                let mut command = command(&job);
+                let watch = Stopwatch::start();
+                let child = command.spawn()?;
+                longest = longest.max(watch.micros_each(1));
+                child.wait_with_output().await?;
+            }
+            Ok(longest)
+        })
+    }))
+}
+
+/// Two at a time: children per second.
+pub(super) fn two_at_a_time(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = Rc::new(job.clone());
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        LocalSet::new().block_on(&runtime, async {
+            let halves = [0, 1].map(|_| {
+                let job = Rc::clone(&job);
+                tokio::task::spawn_local(async move {
+                    for _ in 0..job.count / 2 {
+                        once(&job).await?;
+                    }
+                    anyhow::Ok(())
+                })
+            });
+            for half in halves {
+                half.await??;
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(float(job.count) / watch.elapsed().as_secs_f64())
+    }))
+}

@@ -1,0 +1,63 @@
+//! What a contender is told, and what it gives back.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+/// One round of work: returns its figure, in the unit of the row.
+pub type Round = Box<dyn FnMut() -> Result<f64>>;
+
+/// What a contender is to do.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The id of the row.
+    pub row: String,
+    /// The folder of the programs that children run.
+    pub programs: PathBuf,
+    /// Operations of a round; for a row of throughput, the bytes.
+    pub count: u64,
+    /// How many others there are: children alive, descriptors open, connections, commands.
+    pub crowd: u64,
+}
+
+impl Job {
+    /// Returns the path of one of the programs.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// Returns the arguments that have `flood` write the row's bytes, in the row's chunks.
+    #[must_use]
+    pub fn flood_args(&self) -> [String; 2] {
+        let chunk = self.chunk_bytes();
+        [chunk.to_string(), (self.count / chunk).to_string()]
+    }
+
+    /// Returns the bytes that one write of the row's child has.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> u64 {
+        if self.row == "bulk-out-4k" { 4 << 10 } else { 128 << 10 }
+    }
+}
+
+/// A contender that is ready to work.
+#[expect(missing_debug_implementations, reason = "a round is a closure")]
+pub struct Ready {
+    /// The port where it listens, in the rows that drive it from outside.
+    pub port: Option<u16>,
+    /// The work.
+    pub round: Round,
+}
+
+impl Ready {
+    /// Makes one that is asked for rounds.
+    pub fn rounds(round: impl FnMut() -> Result<f64> + 'static) -> Self {
+        Self { port: None, round: Box::new(round) }
+    }
+
+    /// Makes one that listens: the round serves until the process is killed.
+    pub fn server(port: u16, serve: impl FnMut() -> Result<f64> + 'static) -> Self {
+        Self { port: Some(port), round: Box::new(serve) }
+    }
+}
