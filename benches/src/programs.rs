@@ -8,6 +8,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
@@ -28,6 +29,9 @@ const BARE: [&str; 5] =
 ///
 /// There is no C compiler, or it does not accept the programs.
 pub fn build() -> Result<PathBuf> {
+    // One thread of this process at a time; other processes have names of their own.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = target()?.join("compare").join("programs");
     fs::create_dir_all(&folder)?;
     write_if_new(&folder.join("raw.h"), HEADER)?;

@@ -20,7 +20,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     panic.catch(|| handle.end_signals());
     let claims = core.claims.take();
     panic.catch(|| drop(claims));
-    for timer in core.timers.with(|timers| timers.take_all()).into_values() {
+    for timer in core.timers.with(|timers| timers.take_all()) {
         let call = timer.cancel();
         panic.catch(|| drop(call));
     }

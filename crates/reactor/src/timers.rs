@@ -1,12 +1,16 @@
-//! Calls at a time: a search tree, so that adding, cancelling and taking the next are O(log n) and
-//! a cancelled call leaves nothing behind.
+//! Calls at a time: a heap, so that adding and taking the next are O(log n).
 //!
 //! Model: keys are (deadline, number), numbers rise with each creation and each reset; so what is
 //! due runs in the order of deadlines, ties in the order of creation. Deadlines count from the
-//! reactor's start and saturate: `Duration::MAX` is never.
+//! reactor's start, in nanoseconds, and saturate after 584 years: `Duration::MAX` is never.
+//!
+//! What a call is to do is dropped when it is cancelled. Its entry in the heap is only passed over:
+//! an entry counts as long as its key is that of its call, and when more than half of them do not,
+//! those are thrown out at once. So cancelling is O(1), and cancelled calls do not pile up.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,10 +40,11 @@ enum Status {
     Cancelled,
 }
 
-type TimerKey = (Duration, u64);
+/// Deadline and number.
+type TimerKey = (u64, u64);
 
 pub(crate) struct TimerState {
-    /// In the tree, as long as the status is `Waiting`.
+    /// That of the entry that counts, as long as the status is `Waiting`.
     key: Cell<TimerKey>,
     status: Cell<Status>,
     call: WithCell<Option<Call>>,
@@ -59,17 +64,59 @@ impl TimerState {
     }
 }
 
+struct Entry {
+    key: TimerKey,
+    state: Rc<TimerState>,
+}
+
+impl Entry {
+    fn counts(&self) -> bool {
+        self.state.status.get() == Status::Waiting && self.state.key.get() == self.key
+    }
+}
+
+/// The earliest is the greatest: the heap has its greatest on top.
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Entry {}
+
+/// Fewer entries than this that do not count are not worth a clean-up.
+const FEW: usize = 64;
+
 /// All calls of a reactor that are still to be made.
 #[derive(Default)]
 pub(crate) struct Timers {
-    queue: BTreeMap<TimerKey, Rc<TimerState>>,
+    heap: BinaryHeap<Entry>,
+    /// The entries that do not count.
+    stale: usize,
     /// The number of the next call.
     next: u64,
 }
 
+/// From the reactor's start.
+fn nanos(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Timers {
     fn key(&mut self, at: Duration) -> TimerKey {
-        let key = (at, self.next);
+        let key = (nanos(at), self.next);
         self.next += 1;
         key
     }
@@ -81,13 +128,14 @@ impl Timers {
             status: Cell::new(Status::Waiting),
             call: WithCell::new(Some(call)),
         });
-        self.queue.insert(key, Rc::clone(&state));
+        self.heap.push(Entry { key, state: Rc::clone(&state) });
         state
     }
 
     /// The earliest deadline.
-    pub(crate) fn first(&self) -> Option<Duration> {
-        self.queue.first_key_value().map(|(key, _)| key.0)
+    pub(crate) fn first(&mut self) -> Option<Duration> {
+        self.pass_over_stale();
+        self.heap.peek().map(|entry| Duration::from_nanos(entry.key.0))
     }
 
     /// What is created or reset from now on is not below it.
@@ -99,40 +147,59 @@ impl Timers {
     ///
     /// One that was not has a deadline that is not before `now`, so nothing due hides behind it.
     pub(crate) fn pop_due(&mut self, now: Duration, limit: u64) -> Option<Rc<TimerState>> {
-        let entry = self.queue.first_entry()?;
-        let &(at, number) = entry.key();
-        (at <= now && number < limit).then(|| entry.remove())
+        self.pass_over_stale();
+        let (at, number) = self.heap.peek()?.key;
+        let due = at <= nanos(now) && number < limit;
+        due.then(|| self.heap.pop()).flatten().map(|entry| entry.state)
     }
 
-    fn remove(&mut self, state: &TimerState) -> Option<Rc<TimerState>> {
-        self.queue.remove(&state.key.get())
-    }
-
-    fn reset(&mut self, state: &TimerState, at: Duration) {
-        if let Some(entry) = self.queue.remove(&state.key.get()) {
-            let key = self.key(at);
-            state.key.set(key);
-            self.queue.insert(key, entry);
+    /// An entry on top counts, or there is none. What is dropped here has no call any more.
+    fn pass_over_stale(&mut self) {
+        while self.stale > 0 && self.heap.peek().is_some_and(|entry| !entry.counts()) {
+            self.heap.pop();
+            self.stale -= 1;
         }
+    }
+
+    /// One more entry does not count.
+    fn on_stale(&mut self) {
+        self.stale += 1;
+        if self.stale > FEW && self.stale * 2 > self.heap.len() {
+            self.heap.retain(Entry::counts);
+            self.stale = 0;
+        }
+    }
+
+    fn change(&mut self, state: &Rc<TimerState>, key: TimerKey) {
+        state.key.set(key);
+        self.heap.push(Entry { key, state: Rc::clone(state) });
+        self.on_stale();
+    }
+
+    fn reset(&mut self, state: &Rc<TimerState>, at: Duration) {
+        let key = self.key(at);
+        self.change(state, key);
     }
 
     /// Keeps the number: a call that is overdue stays due in this turn.
-    fn delay(&mut self, state: &TimerState, by: Duration) {
+    fn delay(&mut self, state: &Rc<TimerState>, by: Duration) {
         let (at, number) = state.key.get();
-        if let Some(entry) = self.queue.remove(&(at, number)) {
-            let key = (at.saturating_add(by), number);
-            state.key.set(key);
-            self.queue.insert(key, entry);
+        let later = (at.saturating_add(nanos(by)), number);
+        if later.0 != at {
+            self.change(state, later);
         }
     }
 
+    /// Everything that is still to be called.
     #[must_use]
-    pub(crate) fn take_all(&mut self) -> BTreeMap<TimerKey, Rc<TimerState>> {
-        std::mem::take(&mut self.queue)
+    pub(crate) fn take_all(&mut self) -> Vec<Rc<TimerState>> {
+        self.stale = 0;
+        let all = std::mem::take(&mut self.heap).into_vec();
+        all.into_iter().filter(Entry::counts).map(|entry| entry.state).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.len()
+        self.heap.len() - self.stale
     }
 }
 
@@ -184,9 +251,8 @@ impl DelayedCall {
     /// [`AlreadyCancelled`](TimerError::AlreadyCancelled).
     pub fn try_cancel(&self) -> Result<(), TimerError> {
         self.check()?;
-        let entry = self.handle.core.timers.with(|timers| timers.remove(&self.state));
         let call = self.state.cancel();
-        drop(entry);
+        self.handle.core.timers.with(Timers::on_stale);
         drop(call);
         Ok(())
     }
@@ -245,7 +311,7 @@ impl DelayedCall {
 impl fmt::Debug for DelayedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayedCall")
-            .field("at", &self.state.key.get().0)
+            .field("at", &Duration::from_nanos(self.state.key.get().0))
             .field("status", &self.state.status.get())
             .finish_non_exhaustive()
     }
@@ -276,8 +342,31 @@ mod tests {
         let mut timers = Timers::default();
         let states: Vec<_> = (0..1000).map(|_| timers.add(Duration::MAX, call())).collect();
         for state in &states {
-            drop(timers.remove(state));
+            assert!(state.cancel().is_some());
+            timers.on_stale();
+            assert!(timers.heap.len() <= 2 * timers.len() + FEW + 1);
         }
+        assert_eq!((timers.len(), timers.first()), (0, None));
+        assert_eq!(timers.heap.len(), 0);
+    }
+
+    #[test]
+    fn a_changed_call_is_due_once_and_at_its_new_time() {
+        let mut timers = Timers::default();
+        let second = Duration::from_secs;
+        let early = timers.add(second(1), call());
+        let late = timers.add(second(9), call());
+        timers.reset(&early, second(5));
+        timers.delay(&late, second(1));
+        timers.reset(&late, second(3));
+        assert_eq!((timers.len(), timers.first()), (2, Some(second(3))));
+        let limit = timers.limit();
+        let due = timers.pop_due(second(4), limit).expect("one is due");
+        assert!(Rc::ptr_eq(&due, &late) && due.take_call().is_some());
+        assert!(timers.pop_due(second(4), limit).is_none());
+        let due = timers.pop_due(second(20), limit).expect("the other is due");
+        assert!(Rc::ptr_eq(&due, &early) && due.take_call().is_some());
+        assert!(timers.pop_due(second(20), limit).is_none());
         assert_eq!(timers.len(), 0);
     }
 }

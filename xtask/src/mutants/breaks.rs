@@ -323,16 +323,17 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "timers-made-in-a-turn-run-in-it",
         file: "crates/reactor/src/timers.rs",
-        from: "(at <= now && number < limit)",
-        to: "(at <= now && number <= limit.saturating_add(9))",
+        from: "at <= nanos(now) && number < limit;",
+        to: "at <= nanos(now) && number <= limit.saturating_add(9);",
         package: "procession-reactor",
         tests: &["lib", "timers"],
     },
     Break {
         name: "timer-reset-keeps-its-time",
         file: "crates/reactor/src/timers.rs",
-        from: "            let key = self.key(at);\n            state.key.set(key);\n            self.queue.insert(key, entry);\n        }\n    }\n\n    /// Keeps the number",
-        to: "            let key = self.key(state.key.get().0.min(at));\n            state.key.set(key);\n            self.queue.insert(key, entry);\n        }\n    }\n\n    /// Keeps the number",
+        from: "let key = self.key(at);\n        self.change(state, key);",
+        to: "let key = self.key(Duration::from_nanos(state.key.get().0).min(at));\n        \
+             self.change(state, key);",
         package: "procession-reactor",
         tests: &["lib", "timers"],
     },
