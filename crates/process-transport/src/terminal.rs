@@ -5,6 +5,7 @@ use crate::ends::above_stdio;
 use crate::error::{SpawnError, Step};
 use crate::platform;
 use crate::sys::{self, Credentials};
+use procession_protocol::WindowSize;
 use rustix::fs::{Gid, OFlags, Uid, fchown};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pty::{grantpt, unlockpt};
@@ -59,15 +60,19 @@ fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
+/// A size as the system takes it.
+pub(crate) fn kernel_size(size: WindowSize) -> Winsize {
+    Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: size.pixel_width,
+        ws_ypixel: size.pixel_height,
+    }
+}
+
 fn set_up(pty: &Pty, terminal: &Terminal, uid: Option<u32>) -> io::Result<()> {
     if let Some(size) = pty.size {
-        let size = Winsize {
-            ws_row: size.rows,
-            ws_col: size.columns,
-            ws_xpixel: size.pixel_width,
-            ws_ypixel: size.pixel_height,
-        };
-        tcsetwinsize(&terminal.slave, size)?;
+        tcsetwinsize(&terminal.slave, kernel_size(size))?;
     }
     if let Some(termios) = &pty.termios {
         sys::set_termios(terminal.slave.as_fd(), termios)?;

@@ -2,8 +2,9 @@
 
 use super::Transport;
 use crate::sys;
+use crate::terminal::kernel_size;
 use procession_protocol::{ChildFd, Termios, WindowSize};
-use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -23,13 +24,7 @@ impl Transport {
     }
 
     pub(super) fn set_window_size(&self, size: WindowSize) -> io::Result<()> {
-        let size = Winsize {
-            ws_row: size.rows,
-            ws_col: size.columns,
-            ws_xpixel: size.pixel_width,
-            ws_ypixel: size.pixel_height,
-        };
-        self.with_master(|master| Ok(tcsetwinsize(master, size)?))
+        self.with_master(|master| Ok(tcsetwinsize(master, kernel_size(size))?))
     }
 
     pub(super) fn get_window_size(&self) -> io::Result<WindowSize> {

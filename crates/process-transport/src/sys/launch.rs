@@ -5,6 +5,7 @@ use super::child::{self, Failure, Job, Report, Table};
 use super::dumpable;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
+use super::outcome::{Gift, LaunchError, Launched};
 use super::raw::{self, KernelLimit};
 use super::wait;
 use crate::command::{Resource, Rlimit};
@@ -18,33 +19,6 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-
-/// A child that has begun to run its program.
-#[derive(Debug)]
-pub(crate) struct Launched {
-    pub(crate) pid: u32,
-    /// `None` where the kernel has no pidfds.
-    pub(crate) pidfd: Option<OwnedFd>,
-    pub(crate) path: SpawnPath,
-}
-
-/// Why there is no child.
-#[derive(Debug)]
-pub(crate) enum LaunchError {
-    /// The path is not to be had here, for this command or at all; nothing happened.
-    Path(io::Error),
-    /// `clone` failed.
-    Clone(io::Error),
-    /// The child reported it, and is reaped; or it is known before what it would report.
-    Child(Step, i32),
-}
-
-/// What the child is to be given: a descriptor of ours, and its number there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gift<'a> {
-    pub(crate) source: BorrowedFd<'a>,
-    pub(crate) target: i32,
-}
 
 /// What one thread needs to spawn, made at its first spawn and kept.
 struct Launcher {

@@ -23,6 +23,7 @@
 
 mod child;
 mod mapping;
+mod outcome;
 mod pre_exec;
 mod users;
 
@@ -65,13 +66,14 @@ use elsewhere::{close, launch, raw, signal, termios, wait};
 pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use launch::best_path;
-pub(crate) use launch::{Gift, LaunchError, Launched, launch, reserve};
+pub(crate) use launch::{launch, reserve};
+pub(crate) use outcome::{Child, Gift, LaunchError, Launched, Waited};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
 pub(crate) use signal::{group_survives_leader, send, send_to_group, send_to_group_number};
 pub(crate) use termios::{eof_char, set_termios, termios};
 pub(crate) use users::{Credentials, credentials};
-pub(crate) use wait::{Child, Waited, has_ended, own_peak_kib, try_reap};
+pub(crate) use wait::{has_ended, own_peak_kib, try_reap};
 
 /// The lowest number that no descriptor can have: the soft limit.
 pub(crate) fn open_files_limit() -> u64 {

@@ -1,7 +1,7 @@
 //! Sending signals, by pidfd and so never to a reused process id.
 
+use super::outcome::Child;
 use super::raw;
-use super::wait::Child;
 use procession_core::Signal;
 use std::ffi::{c_int, c_long, c_uint};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};

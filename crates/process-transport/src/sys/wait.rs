@@ -1,30 +1,12 @@
 //! Reaping one child, with what it used.
 
+use super::outcome::{Child, Waited};
 use super::raw;
 use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
-
-/// What a wait said.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Waited {
-    /// The child runs on, or is stopped.
-    Running,
-    /// It is reaped; the status as of `waitpid(2)`.
-    Reaped(i32, ResourceUsage),
-    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
-    Lost,
-}
-
-/// Which child: by pidfd, which cannot name another process, else by number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Child<'a> {
-    /// With its number, for kernels (before 5.4) and filters that know no wait on a pidfd.
-    Fd(BorrowedFd<'a>, u32),
-    Pid(u32),
-}
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Waited> {

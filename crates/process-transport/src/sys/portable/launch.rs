@@ -3,43 +3,16 @@
 use super::raw::{self, KernelLimit, UNLIMITED};
 use super::wait;
 use crate::command::{Resource, Rlimit};
-use crate::error::Step;
 use crate::fd_plan::{FdMove, FdPlan};
 use crate::prepare::Prepared;
 use crate::sys::child::{self, Failure, Job, Report, Table};
 use crate::sys::mapping::Mapping;
+use crate::sys::outcome::{Gift, LaunchError, Launched};
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-
-/// A child that has begun to run its program.
-#[derive(Debug)]
-pub(crate) struct Launched {
-    pub(crate) pid: u32,
-    /// A queue of its own that becomes readable at the child's exit: what comes closest to a pidfd.
-    pub(crate) pidfd: Option<OwnedFd>,
-    pub(crate) path: SpawnPath,
-}
-
-/// Why there is no child.
-#[derive(Debug)]
-pub(crate) enum LaunchError {
-    /// The path is not to be had here.
-    Path(io::Error),
-    /// `fork` failed.
-    Clone(io::Error),
-    /// The child reported it, and is reaped.
-    Child(Step, i32),
-}
-
-/// What the child is to be given: a descriptor of ours, and its number there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gift<'a> {
-    pub(crate) source: BorrowedFd<'a>,
-    pub(crate) target: i32,
-}
 
 /// There is nothing to reserve here.
 pub(crate) fn reserve() -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! Sending signals on systems other than Linux: by number, as long as the child is not reaped.
 
 use super::raw;
-use super::wait::Child;
+use super::wait::number;
+use crate::sys::outcome::Child;
 use procession_core::Signal;
 use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
 pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
-    kill(child.number().map_err(|_| libc::ESRCH)?, signal)
+    kill(number(child).map_err(|_| libc::ESRCH)?, signal)
 }
 
 /// There are no pidfds here: `EINVAL`, as from a kernel without group signals.

@@ -2,36 +2,17 @@
 //! own as long as it is not reaped.
 
 use super::raw;
+use crate::sys::outcome::{Child, Waited};
 use procession_protocol::ResourceUsage;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// What a wait said.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Waited {
-    /// The child runs on, or is stopped.
-    Running,
-    /// It is reaped; the status as of `waitpid(2)`.
-    Reaped(i32, ResourceUsage),
-    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
-    Lost,
-}
-
-/// Which child; descriptors of processes do not occur here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Child<'a> {
-    Fd(BorrowedFd<'a>, u32),
-    Pid(u32),
-}
-
-impl Child<'_> {
-    pub(in crate::sys) fn number(self) -> io::Result<c_int> {
-        match self {
-            Self::Pid(pid) | Self::Fd(_, pid) => c_int::try_from(pid).map_err(io::Error::other),
-        }
-    }
+/// The number of a child, which is its own as long as it is not reaped.
+pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
+    let (Child::Pid(pid) | Child::Fd(_, pid)) = child;
+    c_int::try_from(pid).map_err(io::Error::other)
 }
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
@@ -41,7 +22,7 @@ pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Wai
 
 /// Whether the child has ended and waits to be reaped; it stays as it is.
 pub(crate) fn has_ended(child: Child<'_>) -> bool {
-    let Some(pid) = child.number().ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
+    let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
         return false;
     };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
@@ -68,7 +49,7 @@ pub(crate) fn own_peak_kib() -> i64 {
 }
 
 fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
-    let pid = child.number()?;
+    let pid = number(child)?;
     let mut status = 0;
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

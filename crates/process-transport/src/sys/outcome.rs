@@ -1,0 +1,54 @@
+//! What goes into a launch, and what a launch and a wait say: the same on every system.
+
+use crate::error::Step;
+use procession_protocol::{ResourceUsage, SpawnPath};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// What the child is to be given: a descriptor of ours, and its number there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gift<'a> {
+    pub(crate) source: BorrowedFd<'a>,
+    pub(crate) target: i32,
+}
+
+/// A child that has begun to run its program.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) pid: u32,
+    /// Elsewhere than on Linux a queue of its own that becomes readable at the child's exit, which
+    /// comes closest to a pidfd; `None` where there is neither.
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) path: SpawnPath,
+}
+
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) enum LaunchError {
+    /// The path is not to be had here, for this command or at all; nothing happened.
+    Path(io::Error),
+    /// `clone` failed.
+    Clone(io::Error),
+    /// The child reported it, and is reaped; or it is known before what it would report.
+    Child(Step, i32),
+}
+
+/// What a wait said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Waited {
+    /// The child runs on, or is stopped.
+    Running,
+    /// It is reaped; the status as of `waitpid(2)`.
+    Reaped(i32, ResourceUsage),
+    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
+    Lost,
+}
+
+/// Which child: by pidfd, which cannot name another process, else by number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Child<'a> {
+    /// With its number, for kernels (before 5.4) and filters that know no wait on a pidfd, and for
+    /// systems that have none.
+    Fd(BorrowedFd<'a>, u32),
+    Pid(u32),
+}
