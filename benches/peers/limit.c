@@ -45,9 +45,11 @@ struct child {
 static int in_child(void *data) {
     struct child *child = data;
     if (close_range(WINDOW + 4, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
-    // The one disposition that this program has and that its children must not have.
-    struct sigaction normal = {.sa_handler = SIG_DFL};
-    sigaction(SIGPIPE, &normal, NULL);
+    // A child is to start with no disposition of ours, and no call tells which there are.
+    static const unsigned long normal[8];
+    for (int signal = 1; signal <= 64; signal++)
+        if (signal != SIGKILL && signal != SIGSTOP)
+            syscall(SYS_rt_sigaction, signal, normal, NULL, 8);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

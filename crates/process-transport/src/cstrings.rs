@@ -15,29 +15,35 @@ pub(crate) struct CStrings {
 pub(crate) struct InteriorNul;
 
 impl CStrings {
+    /// With room for `strings` of them, `bytes` in all.
+    pub(crate) fn with_capacity(strings: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings) }
+    }
+
     /// Adds one string, given in parts.
     pub(crate) fn push(&mut self, parts: &[&[u8]]) -> Result<(), InteriorNul> {
-        let start = self.bytes.len();
+        if parts.iter().any(|part| part.contains(&0)) {
+            return Err(InteriorNul);
+        }
+        self.push_system(parts);
+        Ok(())
+    }
+
+    /// Adds one string that came from the system, where a NUL ends a string and so is in none.
+    pub(crate) fn push_system(&mut self, parts: &[&[u8]]) {
+        self.starts.push(self.bytes.len());
+        self.bytes.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
         for part in parts {
-            if part.contains(&0) {
-                self.bytes.truncate(start);
-                return Err(InteriorNul);
-            }
             self.bytes.extend_from_slice(part);
         }
         self.bytes.push(0);
-        self.starts.push(start);
-        Ok(())
     }
 
     /// The array of pointers, ended by a null, valid as long as the result lives.
     pub(crate) fn finish(self) -> CStringArray {
-        let pointers = self
-            .starts
-            .iter()
-            .map(|&start| self.bytes[start..].as_ptr().cast())
-            .chain([ptr::null()])
-            .collect();
+        let mut pointers = Vec::with_capacity(self.starts.len() + 1);
+        pointers.extend(self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast()));
+        pointers.push(ptr::null());
         CStringArray { pointers, _bytes: self.bytes }
     }
 }

@@ -161,25 +161,30 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(argv.finish())
 }
 
+/// Enough for the variables of most programs; more of them cost a reallocation.
+const USUAL_ENVIRONMENT_BYTES: usize = 4096;
+
 /// The parent's variables, as they are now, but for those that the command names; then those.
 fn envp(command: &Command) -> Result<CStringArray, SpawnError> {
-    let mut envp = CStrings::default();
-    let mut push = |key: &OsStr, value: &OsStr| {
-        envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))
-    };
-    if !command.env.clear {
-        for (key, value) in std::env::vars_os() {
-            if !command.env.changes.contains_key(&key) {
-                push(&key, &value)?;
-            }
-        }
-    }
-    for (key, value) in &command.env.changes {
+    let changes = &command.env.changes;
+    let mut envp = if command.env.clear { CStrings::default() } else { inherited(changes) };
+    for (key, value) in changes {
         if let Some(value) = value {
-            push(key, value)?;
+            envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))?;
         }
     }
     Ok(envp.finish())
+}
+
+fn inherited(changes: &BTreeMap<OsString, Option<OsString>>) -> CStrings {
+    let vars = std::env::vars_os();
+    let mut envp = CStrings::with_capacity(vars.size_hint().0, USUAL_ENVIRONMENT_BYTES);
+    for (key, value) in vars {
+        if changes.is_empty() || !changes.contains_key(&key) {
+            envp.push_system(&[key.as_bytes(), b"=", value.as_bytes()]);
+        }
+    }
+    envp
 }
 
 fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {

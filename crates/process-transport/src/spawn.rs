@@ -165,8 +165,11 @@ impl Started {
     ) -> Result<Rc<Transport>, SpawnError> {
         orphans::enlist(reactor);
         let birth = self.birth.take().expect("taken here and by the drop alone");
-        Transport::register(reactor, protocol, birth)
-            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))
+        let transport = Transport::register(reactor, protocol, birth)
+            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))?;
+        // A program that has nothing to do, or cannot do it, is over at once.
+        reactor.expect_soon();
+        Ok(transport)
     }
 }
 

@@ -14,6 +14,7 @@ use polling::Poller;
 use procession_core::{Signal, WithCell};
 use thiserror::Error;
 
+use crate::anticipation::Anticipation;
 use crate::buffers::Buffers;
 use crate::clock::ReactorClock;
 use crate::handle::Handle;
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) triggers: WithCell<Triggers>,
     pub(crate) buffers: WithCell<Buffers>,
     pub(crate) clock: ReactorClock,
+    pub(crate) anticipation: Anticipation,
     pub(crate) running: Cell<Running>,
     /// Why it stops; read when `running` is `Stopping`.
     pub(crate) stopped: Cell<Stopped>,
@@ -69,6 +71,7 @@ impl Core {
             triggers: WithCell::new(Triggers::default()),
             buffers: WithCell::new(Buffers::default()),
             clock: ReactorClock::new(),
+            anticipation: Anticipation::default(),
             running: Cell::new(Running::No),
             stopped: Cell::new(Stopped::Called),
             entered: Cell::new(false),

@@ -44,6 +44,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod anticipation;
 mod buffers;
 mod clock;
 mod core;

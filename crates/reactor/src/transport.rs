@@ -58,6 +58,14 @@ impl Handle {
         Ok(key)
     }
 
+    /// Says that an event of a source is likely within some 20 µs.
+    ///
+    /// The loop then looks for one for as long before it sleeps, once: to sleep and be woken takes
+    /// about that time. What is said in vain again and again is ignored but for one time in 64.
+    pub fn expect_soon(&self) {
+        self.core.anticipation.on_expected();
+    }
+
     /// Closes the source now; events of it that are still in the batch go nowhere.
     ///
     /// False if it was closed before.

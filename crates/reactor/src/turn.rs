@@ -12,10 +12,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, vec};
+use std::{io, thread, vec};
 
 use polling::Poller;
 
+use crate::anticipation::LOOK_FOR;
 use crate::core::Core;
 use crate::handle::Handle;
 use crate::readiness::Readiness;
@@ -54,13 +55,38 @@ impl Loop {
         if flushed || core.shared.has_work() {
             timeout = Some(Duration::ZERO);
         }
-        let waited = self.wait.wait(&self.poller, timeout);
+        let waited = self.wait(core, timeout);
         core.shared.set_awake(true);
         waited?;
         self.sources(handle);
         timers(handle);
         calls(handle);
         Ok(())
+    }
+
+    /// Waits; where an event is expected it looks for that first.
+    fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
+        let sleeps = timeout.is_none_or(|timeout| timeout > LOOK_FOR);
+        if !core.anticipation.take() || !sleeps {
+            return self.wait.wait(&self.poller, timeout);
+        }
+        let begun = core.clock.elapsed();
+        loop {
+            thread::yield_now();
+            self.wait.wait(&self.poller, Some(Duration::ZERO))?;
+            let spent = core.clock.elapsed().saturating_sub(begun);
+            let came = self.wait.len() > 0;
+            if came || spent > LOOK_FOR {
+                core.anticipation.on_looked(came);
+            }
+            if came {
+                return Ok(());
+            }
+            if spent > LOOK_FOR {
+                let timeout = timeout.map(|timeout| timeout.saturating_sub(spent));
+                return self.wait.wait(&self.poller, timeout);
+            }
+        }
     }
 
     /// Runs the triggers of an event, phase by phase; waits for those of the first.

@@ -236,3 +236,27 @@ fn what_a_callback_asks_to_flush_is_flushed_when_it_returns() {
         assert_eq!(*handler.0.borrow(), ["flush", "call", "flush", "call", "flush"]);
     });
 }
+
+#[test]
+fn an_expected_event_is_found_and_one_that_does_not_come_shortens_no_wait() {
+    each_loop(|mut reactor| {
+        let log = Rc::new(Log::default());
+        let (here, mut there) = pair();
+        reactor.add_source(here, Interest::READABLE, log.clone(), 1).unwrap();
+        for round in 0..200 {
+            reactor.expect_soon();
+            let begun = reactor.now();
+            let wait = if round < 3 { SHORT } else { Duration::from_micros(50) };
+            reactor.turn(Some(wait)).unwrap();
+            assert!(reactor.now() - begun >= wait, "round {round}");
+        }
+        assert!(log.seen.borrow().is_empty());
+        there.write_all(b"x").unwrap();
+        for round in 1..=200 {
+            reactor.expect_soon();
+            reactor.turn(Some(Duration::from_secs(60))).unwrap();
+            assert_eq!(log.seen.borrow().len(), round);
+        }
+        assert!(reactor.now() < Duration::from_secs(30));
+    });
+}
