@@ -15,8 +15,8 @@ use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::util::{
-    Driver, Event, Leaks, PROMPTLY, Record, Recorder, WATCHDOG, behaviour, children, isolated, ms,
-    open_fds, process_state, sh, sys,
+    Driver, Event, Leaks, PROMPTLY, Record, Recorder, WATCHDOG, behaviour, bound, children,
+    isolated, ms, open_fds, process_state, sh, sys,
 };
 
 /// `sh -c script`, whose exit is watched by SIGCHLD.
@@ -64,7 +64,7 @@ fn an_exit_wakes_a_loop_that_waits() {
         let child = driver.spawn(bare("sleep 0.2; exit 5"));
         driver.drive_to_end(&child.record);
         let exited = child.record.after_made(|event| matches!(event, Event::Exited(_))).unwrap();
-        assert!((ms(150)..ms(200) + PROMPTLY).contains(&exited), "{:?}", child.record);
+        assert!((ms(150)..ms(200) + bound(PROMPTLY)).contains(&exited), "{:?}", child.record);
         assert_eq!(child.record.code(), 5);
     });
 }

@@ -13,7 +13,7 @@ use procession_process_transport::{Command, Fd, Pipeline, SpawnProcess, Step};
 use procession_protocol::ExitReason;
 
 use crate::util::{
-    Driver, Event, Record, Recorder, WATCHDOG, behaviour, children, code, command, ms, open_fds,
+    Driver, Event, Record, Recorder, WATCHDOG, behaviour, bound, children, code, command, open_fds,
     sh, signal,
 };
 
@@ -169,6 +169,6 @@ fn the_stages_are_signalled_like_any_child() {
         let begun = driver.now();
         let reasons = ends(driver, running.ended());
         assert!(reasons.iter().all(|reason| signal(reason) == Some(9)), "{reasons:?}");
-        assert!(driver.now() - begun < Duration::from_secs(5) + ms(0));
+        assert!(driver.now() - begun < bound(Duration::from_secs(5)));
     });
 }

@@ -12,8 +12,8 @@ use procession_process_transport::{Command, Fd, Pty, Step};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::util::{
-    Driver, Event, PROBE, PROMPTLY, Record, Spawned, WATCHDOG, behaviour, command, fd_list, ms,
-    open_fds, probe, sh, sys,
+    Driver, Event, PROBE, PROMPTLY, Record, Spawned, WATCHDOG, behaviour, bound, command, fd_list,
+    ms, open_fds, probe, sh, sys,
 };
 
 /// This command on a new terminal.
@@ -194,7 +194,7 @@ fn what_a_grandchild_writes_to_the_terminal_after_the_exit_is_delivered() {
         let record = driver.run(on_terminal(sh(script)));
         let exited = record.after_made(|event| matches!(event, Event::Exited(_))).unwrap();
         let ended = record.after_made(|event| matches!(event, Event::Ended(_))).unwrap();
-        assert!(exited < PROMPTLY && ended > ms(400), "{record:?}");
+        assert!(exited < bound(PROMPTLY) && ended > ms(400), "{record:?}");
         assert_terminal(&record, "early\r\nlate\r\n");
         assert_eq!(record.code(), 4);
     });

@@ -13,7 +13,8 @@ use procession_process_transport::{Command, Fd, Pty};
 use procession_protocol::Process;
 
 use crate::util::{
-    Driver, Event, PROMPTLY, Spawned, WATCHDOG, behaviour, command, ms, open_fds, process_state, sh,
+    Driver, Event, PROMPTLY, Spawned, WATCHDOG, behaviour, bound, command, ms, open_fds,
+    process_state, sh,
 };
 
 /// This command on a new terminal.
@@ -166,7 +167,7 @@ fn a_killed_child_gives_its_terminal_back() {
         cat.process.signal(Signal::KILL).unwrap();
         driver.drive_to_end(&cat.record);
         assert_eq!(cat.record.signal(), 9);
-        assert!(driver.now() - from < PROMPTLY + ms(700));
+        assert!(driver.now() - from < bound(PROMPTLY) + ms(700));
         assert_eq!((masters(), slaves()), (0, 0));
     });
 }

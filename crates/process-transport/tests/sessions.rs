@@ -6,7 +6,7 @@ use procession_process_transport::SpawnProcess;
 use procession_reactor::{Reactor, Stopped};
 use rustix::process::{Pid, WaitId, WaitIdOptions, getsid, waitid};
 
-use crate::util::{Leaks, PROMPTLY, Recorder, command, isolated, process_state};
+use crate::util::{Leaks, PROMPTLY, Recorder, bound, command, isolated, process_state};
 
 /// Case PG-12.
 #[test]
@@ -22,7 +22,7 @@ fn a_child_in_a_session_of_its_own_outlives_the_run() {
         let from = reactor.now();
         reactor.call_soon(procession_reactor::Handle::stop);
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert!(reactor.now() - from < PROMPTLY, "run does not wait for it");
+        assert!(reactor.now() - from < bound(PROMPTLY), "run does not wait for it");
         assert!(record.exited().is_none());
         drop(reactor);
         assert!("SR".contains(process_state(number)), "it is alive");

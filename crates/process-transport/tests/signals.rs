@@ -10,7 +10,7 @@ use procession_process_transport::SpawnProcess;
 use procession_protocol::{Process, SignalError};
 
 use crate::util::{
-    Driver, Event, PROMPTLY, Recorder, WATCHDOG, behaviour, code, command, isolated, ms,
+    Driver, Event, PROMPTLY, Recorder, WATCHDOG, behaviour, bound, code, command, isolated, ms,
     process_state, root_or_skip, sh, signal, sys,
 };
 
@@ -31,7 +31,7 @@ fn kill_ends_a_child_promptly() {
         });
         assert_eq!(record.signal(), 9);
         let end = record.after_made(|event| matches!(event, Event::Ended(_))).unwrap();
-        assert!(end < PROMPTLY, "{record:?}");
+        assert!(end < bound(PROMPTLY), "{record:?}");
     });
 }
 

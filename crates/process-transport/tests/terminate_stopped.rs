@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use procession_core::Signal;
 
-use crate::util::{PROMPTLY, WATCHDOG, behaviour, command, process_state};
+use crate::util::{PROMPTLY, WATCHDOG, behaviour, bound, command, process_state};
 
 /// A stopped child neither dies of TERM nor handles it: it is continued.
 #[test]
@@ -21,7 +21,7 @@ fn a_stopped_child_is_continued_so_that_it_can_end() {
             let ended = child.process.terminate(Signal::TERM, Duration::from_secs(100));
             let begin = driver.now();
             driver.until("it has ended", WATCHDOG, || child.record.ended().is_some());
-            assert!(driver.now() - begin < PROMPTLY * 10);
+            assert!(driver.now() - begin < bound(PROMPTLY) * 10);
             assert_eq!(child.record.signal(), libc::SIGTERM);
             assert!(matches!(ended.try_take(), Some(Ok(_))));
         }

@@ -30,7 +30,7 @@ fn twenty_five_dialogues_at_once_pass_every_stage() {
                 })
             })
             .collect();
-        driver.drive_all_to_end(bound(Duration::from_secs(30)));
+        driver.drive_all_to_end(Duration::from_secs(30));
         for child in children {
             let record = &child.record;
             assert_eq!((record.text(1).as_str(), record.text(2).as_str()), ("abcd", "1234"));
@@ -56,7 +56,7 @@ fn three_hundred_at_once_leave_nothing() {
     behaviour("three_hundred_at_once_leave_nothing", |driver| {
         let begin = driver.now();
         let children: Vec<Spawned> = (0..300).map(|_| driver.spawn(command("/bin/true"))).collect();
-        driver.drive_all_to_end(bound(WATCHDOG));
+        driver.drive_all_to_end(WATCHDOG);
         assert!(driver.now() - begin < bound(WATCHDOG));
         assert!(children.iter().all(|child| child.record.code() == 0));
         // No descriptor and no zombie: the harness looks.
@@ -142,7 +142,7 @@ fn rounds_of_batches_without_pipes_all_complete() {
                     driver.spawn(command("/usr/bin/printf").arg("x").child_fds(null))
                 })
                 .collect();
-            driver.drive_all_to_end(bound(WATCHDOG));
+            driver.drive_all_to_end(WATCHDOG);
             assert!(batch.iter().all(|child| child.record.code() == 0));
         }
     });
@@ -162,7 +162,7 @@ fn a_hundred_killed_at_random_times_end_by_their_signal() {
             driver.handle().call_later(after, move |_| process.signal(signal).expect("it lives"));
             expected.push((signal, child));
         }
-        driver.drive_all_to_end(bound(WATCHDOG));
+        driver.drive_all_to_end(WATCHDOG);
         for (signal, child) in expected {
             assert_eq!(child.record.signal(), signal.as_raw());
         }
@@ -185,7 +185,7 @@ fn fifty_megabytes_through_fifty_cats_are_exact() {
                 (data, child)
             })
             .collect();
-        driver.drive_all_to_end(bound(Duration::from_secs(20)));
+        driver.drive_all_to_end(Duration::from_secs(20));
         assert!(driver.now() - begin < bound(Duration::from_secs(20)));
         for (data, child) in children {
             assert!(child.record.data(1) == data, "not what was written");
@@ -205,7 +205,7 @@ fn the_output_of_two_hundred_at_once_is_exact() {
                 driver.spawn(sh(&writes))
             })
             .collect();
-        driver.drive_all_to_end(bound(Duration::from_secs(30)));
+        driver.drive_all_to_end(Duration::from_secs(30));
         for (index, child) in children.iter().enumerate() {
             for (fd, line, bytes) in
                 [(1, format!("{index}\n"), BYTES), (2, format!("e{index}\n"), 9000)]

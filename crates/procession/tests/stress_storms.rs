@@ -46,7 +46,7 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
             while ended < STOPPED {
                 let batch: Vec<Spawned> =
                     (0..10).map(|_| driver.spawn(command("/bin/true"))).collect();
-                driver.drive_all_to_end(bound(Duration::from_secs(30)));
+                driver.drive_all_to_end(Duration::from_secs(30));
                 assert!(batch.iter().all(|child| child.record.code() == 0));
                 ended += batch.len();
             }
@@ -91,7 +91,7 @@ fn with_sigchld_ignored_every_child_ends_once_without_a_status() {
         let mut driver = Driver::new();
         sys::ignore(libc::SIGCHLD);
         let children: Vec<Spawned> = (0..200).map(|_| driver.spawn(sh("echo x; exit 3"))).collect();
-        driver.drive_all_to_end(bound(WATCHDOG));
+        driver.drive_all_to_end(WATCHDOG);
         for child in &children {
             assert_eq!(child.record.text(1), "x\n");
             let reason = child.record.ended().expect("it has ended");
@@ -113,7 +113,7 @@ fn with_sigchld_blocked_nothing_is_missing() {
         let children: Vec<Spawned> = (0..200)
             .map(|index| driver.spawn(sh("exit $0").arg((index % 200).to_string())))
             .collect();
-        driver.drive_all_to_end(bound(WATCHDOG));
+        driver.drive_all_to_end(WATCHDOG);
         for (index, child) in (0..).zip(&children) {
             assert_eq!(child.record.code(), index % 200);
         }
@@ -142,7 +142,7 @@ fn with_exits_stolen_every_child_ends_once() {
             let mut lost = 0;
             for _ in 0..30 {
                 let batch: Vec<Spawned> = (0..10).map(|_| driver.spawn(sh("exit 9"))).collect();
-                driver.drive_all_to_end(bound(WATCHDOG));
+                driver.drive_all_to_end(WATCHDOG);
                 for child in batch {
                     let reason = child.record.ended().expect("it has ended");
                     let ended = reason.expect_err("not a success");
@@ -191,7 +191,7 @@ fn a_parent_killed_at_any_moment_leaves_no_child_with_pdeathsig() {
             parent.kill().expect("our child");
             let status = parent.wait().expect("our child");
             assert_eq!(status.signal(), Some(libc::SIGKILL));
-            driver.until_seen("no sleeper is left", bound(WATCHDOG), || sleepers(&mark) == 0);
+            driver.until_seen("no sleeper is left", WATCHDOG, || sleepers(&mark) == 0);
         }
         driver.finish();
     });

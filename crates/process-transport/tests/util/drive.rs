@@ -10,6 +10,7 @@ use procession_protocol::Process;
 use procession_reactor::{Handle, Reactor};
 
 use super::WATCHDOG;
+use super::bound::bound;
 use super::isolate::isolated;
 use super::leaks::{Leaks, open_fds};
 use super::path::{command, forced_path};
@@ -162,6 +163,7 @@ impl Driver {
 
     /// Drives the loop until `done`; fails with all events after `within`.
     pub(crate) fn until(&mut self, what: &str, within: Duration, mut done: impl FnMut() -> bool) {
+        let within = bound(within);
         let deadline = self.now() + within;
         while !done() {
             let left = deadline.saturating_sub(self.now());
@@ -182,6 +184,7 @@ impl Driver {
         within: Duration,
         mut done: impl FnMut() -> bool,
     ) {
+        let within = bound(within);
         let deadline = self.now() + within;
         while !done() {
             assert!(self.now() < deadline, "not within {within:?}: {what}\n{}", self.dump());

@@ -9,6 +9,7 @@
     reason = "every test crate has all of this file and uses its own part"
 )]
 
+mod bound;
 mod drive;
 mod isolate;
 mod leaks;
@@ -21,6 +22,7 @@ pub(crate) mod sys;
 
 use std::time::Duration;
 
+pub(crate) use self::bound::{PROMPTLY, bound};
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
@@ -29,9 +31,6 @@ pub(crate) use self::probe::{PROBE, fd_list, probe};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
 pub(crate) use self::skip::{root_or_skip, skip};
 pub(crate) use self::standard::Standard;
-
-/// What the catalogue calls "promptly".
-pub(crate) const PROMPTLY: Duration = Duration::from_millis(300);
 
 /// The catalogue's watchdog: nothing that a test waits for takes this long.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);

@@ -2,6 +2,8 @@
 //! process transport's tests.
 #![allow(dead_code, reason = "what is shared has more than these tests use")]
 
+#[path = "../../../process-transport/tests/util/bound.rs"]
+mod bound;
 #[path = "../../../process-transport/tests/util/drive.rs"]
 mod drive;
 #[path = "../../../process-transport/tests/util/isolate.rs"]
@@ -19,6 +21,7 @@ pub(crate) mod sys;
 
 use std::time::Duration;
 
+pub(crate) use self::bound::{PROMPTLY, bound};
 pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::leaks::children;
 pub(crate) use self::path::{command, sh};

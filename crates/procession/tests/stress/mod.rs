@@ -6,6 +6,8 @@
     reason = "every test crate has all of this file and uses its own part"
 )]
 
+#[path = "../../../process-transport/tests/util/bound.rs"]
+mod bound;
 #[path = "../../../process-transport/tests/util/drive.rs"]
 mod drive;
 #[path = "../../../process-transport/tests/util/isolate.rs"]
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use procession_process_transport::Command;
 
+pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
@@ -42,16 +45,6 @@ const SLOW_WATCHDOG: Duration = Duration::from_secs(1800);
 /// Milliseconds, short.
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
-}
-
-/// A bound on time: four times as much, and said so, where `PROCESSION_BUSY_MACHINE=1` tells that
-/// others keep the processors busy.
-pub(crate) fn bound(usual: Duration) -> Duration {
-    if std::env::var_os("PROCESSION_BUSY_MACHINE").is_some_and(|value| value == "1") {
-        eprintln!("PROCESSION_BUSY_MACHINE: {usual:?} may take {:?}", usual * 4);
-        return usual * 4;
-    }
-    usual
 }
 
 /// Runs `body` as [`behaviour`] does, where `PROCESSION_SLOW=1` asks for the slow tier.
