@@ -8,6 +8,7 @@ mod api;
 mod arguments;
 mod asan;
 mod bench_build;
+mod busy;
 mod cases;
 mod catalogue;
 mod ci;
@@ -57,7 +58,7 @@ macro_rules! step {
 }
 
 /// The tasks that take words of their own.
-const WITH_ARGUMENTS: [&str; 6] = ["compare", "fuzz", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 7] = ["busy", "compare", "fuzz", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     Task {
@@ -83,6 +84,11 @@ const TASKS: &[Task] = &[
         name: "test-slow",
         about: "the same with the slow tier",
         run: step!(test::run_with_slow_tier),
+    },
+    Task {
+        name: "busy",
+        about: "[--times N]: `test` 5 times in a row on processors that others keep busy",
+        run: step!(busy::run),
     },
     Task {
         name: "test-paths",
