@@ -235,8 +235,7 @@ async def prepare():
     if ROW == "spawn-1g":
         held = b"x" * (CROWD << 20)
     elif ROW == "spawn-18k":
-        null = os.open("/dev/null", os.O_RDONLY)
-        held = [os.dup(null) for _ in range(CROWD)]
+        held = [os.open("/dev/null", os.O_RDONLY) for _ in range(CROWD)]
     elif ROW.startswith("echo"):
         cat = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
         return echo, ""

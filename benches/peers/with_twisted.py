@@ -283,8 +283,7 @@ def prepare():
     if ROW == "spawn-1g":
         held = b"x" * (CROWD << 20)
     elif ROW == "spawn-18k":
-        null = os.open("/dev/null", os.O_RDONLY)
-        held = [os.dup(null) for _ in range(CROWD)]
+        held = [os.open("/dev/null", os.O_RDONLY) for _ in range(CROWD)]
     elif ROW.startswith("echo"):
         held = Cat()
         reactor.spawnProcess(held, "/bin/cat", ["cat"], env=None)

@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
-use rustix::io::dup;
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::disable_transparent_huge_pages;
 
 use crate::job::Job;
 
@@ -23,10 +23,15 @@ impl Ballast {
     pub(crate) fn for_row(job: &Job) -> Result<Self> {
         let mut ballast = Self { memory: Vec::new(), fds: Vec::new() };
         match job.row.as_str() {
-            "spawn-1g" => ballast.memory = vec![1; usize::try_from(job.crowd << 20)?],
+            "spawn-1g" => {
+                // Pages of 4 KiB, whatever the system's choice.
+                disable_transparent_huge_pages(true)?;
+                ballast.memory = vec![1; usize::try_from(job.crowd << 20)?];
+            }
             "spawn-18k" => {
-                let null = File::open("/dev/null")?;
-                let fds = (0..job.crowd).map(|_| dup(&null)).collect::<Result<_, _>>();
+                // Each opened for itself, as connections are: copies of one share a counter.
+                let null = || File::open("/dev/null").map(OwnedFd::from);
+                let fds = (0..job.crowd).map(|_| null()).collect::<Result<_, _>>();
                 ballast.fds = fds.context("the limit of open descriptors is too low")?;
             }
             _ => {}
