@@ -9,6 +9,8 @@ mod filter;
 mod paths;
 #[path = "spawn_paths/trace.rs"]
 mod trace;
+#[path = "spawn_paths/watch.rs"]
+mod watch;
 
 use std::fs::File;
 
@@ -19,8 +21,9 @@ use rustix::fs::{Access, access};
 
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
-use crate::trace::{Call, calls, is_watched, watched};
+use crate::trace::{Call, calls};
 use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated};
+use crate::watch::{is_watched, watched};
 
 /// Writes a line into the log of whoever watches.
 fn mark(text: &str) {

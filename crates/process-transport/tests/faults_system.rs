@@ -1,0 +1,78 @@
+//! A system that is full: ENFILE at the k-th call that makes descriptors, for every k that a program
+//! meets from its first spawn on. strace puts the error in the place of the call; where it is
+//! missing the test says so.
+
+mod util;
+
+#[path = "spawn_paths/watch.rs"]
+mod watch;
+
+use procession_process_transport::{Command, Fd, Pty, SpawnProcess, Step};
+use procession_reactor::Reactor;
+
+use crate::util::{Recorder, WATCHDOG, children, isolated, open_fds};
+use crate::watch::{is_watched, watched};
+
+/// The calls that make descriptors, and how many of each the program below makes at the most.
+const CALLS: [(&str, u32); 3] = [("pipe2", 14), ("socketpair", 3), ("clone", 7)];
+
+fn shapes() -> [Command; 3] {
+    let plain = || Command::new("/bin/true");
+    [plain(), plain().child_fd(3, Fd::socketpair()), plain().pty(Pty::new())]
+}
+
+/// Spawns while one call fails: that one spawn has a typed error or a way round it, all others work,
+/// and of all of them nothing is left but the thread's socketpair.
+fn work() {
+    let before = open_fds();
+    let mut reactor = Reactor::new().expect("a reactor");
+    let mut failed = 0;
+    for shape in shapes().into_iter().chain(shapes()) {
+        let (recorder, record) = Recorder::new();
+        match reactor.spawn_process(recorder, shape) {
+            Ok(_) => {
+                while record.ended().is_none() {
+                    reactor.turn(Some(WATCHDOG)).expect("a turn");
+                }
+                assert_eq!(record.code(), 0);
+            }
+            Err(error) => {
+                failed += 1;
+                assert_eq!(error.raw_os_error(), Some(libc::ENFILE), "{error:?}");
+                let steps = [Step::Pipe, Step::Pty, Step::Clone];
+                assert!(steps.contains(&error.step()), "{error:?}");
+                assert_eq!(record.events(), [], "a failed spawn calls nothing back");
+            }
+        }
+    }
+    drop(reactor);
+    assert!(failed <= 1, "one call failed, and {failed} spawns");
+    assert_eq!(children(), []);
+    let mut left = open_fds();
+    left.retain(|fd, link| before.get(fd) != Some(link));
+    assert!(left.len() <= 2 && left.values().all(|link| link.contains("socket")), "{left:?}");
+    eprintln!("failed: {failed}");
+}
+
+#[test]
+fn a_spawn_survives_a_full_system_at_any_of_its_descriptors() {
+    let name = "a_spawn_survives_a_full_system_at_any_of_its_descriptors";
+    isolated(name, || {
+        if is_watched() {
+            work();
+            return;
+        }
+        for (call, most) in CALLS {
+            let mut failures = 0;
+            for nth in 1..=most {
+                let fault = format!("inject={call}:error=ENFILE:when={nth}");
+                let options = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", &fault];
+                let Some(output) = watched(name, &options) else { return };
+                let text = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{call} {nth}: {text}");
+                failures += u32::from(text.contains("failed: 1"));
+            }
+            assert!(failures > 0, "{call}: the error was never met");
+        }
+    });
+}
