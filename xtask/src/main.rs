@@ -34,6 +34,7 @@ mod syntax;
 mod test;
 mod test_paths;
 mod tidy;
+mod tool;
 mod tree;
 
 use std::env;
@@ -150,7 +151,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "mutants",
-        about: "[NAME..]: break one behaviour after the other; which test notices?",
+        about: "[NAME..]|[--cores]: break one behaviour after the other; which test notices?",
         run: step!(mutants::run),
     },
 ];

@@ -3,7 +3,8 @@
 //! Each break is a replacement of text, made in a copy of the tree below `target/mutants`, so that
 //! nobody who works on the tree sees it. Then the test targets that ought to notice are run, with
 //! a bound on time: a hang is noticed too. A break that nothing notices is a missing test, and the
-//! task fails. `cargo xtask mutants NAME..` tries those alone.
+//! task fails. `cargo xtask mutants NAME..` tries those alone; `cargo xtask mutants --cores` has
+//! cargo-mutants break the pure cores, in every place that it knows to.
 
 mod breaks;
 
@@ -15,6 +16,26 @@ use xshell::{Shell, cmd};
 
 use self::breaks::{BREAKS, Break};
 use crate::arguments::Arguments;
+use crate::tool;
+
+/// The version in use; raising it is a change of its own.
+const CARGO_MUTANTS: &str = "27.1.0";
+
+/// The pure cores, and the packages whose tests hold them.
+const CORES: [(&str, &[&str]); 3] = [
+    ("procession-core", &["crates/core/src/write_queue.rs"]),
+    (
+        "procession-protocol",
+        &["crates/protocol/src/lifecycle.rs", "crates/protocol/src/line_receiver.rs"],
+    ),
+    (
+        "procession-process-transport",
+        &[
+            "crates/process-transport/src/fd_plan.rs",
+            "crates/process-transport/src/process/growth.rs",
+        ],
+    ),
+];
 
 /// How long the tests of one break may take, in seconds, once they are built.
 const MOST_SECONDS: &str = "180";
@@ -35,6 +56,9 @@ enum Noticed {
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();
     let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    if wanted == ["--cores"] {
+        return break_cores(sh);
+    }
     let chosen: Vec<&Break> = BREAKS
         .iter()
         .filter(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name))
@@ -68,6 +92,22 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         return Ok(());
     }
     bail!("not noticed: {}", missed.join(", "))
+}
+
+/// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.
+fn break_cores(sh: &Shell) -> Result<()> {
+    let tool = tool::installed(sh, "cargo-mutants", CARGO_MUTANTS)?;
+    for (package, files) in CORES {
+        let files: Vec<&str> = files.iter().flat_map(|file| ["--file", file]).collect();
+        let options = ["--timeout", MOST_SECONDS, "--output", "target/mutants", "--no-shuffle"];
+        // The library's own tests and its laws: those with children have breaks of their own.
+        let tests = match package {
+            "procession-process-transport" => vec!["--", "--lib", "--test", "fd_plan_props"],
+            _ => vec![],
+        };
+        cmd!(sh, "{tool} mutants --package {package} {files...} {options...} {tests...}").run()?;
+    }
+    Ok(())
 }
 
 /// Copies what git knows and what is new, without what is built.

@@ -1,0 +1,22 @@
+//! Tools beyond rustup's cargo: installed below `target/tools`, in the version that the task names,
+//! so that every machine judges with the same rules.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+/// Returns the path of a cargo subcommand's program; installs it where it is not there, and says so.
+pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf> {
+    let tools = sh.current_dir().join("target").join("tools");
+    let tool = tools.join("bin").join(name);
+    // Called by itself, a subcommand expects its own name first, or not: `--version` works for both.
+    let found = cmd!(sh, "{tool} --version").quiet().ignore_stderr().read();
+    if !found.is_ok_and(|found| found.ends_with(&format!(" {version}"))) {
+        println!("{name} {version} is not at {}: installing it", tool.display());
+        cmd!(sh, "cargo install {name} --version ={version} --locked --force --root {tools}")
+            .run()
+            .with_context(|| format!("{name} cannot be installed"))?;
+    }
+    Ok(tool)
+}
