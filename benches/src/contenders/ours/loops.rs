@@ -33,6 +33,7 @@ pub(super) fn timers(job: &Job) -> Result<Ready> {
         let (done, all) = Deferred::<(), Infallible>::new();
         reactor.call_later(TIMER_SPREAD, move |_| done.complete(Ok(())));
         reactor.block_on(all)?;
+        drop(timers); // as tokio drops its own
         let millis = watch.elapsed().as_secs_f64() * 1e3;
         ensure!(fired.get() == count / 2, "{} timers fired", fired.get());
         Ok(millis)
