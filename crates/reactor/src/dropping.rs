@@ -20,8 +20,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     panic.catch(|| handle.end_signals());
     let claims = core.claims.take();
     panic.catch(|| drop(claims));
-    for timer in core.timers.with(|timers| timers.take_all()) {
-        let call = timer.cancel();
+    while let Some(call) = core.timers.with(|timers| timers.cancel_one()) {
         panic.catch(|| drop(call));
     }
     for call in core.soon.with(std::mem::take) {

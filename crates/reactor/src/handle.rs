@@ -74,8 +74,7 @@ impl Handle {
     ) -> DelayedCall {
         let call: Call = Box::new(move |handle| drop(call(handle)));
         let at = self.now().saturating_add(after);
-        let state = self.core.timers.with(|timers| timers.add(at, call));
-        let delayed = DelayedCall::new(state, self.clone());
+        let delayed = DelayedCall::new(self.clone(), at, call);
         if self.core.closed.get() {
             delayed.cancel();
         }

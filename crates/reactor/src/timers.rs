@@ -1,25 +1,24 @@
-//! Calls at a time: a heap, so that adding and taking the next are O(log n).
+//! Calls at a time: adding one, taking the next and changing one are O(log n), cancelling is O(1).
 //!
 //! Model: keys are (deadline, number), numbers rise with each creation and each reset; so what is
 //! due runs in the order of deadlines, ties in the order of creation. Deadlines count from the
 //! reactor's start, in nanoseconds, and saturate after 584 years: `Duration::MAX` is never.
 //!
-//! What a call is to do is dropped when it is cancelled. Its entry in the heap is only passed over:
-//! an entry counts as long as its key is that of its call, and when more than half of them do not,
-//! those are thrown out at once. So cancelling is O(1), and cancelled calls do not pile up.
+//! `slab` has what a call is to do, `queue` their order. What a call is to do is dropped when it is
+//! cancelled; its entry in the queue stays until there are twice as many of these as calls that wait.
 
-use std::cell::Cell;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+mod queue;
+mod slab;
+
 use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::WithCell;
 use thiserror::Error;
 
 use crate::core::Call;
 use crate::handle::Handle;
+use queue::{Entry, Queue, TimerKey};
+use slab::{Slab, Status, Timer, TimerId};
 
 /// Why a [`DelayedCall`] cannot be changed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -31,182 +30,6 @@ pub enum TimerError {
     /// It was cancelled, or its reactor is gone.
     #[error("the call was cancelled already")]
     AlreadyCancelled,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Waiting,
-    Called,
-    Cancelled,
-}
-
-/// Deadline and number.
-type TimerKey = (u64, u64);
-
-pub(crate) struct TimerState {
-    /// That of the entry that counts, as long as the status is `Waiting`.
-    key: Cell<TimerKey>,
-    status: Cell<Status>,
-    call: WithCell<Option<Call>>,
-}
-
-impl TimerState {
-    /// What to call, if it is still to be called; from here on it counts as called.
-    pub(crate) fn take_call(&self) -> Option<Call> {
-        self.status.set(Status::Called);
-        self.call.take()
-    }
-
-    /// What to drop, where nothing is borrowed.
-    pub(crate) fn cancel(&self) -> Option<Call> {
-        self.status.set(Status::Cancelled);
-        self.call.take()
-    }
-}
-
-struct Entry {
-    key: TimerKey,
-    state: Rc<TimerState>,
-}
-
-impl Entry {
-    fn counts(&self) -> bool {
-        self.state.status.get() == Status::Waiting && self.state.key.get() == self.key
-    }
-}
-
-/// The earliest is the greatest: the heap has its greatest on top.
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.key.cmp(&self.key)
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl Eq for Entry {}
-
-/// Fewer entries than this that do not count are not worth a clean-up.
-const FEW: usize = 64;
-
-/// All calls of a reactor that are still to be made.
-#[derive(Default)]
-pub(crate) struct Timers {
-    heap: BinaryHeap<Entry>,
-    /// The entries that do not count.
-    stale: usize,
-    /// The number of the next call.
-    next: u64,
-}
-
-/// From the reactor's start.
-fn nanos(at: Duration) -> u64 {
-    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl Timers {
-    fn key(&mut self, at: Duration) -> TimerKey {
-        let key = (nanos(at), self.next);
-        self.next += 1;
-        key
-    }
-
-    pub(crate) fn add(&mut self, at: Duration, call: Call) -> Rc<TimerState> {
-        let key = self.key(at);
-        let state = Rc::new(TimerState {
-            key: Cell::new(key),
-            status: Cell::new(Status::Waiting),
-            call: WithCell::new(Some(call)),
-        });
-        self.heap.push(Entry { key, state: Rc::clone(&state) });
-        state
-    }
-
-    /// The earliest deadline.
-    pub(crate) fn first(&mut self) -> Option<Duration> {
-        self.pass_over_stale();
-        self.heap.peek().map(|entry| Duration::from_nanos(entry.key.0))
-    }
-
-    /// What is created or reset from now on is not below it.
-    pub(crate) fn limit(&self) -> u64 {
-        self.next
-    }
-
-    /// The next that is due at `now` and was there before `limit`.
-    ///
-    /// One that was not has a deadline that is not before `now`, so nothing due hides behind it.
-    pub(crate) fn pop_due(&mut self, now: Duration, limit: u64) -> Option<Rc<TimerState>> {
-        self.pass_over_stale();
-        let (at, number) = self.heap.peek()?.key;
-        let due = at <= nanos(now) && number < limit;
-        due.then(|| self.heap.pop()).flatten().map(|entry| entry.state)
-    }
-
-    /// An entry on top counts, or there is none. What is dropped here has no call any more.
-    fn pass_over_stale(&mut self) {
-        while self.stale > 0 && self.heap.peek().is_some_and(|entry| !entry.counts()) {
-            self.heap.pop();
-            self.stale -= 1;
-        }
-    }
-
-    /// One more entry does not count.
-    fn on_stale(&mut self) {
-        self.stale += 1;
-        if self.stale > FEW && self.stale * 2 > self.heap.len() {
-            self.heap.retain(Entry::counts);
-            self.stale = 0;
-        }
-    }
-
-    fn change(&mut self, state: &Rc<TimerState>, key: TimerKey) {
-        state.key.set(key);
-        self.heap.push(Entry { key, state: Rc::clone(state) });
-        self.on_stale();
-    }
-
-    fn reset(&mut self, state: &Rc<TimerState>, at: Duration) {
-        let key = self.key(at);
-        self.change(state, key);
-    }
-
-    /// Keeps the number: a call that is overdue stays due in this turn.
-    fn delay(&mut self, state: &Rc<TimerState>, by: Duration) {
-        let (at, number) = state.key.get();
-        let later = (at.saturating_add(nanos(by)), number);
-        if later.0 != at {
-            self.change(state, later);
-        }
-    }
-
-    /// Everything that is still to be called.
-    #[must_use]
-    pub(crate) fn take_all(&mut self) -> Vec<Rc<TimerState>> {
-        self.stale = 0;
-        let all = std::mem::take(&mut self.heap).into_vec();
-        all.into_iter().filter(Entry::counts).map(|entry| entry.state).collect()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len() - self.stale
-    }
-}
-
-impl fmt::Debug for Timers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timers").field("waiting", &self.len()).finish_non_exhaustive()
-    }
 }
 
 /// A call that [`Handle::call_later`] will make.
@@ -226,15 +49,15 @@ impl fmt::Debug for Timers {
 /// assert_eq!(call.try_cancel(), Err(TimerError::AlreadyCancelled));
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone)]
 pub struct DelayedCall {
-    state: Rc<TimerState>,
     handle: Handle,
+    timer: TimerId,
 }
 
 impl DelayedCall {
-    pub(crate) fn new(state: Rc<TimerState>, handle: Handle) -> Self {
-        Self { state, handle }
+    pub(crate) fn new(handle: Handle, at: Duration, call: Call) -> Self {
+        let timer = handle.core.timers.with(|timers| timers.add(at, call));
+        Self { handle, timer }
     }
 
     /// Cancels the call; nothing happens if it was made or cancelled.
@@ -250,9 +73,7 @@ impl DelayedCall {
     /// [`AlreadyCalled`](TimerError::AlreadyCalled), also from inside of the call itself, or
     /// [`AlreadyCancelled`](TimerError::AlreadyCancelled).
     pub fn try_cancel(&self) -> Result<(), TimerError> {
-        self.check()?;
-        let call = self.state.cancel();
-        self.handle.core.timers.with(Timers::on_stale);
+        let call = self.with(|timers, timer| timers.cancel(timer))?;
         drop(call);
         Ok(())
     }
@@ -269,9 +90,8 @@ impl DelayedCall {
     ///
     /// As [`try_cancel`](Self::try_cancel).
     pub fn try_reset(&self, after: Duration) -> Result<(), TimerError> {
-        self.check()?;
         let at = self.handle.now().saturating_add(after);
-        self.handle.core.timers.with(|timers| timers.reset(&self.state, at));
+        self.with(|timers, timer| timers.reset(timer, at))?;
         self.handle.touch();
         Ok(())
     }
@@ -288,34 +108,195 @@ impl DelayedCall {
     ///
     /// As [`try_cancel`](Self::try_cancel).
     pub fn try_delay(&self, by: Duration) -> Result<(), TimerError> {
-        self.check()?;
-        self.handle.core.timers.with(|timers| timers.delay(&self.state, by));
-        Ok(())
+        self.with(|timers, timer| timers.delay(timer, by))
     }
 
     /// Tells whether the call is still to be made.
     #[doc(alias = "active")]
     pub fn is_active(&self) -> bool {
-        self.check().is_ok()
+        self.with(|timers, timer| timers.check(timer).is_ok())
     }
 
-    fn check(&self) -> Result<(), TimerError> {
-        match self.state.status.get() {
-            Status::Waiting => Ok(()),
-            Status::Called => Err(TimerError::AlreadyCalled),
-            Status::Cancelled => Err(TimerError::AlreadyCancelled),
-        }
+    fn with<R>(&self, change: impl FnOnce(&mut Timers, TimerId) -> R) -> R {
+        self.handle.core.timers.with(|timers| change(timers, self.timer))
+    }
+}
+
+impl Clone for DelayedCall {
+    fn clone(&self) -> Self {
+        self.with(|timers, timer| timers.slab.retain(timer));
+        Self { handle: self.handle.clone(), timer: self.timer }
+    }
+}
+
+/// The call is made all the same; only what became of it can be forgotten then.
+impl Drop for DelayedCall {
+    fn drop(&mut self) {
+        self.with(|timers, timer| timers.slab.release(timer));
     }
 }
 
 impl fmt::Debug for DelayedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, status) = self.with(|timers, timer| {
+            let timer = timers.slab.get(timer);
+            (timer.key, timer.status)
+        });
         f.debug_struct("DelayedCall")
-            .field("at", &Duration::from_nanos(self.state.key.get().0))
-            .field("status", &self.state.status.get())
+            .field("at", &Duration::from_nanos(key.at))
+            .field("status", &status)
             .finish_non_exhaustive()
     }
 }
+
+/// All calls of a reactor that are still to be made.
+#[derive(Default)]
+pub(crate) struct Timers {
+    slab: Slab,
+    queue: Queue,
+    /// How many are still to be made.
+    waiting: usize,
+    /// The number of the next call.
+    next: u64,
+}
+
+/// From the reactor's start.
+fn nanos(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Timers {
+    fn key(&mut self, at: Duration) -> TimerKey {
+        let key = TimerKey { at: nanos(at), number: self.next };
+        self.next += 1;
+        key
+    }
+
+    /// Whoever is given the id can ask for it, until it is released.
+    #[must_use]
+    fn add(&mut self, at: Duration, call: Call) -> TimerId {
+        let key = self.key(at);
+        let timer = self.slab.add(Timer::new(key, call));
+        self.queue.push(Entry { key, timer });
+        self.waiting += 1;
+        timer
+    }
+
+    fn first_entry(&mut self) -> Option<Entry> {
+        self.queue.first(|entry| self.slab.counts(entry))
+    }
+
+    /// The earliest deadline.
+    #[inline]
+    pub(crate) fn first(&mut self) -> Option<Duration> {
+        if self.waiting == 0 {
+            return None; // often so: then a turn asks no more
+        }
+        self.first_deadline()
+    }
+
+    fn first_deadline(&mut self) -> Option<Duration> {
+        self.first_entry().map(|entry| Duration::from_nanos(entry.key.at))
+    }
+
+    /// What is created or reset from now on is not below it.
+    pub(crate) fn limit(&self) -> u64 {
+        self.next
+    }
+
+    /// What to call next: is due at `now`, was there before `limit`, and counts as called from here.
+    ///
+    /// One that was not there has a deadline that is not before `now`, so nothing due hides behind
+    /// it.
+    #[inline]
+    pub(crate) fn pop_due(&mut self, now: Duration, limit: u64) -> Option<Call> {
+        if self.waiting == 0 {
+            return None;
+        }
+        self.pop_before(now, limit)
+    }
+
+    fn pop_before(&mut self, now: Duration, limit: u64) -> Option<Call> {
+        let first = self.first_entry()?;
+        let TimerKey { at, number } = first.key;
+        if at > nanos(now) || number >= limit {
+            return None;
+        }
+        self.end_first(first, Status::Called)
+    }
+
+    /// Cancels one that still waits; returns what to drop, where nothing is borrowed.
+    #[must_use]
+    pub(crate) fn cancel_one(&mut self) -> Option<Call> {
+        let first = self.first_entry()?;
+        self.end_first(first, Status::Cancelled)
+    }
+
+    fn end_first(&mut self, first: Entry, status: Status) -> Option<Call> {
+        self.waiting -= 1;
+        let call = self.slab.end(first.timer, status);
+        self.queue.pop(self.waiting, |entry| self.slab.counts(entry));
+        call
+    }
+
+    fn check(&self, timer: TimerId) -> Result<(), TimerError> {
+        match self.slab.get(timer).status {
+            Status::Waiting => Ok(()),
+            Status::Called => Err(TimerError::AlreadyCalled),
+            Status::Cancelled => Err(TimerError::AlreadyCancelled),
+        }
+    }
+
+    /// Returns what to drop, where nothing is borrowed.
+    fn cancel(&mut self, timer: TimerId) -> Result<Option<Call>, TimerError> {
+        self.check(timer)?;
+        let call = self.slab.end(timer, Status::Cancelled);
+        self.waiting -= 1;
+        self.on_stale();
+        Ok(call)
+    }
+
+    fn reset(&mut self, timer: TimerId, at: Duration) -> Result<(), TimerError> {
+        self.check(timer)?;
+        let key = self.key(at);
+        self.change(timer, key);
+        Ok(())
+    }
+
+    /// Keeps the number: a call that is overdue stays due in this turn.
+    fn delay(&mut self, timer: TimerId, by: Duration) -> Result<(), TimerError> {
+        self.check(timer)?;
+        let TimerKey { at, number } = self.slab.get(timer).key;
+        let later = at.saturating_add(nanos(by));
+        if later != at {
+            self.change(timer, TimerKey { at: later, number });
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, timer: TimerId, key: TimerKey) {
+        self.slab.get_mut(timer).key = key;
+        self.queue.push(Entry { key, timer });
+        self.on_stale();
+    }
+
+    fn on_stale(&mut self) {
+        self.queue.on_stale(self.waiting, |entry| self.slab.counts(entry));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting
+    }
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").field("waiting", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {
@@ -329,9 +310,9 @@ mod tests {
     fn what_is_created_during_the_step_is_not_taken_in_it() {
         let mut timers = Timers::default();
         let now = Duration::from_secs(1);
-        timers.add(now, call());
+        let _first = timers.add(now, call());
         let limit = timers.limit();
-        timers.add(now, call());
+        let _second = timers.add(now, call());
         assert!(timers.pop_due(now, limit).is_some());
         assert!(timers.pop_due(now, limit).is_none());
         assert_eq!(timers.len(), 1);
@@ -340,14 +321,15 @@ mod tests {
     #[test]
     fn a_cancelled_call_leaves_nothing_behind() {
         let mut timers = Timers::default();
-        let states: Vec<_> = (0..1000).map(|_| timers.add(Duration::MAX, call())).collect();
-        for state in &states {
-            assert!(state.cancel().is_some());
-            timers.on_stale();
-            assert!(timers.heap.len() <= 2 * timers.len() + FEW + 1);
+        let ids: Vec<_> = (0..5000).map(|_| timers.add(Duration::MAX, call())).collect();
+        for id in &ids {
+            assert!(timers.cancel(*id).is_ok_and(|call| call.is_some()));
+            assert!(timers.queue.is_tidy(timers.len()));
         }
         assert_eq!((timers.len(), timers.first()), (0, None));
-        assert_eq!(timers.heap.len(), 0);
+        assert_eq!(timers.check(ids[0]), Err(TimerError::AlreadyCancelled));
+        ids.into_iter().for_each(|id| timers.slab.release(id));
+        assert_eq!(timers.slab.places(), 0);
     }
 
     #[test]
@@ -356,17 +338,31 @@ mod tests {
         let second = Duration::from_secs;
         let early = timers.add(second(1), call());
         let late = timers.add(second(9), call());
-        timers.reset(&early, second(5));
-        timers.delay(&late, second(1));
-        timers.reset(&late, second(3));
+        assert_eq!(timers.reset(early, second(5)), Ok(()));
+        assert_eq!(timers.delay(late, second(1)), Ok(()));
+        assert_eq!(timers.reset(late, second(3)), Ok(()));
         assert_eq!((timers.len(), timers.first()), (2, Some(second(3))));
         let limit = timers.limit();
-        let due = timers.pop_due(second(4), limit).expect("one is due");
-        assert!(Rc::ptr_eq(&due, &late) && due.take_call().is_some());
+        assert!(timers.pop_due(second(4), limit).is_some());
+        assert_eq!(timers.check(late), Err(TimerError::AlreadyCalled));
         assert!(timers.pop_due(second(4), limit).is_none());
-        let due = timers.pop_due(second(20), limit).expect("the other is due");
-        assert!(Rc::ptr_eq(&due, &early) && due.take_call().is_some());
+        assert!(timers.pop_due(second(20), limit).is_some());
+        assert_eq!(timers.check(early), Err(TimerError::AlreadyCalled));
         assert!(timers.pop_due(second(20), limit).is_none());
         assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn another_takes_the_place_only_when_nobody_can_ask_any_more() {
+        let mut timers = Timers::default();
+        let first = timers.add(Duration::ZERO, call());
+        timers.slab.retain(first);
+        assert!(timers.pop_due(Duration::ZERO, timers.limit()).is_some());
+        timers.slab.release(first);
+        assert_ne!(timers.add(Duration::ZERO, call()), first);
+        assert_eq!(timers.cancel(first).err(), Some(TimerError::AlreadyCalled));
+        timers.slab.release(first);
+        assert_eq!(timers.add(Duration::ZERO, call()), first);
+        assert_eq!(timers.check(first), Ok(()));
     }
 }

@@ -163,8 +163,7 @@ fn timers(handle: &Handle) {
     }
     loop {
         let due = timers.with(|timers| timers.pop_due(now, limit));
-        let Some(due) = due else { break };
-        let Some(call) = due.take_call() else { continue };
+        let Some(call) = due else { break };
         call(handle);
         handle.flush_dirty();
     }

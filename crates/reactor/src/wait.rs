@@ -46,6 +46,7 @@ impl Wait {
     }
 
     /// Waits for events, at most for `timeout`; returns early without any after a signal.
+    #[inline]
     pub(crate) fn wait(
         &mut self,
         poller: &Rc<Poller>,
@@ -92,6 +93,7 @@ impl Wait {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 fn epoll_wait(
     events: &mut Vec<rustix::event::epoll::Event>,
     poller: &Rc<Poller>,

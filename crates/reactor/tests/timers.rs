@@ -232,3 +232,28 @@ fn a_call_of_zero_made_in_a_call_waits_for_the_next_turn() {
         until(&mut reactor, || turns.get() == 1);
     });
 }
+
+#[test]
+fn a_handle_tells_what_became_of_its_own_call_however_many_came_since() {
+    each_loop(|mut reactor| {
+        let made = reactor.call_later(Duration::ZERO, |_| ());
+        let cancelled = reactor.call_later(Duration::ZERO, |_| unreachable!());
+        cancelled.clone().cancel();
+        let fired = Rc::new(Cell::new(0));
+        for _ in 0..3 {
+            for _ in 0..10_000 {
+                let fired = Rc::clone(&fired);
+                reactor.call_later(Duration::ZERO, move |_| fired.set(fired.get() + 1));
+            }
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        until(&mut reactor, || fired.get() == 30_000);
+        let later = reactor.call_later(Duration::from_secs(60), |_| unreachable!());
+        assert_eq!(made.clone().try_cancel(), Err(TimerError::AlreadyCalled));
+        assert_eq!(cancelled.try_reset(MS), Err(TimerError::AlreadyCancelled));
+        assert!(later.is_active());
+        drop(reactor);
+        assert_eq!(later.try_delay(MS), Err(TimerError::AlreadyCancelled));
+        assert_eq!(made.try_cancel(), Err(TimerError::AlreadyCalled));
+    });
+}

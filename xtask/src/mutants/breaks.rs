@@ -323,19 +323,35 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "timers-made-in-a-turn-run-in-it",
         file: "crates/reactor/src/timers.rs",
-        from: "at <= nanos(now) && number < limit;",
-        to: "at <= nanos(now) && number <= limit.saturating_add(9);",
+        from: "if at > nanos(now) || number >= limit {",
+        to: "if at > nanos(now) || number >= limit.saturating_add(9) {",
         package: "procession-reactor",
         tests: &["lib", "timers"],
     },
     Break {
         name: "timer-reset-keeps-its-time",
         file: "crates/reactor/src/timers.rs",
-        from: "let key = self.key(at);\n        self.change(state, key);",
-        to: "let key = self.key(Duration::from_nanos(state.key.get().0).min(at));\n        \
-             self.change(state, key);",
+        from: "let key = self.key(at);\n        self.change(timer, key);",
+        to: "let key = self.key(Duration::from_nanos(self.slab.get(timer).key.at).min(at));\n        \
+             self.change(timer, key);",
         package: "procession-reactor",
         tests: &["lib", "timers"],
+    },
+    Break {
+        name: "timers-of-one-time-in-any-order",
+        file: "crates/reactor/src/timers/queue.rs",
+        from: "part.entries.sort_unstable_by_key(|entry| Reverse(entry.key.wide()));",
+        to: "part.entries.sort_unstable_by_key(|entry| Reverse(entry.key.at));",
+        package: "procession-reactor",
+        tests: &["lib"],
+    },
+    Break {
+        name: "timer-takes-the-place-of-one-that-is-asked-for",
+        file: "crates/reactor/src/timers/slab.rs",
+        from: "if timer.handles == 0 && timer.status != Status::Waiting {",
+        to: "if timer.status != Status::Waiting {",
+        package: "procession-reactor",
+        tests: &["lib"],
     },
     Break {
         name: "last-read-is-dropped",
