@@ -10,7 +10,6 @@ use xshell::{Shell, cmd};
 pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf> {
     let tools = sh.current_dir().join("target").join("tools");
     let tool = tools.join("bin").join(name);
-    // Called by itself, a subcommand expects its own name first, or not: `--version` works for both.
     let found = cmd!(sh, "{tool} --version").quiet().ignore_stderr().read();
     if !found.is_ok_and(|found| found.ends_with(&format!(" {version}"))) {
         println!("{name} {version} is not at {}: installing it", tool.display());
