@@ -39,11 +39,10 @@ impl<T> WithCell<T> {
     ///
     /// Panics if it is called from within another `with` of the same cell: foreign code ran where
     /// none may.
+    #[inline]
     #[track_caller]
     pub fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let Ok(mut state) = self.0.try_borrow_mut() else {
-            panic!("a WithCell was entered again from within its own `with`");
-        };
+        let Ok(mut state) = self.0.try_borrow_mut() else { entered_again() };
         change(&mut state)
     }
 
@@ -74,6 +73,13 @@ impl<T> WithCell<T> {
     pub fn into_inner(self) -> T {
         self.0.into_inner()
     }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn entered_again() -> ! {
+    panic!("a WithCell was entered again from within its own `with`");
 }
 
 /// Says only that it is a cell: printing the state would run foreign code under the borrow.

@@ -48,6 +48,7 @@ mod clock;
 mod deferred;
 mod fake_clock;
 mod into_bytes;
+mod mark;
 mod signal;
 mod spent;
 mod write_error;
@@ -61,7 +62,8 @@ pub use deferred::{
 };
 pub use fake_clock::FakeClock;
 pub use into_bytes::IntoBytes;
+pub use mark::Mark;
 pub use signal::{ParseSignalError, Signal};
 pub use spent::Spent;
 pub use write_error::WriteError;
-pub use write_queue::{Mark, WriteQueue};
+pub use write_queue::WriteQueue;

@@ -30,24 +30,32 @@ pub struct Spent {
 
 impl Spent {
     /// Makes an empty one.
+    #[inline]
     pub const fn new() -> Self {
         Self { first: None, more: Vec::new() }
     }
 
     /// Says whether there is nothing to drop.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
+    }
+
+    /// Adds a chunk after the others.
+    #[inline]
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.first.is_none() {
+            self.first = Some(chunk);
+        } else {
+            self.more.push(chunk);
+        }
     }
 }
 
 impl Extend<Bytes> for Spent {
     fn extend<I: IntoIterator<Item = Bytes>>(&mut self, chunks: I) {
         for chunk in chunks {
-            if self.first.is_none() {
-                self.first = Some(chunk);
-            } else {
-                self.more.push(chunk);
-            }
+            self.push(chunk);
         }
     }
 }

@@ -2,21 +2,12 @@
 //!
 //! It knows no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
+use crate::mark::{Mark, Marks};
 use crate::{Spent, WriteError};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
-
-/// A crossing of a water mark, to be told to whoever writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Mark {
-    /// The queue rose above its high mark; not said again before it was drained.
-    Full,
-    /// The queue fell to its low mark or below after having been above it, full or not.
-    Drained,
-}
 
 /// Bytes that wait for a descriptor to take them.
 ///
@@ -65,8 +56,7 @@ pub struct WriteQueue {
     armed: bool,
     /// `Full` was said and `Drained` was not said since.
     full: bool,
-    /// The marks to tell, the older one first; the second is never the only one.
-    marks: [Option<Mark>; 2],
+    marks: Marks,
     /// The end was asked for.
     closing: bool,
     /// Nothing is accepted any more. Implies `closing`.
@@ -89,7 +79,7 @@ impl WriteQueue {
             hard_limit: None,
             armed: false,
             full: false,
-            marks: [None, None],
+            marks: Marks::new(),
             closing: false,
             closed: false,
         }
@@ -129,6 +119,7 @@ impl WriteQueue {
     /// # Errors
     ///
     /// As [`on_write`](Self::on_write).
+    #[inline]
     pub fn on_write_from(&mut self, data: &mut Bytes) -> Result<(), WriteError> {
         if self.closed {
             return Err(WriteError::Closed);
@@ -152,6 +143,7 @@ impl WriteQueue {
     }
 
     /// Notes that a flush begins: from here on, a closing queue takes nothing more.
+    #[inline]
     pub fn on_flush_begins(&mut self) {
         self.closed |= self.closing;
     }
@@ -163,7 +155,7 @@ impl WriteQueue {
         self.len = 0;
         self.armed = false;
         self.full = false;
-        self.marks = [None, None];
+        self.marks = Marks::new();
         let mut spent = Spent::new();
         spent.extend(mem::take(&mut self.chunks));
         spent
@@ -180,6 +172,7 @@ impl WriteQueue {
     }
 
     /// Returns the first chunk, or what is left of it; never an empty one.
+    #[inline]
     pub fn front(&self) -> Option<&Bytes> {
         self.chunks.front()
     }
@@ -188,9 +181,16 @@ impl WriteQueue {
     ///
     /// More than is queued counts as all of it.
     pub fn on_written(&mut self, bytes: usize) -> Spent {
+        let mut spent = Spent::new();
+        self.on_written_into(bytes, &mut spent);
+        spent
+    }
+
+    /// Does the same, and adds the chunks that are done with to `spent`.
+    #[inline]
+    pub fn on_written_into(&mut self, bytes: usize, spent: &mut Spent) {
         let mut left = bytes.min(self.len);
         self.len -= left;
-        let mut spent = Spent::new();
         while left > 0 {
             let Some(front) = self.chunks.front_mut() else { break };
             if left < front.len() {
@@ -198,43 +198,48 @@ impl WriteQueue {
                 break;
             }
             left -= front.len();
-            spent.extend(self.chunks.pop_front());
+            if let Some(chunk) = self.chunks.pop_front() {
+                spent.push(chunk);
+            }
         }
         self.note_level();
-        spent
     }
 
     /// Returns the next crossing to tell, in the order in which they happened.
     ///
     /// Who polls after each input misses none. Otherwise the last two are kept, and two of one kind
     /// in a row are one.
+    #[inline]
     pub fn poll_mark(&mut self) -> Option<Mark> {
-        let mark = self.marks[0];
-        self.marks = [self.marks[1], None];
-        mark
+        self.marks.poll()
     }
 
     /// Returns the number of bytes queued.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Says whether nothing is queued.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Says whether the end was asked for, also after it came.
+    #[inline]
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
     /// Says whether nothing is accepted any more.
+    #[inline]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// Says whether the descriptor can be closed: nothing is queued and nothing will be.
+    #[inline]
     pub fn is_done(&self) -> bool {
         self.closed && self.len == 0
     }
@@ -244,28 +249,20 @@ impl WriteQueue {
         (self.high, self.low)
     }
 
+    #[inline]
     fn note_level(&mut self) {
         if self.len > self.low {
             self.armed = true;
         }
         if self.len > self.high && !self.full {
             self.full = true;
-            self.note(Mark::Full);
+            self.marks.note(Mark::Full);
         }
         if self.len <= self.low && self.armed {
             self.armed = false;
             self.full = false;
-            self.note(Mark::Drained);
+            self.marks.note(Mark::Drained);
         }
-    }
-
-    fn note(&mut self, mark: Mark) {
-        self.marks = match self.marks {
-            [None, _] => [Some(mark), None],
-            [Some(last), None] | [_, Some(last)] if last == mark => self.marks,
-            [older, None] => [older, Some(mark)],
-            [_, newer] => [newer, Some(mark)],
-        };
     }
 }
 
