@@ -2,7 +2,6 @@
 //! when the user has dropped them.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,40 +30,52 @@ impl AsRef<[u8]> for Lent {
 
 impl Buffers {
     /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
+    #[inline]
     pub(crate) fn read(
         &mut self,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<Bytes> {
-        let mut buffer = self.take();
-        let result = match Arc::get_mut(&mut buffer) {
-            Some(bytes) => read(bytes),
-            None => Ok(0), // `take` gives a buffer that nobody else holds
-        };
-        let data = result.map(|n| {
-            if n < COPY_BELOW_BYTES {
-                return Bytes::copy_from_slice(&buffer[..n]);
-            }
-            let mut data = Bytes::from_owner(Lent(Arc::clone(&buffer)));
-            data.truncate(n);
-            data
-        });
-        if self.known.len() < REMEMBERED {
-            self.known.push(buffer);
+        read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<Bytes> {
+        // Nearly always nobody holds the one that was read into last.
+        if let Some(buffer) = self.known.first_mut()
+            && let Some(bytes) = Arc::get_mut(buffer)
+        {
+            let n = read(bytes)?;
+            return Ok(handed_over(buffer, n));
         }
-        data
+        self.bring_a_free_one_to_the_front();
+        let Some(buffer) = self.known.first_mut() else { return Ok(Bytes::new()) };
+        let n = Arc::get_mut(buffer).map_or(Ok(0), |bytes| read(bytes))?;
+        Ok(handed_over(buffer, n))
     }
 
-    fn take(&mut self) -> Arc<Box<[u8]>> {
+    /// There is a first one then, which nobody else holds.
+    #[cold]
+    fn bring_a_free_one_to_the_front(&mut self) {
         let free = self.known.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
         if let Some(index) = free {
-            return self.known.swap_remove(index);
+            return self.known.swap(0, index);
         }
-        if self.known.len() >= REMEMBERED {
+        let new = Arc::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice());
+        if self.known.len() < REMEMBERED {
+            self.known.push(new);
+            let last = self.known.len() - 1;
+            self.known.swap(0, last);
+        } else {
             // Users keep them: forget one, whose memory is theirs from now on.
-            self.known.swap_remove(0);
+            self.known[0] = new;
         }
-        Arc::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice())
     }
+}
+
+/// The first `n` bytes of a buffer.
+#[inline]
+fn handed_over(buffer: &Arc<Box<[u8]>>, n: usize) -> Bytes {
+    if n < COPY_BELOW_BYTES {
+        return Bytes::from(Box::<[u8]>::from(&buffer[..n]));
+    }
+    let mut data = Bytes::from_owner(Lent(Arc::clone(buffer)));
+    data.truncate(n);
+    data
 }
 
 impl fmt::Debug for Buffers {
@@ -77,7 +88,7 @@ impl fmt::Debug for Buffers {
 mod tests {
     use super::*;
 
-    fn fill(n: usize) -> impl FnOnce(&mut [u8]) -> io::Result<usize> {
+    fn fill(n: usize) -> impl FnOnce(&mut [u8]) -> rustix::io::Result<usize> {
         move |buffer| {
             buffer[..n].fill(7);
             Ok(n)

@@ -164,6 +164,7 @@ impl Handle {
     }
 
     /// Something is due that the next wait does not know of: tells the loop that hosts ours.
+    #[inline]
     pub(crate) fn touch(&self) {
         if self.core.hosted.get() && !self.core.entered.get() {
             self.core.shared.write();

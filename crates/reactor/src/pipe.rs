@@ -15,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use procession_core::{Spent, WriteQueue};
+use rustix::io::Errno;
 
 use crate::handle::Handle;
 use crate::handler::EventHandler;
@@ -122,6 +123,7 @@ impl Pipe {
     }
 
     /// The source's key.
+    #[inline]
     pub fn key(&self) -> Key {
         self.key
     }
@@ -134,16 +136,19 @@ impl Pipe {
     }
 
     /// The write queue; `None` for a reader, and after [`end_writing`](Self::end_writing).
+    #[inline]
     pub fn queue(&mut self) -> Option<&mut WriteQueue> {
         self.writer.as_mut().map(|writer| &mut writer.queue)
     }
 
     /// Tells whether there is still something to be read, paused or not.
+    #[inline]
     pub fn is_reading(&self) -> bool {
         self.reader.is_some()
     }
 
     /// Tells whether there is still a queue.
+    #[inline]
     pub fn is_writing(&self) -> bool {
         self.writer.is_some()
     }
@@ -152,24 +157,23 @@ impl Pipe {
     ///
     /// After [`ReadEvent::End`] or [`ReadEvent::Lost`] the caller ends the reading or closes the
     /// pipe, or it is told again.
+    #[inline]
     pub fn read(&mut self, reactor: &Handle) -> ReadEvent {
         if self.reader.is_none() {
             return ReadEvent::End;
         }
-        let read = reactor.with_io(self.key, |io| {
-            let fd = io.fd();
-            reactor.core.buffers.with(|buffers| {
-                buffers.read(|buffer| {
-                    Ok(rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))?)
-                })
-            })
+        let read = reactor.with_owned(self.key, |fd| {
+            let read = |buffer: &mut [u8]| {
+                rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))
+            };
+            reactor.core.buffers.with(|buffers| buffers.read(read))
         });
         match read {
             None => ReadEvent::End,
             Some(Ok(data)) if data.is_empty() => ReadEvent::End,
             Some(Ok(data)) => ReadEvent::Data(data),
-            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => ReadEvent::WouldBlock,
-            Some(Err(error)) => ReadEvent::Lost(error),
+            Some(Err(Errno::AGAIN)) => ReadEvent::WouldBlock,
+            Some(Err(error)) => ReadEvent::Lost(error.into()),
         }
     }
 
@@ -178,30 +182,36 @@ impl Pipe {
     /// From here on a queue that was asked to close takes nothing more.
     pub fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut spent = Spent::new();
-        let always_ready = self.always_ready;
-        let Some(writer) = &mut self.writer else {
-            return Flushed { outcome: FlushOutcome::Idle, spent };
-        };
+        let outcome = self.flush_into(reactor, &mut spent);
+        Flushed { outcome, spent }
+    }
+
+    /// Does the same, and adds the chunks that were written to `spent`.
+    #[inline]
+    pub fn flush_into(&mut self, reactor: &Handle, spent: &mut Spent) -> FlushOutcome {
+        let Some(writer) = &mut self.writer else { return FlushOutcome::Idle };
         writer.queue.on_flush_begins();
-        let written = if writer.blocked {
-            Ok(())
-        } else {
-            reactor
-                .with_io(self.key, |io| writer.write(io.fd(), always_ready, &mut spent))
-                .unwrap_or_else(|| Err(ErrorKind::NotConnected.into()))
-        };
+        if !writer.blocked {
+            let always_ready = self.always_ready;
+            let written = reactor.with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
+            match written {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return FlushOutcome::Lost(error.into()),
+                None => return FlushOutcome::Lost(ErrorKind::NotConnected.into()),
+            }
+        }
         let blocked = writer.blocked;
         let done = writer.queue.is_done();
-        let outcome = match written.and_then(|()| self.watch(reactor)) {
+        match self.watch(reactor) {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if blocked => FlushOutcome::Blocked,
             Ok(()) if done => FlushOutcome::Done,
             Ok(()) => FlushOutcome::Idle,
-        };
-        Flushed { outcome, spent }
+        }
     }
 
     /// Says what an event of this pipe means; changes what the poller watches where it must.
+    #[inline]
     pub fn on_ready(&mut self, reactor: &Handle, readiness: Readiness) -> PipeReady {
         let gone = readiness.hangup || readiness.error;
         let mut ready = PipeReady::default();
@@ -265,6 +275,7 @@ impl Pipe {
     }
 
     /// Tells whether reading is paused.
+    #[inline]
     pub fn is_paused(&self) -> bool {
         self.reader.as_ref().is_some_and(|reader| reader.paused)
     }
@@ -293,6 +304,7 @@ impl Pipe {
     }
 
     /// Has the poller watch what the state asks for.
+    #[inline]
     fn watch(&mut self, reactor: &Handle) -> io::Result<()> {
         let reads = self.reader.as_ref().is_some_and(|reader| !reader.paused);
         let (writes, hangup) = self.writer.as_ref().map_or((false, false), |writer| {
@@ -302,6 +314,11 @@ impl Pipe {
         if self.always_ready || interest == self.interest {
             return Ok(());
         }
+        self.change_interest(reactor, interest)
+    }
+
+    #[cold]
+    fn change_interest(&mut self, reactor: &Handle, interest: Interest) -> io::Result<()> {
         reactor.set_interest(self.key, interest)?;
         self.interest = interest;
         Ok(())

@@ -59,11 +59,13 @@ impl Interest {
         self.0 & POLLED != 0
     }
 
+    #[inline]
     pub(crate) fn is_late(self) -> bool {
         self.0 & LATE != 0
     }
 
     /// The interest of a pipe that reads, writes, or only waits for the other side to go away.
+    #[inline]
     pub(crate) fn of(reads: bool, writes: bool, hangup: bool) -> Self {
         match (reads, writes) {
             (true, true) => Self::BOTH,

@@ -13,7 +13,7 @@ use procession_core::WithCell;
 use crate::handle::Handle;
 use crate::handler::{EventHandler, Ready};
 use crate::readiness::{Interest, Readiness};
-use crate::sources::Key;
+use crate::sources::{Io, Key};
 use crate::sys::polled::{Foreign, Polled};
 
 /// A registered source, as its callback sees it.
@@ -184,7 +184,7 @@ impl Handle {
         let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Foreign(source)));
         let callback = WithCell::new(Some(callback));
         let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
-        let key = self.insert(io, interest, handler, 0)?;
+        let key = self.insert(Io::Foreign(io), interest, handler, 0)?;
         Ok(Registration { key, reactor: self.clone() })
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::handler::EventHandler;
 use crate::readiness::Interest;
-use crate::sys::polled::{Polled, Source};
+use crate::sys::polled::{Owned, Polled};
 
 /// Names a source; never names another one later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,18 +26,53 @@ impl Key {
     pub(crate) const WAKE: usize = usize::MAX - 1;
 
     /// As the poller knows it.
+    #[inline]
     pub(crate) fn pack(self) -> usize {
         self.generation << HALF | self.index
     }
 
+    #[inline]
     pub(crate) fn unpack(packed: usize) -> Self {
         Self { index: packed & MAX, generation: packed >> HALF }
     }
 }
 
+/// A source in its place in the poller.
+#[derive(Clone)]
+pub(crate) enum Io {
+    /// A descriptor of a transport: nothing foreign runs when it is used.
+    Owned(Rc<Polled<Owned>>),
+    /// What was registered; its `as_fd` may be foreign code.
+    Foreign(Rc<Polled<dyn AsFd>>),
+}
+
+impl Io {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Owned(io) => io.fd(),
+            Self::Foreign(io) => io.fd(),
+        }
+    }
+
+    pub(crate) fn set(&self, key: Key, interest: Interest) -> io::Result<()> {
+        match self {
+            Self::Owned(io) => io.set(key.pack(), interest),
+            Self::Foreign(io) => io.set(key.pack(), interest),
+        }
+    }
+
+    /// Leaves the poller and hands the descriptor out, unless it is foreign or lent.
+    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::Owned(io) => Rc::get_mut(io)?.release(),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
 /// A source and who is told.
 pub(crate) struct Entry {
-    pub(crate) io: Rc<Polled<dyn Source>>,
+    pub(crate) io: Io,
     pub(crate) handler: Rc<dyn EventHandler>,
     pub(crate) token: u32,
     pub(crate) interest: Interest,
@@ -78,6 +114,7 @@ impl Sources {
         Ok(key)
     }
 
+    #[inline]
     pub(crate) fn get(&mut self, key: Key) -> Option<&mut Entry> {
         let slot = self.slots.get_mut(key.index)?;
         if slot.generation != key.generation {

@@ -10,8 +10,8 @@ use crate::core::gone;
 use crate::handle::Handle;
 use crate::handler::{EventHandler, Ready};
 use crate::readiness::{Interest, Readiness};
-use crate::sources::{Entry, Key};
-use crate::sys::polled::{Owned, Polled, Source};
+use crate::sources::{Entry, Io, Key};
+use crate::sys::polled::{Owned, Polled};
 
 impl Handle {
     /// Gives a descriptor to the reactor, which is its sole owner from now on.
@@ -30,7 +30,7 @@ impl Handle {
         token: u32,
     ) -> io::Result<Key> {
         let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Owned::new(fd)));
-        self.insert(io, interest, handler, token)
+        self.insert(Io::Owned(io), interest, handler, token)
     }
 
     pub(crate) fn poller(&self) -> io::Result<Rc<Poller>> {
@@ -42,16 +42,16 @@ impl Handle {
 
     pub(crate) fn insert(
         &self,
-        io: Rc<Polled<dyn Source>>,
+        io: Io,
         interest: Interest,
         handler: Rc<dyn EventHandler>,
         token: u32,
     ) -> io::Result<Key> {
         // The key first, then the registration: a source's `as_fd` may be foreign code, so that
         // nothing may be borrowed meanwhile.
-        let entry = Entry { io: Rc::clone(&io), handler, token, interest };
+        let entry = Entry { io: io.clone(), handler, token, interest };
         let key = self.core.sources.with(|sources| sources.insert(entry))?;
-        if let Err(error) = io.set(key.pack(), interest) {
+        if let Err(error) = io.set(key, interest) {
             self.close(key);
             return Err(error);
         }
@@ -81,12 +81,11 @@ impl Handle {
     pub fn take_fd(&self, key: Key) -> Option<OwnedFd> {
         let entry = self.core.sources.with(|sources| sources.remove(key))?;
         let Entry { mut io, handler, .. } = entry;
-        let taken = Rc::get_mut(&mut io).and_then(Polled::release);
-        let fd = match taken {
+        let fd = match io.release() {
             Some(fd) => Some(fd),
             None => {
                 // It leaves the poller even if it is lent: no event may come for the key.
-                io.set(key.pack(), Interest::PAUSED).ok()?;
+                io.set(key, Interest::PAUSED).ok()?;
                 io.fd().try_clone_to_owned().ok()
             }
         };
@@ -103,10 +102,10 @@ impl Handle {
         let io = self.core.sources.with(|sources| {
             let entry = sources.get(key)?;
             entry.interest = interest;
-            Some(Rc::clone(&entry.io))
+            Some(entry.io.clone())
         });
         match io {
-            Some(io) => io.set(key.pack(), interest),
+            Some(io) => io.set(key, interest),
             None => Err(io::Error::new(io::ErrorKind::NotConnected, "the source is closed")),
         }
     }
@@ -121,26 +120,31 @@ impl Handle {
     /// Nothing is borrowed meanwhile, and it stays open until `call` returns, even if that closes
     /// the source.
     pub fn with_fd<R>(&self, key: Key, call: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
-        self.with_io(key, |io| call(io.fd()))
+        let io = self.core.sources.with(|sources| Some(sources.get(key)?.io.clone()))?;
+        Some(call(io.fd()))
     }
 
-    pub(crate) fn with_io<R>(
+    /// Lends the descriptor of a transport under the borrow: `call` makes system calls and no more.
+    #[inline]
+    pub(crate) fn with_owned<R>(
         &self,
         key: Key,
-        call: impl FnOnce(&Polled<dyn Source>) -> R,
+        call: impl FnOnce(BorrowedFd<'_>) -> R,
     ) -> Option<R> {
-        let io = self.core.sources.with(|sources| sources.get(key).map(|e| Rc::clone(&e.io)))?;
-        Some(call(&io))
+        self.core.sources.with(|sources| match &sources.get(key)?.io {
+            Io::Owned(io) => Some(call(io.fd())),
+            Io::Foreign(_) => None,
+        })
     }
 
     /// Has [`EventHandler::flush`] called once: when the running callback returns to the loop, or
     /// before the next wait.
     ///
     /// Asked for twice it is called twice; a transport keeps a flag.
+    #[inline]
     pub fn flush_later(&self, handler: Rc<dyn EventHandler>) {
         if self.core.closed.get() {
-            drop(handler);
-            return;
+            return drop(handler);
         }
         self.core.dirty.with(|dirty| dirty.push_back(handler));
         self.touch();

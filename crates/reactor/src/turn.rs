@@ -175,15 +175,12 @@ fn calls(handle: &Handle) {
         handle.queue_signals();
     }
     let soon = core.soon.with(|soon| soon.len());
-    let work = core.shared.take_work();
-    // If a panic cuts this short, the rest is put back, and the loop is told to look again.
-    let mut jobs = Jobs::take(&core.shared, work);
-    for _ in 0..soon {
-        let call = core.soon.with(|soon| soon.pop_front());
-        let Some(call) = call else { break };
-        call(handle);
-        handle.flush_dirty();
+    if !core.shared.take_work() {
+        return run_soon(handle, soon);
     }
+    // If a panic cuts this short, the rest is put back, and the loop is told to look again.
+    let mut jobs = Jobs::take(&core.shared);
+    run_soon(handle, soon);
     for job in jobs.rest.by_ref() {
         job(handle);
         handle.flush_dirty();
@@ -191,6 +188,17 @@ fn calls(handle: &Handle) {
     for _ in 0..jobs.tasks {
         let Some(task) = core.shared.pop_task() else { break };
         task.run();
+        handle.flush_dirty();
+    }
+}
+
+/// Makes the first so many of the calls that are queued.
+#[inline]
+fn run_soon(handle: &Handle, calls: usize) {
+    for _ in 0..calls {
+        let call = handle.core.soon.with(|soon| soon.pop_front());
+        let Some(call) = call else { break };
+        call(handle);
         handle.flush_dirty();
     }
 }
@@ -204,10 +212,7 @@ struct Jobs<'a> {
 }
 
 impl<'a> Jobs<'a> {
-    fn take(shared: &'a Shared, work: bool) -> Self {
-        if !work {
-            return Self { rest: Vec::new().into_iter(), tasks: 0, shared };
-        }
+    fn take(shared: &'a Shared) -> Self {
         Self { rest: shared.take_jobs().into_iter(), tasks: shared.tasks_waiting(), shared }
     }
 }

@@ -10,8 +10,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use polling::PollMode;
 use rustix::io::Errno;
 
-use crate::sys::polled::Source;
-
 /// The end that is written to. All of it is async-signal-safe.
 #[derive(Debug)]
 pub(crate) struct WakeFd {
@@ -88,8 +86,6 @@ impl AsFd for WakeSource {
         }
     }
 }
-
-impl Source for WakeSource {}
 
 #[cfg(not(target_vendor = "apple"))]
 fn nonblocking_pipe() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -1,6 +1,6 @@
 //! The writing half: a queue, and whether the descriptor takes more.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
 use procession_core::{Spent, WriteQueue};
@@ -23,22 +23,18 @@ impl Writer {
     }
 
     /// Until the queue is empty or the descriptor is full; then it is `blocked`.
+    #[inline]
     pub(super) fn write(
         &mut self,
         fd: BorrowedFd<'_>,
         always_ready: bool,
         spent: &mut Spent,
-    ) -> io::Result<()> {
+    ) -> rustix::io::Result<()> {
         while !self.queue.is_empty() {
             let (written, offered) = self.write_once(fd);
             match written {
                 Ok(n) => {
-                    let done = self.queue.on_written(n);
-                    if spent.is_empty() {
-                        *spent = done; // nearly always
-                    } else {
-                        spent.extend(done);
-                    }
+                    self.queue.on_written_into(n, spent);
                     if n < offered && !always_ready {
                         // It took less than it was offered: it is full, without asking again.
                         self.blocked = true;
@@ -50,19 +46,25 @@ impl Writer {
                     return Ok(());
                 }
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// What was written, and how much was offered.
+    #[inline]
     fn write_once(&self, fd: BorrowedFd<'_>) -> (rustix::io::Result<usize>, usize) {
         if let Some(front) = self.queue.front()
             && front.len() == self.queue.len()
         {
             return (rustix::io::write(fd, front), front.len());
         }
+        self.write_several(fd)
+    }
+
+    #[cold]
+    fn write_several(&self, fd: BorrowedFd<'_>) -> (rustix::io::Result<usize>, usize) {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = self.queue.slices(&mut slices);
         let slices = &slices[..count];

@@ -11,14 +11,6 @@ use polling::{Event, PollMode, Poller};
 
 use crate::readiness::Interest;
 
-/// What can be registered: a descriptor that the reactor may be able to give back.
-pub(crate) trait Source: AsFd {
-    /// Takes the descriptor out, where this is possible. The source has left the poller before.
-    fn take_fd(&mut self) -> Option<OwnedFd> {
-        None
-    }
-}
-
 /// A descriptor of a transport, which can be taken back.
 #[derive(Debug)]
 pub(crate) struct Owned(Option<OwnedFd>);
@@ -30,14 +22,9 @@ impl Owned {
 }
 
 impl AsFd for Owned {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_ref().expect("taken by the last owner only, which drops this at once").as_fd()
-    }
-}
-
-impl Source for Owned {
-    fn take_fd(&mut self) -> Option<OwnedFd> {
-        self.0.take()
     }
 }
 
@@ -51,12 +38,10 @@ impl<S: AsFd> AsFd for Foreign<S> {
     }
 }
 
-impl<S: AsFd> Source for Foreign<S> {}
-
 /// Owns a source and its registration; `Drop` undoes the second before the first.
 ///
 /// The source is lent as `&S` only, so that it cannot be swapped for another while registered.
-pub(crate) struct Polled<S: Source + ?Sized> {
+pub(crate) struct Polled<S: AsFd + ?Sized> {
     poller: Rc<Poller>,
     mode: PollMode,
     /// Whether the poller knows the source.
@@ -64,7 +49,7 @@ pub(crate) struct Polled<S: Source + ?Sized> {
     source: S,
 }
 
-impl<S: Source> Polled<S> {
+impl<S: AsFd> Polled<S> {
     /// Not yet in the poller: see [`set`](Polled::set).
     pub(crate) fn new(poller: Rc<Poller>, mode: PollMode, source: S) -> Self {
         Self { poller, mode, added: Cell::new(false), source }
@@ -75,7 +60,15 @@ impl<S: Source> Polled<S> {
     }
 }
 
-impl<S: Source + ?Sized> Polled<S> {
+impl Polled<Owned> {
+    /// Leaves the poller and hands the descriptor out.
+    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
+        self.leave();
+        self.source.0.take()
+    }
+}
+
+impl<S: AsFd + ?Sized> Polled<S> {
     /// Adds, changes or removes the registration.
     pub(crate) fn set(&self, key: usize, interest: Interest) -> io::Result<()> {
         if !interest.is_polled() {
@@ -97,14 +90,9 @@ impl<S: Source + ?Sized> Polled<S> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
-    }
-
-    /// Leaves the poller and hands the descriptor out, where the source allows that.
-    pub(crate) fn release(&mut self) -> Option<OwnedFd> {
-        self.leave();
-        self.source.take_fd()
     }
 
     fn leave(&self) {
@@ -115,13 +103,13 @@ impl<S: Source + ?Sized> Polled<S> {
     }
 }
 
-impl<S: Source + ?Sized> Drop for Polled<S> {
+impl<S: AsFd + ?Sized> Drop for Polled<S> {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-impl<S: Source + ?Sized> fmt::Debug for Polled<S> {
+impl<S: AsFd + ?Sized> fmt::Debug for Polled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Polled").field("added", &self.added.get()).finish_non_exhaustive()
     }
