@@ -93,7 +93,7 @@ fuzz_target!(|input: Input| {
     for fact in input.facts {
         match fact {
             Fact::Data(raw, length) => {
-                child.on_data(fd(raw), Bytes::from(vec![0; usize::from(length)]));
+                drop(child.on_data(fd(raw), Bytes::from(vec![0; usize::from(length)])));
             }
             Fact::Mark(raw, full) => {
                 child.on_mark(fd(raw), if full { Mark::Full } else { Mark::Drained });

@@ -26,12 +26,14 @@ use crate::command::Group;
 use crate::ends::ParentEnd;
 use crate::shutdown::{self, Enrolled};
 use crate::sys::Launched;
+use bytes::Bytes;
 use leftovers::Leftovers;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Ready};
-use state::{Read, State};
+use state::{Read, Seen, State, Wants};
+use std::any::Any;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -156,35 +158,63 @@ impl Transport {
     ///
     /// After a panic the state is put in order before the panic goes on: the protocol gets no further
     /// call, its queues are dropped, its readers are drained, and its child is reaped.
+    #[inline]
     fn pump(&self) {
-        self.deliver(usize::MAX);
+        if self.state.with(|state| state.lifecycle.has_event()) {
+            self.deliver(usize::MAX);
+        }
     }
 
     fn deliver(&self, at_most: usize) {
-        if self.pumping.replace(true) {
+        if self.pumping.get() {
             return;
         }
-        let mut process = None;
-        for _ in 0..at_most {
-            let event = self.state.with(|state| state.lifecycle.poll_event());
-            let Some(event) = event else { break };
-            let process = process.get_or_insert_with(|| self.process());
+        let Some(mut event) = self.state.with(|state| state.lifecycle.poll_event()) else { return };
+        self.pumping.set(true);
+        let process = self.process();
+        let mut left = at_most;
+        loop {
             let delivered = if self.has_terminal {
-                self.deliver_of_terminal(process, event)
+                self.deliver_of_terminal(&process, event)
             } else {
-                self.slot.try_deliver(process, event)
+                self.slot.try_deliver(&process, event)
             };
             if let Err(panic) = delivered {
-                let left = self.state.with(|state| state.on_panicked(&self.reactor));
-                self.pumping.set(false);
-                self.queue_flush();
-                if let Err(second) = catch_unwind(AssertUnwindSafe(|| left.settle())) {
-                    std::mem::forget(second); // the first is the cause, most likely
-                }
-                resume_unwind(panic);
+                self.on_panicked(panic);
             }
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+            let next = self.state.with(|state| state.lifecycle.poll_event());
+            let Some(next) = next else { break };
+            event = next;
         }
         self.pumping.set(false);
+    }
+
+    /// Delivers data that are due before anything else. Only the loop reads: no callback is being
+    /// delivered further up the stack.
+    #[inline]
+    fn tell(&self, fd: ChildFd, data: Bytes) {
+        self.pumping.set(true);
+        let told = self.slot.try_deliver_data(&self.process(), fd, data);
+        if let Err(panic) = told {
+            self.on_panicked(panic);
+        }
+        self.pumping.set(false);
+    }
+
+    /// Puts the state in order, and lets the panic go on.
+    #[cold]
+    fn on_panicked(&self, panic: Box<dyn Any + Send>) -> ! {
+        let left = self.state.with(|state| state.on_panicked(&self.reactor));
+        self.pumping.set(false);
+        self.queue_flush();
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| left.settle())) {
+            std::mem::forget(second); // the first is the cause, most likely
+        }
+        resume_unwind(panic);
     }
 
     /// If what follows panics (a callback of a `Deferred`, an owner of data), what is due by then is
@@ -212,39 +242,76 @@ impl Transport {
         Process::from_control(me)
     }
 
+    /// Does what an event asks for, where it is more than a read.
+    #[cold]
+    fn do_all(&self, fd: ChildFd, wants: &Wants) {
+        let mut left = Leftovers::default();
+        if wants.close {
+            self.state.with(|state| state.close(&self.reactor, fd, &mut left));
+        }
+        if wants.flush {
+            self.flush_ends();
+        }
+        if wants.read {
+            match self.state.with(|state| state.forward(fd)) {
+                Some(forward) => forward.source_ready(),
+                None => self.read(fd),
+            }
+        }
+        left.settle();
+    }
+
     /// Writes what is queued and closes what is to be closed.
+    #[inline]
     fn flush_ends(&self) {
-        let left = self.state.with(|state| state.flush(&self.reactor));
+        let mut left = Leftovers::default();
+        self.state.with(|state| state.flush(&self.reactor, &mut left));
         left.settle();
     }
 
     /// Reads one end until it has nothing more, has had its share of the turn, or is closed.
     fn read(&self, fd: ChildFd) {
+        if let Some(read) = self.state.with(|state| state.read(&self.reactor, fd)) {
+            self.read_on(fd, read);
+        }
+    }
+
+    /// The same, after the first read.
+    fn read_on(&self, fd: ChildFd, first: Read) {
+        let mut read = first;
         let mut budget = READ_BUDGET_BYTES;
         loop {
-            let bytes = match self.state.with(|state| state.read(&self.reactor, fd)) {
-                None | Some(Read::Event(ReadEvent::WouldBlock)) => return,
-                Some(Read::Bytes(bytes)) => {
-                    self.pump();
+            let bytes = match read {
+                Read::Data(data) => {
+                    let bytes = data.len();
+                    self.tell(fd, data);
                     bytes
                 }
+                Read::Queued(bytes) => bytes,
                 // Nobody wants it any more.
-                Some(Read::Event(ReadEvent::Data(refused))) => refused.len(),
-                Some(Read::Event(event)) => {
-                    let mut left = Leftovers::default();
-                    self.state.with(|state| match event {
-                        ReadEvent::End => state.on_read_end(&self.reactor, fd, &mut left),
-                        _lost => state.close(&self.reactor, fd, &mut left),
-                    });
-                    left.settle();
-                    return;
-                }
+                Read::Event(ReadEvent::Data(refused)) => refused.len(),
+                Read::Event(event) => return self.on_read_over(fd, &event),
             };
             budget = budget.saturating_sub(bytes);
             if bytes < READ_AGAIN_BYTES || budget == 0 {
-                return;
+                return; // and what is due is delivered by the caller
             }
+            self.pump();
+            let Some(next) = self.state.with(|state| state.read(&self.reactor, fd)) else { return };
+            read = next;
         }
+    }
+
+    /// A read gave no data.
+    #[cold]
+    fn on_read_over(&self, fd: ChildFd, event: &ReadEvent) {
+        let mut left = Leftovers::default();
+        self.state.with(|state| match event {
+            ReadEvent::WouldBlock => {}
+            ReadEvent::End => state.on_read_end(&self.reactor, fd, &mut left),
+            _lost => state.close(&self.reactor, fd, &mut left),
+        });
+        left.settle();
     }
 }
 
@@ -266,18 +333,14 @@ impl EventHandler for Transport {
             self.exit_ready();
         } else {
             let fd = ChildFd::from(ready.token.cast_signed());
-            let wants = self.state.with(|state| state.on_ready(reactor, fd, ready.readiness));
-            if wants.flush {
-                self.flush_ends();
-            }
-            if wants.read {
-                match self.state.with(|state| state.forward(fd)) {
-                    Some(forward) => forward.source_ready(),
-                    None => self.read(fd),
+            match self.state.with(|state| state.on_ready(reactor, fd, ready.readiness)) {
+                Seen::Read(None) => {}
+                // Nearly always.
+                Seen::Read(Some(Read::Data(data))) if data.len() < READ_AGAIN_BYTES => {
+                    self.tell(fd, data);
                 }
-            }
-            if let Some(left) = wants.left {
-                left.settle();
+                Seen::Read(Some(read)) => self.read_on(fd, read),
+                Seen::More(wants) => self.do_all(fd, &wants),
             }
             if self.state.with(|state| state.seems_to_end()) {
                 // A child that ends closes its descriptors one by one, and each would wake this

@@ -59,6 +59,7 @@
 
 mod child_fd;
 mod control;
+mod event;
 mod fake;
 mod forward;
 mod lifecycle;
@@ -78,9 +79,10 @@ mod transport;
 
 pub use child_fd::ChildFd;
 pub use control::ProcessControl;
+pub use event::{DataNow, Event};
 pub use fake::{FakeFd, FakeProcess};
 pub use forward::{ForwardError, Target};
-pub use lifecycle::{Event, Lifecycle};
+pub use lifecycle::Lifecycle;
 pub use line_receiver::{LineEvent, LineReceiver};
 pub use net::{Address, Factory, Protocol};
 pub use process::Process;

@@ -17,31 +17,11 @@
 //! passes it, each pipe still open is due once from [`poll_drain`](Lifecycle::poll_drain), a paused
 //! one after it was resumed; the driver reads what it holds at that moment and closes it.
 
-use crate::{ChildFd, ExitReason, with_held_fds};
+use crate::{ChildFd, DataNow, Event, ExitReason, with_held_fds};
 use bytes::Bytes;
 use procession_core::{Mark, Spent};
 use std::collections::VecDeque;
 use std::time::Duration;
-
-/// Says which callback is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// `connection_made`.
-    Made,
-    /// `child_data_received`.
-    Data(ChildFd, Bytes),
-    /// `child_read_closed`.
-    ReadClosed(ChildFd),
-    /// `child_connection_lost`.
-    Lost(ChildFd),
-    /// `child_write_buffer_full` or `child_write_buffer_drained`.
-    Mark(ChildFd, Mark),
-    /// `process_exited`.
-    Exited(ExitReason),
-    /// `process_ended`.
-    Ended(ExitReason),
-}
 
 /// Decides which callbacks are due, and when: the one place that does, for real children and fakes.
 ///
@@ -122,14 +102,32 @@ impl Lifecycle {
     }
 
     /// The child wrote. Empty data, and data of a pipe that is closed or whose end was met, are
-    /// dropped; a driver whose data may own foreign things asks [`accepts`](Self::accepts) first.
-    pub fn on_data(&mut self, fd: ChildFd, data: Bytes) {
-        if !data.is_empty() && self.accepts(fd) {
-            self.due.push_back(Event::Data(fd, data));
+    /// handed back, to be dropped where nothing is borrowed.
+    #[inline]
+    #[must_use = "drop it where nothing is borrowed"]
+    pub fn on_data(&mut self, fd: ChildFd, data: Bytes) -> Option<Bytes> {
+        if data.is_empty() || !self.accepts(fd) {
+            return Some(data);
+        }
+        self.due.push_back(Event::Data(fd, data));
+        None
+    }
+
+    /// Does the same, but where nothing else is due the data are handed over at once, as
+    /// [`poll_event`](Self::poll_event) would after it.
+    #[inline]
+    pub fn on_data_now(&mut self, fd: ChildFd, data: Bytes) -> DataNow {
+        if self.due.is_empty() && !data.is_empty() && self.accepts(fd) {
+            return DataNow::Due(data);
+        }
+        match self.on_data(fd, data) {
+            None => DataNow::Queued,
+            Some(refused) => DataNow::Refused(refused),
         }
     }
 
     /// A write queue crossed a limit.
+    #[inline]
     pub fn on_mark(&mut self, fd: ChildFd, mark: Mark) {
         if self.is_open(fd) {
             self.push(Event::Mark(fd, mark));
@@ -209,8 +207,15 @@ impl Lifecycle {
     }
 
     /// Takes the callback that is due next.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.due.pop_front()
+    }
+
+    /// Tells whether an event is due: whether [`poll_event`](Self::poll_event) gives one.
+    #[inline]
+    pub fn has_event(&self) -> bool {
+        !self.due.is_empty()
     }
 
     /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
@@ -229,11 +234,13 @@ impl Lifecycle {
     }
 
     /// Tells whether the parent's end of `fd` is open.
+    #[inline]
     pub fn is_open(&self, fd: ChildFd) -> bool {
         self.open.iter().any(|pipe| pipe.fd == fd)
     }
 
     /// Tells whether data of `fd` would be delivered.
+    #[inline]
     pub fn accepts(&self, fd: ChildFd) -> bool {
         !self.panicked && self.open.iter().any(|pipe| pipe.fd == fd && !pipe.read_closed)
     }
@@ -249,6 +256,7 @@ impl Lifecycle {
     }
 
     /// Tells whether the child was reaped.
+    #[inline]
     pub fn is_reaped(&self) -> bool {
         self.reason.is_some()
     }
@@ -264,6 +272,7 @@ impl Lifecycle {
     }
 
     /// Tells whether neither an event nor a pipe to drain is due.
+    #[inline]
     pub fn is_idle(&self) -> bool {
         self.due.is_empty() && !self.open.iter().any(|pipe| pipe.drain && !pipe.paused)
     }
@@ -365,9 +374,9 @@ mod tests {
     #[test]
     fn after_a_panic_there_is_bookkeeping_and_no_event() {
         let mut child = Lifecycle::new([OUT], None);
-        child.on_data(OUT, Bytes::from_static(b"lost"));
+        assert_eq!(child.on_data(OUT, Bytes::from_static(b"lost")), None);
         drop(child.on_panicked());
-        child.on_data(OUT, Bytes::from_static(b"lost"));
+        assert!(child.on_data(OUT, Bytes::from_static(b"lost")).is_some());
         child.on_reaped(done(), Duration::ZERO);
         child.on_pipe_closed(OUT);
         assert!(child.is_ended() && child.is_reaped());

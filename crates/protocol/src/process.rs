@@ -316,6 +316,7 @@ impl Process {
 /// Facts.
 impl Process {
     /// Wraps what a transport implements.
+    #[inline]
     pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
     }

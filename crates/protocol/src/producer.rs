@@ -164,10 +164,18 @@ impl Producers {
     }
 
     /// Tells the producer of a descriptor what the protocol is about to hear.
+    #[inline]
     pub(crate) fn on_event(&self, process: &Process, event: &Event) {
         match *event {
             // Nearly always: it was not full, and nobody waits for it.
             Event::Mark(_, Mark::Drained) if self.0.with(|state| state.is_idle()) => {}
+            Event::Mark(..) | Event::Lost(_) => self.on_change(process, event),
+            _ => {}
+        }
+    }
+
+    fn on_change(&self, process: &Process, event: &Event) {
+        match *event {
             Event::Mark(fd, Mark::Full) => {
                 self.0.with(|state| state.full.push(fd));
                 self.call(process, fd, Call::Pause);

@@ -4,7 +4,9 @@
 //! and put back when the callback returns. It is dropped after `process_ended`, and after a panic.
 
 use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
-use procession_core::{Mark, WithCell};
+use bytes::Bytes;
+use procession_core::Mark;
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -25,22 +27,18 @@ use std::thread;
 /// assert!(!slot.is_gone());
 /// ```
 pub struct ProtocolSlot {
-    place: WithCell<Place>,
-    producers: Producers,
-}
-
-enum Place {
-    Here(Box<dyn ProcessProtocol>),
-    /// A callback is running.
-    Lent,
+    /// `None` while a callback is running, and once it is gone.
+    protocol: Cell<Option<Box<dyn ProcessProtocol>>>,
     /// The protocol ended, panicked or was retired.
-    Gone,
+    gone: Cell<bool>,
+    producers: Producers,
 }
 
 impl ProtocolSlot {
     /// Keeps a protocol.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        Self { place: WithCell::new(Place::Here(protocol)), producers: Producers::new() }
+        let protocol = Cell::new(Some(protocol));
+        Self { protocol, gone: Cell::new(false), producers: Producers::new() }
     }
 
     /// Calls the protocol's method for `event`.
@@ -63,19 +61,55 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let Some(mut protocol) = self.lend() else { return Ok(()) };
         let is_last = matches!(event, Event::Ended(_));
-        let called = catch_unwind(AssertUnwindSafe(|| {
+        self.lend(is_last, |protocol| {
             self.producers.on_event(process, &event);
-            call(&mut *protocol, process, event);
-        }));
-        if called.is_ok() && !is_last {
-            return match self.put_back(protocol) {
-                Some(retired) => drop_caught(|| drop(retired)),
-                None => called,
-            };
+            call(protocol, process, event);
+        })
+    }
+
+    /// Does the same for [`Event::Data`].
+    ///
+    /// # Errors
+    ///
+    /// As [`try_deliver`](Self::try_deliver).
+    #[inline]
+    pub fn try_deliver_data(
+        &self,
+        process: &Process,
+        fd: ChildFd,
+        data: Bytes,
+    ) -> thread::Result<()> {
+        self.lend(false, |protocol| protocol.child_data_received(process, fd, data))
+    }
+
+    #[inline]
+    fn lend(
+        &self,
+        is_last: bool,
+        callback: impl FnOnce(&mut dyn ProcessProtocol),
+    ) -> thread::Result<()> {
+        let Some(mut protocol) = self.protocol.take() else { return Ok(()) };
+        let called = catch_unwind(AssertUnwindSafe(|| callback(&mut *protocol)));
+        if called.is_ok() && !is_last && !self.gone.get() {
+            self.protocol.set(Some(protocol)); // where nothing is: only here it is put in
+            return Ok(());
         }
-        self.place.with(|place| *place = Place::Gone);
+        self.end(protocol, called, is_last)
+    }
+
+    /// The last callback has returned or panicked, or the protocol was retired in it.
+    #[cold]
+    fn end(
+        &self,
+        protocol: Box<dyn ProcessProtocol>,
+        called: thread::Result<()>,
+        is_last: bool,
+    ) -> thread::Result<()> {
+        if called.is_ok() && !is_last {
+            return drop_caught(|| drop(protocol));
+        }
+        self.gone.set(true);
         let dropped = drop_caught(|| drop(protocol));
         let retired = drop_caught(|| self.producers.retire());
         first_panic(first_panic(called, dropped), retired)
@@ -103,10 +137,8 @@ impl ProtocolSlot {
     #[must_use = "drop it where nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
         self.producers.retire();
-        match self.place.replace(Place::Gone) {
-            Place::Here(protocol) => Some(protocol),
-            Place::Lent | Place::Gone => None,
-        }
+        self.gone.set(true);
+        self.protocol.take()
     }
 
     /// Returns the producers that write to the child.
@@ -116,29 +148,7 @@ impl ProtocolSlot {
 
     /// Tells whether the protocol ended, panicked or was retired.
     pub fn is_gone(&self) -> bool {
-        self.place.with(|place| matches!(place, Place::Gone))
-    }
-
-    fn lend(&self) -> Option<Box<dyn ProcessProtocol>> {
-        self.place.with(|place| match std::mem::replace(place, Place::Lent) {
-            Place::Here(protocol) => Some(protocol),
-            Place::Lent => None,
-            Place::Gone => {
-                *place = Place::Gone;
-                None
-            }
-        })
-    }
-
-    /// Returns the protocol where it was retired meanwhile.
-    fn put_back(&self, protocol: Box<dyn ProcessProtocol>) -> Option<Box<dyn ProcessProtocol>> {
-        self.place.with(|place| match place {
-            Place::Gone => Some(protocol),
-            Place::Here(_) | Place::Lent => {
-                *place = Place::Here(protocol);
-                None
-            }
-        })
+        self.gone.get()
     }
 }
 
@@ -175,11 +185,6 @@ fn drop_caught(drop_it: impl FnOnce()) -> thread::Result<()> {
 
 impl fmt::Debug for ProtocolSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.place.with(|place| match place {
-            Place::Here(_) => "here",
-            Place::Lent => "in a callback",
-            Place::Gone => "gone",
-        });
-        f.debug_tuple("ProtocolSlot").field(&place).finish()
+        f.debug_struct("ProtocolSlot").field("gone", &self.gone.get()).finish_non_exhaustive()
     }
 }

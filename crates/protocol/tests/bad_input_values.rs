@@ -46,8 +46,8 @@ fn a_life_of_numbers_that_are_no_pipes() {
     assert_eq!(child.open_fds().count(), NUMBERS.len());
     assert_eq!(child.poll_event(), Some(Event::Made));
     let unknown = ChildFd::from(1234);
-    child.on_data(unknown, Bytes::from_static(b"x"));
-    child.on_data(fds[0], Bytes::new());
+    assert_eq!(child.on_data(unknown, Bytes::from_static(b"x")).as_deref(), Some(&b"x"[..]));
+    assert_eq!(child.on_data(fds[0], Bytes::new()).as_deref(), Some(&b""[..]));
     child.on_mark(unknown, Mark::Full);
     child.on_read_closed(unknown);
     child.on_pipe_closed(unknown);

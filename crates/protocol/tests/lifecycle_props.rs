@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use procession_core::Mark;
 use procession_protocol::{
-    ChildFd, Event, ExitReason, Lifecycle, ProcessDone, ProcessTerminated, with_held_fds,
+    ChildFd, DataNow, Event, ExitReason, Lifecycle, ProcessDone, ProcessTerminated, with_held_fds,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn pipes() -> impl Iterator<Item = ChildFd> {
 
 fn apply(child: &mut Lifecycle, fact: Fact) {
     match fact {
-        Fact::Data(fd) => child.on_data(fd.into(), Bytes::from_static(b"x")),
+        Fact::Data(fd) => drop(child.on_data(fd.into(), Bytes::from_static(b"x"))),
         Fact::ReadClosed(fd) => child.on_read_closed(fd.into()),
         Fact::Mark(fd) => child.on_mark(fd.into(), Mark::Drained),
         Fact::Closed(fd) => child.on_pipe_closed(fd.into()),
@@ -133,9 +133,45 @@ fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
             }
             let found = events(&mut child);
             assert_eq!(found, model(history), "{history:?}");
+            assert_eq!(told_at_once(history), found, "{history:?}");
             check_grammar(&found);
         }
     }
+}
+
+/// As a driver has them that delivers after each fact, and data at once.
+fn told_at_once(history: &[Fact]) -> Vec<Event> {
+    let mut child = Lifecycle::new(pipes(), None);
+    let mut told = events(&mut child);
+    for fact in history {
+        match *fact {
+            Fact::Data(fd) => match child.on_data_now(fd.into(), Bytes::from_static(b"x")) {
+                DataNow::Due(data) => told.push(Event::Data(fd.into(), data)),
+                DataNow::Queued => panic!("nothing was due before"),
+                DataNow::Refused(_) => {}
+            },
+            fact => apply(&mut child, fact),
+        }
+        told.extend(events(&mut child));
+    }
+    told
+}
+
+#[test]
+fn data_wait_for_what_is_due_before_them() {
+    let mut child = Lifecycle::new(pipes(), None);
+    let fd = ChildFd::from(PIPES[0]);
+    let data = |text: &'static str| Bytes::from_static(text.as_bytes());
+    assert!(child.has_event());
+    assert_eq!(child.on_data_now(fd, data("one")), DataNow::Queued);
+    let due = events(&mut child);
+    assert_eq!(due, [Event::Made, Event::Data(fd, data("one"))]);
+    assert!(!child.has_event());
+    assert_eq!(child.on_data_now(fd, data("two")), DataNow::Due(data("two")));
+    assert_eq!(child.on_data_now(fd, Bytes::new()), DataNow::Refused(Bytes::new()));
+    drop(child.on_panicked());
+    assert_eq!(child.on_data_now(fd, data("late")), DataNow::Refused(data("late")));
+    assert!(!child.has_event());
 }
 
 #[test]

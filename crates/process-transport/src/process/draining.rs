@@ -48,7 +48,7 @@ impl Transport {
                 Step::Wait => return,
                 Step::Close => break,
                 Step::Data(data) => {
-                    let refused = self.state.with(|state| state.on_data(fd, data));
+                    let refused = self.state.with(|state| state.lifecycle.on_data(fd, data));
                     drop(refused);
                     self.pump();
                 }

@@ -13,9 +13,15 @@ use std::rc::Rc;
 #[must_use = "settle it where nothing is borrowed"]
 pub(super) struct Leftovers {
     pub(super) chunks: Spent,
-    pub(super) settled: Option<Settled>,
-    pub(super) timer: Option<DelayedCall>,
-    pub(super) told: Vec<Told>,
+    /// Nearly always nothing.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
+    settled: Option<Settled>,
+    timer: Option<DelayedCall>,
+    told: Vec<Told>,
 }
 
 /// What a forwarding is to be told.
@@ -32,19 +38,44 @@ pub(super) enum Told {
 
 impl Leftovers {
     pub(super) fn take(&mut self, chunks: Spent) {
-        if self.chunks.is_empty() {
-            self.chunks = chunks; // nearly always; what is replaced is empty
-        } else {
-            self.chunks.extend(chunks);
+        self.chunks.extend(chunks);
+    }
+
+    /// To be told, if it is something.
+    pub(super) fn tell(&mut self, told: Option<Told>) {
+        if let Some(told) = told {
+            self.more().told.push(told);
         }
     }
 
-    /// Drops and tells all of it. One thing that panics does not keep the others from being done.
-    pub(super) fn settle(self) {
-        let Self { chunks, settled, timer, told } = self;
-        if settled.is_none() && timer.is_none() && told.is_empty() {
-            return drop(chunks); // nearly always
+    pub(super) fn complete(&mut self, settled: Settled) {
+        self.more().settled = Some(settled);
+    }
+
+    pub(super) fn drop_timer(&mut self, timer: Option<DelayedCall>) {
+        if timer.is_some() {
+            self.more().timer = timer;
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Drops and tells all of it. One thing that panics does not keep the others from being done.
+    #[inline]
+    pub(super) fn settle(self) {
+        match self.more {
+            None => drop(self.chunks),
+            Some(more) => more.settle(self.chunks),
+        }
+    }
+}
+
+impl More {
+    #[cold]
+    fn settle(self, chunks: Spent) {
+        let Self { settled, timer, told } = self;
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(chunks));
         panics.catch(|| drop(timer));

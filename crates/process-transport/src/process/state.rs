@@ -12,7 +12,7 @@ use crate::ends::ParentEnd;
 use crate::sys;
 use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
-use procession_protocol::{ChildFd, Lifecycle, SpawnPath};
+use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
 use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Key, Readiness};
 use std::os::fd::OwnedFd;
@@ -88,18 +88,27 @@ pub(super) struct End {
 
 /// What came of a read.
 pub(super) enum Read {
-    /// So many bytes, which the lifecycle has taken.
-    Bytes(usize),
+    /// Data that are to be told now.
+    Data(Bytes),
+    /// So many bytes, which the lifecycle has queued.
+    Queued(usize),
     /// What is left to do; also data that nobody wants, to be dropped where nothing is borrowed.
     Event(ReadEvent),
 }
 
-/// What an event asks for.
-#[derive(Default)]
+/// What came of an event.
+pub(super) enum Seen {
+    /// A read, if anything.
+    Read(Option<Read>),
+    More(Wants),
+}
+
+/// What an event asks for, where it is more than a read.
 pub(super) struct Wants {
     pub(super) read: bool,
     pub(super) flush: bool,
-    pub(super) left: Option<Leftovers>,
+    /// Nothing is left to learn of it.
+    pub(super) close: bool,
 }
 
 impl State {
@@ -154,7 +163,13 @@ impl State {
 
     /// Reads once, and tells the lifecycle; `None` if the end is paused or closed.
     pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd) -> Option<Read> {
-        let end = self.end(fd)?;
+        let index = self.ends.iter().position(|end| end.fd == fd)?;
+        self.read_at(reactor, index)
+    }
+
+    #[inline]
+    fn read_at(&mut self, reactor: &Handle, index: usize) -> Option<Read> {
+        let end = &mut self.ends[index];
         let pipe = end.pipe.as_mut()?;
         if end.closing || pipe.is_paused() {
             return None;
@@ -164,21 +179,16 @@ impl State {
             event => return Some(Read::Event(event)),
         };
         let bytes = data.len();
-        self.grow(reactor, fd, bytes);
-        match self.on_data(fd, data) {
-            None => Some(Read::Bytes(bytes)),
+        let fd = end.fd;
+        if let Some(size) = end.growth.on_moved(bytes) {
+            self.grow_to(reactor, fd, size);
+        }
+        Some(match self.lifecycle.on_data_now(fd, data) {
+            DataNow::Due(data) => Read::Data(data),
+            DataNow::Queued => Read::Queued(bytes),
             // It counts all the same.
-            Some(refused) => Some(Read::Event(ReadEvent::Data(refused))),
-        }
-    }
-
-    /// Tells the lifecycle; data that it does not take is handed back, to be dropped elsewhere.
-    pub(super) fn on_data(&mut self, fd: ChildFd, data: Bytes) -> Option<Bytes> {
-        if self.lifecycle.accepts(fd) {
-            self.lifecycle.on_data(fd, data);
-            return None;
-        }
-        Some(data)
+            DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+        })
     }
 
     /// Closes the parent's end now; its loss is due.
@@ -186,8 +196,8 @@ impl State {
         if let Some(end) = self.end(fd) {
             let unsent = end.pipe.as_mut().and_then(Pipe::queue).map_or(0, |queue| queue.len());
             end.draining = None;
-            left.told.extend(end.forward.take().map(Told::SourceClosed));
-            left.told.extend(end.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
+            left.tell(end.forward.take().map(Told::SourceClosed));
+            left.tell(end.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
             if let Some(pipe) = end.pipe.take() {
                 left.take(pipe.close(reactor));
             }
@@ -216,26 +226,26 @@ impl State {
             return self.close(reactor, fd, left);
         }
         pipe.end_reading(reactor);
-        left.told.extend(end.forward.take().map(Told::SourceClosed));
+        left.tell(end.forward.take().map(Told::SourceClosed));
         self.lifecycle.on_read_closed(fd);
     }
 
-    /// Sorts out what the poller saw of one end.
-    pub(super) fn on_ready(&mut self, reactor: &Handle, fd: ChildFd, seen: Readiness) -> Wants {
-        let mut wants = Wants::default();
-        let Some(end) = self.end(fd) else { return wants };
-        let Some(pipe) = &mut end.pipe else { return wants };
+    /// Sorts out what the poller saw of one end, and reads once where that is all.
+    #[inline]
+    pub(super) fn on_ready(&mut self, reactor: &Handle, fd: ChildFd, seen: Readiness) -> Seen {
+        let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
+            return Seen::Read(None);
+        };
+        let end = &mut self.ends[index];
+        let Some(pipe) = &mut end.pipe else { return Seen::Read(None) };
         let ready = pipe.on_ready(reactor, seen);
-        wants.read = ready.readable;
-        wants.flush = ready.unblocked;
-        // A socketpair tells by its reads; of a pipe there is nothing left to learn.
         end.peer_gone |= ready.peer_gone;
-        if ready.peer_gone && !pipe.is_reading() {
-            let mut left = Leftovers::default();
-            self.close(reactor, fd, &mut left);
-            wants.left = Some(left);
+        // A socketpair tells by its reads; of a pipe there is nothing left to learn.
+        let close = ready.peer_gone && !pipe.is_reading();
+        if close || ready.unblocked || end.forward.is_some() {
+            return Seen::More(Wants { read: ready.readable, flush: ready.unblocked, close });
         }
-        wants
+        Seen::Read(if ready.readable { self.read_at(reactor, index) } else { None })
     }
 
     /// Whether `fd` is one that the child has its terminal on.
@@ -269,7 +279,7 @@ impl State {
             }
             match end.forward.clone() {
                 // What it moves is none of the protocol's business.
-                Some(forward) => left.told.push(Told::Unpause(forward)),
+                Some(forward) => left.tell(Some(Told::Unpause(forward))),
                 // On failure the child blocks, and dies with its reader.
                 None => drop(pipe.resume(reactor)),
             }
@@ -292,7 +302,7 @@ impl State {
             }
             crate::orphans::abandon(self.pid, self.take_pidfd(reactor));
         }
-        left.timer = self.terminating.take().map(|terminating| terminating.kill);
+        left.drop_timer(self.terminating.take().map(|terminating| terminating.kill));
         left
     }
 

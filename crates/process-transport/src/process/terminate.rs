@@ -102,14 +102,14 @@ impl State {
         let Some(terminating) = self.terminating.take() else { return };
         let after = reactor.now().saturating_sub(terminating.since);
         let result = Termination::new(reason.clone(), terminating.escalated, after);
-        left.settled = Some(Settled { promises: terminating.promises, result });
+        left.complete(Settled { promises: terminating.promises, result });
         // Descendants that outlive the leader of an owned group still get their KILL.
         let group_lives = self.owned && self.signal_group(reactor, Signal::from_raw(0)).is_ok();
         if group_lives {
             self.group_kill = Some(terminating.kill);
         } else {
             terminating.kill.cancel();
-            left.timer = Some(terminating.kill);
+            left.drop_timer(Some(terminating.kill));
         }
     }
 }

@@ -5,45 +5,60 @@ use super::leftovers::{Leftovers, Told};
 use super::state::{End, State};
 use crate::platform;
 use bytes::Bytes;
-use procession_core::{WriteError, WriteQueue};
+use procession_core::WriteError;
 use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
 
 impl State {
     /// Writes what is queued and closes what is to be closed, for every end.
-    pub(super) fn flush(&mut self, reactor: &Handle) -> Leftovers {
-        let mut left = Leftovers::default();
+    pub(super) fn flush(&mut self, reactor: &Handle, left: &mut Leftovers) {
         for index in 0..self.ends.len() {
-            let end = &self.ends[index];
-            if end.closing || end.direction != Direction::Read {
-                self.flush_end(reactor, index, &mut left);
+            let end = &mut self.ends[index];
+            if end.direction == Direction::Read {
+                if end.closing {
+                    self.flushed(reactor, index, 0, FlushOutcome::Idle, left);
+                }
+                continue;
+            }
+            let Some(pipe) = end.pipe.as_mut() else { continue };
+            let queued = pipe.queue().map_or(0, |queue| queue.len());
+            let outcome = pipe.flush_into(reactor, &mut left.chunks);
+            if let Some(queue) = pipe.queue() {
+                while let Some(mark) = queue.poll_mark() {
+                    self.lifecycle.on_mark(end.fd, mark);
+                }
+            }
+            // Nearly always there is nothing left to do.
+            if !matches!(outcome, FlushOutcome::Idle) || end.closing || end.fed_by.is_some() {
+                self.flushed(reactor, index, queued, outcome, left);
             }
         }
-        left
     }
 
-    fn flush_end(&mut self, reactor: &Handle, index: usize, left: &mut Leftovers) {
+    /// Acts on what became of a flush; so many bytes were queued before it.
+    fn flushed(
+        &mut self,
+        reactor: &Handle,
+        index: usize,
+        queued: usize,
+        outcome: FlushOutcome,
+        left: &mut Leftovers,
+    ) {
         let hang_up = self.is_terminal(self.ends[index].fd) && self.ends[index].closing;
         let end = &mut self.ends[index];
         let fd = end.fd;
         let Some(pipe) = end.pipe.as_mut() else { return };
         let mut close = end.closing;
         if pipe.is_writing() {
-            let queued = pipe.queue().map_or(0, |queue| queue.len());
-            let flushed = pipe.flush(reactor);
-            left.take(flushed.spent);
-            while let Some(mark) = pipe.queue().and_then(WriteQueue::poll_mark) {
-                self.lifecycle.on_mark(fd, mark);
-            }
             let mut filled = false;
-            close = match flushed.outcome {
+            close = match outcome {
                 // What the child wrote before it closed its end is still to be read.
                 FlushOutcome::Lost(_) if pipe.is_reading() => {
                     end.peer_gone = true;
                     let fed_by = end.fed_by.take();
                     let unsent = pipe.queue().map_or(0, |queue| queue.len());
-                    left.told.extend(fed_by.map(|forward| Told::SinkLost(forward, unsent)));
+                    left.tell(fed_by.map(|forward| Told::SinkLost(forward, unsent)));
                     left.take(pipe.end_writing(reactor));
                     end.closing
                 }
@@ -54,7 +69,7 @@ impl State {
                     hang_up
                 }
                 _ => {
-                    left.told.extend(end.fed_by.clone().map(Told::SinkReady));
+                    left.tell(end.fed_by.clone().map(Told::SinkReady));
                     hang_up
                 }
             };
@@ -73,6 +88,7 @@ impl State {
     }
 
     /// The end that a write to `fd` goes to: of a terminal all goes to its 0.
+    #[inline]
     pub(super) fn writable_end(&mut self, fd: ChildFd) -> Result<&mut End, WriteError> {
         let fd = match fd {
             ChildFd::STDIN if self.has_terminal => ChildFd::STDOUT,
@@ -88,6 +104,7 @@ impl State {
     /// Queues data for one end.
     ///
     /// What is not taken stays in `data`, to be dropped where nothing is borrowed.
+    #[inline]
     pub(super) fn write(&mut self, fd: ChildFd, data: &mut Bytes) -> Result<(), WriteError> {
         let end = self.writable_end(fd)?;
         let queue = end.pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
@@ -138,7 +155,15 @@ impl State {
     /// So many bytes have passed at once: the pipe may be due for a larger size.
     pub(super) fn grow(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
         let Some(end) = self.end(fd) else { return };
-        let Some(size) = end.growth.on_moved(bytes) else { return };
+        if let Some(size) = end.growth.on_moved(bytes) {
+            self.grow_to(reactor, fd, size);
+        }
+    }
+
+    /// It is due: what the system refuses is not asked for again.
+    #[cold]
+    pub(super) fn grow_to(&mut self, reactor: &Handle, fd: ChildFd, size: usize) {
+        let Some(end) = self.end(fd) else { return };
         let Some(key) = end.pipe.as_ref().map(Pipe::key) else { return };
         if reactor.with_fd(key, |fd| platform::set_pipe_size(fd, size)) != Some(true) {
             end.growth.on_refused();

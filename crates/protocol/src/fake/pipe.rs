@@ -215,11 +215,9 @@ impl FakePipe {
 
     fn deliver(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
         while let Some(data) = self.inbox.pop_front() {
-            if lifecycle.accepts(fd) {
-                lifecycle.on_data(fd, data);
-            } else {
-                let mut late = Spent::default();
-                late.extend([data]);
+            if let Some(data) = lifecycle.on_data(fd, data) {
+                let mut late = Spent::new();
+                late.push(data);
                 spent.push(late);
             }
         }
