@@ -197,6 +197,16 @@ fn drain_after_exit_bounds_the_wait_for_descendants() {
     });
 }
 
+/// A bound that was not needed leaves no timer, and with it nothing of the child, behind.
+#[test]
+fn an_end_before_the_bound_disarms_it() {
+    behaviour("an_end_before_the_bound_disarms_it", |driver| {
+        let record = driver.run(sh("sleep 0.3 & exit 0").drain_after_exit(ms(60_000)));
+        assert!(record.ended().unwrap().unwrap().held_fds().is_empty());
+        assert!(driver.reactor().next_deadline().is_none());
+    });
+}
+
 /// The data of one read is one event, and an unread rest is none.
 #[test]
 fn data_is_delivered_as_bytes_that_outlive_the_callback() {

@@ -203,6 +203,11 @@ impl State {
             }
         }
         self.lifecycle.on_pipe_closed(fd);
+        if self.lifecycle.is_ended()
+            && let Some(timer) = self.drain_timer.take()
+        {
+            timer.cancel(); // it holds this transport, and with it the pidfd of a leader
+        }
         if self.first_loss == FirstLoss::No {
             self.first_loss = FirstLoss::Now;
         }
