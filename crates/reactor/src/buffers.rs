@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::pipe::READ_BUFFER_BYTES;
+use crate::pipe::{READ_BUFFER_BYTES, READ_BULK_BYTES};
 
-/// A read below it is copied out exactly; the buffer would be mostly empty.
-const COPY_BELOW_BYTES: usize = READ_BUFFER_BYTES / 4;
-/// How many buffers are remembered that a user may give back.
-const REMEMBERED: usize = 8;
+/// The most bytes of buffers of one size that are remembered, for a user may give them back.
+const REMEMBERED_BYTES: usize = 8 * READ_BUFFER_BYTES;
 
-/// Some buffers, of which the first that nobody else holds is read into.
-#[derive(Default)]
+/// The buffers of both sizes.
 pub(crate) struct Buffers {
+    usual: Pool,
+    bulk: Pool,
+}
+
+/// Some buffers of one size, of which the first that nobody else holds is read into.
+struct Pool {
+    bytes: usize,
     known: Vec<Arc<Box<[u8]>>>,
 }
 
@@ -29,9 +33,28 @@ impl AsRef<[u8]> for Lent {
 }
 
 impl Buffers {
+    pub(crate) const fn new() -> Self {
+        Self { usual: Pool::new(READ_BUFFER_BYTES), bulk: Pool::new(READ_BULK_BYTES) }
+    }
+
     /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
     #[inline]
     pub(crate) fn read(
+        &mut self,
+        bulk: bool,
+        read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<Bytes> {
+        if bulk { self.bulk.read(read) } else { self.usual.read(read) }
+    }
+}
+
+impl Pool {
+    const fn new(bytes: usize) -> Self {
+        Self { bytes, known: Vec::new() }
+    }
+
+    #[inline]
+    fn read(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Bytes> {
@@ -55,8 +78,8 @@ impl Buffers {
         if let Some(index) = free {
             return self.known.swap(0, index);
         }
-        let new = Arc::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice());
-        if self.known.len() < REMEMBERED {
+        let new = Arc::new(vec![0; self.bytes].into_boxed_slice());
+        if self.known.len() < REMEMBERED_BYTES / self.bytes {
             self.known.push(new);
             let last = self.known.len() - 1;
             self.known.swap(0, last);
@@ -67,10 +90,10 @@ impl Buffers {
     }
 }
 
-/// The first `n` bytes of a buffer.
+/// The first `n` bytes of a buffer; copied out exactly if the rest of it would be held in vain.
 #[inline]
 fn handed_over(buffer: &Arc<Box<[u8]>>, n: usize) -> Bytes {
-    if n < COPY_BELOW_BYTES {
+    if n < buffer.len() / 4 {
         return Bytes::from(Box::<[u8]>::from(&buffer[..n]));
     }
     let mut data = Bytes::from_owner(Lent(Arc::clone(buffer)));
@@ -80,7 +103,10 @@ fn handed_over(buffer: &Arc<Box<[u8]>>, n: usize) -> Bytes {
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffers").field("known", &self.known.len()).finish()
+        f.debug_struct("Buffers")
+            .field("usual", &self.usual.known.len())
+            .field("bulk", &self.bulk.known.len())
+            .finish()
     }
 }
 
@@ -97,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_large_read_is_not_copied_and_its_memory_comes_back() {
-        let mut buffers = Buffers::default();
+        let mut buffers = Pool::new(READ_BUFFER_BYTES);
         let first = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
         let address = first.as_ptr();
         let second = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
@@ -109,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_small_read_is_copied_out_exactly() {
-        let mut buffers = Buffers::default();
+        let mut buffers = Pool::new(READ_BUFFER_BYTES);
         let data = buffers.read(fill(5)).unwrap();
         assert_eq!(data, vec![7; 5]);
         assert_eq!(buffers.known.len(), 1);
@@ -118,9 +144,23 @@ mod tests {
 
     #[test]
     fn users_who_keep_everything_do_not_make_it_grow() {
-        let mut buffers = Buffers::default();
-        let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(20_000)).unwrap()).collect();
-        assert!(buffers.known.len() <= REMEMBERED);
-        assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));
+        for bytes in [READ_BUFFER_BYTES, READ_BULK_BYTES] {
+            let mut buffers = Pool::new(bytes);
+            let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(bytes / 3)).unwrap()).collect();
+            assert!(buffers.known.len() * bytes <= REMEMBERED_BYTES);
+            assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));
+        }
+    }
+
+    #[test]
+    fn a_small_read_into_the_large_buffer_does_not_hold_it() {
+        let mut buffers = Buffers::new();
+        let data = buffers.read(true, fill(READ_BULK_BYTES / 4 - 1)).unwrap();
+        assert_eq!(data.len(), READ_BULK_BYTES / 4 - 1);
+        assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_some());
+        let large = buffers.read(true, fill(READ_BULK_BYTES)).unwrap();
+        assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_none());
+        assert_eq!(large.len(), READ_BULK_BYTES);
+        assert!(buffers.usual.known.is_empty());
     }
 }

@@ -69,7 +69,7 @@ impl Core {
             signals: WithCell::new(Signals::default()),
             claims: WithCell::new(Vec::new()),
             triggers: WithCell::new(Triggers::default()),
-            buffers: WithCell::new(Buffers::default()),
+            buffers: WithCell::new(Buffers::new()),
             clock: ReactorClock::new(),
             anticipation: Anticipation::default(),
             running: Cell::new(Running::No),

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
+use crate::buffers::Buffers;
 use crate::handle::Handle;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
@@ -36,7 +37,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     for handler in core.dirty.with(std::mem::take) {
         panic.catch(|| drop(handler));
     }
-    let buffers = core.buffers.with(std::mem::take);
+    let buffers = core.buffers.replace(Buffers::new());
     drop(buffers);
     last();
     let poller = core.poller.take();

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use procession_core::{Spent, WriteQueue};
 use rustix::io::Errno;
 
@@ -29,8 +30,12 @@ use self::writer::Writer;
 
 pub use self::outcome::{Direction, FlushOutcome, Flushed, PipeReady, ReadEvent};
 
-/// The most that one read asks for.
+/// The most that one read asks for, but of a bulk.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The most that one read asks for while whole buffers of [`READ_BUFFER_BYTES`] come one after
+/// another.
+pub const READ_BULK_BYTES: usize = 256 * 1024;
 
 /// After a read of that many bytes or more it pays to read again in the same turn, before the wait.
 pub const READ_AGAIN_BYTES: usize = 4096;
@@ -80,6 +85,8 @@ pub struct Pipe {
 #[derive(Debug)]
 struct Reader {
     paused: bool,
+    /// The last read filled a buffer of the usual size: there is more than that.
+    bulk: bool,
 }
 
 impl Pipe {
@@ -106,7 +113,7 @@ impl Pipe {
             key,
             interest: Interest::PAUSED,
             always_ready: false,
-            reader: reads.then_some(Reader { paused: false }),
+            reader: reads.then_some(Reader { paused: false, bulk: false }),
             writer: writes.then(Writer::new),
         };
         match pipe.watch(reactor) {
@@ -159,15 +166,23 @@ impl Pipe {
     /// pipe, or it is told again.
     #[inline]
     pub fn read(&mut self, reactor: &Handle) -> ReadEvent {
-        if self.reader.is_none() {
-            return ReadEvent::End;
-        }
+        self.read_within(reactor, READ_BUFFER_BYTES)
+    }
+
+    /// The same with one read for a larger part of a bulk: of [`READ_BULK_BYTES`], where the last
+    /// read has filled its buffer and `budget`, in bytes, has room for as much.
+    #[inline]
+    pub fn read_within(&mut self, reactor: &Handle, budget: usize) -> ReadEvent {
+        let Some(reader) = &mut self.reader else { return ReadEvent::End };
+        let bulk = reader.bulk && budget >= READ_BULK_BYTES;
         let read = reactor.with_owned(self.key, |fd| {
             let read = |buffer: &mut [u8]| {
                 rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))
             };
-            reactor.core.buffers.with(|buffers| buffers.read(read))
+            reactor.core.buffers.with(|buffers| buffers.read(bulk, read))
         });
+        let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
+        reader.bulk = bytes >= READ_BUFFER_BYTES;
         match read {
             None => ReadEvent::End,
             Some(Ok(data)) if data.is_empty() => ReadEvent::End,
