@@ -15,6 +15,7 @@ mod forward;
 mod growth;
 mod leftovers;
 mod routes;
+mod running;
 mod sigchld;
 mod sink;
 mod state;
@@ -103,6 +104,10 @@ impl Transport {
         if let Err(error) = registered {
             transport.give_up();
             return Err(error);
+        }
+        if running::is_alone() {
+            // A program that has nothing to do, or cannot do it, is over at once.
+            reactor.expect_soon();
         }
         Ok(transport)
     }
@@ -271,7 +276,8 @@ impl Transport {
 
     /// Reads one end until it has nothing more, has had its share of the turn, or is closed.
     fn read(&self, fd: ChildFd) {
-        if let Some(read) = self.state.with(|state| state.read(&self.reactor, fd)) {
+        let read = self.state.with(|state| state.read(&self.reactor, fd, READ_BUDGET_BYTES));
+        if let Some(read) = read {
             self.read_on(fd, read);
         }
     }
@@ -297,7 +303,8 @@ impl Transport {
                 return; // and what is due is delivered by the caller
             }
             self.pump();
-            let Some(next) = self.state.with(|state| state.read(&self.reactor, fd)) else { return };
+            let next = self.state.with(|state| state.read(&self.reactor, fd, budget));
+            let Some(next) = next else { return };
             read = next;
         }
     }
@@ -342,7 +349,7 @@ impl EventHandler for Transport {
                 Seen::Read(Some(read)) => self.read_on(fd, read),
                 Seen::More(wants) => self.do_all(fd, &wants),
             }
-            if self.state.with(|state| state.seems_to_end()) {
+            if self.state.with(|state| state.seems_to_end()) && running::is_alone() {
                 // A child that ends closes its descriptors one by one, and each would wake this
                 // thread for itself. Let it come to its end: the rest is one wake-up.
                 rustix::thread::sched_yield();

@@ -165,11 +165,8 @@ impl Started {
     ) -> Result<Rc<Transport>, SpawnError> {
         orphans::enlist(reactor);
         let birth = self.birth.take().expect("taken here and by the drop alone");
-        let transport = Transport::register(reactor, protocol, birth)
-            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))?;
-        // A program that has nothing to do, or cannot do it, is over at once.
-        reactor.expect_soon();
-        Ok(transport)
+        Transport::register(reactor, protocol, birth)
+            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))
     }
 }
 

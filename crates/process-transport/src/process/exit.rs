@@ -84,6 +84,7 @@ impl State {
                 Ok(Waited::Lost) | Err(_) => Err(ProcessTerminated::lost()),
             };
         let mut left = Leftovers::default();
+        self.running = None;
         self.put_pidfd_away(reactor);
         self.close_slave();
         self.settle(reactor, &reason, &mut left);

@@ -5,6 +5,7 @@
 use super::forward::Forward;
 use super::growth::Growth;
 use super::leftovers::{Leftovers, Told};
+use super::running::Running;
 use super::terminate::Terminating;
 use super::writing::shut_down;
 use super::{Birth, leads_group};
@@ -13,7 +14,7 @@ use crate::sys;
 use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
-use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
+use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Key, Readiness};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -42,6 +43,8 @@ pub(super) struct State {
     first_loss: FirstLoss,
     /// The slave, until the child is reaped: see `terminal::Terminal`.
     slave: Option<Rc<OwnedFd>>,
+    /// Until it is reaped, or nobody's here any more.
+    pub(super) running: Option<Running>,
 }
 
 /// Where the child's pidfd is.
@@ -132,6 +135,7 @@ impl State {
             has_terminal: birth.slave.is_some(),
             first_loss: FirstLoss::No,
             slave: birth.slave,
+            running: Some(Running::begin()),
         };
         (state, birth.ends)
     }
@@ -161,20 +165,21 @@ impl State {
         self.ends.iter().map(|end| end.fd).collect()
     }
 
-    /// Reads once, and tells the lifecycle; `None` if the end is paused or closed.
-    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd) -> Option<Read> {
+    /// Reads once, of what is left of the turn's budget, and tells the lifecycle; `None` if the end
+    /// is paused or closed.
+    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
         let index = self.ends.iter().position(|end| end.fd == fd)?;
-        self.read_at(reactor, index)
+        self.read_at(reactor, index, budget)
     }
 
     #[inline]
-    fn read_at(&mut self, reactor: &Handle, index: usize) -> Option<Read> {
+    fn read_at(&mut self, reactor: &Handle, index: usize, budget: usize) -> Option<Read> {
         let end = &mut self.ends[index];
         let pipe = end.pipe.as_mut()?;
         if end.closing || pipe.is_paused() {
             return None;
         }
-        let data = match pipe.read(reactor) {
+        let data = match pipe.read_within(reactor, budget) {
             ReadEvent::Data(data) => data,
             event => return Some(Read::Event(event)),
         };
@@ -250,7 +255,10 @@ impl State {
         if close || ready.unblocked || end.forward.is_some() {
             return Seen::More(Wants { read: ready.readable, flush: ready.unblocked, close });
         }
-        Seen::Read(if ready.readable { self.read_at(reactor, index) } else { None })
+        if !ready.readable {
+            return Seen::Read(None);
+        }
+        Seen::Read(self.read_at(reactor, index, READ_BUDGET_BYTES))
     }
 
     /// Whether `fd` is one that the child has its terminal on.
@@ -307,6 +315,7 @@ impl State {
             }
             crate::orphans::abandon(self.pid, self.take_pidfd(reactor));
         }
+        self.running = None;
         left.drop_timer(self.terminating.take().map(|terminating| terminating.kill));
         left
     }
