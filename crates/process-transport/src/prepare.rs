@@ -18,7 +18,8 @@ pub(crate) struct Prepared {
     /// The candidates come from a search path: a missing one is passed over.
     pub(crate) searched: bool,
     pub(crate) argv: CStringArray,
-    pub(crate) envp: CStringArray,
+    /// `None` for the parent's own, unchanged.
+    pub(crate) envp: Option<CStringArray>,
     /// None or one string.
     pub(crate) cwd: CStringArray,
     pub(crate) group: Group,
@@ -165,15 +166,24 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
 const USUAL_ENVIRONMENT_BYTES: usize = 4096;
 
 /// The parent's variables, as they are now, but for those that the command names; then those.
-fn envp(command: &Command) -> Result<CStringArray, SpawnError> {
+fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     let changes = &command.env.changes;
+    // A closure between fork and exec may do anything to what it finds there.
+    if !command.env.clear && changes.is_empty() && command.identity.pre_exec.is_empty() {
+        return Ok(None);
+    }
     let mut envp = if command.env.clear { CStrings::default() } else { inherited(changes) };
     for (key, value) in changes {
         if let Some(value) = value {
             envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))?;
         }
     }
-    Ok(envp.finish())
+    Ok(Some(envp.finish()))
+}
+
+/// A copy of the parent's variables, as they are now.
+pub(crate) fn environment() -> CStringArray {
+    inherited(&BTreeMap::new()).finish()
 }
 
 fn inherited(changes: &BTreeMap<OsString, Option<OsString>>) -> CStrings {

@@ -27,6 +27,8 @@ const SIGNALS: c_int = 64;
 /// What a child is to do, all of it made before the clone.
 pub(super) struct Job<'a> {
     pub(super) prepared: &'a Prepared,
+    /// What the program starts with.
+    pub(super) envp: *const *const c_char,
     /// Kernel forms of `prepared.limits` and `prepared.cpus`.
     pub(super) limits: &'a [(c_int, raw::KernelLimit)],
     pub(super) cpus: Option<&'a [usize]>,
@@ -132,7 +134,6 @@ type Act = fn(&Job<'_>) -> Call;
 
 /// Everything from the fd map to the exec; returns only to say what failed.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let prepared = job.prepared;
     let steps: [(Step, Act); 16] = [
         (Step::FdMap, fd_map),
         (Step::Session, session),
@@ -156,7 +157,7 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
             return (step, errno);
         }
     }
-    (Step::Exec, exec(prepared))
+    (Step::Exec, exec(job))
 }
 
 fn fd_map(job: &Job<'_>) -> Call {
@@ -286,8 +287,9 @@ fn mask(job: &Job<'_>) -> Call {
 }
 
 /// Tries the candidates in order, ranking errors as `execvp(3)` does.
-fn exec(prepared: &Prepared) -> i32 {
-    let (argv, envp) = (prepared.argv.as_ptr(), prepared.envp.as_ptr());
+fn exec(job: &Job<'_>) -> i32 {
+    let prepared = job.prepared;
+    let (argv, envp) = (prepared.argv.as_ptr(), job.envp);
     let candidates: &[*const c_char] = prepared.candidates.strings();
     if let [only] = candidates
         && !prepared.searched

@@ -3,6 +3,7 @@
 
 use super::child::{self, Failure, Job, Report, Table};
 use super::dumpable;
+use super::environment::Environment;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::outcome::{Gift, LaunchError, Launched};
@@ -157,11 +158,13 @@ impl Launcher {
             prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
         let cpus = prepared.cpus.as_deref().map(affinity_mask);
         let score = prepared.oom_score_adj.map(|score| score.to_string());
+        let environment = Environment::of(prepared);
         let report: &Report = self.report.as_ref();
         report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
         let job = Job {
             prepared,
+            envp: environment.as_ptr(),
             limits: &limits,
             cpus: cpus.as_deref(),
             oom_score_adj: score.as_deref().map(str::as_bytes),

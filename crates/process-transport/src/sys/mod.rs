@@ -12,6 +12,7 @@
 //! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
+//! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
 //! | `pre_exec` | what the caller's closure does between fork and exec | the caller: the function is unsafe | `spawn_paths` |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
@@ -22,6 +23,7 @@
 #![expect(unsafe_code, reason = "clone, and system calls without a safe wrapper")]
 
 mod child;
+mod environment;
 mod mapping;
 mod outcome;
 mod pre_exec;

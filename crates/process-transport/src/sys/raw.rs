@@ -259,8 +259,9 @@ pub(super) fn execve(
     argv: *const *const c_char,
     envp: *const *const c_char,
 ) -> i32 {
-    // SAFETY: all three come from `CStringArray`s of `Prepared`, which the parent keeps for the
-    // length of the clone: NUL-terminated strings, null-terminated arrays.
+    // SAFETY: path and arguments come from `CStringArray`s of `Prepared`, the variables from an
+    // `Environment`, which the parent keeps for the length of the clone: NUL-terminated strings,
+    // null-terminated arrays.
     let _only_on_failure = unsafe { libc::syscall(libc::SYS_execve, path, argv, envp) };
     last_errno()
 }

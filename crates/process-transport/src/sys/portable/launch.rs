@@ -6,6 +6,7 @@ use crate::command::{Resource, Rlimit};
 use crate::fd_plan::{FdMove, FdPlan};
 use crate::prepare::Prepared;
 use crate::sys::child::{self, Failure, Job, Report, Table};
+use crate::sys::environment::Environment;
 use crate::sys::mapping::Mapping;
 use crate::sys::outcome::{Gift, LaunchError, Launched};
 use procession_protocol::SpawnPath;
@@ -48,9 +49,11 @@ pub(crate) fn launch(
     let score = prepared.oom_score_adj.map(|score| score.to_string());
     // Closed in the child by its exec or its end, and by nothing else.
     let (started, running) = crate::ends::pipe().map_err(LaunchError::Clone)?;
+    let environment = Environment::of(prepared);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
     let job = Job {
         prepared,
+        envp: environment.as_ptr(),
         limits: &limits,
         cpus: prepared.cpus.as_deref(),
         oom_score_adj: score.as_deref().map(str::as_bytes),

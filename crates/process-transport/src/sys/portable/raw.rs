@@ -243,8 +243,8 @@ pub(in crate::sys) fn execve(
     argv: *const *const c_char,
     envp: *const *const c_char,
 ) -> i32 {
-    // SAFETY: all three come from `CStringArray`s of `Prepared`, copied to the child: NUL-terminated
-    // strings, null-terminated arrays.
+    // SAFETY: path and arguments come from `CStringArray`s of `Prepared`, the variables from an
+    // `Environment`, copied to the child: NUL-terminated strings, null-terminated arrays.
     let _only_on_failure = unsafe { libc::execve(path, argv, envp) };
     last_errno()
 }

@@ -1,0 +1,78 @@
+//! The variables that a child starts with.
+//!
+//! `std` copies the environment under a lock that is its own, two allocations a variable: with some
+//! forty of them as much work as all the rest of the parent's half of a spawn. A program that has
+//! only one thread needs no copy: nobody can change the environment before the child has exec'd.
+
+use crate::cstrings::CStringArray;
+use crate::prepare::{self, Prepared};
+use std::ffi::c_char;
+
+/// Where the variables are, for the length of a clone.
+#[derive(Debug)]
+pub(super) enum Environment<'a> {
+    /// The command changes some.
+    Prepared(&'a CStringArray),
+    /// This process's own.
+    Own(*const *const c_char),
+    /// A copy of them, as another thread could change them.
+    Copied(CStringArray),
+}
+
+impl<'a> Environment<'a> {
+    /// To be called where no foreign code runs any more before the clone.
+    pub(super) fn of(prepared: &'a Prepared) -> Self {
+        if let Some(envp) = &prepared.envp {
+            return Self::Prepared(envp);
+        }
+        own().map_or_else(|| Self::Copied(prepare::environment()), Self::Own)
+    }
+
+    /// As `execve` wants it.
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
+        match self {
+            Self::Prepared(envp) => envp.as_ptr(),
+            Self::Own(envp) => *envp,
+            Self::Copied(envp) => envp.as_ptr(),
+        }
+    }
+}
+
+/// The C library's vector, if there is one and this process has one thread.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn own() -> Option<*const *const c_char> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    if !has_one_thread() {
+        return None;
+    }
+    // SAFETY: environ(7): the library defines it, and no other thread is there to change it.
+    let own = unsafe { environ };
+    (!own.is_null()).then_some(own)
+}
+
+/// Only the GNU library says how many threads there are.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn own() -> Option<*const *const c_char> {
+    None
+}
+
+/// What the library knows: false also where it does not (before glibc 2.32, or linked statically).
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn has_one_thread() -> bool {
+    use std::sync::OnceLock;
+
+    /// The address of the library's `char __libc_single_threaded`, or 0.
+    static FLAG: OnceLock<usize> = OnceLock::new();
+
+    let flag = *FLAG.get_or_init(|| {
+        // SAFETY: the name ends in NUL, and the default scope needs no handle.
+        let flag = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
+        flag.expose_provenance()
+    });
+    let flag = std::ptr::with_exposed_provenance::<c_char>(flag);
+    // SAFETY: it is null, or leads to a variable of the library, which is never unloaded. The library
+    // writes it only while this thread is in a call that starts or joins another.
+    !flag.is_null() && unsafe { flag.read_volatile() } != 0
+}

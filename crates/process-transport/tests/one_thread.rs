@@ -1,0 +1,57 @@
+//! The environment of the children of a program with one thread, which is given to them as it is:
+//! no copy is made of it. The harness of the other tests has threads, so this is a program of its own.
+
+mod util;
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use procession_process_transport::SpawnProcess;
+use procession_protocol::SpawnPath;
+use procession_reactor::Reactor;
+
+use crate::util::{Recorder, WATCHDOG, command, sys};
+
+const NAME: &str = "PROCESSION_TEST_VARIABLE";
+
+/// What a child on `path` has under [`NAME`].
+fn of_a_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
+    let (recorder, record) = Recorder::new();
+    let env = command("/usr/bin/env").spawn_path(path);
+    reactor.spawn_process(recorder, env).expect("it starts");
+    while record.ended().is_none() {
+        reactor.turn(Some(WATCHDOG)).expect("a turn");
+    }
+    assert_eq!(record.code(), 0);
+    let text = record.text(1);
+    let mine = std::env::vars_os().count();
+    assert_eq!(text.lines().filter(|line| line.contains('=')).count(), mine, "{text}");
+    text.lines().find_map(|line| Some(line.strip_prefix(NAME)?.strip_prefix('=')?.to_owned()))
+}
+
+fn each_path_shows(reactor: &mut Reactor, value: &str) {
+    for path in [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork] {
+        assert_eq!(of_a_child(reactor, path).as_deref(), Some(value), "{path:?}");
+    }
+}
+
+fn main() {
+    let mut reactor = Reactor::new().expect("a reactor");
+    for value in ["one", "", "two"] {
+        sys::set_env(NAME, value);
+        each_path_shows(&mut reactor, value);
+    }
+    // The library may move its vector as it grows.
+    for more in 0..200 {
+        sys::set_env(&format!("{NAME}_{more}"), "x".repeat(more));
+    }
+    each_path_shows(&mut reactor, "two");
+    // From the second thread on copies are made, and see the same.
+    let (end, ends) = channel::<()>();
+    let other = thread::spawn(move || ends.recv());
+    each_path_shows(&mut reactor, "two");
+    drop(end);
+    other.join().expect("it does nothing").expect_err("nothing is sent");
+    each_path_shows(&mut reactor, "two");
+    println!("test children_of_one_thread_have_its_environment ... ok");
+}
