@@ -1,12 +1,11 @@
-// The limit of a spawn: the cheapest known sequence of system calls in a plain loop, blocking,
-// without a library above it.
+// The limit of a spawn: the system calls of ours, in a plain loop without a library above them.
 //
 //     limit ROW PROGRAMS COUNT CROWD
 //
 // It answers each line of its standard input with `value MICROSECONDS`, the mean of COUNT spawns of
 // PROGRAMS/exit0 with three pipes, read to their end and reaped. The child shares memory and
-// descriptor table with its parent until its first system call; its descriptors lie on low numbers
-// that are reserved for them before anything else is opened.
+// descriptor table with its parent until its first system call, gets its descriptors by mail, and
+// resets every disposition; the parent watches its ends and the exit by epoll.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,10 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,11 +28,13 @@
 
 extern char **environ;
 
-enum { WINDOW = 3, STACK = 64 * 1024 };
+enum { STACK = 64 * 1024, FDS = 4 };
 
 static char program[4096], holder[4096];
 static char *child_stack;
 static int with_session, with_map, with_pty;
+// The mailbox, and where the ends are watched.
+static int receiver, sender, watched;
 
 static void fail(const char *what) {
     perror(what);
@@ -40,12 +43,33 @@ static void fail(const char *what) {
 
 struct child {
     const char *program;
-    int failed;
+    int count, failed;
 };
+
+// A message with room for the descriptors of one child.
+struct mail {
+    char byte, control[CMSG_SPACE(FDS * sizeof(int))];
+    struct iovec part;
+    struct msghdr header;
+};
+
+static struct msghdr *letter(struct mail *mail, int count) {
+    mail->part = (struct iovec){&mail->byte, 1};
+    mail->header = (struct msghdr){.msg_iov = &mail->part, .msg_iovlen = 1,
+        .msg_control = mail->control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    return &mail->header;
+}
 
 static int in_child(void *data) {
     struct child *child = data;
-    if (close_range(WINDOW + 4, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
+    struct mail mail;
+    if (close_range(receiver + 1, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
+    if (fcntl(sender, F_GETFD) != -1) _exit(127);
+    close_range(0, receiver - 1, 0);
+    // They take the lowest numbers, which are those that the program is to have.
+    if (recvmsg(receiver, letter(&mail, child->count), MSG_DONTWAIT) != 1) _exit(127);
+    if (with_session || with_pty) setsid();
+    if (with_pty) ioctl(0, TIOCSCTTY, 0);
     // A child is to start with no disposition of ours, and no call tells which there are.
     static const unsigned long normal[8];
     for (int signal = 1; signal <= 64; signal++)
@@ -54,25 +78,23 @@ static int in_child(void *data) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (with_session || with_pty) setsid();
-    for (int fd = 0; fd < 3; fd++) dup2(WINDOW + fd, fd);
-    if (with_map) dup2(WINDOW + 3, 3);
-    if (with_pty) ioctl(0, TIOCSCTTY, 0);
-    if (with_map)
-        close_range(4, WINDOW + 3, 0);
-    else
-        close_range(3, WINDOW + 3, 0);
     char *arguments[] = {(char *)child->program, NULL};
     execve(child->program, arguments, environ);
     child->failed = 1;
     _exit(127);
 }
 
-// Puts `fds` into the window, starts the program, and returns a descriptor of the process.
+// Mails `fds`, starts the program, and returns a descriptor of the process.
 static int start(const char *name, const int *fds, int count) {
-    for (int i = 0; i < count; i++)
-        if (dup3(fds[i], WINDOW + i, O_CLOEXEC) < 0) fail("dup3");
-    struct child child = {name, 0};
+    struct mail mail = {.byte = 'x'};
+    struct msghdr *message = letter(&mail, count);
+    struct cmsghdr *rights = CMSG_FIRSTHDR(message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
+    if (sendmsg(sender, message, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) fail("sendmsg");
+    struct child child = {name, count, 0};
     int pidfd = -1;
     sigset_t all, before;
     sigfillset(&all);
@@ -81,40 +103,60 @@ static int start(const char *name, const int *fds, int count) {
                     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0 || pidfd < 0 || child.failed) fail("clone");
+    // What the child did not take would be the next one's.
+    recv(receiver, &mail.byte, 1, MSG_DONTWAIT);
     return pidfd;
 }
 
-static void drain(int fd) {
-    static char buffer[65536];
-    while (read(fd, buffer, sizeof buffer) > 0) {
-    }
+static void watch(int fd, unsigned events) {
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    if (epoll_ctl(watched, EPOLL_CTL_ADD, fd, &event)) fail("epoll_ctl");
+}
+
+static void forget(int fd) {
+    epoll_ctl(watched, EPOLL_CTL_DEL, fd, NULL);
     close(fd);
 }
 
 static void reap(int pidfd) {
     siginfo_t info;
     struct rusage usage;
-    if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED, &usage)) fail("waitid");
-    close(pidfd);
+    if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage)) fail("waitid");
+}
+
+// Reads `open` ends, the writing one among them, until they are closed and the child is reaped.
+static void until_the_end(int pidfd, int writing, int open) {
+    static char buffer[65536];
+    struct epoll_event events[8];
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    for (open++; open > 0;) {
+        int count = epoll_wait(watched, events, 8, -1);
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd == pidfd)
+                reap(fd);
+            else if (fd != writing && read(fd, buffer, sizeof buffer) > 0)
+                continue;
+            forget(fd);
+            open--;
+        }
+    }
 }
 
 static void spawn_with_pipes(void) {
     int in[2], out[2], err[2], extra[2] = {-1, -1};
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) fail("pipe2");
     if (with_map && pipe2(extra, O_CLOEXEC)) fail("pipe2");
-    int fds[] = {in[0], out[1], err[1], extra[1]};
+    int fds[] = {in[0], out[1], err[1], extra[1]}, ours[] = {in[1], out[0], err[0], extra[0]};
     int count = with_map ? 4 : 3;
+    for (int i = 0; i < count; i++)
+        fcntl(ours[i], F_SETFL, (i == 0 ? O_WRONLY : O_RDONLY) | O_NONBLOCK);
     int pidfd = start(program, fds, count);
-    // The window's copies would keep the pipes open.
-    for (int i = 0; i < count; i++) {
-        dup3(0, WINDOW + i, O_CLOEXEC);
-        close(fds[i]);
-    }
-    close(in[1]);
-    drain(out[0]);
-    drain(err[0]);
-    if (with_map) drain(extra[0]);
-    reap(pidfd);
+    for (int i = 0; i < count; i++) close(fds[i]);
+    watch(pidfd, EPOLLIN);
+    for (int i = 0; i < count; i++) watch(ours[i], i == 0 ? 0 : EPOLLIN);
+    until_the_end(pidfd, in[1], count);
 }
 
 static void spawn_on_pty(void) {
@@ -125,10 +167,11 @@ static void spawn_on_pty(void) {
     if (master < 0 || slave < 0) fail("pty");
     int fds[] = {slave, slave, slave};
     int pidfd = start(program, fds, 3);
-    for (int i = 0; i < 3; i++) dup3(0, WINDOW + i, O_CLOEXEC);
     close(slave);
-    drain(master);
-    reap(pidfd);
+    fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
+    watch(pidfd, EPOLLIN);
+    watch(master, EPOLLIN);
+    until_the_end(pidfd, -1, 1);
 }
 
 static void add_crowd(long count) {
@@ -149,8 +192,12 @@ int main(int argc, char **argv) {
     long count = atol(argv[3]), crowd = atol(argv[4]);
     snprintf(program, sizeof program, "%s/exit0", argv[2]);
     snprintf(holder, sizeof holder, "%s/hold", argv[2]);
-    // The window is the parent's as long as it lives; its last number is never used.
-    for (int i = 0; i < 4; i++) dup3(0, WINDOW + i, O_CLOEXEC);
+    // The receiver on a low number, before anything else is opened, and the sender above it.
+    int mailbox[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, mailbox)) fail("socketpair");
+    receiver = mailbox[0];
+    sender = mailbox[1];
+    if ((watched = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll_create1");
     signal(SIGPIPE, SIG_IGN);
     child_stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (child_stack == MAP_FAILED) fail("mmap");

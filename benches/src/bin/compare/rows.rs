@@ -67,7 +67,7 @@ const fn size(rounds: u32, count: u64, crowd: u64) -> Size {
 }
 
 const MIB: u64 = 1 << 20;
-const PLAIN_LOOP: Option<&str> = Some("clone, exec, read, waitid in a plain loop");
+const PLAIN_LOOP: Option<&str> = Some("the same system calls in a plain loop");
 
 const SPAWN: Row = Row {
     id: "spawn",
