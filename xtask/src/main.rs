@@ -121,7 +121,7 @@ const TASKS: &[Task] = &[
     Task { name: "bench-build", about: "compile the benches", run: step!(bench_build::run) },
     Task {
         name: "compare",
-        about: "[--quick] [--only ID].. [--growth]: against everyone (docs/performance.md)",
+        about: "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",
         run: step!(compare::run),
     },
     Task {
