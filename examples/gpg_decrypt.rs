@@ -42,7 +42,9 @@ impl Decrypt {
         while let Some(LineEvent::Line(line)) = self.status.poll() {
             let line = String::from_utf8_lossy(&line);
             let status = line.strip_prefix(MARK).unwrap_or(&line);
-            eprintln!("status: {status}");
+            // In one write: gpg has words of its own for the same place.
+            let line = format!("status: {status}\n");
+            eprint!("{line}");
             if COMPLAINTS.iter().any(|begin| status.starts_with(begin)) {
                 self.complaint.get_or_insert_with(|| status.to_owned());
             }
