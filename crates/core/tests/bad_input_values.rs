@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use procession_core::{
-    Clock, Deferred, Failed, FakeClock, IntoBytes, Mark, Signal, WriteError, WriteQueue, first_of,
-    gather, set_current_clock,
+    Clock, Deferred, Failed, FakeClock, IntoBytes, Mark, Signal, Spent, WriteError, WriteQueue,
+    first_of, gather, set_current_clock,
 };
 
 #[test]
@@ -40,6 +40,9 @@ fn a_queue_takes_sizes_of_any_magnitude() {
     assert_eq!(queue.len(), 1);
     drop(queue.on_written(usize::MAX));
     drop(queue.on_written(usize::MAX));
+    let mut spent = Spent::new();
+    queue.on_written_into(usize::MAX, &mut spent);
+    assert_eq!(spent.into_iter().count(), 0, "there was nothing left to write");
     assert!(queue.is_empty());
     assert_eq!((queue.poll_mark(), queue.poll_mark()), (Some(Mark::Full), Some(Mark::Drained)));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::{Mark, Signal, WriteError};
 use procession_protocol::{
-    ChildFd, Event, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace, Process,
-    ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
+    ChildFd, DataNow, Event, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace,
+    Process, ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
     StreamAdapter, Target, Termination, Termios, WindowSize, exit_reason, with_held_fds,
 };
 
@@ -48,6 +48,9 @@ fn a_life_of_numbers_that_are_no_pipes() {
     let unknown = ChildFd::from(1234);
     assert_eq!(child.on_data(unknown, Bytes::from_static(b"x")).as_deref(), Some(&b"x"[..]));
     assert_eq!(child.on_data(fds[0], Bytes::new()).as_deref(), Some(&b""[..]));
+    let refused = |data: &'static [u8]| DataNow::Refused(Bytes::from_static(data));
+    assert_eq!(child.on_data_now(unknown, Bytes::from_static(b"x")), refused(b"x"));
+    assert_eq!(child.on_data_now(fds[0], Bytes::new()), refused(b""));
     child.on_mark(unknown, Mark::Full);
     child.on_read_closed(unknown);
     child.on_pipe_closed(unknown);
@@ -153,7 +156,10 @@ fn producers_for_descriptors_that_are_not_there() {
         assert!(!process.unregister_producer(fd));
     }
     let slot = ProtocolSlot::new(Box::new(Quiet));
-    assert!(slot.try_stop_producer(process, ChildFd::from(-1)).is_ok());
+    for number in NUMBERS {
+        assert!(slot.try_stop_producer(process, ChildFd::from(number)).is_ok());
+        assert!(slot.try_deliver_data(process, ChildFd::from(number), Bytes::new()).is_ok());
+    }
 }
 
 struct Stream;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use each_loop::each_loop;
 use procession_core::Signal;
-use procession_reactor::pipe::{Direction, Pipe};
+use procession_reactor::pipe::{Direction, Pipe, READ_BUFFER_BYTES, READ_BULK_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Interest, Reactor, Ready};
 
 struct Nobody;
@@ -86,8 +86,15 @@ fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
         assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
         let handle = reactor.handle();
         let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(Nobody), 0);
-        let pipe = pipe.expect("it is always ready");
+        let mut pipe = pipe.expect("it is always ready");
         assert!(pipe.is_always_ready());
+        let whole = [(0, READ_BUFFER_BYTES), (1, READ_BUFFER_BYTES), (usize::MAX, READ_BULK_BYTES)];
+        for (budget, most) in whole {
+            let ReadEvent::Data(data) = pipe.read_within(&handle, budget) else {
+                panic!("this program is larger than that");
+            };
+            assert_eq!(data.len(), most);
+        }
         let past = pipe.key();
         drop(pipe.close(&handle));
         assert!(!reactor.is_open(past) && !reactor.close(past));
