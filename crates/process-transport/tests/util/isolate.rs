@@ -9,6 +9,7 @@ use std::process::Command as StdCommand;
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::bound::announce;
 use super::{skip, sys};
 
 /// Set in the process of its own; holds the name of the test.
@@ -26,6 +27,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
         body();
         return;
     }
+    announce();
     let this = std::env::current_exe().expect("the path of this test binary");
     let output = StdCommand::new(this)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
