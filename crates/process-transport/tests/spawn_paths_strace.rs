@@ -52,9 +52,10 @@ fn traced(name: &str, body: impl FnOnce()) -> Option<Vec<Call>> {
 
 /// The calls of the first child that is born after a mark, up to the exec that succeeds.
 fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {
-    let log = &log[place(log, text)..];
-    let parent = log[0].pid;
-    let child = log.iter().find(|call| call.pid != parent).expect("a child").pid;
+    let (before, log) = log.split_at(place(log, text));
+    // Not the harness's own thread, which may be late on its way into its wait.
+    let is_new = |call: &&Call| before.iter().chain(&log[..1]).all(|old| old.pid != call.pid);
+    let child = log.iter().find(is_new).expect("a child").pid;
     let calls: Vec<&Call> = log.iter().filter(|call| call.pid == child).collect();
     let exec = calls.iter().position(|call| call.name() == "execve");
     calls[..=exec.unwrap_or(calls.len() - 1)].to_vec()
