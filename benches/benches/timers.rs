@@ -2,28 +2,11 @@
 //!
 //! The work is that of the rows of `cargo xtask compare`; an iteration is a round.
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput};
-use procession_benches::clock::Stopwatch;
-use procession_benches::contenders::ours;
-use procession_benches::job::Job;
-use procession_benches::programs;
+mod round;
 
-fn round(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, row: &str, count: u64, crowd: u64) {
-    let programs = programs::build().expect("there is a C compiler");
-    let job = Job { row: row.to_owned(), programs, count, crowd };
-    let mut ready = ours::prepare(&job).expect("the row exists");
-    group.throughput(Throughput::Elements(count.max(crowd)));
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|rounds| {
-            let watch = Stopwatch::start();
-            for _ in 0..rounds {
-                (ready.round)().expect("runs");
-            }
-            watch.elapsed()
-        });
-    });
-}
+use criterion::Criterion;
+
+use crate::round::round;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
