@@ -6,6 +6,7 @@ use crate::error::{SpawnError, Step};
 use crate::platform;
 use crate::sys::{self, Credentials};
 use procession_protocol::WindowSize;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, OFlags, Uid, fchown};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pty::{grantpt, unlockpt};
@@ -58,6 +59,17 @@ fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
             Ok(rustix::fs::open(name, flags, rustix::fs::Mode::empty())?)
         }
     }
+}
+
+/// Waits until the line discipline has taken in all that was written to the master, its echo included.
+///
+/// The kernel takes it in by a task of its own, which signals before it echoes: a child that Ctrl-C
+/// killed may be reaped before the `^C` is on its way, and the slave must not close before. To poll a
+/// slave that has nothing to read waits for that task (Linux, `n_tty_poll`); it waits for nobody else.
+pub(crate) fn take_in(slave: &OwnedFd) {
+    let mut polled = [PollFd::new(slave, PollFlags::IN)];
+    // The answer is of no interest, and a failure leaves what it would be without.
+    poll(&mut polled, Some(&Timespec::default())).ok();
 }
 
 /// A size as the system takes it.

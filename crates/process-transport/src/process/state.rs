@@ -11,6 +11,7 @@ use super::writing::shut_down;
 use super::{Birth, leads_group};
 use crate::ends::ParentEnd;
 use crate::sys;
+use crate::terminal::take_in;
 use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
@@ -268,7 +269,9 @@ impl State {
 
     /// The child is reaped: what its terminal still holds ends in the end of the master.
     pub(super) fn close_slave(&mut self) {
-        self.slave = None;
+        if let Some(slave) = self.slave.take() {
+            take_in(&slave);
+        }
     }
 
     /// The protocol is gone: nothing more is written, and what the child writes is read and thrown
