@@ -27,6 +27,12 @@ impl Job {
         self.programs.join(name)
     }
 
+    /// Returns the program whose output the row captures.
+    #[must_use]
+    pub fn captured(&self) -> PathBuf {
+        if self.row == "capture-static" { self.program("exit0") } else { "/bin/true".into() }
+    }
+
     /// Returns the arguments that have `flood` write the row's bytes, in the row's chunks.
     #[must_use]
     pub fn flood_args(&self) -> [String; 2] {

@@ -19,7 +19,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "echo" => echo,
         "exit-storm" => exit_storm,
         "memory-per-child" => memory,
-        "capture" => capture,
+        "capture" | "capture-static" => capture,
         _ => return None,
     })
 }
@@ -172,13 +172,13 @@ fn memory(job: &Job) -> Result<Ready> {
 }
 
 fn capture(job: &Job) -> Result<Ready> {
-    let count = job.count;
+    let (count, program) = (job.count, job.captured());
     Ok(Ready::rounds(move || {
         block_on(async {
             let watch = Stopwatch::start();
             for _ in 0..count {
-                let output = Command::new("/bin/true").output().await?;
-                ensure!(output.status.success(), "true failed");
+                let output = Command::new(&program).output().await?;
+                ensure!(output.status.success(), "the program failed");
             }
             Ok(watch.micros_each(count))
         })

@@ -22,7 +22,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "forward" => forward,
         "forward-cpu" => forward_cpu,
         "echo" => echo,
-        "capture" => capture,
+        "capture" | "capture-static" => capture,
         _ => return None,
     })
 }
@@ -163,11 +163,11 @@ fn echo(job: &Job) -> Result<Ready> {
 }
 
 fn capture(job: &Job) -> Result<Ready> {
-    let count = job.count;
+    let (count, program) = (job.count, job.captured());
     Ok(Ready::rounds(move || {
         let watch = Stopwatch::start();
         for _ in 0..count {
-            ensure!(Command::new("/bin/true").output()?.status.success(), "true failed");
+            ensure!(Command::new(&program).output()?.status.success(), "the program failed");
         }
         Ok(watch.micros_each(count))
     }))

@@ -313,6 +313,18 @@ pub(crate) const ROWS: &[Row] = &[
         ..SPAWN
     },
     Row {
+        id: "capture-static",
+        what: "the output of a static program that only exits",
+        limit: None,
+        peers: &["tokio", "std", "async-process"],
+        // At most 0.95 of its time.
+        goals: &[("tokio", 1.05)],
+        goal_of_limit: None,
+        quick: size(41, 10, 0),
+        full: size(151, 20, 0),
+        ..SPAWN
+    },
+    Row {
         id: "run-all",
         what: "2,000 times true, two at a time",
         unit: "ms",

@@ -28,7 +28,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "exit-storm" => crowd::exit_storm,
         "memory-per-child" => crowd::memory,
         "idle" => crowd::idle,
-        "capture" => helpers::capture,
+        "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
         "timers-1m" => loops::timers,
         "wake" => loops::wake,

@@ -11,16 +11,16 @@ use super::runtime;
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// The output of `true`, one after the other: microseconds of each.
+/// The output of a program that says nothing, one after the other: microseconds of each.
 pub(super) fn capture(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
-    let count = job.count;
+    let (count, program) = (job.count, job.captured());
     Ok(Ready::rounds(move || {
         runtime.block_on(async {
             let watch = Stopwatch::start();
             for _ in 0..count {
-                let output = Command::new("/bin/true").output().await?;
-                ensure!(output.status.success(), "true failed");
+                let output = Command::new(&program).output().await?;
+                ensure!(output.status.success(), "the program failed");
             }
             Ok(watch.micros_each(count))
         })
