@@ -99,8 +99,8 @@ struct Budget {
     child: usize,
 }
 
-/// The most dispositions that the child sets: 62, and three more to swallow stops.
-const DISPOSITIONS: usize = 65;
+/// The most dispositions that the child sets, each once: all but those of KILL and STOP.
+const DISPOSITIONS: usize = 62;
 
 fn budget(path: SpawnPath) -> Budget {
     match path {

@@ -24,6 +24,12 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 /// The signals there are; 0 is none.
 const SIGNALS: c_int = 64;
 
+/// Those that are neither caught nor ignored.
+const FIXED: [c_int; 2] = [libc::SIGKILL, libc::SIGSTOP];
+
+/// Those by which a terminal stops a process.
+const STOPS: [c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
 /// What a child is to do, all of it made before the clone.
 pub(super) struct Job<'a> {
     pub(super) prepared: &'a Prepared,
@@ -258,7 +264,7 @@ fn parent_death_signal(job: &Job<'_>) -> Call {
 fn dispositions(job: &Job<'_>) -> Call {
     let inherit = job.prepared.inherit_signals;
     for signal in 1..=SIGNALS {
-        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
+        if FIXED.contains(&signal) || STOPS.contains(&signal) {
             continue;
         }
         if !inherit || raw::is_caught(signal) {
@@ -267,7 +273,7 @@ fn dispositions(job: &Job<'_>) -> Call {
     }
     // A stop from the terminal that waits behind the mask would halt this process before its exec,
     // and the parent with it. A handler swallows it, and exec makes it the default again.
-    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+    for signal in STOPS {
         if !inherit || !raw::is_ignored(signal) {
             raw::set_no_op(signal);
         }
