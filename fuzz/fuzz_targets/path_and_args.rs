@@ -13,7 +13,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_process_transport::{Command, SpawnProcess, Step};
-use procession_protocol::{ExitReason, Process, ProcessProtocol, SpawnPath};
+use procession_protocol::{ExitReason, Process, ProcessProtocol};
 use procession_reactor::Reactor;
 
 #[derive(Debug, Arbitrary)]
@@ -78,8 +78,7 @@ thread_local! {
 fuzz_target!(|input: Input| {
     let program = program(&input);
     let path = search_path(&input);
-    // With the sanitizers' runtime in the parent the path that copies memory is the quiet one.
-    let mut command = Command::new(os(&program)).spawn_path(SpawnPath::Fork);
+    let mut command = Command::new(os(&program));
     if input.echo {
         // The shell's own argv[0] must not be an option, so the script names what is given back.
         command = command.args(["-c", "for a do printf '%s\\0' \"$a\"; done", "sh"]);
