@@ -13,6 +13,7 @@ mod external;
 mod figures;
 mod growth;
 mod machine;
+mod markdown;
 mod measure;
 mod report;
 mod rows;
@@ -20,6 +21,7 @@ mod table;
 mod turn;
 
 use std::env;
+use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -82,16 +84,19 @@ fn compare(options: &Options) -> Result<()> {
     let is_wanted =
         |row: &&Row| options.only.is_empty() || options.only.iter().any(|id| id == row.id);
     let mut report = Report::new(machine::describe()?);
+    let mut page = markdown::HEAD.to_owned();
     for row in ROWS.iter().filter(is_wanted) {
         eprintln!("{}: {}", row.id, row.what);
         let outcome = measure::row(row, row.size(options.quick), &programs, &external);
         table::print(row, &outcome);
         chart::bars(&folder.join(format!("{}.svg", row.id)), row, &outcome)?;
+        page.extend(markdown::line(row, &outcome));
         report.add(row, &outcome);
     }
     let file = folder.join("report.json");
     report.write(&file)?;
+    fs::write(folder.join("table.md"), page)?;
     table::print_summary(&report);
-    println!("written: {} and a plot of each row beside it", file.display());
+    println!("written: {} and beside it table.md and a plot of each row", file.display());
     Ok(())
 }
