@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use procession_core::Signal;
-use procession_process_transport::SpawnProcess;
+use procession_process_transport::{Fd, SpawnProcess};
 use procession_protocol::{Process, Target};
 use procession_reactor::pipe::{READ_BUDGET_BYTES, READ_BUFFER_BYTES};
 use procession_reactor::{Handle, Reactor};
@@ -53,6 +53,24 @@ fn a_paused_stream_costs_no_wake_ups_alive_or_dead() {
         flood.process.signal(Signal::KILL).unwrap();
         driver.drive_all_to_end(WATCHDOG);
         assert_eq!((dead.record.text(1).as_str(), held.record.text(1).as_str()), ("x\n", "x\n"));
+    });
+}
+
+/// What the child writes to a socketpair that is being closed is not read, and wakes nobody.
+#[test]
+fn a_socketpair_that_is_closed_behind_a_full_queue_costs_no_wake_ups() {
+    behaviour("a_socketpair_that_is_closed_behind_a_full_queue_costs_no_wake_ups", |driver| {
+        let script = "echo unread >&5; read go; cat <&5 2>/dev/null; exit 0";
+        let child = driver.spawn(sh(script).child_fd(5, Fd::socketpair()));
+        child.process.write_to_child(5, vec![b'x'; 4 << 20]).unwrap();
+        child.process.close_child_fd(5);
+        driver.run_for(ms(100));
+        let turns = turns_within(driver, ms(300));
+        assert!(turns <= 3, "{turns} turns in 300 ms");
+        child.process.write("go\n");
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.data(1).len(), 4 << 20, "what was queued is sent");
+        assert_eq!((child.record.text(5), child.record.code()), (String::new(), 0));
     });
 }
 

@@ -2,14 +2,18 @@
 
 mod util;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::Signal;
+use procession_core::{Failed, Signal};
 use procession_process_transport::Fd;
+use procession_protocol::{SignalError, Termination};
+use rustix::process::{
+    Pid, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
+};
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
-
-use crate::util::{Spawned, WATCHDOG, behaviour, ms, open_fds, sh};
+use crate::util::{Driver, Spawned, WATCHDOG, behaviour, children, isolated, ms, open_fds, sh};
 
 /// The descendants of a leader that was reaped are gone long before the grace is over: nothing is
 /// kept for their KILL.
@@ -45,3 +49,112 @@ fn nothing_is_kept_for_a_group_that_is_empty() {
 
 /// Its descendant does not hold the pipe, and outlives it for half a second.
 const LINGERS: &str = "(trap '' TERM; sleep 0.5) >/dev/null 2>&1 & trap 'exit 0' TERM; wait";
+
+/// A leader that is gone at once, and its descendant, which `trap`s as the script says.
+fn leave_a_group(driver: &mut Driver, trap: &str) -> Spawned {
+    let script = format!("({trap} echo up; exec sleep 100) & exit 0");
+    let child = driver.spawn(sh(&script).owned(true));
+    driver.until("the leader is reaped", WATCHDOG, || child.record.exited().is_some());
+    driver.until("its descendant is there", WATCHDOG, || child.record.text(1) == "up\n");
+    child
+}
+
+/// Reaps the orphans of a group, as the first process of a system does.
+fn reap_orphans(child: &Spawned) {
+    let group = child.process.group().and_then(|group| Pid::from_raw(group.cast_signed()));
+    while let Ok(Some(_)) =
+        waitid(WaitId::Pgid(group), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    {}
+}
+
+/// Whether this kernel signals the group of a leader that was reaped (Linux 6.9).
+fn can_be_signalled(child: &Spawned) -> bool {
+    child.process.signal_group(Signal::from_raw(0)).is_ok()
+}
+
+/// Once its leader is reaped the group is what a termination ends, and waits for.
+#[test]
+fn a_group_is_terminated_after_its_leader_was_reaped() {
+    behaviour("a_group_is_terminated_after_its_leader_was_reaped", |driver| {
+        set_child_subreaper(Some(getpid())).expect("it only takes a number");
+        for (trap, grace, again, escalated) in [
+            ("", Duration::MAX, false, false),
+            ("trap '' TERM;", ms(50), false, true),
+            ("trap '' TERM;", Duration::MAX, true, true),
+        ] {
+            let child = leave_a_group(driver, trap);
+            if can_be_signalled(&child) {
+                let ended = Rc::new(Cell::new(0));
+                for _ in 0..=usize::from(again) {
+                    let ended = ended.clone();
+                    let told = move |result: Result<Termination, Failed<SignalError>>| {
+                        let termination = result.expect("it was told to end");
+                        assert_eq!(termination.escalated(), escalated);
+                        assert!(termination.reason().is_ok(), "the leader's: {termination:?}");
+                        ended.set(ended.get() + 1);
+                    };
+                    child.process.terminate(Signal::TERM, grace).done(told);
+                }
+                let wanted = 1 + usize::from(again);
+                driver.until_seen("whoever waits is told", WATCHDOG, || {
+                    reap_orphans(&child);
+                    ended.get() == wanted
+                });
+            }
+            child.process.signal_group(Signal::KILL).ok();
+            driver.drive_to_end(&child.record);
+            driver.until_seen("nobody is left", WATCHDOG, || {
+                reap_orphans(&child);
+                children().is_empty()
+            });
+        }
+    });
+}
+
+/// A leader that died of the first signal has ended the termination; what still ignores it is not
+/// left behind by a program that ends then.
+#[test]
+fn the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group() {
+    isolated("the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group", || {
+        set_child_subreaper(Some(getpid())).expect("it only takes a number");
+        let mut driver = Driver::new();
+        let child = driver.spawn(sh("(trap '' TERM; echo up; exec sleep 100) & wait").owned(true));
+        driver.until("its descendant is there", WATCHDOG, || child.record.text(1) == "up\n");
+        child.process.terminate(Signal::TERM, Duration::MAX).detach();
+        driver.until("the leader is reaped", WATCHDOG, || child.record.exited().is_some());
+        if can_be_signalled(&child) {
+            drop(driver);
+            let group = child.process.group().and_then(|group| Pid::from_raw(group.cast_signed()));
+            let status = waitid(WaitId::Pgid(group), WaitIdOptions::EXITED).expect("an orphan");
+            assert_eq!(status.and_then(|status| status.terminating_signal()), Some(libc::SIGKILL));
+        } else {
+            reap_orphans(&child);
+        }
+    });
+}
+
+/// Whoever waits for a termination is told that nothing comes of it, and may ask the process.
+#[test]
+fn a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed() {
+    isolated(
+        "a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed",
+        || {
+            let mut driver = Driver::new();
+            let child = driver.spawn(sh("trap '' TERM; echo up; exec sleep 100"));
+            driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
+            let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
+            let (asked, told) = (process.clone(), seen.clone());
+            process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
+                assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
+                assert_eq!(asked.pid(), None, "any reactor may reap it now");
+                told.set(true);
+            });
+            let pid = process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+            drop(driver);
+            assert!(seen.get());
+            kill_process(pid.expect("it runs"), rustix::process::Signal::KILL).unwrap();
+            let orphan = WaitId::Pid(pid.expect("it ran"));
+            waitid(orphan, WaitIdOptions::EXITED).expect("nobody else reaps it");
+        },
+    );
+}

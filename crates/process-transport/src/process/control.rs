@@ -181,7 +181,11 @@ impl ProcessControl for Transport {
     }
 
     fn pid(&self) -> Option<u32> {
-        self.state.with(|state| (!state.lifecycle.is_reaped()).then_some(state.pid))
+        self.state.with(|state| {
+            // With its reactor gone it may be reaped by any other.
+            let is_ours = !matches!(state.exit, ExitWatch::Gone) && !state.lifecycle.is_reaped();
+            is_ours.then_some(state.pid)
+        })
     }
 
     fn group(&self) -> Option<u32> {

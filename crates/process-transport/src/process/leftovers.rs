@@ -2,7 +2,7 @@
 //! borrowed.
 
 use super::forward::Forward;
-use super::terminate::Settled;
+use super::terminate::{Settled, Terminating};
 use crate::panics::FirstPanic;
 use procession_core::Spent;
 use procession_reactor::DelayedCall;
@@ -21,6 +21,7 @@ pub(super) struct Leftovers {
 struct More {
     settled: Option<Settled>,
     timer: Option<DelayedCall>,
+    abandoned: Option<Terminating>,
     told: Vec<Told>,
 }
 
@@ -52,9 +53,17 @@ impl Leftovers {
         self.more().settled = Some(settled);
     }
 
-    pub(super) fn drop_timer(&mut self, timer: Option<DelayedCall>) {
+    /// To be cancelled, which drops the call.
+    pub(super) fn cancel(&mut self, timer: Option<DelayedCall>) {
         if timer.is_some() {
             self.more().timer = timer;
+        }
+    }
+
+    /// Its promises are dropped, which tells whoever waits for them.
+    pub(super) fn abandon(&mut self, terminating: Option<Terminating>) {
+        if terminating.is_some() {
+            self.more().abandoned = terminating;
         }
     }
 
@@ -75,10 +84,11 @@ impl Leftovers {
 impl More {
     #[cold]
     fn settle(self, chunks: Spent) {
-        let Self { settled, timer, told } = self;
+        let Self { settled, timer, abandoned, told } = self;
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(chunks));
-        panics.catch(|| drop(timer));
+        panics.catch(|| timer.inspect(DelayedCall::cancel));
+        panics.catch(|| drop(abandoned));
         for told in told {
             panics.catch(|| told.tell());
         }

@@ -35,8 +35,8 @@ pub(super) struct State {
     pub(super) exit: ExitWatch,
     pub(super) parent_peak_kib: i64,
     pub(super) terminating: Option<Terminating>,
-    /// The KILL that descendants of a leader that is reaped have coming.
-    pub(super) group_kill: Option<DelayedCall>,
+    /// What descendants of a leader that is reaped have coming.
+    pub(super) group_end: Option<Terminating>,
     pub(super) drain_timer: Option<DelayedCall>,
     /// The end of child fd 1 is the master of the child's terminal, its 0 to 2.
     pub(super) has_terminal: bool,
@@ -131,7 +131,7 @@ impl State {
             exit: ExitWatch::New(birth.launched.pidfd),
             parent_peak_kib: birth.parent_peak_kib,
             terminating: None,
-            group_kill: None,
+            group_end: None,
             drain_timer: None,
             has_terminal: birth.slave.is_some(),
             first_loss: FirstLoss::No,
@@ -319,7 +319,8 @@ impl State {
             crate::orphans::abandon(self.pid, self.take_pidfd(reactor));
         }
         self.running = None;
-        left.drop_timer(self.terminating.take().map(|terminating| terminating.kill));
+        self.slave = None;
+        left.abandon(self.terminating.take());
         left
     }
 

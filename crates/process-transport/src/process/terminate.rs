@@ -9,6 +9,7 @@ use procession_protocol::{ExitReason, SignalError, Termination};
 use procession_reactor::{DelayedCall, Handle};
 use std::io;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long after the reap of its leader a group is looked at.
@@ -16,12 +17,36 @@ const FIRST_LOOK: Duration = Duration::from_millis(2);
 /// The longest time between two looks.
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
-/// A termination under way.
+/// A termination under way: of a child, or of what its owned group still holds once it was reaped.
 pub(super) struct Terminating {
     promises: Vec<Promise<Termination, SignalError>>,
     since: Duration,
     escalated: bool,
-    pub(super) kill: DelayedCall,
+    kill: DelayedCall,
+}
+
+impl Terminating {
+    /// What is told of it, and the timer that is not needed any more.
+    fn end(self, reason: &ExitReason, now: Duration) -> (Settled, DelayedCall) {
+        let after = now.saturating_sub(self.since);
+        let result = Termination::new(reason.clone(), self.escalated, after);
+        (Settled { promises: self.promises, result }, self.kill)
+    }
+}
+
+/// The KILL that is due when the grace is over. A group whose leader was reaped, and so was told to
+/// have ended, gets it at once when the reactor goes away before.
+struct Kill(Rc<Transport>);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        let abandoned = self.0.state.with(|state| {
+            let abandoned = state.group_end.take()?;
+            state.signal_group(&self.0.reactor, Signal::KILL).ok(); // an empty group is as good
+            Some(abandoned)
+        });
+        drop(abandoned);
+    }
 }
 
 /// A termination that has come to its end, to be told where nothing is borrowed.
@@ -100,26 +125,30 @@ impl State {
     /// The child is reaped: the termination, if one is under way, is told so.
     pub(super) fn settle(&mut self, reactor: &Handle, reason: &ExitReason, left: &mut Leftovers) {
         let Some(terminating) = self.terminating.take() else { return };
-        let after = reactor.now().saturating_sub(terminating.since);
-        let result = Termination::new(reason.clone(), terminating.escalated, after);
-        left.complete(Settled { promises: terminating.promises, result });
+        let (since, escalated) = (terminating.since, terminating.escalated);
+        let (settled, kill) = terminating.end(reason, reactor.now());
+        left.complete(settled);
         // Descendants that outlive the leader of an owned group still get their KILL.
-        let group_lives = self.owned && self.signal_group(reactor, Signal::from_raw(0)).is_ok();
-        if group_lives {
-            self.group_kill = Some(terminating.kill);
+        let lives = || self.signal_group(reactor, Signal::from_raw(0)).is_ok();
+        if self.owned && !escalated && lives() {
+            self.group_end = Some(Terminating { promises: Vec::new(), since, escalated, kill });
         } else {
-            terminating.kill.cancel();
-            left.drop_timer(Some(terminating.kill));
+            left.cancel(Some(kill));
         }
+    }
+
+    /// The termination that a further call joins.
+    fn under_way(&mut self) -> Option<&mut Terminating> {
+        self.terminating.as_mut().or(self.group_end.as_mut())
     }
 }
 
 impl Transport {
-    /// A group whose leader was reaped has its KILL coming; once it is empty, the timer, the pidfd
-    /// and this transport need not be kept for that. No event tells of it, so it is looked at: soon,
-    /// for zombies that their new parent reaps, then ever more seldom.
+    /// A group whose leader was reaped has its KILL coming; once it is empty, whoever waits for that
+    /// is told, and the timer, the pidfd and this transport need not be kept. No event tells of it,
+    /// so it is looked at: soon, for zombies that their new parent reaps, then ever more seldom.
     pub(super) fn watch_group(&self) {
-        if self.state.with(|state| state.group_kill.is_some()) {
+        if self.state.with(|state| state.group_end.is_some()) {
             self.look_at_group_after(FIRST_LOOK);
         }
     }
@@ -135,14 +164,26 @@ impl Transport {
     }
 
     fn look_at_group(&self, delay: Duration) {
-        let kill = self.state.with(|state| {
-            let waits = state.group_kill.as_ref().is_some_and(DelayedCall::is_active);
-            let lives = state.signal_group(&self.reactor, Signal::from_raw(0)).is_ok();
-            if waits && lives { None } else { state.group_kill.take() }
+        let lives = self.state.with(|state| {
+            state.group_end.is_some()
+                && state.signal_group(&self.reactor, Signal::from_raw(0)).is_ok()
         });
-        match kill {
-            Some(kill) => kill.cancel(), // or it has been sent
-            None => self.look_at_group_after((delay * 2).min(LAST_LOOK)),
+        if lives {
+            self.look_at_group_after((delay * 2).min(LAST_LOOK));
+        } else {
+            self.end_group();
+        }
+    }
+
+    /// The group of a leader that was reaped is empty, or was sent its KILL.
+    fn end_group(&self) {
+        let ended = self.state.with(|state| {
+            let reason = state.lifecycle.reason()?;
+            Some(state.group_end.take()?.end(reason, self.reactor.now()))
+        });
+        if let Some((settled, kill)) = ended {
+            kill.cancel(); // or it is what runs
+            settled.complete();
         }
     }
 
@@ -167,10 +208,23 @@ impl Transport {
             return deferred;
         }
         let Some(me) = self.me.upgrade() else { return deferred };
-        let kill = self.reactor.call_later(grace, move |_| me.escalate());
+        let due = Kill(me);
+        let kill = self.reactor.call_later(grace, move |_| due.0.escalate());
         let since = self.reactor.now();
+        let is_due = kill.is_active();
         let terminating = Terminating { promises: vec![promise], since, escalated: false, kill };
-        self.state.with(|state| state.terminating = Some(terminating));
+        self.state.with(|state| {
+            let place = if state.lifecycle.is_reaped() {
+                &mut state.group_end
+            } else {
+                &mut state.terminating
+            };
+            *place = Some(terminating);
+        });
+        self.watch_group();
+        if !is_due {
+            self.escalate(); // the reactor is gone, and nothing else will
+        }
         deferred
     }
 
@@ -181,7 +235,7 @@ impl Transport {
     ) -> Result<(), Promise<Termination, SignalError>> {
         let mut promise = Some(promise);
         self.state.with(|state| {
-            if let Some(terminating) = &mut state.terminating {
+            if let Some(terminating) = state.under_way() {
                 terminating.promises.extend(promise.take());
             }
         });
@@ -196,10 +250,13 @@ impl Transport {
 
     fn escalate(&self) {
         self.state.with(|state| {
-            if let Some(terminating) = &mut state.terminating {
+            if let Some(terminating) = state.under_way() {
                 terminating.escalated = true;
             }
             state.signal_owned(&self.reactor, Signal::KILL).ok(); // gone already: its exit is due
         });
+        if self.is_reaped() {
+            self.end_group();
+        }
     }
 }

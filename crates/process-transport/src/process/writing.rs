@@ -66,6 +66,11 @@ impl State {
                 FlushOutcome::Done => end.closing,
                 FlushOutcome::Blocked => {
                     filled = queued >= BUFFER_BYTES;
+                    if end.closing && pipe.is_reading() && !hang_up {
+                        // It is closed for what the child writes; left in the poller that would wake
+                        // the loop for as long as the queue waits.
+                        pipe.end_reading(reactor);
+                    }
                     hang_up
                 }
                 _ => {
