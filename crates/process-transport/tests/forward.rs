@@ -4,7 +4,8 @@ mod util;
 
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
@@ -268,5 +269,34 @@ fn a_childs_output_can_be_its_own_input() {
         assert_eq!(child.record.code(), 9);
         let bytes = (1..=500).map(|n: u32| u64::try_from(n.to_string().len() + 1).unwrap()).sum();
         assert_eq!(moved.take().map(|moved| moved.unwrap_or_else(|(bytes, _)| bytes)), Some(bytes));
+    });
+}
+
+/// What was queued in vain does not count, and what was taken before does.
+#[test]
+fn a_copy_that_the_sink_refuses_leaves_the_count_as_it_was() {
+    behaviour("a_copy_that_the_sink_refuses_leaves_the_count_as_it_was", |driver| {
+        let (theirs, mut go) = io::pipe().unwrap();
+        let (target, mut peer) = UnixStream::pair().unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let script = "printf 0123456789 >&5; read x; printf 0123456 >&5; read x; exit 0";
+        let source = sh(script).child_fd(5, Fd::socketpair());
+        let source = driver.spawn(source.child_fd(0, Fd::inherit(OwnedFd::from(theirs))));
+        let moved = outcome(source.process.forward(5, Target::fd(target)));
+        let mut ten = Vec::new();
+        driver.until_seen("ten bytes", WATCHDOG, || {
+            peer.read_to_end(&mut ten).ok(); // it would block
+            ten.len() == 10
+        });
+        // The source is ready before the sink is gone, so that the loop hears of it first.
+        go.write_all(b"\n").unwrap();
+        let waiting = || source.process.with_fd(5, |fd| rustix::io::ioctl_fionread(fd).unwrap());
+        while waiting() != Some(7) {
+            std::thread::yield_now();
+        }
+        drop(peer);
+        assert_eq!(drive(driver, &moved), Err((10, io::ErrorKind::BrokenPipe)));
+        go.write_all(b"\n").unwrap();
+        driver.drive_to_end(&source.record);
     });
 }

@@ -188,11 +188,7 @@ impl Forward {
             let copying = self.state.with(|state| state.copying);
             match if copying { self.copy() } else { self.splice() } {
                 Step::Moved(bytes) => {
-                    let count = u64::try_from(bytes).unwrap_or(0);
-                    self.state.with(|state| {
-                        state.moved += count;
-                        state.left = state.left.map(|left| left.saturating_sub(bytes));
-                    });
+                    self.count(bytes);
                     self.grow(bytes);
                     budget = budget.saturating_sub(bytes.max(1));
                     readable = false;
@@ -209,6 +205,14 @@ impl Forward {
                 Step::Lost(error) => return self.fail(error, self.sink.queued()),
             }
         }
+    }
+
+    fn count(&self, bytes: usize) {
+        let count = u64::try_from(bytes).unwrap_or(0);
+        self.state.with(|state| {
+            state.moved += count;
+            state.left = state.left.map(|left| left.saturating_sub(bytes));
+        });
     }
 
     fn is_draining(&self) -> bool {
@@ -260,9 +264,16 @@ impl Forward {
         match event {
             Some(ReadEvent::Data(data)) => {
                 let bytes = data.len();
-                match self.sink.write(&self.reactor, data) {
+                if let Err(error) = self.sink.write(data) {
+                    return Step::Lost(error);
+                }
+                match self.sink.flush(&self.reactor) {
                     Ok(()) => Step::Moved(bytes),
-                    Err(error) => Step::Lost(error),
+                    Err(error) => {
+                        // What is in the queue counts until it is taken off with the rest.
+                        self.count(bytes);
+                        Step::Lost(error)
+                    }
                 }
             }
             Some(ReadEvent::WouldBlock) => Step::WouldBlock,

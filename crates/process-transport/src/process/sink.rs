@@ -41,20 +41,17 @@ impl Sink {
         }
     }
 
-    /// Queues a copy, and writes it where nobody else does.
-    pub(super) fn write(&self, reactor: &Handle, mut data: Bytes) -> io::Result<()> {
+    /// Queues a copy. A child's end is flushed by its own transport.
+    pub(super) fn write(&self, mut data: Bytes) -> io::Result<()> {
         match self {
             Self::Child(sink, fd) => {
                 let sink = sink.upgrade().ok_or(WriteError::Closed)?;
                 Ok(ProcessControl::write(&*sink, *fd, data)?)
             }
-            Self::Own(pipe) => {
-                pipe.with(|pipe| {
-                    let queue = pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
-                    queue.on_write_from(&mut data)
-                })?;
-                self.flush(reactor)
-            }
+            Self::Own(pipe) => pipe.with(|pipe| {
+                let queue = pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
+                Ok(queue.on_write_from(&mut data)?)
+            }),
         }
     }
 
