@@ -190,6 +190,9 @@ impl Command {
     ///
     /// A path that the command or the kernel cannot take is an error of step
     /// [`Step::Validate`](crate::Step::Validate).
+    ///
+    /// A command that changes ids, forced onto a path that shares memory, runs in the parent's memory
+    /// as the target user until its exec; [`uid`](Self::uid) says what that user can do meanwhile.
     pub fn spawn_path(mut self, path: SpawnPath) -> Self {
         self.spawn_path = Some(path);
         self

@@ -95,7 +95,7 @@ impl Step {
             Self::Session => "cannot start a session for",
             Self::ControllingTerminal => "cannot acquire the controlling terminal for",
             Self::ProcessGroup => "cannot set the process group of",
-            Self::Limits => "cannot set the resource limit",
+            Self::Limits => "cannot set a resource limit of",
             Self::Umask => "cannot set the umask of",
             Self::Priority => "cannot set the priority of",
             Self::Chdir => "cannot change to the directory",

@@ -8,6 +8,7 @@ use crate::sys::{self, Credentials};
 use procession_protocol::ChildFd;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 
 /// The child, described down to the bytes; descriptors are not part of it.
@@ -148,7 +149,7 @@ pub(crate) fn resolve_same_as(
     None
 }
 
-fn nul(what: &'static str) -> impl Fn(InteriorNul) -> SpawnError {
+fn nul(what: impl Display) -> impl FnOnce(InteriorNul) -> SpawnError {
     move |InteriorNul| SpawnError::invalid(format!("{what} with a NUL byte"))
 }
 
@@ -156,8 +157,8 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
     let mut argv = CStrings::default();
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     argv.push(&[arg0.as_bytes()]).map_err(nul("argument 0"))?;
-    for arg in &command.args {
-        argv.push(&[arg.as_bytes()]).map_err(nul("an argument"))?;
+    for (arg, number) in command.args.iter().zip(1..) {
+        argv.push(&[arg.as_bytes()]).map_err(nul(format_args!("argument {number}")))?;
     }
     Ok(argv.finish())
 }
@@ -175,7 +176,8 @@ fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     let mut envp = if command.env.clear { CStrings::default() } else { inherited(changes) };
     for (key, value) in changes {
         if let Some(value) = value {
-            envp.push(&[key.as_bytes(), b"=", value.as_bytes()]).map_err(nul("a variable"))?;
+            envp.push(&[key.as_bytes(), b"=", value.as_bytes()])
+                .map_err(nul(format_args!("variable {}", key.display())))?;
         }
     }
     Ok(Some(envp.finish()))

@@ -1,8 +1,9 @@
-//! The end of a running reactor: the parent's ends of every child are closed in the *during* phase.
+//! The end of a running reactor: the parent's ends of every child are closed in the *during* phase,
+//! and those of a child that a later trigger spawns in the *after* phase.
 //!
-//! One trigger a reactor, from its first child on. The trigger owns the list of children; it is gone
-//! once it has run, or with the reactor, and the next child begins another one. A child that is
-//! spawned by a trigger of that phase or an earlier one is closed with the rest.
+//! One trigger a phase, from a reactor's first child on. The triggers own the list of children; they
+//! are gone once they have run, or with the reactor, and the next child begins others. What was
+//! added while a phase runs still runs in it: no trigger spawns too late.
 
 use crate::panics::FirstPanic;
 use crate::process::Transport;
@@ -47,8 +48,10 @@ pub(crate) fn enrol(reactor: &Handle, child: Weak<Transport>) -> Enrolled {
 
 fn begin(reactor: &Handle) -> Rc<Children> {
     let children = Rc::new(Children::default());
-    let owned = Rc::clone(&children);
-    reactor.add_system_event_trigger(Phase::During, SystemEvent::Shutdown, move |_| owned.close());
+    for phase in [Phase::During, Phase::After] {
+        let owned = Rc::clone(&children);
+        reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |_| owned.close());
+    }
     CHILDREN.set(Rc::downgrade(&children));
     children
 }

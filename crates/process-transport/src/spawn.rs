@@ -24,7 +24,11 @@ pub trait SpawnProcess {
     /// [`connection_made`](ProcessProtocol::connection_made) is called. Nothing else is called back
     /// before the loop runs, even if the child is dead by then.
     ///
-    /// The calling thread stands still from the clone to the exec: some 50 µs on an idle machine.
+    /// The calling thread stands still from the clone to the exec: some 50 µs on an idle machine, 80
+    /// to 350 µs where others want the processors, milliseconds at the worst. `SIGSTOP`, which nothing
+    /// can hold off, holds it until `SIGCONT` where somebody sends it to the child in that time. If
+    /// the parent dies in that time, or another of its threads executes a program, its POSIX locks on
+    /// files are kept until the child runs on.
     ///
     /// When `run` is told to stop, the parent's ends of every child are closed in the *during* phase
     /// of the shutdown, after what the kernel takes at once was written; no child is killed.

@@ -23,7 +23,7 @@ use crate::filter::{Calls, answer, kill};
 use crate::paths::{by, paths};
 use crate::table::fd_table;
 use crate::util::{
-    Driver, PROBE, behaviour, command, fd_list, forced_path, isolated, open_fds, probe, sys,
+    Driver, PROBE, Record, behaviour, command, fd_list, forced_path, isolated, open_fds, probe, sys,
 };
 
 /// `close_range` calls that unshare the table.
@@ -397,5 +397,26 @@ fn without_close_range_and_proc_the_limit_bounds_the_closing() {
             assert_eq!(fd_list(&child.record, 1), [1, 9], "{path:?}");
         }
         drop((low, high));
+    });
+}
+
+/// As in std a closure finds the child's own mask, and the program starts with what it makes of it.
+#[test]
+fn pre_exec_has_the_last_word_on_the_signal_mask() {
+    behaviour("pre_exec_has_the_last_word_on_the_signal_mask", |driver| {
+        let status = || by(SpawnPath::Fork, "/bin/cat").arg("/proc/self/status");
+        let blocked = |record: &Record| {
+            let text = record.text(1);
+            let line = text.lines().find_map(|line| line.strip_prefix("SigBlk:\t"));
+            u64::from_str_radix(line.expect("there is such a line"), 16).expect("a number")
+        };
+        let mask = |signals: &[i32]| signals.iter().fold(0, |set, signal| set | 1 << (signal - 1));
+        let record = driver.run(sys::pre_exec_blocking(status(), &[], libc::SIGUSR1));
+        assert_eq!(blocked(&record), mask(&[libc::SIGUSR1]));
+        sys::block(&[libc::SIGUSR2]);
+        let inheriting = status().inherit_signals();
+        let record =
+            driver.run(sys::pre_exec_blocking(inheriting, &[libc::SIGUSR2], libc::SIGUSR1));
+        assert_eq!(blocked(&record), mask(&[libc::SIGUSR1, libc::SIGUSR2]));
     });
 }

@@ -109,7 +109,8 @@ impl Command {
     ///
     /// Descendants that leave the group (`setsid`, `setpgid`) are not reached. Such a child is a
     /// background job of the parent's terminal: reading it stops the child, and Ctrl-C does not
-    /// reach it. Off by default.
+    /// reach it. A child that [`process_group`](Self::process_group) puts into somebody else's group
+    /// leads none, and is ended alone. Off by default.
     pub fn owned(mut self, owned: bool) -> Self {
         self.identity.owned = owned;
         self
@@ -142,7 +143,8 @@ impl Command {
     /// taken; an id that the database does not know then fails the spawn with `InvalidInput`.
     /// Changing ids needs privilege, and takes [`SpawnPath::Fork`](procession_protocol::SpawnPath)
     /// unless another path is forced: in a child that shares the parent's memory the target user has
-    /// a hold on the child before its exec (it may stop it, and so the parent), and the parent's
+    /// a hold on the child before its exec (it may stop it, and so the parent, and where the flag is
+    /// set meanwhile, read and write the memory of both), and the parent's
     /// dumpable flag is 0 for that time. The flag is put back, under a lock of the whole process; no
     /// other code of the program may set it meanwhile.
     pub fn uid(mut self, uid: u32) -> Self {

@@ -155,8 +155,8 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
         (Step::Uid, uid),
         (Step::ParentDeathSignal, parent_death_signal),
         (Step::Signals, dispositions),
-        (Step::Signals, pre_exec),
         (Step::Signals, mask),
+        (Step::Signals, pre_exec),
     ];
     for (step, call) in steps {
         if let Err(errno) = call(job) {
@@ -281,15 +281,16 @@ fn dispositions(job: &Job<'_>) -> Call {
     Ok(())
 }
 
+fn mask(job: &Job<'_>) -> Call {
+    raw::set_mask(job.mask).map(drop)
+}
+
+/// After the mask, so that the program starts with the one that a closure leaves.
 fn pre_exec(job: &Job<'_>) -> Call {
     for call in &job.prepared.pre_exec {
         (call.0)().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     }
     Ok(())
-}
-
-fn mask(job: &Job<'_>) -> Call {
-    raw::set_mask(job.mask).map(drop)
 }
 
 /// Tries the candidates in order, ranking errors as `execvp(3)` does.

@@ -6,6 +6,9 @@ use std::io;
 impl Command {
     /// Runs `call` in the child, right before its exec. Takes the path that copies memory.
     ///
+    /// It finds everything else done, its signal mask and dispositions among them: what it changes of
+    /// these the program starts with. Its stack has 64 KiB.
+    ///
     /// # Safety
     ///
     /// The child of a program with threads has only the thread that spawned it: locks that others

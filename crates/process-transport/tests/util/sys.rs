@@ -156,16 +156,18 @@ pub(crate) fn block(signals: &[i32]) {
 
 /// The signals below 32 that are blocked in this thread.
 pub(crate) fn blocked() -> Vec<i32> {
-    let mut set = MaybeUninit::uninit();
+    (1..32).filter(|signal| is_blocked(*signal)).collect()
+}
+
+/// Whether the calling thread blocks a signal.
+fn is_blocked(signal: i32) -> bool {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the new set is null, the old one valid for a signal set.
     let result =
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr()) };
     assert_eq!(result, 0, "pthread_sigmask");
-    let is_member = |signal: &i32| {
-        // SAFETY: pthread_sigmask filled the set.
-        unsafe { libc::sigismember(set.as_ptr(), *signal) == 1 }
-    };
-    (1..32).filter(is_member).collect()
+    // SAFETY: pthread_sigmask filled the set.
+    unsafe { libc::sigismember(set.as_ptr(), signal) == 1 }
 }
 
 /// Gives a command a closure for its child that fails with `errno`, or does nothing for 0.
@@ -178,6 +180,25 @@ pub(crate) fn pre_exec(
         errno => Err(std::io::Error::from_raw_os_error(errno)),
     };
     // SAFETY: the closure makes a number into a result; nothing is allocated.
+    unsafe { command.pre_exec(call) }
+}
+
+/// Gives a command a closure that fails where `before` is not the mask that it finds, and blocks one
+/// signal more.
+pub(crate) fn pre_exec_blocking(
+    command: procession_process_transport::Command,
+    before: &'static [i32],
+    signal: i32,
+) -> procession_process_transport::Command {
+    let call = move || {
+        if !(1..32).filter(|signal| is_blocked(*signal)).eq(before.iter().copied()) {
+            return Err(std::io::Error::from_raw_os_error(libc::EILSEQ));
+        }
+        block(&[signal]);
+        Ok(())
+    };
+    // SAFETY: the closure calls sigemptyset, sigaddset, sigismember and pthread_sigmask, which are
+    // async-signal-safe, and makes a number into an error.
     unsafe { command.pre_exec(call) }
 }
 

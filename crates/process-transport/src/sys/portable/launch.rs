@@ -49,6 +49,7 @@ pub(crate) fn launch(
     let score = prepared.oom_score_adj.map(|score| score.to_string());
     // Closed in the child by its exec or its end, and by nothing else.
     let (started, running) = crate::ends::pipe().map_err(LaunchError::Clone)?;
+    let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
     let environment = Environment::of(prepared);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
     let job = Job {
@@ -82,6 +83,15 @@ pub(crate) fn launch(
             })
         }
     }
+}
+
+/// Moves a descriptor out of the plan's way, whose copies would replace it.
+fn above_all(fd: OwnedFd, moves: &[FdMove]) -> io::Result<OwnedFd> {
+    let numbers = moves.iter().flat_map(|each| [each.source, each.target]);
+    // Copies that break a cycle take numbers beside these, one each.
+    let count = c_int::try_from(moves.len()).unwrap_or(c_int::MAX);
+    let lowest = numbers.max().unwrap_or(2).saturating_add(count).saturating_add(1);
+    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, lowest)?)
 }
 
 fn os_error(errno: i32) -> LaunchError {
