@@ -4,6 +4,7 @@ mod util;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use procession_core::WriteError;
@@ -11,7 +12,24 @@ use procession_net_transport::NetTransports;
 use procession_protocol::Transport;
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::util::{Event, Recorder, behaviour, drain, pattern, try_drain};
+use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern, try_drain};
+
+/// A Unix connection whose server's side is recorded, and the nonblocking client's.
+fn unix_connection(driver: &mut Driver, recorder: Recorder) -> (Record, Transport, UnixStream) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let record = recorder.record.clone();
+    let mut recorder = Some(recorder);
+    let factory = move || recorder.take().expect("one connection");
+    let listener = driver.listen_unix(&path, factory).expect("the path is free");
+    let client = UnixStream::connect(&path).expect("it listens");
+    client.set_nonblocking(true).expect("a socket");
+    driver.until("it is accepted", || record.transport().is_some());
+    listener.stop_listening();
+    driver.turns(1);
+    let transport = record.transport().expect("it is accepted");
+    (record, transport, client)
+}
 
 /// Case TC-06.
 #[test]
@@ -219,22 +237,79 @@ fn what_came_while_paused_is_delivered_after_it_and_then_the_loss() {
 #[test]
 fn what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end() {
     behaviour("what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end", |driver| {
-        let path = std::env::temp_dir().join(format!("procession-{}", std::process::id()));
-        let recorder = Recorder::quiet();
-        let record = recorder.record.clone();
-        let mut recorder = Some(recorder);
-        let factory = move || recorder.take().expect("one connection");
-        let listener = driver.listen_unix(&path, factory).unwrap();
-        let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        driver.until("it is accepted", || record.transport().is_some());
-        listener.stop_listening();
-        let transport = record.transport().unwrap();
+        let (record, transport, mut client) = unix_connection(driver, Recorder::quiet());
         client.write_all(b"last words").unwrap();
         drop(client);
         transport.write("nobody reads this");
         driver.until("it is lost", || record.lost().is_some());
         assert_eq!(record.data(), b"last words");
         assert_eq!(record.lost(), Some(Err(ErrorKind::BrokenPipe)));
+    });
+}
+
+/// A Unix peer that closes gives its end and its hang-up in one event, and no other after it.
+#[test]
+fn a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open() {
+    let name = "a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open";
+    behaviour(name, |driver| {
+        let open = util::open_fds();
+        for paused in [false, true] {
+            let recorder = Recorder::quiet().keep_half_open();
+            let (record, transport, mut client) = unix_connection(driver, recorder);
+            if paused {
+                transport.pause();
+            }
+            client.write_all(b"last words").unwrap();
+            drop(client);
+            driver.turns(3);
+            if paused {
+                assert_eq!(record.events(), [Event::Made]);
+                transport.resume();
+                driver.turns(3);
+            }
+            let data = Event::Data("last words".into());
+            let told = [Event::Made, data, Event::ReadClosed, Event::Lost(Ok(()))];
+            assert_eq!(record.events(), told);
+            assert_eq!(transport.try_write("late"), Err(WriteError::Closed));
+            assert_eq!(util::open_fds(), open, "it is closed as soon as it is lost");
+        }
+    });
+}
+
+/// The reason of the hang-up is that of the loss.
+#[test]
+fn a_unix_peer_that_closes_with_unread_data_is_a_reset() {
+    behaviour("a_unix_peer_that_closes_with_unread_data_is_a_reset", |driver| {
+        let recorder = Recorder::quiet().keep_half_open();
+        let (record, transport, client) = unix_connection(driver, recorder);
+        transport.write("nobody reads this");
+        driver.turns(3);
+        drop(client);
+        driver.turns(3);
+        let lost = Event::Lost(Err(ErrorKind::ConnectionReset));
+        assert_eq!(record.events(), [Event::Made, Event::Drained, lost]);
+    });
+}
+
+/// A Unix peer that only ends its sending still gets the reply, and its close is the loss.
+#[test]
+fn after_a_unix_peers_half_close_a_reply_still_arrives() {
+    behaviour("after_a_unix_peers_half_close_a_reply_still_arrives", |driver| {
+        let recorder = Recorder::quiet().keep_half_open();
+        let (record, transport, mut client) = unix_connection(driver, recorder);
+        client.shutdown(Shutdown::Write).unwrap();
+        driver.turns(3);
+        assert_eq!(record.events(), [Event::Made, Event::ReadClosed]);
+        transport.write("reply");
+        let mut reply = Vec::new();
+        driver.until("the reply", || {
+            drain(&mut client, &mut reply);
+            reply == b"reply"
+        });
+        drop(client);
+        driver.turns(3);
+        let rest = [Event::Drained, Event::Lost(Ok(()))];
+        assert_eq!(record.events()[2..], rest);
     });
 }
 

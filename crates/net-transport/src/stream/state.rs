@@ -39,6 +39,9 @@ pub(super) struct State {
     shutting_down: bool,
     /// Writing failed; what the peer has sent by then is still read, then this is the reason.
     failed: Option<io::Error>,
+    /// The peer takes nothing any more, of which no further event will tell; what it has sent by
+    /// then is still read, and the end of that is the end of the connection.
+    peer_gone: bool,
     /// `Lost` was queued, or the protocol is gone: nothing is open and nothing is queued after it.
     lost: bool,
     events: VecDeque<Event>,
@@ -144,6 +147,14 @@ impl State {
         if self.writer().is_none() {
             return self.lose(reactor, Ok(()));
         }
+        if self.peer_gone {
+            let reason = self.input.as_ref().map_or(Ok(()), |pipe| pending_error(reactor, pipe));
+            if reason.is_ok() {
+                // As for a peer whose end comes before its hang-up.
+                self.events.push_back(Event::ReadClosed);
+            }
+            return self.lose(reactor, reason);
+        }
         self.events.push_back(Event::ReadClosed);
         if self.is_socket {
             if let Some(pipe) = &mut self.input {
@@ -160,6 +171,7 @@ impl State {
         let Some(pipe) = pipe else { return Leftovers::default() };
         let ready = pipe.on_ready(reactor, seen);
         // A reader, also a paused one, learns it by its reads, after what was sent before.
+        self.peer_gone |= ready.peer_gone;
         let gone = ready.peer_gone && !pipe.is_reading();
         if gone {
             let reason = if self.is_socket { pending_error(reactor, pipe) } else { broken() };
