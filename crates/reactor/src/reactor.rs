@@ -127,7 +127,8 @@ impl Reactor {
     ///
     /// Runs the startup triggers first and the shutdown triggers last. The signals stop it unless
     /// it was made [`without_signals`](Self::without_signals); a second one, while shutdown
-    /// triggers are pending, acts by default. It can be run again.
+    /// triggers are pending, acts by default. One that comes after [`Handle::stop`], until `run`
+    /// returns, is what it returns. It can be run again.
     ///
     /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
     /// then, too.
@@ -146,6 +147,7 @@ impl Reactor {
             self.inner.turn(&self.handle, None)?;
         }
         self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
+        end_claims(&self.handle);
         Ok(self.handle.core.stopped.get())
     }
 
@@ -301,4 +303,19 @@ fn claim_signals(handle: &Handle) -> io::Result<()> {
         handle.core.claims.with(|claims| claims.push(watch));
     }
     Ok(())
+}
+
+/// Ends what is left of the claims: a signal that came after the last turn, in the last of the
+/// shutdown triggers perhaps, is why the run ends.
+fn end_claims(handle: &Handle) {
+    let claims = handle.core.claims.take();
+    for claim in claims {
+        let signal = claim.signal();
+        if claim.end() {
+            handle.core.stopped.set(Stopped::Signal(signal));
+            // Those that watch it too are told in the next turn; the next run claims it anew, and
+            // is not to be stopped by this one.
+            handle.queue_signals();
+        }
+    }
 }

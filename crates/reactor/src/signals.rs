@@ -231,6 +231,18 @@ impl SignalWatch {
     pub fn signal(&self) -> Signal {
         Signal::from_raw(self.watcher.signal)
     }
+
+    /// Ends the watch, and tells whether its signal has come without a turn having seen it.
+    pub(crate) fn end(self) -> bool {
+        let signal = self.watcher.signal;
+        let delivered = self.handle.core.signals.with(|signals| {
+            let own = signals.own.get(&signal)?;
+            Some(Arc::clone(&own.delivered))
+        });
+        drop(self);
+        // Asked last: a signal from here on does what it did before the watch, so none is missed.
+        delivered.is_some_and(|delivered| delivered.load(SeqCst))
+    }
 }
 
 impl Drop for SignalWatch {

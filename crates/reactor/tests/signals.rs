@@ -168,6 +168,42 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
     assert_died_by(output, Signal::INT);
 }
 
+/// No turn comes after the last phase: the run itself looks.
+#[test]
+fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
+    let test = "a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped";
+    assert_succeeded(reexec(test, || {
+        let mut reactor = Reactor::new().unwrap();
+        for phase in [Phase::Before, Phase::During, Phase::After] {
+            for signal in [Signal::INT, Signal::TERM] {
+                reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |_| {
+                    raise(signal);
+                });
+                reactor.call_when_running(Handle::stop);
+                assert_eq!(reactor.run().unwrap(), Stopped::Signal(signal), "{phase:?}");
+            }
+        }
+    }));
+}
+
+#[test]
+fn a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run() {
+    let test = "a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run";
+    assert_succeeded(reexec(test, || {
+        let mut reactor = Reactor::new().unwrap();
+        let (seen, _watch) = count(&reactor, Signal::TERM);
+        reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, |_| {
+            raise(Signal::TERM);
+        });
+        reactor.call_when_running(Handle::stop);
+        assert_eq!(reactor.run().unwrap(), Stopped::Signal(Signal::TERM));
+        assert_eq!(seen.get(), 0, "nothing turns any more");
+        reactor.call_when_running(|reactor| reactor.call_soon(Handle::stop));
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert_eq!(seen.get(), 1);
+    }));
+}
+
 #[test]
 fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
     let test = "a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone";
