@@ -2,12 +2,14 @@
 
 mod util;
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::WriteError;
+use procession_core::{Signal, WriteError};
 use procession_net_transport::NetTransports;
 use procession_protocol::Transport;
 use rustix::net::sockopt::set_socket_linger;
@@ -347,6 +349,26 @@ fn into_fd_refuses_while_something_is_queued() {
         driver.until("all of it", || drain(&mut client, &mut read));
         assert!(read == all);
         assert_eq!(record.lost(), Some(Ok(())));
+    });
+}
+
+/// It writes at once, also where no turn keeps the signal away.
+#[test]
+fn into_fd_outside_of_a_turn_raises_no_sigpipe() {
+    behaviour("into_fd_outside_of_a_turn_raises_no_sigpipe", |driver| {
+        let raised = Rc::new(Cell::new(0));
+        let told = Rc::clone(&raised);
+        // A watch has a handler installed: what would kill by default is told instead.
+        let watch = driver.on_signal(Signal::PIPE, move |_| told.set(told.get() + 1)).unwrap();
+        let (record, transport, client) = unix_connection(driver, Recorder::quiet());
+        drop(client);
+        transport.write("nobody reads this");
+        let error = transport.into_fd().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConnected);
+        driver.until("it is lost", || record.lost() == Some(Err(ErrorKind::BrokenPipe)));
+        driver.turns(3);
+        assert_eq!(raised.get(), 0);
+        drop(watch);
     });
 }
 

@@ -22,6 +22,7 @@ use crate::handle::Handle;
 use crate::handler::EventHandler;
 use crate::readiness::{Interest, Readiness};
 use crate::sources::Key;
+use crate::sys::sigpipe;
 
 mod outcome;
 mod writer;
@@ -194,7 +195,8 @@ impl Pipe {
 
     /// Writes what is queued until the queue is empty or the descriptor takes no more.
     ///
-    /// From here on a queue that was asked to close takes nothing more.
+    /// From here on a queue that was asked to close takes nothing more. A reader that is gone is an
+    /// outcome and never SIGPIPE, outside of a turn too.
     pub fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut spent = Spent::new();
         let outcome = self.flush_into(reactor, &mut spent);
@@ -208,6 +210,9 @@ impl Pipe {
         writer.queue.on_flush_begins();
         if !writer.blocked {
             let always_ready = self.always_ready;
+            // A turn keeps SIGPIPE away all along; outside of one there is nobody else to.
+            let unguarded = !reactor.core.entered.get() && !writer.queue.is_empty();
+            let _sigpipe = unguarded.then(sigpipe::block).flatten();
             let written = reactor.with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
             match written {
                 Some(Ok(())) => {}

@@ -262,6 +262,27 @@ impl EventHandler for Nobody {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
+/// Writes to a pipe that nobody reads.
+fn flush_a_broken_pipe(reactor: &Handle) {
+    let (reader, writer) = io::pipe().expect("two descriptors");
+    drop(reader);
+    let (writer, handler) = (writer.into(), Rc::new(Nobody));
+    let mut pipe =
+        Pipe::open(reactor, writer, Direction::Write, handler, 0).expect("a pipe is polled");
+    pipe.queue().expect("it is a writer").on_write("x".into()).expect("it is open");
+    assert!(matches!(pipe.flush(reactor).outcome, FlushOutcome::Lost(_)));
+    drop(pipe.close(reactor));
+}
+
+/// The disposition is the default, and the mask is as it was.
+fn die_by_a_broken_pipe() {
+    let (reader, mut writer) = io::pipe().expect("two descriptors");
+    drop(reader);
+    println!("{ALIVE}");
+    writer.write_all(b"x").expect_err("nobody reads it");
+    unreachable!("the signal comes first");
+}
+
 #[test]
 fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
     let test = "a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one";
@@ -271,26 +292,28 @@ fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
         let lost = Rc::new(Cell::new(0));
         let inside = Rc::clone(&lost);
         let broken = move |reactor: &Handle| {
-            let (reader, writer) = io::pipe().unwrap();
-            drop(reader);
-            let handler = Rc::new(Nobody);
-            let mut pipe =
-                Pipe::open(reactor, writer.into(), Direction::Write, handler, 0).unwrap();
-            pipe.queue().unwrap().on_write("x".into()).unwrap();
-            assert!(matches!(pipe.flush(reactor).outcome, FlushOutcome::Lost(_)));
+            flush_a_broken_pipe(reactor);
             inside.set(inside.get() + 1);
-            drop(pipe.close(reactor));
         };
         let again = broken.clone();
         reactor.call_soon(broken);
         reactor.turn(None).unwrap();
         reactor.block_on(async move { again(&Handle::current()) });
         assert_eq!(lost.get(), 2);
-        let (reader, mut writer) = io::pipe().unwrap();
-        drop(reader);
-        println!("{ALIVE}");
-        writer.write_all(b"x").unwrap_err();
-        unreachable!("the disposition is the default, and the mask is as it was");
+        die_by_a_broken_pipe();
+    });
+    assert_died_by(output, Signal::PIPE);
+}
+
+#[test]
+fn a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does() {
+    let test = "a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does";
+    let output = reexec(test, || {
+        sys::set(Signal::PIPE.as_raw(), Action::Default);
+        let reactor = Reactor::new().unwrap();
+        flush_a_broken_pipe(&reactor);
+        flush_a_broken_pipe(&reactor);
+        die_by_a_broken_pipe();
     });
     assert_died_by(output, Signal::PIPE);
 }

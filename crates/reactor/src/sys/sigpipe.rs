@@ -2,8 +2,8 @@
 //!
 //! Rust programs start with SIGPIPE ignored, and then there is nothing to do. Elsewhere (a C
 //! program with a Rust library in it, a program that restored the default) the signal is blocked
-//! in the loop's thread while a turn runs; one that became pending meanwhile is taken before the
-//! mask is put back. A thread that is started inside a callback inherits the mask.
+//! in the loop's thread while a turn runs, and while a pipe is flushed outside of one; a signal that
+//! became pending meanwhile is taken before the mask is put back. A thread that is started inside a callback inherits the mask.
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
 use std::marker::PhantomData;
