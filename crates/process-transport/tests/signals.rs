@@ -194,6 +194,26 @@ fn inherit_signals_hands_on_ignored_and_blocked_signals() {
     });
 }
 
+/// What the loop blocks while a turn runs is none of the program's mask.
+#[test]
+fn inherit_signals_hands_on_no_signal_that_the_loop_blocks() {
+    behaviour("inherit_signals_hands_on_no_signal_that_the_loop_blocks", |driver| {
+        sys::default_action(libc::SIGPIPE);
+        for own in [&[][..], &[libc::SIGPIPE]] {
+            sys::block(own);
+            let (recorder, record) = Recorder::new();
+            driver.reactor().call_soon(move |reactor| {
+                assert_eq!(sys::blocked(), [libc::SIGPIPE], "a turn runs");
+                let cat = command("/bin/cat").arg("/proc/self/status").inherit_signals();
+                reactor.spawn_process(recorder, cat).expect("it starts");
+            });
+            driver.drive_to_end(&record);
+            let expected = own.iter().fold(0, |set, signal| set | 1 << (signal - 1));
+            assert_eq!(mask(&record.text(1), "SigBlk"), expected);
+        }
+    });
+}
+
 /// Case SG-09.
 #[test]
 fn a_pipeline_in_the_child_dies_silently_of_its_broken_pipe() {

@@ -4,6 +4,7 @@
 use super::child::{self, Failure, Job, Report, Table};
 use super::dumpable;
 use super::environment::Environment;
+use super::inherited;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::outcome::{Gift, LaunchError, Launched};
@@ -171,7 +172,7 @@ impl Launcher {
             steps: start.steps,
             table,
             controlling_terminal: start.controlling_terminal,
-            mask: if prepared.inherit_signals { old_mask } else { 0 },
+            mask: if prepared.inherit_signals { inherited(old_mask) } else { 0 },
             parent: self.owner,
             report,
         };

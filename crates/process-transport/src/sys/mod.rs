@@ -64,6 +64,8 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
 
+use procession_reactor::hooks;
+
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]
@@ -81,4 +83,10 @@ pub(crate) use wait::{has_ended, own_peak_kib, try_reap};
 pub(crate) fn open_files_limit() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(u64::MAX)
+}
+
+/// The mask that the program has set of a thread's mask, one bit a signal.
+fn inherited(mask: u64) -> u64 {
+    let ours = if hooks::blocks_sigpipe() { 1 << (libc::SIGPIPE - 1) } else { 0 };
+    mask & !ours
 }

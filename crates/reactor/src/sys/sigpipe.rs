@@ -3,9 +3,11 @@
 //! Rust programs start with SIGPIPE ignored, and then there is nothing to do. Elsewhere (a C
 //! program with a Rust library in it, a program that restored the default) the signal is blocked
 //! in the loop's thread while a turn runs, and while a pipe is flushed outside of one; a signal that
-//! became pending meanwhile is taken before the mask is put back. A thread that is started inside a callback inherits the mask.
+//! became pending meanwhile is taken before the mask is put back. A thread that is started inside a
+//! callback inherits the mask; a child need not, as [`is_blocked`] tells.
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -23,6 +25,15 @@ pub(crate) struct Blocked {
     _not_send: PhantomData<*const ()>,
 }
 
+thread_local! {
+    static IS_BLOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether it is we who block SIGPIPE in this thread.
+pub(crate) fn is_blocked() -> bool {
+    IS_BLOCKED.get()
+}
+
 /// Blocks SIGPIPE in this thread; `None` where nothing has to be undone.
 pub(crate) fn block() -> Option<Blocked> {
     // The number is valid, so this cannot fail; if it did, doing nothing is right.
@@ -34,6 +45,9 @@ pub(crate) fn block() -> Option<Blocked> {
     if blocked_before && pending().is_some_and(|pending| contains(&pending)) {
         return None; // it is somebody else's, and ours would be merged with it
     }
+    if !blocked_before {
+        IS_BLOCKED.set(true);
+    }
     Some(Blocked { unblock: !blocked_before, _not_send: PhantomData })
 }
 
@@ -41,6 +55,7 @@ impl Drop for Blocked {
     fn drop(&mut self) {
         take();
         if self.unblock {
+            IS_BLOCKED.set(false);
             change(libc::SIG_UNBLOCK);
         }
     }

@@ -7,6 +7,7 @@ use crate::fd_plan::{FdMove, FdPlan};
 use crate::prepare::Prepared;
 use crate::sys::child::{self, Failure, Job, Report, Table};
 use crate::sys::environment::Environment;
+use crate::sys::inherited;
 use crate::sys::mapping::Mapping;
 use crate::sys::outcome::{Gift, LaunchError, Launched};
 use procession_protocol::SpawnPath;
@@ -61,7 +62,7 @@ pub(crate) fn launch(
         steps: plan.steps(),
         table: Table::Copied,
         controlling_terminal,
-        mask: if prepared.inherit_signals { old_mask } else { 0 },
+        mask: if prepared.inherit_signals { inherited(old_mask) } else { 0 },
         parent: std::process::id(),
         report,
     };
