@@ -49,6 +49,38 @@ fn a_clone_that_the_process_limit_refuses_is_an_error_on_every_path() {
     });
 }
 
+/// What the first spawn of a process has no room to try is tried by a later one.
+#[test]
+fn a_lack_of_processes_at_the_first_spawn_does_not_last() {
+    isolated("a_lack_of_processes_at_the_first_spawn_does_not_last", || {
+        if forced_path().is_some() || !root_or_skip("RLIMIT_NPROC") {
+            return;
+        }
+        let mut reactor = Reactor::new().unwrap();
+        let limit = getrlimit(Resource::Nproc);
+        // A user of this test alone: with this thread and one child it has as many as it may.
+        let user = Uid::from_raw(1_954_321_876);
+        set_thread_res_uid(user, user, user).unwrap();
+        let mut spawned_by = || {
+            let (recorder, record) = Recorder::new();
+            let process = reactor.spawn_process(recorder, "/bin/true").unwrap();
+            while record.ended().is_none() {
+                reactor.turn(Some(WATCHDOG)).unwrap();
+            }
+            process.spawned_by()
+        };
+        setrlimit(Resource::Nproc, Rlimit { current: Some(2), ..limit }).unwrap();
+        let short = spawned_by();
+        setrlimit(Resource::Nproc, limit).unwrap();
+        let usual = spawned_by();
+        if usual == Some(SpawnPath::SharedFiles) {
+            assert_eq!(short, Some(SpawnPath::SharedMemory), "an inner child was too many");
+        }
+        assert_eq!(spawned_by(), usual);
+        assert_ne!(usual, Some(SpawnPath::Fork), "{short:?}, then {usual:?}");
+    });
+}
+
 /// Spawns with no free descriptor, then with one, two, three…, until it works; the steps that failed.
 fn with_few_descriptors(driver: &mut Driver, ask: &dyn Fn() -> Command) -> Vec<Step> {
     const LIMIT: u64 = 64;

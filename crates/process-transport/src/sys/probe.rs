@@ -43,6 +43,9 @@ const PIDFD: u32 = 16;
 /// A child with CLONE_VM wrote to memory that is not MAP_SHARED, and its parent saw it.
 const SHARED: u32 = 32;
 
+/// For want of memory or processes the inner child was not tried, or not as it has to be.
+const UNTRIED: u32 = 64;
+
 /// The best path that works in this process.
 pub(crate) fn best_path() -> SpawnPath {
     static BEST: OnceLock<SpawnPath> = OnceLock::new();
@@ -51,17 +54,19 @@ pub(crate) fn best_path() -> SpawnPath {
     }
     // No memory or no process for the probe is no answer: the next spawn asks again.
     let Ok(bits) = probe() else { return SpawnPath::Fork };
-    *BEST.get_or_init(|| {
-        let memory = SHARED | RAN | PIDFD;
-        let files = memory | UNSHARED | LOWEST | UNTOUCHED;
-        if bits & files == files {
-            SpawnPath::SharedFiles
-        } else if bits & SHARED != 0 {
-            SpawnPath::SharedMemory
-        } else {
-            SpawnPath::Fork
-        }
-    })
+    let best = best_by(bits);
+    if bits & UNTRIED == 0 { *BEST.get_or_init(|| best) } else { best }
+}
+
+fn best_by(bits: u32) -> SpawnPath {
+    let files = SHARED | RAN | PIDFD | UNSHARED | LOWEST | UNTOUCHED;
+    if bits & files == files {
+        SpawnPath::SharedFiles
+    } else if bits & SHARED != 0 {
+        SpawnPath::SharedMemory
+    } else {
+        SpawnPath::Fork
+    }
 }
 
 /// The outer child's world.
@@ -97,7 +102,8 @@ extern "C" fn run_outer(argument: *mut c_void) -> c_int {
     // This table is a copy: number 0 and the sentinel are ours to make.
     let null = raw::open_for_writing(c"/dev/null").unwrap_or(0);
     let mut numbers = (CUT..=SENTINEL).filter(|number| *number != null);
-    if numbers.any(|number| raw::dup(null, number, true).is_err()) {
+    if let Some(errno) = numbers.find_map(|number| raw::dup(null, number, true).err()) {
+        outer.seen.bits.fetch_or(untried(errno), Ordering::AcqRel);
         raw::exit(0);
     }
     let mut pidfd: c_int = -1;
@@ -113,7 +119,7 @@ extern "C" fn run_outer(argument: *mut c_void) -> c_int {
             &raw mut pidfd,
         )
     };
-    let mut bits = 0;
+    let mut bits = if pid < 0 { untried(raw::last_errno()) } else { 0 };
     if pid > 0 && pidfd >= 0 {
         bits |= PIDFD;
     }
@@ -122,6 +128,14 @@ extern "C" fn run_outer(argument: *mut c_void) -> c_int {
     }
     outer.seen.bits.fetch_or(bits, Ordering::AcqRel);
     raw::exit(0)
+}
+
+/// A want that may be over by the next spawn is no answer; a limit that leaves no such number is.
+fn untried(errno: i32) -> u32 {
+    match errno {
+        libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE => UNTRIED,
+        _ => 0,
+    }
 }
 
 extern "C" fn run_inner(argument: *mut c_void) -> c_int {
