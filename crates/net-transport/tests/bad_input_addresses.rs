@@ -11,7 +11,7 @@ use procession_core::WriteError;
 use procession_net_transport::NetTransports;
 use procession_protocol::{Protocol, Transport};
 
-use crate::util::behaviour;
+use crate::util::{behaviour, bound};
 
 struct Quiet;
 impl Protocol for Quiet {}
@@ -41,12 +41,13 @@ fn addresses_that_nobody_can_listen_on() {
 fn destinations_that_nobody_can_reach() {
     behaviour("destinations_that_nobody_can_reach", |driver| {
         for bad in ["", ":", "localhost", "localhost:", ":80", "localhost:99999", "localhost:x"] {
-            let result = driver.connect_tcp(bad, Quiet).timeout(Duration::from_secs(5));
+            let result = driver.connect_tcp(bad, Quiet).timeout(bound(Duration::from_secs(5)));
             let error = driver.block_on(result).expect_err(bad);
             assert!(error.error().is_some(), "{bad:?} is an error and does not time out");
         }
         for (host, port) in [("127.0.0.1", 0), ("a\0b", 1), ("", 1)] {
-            let result = driver.connect_tcp((host, port), Quiet).timeout(Duration::from_secs(5));
+            let result =
+                driver.connect_tcp((host, port), Quiet).timeout(bound(Duration::from_secs(5)));
             let error = driver.block_on(result).expect_err(host);
             assert!(error.error().is_some(), "{host:?} is an error and does not time out");
         }

@@ -1,5 +1,7 @@
 //! A panic in a callback leaves the loop in order.
 
+#[path = "util/bound.rs"]
+mod bound;
 #[path = "util/each_loop.rs"]
 mod each_loop;
 #[path = "util/until.rs"]

@@ -1,5 +1,7 @@
 //! The pipe core against the kernel.
 
+#[path = "util/bound.rs"]
+mod bound;
 #[path = "util/each_loop.rs"]
 mod each_loop;
 #[path = "util/until.rs"]

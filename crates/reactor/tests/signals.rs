@@ -1,5 +1,7 @@
 //! Signals, each test in a process of its own: dispositions belong to the process.
 
+#[path = "util/bound.rs"]
+mod bound;
 #[path = "util/reexec.rs"]
 mod reexec;
 #[path = "util/sys.rs"]

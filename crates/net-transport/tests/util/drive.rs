@@ -12,7 +12,7 @@ use procession_net_transport::{Listener, NetTransports};
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::Reactor;
 
-use super::{Record, Recorder, WATCHDOG, isolated};
+use super::{Record, Recorder, WATCHDOG, bound, isolated};
 
 /// Runs `body` with a loop in a process of its own, then checks that no descriptor is left, neither
 /// by the body nor by the reactor.
@@ -69,10 +69,11 @@ impl DerefMut for Driver {
 impl Driver {
     /// Drives the loop until `done`.
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut() -> bool) {
-        let deadline = self.now() + WATCHDOG;
+        let within = bound(WATCHDOG);
+        let deadline = self.now() + within;
         while !done() {
             let left = deadline.saturating_sub(self.now());
-            assert!(!left.is_zero(), "not within {WATCHDOG:?}: {what}");
+            assert!(!left.is_zero(), "not within {within:?}: {what}");
             // Peers that are not on the loop give no event: look again soon.
             self.turn(Some(left.min(Duration::from_millis(5)))).expect("a turn");
         }
@@ -101,7 +102,8 @@ impl Driver {
 
     /// Drives the loop until it panics, and returns the message.
     pub(crate) fn until_panic(&mut self) -> String {
-        for _ in 0..1000 {
+        let deadline = self.now() + bound(WATCHDOG);
+        while self.now() < deadline {
             let turn = || self.0.turn(Some(Duration::from_millis(5))).expect("a turn");
             if let Err(panic) = catch_unwind(AssertUnwindSafe(turn)) {
                 return (*panic.downcast::<&str>().expect("a message")).to_owned();

@@ -3,6 +3,8 @@
 
 use std::process::{Command, Stdio};
 
+use super::bound::announce;
+
 /// Set in the process of its own; holds the name of the test.
 const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
@@ -12,6 +14,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
         body();
         return;
     }
+    announce();
     let this = std::env::current_exe().expect("the path of this test binary");
     let output = Command::new(this)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])

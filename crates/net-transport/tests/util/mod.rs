@@ -2,6 +2,8 @@
 //! to a condition, and a process for each test, in which descriptors can be counted.
 #![allow(dead_code, unused_imports, reason = "every test crate has all of this and uses its part")]
 
+#[path = "../../../process-transport/tests/util/bound.rs"]
+mod bound;
 mod drive;
 mod isolate;
 mod recorder;
@@ -10,11 +12,12 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::recorder::{Event, Record, Recorder};
 
-/// Nothing that a test waits for takes this long.
+/// Nothing that a test waits for takes this long; on a busy machine, not its [`bound`].
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// A nonblocking client of a listener that is there.
