@@ -12,7 +12,7 @@ use procession_net_transport::{Listener, NetTransports};
 use procession_protocol::{Address, Factory, Protocol};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern};
+use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern, skip};
 
 /// Sends 1 KiB, and closes when it came back.
 fn client(bytes: Vec<u8>) -> Recorder {
@@ -62,10 +62,10 @@ fn an_echo_on_a_port_of_the_kernels_choice_comes_back_whole() {
 /// Case TC-20.
 #[test]
 fn an_echo_over_ipv6_comes_back_whole() {
-    behaviour("an_echo_over_ipv6_comes_back_whole", |driver| {
+    let name = "an_echo_over_ipv6_comes_back_whole";
+    behaviour(name, |driver| {
         if std::net::TcpListener::bind("[::1]:0").is_err() {
-            writeln!(std::io::stderr(), "SKIPPED: no IPv6 here").unwrap();
-            return;
+            return skip(name, "no IPv6 here");
         }
         let Address::Tcp(host) = check_echo_both_ways(driver, "[::1]:0") else { panic!("no TCP") };
         assert!(host.is_ipv6());

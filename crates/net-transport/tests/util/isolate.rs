@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 
 use super::bound::announce;
+use super::skip;
 
 /// Set in the process of its own; holds the name of the test.
 const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
@@ -24,6 +25,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
         .expect("this test binary runs again");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
+    skip::forward(&stderr);
     assert!(
         output.status.success(),
         "{name}, alone in its process: {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",

@@ -7,6 +7,8 @@ mod bound;
 mod drive;
 mod isolate;
 mod recorder;
+#[path = "../../../process-transport/tests/util/skip.rs"]
+mod skip;
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +18,7 @@ pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::recorder::{Event, Record, Recorder};
+pub(crate) use self::skip::skip;
 
 /// Nothing that a test waits for takes this long; on a busy machine, not its [`bound`].
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
