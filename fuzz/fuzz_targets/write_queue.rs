@@ -49,6 +49,16 @@ impl Model {
         Ok(())
     }
 
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let taken: Vec<u8> = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
+        let told = self.marks.len();
+        self.cross();
+        if self.bytes.is_empty() && !taken.is_empty() && self.marks.len() == told {
+            self.marks.push(Mark::Emptied);
+        }
+        taken
+    }
+
     fn cross(&mut self) {
         let len = self.bytes.len();
         self.armed |= len > self.low;
@@ -87,14 +97,11 @@ fuzz_target!(|inputs: Vec<Input>| {
                     .take(usize::from(bytes))
                     .collect();
                 drop(queue.on_written(offered.len()));
-                let taken: Vec<u8> = model.bytes.drain(..offered.len()).collect();
-                assert_eq!(taken, offered, "bytes out are bytes in");
-                model.cross();
+                assert_eq!(model.take(offered.len()), offered, "bytes out are bytes in");
             }
             Input::TakeTooMuch(extra) => {
                 drop(queue.on_written(model.bytes.len().saturating_add(extra)));
-                model.bytes.clear();
-                model.cross();
+                model.take(usize::MAX);
             }
             Input::Limits(high, low) => {
                 queue.set_limits(high, low);

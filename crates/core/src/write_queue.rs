@@ -20,6 +20,10 @@ use std::mem;
 /// write next, [`poll_mark`](Self::poll_mark) the crossings to tell, [`is_done`](Self::is_done) says
 /// when to close the descriptor.
 ///
+/// That everything was written is told by one mark at least, whatever the limits are: by
+/// [`Mark::Drained`] where the queue had been above its low mark, and else by [`Mark::Emptied`],
+/// which comes at no other moment and never with a low mark of 0.
+///
 /// Any order of inputs is legal. Repeated closes and aborts have no effect; bytes reported as
 /// written that were never queued are ignored.
 ///
@@ -190,6 +194,9 @@ impl WriteQueue {
     #[inline]
     pub fn on_written_into(&mut self, bytes: usize, spent: &mut Spent) {
         let mut left = bytes.min(self.len);
+        if left == 0 {
+            return; // and a queue that is empty does not become so once more
+        }
         self.len -= left;
         while left > 0 {
             let Some(front) = self.chunks.front_mut() else { break };
@@ -203,12 +210,15 @@ impl WriteQueue {
             }
         }
         self.note_level();
+        if self.low > 0 && self.len == 0 {
+            self.marks.note_emptied();
+        }
     }
 
     /// Returns the next crossing to tell, in the order in which they happened.
     ///
     /// Who polls after each input misses none. Otherwise the last two are kept, and two of one kind
-    /// in a row are one.
+    /// in a row are one; so is [`Mark::Emptied`] with what was to be told before it.
     #[inline]
     pub fn poll_mark(&mut self) -> Option<Mark> {
         self.marks.poll()
@@ -328,6 +338,33 @@ mod tests {
         assert_eq!(queue.poll_mark(), Some(Mark::Full));
         assert_eq!(queue.poll_mark(), Some(Mark::Drained));
         assert_eq!(queue.poll_mark(), None);
+    }
+
+    #[test]
+    fn a_queue_that_was_never_above_its_low_mark_says_that_it_is_empty() {
+        let mut queue = WriteQueue::new();
+        queue.set_limits(20, 10);
+        for _ in 0..2 {
+            queue.on_write(Bytes::from(vec![0; 10])).unwrap();
+            drop(queue.on_written(9));
+            assert_eq!(queue.poll_mark(), None, "a byte is left");
+            drop(queue.on_written(1));
+            assert_eq!(queue.poll_mark(), Some(Mark::Emptied));
+            drop(queue.on_written(usize::MAX));
+            queue.set_limits(30, 10);
+            assert_eq!(queue.poll_mark(), None, "it was empty before");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_falls_to_its_low_mark_and_then_to_nothing_says_both() {
+        let mut queue = WriteQueue::new();
+        queue.set_limits(20, 10);
+        queue.on_write(Bytes::from(vec![0; 15])).unwrap();
+        drop(queue.on_written(5));
+        assert_eq!((queue.poll_mark(), queue.poll_mark()), (Some(Mark::Drained), None));
+        drop(queue.on_written(10));
+        assert_eq!((queue.poll_mark(), queue.poll_mark()), (Some(Mark::Emptied), None));
     }
 
     #[test]

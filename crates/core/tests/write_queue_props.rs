@@ -66,8 +66,13 @@ impl Model {
     }
 
     fn take(&mut self, bytes: usize) -> Vec<u8> {
-        let taken = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
+        let taken: Vec<u8> = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
+        let told = self.marks.len();
         self.cross();
+        let became_empty = self.bytes.is_empty() && !taken.is_empty();
+        if became_empty && self.marks.len() == told {
+            self.marks.push(Mark::Emptied);
+        }
         taken
     }
 
@@ -166,6 +171,26 @@ proptest! {
                 queue.front().map(|chunk| chunk[0]),
                 model.bytes.front().copied()
             );
+        }
+    }
+
+    /// However it is filled and emptied, whoever polls after each flush hears that it is empty.
+    #[test]
+    fn a_queue_that_becomes_empty_says_so_whatever_its_limits_are(
+        (high, low) in (0..80_usize, 0..80_usize),
+        rounds in proptest::collection::vec(
+            (1..100_usize, proptest::collection::vec(1..60_usize, 0..6)), 1..10),
+    ) {
+        let mut queue = WriteQueue::new();
+        queue.set_limits(high, low);
+        for (bytes, takes) in rounds {
+            queue.on_write(Bytes::from(vec![0; bytes])).unwrap();
+            takes.into_iter().for_each(|bytes| drop(queue.on_written(bytes)));
+            let was_empty = queue.is_empty();
+            let marks: Vec<Mark> = std::iter::from_fn(|| queue.poll_mark()).collect();
+            let empty = |mark: &Mark| matches!(mark, Mark::Drained | Mark::Emptied);
+            prop_assert!(!was_empty || marks.last().is_some_and(empty), "{:?}", marks);
+            prop_assert!(was_empty || !marks.contains(&Mark::Emptied), "{:?}", marks);
         }
     }
 
