@@ -89,6 +89,56 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     });
 }
 
+/// The chunks are below the low mark, or a little above it.
+#[test]
+fn a_low_mark_does_not_keep_a_pull_producer_from_being_asked() {
+    behaviour("a_low_mark_does_not_keep_a_pull_producer_from_being_asked", |driver| {
+        for low in [99_999, 100_000, 200_000] {
+            let child = driver.spawn(sh("sleep 0.1; wc -c"));
+            child.process.set_write_limits(0, 256 << 10, low).unwrap();
+            let (producer, calls) = Blocks::new(10, 100_000);
+            child.process.register_producer(0, Pace::Pull, producer).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.text(1).trim(), "1000000", "low {low}");
+            assert_eq!(calls.borrow().len(), 12, "low {low}");
+        }
+    });
+}
+
+/// Files of less than a low mark, and of several chunks.
+#[test]
+fn a_file_is_read_to_its_end_whatever_the_low_mark_is() {
+    behaviour("a_file_is_read_to_its_end_whatever_the_low_mark_is", |driver| {
+        for (bytes, low) in [(100, 100), (100, 64 << 10), (300 << 10, 64 << 10)] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&vec![b'x'; bytes]).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            let child = driver.spawn(sh("sleep 0.1; wc -c"));
+            child.process.set_write_limits(0, 256 << 10, low).unwrap();
+            let (producer, sent) = ReadProducer::new(file);
+            child.process.register_producer(0, Pace::Pull, producer).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.text(1).trim(), bytes.to_string(), "low {low}");
+            assert!(sent.try_take().is_some_and(|sent| sent.is_ok()), "low {low}");
+        }
+        driver.rebase(); // the files are closed
+    });
+}
+
+#[test]
+fn a_terminals_producer_is_asked_whatever_the_low_mark_is() {
+    behaviour("a_terminals_producer_is_asked_whatever_the_low_mark_is", |driver| {
+        let script = "stty raw -echo; printf R; head -c 300 | wc -c";
+        let child = driver.spawn(sh(script).pty(Pty::new()));
+        driver.until("ready", WATCHDOG, || child.record.text(1).contains('R'));
+        child.process.set_write_limits(0, 1000, 500).unwrap();
+        let (producer, _calls) = Blocks::new(4, 100);
+        child.process.register_producer(0, Pace::Pull, producer).unwrap();
+        driver.drive_to_end(&child.record);
+        assert!(child.record.text(1).contains("300"), "{}", child.record.text(1));
+    });
+}
+
 #[test]
 fn a_producer_whose_child_closes_its_input_is_stopped_once() {
     behaviour("a_producer_whose_child_closes_its_input_is_stopped_once", |driver| {

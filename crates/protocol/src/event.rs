@@ -19,7 +19,8 @@ pub enum Event {
     ReadClosed(ChildFd),
     /// `child_connection_lost`.
     Lost(ChildFd),
-    /// `child_write_buffer_full` or `child_write_buffer_drained`.
+    /// `child_write_buffer_full` or `child_write_buffer_drained`; none for `Mark::Emptied`, of which
+    /// the producers alone hear.
     Mark(ChildFd, Mark),
     /// `process_exited`.
     Exited(ExitReason),

@@ -119,7 +119,8 @@ impl Process {
 /// Producers.
 impl Process {
     /// Registers a source of data for `fd` that is paused while its queue is full and resumed when
-    /// it is drained. A pull producer is asked for the first time here.
+    /// it is drained. A pull producer is asked for the first time here, and again each time the
+    /// queue is empty.
     ///
     /// # Errors
     ///

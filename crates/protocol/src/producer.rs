@@ -17,7 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[doc(alias = "IPullProducer")]
 pub trait Producer {
     /// Goes on. A push producer hears it when the queue was drained after it had been paused; a
-    /// pull producer when it is registered and each time the queue was drained, and is to write.
+    /// pull producer when it is registered and each time the queue is empty, whatever the limits of
+    /// the queue are, and is to write.
     #[doc(alias = "resumeProducing")]
     fn resume(&mut self, process: &Process, fd: ChildFd);
 
@@ -40,7 +41,8 @@ pub trait Producer {
 pub enum Pace {
     /// The producer does, and pauses when it is told to.
     Push,
-    /// The queue does: the producer writes when it is asked.
+    /// The queue does: the producer writes when it is asked, for the next time once what it wrote
+    /// is gone.
     Pull,
 }
 
@@ -117,7 +119,10 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 enum Call {
+    /// To push producers: the queue was drained.
     Resume,
+    /// To pull producers: the queue is empty.
+    Ask,
     Pause,
     Stop,
 }
@@ -152,7 +157,7 @@ impl Producers {
         }
         match pace {
             Pace::Push if is_full => self.call(process, fd, Call::Pause),
-            Pace::Pull if !is_full => self.call(process, fd, Call::Resume),
+            Pace::Pull if !is_full => self.call(process, fd, Call::Ask),
             Pace::Push | Pace::Pull => {}
         }
         Ok(())
@@ -168,7 +173,8 @@ impl Producers {
     pub(crate) fn on_event(&self, process: &Process, event: &Event) {
         match *event {
             // Nearly always: it was not full, and nobody waits for it.
-            Event::Mark(_, Mark::Drained) if self.0.with(|state| state.is_idle()) => {}
+            Event::Mark(_, Mark::Drained | Mark::Emptied)
+                if self.0.with(|state| state.is_idle()) => {}
             Event::Mark(..) | Event::Lost(_) => self.on_change(process, event),
             _ => {}
         }
@@ -183,9 +189,19 @@ impl Producers {
             Event::Mark(fd, Mark::Drained) => {
                 self.0.with(|state| state.full.retain(|full| *full != fd));
                 self.call(process, fd, Call::Resume);
+                self.ask_if_empty(process, fd);
             }
+            Event::Mark(fd, Mark::Emptied) => self.ask_if_empty(process, fd),
             Event::Lost(fd) => self.call(process, fd, Call::Stop),
             _ => {}
+        }
+    }
+
+    /// A queue that is not empty, because its low mark is above 0 or it was written to since, tells
+    /// once more when it is.
+    fn ask_if_empty(&self, process: &Process, fd: ChildFd) {
+        if process.write_buffered(fd) == 0 {
+            self.call(process, fd, Call::Ask);
         }
     }
 
@@ -201,7 +217,7 @@ impl Producers {
     fn call(&self, process: &Process, fd: ChildFd, call: Call) {
         let Some((id, mut producer)) = self.0.with(|state| state.lend(fd, call)) else { return };
         let called = catch_unwind(AssertUnwindSafe(|| match call {
-            Call::Resume => producer.resume(process, fd),
+            Call::Resume | Call::Ask => producer.resume(process, fd),
             Call::Pause => producer.pause(process, fd),
             Call::Stop => producer.stop(process, fd),
         }));
@@ -234,10 +250,10 @@ impl State {
     fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<dyn Producer>)> {
         let entry = self.entries.get_mut(&fd)?;
         let is_due = match (call, entry.pace) {
-            (Call::Resume, Pace::Pull) | (Call::Stop, _) => true,
+            (Call::Ask, Pace::Pull) | (Call::Stop, _) => true,
             (Call::Resume, Pace::Push) => entry.paused,
             (Call::Pause, Pace::Push) => !entry.paused,
-            (Call::Pause, Pace::Pull) => false,
+            (Call::Resume | Call::Pause, Pace::Pull) | (Call::Ask, Pace::Push) => false,
         };
         if !is_due {
             return None;

@@ -160,7 +160,7 @@ fn call(protocol: &mut dyn ProcessProtocol, process: &Process, event: Event) {
         Event::Lost(fd) => protocol.child_connection_lost(process, fd),
         Event::Mark(fd, Mark::Full) => protocol.child_write_buffer_full(process, fd),
         Event::Mark(fd, Mark::Drained) => protocol.child_write_buffer_drained(process, fd),
-        // A mark of a later version has no callback here.
+        // An emptied queue is the producers' business, and a mark of a later version nobody's.
         Event::Mark(..) => {}
         Event::Exited(reason) => protocol.process_exited(process, reason),
         Event::Ended(reason) => protocol.process_ended(process, reason),

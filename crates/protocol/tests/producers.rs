@@ -3,7 +3,9 @@
 mod util;
 
 use procession_core::WriteError;
-use procession_protocol::{ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind};
+use procession_protocol::{
+    ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use util::{Log, acting, heard, recorder};
 
@@ -94,6 +96,82 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     fake.release_writes(0);
     assert_eq!(fake.written(0).len(), 300);
     assert_eq!(heard(&log), ["resume 0", "resume 0"]);
+}
+
+/// Chunks below, at and above the low mark.
+#[test]
+fn a_pull_producer_is_asked_at_every_empty_queue_whatever_the_low_mark_is() {
+    for low in [1, 99, 100, 101, 400] {
+        let (protocol, protocol_log) = recorder();
+        let mut fake = FakeProcess::new(protocol);
+        let (producer, log) = source(3);
+        fake.hold_writes(0);
+        fake.process().set_write_limits(0, 500, low).unwrap();
+        fake.process().register_producer(0, Pace::Pull, producer).unwrap();
+        for round in 0..3 {
+            fake.turn();
+            assert_eq!(heard(&log), ["resume 0"], "round {round}, low {low}");
+            fake.child_reads(0, 99);
+            assert_eq!(heard(&log), [""; 0], "a byte is queued, low {low}");
+            assert_eq!(fake.process().write_buffered(0), 1);
+            fake.child_reads(0, 1);
+        }
+        assert_eq!(heard(&log), ["resume 0"], "and once more when all is gone, low {low}");
+        assert_eq!(fake.written(0).len(), 300);
+        let drained = if low < 100 { 3 } else { 0 };
+        let told = heard(&protocol_log);
+        assert_eq!(told.iter().filter(|note| *note == "drained 0").count(), drained, "low {low}");
+    }
+}
+
+#[test]
+fn a_pull_producer_of_a_queue_that_others_write_to_is_asked_when_all_of_it_is_gone() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(2);
+    fake.hold_writes(0);
+    let process = fake.process().clone();
+    process.set_write_limits(0, 1000, 50).unwrap();
+    process.register_producer(0, Pace::Pull, producer).unwrap();
+    process.write(vec![0; 100]);
+    fake.turn();
+    heard(&log);
+    fake.child_reads(0, 150);
+    process.write(vec![0; 40]);
+    fake.child_reads(0, 50);
+    assert_eq!((heard(&log).len(), process.write_buffered(0)), (0, 40), "drained, not empty");
+    fake.child_reads(0, 40);
+    assert_eq!((heard(&log).len(), process.write_buffered(0)), (1, 100));
+}
+
+#[test]
+fn a_push_producer_is_resumed_at_the_low_mark_and_not_told_that_the_queue_is_empty() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let (producer, log) = source(0);
+    fake.hold_writes(0);
+    fake.process().set_write_limits(0, 10, 5).unwrap();
+    fake.process().register_producer(0, Pace::Push, producer).unwrap();
+    fake.process().write("more than ten");
+    fake.child_reads(0, 8);
+    assert_eq!(heard(&log), ["pause 0", "resume 0"]);
+    fake.release_writes(0);
+    assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (0, 0));
+}
+
+/// A file of less than the low mark, one of as much, and one of several chunks.
+#[test]
+fn a_reader_is_read_to_its_end_whatever_the_low_mark_is() {
+    for (bytes, low) in [(100, 99), (100, 100), (100, 64 << 10), (300 << 10, 64 << 10)] {
+        let (protocol, _log) = recorder();
+        let fake = FakeProcess::new(protocol);
+        fake.process().set_write_limits(0, 256 << 10, low).unwrap();
+        let (producer, sent) = ReadProducer::new(std::io::Cursor::new(vec![b'x'; bytes]));
+        fake.process().register_producer(0, Pace::Pull, producer).unwrap();
+        assert_eq!(fake.written(0).len(), bytes, "low {low}");
+        assert!(fake.is_closed(0), "low {low}");
+        assert!(sent.try_take().is_some_and(|sent| sent.is_ok()));
+    }
 }
 
 #[test]
