@@ -39,6 +39,13 @@ pub trait ProcessControl {
     /// As for [`write`](Self::write), but for `BufferFull`.
     fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError>;
 
+    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` where there
+    /// is no queue, or the transport does not tell.
+    fn write_limits(&self, fd: ChildFd) -> Option<(usize, usize)> {
+        let _ = fd;
+        None
+    }
+
     /// Sets the number of bytes above which a write to `fd` is refused; `None` takes it away.
     ///
     /// # Errors

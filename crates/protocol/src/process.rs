@@ -101,6 +101,12 @@ impl Process {
         self.0.set_write_limits(fd.into(), high, low)
     }
 
+    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` where there
+    /// is no queue, or the transport does not tell.
+    pub fn write_limits(&self, fd: impl Into<ChildFd>) -> Option<(usize, usize)> {
+        self.0.write_limits(fd.into())
+    }
+
     /// Makes writes that would queue more than `max` bytes for `fd` fail; `None` takes the limit
     /// away, as it is at first.
     ///

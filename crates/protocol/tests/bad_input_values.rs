@@ -100,6 +100,7 @@ fn a_fake_with_descriptors_that_are_not_there() {
         assert_eq!(process.write_to_child(fd, "x"), Err(WriteError::UnknownFd));
         assert_eq!(process.set_write_limits(fd, 0, usize::MAX), Err(WriteError::UnknownFd));
         assert_eq!(process.set_write_hard_limit(fd, Some(0)), Err(WriteError::UnknownFd));
+        assert_eq!(process.write_limits(fd), None);
         assert_eq!((process.write_buffered(fd), process.pipe_size(fd)), (0, None));
         assert!(process.with_fd(fd, |_| ()).is_none());
         assert!(!process.unregister_producer(fd));

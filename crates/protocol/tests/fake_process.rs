@@ -167,6 +167,19 @@ fn a_full_pipe_raises_the_marks_once_each() {
 }
 
 #[test]
+fn a_queue_tells_its_limits_until_it_is_gone() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let process = fake.process().clone();
+    assert_eq!(process.write_limits(0), Some((64 << 10, 0)));
+    process.set_write_limits(0, 10, 40).unwrap();
+    assert_eq!(process.write_limits(0), Some((10, 10)), "a low one above the high one is equal");
+    assert_eq!(process.write_limits(1), None, "it is read");
+    fake.child_closes(0);
+    assert_eq!(process.write_limits(0), None);
+}
+
+#[test]
 fn a_hard_limit_refuses_the_whole_write() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);

@@ -74,6 +74,10 @@ impl ProcessControl for Engine {
         self.with_queue(fd, |queue| queue.set_limits(high, low))
     }
 
+    fn write_limits(&self, fd: ChildFd) -> Option<(usize, usize)> {
+        self.with_queue(fd, |queue| queue.limits()).ok()
+    }
+
     fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError> {
         self.with_queue(fd, |queue| queue.set_hard_limit(max))
     }
