@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::error::SpawnError;
 use crate::spawn::SpawnProcess;
 use bytes::Bytes;
-use procession_core::{IntoBytes, WithCell, WriteError};
+use procession_core::{IntoBytes, WithCell, WriteError, WriteQueue};
 use procession_protocol::{
     ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated,
 };
@@ -132,7 +132,8 @@ impl Child {
         Ok(Self { process, shared, outputs, none })
     }
 
-    /// Writes to the child's stdin and waits until the queue is no longer full.
+    /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
+    /// at its high limit or below, and else until it was drained.
     ///
     /// The data is queued at the first poll, also if the future is dropped after it.
     ///
@@ -159,13 +160,19 @@ impl Child {
             if self.shared.0.with(|state| state.has_lost(fd)) {
                 return Poll::Ready(Err(WriteError::Closed));
             }
-            if self.process.write_buffered(fd) <= procession_core::WriteQueue::DEFAULT_HIGH_BYTES {
+            // A queue above its high limit is above its low one: it will be drained, or lost.
+            if self.process.write_buffered(fd) <= self.high_limit(fd) {
                 return Poll::Ready(Ok(()));
             }
             self.shared.wait(cx);
             Poll::Pending
         })
         .await
+    }
+
+    /// The limit that the queue has by now: the program may move it at any time.
+    fn high_limit(&self, fd: ChildFd) -> usize {
+        self.process.write_limits(fd).map_or(WriteQueue::DEFAULT_HIGH_BYTES, |(high, _)| high)
     }
 
     /// Closes the child's stdin once what is queued has gone.

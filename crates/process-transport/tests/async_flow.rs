@@ -8,6 +8,7 @@ use std::pin::pin;
 
 use procession_core::{Signal, WriteError};
 use procession_process_transport::{ChildError, Fd, OUTPUT_HIGH_BYTES};
+use procession_protocol::Process;
 use procession_reactor::Handle;
 
 use crate::dialogue::{block_on, is_pending, start};
@@ -73,11 +74,7 @@ fn a_slow_child_holds_the_writer() {
     behaviour("a_slow_child_holds_the_writer", |driver| {
         block_on(driver, async {
             let mut child = start(probe(["length"]));
-            child.process().signal(Signal::STOP).unwrap();
-            let pid = child.process().pid().unwrap();
-            while process_state(pid) != 'T' {
-                Handle::current().sleep(ms(2)).await;
-            }
+            stop(child.process()).await;
             let mut written = 0;
             let stuck = loop {
                 let mut write = pin!(child.write(vec![b'x'; 16 << 10]));
@@ -104,6 +101,69 @@ fn a_slow_child_holds_the_writer() {
             child.ended().await.unwrap();
         });
     });
+}
+
+/// The limits are the queue's own: a write below them does not wait, and one above them not for
+/// ever.
+#[test]
+fn a_write_waits_by_the_limits_of_its_queue() {
+    behaviour("a_write_waits_by_the_limits_of_its_queue", |driver| {
+        block_on(driver, async {
+            let mut child = start(probe(["length"]));
+            let process = child.process().clone();
+            stop(&process).await;
+            process.set_write_limits(0, 1 << 20, 512 << 10).unwrap();
+            child.write(vec![0; 900 << 10]).await.unwrap();
+            assert_eq!(process.write_buffered(0), 900 << 10, "it returned at once");
+            {
+                let mut write = pin!(child.write(vec![0; 512 << 10]));
+                assert!(is_pending(&mut write).await, "that is more than the high limit");
+                process.signal(Signal::CONT).unwrap();
+                write.await.unwrap();
+            }
+            assert!(process.write_buffered(0) <= 1 << 20);
+
+            process.set_write_limits(0, 100, 10).unwrap();
+            {
+                let mut write = pin!(child.write(vec![0; 32 << 10]));
+                assert!(is_pending(&mut write).await, "that is more than the new one");
+                write.await.unwrap();
+            }
+            assert!(process.write_buffered(0) <= 100);
+            child.close_stdin();
+            let total = (900 << 10) + (512 << 10) + (32 << 10);
+            assert_eq!(child.stdout().collect().await, format!("{total}\n").as_bytes());
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// A queue that is refilled before it is empty wakes its writer all the same.
+#[test]
+fn many_writes_over_a_low_limit_all_return() {
+    behaviour("many_writes_over_a_low_limit_all_return", |driver| {
+        block_on(driver, async {
+            let mut child = start(probe(["length"]));
+            child.process().set_write_limits(0, 1 << 20, 512 << 10).unwrap();
+            for _ in 0..16 {
+                child.write(vec![0; 900 << 10]).await.unwrap();
+                assert!(child.process().write_buffered(0) <= 1 << 20);
+            }
+            child.close_stdin();
+            let total = 16 * (900 << 10);
+            assert_eq!(child.stdout().collect().await, format!("{total}\n").as_bytes());
+            child.ended().await.unwrap();
+        });
+    });
+}
+
+/// Stops a child, and returns when it has stopped.
+async fn stop(process: &Process) {
+    process.signal(Signal::STOP).expect("it runs");
+    let pid = process.pid().expect("it runs");
+    while process_state(pid) != 'T' {
+        Handle::current().sleep(ms(2)).await;
+    }
 }
 
 /// A round trip of much more than the pipes hold, reader and writer at once.
