@@ -69,6 +69,14 @@ impl Collector {
         }
     }
 
+    /// The stream is over: its last line need not end.
+    fn end_lines(&mut self, stream: Stream) {
+        if let Some(lines) = &mut self.lines {
+            lines.on_end(stream);
+            self.deliver_lines(stream);
+        }
+    }
+
     fn deliver_lines(&mut self, stream: Stream) {
         while let Some(line) = self.lines.as_mut().and_then(|lines| lines.poll(stream)) {
             self.job.on_line(line);
@@ -107,10 +115,8 @@ impl ProcessProtocol for Collector {
             // The program need not read all that it is given.
             self.feed = Feed::Nothing;
         }
-        let Some(stream) = stream(fd) else { return };
-        if let Some(lines) = &mut self.lines {
-            lines.on_end(stream);
-            self.deliver_lines(stream);
+        if let Some(stream) = stream(fd) {
+            self.end_lines(stream);
         }
     }
 
@@ -125,6 +131,10 @@ impl ProcessProtocol for Collector {
     }
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        // Of the descriptors that are a terminal no loss is told, and a job that is over hears no
+        // line.
+        self.end_lines(Stream::Stdout);
+        self.end_lines(Stream::Stderr);
         self.job.on_ended(reason);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use procession_core::Failed;
-use procession_process_transport::Command;
+use procession_process_transport::{Command, Pty};
 use procession_utils::{OutputError, Run, Stdin, Stream};
 use util::{WATCHDOG, behaviour, ms, sh};
 
@@ -141,6 +141,19 @@ fn lines_of_both_outputs_come_while_the_program_runs() {
         assert_eq!(of(Stream::Stderr), [("two".into(), false)]);
         let stdout = [("one".into(), false), ("much t".into(), true), ("last".into(), false)];
         assert_eq!(of(Stream::Stdout), stdout);
+    });
+}
+
+#[test]
+fn the_last_line_on_a_terminal_need_not_end_either() {
+    behaviour("the_last_line_on_a_terminal_need_not_end_either", |driver| {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let lines = Rc::clone(&seen);
+        let command = Command::new("printf").arg("one\ntwo").pty(Pty::new());
+        let run = Run::from(command).stdin(Stdin::as_in_command());
+        let run = run.for_each_line(move |line| lines.borrow_mut().push(line.text));
+        assert_eq!(driver.get(run.start()).unwrap().stdout, "one\r\ntwo");
+        assert_eq!(*seen.borrow(), ["one\r", "two"]);
     });
 }
 
