@@ -1,20 +1,22 @@
 //! Runs each line of the standard input as a command, so many at a time: `parallel [-P N]`.
 //!
 //! Like `xargs -P`, but a line is a whole command, for `sh`. N is 4 unless given. What a command
-//! wrote is printed when it has ended, so that outputs do not mix. On a terminal a bar shows how
-//! far it is; elsewhere there is a line for each command on the standard error. The exit status is
-//! 1 if one of them failed. SIGINT and SIGTERM end those that run.
+//! wrote is printed when it has ended, so that outputs do not mix, and so has all that it left in
+//! the background; of more than 64 MiB the beginning is printed, which counts as a failure. On a
+//! terminal a bar shows how far it is; elsewhere there is a line for each command on the standard
+//! error. The exit status is 1 if one of them failed. SIGINT and SIGTERM end those that run.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use procession::prelude::*;
-use procession::utils::{Progress, RunResult, run_all};
+use procession::utils::{OutputError, Progress, RunResult, run_all};
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 
 const PARALLELISM: usize = 4;
+const USAGE: &str = "usage: parallel [-P N]";
 
 /// How far it is, for a person or for a log.
 enum Display {
@@ -47,6 +49,7 @@ impl Display {
                 if let Err(error) = result {
                     eprintln!("{error}");
                 }
+                print_truncation(command, result);
             }),
             Self::Lines => {
                 print_output(result);
@@ -54,8 +57,26 @@ impl Display {
                     Ok(outcome) => eprintln!("{command}: {:.2} s", outcome.after.as_secs_f64()),
                     Err(error) => eprintln!("{error}"),
                 }
+                print_truncation(command, result);
             }
         }
+    }
+}
+
+/// Whether not all of what it wrote was kept.
+fn is_truncated(result: &RunResult) -> bool {
+    match result {
+        Ok(outcome) => outcome.is_truncated(),
+        Err(Failed::Error(
+            OutputError::Failed { outcome, .. } | OutputError::Signalled { outcome, .. },
+        )) => outcome.is_truncated(),
+        Err(_) => false,
+    }
+}
+
+fn print_truncation(command: &str, result: &RunResult) {
+    if is_truncated(result) {
+        eprintln!("{command}: its output is cut off");
     }
 }
 
@@ -73,11 +94,15 @@ fn print_output(result: &RunResult) {
 
 fn parallelism() -> Result<usize> {
     let mut args = std::env::args().skip(1);
-    match args.next().as_deref() {
-        None => Ok(PARALLELISM),
-        Some("-P") => args.next().and_then(|text| text.parse().ok()).context("-P wants a number"),
-        Some(_) => bail!("usage: parallel [-P N]"),
-    }
+    let parallelism = match args.next().as_deref() {
+        None => PARALLELISM,
+        Some("-P") => {
+            args.next().and_then(|text| text.parse().ok()).context("-P wants a number")?
+        }
+        Some(_) => bail!(USAGE),
+    };
+    ensure!(args.next().is_none(), USAGE);
+    Ok(parallelism)
 }
 
 fn run() -> Result<()> {
@@ -86,8 +111,9 @@ fn run() -> Result<()> {
     let mut commands = commands.context("cannot read the commands")?;
     commands.retain(|command| !command.trim().is_empty());
     let total = commands.len();
-    let runs: Vec<_> =
-        commands.iter().map(|command| Run::new("sh").args(["-c", command]).check()).collect();
+    // What runs on in the background may still write, and nothing that is written is left out.
+    let run = |command: &String| Run::new("sh").args(["-c", command]).drain_after_exit(None);
+    let runs: Vec<_> = commands.iter().map(|command| run(command).check()).collect();
 
     let display = Rc::new(Display::new(total)?);
     let (on_progress, on_result) = (Rc::clone(&display), Rc::clone(&display));
@@ -96,7 +122,8 @@ fn run() -> Result<()> {
     let all = run_all(runs, parallelism)
         .on_progress(move |now| on_progress.progress(now))
         .on_result(move |index, result| {
-            count.set(count.get() + usize::from(result.is_err()));
+            let has_failed = result.is_err() || is_truncated(result);
+            count.set(count.get() + usize::from(has_failed));
             on_result.result(&commands[index], result);
         });
 

@@ -63,6 +63,25 @@ fn those_that_fail_are_told_and_counted_and_the_others_run() {
 }
 
 #[test]
+fn an_output_that_is_cut_off_is_told_and_counts_as_a_failure() {
+    let too_long = "head -c 67108865 /dev/zero";
+    for (lines, rest) in
+        [(format!("{too_long}\n"), ""), (format!("{too_long}; exit 3\n"), "; exit 3")]
+    {
+        let ended = feed(example("parallel").child_fd(1, Fd::null()), lines);
+        assert_eq!(ended.status, 1, "{}", ended.stderr);
+        let last = format!("{too_long}{rest}: its output is cut off\nparallel: 1 of 1 failed\n");
+        assert!(ended.stderr.ends_with(&last), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_a_command_leaves_in_the_background_is_waited_for() {
+    let ended = feed(example("parallel"), "(sleep 1; echo late) & echo early\n");
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, "early\nlate\n"), "{}", ended.stderr);
+}
+
+#[test]
 fn without_lines_there_is_nothing_to_do() {
     let ended = feed(example("parallel"), "");
     assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.as_str()), (0, "", ""));
@@ -105,7 +124,7 @@ fn sigterm_ends_those_that_run() {
 
 #[test]
 fn what_it_does_not_understand_is_one_line_and_status_1() {
-    for args in [&["-P"][..], &["-P", "many"], &["-x"]] {
+    for args in [&["-P"][..], &["-P", "many"], &["-x"], &["-P", "2", "more"]] {
         let ended = feed(example("parallel").args(args), "echo\n");
         assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
