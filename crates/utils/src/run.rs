@@ -194,7 +194,7 @@ impl Run {
     }
 
     /// Bounds the time for which descendants that hold an output are waited for after the
-    /// program's exit; 500 ms otherwise, and without a bound for `None`.
+    /// program's exit; 500 ms otherwise, and without a bound for `None`, also if the command has one.
     pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.drain_after_exit = after.into();
         self
@@ -266,9 +266,8 @@ impl Run {
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));
         let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
         let mut command = self.command.owned(!self.is_foreground).kill_on_drop(true);
-        if let Some(after) = self.drain_after_exit {
-            command = command.drain_after_exit(after);
-        }
+        // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
+        command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
         if self.rules.is_merged {
             command = command.child_fd(1, Fd::from_child()).child_fd(2, Fd::same_as(1));
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Pty};
-use procession_utils::{OutputError, Run, Stdin, Stream};
+use procession_utils::{OutputError, Run, Stdin, Stream, get_process_output};
 use util::{WATCHDOG, behaviour, ms, sh};
 
 #[test]
@@ -182,6 +182,17 @@ fn a_program_in_the_foreground_is_terminated_alone() {
         driver.run_for(ms(50));
         drop(running);
         driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn no_bound_on_draining_wins_over_that_of_the_command() {
+    behaviour("no_bound_on_draining_wins_over_that_of_the_command", |driver| {
+        let script = sh("(sleep 0.4; echo late) & echo early").drain_after_exit(ms(0));
+        let outcome = driver.get(Run::from(&script).drain_after_exit(None).start()).unwrap();
+        assert_eq!(outcome.stdout, "early\nlate\n");
+        assert_eq!(driver.get(get_process_output(script)).unwrap(), "early\nlate\n");
+        assert!(driver.reactor.next_deadline().is_none());
     });
 }
 
