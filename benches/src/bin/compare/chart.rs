@@ -26,7 +26,7 @@ const STRONG: RGBColor = RGBColor(0x1f, 0x6f, 0xb4);
 const GREEN: RGBColor = RGBColor(0x5a, 0x9a, 0x5a);
 
 /// Draws a row.
-pub(crate) fn bars(file: &Path, row: &Row, outcome: &Outcome) -> Result<()> {
+pub(crate) fn bars(file: &Path, row: &Row, what: &str, outcome: &Outcome) -> Result<()> {
     let shown: Vec<(&str, Figures)> = outcome
         .0
         .iter()
@@ -40,7 +40,7 @@ pub(crate) fn bars(file: &Path, row: &Row, outcome: &Outcome) -> Result<()> {
     area.fill(&WHITE).map_err(plain)?;
     let better = if row.better == Better::Less { "less" } else { "more" };
     let log = if scale.from > 0.0 { ", logarithmic" } else { "" };
-    let title = format!("{}: {} ({}, {better} is better{log})", row.id, row.what, row.unit);
+    let title = format!("{}: {what} ({}, {better} is better{log})", row.id, row.unit);
     let font = |size: i32| ("sans-serif", size).into_font().color(&INK);
     area.draw(&Text::new(title, (10, 10), font(14))).map_err(plain)?;
     for (y, (name, figures)) in (0..lines).map(|n| HEAD + n * LINE).zip(&shown) {

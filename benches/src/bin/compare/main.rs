@@ -86,12 +86,14 @@ fn compare(options: &Options) -> Result<()> {
     let mut report = Report::new(machine::describe()?);
     let mut page = markdown::HEAD.to_owned();
     for row in ROWS.iter().filter(is_wanted) {
-        eprintln!("{}: {}", row.id, row.what);
-        let outcome = measure::row(row, row.size(options.quick), &programs, &external);
-        table::print(row, &outcome);
-        chart::bars(&folder.join(format!("{}.svg", row.id)), row, &outcome)?;
+        let size = row.size(options.quick);
+        let what = row.what(size);
+        eprintln!("{}: {what}", row.id);
+        let outcome = measure::row(row, size, &programs, &external);
+        table::print(row, &what, &outcome);
+        chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
         page.extend(markdown::line(row, &outcome));
-        report.add(row, &outcome);
+        report.add(row, &what, &outcome);
     }
     let file = folder.join("report.json");
     report.write(&file)?;

@@ -1,5 +1,6 @@
 //! `report.json`: the figures for machines.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -15,6 +16,8 @@ use crate::rows::Row;
 pub(crate) struct Report {
     machine: Value,
     rows: Vec<Value>,
+    /// Our median of each row so far, if we have one.
+    medians: BTreeMap<&'static str, Option<f64>>,
     /// A line for each goal: whether it is met.
     pub(crate) goals: Vec<Goal>,
 }
@@ -24,34 +27,36 @@ pub(crate) struct Report {
 pub(crate) struct Goal {
     pub(crate) row: &'static str,
     pub(crate) against: &'static str,
-    pub(crate) wanted: f64,
+    pub(crate) bar: Bar,
     pub(crate) reached: Option<f64>,
+}
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Bar {
+    /// So many times better, at least.
+    Wanted(f64),
+    /// So much, at most.
+    Allowed(f64),
 }
 
 impl Report {
     pub(crate) fn new(machine: Value) -> Self {
-        Self { machine, rows: Vec::new(), goals: Vec::new() }
+        Self { machine, rows: Vec::new(), medians: BTreeMap::new(), goals: Vec::new() }
     }
 
     /// Adds a row, if we have a figure there.
-    pub(crate) fn add(&mut self, row: &Row, outcome: &Outcome) {
+    pub(crate) fn add(&mut self, row: &Row, what: &str, outcome: &Outcome) {
         let ours = outcome.figures(OURS);
         let times = |name: &str| {
             let other = outcome.figures(name)?;
             row.better.times(ours?.median, other.median)
         };
-        self.goals.extend(row.goals.iter().map(|(against, wanted)| Goal {
-            row: row.id,
-            against,
-            wanted: *wanted,
-            reached: times(against),
+        let of_limit = row.goal_of_limit.map(|wanted| (LIMIT, wanted));
+        self.goals.extend(row.goals.iter().copied().chain(of_limit).map(|(against, wanted)| {
+            Goal { row: row.id, against, bar: Bar::Wanted(wanted), reached: times(against) }
         }));
-        self.goals.extend(row.goal_of_limit.map(|wanted| Goal {
-            row: row.id,
-            against: LIMIT,
-            wanted,
-            reached: times(LIMIT),
-        }));
+        self.add_allowed(row, ours.map(|ours| ours.median));
         let Some(ours) = ours else { return };
         let peers = row.peers.iter().filter_map(|name| {
             let mut peer = object(outcome.figures(name)?);
@@ -61,13 +66,26 @@ impl Report {
         let limit = row.limit.zip(outcome.figures(LIMIT));
         self.rows.push(json!({
             "id": row.id,
-            "what": row.what,
+            "what": what,
             "unit": row.unit,
             "ours": object(ours),
             "limit": limit.map(|(name, limit)| json!({ "name": name, "median": limit.median })),
             "peers": peers.collect::<Map<_, _>>(),
             "of_limit": times(LIMIT),
+            "absent": absent(outcome),
         }));
+    }
+
+    /// Adds what our own figure is held against: a bound, and that of another row if it was run.
+    fn add_allowed(&mut self, row: &Row, ours: Option<f64>) {
+        self.medians.insert(row.id, ours);
+        let goal = |against, bar, reached| Goal { row: row.id, against, bar, reached };
+        let bound = row.allowed.map(|most| goal(row.unit, Bar::Allowed(most), ours));
+        let of_row = row.allowed_of_row.and_then(|(other, most)| {
+            let ratio = self.medians.get(other)?.zip(ours).map(|(other, ours)| ours / other);
+            Some(goal(other, Bar::Allowed(most), ratio))
+        });
+        self.goals.extend(bound.into_iter().chain(of_row));
     }
 
     /// Writes the file.
@@ -77,8 +95,65 @@ impl Report {
     }
 }
 
+/// Who has no figure, and why.
+fn absent(outcome: &Outcome) -> Map<String, Value> {
+    let reasons = outcome.0.iter().filter_map(|(name, figures)| {
+        let reason = figures.as_ref().err()?;
+        Some(((*name).to_owned(), json!(reason)))
+    });
+    reasons.collect()
+}
+
 fn object(figures: Figures) -> Map<String, Value> {
     let Figures { median, p10, p90 } = figures;
     let pairs = [("median", median), ("p10", p10), ("p90", p90)];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::ROWS;
+
+    fn add(report: &mut Report, id: &str, all: Vec<(&'static str, Result<f64, String>)>) {
+        let row = ROWS.iter().find(|row| row.id == id).unwrap();
+        let figures = |median| Figures { median, p10: median, p90: median };
+        let all = all.into_iter().map(|(name, median)| (name, median.map(figures)));
+        report.add(row, row.what, &Outcome(all.collect()));
+    }
+
+    fn goal(report: &Report, row: &str, against: &str) -> Option<(Bar, Option<f64>)> {
+        let found = report.goals.iter().find(|goal| goal.row == row && goal.against == against);
+        found.map(|goal| (goal.bar, goal.reached))
+    }
+
+    #[test]
+    fn an_absent_peer_is_named_with_its_reason() {
+        let mut report = Report::new(json!({}));
+        let node = Err("node is not installed".to_owned());
+        add(&mut report, "spawn", vec![(OURS, Ok(1.0)), ("tokio", Ok(2.0)), ("Node", node)]);
+        let row = &report.rows[0];
+        assert_eq!(row["absent"], json!({ "Node": "node is not installed" }));
+        assert_eq!(row["peers"].as_object().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn our_own_figures_are_held_against_their_bounds() {
+        let mut report = Report::new(json!({}));
+        add(&mut report, "memory-per-child", vec![(OURS, Ok(1500.0))]);
+        add(&mut report, "idle", vec![(OURS, Ok(0.0))]);
+        let memory = goal(&report, "memory-per-child", "bytes");
+        assert_eq!(memory, Some((Bar::Allowed(2048.0), Some(1500.0))));
+        assert_eq!(goal(&report, "idle", "/s"), Some((Bar::Allowed(0.0), Some(0.0))));
+    }
+
+    #[test]
+    fn an_echo_beside_a_crowd_is_held_against_one_alone_where_both_were_run() {
+        let mut report = Report::new(json!({}));
+        add(&mut report, "echo-5k", vec![(OURS, Ok(6.0))]);
+        assert_eq!(goal(&report, "echo-5k", "echo"), None);
+        add(&mut report, "echo", vec![(OURS, Ok(5.0))]);
+        add(&mut report, "echo-5k", vec![(OURS, Ok(6.0))]);
+        assert_eq!(goal(&report, "echo-5k", "echo"), Some((Bar::Allowed(1.15), Some(1.2))));
+    }
 }

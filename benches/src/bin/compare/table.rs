@@ -2,19 +2,19 @@
 
 use crate::figures::Better;
 use crate::measure::{LIMIT, OURS, Outcome};
-use crate::report::Report;
+use crate::report::{Bar, Goal, Report};
 use crate::rows::Row;
 
 /// A bar of exactly 1.0 is met by this, because medians of the same thing differ.
 const EVEN: f64 = 0.95;
 
 /// Prints a row: a line for each contender.
-pub(crate) fn print(row: &Row, outcome: &Outcome) {
+pub(crate) fn print(row: &Row, what: &str, outcome: &Outcome) {
     let better = match row.better {
         Better::Less => "less is better",
         Better::More => "more is better",
     };
-    println!("\n{}: {} ({}, {better})", row.id, row.what, row.unit);
+    println!("\n{}: {what} ({}, {better})", row.id, row.unit);
     let ours = outcome.figures(OURS);
     for (name, figures) in &outcome.0 {
         let name = if *name == LIMIT { row.limit.unwrap_or(LIMIT) } else { name };
@@ -37,16 +37,25 @@ pub(crate) fn print(row: &Row, outcome: &Outcome) {
 pub(crate) fn print_summary(report: &Report) {
     println!("\ngoals");
     for goal in &report.goals {
-        let wanted = if goal.wanted > 0.999 && goal.wanted < 1.001 { EVEN } else { goal.wanted };
-        let verdict = match goal.reached {
-            None => "absent",
-            Some(reached) if reached >= wanted => "met",
-            Some(_) => "SHORT",
-        };
-        let reached = goal.reached.map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
-        let (row, against) = (goal.row, goal.against);
-        println!("  {row:<18} {against:<14} {:>6} wanted {reached:>8}  {verdict}", goal.wanted);
+        println!("{}", line(goal));
     }
+}
+
+/// The line of a goal; `cargo xtask compare` reads it.
+fn line(goal: &Goal) -> String {
+    let (bar, word, is_met) = match goal.bar {
+        Bar::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
+        Bar::Wanted(bar) => (bar, "wanted", goal.reached.map(|times| times >= bar)),
+        Bar::Allowed(bar) => (bar, "allowed", goal.reached.map(|figure| figure <= bar)),
+    };
+    let verdict = match is_met {
+        None => "absent",
+        Some(true) => "met",
+        Some(false) => "SHORT",
+    };
+    let reached = goal.reached.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}"));
+    let (row, against) = (goal.row, goal.against);
+    format!("  {row:<18} {against:<14} {bar:>6} {word:<7} {reached:>8}  {verdict}")
 }
 
 /// Four digits or so.
@@ -57,4 +66,23 @@ pub(crate) fn short(value: f64) -> String {
         _ => 2,
     };
     format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(bar: Bar, reached: Option<f64>) -> String {
+        let line = line(&Goal { row: "idle", against: "/s", bar, reached });
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_ratio_is_wanted_and_a_figure_is_allowed() {
+        assert_eq!(words(Bar::Wanted(1.0), Some(0.96)), "idle /s 1 wanted 0.96 met");
+        assert_eq!(words(Bar::Wanted(1.05), Some(1.04)), "idle /s 1.05 wanted 1.04 SHORT");
+        assert_eq!(words(Bar::Allowed(0.0), Some(0.0)), "idle /s 0 allowed 0.00 met");
+        assert_eq!(words(Bar::Allowed(0.0), Some(0.2)), "idle /s 0 allowed 0.20 SHORT");
+        assert_eq!(words(Bar::Allowed(0.0), None), "idle /s 0 allowed - absent");
+    }
 }
