@@ -431,3 +431,22 @@ fn the_marks_follow_the_limits() {
         driver.until("it is lost", || record.lost().is_some());
     });
 }
+
+/// An empty queue is not told for itself: what stays at the low mark raises no mark.
+#[test]
+fn a_queue_that_is_emptied_below_its_low_mark_is_not_drained() {
+    behaviour("a_queue_that_is_emptied_below_its_low_mark_is_not_drained", |driver| {
+        let (record, transport, mut client) = driver.connection(Recorder::quiet());
+        transport.set_write_limits(10, 5).unwrap();
+        transport.write_copy(b"short");
+        let mut read = Vec::new();
+        driver.until("it arrives", || {
+            drain(&mut client, &mut read);
+            read == b"short"
+        });
+        assert_eq!(record.events(), [Event::Made]);
+        drop(client);
+        driver.until("it is lost", || record.lost().is_some());
+        assert!(!record.has(&Event::Drained));
+    });
+}

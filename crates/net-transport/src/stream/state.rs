@@ -200,7 +200,12 @@ impl State {
         let flushed = pipe.flush(reactor);
         let mut left = Leftovers::of(flushed.spent);
         while let Some(mark) = self.writer().and_then(Pipe::queue).and_then(WriteQueue::poll_mark) {
-            self.events.push_back(if mark == Mark::Full { Event::Full } else { Event::Drained });
+            match mark {
+                Mark::Full => self.events.push_back(Event::Full),
+                Mark::Drained => self.events.push_back(Event::Drained),
+                // An emptied queue has no callback.
+                _ => {}
+            }
         }
         match flushed.outcome {
             FlushOutcome::Lost(error) => self.on_write_failed(reactor, error, &mut left),
