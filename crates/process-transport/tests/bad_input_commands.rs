@@ -212,6 +212,7 @@ fn calls_with_descriptors_that_are_not_there() {
             assert_eq!(process.write_to_child(fd, "x"), Err(WriteError::UnknownFd));
             assert_eq!(process.set_write_limits(fd, 1, 1), Err(WriteError::UnknownFd));
             assert_eq!(process.set_write_hard_limit(fd, None), Err(WriteError::UnknownFd));
+            assert_eq!(process.write_limits(fd), None);
             assert_eq!(process.write_buffered(fd), 0);
             assert_eq!(process.pipe_size(fd), None);
             assert!(process.with_fd(fd, |_| ()).is_none());
@@ -233,6 +234,8 @@ fn calls_with_descriptors_that_are_not_there() {
         process.write_sequence(["", "a", ""]);
         for limits in [(0, 0), (usize::MAX, usize::MAX), (0, usize::MAX)] {
             process.set_write_limits(0, limits.0, limits.1).unwrap();
+            let low = limits.1.min(limits.0);
+            assert_eq!(process.write_limits(0), Some((limits.0, low)));
         }
         process.set_write_hard_limit(0, Some(0)).unwrap();
         assert_eq!(process.write_to_child(0, "x"), Err(WriteError::BufferFull));

@@ -38,6 +38,10 @@ impl ProcessControl for Transport {
         Ok(())
     }
 
+    fn write_limits(&self, fd: ChildFd) -> Option<(usize, usize)> {
+        self.with_queue(fd, |queue| queue.limits()).ok()
+    }
+
     fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError> {
         self.with_queue(fd, |queue| queue.set_hard_limit(max))
     }
