@@ -33,6 +33,22 @@ pub(crate) const BREAKS: &[Break] = &[
         tests: &["lib", "write_queue_props"],
     },
     Break {
+        name: "queue-emptied-unsaid",
+        file: "crates/core/src/write_queue.rs",
+        from: "if self.low > 0 && self.len == 0 {",
+        to: "if self.low > 0 && self.len == 1 {",
+        package: "procession-core",
+        tests: &["lib", "write_queue_props"],
+    },
+    Break {
+        name: "pull-producer-is-asked-too-early",
+        file: "crates/protocol/src/producer.rs",
+        from: "if process.write_buffered(fd) == 0",
+        to: "if process.write_buffered(fd) < usize::MAX",
+        package: "procession-protocol",
+        tests: &["producers"],
+    },
+    Break {
         name: "queue-closes-unasked",
         file: "crates/core/src/write_queue.rs",
         from: "self.closed |= self.closing;",
