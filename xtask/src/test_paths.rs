@@ -9,21 +9,26 @@ use xshell::{Shell, cmd};
 const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
 
 /// The tests that a spawning path can break.
-const SPAWN_TESTS: [&str; 14] = [
+const SPAWN_TESTS: [&str; 19] = [
     "bad_input",
     "environment",
+    "exit_by_signal",
     "fd_inherit",
     "fd_leaks",
     "fd_map",
     "identity",
     "limits",
+    "parent_death",
     "process_groups",
     "pty",
+    "pty_modes",
     "pty_slave",
+    "sessions",
     "signals",
     "spawn_error_table",
     "spawn_errors",
     "spawn_paths_props",
+    "users",
 ];
 
 /// Runs the tests of spawning on each path.
