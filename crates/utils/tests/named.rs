@@ -2,6 +2,8 @@
 
 mod util;
 
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use procession_core::{Failed, Signal};
@@ -148,6 +150,28 @@ fn a_command_brings_its_directory_and_environment() {
         assert_eq!(driver.get(get_process_output(&root)).unwrap(), "/\n");
         let variable = sh("echo $WORD").env("WORD", "said");
         assert_eq!(driver.get(get_process_output(variable)).unwrap(), "said\n");
+    });
+}
+
+/// Case EN-04.
+#[test]
+fn the_helpers_hand_on_the_parents_environment() {
+    behaviour("the_helpers_hand_on_the_parents_environment", |driver| {
+        let variables = std::env::vars_os();
+        let lines = variables.map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat());
+        let ours: BTreeSet<Vec<u8>> = lines.collect();
+        assert!(ours.iter().any(|line| line.starts_with(b"PROCESSION_TEST_ISOLATED=")));
+        let env = Command::new("env").arg("-0");
+        let of = |output: &[u8]| {
+            let lines = output.strip_suffix(b"\0").expect("a last line").split(|byte| *byte == 0);
+            lines.map(<[u8]>::to_vec).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(of(&driver.get(get_process_output(&env)).unwrap()), ours);
+        assert_eq!(of(&driver.get(get_process_output_merged(&env)).unwrap()), ours);
+        assert_eq!(of(&driver.get(get_process_output_and_value(&env, "")).unwrap().0), ours);
+        assert_eq!(of(&driver.get(Run::from(env).start()).unwrap().stdout), ours);
+        let is_there = sh("exit ${PROCESSION_TEST_ISOLATED:+3}");
+        assert_eq!(driver.get(get_process_value(is_there)).unwrap(), 3);
     });
 }
 

@@ -49,7 +49,8 @@ fn a_cancelled_result_fails_once_and_its_program_is_gone() {
         let output = get_process_output(sleeper()).map(move |_| count.set(count.get() + 1));
         driver.run_for(ms(200));
         output.cancel();
-        assert_eq!(output.try_take().map(|result| result.is_err()), Some(true));
+        let result = output.try_take();
+        assert!(matches!(result, Some(Err(Failed::Cancelled))), "{result:?}");
         driver.until_no_children(ms(500));
         driver.run_for(ms(100));
         assert_eq!(calls.get(), 0);
