@@ -2,7 +2,12 @@
 //! change. A count that grows is a change for the worse that no clock would show.
 //!
 //! The counts of one operation are those of a long run less those of a short one, divided by the
-//! difference. Where a tool is not installed a test says so on stderr and passes.
+//! difference. Where a tool is not installed a test is skipped, loudly and counted. Instructions of
+//! code that is not optimised say nothing: their tests are there in a release build alone, which
+//! `cargo xtask counts` makes.
+
+#[path = "../../examples/tests/util/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::io::Write;
@@ -16,21 +21,13 @@ use procession_benches::programs;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
-/// Returns whether a tool is there, and says so if it is not.
-fn has(tool: &str) -> bool {
+/// Returns whether a tool is there, for a test of this name, which is skipped if it is not.
+fn has(tool: &str, test: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
-        eprintln!("SKIPPED: {tool} is not installed; nothing was counted");
+        skip::skip(test, &format!("{tool} is not installed"));
     }
     found
-}
-
-/// Instructions of code that is not optimised say nothing.
-fn is_optimised() -> bool {
-    if cfg!(debug_assertions) {
-        eprintln!("SKIPPED: instructions are counted with `cargo test --release` only");
-    }
-    !cfg!(debug_assertions)
 }
 
 /// A file of this test alone.
@@ -93,19 +90,6 @@ fn calls_but(file: &Path, name: &str) -> u64 {
     log.lines().filter(is_call).count() as u64
 }
 
-/// Returns the instructions in user space of one operation.
-fn instructions_each(contender: &str, row: &str, counts: [u64; 2]) -> f64 {
-    let [few, many] = counts.map(|count| {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        let stderr = run(&mut valgrind, contender, row, count);
-        let line = stderr.lines().find_map(|line| line.split("Collected :").nth(1));
-        let number = line.expect("callgrind ends with a sum").trim();
-        number.parse().expect("it is a number")
-    });
-    per_operation(few, many, counts)
-}
-
 fn per_operation(few: u64, many: u64, counts: [u64; 2]) -> f64 {
     let float = procession_benches::clock::float;
     (float(many) - float(few)) / float(counts[1] - counts[0])
@@ -113,7 +97,7 @@ fn per_operation(few: u64, many: u64, counts: [u64; 2]) -> f64 {
 
 #[test]
 fn a_round_trip_takes_three_system_calls() {
-    if has("strace") {
+    if has("strace", "a_round_trip_takes_three_system_calls") {
         let calls = calls_each("procession", "echo", false, [100, 1100]);
         eprintln!("system calls of an echo: {calls:.3}");
         assert!((2.99..3.01).contains(&calls), "{calls}");
@@ -122,7 +106,7 @@ fn a_round_trip_takes_three_system_calls() {
 
 #[test]
 fn a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own() {
-    if has("strace") {
+    if has("strace", "a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own") {
         // The read and the write are the callback's.
         let calls = calls_each("procession", "dispatch", false, [100, 1100]);
         eprintln!("system calls of a turn: {calls:.3}");
@@ -132,7 +116,7 @@ fn a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own() {
 
 #[test]
 fn a_spawn_takes_fewer_system_calls_than_a_peers() {
-    if has("strace") {
+    if has("strace", "a_spawn_takes_fewer_system_calls_than_a_peers") {
         let ours = calls_each("procession", "spawn", true, [20, 120]);
         // How often it waits, and looks at SIGPIPE before, depends on how the ends come together.
         let but_waits = |file: &Path| calls_but(file, "epoll_") + epoll_changes(file);
@@ -156,7 +140,7 @@ fn epoll_changes(file: &Path) -> u64 {
 
 #[test]
 fn nothing_to_do_takes_no_system_calls() {
-    if !has("strace") {
+    if !has("strace", "nothing_to_do_takes_no_system_calls") {
         return;
     }
     let file = scratch("strace-idle");
@@ -195,25 +179,46 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
     lines
 }
 
-#[test]
-fn a_round_trip_takes_no_more_instructions_than_it_did() {
-    if has("valgrind") && is_optimised() {
-        let ours = instructions_each("procession", "echo", [100, 2100]);
-        let tokio = instructions_each("tokio", "echo", [100, 2100]);
-        eprintln!("instructions of an echo: {ours:.0}, tokio's: {tokio:.0}");
-        assert!(ours <= ECHO_OF_TOKIOS * tokio, "{ours} against {tokio}");
-    }
-}
+/// Instructions in user space.
+#[cfg(not(debug_assertions))]
+mod instructions {
+    use super::{Command, has, per_operation, run};
 
-/// What an echo may take of tokio's instructions. It was 0.83 when this was written.
-const ECHO_OF_TOKIOS: f64 = 1.1;
-
-#[test]
-fn a_turn_takes_at_most_half_of_tokios_instructions() {
-    if has("valgrind") && is_optimised() {
-        let ours = instructions_each("procession", "dispatch", [100, 2100]);
-        let tokio = instructions_each("tokio", "dispatch", [100, 2100]);
-        eprintln!("instructions of a turn: {ours:.0}, tokio's: {tokio:.0}");
-        assert!(ours <= 0.5 * tokio, "{ours} against {tokio}");
+    /// Returns those of one operation.
+    fn each(contender: &str, row: &str) -> f64 {
+        let counts = [100, 2100];
+        let [few, many] = counts.map(|count| {
+            let mut valgrind = Command::new("valgrind");
+            valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+            let stderr = run(&mut valgrind, contender, row, count);
+            let line = stderr.lines().find_map(|line| line.split("Collected :").nth(1));
+            let number = line.expect("callgrind ends with a sum").trim();
+            number.parse().expect("it is a number")
+        });
+        per_operation(few, many, counts)
     }
+
+    #[test]
+    fn a_round_trip_takes_fewer_than_tokios() {
+        if has("valgrind", "instructions::a_round_trip_takes_fewer_than_tokios") {
+            let (ours, tokio) = (each("procession", "echo"), each("tokio", "echo"));
+            eprintln!("instructions of an echo: {ours:.0}, tokio's: {tokio:.0}");
+            assert!(ours <= ECHO_OF_TOKIOS * tokio, "{ours} against {tokio}");
+        }
+    }
+
+    /// What an echo may take of tokio's. It was 0.83 when this was written; the contract is 1.1.
+    const ECHO_OF_TOKIOS: f64 = 0.95;
+
+    #[test]
+    fn a_turn_takes_at_most_three_tenths_of_tokios() {
+        if has("valgrind", "instructions::a_turn_takes_at_most_three_tenths_of_tokios") {
+            let (ours, tokio) = (each("procession", "dispatch"), each("tokio", "dispatch"));
+            eprintln!("instructions of a turn: {ours:.0}, tokio's: {tokio:.0}");
+            assert!(ours <= TURN_OF_TOKIOS * tokio, "{ours} against {tokio}");
+        }
+    }
+
+    /// What a turn may take of tokio's. It was 0.2 when this was written; the contract is 0.5.
+    const TURN_OF_TOKIOS: f64 = 0.3;
 }

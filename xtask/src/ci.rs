@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 use crate::report::{self, Step};
-use crate::{bench_build, clippy, deny, doc, doctest, examples, fmt, test, test_paths, tidy};
+use crate::{
+    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, test, test_paths, tidy,
+};
 
 /// How much of the gate to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) fn run(sh: &Shell, tier: Tier) -> ExitCode {
 }
 
 /// The steps in the order in which a mistake is cheapest to find.
-fn steps(tier: Tier) -> [Step; 10] {
+fn steps(tier: Tier) -> [Step; 11] {
     let test = match tier {
         Tier::Quick => Step { name: "test", run: test::run },
         Tier::Slow => Step { name: "test-slow", run: test::run_with_slow_tier },
@@ -44,6 +46,7 @@ fn steps(tier: Tier) -> [Step; 10] {
         Step { name: "deny", run: deny::run },
         Step { name: "examples", run: examples::run },
         Step { name: "bench-build", run: bench_build::run },
+        Step { name: "counts", run: counts::run },
     ]
 }
 

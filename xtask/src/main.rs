@@ -15,6 +15,7 @@ mod ci;
 mod citations;
 mod clippy;
 mod compare;
+mod counts;
 mod deny;
 mod doc;
 mod doctest;
@@ -119,6 +120,11 @@ const TASKS: &[Task] = &[
         run: step!(portability::run),
     },
     Task { name: "bench-build", about: "compile the benches", run: step!(bench_build::run) },
+    Task {
+        name: "counts",
+        about: "system calls and instructions of a release build (strace, valgrind)",
+        run: step!(counts::run),
+    },
     Task {
         name: "compare",
         about: "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",

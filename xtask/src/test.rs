@@ -13,19 +13,26 @@ use xshell::{Shell, cmd};
 
 /// Runs every test but the slow tier, the doctests and the benches.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
+    counting_skips(sh, || {
+        // The tests of the examples start them.
+        cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
+        Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --tests").run()?)
+    })
+}
+
+/// Runs tests, and prints and counts those that were skipped.
+pub(crate) fn counting_skips(sh: &Shell, tests: impl FnOnce() -> Result<()>) -> Result<()> {
     let log = sh.current_dir().join("target").join("skipped-tests.txt");
     sh.write_file(&log, "").context("the list of skipped tests cannot be started")?;
     let _log = sh.push_env("PROCESSION_SKIP_LOG", &log);
-    // The tests of the examples start them.
-    cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
-    let outcome = cmd!(sh, "cargo test --workspace --locked --no-fail-fast --tests").run();
+    let outcome = tests();
     let text = sh.read_file(&log).context("the list of skipped tests is gone")?;
     let skipped = skipped(&text);
     for line in &skipped {
         println!("SKIPPED {line}");
     }
     println!("{} tests skipped", skipped.len());
-    Ok(outcome?)
+    outcome
 }
 
 /// Runs the same tests with the slow tier among them.
