@@ -4,7 +4,7 @@ mod util;
 
 use procession_core::Failed;
 use procession_utils::{Keep, OutputError, Run, Stream};
-use util::{behaviour, ms, rss_bytes, rss_peak_bytes, sh};
+use util::{behaviour, bound, ms, rss_bytes, rss_peak_bytes, sh};
 
 const SLACK: usize = 4 << 20;
 
@@ -12,7 +12,7 @@ const SLACK: usize = 4 << 20;
 fn stays_within(name: &str, keep: Keep) {
     behaviour(name, |driver| {
         let before = rss_bytes();
-        let flood = Run::new("yes").keep(keep).timeout(ms(1500)).start();
+        let flood = Run::new("yes").keep(keep).timeout(bound(ms(1500))).start();
         let result = driver.get(flood);
         let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = result else {
             panic!("it timed out");

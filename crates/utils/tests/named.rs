@@ -12,7 +12,7 @@ use procession_utils::{
     OutputError, Run, get_process_output, get_process_output_and_value, get_process_output_merged,
     get_process_value,
 };
-use util::{behaviour, ms, sh};
+use util::{behaviour, bound, ms, sh};
 
 /// Case CH-01.
 #[test]
@@ -42,12 +42,12 @@ fn the_first_byte_on_stderr_fails_output_before_the_exit() {
         else {
             panic!("{result:?}");
         };
-        assert!(after < ms(300), "{after:?}");
+        assert!(after < bound(ms(300)), "{after:?}");
         assert_eq!(outcome.stderr, "e");
         assert_eq!(outcome.stdout, "x");
-        let (reason, after) = driver.timed(ended.into_deferred());
+        let (reason, rest) = driver.timed(ended.into_deferred());
         assert_eq!(reason.unwrap().unwrap_err().exit_code(), Some(3));
-        assert!(after > ms(500), "{after:?}");
+        assert!(after + rest > ms(900), "{after:?} and {rest:?}");
     });
 }
 
@@ -136,7 +136,7 @@ fn standard_input_is_never_left_open() {
     behaviour("standard_input_is_never_left_open", |driver| {
         let (output, after) = driver.timed(get_process_output("cat"));
         assert_eq!(output.unwrap(), "");
-        assert!(after < ms(300), "{after:?}");
+        assert!(after < bound(ms(300)), "{after:?}");
         let link = driver.get(get_process_output(sh("readlink /proc/self/fd/0"))).unwrap();
         assert_eq!(link, "/dev/null\n");
     });
@@ -194,7 +194,7 @@ fn the_named_helpers_wait_for_the_last_writer_and_run_does_not() {
         let script = sh("(sleep 1; echo late) & echo early");
         let (output, after) = driver.timed(get_process_output(&script));
         assert_eq!(output.unwrap(), "early\nlate\n");
-        assert!(after > ms(900) && after < ms(2000), "{after:?}");
+        assert!(after > ms(900) && after < bound(ms(2000)), "{after:?}");
         let (all, after) = driver.timed(get_process_output_and_value(&script, ""));
         assert_eq!(all.unwrap().0, "early\nlate\n");
         assert!(after > ms(900), "{after:?}");
@@ -202,10 +202,12 @@ fn the_named_helpers_wait_for_the_last_writer_and_run_does_not() {
         assert_eq!(value.unwrap(), 0);
         assert!(after > ms(900), "{after:?}");
 
+        // Long past the bound, also on a busy machine.
+        let script = sh("(sleep 10; echo late) & echo early");
         let (outcome, after) = driver.timed(Run::from(script).start());
         let outcome = outcome.unwrap();
         assert_eq!(outcome.stdout, "early\n");
-        assert!(after > ms(400) && after < ms(700), "{after:?}");
+        assert!(after > ms(400) && after < bound(ms(700)), "{after:?}");
         let held: Vec<i32> = outcome.held_fds().iter().map(|fd| fd.as_raw()).collect();
         assert_eq!(held, [1, 2]);
     });

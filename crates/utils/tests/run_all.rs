@@ -3,11 +3,12 @@
 mod util;
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 
 use procession_core::Failed;
-use procession_process_transport::Command;
-use procession_utils::{Outcome, Progress, Run, RunResult, run_all};
+use procession_process_transport::{Command, Fd};
+use procession_utils::{Outcome, Progress, Run, RunResult, Stdin, run_all};
 use util::{behaviour, children, ms, sh};
 
 fn stdout(result: &RunResult) -> String {
@@ -18,13 +19,25 @@ fn stdout(result: &RunResult) -> String {
 #[test]
 fn results_are_in_order_and_come_as_they_come() {
     behaviour("results_are_in_order_and_come_as_they_come", |driver| {
-        let slow_first = ["0.3", "0.01", "0.1"].map(|time| sh("sleep $0; echo $0").arg(time));
+        // The first ends when the third has, and that one when the second has.
+        let waits = |number: &str| sh("read line; echo $0").arg(number);
+        let (first, hold_first) = io::pipe().unwrap();
+        let (third, hold_third) = io::pipe().unwrap();
+        let programs = [
+            Run::from(waits("1")).stdin(Stdin::fd(Fd::inherit(first))),
+            Run::from(sh("echo 2")),
+            Run::from(waits("3")).stdin(Stdin::fd(Fd::inherit(third))),
+        ];
+        let mut holds = vec![hold_first, hold_third];
         let order = Rc::new(RefCell::new(Vec::new()));
         let came = Rc::clone(&order);
-        let all = run_all(slow_first, 3).on_result(move |index, _| came.borrow_mut().push(index));
+        let all = run_all(programs, 3).on_result(move |index, _| {
+            came.borrow_mut().push(index);
+            drop(holds.pop());
+        });
         let results = driver.get(all.all()).unwrap();
         let outputs: Vec<String> = results.iter().map(stdout).collect();
-        assert_eq!(outputs, ["0.3\n", "0.01\n", "0.1\n"]);
+        assert_eq!(outputs, ["1\n", "2\n", "3\n"]);
         assert_eq!(*order.borrow(), [1, 2, 0]);
     });
 }

@@ -1,9 +1,12 @@
 //! Runs an example as a user would: as a program of its own, until it ends or a deadline passes.
 #![allow(dead_code, unused_imports, reason = "every test has all of this and uses its own part")]
 
+#[path = "../../../crates/process-transport/tests/util/bound.rs"]
+mod bound;
 mod server;
 mod skip;
 
+pub(crate) use self::bound::bound;
 pub(crate) use self::server::{Server, client, runs, script, until};
 pub(crate) use self::skip::skip;
 
@@ -91,6 +94,7 @@ pub(crate) fn on_terminal(command: Command, typed: impl Into<Bytes>) -> Ended {
 }
 
 fn capture(command: Command, input: Option<Bytes>) -> Ended {
+    bound::announce();
     let mut reactor = Reactor::new().expect("the thread has no other reactor");
     let (ended, result) = Deferred::new();
     let capture = Capture {
@@ -101,7 +105,9 @@ fn capture(command: Command, input: Option<Bytes>) -> Ended {
         ended,
     };
     reactor.spawn_process(capture, command).expect("it can be started");
-    reactor.block_on(result.timeout(DEADLINE)).expect("it ends before the deadline, by itself")
+    reactor
+        .block_on(result.timeout(bound(DEADLINE)))
+        .expect("it ends before the deadline, by itself")
 }
 
 struct Capture {

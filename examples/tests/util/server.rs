@@ -1,7 +1,7 @@
 //! An example that serves until it is told to stop, seen from outside: what it prints, line by
 //! line, and what a signal does to it. Every wait has a deadline, and dropping it kills it.
 
-use super::{DEADLINE, program};
+use super::{DEADLINE, bound, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -22,6 +22,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts an example, without input.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
+        bound::announce();
         let mut command = Command::new(program(name));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the example can be started");
@@ -32,12 +33,12 @@ impl Server {
 
     /// The next line that it prints.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("it prints a line before the deadline")
+        self.lines.recv_timeout(bound(DEADLINE)).expect("it prints a line before the deadline")
     }
 
     /// The next line on its standard error.
     pub(crate) fn error(&self) -> String {
-        self.errors.recv_timeout(DEADLINE).expect("it complains before the deadline")
+        self.errors.recv_timeout(bound(DEADLINE)).expect("it complains before the deadline")
     }
 
     /// The next line like this; those before it are passed over.
@@ -70,7 +71,7 @@ impl Server {
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
         let mut rest = Vec::new();
         loop {
-            match self.lines.recv_timeout(DEADLINE) {
+            match self.lines.recv_timeout(bound(DEADLINE)) {
                 Ok(line) => rest.push(line),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end: {rest:?}"),
@@ -113,7 +114,7 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 /// A client of a server on this machine, which waits for nothing longer than the deadline.
 pub(crate) fn client(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    stream.set_read_timeout(Some(DEADLINE / 4)).expect("a deadline");
+    stream.set_read_timeout(Some(bound(DEADLINE / 4))).expect("a deadline");
     stream
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn client(port: u16) -> TcpStream {
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     // Nobody sends: it is a pause.
     let (_sender, pause) = mpsc::channel::<()>();
-    let mut left = DEADLINE;
+    let mut left = bound(DEADLINE);
     while !is_so() {
         let step = Duration::from_millis(10);
         left = left.checked_sub(step).unwrap_or_else(|| panic!("not before the deadline: {what}"));

@@ -8,6 +8,7 @@ use procession_reactor::Reactor;
 use procession_utils::Run;
 
 use super::WATCHDOG;
+use super::bound::bound;
 use super::isolate::isolated;
 use super::leaks::{children, open_fds};
 
@@ -61,13 +62,14 @@ impl Driver {
         (result, self.reactor.now() - start)
     }
 
-    /// Turns until `done`.
+    /// Turns until `done`, within [`bound`] of this time.
     pub(crate) fn until(
         &mut self,
         what: &str,
         within: Duration,
         mut done: impl FnMut(&mut Self) -> bool,
     ) {
+        let within = bound(within);
         let deadline = self.reactor.now() + within;
         while !done(self) {
             let left = deadline.saturating_sub(self.reactor.now());

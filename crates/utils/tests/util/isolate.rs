@@ -13,6 +13,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
     if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
         return body();
     }
+    super::bound::announce();
     let this = std::env::current_exe().expect("the path of this test binary");
     let output = Command::new(this)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])

@@ -2,6 +2,8 @@
 //! result or a deadline, and the check that no descriptor and no child is left.
 #![allow(dead_code, unused_imports, reason = "every test crate uses its own part of this file")]
 
+#[path = "../../../process-transport/tests/util/bound.rs"]
+mod bound;
 mod drive;
 mod isolate;
 mod leaks;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use procession_process_transport::Command;
 
+pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
