@@ -2,13 +2,15 @@
 //!
 //! Each break is a replacement of text, made in a copy of the tree below `target/mutants`, so that
 //! nobody who works on the tree sees it. Then the test targets that ought to notice are run, with
-//! a bound on time: a hang is noticed too. A break that nothing notices is a missing test, and the
+//! a bound on time: a hang is noticed too. Before the first break they are run unbroken: what fails
+//! anyway would count as having noticed every break. A break that nothing notices is a missing test, and the
 //! task fails. `cargo xtask mutants NAME..` tries those alone; `cargo xtask mutants --cores` has
 //! cargo-mutants break the pure cores, in every place that it knows to.
 
 mod breaks;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -52,6 +54,22 @@ enum Noticed {
     No,
 }
 
+impl fmt::Display for Noticed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::By(tests) => {
+                f.write_str(&tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+            Self::ByHanging => f.write_str("the tests did not end"),
+            Self::NotBuilt => f.write_str("NOT BUILT"),
+            Self::No => f.write_str("NOBODY"),
+        }
+    }
+}
+
+/// A package and some of its test targets.
+type Targets = (&'static str, &'static [&'static str]);
+
 /// Tries every break, or those that the command line names.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();
@@ -73,16 +91,11 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let _target =
         sh.push_env("CARGO_TARGET_DIR", root.join("target").join("mutants").join("build"));
     let _quiet = sh.push_env("RUST_BACKTRACE", "0");
+    check_unbroken(sh, &chosen)?;
     let mut missed = Vec::new();
     for each in &chosen {
         let noticed = try_break(sh, each)?;
-        let text = match &noticed {
-            Noticed::By(tests) => tests.iter().cloned().collect::<Vec<_>>().join(", "),
-            Noticed::ByHanging => "the tests did not end".to_owned(),
-            Noticed::NotBuilt => "NOT BUILT".to_owned(),
-            Noticed::No => "NOBODY".to_owned(),
-        };
-        println!("{:<34} {text}", each.name);
+        println!("{:<34} {noticed}", each.name);
         if matches!(noticed, Noticed::NotBuilt | Noticed::No) {
             missed.push(each.name);
         }
@@ -127,6 +140,26 @@ fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Runs the targets of all these breaks once without any: they must not fail.
+fn check_unbroken(sh: &Shell, chosen: &[&Break]) -> Result<()> {
+    for targets in targets(chosen) {
+        passes_unbroken(targets, &run_tests(sh, targets)?)?;
+    }
+    Ok(())
+}
+
+/// The targets of these breaks, each combination once.
+fn targets(chosen: &[&Break]) -> BTreeSet<Targets> {
+    chosen.iter().map(|each| (each.package, each.tests)).collect()
+}
+
+fn passes_unbroken((package, tests): Targets, noticed: &Noticed) -> Result<()> {
+    match noticed {
+        Noticed::No => Ok(()),
+        failed => bail!("unbroken, {package} fails ({}): {failed}", tests.join(", ")),
+    }
+}
+
 /// Makes one break, runs its tests, and puts the text back.
 fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
     let source = sh.read_file(each.file)?;
@@ -134,15 +167,13 @@ fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
         bail!("{}: its text does not stand once in {}", each.name, each.file);
     }
     sh.write_file(each.file, source.replacen(each.from, each.to, 1))?;
-    let result = run_tests(sh, each);
+    let result = run_tests(sh, (each.package, each.tests));
     sh.write_file(each.file, source)?;
     result
 }
 
-fn run_tests(sh: &Shell, each: &Break) -> Result<Noticed> {
-    let package = each.package;
-    let targets: Vec<&str> = each
-        .tests
+fn run_tests(sh: &Shell, (package, tests): Targets) -> Result<Noticed> {
+    let targets: Vec<&str> = tests
         .iter()
         .flat_map(|test| if *test == "lib" { vec!["--lib"] } else { vec!["--test", test] })
         .collect();
@@ -198,6 +229,25 @@ mod tests {
         let names: BTreeSet<&str> = BREAKS.iter().map(|each| each.name).collect();
         assert_eq!(names.len(), BREAKS.len());
         assert!(names.len() >= 30, "{}", names.len());
+    }
+
+    #[test]
+    fn a_test_that_fails_unbroken_ends_the_task() {
+        let targets = ("some", &["lib"][..]);
+        let by = Noticed::By(BTreeSet::from(["a::b".to_owned()]));
+        let error = passes_unbroken(targets, &by).unwrap_err();
+        assert_eq!(error.to_string(), "unbroken, some fails (lib): a::b");
+        assert!(passes_unbroken(targets, &Noticed::ByHanging).is_err());
+        assert!(passes_unbroken(targets, &Noticed::NotBuilt).is_err());
+        assert!(passes_unbroken(targets, &Noticed::No).is_ok());
+    }
+
+    #[test]
+    fn each_target_is_run_unbroken_once() {
+        let all: Vec<&Break> = BREAKS.iter().collect();
+        let targets = targets(&all);
+        assert!(targets.len() < BREAKS.len());
+        assert!(all.iter().all(|each| targets.contains(&(each.package, each.tests))));
     }
 
     #[test]
