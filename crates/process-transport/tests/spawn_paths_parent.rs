@@ -173,21 +173,20 @@ fn a_mailbox_made_without_standard_descriptors_lies_above_them() {
     isolated("a_mailbox_made_without_standard_descriptors_lies_above_them", || {
         drop(Standard::save());
         for subset in 0..8 {
-            // Each thread has a mailbox of its own.
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    let standard = Standard::save();
-                    let closed = (0..3).filter(|number| subset & 1 << number != 0);
-                    closed.for_each(|number| standard.close(number));
-                    let before = open_fds();
-                    reserve_spawn_fds().unwrap();
-                    let made: Vec<i32> =
-                        open_fds().into_keys().filter(|fd| !before.contains_key(fd)).collect();
-                    assert_eq!(made.len(), 2, "{made:?}");
-                    assert!(made[0] > 2 && made[1] > made[0], "{made:?}");
-                    drop(standard);
-                });
+            // Each thread has a mailbox of its own, which is closed by the time of the join.
+            let thread = std::thread::spawn(move || {
+                let standard = Standard::save();
+                let closed = (0..3).filter(|number| subset & 1 << number != 0);
+                closed.for_each(|number| standard.close(number));
+                let before = open_fds();
+                reserve_spawn_fds().unwrap();
+                let made: Vec<i32> =
+                    open_fds().into_keys().filter(|fd| !before.contains_key(fd)).collect();
+                assert_eq!(made.len(), 2, "{made:?}");
+                assert!(made[0] > 2 && made[1] > made[0], "{made:?}");
+                drop(standard);
             });
+            thread.join().expect("it succeeds");
         }
     });
 }
