@@ -143,10 +143,10 @@ impl Command {
     /// taken; an id that the database does not know then fails the spawn with `InvalidInput`.
     /// Changing ids needs privilege, and takes [`SpawnPath::Fork`](procession_protocol::SpawnPath)
     /// unless another path is forced: in a child that shares the parent's memory the target user has
-    /// a hold on the child before its exec (it may stop it, and so the parent, and where the flag is
-    /// set meanwhile, read and write the memory of both), and the parent's
+    /// a hold on the child before its exec (it may stop it, and so the parent), and the parent's
     /// dumpable flag is 0 for that time. The flag is put back, under a lock of the whole process; no
-    /// other code of the program may set it meanwhile.
+    /// other code of the program may set it meanwhile: the target user could read and write the
+    /// memory of both.
     pub fn uid(mut self, uid: u32) -> Self {
         self.identity.uid = Some(uid);
         self
