@@ -1,6 +1,6 @@
-//! A system that is full: ENFILE at the k-th call that makes descriptors, for every k that a program
-//! meets from its first spawn on. strace puts the error in the place of the call; where it is
-//! missing the test says so.
+//! A system that is full: ENFILE at the k-th call that makes descriptors, and EAGAIN and ENOMEM at the
+//! k-th clone, for every k that a program meets from its first reactor on. strace puts the error in
+//! the place of the call; where it is missing the test says so.
 
 mod util;
 
@@ -13,16 +13,25 @@ use procession_reactor::Reactor;
 use crate::util::{Recorder, WATCHDOG, children, command, isolated, open_fds};
 use crate::watch::{is_watched, watched};
 
-/// The calls that make descriptors, what narrows them down, and how many of each the program below
-/// makes at the most. Of `ioctl` it is the one that opens a terminal's other side.
-const CALLS: [(&str, &[&str], u32); 6] = [
-    ("pipe2", &[], 14),
-    ("socketpair", &[], 3),
-    ("clone", &[], 7),
-    ("open,openat", &["-P", "/dev/ptmx"], 2),
-    ("open,openat", &["-P", "/dev/zero"], 2),
-    ("ioctl", &["-P", "/dev/ptmx"], 6),
+/// The calls that make descriptors, what narrows them down, how many of each the program below makes
+/// at the most, and their error. Of `ioctl` it is the one that opens a terminal's other side.
+const CALLS: [(&str, &[&str], u32, i32); 11] = [
+    ("epoll_create1", &[], 2, libc::ENFILE),
+    ("eventfd2", &[], 3, libc::ENFILE),
+    ("timerfd_create", &[], 2, libc::ENFILE),
+    ("pipe2", &[], 14, libc::ENFILE),
+    ("socketpair", &[], 3, libc::ENFILE),
+    ("clone", &[], 7, libc::ENFILE),
+    ("clone", &[], 7, libc::EAGAIN),
+    ("clone", &[], 7, libc::ENOMEM),
+    ("open,openat", &["-P", "/dev/ptmx"], 2, libc::ENFILE),
+    ("open,openat", &["-P", "/dev/zero"], 2, libc::ENFILE),
+    ("ioctl", &["-P", "/dev/ptmx"], 6, libc::ENFILE),
 ];
+
+/// What is done without: a terminal whose other side the master does not open is opened by its
+/// name, and the wait for a deadline needs no timer.
+const WITH_ANOTHER_WAY: [&str; 2] = ["ioctl", "timerfd_create"];
 
 fn shapes() -> [Command; 4] {
     let plain = || command("/bin/true");
@@ -31,12 +40,21 @@ fn shapes() -> [Command; 4] {
     [plain(), socket, plain().child_fd(3, file), plain().pty(Pty::new())]
 }
 
-/// Spawns while one call fails: that one spawn has a typed error or a way round it, all others work,
+/// Names the error to the program that is watched.
+const ERROR: &str = "PROCESSION_TEST_ERROR";
+
+/// Makes a loop and spawns while one call fails: that one has a typed error or a way round it, all others work,
 /// and of all of them nothing is left but the thread's socketpair.
 fn work() {
+    let errno: i32 = std::env::var(ERROR).expect("the error").parse().expect("a number");
     let before = open_fds();
-    let mut reactor = Reactor::new().expect("a reactor");
     let mut failed = 0;
+    let mut reactor = Reactor::new().unwrap_or_else(|error| {
+        failed += 1;
+        assert_eq!(error.raw_os_error(), Some(errno), "{error:?}");
+        assert_eq!(open_fds(), before);
+        Reactor::new().expect("the next one")
+    });
     for shape in shapes().into_iter().chain(shapes()) {
         let (recorder, record) = Recorder::new();
         match reactor.spawn_process(recorder, shape) {
@@ -48,7 +66,7 @@ fn work() {
             }
             Err(error) => {
                 failed += 1;
-                assert_eq!(error.raw_os_error(), Some(libc::ENFILE), "{error:?}");
+                assert_eq!(error.raw_os_error(), Some(errno), "{error:?}");
                 let steps = [Step::Pipe, Step::Pty, Step::Clone];
                 assert!(steps.contains(&error.step()), "{error:?}");
                 assert_eq!(record.events(), [], "a failed spawn calls nothing back");
@@ -56,7 +74,7 @@ fn work() {
         }
     }
     drop(reactor);
-    assert!(failed <= 1, "one call failed, and {failed} spawns");
+    assert!(failed <= 1, "one call failed, and {failed} with it");
     assert_eq!(children(), []);
     let mut left = open_fds();
     left.retain(|fd, link| before.get(fd) != Some(link));
@@ -72,19 +90,19 @@ fn a_spawn_survives_a_full_system_at_any_of_its_descriptors() {
             work();
             return;
         }
-        for (call, narrower, most) in CALLS {
+        for (call, narrower, most, errno) in CALLS {
             let mut failures = 0;
             for nth in 1..=most {
-                let fault = format!("inject={call}:error=ENFILE:when={nth}");
-                let options = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", &fault];
+                let fault = format!("inject={call}:error={errno}:when={nth}");
+                let told = format!("{ERROR}={errno}");
+                let options = ["strace", "-qq", "-f", "-E", &told, "-o", "/dev/null", "-e", &fault];
                 let options = [&options, narrower].concat();
                 let Some(output) = watched(name, &options) else { return };
                 let text = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{call} {nth}: {text}");
+                assert!(output.status.success(), "{call} {nth}, error {errno}: {text}");
                 failures += u32::from(text.contains("failed: 1"));
             }
-            // A terminal whose other side the master does not open is opened by its name.
-            let is_met = failures > 0 || call == "ioctl";
+            let is_met = failures > 0 || WITH_ANOTHER_WAY.contains(&call);
             assert!(is_met, "{call} {narrower:?}: the error was never met");
         }
     });
