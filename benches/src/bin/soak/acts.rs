@@ -1,22 +1,27 @@
 //! The acts: children of every shape, and all that can be done to them and beside them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use procession::prelude::*;
-use procession::protocol::Target;
+use procession::process_transport::{Resource, Rlimit};
+use procession::protocol::{Pace, ReadProducer, Target};
 
 use super::model::{Checked, Expected, Life};
-use super::{Alive, MOST_CHILDREN, World};
+use super::{Alive, FILE, MOST_CHILDREN, World, helpers, loops, net};
 
 /// One of each of what opens something for good, so that the baseline has it.
 pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), String> {
     let handle = reactor.handle();
     child(world, &handle, Command::new("/bin/true"), plain(Some(0)));
-    let listener = listen(world, reactor)?;
-    connect(world, &handle);
-    remote(world, &handle);
+    let listener = net::listen(world, reactor)?;
+    for _ in 0..20 {
+        net::connect(world, &handle); // in each manner
+    }
+    net::connect_unix(world, &handle);
+    loops::other_loop(world, &handle);
+    loops::signal(world, &handle);
+    loops::source(world, &handle);
     let waits = handle.now() + Duration::from_secs(10);
     while world.pending.get() > 0 || world.alive.borrow().iter().any(|c| !c.life.borrow().ended) {
         if handle.now() > waits {
@@ -36,27 +41,39 @@ pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), St
 /// Does one thing.
 pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
     let room = world.alive.borrow().len() < MOST_CHILDREN;
-    match world.numbers.below(24) {
+    match world.numbers.below(40) {
         0..=6 if room => spawn(world, reactor),
         7 => fail_to_spawn(world, reactor),
-        8 => timers(world, reactor),
-        9 => connect(world, reactor),
-        10 => remote(world, reactor),
-        11 => future(world, reactor),
-        12 if room => run(world, reactor),
+        8 => loops::timers(world, reactor),
+        9 => net::connect(world, reactor),
+        10 => net::connect_unix(world, reactor),
+        11 => loops::remote(world, reactor),
+        12 => loops::future(world, reactor),
+        13 => loops::signal(world, reactor),
+        14 => loops::source(world, reactor),
+        15 if room => helpers::run(world, reactor),
+        16 if room => helpers::lines(world, reactor),
+        17 if room => helpers::named(world),
+        18 if room => helpers::run_all_of_them(world),
+        19 if room => helpers::pipeline(world, reactor),
+        20 if room => helpers::producer(world, reactor),
+        21 if room => helpers::forward(world, reactor),
+        22 if room => loops::other_loop(world, reactor),
+        23 if room => loops::other_program(world, reactor),
         _ => meddle(world),
     }
 }
 
-fn plain(code: Option<i32>) -> Expected {
-    Expected { pipes: vec![0, 1, 2], readable: vec![1, 2], code, output: None }
+/// Three pipes.
+pub(super) fn plain(code: Option<i32>) -> Expected {
+    Expected { pipes: vec![0, 1, 2], readable: vec![1, 2], code, output: None, source: None }
 }
 
 /// A child of a random shape.
 fn spawn(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
     let sh = |script: &str| Command::new("/bin/sh").args(["-c", script]);
-    match numbers.below(11) {
+    match numbers.below(12) {
         0 => child(world, reactor, Command::new("/bin/true"), plain(Some(0))),
         1 => {
             let code = i32::try_from(numbers.below(256)).unwrap_or(0);
@@ -79,6 +96,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
                 readable: vec![1],
                 code: Some(4),
                 output: Some(b"hi\r\n".to_vec()),
+                source: None,
             };
             child(world, reactor, sh("echo hi; exit 4").pty(Pty::new().size(20, 70)), expected)
         }
@@ -89,6 +107,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
                 readable: vec![1, 2, 3],
                 code: Some(0),
                 output: Some(data.clone()),
+                source: None,
             };
             let command = sh("cat <&3 >&3").child_fd(3, Fd::socketpair());
             let process = child(world, reactor, command, expected);
@@ -120,6 +139,28 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
             let after = Duration::from_millis(numbers.below(30));
             child(world, reactor, sh("echo x; sleep 1 &").drain_after_exit(after), expected)
         }
+        10 => {
+            let limit = Rlimit { soft: Some(0), hard: Some(0) };
+            let command = sh("umask; ulimit -c; cat <&5; echo err >&2")
+                .child_fd(0, Fd::null())
+                .child_fd(2, Fd::same_as(1))
+                .child_fd(5, Fd::file(world.file(), FileMode::Read))
+                .child_fd(6, Fd::closed())
+                .new_session()
+                .umask(0o27)
+                .rlimit(Resource::Core, limit)
+                .nice(1)
+                .oom_score_adj(500)
+                .parent_death_signal(Signal::KILL)
+                .kill_on_drop(false);
+            let expected = Expected {
+                pipes: vec![1],
+                readable: vec![1],
+                output: Some([b"0027\n0\n", FILE, b"err\n"].concat()),
+                ..plain(Some(0))
+            };
+            child(world, reactor, command, expected)
+        }
         _ => {
             let length = numbers.below(300_000);
             let process = child(
@@ -149,12 +190,47 @@ fn forward(world: &Rc<World>, process: &Process, null: std::fs::File) {
     });
 }
 
-fn child(
+/// A child of which this is expected.
+pub(super) fn child(
     world: &Rc<World>,
     reactor: &Handle,
     command: Command,
     expected: Expected,
 ) -> Option<Process> {
+    child_and_life(world, reactor, command, expected).map(|(process, _)| process)
+}
+
+/// A child of which this is expected, and what has become of it.
+pub(super) fn child_and_life(
+    world: &Rc<World>,
+    reactor: &Handle,
+    command: Command,
+    expected: Expected,
+) -> Option<(Process, Rc<RefCell<Life>>)> {
+    let (protocol, life) = checked(world, expected);
+    let shown = format!("{command:?}");
+    let command = match world.numbers.below(8) {
+        0 => command.spawn_path(SpawnPath::Fork),
+        1 => command.adaptive_pipes(false),
+        2 => command.without_pidfd(),
+        _ => command,
+    };
+    match reactor.spawn_process(protocol, command) {
+        Ok(process) => {
+            world.count("spawned");
+            let alive = Alive { process: process.clone(), life: life.clone() };
+            world.alive.borrow_mut().push(alive);
+            Some((process, life))
+        }
+        Err(error) => {
+            world.violation(format!("{shown}: {error:?}"));
+            None
+        }
+    }
+}
+
+/// A protocol for a child of which this is expected.
+pub(super) fn checked(world: &Rc<World>, expected: Expected) -> (Checked, Rc<RefCell<Life>>) {
     let life = Rc::new(RefCell::new(Life::new(expected)));
     let me = Rc::downgrade(world);
     let act = Rc::new(move |_: &Process| {
@@ -166,24 +242,7 @@ fn child(
             world.depth.set(0);
         }
     });
-    let protocol = Checked { life: life.clone(), book: world.book.clone(), act };
-    let shown = format!("{command:?}");
-    let command = match world.numbers.below(8) {
-        0 => command.spawn_path(SpawnPath::Fork),
-        1 => command.adaptive_pipes(false),
-        _ => command,
-    };
-    match reactor.spawn_process(protocol, command) {
-        Ok(process) => {
-            world.count("spawned");
-            world.alive.borrow_mut().push(Alive { process: process.clone(), life });
-            Some(process)
-        }
-        Err(error) => {
-            world.violation(format!("{shown}: {error:?}"));
-            None
-        }
-    }
+    (Checked { life: life.clone(), book: world.book.clone(), act }, life)
 }
 
 /// Commands that cannot start.
@@ -221,7 +280,7 @@ fn meddle(world: &Rc<World>) {
     let fd = i32::try_from(numbers.below(5)).unwrap_or(0);
     let disturb = || life.borrow_mut().disturbed = true;
     world.count("meddled");
-    match numbers.below(20) {
+    match numbers.below(26) {
         0..=3 => process.pause(fd),
         4..=8 => process.resume_all(),
         9 => {
@@ -264,198 +323,37 @@ fn meddle(world: &Rc<World>) {
             process.set_write_limits(fd, high, high / 2).ok(); // not every fd is written
         }
         18 => drop((process.resize(10, 20), process.termios(), process.window_size())),
+        19 => {
+            disturb();
+            process.write_sequence([numbers.bytes(500), numbers.bytes(500)]);
+            process.write_copy(b"copied");
+        }
+        20 => {
+            disturb();
+            process.shutdown_child_fd(fd);
+        }
+        21 => {
+            disturb();
+            process.send_eof().ok(); // a terminal alone has one
+        }
+        22 => {
+            disturb();
+            process.set_write_hard_limit(fd, Some(numbers.index(200_000))).ok();
+        }
+        23 => {
+            disturb();
+            if let Ok(null) = open_null() {
+                forward(world, &process, null);
+            }
+        }
+        24 => {
+            disturb();
+            let (producer, sent) = ReadProducer::new(io::Cursor::new(numbers.bytes(100_000)));
+            process.register_producer(fd, Pace::Pull, producer).ok(); // it may have one
+            world.begin();
+            let me = world.clone();
+            sent.done(move |_| me.finish());
+        }
         _ => drop((process.pidfd(), process.with_fd(fd, |_| ()), process.write_buffered(fd))),
     }
-}
-
-/// Timers that fire in order, are cancelled or moved.
-fn timers(world: &Rc<World>, reactor: &Handle) {
-    let numbers = &world.numbers;
-    let due = Duration::from_millis(numbers.below(40));
-    let begun = reactor.now();
-    world.begin();
-    let me = world.clone();
-    let call = reactor.call_later(due, move |reactor| {
-        if reactor.now() < begun + due {
-            me.violation(format!("a timer of {due:?} fired after {:?}", reactor.now() - begun));
-        }
-        me.count("timers");
-        me.finish();
-    });
-    match numbers.below(4) {
-        0 => {
-            call.cancel();
-            world.finish();
-            if call.is_active() {
-                world.violation("a cancelled timer is active".to_owned());
-            }
-        }
-        1 => call.delay(Duration::from_millis(5)),
-        _ => {}
-    }
-}
-
-/// A call from another thread.
-fn remote(world: &Rc<World>, reactor: &Handle) {
-    let sender = reactor.remote();
-    let (promise, called) = Deferred::<(), String>::new();
-    let key = Cell::new(Some(promise));
-    world.begin();
-    let me = world.clone();
-    called.done(move |result| {
-        if result.is_err() {
-            me.violation(format!("a call from a thread: {result:?}"));
-        }
-        me.count("calls from threads");
-        me.finish();
-    });
-    thread_local! {
-        static WAITING: RefCell<Vec<Promise<(), String>>> = const { RefCell::new(Vec::new()) };
-    }
-    WAITING.with_borrow_mut(|waiting| waiting.extend(key.take()));
-    let thread = std::thread::spawn(move || {
-        sender.call(|_| {
-            let promise = WAITING.with_borrow_mut(Vec::pop);
-            if let Some(promise) = promise {
-                promise.complete(Ok(()));
-            }
-        });
-    });
-    drop(thread); // it ends by itself
-}
-
-/// A future on the loop: an async child, or a sleep.
-fn future(world: &Rc<World>, reactor: &Handle) {
-    let me = world.clone();
-    let data = world.numbers.bytes(50_000);
-    let keep = world.numbers.below(4) > 0;
-    world.begin();
-    let handle = reactor.clone();
-    let task = reactor.spawn_local(async move {
-        let mut child = match handle.spawn_child("/bin/cat") {
-            Ok(child) => child,
-            Err(error) => {
-                me.violation(format!("cat as a future: {error:?}"));
-                me.finish();
-                return;
-            }
-        };
-        if keep {
-            child.write(data.clone()).await.ok(); // what arrives tells
-            child.close_stdin();
-            let output = child.stdout().collect().await;
-            if output != data {
-                me.violation(format!("{} bytes of {}", output.len(), data.len()));
-            }
-            child.ended().await.ok(); // the status was told to others
-        } else {
-            child.close_stdin();
-        }
-        me.count("async children");
-        me.finish();
-    });
-    drop(task); // it runs on
-}
-
-/// A helper, run to its end, timed out or dropped.
-fn run(world: &Rc<World>, reactor: &Handle) {
-    let numbers = &world.numbers;
-    let data = numbers.bytes(20_000);
-    world.begin();
-    let me = world.clone();
-    match numbers.below(3) {
-        0 => Run::new("/bin/cat").stdin(data.clone()).start_on(reactor).done(move |result| {
-            let exact = result.as_ref().is_ok_and(|outcome| outcome.stdout == data);
-            if !exact {
-                me.violation("a helper's output is not its input".to_owned());
-            }
-            me.count("helpers");
-            me.finish();
-        }),
-        1 => {
-            let after = Duration::from_millis(numbers.below(20));
-            let slow = Run::new("/bin/sleep").arg("5").timeout(after).start_on(reactor);
-            slow.done(move |result| {
-                if result.is_ok() {
-                    me.violation("a helper outlived its timeout".to_owned());
-                }
-                me.count("helpers timed out");
-                me.finish();
-            });
-        }
-        _ => {
-            drop(Run::new("/bin/sleep").arg("5").kill_grace(Duration::ZERO).start_on(reactor));
-            me.count("helpers dropped");
-            me.finish();
-        }
-    }
-}
-
-/// Sends back what it gets.
-struct Echo;
-
-impl Protocol for Echo {
-    fn data_received(&mut self, transport: &Transport, data: Bytes) {
-        transport.write(data);
-    }
-}
-
-/// Listens on any port for [`connect`].
-pub(super) fn listen(world: &Rc<World>, reactor: &Handle) -> Result<Listener, String> {
-    let listener =
-        reactor.listen_tcp(("127.0.0.1", 0), || Echo).map_err(|error| error.to_string())?;
-    world.port.set(listener.port().ok_or("no port")?);
-    Ok(listener)
-}
-
-/// Sends some bytes and compares what comes back.
-struct Client {
-    world: Rc<World>,
-    sent: Vec<u8>,
-    got: usize,
-    lost: bool,
-}
-
-impl Protocol for Client {
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.write(self.sent.clone());
-        if self.sent.is_empty() {
-            transport.abort_connection();
-        }
-    }
-
-    fn data_received(&mut self, transport: &Transport, data: Bytes) {
-        let end = self.got + data.len();
-        if self.lost || self.sent.get(self.got..end) != Some(&data[..]) {
-            self.world.violation("an echo is not what was sent".to_owned());
-        }
-        self.got = end;
-        if self.got == self.sent.len() {
-            transport.lose_connection();
-        }
-    }
-
-    fn connection_lost(&mut self, _: &Transport, _: io::Result<()>) {
-        if std::mem::replace(&mut self.lost, true) {
-            self.world.violation("a connection was lost twice".to_owned());
-        }
-        self.world.count("connections");
-        self.world.finish();
-    }
-}
-
-/// A connection to the echo.
-fn connect(world: &Rc<World>, reactor: &Handle) {
-    world.begin();
-    let sent = world.numbers.bytes(100_000);
-    let client = Client { world: world.clone(), sent, got: 0, lost: false };
-    let me = world.clone();
-    reactor.connect_tcp(("127.0.0.1", world.port.get()), client).done(move |result| {
-        match result {
-            Ok(_) => {}
-            // The listener has closed meanwhile.
-            Err(_) if me.is_over() => me.finish(),
-            Err(error) => me.violation(format!("no connection: {error}")),
-        }
-    });
 }

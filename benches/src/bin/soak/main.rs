@@ -7,9 +7,7 @@
 #[path = "mix.rs"]
 mod mix;
 
-use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use procession::prelude::*;
 
@@ -18,6 +16,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut seed = u64::from(std::process::id());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
+        if arg == mix::loops::ECHO {
+            let status = mix::loops::echo()?;
+            return Ok(ExitCode::from(u8::try_from(status)?));
+        }
         let value = args.next().ok_or_else(|| format!("{arg} takes a value"))?;
         match arg.as_str() {
             "--minutes" => minutes = value.parse()?,

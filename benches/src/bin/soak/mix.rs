@@ -3,16 +3,23 @@
 
 #[path = "acts.rs"]
 mod acts;
+#[path = "helpers.rs"]
+mod helpers;
+#[path = "loops.rs"]
+pub(crate) mod loops;
 #[path = "model.rs"]
 mod model;
+#[path = "net.rs"]
+mod net;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
 use procession::prelude::*;
+use tempfile::TempDir;
 
 use self::model::{Life, Shared};
 
@@ -24,6 +31,9 @@ const MOST_GROWTH_BYTES: u64 = 24 << 20;
 
 /// How long the end may take: nothing that is started lives longer by itself.
 const LAST_WAIT: Duration = Duration::from_secs(60);
+
+/// What is in the file that children are given.
+const FILE: &[u8] = b"of the file\n";
 
 /// Numbers that look random (SplitMix64).
 #[derive(Debug)]
@@ -69,6 +79,10 @@ struct World {
     /// An act that a callback asked for runs another callback's act only at the top.
     depth: Cell<u32>,
     root: bool,
+    /// For sockets that have a path, and a file.
+    directory: TempDir,
+    /// Is started as a child, too.
+    this_program: PathBuf,
 }
 
 impl World {
@@ -86,6 +100,11 @@ impl World {
 
     fn finish(&self) {
         self.pending.set(self.pending.get() - 1);
+    }
+
+    /// A file with [`FILE`] in it.
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("file")
     }
 
     /// Nothing more is to be started.
@@ -111,11 +130,14 @@ pub(crate) fn run(reactor: &mut Reactor, seed: u64, time: Duration) -> Result<St
         port: Cell::new(0),
         depth: Cell::new(0),
         root: user_is_root(),
+        directory: tempfile::tempdir().map_err(|error| error.to_string())?,
+        this_program: std::env::current_exe().map_err(|error| error.to_string())?,
     });
+    std::fs::write(world.file(), FILE).map_err(|error| error.to_string())?;
     // The first of everything, before the baseline: threads, mailboxes, handlers.
     acts::warm_up(&world, reactor)?;
     let fds = open_fds();
-    let listener = acts::listen(&world, reactor)?;
+    let listener = net::listen(&world, reactor)?;
     let end = reactor.now() + time;
     let mut early = 0;
     while reactor.now() < end {

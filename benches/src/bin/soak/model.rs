@@ -29,6 +29,8 @@ pub(crate) struct Expected {
     pub(crate) code: Option<i32>,
     /// On child fd 1, or 3 for a socketpair.
     pub(crate) output: Option<Vec<u8>>,
+    /// The child whose output it reads.
+    pub(crate) source: Option<Rc<RefCell<Life>>>,
 }
 
 /// The state of one child's protocol.
@@ -51,6 +53,12 @@ impl Life {
     pub(crate) fn new(expected: Expected) -> Self {
         Self { expected, ..Self::default() }
     }
+
+    /// Somebody meddled with it, or with one before it.
+    fn is_disturbed(&self) -> bool {
+        let source = self.expected.source.as_ref();
+        self.disturbed || source.is_some_and(|source| source.borrow().is_disturbed())
+    }
 }
 
 /// A protocol that knows what is legal.
@@ -69,7 +77,8 @@ impl Checked {
             let first = life.made || what == "made";
             let inside = std::mem::replace(&mut life.inside, true);
             let legal = judge(&mut life);
-            let pid_is_right = pid.is_none() == life.exited;
+            // What was due before the reap may be told after it: in between there may be none.
+            let pid_is_right = if pid.is_some() { !life.exited } else { what != "made" };
             let late = life.ended && what != "ended";
             (!legal || !first || inside || late || !pid_is_right)
                 .then(|| format!("{what} (pid {pid:?}, inside {inside}) is illegal in {life:?}"))
@@ -127,7 +136,7 @@ impl ProcessProtocol for Checked {
         self.note(process, "exited", |life| {
             let code = reason.map_or_else(|ended| ended.exit_code(), |done| done.exit_code());
             let as_expected =
-                life.disturbed || life.expected.code.is_none() || code == life.expected.code;
+                life.is_disturbed() || life.expected.code.is_none() || code == life.expected.code;
             !std::mem::replace(&mut life.exited, true) && as_expected
         });
     }
@@ -135,7 +144,7 @@ impl ProcessProtocol for Checked {
     fn process_ended(&mut self, process: &Process, _: ExitReason) {
         self.note(process, "ended", |life| {
             let lost: BTreeSet<i32> = life.expected.pipes.iter().copied().collect();
-            let whole = life.disturbed
+            let whole = life.is_disturbed()
                 || life.expected.output.as_ref().is_none_or(|output| *output == life.output);
             let once = !std::mem::replace(&mut life.ended, true);
             once && life.exited && life.lost == lost && whole

@@ -1,0 +1,179 @@
+//! The acts of connections: an echo, and clients that end in every way.
+
+use std::rc::Rc;
+
+use procession::prelude::*;
+
+use super::World;
+use super::acts;
+use super::model::Expected;
+
+/// Sends back what it gets.
+struct Echo;
+
+impl Protocol for Echo {
+    fn data_received(&mut self, transport: &Transport, data: Bytes) {
+        transport.write(data);
+    }
+}
+
+/// Listens on any port for [`connect`].
+pub(super) fn listen(world: &Rc<World>, reactor: &Handle) -> Result<Listener, String> {
+    let listener =
+        reactor.listen_tcp(("127.0.0.1", 0), || Echo).map_err(|error| error.to_string())?;
+    world.port.set(listener.port().ok_or("no port")?);
+    Ok(listener)
+}
+
+/// What a client does once it is connected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Manner {
+    /// Closes when all has come back.
+    Closes,
+    /// Ends its own direction at once, and waits for the other's end.
+    HalfCloses,
+    /// Does not read for a while.
+    Pauses,
+    /// Breaks off.
+    Aborts,
+    /// Gives the socket to a child.
+    HandsOn,
+}
+
+/// Sends some bytes and compares what comes back.
+struct Client {
+    world: Rc<World>,
+    manner: Manner,
+    sent: Vec<u8>,
+    got: usize,
+    lost: bool,
+    /// Of a client that has a listener for itself.
+    listener: Option<Listener>,
+}
+
+impl Client {
+    fn new(world: &Rc<World>, manner: Manner) -> Self {
+        let sent = world.numbers.bytes(100_000);
+        Self { world: world.clone(), manner, sent, got: 0, lost: false, listener: None }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.got == self.sent.len()
+    }
+}
+
+impl Protocol for Client {
+    fn connection_made(&mut self, transport: &Transport) {
+        if self.manner == Manner::HandsOn {
+            return hand_on(&self.world, transport.clone());
+        }
+        transport.write(self.sent.clone());
+        match self.manner {
+            Manner::HalfCloses => transport.shutdown_write(),
+            Manner::Aborts => transport.abort_connection(),
+            Manner::Pauses => {
+                transport.pause();
+                let after = Duration::from_millis(self.world.numbers.below(20));
+                let transport = transport.clone();
+                Handle::current().call_later(after, move |_| transport.resume());
+            }
+            Manner::Closes | Manner::HandsOn => {}
+        }
+        if self.sent.is_empty() {
+            transport.lose_connection();
+        }
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: Bytes) {
+        let end = self.got + data.len();
+        if self.lost || self.sent.get(self.got..end) != Some(&data[..]) {
+            self.world.violation(format!("{:?}: an echo is not what was sent", self.manner));
+        }
+        self.got = end;
+        if self.is_whole() && self.manner != Manner::HalfCloses {
+            transport.lose_connection();
+        }
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: io::Result<()>) {
+        let world = &self.world;
+        if std::mem::replace(&mut self.lost, true) {
+            world.violation("a connection was lost twice".to_owned());
+        }
+        let cut = self.manner == Manner::Aborts || world.is_over();
+        if !cut && (!self.is_whole() || reason.is_err()) {
+            let (manner, got, sent) = (self.manner, self.got, self.sent.len());
+            world.violation(format!("{manner:?}: {got} bytes of {sent}, {reason:?}"));
+        }
+        world.count("connections");
+        let Some(listener) = self.listener.take() else { return world.finish() };
+        let path = listener.host();
+        let me = world.clone();
+        listener.stop_listening().done(move |result| {
+            if result.is_err() {
+                me.violation(format!("{path:?} was not removed: {result:?}"));
+            }
+            me.finish();
+        });
+    }
+}
+
+/// The child says a word to the echo and waits for it.
+fn hand_on(world: &Rc<World>, transport: Transport) {
+    let script = "echo word; read -r back; test \"$back\" = word && exit 9";
+    let pair = transport.into_fd().and_then(|fd| Ok((fd.try_clone()?, fd)));
+    match pair {
+        Ok((input, output)) => {
+            let command = Command::new("/bin/sh")
+                .args(["-c", script])
+                .child_fd(0, Fd::inherit(input))
+                .child_fd(1, Fd::inherit(output));
+            let expected = Expected {
+                pipes: vec![2],
+                readable: vec![2],
+                code: Some(9),
+                output: None,
+                source: None,
+            };
+            acts::child(world, &Handle::current(), command, expected);
+        }
+        Err(error) => world.violation(format!("a connection is not to be taken: {error}")),
+    }
+    world.count("connections handed on");
+    world.finish();
+}
+
+/// A connection to the echo.
+pub(super) fn connect(world: &Rc<World>, reactor: &Handle) {
+    let manners =
+        [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts, Manner::HandsOn];
+    let client = Client::new(world, manners[world.numbers.index(manners.len())]);
+    world.begin();
+    let me = world.clone();
+    reactor.connect_tcp(("127.0.0.1", world.port.get()), client).done(move |result| {
+        match result {
+            Ok(_) => {}
+            // The listener has closed meanwhile.
+            Err(_) if me.is_over() => me.finish(),
+            Err(error) => me.violation(format!("no connection: {error}")),
+        }
+    });
+}
+
+/// A connection to an echo that listens on a path, for this one client.
+pub(super) fn connect_unix(world: &Rc<World>, reactor: &Handle) {
+    let path = world.directory.path().join(world.numbers.below(u64::MAX).to_string());
+    let manners = [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts];
+    let mut client = Client::new(world, manners[world.numbers.index(manners.len())]);
+    match reactor.listen_unix(&path, || Echo) {
+        Ok(listener) => client.listener = Some(listener),
+        Err(error) => return world.violation(format!("no listening on {path:?}: {error}")),
+    }
+    world.begin();
+    let me = world.clone();
+    reactor.connect_unix(&path, client).done(move |result| {
+        if let Err(error) = result {
+            me.violation(format!("no connection to {path:?}: {error}"));
+        }
+    });
+}
