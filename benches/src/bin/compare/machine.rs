@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::{Value, json};
 
 /// Kernel, processors and compiler.
@@ -29,6 +30,30 @@ pub(crate) fn raise_descriptor_limit() {
 /// Returns how many descriptors a process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Holds this thread, and the processes that it starts, to the processor that it is on, until this is
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct OneProcessor(Option<CpuSet>);
+
+impl OneProcessor {
+    /// Begins, where the system allows it and `wanted` is true.
+    pub(crate) fn begin(wanted: bool) -> Self {
+        let before = sched_getaffinity(None).ok().filter(|_| wanted);
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu());
+        Self(before.filter(|_| sched_setaffinity(None, &one).is_ok()))
+    }
+}
+
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // It was allowed before.
+            sched_setaffinity(None, before).ok();
+        }
+    }
 }
 
 /// Has memory come in pages of 4 KiB, for this process and those that it starts, or as usual.

@@ -10,7 +10,7 @@ use procession_benches::tcp::Client;
 
 use crate::external::External;
 use crate::figures::Figures;
-use crate::machine;
+use crate::machine::{self, OneProcessor};
 use crate::rows::{Drive, Row, Size};
 use crate::turn::Contender;
 
@@ -51,6 +51,9 @@ enum Player {
 /// Measures a row.
 pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
     machine::small_pages(row.id == "spawn-1g");
+    // Whether client and server share a processor is the scheduler's choice otherwise, made anew now
+    // and then, and makes a round trip three times as long or not.
+    let _one = OneProcessor::begin(row.drive == Drive::Tcp);
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
     let names = names.chain(row.peers.iter().copied());
     let mut entries: Vec<Entry> = names
