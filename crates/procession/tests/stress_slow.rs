@@ -111,7 +111,7 @@ fn a_minute_of_everything_breaks_no_rule() {
         sys::alarm(Duration::from_secs(600));
         let seed = u64::from(std::process::id());
         println!("seed {seed}");
-        let result = mix::run(driver.reactor(), seed, Duration::from_secs(60));
+        let result = mix::run(driver.reactor(), seed, Duration::from_secs(60), None);
         assert_eq!(result.map(drop), Ok(()), "a rule is broken");
     });
 }

@@ -1,7 +1,7 @@
 //! The acts of the loop itself: timers, futures, signals, other threads' calls, sources of one's own,
 //! and loops beside it, in a thread and in a child.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -143,43 +143,19 @@ fn from_thread(
     drop(thread); // it ends by itself
 }
 
-/// A loop in a child, which has its own standard streams as a connection, and sends back what
-/// comes. It ends with its input; the last of its triggers chooses the status.
+/// A loop in a child, which sends back what comes to its standard input, and ends with it.
 pub(super) fn other_program(world: &Rc<World>, reactor: &Handle) {
+    let Some(command) = world.echo.clone() else { return };
     let data = world.numbers.bytes(150_000);
     let expected = Expected { output: Some(data.clone()), ..plain(Some(ECHO_STATUS)) };
-    let command = Command::new(&world.this_program).arg(ECHO);
     if let Some(process) = acts::child(world, reactor, command, expected) {
         process.write(data);
         process.close_stdin();
     }
 }
 
-/// The argument that makes this program such a child, and its exit status.
-pub(crate) const ECHO: &str = "--echo";
-const ECHO_STATUS: i32 = 7;
-
-/// What that child does.
-pub(crate) fn echo() -> Result<i32, Box<dyn Error>> {
-    struct Back;
-    impl Protocol for Back {
-        fn data_received(&mut self, transport: &Transport, data: Bytes) {
-            transport.write(data);
-        }
-        fn connection_lost(&mut self, _: &Transport, _: io::Result<()>) {
-            Handle::current().stop();
-        }
-    }
-    let mut reactor = Reactor::new()?;
-    let status = Rc::new(Cell::new(0));
-    let last = status.clone();
-    reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, move |_| {
-        last.set(ECHO_STATUS);
-    });
-    reactor.stdio(Back)?;
-    reactor.run()?;
-    Ok(status.get())
-}
+/// What such a child exits with.
+pub(crate) const ECHO_STATUS: i32 = 7;
 
 /// A signal to this process, which is watched for it.
 pub(super) fn signal(world: &Rc<World>, reactor: &Handle) {

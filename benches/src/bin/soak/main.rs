@@ -7,18 +7,23 @@
 #[path = "mix.rs"]
 mod mix;
 
+use std::cell::Cell;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use procession::prelude::*;
+use procession::reactor::{Phase, SystemEvent};
+
+/// Makes this program the child that the mix starts as its echo.
+const ECHO: &str = "--echo";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut minutes = 1.0;
     let mut seed = u64::from(std::process::id());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        if arg == mix::loops::ECHO {
-            let status = mix::loops::echo()?;
-            return Ok(ExitCode::from(u8::try_from(status)?));
+        if arg == ECHO {
+            return Ok(ExitCode::from(u8::try_from(echo()?)?));
         }
         let value = args.next().ok_or_else(|| format!("{arg} takes a value"))?;
         match arg.as_str() {
@@ -29,8 +34,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     println!("seed {seed}");
     let time = Duration::try_from_secs_f64(minutes * 60.0)?;
+    let this = Command::new(std::env::current_exe()?).arg(ECHO);
     let mut reactor = Reactor::new()?.without_signals();
-    match mix::run(&mut reactor, seed, time) {
+    match mix::run(&mut reactor, seed, time, Some(this)) {
         Ok(counts) => {
             println!("{counts}");
             println!("clean: no rule was broken, nothing is left");
@@ -41,4 +47,26 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Sends standard input back, on a loop of its own; the last of its triggers chooses the status.
+fn echo() -> Result<i32, Box<dyn Error>> {
+    struct Back;
+    impl Protocol for Back {
+        fn data_received(&mut self, transport: &Transport, data: Bytes) {
+            transport.write(data);
+        }
+        fn connection_lost(&mut self, _: &Transport, _: io::Result<()>) {
+            Handle::current().stop();
+        }
+    }
+    let mut reactor = Reactor::new()?;
+    let status = Rc::new(Cell::new(0));
+    let last = status.clone();
+    reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, move |_| {
+        last.set(mix::loops::ECHO_STATUS);
+    });
+    reactor.stdio(Back)?;
+    reactor.run()?;
+    Ok(status.get())
 }

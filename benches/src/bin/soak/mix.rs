@@ -81,8 +81,8 @@ struct World {
     root: bool,
     /// For sockets that have a path, and a file.
     directory: TempDir,
-    /// Is started as a child, too.
-    this_program: PathBuf,
+    /// A program with a loop over its standard streams, where there is one.
+    echo: Option<Command>,
 }
 
 impl World {
@@ -119,8 +119,13 @@ impl World {
     }
 }
 
-/// Runs the mix for `time` and gives what was done how often, or the first broken rule.
-pub(crate) fn run(reactor: &mut Reactor, seed: u64, time: Duration) -> Result<String, String> {
+/// Runs the mix for `time`, with this program that echoes, and gives what was done how often, or the first broken rule.
+pub(crate) fn run(
+    reactor: &mut Reactor,
+    seed: u64,
+    time: Duration,
+    echo: Option<Command>,
+) -> Result<String, String> {
     let world = Rc::new(World {
         numbers: Numbers(Cell::new(seed)),
         book: Shared::default(),
@@ -131,7 +136,7 @@ pub(crate) fn run(reactor: &mut Reactor, seed: u64, time: Duration) -> Result<St
         depth: Cell::new(0),
         root: user_is_root(),
         directory: tempfile::tempdir().map_err(|error| error.to_string())?,
-        this_program: std::env::current_exe().map_err(|error| error.to_string())?,
+        echo,
     });
     std::fs::write(world.file(), FILE).map_err(|error| error.to_string())?;
     // The first of everything, before the baseline: threads, mailboxes, handlers.
