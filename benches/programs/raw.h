@@ -5,7 +5,15 @@
 typedef unsigned long word;
 
 #if defined(__x86_64__)
-enum { SYS_READ = 0, SYS_WRITE = 1, SYS_EXIT = 231 };
+enum {
+    SYS_READ = 0,
+    SYS_WRITE = 1,
+    SYS_GETPID = 39,
+    SYS_EXECVE = 59,
+    SYS_SCHED_SETAFFINITY = 203,
+    SYS_SCHED_GETAFFINITY = 204,
+    SYS_EXIT = 231
+};
 static inline long call(long number, word a, word b, word c) {
     long result;
     __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c)
@@ -14,7 +22,15 @@ static inline long call(long number, word a, word b, word c) {
 }
 __asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall begin\n");
 #elif defined(__aarch64__)
-enum { SYS_READ = 63, SYS_WRITE = 64, SYS_EXIT = 94 };
+enum {
+    SYS_READ = 63,
+    SYS_WRITE = 64,
+    SYS_EXIT = 94,
+    SYS_SCHED_SETAFFINITY = 122,
+    SYS_SCHED_GETAFFINITY = 123,
+    SYS_GETPID = 172,
+    SYS_EXECVE = 221
+};
 static inline long call(long number, word a, word b, word c) {
     register long x8 __asm__("x8") = number;
     register word x0 __asm__("x0") = a;
