@@ -2,9 +2,16 @@
 
 mod util;
 
+#[path = "spawn_paths/paths.rs"]
+mod paths;
+
+use std::io::Read;
+
+use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Pty, Step};
 use procession_reactor::Reactor;
 
+use crate::paths::{by, paths};
 use crate::util::{
     Driver, Event, Spawned, WATCHDOG, behaviour, children, command, isolated, ms, open_fds, sh, sys,
 };
@@ -46,6 +53,26 @@ fn failed_spawns_leave_no_descriptor() {
         fails(&|| command("/bin/true").child_fd(0, unopened()), 100, Step::FdMap);
         fails(&|| command("/no/such/prog").pty(Pty::new()), 100, Step::Exec);
         driver.leaks().assert_none();
+    });
+}
+
+/// On every path: what the child is not to have it has no more when the spawn returns, so that the
+/// last of ours is the last of all. A pipe tells.
+#[test]
+fn when_a_spawn_returns_the_child_has_nothing_but_its_own() {
+    behaviour("when_a_spawn_returns_the_child_has_nothing_but_its_own", |driver| {
+        for path in paths() {
+            for round in 0..100 {
+                let (mut read, write) = std::io::pipe().expect("a pipe");
+                rustix::io::ioctl_fionbio(&read, true).expect("it is a pipe");
+                let child = driver.spawn(by(path, "/bin/sleep").arg("60"));
+                drop(write);
+                let end = read.read(&mut [0]);
+                assert!(matches!(end, Ok(0)), "round {round} on {path:?}: {end:?}");
+                child.process.signal(Signal::KILL).expect("it lives");
+                driver.drive_to_end(&child.record);
+            }
+        }
     });
 }
 

@@ -22,7 +22,7 @@ use rustix::fs::{Access, access};
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
 use crate::trace::{Call, calls};
-use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated};
+use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated, sanitizer, skip};
 use crate::watch::{is_watched, watched};
 
 /// Writes a line into the log of whoever watches.
@@ -106,8 +106,9 @@ fn budget(path: SpawnPath) -> Budget {
     match path {
         // Six for three pipes, nine to hand them to the loop, a message sent and drained.
         SpawnPath::SharedFiles => Budget { parent: 24, child: 6 },
-        SpawnPath::SharedMemory => Budget { parent: 22, child: 6 },
-        _ => Budget { parent: 22, child: 6 },
+        // Of a copied table low numbers are closed and high ones marked, in a call each.
+        SpawnPath::SharedMemory => Budget { parent: 22, child: 7 },
+        _ => Budget { parent: 22, child: 7 },
     }
 }
 
@@ -198,8 +199,10 @@ fn without_close_range_the_limit_is_not_walked_through() {
             let calls = child_after(&log, &format!("{path:?}"));
             let count = |name| calls.iter().filter(|call| call.name() == name).count();
             assert!(count("getdents64") > 0, "{path:?}");
-            let marks = count("fcntl");
-            assert!((OPEN..OPEN + 30).contains(&marks), "{path:?}: {marks} marked");
+            // Once more for the list itself, below the number from which all are marked and above it.
+            let closed = count("close");
+            assert!((OPEN..OPEN + 30).contains(&closed), "{path:?}: {closed} closed");
+            assert_eq!(count("fcntl"), 0, "{path:?}: none is that high");
         }
     });
 }
@@ -229,6 +232,10 @@ fn under_valgrind_a_failed_exec_is_an_error() {
                 }
                 assert_eq!((record.code(), record.text(1).as_str()), (0, "hello\n"));
             }
+            return;
+        }
+        if let Some(sanitizer) = sanitizer() {
+            skip(name, &format!("valgrind does not run what has the {sanitizer} sanitizer"));
             return;
         }
         let options = ["valgrind", "-q", "--trace-children=no", "--error-exitcode=99"];

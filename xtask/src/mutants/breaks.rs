@@ -195,10 +195,18 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "gaps-are-not-closed",
         file: "crates/process-transport/src/sys/child.rs",
-        from: "FdStep::Close { first, last } => close::close(first, last, lazily)?,",
-        to: "FdStep::Close { .. } => drop(lazily),",
+        from: "FdStep::Close { first, last } => close::close(first, last, marked_from)?,",
+        to: "FdStep::Close { .. } => _ = marked_from,",
         package: "procession-process-transport",
         tests: &["fd_map", "fd_inherit", "spawn_paths"],
+    },
+    Break {
+        name: "gaps-are-closed-by-the-exec",
+        file: "crates/process-transport/src/sys/child.rs",
+        from: "const MARKED_FROM: u32 = 1024;",
+        to: "const MARKED_FROM: u32 = 0;",
+        package: "procession-process-transport",
+        tests: &["fd_leaks"],
     },
     Break {
         name: "mask-is-left-closed",

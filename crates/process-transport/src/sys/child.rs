@@ -53,7 +53,7 @@ pub(super) struct Job<'a> {
 /// Whose descriptor table the child starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
-    /// A copy of the parent's: what is not kept is marked close-on-exec.
+    /// A copy of the parent's.
     Copied,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share it"))]
     /// The parent's own, until it is unshared above `receiver`; `count` descriptors come by mail.
@@ -166,14 +166,24 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
     (Step::Exec, exec(job))
 }
 
+/// In a copied table, numbers from here on are closed by the exec. The parent goes on before the exec
+/// has closed anything, so that a port that it listened on, or the end of a connection, would be the
+/// child's for some microseconds more; but to close thousands would hold the parent up for long.
+const MARKED_FROM: u32 = 1024;
+
 fn fd_map(job: &Job<'_>) -> Call {
-    let lazily = job.table == Table::Copied;
+    let marked_from = match job.table {
+        Table::Shared { .. } => None,
+        // A closure may use what the parent has.
+        Table::Copied if !job.prepared.pre_exec.is_empty() => Some(0),
+        Table::Copied => Some(MARKED_FROM),
+    };
     for step in job.steps {
         match *step {
             FdStep::Dup { from, to } => raw::dup(from, to, false)?,
             FdStep::DupCloexec { from, to } => raw::dup(from, to, true)?,
             FdStep::Keep { fd } => raw::set_cloexec(fd, false)?,
-            FdStep::Close { first, last } => close::close(first, last, lazily)?,
+            FdStep::Close { first, last } => close::close(first, last, marked_from)?,
         }
     }
     Ok(())

@@ -7,34 +7,56 @@ use rustix::process::{Resource, getrlimit};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::AsRawFd;
 
-/// Gets rid of `first` to `last`, both included.
-///
-/// `lazily` marks them close-on-exec, which costs less in a large table, and leaves the closing to
-/// the exec.
-pub(super) fn close(first: u32, last: u32, lazily: bool) -> Call {
-    let flags = if lazily { libc::CLOSE_RANGE_CLOEXEC } else { 0 };
-    let closed = match raw::close_range(first, last, flags) {
+/// What becomes of a number that the child is not to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Closed at once.
+    Closed,
+    /// Close-on-exec. It costs less in a large table, and leaves the closing to the exec.
+    Marked,
+}
+
+/// Gets rid of `first` to `last`, both included: those from `marked_from` on at the exec, the others
+/// now.
+pub(super) fn close(first: u32, last: u32, marked_from: Option<u32>) -> Call {
+    let now = |last| if first <= last { end(first, last, Fate::Closed) } else { Ok(()) };
+    match marked_from {
+        None => now(last),
+        Some(0) => end(first, last, Fate::Marked),
+        Some(from) => {
+            now(last.min(from - 1))?;
+            if last >= from { end(first.max(from), last, Fate::Marked) } else { Ok(()) }
+        }
+    }
+}
+
+fn end(first: u32, last: u32, fate: Fate) -> Call {
+    let closed = match fate {
+        Fate::Closed => raw::close_range(first, last, 0),
         // The flag came with Linux 5.11, the call with 5.9.
-        Err(libc::EINVAL) if lazily => raw::close_range(first, last, 0),
-        result => result,
+        Fate::Marked => match raw::close_range(first, last, libc::CLOSE_RANGE_CLOEXEC) {
+            Err(libc::EINVAL) => raw::close_range(first, last, 0),
+            result => result,
+        },
     };
     // Whatever a filter makes of the call: one by one works.
-    closed.or_else(|_| mark_one_by_one(first, last))
+    closed.or_else(|_| one_by_one(first, last, fate))
 }
 
 /// Without `close_range`: by the list in /proc, and without that up to the limit.
-fn mark_one_by_one(first: u32, last: u32) -> Call {
-    if mark_listed(first, last).is_err() {
+fn one_by_one(first: u32, last: u32, fate: Fate) -> Call {
+    if listed(first, last, fate).is_err() {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
         let end = u32::try_from(limit).unwrap_or(u32::MAX).saturating_sub(1);
-        (first..=last.min(end)).for_each(mark);
+        (first..=last.min(end)).for_each(|fd| one(fd, fate));
     }
     Ok(())
 }
 
-fn mark_listed(first: u32, last: u32) -> Result<(), Errno> {
+fn listed(first: u32, last: u32, fate: Fate) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = ManuallyDrop::new(openat(CWD, c"/proc/self/fd", flags, Mode::empty())?);
+    let list = dir.as_raw_fd();
     let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
     let mut entries = RawDir::new(&*dir, &mut buffer);
     let result = loop {
@@ -44,20 +66,23 @@ fn mark_listed(first: u32, last: u32) -> Result<(), Errno> {
             Some(Ok(entry)) => {
                 if let Some(fd) = number(entry.file_name().to_bytes())
                     && (first..=last).contains(&fd)
+                    && fd.cast_signed() != list
                 {
-                    mark(fd);
+                    one(fd, fate);
                 }
             }
         }
     };
-    // It is marked as well, so that a failure would change nothing.
-    raw::close(dir.as_raw_fd()).ok();
+    raw::close(list).ok(); // it was opened here
     result
 }
 
-/// A number that is not open needs no mark.
-fn mark(fd: u32) {
-    raw::set_cloexec(fd.cast_signed(), true).ok();
+/// A number that is not open needs nothing.
+fn one(fd: u32, fate: Fate) {
+    match fate {
+        Fate::Closed => raw::close(fd.cast_signed()).ok(),
+        Fate::Marked => raw::set_cloexec(fd.cast_signed(), true).ok(),
+    };
 }
 
 /// The name of an entry of /proc/self/fd as a number; `.` and `..` are none.

@@ -6,7 +6,7 @@ use rustix::process::{Resource, getrlimit};
 /// Marks `first` to `last`, both included, close-on-exec.
 ///
 /// Up to the limit: descriptors that were opened before it was lowered stay as they are.
-pub(in crate::sys) fn close(first: u32, last: u32, _lazily: bool) -> Call {
+pub(in crate::sys) fn close(first: u32, last: u32, _marked_from: Option<u32>) -> Call {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     let end = u32::try_from(limit).unwrap_or(u32::MAX).saturating_sub(1);
     for fd in first..=last.min(end) {
