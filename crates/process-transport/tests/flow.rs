@@ -17,6 +17,7 @@ use procession_reactor::{Handle, Reactor};
 
 use crate::util::{
     Driver, Event, Recorder, WATCHDOG, behaviour, command, isolated, ms, probe, sh, skip,
+    without_leak_check,
 };
 
 /// Turns of the loop within this time, each of which may wait for the rest of it.
@@ -216,7 +217,7 @@ fn an_echo_to_be_traced() {
 
 /// The system calls of the thread that runs the loop while it makes so many round trips, by name.
 fn trace(log: &Path, rounds: u32) -> BTreeMap<String, i64> {
-    let traced = StdCommand::new("strace")
+    let traced = without_leak_check(&mut StdCommand::new("strace"))
         .args(["-f", "-qq", "-o"])
         .arg(log)
         .arg(std::env::current_exe().expect("the path of this test binary"))

@@ -127,7 +127,7 @@ fn a_reactor_that_never_ran_leaves_no_list_behind() {
         for round in 0..3 {
             let mut reactor = Reactor::new().unwrap();
             let (recorder, record) = Recorder::new();
-            let process = reactor.spawn_process(recorder, command("/bin/cat")).unwrap();
+            let process = reactor.spawn_process(recorder, command("/bin/sleep").arg("60")).unwrap();
             if round == 1 {
                 run_for(&mut reactor, ms(5));
                 assert_eq!(record.lost(), [0, 1, 2]);

@@ -404,6 +404,9 @@ fn without_close_range_and_proc_the_limit_bounds_the_closing() {
 #[test]
 fn pre_exec_has_the_last_word_on_the_signal_mask() {
     behaviour("pre_exec_has_the_last_word_on_the_signal_mask", |driver| {
+        if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
+            return;
+        }
         let status = || by(SpawnPath::Fork, "/bin/cat").arg("/proc/self/status");
         let blocked = |record: &Record| {
             let text = record.text(1);

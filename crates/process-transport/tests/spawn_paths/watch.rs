@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::util::skip;
+use crate::util::{skip, without_leak_check};
 
 /// Set in the process that is watched.
 const VARIABLE: &str = "PROCESSION_TEST_WATCHED";
@@ -23,5 +23,6 @@ pub(crate) fn watched(name: &str, watcher: &[&str]) -> Option<Output> {
     let this = std::env::current_exe().expect("the path of this test binary");
     let mut command = Command::new(program);
     command.args(options).arg(this).args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    without_leak_check(&mut command);
     Some(command.env(VARIABLE, "1").output().expect("it ran just now"))
 }

@@ -16,6 +16,7 @@ mod leaks;
 mod path;
 mod probe;
 mod recorder;
+mod sanitizer;
 mod skip;
 mod standard;
 pub(crate) mod sys;
@@ -29,6 +30,7 @@ pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
 pub(crate) use self::path::{command, forced_path, sh};
 pub(crate) use self::probe::{PROBE, fd_list, probe};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
+pub(crate) use self::sanitizer::{sanitizer, without_leak_check};
 pub(crate) use self::skip::{root_or_skip, skip};
 pub(crate) use self::standard::Standard;
 

@@ -7,6 +7,10 @@ mod bound;
 mod drive;
 mod isolate;
 mod leaks;
+#[path = "../../../process-transport/tests/util/sanitizer.rs"]
+mod sanitizer;
+#[path = "../../../process-transport/tests/util/skip.rs"]
+mod skip;
 
 use std::time::Duration;
 
@@ -16,6 +20,8 @@ pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
+pub(crate) use self::sanitizer::sanitizer;
+pub(crate) use self::skip::skip;
 
 /// Nothing that a test waits for takes this long.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
