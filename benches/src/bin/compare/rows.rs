@@ -124,7 +124,7 @@ const BULK: Row = Row {
     goal_of_limit: Some(0.9),
     allowed: None,
     allowed_of_row: None,
-    quick: size(9, 128 * MIB, 0),
+    quick: size(15, 128 * MIB, 0),
     full: size(15, 1024 * MIB, 0),
 };
 
@@ -305,7 +305,7 @@ pub(crate) const ROWS: &[Row] = &[
         goal_of_limit: None,
         allowed: None,
         allowed_of_row: None,
-        quick: size(3, 0, 5_000),
+        quick: size(5, 0, 5_000),
         full: size(9, 0, 5_000),
     },
     Row {
