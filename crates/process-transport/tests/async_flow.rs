@@ -12,7 +12,7 @@ use procession_protocol::Process;
 use procession_reactor::Handle;
 
 use crate::dialogue::{block_on, is_pending, start};
-use crate::util::{behaviour, command, ms, probe, process_state, sh};
+use crate::util::{behaviour, command, ms, probe, process_state, sanitizer, sh};
 
 /// The resident set of this process, in bytes.
 fn resident() -> usize {
@@ -225,7 +225,9 @@ fn an_end_that_is_awaited_comes_although_nobody_reads() {
             let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
             assert_eq!(reason.exit_code(), Some(4));
             let grown = resident().saturating_sub(before);
-            assert!(grown < 4 << 20, "{grown} bytes were kept");
+            // With AddressSanitizer, what was freed is kept for a while.
+            let counts = sanitizer().as_deref() != Some("address");
+            assert!(!counts || grown < 4 << 20, "{grown} bytes were kept");
             let kept = child.stdout().collect().await.len();
             let wanted = OUTPUT_HIGH_BYTES..2 * OUTPUT_HIGH_BYTES;
             assert!(wanted.contains(&kept), "{kept} are there");

@@ -3,6 +3,9 @@
 
 mod util;
 
+#[path = "spawn_paths/paths.rs"]
+mod paths;
+
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -10,15 +13,15 @@ use procession_process_transport::SpawnProcess;
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
 
-use crate::util::{Recorder, WATCHDOG, command, sys};
+use crate::paths::{by, paths};
+use crate::util::{Recorder, WATCHDOG, sys};
 
 const NAME: &str = "PROCESSION_TEST_VARIABLE";
 
 /// What a child on `path` has under [`NAME`].
 fn of_a_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
     let (recorder, record) = Recorder::new();
-    let env = command("/usr/bin/env").spawn_path(path);
-    reactor.spawn_process(recorder, env).expect("it starts");
+    reactor.spawn_process(recorder, by(path, "/usr/bin/env")).expect("it starts");
     while record.ended().is_none() {
         reactor.turn(Some(WATCHDOG)).expect("a turn");
     }
@@ -30,7 +33,7 @@ fn of_a_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
 }
 
 fn each_path_shows(reactor: &mut Reactor, value: &str) {
-    for path in [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork] {
+    for path in paths() {
         assert_eq!(of_a_child(reactor, path).as_deref(), Some(value), "{path:?}");
     }
 }
