@@ -22,7 +22,7 @@ use rustix::fs::{Access, access};
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
 use crate::trace::{Call, calls};
-use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated, sanitizer, skip};
+use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated, sanitizer, skip, skip_here};
 use crate::watch::{is_watched, watched};
 
 /// Writes a line into the log of whoever watches.
@@ -117,7 +117,7 @@ fn budget(path: SpawnPath) -> Budget {
 fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
     let name = "a_spawn_costs_the_same_system_calls_whatever_is_open";
     if let Some(sanitizer) = sanitizer() {
-        return skip(name, &format!("the {sanitizer} sanitizer makes calls of its own"));
+        return skip_here(name, &format!("the {sanitizer} sanitizer makes calls of its own"));
     }
     isolated(name, || {
         let log = traced(name, || {

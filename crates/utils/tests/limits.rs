@@ -4,7 +4,7 @@ mod util;
 
 use procession_core::Failed;
 use procession_utils::{Keep, OutputError, Run, Stream};
-use util::{behaviour, bound, ms, rss_bytes, rss_peak_bytes, sanitizer, sh, skip};
+use util::{behaviour, bound, ms, rss_bytes, rss_peak_bytes, sanitizer, sh, skip_here};
 
 const SLACK: usize = 4 << 20;
 
@@ -12,7 +12,7 @@ const SLACK: usize = 4 << 20;
 fn stays_within(name: &str, keep: Keep) {
     if sanitizer().as_deref() == Some("address") {
         // Its shadow is an eighth of all memory, and what is freed waits.
-        return skip(name, "AddressSanitizer has memory of its own");
+        return skip_here(name, "AddressSanitizer has memory of its own");
     }
     behaviour(name, |driver| {
         let before = rss_bytes();

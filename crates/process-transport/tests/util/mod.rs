@@ -31,7 +31,7 @@ pub(crate) use self::path::{command, forced_path, sh};
 pub(crate) use self::probe::{PROBE, fd_list, probe};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
 pub(crate) use self::sanitizer::{sanitizer, without_leak_check};
-pub(crate) use self::skip::{root_or_skip, skip};
+pub(crate) use self::skip::{root_or_skip, skip, skip_here};
 pub(crate) use self::standard::Standard;
 
 /// The catalogue's watchdog: nothing that a test waits for takes this long.

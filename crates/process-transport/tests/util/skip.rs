@@ -16,6 +16,11 @@ pub(crate) fn skip(what: &str, why: &str) {
     announce(&format!("{MARK}{what}: {why}"));
 }
 
+/// The same for a test that runs beside others, which nobody passes on.
+pub(crate) fn skip_here(what: &str, why: &str) {
+    forward(&format!("{MARK}{what}: {why}"));
+}
+
 /// True for root; otherwise the test is skipped.
 pub(crate) fn root_or_skip(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();

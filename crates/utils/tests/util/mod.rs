@@ -21,7 +21,7 @@ pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub(crate) use self::sanitizer::sanitizer;
-pub(crate) use self::skip::skip;
+pub(crate) use self::skip::skip_here;
 
 /// Nothing that a test waits for takes this long.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
