@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn full_is_said_once_until_drained() {
-        let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES);
+        let mut queue = queue_of(65_536);
         assert_eq!(queue.poll_mark(), None, "at the mark is not above it");
         queue.on_write(Bytes::from_static(b"x")).unwrap();
         assert_eq!(queue.poll_mark(), Some(Mark::Full));
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn marks_that_were_not_polled_wait_in_order() {
-        let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES + 1);
+        let mut queue = queue_of(65_537);
         drop(queue.on_written(usize::MAX));
         assert_eq!(queue.poll_mark(), Some(Mark::Full));
         assert_eq!(queue.poll_mark(), Some(Mark::Drained));
