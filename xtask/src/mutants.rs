@@ -12,6 +12,7 @@ mod breaks;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
@@ -41,6 +42,14 @@ const CORES: [(&str, &[&str]); 3] = [
 
 /// How long the tests of one break may take, in seconds, once they are built.
 const MOST_SECONDS: &str = "180";
+
+/// The same for the cores, whose tests take some seconds.
+const MOST_CORE_SECONDS: &str = "40";
+
+/// How cargo-mutants ends where tests hung and all else was noticed; a hang is noticed too.
+const MUTANTS_HUNG: i32 = 3;
+/// How it ends where something was not noticed.
+const MUTANTS_MISSED: i32 = 2;
 
 /// What became of a break.
 enum Noticed {
@@ -110,17 +119,29 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 /// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.
 fn break_cores(sh: &Shell) -> Result<()> {
     let tool = tool::installed(sh, "cargo-mutants", CARGO_MUTANTS)?;
+    let mut missed = Vec::new();
     for (package, files) in CORES {
         let files: Vec<&str> = files.iter().flat_map(|file| ["--file", file]).collect();
-        let options = ["--timeout", MOST_SECONDS, "--output", "target/mutants", "--no-shuffle"];
+        let output = format!("target/mutants/{package}");
+        sh.create_dir(&output)?;
+        let options = ["--timeout", MOST_CORE_SECONDS, "--output", &output, "--no-shuffle"];
         // The library's own tests and its laws: those with children have breaks of their own.
         let tests = match package {
             "procession-process-transport" => vec!["--", "--lib", "--test", "fd_plan_props"],
             _ => vec![],
         };
-        cmd!(sh, "{tool} mutants --package {package} {files...} {options...} {tests...}").run()?;
+        let command =
+            cmd!(sh, "{tool} mutants --package {package} {files...} {options...} {tests...}");
+        match Command::from(command).status()?.code() {
+            Some(0 | MUTANTS_HUNG) => {}
+            Some(MUTANTS_MISSED) => missed.push(package),
+            other => bail!("cargo-mutants ended with {other:?}"),
+        }
     }
-    Ok(())
+    if missed.is_empty() {
+        return Ok(());
+    }
+    bail!("not all noticed: {}", missed.join(", "))
 }
 
 /// Copies what git knows and what is new, without what is built.
