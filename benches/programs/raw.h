@@ -2,18 +2,21 @@
 // starting one costs as little as a program can. Linux on x86_64 and AArch64.
 #pragma once
 
+#include <asm/unistd.h>
+
 typedef unsigned long word;
 
-#if defined(__x86_64__)
 enum {
-    SYS_READ = 0,
-    SYS_WRITE = 1,
-    SYS_GETPID = 39,
-    SYS_EXECVE = 59,
-    SYS_SCHED_SETAFFINITY = 203,
-    SYS_SCHED_GETAFFINITY = 204,
-    SYS_EXIT = 231
+    SYS_READ = __NR_read,
+    SYS_WRITE = __NR_write,
+    SYS_GETPID = __NR_getpid,
+    SYS_EXECVE = __NR_execve,
+    SYS_SCHED_SETAFFINITY = __NR_sched_setaffinity,
+    SYS_SCHED_GETAFFINITY = __NR_sched_getaffinity,
+    SYS_EXIT = __NR_exit_group
 };
+
+#if defined(__x86_64__)
 static inline long call(long number, word a, word b, word c) {
     long result;
     __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c)
@@ -22,15 +25,6 @@ static inline long call(long number, word a, word b, word c) {
 }
 __asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall begin\n");
 #elif defined(__aarch64__)
-enum {
-    SYS_READ = 63,
-    SYS_WRITE = 64,
-    SYS_EXIT = 94,
-    SYS_SCHED_SETAFFINITY = 122,
-    SYS_SCHED_GETAFFINITY = 123,
-    SYS_GETPID = 172,
-    SYS_EXECVE = 221
-};
 static inline long call(long number, word a, word b, word c) {
     register long x8 __asm__("x8") = number;
     register word x0 __asm__("x0") = a;

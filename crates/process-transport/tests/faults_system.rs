@@ -43,8 +43,8 @@ fn shapes() -> [Command; 4] {
 /// Names the error to the program that is watched.
 const ERROR: &str = "PROCESSION_TEST_ERROR";
 
-/// Makes a loop and spawns while one call fails: that one has a typed error or a way round it, all others work,
-/// and of all of them nothing is left but the thread's socketpair.
+/// Makes a loop and spawns while one call fails: that one has a typed error or a way round it, all
+/// others work, and of all of them nothing is left but the thread's socketpair.
 fn work() {
     let errno: i32 = std::env::var(ERROR).expect("the error").parse().expect("a number");
     let before = open_fds();

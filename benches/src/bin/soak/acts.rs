@@ -66,7 +66,7 @@ pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
 
 /// Three pipes.
 pub(super) fn plain(code: Option<i32>) -> Expected {
-    Expected { pipes: vec![0, 1, 2], readable: vec![1, 2], code, output: None, source: None }
+    Expected { pipes: vec![0, 1, 2], readable: vec![1, 2], code, ..Expected::default() }
 }
 
 /// A child of a random shape.
@@ -96,7 +96,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
                 readable: vec![1],
                 code: Some(4),
                 output: Some(b"hi\r\n".to_vec()),
-                source: None,
+                ..Expected::default()
             };
             child(world, reactor, sh("echo hi; exit 4").pty(Pty::new().size(20, 70)), expected)
         }
@@ -107,7 +107,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
                 readable: vec![1, 2, 3],
                 code: Some(0),
                 output: Some(data.clone()),
-                source: None,
+                ..Expected::default()
             };
             let command = sh("cat <&3 >&3").child_fd(3, Fd::socketpair());
             let process = child(world, reactor, command, expected);

@@ -119,7 +119,8 @@ impl World {
     }
 }
 
-/// Runs the mix for `time`, with this program that echoes, and gives what was done how often, or the first broken rule.
+/// Runs the mix for `time`, with this program that echoes, and gives what was done how often, or the
+/// first broken rule.
 pub(crate) fn run(
     reactor: &mut Reactor,
     seed: u64,

@@ -40,6 +40,11 @@ enum Manner {
     HandsOn,
 }
 
+/// All of them, the one that needs the listener for longer last.
+const MANNERS: [Manner; 5] =
+    [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts, Manner::HandsOn];
+const WITHOUT_A_CHILD: &[Manner] = MANNERS.split_at(4).0;
+
 /// Sends some bytes and compares what comes back.
 struct Client {
     world: Rc<World>,
@@ -52,7 +57,9 @@ struct Client {
 }
 
 impl Client {
-    fn new(world: &Rc<World>, manner: Manner) -> Self {
+    /// One that does one of these.
+    fn new(world: &Rc<World>, manners: &[Manner]) -> Self {
+        let manner = manners[world.numbers.index(manners.len())];
         let sent = world.numbers.bytes(100_000);
         Self { world: world.clone(), manner, sent, got: 0, lost: false, listener: None }
     }
@@ -132,8 +139,7 @@ fn hand_on(world: &Rc<World>, transport: Transport) {
                 pipes: vec![2],
                 readable: vec![2],
                 code: Some(9),
-                output: None,
-                source: None,
+                ..Expected::default()
             };
             acts::child(world, &Handle::current(), command, expected);
         }
@@ -145,9 +151,7 @@ fn hand_on(world: &Rc<World>, transport: Transport) {
 
 /// A connection to the echo.
 pub(super) fn connect(world: &Rc<World>, reactor: &Handle) {
-    let manners =
-        [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts, Manner::HandsOn];
-    let client = Client::new(world, manners[world.numbers.index(manners.len())]);
+    let client = Client::new(world, &MANNERS);
     world.begin();
     let me = world.clone();
     reactor.connect_tcp(("127.0.0.1", world.port.get()), client).done(move |result| {
@@ -163,8 +167,7 @@ pub(super) fn connect(world: &Rc<World>, reactor: &Handle) {
 /// A connection to an echo that listens on a path, for this one client.
 pub(super) fn connect_unix(world: &Rc<World>, reactor: &Handle) {
     let path = world.directory.path().join(world.numbers.below(u64::MAX).to_string());
-    let manners = [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts];
-    let mut client = Client::new(world, manners[world.numbers.index(manners.len())]);
+    let mut client = Client::new(world, WITHOUT_A_CHILD);
     match reactor.listen_unix(&path, || Echo) {
         Ok(listener) => client.listener = Some(listener),
         Err(error) => return world.violation(format!("no listening on {path:?}: {error}")),
