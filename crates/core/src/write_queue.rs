@@ -198,7 +198,7 @@ impl WriteQueue {
             return; // and a queue that is empty does not become so once more
         }
         self.len -= left;
-        while left > 0 {
+        while left != 0 {
             let Some(front) = self.chunks.front_mut() else { break };
             if left < front.len() {
                 front.advance(left);
@@ -210,7 +210,7 @@ impl WriteQueue {
             }
         }
         self.note_level();
-        if self.low > 0 && self.len == 0 {
+        if self.len == 0 {
             self.marks.note_emptied();
         }
     }

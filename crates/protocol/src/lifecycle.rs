@@ -318,9 +318,12 @@ mod tests {
     #[test]
     fn exit_before_eof_ends_after_the_last_pipe() {
         let mut child = Lifecycle::new([OUT, ChildFd::STDERR], None);
+        assert!(!child.is_idle() && child.reason().is_none());
         child.on_reaped(done(), Duration::ZERO);
+        assert_eq!(child.reason(), Some(&done()));
         child.on_pipe_closed(OUT);
         assert_eq!(events(&mut child), [Event::Made, Event::Exited(done()), Event::Lost(OUT)]);
+        assert!(child.is_idle(), "an open pipe alone is nothing to do");
         child.on_pipe_closed(ChildFd::STDERR);
         assert_eq!(events(&mut child), [Event::Lost(ChildFd::STDERR), Event::Ended(done())]);
         assert!(child.is_ended() && child.is_idle());
@@ -341,7 +344,10 @@ mod tests {
         assert_eq!(child.poll_deadline(), Some(GRACE * 2));
         child.on_time(GRACE * 2 - Duration::from_nanos(1));
         assert_eq!(child.poll_drain(), None);
+        assert_eq!(events(&mut child).len(), 2);
+        assert!(child.is_idle());
         child.on_time(GRACE * 2);
+        assert!(!child.is_idle(), "a pipe is to be drained, though no event is due");
         assert_eq!((child.poll_drain(), child.poll_drain()), (Some(OUT), None));
         child.on_pipe_closed(OUT);
         let last = events(&mut child).pop().unwrap();
@@ -366,6 +372,8 @@ mod tests {
         child.on_reaped(done(), Duration::ZERO);
         child.on_time(GRACE);
         assert_eq!(child.poll_drain(), None);
+        drop(events(&mut child));
+        assert!(child.is_idle(), "until it is resumed");
         child.on_resumed(OUT);
         assert!(!child.is_idle());
         assert_eq!(child.poll_drain(), Some(OUT));
@@ -375,7 +383,9 @@ mod tests {
     fn after_a_panic_there_is_bookkeeping_and_no_event() {
         let mut child = Lifecycle::new([OUT], None);
         assert_eq!(child.on_data(OUT, Bytes::from_static(b"lost")), None);
-        drop(child.on_panicked());
+        assert!(!child.is_panicked());
+        assert!(!child.on_panicked().is_empty(), "the data are the caller's to drop");
+        assert!(child.is_panicked());
         assert!(child.on_data(OUT, Bytes::from_static(b"lost")).is_some());
         child.on_reaped(done(), Duration::ZERO);
         child.on_pipe_closed(OUT);

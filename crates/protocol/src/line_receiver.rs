@@ -187,9 +187,7 @@ impl LineReceiver {
             chunk.truncate(at);
             return chunk;
         }
-        if at > known {
-            self.partial.extend_from_slice(&chunk[..at - known]);
-        }
+        self.partial.extend_from_slice(&chunk[..at.saturating_sub(known)]);
         self.partial.truncate(at);
         self.partial.split().freeze()
     }
@@ -221,7 +219,7 @@ impl LineReceiver {
                 return;
             }
             self.partial.extend_from_slice(&chunk);
-            let passed = (self.partial.len() + 1).saturating_sub(self.delimiter.len());
+            let passed = self.partial.len().saturating_sub(overlap(&self.delimiter));
             drop(self.partial.split_to(passed));
         }
         if self.ended {
@@ -244,7 +242,7 @@ impl Default for LineReceiver {
 
 /// Finds the first `needle` in `head` followed by `chunk`, where `head` alone holds none.
 fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
-    let overlap = needle.len() - 1;
+    let overlap = overlap(needle);
     let tail = &head[head.len().saturating_sub(overlap)..];
     let before = head.len() - tail.len();
     if !tail.is_empty() {
@@ -254,6 +252,11 @@ fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
         }
     }
     find(chunk, needle).map(|at| head.len() + at)
+}
+
+/// How many bytes of a needle may lie before a chunk, with the rest of it inside.
+fn overlap(needle: &[u8]) -> usize {
+    needle.split_first().map_or(0, |(_, rest)| rest.len())
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
@@ -333,10 +336,26 @@ mod tests {
         lines.on_data("head\nraw bytes\nlines\n".into());
         assert_eq!(lines.poll(), Some(line("head")));
         lines.set_raw_mode();
+        assert!(lines.is_raw());
         let Some(LineEvent::Raw(raw)) = lines.poll() else { panic!("raw data") };
         assert_eq!(raw, "raw bytes\nlines\n");
         lines.set_line_mode(raw.slice("raw bytes\n".len()..));
+        assert!(!lines.is_raw());
         assert_eq!(poll_all(&mut lines), [line("lines")]);
+    }
+
+    #[test]
+    fn of_a_line_that_is_skipped_no_more_is_kept_than_may_begin_a_delimiter() {
+        let mut lines = LineReceiver::with_delimiter("-+-").max_length(2);
+        lines.on_data("abcdefgh-".into());
+        assert_eq!(poll_all(&mut lines), [LineEvent::TooLong(Bytes::from_static(b"ab"))]);
+        assert_eq!(lines.partial, "h-");
+        lines.on_data("+".into());
+        assert_eq!(lines.poll(), None);
+        assert_eq!(lines.partial, "-+");
+        lines.on_data("-ok-+-".into());
+        assert_eq!(poll_all(&mut lines), [line("ok")]);
+        assert_eq!((overlap(b"-+-"), overlap(b"\n")), (2, 0));
     }
 
     #[test]
