@@ -87,7 +87,9 @@ async def bulk():
 
 async def through_cat():
     start = now()
-    child = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, limit=256 * 1024)
+    child = await asyncio.create_subprocess_exec(
+        program("cat"), stdin=PIPE, stdout=PIPE, limit=256 * 1024
+    )
 
     async def feed():
         chunk = b"x" * CHUNK

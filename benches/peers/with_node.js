@@ -67,7 +67,7 @@ async function bulk() {
 
 async function throughCat() {
   const start = process.hrtime.bigint();
-  const child = spawn('cat');
+  const child = spawn(program('cat'));
   const closed = once(child, 'close');
   let received = 0;
   child.stdout.on('data', (data) => { received += data.length; });

@@ -109,7 +109,7 @@ async def bulk():
 async def through_cat():
     start = now()
     count = Count(COUNT // CHUNK)
-    reactor.spawnProcess(count, "/bin/cat", ["cat"], env=None)
+    reactor.spawnProcess(count, program("cat"), ["cat"], env=None)
     assert await count.ended == COUNT
     return COUNT / 1e9 / (now() - start)
 

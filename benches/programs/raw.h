@@ -50,3 +50,22 @@ static inline word number(const word *stack, word n) {
             value = value * 10 + (word)(*digit - '0');
     return value;
 }
+
+// Moves to the processor that the environment names, so that a reader and a writer have one each or
+// share one in every run.
+static inline void move_to_processor(const word *stack) {
+    enum { WORD_BITS = 8 * sizeof(word), MOST = 16 };
+    static const char name[] = "PROCESSION_CHILDS_PROCESSOR=";
+    for (const word *entry = stack + 2 + stack[0]; *entry; entry++) {
+        const char *at = (const char *)*entry, *wanted = name;
+        while (*wanted && *at == *wanted) at++, wanted++;
+        if (*wanted) continue;
+        word cpu = 0, allowed[MOST];
+        for (; *at; at++) cpu = cpu * 10 + (word)(*at - '0');
+        if (cpu >= WORD_BITS * MOST) return;
+        for (word at = 0; at < MOST; at++) allowed[at] = 0;
+        allowed[cpu / WORD_BITS] = 1ul << cpu % WORD_BITS;
+        call(SYS_SCHED_SETAFFINITY, 0, sizeof allowed, (word)allowed);
+        return;
+    }
+}

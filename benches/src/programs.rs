@@ -12,9 +12,13 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
-const CHILDREN: [(&str, &str); 4] = [
+/// The environment variable that tells a child its processor.
+pub const CHILDS_PROCESSOR: &str = "PROCESSION_CHILDS_PROCESSOR";
+
+const CHILDREN: [(&str, &str); 5] = [
     ("exit0", include_str!("../programs/exit0.c")),
     ("hold", include_str!("../programs/hold.c")),
+    ("cat", include_str!("../programs/cat.c")),
     ("flood", include_str!("../programs/flood.c")),
     ("sink", include_str!("../programs/sink.c")),
 ];

@@ -18,7 +18,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => one_by_one,
         "spawn-stall" => stall,
         "spawn-rate-2" => two_threads,
-        "bulk-out-128k" | "bulk-out-4k" => from_child,
+        "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => from_child,
         "forward" => forward,
         "forward-cpu" => forward_cpu,
         "echo" => echo,

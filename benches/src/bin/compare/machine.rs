@@ -4,6 +4,7 @@ use std::process::Command;
 use std::thread::available_parallelism;
 
 use anyhow::Result;
+use procession_benches::programs::CHILDS_PROCESSOR;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::{Value, json};
@@ -32,24 +33,49 @@ pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Which processors a row's processes run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processors {
+    /// The scheduler's choice.
+    Any,
+    /// One for all.
+    One,
+    /// One for the contender, and another for its children.
+    Two,
+}
+
 /// Holds this thread, and the processes that it starts, to the processor that it is on, until this is
 /// dropped.
 #[derive(Debug)]
-pub(crate) struct OneProcessor(Option<CpuSet>);
+pub(crate) struct OneProcessor {
+    before: Option<CpuSet>,
+    /// The one for the children of the contenders.
+    children: Option<usize>,
+}
 
 impl OneProcessor {
-    /// Begins, where the system allows it and `wanted` is true.
-    pub(crate) fn begin(wanted: bool) -> Self {
-        let before = sched_getaffinity(None).ok().filter(|_| wanted);
+    /// Begins, where the system allows it, and unless all of them are `wanted`.
+    pub(crate) fn begin(wanted: Processors) -> Self {
+        let before = sched_getaffinity(None).ok().filter(|_| wanted != Processors::Any);
+        let own = sched_getcpu();
         let mut one = CpuSet::new();
-        one.set(sched_getcpu());
-        Self(before.filter(|_| sched_setaffinity(None, &one).is_ok()))
+        one.set(own);
+        let before = before.filter(|_| sched_setaffinity(None, &one).is_ok());
+        let others = before.filter(|_| wanted == Processors::Two);
+        let children =
+            others.and_then(|set| (0..CpuSet::MAX_CPU).find(|cpu| *cpu != own && set.is_set(*cpu)));
+        Self { before, children }
+    }
+
+    /// Has the children of a contender run on the processor that is theirs.
+    pub(crate) fn tell(&self, contender: &mut Command) {
+        contender.envs(self.children.map(|cpu| (CHILDS_PROCESSOR, cpu.to_string())));
     }
 }
 
 impl Drop for OneProcessor {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
+        if let Some(before) = &self.before {
             // It was allowed before.
             sched_setaffinity(None, before).ok();
         }

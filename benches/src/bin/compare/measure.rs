@@ -51,14 +51,15 @@ enum Player {
 /// Measures a row.
 pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
     machine::small_pages(row.id == "spawn-1g");
-    // Whether client and server share a processor is the scheduler's choice otherwise, made anew now
-    // and then, and makes a round trip three times as long or not.
-    let _one = OneProcessor::begin(row.drive == Drive::Tcp);
+    // Whether two processes share a processor is the scheduler's choice otherwise, made anew now and
+    // then, and makes a round trip three times as long or not, and a pipe as fast.
+    let processors = &OneProcessor::begin(row.processors);
+    let stage = Stage { row, size, programs, external, processors };
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
     let names = names.chain(row.peers.iter().copied());
     let mut entries: Vec<Entry> = names
         .map(|name| {
-            let player = prepare(row, size, programs, external, name);
+            let player = stage.prepare(name);
             let (player, absent) = match player {
                 Ok(player) => (Some(player), String::new()),
                 Err(error) => (None, format!("{error:#}")),
@@ -74,7 +75,7 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
         entries.rotate_left(first);
         for entry in &mut entries {
             let Some(player) = &mut entry.player else { continue };
-            match play(row, size, programs, external, entry.name, player) {
+            match stage.play(entry.name, player) {
                 Ok(value) if round >= warm_up => entry.rounds.push(value),
                 Ok(_) => {}
                 Err(error) => {
@@ -93,70 +94,67 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
     Outcome(outcome.collect())
 }
 
-fn prepare(
-    row: &Row,
+/// Where contenders of a row are started.
+struct Stage<'a> {
+    row: &'a Row,
     size: Size,
-    programs: &Path,
-    external: &External,
-    name: &str,
-) -> Result<Player> {
-    let (needed, limit) = (row.descriptors(size), machine::descriptor_limit());
-    ensure!(needed <= limit, "skipped: it needs {needed} descriptors, and {limit} is the limit");
-    if matches!(row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
-        return Ok(Player::Fresh);
-    }
-    let mut contender = start(row, size, programs, external, name)?;
-    Ok(match row.drive {
-        Drive::Tcp => {
-            contender.go()?;
-            let port = contender.port.context("it does not say where it listens")?;
-            Player::Client { client: Client::connect(port, size.crowd)?, _server: contender }
-        }
-        Drive::WakeUps => {
-            contender.go()?;
-            contender.let_work(SETTLED)?;
-            Player::Itself(contender)
-        }
-        _ => Player::Itself(contender),
-    })
+    programs: &'a Path,
+    external: &'a External,
+    processors: &'a OneProcessor,
 }
 
-fn start(
-    row: &Row,
-    size: Size,
-    programs: &Path,
-    external: &External,
-    name: &str,
-) -> Result<Contender> {
-    let mut command = external.command(name, row.id, programs)?;
-    command.arg(row.id).arg(programs);
-    command.args([size.count.to_string(), size.crowd.to_string()]);
-    Contender::start(&mut command)
-}
-
-fn play(
-    row: &Row,
-    size: Size,
-    programs: &Path,
-    external: &External,
-    name: &str,
-    player: &mut Player,
-) -> Result<f64> {
-    match player {
-        Player::Itself(contender) if row.drive == Drive::WakeUps => {
-            let before = wake_ups(contender.pid())?;
-            contender.let_work(WATCHED)?;
-            let after = wake_ups(contender.pid())?;
-            Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
+impl Stage<'_> {
+    fn prepare(&self, name: &str) -> Result<Player> {
+        let (needed, limit) = (self.row.descriptors(self.size), machine::descriptor_limit());
+        ensure!(
+            needed <= limit,
+            "skipped: it needs {needed} descriptors, and {limit} is the limit"
+        );
+        if matches!(self.row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
+            return Ok(Player::Fresh);
         }
-        Player::Itself(contender) => contender.round(),
-        Player::Client { client, .. } => client.round(size.count),
-        Player::Fresh => {
-            let mut contender = start(row, size, programs, external, name)?;
-            if row.drive == Drive::WarmFreshRounds {
-                contender.round()?;
+        let mut contender = self.start(name)?;
+        Ok(match self.row.drive {
+            Drive::Tcp => {
+                contender.go()?;
+                let port = contender.port.context("it does not say where it listens")?;
+                let client = Client::connect(port, self.size.crowd)?;
+                Player::Client { client, _server: contender }
             }
-            contender.round()
+            Drive::WakeUps => {
+                contender.go()?;
+                contender.let_work(SETTLED)?;
+                Player::Itself(contender)
+            }
+            _ => Player::Itself(contender),
+        })
+    }
+
+    fn start(&self, name: &str) -> Result<Contender> {
+        let mut command = self.external.command(name, self.row.id, self.programs)?;
+        command.arg(self.row.id).arg(self.programs);
+        command.args([self.size.count.to_string(), self.size.crowd.to_string()]);
+        self.processors.tell(&mut command);
+        Contender::start(&mut command)
+    }
+
+    fn play(&self, name: &str, player: &mut Player) -> Result<f64> {
+        match player {
+            Player::Itself(contender) if self.row.drive == Drive::WakeUps => {
+                let before = wake_ups(contender.pid())?;
+                contender.let_work(WATCHED)?;
+                let after = wake_ups(contender.pid())?;
+                Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
+            }
+            Player::Itself(contender) => contender.round(),
+            Player::Client { client, .. } => client.round(self.size.count),
+            Player::Fresh => {
+                let mut contender = self.start(name)?;
+                if self.row.drive == Drive::WarmFreshRounds {
+                    contender.round()?;
+                }
+                contender.round()
+            }
         }
     }
 }

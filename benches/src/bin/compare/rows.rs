@@ -2,6 +2,7 @@
 
 use crate::figures::Better;
 use crate::figures::Better::{Less, More};
+use crate::machine::Processors::{self, Any, One, Two};
 
 /// How a row's figure comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
     pub(crate) drive: Drive,
+    pub(crate) processors: Processors,
     /// What the limit is made of; none where a row has no limit but 0.
     pub(crate) limit: Option<&'static str>,
     pub(crate) peers: &'static [&'static str],
@@ -92,6 +94,7 @@ const SPAWN: Row = Row {
     unit: "µs",
     better: Less,
     drive: Drive::Rounds,
+    processors: Any,
     limit: PLAIN_LOOP,
     peers: &[
         "tokio",
@@ -114,10 +117,11 @@ const SPAWN: Row = Row {
 
 const BULK: Row = Row {
     id: "bulk-out-128k",
-    what: "a child writes chunks of 128 KiB",
+    what: "a child writes chunks of 128 KiB, on another processor",
     unit: "GB/s",
     better: More,
     drive: Drive::Rounds,
+    processors: Two,
     limit: Some("blocking reads of a pipe of 1 MiB"),
     peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
     goals: &[("tokio", 2.2), ("Twisted", 2.0)],
@@ -134,6 +138,7 @@ const TCP: Row = Row {
     unit: "µs",
     better: Less,
     drive: Drive::Tcp,
+    processors: One,
     limit: Some("epoll_wait, read and write"),
     peers: &["tokio", "calloop", "Twisted", "asyncio", "Node"],
     goals: &[("tokio", 1.0), ("calloop", 1.0), ("Twisted", 2.0)],
@@ -230,14 +235,14 @@ pub(crate) const ROWS: &[Row] = &[
     BULK,
     Row {
         id: "bulk-out-4k",
-        what: "a child writes chunks of 4 KiB",
+        what: "a child writes chunks of 4 KiB, on another processor",
         limit: Some("blocking reads of a pipe of 64 KiB"),
         goals: &[("tokio", 1.0), ("Twisted", 2.0)],
         ..BULK
     },
     Row {
         id: "bulk-cat",
-        what: "through cat and back",
+        what: "through a cat on another processor and back",
         limit: Some("two threads, blocking, pipes of 1 MiB"),
         peers: &["tokio", "Twisted", "asyncio", "Node"],
         goals: &[("tokio", 1.3), ("Twisted", 2.0)],
@@ -245,8 +250,20 @@ pub(crate) const ROWS: &[Row] = &[
         ..BULK
     },
     Row {
+        id: "bulk-out-one-cpu",
+        what: "a child writes chunks of 128 KiB, on the same processor",
+        processors: One,
+        peers: &["tokio", "std"],
+        goals: &[],
+        goal_of_limit: None,
+        quick: size(9, 64 * MIB, 0),
+        full: size(15, 256 * MIB, 0),
+        ..BULK
+    },
+    Row {
         id: "forward",
         what: "from one child to another",
+        processors: Any,
         limit: Some("splice between pipes of 1 MiB"),
         peers: &["tokio", "std", "Twisted", "asyncio", "Node"],
         goals: &[("tokio", 1.8), ("Twisted", 4.0)],
@@ -255,6 +272,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         id: "forward-cpu",
         what: "the same: processor time of the parent",
+        processors: Any,
         unit: "ms/GB",
         better: Less,
         limit: Some("splice between pipes of 1 MiB"),
@@ -269,6 +287,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "µs",
         better: Less,
         drive: Drive::Rounds,
+        processors: Any,
         limit: Some("epoll_wait, read and write"),
         peers: &["tokio", "std", "async-process", "Twisted", "asyncio", "Node"],
         goals: &[("Twisted", 2.0)],
@@ -284,6 +303,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "µs",
         better: Less,
         drive: Drive::Rounds,
+        processors: Any,
         limit: Some("epoll_wait, read and write"),
         peers: &["tokio"],
         goals: &[],
@@ -299,6 +319,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "µs",
         better: Less,
         drive: Drive::Rounds,
+        processors: Any,
         limit: Some("a blocking wait for each"),
         peers: &["tokio", "async-process"],
         goals: &[("tokio", 1.2)],
@@ -314,6 +335,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "bytes",
         better: Less,
         drive: Drive::FreshRounds,
+        processors: Any,
         limit: None,
         peers: &["tokio", "async-process", "Twisted", "asyncio"],
         goals: &[],
@@ -405,6 +427,7 @@ pub(crate) const ROWS: &[Row] = &[
         unit: "/s",
         better: Less,
         drive: Drive::WakeUps,
+        processors: Any,
         limit: None,
         peers: &["tokio", "asyncio", "Twisted"],
         goals: &[],

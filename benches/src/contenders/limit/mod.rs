@@ -13,7 +13,7 @@ use super::Prepare;
 /// The limit of a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
-        "bulk-out-128k" | "bulk-out-4k" => bulk::from_child,
+        "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => bulk::from_child,
         "bulk-cat" => bulk::through_cat,
         "forward" => bulk::forward,
         "forward-cpu" => bulk::forward_cpu,

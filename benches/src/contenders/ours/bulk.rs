@@ -32,7 +32,7 @@ pub(super) fn through_cat(job: &Job) -> Result<Ready> {
         let chunk = Bytes::from_static(&CHUNK);
         let input = Input { times: job.count / chunk.len() as u64, chunk };
         let watch = Stopwatch::start();
-        let received = run(&mut reactor, Command::new("cat"), input).map_err(any)?;
+        let received = run(&mut reactor, Command::new(job.program("cat")), input).map_err(any)?;
         ensure!(received == job.count, "{received} bytes came of {}", job.count);
         Ok(watch.gigabytes_per_second(received))
     }))

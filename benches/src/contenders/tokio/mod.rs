@@ -20,7 +20,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => spawn::one_by_one,
         "spawn-stall" => spawn::stall,
         "spawn-rate-2" => spawn::two_at_a_time,
-        "bulk-out-128k" | "bulk-out-4k" => bulk::from_child,
+        "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => bulk::from_child,
         "bulk-cat" => bulk::through_cat,
         "forward" => bulk::forward,
         "forward-cpu" => bulk::forward_cpu,
