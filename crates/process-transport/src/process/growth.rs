@@ -51,8 +51,9 @@ mod tests {
     #[test]
     fn a_bulk_grows_in_two_steps_and_a_trickle_never() {
         let mut growth = Growth::new(true);
-        let asked: Vec<_> = (0..40).filter_map(|_| growth.on_moved(BUFFER_BYTES)).collect();
-        assert_eq!(asked, [256 << 10, 1 << 20]);
+        let buffers = 1..40;
+        let asked = buffers.filter_map(|nth| Some((nth, growth.on_moved(BUFFER_BYTES)?)));
+        assert_eq!(asked.collect::<Vec<_>>(), [(4, 256 << 10), (12, 1 << 20)]);
         let mut growth = Growth::new(true);
         let trickle = [BUFFER_BYTES, BUFFER_BYTES, BUFFER_BYTES, 100].repeat(50);
         assert!(trickle.into_iter().all(|bytes| growth.on_moved(bytes).is_none()));
