@@ -29,8 +29,8 @@ struct Pool {
 ///
 /// Where it does not, it is likely to begin 16 bytes after one, behind the head that an allocator puts
 /// before a mapping of its own. That takes a copy out of a pipe, whose memory is whole pages, to half
-/// its speed: each load is then taken to wait for the store before it, since the lowest twelve bits of
-/// their addresses are the same.
+/// its speed, most likely since each load then has the lowest twelve bits of the store before it, and
+/// is taken to wait for it.
 struct Buffer {
     memory: Box<[u8]>,
     start: usize,
