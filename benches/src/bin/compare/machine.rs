@@ -44,17 +44,17 @@ pub(crate) enum Processors {
     Two,
 }
 
-/// Holds this thread, and the processes that it starts, to the processor that it is on, until this is
-/// dropped.
+/// Holds this thread, and the contenders that it starts, to processors until it is dropped.
 #[derive(Debug)]
-pub(crate) struct OneProcessor {
+pub(crate) struct Placement {
+    wanted: Processors,
     before: Option<CpuSet>,
     /// The one for the children of the contenders.
     children: Option<usize>,
 }
 
-impl OneProcessor {
-    /// Begins, where the system allows it, and unless all of them are `wanted`.
+impl Placement {
+    /// Begins, where the system allows it and something is `wanted`.
     pub(crate) fn begin(wanted: Processors) -> Self {
         let before = sched_getaffinity(None).ok().filter(|_| wanted != Processors::Any);
         let own = sched_getcpu();
@@ -64,7 +64,12 @@ impl OneProcessor {
         let others = before.filter(|_| wanted == Processors::Two);
         let children =
             others.and_then(|set| (0..CpuSet::MAX_CPU).find(|cpu| *cpu != own && set.is_set(*cpu)));
-        Self { before, children }
+        Self { wanted, before, children }
+    }
+
+    /// Tells whether the machine has as many processors as are wanted.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.wanted != Processors::Two || self.children.is_some()
     }
 
     /// Has the children of a contender run on the processor that is theirs.
@@ -73,7 +78,7 @@ impl OneProcessor {
     }
 }
 
-impl Drop for OneProcessor {
+impl Drop for Placement {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
             // It was allowed before.

@@ -10,7 +10,7 @@ use procession_benches::tcp::Client;
 
 use crate::external::External;
 use crate::figures::Figures;
-use crate::machine::{self, OneProcessor};
+use crate::machine::{self, Placement};
 use crate::rows::{Drive, Row, Size};
 use crate::turn::Contender;
 
@@ -53,7 +53,7 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
     machine::small_pages(row.id == "spawn-1g");
     // Whether two processes share a processor is the scheduler's choice otherwise, made anew now and
     // then, and makes a round trip three times as long or not, and a pipe as fast.
-    let processors = &OneProcessor::begin(row.processors);
+    let processors = &Placement::begin(row.processors);
     let stage = Stage { row, size, programs, external, processors };
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
     let names = names.chain(row.peers.iter().copied());
@@ -100,7 +100,7 @@ struct Stage<'a> {
     size: Size,
     programs: &'a Path,
     external: &'a External,
-    processors: &'a OneProcessor,
+    processors: &'a Placement,
 }
 
 impl Stage<'_> {
@@ -110,6 +110,7 @@ impl Stage<'_> {
             needed <= limit,
             "skipped: it needs {needed} descriptors, and {limit} is the limit"
         );
+        ensure!(self.processors.is_possible(), "skipped: it needs two processors");
         if matches!(self.row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
             return Ok(Player::Fresh);
         }
