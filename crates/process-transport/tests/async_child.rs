@@ -180,7 +180,7 @@ fn a_task_that_waits_is_dropped_with_its_reactor() {
         drop(reactor);
         assert!(told.get(), "the future is gone");
         assert_eq!(*result.borrow(), None);
-        sys::wait_until_zombie(pid.get());
+        sys::wait_until_killed(pid.get());
     });
 }
 

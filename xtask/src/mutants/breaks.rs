@@ -35,8 +35,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "queue-emptied-unsaid",
         file: "crates/core/src/write_queue.rs",
-        from: "if self.low > 0 && self.len == 0 {",
-        to: "if self.low > 0 && self.len == 1 {",
+        from: "if self.len == 0 {",
+        to: "if self.len == 1 {",
         package: "procession-core",
         tests: &["lib", "write_queue_props"],
     },
@@ -163,8 +163,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "delimiter-across-chunks-missed",
         file: "crates/protocol/src/line_receiver.rs",
-        from: "let overlap = needle.len() - 1;",
-        to: "let overlap = 0;",
+        from: "needle.split_first().map_or(0, |(_, rest)| rest.len())",
+        to: "needle.split_first().map_or(0, |_| 0)",
         package: "procession-protocol",
         tests: &["lib", "line_receiver_props"],
     },

@@ -34,6 +34,21 @@ pub(crate) fn wait_until_zombie(pid: u32) {
     assert!(waited.is_some(), "it has exited");
 }
 
+/// Waits until a child that the drop of a reactor has killed is dead, and says whether it is still to
+/// be reaped: the drop does it where the child was quick.
+pub(crate) fn wait_until_killed(pid: u32) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
+    match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        Ok(waited) => waited.expect("it was waited for").killed(),
+        Err(error) => {
+            assert_eq!(error, rustix::io::Errno::CHILD);
+            assert_eq!(super::process_state(pid.as_raw_nonzero().get().cast_unsigned()), 'X');
+            false
+        }
+    }
+}
+
 /// A borrow of descriptor `number`, which is open for as long as the test uses it.
 pub(crate) fn borrow(number: i32) -> BorrowedFd<'static> {
     assert!(number >= 0, "a descriptor is not negative");
