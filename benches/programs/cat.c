@@ -8,10 +8,6 @@ void begin(const word *stack) {
     move_to_processor(stack);
     long bytes;
     while ((bytes = call(SYS_READ, 0, (word)buffer, sizeof buffer)) > 0)
-        for (word done = 0; done < (word)bytes;) {
-            long written = call(SYS_WRITE, 1, (word)(buffer + done), (word)bytes - done);
-            if (written < 0) leave(1);
-            done += (word)written;
-        }
+        write_all(buffer, (word)bytes);
     leave(0);
 }

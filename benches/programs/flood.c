@@ -8,11 +8,6 @@ static char chunk[256 * 1024] __attribute__((aligned(4096)));
 void begin(const word *stack) {
     move_to_processor(stack);
     word bytes = number(stack, 1), count = number(stack, 2);
-    for (word i = 0; count == 0 || i < count; i++)
-        for (word done = 0; done < bytes;) {
-            long written = call(SYS_WRITE, 1, (word)(chunk + done), bytes - done);
-            if (written < 0) leave(1);
-            done += (word)written;
-        }
+    for (word i = 0; count == 0 || i < count; i++) write_all(chunk, bytes);
     leave(0);
 }

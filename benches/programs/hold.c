@@ -3,8 +3,6 @@
 // ends, and how many have is otherwise the scheduler's choice while they start.
 #include "raw.h"
 
-enum { WORD_BITS = 8 * sizeof(word), MOST = 16 };
-
 // The n-th of the processors that this process may run on; the first again after the last.
 static long choose(const word *allowed, word words, word n) {
     word count = 0;
@@ -17,14 +15,12 @@ static long choose(const word *allowed, word words, word n) {
 }
 
 static void spread(void) {
-    word allowed[MOST], own[MOST];
-    for (word at = 0; at < MOST; at++) allowed[at] = own[at] = 0;
+    word allowed[MOST_WORDS];
+    for (word at = 0; at < MOST_WORDS; at++) allowed[at] = 0;
     long bytes = call(SYS_SCHED_GETAFFINITY, 0, sizeof allowed, (word)allowed);
     if (bytes <= 0) return;
     long cpu = choose(allowed, (word)bytes / sizeof(word), (word)call(SYS_GETPID, 0, 0, 0));
-    if (cpu < 0) return;
-    own[(word)cpu / WORD_BITS] = 1ul << (word)cpu % WORD_BITS;
-    if (call(SYS_SCHED_SETAFFINITY, 0, sizeof own, (word)own) < 0) return;
+    if (cpu < 0 || stay_on((word)cpu) < 0) return;
     const char *again[] = {"hold", "again", 0}, *none[] = {0};
     call(SYS_EXECVE, (word) "/proc/self/exe", (word)again, (word)none);
 }

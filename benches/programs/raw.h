@@ -42,30 +42,47 @@ static inline void leave(int status) {
     for (;;) call(SYS_EXIT, (word)status, 0, 0);
 }
 
-// The n-th argument as a number; 0 where there is none. `stack` is what the kernel left there.
-static inline word number(const word *stack, word n) {
+static inline word decimal(const char *digits) {
     word value = 0;
-    if (n < stack[0])
-        for (const char *digit = (const char *)stack[1 + n]; *digit; digit++)
-            value = value * 10 + (word)(*digit - '0');
+    for (; *digits; digits++) value = value * 10 + (word)(*digits - '0');
     return value;
 }
 
-// Moves to the processor that the environment names, so that a reader and a writer have one each or
-// share one in every run.
+// The n-th argument as a number; 0 where there is none. `stack` is what the kernel left there.
+static inline word number(const word *stack, word n) {
+    return n < stack[0] ? decimal((const char *)stack[1 + n]) : 0;
+}
+
+// Writes all of it; a reader that is gone ends this program.
+static inline void write_all(const char *bytes, word count) {
+    for (word done = 0; done < count;) {
+        long written = call(SYS_WRITE, 1, (word)(bytes + done), count - done);
+        if (written < 0) leave(1);
+        done += (word)written;
+    }
+}
+
+// A set of processors, as many words as are asked for.
+enum { WORD_BITS = 8 * sizeof(word), MOST_WORDS = 16 };
+
+// Stays on one processor from now on; negative where that is refused.
+static inline long stay_on(word cpu) {
+    word own[MOST_WORDS];
+    if (cpu >= WORD_BITS * MOST_WORDS) return -1;
+    for (word at = 0; at < MOST_WORDS; at++) own[at] = 0;
+    own[cpu / WORD_BITS] = 1ul << cpu % WORD_BITS;
+    return call(SYS_SCHED_SETAFFINITY, 0, sizeof own, (word)own);
+}
+
+// Moves to the processor that the environment names (CHILDS_PROCESSOR of programs.rs), so that a
+// reader and a writer have one each or share one in every run.
 static inline void move_to_processor(const word *stack) {
-    enum { WORD_BITS = 8 * sizeof(word), MOST = 16 };
     static const char name[] = "PROCESSION_CHILDS_PROCESSOR=";
     for (const word *entry = stack + 2 + stack[0]; *entry; entry++) {
         const char *at = (const char *)*entry, *wanted = name;
         while (*wanted && *at == *wanted) at++, wanted++;
         if (*wanted) continue;
-        word cpu = 0, allowed[MOST];
-        for (; *at; at++) cpu = cpu * 10 + (word)(*at - '0');
-        if (cpu >= WORD_BITS * MOST) return;
-        for (word at = 0; at < MOST; at++) allowed[at] = 0;
-        allowed[cpu / WORD_BITS] = 1ul << cpu % WORD_BITS;
-        call(SYS_SCHED_SETAFFINITY, 0, sizeof allowed, (word)allowed);
+        stay_on(decimal(at));
         return;
     }
 }

@@ -46,7 +46,7 @@ const MOST_SECONDS: &str = "180";
 /// The same for the cores, whose tests take some seconds.
 const MOST_CORE_SECONDS: &str = "40";
 
-/// How cargo-mutants ends where tests hung and all else was noticed; a hang is noticed too.
+/// How cargo-mutants ends where tests hung, whatever else was not noticed; a hang is noticed.
 const MUTANTS_HUNG: i32 = 3;
 /// How it ends where something was not noticed.
 const MUTANTS_MISSED: i32 = 2;

@@ -2,6 +2,7 @@
 //! when the user has dropped them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,27 +34,26 @@ struct Pool {
 /// is taken to wait for it.
 struct Buffer {
     memory: Box<[u8]>,
-    start: usize,
+    place: Range<usize>,
 }
 
 impl Buffer {
     fn new(bytes: usize) -> Self {
         let memory = vec![0; bytes + PAGE_BYTES].into_boxed_slice();
         let start = memory.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
-        Self { memory, start }
+        Self { memory, place: start..start + bytes }
     }
 
     fn len(&self) -> usize {
-        self.memory.len() - PAGE_BYTES
+        self.place.len()
     }
 
-    fn filled(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.len()]
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.place.clone()]
     }
 
-    fn room(&mut self) -> &mut [u8] {
-        let end = self.start + self.len();
-        &mut self.memory[self.start..end]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.place.clone()]
     }
 }
 
@@ -62,7 +62,7 @@ struct Lent(Arc<Buffer>);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        self.0.filled()
+        self.0.bytes()
     }
 }
 
@@ -96,12 +96,12 @@ impl Pool {
         if let Some(buffer) = self.known.first_mut()
             && let Some(free) = Arc::get_mut(buffer)
         {
-            let n = read(free.room())?;
+            let n = read(free.bytes_mut())?;
             return Ok(handed_over(buffer, n));
         }
         self.bring_a_free_one_to_the_front();
         let Some(buffer) = self.known.first_mut() else { return Ok(Bytes::new()) };
-        let n = Arc::get_mut(buffer).map_or(Ok(0), |free| read(free.room()))?;
+        let n = Arc::get_mut(buffer).map_or(Ok(0), |free| read(free.bytes_mut()))?;
         Ok(handed_over(buffer, n))
     }
 
@@ -128,7 +128,7 @@ impl Pool {
 #[inline]
 fn handed_over(buffer: &Arc<Buffer>, n: usize) -> Bytes {
     if n < buffer.len() / 4 {
-        return Bytes::from(Box::<[u8]>::from(&buffer.filled()[..n]));
+        return Bytes::from(Box::<[u8]>::from(&buffer.bytes()[..n]));
     }
     let mut data = Bytes::from_owner(Lent(Arc::clone(buffer)));
     data.truncate(n);

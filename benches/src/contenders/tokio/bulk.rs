@@ -35,12 +35,11 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
 /// To `cat` and back.
 pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
-    let count = job.count;
-    let job = job.clone();
+    let (count, program) = (job.count, job.program("cat"));
     Ok(Ready::rounds(move || {
         let watch = Stopwatch::start();
         let received = runtime.block_on(async {
-            let mut cat = Command::new(job.program("cat"));
+            let mut cat = Command::new(&program);
             let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
             let (input, out) = (cat.stdin.take(), cat.stdout.take());
             let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);

@@ -25,27 +25,30 @@ pub(crate) fn alarm(after: Duration) {
     unsafe { libc::alarm(seconds) };
 }
 
-/// Waits, without the loop, until a child has exited, and leaves it a zombie.
-pub(crate) fn wait_until_zombie(pid: u32) {
+/// Waits, without the loop, for the end of a child, and does not reap it.
+fn see_the_end(pid: u32) -> rustix::io::Result<rustix::process::WaitIdStatus> {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
     let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    let waited = waitid(WaitId::Pid(pid), options).expect("it is our child");
-    assert!(waited.is_some(), "it has exited");
+    waitid(WaitId::Pid(pid), options).map(|waited| waited.expect("it has exited"))
+}
+
+/// Waits until a child has exited, and leaves it a zombie.
+pub(crate) fn wait_until_zombie(pid: u32) {
+    see_the_end(pid).expect("it is our child");
 }
 
 /// Waits until a child that the drop of a reactor has killed is dead, and says whether it is still to
 /// be reaped: the drop does it where the child was quick.
 pub(crate) fn wait_until_killed(pid: u32) -> bool {
-    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-    let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
-    match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-        Ok(waited) => waited.expect("it was waited for").killed(),
+    match see_the_end(pid) {
+        Ok(end) => assert!(end.killed(), "{end:?}"),
         Err(error) => {
             assert_eq!(error, rustix::io::Errno::CHILD, "it is reaped, and no child any more");
-            false
+            return false;
         }
     }
+    true
 }
 
 /// A borrow of descriptor `number`, which is open for as long as the test uses it.
