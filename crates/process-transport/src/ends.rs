@@ -5,7 +5,7 @@ use crate::error::{SpawnError, Step};
 use crate::platform;
 use crate::prepare::resolve_same_as;
 use crate::sys::Gift;
-use crate::terminal::Terminal;
+use crate::terminal::{Before, Terminal};
 use procession_protocol::ChildFd;
 use procession_reactor::pipe::Direction;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
@@ -117,9 +117,10 @@ impl Ends {
         Ok(())
     }
 
-    /// The terminal's master is the parent's end of 1; the slave is returned, for the parent to keep.
-    pub(crate) fn add_terminal(&mut self, terminal: Terminal) -> Rc<OwnedFd> {
-        let Terminal { master, slave } = terminal;
+    /// The terminal's master is the parent's end of 1; the slave is returned, for the parent to keep,
+    /// and what the terminal was like, to be forgotten once the child runs.
+    pub(crate) fn add_terminal(&mut self, terminal: Terminal) -> (Rc<OwnedFd>, Before) {
+        let Terminal { master, slave, before } = terminal;
         let slave = Rc::new(slave);
         for number in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
             self.child.insert(number, Source::Inherited(slave.clone()));
@@ -130,7 +131,7 @@ impl Ends {
             end: master,
             direction: Direction::Both,
         });
-        slave
+        (slave, before)
     }
 
     /// The child runs: from here on the terminal's master is read and written as every parent's end.

@@ -154,9 +154,13 @@ pub(crate) fn start(command: &Command) -> Result<Started, SpawnError> {
     // Before the pipes take the low numbers. Where it cannot be made another path is taken.
     sys::reserve().ok();
     let mut ends = Ends::make(command)?;
-    let slave = terminal::open(command, prepared.credentials.uid)?
-        .map(|terminal| ends.add_terminal(terminal));
+    let (slave, before) = terminal::open(command, prepared.credentials.uid)?
+        .map(|terminal| ends.add_terminal(terminal))
+        .unzip();
     let birth = launch(command, &prepared, ends, slave)?;
+    if let Some(before) = before {
+        before.forget();
+    }
     Ok(Started { birth: Some(birth), program: command.program.clone() })
 }
 

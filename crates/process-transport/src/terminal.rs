@@ -5,14 +5,15 @@ use crate::ends::above_stdio;
 use crate::error::{SpawnError, Step};
 use crate::platform;
 use crate::sys::{self, Credentials};
-use procession_protocol::WindowSize;
+use procession_protocol::{Termios, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Gid, OFlags, Uid, fchown};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fstat};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pty::{grantpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 /// Both sides; the slave is kept by the parent until the child is reaped.
 ///
@@ -24,29 +25,80 @@ pub(crate) struct Terminal {
     /// the spawn fails.
     pub(crate) master: OwnedFd,
     pub(crate) slave: OwnedFd,
+    pub(crate) before: Before,
+}
+
+/// What a caller's terminal was like before the command changed it; dropped, it is so again.
+///
+/// Empty for a terminal that was made for the child.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    slave: Option<Rc<OwnedFd>>,
+    size: Option<Winsize>,
+    termios: Option<Termios>,
+    owner: Option<(Uid, Gid)>,
+}
+
+impl Before {
+    fn of(pty: &Pty, uid: Option<u32>) -> io::Result<Self> {
+        let Some((_, slave)) = &pty.pair else { return Ok(Self::default()) };
+        Ok(Self {
+            slave: Some(slave.clone()),
+            size: pty.size.map(|_| tcgetwinsize(slave)).transpose()?,
+            termios: pty.termios.as_ref().map(|_| sys::termios(slave.as_fd())).transpose()?,
+            owner: match uid {
+                Some(_) => {
+                    let status = fstat(slave)?;
+                    Some((Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)))
+                }
+                None => None,
+            },
+        })
+    }
+
+    /// The child runs: what was set stays.
+    pub(crate) fn forget(mut self) {
+        self.slave = None;
+    }
+}
+
+impl Drop for Before {
+    /// What was got and set can be set back, unless the terminal was hung up meanwhile.
+    fn drop(&mut self) {
+        let Some(slave) = self.slave.take() else { return };
+        if let Some(size) = self.size {
+            tcsetwinsize(&slave, size).ok();
+        }
+        if let Some(termios) = &self.termios {
+            sys::set_termios(slave.as_fd(), termios).ok();
+        }
+        if let Some((uid, gid)) = self.owner {
+            fchown(&slave, Some(uid), Some(gid)).ok();
+        }
+    }
 }
 
 /// Opens the terminal that the command asks for, if it does.
 pub(crate) fn open(command: &Command, uid: Option<u32>) -> Result<Option<Terminal>, SpawnError> {
     let Some(pty) = &command.pty else { return Ok(None) };
     let failed = |error| SpawnError::new(Step::Pty, &command.program, error);
-    let terminal = pair(pty).map_err(failed)?;
+    let (master, slave) = pair(pty).map_err(failed)?;
+    let before = Before::of(pty, uid).map_err(failed)?;
+    let terminal = Terminal { master, slave, before };
     set_up(pty, &terminal, uid).map_err(failed)?;
     Ok(Some(terminal))
 }
 
-fn pair(pty: &Pty) -> io::Result<Terminal> {
+/// The master and the slave.
+fn pair(pty: &Pty) -> io::Result<(OwnedFd, OwnedFd)> {
     if let Some((master, slave)) = &pty.pair {
-        return Ok(Terminal {
-            master: fcntl_dupfd_cloexec(master, 3)?,
-            slave: fcntl_dupfd_cloexec(slave, 3)?,
-        });
+        return Ok((fcntl_dupfd_cloexec(master, 3)?, fcntl_dupfd_cloexec(slave, 3)?));
     }
     let master = above_stdio(platform::open_master()?)?;
     grantpt(&master)?;
     unlockpt(&master)?;
     let slave = above_stdio(open_slave(&master)?)?;
-    Ok(Terminal { master, slave })
+    Ok((master, slave))
 }
 
 /// By the master where that works, else by its name.

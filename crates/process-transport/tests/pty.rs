@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use procession_core::{Signal, WriteError};
 use procession_process_transport::{Command, Fd, Pty, Step};
+use procession_protocol::Termios;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::util::{
@@ -250,6 +251,24 @@ fn a_pair_of_the_caller_survives_a_failed_spawn() {
         let slave = rustix::fs::open(&name, open, rustix::fs::Mode::empty()).unwrap();
         let (master, slave) = (Rc::new(master), Rc::new(slave));
         let pty = || Pty::new().pair(master.clone(), slave.clone());
+        let state = || {
+            let settings = rustix::termios::tcgetattr(&*slave).unwrap();
+            let size = rustix::termios::tcgetwinsize(&*slave).unwrap();
+            let status = rustix::fs::fstat(&*slave).unwrap();
+            let flags = rustix::fs::fcntl_getfl(&*master).unwrap();
+            let settings = (settings.local_modes, settings.output_modes);
+            (settings, (size.ws_row, size.ws_col), (status.st_uid, status.st_gid), flags)
+        };
+        let before = state();
+        let mut raw = Termios::default();
+        raw.local_flags = 0;
+        let changed = pty().size(7, 11).termios(raw);
+        driver.fails(command("/no/such/prog").pty(changed.clone()));
+        assert_eq!(state(), before);
+        if rustix::process::geteuid().is_root() {
+            driver.fails(command("/no/such/prog").pty(changed).uid(1).gid(1));
+            assert_eq!(state(), before);
+        }
         let error = driver.fails(command("/no/such/prog").pty(pty()));
         assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(libc::ENOENT)));
         assert!(rustix::io::fcntl_getfd(&*master).is_ok());

@@ -52,11 +52,11 @@ impl Pty {
         self
     }
 
-    /// Uses a pair of the caller's, which a failed spawn leaves open and usable.
+    /// Uses a pair of the caller's, which a failed spawn leaves open and as it was.
     ///
     /// The master is the parent's end: it is duplicated, and set to non-blocking, which its
     /// duplicates share. Size, attributes and owner, where the command sets them, are the terminal's
-    /// from before the clone on: a spawn that fails later leaves them so.
+    /// from before the clone on: a spawn that fails later sets them back.
     pub fn pair(mut self, master: Rc<OwnedFd>, slave: Rc<OwnedFd>) -> Self {
         self.pair = Some((master, slave));
         self
