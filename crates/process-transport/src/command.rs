@@ -154,10 +154,37 @@ impl Command {
 
     /// Says what the child finds on one number; the last call for a number wins.
     ///
-    /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2.
-    pub fn child_fd(mut self, number: impl Into<ChildFd>, fd: Fd) -> Self {
-        self.fds.entries.insert(number.into(), fd);
+    /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2. A `File` or an
+    /// `OwnedFd` is [inherited](Fd::inherit).
+    pub fn child_fd(mut self, number: impl Into<ChildFd>, fd: impl Into<Fd>) -> Self {
+        self.fds.entries.insert(number.into(), fd.into());
         self
+    }
+
+    /// Says what the child finds on 0: [`child_fd`](Self::child_fd) by std's name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, Fd};
+    ///
+    /// let passwords = std::fs::File::open("/etc/passwd")?;
+    /// let sort = Command::new("sort").stdin(passwords).stderr(Fd::null());
+    /// # drop(sort);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn stdin(self, fd: impl Into<Fd>) -> Self {
+        self.child_fd(ChildFd::STDIN, fd)
+    }
+
+    /// Says what the child finds on 1: [`child_fd`](Self::child_fd) by std's name.
+    pub fn stdout(self, fd: impl Into<Fd>) -> Self {
+        self.child_fd(ChildFd::STDOUT, fd)
+    }
+
+    /// Says what the child finds on 2: [`child_fd`](Self::child_fd) by std's name.
+    pub fn stderr(self, fd: impl Into<Fd>) -> Self {
+        self.child_fd(ChildFd::STDERR, fd)
     }
 
     /// Replaces the whole map: a number that is not named is closed in the child, 0 to 2 included.
@@ -277,22 +304,33 @@ impl Command {
     }
 }
 
-impl From<&str> for Command {
-    fn from(program: &str) -> Self {
-        Self::new(program)
-    }
-}
-
 impl From<&Self> for Command {
     fn from(command: &Self) -> Self {
         command.clone()
     }
 }
 
+/// A program without arguments, in whatever way its name or path is held.
+macro_rules! from_programs {
+    ($($program:ty),*) => {
+        $(
+            /// As [`Command::new`].
+            impl From<$program> for Command {
+                fn from(program: $program) -> Self {
+                    Self::new(program)
+                }
+            }
+        )*
+    };
+}
+
+from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf);
+
 #[cfg(test)]
 mod tests {
-    use super::{Command, Fd};
+    use super::{Command, Fd, FdKind};
     use procession_protocol::ChildFd;
+    use std::path::PathBuf;
 
     fn numbers(command: &Command) -> Vec<i32> {
         command.fd_entries().keys().map(|fd| fd.as_raw()).collect()
@@ -306,6 +344,37 @@ mod tests {
         assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
         let none: [(ChildFd, Fd); 0] = [];
         assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
+    }
+
+    #[test]
+    fn the_standard_streams_go_by_name_too() {
+        let by_number = Command::new("x").child_fd(0, Fd::null()).child_fd(1, Fd::same_as(2));
+        let by_name = Command::new("x").stdin(Fd::null()).stdout(Fd::same_as(2));
+        assert_eq!(format!("{by_name:?}"), format!("{by_number:?}"));
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let owned: std::os::fd::OwnedFd = file.try_clone().unwrap().into();
+        let command = by_name.stderr(file).child_fd(7, owned);
+        assert!(
+            command.fd_entries().values().skip(2).all(|fd| matches!(fd.kind(), FdKind::Inherit(_)))
+        );
+        assert_eq!(numbers(&command), [0, 1, 2, 7]);
+    }
+
+    #[test]
+    fn a_program_is_a_command_in_whatever_way_it_is_held() {
+        let path = PathBuf::from("/bin/true");
+        let name = "/bin/true".to_owned();
+        let all: [Command; 8] = [
+            "/bin/true".into(),
+            (&name).into(),
+            name.into(),
+            path.as_os_str().into(),
+            path.clone().into_os_string().into(),
+            path.as_path().into(),
+            (&path).into(),
+            path.clone().into(),
+        ];
+        assert!(all.iter().all(|command| command.get_program() == path));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What can go wrong between `spawn_process` and the first instruction of the program: one error,
 //! which says at which step, on what, and why.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 
 /// The point of a spawn at which it failed, in running order.
 ///
-/// Steps up to [`Step::Clone`] run in the parent, the rest in the child before its exec.
+/// Steps up to [`Step::Clone`] and the last one run in the parent, the rest in the child before its
+/// exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Step {
@@ -48,10 +50,13 @@ pub enum Step {
     Signals,
     /// `execve(2)`; the subject is the program, as given.
     Exec,
+    /// Giving the child to the reactor: it is gone, which is found before anything is made, or cannot
+    /// watch more (`epoll_ctl(2)`: ENOSPC), and the child that ran by then is killed.
+    Register,
 }
 
 impl Step {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Validate,
         Self::Resolve,
         Self::Pipe,
@@ -71,6 +76,7 @@ impl Step {
         Self::ParentDeathSignal,
         Self::Signals,
         Self::Exec,
+        Self::Register,
     ];
 
     /// The step's place in running order, starting at 1: 0 in the shared cell means no failure.
@@ -97,7 +103,7 @@ impl Step {
             Self::ProcessGroup => "cannot set the process group of",
             Self::Limits => "cannot set a resource limit of",
             Self::Umask => "cannot set the umask of",
-            Self::Priority => "cannot set the priority of",
+            Self::Priority => "cannot set the priority, the processors or the OOM score of",
             Self::Chdir => "cannot change to the directory",
             Self::Groups => "cannot set the supplementary groups of",
             Self::Gid => "cannot set the group id of",
@@ -105,6 +111,7 @@ impl Step {
             Self::ParentDeathSignal => "cannot set the parent death signal of",
             Self::Signals => "cannot prepare the signals of",
             Self::Exec => "cannot execute",
+            Self::Register => "the reactor cannot take",
         }
     }
 }
@@ -131,11 +138,13 @@ impl Step {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
-#[error("{} {subject:?}", step.doing())]
+#[error("{} {subject:?}{}{detail}", step.doing(), if detail.is_empty() { "" } else { ": " })]
 #[non_exhaustive]
 pub struct SpawnError {
     step: Step,
     subject: OsString,
+    /// What number and text of the source do not say; often empty.
+    detail: Cow<'static, str>,
     source: io::Error,
 }
 
@@ -145,7 +154,12 @@ impl SpawnError {
         subject: impl AsRef<OsStr>,
         source: impl Into<io::Error>,
     ) -> Self {
-        Self { step, subject: subject.as_ref().to_owned(), source: source.into() }
+        Self {
+            step,
+            subject: subject.as_ref().to_owned(),
+            detail: Cow::Borrowed(""),
+            source: source.into(),
+        }
     }
 
     pub(crate) fn os(step: Step, subject: impl AsRef<OsStr>, errno: i32) -> Self {
@@ -154,6 +168,12 @@ impl SpawnError {
 
     pub(crate) fn invalid(subject: impl AsRef<OsStr>) -> Self {
         Self::os(Step::Validate, subject, libc::EINVAL)
+    }
+
+    /// Adds to the message what the subject alone leaves open.
+    pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = detail.into();
+        self
     }
 
     /// The step that failed.
@@ -182,7 +202,7 @@ impl SpawnError {
     }
 }
 
-/// Keeps the kind; the message has the whole story.
+/// Keeps the kind, and the error itself: as [`get_ref`](io::Error::get_ref), and as what is printed.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> Self {
         Self::new(error.kind(), error)
@@ -199,6 +219,6 @@ mod tests {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }
         assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(20), None);
+        assert_eq!(Step::from_number(21), None);
     }
 }

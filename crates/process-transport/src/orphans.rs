@@ -20,11 +20,19 @@ struct Orphan {
 impl Orphan {
     /// Whether nothing is left to reap.
     fn try_reap(&self) -> bool {
-        let child = self
-            .pidfd
-            .as_ref()
-            .map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd(), self.pid));
-        !matches!(sys::try_reap(child, i64::MAX), Ok(Waited::Running))
+        !matches!(sys::try_reap(self.child(), i64::MAX), Ok(Waited::Running))
+    }
+
+    fn child(&self) -> sys::Child<'_> {
+        let pidfd = self.pidfd.as_ref();
+        pidfd.map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd(), self.pid))
+    }
+
+    /// For a millisecond; not as long where a pidfd tells of the end.
+    fn wait_a_moment(&self) {
+        let mut fds: Vec<_> =
+            self.pidfd.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 })).ok();
     }
 }
 
@@ -69,9 +77,12 @@ fn join(reactor: &Handle) {
 /// Takes a child whose reactor is going away.
 pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     let orphan = Orphan { pid, pidfd };
-    if orphan.try_reap() {
-        return;
+    if !orphan.try_reap() {
+        leave_to_reactors(orphan);
     }
+}
+
+fn leave_to_reactors(orphan: Orphan) {
     let remotes = {
         let mut orphanage = orphanage();
         orphanage.waiting.push(orphan);
@@ -83,26 +94,25 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     }
 }
 
-/// How long a child that was killed may take to end before it is left to the reactors.
-const END_AFTER_KILL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// For how many milliseconds a child that was killed is waited for before it is left to the reactors.
+/// Only one in an uninterruptible wait takes longer than a moment.
+const END_AFTER_KILL_MS: u32 = 2000;
 
 /// Kills a child that is not to run after all, with the group that it leads, and reaps it.
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
-    {
-        let child =
-            pidfd.as_ref().map_or(sys::Child::Pid(pid), |fd| sys::Child::Fd(fd.as_fd(), pid));
-        if leads_group {
-            // Not reaped, so the number is still the child's; an empty group is as good.
-            sys::send_to_group_number(pid, Signal::KILL).ok();
-        }
-        sys::send(child, Signal::KILL).ok(); // ended already is as good
-        if let sys::Child::Fd(fd, _) = child {
-            // Only a child in an uninterruptible wait takes longer than a moment.
-            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-            rustix::io::retry_on_intr(|| poll(&mut fds, Some(&END_AFTER_KILL))).ok();
-        }
+    let orphan = Orphan { pid, pidfd };
+    if leads_group {
+        // Not reaped, so the number is still the child's; an empty group is as good.
+        sys::send_to_group_number(pid, Signal::KILL).ok();
     }
-    abandon(pid, pidfd);
+    sys::send(orphan.child(), Signal::KILL).ok(); // ended already is as good
+    for _ in 0..END_AFTER_KILL_MS {
+        if orphan.try_reap() {
+            return;
+        }
+        orphan.wait_a_moment();
+    }
+    leave_to_reactors(orphan);
 }
 
 /// Takes every waiting orphan into this reactor.

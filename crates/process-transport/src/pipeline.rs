@@ -9,7 +9,7 @@ use crate::ends;
 use crate::error::{SpawnError, Step};
 use crate::panics::FirstPanic;
 use crate::process::Transport;
-use crate::spawn::{Started, start};
+use crate::spawn::{Started, refuse_if_gone, start};
 use bytes::Bytes;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
@@ -91,6 +91,9 @@ impl Pipeline {
     pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
         if self.stages.is_empty() {
             return Err(SpawnError::invalid("a pipeline without stages"));
+        }
+        for Stage { command, .. } in &self.stages {
+            refuse_if_gone(reactor, command)?;
         }
         let mut ends = Vec::with_capacity(self.stages.len());
         let mut begun: Vec<(Started, Box<dyn ProcessProtocol>)> = Vec::new();

@@ -6,6 +6,7 @@ use crate::cstrings::{CStringArray, CStrings, InteriorNul};
 use crate::error::{SpawnError, Step};
 use crate::sys::{self, Credentials};
 use procession_protocol::ChildFd;
+use rustix::io::fcntl_getfd;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -62,29 +63,24 @@ pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
 
 fn validate(command: &Command) -> Result<(), SpawnError> {
     if command.program.is_empty() {
-        return Err(SpawnError::invalid("program"));
+        return Err(SpawnError::invalid("program").because("it is empty"));
     }
     for key in command.env.changes.keys() {
         if key.is_empty() {
             return Err(SpawnError::invalid("a variable without a name"));
         }
         if key.as_bytes().contains(&b'=') {
-            return Err(SpawnError::invalid(key));
+            return Err(SpawnError::invalid(key).because("the name of a variable has no '='"));
+        }
+        if key.as_bytes().contains(&0) {
+            return Err(nul(format_args!("variable {}", key.display()))(InteriorNul));
         }
     }
     let identity = &command.identity;
     if identity.new_session && identity.process_group.is_some() {
         return Err(SpawnError::invalid("new_session with process_group"));
     }
-    if identity.process_group.is_some_and(|group| group < 0) {
-        return Err(SpawnError::invalid("process_group"));
-    }
-    if identity.uid == Some(u32::MAX) {
-        return Err(SpawnError::invalid("uid"));
-    }
-    if identity.gid == Some(u32::MAX) {
-        return Err(SpawnError::invalid("gid"));
-    }
+    validate_numbers(identity)?;
     if identity.user.is_some() && (identity.uid.is_some() || identity.gid.is_some()) {
         return Err(SpawnError::invalid("user with uid or gid"));
     }
@@ -93,6 +89,21 @@ fn validate(command: &Command) -> Result<(), SpawnError> {
         return Err(SpawnError::invalid("pty with process_group"));
     }
     validate_fds(command)
+}
+
+fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
+    let invalid = |subject: &str, why: String| Err(SpawnError::invalid(subject).because(why));
+    match *identity {
+        Identity { process_group: Some(group), .. } if group < 0 => {
+            invalid("process_group", format!("{group} is negative"))
+        }
+        // What setresuid(2) and setresgid(2) take for "leave it alone".
+        Identity { uid: Some(u32::MAX), .. } => invalid("uid", format!("{} is nobody's", u32::MAX)),
+        Identity { gid: Some(u32::MAX), .. } => {
+            invalid("gid", format!("{} is no group's", u32::MAX))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What only Linux has.
@@ -121,15 +132,20 @@ fn validate_fds(command: &Command) -> Result<(), SpawnError> {
     let highest = entries.keys().next_back().map_or(0, |fd| fd.as_raw());
     let lowest = entries.keys().next().map_or(0, |fd| fd.as_raw());
     if lowest < 0 {
-        return Err(SpawnError::invalid(format!("child fd {lowest}")));
+        return Err(SpawnError::invalid(format!("child fd {lowest}")).because("it is negative"));
     }
-    if highest > 2 && u64::from(highest.cast_unsigned()) >= sys::open_files_limit() {
-        return Err(SpawnError::invalid(format!("child fd {highest}")));
+    if highest > 2 {
+        let limit = sys::open_files_limit();
+        if u64::from(highest.cast_unsigned()) >= limit {
+            let why = format!("the limit of open files is {limit}");
+            return Err(SpawnError::invalid(format!("child fd {highest}")).because(why));
+        }
     }
     let map = command.fd_entries();
     for number in map.keys() {
         if resolve_same_as(&map, *number).is_none() {
-            return Err(SpawnError::invalid(format!("child fd {number}")));
+            let why = "what it is to be the same as is not in the map";
+            return Err(SpawnError::invalid(format!("child fd {number}")).because(why));
         }
     }
     Ok(())
@@ -208,6 +224,12 @@ fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(strings.finish())
 }
 
+/// The longest path that the kernel takes, its NUL included.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// The longest file name that any common file system takes.
+const NAME_MAX: usize = 255;
+
 /// A name with a slash stands for itself; any other is looked for in `PATH`.
 fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     let name = command.program.as_bytes();
@@ -217,7 +239,12 @@ fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
         return Ok(strings.finish());
     }
     let path = search_path(command);
-    for dir in path.as_bytes().split(|&byte| byte == b':').filter(|dir| !dir.is_empty()) {
+    // What makes no path is passed over, as execvp(3) does; a name too long for any is for the kernel.
+    let fits = |dir: &&[u8]| {
+        let is_path = dir.len() + name.len() + 2 <= PATH_MAX || name.len() > NAME_MAX;
+        !dir.is_empty() && is_path
+    };
+    for dir in path.as_bytes().split(|&byte| byte == b':').filter(fits) {
         strings.push(&[dir, b"/", name]).map_err(nul("a program"))?;
     }
     if name.contains(&0) {
@@ -237,10 +264,35 @@ fn search_path(command: &Command) -> OsString {
 
 /// The error of a failure that the child reported.
 pub(crate) fn child_failure(command: &Command, step: Step, errno: i32) -> SpawnError {
-    match (step, &command.cwd) {
-        (Step::Chdir, Some(dir)) => SpawnError::os(step, dir, errno),
-        _ => SpawnError::os(step, &command.program, errno),
+    if let (Step::Chdir, Some(dir)) = (step, &command.cwd) {
+        return SpawnError::os(step, dir, errno);
     }
+    let error = SpawnError::os(step, &command.program, errno);
+    match step {
+        Step::FdMap => match closed_source(command) {
+            Some(number) => error.because(format!("what child fd {number} is to be is not open")),
+            None => error,
+        },
+        Step::Limits => {
+            let named: Vec<String> =
+                command.identity.rlimits.iter().map(|(which, _)| format!("{which:?}")).collect();
+            error.because(named.join(" or "))
+        }
+        Step::Signals if !command.identity.pre_exec.is_empty() => {
+            error.because("a pre_exec closure failed")
+        }
+        _ => error,
+    }
+}
+
+/// The first number that is to have a descriptor which is not open.
+fn closed_source(command: &Command) -> Option<ChildFd> {
+    let map = command.fd_entries();
+    let mut inherited = map.iter().filter_map(|(number, fd)| match fd.kind() {
+        FdKind::Inherit(source) => Some((*number, source)),
+        _ => None,
+    });
+    inherited.find(|(_, fd)| fcntl_getfd((***fd).as_fd()).is_err()).map(|(number, _)| number)
 }
 
 #[cfg(test)]
@@ -273,6 +325,7 @@ mod tests {
             x().process_group(-5),
             x().uid(u32::MAX),
             x().gid(u32::MAX),
+            x().env_remove("A\0B"),
         ] {
             assert_eq!(step(&bad), Some(Step::Validate), "{bad:?}");
         }

@@ -136,10 +136,20 @@ fn spawn(
     protocol: Box<dyn ProcessProtocol>,
     command: &Command,
 ) -> Result<Process, SpawnError> {
+    refuse_if_gone(reactor, command)?;
     let transport = start(command)?.register(reactor, protocol)?;
     let process = Process::from_control(transport.clone());
     transport.made();
     Ok(process)
+}
+
+/// No program is to run of which no loop can tell.
+pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), SpawnError> {
+    if reactor.remote().is_closed() {
+        let error = io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone");
+        return Err(SpawnError::new(Step::Register, &command.program, error));
+    }
+    Ok(())
 }
 
 /// A child that runs and that no loop knows; dropped like this it is killed and reaped.
@@ -174,7 +184,7 @@ impl Started {
         orphans::enlist(reactor);
         let birth = self.birth.take().expect("taken here and by the drop alone");
         Transport::register(reactor, protocol, birth)
-            .map_err(|error| SpawnError::new(Step::Pipe, &self.program, error))
+            .map_err(|error| SpawnError::new(Step::Register, &self.program, error))
     }
 }
 

@@ -348,13 +348,17 @@ fn what_the_system_runs_out_of_is_an_error_of_its_step() {
         let plain: fn() -> Command = || command("/bin/true");
         let socket: fn() -> Command =
             || command("/bin/true").child_fd(3, procession_process_transport::Fd::socketpair());
-        let rows: [Row; 6] = [
+        let rows: [Row; 9] = [
             (libc::SYS_pipe2, libc::ENFILE, plain, "Pipe"),
             (libc::SYS_pipe2, libc::ENOMEM, plain, "Pipe"),
             (libc::SYS_socketpair, libc::ENFILE, socket, "Pipe"),
             (libc::SYS_clone, libc::EAGAIN, plain, "Clone"),
             (libc::SYS_clone, libc::ENOMEM, plain, "Clone"),
             (libc::SYS_clone, libc::ENFILE, plain, "Clone"),
+            // The child runs by then: it is killed and reaped.
+            (libc::SYS_epoll_ctl, libc::ENOSPC, plain, "Register"),
+            (libc::SYS_epoll_ctl, libc::ENOMEM, || command("/bin/cat").owned(true), "Register"),
+            (libc::SYS_epoll_ctl, libc::ENOSPC, || sh("trap '' TERM; cat"), "Register"),
         ];
         for (call, errno, make, step) in rows {
             let copy = sys::fork(|| {
@@ -367,6 +371,7 @@ fn what_the_system_runs_out_of_is_an_error_of_its_step() {
                 };
                 assert_eq!(format!("{:?}", error.step()), step, "{error:?}");
                 assert_eq!(error.raw_os_error(), Some(errno), "{error:?}");
+                Leaks::assert_no_children();
                 driver.turn();
                 leaks.assert_none();
                 0

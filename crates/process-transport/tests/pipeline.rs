@@ -106,7 +106,7 @@ fn a_stage_that_does_not_start_takes_the_others_with_it() {
             let (third, third_record) = recorded();
             let pipeline = Pipeline::new()
                 .stage_with(first, sh("trap '' TERM HUP; sleep 100").process_group(0))
-                .stage(command("/bin/cat"))
+                .stage(command("/bin/cat").without_pidfd())
                 .stage_with(third, bad)
                 .stage(command("/bin/cat"));
             let error = driver.handle().spawn_pipeline(pipeline).unwrap_err();

@@ -9,10 +9,16 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use procession_process_transport::{Fd, SpawnError, Step};
+use procession_process_transport::{
+    Command, Fd, Pipeline, Resource, Rlimit, SpawnError, SpawnProcess, Step,
+};
+use procession_reactor::Reactor;
 use tempfile::TempDir;
 
-use crate::util::{Driver, Event, WATCHDOG, behaviour, command, isolated, root_or_skip, sh, skip};
+use crate::util::{
+    Driver, Event, Recorder, WATCHDOG, behaviour, children, command, isolated, root_or_skip, sh,
+    skip, sys,
+};
 
 /// Asserts the step and the number of an error.
 #[track_caller]
@@ -31,6 +37,88 @@ fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
 /// A directory for one test.
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+/// What a message says beside step and subject, where those leave it open.
+#[test]
+fn a_message_says_what_is_wrong() {
+    behaviour("a_message_says_what_is_wrong", |driver| {
+        let limits = |command: Command| {
+            let upside_down = Rlimit { soft: Some(2), hard: Some(1) };
+            command.rlimit(Resource::Cpu, upside_down)
+        };
+        let x = || command("/bin/true");
+        for (bad, message) in [
+            (command("/no/such"), r#"cannot execute "/no/such""#),
+            (command(""), r#"invalid command: "program": it is empty"#),
+            (x().env("A=B", ""), r#"invalid command: "A=B": the name of a variable has no '='"#),
+            (x().env_remove("A\0"), r#"invalid command: "variable A\0 with a NUL byte""#),
+            (x().process_group(-2), r#"invalid command: "process_group": -2 is negative"#),
+            (x().uid(u32::MAX), r#"invalid command: "uid": 4294967295 is nobody's"#),
+            (x().gid(u32::MAX), r#"invalid command: "gid": 4294967295 is no group's"#),
+            (x().child_fd(-1, Fd::null()), r#"invalid command: "child fd -1": it is negative"#),
+            (
+                x().child_fd(5, Fd::same_as(9)),
+                r#"invalid command: "child fd 5": what it is to be the same as is not in the map"#,
+            ),
+            (
+                x().child_fd(7, Fd::inherit(sys::unopened(777))),
+                r#"cannot hand on the descriptors to "/bin/true": what child fd 7 is to be is not open"#,
+            ),
+            (limits(x()), r#"cannot set a resource limit of "/bin/true": Cpu"#),
+            (
+                x().cpu_affinity([]),
+                r#"cannot set the priority, the processors or the OOM score of "/bin/true""#,
+            ),
+            (
+                x().user("nobody-at-all"),
+                r#"cannot look up the user or group "nobody-at-all": there is no such user"#,
+            ),
+            (
+                x().uid(54_321),
+                "cannot look up the user or group \"uid 54321\": the user database does not know it, \
+                 and no gid is given",
+            ),
+        ] {
+            let error = driver.fails(bad);
+            assert_eq!(error.to_string(), message);
+            let kept = std::io::Error::from(error);
+            assert_eq!(kept.to_string(), message);
+            assert!(kept.get_ref().is_some_and(|error| error.is::<SpawnError>()));
+        }
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let limit = limit.current.expect("a limit of descriptors");
+        let error = driver.fails(x().child_fd(i32::MAX, Fd::null()));
+        let message =
+            format!("invalid command: \"child fd 2147483647\": the limit of open files is {limit}");
+        assert_eq!(error.to_string(), message);
+    });
+}
+
+/// A program does not run where nothing could tell of it.
+#[test]
+fn a_reactor_that_is_gone_starts_nothing() {
+    isolated("a_reactor_that_is_gone_starts_nothing", || {
+        let reactor = Reactor::new().unwrap();
+        let handle = reactor.handle();
+        drop(reactor);
+        let dir = directory();
+        let trace = dir.path().join("trace");
+        let touch = || Command::new("touch").arg(&trace);
+        let (first, record) = Recorder::new();
+        let error = handle.spawn_process(first, touch()).unwrap_err();
+        assert_eq!((error.step(), error.kind()), (Step::Register, ErrorKind::NotConnected));
+        assert_eq!(error.to_string(), r#"the reactor cannot take "touch""#);
+        let pipeline = Pipeline::new().stage(touch()).stage("cat");
+        assert_eq!(handle.spawn_pipeline(pipeline).unwrap_err().step(), Step::Register);
+        assert!(matches!(
+            handle.spawn_child(touch()).unwrap_err(),
+            error if error.step() == Step::Register
+        ));
+        assert_eq!(record.events().len(), 0);
+        assert_eq!(children(), []);
+        assert!(!trace.exists());
+    });
 }
 
 /// Case SE-01.
@@ -270,6 +358,12 @@ fn a_program_that_may_not_be_executed_is_passed_over_on_path() {
         assert_eq!((record.text(1).as_str(), record.code()), ("two\n", 0));
         let error = driver.fails(command("prog").env("PATH", path_of(&[&one])));
         assert_error(&error, Step::Exec, libc::EACCES);
+        // So is what is too long to be a path at all.
+        let long = PathBuf::from(format!("/{}", "a/".repeat(2500)));
+        let record = driver.run(command("prog").env("PATH", path_of(&[&long, &two])));
+        assert_eq!((record.text(1).as_str(), record.code()), ("two\n", 0));
+        let error = driver.fails(command("prog").env("PATH", path_of(&[&long])));
+        assert_error(&error, Step::Exec, libc::ENOENT);
         // Where nothing better is found the refusal is reported, wherever it stood.
         let error = driver.fails(command("prog").env("PATH", path_of(&[&one, dir.path()])));
         assert_error(&error, Step::Exec, libc::EACCES);

@@ -136,6 +136,21 @@ fn no_group_of_the_parent_survives_unasked() {
         let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups(none));
         assert_eq!(text, shown(NOBODY, 77, &[]));
         assert_eq!(output(driver, probe.ids()), shown(0, 0, &[0, 4, 24]), "nothing was asked");
+        // Nor does one survive where the ids that are named are the parent's own.
+        for (own, groups) in [
+            (probe.ids().gid(0), &[0][..]),
+            (probe.ids().uid(0).gid(0), &[0]),
+            (probe.ids().uid(0).gid(0).groups([4]), &[4]),
+        ] {
+            assert_eq!(output(driver, own), shown(0, 0, groups));
+        }
+        let five = Gid::from_raw(5);
+        set_thread_res_gid(five, five, five).unwrap();
+        assert_eq!(output(driver, probe.ids().gid(5)), "(0, 0, 0) (5, 5, 5) [5]\n");
+        let by_name = output(driver, probe.ids().user("root"));
+        assert_eq!(output(driver, probe.ids().uid(0)), by_name);
+        assert!(by_name.starts_with("(0, 0, 0) (0, 0, 0) "), "{by_name}");
+        assert!(!by_name.contains("24"), "{by_name}");
     });
 }
 
@@ -167,6 +182,29 @@ fn what_changes_nothing_needs_no_privilege() {
             let error = driver.fails(other);
             assert_eq!((error.step(), error.raw_os_error()), (step, Some(libc::EPERM)));
         }
+    });
+}
+
+/// The group of one's own id counts, listed or not.
+#[test]
+fn one_without_groups_is_in_its_own() {
+    behaviour("one_without_groups_is_in_its_own", |driver| {
+        if !root_or_skip("ids without privilege") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        become_nobody(&[]);
+        let ids = || probe.ids();
+        for same in [
+            ids().user("nobody"),
+            ids().user("65534"),
+            ids().uid(NOBODY),
+            ids().uid(NOBODY).gid(NOBODY).groups([NOBODY]),
+        ] {
+            let what = format!("{same:?}");
+            assert_eq!(output(driver, same), shown(NOBODY, NOBODY, &[]), "{what}");
+        }
+        assert_eq!(driver.fails(ids().groups([NOBODY, 4])).step(), Step::Groups);
     });
 }
 

@@ -2,7 +2,8 @@
 
 use procession_protocol::ChildFd;
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -86,7 +87,8 @@ impl Fd {
 
     /// A file, opened at each spawn by the parent; a relative path is relative to the parent.
     ///
-    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe).
+    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe). A FIFO holds
+    /// the thread, and so its reactor, until somebody opens the other side (`fifo(7)`).
     pub fn file(path: impl AsRef<Path>, mode: FileMode) -> Self {
         Self(FdKind::File(path.as_ref().to_owned(), mode))
     }
@@ -98,6 +100,20 @@ impl Fd {
 
     pub(crate) fn kind(&self) -> &FdKind {
         &self.0
+    }
+}
+
+/// As [`Fd::inherit`].
+impl From<OwnedFd> for Fd {
+    fn from(fd: OwnedFd) -> Self {
+        Self::inherit(fd)
+    }
+}
+
+/// As [`Fd::inherit`].
+impl From<File> for Fd {
+    fn from(file: File) -> Self {
+        Self::inherit(file)
     }
 }
 

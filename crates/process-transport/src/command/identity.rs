@@ -84,7 +84,6 @@ pub enum Resource {
 
 /// A soft and a hard limit; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-
 pub struct Rlimit {
     /// What the kernel enforces; the process may raise it to the hard limit.
     pub soft: Option<u64>,
@@ -116,7 +115,7 @@ impl Command {
         self
     }
 
-    /// Sets the umask, which is the parent's otherwise.
+    /// Sets the umask, which is the parent's otherwise; the nine lowest bits count (`umask(2)`).
     pub fn umask(mut self, mask: u32) -> Self {
         self.identity.umask = Some(mask);
         self
@@ -173,7 +172,7 @@ impl Command {
         self
     }
 
-    /// Sets the nice value, -20 (most favoured) to 19.
+    /// Sets the nice value, -20 (most favoured) to 19; beyond, the nearest is taken (`setpriority(2)`).
     pub fn nice(mut self, nice: i32) -> Self {
         self.identity.nice = Some(nice);
         self

@@ -57,6 +57,9 @@ impl Pty {
     /// The master is the parent's end: it is duplicated, and set to non-blocking, which its
     /// duplicates share. Size, attributes and owner, where the command sets them, are the terminal's
     /// from before the clone on: a spawn that fails later sets them back.
+    ///
+    /// As long as anybody has the slave open the terminal does not end: `process_ended` waits until
+    /// the last clone of this value, and of a command that has it, is dropped.
     pub fn pair(mut self, master: Rc<OwnedFd>, slave: Rc<OwnedFd>) -> Self {
         self.pair = Some((master, slave));
         self

@@ -23,13 +23,15 @@ impl Credentials {
         self.gid.is_some() || self.uid.is_some()
     }
 
+    /// Whether user and group id, where they are named, are the parent's, the effective and the real.
+    fn are_own(&self) -> bool {
+        self.uid.is_none_or(|uid| uid == geteuid().as_raw() && geteuid() == getuid())
+            && self.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid())
+    }
+
     /// Leaves out what the parent has already: that takes no privilege.
     fn changes_only(mut self) -> Self {
-        let same_uid =
-            self.uid.is_none_or(|uid| uid == geteuid().as_raw() && geteuid() == getuid());
-        let same_gid =
-            self.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid());
-        if same_uid && same_gid {
+        if self.are_own() {
             (self.uid, self.gid) = (None, None);
             if self.groups.as_ref().is_some_and(|groups| has_groups(groups)) {
                 self.groups = None;
@@ -44,11 +46,12 @@ impl Credentials {
     }
 }
 
-/// Whether this process has exactly these supplementary groups.
+/// Whether this process is in exactly these groups; that of its own id need not be listed.
 fn has_groups(groups: &[u32]) -> bool {
     let Ok(own) = getgroups() else { return false };
-    let own: BTreeSet<u32> = own.into_iter().map(Gid::as_raw).collect();
-    own == groups.iter().copied().collect()
+    let with_own_id = |groups: BTreeSet<u32>| &groups | &BTreeSet::from([getegid().as_raw()]);
+    with_own_id(own.into_iter().map(Gid::as_raw).collect())
+        == with_own_id(groups.iter().copied().collect())
 }
 
 /// Turns uid, gid, groups and user of a command into what the child sets.
@@ -65,17 +68,17 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
         let (uid, gid) = (Some(entry.uid), Some(entry.gid));
         return Ok(Credentials { groups: groups.or(Some(listed)), gid, uid });
     }
-    let same_uid =
-        identity.uid.is_none_or(|uid| uid == geteuid().as_raw() && geteuid() == getuid());
-    let same_gid =
-        identity.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid());
-    if same_uid && same_gid {
+    let named = Credentials { groups: groups.clone(), gid: identity.gid, uid: identity.uid };
+    if !named.change_ids() || named.are_own() && !geteuid().is_root() {
         return Ok(Credentials { groups, gid: None, uid: None });
     }
     match (identity.uid, identity.gid) {
         (Some(uid), None) => {
             let Some(entry) = user_by_id(uid)? else {
-                return Err(SpawnError::os(Step::Resolve, format!("uid {uid}"), libc::EINVAL));
+                let error = SpawnError::os(Step::Resolve, format!("uid {uid}"), libc::EINVAL);
+                return Err(
+                    error.because("the user database does not know it, and no gid is given")
+                );
             };
             let listed = group_list(&entry);
             Ok(Credentials {
@@ -106,7 +109,7 @@ fn find_user(user: &OsStr) -> Result<User, SpawnError> {
     }
     let id = user.to_str().and_then(|text| text.parse().ok());
     let entry = id.map(user_by_id).transpose()?.flatten();
-    entry.ok_or_else(|| failed(libc::EINVAL))
+    entry.ok_or_else(|| failed(libc::EINVAL).because("there is no such user"))
 }
 
 fn user_by_name(name: &CStr) -> Result<Option<User>, SpawnError> {
