@@ -69,7 +69,7 @@ impl Process {
         self.write(Bytes::copy_from_slice(data));
     }
 
-    /// Queues several pieces for the child's standard input.
+    /// Queues several pieces for the child's standard input; where one is refused, none after it.
     #[doc(alias = "writeSequence")]
     pub fn write_sequence<I>(&self, pieces: I)
     where
@@ -77,7 +77,9 @@ impl Process {
         I::Item: IntoBytes,
     {
         for piece in pieces {
-            self.write(piece);
+            if self.write_to_child(ChildFd::STDIN, piece).is_err() {
+                return; // as in `write`; what follows it must not close the gap
+            }
         }
     }
 

@@ -215,6 +215,11 @@ impl Pipe {
             let _sigpipe = unguarded.then(sigpipe::block).flatten();
             let written = reactor.with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
             match written {
+                // Where it was seen to be gone, no room is to be waited for: a terminal that has
+                // hung up takes nothing and does not say so.
+                Some(Ok(())) if writer.peer_gone => {
+                    return FlushOutcome::Lost(Errno::PIPE.into());
+                }
                 Some(Ok(())) => {}
                 Some(Err(error)) => return FlushOutcome::Lost(error.into()),
                 None => return FlushOutcome::Lost(ErrorKind::NotConnected.into()),
@@ -224,8 +229,8 @@ impl Pipe {
         let done = writer.queue.is_done();
         match self.watch(reactor) {
             Err(error) => FlushOutcome::Lost(error),
-            Ok(()) if blocked => FlushOutcome::Blocked,
             Ok(()) if done => FlushOutcome::Done,
+            Ok(()) if blocked => FlushOutcome::Blocked,
             Ok(()) => FlushOutcome::Idle,
         }
     }
@@ -242,6 +247,7 @@ impl Pipe {
             if writer.blocked {
                 if readiness.writable || gone {
                     writer.blocked = false;
+                    writer.peer_gone |= gone;
                     ready.unblocked = true;
                 }
             } else if gone && !writer.peer_gone {

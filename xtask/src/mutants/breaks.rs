@@ -339,8 +339,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "empty-path-element-is-the-cwd",
         file: "crates/process-transport/src/prepare.rs",
-        from: ".split(|&byte| byte == b':').filter(|dir| !dir.is_empty()) {",
-        to: ".split(|&byte| byte == b':') {",
+        from: "!dir.is_empty() && is_path",
+        to: "is_path",
         package: "procession-process-transport",
         tests: &["lib", "environment"],
     },

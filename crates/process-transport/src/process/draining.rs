@@ -2,13 +2,19 @@
 //! pipe is closed. A paused one waits for its resume, one that is forwarded moves its rest on.
 
 use super::Transport;
+use super::forward::Forward;
 use super::leftovers::Leftovers;
 use super::state::State;
 use bytes::Bytes;
 use procession_protocol::ChildFd;
-use procession_reactor::Handle;
-use procession_reactor::pipe::{Pipe, ReadEvent};
+use procession_reactor::pipe::ReadEvent;
+use procession_reactor::{Handle, Key};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::rc::Rc;
+
+/// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the 4
+/// KiB that are next (`ioctl_tty(2)`), not what waits behind them.
+const TERMINAL_BYTES: usize = 128 << 10;
 
 /// What is next for an end that is drained.
 enum Step {
@@ -16,6 +22,8 @@ enum Step {
     Data(Bytes),
     /// It is paused, or closed.
     Wait,
+    /// A callback has it forwarded, with so many bytes still to come.
+    MoveOn(Rc<Forward>, usize),
     /// It has had its turn.
     Close,
 }
@@ -46,6 +54,7 @@ impl Transport {
         loop {
             match self.state.with(|state| state.drain_step(&self.reactor, fd)) {
                 Step::Wait => return,
+                Step::MoveOn(forward, left) => return forward.drain(left),
                 Step::Close => break,
                 Step::Data(data) => {
                     let refused = self.state.with(|state| state.lifecycle.on_data(fd, data));
@@ -63,13 +72,15 @@ impl Transport {
 impl State {
     /// Notes how many bytes can be read at this moment, and returns it.
     fn begin_to_drain(&mut self, reactor: &Handle, fd: ChildFd) -> usize {
+        let terminal = self.is_terminal(fd);
         let Some(end) = self.end(fd) else { return 0 };
         let Some(pipe) = end.pipe.as_ref().filter(|pipe| pipe.is_reading()) else {
             end.draining = Some(0);
             return 0;
         };
-        let held = reactor.with_fd(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
-        let held = held.and_then(Result::ok).and_then(|bytes| usize::try_from(bytes).ok());
+        let counted = reactor.with_fd(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
+        let counted = counted.and_then(Result::ok).and_then(|bytes| usize::try_from(bytes).ok());
+        let held = if terminal { Some(TERMINAL_BYTES) } else { counted };
         end.draining = held.or(Some(0));
         held.unwrap_or(0)
     }
@@ -83,11 +94,20 @@ impl State {
     fn drain_step(&mut self, reactor: &Handle, fd: ChildFd) -> Step {
         let Some(end) = self.end(fd) else { return Step::Wait };
         let (Some(pipe), Some(left)) = (end.pipe.as_mut(), end.draining) else { return Step::Wait };
+        if let Some(forward) = &end.forward {
+            return Step::MoveOn(Rc::clone(forward), left);
+        }
         if pipe.is_paused() {
             return Step::Wait;
         }
+        if !pipe.is_reading() {
+            if has_ended(reactor, pipe.key()) {
+                self.lifecycle.on_not_held(fd);
+            }
+            return Step::Close;
+        }
         // With its last writer gone the pipe was not held, and what it holds is finite.
-        if !pipe.is_reading() || (left == 0 && !has_ended(reactor, pipe)) {
+        if left == 0 && !has_ended(reactor, pipe.key()) {
             return Step::Close;
         }
         match pipe.read(reactor) {
@@ -104,18 +124,27 @@ impl State {
     }
 }
 
-/// Whether nobody writes to it any more.
-fn has_ended(reactor: &Handle, pipe: &Pipe) -> bool {
+/// Whether nobody holds its other side any more: to write to it, or to read it.
+pub(super) fn has_ended(reactor: &Handle, key: Key) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let half = PollFlags::RDHUP;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let half = PollFlags::empty();
-    let seen = reactor.with_fd(pipe.key(), |fd| {
-        let mut fds = [PollFd::from_borrowed_fd(fd, half)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // A failure is for want of memory: it counts as held then.
-        poll(&mut fds, Some(&now)).ok();
+    seen_now(reactor, key, half).intersects(PollFlags::HUP | PollFlags::ERR | half)
+}
+
+/// Whether a read would give something, be it the end.
+pub(super) fn is_readable(reactor: &Handle, key: Key) -> bool {
+    let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+    seen_now(reactor, key, PollFlags::IN).intersects(any)
+}
+
+fn seen_now(reactor: &Handle, key: Key, asked: PollFlags) -> PollFlags {
+    let seen = reactor.with_fd(key, |fd| {
+        let mut fds = [PollFd::from_borrowed_fd(fd, asked)];
+        // A failure is for want of memory: nothing is seen then.
+        poll(&mut fds, Some(&Timespec::default())).ok();
         fds[0].revents()
     });
-    seen.is_some_and(|seen| seen.intersects(PollFlags::HUP | half))
+    seen.unwrap_or(PollFlags::empty())
 }

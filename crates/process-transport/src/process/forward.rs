@@ -9,13 +9,14 @@
 //! is closed. Copies that wait for the sink when the source ends, or is closed, still go.
 
 use super::Transport;
+use super::draining::{has_ended, is_readable};
 use super::leftovers::Leftovers;
 use super::sink::{self, Sink};
 use crate::platform;
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{ChildFd, ForwardError, Target};
 use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{EventHandler, Handle, Ready};
+use procession_reactor::{EventHandler, Handle, Key, Ready};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -51,6 +52,8 @@ struct State {
     ending: bool,
     /// What is still to be moved, where the source is only to be drained.
     left: Option<usize>,
+    /// A connection was reset, which side's is not known yet.
+    reset: bool,
 }
 
 /// What one step came to.
@@ -93,6 +96,7 @@ impl Forward {
             paused: source.state.with(|state| state.is_paused(fd)),
             ending: false,
             left: None,
+            reset: false,
         };
         let new = |sink| {
             Rc::new_cyclic(|me| Self {
@@ -156,17 +160,23 @@ impl Forward {
 
     /// The source is to be closed after so many bytes more.
     pub(super) fn drain(&self, held: usize) {
-        self.state.with(|state| state.left = Some(held));
+        let ending = self.state.with(|state| {
+            state.left = Some(held);
+            state.ending
+        });
+        if ending {
+            return self.source_ended(); // and only copies are under way
+        }
         self.advance(false);
     }
 
     /// The program paused or resumed the source.
     pub(super) fn set_paused(&self, paused: bool) {
-        let waiting = self.state.with(|state| {
+        let idle = self.state.with(|state| {
             state.paused = paused;
-            state.waiting
+            state.waiting || state.ending
         });
-        if !waiting {
+        if !idle {
             self.set_source_watched(!paused);
         }
     }
@@ -180,7 +190,7 @@ impl Forward {
                 return;
             }
             if self.state.with(|state| state.left) == Some(0) {
-                return self.end();
+                return self.drained();
             }
             if self.sink.queued() >= self.queue_limit() {
                 return self.wait_for_sink();
@@ -193,7 +203,10 @@ impl Forward {
                     budget = budget.saturating_sub(bytes.max(1));
                     readable = false;
                 }
-                // A drained source holds what is left, so that it is the sink that would block.
+                Step::WouldBlock if self.is_draining() && (copying || !self.has_more()) => {
+                    return self.drained();
+                }
+                // What can be read and is not moved waits for the sink.
                 Step::WouldBlock if !copying && (readable || self.is_draining()) => {
                     return self.wait_for_sink();
                 }
@@ -217,6 +230,23 @@ impl Forward {
 
     fn is_draining(&self) -> bool {
         self.state.with(|state| state.left.is_some())
+    }
+
+    /// Whether the source has something to read, be it its end.
+    fn has_more(&self) -> bool {
+        self.source_key().is_some_and(|key| is_readable(&self.reactor, key))
+    }
+
+    /// All that a drained source held is moved.
+    fn drained(&self) {
+        if self.source_key().is_some_and(|key| has_ended(&self.reactor, key)) {
+            self.source_ended();
+        }
+        self.end();
+    }
+
+    fn source_key(&self) -> Option<Key> {
+        self.source.upgrade()?.state.with(|state| state.key(self.source_fd))
     }
 
     /// The source was read to its end: nobody holds it.
@@ -250,6 +280,13 @@ impl Forward {
             Some(Err(Errno::AGAIN)) => Step::WouldBlock,
             // A terminal that has hung up: its end.
             Some(Err(Errno::IO)) => Step::End,
+            // The next call tells whose it was: the source has its end then (of a socketpair whose
+            // child left something unread), and a sink is lost.
+            Some(Err(Errno::CONNRESET))
+                if !self.state.with(|state| std::mem::replace(&mut state.reset, true)) =>
+            {
+                Step::Moved(0)
+            }
             Some(Err(Errno::INVAL | Errno::NOSYS | Errno::PERM)) => {
                 self.state.with(|state| state.copying = true);
                 Step::Moved(0)
@@ -298,7 +335,7 @@ impl Forward {
     }
 
     fn with_fds<R>(&self, call: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> R) -> Option<R> {
-        let source = self.source.upgrade()?.state.with(|state| state.key(self.source_fd))?;
+        let source = self.source_key()?;
         let sink = self.sink.key()?;
         self.reactor
             .with_fd(source, |source| self.reactor.with_fd(sink, |sink| call(source, sink)))
@@ -317,7 +354,12 @@ impl Forward {
     /// The sink does not take what it was given, of which so many bytes are in its queue.
     fn fail(&self, error: io::Error, unsent: usize) {
         let unsent = u64::try_from(unsent).unwrap_or(0);
-        self.state.with(|state| state.moved = state.moved.saturating_sub(unsent));
+        self.state.with(|state| {
+            // What is queued while the kernel moves the bytes is the program's own.
+            if state.copying {
+                state.moved = state.moved.saturating_sub(unsent);
+            }
+        });
         self.finish(Err(error));
     }
 

@@ -167,7 +167,7 @@ impl State {
     }
 
     /// Reads once, of what is left of the turn's budget, and tells the lifecycle; `None` if the end
-    /// is paused or closed.
+    /// is paused, closed, or forwarded by now.
     pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
         let index = self.ends.iter().position(|end| end.fd == fd)?;
         self.read_at(reactor, index, budget)
@@ -177,7 +177,7 @@ impl State {
     fn read_at(&mut self, reactor: &Handle, index: usize, budget: usize) -> Option<Read> {
         let end = &mut self.ends[index];
         let pipe = end.pipe.as_mut()?;
-        if end.closing || pipe.is_paused() {
+        if end.closing || pipe.is_paused() || end.forward.is_some() {
             return None;
         }
         let data = match pipe.read_within(reactor, budget) {

@@ -79,6 +79,8 @@ impl State {
                 }
             };
             if !close && end.shutting_down && pipe.queue().is_some_and(|queue| queue.is_done()) {
+                let fed_by = end.fed_by.take();
+                left.tell(fed_by.map(|forward| Told::SinkLost(forward, 0)));
                 shut_down(reactor, pipe);
                 left.take(pipe.end_writing(reactor));
                 close = !pipe.is_reading();
