@@ -282,3 +282,16 @@ fn the_water_marks_pace_a_writer() {
         assert!(driver.now() > Duration::ZERO);
     });
 }
+
+/// A piece that the hard limit refuses leaves no gap: none after it is queued.
+#[test]
+fn a_sequence_ends_at_the_first_piece_that_is_refused() {
+    behaviour("a_sequence_ends_at_the_first_piece_that_is_refused", |driver| {
+        let child = driver.spawn(command("/bin/cat"));
+        child.process.set_write_hard_limit(0, Some(10)).unwrap();
+        child.process.write_sequence(["aaa".to_owned(), "B".repeat(20), "ccc".to_owned()]);
+        child.process.close_stdin();
+        driver.drive_to_end(&child.record);
+        assert_eq!((child.record.text(1).as_str(), child.record.code()), ("aaa", 0));
+    });
+}

@@ -3,11 +3,13 @@
 
 mod util;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use procession_process_transport::Fd;
-use procession_protocol::ExitReason;
+use procession_process_transport::{Fd, Pty};
+use procession_protocol::{ExitReason, Target};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::util::forwarding::{drive, outcome};
 use crate::util::{Event, WATCHDOG, behaviour, ms, sh};
 
 /// The fds that a reason names as held.
@@ -45,6 +47,62 @@ fn a_busy_loop_cuts_nothing_off_and_blames_nobody() {
                 _ => 0,
             };
             assert_eq!(child.record.data(1).len(), wanted);
+        }
+    });
+}
+
+/// An input is blamed on nobody, either, where it was let go while the loop was busy.
+#[test]
+fn an_input_that_was_let_go_in_time_is_not_held() {
+    behaviour("an_input_that_was_let_go_in_time_is_not_held", |driver| {
+        let script = "exec 3<&0; read x <&3 & exit 0";
+        let child = driver.spawn_with(sh(script).drain_after_exit(ms(20)), |process, event| {
+            if matches!(event, Event::Exited(_)) {
+                // The descendant ends while this callback runs, and is seen to.
+                let gone = |fd: BorrowedFd<'_>| {
+                    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+                    rustix::io::write(fd, b"go\n").ok();
+                    poll(&mut fds, None).unwrap();
+                    fds[0].revents().contains(PollFlags::ERR)
+                };
+                assert!(process.with_fd(0, gone).expect("it is open"));
+                // And the callback goes on past the bound.
+                poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 })).unwrap();
+            }
+        });
+        driver.drive_to_end(&child.record);
+        assert_eq!(held(child.record.ended()), [0; 0]);
+    });
+}
+
+/// What the kernel keeps of a terminal's output behind the 4 KiB that are next is the child's too.
+#[test]
+fn nothing_of_a_terminal_is_cut_off() {
+    behaviour("nothing_of_a_terminal_is_cut_off", |driver| {
+        for forwarded in [false, true] {
+            let script = "stty raw; sleep 5 & head -c 7000 /dev/zero; printf END";
+            let pty = Pty::new().controlling(false);
+            let child = driver.spawn(sh(script).pty(pty).drain_after_exit(ms(20)));
+            child.process.pause(1);
+            let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+            let moved = forwarded.then(|| {
+                let file = std::fs::File::create(&path).unwrap();
+                outcome(child.process.forward(1, Target::fd(file)))
+            });
+            driver.until("the exit", WATCHDOG, || child.record.exited().is_some());
+            driver.run_for(ms(50));
+            child.process.resume(1);
+            driver.until("the end", ms(2000), || child.record.ended().is_some());
+            assert_eq!(held(child.record.ended()), [1], "the descendant has it open");
+            let output = match moved {
+                Some(moved) => {
+                    assert_eq!(drive(driver, &moved), Ok(7003));
+                    std::fs::read(&path).unwrap()
+                }
+                None => child.record.data(1),
+            };
+            assert_eq!(output.len(), 7003, "forwarded: {forwarded}");
+            assert!(output.ends_with(b"END"));
         }
     });
 }

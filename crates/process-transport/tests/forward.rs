@@ -2,41 +2,18 @@
 
 mod util;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 
-use procession_core::{Deferred, Signal};
+use procession_core::Signal;
 use procession_process_transport::{Fd, Pty};
-use procession_protocol::{ForwardError, Target};
+use procession_protocol::Target;
 
-use crate::util::{Driver, Event, WATCHDOG, behaviour, command, ms, sh};
-
-/// What came of a forwarding: the bytes, or the bytes until it failed and how.
-type Outcome = Result<u64, (u64, io::ErrorKind)>;
-
-/// Where the outcome of a forwarding is put.
-fn outcome(moved: Deferred<u64, ForwardError>) -> Rc<RefCell<Option<Outcome>>> {
-    let slot: Rc<RefCell<Option<Outcome>>> = Rc::default();
-    let put = slot.clone();
-    moved.done(move |moved| {
-        let outcome = moved.map_err(|failed| {
-            let error = failed.error().expect("neither cancelled nor abandoned");
-            (error.moved, error.source.kind())
-        });
-        *put.borrow_mut() = Some(outcome);
-    });
-    slot
-}
-
-/// Drives the loop until the forwarding is over.
-fn drive(driver: &mut Driver, slot: &RefCell<Option<Outcome>>) -> Outcome {
-    driver.until("the forwarding is over", WATCHDOG, || slot.borrow().is_some());
-    slot.take().expect("it is there")
-}
+use crate::util::forwarding::{drive, outcome};
+use crate::util::{Event, WATCHDOG, behaviour, command, ms, sh};
 
 #[test]
 fn one_childs_output_is_another_ones_input() {
@@ -121,13 +98,7 @@ fn a_full_sink_holds_the_source_back_and_costs_no_turns() {
         let sink = driver.spawn(sh("sleep 0.6; head -c 500000 >/dev/null; exit 7"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
         driver.run_for(ms(200));
-        let begun = driver.now();
-        let mut turns = 0;
-        while driver.now() < begun + ms(200) {
-            let left = begun + ms(200) - driver.now();
-            driver.reactor().turn(Some(left)).unwrap();
-            turns += 1;
-        }
+        let turns = driver.turns_in(ms(200));
         assert!(turns <= 3, "{turns} turns while the sink is full");
         assert!(moved.borrow().is_none());
         // The sink ends without having read it all: the source is told by SIGPIPE.

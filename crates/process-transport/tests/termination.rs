@@ -86,14 +86,15 @@ fn a_group_is_terminated_after_its_leader_was_reaped() {
             if can_be_signalled(&child) {
                 let ended = Rc::new(Cell::new(0));
                 for _ in 0..=usize::from(again) {
-                    let ended = ended.clone();
+                    let told_of = ended.clone();
                     let told = move |result: Result<Termination, Failed<SignalError>>| {
                         let termination = result.expect("it was told to end");
                         assert_eq!(termination.escalated(), escalated);
                         assert!(termination.reason().is_ok(), "the leader's: {termination:?}");
-                        ended.set(ended.get() + 1);
+                        told_of.set(told_of.get() + 1);
                     };
                     child.process.terminate(Signal::TERM, grace).done(told);
+                    assert_eq!(ended.get(), 0, "the loop tells, not the call that escalates");
                 }
                 let wanted = 1 + usize::from(again);
                 driver.until_seen("whoever waits is told", WATCHDOG, || {

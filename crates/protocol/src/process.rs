@@ -333,13 +333,16 @@ impl Process {
     /// Moves what the child writes to `fd` to another child, a socket or a file, until its end.
     ///
     /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
-    /// source waits while the target is full. They are not told to the protocol, but the loss of
-    /// `fd` is. At the end of the source the target is closed; if the target is lost, the source is
-    /// closed, and its writer is told by SIGPIPE. The result is the number of bytes moved.
+    /// source waits while the target is full. From this call on they are not told to the protocol,
+    /// but the loss of `fd` is. At the end of the source the target is closed; if the target is lost,
+    /// the source is closed, and its writer is told by SIGPIPE. The result is the number of bytes
+    /// moved.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails where `fd` or the target is not to be had, or the target is lost.
+    /// The `Deferred` fails where `fd` or the target is not to be had, or the target is lost. So it
+    /// does where a copy is refused by the [hard limit](Self::set_write_hard_limit) of the target's
+    /// queue.
     ///
     /// # Platform
     ///

@@ -66,7 +66,7 @@ impl ProcessControl for Transport {
             }
         });
         self.queue_flush();
-        left.settle();
+        left.settle_later(&self.reactor);
     }
 
     fn lose_connection(&self) {

@@ -5,7 +5,7 @@ use super::forward::Forward;
 use super::terminate::{Settled, Terminating};
 use crate::panics::FirstPanic;
 use procession_core::Spent;
-use procession_reactor::DelayedCall;
+use procession_reactor::{DelayedCall, Handle};
 use std::rc::Rc;
 
 /// What is to be dropped, completed or told, where nothing is borrowed.
@@ -77,6 +77,15 @@ impl Leftovers {
         match self.more {
             None => drop(self.chunks),
             Some(more) => more.settle(self.chunks),
+        }
+    }
+
+    /// The same from the loop, for a verb of the program's: what it ends calls back after it.
+    pub(super) fn settle_later(self, reactor: &Handle) {
+        let Self { chunks, more } = self;
+        match more {
+            None => drop(chunks),
+            Some(more) => reactor.call_soon(move |_| more.settle(chunks)),
         }
     }
 }

@@ -242,21 +242,30 @@ impl Transport {
         match promise {
             Some(promise) => Err(promise),
             None => {
-                self.escalate();
+                self.kill_now();
+                if self.is_reaped()
+                    && let Some(me) = self.me.upgrade()
+                {
+                    self.reactor.call_soon(move |_| me.end_group());
+                }
                 Ok(())
             }
         }
     }
 
     fn escalate(&self) {
+        self.kill_now();
+        if self.is_reaped() {
+            self.end_group();
+        }
+    }
+
+    fn kill_now(&self) {
         self.state.with(|state| {
             if let Some(terminating) = state.under_way() {
                 terminating.escalated = true;
             }
             state.signal_owned(&self.reactor, Signal::KILL).ok(); // gone already: its exit is due
         });
-        if self.is_reaped() {
-            self.end_group();
-        }
     }
 }

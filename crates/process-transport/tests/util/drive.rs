@@ -204,6 +204,18 @@ impl Driver {
         }
     }
 
+    /// How many turns that time takes: one or two where nothing happens.
+    pub(crate) fn turns_in(&mut self, time: Duration) -> usize {
+        let end = self.now() + time;
+        let mut turns = 0;
+        while self.now() < end {
+            let left = end.saturating_sub(self.now());
+            self.reactor.turn(Some(left)).expect("a turn");
+            turns += 1;
+        }
+        turns
+    }
+
     /// One turn that does not wait.
     pub(crate) fn turn(&mut self) {
         self.reactor.turn(Some(Duration::ZERO)).expect("a turn");

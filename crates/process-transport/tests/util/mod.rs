@@ -11,6 +11,7 @@
 
 mod bound;
 mod drive;
+pub(crate) mod forwarding;
 mod isolate;
 mod leaks;
 mod path;
