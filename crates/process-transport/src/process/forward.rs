@@ -190,7 +190,11 @@ impl Forward {
                 return;
             }
             if self.state.with(|state| state.left) == Some(0) {
-                return self.drained();
+                if !self.source_key().is_some_and(|key| has_ended(&self.reactor, key)) {
+                    return self.end();
+                }
+                // With its last writer gone it was not held, and what it holds is finite.
+                self.state.with(|state| state.left = Some(usize::MAX));
             }
             if self.sink.queued() >= self.queue_limit() {
                 return self.wait_for_sink();
@@ -204,7 +208,7 @@ impl Forward {
                     readable = false;
                 }
                 Step::WouldBlock if self.is_draining() && (copying || !self.has_more()) => {
-                    return self.drained();
+                    return self.end();
                 }
                 // What can be read and is not moved waits for the sink.
                 Step::WouldBlock if !copying && (readable || self.is_draining()) => {
@@ -235,14 +239,6 @@ impl Forward {
     /// Whether the source has something to read, be it its end.
     fn has_more(&self) -> bool {
         self.source_key().is_some_and(|key| is_readable(&self.reactor, key))
-    }
-
-    /// All that a drained source held is moved.
-    fn drained(&self) {
-        if self.source_key().is_some_and(|key| has_ended(&self.reactor, key)) {
-            self.source_ended();
-        }
-        self.end();
     }
 
     fn source_key(&self) -> Option<Key> {
