@@ -88,8 +88,9 @@ struct Shared(WithCell<State>);
 #[derive(Default)]
 struct State {
     outputs: BTreeMap<ChildFd, Output>,
-    /// Whoever waits for room in a write queue, for the exit or for the end.
-    wakers: Vec<Waker>,
+    /// Who waits for room in a write queue, for the exit or for the end. One, for each of these
+    /// borrows the child: the last that polled.
+    waker: Option<Waker>,
     exited: Option<ExitReason>,
     ended: Option<ExitReason>,
     /// The descriptors whose parent's end is closed, but for those of a terminal.
@@ -216,14 +217,14 @@ impl Child {
 
     /// Waits until the child is reaped and all its descriptors are closed.
     ///
-    /// From here on output that nobody takes does not hold the child up: above
-    /// [`OUTPUT_HIGH_BYTES`] it is thrown away.
+    /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
+    /// is thrown away. Once the future is dropped before the end, what comes is kept again.
     ///
     /// # Errors
     ///
     /// As for [`Child::wait`].
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
-        self.discard_outputs();
+        let _discarding = self.discard_outputs();
         self.until(|state| state.ended.clone()).await
     }
 
@@ -247,7 +248,8 @@ impl Child {
     }
 
     /// The outputs that are still here will not be read while this child is waited for.
-    fn discard_outputs(&self) {
+    fn discard_outputs(&self) -> Discarding<'_> {
+        let discarding = Discarding(self);
         for fd in self.outputs.keys() {
             let paused = self.shared.0.with(|state| {
                 let output = state.outputs.entry(*fd).or_default();
@@ -258,26 +260,45 @@ impl Child {
                 self.process.resume(*fd);
             }
         }
+        discarding
+    }
+}
+
+/// Ends the discarding when it is dropped: whoever has given up waiting may read again.
+#[must_use]
+struct Discarding<'a>(&'a Child);
+
+impl Drop for Discarding<'_> {
+    fn drop(&mut self) {
+        self.0.shared.0.with(|state| {
+            for fd in self.0.outputs.keys() {
+                state.outputs.entry(*fd).or_default().discarding = false;
+            }
+        });
     }
 }
 
 impl Shared {
     /// Wakes this task at the next change.
     fn wait(&self, cx: &Context<'_>) {
-        let known = self.0.with(|state| state.wakers.iter().any(|w| w.will_wake(cx.waker())));
-        if !known {
+        let is_known =
+            |state: &mut State| state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+        if !self.0.with(is_known) {
             let waker = cx.waker().clone();
-            self.0.with(|state| state.wakers.push(waker));
+            let old = self.0.with(|state| state.waker.replace(waker));
+            drop(old);
         }
     }
 
     /// Changes the state, then wakes whoever waits for it.
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let wakers = self.0.with(|state| {
+        let waker = self.0.with(|state| {
             change(state);
-            mem::take(&mut state.wakers)
+            state.waker.take()
         });
-        wakers.into_iter().for_each(Waker::wake);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Changes one output, then wakes its reader.

@@ -5,9 +5,11 @@ mod util;
 
 use std::cell::{Cell, RefCell};
 use std::fs;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -114,6 +116,40 @@ fn a_child_that_is_dropped_runs_on_and_is_reaped() {
         let is_gone = || process_state(pid) == 'X';
         driver.until_seen("it is reaped", util::WATCHDOG, is_gone);
         assert_eq!(fs::read_to_string(file).unwrap(), "done\n");
+    });
+}
+
+/// Says by its `Arc` whether somebody still keeps its waker.
+struct Kept;
+
+impl Wake for Kept {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Waits that were given up, each in a task of its own, leave no more than the last one's waker.
+#[test]
+fn waits_that_are_given_up_leave_one_waker() {
+    behaviour("waits_that_are_given_up_leave_one_waker", |driver| {
+        block_on(driver, async {
+            let mut child = start(command("/bin/cat"));
+            let mut wakers = Vec::new();
+            for round in 0..100 {
+                let kept = Arc::new(Kept);
+                wakers.push(Arc::downgrade(&kept));
+                let waker = Waker::from(kept);
+                let mut cx = Context::from_waker(&waker);
+                let is_pending = match round % 2 {
+                    0 => pin!(child.wait()).poll(&mut cx).is_pending(),
+                    _ => pin!(child.ended()).poll(&mut cx).is_pending(),
+                };
+                assert!(is_pending);
+            }
+            let kept = wakers.iter().filter(|waker| waker.strong_count() > 0).count();
+            assert_eq!(kept, 1);
+            // The task that waits now is woken.
+            child.close_stdin();
+            child.ended().await.unwrap();
+        });
     });
 }
 

@@ -235,6 +235,26 @@ fn an_end_that_is_awaited_comes_although_nobody_reads() {
     });
 }
 
+/// An `ended` that is given up, as in a timeout, throws nothing away from then on.
+#[test]
+fn an_end_that_is_given_up_keeps_the_output_that_comes() {
+    behaviour("an_end_that_is_given_up_keeps_the_output_that_comes", |driver| {
+        block_on(driver, async {
+            // The child floods only when it is told to, after the waiting was given up.
+            let mut child = start(sh("read x; head -c 3000000 /dev/zero"));
+            assert!(is_pending(&mut pin!(child.ended())).await);
+            child.write("go\n").await.unwrap();
+            let mut read = 0;
+            while let Some(chunk) = child.stdout().next().await {
+                read += chunk.len();
+                Handle::current().sleep(ms(2)).await; // slower than the child
+            }
+            assert_eq!(read, 3_000_000);
+            child.ended().await.unwrap();
+        });
+    });
+}
+
 /// An output that is dropped is thrown away as it comes.
 #[test]
 fn an_output_that_is_dropped_does_not_hold_the_child() {
