@@ -174,8 +174,8 @@ pub trait NetTransports {
     ///
     /// # Errors
     ///
-    /// 0 or 1 cannot be used: no descriptors are left, or they are directories. The protocol is
-    /// dropped and heard nothing.
+    /// 0 or 1 cannot be used: no descriptors are left, or one is a directory (`IsADirectory`). The
+    /// protocol is dropped and heard nothing.
     ///
     /// # Panics
     ///

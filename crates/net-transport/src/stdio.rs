@@ -11,7 +11,7 @@ use std::rc::Rc;
 use procession_protocol::{Address, Protocol};
 use procession_reactor::Handle;
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
-use rustix::io::ioctl_fionbio;
+use rustix::io::{Errno, ioctl_fionbio};
 
 use crate::stream::{Ends, Stream};
 
@@ -42,6 +42,9 @@ impl Restore {
     fn nonblocking(&mut self, fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
         let stat = fstat(fd)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Directory {
+            return Err(Errno::ISDIR.into());
+        }
         let copy = fd.try_clone_to_owned()?;
         if kind == FileType::RegularFile {
             return Ok(copy); // never blocks, and has an offset that is to be shared
@@ -270,6 +273,21 @@ mod tests {
         drop(far_input);
         until_lost(&mut reactor, &echo).unwrap();
         assert_eq!(echo.0.borrow().text, "more");
+    }
+
+    #[test]
+    fn a_directory_is_refused_and_nobody_is_called() {
+        let reactor = Reactor::new().unwrap();
+        let directory = File::open(std::env::temp_dir()).unwrap();
+        let (socket, _far) = UnixStream::pair().unwrap();
+        let (input, output) = (directory.as_fd(), socket.as_fd());
+        for (input, output) in [(input, output), (output, input)] {
+            let echo = Echo::default();
+            let opened = over(&reactor, input, output, Box::new(echo.clone()));
+            assert_eq!(opened.err().unwrap().kind(), io::ErrorKind::IsADirectory);
+            assert_eq!(Rc::strong_count(&echo.0), 1, "the protocol is dropped");
+        }
+        assert!(!is_nonblocking(&socket));
     }
 
     #[test]
