@@ -65,7 +65,11 @@ fn start(
         match opened {
             Ok(stream) => {
                 stream.made();
-                result.complete(Ok(stream.transport()));
+                let transport = stream.transport();
+                if result.is_cancelled() {
+                    transport.abort_connection(); // inside of `connection_made`
+                }
+                result.complete(Ok(transport));
             }
             Err(error) => result.complete(Err(ConnectError::new(destination, error))),
         }

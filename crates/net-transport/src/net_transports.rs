@@ -80,7 +80,8 @@ pub trait NetTransports {
     ///
     /// The addresses of a name are tried one after the other. Once connected, the protocol hears
     /// `connection_made`, and then the result is the transport. Dropping, cancelling or timing out
-    /// the `Deferred` before that gives the connection up and drops the protocol;
+    /// the `Deferred` before that gives the connection up and drops the protocol: inside of
+    /// `connection_made` it aborts the connection, which the protocol still hears.
     /// [`detach`](Deferred::detach) is for those who do not wait.
     ///
     /// # Errors

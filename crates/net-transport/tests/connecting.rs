@@ -9,9 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::Failed;
+use procession_core::{Deferred, Failed};
 use procession_net_transport::{ConnectError, NetTransports};
-use procession_protocol::{Address, Protocol};
+use procession_protocol::{Address, Protocol, Transport};
 
 use crate::util::{Event, Recorder, behaviour, drain};
 
@@ -19,7 +19,7 @@ use crate::util::{Event, Recorder, behaviour, drain};
 struct Dropped(Rc<Cell<u32>>);
 
 impl Protocol for Dropped {
-    fn connection_made(&mut self, _: &procession_protocol::Transport) {
+    fn connection_made(&mut self, _: &Transport) {
         unreachable!("nobody is connected");
     }
 }
@@ -92,6 +92,40 @@ fn giving_up_drops_the_protocol_and_leaves_nothing() {
         }
         driver.until("all are dropped", || drops.get() == 4);
         listener.stop_listening();
+    });
+}
+
+/// Between `connection_made` and the result there is a connection to be given up.
+#[test]
+fn giving_up_inside_connection_made_aborts_the_connection() {
+    behaviour("giving_up_inside_connection_made_aborts_the_connection", |driver| {
+        let (listener, address) = driver.listen(Recorder::echo);
+        for drops in [false, true] {
+            let connecting = Rc::new(Cell::new(None::<Deferred<Transport, ConnectError>>));
+            let inside = Rc::clone(&connecting);
+            let recorder = Recorder::new(move |transport, event| {
+                if *event == Event::Made {
+                    let connecting = inside.take().unwrap();
+                    if drops {
+                        drop(connecting);
+                    } else {
+                        connecting.cancel();
+                        inside.set(Some(connecting));
+                    }
+                    transport.write("to be echoed");
+                }
+            });
+            let record = recorder.record.clone();
+            connecting.set(Some(driver.connect_tcp(address, recorder)));
+            driver.until("it is lost", || record.lost().is_some());
+            let lost = Event::Lost(Err(ErrorKind::ConnectionAborted));
+            assert_eq!(record.events(), [Event::Made, lost]);
+            let result = connecting.take().map(|connecting| connecting.try_take().unwrap());
+            assert!(matches!(result, None | Some(Err(Failed::Cancelled))), "{result:?}");
+            assert_eq!(result.is_none(), drops);
+        }
+        listener.stop_listening();
+        driver.turns(3);
     });
 }
 
