@@ -7,13 +7,13 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use procession_core::{Deferred, WithCell};
+use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{Address, Protocol, Transport};
-use procession_reactor::{EventHandler, Handle, Interest, Key, Ready};
+use procession_reactor::{EventHandler, Handle, Interest, JoinHandle, Key, Ready};
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
@@ -21,6 +21,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 use crate::destination::{Destination, Kind};
 use crate::error::ConnectError;
 use crate::resolve::resolve;
+use crate::shutdown::{self, OnShutdown};
 use crate::socket;
 use crate::stream::{Ends, Stream};
 
@@ -57,8 +58,17 @@ fn start(
     let promise = Rc::new(promise);
     let result = Rc::clone(&promise);
     let handle = reactor.clone();
+    let attempt = Rc::new(Attempt {
+        destination: destination.clone(),
+        result: Rc::downgrade(&promise),
+        task: WithCell::new(None),
+    });
+    let me: Rc<dyn OnShutdown> = attempt.clone();
+    let enrolled = shutdown::enrol(reactor, Rc::downgrade(&me));
     let task = reactor.spawn_local(async move {
-        let opened = dialled.await.and_then(|(fd, peer)| {
+        let dialled = dialled.await;
+        drop(enrolled); // from here on it is the stream's
+        let opened = dialled.and_then(|(fd, peer)| {
             let host = socket::host(&fd);
             Stream::open(&handle, Ends::Socket(fd), peer, host, protocol)
         });
@@ -74,8 +84,35 @@ fn start(
             Err(error) => result.complete(Err(ConnectError::new(destination, error))),
         }
     });
-    promise.on_cancel(move || task.cancel());
+    attempt.task.replace(Some(task));
+    promise.on_cancel(move || attempt.give_up());
     deferred
+}
+
+/// A connection that is not made yet; kept by its result until that is there.
+struct Attempt {
+    destination: String,
+    result: Weak<Promise<Transport, ConnectError>>,
+    task: WithCell<Option<JoinHandle<()>>>,
+}
+
+impl Attempt {
+    /// Has the loop drop the protocol and what was opened.
+    fn give_up(&self) {
+        let task = self.task.take();
+        if let Some(task) = task {
+            task.cancel();
+        }
+    }
+}
+
+impl OnShutdown for Attempt {
+    fn on_shutdown(&self) {
+        let Some(result) = self.result.upgrade() else { return };
+        self.give_up();
+        let destination = self.destination.clone();
+        result.complete(Err(ConnectError::new(destination, shutdown::stopped())));
+    }
 }
 
 async fn dial_tcp(reactor: Handle, destination: Destination) -> io::Result<(OwnedFd, Address)> {

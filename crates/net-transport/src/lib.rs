@@ -63,6 +63,7 @@ mod error;
 mod listener;
 mod net_transports;
 mod resolve;
+mod shutdown;
 mod slot;
 mod socket;
 mod stdio;

@@ -13,6 +13,7 @@ use procession_protocol::{Address, Factory};
 use procession_reactor::{DelayedCall, EventHandler, Handle, Interest, Key, Ready};
 use rustix::io::Errno;
 
+use crate::shutdown::{self, Enrolled, OnShutdown};
 use crate::socket;
 use crate::stream::{Ends, Stream};
 use crate::unix_path::BoundPath;
@@ -28,8 +29,8 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A socket that listens; a cheap clone.
 ///
-/// Dropping it does nothing: [`stop_listening`](Self::stop_listening) ends it, and so does the end
-/// of the reactor.
+/// Dropping it does nothing: [`stop_listening`](Self::stop_listening) ends it, and so does a reactor
+/// that stops or is dropped.
 #[derive(Clone)]
 #[doc(alias = "IListeningPort")]
 pub struct Listener(Rc<Port>);
@@ -45,7 +46,7 @@ impl Listener {
         // std listens already; once more raises the backlog.
         let listens = rustix::net::listen(&fd, BACKLOG);
         let host = socket::host(&fd);
-        let port = Rc::new_cyclic(|me| Port {
+        let port = Rc::new_cyclic(|me: &Weak<Port>| Port {
             me: me.clone(),
             reactor: reactor.clone(),
             host,
@@ -53,6 +54,7 @@ impl Listener {
             factory: WithCell::new(Some(factory)),
             rest: WithCell::new(None),
             path: WithCell::new(path),
+            _enrolled: shutdown::enrol(reactor, me.clone()),
         });
         let added = listens
             .map_err(io::Error::from)
@@ -147,6 +149,8 @@ struct Port {
     rest: WithCell<Option<DelayedCall>>,
     /// To be removed at the end.
     path: WithCell<Option<BoundPath>>,
+    /// In the list of what is closed when the reactor stops.
+    _enrolled: Enrolled,
 }
 
 impl Port {
@@ -239,6 +243,13 @@ enum Accepted {
     /// No descriptor or no memory is left.
     Failed,
     Closed,
+}
+
+impl OnShutdown for Port {
+    fn on_shutdown(&self) {
+        // As when the reactor is dropped.
+        self.close().ok();
+    }
 }
 
 impl EventHandler for Port {

@@ -22,6 +22,13 @@ use crate::stdio;
 /// loss of its connection, and nothing is read after `lose_connection`. TCP connections have
 /// `TCP_NODELAY` set, for the write queue gathers small writes already. No descriptor is inherited
 /// by children.
+///
+/// When the reactor stops, in the *during* phase of its shutdown, listeners stop listening,
+/// attempts to connect fail, and of each connection what the kernel takes at once is written; then
+/// it is closed, and its protocol hears `connection_lost` with `ConnectionAborted`, "the event loop
+/// stopped", unless it was lost for a reason of its own. What the peer has sent and was not read is
+/// dropped. A *before* trigger that returns a `Deferred` holds this up, for those who want to finish
+/// first. A reactor that is dropped without a stop closes everything too, and tells no protocol.
 pub trait NetTransports {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///
@@ -86,7 +93,8 @@ pub trait NetTransports {
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails with [`ConnectError`]; the protocol is dropped and heard nothing.
+    /// The `Deferred` fails with [`ConnectError`]; the protocol is dropped and heard nothing. Of kind
+    /// `ConnectionAborted` if the reactor stops before.
     ///
     /// # Examples
     ///
@@ -118,7 +126,7 @@ pub trait NetTransports {
     /// Listens on a Unix stream socket, and asks `factory` for a protocol for each connection.
     ///
     /// The path must not exist; it is removed by [`Listener::stop_listening`], and when the reactor
-    /// is dropped. A file that a program left behind when it was killed is in the way: whether it
+    /// stops or is dropped. A file that a program left behind when it was killed is in the way: whether it
     /// may be removed is the caller's to know.
     ///
     /// # Errors

@@ -291,6 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_writes_what_is_queued_and_leaves_a_socket_blocking() {
+        let mut reactor = Reactor::new().unwrap().without_signals();
+        let (socket, mut far) = UnixStream::pair().unwrap();
+        let (echo, transport) = start(&reactor, &socket, &socket);
+        transport.write("bye");
+        reactor.call_soon(|reactor| reactor.stop());
+        reactor.run().unwrap();
+        let lost = echo.0.borrow_mut().lost.take().unwrap().unwrap_err();
+        assert_eq!(lost.kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(lost.to_string(), "the event loop stopped");
+        assert!(!is_nonblocking(&socket));
+        drop(socket);
+        let mut text = String::new();
+        far.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "bye");
+    }
+
+    #[test]
     fn only_connection_made_is_called_before_the_loop_runs() {
         struct Aborts(Echo);
 

@@ -23,6 +23,7 @@ use procession_reactor::pipe::{Direction, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BY
 use procession_reactor::{EventHandler, Handle, Ready};
 
 use self::state::{Event, Leftovers, Next, State};
+use crate::shutdown::{self, Enrolled, OnShutdown};
 use crate::slot::{Last, Slot};
 
 /// The token of the source that is read; of a socket also the one that is written.
@@ -55,6 +56,8 @@ pub(crate) struct Stream {
     /// Callbacks are being made further up the stack.
     pumping: Cell<bool>,
     state: WithCell<State>,
+    /// In the list of what is closed when the reactor stops.
+    _enrolled: Enrolled,
 }
 
 impl Stream {
@@ -66,7 +69,7 @@ impl Stream {
         host: Address,
         protocol: Box<dyn Protocol>,
     ) -> io::Result<Rc<Self>> {
-        let stream = Rc::new_cyclic(|me| Self {
+        let stream = Rc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),
             reactor: reactor.clone(),
             slot: Slot::new(protocol),
@@ -76,6 +79,7 @@ impl Stream {
             read_queued: Cell::new(false),
             pumping: Cell::new(false),
             state: WithCell::new(State::default()),
+            _enrolled: shutdown::enrol(reactor, me.clone()),
         });
         match ends {
             Ends::Socket(fd) => {
@@ -218,6 +222,14 @@ fn tell(protocol: &mut dyn Protocol, transport: &Transport, event: Event) {
         Event::Full => protocol.write_buffer_full(transport),
         Event::Drained => protocol.write_buffer_drained(transport),
         Event::Lost(reason) => protocol.connection_lost(transport, reason),
+    }
+}
+
+impl OnShutdown for Stream {
+    fn on_shutdown(&self) {
+        let left = self.state.with(|state| state.stop(&self.reactor));
+        self.queue_flush(); // the loss is due
+        drop(left);
     }
 }
 

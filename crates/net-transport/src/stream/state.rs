@@ -12,6 +12,7 @@ use procession_reactor::{Handle, Readiness};
 use rustix::net::{Shutdown, shutdown, sockopt};
 
 use super::OUTPUT;
+use crate::shutdown::stopped;
 use crate::socket;
 
 /// What the protocol is told.
@@ -298,6 +299,17 @@ impl State {
         let events = std::mem::take(&mut self.events);
         let aborted = io::Error::new(ErrorKind::ConnectionAborted, "aborted by this side");
         Leftovers { _events: events, ..self.lose(reactor, Err(aborted)) }
+    }
+
+    /// The loop stops: what the kernel takes now is written, then everything is closed. What the
+    /// peer has sent and nobody has read is told nobody.
+    pub(super) fn stop(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = self.flush(reactor);
+        self.discard_input(reactor);
+        let reason = self.failed.take().unwrap_or_else(stopped);
+        let lost = self.lose(reactor, Err(reason));
+        left.chunks.extend(lost.chunks);
+        left
     }
 
     /// Closes everything; nothing is told any more.
