@@ -11,7 +11,8 @@ use std::io;
 /// Why a program has no outcome, or none that was asked for.
 ///
 /// Printed, it names the program and its arguments, quoted for a shell, what happened, after what
-/// time, and the last lines of its standard error. It can be sent to other threads.
+/// time, and the last lines of its standard error. Control characters are escaped. It can be sent
+/// to other threads.
 ///
 /// # Examples
 ///

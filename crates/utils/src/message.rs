@@ -9,14 +9,15 @@ const COMMAND_BYTES: usize = 1024;
 const TAIL_BYTES: usize = 512;
 const TAIL_LINES: usize = 3;
 
-/// Program and arguments, quoted for a shell; what is not UTF-8 is shown as far as it can be.
+/// Program and arguments, quoted for a shell; what is not UTF-8 is shown as far as it can be, and a
+/// control character by its escape.
 pub(crate) fn quoted(command: &Command) -> String {
     let mut line = String::new();
     for word in std::iter::once(command.get_program()).chain(command.get_args()) {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(&shell_words::quote(&word.to_string_lossy()));
+        line.push_str(&Shown(&shell_words::quote(&word.to_string_lossy())).to_string());
         if line.len() > COMMAND_BYTES {
             line.truncate(line.floor_boundary(COMMAND_BYTES));
             line.push('…');
@@ -45,13 +46,22 @@ impl fmt::Display for Tail<'_> {
                 f.write_char('…')?;
             }
             let line = line.trim_start_matches(|c| index == 0 && is_cut && c == '\u{fffd}');
-            for c in line.chars() {
-                // A log is no terminal: what would move its cursor is shown instead.
-                if c.is_control() && c != '\t' {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    f.write_char(c)?;
-                }
+            Shown(line).fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Text for a log, which is no terminal: what would move its cursor is shown instead.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() && c != '\t' {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
             }
         }
         Ok(())
@@ -107,5 +117,7 @@ mod tests {
     #[test]
     fn control_characters_are_shown() {
         assert_eq!(tail("\u{1b}[31mred\n"), ": \\u{1b}[31mred");
+        let command = Command::new("log").args(["a\nb\tc", "\u{1b}[2J"]);
+        assert_eq!(quoted(&command), "log 'a\\nb\tc' '\\u{1b}[2J'");
     }
 }
