@@ -11,8 +11,8 @@ use std::io;
 /// Why a program has no outcome, or none that was asked for.
 ///
 /// Printed, it names the program and its arguments, quoted for a shell, what happened, after what
-/// time, and the last lines of its standard error. Control characters are escaped. It can be sent
-/// to other threads.
+/// time, and the last lines of its standard error, or what of it is kept, with an ellipsis where
+/// that is cut. Control characters are escaped. It can be sent to other threads.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ pub enum OutputError {
     ///
     /// It was not killed (dropping the reactor kills it), and what it writes from then on is
     /// discarded.
-    #[error("{command} wrote to its standard error{}", Tail(&outcome.stderr))]
+    #[error("{command} wrote to its standard error{}", Tail::of(outcome.complaints()))]
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
@@ -91,7 +91,7 @@ pub enum OutputError {
         outcome: Box<Outcome>,
     },
     /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it is being terminated.
-    #[error("{command} timed out after {:.2} s{}", outcome.after.as_secs_f64(), Tail(outcome.complaints()))]
+    #[error("{command} timed out after {:.2} s{}", outcome.after.as_secs_f64(), Tail::of(outcome.complaints()))]
     #[non_exhaustive]
     TimedOut {
         /// Program and arguments, quoted for a shell.
@@ -174,6 +174,6 @@ impl fmt::Display for Ending<'_> {
             Ok(done) => write!(f, "{command} {done}")?,
             Err(terminated) => write!(f, "{command} {terminated}")?,
         }
-        write!(f, " after {:.2} s{}", outcome.after.as_secs_f64(), Tail(outcome.complaints()))
+        write!(f, " after {:.2} s{}", outcome.after.as_secs_f64(), Tail::of(outcome.complaints()))
     }
 }

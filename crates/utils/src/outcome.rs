@@ -94,9 +94,13 @@ macro_rules! outputs {
                 self.stdout_gap.is_some() || self.stderr_gap.is_some()
             }
 
-            /// Where the program's complaints are: both outputs, if they went through one pipe.
-            pub(crate) fn complaints(&self) -> &Bytes {
-                if self.is_merged { &self.stdout } else { &self.stderr }
+            /// The program's complaints, and where they lack something: both outputs, if they went
+            /// through one pipe.
+            pub(crate) fn complaints(&self) -> (&[u8], Option<Gap>) {
+                match self.is_merged {
+                    true => (&self.stdout, self.stdout_gap),
+                    false => (&self.stderr, self.stderr_gap),
+                }
             }
         }
     };

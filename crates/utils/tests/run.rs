@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Pty};
-use procession_utils::{OutputError, Run, Stdin, Stream, get_process_output};
+use procession_utils::{Keep, OutputError, Run, Stdin, Stream, get_process_output};
 use util::{WATCHDOG, behaviour, bound, ms, sh};
 
 #[test]
@@ -205,5 +205,21 @@ fn everything_is_awaitable() {
             Ok::<_, Failed<OutputError>>(second.stdout)
         });
         assert_eq!(both.unwrap(), "1\n");
+    });
+}
+
+#[test]
+fn a_message_has_the_last_lines_behind_a_gap_and_no_control_characters() {
+    behaviour("a_message_has_the_last_lines_behind_a_gap_and_no_control_characters", |driver| {
+        let script = sh("seq 1000 >&2; exit 1").arg("x\n\u{1b}[2J");
+        let mut message = |keep: Keep| {
+            let run = Run::from(&script).keep(keep).check().start();
+            driver.get(run).unwrap_err().to_string()
+        };
+        let text = message(Keep::head_and_tail(8, 8));
+        assert!(text.contains(" exit 1' 'x\\n\\u{1b}[2J' exited with status 1 after "), "{text}");
+        assert!(text.ends_with(" s: 1000"), "{text}");
+        let text = message(Keep::head(8));
+        assert!(text.ends_with(" s: 2 | 3 | 4 | …"), "{text}");
     });
 }
