@@ -12,6 +12,10 @@ use std::rc::Rc;
 /// How much of a reader is held in memory, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// The numbers that are looked at for a pipe to the child, besides standard input: a command does
+/// not tell its own. Beyond them is what `select` cannot take, and hardly a program has one there.
+const OTHER_INPUTS: std::ops::Range<i32> = 1..1024;
+
 /// What is written to the child's standard input.
 pub(crate) enum Feed {
     /// Nothing, or nothing more; the pipe, if there is one, is closed.
@@ -84,6 +88,16 @@ impl Collector {
     }
 }
 
+/// Ends what nobody is going to write: every pipe to the child, but standard input, and the parent's
+/// direction of every socketpair.
+fn close_inputs(process: &Process) {
+    for number in OTHER_INPUTS {
+        if process.write_limits(number).is_some() {
+            process.shutdown_child_fd(number);
+        }
+    }
+}
+
 fn stream(fd: ChildFd) -> Option<Stream> {
     match fd {
         ChildFd::STDOUT => Some(Stream::Stdout),
@@ -95,6 +109,7 @@ fn stream(fd: ChildFd) -> Option<Stream> {
 impl ProcessProtocol for Collector {
     fn connection_made(&mut self, process: &Process) {
         self.job.on_started(process);
+        close_inputs(process);
         self.feed(process);
     }
 

@@ -109,7 +109,9 @@ impl Run {
     /// Says anything else that can be said about a [`Command`].
     ///
     /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop` and
-    /// `drain_after_exit` are this type's.
+    /// `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
+    /// program finds its end there: one to the program is closed at once, and of a socketpair the
+    /// parent's direction. Numbers from 1024 up are left alone.
     ///
     /// # Examples
     ///

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use procession_core::Failed;
-use procession_process_transport::{Command, Pty};
+use procession_process_transport::{Command, Fd, Pty};
 use procession_utils::{Keep, OutputError, Run, Stdin, Stream, get_process_output};
 use util::{WATCHDOG, behaviour, bound, ms, sh};
 
@@ -125,7 +125,7 @@ fn lines_of_both_outputs_come_while_the_program_runs() {
         let lines = Rc::clone(&seen);
         let script = sh("echo one; echo two >&2; read line; printf 'much too long\\nlast'");
         let (input, output) = io::pipe().unwrap();
-        let stdin = Stdin::fd(procession_process_transport::Fd::inherit(input));
+        let stdin = Stdin::fd(Fd::inherit(input));
         let run = Run::from(script).stdin(stdin).max_line_bytes(6);
         let run = run.for_each_line(move |line| lines.borrow_mut().push(line));
         let result = run.start();
@@ -205,6 +205,21 @@ fn everything_is_awaitable() {
             Ok::<_, Failed<OutputError>>(second.stdout)
         });
         assert_eq!(both.unwrap(), "1\n");
+    });
+}
+
+#[test]
+fn a_pipe_to_the_program_that_nobody_can_write_is_at_its_end() {
+    behaviour("a_pipe_to_the_program_that_nobody_can_write_is_at_its_end", |driver| {
+        for fd in [Fd::to_child(), Fd::socketpair()] {
+            let reader = sh("cat <&5; echo ok").child_fd(5, fd);
+            assert_eq!(driver.get(Run::from(&reader).start()).unwrap().stdout, "ok\n");
+            assert_eq!(driver.get(get_process_output(reader)).unwrap(), "ok\n");
+        }
+        // Only the parent's direction ends: what the program writes there is taken, or kept.
+        let both = sh("cat <&5; echo x >&5 && cat <&1 && echo ok");
+        let both = both.child_fd(5, Fd::socketpair()).child_fd(1, Fd::socketpair());
+        assert_eq!(driver.get(Run::from(both).start()).unwrap().stdout, "ok\n");
     });
 }
 
