@@ -31,7 +31,7 @@ use bytes::Bytes;
 use leftovers::Leftovers;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
-use procession_reactor::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::pipe::{Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Ready};
 use state::{Read, Seen, State, Wants};
 use std::any::Any;
@@ -115,13 +115,7 @@ impl Transport {
     fn add_end(self: &Rc<Self>, end: ParentEnd) -> io::Result<()> {
         let ParentEnd { fd, end, direction } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = procession_reactor::pipe::Pipe::open(
-            &self.reactor,
-            end,
-            direction,
-            self.clone(),
-            token,
-        )?;
+        let pipe = Pipe::open(&self.reactor, end, direction, self.clone(), token)?;
         self.state.with(|state| state.add_end(fd, direction, pipe));
         Ok(())
     }
@@ -144,12 +138,19 @@ impl Transport {
         }
     }
 
-    /// The reactor stops: what the kernel takes now is written, and every end is closed.
+    /// The reactor stops: what the kernel takes now is written, and every end is closed. The reason
+    /// of the end says so, if something was still to come of one.
     pub(crate) fn on_shutdown(&self) {
         let _pump = self.pump_after_a_panic();
         self.flush_ends();
         let left = self.state.with(|state| {
             let mut left = Leftovers::default();
+            let is_read =
+                state.ends.iter().filter_map(|end| end.pipe.as_ref()).any(Pipe::is_reading);
+            // That a child which has ended left some of its input is no loss.
+            if is_read || !state.lifecycle.is_reaped() {
+                state.lifecycle.on_stop();
+            }
             for fd in state.fds() {
                 state.close(&self.reactor, fd, &mut left);
             }

@@ -6,7 +6,7 @@
 //! means reaped and every pipe closed, those that the parent writes to as well.
 //!
 //! Inputs: data, marks, the end of one direction, the loss of a pipe, the reap, time, pauses, the
-//! protocol's panic. They may come in any order; a fact that is late (data of a closed pipe) or
+//! stop of the loop, the protocol's panic. They may come in any order; a fact that is late (data of a closed pipe) or
 //! repeated (a second reap) is ignored.
 //!
 //! Outputs: [`Event`]s. `Made` first; for one pipe any mix of `Data`, `Mark` and one `ReadClosed`
@@ -17,6 +17,7 @@
 //! passes it, each pipe still open is due once from [`poll_drain`](Lifecycle::poll_drain), a paused
 //! one after it was resumed; the driver reads what it holds at that moment and closes it.
 
+use crate::reason::with_stopped_fds;
 use crate::{ChildFd, DataNow, Event, ExitReason, with_held_fds};
 use bytes::Bytes;
 use procession_core::{Mark, Spent};
@@ -53,6 +54,8 @@ pub struct Lifecycle {
     deadline: Option<Duration>,
     /// The pipes that were cut off, in order.
     held: Vec<ChildFd>,
+    /// The pipes that were open when the loop stopped, in order, each number once.
+    stopped: Vec<ChildFd>,
     /// Set once, when `Ended` is queued, or would be.
     ended: bool,
     /// No event is queued once this is set.
@@ -88,6 +91,7 @@ impl Lifecycle {
             drain_after_exit,
             deadline: None,
             held: Vec::new(),
+            stopped: Vec::new(),
             ended: false,
             panicked: false,
             due: VecDeque::from([Event::Made]),
@@ -193,6 +197,15 @@ impl Lifecycle {
         }
     }
 
+    /// The loop stops, and closes the pipes that are open: the reason of the end names them.
+    pub fn on_stop(&mut self) {
+        for pipe in &self.open {
+            if !self.stopped.contains(&pipe.fd) {
+                self.stopped.push(pipe.fd);
+            }
+        }
+    }
+
     /// The protocol panicked: there are no more events, only bookkeeping.
     ///
     /// What was due is returned, to be dropped where nothing is borrowed.
@@ -293,6 +306,7 @@ impl Lifecycle {
             return;
         }
         let reason = with_held_fds(reason.clone(), std::mem::take(&mut self.held));
+        let reason = with_stopped_fds(reason, std::mem::take(&mut self.stopped));
         self.ended = true;
         self.deadline = None;
         self.push(Event::Ended(reason));
@@ -377,6 +391,18 @@ mod tests {
         child.on_resumed(OUT);
         assert!(!child.is_idle());
         assert_eq!(child.poll_drain(), Some(OUT));
+    }
+
+    #[test]
+    fn a_stop_names_the_pipes_that_it_finds_open() {
+        let mut child = Lifecycle::new([ChildFd::STDIN, OUT], None);
+        child.on_pipe_closed(ChildFd::STDIN);
+        child.on_stop();
+        child.on_stop();
+        child.on_pipe_closed(OUT);
+        child.on_reaped(done(), Duration::ZERO);
+        let Some(Event::Ended(Ok(done))) = events(&mut child).pop() else { panic!("it ended") };
+        assert_eq!((done.stopped_fds(), done.held_fds()), (&[OUT][..], &[][..]));
     }
 
     #[test]

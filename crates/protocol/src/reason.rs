@@ -45,6 +45,14 @@ pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
     }
 }
 
+/// Adds the descriptors that the stop of the loop closed.
+pub(crate) fn with_stopped_fds(reason: ExitReason, stopped: Vec<ChildFd>) -> ExitReason {
+    match reason {
+        Ok(done) => Ok(ProcessDone(Box::new(Ending { stopped, ..*done.0 }))),
+        Err(terminated) => Err(ProcessTerminated(Box::new(Ending { stopped, ..*terminated.0 }))),
+    }
+}
+
 /// Reports what a reaped child used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceUsage {
@@ -114,12 +122,13 @@ struct Ending {
     status: Option<ExitStatus>,
     usage: Option<ResourceUsage>,
     held: Vec<ChildFd>,
+    stopped: Vec<ChildFd>,
 }
 
 impl Ending {
     fn boxed(status: Option<i32>) -> Box<Self> {
         let status = status.map(ExitStatus::from_raw);
-        Box::new(Self { status, usage: None, held: Vec::new() })
+        Box::new(Self { status, usage: None, held: Vec::new(), stopped: Vec::new() })
     }
 }
 
@@ -190,6 +199,12 @@ macro_rules! getters {
             /// closed them; empty if there was no need.
             pub fn held_fds(&self) -> &[ChildFd] {
                 &self.0.held
+            }
+
+            /// Returns the descriptors that the stop of the reactor closed; empty if the child had
+            /// ended by then, with its output read to the end.
+            pub fn stopped_fds(&self) -> &[ChildFd] {
+                &self.0.stopped
             }
         }
     };
