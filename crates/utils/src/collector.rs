@@ -3,6 +3,7 @@
 use crate::Stream;
 use crate::job::Job;
 use crate::lines::Lines;
+use crate::outcome::is_stopped;
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::io::{ErrorKind, Read};
@@ -73,7 +74,7 @@ impl Collector {
         }
     }
 
-    /// The stream is over: its last line need not end.
+    /// The stream is read to its end: its last line need not end.
     fn end_lines(&mut self, stream: Stream) {
         if let Some(lines) = &mut self.lines {
             lines.on_end(stream);
@@ -130,9 +131,6 @@ impl ProcessProtocol for Collector {
             // The program need not read all that it is given.
             self.feed = Feed::Nothing;
         }
-        if let Some(stream) = stream(fd) {
-            self.end_lines(stream);
-        }
     }
 
     fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
@@ -146,10 +144,12 @@ impl ProcessProtocol for Collector {
     }
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-        // Of the descriptors that are a terminal no loss is told, and a job that is over hears no
-        // line.
-        self.end_lines(Stream::Stdout);
-        self.end_lines(Stream::Stderr);
+        // Not at the loss of each: a stop of the reactor looks the same there, and half a line is
+        // none. A job that is over hears no line.
+        if !is_stopped(&reason) {
+            self.end_lines(Stream::Stdout);
+            self.end_lines(Stream::Stderr);
+        }
         self.job.on_ended(reason);
     }
 }

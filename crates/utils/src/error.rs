@@ -99,6 +99,17 @@ pub enum OutputError {
         /// Both outputs up to then.
         outcome: Box<Partial>,
     },
+    /// The reactor stopped, which closed its outputs before their end, or cut its input short.
+    ///
+    /// The stop does not kill it: this comes when it has ended, in a later turn perhaps.
+    #[error("the reactor stopped before {command} ended{}", Tail::of(outcome.complaints()))]
+    #[non_exhaustive]
+    Stopped {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Both outputs up to the stop, and how it ended.
+        outcome: Box<Outcome>,
+    },
     /// The reader that its standard input comes from failed; it is being terminated.
     #[error("cannot read the standard input for {command}")]
     #[non_exhaustive]
@@ -128,7 +139,8 @@ impl OutputError {
         match self {
             Self::Signalled { outcome, .. }
             | Self::Lost { outcome, .. }
-            | Self::Failed { outcome, .. } => outcome.reason.as_ref().err(),
+            | Self::Failed { outcome, .. }
+            | Self::Stopped { outcome, .. } => outcome.reason.as_ref().err(),
             Self::Spawn(_)
             | Self::UnexpectedStderr { .. }
             | Self::TooLong { .. }
@@ -146,7 +158,8 @@ impl OutputError {
             | Self::Stdin { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
             Self::Signalled { outcome, .. }
             | Self::Lost { outcome, .. }
-            | Self::Failed { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
+            | Self::Failed { outcome, .. }
+            | Self::Stopped { outcome, .. } => Some((&outcome.stdout, &outcome.stderr)),
         }
     }
 }

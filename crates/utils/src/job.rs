@@ -11,6 +11,7 @@
 
 use crate::keep::{Capture, Keep};
 use crate::lines::{Line, OnLine};
+use crate::outcome::is_stopped;
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::{Deferred, Promise, Signal, WithCell};
 use procession_protocol::{ExitReason, Process};
@@ -190,6 +191,11 @@ impl Job {
 
     /// Whether this end is what was asked for.
     fn judge(&self, outcome: Outcome) -> Result<Outcome, OutputError> {
+        // Before all else: how it ended may be the stop's doing, and its outputs are not whole.
+        if is_stopped(&outcome.reason) {
+            let (command, outcome) = (self.command.clone(), Box::new(outcome));
+            return Err(OutputError::Stopped { command, outcome });
+        }
         let fails = match self.rules.fail_on {
             FailOn::Nothing => false,
             FailOn::NoStatus => outcome.exit_code().is_none(),

@@ -9,7 +9,8 @@
 //! All of them start at once, on the thread's current reactor, and give a
 //! [`Deferred`](procession_core::Deferred): it can be awaited, given to `block_on`, or continued
 //! with callbacks. Dropping or cancelling it, and a timeout, end the child: TERM to the group that
-//! it leads, KILL after a grace of two seconds, in the background, and it is reaped.
+//! it leads, KILL after a grace of two seconds, in the background, and it is reaped. What a stop of
+//! the reactor cuts off is no success: [`OutputError::Stopped`].
 //!
 //! # What this crate does not do
 //!

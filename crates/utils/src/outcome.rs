@@ -152,3 +152,12 @@ impl Outcome {
         }
     }
 }
+
+/// Whether the stop of the reactor cut off an output, or the input.
+pub(crate) fn is_stopped(reason: &ExitReason) -> bool {
+    let fds = match reason {
+        Ok(done) => done.stopped_fds(),
+        Err(terminated) => terminated.stopped_fds(),
+    };
+    !fds.is_empty()
+}

@@ -35,6 +35,9 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// TERM, after [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. Dropping the reactor
 /// kills the group at once. Descendants that left the group are not reached.
 ///
+/// A stop of the reactor closes the outputs and the input, and leaves the program running: unless
+/// all was read by then, the result is [`OutputError::Stopped`] once it has ended.
+///
 /// # Examples
 ///
 /// ```
@@ -205,7 +208,9 @@ impl Run {
     /// Has `call` called for each line of both outputs while the program runs.
     ///
     /// Lines end with a line feed; the last one need not. The outputs are kept as well: with
-    /// [`Keep::nothing`] they are not. Nothing is called after the result.
+    /// [`Keep::nothing`] they are not. An unterminated last line comes at the end of the program and
+    /// of both outputs, and not at all if a stop of the reactor has cut it off. Nothing is called
+    /// after the result.
     ///
     /// # Examples
     ///

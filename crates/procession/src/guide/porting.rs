@@ -68,7 +68,7 @@
 //! |---|---|---|
 //! | `from twisted.internet import reactor` | `Reactor::new()`, then `Handle::current()` anywhere in its thread | several may live in one process, each in its thread; one may be run again |
 //! | `reactor.run()` | `run` | says why it stopped: `Stopped::Called` or `Stopped::Signal` |
-//! | `reactor.stop()` | `stop` | a stop of a loop that does not run is no error; `try_stop` says `NotRunning`. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written |
+//! | `reactor.stop()` | `stop` | a stop of a loop that does not run is no error; `try_stop` says `NotRunning`. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written; a helper whose child that cuts off fails with `OutputError::Stopped` |
 //! | `callLater`, `callWhenRunning`, `callFromThread` | `call_later`, `call_when_running`, `Remote::call` | |
 //! | `addSystemEventTrigger` | `add_system_event_trigger` | |
 //! | `listenTCP`, `connectTCP`, `listenUNIX`, `connectUNIX` | `listen_tcp`, `connect_tcp`, `listen_unix`, `connect_unix` | a closure is a factory |
