@@ -280,14 +280,33 @@ impl Command {
         self.cwd.as_deref()
     }
 
-    /// The numbers that the parent reads.
-    pub(crate) fn output_fds(&self) -> Vec<ChildFd> {
-        let map = self.fd_entries();
-        let read = map
-            .iter()
-            .filter(|(_, fd)| matches!(fd.kind(), FdKind::FromChild | FdKind::Socketpair));
+    /// The numbers that the parent can write to; of a terminal it is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, Fd, Pty};
+    ///
+    /// let command = Command::new("gpg").child_fd(3, Fd::to_child()).child_fd(4, Fd::from_child());
+    /// assert_eq!(command.input_fds(), [0, 3]);
+    /// assert_eq!(command.output_fds(), [1, 2, 4]);
+    /// ```
+    pub fn input_fds(&self) -> Vec<ChildFd> {
+        let terminal = self.pty.is_some().then_some(ChildFd::STDIN);
+        self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
+    }
+
+    /// The numbers that the parent reads; of a terminal it is 1.
+    pub fn output_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
-        read.map(|(number, _)| *number).chain(terminal).collect()
+        self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
+    }
+
+    /// That of the terminal, which comes before all others of a map with one, and those like that.
+    fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
+        let map = self.fd_entries();
+        let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
+        terminal.into_iter().chain(alike).collect()
     }
 
     /// What the child finds on its numbers, the default map filled in; closed ones left out.
@@ -344,6 +363,21 @@ mod tests {
         assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
         let none: [(ChildFd, Fd); 0] = [];
         assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
+    }
+
+    #[test]
+    fn a_command_tells_what_the_parent_reads_and_writes() {
+        let x = || Command::new("x");
+        let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
+        assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
+        let terminal = x().pty(crate::Pty::new()).child_fd(5, Fd::from_child());
+        assert_eq!((terminal.input_fds(), terminal.output_fds()), (fds([0]), fds([1, 5])));
+        let none = x().child_fds([(0, Fd::null()), (1, Fd::same_as(0))]);
+        assert_eq!((none.input_fds(), none.output_fds()), (fds([]), fds([])));
+    }
+
+    fn fds<const N: usize>(numbers: [i32; N]) -> Vec<ChildFd> {
+        numbers.map(ChildFd::from).to_vec()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::job::Job;
 use crate::lines::Lines;
 use crate::outcome::is_stopped;
 use bytes::Bytes;
+use procession_process_transport::Command;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::io::{ErrorKind, Read};
 use std::mem;
@@ -12,10 +13,6 @@ use std::rc::Rc;
 
 /// How much of a reader is held in memory, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
-
-/// The numbers that are looked at for a pipe to the child, besides standard input: a command does
-/// not tell its own. Beyond them is what `select` cannot take, and hardly a program has one there.
-const OTHER_INPUTS: std::ops::Range<i32> = 1..1024;
 
 /// What is written to the child's standard input.
 pub(crate) enum Feed {
@@ -29,12 +26,17 @@ pub(crate) enum Feed {
 pub(crate) struct Collector {
     job: Rc<Job>,
     feed: Feed,
+    /// What is written to nobody: every pipe to the child, but standard input, and the parent's
+    /// direction of every socketpair.
+    unused: Vec<ChildFd>,
     lines: Option<Lines>,
 }
 
 impl Collector {
-    pub(crate) fn new(job: Rc<Job>, feed: Feed, lines: Option<Lines>) -> Self {
-        Self { job, feed, lines }
+    pub(crate) fn new(job: Rc<Job>, feed: Feed, command: &Command, lines: Option<Lines>) -> Self {
+        let inputs = command.input_fds().into_iter();
+        let unused = inputs.filter(|number| *number != ChildFd::STDIN).collect();
+        Self { job, feed, unused, lines }
     }
 
     /// Writes the next piece, or closes.
@@ -89,16 +91,6 @@ impl Collector {
     }
 }
 
-/// Ends what nobody is going to write: every pipe to the child, but standard input, and the parent's
-/// direction of every socketpair.
-fn close_inputs(process: &Process) {
-    for number in OTHER_INPUTS {
-        if process.write_limits(number).is_some() {
-            process.shutdown_child_fd(number);
-        }
-    }
-}
-
 fn stream(fd: ChildFd) -> Option<Stream> {
     match fd {
         ChildFd::STDOUT => Some(Stream::Stdout),
@@ -110,7 +102,9 @@ fn stream(fd: ChildFd) -> Option<Stream> {
 impl ProcessProtocol for Collector {
     fn connection_made(&mut self, process: &Process) {
         self.job.on_started(process);
-        close_inputs(process);
+        for number in self.unused.drain(..) {
+            process.shutdown_child_fd(number);
+        }
         self.feed(process);
     }
 

@@ -114,7 +114,7 @@ impl Run {
     /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop` and
     /// `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
     /// program finds its end there: one to the program is closed at once, and of a socketpair the
-    /// parent's direction. Numbers from 1024 up are left alone.
+    /// parent's direction.
     ///
     /// # Examples
     ///
@@ -288,7 +288,7 @@ impl Run {
         if let Some(fd) = stdin {
             command = command.child_fd(ChildFd::STDIN, fd);
         }
-        let collector = Collector::new(job.clone(), feed, lines);
+        let collector = Collector::new(job.clone(), feed, &command, lines);
         match reactor.spawn_process(collector, command) {
             Ok(_process) => {
                 if let Some(after) = self.timeout {
