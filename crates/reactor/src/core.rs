@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) running: Cell<Running>,
     /// Why it stops; read when `running` is `Stopping`.
     pub(crate) stopped: Cell<Stopped>,
+    /// A run that a panic or an error has ended was told to stop: the next one begins told.
+    pub(crate) told: Cell<Option<Stopped>>,
     /// Inside `turn`, `run` or `block_on`.
     pub(crate) entered: Cell<bool>,
     /// Somebody waits on our descriptor in another loop: calls from outside of a turn must wake it.
@@ -74,6 +76,7 @@ impl Core {
             anticipation: Anticipation::default(),
             running: Cell::new(Running::No),
             stopped: Cell::new(Stopped::Called),
+            told: Cell::new(None),
             entered: Cell::new(false),
             hosted: Cell::new(false),
             closed: Cell::new(false),

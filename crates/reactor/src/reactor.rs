@@ -131,15 +131,19 @@ impl Reactor {
     /// returns, is what it returns. It can be run again.
     ///
     /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
-    /// then, too.
+    /// then, too. If it was told to stop before, or one of the signals had come, that is kept: the
+    /// next `run` does as if it were told right after its start. It runs the startup triggers, then
+    /// the shutdown triggers, and returns why the first was to stop.
     ///
     /// # Errors
     ///
     /// Those of the system's wait, which has no reason to fail.
     pub fn run(&mut self) -> io::Result<Stopped> {
         let _entered = Entered::new(&self.handle);
-        let _run = Run::new(&self.handle);
-        if self.claims_signals {
+        let run = Run::new(&self.handle);
+        // One that has come already is the first: the second is to act by default.
+        let stopped_by_signal = matches!(self.handle.core.stopped.get(), Stopped::Signal(_));
+        if self.claims_signals && !stopped_by_signal {
             claim_signals(&self.handle)?;
         }
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
@@ -147,8 +151,7 @@ impl Reactor {
             self.inner.turn(&self.handle, None)?;
         }
         self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
-        end_claims(&self.handle);
-        Ok(self.handle.core.stopped.get())
+        Ok(run.end())
     }
 
     /// Turns once: waits, for `timeout` at most, and does what is due.
@@ -272,22 +275,35 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// In `run`, also when a panic ends it.
+/// In `run`. Dropped before its [`end`](Run::end), by a panic or an error, it keeps for the next
+/// run what this one was told.
 struct Run<'a>(&'a Handle);
 
 impl<'a> Run<'a> {
     fn new(handle: &'a Handle) -> Self {
-        handle.core.stopped.set(Stopped::Called);
-        handle.core.running.set(Running::Yes);
+        let core = &handle.core;
+        let told = core.told.take();
+        core.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
+        core.stopped.set(told.unwrap_or(Stopped::Called));
         Self(handle)
+    }
+
+    /// Why it has stopped; nothing is kept.
+    fn end(self) -> Stopped {
+        let core = &self.0.core;
+        end_claims(self.0);
+        core.running.set(Running::No);
+        core.stopped.get()
     }
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.0.core.running.set(Running::No);
-        let claims = self.0.core.claims.take();
-        drop(claims);
+        let core = &self.0.core;
+        end_claims(self.0);
+        if core.running.replace(Running::No) == Running::Stopping {
+            core.told.set(Some(core.stopped.get()));
+        }
     }
 }
 
@@ -305,13 +321,14 @@ fn claim_signals(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends what is left of the claims: a signal that came after the last turn, in the last of the
-/// shutdown triggers perhaps, is why the run ends.
+/// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
+/// the shutdown triggers or before a panic, is why the run ends.
 fn end_claims(handle: &Handle) {
     let claims = handle.core.claims.take();
     for claim in claims {
         let signal = claim.signal();
         if claim.end() {
+            handle.core.running.set(Running::Stopping);
             handle.core.stopped.set(Stopped::Signal(signal));
             // Those that watch it too are told in the next turn; the next run claims it anew, and
             // is not to be stopped by this one.

@@ -73,6 +73,8 @@ type Callback = Box<dyn FnMut(&Handle)>;
 struct Watcher {
     signal: i32,
     active: Cell<bool>,
+    /// Its call is queued.
+    due: Cell<bool>,
     /// `None` while it runs, and once it is over.
     callback: WithCell<Option<Callback>>,
 }
@@ -135,6 +137,7 @@ impl Handle {
         let watcher = Rc::new(Watcher {
             signal,
             active: Cell::new(true),
+            due: Cell::new(false),
             callback: WithCell::new(Some(Box::new(callback))),
         });
         let any = self.core.shared.signalled();
@@ -162,6 +165,7 @@ impl Handle {
             come.flat_map(|own| own.watchers.iter().map(Rc::clone)).collect()
         });
         for watcher in due {
+            watcher.due.set(true);
             self.call_soon(move |handle| watcher.call(handle));
         }
     }
@@ -198,6 +202,7 @@ impl Handle {
 
 impl Watcher {
     fn call(self: &Rc<Self>, handle: &Handle) {
+        self.due.set(false);
         if !self.active.get() {
             return;
         }
@@ -232,16 +237,16 @@ impl SignalWatch {
         Signal::from_raw(self.watcher.signal)
     }
 
-    /// Ends the watch, and tells whether its signal has come without a turn having seen it.
+    /// Ends the watch, and tells whether its signal has come without the callback having run.
     pub(crate) fn end(self) -> bool {
-        let signal = self.watcher.signal;
+        let watcher = Rc::clone(&self.watcher);
         let delivered = self.handle.core.signals.with(|signals| {
-            let own = signals.own.get(&signal)?;
+            let own = signals.own.get(&watcher.signal)?;
             Some(Arc::clone(&own.delivered))
         });
         drop(self);
         // Asked last: a signal from here on does what it did before the watch, so none is missed.
-        delivered.is_some_and(|delivered| delivered.load(SeqCst))
+        watcher.due.get() || delivered.is_some_and(|delivered| delivered.load(SeqCst))
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use each_loop::each_loop;
 use procession_core::Signal;
-use procession_reactor::{Handle, Interest, Phase, Reactor, SystemEvent};
+use procession_reactor::{Handle, Interest, Phase, Reactor, Stopped, SystemEvent};
 use until::until;
 
 fn panics(reactor: &mut Reactor) {
@@ -75,6 +75,27 @@ fn run_goes_on_after_a_panic_in_each_kind_of_callback() {
         reactor.run().unwrap();
         assert_eq!(*seen.borrow(), ["timer", "soon", "task"]);
         assert!(seen_by_remote.load(std::sync::atomic::Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn a_run_that_was_told_to_stop_before_a_panic_stops_the_next_one() {
+    each_loop(|mut reactor| {
+        reactor.call_soon(|reactor| {
+            reactor.stop();
+            panic_now(reactor);
+        });
+        panics(&mut reactor);
+        let turned = Rc::new(RefCell::new(false));
+        let set = Rc::clone(&turned);
+        reactor.call_later(Duration::from_millis(20), move |reactor| {
+            set.replace(true);
+            reactor.stop();
+        });
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert!(!*turned.borrow(), "it was told before");
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert!(*turned.borrow(), "once");
     });
 }
 

@@ -9,18 +9,20 @@ mod sys;
 #[path = "util/until.rs"]
 mod until;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Output;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use bound::bound;
 use procession_core::{Deferred, Signal};
 use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
 use procession_reactor::{
-    EventHandler, Handle, Phase, Reactor, Ready, SignalWatch, Stopped, SystemEvent,
+    DelayedCall, EventHandler, Handle, Phase, Reactor, Ready, SignalWatch, Stopped, SystemEvent,
 };
 use reexec::reexec;
 use signal_hook::low_level;
@@ -175,6 +177,7 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
 fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
     let test = "a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped";
     assert_succeeded(reexec(test, || {
+        sys::set(Signal::INT.as_raw(), Action::Default);
         let mut reactor = Reactor::new().unwrap();
         for phase in [Phase::Before, Phase::During, Phase::After] {
             for signal in [Signal::INT, Signal::TERM] {
@@ -204,6 +207,112 @@ fn a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run(
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
         assert_eq!(seen.get(), 1);
     }));
+}
+
+fn panic_now(_: &Handle) {
+    panic!("on purpose");
+}
+
+fn panics(reactor: &mut Reactor) {
+    let caught = catch_unwind(AssertUnwindSafe(|| reactor.run()));
+    let payload = caught.expect_err("a callback panics");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
+    assert!(!reactor.is_running());
+}
+
+/// What ends a run that nothing stops.
+fn deadline(reactor: &Reactor) -> DelayedCall {
+    let within = bound(Duration::from_secs(10));
+    reactor.call_later(within, |_| panic!("nothing has stopped the run"))
+}
+
+/// Before its turn has looked, when its call is queued, when it was told, and in the shutdown.
+#[test]
+fn a_signal_before_a_panic_stops_the_next_run_once() {
+    let test = "a_signal_before_a_panic_stops_the_next_run_once";
+    assert_succeeded(reexec(test, || {
+        let unseen = |reactor: &Reactor| {
+            reactor.call_soon(|_| -> () {
+                raise(Signal::TERM);
+                panic!("on purpose");
+            });
+        };
+        let queued = |reactor: &Reactor| {
+            reactor.call_soon(|reactor| {
+                raise(Signal::TERM);
+                reactor.call_soon(panic_now);
+            });
+        };
+        let told = |reactor: &Reactor| {
+            // Calls of other threads come after those of the turn, the claim's among them.
+            reactor.call_soon(|reactor| {
+                raise(Signal::TERM);
+                reactor.remote().call(panic_now);
+            });
+        };
+        let in_shutdown = |reactor: &Reactor| {
+            reactor.call_soon(|_| raise(Signal::TERM));
+            reactor.add_system_event_trigger(Phase::During, SystemEvent::Shutdown, panic_now);
+        };
+        for prepare in [unseen as fn(&Reactor), queued, told, in_shutdown] {
+            let mut reactor = Reactor::new().unwrap();
+            prepare(&reactor);
+            panics(&mut reactor);
+            let order = Rc::new(RefCell::new(Vec::new()));
+            for event in [SystemEvent::Startup, SystemEvent::Shutdown] {
+                let order = Rc::clone(&order);
+                reactor.add_system_event_trigger(Phase::Before, event, move |reactor| {
+                    assert!(reactor.is_running());
+                    order.borrow_mut().push(event);
+                });
+            }
+            let deadline = deadline(&reactor);
+            assert_eq!(reactor.run().unwrap(), Stopped::Signal(Signal::TERM));
+            assert_eq!(*order.borrow(), [SystemEvent::Startup, SystemEvent::Shutdown]);
+            deadline.cancel();
+            reactor.call_later(Duration::from_millis(5), Handle::stop);
+            assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        }
+    }));
+}
+
+#[test]
+fn a_signal_before_a_panic_is_told_its_watchers_once() {
+    assert_succeeded(reexec("a_signal_before_a_panic_is_told_its_watchers_once", || {
+        let mut reactor = Reactor::new().unwrap();
+        let (seen, _watch) = count(&reactor, Signal::TERM);
+        reactor.call_soon(|_| -> () {
+            raise(Signal::TERM);
+            panic!("on purpose");
+        });
+        panics(&mut reactor);
+        until(&mut reactor, || seen.get() == 1);
+        let _deadline = deadline(&reactor);
+        assert_eq!(reactor.run().unwrap(), Stopped::Signal(Signal::TERM));
+        reactor.call_later(Duration::from_millis(5), Handle::stop);
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert_eq!(seen.get(), 1);
+    }));
+}
+
+#[test]
+fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending() {
+    let test = "a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending";
+    let output = reexec(test, || {
+        let mut reactor = Reactor::new().unwrap();
+        reactor.call_soon(|_| -> () {
+            raise(Signal::TERM);
+            panic!("on purpose");
+        });
+        panics(&mut reactor);
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |_| {
+            println!("{ALIVE}");
+            raise(Signal::TERM);
+        });
+        let _deadline = deadline(&reactor);
+        reactor.run().unwrap();
+    });
+    assert_died_by(output, Signal::TERM);
 }
 
 #[test]
