@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use async_task::Task;
 use procession_core::WithCell;
@@ -66,20 +67,22 @@ impl Tasks {
         JoinHandle(Some(task))
     }
 
-    /// Drops the future of one task that is left; false if there is none.
+    /// Drops the future of one task, or brings that nearer; false if no future is left.
+    ///
+    /// A task that another thread wakes is marked before it is queued. In between it cannot be
+    /// queued from here, so it is looked for again: it stays active until its future is dropped.
     pub(crate) fn drop_one(&self) -> bool {
         if let Some(runnable) = self.shared.pop_task() {
             drop(runnable);
             return true;
         }
-        let waker = self.active.with(|active| active.pop_first());
-        match waker {
-            Some((_, waker)) => {
-                waker.wake(); // queues it, to be dropped above by the next call
-                true
-            }
-            None => false,
+        let first = |active: &mut BTreeMap<u64, Waker>| active.values().next().cloned();
+        let Some(waker) = self.active.with(first) else { return false };
+        waker.wake(); // queues it, to be dropped above by the next call
+        if self.shared.tasks_waiting() == 0 {
+            thread::yield_now(); // to the thread that is about to queue it
         }
+        true
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -140,5 +143,37 @@ impl<T> Future for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::wake::WakeSource;
+
+    #[test]
+    fn a_task_that_is_woken_and_not_yet_queued_is_waited_for() {
+        let (_source, wake) = WakeSource::portable().unwrap();
+        let shared = Arc::new(Shared::new(wake));
+        let tasks = Tasks::new(Arc::clone(&shared));
+        let alive = Rc::new(());
+        let inside = Rc::clone(&alive);
+        let spawned = tasks.spawn(async move {
+            let _inside = inside;
+            pending::<()>().await;
+        });
+        // In the hands of a thread that wakes it.
+        let woken = shared.pop_task().unwrap();
+        for _ in 0..3 {
+            assert!(tasks.drop_one());
+        }
+        shared.push_task(woken);
+        assert!(tasks.drop_one());
+        assert_eq!(Rc::strong_count(&alive), 1);
+        assert!(!tasks.drop_one());
+        assert_eq!(tasks.len(), 0);
+        assert!(spawned.is_finished());
     }
 }

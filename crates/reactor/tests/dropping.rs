@@ -8,12 +8,14 @@ mod reexec;
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::{pending, poll_fn};
+use std::hint::spin_loop;
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -100,6 +102,53 @@ fn a_future_is_dropped_in_its_thread_although_another_thread_holds_a_waker() {
         gone.send(()).unwrap();
         other.join().unwrap();
     });
+}
+
+const READY: u32 = 1;
+const GO: u32 = 2;
+const TRIES: u32 = 5_000;
+const DELAYS: u32 = 500;
+
+/// The window between the mark on a task and its place in the queue is short: many tries, with
+/// many delays.
+#[test]
+fn a_future_is_dropped_with_its_reactor_while_another_thread_wakes_it() {
+    let alive = Rc::new(());
+    let (send, receive) = mpsc::channel::<(Waker, Arc<AtomicU32>, u32)>();
+    let other = thread::spawn(move || {
+        for (waker, gate, delay) in receive {
+            gate.store(READY, SeqCst);
+            while gate.load(SeqCst) == READY {
+                thread::yield_now();
+            }
+            for _ in 0..delay {
+                spin_loop();
+            }
+            waker.wake();
+        }
+    });
+    for n in 0..TRIES {
+        let mut reactor = Reactor::new().unwrap();
+        let inside = Rc::clone(&alive);
+        let slot = Rc::<Cell<Option<Waker>>>::default();
+        let fill = Rc::clone(&slot);
+        reactor.spawn_local(poll_fn(move |context| -> Poll<()> {
+            assert!(Rc::strong_count(&inside) > 0);
+            fill.set(Some(context.waker().clone()));
+            Poll::Pending
+        }));
+        reactor.turn(None).unwrap();
+        let gate = Arc::new(AtomicU32::new(0));
+        send.send((slot.take().unwrap(), Arc::clone(&gate), n % DELAYS)).unwrap();
+        while gate.load(SeqCst) != READY {
+            thread::yield_now();
+        }
+        gate.store(GO, SeqCst);
+        drop(reactor);
+        assert_eq!(Rc::strong_count(&alive), 1, "after {n} tries");
+    }
+    drop(send);
+    other.join().unwrap();
 }
 
 #[derive(Default)]
