@@ -130,6 +130,9 @@ impl Reactor {
     /// triggers are pending, acts by default. One that comes after [`Handle::stop`], until `run`
     /// returns, is what it returns. It can be run again.
     ///
+    /// Told to stop while *before* triggers of the startup are pending, it does not wait for them;
+    /// the later phases of the startup are left for the next run.
+    ///
     /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
     /// then, too. If it was told to stop before, or one of the signals had come, that is kept: the
     /// next `run` does as if it were told right after its start. It runs the startup triggers, then

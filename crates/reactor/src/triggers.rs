@@ -11,7 +11,8 @@ use crate::handle::Handle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
-    /// First; a [`Deferred`] that the trigger returns delays the next phase.
+    /// First; a [`Deferred`] that the trigger returns delays the next phase. At startup that ends
+    /// when the reactor is told to stop.
     Before,
     /// When all that the first phase returned has a result.
     During,

@@ -17,7 +17,7 @@ use std::{io, thread, vec};
 use polling::Poller;
 
 use crate::anticipation::LOOK_FOR;
-use crate::core::Core;
+use crate::core::{Core, Running};
 use crate::handle::Handle;
 use crate::readiness::Readiness;
 use crate::remote::{Job, Shared};
@@ -90,6 +90,9 @@ impl Loop {
     }
 
     /// Runs the triggers of an event, phase by phase; waits for those of the first.
+    ///
+    /// A startup that would have to wait ends when the loop is told to stop; what it has left is
+    /// the next one's.
     pub(crate) fn fire(&mut self, handle: &Handle, event: SystemEvent) -> io::Result<()> {
         let pending = Rc::new(Cell::new(0_usize));
         while let Some(trigger) = pop_trigger(handle, event, Phase::Before) {
@@ -104,6 +107,9 @@ impl Loop {
             handle.flush_dirty();
         }
         while pending.get() > 0 {
+            if event == SystemEvent::Startup && handle.core.running.get() == Running::Stopping {
+                return Ok(());
+            }
             self.turn(handle, None)?;
         }
         for phase in [Phase::During, Phase::After] {

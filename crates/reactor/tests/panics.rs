@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use each_loop::each_loop;
-use procession_core::Signal;
+use procession_core::{Deferred, Signal};
 use procession_reactor::{Handle, Interest, Phase, Reactor, Stopped, SystemEvent};
 use until::until;
 
@@ -96,6 +96,22 @@ fn a_run_that_was_told_to_stop_before_a_panic_stops_the_next_one() {
         assert!(!*turned.borrow(), "it was told before");
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
         assert!(*turned.borrow(), "once");
+    });
+}
+
+#[test]
+fn a_run_that_was_told_before_it_began_does_not_wait_for_its_startup() {
+    each_loop(|mut reactor| {
+        reactor.call_soon(|reactor| {
+            reactor.stop();
+            panic_now(reactor);
+        });
+        panics(&mut reactor);
+        let (promise, deferred) = Deferred::<(), io::Error>::new();
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Startup, |_| deferred);
+        reactor.call_later(Duration::from_secs(10), |_| panic!("it waits"));
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        drop(promise);
     });
 }
 

@@ -165,6 +165,47 @@ fn a_stop_during_startup_is_honoured() {
     });
 }
 
+/// Told by a trigger, by a call, and by a call of another thread.
+#[test]
+fn a_stop_while_the_startup_is_pending_ends_it() {
+    each_loop(|mut reactor| {
+        let stops: [fn(&Handle); 3] = [
+            |reactor| assert_eq!(reactor.try_stop(), Ok(())),
+            |reactor| reactor.call_soon(Handle::stop),
+            |reactor| {
+                let remote = reactor.remote();
+                drop(thread::spawn(move || remote.call(Handle::stop)));
+            },
+        ];
+        for stop in stops {
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let add = |phase, event, name: &'static str| {
+                let order = Rc::clone(&order);
+                reactor.add_system_event_trigger(phase, event, move |_| {
+                    order.borrow_mut().push(name);
+                });
+            };
+            let (promise, deferred) = Deferred::<(), io::Error>::new();
+            let pending = move |reactor: &Handle| {
+                stop(reactor);
+                deferred
+            };
+            reactor.add_system_event_trigger(Phase::Before, SystemEvent::Startup, pending);
+            add(Phase::Before, SystemEvent::Startup, "before startup");
+            add(Phase::During, SystemEvent::Startup, "startup");
+            add(Phase::During, SystemEvent::Shutdown, "shutdown");
+            let late = reactor.call_later(Duration::from_secs(10), |_| panic!("it is not ended"));
+            assert_eq!(reactor.run().unwrap(), Stopped::Called);
+            assert_eq!(*order.borrow(), ["before startup", "shutdown"]);
+            late.cancel();
+            promise.complete(Ok(())); // heard by nobody
+            reactor.call_when_running(Handle::stop);
+            assert_eq!(reactor.run().unwrap(), Stopped::Called);
+            assert_eq!(*order.borrow(), ["before startup", "shutdown", "startup"]);
+        }
+    });
+}
+
 #[test]
 fn a_thread_has_one_reactor_which_is_the_current_one() {
     assert!(Handle::try_current().is_none());

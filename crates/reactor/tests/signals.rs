@@ -172,6 +172,24 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
     assert_died_by(output, Signal::INT);
 }
 
+#[test]
+fn a_signal_while_the_startup_is_pending_ends_it() {
+    assert_succeeded(reexec("a_signal_while_the_startup_is_pending_ends_it", || {
+        sys::set(Signal::INT.as_raw(), Action::Default);
+        let mut reactor = Reactor::new().unwrap();
+        let _deadline = deadline(&reactor);
+        for signal in [Signal::INT, Signal::TERM] {
+            let (promise, deferred) = Deferred::<(), io::Error>::new();
+            reactor.add_system_event_trigger(Phase::Before, SystemEvent::Startup, move |_| {
+                raise(signal);
+                deferred
+            });
+            assert_eq!(reactor.run().unwrap(), Stopped::Signal(signal));
+            drop(promise);
+        }
+    }));
+}
+
 /// No turn comes after the last phase: the run itself looks.
 #[test]
 fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
