@@ -19,6 +19,7 @@ use crate::handle::{Handle, set_current};
 use crate::hooks;
 use crate::readiness::Interest;
 use crate::remote::{Flag, Shared};
+use crate::signals;
 use crate::sources::Key;
 use crate::sys::polled::Polled;
 use crate::sys::sigpipe;
@@ -129,6 +130,9 @@ impl Reactor {
     /// it was made [`without_signals`](Self::without_signals); a second one, while shutdown
     /// triggers are pending, acts by default. One that comes after [`Handle::stop`], until `run`
     /// returns, is what it returns. It can be run again.
+    ///
+    /// Where SIGINT is ignored when `run` begins, as in a background job of a script, it stays
+    /// ignored; SIGTERM stops it even then.
     ///
     /// Told to stop while *before* triggers of the startup are pending, it does not wait for them;
     /// the later phases of the startup are left for the next run.
@@ -313,6 +317,10 @@ impl Drop for Run<'_> {
 /// SIGINT and SIGTERM stop the run that begins, once.
 fn claim_signals(handle: &Handle) -> io::Result<()> {
     for signal in [Signal::INT, Signal::TERM] {
+        // A shell without job control has its background jobs ignore it: it is not meant for them.
+        if signal == Signal::INT && signals::is_ignored(signal)? {
+            continue;
+        }
         let watch = handle.on_signal(signal, move |handle| {
             handle.begin_stop(Stopped::Signal(signal));
             // The next one acts as it would without us.

@@ -27,6 +27,8 @@ use crate::sys::signals::{self, Disposition};
 /// Of the process: who watches a signal, in all reactors.
 struct Watched {
     watching: usize,
+    /// It did nothing before it was watched.
+    ignored: bool,
     /// Read in the signal handler.
     unwatched: Arc<AtomicBool>,
 }
@@ -41,10 +43,12 @@ fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Resul
         btree_map::Entry::Vacant(entry) => {
             let unwatched = Arc::new(AtomicBool::new(false));
             // Before the first registration, which replaces it.
-            if signals::disposition(signal)? == Disposition::Default {
+            let before = signals::disposition(signal)?;
+            if before == Disposition::Default {
                 signals::emulate(signal, Arc::clone(&unwatched))?;
             }
-            entry.insert(Watched { watching: 0, unwatched })
+            let ignored = before == Disposition::Ignore;
+            entry.insert(Watched { watching: 0, ignored, unwatched })
         }
     };
     let registered = register();
@@ -66,6 +70,20 @@ fn end(signal: i32, id: SigId) {
         watched.unwatched.store(watched.watching == 0, SeqCst);
     }
     signal_hook::low_level::unregister(id);
+}
+
+/// Whether a signal does nothing while nobody watches it.
+pub(crate) fn is_ignored(signal: Signal) -> io::Result<bool> {
+    let signal = signal.as_raw();
+    Ok(match signals::disposition(signal)? {
+        Disposition::Ignore => true,
+        Disposition::Default => false,
+        // Ours, if it was ever watched: it stays, and does what it found.
+        Disposition::Handler => {
+            let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(&signal).is_some_and(|watched| watched.ignored)
+        }
+    })
 }
 
 type Callback = Box<dyn FnMut(&Handle)>;

@@ -333,6 +333,49 @@ fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending()
     assert_died_by(output, Signal::TERM);
 }
 
+/// Also once it was watched, when there is a handler that does nothing.
+#[test]
+fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
+    assert_succeeded(reexec("an_interrupt_that_is_ignored_does_not_stop_the_run", || {
+        sys::set(Signal::INT.as_raw(), Action::Ignore);
+        let mut reactor = Reactor::new().unwrap();
+        for _ in 0..2 {
+            reactor.call_when_running(|reactor| {
+                raise(Signal::INT);
+                reactor.call_later(Duration::from_millis(5), Handle::stop);
+            });
+            assert_eq!(reactor.run().unwrap(), Stopped::Called);
+            let (seen, watch) = count(&reactor, Signal::INT);
+            raise(Signal::INT);
+            until(&mut reactor, || seen.get() == 1);
+            drop(watch);
+        }
+        // A watch of the program's own is told, and the run goes on.
+        let (seen, _watch) = count(&reactor, Signal::INT);
+        reactor.call_when_running(|reactor| {
+            raise(Signal::INT);
+            reactor.call_later(Duration::from_millis(5), Handle::stop);
+        });
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert_eq!(seen.get(), 1);
+        raise(Signal::INT);
+    }));
+}
+
+#[test]
+fn a_termination_that_is_ignored_stops_the_run() {
+    assert_succeeded(reexec("a_termination_that_is_ignored_stops_the_run", || {
+        sys::set(Signal::TERM.as_raw(), Action::Ignore);
+        let mut reactor = Reactor::new().unwrap();
+        let _deadline = deadline(&reactor);
+        for _ in 0..2 {
+            reactor.call_when_running(|_| raise(Signal::TERM));
+            assert_eq!(reactor.run().unwrap(), Stopped::Signal(Signal::TERM));
+            raise(Signal::TERM);
+        }
+    }));
+}
+
 #[test]
 fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
     let test = "a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone";
