@@ -60,6 +60,7 @@ mod remote;
 mod signals;
 mod sleep;
 mod sources;
+mod standard_fds;
 mod sys;
 mod tasks;
 mod timers;

@@ -21,6 +21,7 @@ use crate::readiness::Interest;
 use crate::remote::{Flag, Shared};
 use crate::signals;
 use crate::sources::Key;
+use crate::standard_fds;
 use crate::sys::polled::Polled;
 use crate::sys::sigpipe;
 use crate::triggers::SystemEvent;
@@ -68,7 +69,8 @@ impl Reactor {
     /// Makes the reactor of this thread.
     ///
     /// From now on until it is dropped it is [`Handle::current`], and the thread's
-    /// [current clock](procession_core::current_clock).
+    /// [current clock](procession_core::current_clock). None of its own descriptors has the number
+    /// of a standard one, also where these are closed.
     ///
     /// # Errors
     ///
@@ -96,8 +98,10 @@ impl Reactor {
             let message = "this thread has a reactor";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
+        let occupied = standard_fds::occupy();
         let poller = Rc::new(Poller::new()?);
         let (source, fd) = wake()?;
+        drop(occupied);
         let mode = source.mode();
         let wake = Polled::new(Rc::clone(&poller), mode, source);
         wake.set(Key::WAKE, Interest::READABLE)?;

@@ -5,6 +5,7 @@ mod bound;
 #[path = "util/reexec.rs"]
 mod reexec;
 #[path = "util/sys.rs"]
+#[expect(dead_code, reason = "it has more than these tests use")]
 mod sys;
 #[path = "util/until.rs"]
 mod until;

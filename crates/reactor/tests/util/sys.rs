@@ -2,9 +2,11 @@
 //!
 //! # Audit
 //!
-//! Both set dispositions, in processes that run one test: nothing else there changes them.
-#![expect(unsafe_code, reason = "dispositions have no safe interface")]
+//! Dispositions are set, and standard descriptors closed, in processes that run one test: nothing
+//! else there changes or uses them.
+#![expect(unsafe_code, reason = "neither has a safe interface")]
 
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// How often [`count`] has run.
@@ -32,4 +34,11 @@ pub(crate) fn set(signal: i32, action: Action) {
     // SAFETY: `count` is async-signal-safe, the others are no handlers.
     let before = unsafe { libc::signal(signal, action) };
     assert_ne!(before, libc::SIG_ERR);
+}
+
+/// Closes a standard descriptor, which is open.
+pub(crate) fn close(standard: i32) {
+    assert!((0..3).contains(&standard));
+    // SAFETY: nothing in this process owns it, and std's streams take a closed one for an end.
+    drop(unsafe { OwnedFd::from_raw_fd(standard) });
 }

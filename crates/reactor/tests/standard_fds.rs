@@ -1,0 +1,59 @@
+//! Where standard descriptors are closed, in processes of their own.
+
+#[path = "util/reexec.rs"]
+mod reexec;
+#[path = "util/sys.rs"]
+#[expect(dead_code, reason = "it has more than these tests use")]
+mod sys;
+
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_reactor::{Handle, Reactor};
+use reexec::reexec;
+use rustix::io::fcntl_getfd;
+use rustix::stdio::{stderr, stdin, stdout};
+
+/// Which of the numbers 0, 1 and 2 are open.
+fn open() -> [bool; 3] {
+    [stdin(), stdout(), stderr()].map(|fd| fcntl_getfd(fd).is_ok())
+}
+
+/// Makes a reactor of either kind where `closed` are closed, and has it do what it can.
+fn live_without(closed: &[i32]) {
+    for &number in closed {
+        sys::close(number);
+    }
+    let before = open();
+    for build in [Reactor::new, Reactor::new_portable] {
+        let mut reactor = build().expect("descriptors are left");
+        assert_eq!(open(), before);
+        let _watch = reactor.on_signal(Signal::WINCH, |_| {}).expect("it can be watched");
+        reactor.remote().call(|reactor| {
+            reactor.spawn_local(async {});
+            reactor.call_later(Duration::from_millis(5), Handle::stop);
+        });
+        reactor.run().expect("waiting does not fail");
+        assert_eq!(open(), before, "nothing is made late");
+    }
+    assert_eq!(open(), before);
+}
+
+#[test]
+fn a_reactor_has_no_standard_descriptor_where_all_are_closed() {
+    let test = "a_reactor_has_no_standard_descriptor_where_all_are_closed";
+    if let Some(output) = reexec(test, || live_without(&[0, 1, 2])) {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_reactor_has_no_standard_descriptor_where_some_are_closed() {
+    let test = "a_reactor_has_no_standard_descriptor_where_some_are_closed";
+    if let Some(output) = reexec(test, || {
+        live_without(&[1]);
+        live_without(&[0]);
+    }) {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
