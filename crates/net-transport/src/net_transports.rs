@@ -126,8 +126,8 @@ pub trait NetTransports {
     /// Listens on a Unix stream socket, and asks `factory` for a protocol for each connection.
     ///
     /// The path must not exist; it is removed by [`Listener::stop_listening`], and when the reactor
-    /// stops or is dropped. A file that a program left behind when it was killed is in the way: whether it
-    /// may be removed is the caller's to know.
+    /// stops or is dropped. A file that a program left behind when it was killed is in the way:
+    /// whether it may be removed is the caller's to know.
     ///
     /// # Errors
     ///

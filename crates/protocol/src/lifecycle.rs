@@ -6,8 +6,8 @@
 //! means reaped and every pipe closed, those that the parent writes to as well.
 //!
 //! Inputs: data, marks, the end of one direction, the loss of a pipe, the reap, time, pauses, the
-//! stop of the loop, the protocol's panic. They may come in any order; a fact that is late (data of a closed pipe) or
-//! repeated (a second reap) is ignored.
+//! stop of the loop, the protocol's panic. They may come in any order; a fact that is late (data of
+//! a closed pipe) or repeated (a second reap) is ignored.
 //!
 //! Outputs: [`Event`]s. `Made` first; for one pipe any mix of `Data`, `Mark` and one `ReadClosed`
 //! with no `Data` after it, then one `Lost` and nothing more; `Exited` once; `Ended` once, last,

@@ -39,18 +39,19 @@ pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason 
 ///
 /// The reason is an `Err` exactly where the given one was.
 pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
-    match reason {
-        Ok(done) => Ok(ProcessDone(Box::new(Ending { held, ..*done.0 }))),
-        Err(terminated) => Err(ProcessTerminated(Box::new(Ending { held, ..*terminated.0 }))),
-    }
+    with_ending(reason, |ending| ending.held = held)
 }
 
 /// Adds the descriptors that the stop of the loop closed.
 pub(crate) fn with_stopped_fds(reason: ExitReason, stopped: Vec<ChildFd>) -> ExitReason {
-    match reason {
-        Ok(done) => Ok(ProcessDone(Box::new(Ending { stopped, ..*done.0 }))),
-        Err(terminated) => Err(ProcessTerminated(Box::new(Ending { stopped, ..*terminated.0 }))),
+    with_ending(reason, |ending| ending.stopped = stopped)
+}
+
+fn with_ending(mut reason: ExitReason, change: impl FnOnce(&mut Ending)) -> ExitReason {
+    match &mut reason {
+        Ok(ProcessDone(ending)) | Err(ProcessTerminated(ending)) => change(ending),
     }
+    reason
 }
 
 /// Reports what a reaped child used.
