@@ -22,6 +22,7 @@ enum Fact {
     Resumed(i8),
     NotHeld(i8),
     SetDrain(Option<u64>),
+    Stopped,
     Panicked,
     PollEvent,
     PollDrain,
@@ -40,6 +41,8 @@ struct Grammar {
     seen: usize,
     lost: BTreeSet<i32>,
     read_closed: BTreeSet<i32>,
+    /// Open when the loop stopped.
+    stopped: BTreeSet<i32>,
     exited: bool,
     ended: bool,
 }
@@ -63,10 +66,12 @@ impl Grammar {
             Event::Exited(_) => assert!(!std::mem::replace(&mut self.exited, true)),
             Event::Ended(reason) => {
                 assert!(self.exited && self.lost == self.pipes, "ended before its time");
-                let held = match reason {
-                    Ok(done) => done.held_fds(),
-                    Err(terminated) => terminated.held_fds(),
+                let (held, stopped) = match reason {
+                    Ok(done) => (done.held_fds(), done.stopped_fds()),
+                    Err(terminated) => (terminated.held_fds(), terminated.stopped_fds()),
                 };
+                assert_eq!(stopped.len(), self.stopped.len());
+                assert!(stopped.iter().all(|fd| self.stopped.contains(&fd.as_raw())));
                 assert!(held.iter().all(|fd| self.pipes.contains(&fd.as_raw())));
                 self.ended = true;
             }
@@ -112,6 +117,10 @@ fuzz_target!(|input: Input| {
             Fact::Resumed(raw) => child.on_resumed(fd(raw)),
             Fact::NotHeld(raw) => child.on_not_held(fd(raw)),
             Fact::SetDrain(time) => child.set_drain_after_exit(after(time)),
+            Fact::Stopped => {
+                child.on_stop();
+                grammar.stopped.extend(&open);
+            }
             Fact::Panicked => {
                 drop(child.on_panicked());
                 panicked = true;
