@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{Address, Protocol, Transport};
-use procession_reactor::{EventHandler, Handle, Interest, JoinHandle, Key, Ready};
+use procession_reactor::{EventHandler, Handle, Interest, JoinHandle, Key, OnStop, Ready};
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
@@ -21,8 +21,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 use crate::destination::{Destination, Kind};
 use crate::error::ConnectError;
 use crate::resolve::resolve;
-use crate::shutdown::{self, OnShutdown};
 use crate::socket;
+use crate::stopped::stopped;
 use crate::stream::{Ends, Stream};
 
 /// How long to wait before a Unix listener whose backlog is full is asked again.
@@ -63,8 +63,8 @@ fn start(
         result: Rc::downgrade(&promise),
         task: WithCell::new(None),
     });
-    let me: Rc<dyn OnShutdown> = attempt.clone();
-    let enrolled = shutdown::enrol(reactor, Rc::downgrade(&me));
+    let me: Rc<dyn OnStop> = attempt.clone();
+    let enrolled = reactor.enrol(Rc::downgrade(&me));
     let task = reactor.spawn_local(async move {
         let dialled = dialled.await;
         drop(enrolled); // from here on it is the stream's
@@ -106,12 +106,12 @@ impl Attempt {
     }
 }
 
-impl OnShutdown for Attempt {
-    fn on_shutdown(&self) {
+impl OnStop for Attempt {
+    fn on_stop(self: Rc<Self>) {
         let Some(result) = self.result.upgrade() else { return };
         self.give_up();
         let destination = self.destination.clone();
-        result.complete(Err(ConnectError::new(destination, shutdown::stopped())));
+        result.complete(Err(ConnectError::new(destination, stopped())));
     }
 }
 

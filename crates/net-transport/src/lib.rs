@@ -63,10 +63,10 @@ mod error;
 mod listener;
 mod net_transports;
 mod resolve;
-mod shutdown;
 mod slot;
 mod socket;
 mod stdio;
+mod stopped;
 mod stream;
 mod unix_path;
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use procession_core::{Deferred, WithCell};
 use procession_protocol::{Address, Factory};
-use procession_reactor::{DelayedCall, EventHandler, Handle, Interest, Key, Ready};
+use procession_reactor::{
+    DelayedCall, Enrolled, EventHandler, Handle, Interest, Key, OnStop, Ready,
+};
 use rustix::io::Errno;
 
-use crate::shutdown::{self, Enrolled, OnShutdown};
 use crate::socket;
 use crate::stream::{Ends, Stream};
 use crate::unix_path::BoundPath;
@@ -54,7 +55,7 @@ impl Listener {
             factory: WithCell::new(Some(factory)),
             rest: WithCell::new(None),
             path: WithCell::new(path),
-            _enrolled: shutdown::enrol(reactor, me.clone()),
+            _enrolled: reactor.enrol(me.clone()),
         });
         let added = listens
             .map_err(io::Error::from)
@@ -245,8 +246,8 @@ enum Accepted {
     Closed,
 }
 
-impl OnShutdown for Port {
-    fn on_shutdown(&self) {
+impl OnStop for Port {
+    fn on_stop(self: Rc<Self>) {
         // As when the reactor is dropped.
         self.close().ok();
     }

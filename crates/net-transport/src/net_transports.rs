@@ -23,7 +23,7 @@ use crate::stdio;
 /// `TCP_NODELAY` set, for the write queue gathers small writes already. No descriptor is inherited
 /// by children.
 ///
-/// When the reactor stops, in the *during* phase of its shutdown, listeners stop listening,
+/// When the reactor stops, at the end of the *during* phase of its shutdown, listeners stop listening,
 /// attempts to connect fail, and of each connection what the kernel takes at once is written; then
 /// it is closed, and its protocol hears `connection_lost` with `ConnectionAborted`, "the event loop
 /// stopped", unless it was lost for a reason of its own. What the peer has sent and was not read is

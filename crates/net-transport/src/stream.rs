@@ -20,10 +20,9 @@ use std::rc::{Rc, Weak};
 use procession_core::WithCell;
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::pipe::{Direction, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Ready};
+use procession_reactor::{Enrolled, EventHandler, Handle, OnStop, Ready};
 
 use self::state::{Event, Leftovers, Next, State};
-use crate::shutdown::{self, Enrolled, OnShutdown};
 use crate::slot::{Last, Slot};
 
 /// The token of the source that is read; of a socket also the one that is written.
@@ -79,7 +78,7 @@ impl Stream {
             read_queued: Cell::new(false),
             pumping: Cell::new(false),
             state: WithCell::new(State::default()),
-            _enrolled: shutdown::enrol(reactor, me.clone()),
+            _enrolled: reactor.enrol(me.clone()),
         });
         match ends {
             Ends::Socket(fd) => {
@@ -225,8 +224,8 @@ fn tell(protocol: &mut dyn Protocol, transport: &Transport, event: Event) {
     }
 }
 
-impl OnShutdown for Stream {
-    fn on_shutdown(&self) {
+impl OnStop for Stream {
+    fn on_stop(self: Rc<Self>) {
         let left = self.state.with(|state| state.stop(&self.reactor));
         self.queue_flush(); // the loss is due
         drop(left);

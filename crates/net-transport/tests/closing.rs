@@ -278,6 +278,35 @@ fn a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open(
     });
 }
 
+/// The peer has gone when its last words are told: what the protocol calls on that is no failure.
+#[test]
+fn a_unix_peer_that_has_gone_already_is_no_broken_pipe() {
+    behaviour("a_unix_peer_that_has_gone_already_is_no_broken_pipe", |driver| {
+        let calls: [fn(&Transport); 4] = [
+            Transport::lose_connection,
+            Transport::shutdown_write,
+            |transport| transport.set_write_limits(1000, 0).expect("it is open"),
+            |_| (),
+        ];
+        for (index, call) in calls.into_iter().enumerate() {
+            let recorder = Recorder::new(move |transport, event| match event {
+                Event::Data(_) => call(transport),
+                Event::ReadClosed => transport.lose_connection(),
+                _ => {}
+            });
+            let (record, _, mut client) = unix_connection(driver, recorder.keep_half_open());
+            client.write_all(b"quit").unwrap();
+            drop(client);
+            driver.turns(3);
+            let mut told = vec![Event::Made, Event::Data("quit".into()), Event::Lost(Ok(()))];
+            if index > 1 {
+                told.insert(2, Event::ReadClosed);
+            }
+            assert_eq!(record.events(), told, "call {index}");
+        }
+    });
+}
+
 /// The reason of the hang-up is that of the loss.
 #[test]
 fn a_unix_peer_that_closes_with_unread_data_is_a_reset() {

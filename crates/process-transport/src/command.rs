@@ -198,9 +198,13 @@ impl Command {
     /// let command = Command::new("prog").child_fds([(0, Fd::null()), (7, Fd::from_child())]);
     /// # drop(command);
     /// ```
-    pub fn child_fds(mut self, fds: impl IntoIterator<Item = (impl Into<ChildFd>, Fd)>) -> Self {
+    pub fn child_fds(
+        mut self,
+        fds: impl IntoIterator<Item = (impl Into<ChildFd>, impl Into<Fd>)>,
+    ) -> Self {
+        let entries = fds.into_iter().map(|(number, fd)| (number.into(), fd.into()));
         self.fds.replaced = true;
-        self.fds.entries = fds.into_iter().map(|(number, fd)| (number.into(), fd)).collect();
+        self.fds.entries = entries.collect();
         self
     }
 
@@ -302,7 +306,7 @@ impl Command {
         self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
     }
 
-    /// That of the terminal, which comes before all others of a map with one, and those like that.
+    /// Those whose kind is like that, in ascending order; `terminal`, if there is one, is the lowest.
     fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
         let map = self.fd_entries();
         let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);

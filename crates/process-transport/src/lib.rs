@@ -60,7 +60,6 @@ mod platform;
 mod prepare;
 mod process;
 mod route;
-mod shutdown;
 mod spawn;
 mod sys;
 mod terminal;

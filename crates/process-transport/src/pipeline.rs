@@ -89,12 +89,10 @@ impl Pipeline {
     }
 
     pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
-        if self.stages.is_empty() {
+        let Some(first) = self.stages.first() else {
             return Err(SpawnError::invalid("a pipeline without stages"));
-        }
-        for Stage { command, .. } in &self.stages {
-            refuse_if_gone(reactor, command)?;
-        }
+        };
+        refuse_if_gone(reactor, &first.command)?;
         let mut ends = Vec::with_capacity(self.stages.len());
         let mut begun: Vec<(Started, Box<dyn ProcessProtocol>)> = Vec::new();
         let mut input: Option<OwnedFd> = None;

@@ -25,14 +25,13 @@ mod writing;
 
 use crate::command::Group;
 use crate::ends::ParentEnd;
-use crate::shutdown::{self, Enrolled};
 use crate::sys::Launched;
 use bytes::Bytes;
 use leftovers::Leftovers;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::pipe::{Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Ready};
+use procession_reactor::{Enrolled, EventHandler, Handle, OnStop, Ready};
 use state::{Read, Seen, State, Wants};
 use std::any::Any;
 use std::cell::Cell;
@@ -96,7 +95,7 @@ impl Transport {
             pumping: Cell::new(false),
             has_terminal: state.has_terminal,
             state: WithCell::new(state),
-            _enrolled: shutdown::enrol(reactor, me.clone()),
+            _enrolled: reactor.enrol(me.clone()),
         });
         let registered = transport
             .watch_exit()
@@ -136,28 +135,6 @@ impl Transport {
         {
             self.reactor.flush_later(me);
         }
-    }
-
-    /// The reactor stops: what the kernel takes now is written, and every end is closed. The reason
-    /// of the end says so, if something was still to come of one.
-    pub(crate) fn on_shutdown(&self) {
-        let _pump = self.pump_after_a_panic();
-        self.flush_ends();
-        let left = self.state.with(|state| {
-            let mut left = Leftovers::default();
-            let is_read =
-                state.ends.iter().filter_map(|end| end.pipe.as_ref()).any(Pipe::is_reading);
-            // That a child which has ended left some of its input is no loss.
-            if is_read || !state.lifecycle.is_reaped() {
-                state.lifecycle.on_stop();
-            }
-            for fd in state.fds() {
-                state.close(&self.reactor, fd, &mut left);
-            }
-            left
-        });
-        self.queue_flush();
-        left.settle();
     }
 
     /// Delivers what is due, with nothing borrowed.
@@ -331,6 +308,31 @@ impl Drop for PumpAfterPanic<'_> {
         if std::thread::panicking() {
             self.0.queue_flush();
         }
+    }
+}
+
+impl OnStop for Transport {
+    /// What the kernel takes now is written, and every end is closed. The reason of the end says so,
+    /// if something was still to come of one.
+    fn on_stop(self: Rc<Self>) {
+        let _pump = self.pump_after_a_panic();
+        self.flush_ends();
+        let left = self.state.with(|state| {
+            let mut left = Leftovers::default();
+            let is_read =
+                state.ends.iter().filter_map(|end| end.pipe.as_ref()).any(Pipe::is_reading);
+            // That a child which has ended left some of its input is no loss.
+            if is_read || !state.lifecycle.is_reaped() {
+                state.lifecycle.on_stop();
+            }
+            state.cut_forwards();
+            for fd in state.fds() {
+                state.close(&self.reactor, fd, &mut left);
+            }
+            left
+        });
+        self.queue_flush();
+        left.settle();
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::{SpawnError, Step};
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::prepare::{self, Prepared};
 use crate::process::{Birth, Transport, leads_group};
+use crate::terminal::Before;
 use crate::{orphans, route, sys, terminal};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
@@ -145,7 +146,7 @@ fn spawn(
 
 /// No program is to run of which no loop can tell.
 pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), SpawnError> {
-    if reactor.remote().is_closed() {
+    if reactor.is_closed() {
         let error = io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone");
         return Err(SpawnError::new(Step::Register, &command.program, error));
     }
@@ -156,6 +157,8 @@ pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), 
 pub(crate) struct Started {
     birth: Option<Birth>,
     program: OsString,
+    /// What its terminal was like, if that is a caller's.
+    before: Option<Before>,
 }
 
 /// From the checks to the confirmed exec; the child's ends are closed here when it returns.
@@ -168,10 +171,7 @@ pub(crate) fn start(command: &Command) -> Result<Started, SpawnError> {
         .map(|terminal| ends.add_terminal(terminal))
         .unzip();
     let birth = launch(command, &prepared, ends, slave)?;
-    if let Some(before) = before {
-        before.forget();
-    }
-    Ok(Started { birth: Some(birth), program: command.program.clone() })
+    Ok(Started { birth: Some(birth), program: command.program.clone(), before })
 }
 
 impl Started {
@@ -183,8 +183,12 @@ impl Started {
     ) -> Result<Rc<Transport>, SpawnError> {
         orphans::enlist(reactor);
         let birth = self.birth.take().expect("taken here and by the drop alone");
-        Transport::register(reactor, protocol, birth)
-            .map_err(|error| SpawnError::new(Step::Register, &self.program, error))
+        let transport = Transport::register(reactor, protocol, birth)
+            .map_err(|error| SpawnError::new(Step::Register, &self.program, error))?;
+        if let Some(before) = self.before.take() {
+            before.forget();
+        }
+        Ok(transport)
     }
 }
 

@@ -340,6 +340,28 @@ fn a_child_that_a_filter_kills_before_its_exec_died_by_that_signal() {
     });
 }
 
+/// A caller's terminal is as it was also where the child has run by then.
+#[test]
+fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
+    isolated("a_terminal_is_given_back_where_the_loop_takes_no_child", || {
+        let mut driver = Driver::new();
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let slave = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
+        let (master, slave) = (Rc::new(master), Rc::new(slave));
+        let pty = Pty::new().controlling(false).size(7, 11).pair(master.clone(), slave.clone());
+        answer(libc::SYS_epoll_ctl, Calls::All, libc::ENOSPC);
+        let spawned = driver.try_spawn_with(command("/bin/cat").pty(pty), |_, _| ());
+        let Err(error) = spawned else { panic!("it started") };
+        assert_eq!(error.step(), Step::Register);
+        let size = rustix::termios::tcgetwinsize(&*slave).unwrap();
+        assert_eq!((size.ws_row, size.ws_col), (0, 0));
+        Leaks::assert_no_children();
+    });
+}
+
 /// ENFILE, ENOMEM and EAGAIN of the calls that make what a spawn needs.
 #[test]
 fn what_the_system_runs_out_of_is_an_error_of_its_step() {

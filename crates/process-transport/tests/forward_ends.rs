@@ -11,6 +11,7 @@ use std::rc::Rc;
 use procession_core::Signal;
 use procession_process_transport::{Fd, Pty};
 use procession_protocol::Target;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::util::forwarding::{Slot, drive, outcome};
@@ -202,6 +203,70 @@ fn a_verb_calls_nobody_back() {
             driver.drive_all_to_end(WATCHDOG);
         }
     });
+}
+
+/// A verb closes one side, and the other is ready in the same turn: what the loop does next does not
+/// change what the forwarding came to.
+#[test]
+fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
+    behaviour("a_side_that_is_closed_in_a_callback_decides_the_outcome", |driver| {
+        for of_source in [false, true] {
+            let source = driver.spawn(sh("read x; exec cat /dev/zero"));
+            let sink =
+                driver.spawn(sh("read x <&5; exec cat >/dev/null").child_fd(5, Fd::to_child()));
+            let (from, to) = (source.process.clone(), sink.process.clone());
+            // It speaks first, so that the loop hears of it first.
+            let close = driver.spawn_with(sh("read x; echo now"), move |_, event| {
+                if matches!(event, Event::Data(1, _)) {
+                    if of_source {
+                        from.abort_child_fd(1);
+                    } else {
+                        to.abort_child_fd(0);
+                    }
+                }
+            });
+            let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
+            if of_source {
+                // The sink is full, and reads again when the loop is busy.
+                source.process.write("go\n");
+                driver.run_for(ms(100));
+            }
+            close.process.write("go\n");
+            driver.turn();
+            readable(&close, 1);
+            if of_source {
+                sink.process.with_fd(5, |fd| rustix::io::write(fd, b"go\n")).unwrap().unwrap();
+                writable(&sink, 0);
+                let Ok(bytes) = drive(driver, &moved) else { panic!("the source was closed") };
+                assert!(bytes >= 4096, "{bytes}");
+            } else {
+                source.process.with_fd(0, |fd| rustix::io::write(fd, b"go\n")).unwrap().unwrap();
+                readable(&source, 1);
+                assert_eq!(drive(driver, &moved), Err((0, io::ErrorKind::BrokenPipe)));
+            }
+            for child in [&source, &sink] {
+                child.process.signal(Signal::KILL).ok();
+            }
+            driver.drive_all_to_end(WATCHDOG);
+        }
+    });
+}
+
+fn readable(child: &Spawned, number: i32) {
+    wait_for(child, number, PollFlags::IN);
+}
+
+fn writable(child: &Spawned, number: i32) {
+    wait_for(child, number, PollFlags::OUT);
+}
+
+/// Without the loop.
+fn wait_for(child: &Spawned, number: i32, ready: PollFlags) {
+    let wait = |fd: BorrowedFd<'_>| {
+        let mut fds = [PollFd::from_borrowed_fd(fd, ready)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).expect("it is open")
+    };
+    assert_eq!(child.process.with_fd(number, wait), Some(1));
 }
 
 /// A terminal that hung up takes nothing and does not say so: its input is given up.

@@ -3,6 +3,7 @@
 mod util;
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use procession_process_transport::SpawnProcess;
 use procession_protocol::Target;
 use procession_reactor::{Phase, Reactor, Stopped, SystemEvent};
 
+use crate::util::forwarding::outcome;
 use crate::util::{
     Event, Record, Recorder, WATCHDOG, behaviour, children, command, isolated, ms, open_fds, sh,
 };
@@ -110,13 +112,13 @@ fn every_run_closes_the_children_of_its_own() {
 }
 
 #[test]
-fn a_forwarding_ends_with_its_source() {
-    behaviour("a_forwarding_ends_with_its_source", |driver| {
+fn a_forwarding_that_a_stop_cuts_off_is_no_success() {
+    behaviour("a_forwarding_that_a_stop_cuts_off_is_no_success", |driver| {
         let source = driver.spawn(sh("echo some; exec sleep 0.3"));
         let sink = driver.spawn(command("/bin/cat"));
-        let moved = source.process.forward(1, Target::child(&sink.process, 0));
+        let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
         run_for(driver.reactor(), ms(100));
-        assert_eq!(moved.try_take().map(|moved| moved.ok()), Some(Some(5)));
+        assert_eq!(moved.take(), Some(Err((5, ErrorKind::ConnectionAborted))));
         driver.drive_all_to_end(WATCHDOG);
     });
 }

@@ -3,16 +3,19 @@
 
 mod util;
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use procession_process_transport::{
     Command, Fd, Pipeline, Resource, Rlimit, SpawnError, SpawnProcess, Step,
 };
-use procession_reactor::Reactor;
+use procession_protocol::ProcessProtocol;
+use procession_reactor::{Handle, Reactor};
 use tempfile::TempDir;
 
 use crate::util::{
@@ -115,10 +118,34 @@ fn a_reactor_that_is_gone_starts_nothing() {
             handle.spawn_child(touch()).unwrap_err(),
             error if error.step() == Step::Register
         ));
+        // Nor does one that is being dropped.
+        let refused = Rc::new(Cell::new(None));
+        let reactor = Reactor::new().unwrap();
+        let last_word = SpawnsLast(touch(), refused.clone());
+        reactor
+            .spawn_process(last_word, command("/bin/sleep").arg("9").kill_on_drop(true))
+            .unwrap();
+        drop(reactor);
+        assert_eq!(refused.get(), Some(Step::Register));
         assert_eq!(record.events().len(), 0);
-        assert_eq!(children(), []);
         assert!(!trace.exists());
+        let killed = rustix::process::wait(rustix::process::WaitOptions::empty());
+        assert!(matches!(killed, Ok(Some(_)) | Err(rustix::io::Errno::CHILD)), "{killed:?}");
+        assert_eq!(children(), []);
     });
+}
+
+/// A protocol that spawns when it is dropped.
+struct SpawnsLast(Command, Rc<Cell<Option<Step>>>);
+
+impl ProcessProtocol for SpawnsLast {}
+
+impl Drop for SpawnsLast {
+    fn drop(&mut self) {
+        let error =
+            Handle::current().spawn_process(Recorder::new().0, &self.0).expect_err("it is refused");
+        self.1.set(Some(error.step()));
+    }
 }
 
 /// Case SE-01.
@@ -324,7 +351,7 @@ fn a_clone_that_the_process_limit_refuses_leaves_the_callers_descriptors_alone()
         assert!(own.metadata().is_ok(), "the caller's descriptor is open");
 
         let handle = driver.handle();
-        let done = std::rc::Rc::new(std::cell::Cell::new(false));
+        let done = Rc::new(Cell::new(false));
         let set = done.clone();
         handle.call_soon(move |_| set.set(true));
         driver.until("the reactor goes on", WATCHDOG, || done.get());

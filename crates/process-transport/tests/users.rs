@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use procession_process_transport::{Command, Step};
 use procession_protocol::SpawnPath;
 use rustix::process::{Gid, Uid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 use tempfile::TempDir;
 
 use crate::util::{Driver, PROBE, behaviour, command, forced_path, root_or_skip, sh};
@@ -180,6 +183,38 @@ fn what_changes_nothing_needs_no_privilege() {
             (ids().gid(4), Step::Gid),
         ] {
             let error = driver.fails(other);
+            assert_eq!((error.step(), error.raw_os_error()), (step, Some(libc::EPERM)));
+        }
+    });
+}
+
+/// Root that may not set groups, as in a user namespace, keeps those that it has where it names ids
+/// that are its own.
+#[test]
+fn groups_that_may_not_be_set_stay_where_no_id_changes() {
+    behaviour("groups_that_may_not_be_set_stay_where_no_id_changes", |driver| {
+        if !root_or_skip("root that may not set groups") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        set_thread_groups(&[0, 4, 24].map(Gid::from_raw)).unwrap();
+        let mut sets = capabilities(None).unwrap();
+        for set in [&mut sets.effective, &mut sets.permitted] {
+            set.remove(CapabilitySet::SETGID);
+        }
+        set_capabilities(None, sets).unwrap();
+        let ids = || probe.ids();
+        for own in [ids().uid(0), ids().gid(0), ids().uid(0).gid(0), ids().user("root")] {
+            let what = format!("{own:?}");
+            assert_eq!(output(driver, own), shown(0, 0, &[0, 4, 24]), "{what}");
+        }
+        for (asked, step) in [
+            (ids().groups([4]), Step::Groups),
+            (ids().uid(0).groups([4]), Step::Groups),
+            (ids().uid(NOBODY), Step::Groups),
+            (ids().gid(4), Step::Groups),
+        ] {
+            let error = driver.fails(asked);
             assert_eq!((error.step(), error.raw_os_error()), (step, Some(libc::EPERM)));
         }
     });

@@ -340,9 +340,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails where `fd` or the target is not to be had, or the target is lost. So it
-    /// does where a copy is refused by the [hard limit](Self::set_write_hard_limit) of the target's
-    /// queue.
+    /// The `Deferred` fails where `fd` or the target is not to be had, where the target is lost, or a
+    /// copy refused by the [hard limit](Self::set_write_hard_limit) of its queue, and with
+    /// `ConnectionAborted` where the reactor stops before the source has ended.
     ///
     /// # Platform
     ///

@@ -22,6 +22,7 @@ use crate::handler::EventHandler;
 use crate::remote::Shared;
 use crate::signals::{SignalWatch, Signals};
 use crate::sources::Sources;
+use crate::stopping::Living;
 use crate::tasks::Tasks;
 use crate::timers::Timers;
 use crate::triggers::Triggers;
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     /// SIGINT and SIGTERM, while `run` claims them.
     pub(crate) claims: WithCell<Vec<SignalWatch>>,
     pub(crate) triggers: WithCell<Triggers>,
+    pub(crate) living: WithCell<Living>,
     pub(crate) buffers: WithCell<Buffers>,
     pub(crate) clock: ReactorClock,
     pub(crate) anticipation: Anticipation,
@@ -71,6 +73,7 @@ impl Core {
             signals: WithCell::new(Signals::default()),
             claims: WithCell::new(Vec::new()),
             triggers: WithCell::new(Triggers::default()),
+            living: WithCell::new(Living::default()),
             buffers: WithCell::new(Buffers::new()),
             clock: ReactorClock::new(),
             anticipation: Anticipation::default(),

@@ -3,18 +3,17 @@
 //! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
 //! panic goes on afterwards.
 
-use std::any::Any;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use crate::buffers::Buffers;
 use crate::handle::Handle;
+use crate::panics::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     let core = &handle.core;
-    let mut panic = FirstPanic(None);
+    let mut panic = FirstPanic::default();
     core.closed.set(true);
     tell_handlers(handle, &mut panic);
     close_sources(handle, &mut panic);
@@ -59,28 +58,5 @@ fn close_sources(handle: &Handle, panic: &mut FirstPanic) {
     for (key, handler) in handle.core.sources.with(|sources| sources.all()) {
         panic.catch(|| handle.close(key));
         panic.catch(|| drop(handler));
-    }
-}
-
-struct FirstPanic(Option<Box<dyn Any + Send>>);
-
-impl FirstPanic {
-    fn catch<R>(&mut self, call: impl FnOnce() -> R) -> Option<R> {
-        match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(value) => Some(value),
-            Err(panic) => {
-                // One panic after the other: the first is the cause, most likely.
-                self.0.get_or_insert(panic);
-                None
-            }
-        }
-    }
-
-    fn resume(self) {
-        if let Some(panic) = self.0
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
-        }
     }
 }

@@ -140,6 +140,11 @@ impl Handle {
         self.core.running.get() != Running::No
     }
 
+    /// Tells whether the reactor is being dropped, or gone: nothing can be begun on it any more.
+    pub fn is_closed(&self) -> bool {
+        self.core.closed.get()
+    }
+
     /// The way in for other threads.
     pub fn remote(&self) -> Remote {
         Remote(self.core.shared.clone())

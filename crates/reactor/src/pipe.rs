@@ -196,7 +196,8 @@ impl Pipe {
     /// Writes what is queued until the queue is empty or the descriptor takes no more.
     ///
     /// From here on a queue that was asked to close takes nothing more. A reader that is gone is an
-    /// outcome and never SIGPIPE, outside of a turn too.
+    /// outcome and never SIGPIPE, outside of a turn too: also one that was seen to hang up while the
+    /// queue waited for room, whatever the write says then.
     pub fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut spent = Spent::new();
         let outcome = self.flush_into(reactor, &mut spent);
@@ -215,9 +216,9 @@ impl Pipe {
             let _sigpipe = unguarded.then(sigpipe::block).flatten();
             let written = reactor.with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
             match written {
-                // Where it was seen to be gone, no room is to be waited for: a terminal that has
-                // hung up takes nothing and does not say so.
-                Some(Ok(())) if writer.peer_gone => {
+                // No room is to be waited for where that was told: a terminal that has hung up takes
+                // nothing and does not say so.
+                Some(Ok(())) if writer.gone_while_blocked => {
                     return FlushOutcome::Lost(Errno::PIPE.into());
                 }
                 Some(Ok(())) => {}
@@ -247,7 +248,7 @@ impl Pipe {
             if writer.blocked {
                 if readiness.writable || gone {
                     writer.blocked = false;
-                    writer.peer_gone |= gone;
+                    writer.gone_while_blocked |= gone;
                     ready.unblocked = true;
                 }
             } else if gone && !writer.peer_gone {

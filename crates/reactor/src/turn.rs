@@ -22,6 +22,7 @@ use crate::handle::Handle;
 use crate::readiness::Readiness;
 use crate::remote::{Job, Shared};
 use crate::sources::Key;
+use crate::stopping;
 use crate::sys::polled::Polled;
 use crate::triggers::{Phase, SystemEvent, TriggerCall};
 use crate::wait::Wait;
@@ -117,9 +118,13 @@ impl Loop {
                 trigger(handle, Box::new(|| {}));
                 handle.flush_dirty();
             }
-            if event == SystemEvent::Shutdown && phase == Phase::During {
-                // What the triggers have closed is reported before the last phase.
-                self.turn(handle, Some(Duration::ZERO))?;
+            if event == SystemEvent::Shutdown {
+                stopping::tell(handle);
+                handle.flush_dirty();
+                if phase == Phase::During {
+                    // What was closed is reported before the last phase.
+                    self.turn(handle, Some(Duration::ZERO))?;
+                }
             }
         }
         Ok(())

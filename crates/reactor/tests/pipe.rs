@@ -108,6 +108,40 @@ fn a_reader_gives_data_then_nothing_then_the_end() {
     });
 }
 
+/// A peer that was seen to go while nothing waited takes nothing away from a flush of nothing, and
+/// what it has sent is still read.
+#[test]
+fn a_flush_of_nothing_is_idle_also_when_the_peer_has_gone() {
+    each_loop(|mut reactor| {
+        let (here, mut there) = pair();
+        let transport = Transport::open(&reactor, here, Direction::Both);
+        there.write_all(b"last words").unwrap();
+        drop(there);
+        until(&mut reactor, || transport.last().peer_gone);
+        assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Idle));
+        let ReadEvent::Data(data) = transport.read(&reactor) else { panic!("there is data") };
+        assert_eq!(data, "last words");
+        transport.write("too late");
+        assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Lost(_)));
+        transport.close(&reactor);
+    });
+}
+
+/// One that was seen to go while a queue waited is lost, with room or without.
+#[test]
+fn a_peer_that_goes_while_a_queue_waits_is_lost() {
+    each_loop(|mut reactor| {
+        let (here, there) = pair();
+        let transport = Transport::open(&reactor, here, Direction::Both);
+        transport.write(vec![0; 1 << 20]);
+        assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Blocked));
+        drop(there);
+        until(&mut reactor, || transport.last().unblocked);
+        assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Lost(_)));
+        transport.close(&reactor);
+    });
+}
+
 #[test]
 fn a_large_read_keeps_its_bytes_while_the_buffer_is_used_again() {
     each_loop(|reactor| {

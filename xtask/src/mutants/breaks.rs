@@ -235,8 +235,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "groups-are-kept",
         file: "crates/process-transport/src/sys/child.rs",
-        from: "job.prepared.credentials.groups.as_deref().map_or(Ok(()), raw::setgroups)",
-        to: "job.prepared.credentials.groups.as_deref().map_or(Ok(()), |_| Ok(()))",
+        from: "match credentials.groups.as_deref().map_or(Ok(()), raw::setgroups) {",
+        to: "match credentials.groups.as_deref().map_or(Ok(()), |_| Ok(())) {",
         package: "procession-process-transport",
         tests: &["identity", "users"],
     },

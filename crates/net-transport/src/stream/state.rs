@@ -12,8 +12,8 @@ use procession_reactor::{Handle, Readiness};
 use rustix::net::{Shutdown, shutdown, sockopt};
 
 use super::OUTPUT;
-use crate::shutdown::stopped;
 use crate::socket;
+use crate::stopped::stopped;
 
 /// What the protocol is told.
 pub(super) enum Event {

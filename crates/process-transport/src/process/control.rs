@@ -66,7 +66,7 @@ impl ProcessControl for Transport {
             }
         });
         self.queue_flush();
-        left.settle_later(&self.reactor);
+        left.settle_in_verb();
     }
 
     fn lose_connection(&self) {

@@ -54,6 +54,10 @@ struct State {
     left: Option<usize>,
     /// A connection was reset, which side's is not known yet.
     reset: bool,
+    /// The loop stopped before the source had ended.
+    cut_off: bool,
+    /// A verb of the program's ends it: who waits for it is called by the loop.
+    later: bool,
 }
 
 /// What one step came to.
@@ -97,6 +101,8 @@ impl Forward {
             ending: false,
             left: None,
             reset: false,
+            cut_off: false,
+            later: false,
         };
         let new = |sink| {
             Rc::new_cyclic(|me| Self {
@@ -151,6 +157,16 @@ impl Forward {
     /// The sink is gone, with so many copies in its queue: nobody takes what the source writes.
     pub(super) fn sink_lost(&self, unsent: usize) {
         self.fail(Errno::PIPE.into(), unsent);
+    }
+
+    /// The loop stops, and the source is about to be closed.
+    pub(super) fn cut_off(&self) {
+        self.state.with(|state| state.cut_off |= !state.ending);
+    }
+
+    /// What it is told next is told inside of a verb.
+    pub(super) fn complete_later(&self) {
+        self.state.with(|state| state.later = true);
     }
 
     /// The source is closed by somebody else.
@@ -361,13 +377,26 @@ impl Forward {
 
     /// Closes both sides and tells whoever waits for it. Once.
     fn finish(&self, result: io::Result<()>) {
-        let (promise, moved) = self.state.with(|state| (state.promise.take(), state.moved));
+        let (promise, moved, cut_off, later) = self
+            .state
+            .with(|state| (state.promise.take(), state.moved, state.cut_off, state.later));
         let Some(promise) = promise else { return };
         if let Some(source) = self.source.upgrade() {
             source.end_forward(self.source_fd, result.is_ok() && !self.is_draining());
         }
         self.sink.close(&self.reactor);
-        promise.complete(result.map(|()| moved).map_err(|error| ForwardError::new(moved, error)));
+        let result = match result {
+            Ok(()) if cut_off => {
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the event loop stopped"))
+            }
+            result => result,
+        };
+        let result = result.map(|()| moved).map_err(|error| ForwardError::new(moved, error));
+        if later {
+            self.reactor.call_soon(move |_| promise.complete(result));
+        } else {
+            promise.complete(result);
+        }
     }
 }
 

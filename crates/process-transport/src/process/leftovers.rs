@@ -5,7 +5,7 @@ use super::forward::Forward;
 use super::terminate::{Settled, Terminating};
 use crate::panics::FirstPanic;
 use procession_core::Spent;
-use procession_reactor::{DelayedCall, Handle};
+use procession_reactor::DelayedCall;
 use std::rc::Rc;
 
 /// What is to be dropped, completed or told, where nothing is borrowed.
@@ -80,13 +80,12 @@ impl Leftovers {
         }
     }
 
-    /// The same from the loop, for a verb of the program's: what it ends calls back after it.
-    pub(super) fn settle_later(self, reactor: &Handle) {
-        let Self { chunks, more } = self;
-        match more {
-            None => drop(chunks),
-            Some(more) => reactor.call_soon(move |_| more.settle(chunks)),
+    /// The same inside of a verb of the program's: who waits for a forwarding is called by the loop.
+    pub(super) fn settle_in_verb(self) {
+        for told in self.more.iter().flat_map(|more| &more.told) {
+            told.forward().complete_later();
         }
+        self.settle();
     }
 }
 
@@ -107,6 +106,15 @@ impl More {
 }
 
 impl Told {
+    fn forward(&self) -> &Forward {
+        match self {
+            Self::SourceClosed(forward)
+            | Self::SinkLost(forward, _)
+            | Self::SinkReady(forward)
+            | Self::Unpause(forward) => forward,
+        }
+    }
+
     fn tell(self) {
         match self {
             Self::SourceClosed(forward) => forward.source_closed(),

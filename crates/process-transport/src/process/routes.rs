@@ -22,6 +22,13 @@ impl State {
         }
     }
 
+    /// The loop stops, and what is still to come of the sources is not moved.
+    pub(super) fn cut_forwards(&self) {
+        for forward in self.ends.iter().filter_map(|end| end.forward.as_ref()) {
+            forward.cut_off();
+        }
+    }
+
     pub(super) fn forward(&mut self, fd: ChildFd) -> Option<Rc<Forward>> {
         self.end(fd)?.forward.clone()
     }

@@ -246,7 +246,11 @@ fn chdir(job: &Job<'_>) -> Call {
 }
 
 fn groups(job: &Job<'_>) -> Call {
-    job.prepared.credentials.groups.as_deref().map_or(Ok(()), raw::setgroups)
+    let credentials = &job.prepared.credentials;
+    match credentials.groups.as_deref().map_or(Ok(()), raw::setgroups) {
+        Err(libc::EPERM) if credentials.groups_may_stay => Ok(()),
+        result => result,
+    }
 }
 
 fn gid(job: &Job<'_>) -> Call {

@@ -13,6 +13,8 @@ use std::ptr;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) groups: Option<Vec<u32>>,
+    /// Nobody named them, and no id changes: where they may not be set they stay as they are.
+    pub(crate) groups_may_stay: bool,
     pub(crate) gid: Option<u32>,
     pub(crate) uid: Option<u32>,
 }
@@ -56,7 +58,10 @@ fn has_groups(groups: &[u32]) -> bool {
 
 /// Turns uid, gid, groups and user of a command into what the child sets.
 pub(crate) fn credentials(identity: &Identity) -> Result<Credentials, SpawnError> {
-    Ok(wanted(identity)?.changes_only())
+    let mut wanted = wanted(identity)?.changes_only();
+    wanted.groups_may_stay =
+        wanted.groups.is_some() && identity.groups.is_none() && !wanted.change_ids();
+    Ok(wanted)
 }
 
 /// Before what changes nothing is left out.
@@ -66,15 +71,25 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
         let entry = find_user(user)?;
         let listed = group_list(&entry);
         let (uid, gid) = (Some(entry.uid), Some(entry.gid));
-        return Ok(Credentials { groups: groups.or(Some(listed)), gid, uid });
+        return Ok(Credentials {
+            groups: groups.or(Some(listed)),
+            gid,
+            uid,
+            ..Credentials::default()
+        });
     }
-    let named = Credentials { groups: groups.clone(), gid: identity.gid, uid: identity.uid };
-    if !named.change_ids() || named.are_own() && !geteuid().is_root() {
-        return Ok(Credentials { groups, gid: None, uid: None });
+    let ids = Credentials { gid: identity.gid, uid: identity.uid, ..Credentials::default() };
+    let unchanged = Credentials { groups: groups.clone(), ..Credentials::default() };
+    if !ids.change_ids() || ids.are_own() && !geteuid().is_root() {
+        return Ok(unchanged);
     }
     match (identity.uid, identity.gid) {
         (Some(uid), None) => {
-            let Some(entry) = user_by_id(uid)? else {
+            let entry = user_by_id(uid)?;
+            if entry.is_none() && ids.are_own() {
+                return Ok(unchanged);
+            }
+            let Some(entry) = entry else {
                 let error = SpawnError::os(Step::Resolve, format!("uid {uid}"), libc::EINVAL);
                 return Err(
                     error.because("the user database does not know it, and no gid is given")
@@ -85,11 +100,12 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
                 groups: groups.or(Some(listed)),
                 gid: Some(entry.gid),
                 uid: Some(uid),
+                ..Credentials::default()
             })
         }
         (uid, gid) => {
             let only = gid.filter(|_| uid.is_some() || geteuid().is_root()).map(|gid| vec![gid]);
-            Ok(Credentials { groups: groups.or(only), gid, uid })
+            Ok(Credentials { groups: groups.or(only), gid, uid, ..Credentials::default() })
         }
     }
 }

@@ -15,11 +15,18 @@ pub(super) struct Writer {
     pub(super) blocked: bool,
     /// A hang-up or an error was seen: being told again would spin.
     pub(super) peer_gone: bool,
+    /// The same, seen while it was blocked: there will be no room.
+    pub(super) gone_while_blocked: bool,
 }
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { queue: WriteQueue::new(), blocked: false, peer_gone: false }
+        Self {
+            queue: WriteQueue::new(),
+            blocked: false,
+            peer_gone: false,
+            gone_while_blocked: false,
+        }
     }
 
     /// Until the queue is empty or the descriptor is full; then it is `blocked`.
