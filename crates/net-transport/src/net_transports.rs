@@ -23,12 +23,13 @@ use crate::stdio;
 /// `TCP_NODELAY` set, for the write queue gathers small writes already. No descriptor is inherited
 /// by children.
 ///
-/// When the reactor stops, at the end of the *during* phase of its shutdown, listeners stop listening,
-/// attempts to connect fail, and of each connection what the kernel takes at once is written; then
-/// it is closed, and its protocol hears `connection_lost` with `ConnectionAborted`, "the event loop
-/// stopped", unless it was lost for a reason of its own. What the peer has sent and was not read is
-/// dropped. A *before* trigger that returns a `Deferred` holds this up, for those who want to finish
-/// first. A reactor that is dropped without a stop closes everything too, and tells no protocol.
+/// When the reactor stops, at the end of the *during* phase of its shutdown, listeners stop
+/// listening, attempts to connect fail, and of each connection what the kernel takes at once is
+/// written; then it is closed, and its protocol hears `connection_lost` with `ConnectionAborted`, "the
+/// event loop stopped", unless it was lost for a reason of its own. What the peer has sent and was
+/// not read is dropped. A *before* trigger that returns a `Deferred` holds this up, for those who want
+/// to finish first. A reactor that is dropped without a stop closes everything too, and tells no
+/// protocol.
 pub trait NetTransports {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///

@@ -3,6 +3,7 @@
 mod util;
 
 use std::cell::RefCell;
+use std::io::{self, PipeReader, PipeWriter};
 use std::rc::Rc;
 
 use procession_core::Failed;
@@ -32,9 +33,33 @@ fn stopped<T: std::fmt::Debug>(result: Result<T, Failed<OutputError>>) -> (Strin
     }
 }
 
-/// Lives on behind its output until it has slept, whatever becomes of its pipes.
-fn patient() -> Command {
-    sh("trap '' PIPE; sleep 1; echo b; exit 0")
+/// What children wait behind until it is opened.
+struct Gate {
+    theirs: Rc<PipeReader>,
+    ours: PipeWriter,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (theirs, ours) = io::pipe().expect("descriptors are left");
+        Self { theirs: Rc::new(theirs), ours }
+    }
+
+    /// Runs `script`, whose `wait_here` is to wait.
+    fn sh(&self, script: &str) -> Command {
+        let script = script.replace("wait_here", "read x <&9");
+        sh(&script).child_fd(9, Fd::inherit(self.theirs.clone()))
+    }
+
+    /// Lives on behind its output, whatever becomes of its pipes.
+    fn patient(&self) -> Command {
+        self.sh("trap '' PIPE; wait_here; echo b; exit 0")
+    }
+
+    /// Lets all of them go on.
+    fn open(self) {
+        drop(self.ours);
+    }
 }
 
 fn pipes() -> usize {
@@ -44,7 +69,8 @@ fn pipes() -> usize {
 #[test]
 fn an_output_that_the_stop_cuts_off_is_no_success() {
     behaviour("an_output_that_the_stop_cuts_off_is_no_success", |driver| {
-        let script = sh("trap '' PIPE; echo a; echo c >&2; sleep 1; echo b; exit 7");
+        let gate = Gate::new();
+        let script = gate.sh("trap '' PIPE; echo a; echo c >&2; wait_here; echo b; exit 7");
         let run = Run::from(script).for_each_line(|line| {
             if line.text == "c" {
                 Handle::current().stop();
@@ -53,6 +79,7 @@ fn an_output_that_the_stop_cuts_off_is_no_success() {
         let run = run.start();
         driver.reactor.run().unwrap();
         assert!(!children().is_empty(), "it runs on");
+        gate.open();
         let result = driver.get(run);
         let error = result.as_ref().unwrap_err().to_string();
         assert!(error.starts_with("the reactor stopped before /bin/sh -c 'trap "), "{error}");
@@ -65,19 +92,21 @@ fn an_output_that_the_stop_cuts_off_is_no_success() {
 #[test]
 fn every_helper_says_so() {
     behaviour("every_helper_says_so", |driver| {
-        let output = get_process_output(patient());
-        let merged = get_process_output_merged(patient());
-        let value = get_process_value(patient());
-        let both = get_process_output_and_value(patient(), "x");
-        let fed = get_process_output_and_value(sh("sleep 1; wc -c"), "x".repeat(LARGE));
-        let checked = Run::from(patient()).check().start();
-        let terminal = Run::from(sh("trap '' HUP; sleep 1").pty(Pty::new()));
+        let gate = Gate::new();
+        let output = get_process_output(gate.patient());
+        let merged = get_process_output_merged(gate.patient());
+        let value = get_process_value(gate.patient());
+        let both = get_process_output_and_value(gate.patient(), "x");
+        let fed = get_process_output_and_value(gate.sh("wait_here; wc -c"), "x".repeat(LARGE));
+        let checked = Run::from(gate.patient()).check().start();
+        let terminal = Run::from(gate.sh("trap '' HUP; wait_here").pty(Pty::new()));
         let terminal = terminal.stdin(Stdin::as_in_command()).start();
-        let extra = sh("exec >/dev/null 2>&1; sleep 1; echo x >&5").child_fd(5, Fd::from_child());
-        let extra = Run::from(extra).start();
-        let all = run_all([patient(), patient()], 2).all();
-        let first = run_all([patient(), patient()], 2).all_or_first_error();
+        let extra = gate.sh("exec >/dev/null 2>&1; wait_here; echo x >&5");
+        let extra = Run::from(extra.child_fd(5, Fd::from_child())).start();
+        let all = run_all([gate.patient(), gate.patient()], 2).all();
+        let first = run_all([gate.patient(), gate.patient()], 2).all_or_first_error();
         run_and_stop(driver);
+        gate.open();
         stopped(driver.get(output));
         stopped(driver.get(merged));
         stopped(driver.get(value));
@@ -95,11 +124,13 @@ fn every_helper_says_so() {
 #[test]
 fn an_input_that_the_stop_cuts_short_is_no_success() {
     behaviour("an_input_that_the_stop_cuts_short_is_no_success", |driver| {
-        let count = || sh("sleep 1; wc -c").child_fd(1, Fd::null()).child_fd(2, Fd::null());
+        let gate = Gate::new();
+        let count = || gate.sh("wait_here; wc -c").child_fd(1, Fd::null()).child_fd(2, Fd::null());
         let cut = Run::from(count()).stdin("x".repeat(LARGE)).start();
-        let endless = Run::from(count()).stdin(Stdin::reader(std::io::repeat(b'x'))).start();
+        let endless = Run::from(count()).stdin(Stdin::reader(io::repeat(b'x'))).start();
         let whole = Run::from(count()).stdin("x").start();
         run_and_stop(driver);
+        gate.open();
         stopped(driver.get(cut));
         stopped(driver.get(endless));
         assert!(driver.get(whole).unwrap().is_success());
@@ -109,10 +140,13 @@ fn an_input_that_the_stop_cuts_short_is_no_success() {
 #[test]
 fn outputs_that_were_read_to_their_end_make_a_success() {
     behaviour("outputs_that_were_read_to_their_end_make_a_success", |driver| {
+        let gate = Gate::new();
         let before = pipes();
-        let run = Run::from(sh("echo a; exec >&- 2>&-; sleep 0.3; exit 3")).start();
+        let run = Run::from(gate.sh("echo a; exec >&- 2>&-; wait_here; exit 3")).start();
         driver.until("the outputs have ended", util::WATCHDOG, |_| pipes() == before);
         run_and_stop(driver);
+        assert!(!children().is_empty(), "it lives");
+        gate.open();
         let outcome = driver.get(run).unwrap();
         assert_eq!((&outcome.stdout[..], outcome.exit_code()), (&b"a\n"[..], Some(3)));
     });
@@ -176,6 +210,6 @@ fn a_result_dropped_after_the_stop_terminates_as_ever() {
         drop(run);
         let result = driver.get(timed);
         assert!(matches!(result, Err(Failed::Error(OutputError::TimedOut { .. }))), "{result:?}");
-        driver.until_no_children(ms(500));
+        driver.until_no_children(bound(ms(500)));
     });
 }
