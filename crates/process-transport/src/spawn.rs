@@ -165,7 +165,7 @@ pub(crate) struct Started {
 pub(crate) fn start(command: &Command) -> Result<Started, SpawnError> {
     let prepared = prepare::prepare(command)?;
     // Before the pipes take the low numbers. Where it cannot be made another path is taken.
-    sys::reserve().ok();
+    sys::reserve_first().ok();
     let mut ends = Ends::make(command)?;
     let (slave, before) = terminal::open(command, prepared.credentials.uid)?
         .map(|terminal| ends.add_terminal(terminal))

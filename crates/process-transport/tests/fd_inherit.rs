@@ -9,13 +9,19 @@ use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use procession_core::Signal;
 use procession_process_transport::{Fd, Step};
+use procession_protocol::SpawnPath;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::fcntl_getfd;
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::net::sockopt::socket_type;
+use rustix::net::{RecvFlags, SocketType, recv};
 
-use crate::util::{Event, WATCHDOG, behaviour, command, fd_list, ms, probe, sh, skip, sys};
+use crate::util::{
+    Driver, Event, WATCHDOG, behaviour, command, fd_list, isolated, ms, probe, sh, skip, sys,
+};
 
 /// `/dev/null`, for reading and writing.
 fn null() -> File {
@@ -30,7 +36,7 @@ fn the_flags_of_an_inherited_descriptor_do_not_change_in_the_parent() {
         let number = own.as_raw_fd();
         let flags = || (fcntl_getfd(&own).unwrap(), fcntl_getfl(&own).unwrap());
         let before = flags();
-        assert!(before.0.contains(rustix::io::FdFlags::CLOEXEC));
+        assert!(before.0.contains(FdFlags::CLOEXEC));
         let fds = [(number, Fd::inherit(own.clone())), (1, Fd::from_child())];
         let child = driver.spawn(probe(["fdlist", "1"]).child_fds(fds));
         assert_eq!(flags(), before, "after the spawn");
@@ -55,6 +61,89 @@ fn inheritable_descriptors_of_the_parent_do_not_leak_into_the_child() {
         let record = driver.run(probe(["fdlist", "1"]));
         assert_eq!((fd_list(&record, 1), record.code()), (vec![0, 1, 2], 0));
         assert_eq!(leaks.len(), 3);
+    });
+}
+
+/// Takes close-on-exec away from every descriptor of this process from 3 to 64.
+fn make_all_inheritable() {
+    for number in (3..=64).filter(|number| sys::is_open(*number)) {
+        // One that another thread has closed meanwhile has no flags.
+        fcntl_setfd(sys::borrow(number), FdFlags::empty()).ok();
+    }
+}
+
+/// As some C code does it, once, and another thread all the time.
+#[test]
+fn no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags() {
+    isolated("no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags", || {
+        let driver = &mut Driver::new();
+        let lists = |driver: &mut Driver| {
+            let record = driver.run(probe(["fdlist", "1"]));
+            assert_eq!((fd_list(&record, 1), record.code()), (vec![0, 1, 2], 0));
+        };
+        lists(driver); // by now there is a mailbox
+        make_all_inheritable();
+        lists(driver);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _end = Defer(|| done.store(true, Ordering::Relaxed));
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    make_all_inheritable();
+                }
+            });
+            for _ in 0..100 {
+                lists(driver);
+            }
+        });
+    });
+}
+
+/// Calls it at the end, also of a panic.
+struct Defer<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Defer<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// The descriptors of this process that are sockets of messages: the ends of a mailbox.
+fn mailbox_ends() -> Vec<i32> {
+    let is_seqpacket = |number: &i32| {
+        sys::is_open(*number)
+            && socket_type(sys::borrow(*number)).is_ok_and(|kind| kind == SocketType::SEQPACKET)
+    };
+    (3..=64).filter(is_seqpacket).collect()
+}
+
+/// Somebody else's child may have an end whose flag was gone: what it has is of no use.
+#[test]
+fn a_mailbox_that_others_may_hold_gets_no_more_mail() {
+    isolated("a_mailbox_that_others_may_hold_gets_no_more_mail", || {
+        let driver = &mut Driver::new();
+        let shared = Some(SpawnPath::SharedFiles);
+        let known = driver.spawn(sh("exit 0"));
+        if known.process.spawned_by() != shared {
+            return driver.drive_to_end(&known.record); // there are no mailboxes on this path
+        }
+        driver.drive_to_end(&known.record);
+        let ends = mailbox_ends();
+        assert_eq!(ends.len(), 2, "a receiver and a sender");
+        let theirs: Vec<OwnedFd> =
+            ends.iter().map(|end| sys::borrow(*end).try_clone_to_owned().unwrap()).collect();
+        make_all_inheritable();
+        for _ in 0..3 {
+            let child = driver.spawn(sh("echo hello"));
+            assert_eq!(child.process.spawned_by(), shared);
+            driver.drive_to_end(&child.record);
+            assert_eq!((child.record.text(1), child.record.code()), ("hello\n".to_owned(), 0));
+        }
+        let [receiver, sender] = <[OwnedFd; 2]>::try_from(theirs).unwrap();
+        drop(sender);
+        let mut byte = [0];
+        let received = recv(&receiver, &mut byte, RecvFlags::DONTWAIT).unwrap();
+        assert_eq!(received.1, 0, "no mail, and nobody left who could send some");
     });
 }
 

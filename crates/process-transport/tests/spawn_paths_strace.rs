@@ -104,8 +104,8 @@ const DISPOSITIONS: usize = 62;
 
 fn budget(path: SpawnPath) -> Budget {
     match path {
-        // Six for three pipes, nine to hand them to the loop, a message sent and drained.
-        SpawnPath::SharedFiles => Budget { parent: 24, child: 6 },
+        // Six for three pipes, nine to hand them to the loop, a look at the mailbox, a message sent.
+        SpawnPath::SharedFiles => Budget { parent: 23, child: 7 },
         // Of a copied table low numbers are closed and high ones marked, in a call each.
         SpawnPath::SharedMemory => Budget { parent: 22, child: 7 },
         _ => Budget { parent: 22, child: 7 },

@@ -67,9 +67,11 @@ pub(super) enum Table {
 pub(super) struct Report {
     step: AtomicU32,
     errno: AtomicI32,
+    /// 1 once the child has taken its mail.
+    received: AtomicU32,
 }
 
-// SAFETY: both fields are atomics, and zeros are their valid values.
+// SAFETY: all fields are atomics, and zeros are their valid values.
 unsafe impl AllAtomic for Report {}
 
 /// In place of a step: the child could not get a table of its own, and touched nothing.
@@ -86,6 +88,13 @@ pub(super) enum Failure {
 impl Report {
     pub(super) fn clear(&self) {
         self.step.store(0, Ordering::Relaxed);
+        self.received.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the child has taken its mail. One that was killed before has not.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has mailboxes"))]
+    pub(super) fn has_received(&self) -> bool {
+        self.received.load(Ordering::Acquire) == 1
     }
 
     fn set(&self, step: u32, errno: i32) {
@@ -127,7 +136,11 @@ fn own_table(job: &Job<'_>) -> Call {
     if receiver > 0 {
         raw::close_range(0, above(receiver) - 2, 0)?;
     }
-    if count > 0 { raw::receive_fds(receiver, count) } else { Ok(()) }
+    if count > 0 {
+        raw::receive_fds(receiver, count)?;
+        job.report.received.store(1, Ordering::Release);
+    }
+    Ok(())
 }
 
 /// The number after `fd`.

@@ -42,6 +42,13 @@ pub(crate) fn reserve() -> io::Result<()> {
     with_launcher(|launcher| launcher.mailbox().map(drop))
 }
 
+/// The same where the thread has none; one that is there is looked at by the launch.
+pub(crate) fn reserve_first() -> io::Result<()> {
+    let is_there =
+        LAUNCHER.with_borrow(|slot| slot.as_ref().is_some_and(|one| one.mailbox.is_some()));
+    if is_there { Ok(()) } else { reserve() }
+}
+
 fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
     LAUNCHER.with_borrow_mut(|slot| {
         if slot.as_ref().is_none_or(|launcher| launcher.owner != std::process::id()) {
@@ -70,8 +77,11 @@ impl Launcher {
         Ok(Self { owner: std::process::id(), stack, report, mailbox: None })
     }
 
+    /// One that no other program holds. A box whose receiver has lost its close-on-exec flag, which
+    /// anybody in this process can take away, may be in a child of somebody else's by now.
     fn mailbox(&mut self) -> io::Result<&Mailbox> {
-        if self.mailbox.is_none() {
+        if self.mailbox.as_ref().is_none_or(|mailbox| !mailbox.is_close_on_exec()) {
+            self.mailbox = None;
             self.mailbox = Some(Mailbox::new()?);
         }
         self.mailbox.as_ref().ok_or_else(|| io::Error::other("made above"))
@@ -124,9 +134,11 @@ impl Launcher {
         let mut steps = FdPlan::new(&moves).steps().to_vec();
         // Received without close-on-exec.
         steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
-        // Where each landed on its target there is nothing to close: the receiver goes at the exec.
+        // Where each landed on its target only the receiver is to be closed: by its number, for
+        // whoever shares this table may have taken its close-on-exec flag away.
         if steps.iter().all(|step| matches!(step, FdStep::Close { .. })) {
-            steps.clear();
+            let receiver = receiver.cast_unsigned();
+            steps = vec![FdStep::Close { first: receiver, last: receiver }];
         }
         if !gifts.is_empty() {
             let fds: Vec<BorrowedFd<'_>> = gifts.iter().map(|gift| gift.source).collect();
@@ -139,7 +151,9 @@ impl Launcher {
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
         let start = Start { prepared, steps: &steps, controlling_terminal };
         let result = self.clone(SpawnPath::SharedFiles, flags, table, &start);
+        let report: &Report = self.report.as_ref();
         if !gifts.is_empty()
+            && !report.has_received()
             && let Some(mailbox) = &self.mailbox
         {
             mailbox.drain();

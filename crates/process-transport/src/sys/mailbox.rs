@@ -7,7 +7,7 @@
 //! is gone. Nothing in the parent is ever replaced or closed, so none of its POSIX locks is lost.
 
 use rustix::io::Errno;
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
     SocketType, recv, sendmsg, socketpair,
@@ -43,6 +43,11 @@ impl Mailbox {
             if error == Errno::INVAL { Errno::MFILE } else { error }
         })?;
         Ok(Self { receiver, sender })
+    }
+
+    /// Whether the receiver still goes at an exec: false once somebody took that flag away.
+    pub(super) fn is_close_on_exec(&self) -> bool {
+        fcntl_getfd(&self.receiver).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC))
     }
 
     /// Whether the cut is low enough for the shared table to be the cheaper one.

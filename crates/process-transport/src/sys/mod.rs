@@ -70,7 +70,7 @@ use procession_reactor::hooks;
 pub(crate) use elsewhere::pty::slave_name;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use launch::best_path;
-pub(crate) use launch::{launch, reserve};
+pub(crate) use launch::{launch, reserve, reserve_first};
 pub(crate) use outcome::{Child, Gift, LaunchError, Launched, Waited};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;

@@ -21,6 +21,11 @@ pub(crate) fn reserve() -> io::Result<()> {
     Ok(())
 }
 
+/// There is nothing to reserve here.
+pub(crate) fn reserve_first() -> io::Result<()> {
+    Ok(())
+}
+
 /// The only path here.
 pub(crate) fn best_path() -> SpawnPath {
     SpawnPath::Fork
