@@ -11,16 +11,14 @@ use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_core::{Deferred, Signal};
+use procession_core::Signal;
 use procession_process_transport::{Command, Pty, SpawnProcess, Step, reserve_spawn_fds};
-use procession_protocol::{SpawnPath, Target};
+use procession_protocol::{ProcessProtocol, SpawnPath, Target};
 use procession_reactor::Reactor;
-use rustix::process::{Pid, kill_process};
+use rustix::process::Pid;
 
 use crate::filter::{Calls, answer, kill};
-use crate::util::{
-    Driver, Leaks, Spawned, WATCHDOG, command, forced_path, isolated, ms, probe, sh, sys,
-};
+use crate::util::{Driver, Leaks, WATCHDOG, command, forced_path, isolated, ms, probe, sh, sys};
 
 /// What is refused.
 struct Fault {
@@ -110,13 +108,6 @@ const FAULTS: [Fault; 13] = [
     },
 ];
 
-/// Kills a child past the library.
-fn kill_directly(child: &Spawned) {
-    if let Some(pid) = child.process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-        kill_process(pid, rustix::process::Signal::KILL).expect("it is our child");
-    }
-}
-
 /// Starts one of each kind of child and uses it; the typed errors that came, and the path taken.
 fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
     let mut errors = Vec::new();
@@ -141,20 +132,14 @@ fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
         assert_eq!(child.record.code(), 0);
     }
     if let Some(child) = spawn(driver, command("/bin/sleep").arg("60"), &mut errors) {
-        if let Err(error) = child.process.signal(Signal::TERM) {
-            errors.push(format!("signal: {error}"));
-            kill_directly(&child);
-        }
+        child.process.signal(Signal::TERM).expect("it arrives in one way or the other");
         driver.drive_to_end(&child.record);
-        assert!([libc::SIGTERM, libc::SIGKILL].contains(&child.record.signal()));
+        assert_eq!(child.record.signal(), libc::SIGTERM);
     }
     if let Some(child) = spawn(driver, command("/bin/sleep").arg("60").owned(true), &mut errors) {
         let ended = child.process.terminate(Signal::TERM, ms(50));
-        if let Some(Err(error)) = still_pending(&ended) {
-            errors.push(format!("terminate: {error}"));
-            kill_directly(&child);
-        }
         driver.drive_to_end(&child.record);
+        ended.try_take().expect("it has ended").expect("the signal was sent");
     }
     if let Some(child) = spawn(driver, sh("echo hi").pty(Pty::new()), &mut errors) {
         driver.drive_to_end(&child.record);
@@ -182,12 +167,6 @@ fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
     (errors, taken)
 }
 
-fn still_pending<T, E: std::fmt::Debug>(
-    result: &Deferred<T, E>,
-) -> Option<Result<T, procession_core::Failed<E>>> {
-    result.try_take()
-}
-
 /// Runs the workout in a copy of this process; what it must come to.
 fn under(fault: &Fault, errno: i32, first: bool) {
     let copy = sys::fork(|| {
@@ -205,7 +184,7 @@ fn under(fault: &Fault, errno: i32, first: bool) {
         }
         driver.rebase();
         let (errors, taken) = workout(&mut driver);
-        let expected = expected(fault, errno, first, &errors);
+        let expected = expected(fault, errno, first);
         assert_eq!(errors, expected);
         if first && forced_path().is_none() {
             assert_eq!(taken, fault.path);
@@ -240,16 +219,8 @@ fn forces_refused(fault: &Fault) -> bool {
 }
 
 /// The errors that are right: all are typed, and whatever has another way is done.
-fn expected(fault: &Fault, errno: i32, first: bool, errors: &[String]) -> Vec<String> {
+fn expected(fault: &Fault, errno: i32, first: bool) -> Vec<String> {
     let missing = "missing: Exec Some(2)".to_owned();
-    if fault.name == "pidfd_send_signal" {
-        // A group has a number, which is the child's until the reap; a child alone has none that
-        // is sure to be its own.
-        let signal = "signal: the signal could not be sent".to_owned();
-        let terminate = errors.iter().find(|error| error.starts_with("terminate:")).cloned();
-        assert!(terminate.is_none() || errno == libc::EPERM, "{errors:?}");
-        return [Some(signal), terminate, Some(missing)].into_iter().flatten().collect();
-    }
     // Known to work from the probe on, and then denied: nothing is guessed.
     if fault.path.is_none() || !first && is_needed_by(fault, forced_path()) {
         let refused = format!("Clone Some({errno})");
@@ -324,6 +295,50 @@ fn an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same() {
         }
     });
 }
+
+/// A signal that a filter refuses is sent by the child's number, as long as that is not reaped.
+#[test]
+fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
+    let name = "a_signal_that_no_pidfd_takes_arrives_all_the_same";
+    isolated(name, || {
+        // The newest filter's errno counts.
+        for errno in [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL] {
+            let mut driver = Driver::new();
+            answer(libc::SYS_pidfd_send_signal, Calls::All, errno);
+            let child = driver.spawn(command("sleep").arg("600"));
+            child.process.signal(Signal::TERM).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.signal(), libc::SIGTERM);
+            // A whole group: its member has the pipe, so the end comes when that is gone, too.
+            let both = || sh("trap '' TERM; sleep 600 & echo on; wait; sleep 600").owned(true);
+            let child = driver.spawn(both());
+            driver.until("the member runs", WATCHDOG, || child.record.text(1) == "on\n");
+            child.process.signal_group(Signal::KILL).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.signal(), libc::SIGKILL);
+            drop(child);
+            let child = driver.spawn(both());
+            driver.until("the member runs", WATCHDOG, || child.record.text(1) == "on\n");
+            let ended = child.process.terminate(Signal::TERM, ms(10));
+            driver.drive_to_end(&child.record);
+            let ended = ended.try_take().expect("its end was told").unwrap();
+            assert_eq!((ended.signal(), ended.escalated()), (Some(Signal::KILL), true));
+            drop(child);
+            driver.finish();
+            // And at the drop of a reactor.
+            let reactor = Reactor::new().unwrap();
+            let sleep = command("sleep").arg("600").owned(true).kill_on_drop(true);
+            let process = reactor.spawn_process(Quiet, sleep).unwrap();
+            let pid = process.pid().unwrap();
+            drop(reactor);
+            sys::wait_until_killed(pid);
+        }
+    });
+}
+
+struct Quiet;
+
+impl ProcessProtocol for Quiet {}
 
 /// A filter that does not answer but kills: the child has died by SIGSYS, which is no error.
 #[test]

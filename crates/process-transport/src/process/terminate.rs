@@ -91,9 +91,9 @@ impl State {
             ExitWatch::Gone => None,
         };
         match by_pidfd {
-            // No such flag (before Linux 6.9), or no such signal: the number answers which. It is
-            // the child's as long as that is not reaped.
-            Some(Err(libc::EINVAL | libc::ENOSYS)) if !self.lifecycle.is_reaped() => {
+            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
+            // It is the child's as long as that is not reaped.
+            Some(Err(errno)) if sys::is_refusal(errno) && !self.lifecycle.is_reaped() => {
                 sys::send_to_group_number(self.pid, signal).map_err(signal_error)
             }
             Some(Err(libc::EINVAL | libc::ENOSYS)) | None => Err(SignalError::ProcessExitedAlready),

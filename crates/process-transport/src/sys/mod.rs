@@ -74,7 +74,9 @@ pub(crate) use launch::{launch, reserve, reserve_first};
 pub(crate) use outcome::{Child, Gift, LaunchError, Launched, Waited};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
-pub(crate) use signal::{group_survives_leader, send, send_to_group, send_to_group_number};
+pub(crate) use signal::{
+    group_survives_leader, is_refusal, send, send_to_group, send_to_group_number,
+};
 pub(crate) use termios::{eof_char, set_termios, termios};
 pub(crate) use users::{Credentials, credentials};
 pub(crate) use wait::{has_ended, own_peak_kib, try_reap};

@@ -1,4 +1,5 @@
-//! Sending signals, by pidfd and so never to a reused process id.
+//! Sending signals, by pidfd and so never to a reused process id; where that is refused, by the
+//! number of a child that is not reaped, which is its own as long.
 
 use super::outcome::Child;
 use super::raw;
@@ -13,11 +14,21 @@ const PROCESS_GROUP: c_uint = 1 << 2;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
 pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
+    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+    let by_number = || kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal);
     match child {
-        Child::Fd(fd, _) => by_pidfd(fd, signal, 0),
-        // Not reaped, so the number is still the child's.
-        Child::Pid(pid) => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
+        Child::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
+            Err(errno) if is_refusal(errno) => by_number(),
+            result => result,
+        },
+        Child::Pid(_) => by_number(),
     }
+}
+
+/// Whether the answer may be that of a filter, or of a kernel that does not know the call or its
+/// flag, and not that of the process: any but "there is no such process".
+pub(crate) fn is_refusal(errno: i32) -> bool {
+    errno != libc::ESRCH
 }
 
 /// Sends a signal to the process group that the child leads, or led.
@@ -40,10 +51,12 @@ pub(crate) fn group_survives_leader() -> bool {
     *KNOWN.get_or_init(|| {
         let pid = rustix::process::getpid();
         let own = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
-        // The flag is looked at before the signal: an unknown flag is EINVAL, while signal 0 to the
-        // group of a process that leads none is ESRCH, or nothing.
+        // The flag is looked at before the signal: an unknown flag is EINVAL, and a filter has an
+        // errno of its own, while signal 0 to the group of a process that leads none is ESRCH, or
+        // nothing.
         own.is_ok_and(|own| {
-            by_pidfd(own.as_fd(), Signal::from_raw(0), PROCESS_GROUP) != Err(libc::EINVAL)
+            by_pidfd(own.as_fd(), Signal::from_raw(0), PROCESS_GROUP)
+                .map_or_else(|errno| !is_refusal(errno), |()| true)
         })
     })
 }

@@ -12,6 +12,11 @@ pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
     kill(number(child).map_err(|_| libc::ESRCH)?, signal)
 }
 
+/// Whether the answer is not that of the process: what [`send_to_group`] says here.
+pub(crate) fn is_refusal(errno: i32) -> bool {
+    errno != libc::ESRCH
+}
+
 /// There are no pidfds here: `EINVAL`, as from a kernel without group signals.
 pub(crate) fn send_to_group(_: BorrowedFd<'_>, _: Signal) -> Result<(), i32> {
     Err(libc::EINVAL)
