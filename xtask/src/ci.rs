@@ -6,7 +6,8 @@ use xshell::Shell;
 
 use crate::report::{self, Step};
 use crate::{
-    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, test, test_paths, tidy,
+    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, loop_free, test, test_paths,
+    tidy,
 };
 
 /// How much of the gate to run.
@@ -43,6 +44,7 @@ fn steps(tier: Tier) -> Vec<Step> {
         Step { name: "tidy", run: tidy::run },
         test,
         test_paths,
+        Step { name: "loop-free", run: loop_free::run },
         Step { name: "doctest", run: doctest::run },
         Step { name: "doc", run: doc::run },
         Step { name: "deny", run: deny::run },

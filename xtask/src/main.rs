@@ -25,6 +25,7 @@ mod fmt;
 mod fuzz;
 mod leaks;
 mod lexer;
+mod loop_free;
 mod metadata;
 mod mutants;
 mod nightly;
@@ -101,6 +102,11 @@ const TASKS: &[Task] = &[
         name: "test-paths-slow",
         about: "every test of the process transport on each of them",
         run: step!(test_paths::run_all),
+    },
+    Task {
+        name: "loop-free",
+        about: "the spawner without the reactor: lints, tests, its tree",
+        run: step!(loop_free::run),
     },
     Task { name: "doctest", about: "the examples in doc comments", run: step!(doctest::run) },
     Task {

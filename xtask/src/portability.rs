@@ -32,7 +32,7 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 
-/// Checks every library crate for every target.
+/// Checks every library crate for every target, the spawner also without a loop.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let missing: Vec<&str> =
         [CARGO, RUSTC, SOURCE].into_iter().filter(|path| !Path::new(path).exists()).collect();
@@ -57,7 +57,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
              --target-dir target/portability {packages...}"
         );
-        if check.run().is_err() {
+        let without_a_loop = cmd!(
+            sh,
+            "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
+             --target-dir target/portability -p procession-process-transport --no-default-features"
+        );
+        if check.run().is_err() || without_a_loop.run().is_err() {
             broken.push(target);
         }
     }

@@ -46,10 +46,12 @@
 mod cell;
 mod clock;
 mod deferred;
+mod direction;
 mod fake_clock;
 mod into_bytes;
 mod mark;
 mod signal;
+pub mod sigpipe;
 mod spent;
 mod write_error;
 mod write_queue;
@@ -60,6 +62,7 @@ pub use deferred::{
     AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather,
     set_unhandled_error_hook,
 };
+pub use direction::Direction;
 pub use fake_clock::FakeClock;
 pub use into_bytes::IntoBytes;
 pub use mark::Mark;

@@ -10,9 +10,9 @@ mod output;
 
 pub use output::ChildOutput;
 
+use crate::adopt;
 use crate::command::Command;
 use crate::error::SpawnError;
-use crate::spawn::SpawnProcess;
 use bytes::Bytes;
 use procession_core::{IntoBytes, WithCell, WriteError, WriteQueue};
 use procession_protocol::{
@@ -48,7 +48,7 @@ pub enum ChildError {
     ReactorGone,
 }
 
-/// A child for async code, made by [`SpawnProcess::spawn_child`].
+/// A child for async code, made by [`SpawnProcess::spawn_child`](crate::SpawnProcess::spawn_child).
 ///
 /// Dropping it does nothing to the child, which runs on and is reaped; its output is then thrown
 /// away.
@@ -122,7 +122,7 @@ impl Child {
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
         let shared = Rc::new(Shared(WithCell::new(State::default())));
         let bridge = Bridge(Rc::clone(&shared));
-        let process = reactor.spawn_process(bridge, command)?;
+        let process = adopt::spawn(reactor, Box::new(bridge), command)?;
         let output = |fd, process| ChildOutput { fd, process, shared: Rc::clone(&shared) };
         let outputs = command
             .output_fds()

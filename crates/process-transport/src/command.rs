@@ -3,10 +3,11 @@
 mod fd;
 mod identity;
 mod pty;
+mod sys;
 
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
-pub(crate) use identity::{Group, Identity, PreExec};
+pub(crate) use identity::Identity;
 pub use identity::{Resource, Rlimit};
 pub use pty::Pty;
 

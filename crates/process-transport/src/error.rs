@@ -5,114 +5,31 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-/// The point of a spawn at which it failed, in running order.
-///
-/// Steps up to [`Step::Clone`] and the last one run in the parent, the rest in the child before its
-/// exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Step {
-    /// The command makes no sense; nothing was made or started.
-    Validate,
-    /// Looking up users and groups.
-    Resolve,
-    /// Making the pipes, socketpairs and files of the fd map.
-    Pipe,
-    /// Opening and preparing the pseudo-terminal.
-    Pty,
-    /// `clone(2)`.
-    Clone,
-    /// Putting the descriptors on their numbers in the child.
-    FdMap,
-    /// `setsid(2)`.
-    Session,
-    /// Acquiring the controlling terminal.
-    ControllingTerminal,
-    /// `setpgid(2)`.
-    ProcessGroup,
-    /// `setrlimit(2)`.
-    Limits,
-    /// `umask(2)`.
-    Umask,
-    /// `setpriority(2)`, `sched_setaffinity(2)` and `oom_score_adj`.
-    Priority,
-    /// `chdir(2)`; the subject is the directory.
-    Chdir,
-    /// `setgroups(2)`.
-    Groups,
-    /// `setresgid(2)`.
-    Gid,
-    /// `setresuid(2)`.
-    Uid,
-    /// `prctl(PR_SET_PDEATHSIG)`.
-    ParentDeathSignal,
-    /// Signal dispositions and mask, and `pre_exec` closures.
-    Signals,
-    /// `execve(2)`; the subject is the program, as given.
-    Exec,
-    /// Giving the child to the reactor: it is gone, which is found before anything is made, or cannot
-    /// watch more (`epoll_ctl(2)`: ENOSPC), and the child that ran by then is killed.
-    Register,
-}
+pub use crate::sys::Step;
 
-impl Step {
-    const ALL: [Self; 20] = [
-        Self::Validate,
-        Self::Resolve,
-        Self::Pipe,
-        Self::Pty,
-        Self::Clone,
-        Self::FdMap,
-        Self::Session,
-        Self::ControllingTerminal,
-        Self::ProcessGroup,
-        Self::Limits,
-        Self::Umask,
-        Self::Priority,
-        Self::Chdir,
-        Self::Groups,
-        Self::Gid,
-        Self::Uid,
-        Self::ParentDeathSignal,
-        Self::Signals,
-        Self::Exec,
-        Self::Register,
-    ];
-
-    /// The step's place in running order, starting at 1: 0 in the shared cell means no failure.
-    pub(crate) const fn number(self) -> u32 {
-        self as u32 + 1
-    }
-
-    /// The inverse of [`Step::number`].
-    pub(crate) fn from_number(number: u32) -> Option<Self> {
-        let index = usize::try_from(number.checked_sub(1)?).ok()?;
-        Self::ALL.get(index).copied()
-    }
-
-    const fn doing(self) -> &'static str {
-        match self {
-            Self::Validate => "invalid command:",
-            Self::Resolve => "cannot look up the user or group",
-            Self::Pipe => "cannot make the descriptor for",
-            Self::Pty => "cannot open the pseudo-terminal for",
-            Self::Clone => "cannot clone a process for",
-            Self::FdMap => "cannot hand on the descriptors to",
-            Self::Session => "cannot start a session for",
-            Self::ControllingTerminal => "cannot acquire the controlling terminal for",
-            Self::ProcessGroup => "cannot set the process group of",
-            Self::Limits => "cannot set a resource limit of",
-            Self::Umask => "cannot set the umask of",
-            Self::Priority => "cannot set the priority, the processors or the OOM score of",
-            Self::Chdir => "cannot change to the directory",
-            Self::Groups => "cannot set the supplementary groups of",
-            Self::Gid => "cannot set the group id of",
-            Self::Uid => "cannot set the user id of",
-            Self::ParentDeathSignal => "cannot set the parent death signal of",
-            Self::Signals => "cannot prepare the signals of",
-            Self::Exec => "cannot execute",
-            Self::Register => "the reactor cannot take",
-        }
+/// What a step does, for messages: the subject follows.
+const fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Validate => "invalid command:",
+        Step::Resolve => "cannot look up the user or group",
+        Step::Pipe => "cannot make the descriptor for",
+        Step::Pty => "cannot open the pseudo-terminal for",
+        Step::Clone => "cannot clone a process for",
+        Step::FdMap => "cannot hand on the descriptors to",
+        Step::Session => "cannot start a session for",
+        Step::ControllingTerminal => "cannot acquire the controlling terminal for",
+        Step::ProcessGroup => "cannot set the process group of",
+        Step::Limits => "cannot set a resource limit of",
+        Step::Umask => "cannot set the umask of",
+        Step::Priority => "cannot set the priority, the processors or the OOM score of",
+        Step::Chdir => "cannot change to the directory",
+        Step::Groups => "cannot set the supplementary groups of",
+        Step::Gid => "cannot set the group id of",
+        Step::Uid => "cannot set the user id of",
+        Step::ParentDeathSignal => "cannot set the parent death signal of",
+        Step::Signals => "cannot prepare the signals of",
+        Step::Exec => "cannot execute",
+        Step::Register => "the reactor cannot take",
     }
 }
 
@@ -124,21 +41,15 @@ impl Step {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, SpawnProcess, Step};
-/// use procession_protocol::ProcessProtocol;
+/// use procession_process_transport::{Command, Step};
 ///
-/// struct Quiet;
-/// impl ProcessProtocol for Quiet {}
-///
-/// let reactor = procession_reactor::Reactor::new()?;
-/// let error = reactor.spawn_process(Quiet, Command::new("/no/such/program")).unwrap_err();
+/// let error = Command::new("/no/such/program").spawn().unwrap_err();
 /// assert_eq!(error.step(), Step::Exec);
 /// assert_eq!(error.raw_os_error(), Some(2));
 /// assert_eq!(error.to_string(), "cannot execute \"/no/such/program\"");
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
-#[error("{} {subject:?}{}{detail}", step.doing(), if detail.is_empty() { "" } else { ": " })]
+#[error("{} {subject:?}{}{detail}", doing(*step), if detail.is_empty() { "" } else { ": " })]
 #[non_exhaustive]
 pub struct SpawnError {
     step: Step,
@@ -206,19 +117,5 @@ impl SpawnError {
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> Self {
         Self::new(error.kind(), error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Step;
-
-    #[test]
-    fn a_step_survives_the_way_through_the_shared_cell() {
-        for step in Step::ALL {
-            assert_eq!(Step::from_number(step.number()), Some(step));
-        }
-        assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(21), None);
     }
 }

@@ -13,46 +13,7 @@
 //!
 //! The steps are meant for a table that nobody else uses: that of the child between clone and exec.
 
-/// One descriptor and the number on which the child shall have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FdMove {
-    /// Open in the child before the first step.
-    pub source: i32,
-    /// Where the program finds it.
-    pub target: i32,
-}
-
-/// One thing to do in the child's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FdStep {
-    /// `dup2`: `to` becomes a copy of `from`, without close-on-exec.
-    Dup {
-        /// Copied.
-        from: i32,
-        /// Replaced.
-        to: i32,
-    },
-    /// `dup3` with `O_CLOEXEC`: a copy on a scratch number.
-    DupCloexec {
-        /// Copied.
-        from: i32,
-        /// The scratch number.
-        to: i32,
-    },
-    /// Clears close-on-exec: source and target are the same number, for which `dup2` does nothing.
-    Keep {
-        /// Stays where it is.
-        fd: i32,
-    },
-    /// Closes all numbers from `first` to `last`, both included.
-    Close {
-        /// The first number.
-        first: u32,
-        /// The last number; `u32::MAX` for all above `first`.
-        last: u32,
-    },
-}
+pub use crate::sys::{FdMove, FdStep};
 
 /// The steps for one child.
 ///
@@ -108,6 +69,11 @@ impl FdPlan {
         }
         close_gaps(&moves, &mut steps);
         Self { steps }
+    }
+
+    /// The steps for `moves`, as a launch takes them.
+    pub(crate) fn steps_for(moves: &[FdMove]) -> Vec<FdStep> {
+        Self::new(moves).steps
     }
 
     /// What to do, in order.

@@ -1,71 +1,69 @@
-//! Child processes on an event loop.
+//! Child processes: a spawner that needs no loop, and the transport that puts its children on one.
 //!
-//! [`SpawnProcess::spawn_process`] starts a [`Command`] and gives everything that happens to the
-//! child to a [`ProcessProtocol`](procession_protocol::ProcessProtocol): data from any of its
-//! descriptors, their losses, its exit. The [`Process`](procession_protocol::Process) that it
-//! returns, and that every callback is handed, writes, closes, pauses and signals.
+//! [`Command::spawn`] starts a child on any thread, with any descriptors, on a terminal if it is to
+//! have one, and gives a [`Spawned`], whose verbs block:
 //!
 //! ```
-//! use procession_core::{Deferred, Promise};
-//! use procession_process_transport::{Command, SpawnProcess};
-//! use procession_protocol::{ExitReason, Process, ProcessProtocol, ProcessTerminated};
-//! use procession_reactor::Reactor;
+//! use procession_process_transport::Command;
+//! use std::{fs::File, io::Write};
 //!
-//! struct Upper {
-//!     output: Vec<u8>,
-//!     done: Promise<Vec<u8>, ProcessTerminated>,
-//! }
-//!
-//! impl ProcessProtocol for Upper {
-//!     fn connection_made(&mut self, process: &Process) {
-//!         process.write("hello");
-//!         process.close_stdin();
-//!     }
-//!
-//!     fn out_received(&mut self, _: &Process, data: bytes::Bytes) {
-//!         self.output.extend_from_slice(&data);
-//!     }
-//!
-//!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-//!         self.done.complete(reason.map(|_| std::mem::take(&mut self.output)));
-//!     }
-//! }
-//!
-//! let mut reactor = Reactor::new()?;
-//! let (done, output) = Deferred::new();
-//! let tr = Command::new("tr").args(["a-z", "A-Z"]);
-//! reactor.spawn_process(Upper { output: Vec::new(), done }, tr)?;
-//! assert_eq!(reactor.block_on(output)?, b"HELLO");
+//! let mut tr = Command::new("tr").args(["a-z", "A-Z"]).spawn()?;
+//! File::from(tr.take(0)?).write_all(b"hello")?;
+//! assert_eq!(tr.output()?.stdout_utf8()?, "HELLO");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! With the feature `reactor`, which is on by default, `SpawnProcess::spawn_process` starts a child
+//! and gives everything that happens to it to a
+//! [`ProcessProtocol`](procession_protocol::ProcessProtocol): data from any of its descriptors, their
+//! losses, its exit. The [`Process`](procession_protocol::Process) that it returns, and that every
+//! callback is handed, writes, closes, pauses and signals. `SpawnProcess::adopt` does the same with a
+//! child that runs already.
 //!
 //! # What this crate does not do
 //!
 //! It runs no shell, parses no command lines, and keeps no children running: that is for what is
 //! built on it. It reaps only children that it started, by pidfd, and installs no SIGCHLD handler
 //! where pidfds exist.
+//!
+//! Without the feature `reactor` nothing of a loop is built: `cargo tree` shows neither
+//! `procession-reactor` nor `polling`.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-mod async_child;
 mod command;
-mod cstrings;
-mod ends;
 mod error;
 pub mod fd_plan;
+mod launch;
 mod orphans;
-mod panics;
-mod pipeline;
-mod platform;
-mod prepare;
-mod process;
-mod route;
-mod spawn;
+mod spawned;
 mod sys;
-mod terminal;
 
+#[cfg(feature = "reactor")]
+mod adopt;
+#[cfg(feature = "reactor")]
+mod adopt_error;
+#[cfg(feature = "reactor")]
+mod async_child;
+#[cfg(feature = "reactor")]
+mod orphan_watch;
+#[cfg(feature = "reactor")]
+mod panics;
+#[cfg(feature = "reactor")]
+mod pipeline;
+#[cfg(feature = "reactor")]
+mod process;
+#[cfg(feature = "reactor")]
+mod verbs;
+
+#[cfg(feature = "reactor")]
+pub use adopt_error::AdoptError;
+#[cfg(feature = "reactor")]
 pub use async_child::{Child, ChildError, ChildOutput, OUTPUT_HIGH_BYTES};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
+#[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
-pub use spawn::{SpawnProcess, reserve_spawn_fds};
+pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
+#[cfg(feature = "reactor")]
+pub use verbs::SpawnProcess;

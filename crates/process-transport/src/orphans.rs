@@ -1,25 +1,24 @@
-//! Children that outlive the reactor that spawned them: every live reactor of the process reaps
-//! them, without callbacks.
+//! Children that nobody waits for any more: whoever spawned them dropped them, or their reactor is
+//! gone. They are reaped by every later spawn and wait, and by every live reactor, without callbacks.
 
 use crate::sys::{self, Waited};
+#[cfg(feature = "reactor")]
 use procession_core::Signal;
-use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks};
+#[cfg(feature = "reactor")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A child without a reactor.
+/// A child without anybody.
 #[derive(Debug)]
-struct Orphan {
-    pid: u32,
-    pidfd: Option<OwnedFd>,
+pub(crate) struct Orphan {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Option<OwnedFd>,
 }
 
 impl Orphan {
     /// Whether nothing is left to reap.
-    fn try_reap(&self) -> bool {
+    pub(crate) fn try_reap(&self) -> bool {
         !matches!(sys::try_reap(self.child(), i64::MAX), Ok(Waited::Running))
     }
 
@@ -29,6 +28,7 @@ impl Orphan {
     }
 
     /// For a millisecond; not as long where a pidfd tells of the end.
+    #[cfg(feature = "reactor")]
     fn wait_a_moment(&self) {
         let mut fds: Vec<_> =
             self.pidfd.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
@@ -36,154 +36,84 @@ impl Orphan {
     }
 }
 
-struct Orphanage {
+/// Somebody who watches orphans.
+pub(crate) trait Watch: Send + Sync {
+    /// Whether it watches no more.
+    fn is_over(&self) -> bool;
+
+    /// There is an orphan that waits.
+    fn tell(&self);
+}
+
+struct Orphans {
     waiting: Vec<Orphan>,
-    reactors: Vec<Remote>,
+    watchers: Vec<Arc<dyn Watch>>,
 }
 
-static ORPHANAGE: Mutex<Orphanage> =
-    Mutex::new(Orphanage { waiting: Vec::new(), reactors: Vec::new() });
+static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { waiting: Vec::new(), watchers: Vec::new() });
 
-thread_local! {
-    /// This thread's reactor, if it is known to the orphanage.
-    static ENLISTED: RefCell<Option<Remote>> = const { RefCell::new(None) };
+fn orphans() -> MutexGuard<'static, Orphans> {
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn orphanage() -> MutexGuard<'static, Orphanage> {
-    ORPHANAGE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes the reactor one that takes orphans in; later reactors do so from their start.
-pub(crate) fn enlist(reactor: &Handle) {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| hooks::on_reactor_start(join));
-    let known = ENLISTED.with_borrow(|own| own.as_ref().is_some_and(|remote| !remote.is_closed()));
-    if !known {
-        join(reactor);
-    }
-}
-
-fn join(reactor: &Handle) {
-    let remote = reactor.remote();
-    ENLISTED.set(Some(remote.clone()));
-    {
-        let mut orphanage = orphanage();
-        orphanage.reactors.retain(|remote| !remote.is_closed());
-        orphanage.reactors.push(remote);
-    }
-    adopt(reactor);
-}
-
-/// Takes a child whose reactor is going away.
+/// Takes a child that nobody waits for.
 pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     let orphan = Orphan { pid, pidfd };
     if !orphan.try_reap() {
-        leave_to_reactors(orphan);
+        leave_to_others(orphan);
     }
 }
 
-fn leave_to_reactors(orphan: Orphan) {
-    let remotes = {
-        let mut orphanage = orphanage();
-        orphanage.waiting.push(orphan);
-        orphanage.reactors.retain(|remote| !remote.is_closed());
-        orphanage.reactors.clone()
+fn leave_to_others(orphan: Orphan) {
+    let watchers = {
+        let mut orphans = orphans();
+        orphans.waiting.push(orphan);
+        orphans.watchers.retain(|watcher| !watcher.is_over());
+        orphans.watchers.clone()
     };
-    for remote in remotes {
-        remote.call(adopt);
+    for watcher in watchers {
+        watcher.tell();
     }
 }
 
-/// For how many milliseconds a child that was killed is waited for before it is left to the reactors.
-/// Only one in an uninterruptible wait takes longer than a moment.
+/// Reaps those that have ended; at every spawn and every wait.
+pub(crate) fn reap() {
+    orphans().waiting.retain(|orphan| !orphan.try_reap());
+}
+
+/// Has `watcher` told whenever there is an orphan.
+#[cfg(feature = "reactor")]
+pub(crate) fn watch(watcher: impl Watch + 'static) {
+    let mut orphans = orphans();
+    orphans.watchers.retain(|watcher| !watcher.is_over());
+    orphans.watchers.push(Arc::new(watcher));
+}
+
+/// Hands out all that wait.
+#[cfg(feature = "reactor")]
+pub(crate) fn take_all() -> Vec<Orphan> {
+    std::mem::take(&mut orphans().waiting)
+}
+
+/// For how many milliseconds a child that was killed is waited for before it is an orphan. Only one
+/// in an uninterruptible wait takes longer than a moment.
+#[cfg(feature = "reactor")]
 const END_AFTER_KILL_MS: u32 = 2000;
 
 /// Kills a child that is not to run after all, with the group that it leads, and reaps it.
+#[cfg(feature = "reactor")]
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     let orphan = Orphan { pid, pidfd };
     if leads_group {
-        // Not reaped, so the number is still the child's; an empty group is as good.
+        // Not reaped, so the number is still the child's; an empty group needs nothing.
         sys::send_to_group_number(pid, Signal::KILL).ok();
     }
-    sys::send(orphan.child(), Signal::KILL).ok(); // ended already is as good
+    sys::send(orphan.child(), Signal::KILL).ok(); // it may have ended already
     for _ in 0..END_AFTER_KILL_MS {
         if orphan.try_reap() {
             return;
         }
         orphan.wait_a_moment();
     }
-    leave_to_reactors(orphan);
-}
-
-/// Takes every waiting orphan into this reactor.
-fn adopt(reactor: &Handle) {
-    let mut waiting = std::mem::take(&mut orphanage().waiting);
-    // And what a former reactor of this thread asked for.
-    waiting.append(&mut ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
-    for orphan in waiting {
-        if !orphan.try_reap() {
-            watch(reactor, orphan);
-        }
-    }
-}
-
-fn watch(reactor: &Handle, orphan: Orphan) {
-    let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
-    let ward = Rc::new(Ward { pid, key: Cell::new(None), reactor: reactor.clone() });
-    // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
-    // this process ends.
-    ward.key.set(reactor.add_source(pidfd, Interest::READABLE, ward.clone(), 0).ok());
-}
-
-/// Orphans without pidfds in the care of this thread's reactor, and what tells of their exits.
-#[derive(Default)]
-struct Asked {
-    orphans: Vec<Orphan>,
-    watch: Option<SignalWatch>,
-}
-
-thread_local! {
-    static ASKED: RefCell<Asked> = RefCell::default();
-}
-
-/// Without a pidfd the orphan is asked at every SIGCHLD.
-fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
-    ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
-    // Without a watch it is asked when the next reactor starts, or the next orphan comes.
-    let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
-    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
-    drop(old);
-    ask(); // it may have ended before there was a watch
-}
-
-fn ask() {
-    let watch = ASKED.with_borrow_mut(|asked| {
-        asked.orphans.retain(|orphan| !orphan.try_reap());
-        if asked.orphans.is_empty() { asked.watch.take() } else { None }
-    });
-    drop(watch);
-}
-
-/// An orphan in the care of a reactor.
-struct Ward {
-    pid: u32,
-    key: Cell<Option<Key>>,
-    reactor: Handle,
-}
-
-impl EventHandler for Ward {
-    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        let waited =
-            reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd, self.pid), i64::MAX));
-        if !matches!(waited, Some(Ok(Waited::Running))) {
-            reactor.close(ready.key);
-        }
-    }
-
-    fn reactor_dropped(self: Rc<Self>) {
-        if let Some(key) = self.key.take() {
-            let pidfd = self.reactor.take_fd(key);
-            abandon(self.pid, pidfd);
-        }
-    }
+    leave_to_others(orphan);
 }

@@ -4,12 +4,13 @@
 //! no descriptor of them. All stages are started before any is known to the loop, so that a stage
 //! that does not start takes those before it with it, and nobody was called back.
 
+use crate::adopt::{self, refuse_if_gone};
 use crate::command::{Command, Fd};
-use crate::ends;
 use crate::error::{SpawnError, Step};
 use crate::panics::FirstPanic;
 use crate::process::Transport;
-use crate::spawn::{Started, refuse_if_gone, start};
+use crate::spawned::Spawned;
+use crate::sys::platform::pipe_above_stdio;
 use bytes::Bytes;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
@@ -94,7 +95,7 @@ impl Pipeline {
         };
         refuse_if_gone(reactor, &first.command)?;
         let mut ends = Vec::with_capacity(self.stages.len());
-        let mut begun: Vec<(Started, Box<dyn ProcessProtocol>)> = Vec::new();
+        let mut begun = Begun::default();
         let mut input: Option<OwnedFd> = None;
         let mut stages = self.stages.into_iter().peekable();
         while let Some(Stage { mut command, protocol }) = stages.next() {
@@ -107,7 +108,9 @@ impl Pipeline {
                 input = Some(read);
             }
             let (promise, ended) = Deferred::new();
-            begun.push((start(&command)?, Box::new(Watched { protocol, ended: promise })));
+            let spawned = Spawned::start(&command)?;
+            let protocol = Box::new(Watched { protocol, ended: promise });
+            begun.0.push(Begin { command, spawned, protocol });
             ends.push(ended);
         }
         let transports = register(reactor, begun)?;
@@ -121,14 +124,31 @@ impl Pipeline {
     }
 }
 
+/// A stage that runs and that the loop does not know yet.
+struct Begin {
+    command: Command,
+    spawned: Spawned,
+    protocol: Box<dyn ProcessProtocol>,
+}
+
+/// Those before the one that starts next; dropped, they are killed and reaped.
+#[derive(Default)]
+struct Begun(Vec<Begin>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        for stage in self.0.drain(..) {
+            stage.spawned.end_now();
+        }
+    }
+}
+
 /// All of them, or none.
-fn register(
-    reactor: &Handle,
-    begun: Vec<(Started, Box<dyn ProcessProtocol>)>,
-) -> Result<Vec<Rc<Transport>>, SpawnError> {
-    let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.len());
-    for (started, protocol) in begun {
-        match started.register(reactor, protocol) {
+fn register(reactor: &Handle, mut begun: Begun) -> Result<Vec<Rc<Transport>>, SpawnError> {
+    let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.0.len());
+    while !begun.0.is_empty() {
+        let Begin { command, spawned, protocol } = begun.0.remove(0);
+        match adopt::register(reactor, protocol, &command, spawned) {
             Ok(transport) => transports.push(transport),
             Err(error) => {
                 for transport in transports {
@@ -143,7 +163,7 @@ fn register(
 
 /// Both ends blocking, as a child expects them, and above those that it will be given.
 fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    ends::pipe().map_err(|error| SpawnError::new(Step::Pipe, &command.program, error))
+    pipe_above_stdio().map_err(|error| SpawnError::new(Step::Pipe, &command.program, error))
 }
 
 impl RunningPipeline {

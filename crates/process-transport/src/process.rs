@@ -23,45 +23,24 @@ mod terminal;
 mod terminate;
 mod writing;
 
-use crate::command::Group;
-use crate::ends::ParentEnd;
-use crate::sys::Launched;
+use crate::adopt_error::AdoptError;
+use crate::launch::ParentEnd;
+use crate::spawned::Spawned;
 use bytes::Bytes;
 use leftovers::Leftovers;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
-use procession_reactor::pipe::{Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::pipe::{OpenError, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{Enrolled, EventHandler, Handle, OnStop, Ready};
 use state::{Read, Seen, State, Wants};
 use std::any::Any;
 use std::cell::Cell;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 /// The token of the exit; no child fd is that large.
 const EXIT: u32 = u32::MAX;
-
-/// A child that has begun to run, not yet known to the loop.
-pub(crate) struct Birth {
-    pub(crate) launched: Launched,
-    pub(crate) ends: Vec<ParentEnd>,
-    pub(crate) group: Group,
-    pub(crate) owned: bool,
-    pub(crate) kill_on_drop: bool,
-    pub(crate) pipes_grow: bool,
-    pub(crate) drain_after_exit: Option<Duration>,
-    pub(crate) parent_peak_kib: i64,
-    /// Of the child's terminal, whose master is the end of child fd 1.
-    pub(crate) slave: Option<Rc<OwnedFd>>,
-}
-
-/// Whether a child of that group has it for its own.
-pub(crate) fn leads_group(group: Group) -> bool {
-    matches!(group, Group::Session | Group::Process(0))
-}
 
 /// One child, for the loop and behind its [`Process`] handles.
 pub(crate) struct Transport {
@@ -80,13 +59,16 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Gives the child's descriptors to the loop; on failure the child is killed and reaped.
+    /// Gives the child's descriptors to the loop; on failure the child comes back as it was.
     pub(crate) fn register(
         reactor: &Handle,
         protocol: Box<dyn ProcessProtocol>,
-        birth: Birth,
-    ) -> io::Result<Rc<Self>> {
-        let (state, ends) = State::new(birth);
+        spawned: Spawned,
+    ) -> Result<Rc<Self>, AdoptError> {
+        if reactor.is_closed() {
+            return Err(AdoptError::new(spawned, reactor_gone()));
+        }
+        let (state, ends) = State::new(spawned, reactor.now());
         let transport = Rc::new_cyclic(|me| Self {
             me: me.clone(),
             reactor: reactor.clone(),
@@ -97,13 +79,22 @@ impl Transport {
             state: WithCell::new(state),
             _enrolled: reactor.enrol(me.clone()),
         });
-        let registered = transport
-            .watch_exit()
-            .and_then(|()| ends.into_iter().try_for_each(|end| transport.add_end(end)));
-        if let Err(error) = registered {
-            transport.give_up();
-            return Err(error);
+        let mut failed = transport.watch_exit().err();
+        let mut left = Vec::new();
+        for end in ends {
+            if failed.is_some() {
+                left.push(end);
+            } else if let Err((error, end)) = transport.add_end(end) {
+                failed = Some(error);
+                left.extend(end);
+            }
         }
+        if let Some(error) = failed {
+            let spawned = transport.state.with(|state| state.give_back(reactor, left));
+            drop(transport.slot.retire());
+            return Err(AdoptError::new(spawned, error));
+        }
+        transport.state.with(State::keep_terminal);
         if running::is_alone() {
             // A program that has nothing to do, or cannot do it, is over at once.
             reactor.expect_soon();
@@ -111,10 +102,14 @@ impl Transport {
         Ok(transport)
     }
 
-    fn add_end(self: &Rc<Self>, end: ParentEnd) -> io::Result<()> {
+    fn add_end(self: &Rc<Self>, end: ParentEnd) -> Result<(), (io::Error, Option<ParentEnd>)> {
         let ParentEnd { fd, end, direction } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = Pipe::open(&self.reactor, end, direction, self.clone(), token)?;
+        let pipe = Pipe::open(&self.reactor, end, direction, self.clone(), token).map_err(
+            |OpenError { error, fd: end, .. }| {
+                (error, end.map(|end| ParentEnd { fd, end, direction }))
+            },
+        )?;
         self.state.with(|state| state.add_end(fd, direction, pipe));
         Ok(())
     }
@@ -298,6 +293,11 @@ impl Transport {
         });
         left.settle();
     }
+}
+
+/// What the verbs say once the reactor is gone.
+pub(crate) fn reactor_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }
 
 /// See [`Transport::pump_after_a_panic`].

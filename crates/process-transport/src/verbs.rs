@@ -1,20 +1,14 @@
 //! The verbs that this crate adds to a reactor's handle.
 
+use crate::adopt;
+use crate::adopt_error::AdoptError;
 use crate::async_child::Child;
 use crate::command::Command;
-use crate::ends::Ends;
-use crate::error::{SpawnError, Step};
+use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
-use crate::prepare::{self, Prepared};
-use crate::process::{Birth, Transport, leads_group};
-use crate::terminal::Before;
-use crate::{orphans, route, sys, terminal};
+use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
-use std::ffi::OsString;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 /// Spawning, as a method of [`Handle`] and so of `Reactor`.
 pub trait SpawnProcess {
@@ -71,6 +65,47 @@ pub trait SpawnProcess {
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError>;
 
+    /// Gives a child that was [launched](Command::spawn) before, in any thread, to this reactor.
+    ///
+    /// [`connection_made`](ProcessProtocol::connection_made) is called before this returns, and
+    /// nothing else. The loop tells then of the ends that were [taken](Spawned::take), which count as
+    /// lost, and of an exit that was found by a wait.
+    ///
+    /// # Errors
+    ///
+    /// [`AdoptError`] gives the child back. The protocol is dropped, and nothing was called back.
+    ///
+    /// # Panics
+    ///
+    /// As for [`SpawnProcess::spawn_process`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, SpawnProcess};
+    /// use procession_protocol::{ExitReason, Process, ProcessProtocol};
+    /// use procession_reactor::{Handle, Reactor};
+    ///
+    /// struct Report;
+    /// impl ProcessProtocol for Report {
+    ///     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+    ///         assert!(reason.is_ok());
+    ///         Handle::current().stop();
+    ///     }
+    /// }
+    ///
+    /// let launched = std::thread::spawn(|| Command::new("true").spawn()).join().unwrap()?;
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.adopt(Report, launched)?;
+    /// reactor.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn adopt(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        spawned: Spawned,
+    ) -> Result<Process, AdoptError>;
+
     /// Starts a child for async code: no protocol, its outputs are streams.
     ///
     /// # Errors
@@ -100,7 +135,15 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
-        spawn(self, Box::new(protocol), &command.into())
+        adopt::spawn(self, Box::new(protocol), &command.into())
+    }
+
+    fn adopt(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        spawned: Spawned,
+    ) -> Result<Process, AdoptError> {
+        adopt::adopt(self, Box::new(protocol), spawned)
     }
 
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
@@ -110,121 +153,4 @@ impl SpawnProcess for Handle {
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
         pipeline.spawn(self)
     }
-}
-
-/// Makes this thread's spawning socketpair now, while low descriptor numbers are free.
-///
-/// A program that opens many descriptors before it first spawns calls this first in `main`; the
-/// cost of a spawn then does not grow with them. Otherwise the pair is made at the thread's first
-/// spawn. It is closed when the thread ends.
-///
-/// # Errors
-///
-/// The pair or the child's stack cannot be made: `EMFILE`, `ENFILE`, `ENOMEM`.
-///
-/// # Examples
-///
-/// ```
-/// procession_process_transport::reserve_spawn_fds()?;
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn reserve_spawn_fds() -> io::Result<()> {
-    sys::reserve()
-}
-
-fn spawn(
-    reactor: &Handle,
-    protocol: Box<dyn ProcessProtocol>,
-    command: &Command,
-) -> Result<Process, SpawnError> {
-    refuse_if_gone(reactor, command)?;
-    let transport = start(command)?.register(reactor, protocol)?;
-    let process = Process::from_control(transport.clone());
-    transport.made();
-    Ok(process)
-}
-
-/// No program is to run of which no loop can tell.
-pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), SpawnError> {
-    if reactor.is_closed() {
-        let error = io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone");
-        return Err(SpawnError::new(Step::Register, &command.program, error));
-    }
-    Ok(())
-}
-
-/// A child that runs and that no loop knows; dropped like this it is killed and reaped.
-pub(crate) struct Started {
-    birth: Option<Birth>,
-    program: OsString,
-    /// What its terminal was like, if that is a caller's.
-    before: Option<Before>,
-}
-
-/// From the checks to the confirmed exec; the child's ends are closed here when it returns.
-pub(crate) fn start(command: &Command) -> Result<Started, SpawnError> {
-    let prepared = prepare::prepare(command)?;
-    // Before the pipes take the low numbers. Where it cannot be made another path is taken.
-    sys::reserve_first().ok();
-    let mut ends = Ends::make(command)?;
-    let (slave, before) = terminal::open(command, prepared.credentials.uid)?
-        .map(|terminal| ends.add_terminal(terminal))
-        .unzip();
-    let birth = launch(command, &prepared, ends, slave)?;
-    Ok(Started { birth: Some(birth), program: command.program.clone(), before })
-}
-
-impl Started {
-    /// Gives it to the loop; nothing is called back yet.
-    pub(crate) fn register(
-        mut self,
-        reactor: &Handle,
-        protocol: Box<dyn ProcessProtocol>,
-    ) -> Result<Rc<Transport>, SpawnError> {
-        orphans::enlist(reactor);
-        let birth = self.birth.take().expect("taken here and by the drop alone");
-        let transport = Transport::register(reactor, protocol, birth)
-            .map_err(|error| SpawnError::new(Step::Register, &self.program, error))?;
-        if let Some(before) = self.before.take() {
-            before.forget();
-        }
-        Ok(transport)
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        if let Some(Birth { launched, group, .. }) = self.birth.take() {
-            orphans::end_now(launched.pid, launched.pidfd, leads_group(group));
-        }
-    }
-}
-
-/// The clone, until the exec is confirmed.
-fn launch(
-    command: &Command,
-    prepared: &Prepared,
-    ends: Ends,
-    slave: Option<Rc<OwnedFd>>,
-) -> Result<Birth, SpawnError> {
-    let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
-    let mut launched = {
-        let mut gifts = ends.gifts();
-        route::launch(command, prepared, &mut gifts, controlling_terminal)?
-    };
-    ends.unblock_terminal();
-    if command.without_pidfd {
-        launched.pidfd = None;
-    }
-    Ok(Birth {
-        launched,
-        ends: ends.parent,
-        group: prepared.group,
-        owned: command.identity.owned,
-        kill_on_drop: command.kill_on_drop,
-        pipes_grow: command.pipes_grow,
-        drain_after_exit: command.drain_after_exit,
-        parent_peak_kib: sys::own_peak_kib(),
-        slave,
-    })
 }

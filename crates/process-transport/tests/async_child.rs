@@ -1,4 +1,5 @@
 //! A child as async code: streams, an end to await, and what dropping does.
+#![cfg(feature = "reactor")]
 
 mod dialogue;
 mod util;

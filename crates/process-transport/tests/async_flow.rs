@@ -1,4 +1,5 @@
 //! A child as async code: back-pressure both ways, with bounded memory, and nothing lost.
+#![cfg(feature = "reactor")]
 
 mod dialogue;
 mod util;

@@ -1,4 +1,5 @@
 //! Area BP: large amounts, slow readers, pausing, and fairness between children.
+#![cfg(feature = "reactor")]
 
 mod util;
 

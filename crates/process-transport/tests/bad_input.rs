@@ -1,4 +1,5 @@
 //! Area BI: commands and calls that make no sense.
+#![cfg(feature = "reactor")]
 
 mod util;
 

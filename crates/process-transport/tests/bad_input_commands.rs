@@ -1,9 +1,10 @@
 //! Every value that a command or a child's handle takes, at its extremes: a typed error or the
 //! plain meaning of the value, never a panic, and nothing is left.
+#![cfg(feature = "reactor")]
 
 mod util;
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use procession_core::{Signal, WriteError};
@@ -192,8 +193,8 @@ fn terminals_of_any_size_and_settings() {
             assert!(result.is_err(), "a terminal that is gone");
         }
         drop(child); // a session leader's pidfd is kept as long as its handle
-        let null: Rc<std::os::fd::OwnedFd> =
-            Rc::new(std::fs::File::open("/dev/null").unwrap().into());
+        let null: Arc<std::os::fd::OwnedFd> =
+            Arc::new(std::fs::File::open("/dev/null").unwrap().into());
         driver.rebase();
         let error = driver.fails(good().pty(Pty::new().pair(null.clone(), null.clone())));
         assert!(matches!(error.step(), Step::Pty | Step::ControllingTerminal), "{error:?}");

@@ -1,5 +1,6 @@
 //! Area EO, second part: what a program does inside callbacks and around the end, and what a panic
 //! there does to others.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! `drain_after_exit`: what the child wrote is never cut off, and nobody who holds a pipe can
 //! prolong the wait.
+#![cfg(feature = "reactor")]
 
 mod util;
 

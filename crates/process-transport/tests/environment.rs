@@ -1,4 +1,5 @@
 //! Area EN: the child's environment, working directory, arguments, umask and limits.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -2,6 +2,7 @@
 //!
 //! The recorder checks the grammar of events in every test; here is what each case adds.
 //! `callbacks.rs` has what a callback may do.
+#![cfg(feature = "reactor")]
 
 mod util;
 

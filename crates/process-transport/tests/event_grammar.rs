@@ -1,5 +1,6 @@
 //! One grammar of events for fakes and real children: the same life, played by either, tells the
 //! same story. The recorder checks the grammar on every event; here the stories are compared.
+#![cfg(feature = "reactor")]
 
 mod util;
 

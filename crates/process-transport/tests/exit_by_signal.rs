@@ -1,5 +1,6 @@
 //! Watching exits without pidfds, as on a kernel that has none: by SIGCHLD, each of our own children
 //! asked by its number, nobody else's touched.
+#![cfg(feature = "reactor")]
 
 mod util;
 

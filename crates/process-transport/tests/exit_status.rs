@@ -1,4 +1,5 @@
 //! Area XS: how a child ended, exactly.
+#![cfg(feature = "reactor")]
 
 mod util;
 

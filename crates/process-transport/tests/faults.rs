@@ -1,5 +1,6 @@
 //! Descriptors and processes that run out at every point where one is wanted: a typed error, no
 //! descriptor and no zombie more, and a loop that goes on.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,6 +1,7 @@
 //! System calls that a filter or an old kernel refuses, each before the library looked at what
 //! there is and after it: a typed error or a working fall-back, no descriptor and no zombie more,
 //! and a loop that goes on.
+#![cfg(feature = "reactor")]
 
 mod util;
 
@@ -10,6 +11,7 @@ mod filter;
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use procession_core::Signal;
 use procession_process_transport::{Command, Pty, SpawnProcess, Step, reserve_spawn_fds};
@@ -365,7 +367,7 @@ fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
         let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let slave = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
-        let (master, slave) = (Rc::new(master), Rc::new(slave));
+        let (master, slave) = (Arc::new(master), Arc::new(slave));
         let pty = Pty::new().controlling(false).size(7, 11).pair(master.clone(), slave.clone());
         answer(libc::SYS_epoll_ctl, Calls::All, libc::ENOSPC);
         let spawned = driver.try_spawn_with(command("/bin/cat").pty(pty), |_, _| ());

@@ -1,6 +1,7 @@
 //! A system that is full: ENFILE at the k-th call that makes descriptors, and EAGAIN and ENOMEM at the
 //! k-th clone, for every k that a program meets from its first reactor on. strace puts the error in
 //! the place of the call; where it is missing the test says so.
+#![cfg(feature = "reactor")]
 
 mod util;
 

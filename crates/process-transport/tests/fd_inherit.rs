@@ -1,5 +1,6 @@
 //! Area FD, second part: what happens to descriptors that a child is given, and that nothing else
 //! of the parent reaches it.
+#![cfg(feature = "reactor")]
 
 mod util;
 

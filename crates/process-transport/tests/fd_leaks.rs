@@ -1,4 +1,5 @@
 //! Area FL: no descriptor of the parent outlives what it was made for.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Area FD, first part: which descriptor the child finds on which number; `fd_inherit.rs` has the
 //! second.
+#![cfg(feature = "reactor")]
 
 mod util;
 

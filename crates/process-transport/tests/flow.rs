@@ -1,4 +1,5 @@
 //! What a stream costs: memory past a slow consumer, turns while paused, system calls of an echo.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Forwarding: what a child writes is moved on without passing through the program.
+#![cfg(feature = "reactor")]
 
 mod util;
 

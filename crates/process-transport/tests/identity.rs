@@ -1,4 +1,5 @@
 //! Area UG: children with other users and groups. All but one of these need root.
+#![cfg(feature = "reactor")]
 
 mod util;
 

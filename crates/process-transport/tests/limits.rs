@@ -1,5 +1,6 @@
 //! What a program starts with beside its descriptors and ids: umask, limits, priority, processors,
 //! out-of-memory score. Each is the child's alone: the parent's stays as it is.
+#![cfg(feature = "reactor")]
 
 mod util;
 

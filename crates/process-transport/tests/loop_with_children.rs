@@ -1,5 +1,6 @@
 //! What the loop owes its children: stale events go nowhere, an idle loop sleeps, two loops are two,
 //! and a handle that goes away inside its own callback takes nothing with it.
+#![cfg(feature = "reactor")]
 
 mod util;
 

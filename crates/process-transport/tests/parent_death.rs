@@ -3,6 +3,7 @@
 //!
 //! These tests play two roles. The test itself, in a process of its own, inherits the children of
 //! dead parents; for a parent that is to die it runs itself again.
+#![cfg(feature = "reactor")]
 
 mod parent_death {
     pub(crate) mod sys;

@@ -1,4 +1,5 @@
 //! Adaptive pipes: the system's default until a bulk passes, then larger; a refusal is final.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Pipelines: direct pipes between children, every status returned, nothing left by half of one.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Area PG: process groups and sessions of children, and signals to a whole group.
+#![cfg(feature = "reactor")]
 
 mod util;
 

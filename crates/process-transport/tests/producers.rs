@@ -1,4 +1,5 @@
 //! Producers against real children: paused when the pipe is full, resumed when it is drained.
+#![cfg(feature = "reactor")]
 
 mod util;
 

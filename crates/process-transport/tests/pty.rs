@@ -1,11 +1,12 @@
 //! Area PT: children on a terminal.
 //!
 //! Case numbers that need `stty` or `head` are left to the probe and to the shell.
+#![cfg(feature = "reactor")]
 
 mod util;
 
 use std::fs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use procession_core::{Signal, WriteError};
 use procession_process_transport::{Command, Fd, Pty, Step};
@@ -249,7 +250,7 @@ fn a_pair_of_the_caller_survives_a_failed_spawn() {
         let open =
             rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
         let slave = rustix::fs::open(&name, open, rustix::fs::Mode::empty()).unwrap();
-        let (master, slave) = (Rc::new(master), Rc::new(slave));
+        let (master, slave) = (Arc::new(master), Arc::new(slave));
         let pty = || Pty::new().pair(master.clone(), slave.clone());
         let state = || {
             let settings = rustix::termios::tcgetattr(&*slave).unwrap();

@@ -1,4 +1,5 @@
 //! Area PT: a terminal's attributes, users, floods, and what it does with a long line.
+#![cfg(feature = "reactor")]
 
 mod util;
 

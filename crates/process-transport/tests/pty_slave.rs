@@ -2,6 +2,7 @@
 //!
 //! Closed at once, a child that redirects its own 0 to 2 would leave the terminal without an
 //! opener; closed late, the master would never report its end.
+#![cfg(feature = "reactor")]
 
 mod util;
 

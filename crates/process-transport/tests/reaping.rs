@@ -1,4 +1,5 @@
 //! Area RZ: every child is reaped, exactly once, and nobody else's is.
+#![cfg(feature = "reactor")]
 
 mod util;
 

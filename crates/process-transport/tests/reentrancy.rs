@@ -1,5 +1,6 @@
 //! Everything a program may do, in every callback; and a panic in every callback, and in all else
 //! that a program gives to the loop.
+#![cfg(feature = "reactor")]
 
 mod util;
 

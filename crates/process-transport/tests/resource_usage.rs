@@ -1,4 +1,5 @@
 //! What a child used: its own, and not what its parent had before the exec.
+#![cfg(feature = "reactor")]
 
 mod util;
 

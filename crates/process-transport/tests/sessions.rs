@@ -1,4 +1,5 @@
 //! Area PG: a child in a session of its own outlives the run of its reactor.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! The end of `run`: the parent's ends are closed in the *during* phase, children are not killed.
+#![cfg(feature = "reactor")]
 
 mod util;
 

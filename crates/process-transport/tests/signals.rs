@@ -1,4 +1,5 @@
 //! Area SG: signals to children, and the signal state that they start with.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Spawns that run into a limit: of processes, and of descriptors at each of those that a spawn makes.
 //! The error names the step, nothing is left, and the next spawn works.
+#![cfg(feature = "reactor")]
 
 mod util;
 

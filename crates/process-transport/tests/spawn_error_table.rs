@@ -1,6 +1,7 @@
 //! Every step of a spawn fails once, on every path: the error names the step and has the system's
 //! own number, nothing is called back, no descriptor and no child is left, the caller's descriptors
 //! are as they were, and the next spawn works.
+#![cfg(feature = "reactor")]
 
 mod util;
 
@@ -13,7 +14,6 @@ use std::fs::{self, File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use procession_core::Signal;
@@ -203,7 +203,7 @@ fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
 #[test]
 fn descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step() {
     behaviour("descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step", |driver| {
-        let null: Rc<OwnedFd> = Rc::new(File::open("/dev/null").unwrap().into());
+        let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
         let rows = [
             row("a source that is not open", Step::FdMap, libc::EBADF, |command| {
                 command.child_fd(5, Fd::inherit(sys::unopened(777)))
@@ -225,7 +225,7 @@ fn descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step() {
         provoke(driver, &rows);
         drop(rows);
         driver.rebase();
-        let null: Rc<OwnedFd> = Rc::new(File::open("/dev/null").unwrap().into());
+        let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
         let no_tty = [row(
             "a controlling terminal that is none",
             Step::ControllingTerminal,

@@ -1,5 +1,6 @@
 //! Area SE: a child that cannot be started is an error of `spawn_process`, at once, with the step
 //! and the system's own number, and nothing is called back or left behind.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Which path a child takes, what makes it fall back, and that falling back is seen and harms
 //! nothing; the parent's table stays the same whatever a filter makes of the calls.
+#![cfg(feature = "reactor")]
 
 mod util;
 

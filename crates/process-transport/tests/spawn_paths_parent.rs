@@ -1,5 +1,6 @@
 //! What a spawn leaves alone in its parent, on every path: POSIX locks, epoll registrations, the
 //! dumpable flag, the standard descriptors and the whole descriptor table.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Laws of the fd map against real children: whatever is asked for, on every path, the child finds
 //! exactly that, and the parent's table is as before.
+#![cfg(feature = "reactor")]
 
 mod util;
 

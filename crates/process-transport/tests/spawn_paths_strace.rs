@@ -1,5 +1,6 @@
 //! What a spawn is made of, seen from outside: strace counts its system calls, valgrind follows its
 //! memory. Where they are missing these tests say so.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Spawning while signals rain: stops of the whole group, handlers, kills of the children at any
 //! moment, and threads that open and close descriptors all the time.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Area IO: what is written arrives, what the child writes is delivered, on whichever fd.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Stops of the whole group while children are being spawned: the spawning thread goes on.
+#![cfg(feature = "reactor")]
 
 mod util;
 

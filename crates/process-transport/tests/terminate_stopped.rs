@@ -1,4 +1,5 @@
 //! Terminating a child that is stopped.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! What a termination keeps, and for how long.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Area UG: users by name and number, and what a change of ids leaves alone in the parent.
+#![cfg(feature = "reactor")]
 
 mod util;
 

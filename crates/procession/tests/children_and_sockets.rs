@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use procession::prelude::*;
@@ -108,14 +109,14 @@ fn a_client_sees_the_end_while_a_child_lives_that_was_started_beside_the_connect
 fn a_child_that_is_given_the_socket_serves_the_client_to_its_end() {
     behaviour("a_child_that_is_given_the_socket_serves_the_client_to_its_end", |driver| {
         let (transport, mut client) = connection(driver);
-        let socket = Rc::new(transport.into_fd().expect("a socket"));
+        let socket = Arc::new(transport.into_fd().expect("a socket"));
         let cat = command("cat").child_fds([
-            (0, Fd::inherit(Rc::clone(&socket))),
-            (1, Fd::inherit(Rc::clone(&socket))),
+            (0, Fd::inherit(Arc::clone(&socket))),
+            (1, Fd::inherit(Arc::clone(&socket))),
             (2, Fd::from_child()),
         ]);
         let cat = driver.spawn(cat);
-        assert_eq!(Rc::strong_count(&socket), 1, "the command is gone, and its clones with it");
+        assert_eq!(Arc::strong_count(&socket), 1, "the command is gone, and its clones with it");
         drop(socket);
 
         let mut read = Vec::new();

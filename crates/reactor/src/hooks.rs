@@ -1,9 +1,8 @@
-//! What upper layers have done whenever a reactor starts, and what else they have to know of it.
+//! What upper layers have done whenever a reactor starts.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::handle::Handle;
-use crate::sys::sigpipe;
 
 static ON_START: Mutex<Vec<fn(&Handle)>> = Mutex::new(Vec::new());
 
@@ -36,22 +35,6 @@ pub fn on_reactor_start(hook: fn(&Handle)) {
     if !hooks.iter().any(|&known| std::ptr::fn_addr_eq(known, hook)) {
         hooks.push(hook);
     }
-}
-
-/// Tells whether SIGPIPE is blocked in this thread by its reactor alone, and not by the program.
-///
-/// So it is while a turn runs in a program that does not ignore the signal. Who hands the thread's
-/// mask on, to a child, is to leave it out.
-///
-/// # Examples
-///
-/// ```
-/// // Rust programs ignore SIGPIPE, and there is nothing to block.
-/// assert!(!procession_reactor::hooks::blocks_sigpipe());
-/// ```
-#[must_use]
-pub fn blocks_sigpipe() -> bool {
-    sigpipe::is_blocked()
 }
 
 /// Calls them all, in their order.

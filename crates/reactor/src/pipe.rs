@@ -29,7 +29,8 @@ mod writer;
 
 use self::writer::Writer;
 
-pub use self::outcome::{Direction, FlushOutcome, Flushed, PipeReady, ReadEvent};
+pub use self::outcome::{FlushOutcome, Flushed, OpenError, PipeReady, ReadEvent};
+pub use procession_core::Direction;
 
 /// The most that one read asks for, but of a bulk.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -99,14 +100,15 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// Those of the poller; `NotConnected` if the reactor is gone. The descriptor is closed then.
+    /// [`OpenError`] gives the descriptor back, but where the reactor is gone (`NotConnected`), which
+    /// closes it. Its reason is the poller's.
     pub fn open(
         reactor: &Handle,
         fd: OwnedFd,
         direction: Direction,
         handler: Rc<dyn EventHandler>,
         token: u32,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, OpenError> {
         let reads = matches!(direction, Direction::Read | Direction::Both);
         let writes = matches!(direction, Direction::Write | Direction::Both);
         let key = reactor.add_source(fd, Interest::PAUSED, handler, token)?;
@@ -123,11 +125,13 @@ impl Pipe {
                 pipe.always_ready = true;
                 Ok(pipe)
             }
-            Err(error) => {
-                reactor.close(key);
-                Err(error)
-            }
+            Err(error) => Err(OpenError { error, fd: reactor.take_fd(key) }),
         }
+    }
+
+    /// Takes the descriptor out of the reactor; what was not written is lost with the queue.
+    pub fn into_fd(self, reactor: &Handle) -> Option<OwnedFd> {
+        reactor.take_fd(self.key)
     }
 
     /// The source's key.

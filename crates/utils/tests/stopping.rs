@@ -5,6 +5,7 @@ mod util;
 use std::cell::RefCell;
 use std::io::{self, PipeReader, PipeWriter};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Fd, Pty};
@@ -35,14 +36,14 @@ fn stopped<T: std::fmt::Debug>(result: Result<T, Failed<OutputError>>) -> (Strin
 
 /// What children wait behind until it is opened.
 struct Gate {
-    theirs: Rc<PipeReader>,
+    theirs: Arc<PipeReader>,
     ours: PipeWriter,
 }
 
 impl Gate {
     fn new() -> Self {
         let (theirs, ours) = io::pipe().expect("descriptors are left");
-        Self { theirs: Rc::new(theirs), ours }
+        Self { theirs: Arc::new(theirs), ours }
     }
 
     /// Runs `script`, whose `wait_here` is to wait.

@@ -330,7 +330,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "variable-with-equals-sign",
-        file: "crates/process-transport/src/prepare.rs",
+        file: "crates/process-transport/src/launch/prepare.rs",
         from: "if key.as_bytes().contains(&b'=') {",
         to: "if key.as_bytes().starts_with(b\"=\") {",
         package: "procession-process-transport",
@@ -338,7 +338,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "empty-path-element-is-the-cwd",
-        file: "crates/process-transport/src/prepare.rs",
+        file: "crates/process-transport/src/launch/prepare.rs",
         from: "!dir.is_empty() && is_path",
         to: "is_path",
         package: "procession-process-transport",

@@ -1,6 +1,6 @@
 //! Thousands of children at once.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::Result;
 use procession::prelude::*;
@@ -21,7 +21,7 @@ impl Crowd {
     pub(super) fn start(reactor: &Handle, job: &Job) -> Result<Self> {
         let leash = Leash::new()?;
         let mut crowd = Self { leash, processes: Vec::new(), ended: Vec::new() };
-        let input = Rc::new(crowd.leash.child_end.try_clone()?);
+        let input = Arc::new(crowd.leash.child_end.try_clone()?);
         let command = Command::new(job.program("hold"))
             .child_fd(0, Fd::inherit(input))
             .child_fd(1, Fd::from_child())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// One entry of a child's fd map.
 ///
@@ -18,7 +18,7 @@ pub(crate) enum FdKind {
     ToChild,
     FromChild,
     Socketpair,
-    Inherit(Rc<dyn AsFd>),
+    Inherit(Arc<dyn AsFd + Send + Sync>),
     SameAs(ChildFd),
     Null,
     File(PathBuf, FileMode),
@@ -71,8 +71,8 @@ impl Fd {
     /// # drop(command);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn inherit(fd: impl AsFd + 'static) -> Self {
-        Self(FdKind::Inherit(Rc::new(fd)))
+    pub fn inherit(fd: impl AsFd + Send + Sync + 'static) -> Self {
+        Self(FdKind::Inherit(Arc::new(fd)))
     }
 
     /// The same as another number of this child, as `2>&1` says it in a shell.

@@ -1,11 +1,9 @@
 //! Who the child is: session, ids, limits, priorities, signal state.
 
 use super::Command;
+use crate::sys::{Group, PreExec};
 use procession_core::Signal;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::io;
-use std::sync::Arc;
 
 /// Everything of a command that is neither program, environment nor descriptors.
 #[derive(Debug, Clone, Default)]
@@ -39,57 +37,7 @@ impl Identity {
     }
 }
 
-/// The child's session and process group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
-    Parent,
-    Session,
-    /// `setpgid(0, group)`; 0 is a group of the child's own.
-    Process(i32),
-}
-
-/// A closure that runs in the child between clone and exec.
-#[derive(Clone)]
-pub(crate) struct PreExec(pub(crate) Arc<dyn Fn() -> io::Result<()> + Send + Sync>);
-
-impl fmt::Debug for PreExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PreExec")
-    }
-}
-
-/// A resource that [`Command::rlimit`] limits; see `getrlimit(2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Resource {
-    /// Virtual memory, in bytes.
-    AddressSpace,
-    /// The size of a core file, in bytes.
-    Core,
-    /// Processor time, in seconds.
-    Cpu,
-    /// The data segment, in bytes.
-    Data,
-    /// The size of a file that the process makes, in bytes.
-    FileSize,
-    /// Memory locked into RAM, in bytes.
-    LockedMemory,
-    /// One more than the highest descriptor number.
-    OpenFiles,
-    /// Processes of the real user id.
-    Processes,
-    /// The stack, in bytes.
-    Stack,
-}
-
-/// A soft and a hard limit; `None` is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Rlimit {
-    /// What the kernel enforces; the process may raise it to the hard limit.
-    pub soft: Option<u64>,
-    /// The ceiling of the soft limit.
-    pub hard: Option<u64>,
-}
+pub use crate::sys::{Resource, Rlimit};
 
 impl Command {
     /// Makes the child the leader of a new session, without a controlling terminal (`setsid(2)`).

@@ -2,7 +2,7 @@
 
 use procession_protocol::{Termios, WindowSize};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The terminal of a child: its 0, 1 and 2.
 ///
@@ -22,7 +22,7 @@ pub struct Pty {
     pub(crate) size: Option<WindowSize>,
     pub(crate) termios: Option<Termios>,
     pub(crate) controlling: bool,
-    pub(crate) pair: Option<(Rc<OwnedFd>, Rc<OwnedFd>)>,
+    pub(crate) pair: Option<(Arc<OwnedFd>, Arc<OwnedFd>)>,
 }
 
 impl Pty {
@@ -60,7 +60,7 @@ impl Pty {
     ///
     /// As long as anybody has the slave open the terminal does not end: `process_ended` waits until
     /// the last clone of this value, and of a command that has it, is dropped.
-    pub fn pair(mut self, master: Rc<OwnedFd>, slave: Rc<OwnedFd>) -> Self {
+    pub fn pair(mut self, master: Arc<OwnedFd>, slave: Arc<OwnedFd>) -> Self {
         self.pair = Some((master, slave));
         self
     }

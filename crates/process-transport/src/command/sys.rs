@@ -1,6 +1,11 @@
 //! The one unsafe function of the public interface.
+#![expect(
+    unsafe_code,
+    reason = "what a closure does between fork and exec is its caller's to answer for"
+)]
 
-use crate::command::{Command, PreExec};
+use super::Command;
+use crate::sys::PreExec;
 use std::io;
 
 impl Command {

@@ -1,20 +1,19 @@
 //! From the fd map to descriptors: what the child is to get, and the parent's ends.
 
-use crate::command::{Command, Fd, FdKind, FileMode};
+use super::terminal::Terminal;
+use crate::command::{Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
-use crate::platform;
-use crate::prepare::resolve_same_as;
-use crate::sys::Gift;
-use crate::terminal::{Before, Terminal};
+use crate::sys::PassedFd;
+use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
+use procession_core::Direction;
 use procession_protocol::ChildFd;
-use procession_reactor::pipe::Direction;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The parent's end of one of the child's descriptors; non-blocking when the child runs.
 #[derive(Debug)]
@@ -26,8 +25,8 @@ pub(crate) struct ParentEnd {
 
 /// Everything that the fd map asks for.
 #[derive(Default)]
-pub(crate) struct Ends {
-    pub(crate) parent: Vec<ParentEnd>,
+pub(super) struct Ends {
+    pub(super) parent: Vec<ParentEnd>,
     /// Which of them is a terminal's master, which may be the caller's.
     master: Option<usize>,
     child: BTreeMap<ChildFd, Source>,
@@ -36,7 +35,7 @@ pub(crate) struct Ends {
 /// What the child gets a copy of.
 enum Source {
     Owned(OwnedFd),
-    Inherited(Rc<dyn AsFd>),
+    Inherited(Arc<dyn AsFd + Send + Sync>),
 }
 
 impl Source {
@@ -50,15 +49,14 @@ impl Source {
 
 impl Ends {
     /// Makes the pipes, sockets and files of the command's map.
-    pub(crate) fn make(command: &Command) -> Result<Self, SpawnError> {
-        let map = command.fd_entries();
+    pub(super) fn make(map: &BTreeMap<ChildFd, Fd>) -> Result<Self, SpawnError> {
         let mut ends = Self::default();
-        for (&number, fd) in &map {
+        for (&number, fd) in map {
             ends.add(number, fd)
                 .map_err(|error| SpawnError::new(Step::Pipe, subject(number, fd), error))?;
         }
         for number in map.keys() {
-            if let Some(made_by) = resolve_same_as(&map, *number).filter(|by| by != number) {
+            if let Some(made_by) = resolve_same_as(map, *number).filter(|by| by != number) {
                 ends.share(made_by, *number).map_err(|error| {
                     SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
                 })?;
@@ -70,22 +68,22 @@ impl Ends {
     fn add(&mut self, number: ChildFd, fd: &Fd) -> io::Result<()> {
         let source = match fd.kind() {
             FdKind::ToChild => {
-                let (read, write) = pipe()?;
+                let (read, write) = pipe_above_stdio()?;
                 self.keep(number, write, OFlags::WRONLY, Direction::Write)?;
                 Source::Owned(read)
             }
             FdKind::FromChild => {
-                let (read, write) = pipe()?;
+                let (read, write) = pipe_above_stdio()?;
                 self.keep(number, read, OFlags::RDONLY, Direction::Read)?;
                 Source::Owned(write)
             }
             FdKind::Socketpair => {
-                let (ours, theirs) = platform::socketpair()?;
+                let (ours, theirs) = socketpair()?;
                 let (ours, theirs) = (above_stdio(ours)?, above_stdio(theirs)?);
                 self.keep(number, ours, OFlags::RDWR, Direction::Both)?;
                 Source::Owned(theirs)
             }
-            FdKind::Inherit(fd) => Source::Inherited(Rc::clone(fd)),
+            FdKind::Inherit(fd) => Source::Inherited(Arc::clone(fd)),
             FdKind::Null => Source::Owned(open(Path::new("/dev/null"), OFlags::RDWR)?),
             FdKind::File(path, mode) => Source::Owned(open(path, mode_flags(*mode))?),
             FdKind::SameAs(_) | FdKind::Closed => return Ok(()),
@@ -111,42 +109,43 @@ impl Ends {
         let Some(source) = self.child.get(&made_by) else { return Ok(()) };
         let copy = match source {
             Source::Owned(fd) => Source::Owned(fcntl_dupfd_cloexec(fd, 3)?),
-            Source::Inherited(fd) => Source::Inherited(Rc::clone(fd)),
+            Source::Inherited(fd) => Source::Inherited(Arc::clone(fd)),
         };
         self.child.insert(number, copy);
         Ok(())
     }
 
-    /// The terminal's master is the parent's end of 1; the slave is returned, for the parent to keep,
-    /// and what the terminal was like, to be forgotten once the child runs.
-    pub(crate) fn add_terminal(&mut self, terminal: Terminal) -> (Rc<OwnedFd>, Before) {
-        let Terminal { master, slave, before } = terminal;
-        let slave = Rc::new(slave);
-        for number in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
-            self.child.insert(number, Source::Inherited(slave.clone()));
+    /// The terminal's master is the parent's end of 1, and its slave the child's 0 to 2.
+    pub(super) fn add_terminal(&mut self, terminal: &Terminal, master: OwnedFd) {
+        if let Some(slave) = &terminal.slave {
+            for number in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
+                self.child.insert(number, Source::Inherited(slave.clone()));
+            }
         }
         self.master = Some(self.parent.len());
-        self.parent.push(ParentEnd {
-            fd: ChildFd::STDOUT,
-            end: master,
-            direction: Direction::Both,
-        });
-        (slave, before)
+        let direction = Direction::Both;
+        self.parent.push(ParentEnd { fd: ChildFd::STDOUT, end: master, direction });
+    }
+
+    /// The first number that is to have a descriptor which is not open.
+    pub(super) fn closed_source(&self) -> Option<ChildFd> {
+        let closed = |source: &Source| fcntl_getfd(source.fd()).is_err();
+        self.child.iter().find(|(_, source)| closed(source)).map(|(number, _)| *number)
     }
 
     /// The child runs: from here on the terminal's master is read and written as every parent's end.
-    pub(crate) fn unblock_terminal(&self) {
+    pub(super) fn unblock_terminal(&self) {
         if let Some(ParentEnd { end, .. }) = self.master.and_then(|index| self.parent.get(index)) {
             // The two calls cannot fail for an open terminal (fcntl(2), ERRORS).
             fcntl_getfl(end).and_then(|flags| fcntl_setfl(end, flags | OFlags::NONBLOCK)).ok();
         }
     }
 
-    /// What the child is to get.
-    pub(crate) fn gifts(&self) -> Vec<Gift<'_>> {
+    /// What the child is to get, in the order of its numbers.
+    pub(super) fn passed(&self) -> Vec<PassedFd<'_>> {
         self.child
             .iter()
-            .map(|(number, source)| Gift { source: source.fd(), target: number.as_raw() })
+            .map(|(number, source)| PassedFd { source: source.fd(), target: number.as_raw() })
             .collect()
     }
 }
@@ -157,12 +156,6 @@ fn subject(number: ChildFd, fd: &Fd) -> std::ffi::OsString {
         FdKind::File(path, _) => path.clone().into_os_string(),
         _ => format!("child fd {number}").into(),
     }
-}
-
-/// A pipe whose ends are close-on-exec and above the standard streams: read, then write.
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = platform::pipe()?;
-    Ok((above_stdio(read)?, above_stdio(write)?))
 }
 
 fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
@@ -179,10 +172,13 @@ fn mode_flags(mode: FileMode) -> OFlags {
     }
 }
 
-/// Where 0, 1 or 2 are closed in this process, what is made here must not be taken for them.
-pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 {
-        return Ok(fd);
+/// Follows `same_as` to the number whose entry makes the descriptor; `None` for a dead end.
+pub(super) fn resolve_same_as(map: &BTreeMap<ChildFd, Fd>, mut number: ChildFd) -> Option<ChildFd> {
+    for _ in 0..=map.len() {
+        match map.get(&number)?.kind() {
+            FdKind::SameAs(other) => number = *other,
+            _ => return Some(number),
+        }
     }
-    Ok(fcntl_dupfd_cloexec(&fd, 3)?)
+    None
 }

@@ -1,67 +1,96 @@
 //! From a command to what the child needs, all of it made before the clone: nothing that can
 //! allocate, or fail for a reason of ours, is left for the child.
 
-use crate::command::{Command, FdKind, Group, Identity, PreExec, Resource, Rlimit};
-use crate::cstrings::{CStringArray, CStrings, InteriorNul};
+use super::credentials::credentials;
+use super::ends::{Ends, resolve_same_as};
+use super::terminal::{self, Terminal};
+use crate::command::{Command, Fd, Identity};
 use crate::error::{SpawnError, Step};
-use crate::sys::{self, Credentials};
-use procession_protocol::ChildFd;
-use rustix::io::fcntl_getfd;
+use crate::sys::{self, CStringArray, CStrings, Group, InteriorNul, Request};
+use procession_core::Signal;
+use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// The child, described down to the bytes; descriptors are not part of it.
-#[derive(Debug)]
+/// A command as the launch needs it: everything of the child is made, and nothing has begun.
 pub(crate) struct Prepared {
-    /// What `execve` is tried with, in order.
-    pub(crate) candidates: CStringArray,
-    /// The candidates come from a search path: a missing one is passed over.
-    pub(crate) searched: bool,
-    pub(crate) argv: CStringArray,
-    /// `None` for the parent's own, unchanged.
-    pub(crate) envp: Option<CStringArray>,
-    /// None or one string.
-    pub(crate) cwd: CStringArray,
-    pub(crate) group: Group,
-    pub(crate) limits: Vec<(Resource, Rlimit)>,
-    pub(crate) umask: Option<u32>,
-    pub(crate) nice: Option<i32>,
-    pub(crate) cpus: Option<Vec<usize>>,
-    pub(crate) oom_score_adj: Option<i16>,
-    pub(crate) credentials: Credentials,
-    pub(crate) parent_death_signal: Option<i32>,
-    pub(crate) inherit_signals: bool,
-    pub(crate) pre_exec: Vec<PreExec>,
+    pub(super) request: Request,
+    pub(super) ends: Ends,
+    pub(super) terminal: Option<Terminal>,
+    /// The way that is forced.
+    pub(super) path: Option<SpawnPath>,
+    pub(super) policy: Policy,
+    /// What messages name.
+    pub(super) program: OsString,
+    pub(super) cwd: Option<PathBuf>,
 }
 
-/// Checks the command and makes everything the child needs but its descriptors.
+/// What becomes of a child once it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    /// The child leads the group that has its pid.
+    pub(crate) leads_group: bool,
+    /// `terminate` and `kill_on_drop` act on that group.
+    pub(crate) owned: bool,
+    pub(crate) kill_on_drop: bool,
+    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "pipes grow in a loop only"))]
+    pub(crate) pipes_grow: bool,
+    pub(crate) drain_after_exit: Option<Duration>,
+    /// The exit is watched as where there are no pidfds.
+    pub(crate) without_pidfd: bool,
+}
+
+/// Checks the command, looks its users up, and makes everything that the child needs.
 pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
-    validate(command)?;
+    let map = command.fd_entries();
+    validate(command, &map)?;
     let identity = &command.identity;
     validate_platform(identity)?;
-    let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
-    Ok(Prepared {
+    let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
+    let group = if controlling_terminal { Group::Session } else { identity.group() };
+    let request = Request {
         candidates: candidates(command)?,
         searched: !command.program.as_bytes().contains(&b'/'),
         argv: argv(command)?,
         envp: envp(command)?,
         cwd: cwd(command)?,
-        group: if session { Group::Session } else { identity.group() },
+        group,
+        controlling_terminal,
         limits: identity.rlimits.clone(),
         umask: identity.umask,
         nice: identity.nice,
         cpus: identity.cpus.clone(),
         oom_score_adj: identity.oom_score_adj,
-        credentials: sys::credentials(identity)?,
-        parent_death_signal: identity.parent_death_signal.map(procession_core::Signal::as_raw),
+        credentials: credentials(identity)?,
+        parent_death_signal: identity.parent_death_signal.map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         pre_exec: identity.pre_exec.clone(),
-    })
+    };
+    // Before the pipes take the low numbers. Where it cannot be made another path is taken.
+    sys::reserve_first().ok();
+    let mut ends = Ends::make(&map)?;
+    let opened = terminal::open(command, request.credentials.uid)?;
+    let terminal = opened.map(|(terminal, master)| {
+        ends.add_terminal(&terminal, master);
+        terminal
+    });
+    let policy = Policy {
+        leads_group: group.is_led(),
+        owned: identity.owned,
+        kill_on_drop: command.kill_on_drop,
+        pipes_grow: command.pipes_grow,
+        drain_after_exit: command.drain_after_exit,
+        without_pidfd: command.without_pidfd,
+    };
+    let (program, cwd) = (command.program.clone(), command.cwd.clone());
+    Ok(Prepared { request, ends, terminal, path: command.spawn_path, policy, program, cwd })
 }
 
-fn validate(command: &Command) -> Result<(), SpawnError> {
+fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
     if command.program.is_empty() {
         return Err(SpawnError::invalid("program").because("it is empty"));
     }
@@ -88,7 +117,7 @@ fn validate(command: &Command) -> Result<(), SpawnError> {
     if session && identity.process_group.is_some() {
         return Err(SpawnError::invalid("pty with process_group"));
     }
-    validate_fds(command)
+    validate_fds(command, map)
 }
 
 fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
@@ -124,7 +153,7 @@ fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
     }
 }
 
-fn validate_fds(command: &Command) -> Result<(), SpawnError> {
+fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
     let entries = &command.fds.entries;
     if command.pty.is_some() && entries.keys().any(|fd| fd.as_raw() < 3) {
         return Err(SpawnError::invalid("pty with child fd 0, 1 or 2"));
@@ -141,28 +170,13 @@ fn validate_fds(command: &Command) -> Result<(), SpawnError> {
             return Err(SpawnError::invalid(format!("child fd {highest}")).because(why));
         }
     }
-    let map = command.fd_entries();
     for number in map.keys() {
-        if resolve_same_as(&map, *number).is_none() {
+        if resolve_same_as(map, *number).is_none() {
             let why = "what it is to be the same as is not in the map";
             return Err(SpawnError::invalid(format!("child fd {number}")).because(why));
         }
     }
     Ok(())
-}
-
-/// Follows `same_as` to the number whose entry makes the descriptor; `None` for a dead end.
-pub(crate) fn resolve_same_as(
-    map: &BTreeMap<ChildFd, crate::Fd>,
-    mut number: ChildFd,
-) -> Option<ChildFd> {
-    for _ in 0..=map.len() {
-        match map.get(&number)?.kind() {
-            FdKind::SameAs(other) => number = *other,
-            _ => return Some(number),
-        }
-    }
-    None
 }
 
 fn nul(what: impl Display) -> impl FnOnce(InteriorNul) -> SpawnError {
@@ -179,9 +193,6 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(argv.finish())
 }
 
-/// Enough for the variables of most programs; more of them cost a reallocation.
-const USUAL_ENVIRONMENT_BYTES: usize = 4096;
-
 /// The parent's variables, as they are now, but for those that the command names; then those.
 fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     let changes = &command.env.changes;
@@ -189,7 +200,11 @@ fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     if !command.env.clear && changes.is_empty() && command.identity.pre_exec.is_empty() {
         return Ok(None);
     }
-    let mut envp = if command.env.clear { CStrings::default() } else { inherited(changes) };
+    let mut envp = if command.env.clear {
+        CStrings::default()
+    } else {
+        sys::inherited_environment(|key| !changes.is_empty() && changes.contains_key(key))
+    };
     for (key, value) in changes {
         if let Some(value) = value {
             envp.push(&[key.as_bytes(), b"=", value.as_bytes()])
@@ -197,22 +212,6 @@ fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
         }
     }
     Ok(Some(envp.finish()))
-}
-
-/// A copy of the parent's variables, as they are now.
-pub(crate) fn environment() -> CStringArray {
-    inherited(&BTreeMap::new()).finish()
-}
-
-fn inherited(changes: &BTreeMap<OsString, Option<OsString>>) -> CStrings {
-    let vars = std::env::vars_os();
-    let mut envp = CStrings::with_capacity(vars.size_hint().0, USUAL_ENVIRONMENT_BYTES);
-    for (key, value) in vars {
-        if changes.is_empty() || !changes.contains_key(&key) {
-            envp.push_system(&[key.as_bytes(), b"=", value.as_bytes()]);
-        }
-    }
-    envp
 }
 
 fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
@@ -262,39 +261,6 @@ fn search_path(command: &Command) -> OsString {
     std::env::var_os(name).unwrap_or_else(|| OsString::from("/bin:/usr/bin"))
 }
 
-/// The error of a failure that the child reported.
-pub(crate) fn child_failure(command: &Command, step: Step, errno: i32) -> SpawnError {
-    if let (Step::Chdir, Some(dir)) = (step, &command.cwd) {
-        return SpawnError::os(step, dir, errno);
-    }
-    let error = SpawnError::os(step, &command.program, errno);
-    match step {
-        Step::FdMap => match closed_source(command) {
-            Some(number) => error.because(format!("what child fd {number} is to be is not open")),
-            None => error,
-        },
-        Step::Limits => {
-            let named: Vec<String> =
-                command.identity.rlimits.iter().map(|(which, _)| format!("{which:?}")).collect();
-            error.because(named.join(" or "))
-        }
-        Step::Signals if !command.identity.pre_exec.is_empty() => {
-            error.because("a pre_exec closure failed")
-        }
-        _ => error,
-    }
-}
-
-/// The first number that is to have a descriptor which is not open.
-fn closed_source(command: &Command) -> Option<ChildFd> {
-    let map = command.fd_entries();
-    let mut inherited = map.iter().filter_map(|(number, fd)| match fd.kind() {
-        FdKind::Inherit(source) => Some((*number, source)),
-        _ => None,
-    });
-    inherited.find(|(_, fd)| fcntl_getfd((***fd).as_fd()).is_err()).map(|(number, _)| number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::prepare;
@@ -335,10 +301,11 @@ mod tests {
     #[test]
     fn an_empty_path_element_is_skipped() {
         let count = |path: &str| {
-            prepare(&Command::new("prog").env("PATH", path)).map(|p| p.candidates.strings().len())
+            prepare(&Command::new("prog").env("PATH", path))
+                .map(|p| p.request.candidates.strings().len())
         };
         assert_eq!(count("").unwrap(), 0);
         assert_eq!(count(":/a::/b:").unwrap(), 2);
-        assert_eq!(prepare(&Command::new("./prog")).unwrap().candidates.strings().len(), 1);
+        assert_eq!(prepare(&Command::new("./prog")).unwrap().request.candidates.strings().len(), 1);
     }
 }

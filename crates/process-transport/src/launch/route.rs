@@ -1,46 +1,97 @@
-//! Which of the three ways of spawning a command takes.
+//! Which of the three ways of spawning a command takes, and the launch itself.
 
-use crate::command::Command;
+use super::ends::ParentEnd;
+use super::prepare::{Policy, Prepared};
+use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
-use crate::prepare::{Prepared, child_failure};
-use crate::sys::{self, Gift, LaunchError, Launched};
+use crate::fd_plan::FdPlan;
+use crate::sys::{self, Cloned, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
 
-/// Starts the child: on the path that is forced, else on the best that works here.
-pub(crate) fn launch(
-    command: &Command,
-    prepared: &Prepared,
-    gifts: &mut [Gift<'_>],
-    controlling_terminal: bool,
-) -> Result<Launched, SpawnError> {
-    let failed = |error| match error {
-        LaunchError::Clone(error) => SpawnError::new(Step::Clone, &command.program, error),
-        LaunchError::Path(error) => SpawnError::new(Step::Validate, "spawn_path", error),
-        LaunchError::Child(step, errno) => child_failure(command, step, errno),
+/// A child that has begun to run its program, with all that the parent has of it.
+pub(crate) struct Launched {
+    pub(crate) child: Cloned,
+    pub(crate) ends: Vec<ParentEnd>,
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) policy: Policy,
+    /// The highest resident set of this process before, in KiB.
+    pub(crate) parent_peak_kib: i64,
+}
+
+/// The clone, until the exec is confirmed; the child's ends are closed here when it returns.
+pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
+    let mut child = {
+        let passed = prepared.ends.passed();
+        start(&prepared, &passed).map_err(|error| failed(&prepared, error))?
     };
-    if let Some(path) = command.spawn_path {
-        if path != SpawnPath::Fork && !prepared.pre_exec.is_empty() {
-            return Err(SpawnError::invalid("pre_exec with a shared spawn_path"));
-        }
-        return sys::launch(path, prepared, gifts, controlling_terminal).map_err(failed);
+    prepared.ends.unblock_terminal();
+    if prepared.policy.without_pidfd {
+        child.pidfd = None;
     }
-    let mut path = preferred(prepared);
+    let Prepared { ends, terminal, policy, .. } = prepared;
+    let parent_peak_kib = sys::own_peak_kib();
+    Ok(Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib })
+}
+
+/// Starts the child: on the path that is forced, else on the best that works here.
+fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchError> {
+    let Prepared { request, path: forced, .. } = prepared;
+    let launch = |path| sys::launch(path, request, passed, FdPlan::steps_for);
+    if let Some(path) = *forced {
+        if path != SpawnPath::Fork && !request.pre_exec.is_empty() {
+            return Err(LaunchError::PreExec);
+        }
+        return launch(path);
+    }
+    let mut path = preferred(request);
     loop {
-        match sys::launch(path, prepared, gifts, controlling_terminal) {
+        match launch(path) {
             Err(LaunchError::Path(_)) if path == SpawnPath::SharedFiles => {
                 path = SpawnPath::SharedMemory;
             }
             Err(LaunchError::Path(_)) if path == SpawnPath::SharedMemory => path = SpawnPath::Fork,
-            result => return result.map_err(failed),
+            result => return result,
         }
     }
 }
 
 /// Closures of the caller may do anything, and a child of other ids must not share our memory.
-fn preferred(prepared: &Prepared) -> SpawnPath {
-    if prepared.pre_exec.is_empty() && !prepared.credentials.change_ids() {
+fn preferred(request: &Request) -> SpawnPath {
+    if request.pre_exec.is_empty() && !request.credentials.change_ids() {
         sys::best_path()
     } else {
         SpawnPath::Fork
+    }
+}
+
+fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
+    match error {
+        LaunchError::PreExec => SpawnError::invalid("pre_exec with a shared spawn_path"),
+        LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
+        LaunchError::Path(error) => SpawnError::new(Step::Validate, "spawn_path", error),
+        LaunchError::Child(step, errno) => child_failure(prepared, step, errno),
+    }
+}
+
+/// The error of a failure that the child reported.
+fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
+    if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
+        return SpawnError::os(step, dir, errno);
+    }
+    let error = SpawnError::os(step, &prepared.program, errno);
+    match step {
+        Step::FdMap => match prepared.ends.closed_source() {
+            Some(number) => error.because(format!("what child fd {number} is to be is not open")),
+            None => error,
+        },
+        Step::Limits => {
+            let limits = prepared.request.limits.iter();
+            let named: Vec<String> = limits.map(|(which, _)| format!("{which:?}")).collect();
+            error.because(named.join(" or "))
+        }
+        Step::Signals if !prepared.request.pre_exec.is_empty() => {
+            error.because("a pre_exec closure failed")
+        }
+        _ => error,
     }
 }

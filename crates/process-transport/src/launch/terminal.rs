@@ -1,10 +1,10 @@
 //! Opening a pseudo-terminal for a child, with everything set before the program runs.
 
+use super::credentials::group_of_terminals;
 use crate::command::{Command, Pty};
-use crate::ends::above_stdio;
 use crate::error::{SpawnError, Step};
-use crate::platform;
-use crate::sys::{self, Credentials};
+use crate::sys;
+use crate::sys::platform::{self, above_stdio};
 use procession_protocol::{Termios, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fstat};
@@ -13,18 +13,17 @@ use rustix::pty::{grantpt, unlockpt};
 use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
-/// Both sides; the slave is kept by the parent until the child is reaped.
+/// What the parent keeps of a child's terminal beside the master, which is the end of child fd 1.
 ///
-/// Closed at once, a child that redirects its own 0 to 2 would leave the terminal without an opener:
-/// the master would report its end while the child lives, and closing it then hangs the child up.
+/// The slave is kept until the child is reaped. Closed at once, a child that redirects its own 0 to 2
+/// would leave the terminal without an opener: the master would report its end while the child lives,
+/// and closing it then hangs the child up.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// The parent's end; non-blocking once the child runs, as a caller's is to stay as it was where
-    /// the spawn fails.
-    pub(crate) master: OwnedFd,
-    pub(crate) slave: OwnedFd,
+    /// `None` once the child was reaped.
+    pub(crate) slave: Option<Arc<OwnedFd>>,
     pub(crate) before: Before,
 }
 
@@ -33,7 +32,7 @@ pub(crate) struct Terminal {
 /// Empty for a terminal that was made for the child.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
-    slave: Option<Rc<OwnedFd>>,
+    slave: Option<Arc<OwnedFd>>,
     size: Option<Winsize>,
     termios: Option<Termios>,
     owner: Option<(Uid, Gid)>,
@@ -57,7 +56,7 @@ impl Before {
     }
 
     /// The child runs: what was set stays.
-    pub(crate) fn forget(mut self) {
+    pub(crate) fn forget(&mut self) {
         self.slave = None;
     }
 }
@@ -78,15 +77,18 @@ impl Drop for Before {
     }
 }
 
-/// Opens the terminal that the command asks for, if it does.
-pub(crate) fn open(command: &Command, uid: Option<u32>) -> Result<Option<Terminal>, SpawnError> {
+/// Opens the terminal that the command asks for, if it does; with it comes the master, which is made
+/// non-blocking once the child runs: a caller's is to stay as it was where the spawn fails.
+pub(super) fn open(
+    command: &Command,
+    uid: Option<u32>,
+) -> Result<Option<(Terminal, OwnedFd)>, SpawnError> {
     let Some(pty) = &command.pty else { return Ok(None) };
     let failed = |error| SpawnError::new(Step::Pty, &command.program, error);
     let (master, slave) = pair(pty).map_err(failed)?;
     let before = Before::of(pty, uid).map_err(failed)?;
-    let terminal = Terminal { master, slave, before };
-    set_up(pty, &terminal, uid).map_err(failed)?;
-    Ok(Some(terminal))
+    set_up(pty, &slave, uid).map_err(failed)?;
+    Ok(Some((Terminal { slave: Some(Arc::new(slave)), before }, master)))
 }
 
 /// The master and the slave.
@@ -134,16 +136,16 @@ pub(crate) fn kernel_size(size: WindowSize) -> Winsize {
     }
 }
 
-fn set_up(pty: &Pty, terminal: &Terminal, uid: Option<u32>) -> io::Result<()> {
+fn set_up(pty: &Pty, slave: &OwnedFd, uid: Option<u32>) -> io::Result<()> {
     if let Some(size) = pty.size {
-        tcsetwinsize(&terminal.slave, kernel_size(size))?;
+        tcsetwinsize(slave, kernel_size(size))?;
     }
     if let Some(termios) = &pty.termios {
-        sys::set_termios(terminal.slave.as_fd(), termios)?;
+        sys::set_termios(slave.as_fd(), termios)?;
     }
     if let Some(uid) = uid {
-        let group = Credentials::group_of_terminals().map(Gid::from_raw);
-        fchown(&terminal.slave, Some(Uid::from_raw(uid)), group)?;
+        let group = group_of_terminals().map(Gid::from_raw);
+        fchown(slave, Some(Uid::from_raw(uid)), group)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::Transport;
 use super::forward::Forward;
 use super::leftovers::Leftovers;
 use super::state::ExitWatch;
-use crate::platform;
+use crate::sys::platform;
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
 use procession_protocol::{
@@ -193,7 +193,7 @@ impl ProcessControl for Transport {
     }
 
     fn group(&self) -> Option<u32> {
-        self.state.with(|state| state.leads_group.then_some(state.pid))
+        self.state.with(|state| state.policy.leads_group.then_some(state.pid))
     }
 
     fn spawned_by(&self) -> Option<SpawnPath> {

@@ -12,15 +12,19 @@ use std::rc::Rc;
 impl Transport {
     /// Gives the pidfd to the loop.
     pub(super) fn watch_exit(self: &Rc<Self>) -> io::Result<()> {
+        if self.is_reaped() {
+            self.schedule_drain();
+            return Ok(());
+        }
         let watch = self.state.with(|state| std::mem::replace(&mut state.exit, ExitWatch::Gone));
         let ExitWatch::New(Some(pidfd)) = watch else {
             self.state.with(|state| state.exit = watch);
             return sigchld::watch(self);
         };
-        let late = Interest::READABLE_LATE;
-        let key = self.reactor.add_source(pidfd, late, self.clone(), EXIT)?;
+        // Not yet in the poller: where that refuses it, the pidfd is here to be taken back.
+        let key = self.reactor.add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
         self.state.with(|state| state.exit = ExitWatch::Source(key));
-        Ok(())
+        self.reactor.set_interest(key, Interest::READABLE_LATE)
     }
 
     /// The child could not be given to the loop, or is not to run after all: it is killed and reaped,
@@ -32,7 +36,7 @@ impl Transport {
             state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor.now());
             (state.on_reactor_dropped(&self.reactor), pidfd)
         });
-        let (pid, group) = self.state.with(|state| (state.pid, state.leads_group));
+        let (pid, group) = self.state.with(|state| (state.pid, state.policy.leads_group));
         crate::orphans::end_now(pid, pidfd, group);
         drop(left);
         drop(self.slot.retire());
@@ -97,7 +101,7 @@ impl State {
         let ExitWatch::Source(key) = std::mem::replace(&mut self.exit, ExitWatch::Gone) else {
             return;
         };
-        if !self.leads_group {
+        if !self.policy.leads_group {
             reactor.close(key);
         } else if let Some(pidfd) = reactor.take_fd(key) {
             self.exit = ExitWatch::Kept(pidfd);

@@ -12,7 +12,7 @@ use super::Transport;
 use super::draining::{has_ended, is_readable};
 use super::leftovers::Leftovers;
 use super::sink::{self, Sink};
-use crate::platform;
+use crate::sys::platform;
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{ChildFd, ForwardError, Target};
 use procession_reactor::pipe::ReadEvent;

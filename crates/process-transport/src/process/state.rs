@@ -8,10 +8,9 @@ use super::leftovers::{Leftovers, Told};
 use super::running::Running;
 use super::terminate::Terminating;
 use super::writing::shut_down;
-use super::{Birth, leads_group};
-use crate::ends::ParentEnd;
+use crate::launch::{ParentEnd, Policy, Terminal, take_in};
+use crate::spawned::{AtDrop, OwnedChild, Spawned};
 use crate::sys;
-use crate::terminal::take_in;
 use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
@@ -19,19 +18,17 @@ use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Key, Readiness};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One child's state.
 pub(super) struct State {
     pub(super) lifecycle: Lifecycle,
     pub(super) ends: Vec<End>,
+    /// The ends that the program had taken before the loop took the child.
+    taken: Vec<ChildFd>,
     pub(super) pid: u32,
     pub(super) path: SpawnPath,
-    /// The child leads the group that has its pid.
-    pub(super) leads_group: bool,
-    /// `terminate` and `kill_on_drop` act on that group.
-    pub(super) owned: bool,
-    kill_on_drop: bool,
-    pipes_grow: bool,
+    pub(super) policy: Policy,
     pub(super) exit: ExitWatch,
     pub(super) parent_peak_kib: i64,
     pub(super) terminating: Option<Terminating>,
@@ -42,8 +39,8 @@ pub(super) struct State {
     pub(super) has_terminal: bool,
     /// Whether an end was lost; see [`State::seems_to_end`].
     first_loss: FirstLoss,
-    /// The slave, until the child is reaped: see `terminal::Terminal`.
-    slave: Option<Rc<OwnedFd>>,
+    /// Until the child is reaped.
+    terminal: Option<Terminal>,
     /// Until it is reaped, or nobody's here any more.
     pub(super) running: Option<Running>,
 }
@@ -117,28 +114,79 @@ pub(super) struct Wants {
 
 impl State {
     /// The state of a child that has begun to run, and its ends, not yet part of it.
-    pub(super) fn new(birth: Birth) -> (Self, Vec<ParentEnd>) {
-        let fds = birth.ends.iter().map(|end| end.fd);
+    pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
+        let Spawned { mut child, ends, taken, terminal, policy, parent_peak_kib, reason } = spawned;
+        let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
+        let mut lifecycle = Lifecycle::new(fds, policy.drain_after_exit);
+        for fd in &taken {
+            lifecycle.on_pipe_closed(*fd);
+        }
+        let pidfd = child.give_away();
+        let (exit, running) = match reason {
+            None => (ExitWatch::New(pidfd), Some(Running::begin())),
+            Some(reason) => {
+                lifecycle.on_reaped(reason, now);
+                let kept = pidfd.filter(|_| policy.leads_group);
+                (kept.map_or(ExitWatch::Gone, ExitWatch::Kept), None)
+            }
+        };
         let state = Self {
-            lifecycle: Lifecycle::new(fds, birth.drain_after_exit),
-            ends: Vec::with_capacity(birth.ends.len()),
-            pid: birth.launched.pid,
-            path: birth.launched.path,
-            leads_group: leads_group(birth.group),
-            owned: birth.owned,
-            kill_on_drop: birth.kill_on_drop,
-            pipes_grow: birth.pipes_grow,
-            exit: ExitWatch::New(birth.launched.pidfd),
-            parent_peak_kib: birth.parent_peak_kib,
+            lifecycle,
+            ends: Vec::with_capacity(ends.len()),
+            taken,
+            pid: child.pid,
+            path: child.path,
+            policy,
+            exit,
+            parent_peak_kib,
             terminating: None,
             group_end: None,
             drain_timer: None,
-            has_terminal: birth.slave.is_some(),
+            has_terminal: terminal.is_some(),
             first_loss: FirstLoss::No,
-            slave: birth.slave,
-            running: Some(Running::begin()),
+            terminal: terminal.filter(|terminal| terminal.slave.is_some()),
+            running,
         };
-        (state, birth.ends)
+        (state, ends)
+    }
+
+    /// The loop has taken all of it: what was set of a caller's terminal stays.
+    pub(super) fn keep_terminal(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.before.forget();
+        }
+    }
+
+    /// Takes everything out of the loop again; `left` are the ends that were not given to it.
+    pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
+        let reason = self.lifecycle.reason().cloned();
+        let pidfd = match std::mem::replace(&mut self.exit, ExitWatch::Gone) {
+            ExitWatch::Source(key) => reactor.take_fd(key),
+            ExitWatch::New(pidfd) => pidfd,
+            ExitWatch::Kept(pidfd) => Some(pidfd),
+            ExitWatch::Gone => None,
+        };
+        let mut ends = Vec::with_capacity(self.ends.len() + left.len());
+        let mut taken = std::mem::take(&mut self.taken);
+        for end in &mut self.ends {
+            let (fd, direction) = (end.fd, end.direction);
+            match end.pipe.take().and_then(|pipe| pipe.into_fd(reactor)) {
+                Some(end) => ends.push(ParentEnd { fd, end, direction }),
+                None => taken.push(fd),
+            }
+        }
+        ends.extend(left);
+        self.running = None;
+        let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
+        Spawned {
+            child: OwnedChild { pid: self.pid, pidfd, path: self.path, at_drop },
+            ends,
+            taken,
+            terminal: self.terminal.take(),
+            policy: self.policy.clone(),
+            parent_peak_kib: self.parent_peak_kib,
+            reason,
+        }
     }
 
     pub(super) fn add_end(&mut self, fd: ChildFd, direction: Direction, pipe: Pipe) {
@@ -149,7 +197,7 @@ impl State {
             closing: false,
             shutting_down: false,
             peer_gone: false,
-            growth: Growth::new(self.pipes_grow),
+            growth: Growth::new(self.policy.pipes_grow),
             forward: None,
             fed_by: None,
             draining: None,
@@ -269,7 +317,7 @@ impl State {
 
     /// The child is reaped: what its terminal still holds ends in the end of the master.
     pub(super) fn close_slave(&mut self) {
-        if let Some(slave) = self.slave.take() {
+        if let Some(slave) = self.terminal.take().and_then(|terminal| terminal.slave) {
             take_in(&slave);
         }
     }
@@ -313,13 +361,13 @@ impl State {
             self.close(reactor, fd, &mut left);
         }
         if !self.lifecycle.is_reaped() {
-            if self.kill_on_drop {
+            if self.policy.kill_on_drop {
                 self.signal_owned(reactor, Signal::KILL).ok(); // ended already is as good
             }
             crate::orphans::abandon(self.pid, self.take_pidfd(reactor));
         }
         self.running = None;
-        self.slave = None;
+        self.terminal = None;
         left.abandon(self.terminating.take());
         left
     }

@@ -1,8 +1,8 @@
 //! A child's terminal: size, attributes, end of file, by its master.
 
 use super::Transport;
+use crate::launch::kernel_size;
 use crate::sys;
-use crate::terminal::kernel_size;
 use procession_protocol::{ChildFd, Termios, WindowSize};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::io;

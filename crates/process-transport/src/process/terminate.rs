@@ -79,7 +79,7 @@ impl State {
     }
 
     pub(super) fn signal_group(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
-        if !self.leads_group {
+        if !self.policy.leads_group {
             return Err(SignalError::NoGroup);
         }
         let by_pidfd = match &self.exit {
@@ -103,7 +103,7 @@ impl State {
 
     /// To the group when it is owned, else to the child alone.
     pub(super) fn signal_owned(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
-        if self.owned && self.leads_group {
+        if self.policy.owned && self.policy.leads_group {
             self.signal_group(reactor, signal)
         } else {
             self.signal(reactor, signal)
@@ -112,7 +112,7 @@ impl State {
 
     /// Where a group cannot be signalled after its leader was reaped, a termination kills it before.
     pub(super) fn kill_group_before_reap(&self, reactor: &Handle) {
-        if self.terminating.is_none() || !self.owned || !self.leads_group {
+        if self.terminating.is_none() || !self.policy.owned || !self.policy.leads_group {
             return;
         }
         // Only by its pidfd, of a leader that had one.
@@ -130,7 +130,7 @@ impl State {
         left.complete(settled);
         // Descendants that outlive the leader of an owned group still get their KILL.
         let lives = || self.signal_group(reactor, Signal::from_raw(0)).is_ok();
-        if self.owned && !escalated && lives() {
+        if self.policy.owned && !escalated && lives() {
             self.group_end = Some(Terminating { promises: Vec::new(), since, escalated, kill });
         } else {
             left.cancel(Some(kill));

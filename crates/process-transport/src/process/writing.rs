@@ -3,7 +3,7 @@
 use super::growth::BUFFER_BYTES;
 use super::leftovers::{Leftovers, Told};
 use super::state::{End, State};
-use crate::platform;
+use crate::sys::platform;
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_protocol::ChildFd;

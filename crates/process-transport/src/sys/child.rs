@@ -10,14 +10,14 @@
 //!
 //! On the mailbox path it also shares its parent's descriptor table until the first system call has
 //! succeeded; the check after it makes sure of that before anything else is touched.
+#![expect(unsafe_code, reason = "says that a report is made of atomics")]
 
 use super::close;
+use super::fd_step::FdStep;
 use super::mapping::AllAtomic;
 use super::raw::{self, Call};
-use crate::command::Group;
-use crate::error::Step;
-use crate::fd_plan::FdStep;
-use crate::prepare::Prepared;
+use super::request::{Group, Request};
+use super::step::Step;
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -32,17 +32,15 @@ const STOPS: [c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// What a child is to do, all of it made before the clone.
 pub(super) struct Job<'a> {
-    pub(super) prepared: &'a Prepared,
+    pub(super) request: &'a Request,
     /// What the program starts with.
     pub(super) envp: *const *const c_char,
-    /// Kernel forms of `prepared.limits` and `prepared.cpus`.
+    /// Kernel forms of `request.limits` and `request.cpus`.
     pub(super) limits: &'a [(c_int, raw::KernelLimit)],
     pub(super) cpus: Option<&'a [usize]>,
     pub(super) oom_score_adj: Option<&'a [u8]>,
     pub(super) steps: &'a [FdStep],
     pub(super) table: Table,
-    /// Descriptor 0 becomes the controlling terminal.
-    pub(super) controlling_terminal: bool,
     /// The mask with which the program starts.
     pub(super) mask: u64,
     /// The parent's process id, for the parent death signal.
@@ -188,7 +186,7 @@ fn fd_map(job: &Job<'_>) -> Call {
     let marked_from = match job.table {
         Table::Shared { .. } => None,
         // A closure may use what the parent has.
-        Table::Copied if !job.prepared.pre_exec.is_empty() => Some(0),
+        Table::Copied if !job.request.pre_exec.is_empty() => Some(0),
         Table::Copied => Some(MARKED_FROM),
     };
     for step in job.steps {
@@ -203,15 +201,15 @@ fn fd_map(job: &Job<'_>) -> Call {
 }
 
 fn session(job: &Job<'_>) -> Call {
-    if job.prepared.group == Group::Session { raw::setsid() } else { Ok(()) }
+    if job.request.group == Group::Session { raw::setsid() } else { Ok(()) }
 }
 
 fn controlling_terminal(job: &Job<'_>) -> Call {
-    if job.controlling_terminal { raw::set_controlling_terminal(0) } else { Ok(()) }
+    if job.request.controlling_terminal { raw::set_controlling_terminal(0) } else { Ok(()) }
 }
 
 fn process_group(job: &Job<'_>) -> Call {
-    match job.prepared.group {
+    match job.request.group {
         Group::Process(group) => raw::setpgid(group),
         Group::Parent | Group::Session => Ok(()),
     }
@@ -225,14 +223,14 @@ fn limits(job: &Job<'_>) -> Call {
 }
 
 fn umask(job: &Job<'_>) -> Call {
-    if let Some(mask) = job.prepared.umask {
+    if let Some(mask) = job.request.umask {
         raw::umask(mask);
     }
     Ok(())
 }
 
 fn priority(job: &Job<'_>) -> Call {
-    if let Some(nice) = job.prepared.nice {
+    if let Some(nice) = job.request.nice {
         raw::set_nice(nice)?;
     }
     if let Some(cpus) = job.cpus {
@@ -252,14 +250,14 @@ fn oom_score_adj(job: &Job<'_>) -> Call {
 }
 
 fn chdir(job: &Job<'_>) -> Call {
-    for &dir in job.prepared.cwd.strings() {
+    for &dir in job.request.cwd.strings() {
         raw::chdir(dir)?;
     }
     Ok(())
 }
 
 fn groups(job: &Job<'_>) -> Call {
-    let credentials = &job.prepared.credentials;
+    let credentials = &job.request.credentials;
     match credentials.groups.as_deref().map_or(Ok(()), raw::setgroups) {
         Err(libc::EPERM) if credentials.groups_may_stay => Ok(()),
         result => result,
@@ -267,16 +265,16 @@ fn groups(job: &Job<'_>) -> Call {
 }
 
 fn gid(job: &Job<'_>) -> Call {
-    job.prepared.credentials.gid.map_or(Ok(()), raw::setgid)
+    job.request.credentials.gid.map_or(Ok(()), raw::setgid)
 }
 
 fn uid(job: &Job<'_>) -> Call {
-    job.prepared.credentials.uid.map_or(Ok(()), raw::setuid)
+    job.request.credentials.uid.map_or(Ok(()), raw::setuid)
 }
 
 /// After the id change, which would clear it. A parent that is gone sends no signal any more.
 fn parent_death_signal(job: &Job<'_>) -> Call {
-    let Some(signal) = job.prepared.parent_death_signal else { return Ok(()) };
+    let Some(signal) = job.request.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
     // 0 is a parent in another pid namespace, which this one cannot see.
     let parent = raw::parent();
@@ -289,7 +287,7 @@ fn parent_death_signal(job: &Job<'_>) -> Call {
 
 /// No handler of the parent may run here: they are gone before the mask is opened.
 fn dispositions(job: &Job<'_>) -> Call {
-    let inherit = job.prepared.inherit_signals;
+    let inherit = job.request.inherit_signals;
     for signal in 1..=SIGNALS {
         if FIXED.contains(&signal) || STOPS.contains(&signal) {
             continue;
@@ -314,7 +312,7 @@ fn mask(job: &Job<'_>) -> Call {
 
 /// After the mask, so that the program starts with the one that a closure leaves.
 fn pre_exec(job: &Job<'_>) -> Call {
-    for call in &job.prepared.pre_exec {
+    for call in &job.request.pre_exec {
         (call.0)().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     }
     Ok(())
@@ -322,11 +320,11 @@ fn pre_exec(job: &Job<'_>) -> Call {
 
 /// Tries the candidates in order, ranking errors as `execvp(3)` does.
 fn exec(job: &Job<'_>) -> i32 {
-    let prepared = job.prepared;
-    let (argv, envp) = (prepared.argv.as_ptr(), job.envp);
-    let candidates: &[*const c_char] = prepared.candidates.strings();
+    let request = job.request;
+    let (argv, envp) = (request.argv.as_ptr(), job.envp);
+    let candidates: &[*const c_char] = request.candidates.strings();
     if let [only] = candidates
-        && !prepared.searched
+        && !request.searched
     {
         return raw::execve(*only, argv, envp);
     }

@@ -3,10 +3,30 @@
 //! `std` copies the environment under a lock that is its own, two allocations a variable: with some
 //! forty of them as much work as all the rest of the parent's half of a spawn. A program that has
 //! only one thread needs no copy: nobody can change the environment before the child has exec'd.
+#![cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "the C library's own variables")
+)]
 
-use crate::cstrings::CStringArray;
-use crate::prepare::{self, Prepared};
-use std::ffi::c_char;
+use super::cstrings::{CStringArray, CStrings};
+use super::request::Request;
+use std::ffi::{OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+
+/// Enough for the variables of most programs; more of them cost a reallocation.
+const USUAL_ENVIRONMENT_BYTES: usize = 4096;
+
+/// A copy of this process's variables, as they are now, but for those to be left out.
+pub(crate) fn inherited(leave_out: impl Fn(&OsStr) -> bool) -> CStrings {
+    let vars = std::env::vars_os();
+    let mut envp = CStrings::with_capacity(vars.size_hint().0, USUAL_ENVIRONMENT_BYTES);
+    for (key, value) in vars {
+        if !leave_out(&key) {
+            envp.push_system(&[key.as_bytes(), b"=", value.as_bytes()]);
+        }
+    }
+    envp
+}
 
 /// Where the variables are, for the length of a clone.
 #[derive(Debug)]
@@ -21,11 +41,11 @@ pub(super) enum Environment<'a> {
 
 impl<'a> Environment<'a> {
     /// To be called where no foreign code runs any more before the clone.
-    pub(super) fn of(prepared: &'a Prepared) -> Self {
-        if let Some(envp) = &prepared.envp {
+    pub(super) fn of(request: &'a Request) -> Self {
+        if let Some(envp) = &request.envp {
             return Self::Prepared(envp);
         }
-        own().map_or_else(|| Self::Copied(prepare::environment()), Self::Own)
+        own().map_or_else(|| Self::Copied(inherited(|_| false).finish()), Self::Own)
     }
 
     /// As `execve` wants it.

@@ -1,19 +1,20 @@
 //! The parent's half of a clone: a stack for the child, the cell for its report, the signal mask
 //! around it, and the call itself.
+#![expect(unsafe_code, reason = "clone")]
 
 use super::child::{self, Failure, Job, Report, Table};
 use super::dumpable;
 use super::environment::Environment;
+use super::fd_step::{FdMove, FdStep};
 use super::inherited;
+use super::limits::kernel_limit;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
-use super::outcome::{Gift, LaunchError, Launched};
+use super::outcome::{Cloned, LaunchError, PassedFd};
 use super::raw::{self, KernelLimit};
+use super::request::Request;
+use super::step::Step;
 use super::wait;
-use crate::command::{Resource, Rlimit};
-use crate::error::Step;
-use crate::fd_plan::{FdMove, FdPlan, FdStep};
-use crate::prepare::Prepared;
 use procession_protocol::SpawnPath;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use std::cell::RefCell;
@@ -59,15 +60,15 @@ fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Re
     })
 }
 
-/// Starts a child on `path`.
+/// Starts a child on `path`. `plan` says how the descriptors get from where the child finds them to
+/// where they are asked for; `passed` is sorted by target.
 pub(crate) fn launch(
     path: SpawnPath,
-    prepared: &Prepared,
-    gifts: &mut [Gift<'_>],
-    controlling_terminal: bool,
-) -> Result<Launched, LaunchError> {
-    gifts.sort_by_key(|gift| gift.target);
-    with_launcher(|launcher| Ok(launcher.launch(path, prepared, gifts, controlling_terminal)))
+    request: &Request,
+    passed: &[PassedFd<'_>],
+    plan: fn(&[FdMove]) -> Vec<FdStep>,
+) -> Result<Cloned, LaunchError> {
+    with_launcher(|launcher| Ok(launcher.launch(path, request, passed, plan)))
         .map_err(LaunchError::Clone)?
 }
 
@@ -90,33 +91,33 @@ impl Launcher {
     fn launch(
         &mut self,
         path: SpawnPath,
-        prepared: &Prepared,
-        gifts: &[Gift<'_>],
-        controlling_terminal: bool,
-    ) -> Result<Launched, LaunchError> {
+        request: &Request,
+        passed: &[PassedFd<'_>],
+        plan: fn(&[FdMove]) -> Vec<FdStep>,
+    ) -> Result<Cloned, LaunchError> {
         if path == SpawnPath::SharedFiles {
-            return self.launch_by_mail(prepared, gifts, controlling_terminal);
+            return self.launch_by_mail(request, passed, plan);
         }
-        let moves: Vec<FdMove> = gifts
+        let moves: Vec<FdMove> = passed
             .iter()
-            .map(|gift| FdMove { source: gift.source.as_raw_fd(), target: gift.target })
+            .map(|one| FdMove { source: one.source.as_raw_fd(), target: one.target })
             .collect();
-        let plan = FdPlan::new(&moves);
+        let steps = plan(&moves);
         let flags = match path {
             SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
             _ => libc::CLONE_VFORK,
         };
-        let start = Start { prepared, steps: plan.steps(), controlling_terminal };
+        let start = Start { request, steps: &steps };
         self.clone(path, flags, Table::Copied, &start)
     }
 
     fn launch_by_mail(
         &mut self,
-        prepared: &Prepared,
-        gifts: &[Gift<'_>],
-        controlling_terminal: bool,
-    ) -> Result<Launched, LaunchError> {
-        if gifts.len() > MAX_FDS {
+        request: &Request,
+        passed: &[PassedFd<'_>],
+        plan: fn(&[FdMove]) -> Vec<FdStep>,
+    ) -> Result<Cloned, LaunchError> {
+        if passed.len() > MAX_FDS {
             return Err(LaunchError::Path(Errno::TOOMANYREFS.into()));
         }
         let mailbox = self.mailbox().map_err(LaunchError::Path)?;
@@ -126,12 +127,12 @@ impl Launcher {
         }
         let (receiver, sender) = (mailbox.receiver(), mailbox.sender());
         // The i-th descriptor lands on the i-th number that is free beside the receiver.
-        let moves: Vec<FdMove> = gifts
+        let moves: Vec<FdMove> = passed
             .iter()
             .zip((0..).filter(|number| *number != receiver))
-            .map(|(gift, source)| FdMove { source, target: gift.target })
+            .map(|(one, source)| FdMove { source, target: one.target })
             .collect();
-        let mut steps = FdPlan::new(&moves).steps().to_vec();
+        let mut steps = plan(&moves);
         // Received without close-on-exec.
         steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
         // Where each landed on its target only the receiver is to be closed: by its number, for
@@ -140,19 +141,19 @@ impl Launcher {
             let receiver = receiver.cast_unsigned();
             steps = vec![FdStep::Close { first: receiver, last: receiver }];
         }
-        if !gifts.is_empty() {
-            let fds: Vec<BorrowedFd<'_>> = gifts.iter().map(|gift| gift.source).collect();
+        if !passed.is_empty() {
+            let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
             mailbox.send(&fds).map_err(|error| match error {
                 Errno::BADF => LaunchError::Child(Step::FdMap, libc::EBADF),
                 error => LaunchError::Path(error.into()),
             })?;
         }
-        let table = Table::Shared { receiver, sender, count: gifts.len() };
+        let table = Table::Shared { receiver, sender, count: passed.len() };
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
-        let start = Start { prepared, steps: &steps, controlling_terminal };
+        let start = Start { request, steps: &steps };
         let result = self.clone(SpawnPath::SharedFiles, flags, table, &start);
         let report: &Report = self.report.as_ref();
-        if !gifts.is_empty()
+        if !passed.is_empty()
             && !report.has_received()
             && let Some(mailbox) = &self.mailbox
         {
@@ -167,32 +168,31 @@ impl Launcher {
         flags: c_int,
         table: Table,
         start: &Start<'_>,
-    ) -> Result<Launched, LaunchError> {
-        let prepared = start.prepared;
+    ) -> Result<Cloned, LaunchError> {
+        let request = start.request;
         let limits: Vec<(c_int, KernelLimit)> =
-            prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
-        let cpus = prepared.cpus.as_deref().map(affinity_mask);
-        let score = prepared.oom_score_adj.map(|score| score.to_string());
-        let environment = Environment::of(prepared);
+            request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
+        let cpus = request.cpus.as_deref().map(affinity_mask);
+        let score = request.oom_score_adj.map(|score| score.to_string());
+        let environment = Environment::of(request);
         let report: &Report = self.report.as_ref();
         report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
         let job = Job {
-            prepared,
+            request,
             envp: environment.as_ptr(),
             limits: &limits,
             cpus: cpus.as_deref(),
             oom_score_adj: score.as_deref().map(str::as_bytes),
             steps: start.steps,
             table,
-            controlling_terminal: start.controlling_terminal,
-            mask: if prepared.inherit_signals { inherited(old_mask) } else { 0 },
+            mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
             parent: self.owner,
             report,
         };
         let start = || clone(flags, self.stack.top(), &job);
         let shares_memory = flags & libc::CLONE_VM != 0;
-        let cloned = if shares_memory && prepared.credentials.change_ids() {
+        let cloned = if shares_memory && request.credentials.change_ids() {
             dumpable::kept(start)
         } else {
             start()
@@ -201,7 +201,7 @@ impl Launcher {
         let (pid, pidfd) = cloned.map_err(os_error)?;
         let pidfd = above_stdio(pidfd);
         let failure = report.read();
-        let Some(failure) = failure else { return Ok(Launched { pid, pidfd, path }) };
+        let Some(failure) = failure else { return Ok(Cloned { pid, pidfd, path }) };
         wait::reap_failed(pid, pidfd.as_ref());
         Err(match failure {
             Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
@@ -212,9 +212,8 @@ impl Launcher {
 
 /// What differs from child to child.
 struct Start<'a> {
-    prepared: &'a Prepared,
+    request: &'a Request,
     steps: &'a [FdStep],
-    controlling_terminal: bool,
 }
 
 fn os_error(errno: i32) -> LaunchError {
@@ -266,25 +265,6 @@ fn clone_once(
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok((pid, Some(pidfd)))
-}
-
-fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
-    let number = match resource {
-        Resource::AddressSpace => libc::RLIMIT_AS,
-        Resource::Core => libc::RLIMIT_CORE,
-        Resource::Cpu => libc::RLIMIT_CPU,
-        Resource::Data => libc::RLIMIT_DATA,
-        Resource::FileSize => libc::RLIMIT_FSIZE,
-        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
-        Resource::OpenFiles => libc::RLIMIT_NOFILE,
-        Resource::Processes => libc::RLIMIT_NPROC,
-        Resource::Stack => libc::RLIMIT_STACK,
-    };
-    let limit = KernelLimit {
-        rlim_cur: limit.soft.unwrap_or(libc::RLIM64_INFINITY),
-        rlim_max: limit.hard.unwrap_or(libc::RLIM64_INFINITY),
-    };
-    (c_int::try_from(number).unwrap_or(c_int::MAX), limit)
 }
 
 /// One bit a processor, in words as the kernel takes them.

@@ -1,4 +1,5 @@
 //! Memory that a child runs on, or shares with its parent on every path.
+#![expect(unsafe_code, reason = "memory maps")]
 
 #[cfg(target_os = "linux")]
 use rustix::mm::MprotectFlags;

@@ -1,4 +1,19 @@
-//! All unsafe code of this crate: system calls that `rustix` has no safe form of.
+//! All unsafe code of this crate but one declaration: system calls that `rustix` has no safe form of.
+//! It imports nothing of the crate above it.
+//!
+//! # Contract
+//!
+//! What the code above relies on:
+//!
+//! * [`launch`](fn@launch) returns when the child has executed its program, and else with an error; a child that
+//!   reported a failure is reaped, and the error says at which [`Step`]. `LaunchError::Path` says
+//!   that this way cannot be taken here and that nothing happened, so that another can be tried.
+//! * The caller's descriptors, signal mask, directory and ids are the same before and after it. The
+//!   descriptors that are passed are borrowed for the call. The child has these, on their numbers,
+//!   and no others.
+//! * [`send`], [`send_to_group_number`], [`try_reap`] and [`has_ended`] take a child that is not
+//!   reaped: that is their caller's to know. A number is used only then.
+//! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
 //! # Audit
 //!
@@ -14,19 +29,21 @@
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
 //! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
-//! | `pre_exec` | what the caller's closure does between fork and exec | the caller: the function is unsafe | `spawn_paths` |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
 //!
 //! What the child may do between clone and exec stands in [`child`].
 
-#![expect(unsafe_code, reason = "clone, and system calls without a safe wrapper")]
-
 mod child;
+mod cstrings;
 mod environment;
+mod fd_step;
+mod limits;
 mod mapping;
 mod outcome;
-mod pre_exec;
+pub(crate) mod platform;
+mod request;
+mod step;
 mod users;
 
 #[cfg(target_os = "linux")]
@@ -64,21 +81,29 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
 
-use procession_reactor::hooks;
+use procession_core::sigpipe;
 
+pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
+pub(crate) use environment::inherited as inherited_environment;
+pub use fd_step::{FdMove, FdStep};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use launch::best_path;
 pub(crate) use launch::{launch, reserve, reserve_first};
-pub(crate) use outcome::{Child, Gift, LaunchError, Launched, Waited};
+pub use limits::{Resource, Rlimit};
+pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Waited};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
+pub(crate) use request::{Credentials, Group, PreExec, Request};
 pub(crate) use signal::{
     group_survives_leader, is_refusal, send, send_to_group, send_to_group_number,
 };
-pub(crate) use termios::{eof_char, set_termios, termios};
-pub(crate) use users::{Credentials, credentials};
+pub use step::Step;
+#[cfg(feature = "reactor")]
+pub(crate) use termios::eof_char;
+pub(crate) use termios::{set_termios, termios};
+pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
 pub(crate) use wait::{has_ended, own_peak_kib, try_reap};
 
 /// The lowest number that no descriptor can have: the soft limit.
@@ -89,6 +114,6 @@ pub(crate) fn open_files_limit() -> u64 {
 
 /// The mask that the program has set of a thread's mask, one bit a signal.
 fn inherited(mask: u64) -> u64 {
-    let ours = if hooks::blocks_sigpipe() { 1 << (libc::SIGPIPE - 1) } else { 0 };
+    let ours = if sigpipe::is_blocked_by_loop() { 1 << (libc::SIGPIPE - 1) } else { 0 };
     mask & !ours
 }

@@ -1,20 +1,20 @@
 //! What goes into a launch, and what a launch and a wait say: the same on every system.
 
-use crate::error::Step;
+use super::step::Step;
 use procession_protocol::{ResourceUsage, SpawnPath};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// What the child is to be given: a descriptor of ours, and its number there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gift<'a> {
+pub(crate) struct PassedFd<'a> {
     pub(crate) source: BorrowedFd<'a>,
     pub(crate) target: i32,
 }
 
 /// A child that has begun to run its program.
 #[derive(Debug)]
-pub(crate) struct Launched {
+pub(crate) struct Cloned {
     pub(crate) pid: u32,
     /// Elsewhere than on Linux a queue of its own that becomes readable at the child's exit, which
     /// comes closest to a pidfd; `None` where there is neither.
@@ -27,6 +27,8 @@ pub(crate) struct Launched {
 pub(crate) enum LaunchError {
     /// The path is not to be had here, for this command or at all; nothing happened.
     Path(io::Error),
+    /// A closure is to run between clone and exec, on a path that cannot have one.
+    PreExec,
     /// `clone` failed.
     Clone(io::Error),
     /// The child reported it, and is reaped; or it is known before what it would report.

@@ -1,11 +1,14 @@
 //! What the systems do differently, where safe calls exist: making descriptors, pipe sizes, splicing.
 
+#[cfg(feature = "reactor")]
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+#[cfg(feature = "reactor")]
+use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// A pipe whose ends are close-on-exec: read, then write.
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     #[cfg(not(target_vendor = "apple"))]
     let ends = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     #[cfg(target_vendor = "apple")]
@@ -71,34 +74,34 @@ pub(crate) fn slave_name(master: &OwnedFd) -> io::Result<std::ffi::CString> {
     Ok(rustix::pty::ptsname(master, Vec::new())?)
 }
 #[cfg(target_os = "netbsd")]
-pub(crate) use crate::sys::slave_name;
+pub(crate) use super::slave_name;
 
 /// The bytes that a pipe holds when it is full.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) fn pipe_size(fd: BorrowedFd<'_>) -> Option<usize> {
     rustix::pipe::fcntl_getpipe_size(fd).ok()
 }
 
 /// Pipes have one size.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "reactor", not(target_os = "linux")))]
 pub(crate) fn pipe_size(_: BorrowedFd<'_>) -> Option<usize> {
     None
 }
 
 /// Asks for another size; false where the system refuses.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) fn set_pipe_size(fd: BorrowedFd<'_>, bytes: usize) -> bool {
     rustix::pipe::fcntl_setpipe_size(fd, bytes).is_ok()
 }
 
 /// Pipes have one size.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "reactor", not(target_os = "linux")))]
 pub(crate) fn set_pipe_size(_: BorrowedFd<'_>, _: usize) -> bool {
     false
 }
 
 /// Moves bytes without looking at them; `INVAL` where these two cannot be spliced.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) fn splice(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -110,7 +113,21 @@ pub(crate) fn splice(
 }
 
 /// There is no such call.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "reactor", not(target_os = "linux")))]
 pub(crate) fn splice(_: BorrowedFd<'_>, _: BorrowedFd<'_>, _: usize) -> Result<usize, Errno> {
     Err(Errno::INVAL)
+}
+
+/// Where 0, 1 or 2 are closed in this process, what is made here must not be taken for them.
+pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
+}
+
+/// A pipe whose ends are close-on-exec and above the standard streams: read, then write.
+pub(crate) fn pipe_above_stdio() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe()?;
+    Ok((above_stdio(read)?, above_stdio(write)?))
 }

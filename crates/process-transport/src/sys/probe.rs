@@ -4,6 +4,7 @@
 //! cloned as the mailbox path does it, with the outer child's table. What a filter, an emulator or an
 //! old kernel makes of that is seen there, not in the caller. A process that the kernel kills for it
 //! is an answer too.
+#![expect(unsafe_code, reason = "clone")]
 
 use super::mapping::{AllAtomic, Mapping};
 use super::raw;

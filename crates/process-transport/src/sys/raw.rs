@@ -4,6 +4,7 @@
 //! no function allocates, locks, panics or drops an owner. They go through `syscall(2)`, not through
 //! the C library's wrappers, which keep state (the thread list for `setuid`, cancellation). A failed
 //! call leaves its number in the calling thread's `errno`, which the parent does not look at.
+#![expect(unsafe_code, reason = "system calls of a child before its exec")]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::io;
@@ -14,6 +15,9 @@ pub(super) type Call<T = ()> = Result<T, i32>;
 
 /// A soft and a hard limit, as the system takes them.
 pub(super) type KernelLimit = libc::rlimit64;
+
+/// What a limit is when there is none.
+pub(super) const UNLIMITED: u64 = libc::RLIM64_INFINITY;
 
 fn check(result: c_long) -> Call<c_long> {
     if result < 0 { Err(last_errno()) } else { Ok(result) }
@@ -134,10 +138,10 @@ pub(super) fn write(fd: c_int, bytes: &[u8]) -> Call<usize> {
     usize::try_from(n).map_err(|_| libc::EIO)
 }
 
-/// `chdir(2)`; `path` is one of the ready-made strings of `Prepared`.
+/// `chdir(2)`; `path` is one of the ready-made strings of `Request`.
 pub(super) fn chdir(path: *const c_char) -> Call {
     // SAFETY: the pointers of a `CStringArray` lead to NUL-terminated strings that live as long as
-    // `Prepared`, which the parent keeps for the length of the clone.
+    // `Request`, which the parent keeps for the length of the clone.
     check(unsafe { libc::syscall(libc::SYS_chdir, path) }).map(drop)
 }
 
@@ -259,7 +263,7 @@ pub(super) fn execve(
     argv: *const *const c_char,
     envp: *const *const c_char,
 ) -> i32 {
-    // SAFETY: path and arguments come from `CStringArray`s of `Prepared`, the variables from an
+    // SAFETY: path and arguments come from `CStringArray`s of `Request`, the variables from an
     // `Environment`, which the parent keeps for the length of the clone: NUL-terminated strings,
     // null-terminated arrays.
     let _only_on_failure = unsafe { libc::syscall(libc::SYS_execve, path, argv, envp) };

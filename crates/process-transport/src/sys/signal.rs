@@ -1,5 +1,6 @@
 //! Sending signals, by pidfd and so never to a reused process id; where that is refused, by the
 //! number of a child that is not reaped, which is its own as long.
+#![expect(unsafe_code, reason = "pidfd_send_signal and kill")]
 
 use super::outcome::Child;
 use super::raw;

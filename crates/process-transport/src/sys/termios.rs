@@ -1,4 +1,5 @@
 //! Terminal attributes, as the plain data that programs see.
+#![expect(unsafe_code, reason = "terminal attributes with free speeds")]
 
 use super::raw;
 use procession_protocol::Termios;
@@ -9,6 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 const SPEED_IS_A_NUMBER: u32 = libc::BOTHER;
 
 /// In place of a special character: there is none.
+#[cfg(feature = "reactor")]
 const DISABLED: u8 = libc::_POSIX_VDISABLE;
 
 fn get(fd: BorrowedFd<'_>) -> io::Result<libc::termios2> {
@@ -62,6 +64,7 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
 }
 
 /// The character that says end of file, as a byte of input; `InvalidInput` where it is disabled.
+#[cfg(feature = "reactor")]
 pub(crate) fn eof_char(fd: BorrowedFd<'_>) -> io::Result<u8> {
     match get(fd)?.c_cc[libc::VEOF] {
         DISABLED => Err(io::Error::from_raw_os_error(libc::EINVAL)),

@@ -1,4 +1,5 @@
 //! Reaping one child, with what it used.
+#![expect(unsafe_code, reason = "waitid and getrusage")]
 
 use super::outcome::{Child, Waited};
 use super::raw;

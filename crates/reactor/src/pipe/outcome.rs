@@ -1,6 +1,7 @@
 //! What a pipe says of its reads, flushes and events.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use procession_core::Spent;
@@ -8,16 +9,27 @@ use procession_core::Spent;
 #[cfg(doc)]
 use super::Pipe;
 
-/// Which ways data goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A descriptor that the reactor did not take.
+#[derive(Debug)]
 #[non_exhaustive]
-pub enum Direction {
-    /// From the descriptor to us.
-    Read,
-    /// From us to the descriptor.
-    Write,
-    /// Sockets and terminals.
-    Both,
+pub struct OpenError {
+    /// Why.
+    pub error: io::Error,
+    /// The descriptor; `None` where the reactor was gone, and it was closed.
+    pub fd: Option<OwnedFd>,
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self { error, fd: None }
+    }
+}
+
+/// The reason alone; the descriptor is closed.
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        error.error
+    }
 }
 
 /// What one read gave.

@@ -4,14 +4,15 @@
 //! program with a Rust library in it, a program that restored the default) the signal is blocked
 //! in the loop's thread while a turn runs, and while a pipe is flushed outside of one; a signal that
 //! became pending meanwhile is taken before the mask is put back. A thread that is started inside a
-//! callback inherits the mask; a child need not, as [`is_blocked`] tells.
+//! callback inherits the mask; a child need not, as `procession_core::sigpipe` tells.
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::ptr;
+
+use procession_core::sigpipe::set_blocked_by_loop;
 
 use super::signals::{Disposition, disposition};
 
@@ -23,15 +24,6 @@ pub(crate) struct Blocked {
     unblock: bool,
     /// A mask belongs to a thread.
     _not_send: PhantomData<*const ()>,
-}
-
-thread_local! {
-    static IS_BLOCKED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether it is we who block SIGPIPE in this thread.
-pub(crate) fn is_blocked() -> bool {
-    IS_BLOCKED.get()
 }
 
 /// Blocks SIGPIPE in this thread; `None` where nothing has to be undone.
@@ -46,7 +38,7 @@ pub(crate) fn block() -> Option<Blocked> {
         return None; // it is somebody else's, and ours would be merged with it
     }
     if !blocked_before {
-        IS_BLOCKED.set(true);
+        set_blocked_by_loop(true);
     }
     Some(Blocked { unblock: !blocked_before, _not_send: PhantomData })
 }
@@ -55,7 +47,7 @@ impl Drop for Blocked {
     fn drop(&mut self) {
         take();
         if self.unblock {
-            IS_BLOCKED.set(false);
+            set_blocked_by_loop(false);
             change(libc::SIG_UNBLOCK);
         }
     }

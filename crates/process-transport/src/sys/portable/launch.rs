@@ -1,15 +1,17 @@
 //! The parent's half on systems other than Linux: `fork(2)`, and a pipe that the exec closes.
+#![expect(unsafe_code, reason = "fork and kqueue")]
 
-use super::raw::{self, KernelLimit, UNLIMITED};
+use super::raw::{self, KernelLimit};
 use super::wait;
-use crate::command::{Resource, Rlimit};
-use crate::fd_plan::{FdMove, FdPlan};
-use crate::prepare::Prepared;
 use crate::sys::child::{self, Failure, Job, Report, Table};
 use crate::sys::environment::Environment;
+use crate::sys::fd_step::{FdMove, FdStep};
 use crate::sys::inherited;
+use crate::sys::limits::kernel_limit;
 use crate::sys::mapping::Mapping;
-use crate::sys::outcome::{Gift, LaunchError, Launched};
+use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
+use crate::sys::platform;
+use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
 use std::io;
@@ -34,40 +36,39 @@ pub(crate) fn best_path() -> SpawnPath {
 /// Starts a child on `path`.
 pub(crate) fn launch(
     path: SpawnPath,
-    prepared: &Prepared,
-    gifts: &mut [Gift<'_>],
-    controlling_terminal: bool,
-) -> Result<Launched, LaunchError> {
+    request: &Request,
+    passed: &[PassedFd<'_>],
+    plan: fn(&[FdMove]) -> Vec<FdStep>,
+) -> Result<Cloned, LaunchError> {
     if path != SpawnPath::Fork {
         return Err(LaunchError::Path(io::ErrorKind::Unsupported.into()));
     }
-    let moves: Vec<FdMove> = gifts
+    let moves: Vec<FdMove> = passed
         .iter()
-        .map(|gift| FdMove { source: gift.source.as_raw_fd(), target: gift.target })
+        .map(|one| FdMove { source: one.source.as_raw_fd(), target: one.target })
         .collect();
-    let plan = FdPlan::new(&moves);
+    let steps = plan(&moves);
     let limits: Vec<(c_int, KernelLimit)> =
-        prepared.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
+        request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
     let page = Mapping::shared_page().map_err(LaunchError::Clone)?;
     let report: &Report = page.as_ref();
     report.clear();
     // `prepare` refuses both here, and the child would too.
-    let score = prepared.oom_score_adj.map(|score| score.to_string());
+    let score = request.oom_score_adj.map(|score| score.to_string());
     // Closed in the child by its exec or its end, and by nothing else.
-    let (started, running) = crate::ends::pipe().map_err(LaunchError::Clone)?;
+    let (started, running) = platform::pipe_above_stdio().map_err(LaunchError::Clone)?;
     let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
-    let environment = Environment::of(prepared);
+    let environment = Environment::of(request);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
     let job = Job {
-        prepared,
+        request,
         envp: environment.as_ptr(),
         limits: &limits,
-        cpus: prepared.cpus.as_deref(),
+        cpus: request.cpus.as_deref(),
         oom_score_adj: score.as_deref().map(str::as_bytes),
-        steps: plan.steps(),
+        steps: &steps,
         table: Table::Copied,
-        controlling_terminal,
-        mask: if prepared.inherit_signals { inherited(old_mask) } else { 0 },
+        mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
         parent: std::process::id(),
         report,
     };
@@ -80,7 +81,7 @@ pub(crate) fn launch(
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
     match report.read() {
-        None => Ok(Launched { pid, pidfd: exit_queue(pid), path }),
+        None => Ok(Cloned { pid, pidfd: exit_queue(pid), path }),
         Some(failure) => {
             wait::reap_failed(pid, None);
             Err(match failure {
@@ -135,23 +136,4 @@ fn exit_queue(pid: u32) -> Option<OwnedFd> {
     // SAFETY: one change is read from a local, and no event is asked for.
     let added = unsafe { libc::kevent(queue.as_raw_fd(), &raw const change, 1, none, 0, now) };
     (added == 0).then_some(queue)
-}
-
-fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
-    let number = match resource {
-        Resource::AddressSpace => libc::RLIMIT_AS,
-        Resource::Core => libc::RLIMIT_CORE,
-        Resource::Cpu => libc::RLIMIT_CPU,
-        Resource::Data => libc::RLIMIT_DATA,
-        Resource::FileSize => libc::RLIMIT_FSIZE,
-        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
-        Resource::OpenFiles => libc::RLIMIT_NOFILE,
-        Resource::Processes => libc::RLIMIT_NPROC,
-        Resource::Stack => libc::RLIMIT_STACK,
-    };
-    let value = |limit: Option<u64>| {
-        limit.and_then(|limit| libc::rlim_t::try_from(limit).ok()).unwrap_or(UNLIMITED)
-    };
-    let limit = KernelLimit { rlim_cur: value(limit.soft), rlim_max: value(limit.hard) };
-    (number, limit)
 }

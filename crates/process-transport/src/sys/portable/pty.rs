@@ -1,4 +1,5 @@
 //! The name of a terminal's slave, where there is no safe call for it.
+#![expect(unsafe_code, reason = "ptsname")]
 
 use std::ffi::{CStr, CString};
 use std::io;

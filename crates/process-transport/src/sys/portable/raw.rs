@@ -3,6 +3,7 @@
 //!
 //! The child has a copy of its parent's memory. As on Linux nothing here allocates, locks, panics or
 //! drops an owner.
+#![expect(unsafe_code, reason = "the C library's calls of a child before its exec")]
 
 use std::ffi::{CStr, c_char, c_int, c_long};
 use std::io;
@@ -118,7 +119,7 @@ pub(in crate::sys) fn set_nice(nice: c_int) -> Call {
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })
 }
 
-/// `chdir(2)`; `path` is one of the ready-made strings of `Prepared`.
+/// `chdir(2)`; `path` is one of the ready-made strings of `Request`.
 pub(in crate::sys) fn chdir(path: *const c_char) -> Call {
     // SAFETY: the pointers of a `CStringArray` lead to NUL-terminated strings, copied to the child.
     check(unsafe { libc::chdir(path) })
@@ -243,7 +244,7 @@ pub(in crate::sys) fn execve(
     argv: *const *const c_char,
     envp: *const *const c_char,
 ) -> i32 {
-    // SAFETY: path and arguments come from `CStringArray`s of `Prepared`, the variables from an
+    // SAFETY: path and arguments come from `CStringArray`s of `Request`, the variables from an
     // `Environment`, copied to the child: NUL-terminated strings, null-terminated arrays.
     let _only_on_failure = unsafe { libc::execve(path, argv, envp) };
     last_errno()

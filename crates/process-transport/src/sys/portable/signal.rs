@@ -1,4 +1,5 @@
 //! Sending signals on systems other than Linux: by number, as long as the child is not reaped.
+#![expect(unsafe_code, reason = "kill")]
 
 use super::raw;
 use super::wait::number;

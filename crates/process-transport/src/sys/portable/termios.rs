@@ -1,4 +1,5 @@
 //! Terminal attributes as the plain data that programs see, on systems other than Linux.
+#![expect(unsafe_code, reason = "terminal attributes")]
 
 use super::raw;
 use procession_protocol::Termios;
@@ -67,6 +68,7 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
 }
 
 /// The character that says end of file, as a byte of input.
+#[cfg(feature = "reactor")]
 pub(crate) fn eof_char(fd: BorrowedFd<'_>) -> io::Result<u8> {
     Ok(get(fd)?.c_cc[libc::VEOF])
 }

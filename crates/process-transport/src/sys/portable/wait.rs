@@ -1,5 +1,6 @@
 //! Reaping one child, with what it used, on systems other than Linux: by its number, which is its
 //! own as long as it is not reaped.
+#![expect(unsafe_code, reason = "waiting for one child")]
 
 use super::raw;
 use crate::sys::outcome::{Child, Waited};

@@ -1,0 +1,136 @@
+//! User and group ids: what a command asks for, resolved before the clone.
+
+use crate::command::Identity;
+use crate::error::{SpawnError, Step};
+use crate::sys::{self, Credentials, User};
+use rustix::process::{Gid, getegid, geteuid, getgid, getgroups, getuid};
+use std::collections::BTreeSet;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+/// Whether this process is in exactly these groups; that of its own id need not be listed.
+fn has_groups(groups: &[u32]) -> bool {
+    let Ok(own) = getgroups() else { return false };
+    let with_own_id = |groups: BTreeSet<u32>| &groups | &BTreeSet::from([getegid().as_raw()]);
+    with_own_id(own.into_iter().map(Gid::as_raw).collect())
+        == with_own_id(groups.iter().copied().collect())
+}
+
+/// Whether user and group id, where they are named, are the parent's, the effective and the real.
+fn are_own(ids: &Credentials) -> bool {
+    ids.uid.is_none_or(|uid| uid == geteuid().as_raw() && geteuid() == getuid())
+        && ids.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid())
+}
+
+/// Leaves out what the parent has already: that takes no privilege.
+fn changes_only(mut wanted: Credentials) -> Credentials {
+    if are_own(&wanted) {
+        (wanted.uid, wanted.gid) = (None, None);
+        if wanted.groups.as_ref().is_some_and(|groups| has_groups(groups)) {
+            wanted.groups = None;
+        }
+    }
+    wanted
+}
+
+/// The group that terminals belong to, where the system has one.
+pub(super) fn group_of_terminals() -> Option<u32> {
+    sys::group_by_name(c"tty")
+}
+
+/// Turns uid, gid, groups and user of a command into what the child sets.
+pub(super) fn credentials(identity: &Identity) -> Result<Credentials, SpawnError> {
+    let mut wanted = changes_only(wanted(identity)?);
+    wanted.groups_may_stay =
+        wanted.groups.is_some() && identity.groups.is_none() && !wanted.change_ids();
+    Ok(wanted)
+}
+
+/// Before what changes nothing is left out.
+fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
+    let groups = identity.groups.clone();
+    if let Some(user) = &identity.user {
+        let entry = find_user(user)?;
+        let listed = sys::group_list(&entry);
+        let (uid, gid) = (Some(entry.uid), Some(entry.gid));
+        return Ok(Credentials {
+            groups: groups.or(Some(listed)),
+            gid,
+            uid,
+            ..Credentials::default()
+        });
+    }
+    let ids = Credentials { gid: identity.gid, uid: identity.uid, ..Credentials::default() };
+    let unchanged = Credentials { groups: groups.clone(), ..Credentials::default() };
+    if !ids.change_ids() || are_own(&ids) && !geteuid().is_root() {
+        return Ok(unchanged);
+    }
+    match (identity.uid, identity.gid) {
+        (Some(uid), None) => {
+            let entry = by_id(uid)?;
+            if entry.is_none() && are_own(&ids) {
+                return Ok(unchanged);
+            }
+            let Some(entry) = entry else {
+                let error = SpawnError::os(Step::Resolve, format!("uid {uid}"), libc::EINVAL);
+                return Err(
+                    error.because("the user database does not know it, and no gid is given")
+                );
+            };
+            let listed = sys::group_list(&entry);
+            Ok(Credentials {
+                groups: groups.or(Some(listed)),
+                gid: Some(entry.gid),
+                uid: Some(uid),
+                ..Credentials::default()
+            })
+        }
+        (uid, gid) => {
+            let only = gid.filter(|_| uid.is_some() || geteuid().is_root()).map(|gid| vec![gid]);
+            Ok(Credentials { groups: groups.or(only), gid, uid, ..Credentials::default() })
+        }
+    }
+}
+
+fn find_user(user: &OsStr) -> Result<User, SpawnError> {
+    let failed = |errno| SpawnError::os(Step::Resolve, user, errno);
+    let name = CString::new(user.as_bytes()).map_err(|_| failed(libc::EINVAL))?;
+    if let Some(entry) =
+        sys::user_by_name(&name).map_err(|error| SpawnError::new(Step::Resolve, user, error))?
+    {
+        return Ok(entry);
+    }
+    let id = user.to_str().and_then(|text| text.parse().ok());
+    let entry = id.map(by_id).transpose()?.flatten();
+    entry.ok_or_else(|| failed(libc::EINVAL).because("there is no such user"))
+}
+
+fn by_id(uid: u32) -> Result<Option<User>, SpawnError> {
+    let failed = |error| SpawnError::new(Step::Resolve, format!("uid {uid}"), error);
+    sys::user_by_id(uid).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credentials;
+    use crate::command::Identity;
+    use crate::error::Step;
+    use crate::sys::Credentials;
+    use rustix::process::{geteuid, getuid};
+
+    #[test]
+    fn nothing_is_set_where_nothing_changes() {
+        let own = Identity { uid: Some(getuid().as_raw()), ..Identity::default() };
+        assert_eq!(getuid(), geteuid());
+        assert_eq!(credentials(&own).unwrap(), Credentials::default());
+    }
+
+    #[test]
+    fn an_unknown_user_needs_a_group() {
+        let alone = Identity { uid: Some(54_321), ..Identity::default() };
+        let error = credentials(&alone).unwrap_err();
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Resolve, Some(22)));
+        let both = Identity { gid: Some(54_321), ..alone };
+        assert_eq!(credentials(&both).unwrap().groups, Some(vec![54_321]));
+    }
+}

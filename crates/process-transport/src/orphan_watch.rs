@@ -1,0 +1,117 @@
+//! Orphans in the care of reactors: each live reactor watches those that come, without callbacks.
+
+use crate::orphans::{self, Orphan};
+use crate::sys::{self, Waited};
+use procession_core::Signal;
+use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Once;
+
+thread_local! {
+    /// This thread's reactor, if it watches orphans.
+    static ENLISTED: RefCell<Option<Remote>> = const { RefCell::new(None) };
+}
+
+/// Makes the reactor one that watches orphans; later reactors do so from their start.
+pub(crate) fn enlist(reactor: &Handle) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| hooks::on_reactor_start(join));
+    let known = ENLISTED.with_borrow(|own| own.as_ref().is_some_and(|remote| !remote.is_closed()));
+    if !known {
+        join(reactor);
+    }
+}
+
+fn join(reactor: &Handle) {
+    let remote = reactor.remote();
+    ENLISTED.set(Some(remote.clone()));
+    orphans::watch(Watcher(remote));
+    take_in(reactor);
+}
+
+/// A reactor that is told of orphans.
+struct Watcher(Remote);
+
+impl orphans::Watch for Watcher {
+    fn is_over(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn tell(&self) {
+        self.0.call(take_in);
+    }
+}
+
+/// Takes every waiting orphan into this reactor.
+fn take_in(reactor: &Handle) {
+    let mut waiting = orphans::take_all();
+    // And what a former reactor of this thread asked for.
+    waiting.append(&mut ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
+    for orphan in waiting {
+        if !orphan.try_reap() {
+            watch(reactor, orphan);
+        }
+    }
+}
+
+fn watch(reactor: &Handle, orphan: Orphan) {
+    let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
+    let watched = Rc::new(WatchedOrphan { pid, key: Cell::new(None), reactor: reactor.clone() });
+    // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
+    // this process ends.
+    watched.key.set(reactor.add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
+}
+
+/// Orphans without pidfds in the care of this thread's reactor, and what tells of their exits.
+#[derive(Default)]
+struct Asked {
+    orphans: Vec<Orphan>,
+    watch: Option<SignalWatch>,
+}
+
+thread_local! {
+    static ASKED: RefCell<Asked> = RefCell::default();
+}
+
+/// Without a pidfd the orphan is asked at every SIGCHLD.
+fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
+    ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
+    // Without a watch it is asked when the next reactor starts, or the next orphan comes.
+    let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
+    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
+    drop(old);
+    ask(); // it may have ended before there was a watch
+}
+
+fn ask() {
+    let watch = ASKED.with_borrow_mut(|asked| {
+        asked.orphans.retain(|orphan| !orphan.try_reap());
+        if asked.orphans.is_empty() { asked.watch.take() } else { None }
+    });
+    drop(watch);
+}
+
+/// An orphan in the care of a reactor.
+struct WatchedOrphan {
+    pid: u32,
+    key: Cell<Option<Key>>,
+    reactor: Handle,
+}
+
+impl EventHandler for WatchedOrphan {
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+        let waited =
+            reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd, self.pid), i64::MAX));
+        if !matches!(waited, Some(Ok(Waited::Running))) {
+            reactor.close(ready.key);
+        }
+    }
+
+    fn reactor_dropped(self: Rc<Self>) {
+        if let Some(key) = self.key.take() {
+            let pidfd = self.reactor.take_fd(key);
+            orphans::abandon(self.pid, pidfd);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! [`Spawned`]: a child that needs no loop, and its blocking verbs.
+//!
+//! # Model
+//!
+//! It has the parent's ends, the pidfd and what the command said of the child's end. The verbs that
+//! wait do so by `poll(2)` over the pidfd and the ends at once: no thread is started, and nothing can
+//! block for good on one end while another one is full. `gather` has that loop.
+
+mod clock;
+mod gather;
+mod output;
+mod owned_child;
+mod take;
+
+pub use output::Output;
+pub use take::TakeError;
+
+#[cfg(feature = "reactor")]
+pub(crate) use owned_child::AtDrop;
+pub(crate) use owned_child::OwnedChild;
+
+use crate::command::Command;
+use crate::error::SpawnError;
+use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
+use crate::{orphans, sys};
+use procession_core::Signal;
+use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
+use rustix::termios::tcsetwinsize;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// A child that runs, for programs without a loop, and for other threads than the loop's.
+///
+/// Made by [`Command::spawn`]. It can be sent to another thread, and given to a reactor there.
+/// [`Command::kill_on_drop`] kills it when this is dropped, with its group where it is
+/// [owned](Command::owned). Else the child runs on; later spawns, waits and reactors of this process
+/// reap it, and until then it may be a zombie.
+///
+/// # Examples
+///
+/// ```
+/// use procession_process_transport::Command;
+/// use std::fs::File;
+/// use std::io::Write;
+///
+/// let mut child = Command::new("sort").spawn()?;
+/// File::from(child.take(0)?).write_all(b"b\na\n")?;
+/// assert_eq!(child.output()?.stdout_utf8()?, "a\nb\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Spawned {
+    pub(crate) child: OwnedChild,
+    pub(crate) ends: Vec<ParentEnd>,
+    /// The numbers whose ends were taken.
+    pub(crate) taken: Vec<ChildFd>,
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) policy: Policy,
+    pub(crate) parent_peak_kib: i64,
+    /// `Some` once it is reaped.
+    pub(crate) reason: Option<ExitReason>,
+}
+
+impl Command {
+    /// Starts the child, without a loop.
+    ///
+    /// The checks, the steps and the time that the thread stands still are those of
+    /// `SpawnProcess::spawn_process`; nobody is called back. [`Fd::to_child`](crate::Fd::to_child) and
+    /// the like give ends that [`Spawned::take`] hands out.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] says which step failed; then there is no child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{Command, Step};
+    ///
+    /// let error = Command::new("/no/such/program").spawn().unwrap_err();
+    /// assert_eq!(error.step(), Step::Exec);
+    /// assert!(Command::new("true").spawn()?.wait()?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(&self) -> Result<Spawned, SpawnError> {
+        orphans::reap();
+        let mut spawned = Spawned::start(self)?;
+        if let Some(terminal) = &mut spawned.terminal {
+            terminal.before.forget();
+        }
+        Ok(spawned)
+    }
+}
+
+impl Spawned {
+    /// From the checks to the confirmed exec.
+    pub(crate) fn start(command: &Command) -> Result<Self, SpawnError> {
+        let launched = launch::launch(launch::prepare(command)?)?;
+        let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
+        let child = OwnedChild::new(child, &policy);
+        let (taken, reason) = (Vec::new(), None);
+        Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason })
+    }
+
+    /// The process id; after the reap, which every wait does, it may be another process's.
+    pub fn pid(&self) -> u32 {
+        self.child.pid
+    }
+
+    /// How the child was started.
+    pub fn spawned_by(&self) -> SpawnPath {
+        self.child.path
+    }
+
+    /// A duplicate of the child's pidfd, which is readable once the child has ended (`pidfd_open(2)`).
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is none: before Linux 5.3, and elsewhere. `ESRCH` after the reap.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        match &self.child.pidfd {
+            _ if cfg!(not(target_os = "linux")) => Err(io::ErrorKind::Unsupported.into()),
+            _ if self.reason.is_some() => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            Some(pidfd) => pidfd.try_clone(),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Hands out the parent's end of `fd`, blocking, as std's pipes are.
+    ///
+    /// Of a terminal it is the master, and belongs to 1. What is taken is the caller's to read, write
+    /// and close: no verb touches it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`TakeError`]: the parent has no end of that number, or it was taken or closed before.
+    pub fn take(&mut self, fd: impl Into<ChildFd>) -> Result<OwnedFd, TakeError> {
+        let fd = fd.into();
+        let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
+            let gone = self.taken.contains(&fd);
+            return Err(if gone { TakeError::Taken(fd) } else { TakeError::Unknown(fd) });
+        };
+        take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
+        self.taken.push(fd);
+        Ok(self.ends.remove(index).end)
+    }
+
+    /// Reaps the child if it has ended; `None` while it runs. No output is read.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the wait (`waitid(2)`).
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitReason>> {
+        orphans::reap();
+        self.try_reap()?;
+        Ok(self.reason.clone())
+    }
+
+    /// Waits until the child is reaped, and until the outputs that were not taken have ended.
+    ///
+    /// The inputs that were not taken are closed first, and the outputs are read and dropped, so that
+    /// the child comes to its end. Descendants that hold an output open are waited for, at most as
+    /// long as [`Command::drain_after_exit`] says, if it says something.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the wait (`waitid(2)`, `poll(2)`).
+    pub fn wait(&mut self) -> io::Result<ExitReason> {
+        self.close_inputs();
+        self.gather(None, None, Self::is_over)?;
+        self.reason.clone().ok_or_else(|| io::ErrorKind::Other.into())
+    }
+
+    /// The same for at most `timeout`; `None` if the child, or an output, goes on after that.
+    ///
+    /// `Duration::ZERO` looks once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Spawned::wait`].
+    pub fn wait_timeout(&mut self, timeout: Duration) -> io::Result<Option<ExitReason>> {
+        self.close_inputs();
+        let over = self.gather(None, clock::after(timeout), Self::is_over)?;
+        Ok(self.reason.clone().filter(|_| over))
+    }
+
+    /// Waits for the end as [`wait`](Self::wait) does, and keeps what the child writes to the outputs
+    /// that were not taken, all of it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Spawned::wait`].
+    pub fn output(mut self) -> io::Result<Output> {
+        self.close_inputs();
+        let mut kept = Output::default();
+        self.gather(Some(&mut kept), None, Self::is_over)?;
+        kept.reason = self.reason.take().ok_or(io::ErrorKind::Other)?;
+        Ok(kept)
+    }
+
+    /// Sends a signal to the child.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::ProcessExitedAlready`] after the reap; else what the kernel says.
+    pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        if self.reason.is_some() {
+            return Err(SignalError::ProcessExitedAlready);
+        }
+        sys::send(self.child.as_sys(), signal).map_err(signal_error)
+    }
+
+    /// Sends a signal to the group that the child leads, also after the reap on Linux 6.9 and later.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::NoGroup`] where it leads none; [`SignalError::ProcessExitedAlready`] where the
+    /// group is empty, or can be named no more.
+    pub fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
+        if !self.policy.leads_group {
+            return Err(SignalError::NoGroup);
+        }
+        self.child.signal_group(signal, self.reason.is_some()).map_err(signal_error)
+    }
+
+    /// Sends `signal`, waits for `grace`, then sends KILL; returns once the child is reaped.
+    ///
+    /// It acts on the whole group where the child is [owned](Command::owned), and then waits for the
+    /// grace also until the group is empty. A stopped child is continued. Outputs that were not taken
+    /// are read and dropped meanwhile, so that a child that writes can end.
+    ///
+    /// # Errors
+    ///
+    /// The first signal cannot be sent, as for [`Spawned::signal`]; or the system refuses the wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Signal;
+    /// use procession_process_transport::Command;
+    /// use std::time::Duration;
+    ///
+    /// let mut sleep = Command::new("sleep").arg("600").spawn()?;
+    /// let ended = sleep.terminate(Signal::TERM, Duration::from_secs(10))?;
+    /// assert_eq!(ended.signal(), Some(Signal::TERM));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn terminate(
+        &mut self,
+        signal: Signal,
+        grace: Duration,
+    ) -> Result<Termination, SignalError> {
+        let since = clock::now();
+        let deadline = clock::after(grace);
+        self.signal_owned(signal)?;
+        self.signal_owned(Signal::CONT).ok(); // it may be gone by now
+        let in_time = self.until_reaped(deadline).map_err(SignalError::Os)?;
+        if !in_time {
+            self.signal_owned(Signal::KILL).ok(); // gone already: its exit is due
+            self.until_reaped(None).map_err(SignalError::Os)?;
+        }
+        let after = clock::now() - since;
+        let outlived = in_time && self.policy.owned && self.group_outlives(deadline);
+        let reason = self.reason.clone().ok_or(SignalError::ProcessExitedAlready)?;
+        Ok(Termination::new(reason, !in_time || outlived, after))
+    }
+
+    /// Sets the size of the child's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` where there is no terminal, or its master was taken; or what the kernel says.
+    pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
+        let is_master = |end: &&ParentEnd| self.terminal.is_some() && end.fd == ChildFd::STDOUT;
+        let master = self.ends.iter().find(is_master);
+        let master = master.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTTY))?;
+        let size = procession_protocol::WindowSize::new(rows, columns);
+        Ok(tcsetwinsize(&master.end, launch::kernel_size(size))?)
+    }
+
+    /// Kills the child, which is not to run after all, with the group that it leads, and reaps it.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn end_now(mut self) {
+        if self.reason.is_none() {
+            let pidfd = self.child.give_away();
+            orphans::end_now(self.child.pid, pidfd, self.policy.leads_group);
+        }
+    }
+
+    /// To the group when it is owned, else to the child alone.
+    fn signal_owned(&self, signal: Signal) -> Result<(), SignalError> {
+        if self.policy.owned && self.policy.leads_group {
+            self.signal_group(signal)
+        } else {
+            self.signal(signal)
+        }
+    }
+
+    fn until_reaped(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        if self.policy.owned && self.policy.leads_group && !sys::group_survives_leader() {
+            // Where a group cannot be signalled after its leader was reaped, it is killed before.
+            let ended =
+                |child: &Self| child.reason.is_some() || sys::has_ended(child.child.as_sys());
+            let in_time = self.gather_unreaped(deadline, ended)?;
+            if in_time {
+                self.signal_group(Signal::KILL).ok(); // an empty group needs nothing
+            } else {
+                return Ok(false);
+            }
+        }
+        self.gather(None, deadline, |child| child.reason.is_some())
+    }
+
+    /// Waits until the group is empty, and kills what is left of it at the deadline: true then.
+    fn group_outlives(&self, deadline: Option<Instant>) -> bool {
+        while self.signal_group(Signal::from_raw(0)).is_ok() {
+            if deadline.is_some_and(|deadline| clock::now() >= deadline) {
+                self.signal_group(Signal::KILL).ok(); // empty by now
+                return true;
+            }
+            gather::pause();
+        }
+        false
+    }
+}
+
+/// Makes this thread's spawning socketpair now, while low descriptor numbers are free.
+///
+/// A program that opens many descriptors before it first spawns calls this first in `main`; the
+/// cost of a spawn then does not grow with them. Otherwise the pair is made at the thread's first
+/// spawn. It is closed when the thread ends.
+///
+/// # Errors
+///
+/// The pair or the child's stack cannot be made: `EMFILE`, `ENFILE`, `ENOMEM`.
+///
+/// # Examples
+///
+/// ```
+/// procession_process_transport::reserve_spawn_fds()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn reserve_spawn_fds() -> io::Result<()> {
+    sys::reserve()
+}
+
+/// Error numbers of a signal that could not be sent.
+fn signal_error(errno: i32) -> SignalError {
+    match errno {
+        libc::ESRCH => SignalError::ProcessExitedAlready,
+        errno => SignalError::Os(io::Error::from_raw_os_error(errno)),
+    }
+}

@@ -1,0 +1,210 @@
+//! The loop of the blocking verbs: one `poll(2)` over the exit and all outputs.
+
+use super::owned_child::AtDrop;
+use super::{Output, Spawned, clock};
+use crate::launch::{ParentEnd, take_in};
+use crate::sys::{self, Waited};
+use procession_core::Direction;
+use procession_protocol::{ProcessTerminated, exit_reason};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// One read, in bytes: what a pipe of the system's size holds.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// How often a child is asked that no descriptor tells of.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+impl Spawned {
+    /// Nothing more is to come: neither of the child nor of its outputs.
+    pub(super) fn is_over(&self) -> bool {
+        self.reason.is_some() && !self.ends.iter().any(reads)
+    }
+
+    /// Closes the ends that are only written, and the writing half of sockets. A terminal stays: its
+    /// close would hang the child up.
+    pub(super) fn close_inputs(&mut self) {
+        let taken = &mut self.taken;
+        self.ends.retain(|end| {
+            let keep = reads(end);
+            if !keep {
+                taken.push(end.fd);
+            }
+            keep
+        });
+        if self.terminal.is_none() {
+            for end in &self.ends {
+                if end.direction == Direction::Both {
+                    shutdown(&end.end, Shutdown::Write).ok(); // its peer may be gone
+                }
+            }
+        }
+    }
+
+    /// Reads outputs, and reaps the child, until `done`, or until the deadline: false then.
+    pub(super) fn gather(
+        &mut self,
+        mut kept: Option<&mut Output>,
+        deadline: Option<Instant>,
+        done: impl Fn(&Self) -> bool,
+    ) -> io::Result<bool> {
+        crate::orphans::reap();
+        let mut cut_off = None;
+        loop {
+            self.try_reap()?;
+            if done(self) {
+                return Ok(true);
+            }
+            if self.reason.is_some() && cut_off.is_none() {
+                let after = self.policy.drain_after_exit;
+                cut_off = after.and_then(clock::after);
+            }
+            let now = clock::now();
+            if cut_off.is_some_and(|cut_off| now >= cut_off) {
+                self.read_all_there_is(kept.as_deref_mut());
+                let held = self.ends.drain(..).map(|end| end.fd);
+                self.taken.extend(held);
+                continue;
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(false);
+            }
+            let until = [deadline, cut_off].into_iter().flatten().min();
+            self.poll_once(until.map(|until| until - now), kept.as_deref_mut())?;
+        }
+    }
+
+    /// The same without a reap.
+    pub(super) fn gather_unreaped(
+        &mut self,
+        deadline: Option<Instant>,
+        done: impl Fn(&Self) -> bool,
+    ) -> io::Result<bool> {
+        loop {
+            if done(self) {
+                return Ok(true);
+            }
+            let now = clock::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(false);
+            }
+            self.poll_once(deadline.map(|deadline| deadline - now), None)?;
+        }
+    }
+
+    /// Waits for the exit or for output, and reads each output that has some once.
+    fn poll_once(
+        &mut self,
+        timeout: Option<Duration>,
+        mut kept: Option<&mut Output>,
+    ) -> io::Result<()> {
+        let pidfd = self.child.pidfd.as_ref().filter(|_| self.reason.is_none());
+        let is_blind = pidfd.is_none() && self.reason.is_none();
+        let timeout = if is_blind {
+            Some(timeout.map_or(ASK_AGAIN, |timeout| timeout.min(ASK_AGAIN)))
+        } else {
+            timeout
+        };
+        let ready: Vec<bool> = {
+            let outputs = self.ends.iter().filter(|end| reads(end));
+            let outputs = outputs.map(|end| PollFd::new(&end.end, PollFlags::IN));
+            let exit = pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
+            let mut fds: Vec<PollFd<'_>> = outputs.chain(exit).collect();
+            match poll(&mut fds, timeout.map(timespec).as_ref()) {
+                Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
+                Err(Errno::INTR) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let mut buffer = Vec::new();
+        let mut ready = ready.into_iter();
+        let taken = &mut self.taken;
+        self.ends.retain(|end| {
+            if !reads(end) || ready.next() != Some(true) {
+                return true;
+            }
+            buffer.resize(BUFFER_BYTES, 0);
+            let open = read_once(end, &mut buffer, kept.as_deref_mut()) != Ending::Ended;
+            if !open {
+                taken.push(end.fd);
+            }
+            open
+        });
+        Ok(())
+    }
+
+    /// What the outputs hold at this moment, of each no more than a pipe can hold: a descendant may
+    /// go on writing.
+    fn read_all_there_is(&mut self, mut kept: Option<&mut Output>) {
+        const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        for end in self.ends.iter().filter(|end| reads(end)) {
+            for _ in 0..MOST_READS {
+                if read_once(end, &mut buffer, kept.as_deref_mut()) != Ending::GoesOn {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reaps the child if it has ended.
+    pub(super) fn try_reap(&mut self) -> io::Result<()> {
+        if self.reason.is_some() {
+            return Ok(());
+        }
+        let reason = match sys::try_reap(self.child.as_sys(), self.parent_peak_kib)? {
+            Waited::Running => return Ok(()),
+            Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
+            Waited::Lost => Err(ProcessTerminated::lost()),
+        };
+        self.child.at_drop = AtDrop::Nothing;
+        if !self.policy.leads_group {
+            self.child.pidfd = None;
+        }
+        self.reason = Some(reason);
+        if let Some(slave) = self.terminal.as_mut().and_then(|terminal| terminal.slave.take()) {
+            take_in(&slave);
+        }
+        Ok(())
+    }
+}
+
+/// What a read says of its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    GoesOn,
+    NothingNow,
+    Ended,
+}
+
+fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> Ending {
+    match rustix::io::retry_on_intr(|| rustix::io::read(&end.end, &mut *buffer)) {
+        Ok(0) => Ending::Ended,
+        Ok(bytes) => {
+            if let Some(kept) = kept {
+                kept.push(end.fd, &buffer[..bytes]);
+            }
+            Ending::GoesOn
+        }
+        Err(Errno::AGAIN) => Ending::NothingNow,
+        // EIO is a terminal's end, and a socket that was reset has nothing more.
+        Err(_) => Ending::Ended,
+    }
+}
+
+fn reads(end: &ParentEnd) -> bool {
+    end.direction != Direction::Write
+}
+
+/// A moment, for what no descriptor tells of.
+pub(super) fn pause() {
+    poll(&mut [], Some(&timespec(ASK_AGAIN))).ok(); // a signal cuts it short
+}
+
+fn timespec(time: Duration) -> Timespec {
+    let tv_sec = time.as_secs().try_into().unwrap_or(i64::MAX);
+    Timespec { tv_sec, tv_nsec: time.subsec_nanos().into() }
+}

@@ -1,0 +1,65 @@
+//! What a child wrote, and how it ended.
+
+use procession_protocol::{ChildFd, ExitReason, ProcessTerminated};
+use std::collections::BTreeMap;
+use std::str::{self, Utf8Error};
+
+/// What a child wrote to the outputs that nobody had taken, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Output {
+    /// How it ended.
+    pub reason: ExitReason,
+    outputs: BTreeMap<ChildFd, Vec<u8>>,
+}
+
+impl Default for Output {
+    /// Nothing, of a child of which nothing is known.
+    fn default() -> Self {
+        Self { reason: Err(ProcessTerminated::lost()), outputs: BTreeMap::new() }
+    }
+}
+
+impl Output {
+    pub(super) fn push(&mut self, fd: ChildFd, data: &[u8]) {
+        self.outputs.entry(fd).or_default().extend_from_slice(data);
+    }
+
+    /// What it wrote to `fd`; nothing where that was taken, or is no output.
+    pub fn bytes(&self, fd: impl Into<ChildFd>) -> &[u8] {
+        self.outputs.get(&fd.into()).map_or(&[], Vec::as_slice)
+    }
+
+    /// What it wrote to its standard output.
+    pub fn stdout(&self) -> &[u8] {
+        self.bytes(ChildFd::STDOUT)
+    }
+
+    /// What it wrote to its standard error.
+    pub fn stderr(&self) -> &[u8] {
+        self.bytes(ChildFd::STDERR)
+    }
+
+    /// The standard output as text.
+    ///
+    /// # Errors
+    ///
+    /// It is not UTF-8.
+    pub fn stdout_utf8(&self) -> Result<&str, Utf8Error> {
+        str::from_utf8(self.stdout())
+    }
+
+    /// The standard error as text.
+    ///
+    /// # Errors
+    ///
+    /// It is not UTF-8.
+    pub fn stderr_utf8(&self) -> Result<&str, Utf8Error> {
+        str::from_utf8(self.stderr())
+    }
+
+    /// Tells whether it exited with status 0.
+    pub fn is_success(&self) -> bool {
+        self.reason.is_ok()
+    }
+}

@@ -1,0 +1,89 @@
+//! The pid and the pidfd of a child that is not reaped, and what becomes of it when nobody has it any
+//! more.
+
+use crate::launch::Policy;
+use crate::orphans;
+use crate::sys::{self, Cloned};
+use procession_core::Signal;
+use procession_protocol::SpawnPath;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What a drop does to the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtDrop {
+    /// It is reaped, or somebody else's.
+    Nothing,
+    /// It runs on, as an orphan.
+    LetLive,
+    Kill,
+    KillGroup,
+}
+
+impl AtDrop {
+    /// What the command said, for a child that is not reaped.
+    pub(crate) fn of(policy: &Policy) -> Self {
+        match policy {
+            Policy { kill_on_drop: false, .. } => Self::LetLive,
+            Policy { owned: true, leads_group: true, .. } => Self::KillGroup,
+            _ => Self::Kill,
+        }
+    }
+}
+
+/// One child, which leaves no zombie behind.
+#[derive(Debug)]
+pub(crate) struct OwnedChild {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) path: SpawnPath,
+    pub(crate) at_drop: AtDrop,
+}
+
+impl OwnedChild {
+    pub(crate) fn new(child: Cloned, policy: &Policy) -> Self {
+        let Cloned { pid, pidfd, path } = child;
+        Self { pid, pidfd, path, at_drop: AtDrop::of(policy) }
+    }
+
+    /// Lets go of the child: whoever has the pidfd, or else the number, reaps it.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn give_away(&mut self) -> Option<OwnedFd> {
+        self.at_drop = AtDrop::Nothing;
+        self.pidfd.take()
+    }
+
+    pub(crate) fn as_sys(&self) -> sys::Child<'_> {
+        match &self.pidfd {
+            Some(pidfd) => sys::Child::Fd(pidfd.as_fd(), self.pid),
+            None => sys::Child::Pid(self.pid),
+        }
+    }
+
+    /// Sends a signal to the group that it leads; the error is an error number.
+    pub(crate) fn signal_group(&self, signal: Signal, is_reaped: bool) -> Result<(), i32> {
+        let by_pidfd = self.pidfd.as_ref().map(|pidfd| sys::send_to_group(pidfd.as_fd(), signal));
+        match by_pidfd {
+            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
+            Some(Err(errno)) if sys::is_refusal(errno) && !is_reaped => {
+                sys::send_to_group_number(self.pid, signal)
+            }
+            Some(Err(libc::EINVAL | libc::ENOSYS)) => Err(libc::ESRCH),
+            Some(result) => result,
+            None if is_reaped => Err(libc::ESRCH),
+            None => sys::send_to_group_number(self.pid, signal),
+        }
+    }
+}
+
+impl Drop for OwnedChild {
+    fn drop(&mut self) {
+        match self.at_drop {
+            AtDrop::Nothing => return,
+            AtDrop::LetLive => {}
+            // It may have ended already.
+            AtDrop::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
+            AtDrop::KillGroup => drop(self.signal_group(Signal::KILL, false)),
+        }
+        orphans::abandon(self.pid, self.pidfd.take());
+    }
+}

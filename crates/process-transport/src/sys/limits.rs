@@ -1,0 +1,68 @@
+//! Resource limits, as programs give them and as the system takes them.
+
+use super::raw::{KernelLimit, UNLIMITED};
+use std::ffi::c_int;
+
+/// A resource that [`Command::rlimit`](crate::Command::rlimit) limits; see `getrlimit(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Virtual memory, in bytes.
+    AddressSpace,
+    /// The size of a core file, in bytes.
+    Core,
+    /// Processor time, in seconds.
+    Cpu,
+    /// The data segment, in bytes.
+    Data,
+    /// The size of a file that the process makes, in bytes.
+    FileSize,
+    /// Memory locked into RAM, in bytes.
+    LockedMemory,
+    /// One more than the highest descriptor number.
+    OpenFiles,
+    /// Processes of the real user id.
+    Processes,
+    /// The stack, in bytes.
+    Stack,
+}
+
+/// A soft and a hard limit; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rlimit {
+    /// What the kernel enforces; the process may raise it to the hard limit.
+    pub soft: Option<u64>,
+    /// The ceiling of the soft limit.
+    pub hard: Option<u64>,
+}
+
+/// The number and the value that `setrlimit(2)` takes. A limit that the system's type cannot hold is
+/// none.
+pub(super) fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
+    let number = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    let limit = KernelLimit {
+        rlim_cur: value(limit.soft, UNLIMITED),
+        rlim_max: value(limit.hard, UNLIMITED),
+    };
+    (number_of(number), limit)
+}
+
+/// The type of a limit's number differs between C libraries, all of which have it fit.
+fn number_of(number: impl TryInto<c_int>) -> c_int {
+    number.try_into().unwrap_or(c_int::MAX)
+}
+
+/// So is that of its value.
+fn value<T: TryFrom<u64>>(limit: Option<u64>, unlimited: T) -> T {
+    limit.and_then(|limit| limit.try_into().ok()).unwrap_or(unlimited)
+}

@@ -1,0 +1,101 @@
+//! The steps of a launch, by which a child reports what failed.
+
+/// The point of a spawn at which it failed, in running order.
+///
+/// Steps up to [`Step::Clone`] and the last one run in the parent, the rest in the child before its
+/// exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// The command makes no sense; nothing was made or started.
+    Validate,
+    /// Looking up users and groups.
+    Resolve,
+    /// Making the pipes, socketpairs and files of the fd map.
+    Pipe,
+    /// Opening and preparing the pseudo-terminal.
+    Pty,
+    /// `clone(2)`.
+    Clone,
+    /// Putting the descriptors on their numbers in the child.
+    FdMap,
+    /// `setsid(2)`.
+    Session,
+    /// Acquiring the controlling terminal.
+    ControllingTerminal,
+    /// `setpgid(2)`.
+    ProcessGroup,
+    /// `setrlimit(2)`.
+    Limits,
+    /// `umask(2)`.
+    Umask,
+    /// `setpriority(2)`, `sched_setaffinity(2)` and `oom_score_adj`.
+    Priority,
+    /// `chdir(2)`; the subject is the directory.
+    Chdir,
+    /// `setgroups(2)`.
+    Groups,
+    /// `setresgid(2)`.
+    Gid,
+    /// `setresuid(2)`.
+    Uid,
+    /// `prctl(PR_SET_PDEATHSIG)`.
+    ParentDeathSignal,
+    /// Signal dispositions and mask, and `pre_exec` closures.
+    Signals,
+    /// `execve(2)`; the subject is the program, as given.
+    Exec,
+    /// Giving the child to the reactor: it is gone, which is found before anything is made, or cannot
+    /// watch more (`epoll_ctl(2)`: ENOSPC), and the child that ran by then is killed.
+    Register,
+}
+
+impl Step {
+    const ALL: [Self; 20] = [
+        Self::Validate,
+        Self::Resolve,
+        Self::Pipe,
+        Self::Pty,
+        Self::Clone,
+        Self::FdMap,
+        Self::Session,
+        Self::ControllingTerminal,
+        Self::ProcessGroup,
+        Self::Limits,
+        Self::Umask,
+        Self::Priority,
+        Self::Chdir,
+        Self::Groups,
+        Self::Gid,
+        Self::Uid,
+        Self::ParentDeathSignal,
+        Self::Signals,
+        Self::Exec,
+        Self::Register,
+    ];
+
+    /// The step's place in running order, starting at 1: 0 in the shared cell means no failure.
+    pub(crate) const fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    /// The inverse of [`Step::number`].
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        Self::ALL.get(index).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Step;
+
+    #[test]
+    fn a_step_survives_the_way_through_the_shared_cell() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_number(step.number()), Some(step));
+        }
+        assert_eq!(Step::from_number(0), None);
+        assert_eq!(Step::from_number(21), None);
+    }
+}
