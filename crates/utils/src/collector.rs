@@ -62,6 +62,9 @@ impl Collector {
                 read => break read,
             }
         };
+        if !self.job.is_running() {
+            return process.close_stdin(); // the reader has given it up
+        }
         match read {
             Ok(0) => process.close_stdin(),
             Ok(n) => {

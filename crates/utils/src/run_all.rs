@@ -66,7 +66,12 @@ struct Hooks {
 /// Runs programs, at most `parallelism` at a time (0 counts as 1), in their order.
 ///
 /// They are commands, or [`Run`]s with all that can be said of one. They start with
-/// [`RunAll::all`], [`RunAll::all_or_first_error`], or when the `RunAll` is awaited.
+/// [`RunAll::all`], [`RunAll::all_or_first_error`], or when the `RunAll` is awaited. From the first
+/// call of a callback on, the loop starts them.
+///
+/// A callback may drop or cancel the result, or the task that awaits it: no program starts after
+/// that. After a panic in a callback the programs that run are terminated, no more are started, and
+/// the result is [`Failed::Abandoned`].
 ///
 /// # Examples
 ///
@@ -107,7 +112,7 @@ pub struct RunAll {
 }
 
 impl RunAll {
-    /// Has `call` called whenever a program has started or ended.
+    /// Has `call` called whenever a program starts, just before it does, or has ended.
     ///
     /// # Examples
     ///

@@ -4,9 +4,16 @@
 //!
 //! Programs start in their order while fewer than allowed run. Each result comes once. The batch is
 //! over when the last one has come, at the first error where that stops it, and when nobody waits
-//! any more: what runs then is cancelled, and what comes later is dropped.
+//! any more: what runs then is cancelled, and what comes later is dropped. A panic of a callback
+//! ends it too.
 //!
-//! The callbacks of the programs that run own the batch; nothing else does.
+//! A callback may give the batch up, and the batch may learn of it only after the callback has
+//! returned: a chain of results cancels what it holds after the callbacks that are due, and a
+//! cancelled task is dropped by the loop. So nothing is started right after a callback. A task of
+//! the batch's own, which the loop runs after all of that, starts the next program; each callback
+//! queues one, and the last of them does it.
+//!
+//! The callbacks of the programs that run, and those tasks, own the batch; nothing else does.
 
 use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
 use crate::{Outcome, Run};
@@ -14,6 +21,7 @@ use procession_core::{Deferred, Failed, Promise, WithCell};
 use procession_reactor::Handle;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::{iter, mem, vec};
 
@@ -32,12 +40,15 @@ pub(super) struct Batch {
 
 struct State {
     waiting: iter::Enumerate<vec::IntoIter<Run>>,
-    /// `None`: has not come, or its callback has panicked.
+    /// Reported and counted as running; it starts next.
+    ready: Option<(usize, Run)>,
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
     running: usize,
     done: usize,
     failed: usize,
+    /// Tasks that are queued, of which the last starts programs.
+    tasks: usize,
     is_over: bool,
 }
 
@@ -51,10 +62,12 @@ impl Batch {
         let state = State {
             results: all.runs.iter().map(|_| None).collect(),
             waiting: all.runs.into_iter().enumerate(),
+            ready: None,
             links: BTreeMap::new(),
             running: 0,
             done: 0,
             failed: 0,
+            tasks: 0,
             is_over: false,
         };
         let batch = Rc::new(Self {
@@ -76,20 +89,37 @@ impl Batch {
         deferred
     }
 
-    /// Starts programs while more may run.
+    /// Starts programs while more may run, up to the next callback.
     fn fill(self: &Rc<Self>) {
-        while let Some((index, run)) = self.state.with(|state| state.next(self.parallelism)) {
-            self.report();
-            if self.state.with(|state| state.is_over) {
+        loop {
+            if let Some((index, run)) = self.state.with(|state| state.take_ready()) {
+                self.launch(index, run);
+            }
+            if !self.state.with(|state| state.prepare_next(self.parallelism)) {
                 return;
             }
-            self.launch(index, run);
+            if self.report() {
+                return self.fill_later();
+            }
         }
+    }
+
+    /// Has the loop start programs, after what callbacks have given up is gone.
+    fn fill_later(self: &Rc<Self>) {
+        self.state.with(|state| state.tasks += 1);
+        let batch = Rc::clone(self);
+        let task = self.reactor.spawn_local(async move {
+            batch.state.with(|state| state.tasks -= 1);
+            batch.fill();
+            batch.finish_if_done();
+        });
+        drop(task); // it runs on
     }
 
     fn launch(self: &Rc<Self>, index: usize, run: Run) {
         let batch = Rc::clone(self);
-        let link = run.start_on(&self.reactor).then(move |result| {
+        let started = self.guard(|| run.start_on(&self.reactor));
+        let link = started.then(move |result| {
             batch.on_result(index, result);
             Ok(())
         });
@@ -104,12 +134,12 @@ impl Batch {
     }
 
     fn on_result(self: &Rc<Self>, index: usize, result: RunResult) {
-        let (link, is_over) = self.state.with(|state| {
+        let link = self.state.with(|state| {
             state.count(&result);
-            (state.links.remove(&index), state.is_over)
+            state.links.remove(&index)
         });
         drop(link);
-        if is_over {
+        if self.is_over() {
             return;
         }
         let is_error = result.is_err();
@@ -120,14 +150,18 @@ impl Batch {
         if is_error && self.stops_at_error {
             return self.finish();
         }
-        self.fill();
-        self.finish_if_done();
+        if !self.finish_if_done() {
+            self.fill_later();
+        }
     }
 
-    fn finish_if_done(&self) {
-        if self.state.with(|state| state.running == 0 && state.waiting.len() == 0) {
+    /// Gives the result if all have come, and says whether they have.
+    fn finish_if_done(&self) -> bool {
+        let is_done = self.state.with(|state| state.running == 0 && state.waiting.len() == 0);
+        if is_done {
             self.finish();
         }
+        is_done
     }
 
     /// Gives the result, once.
@@ -151,39 +185,63 @@ impl Batch {
         over
     }
 
-    fn report(&self) {
-        let Some(mut call) = self.hooks.with(|hooks| hooks.on_progress.take()) else { return };
+    /// Whether nothing is to be started or called any more. A batch that was given up inside a
+    /// callback is cancelled before it is ended.
+    fn is_over(&self) -> bool {
+        self.promise.is_cancelled() || self.state.with(|state| state.is_over)
+    }
+
+    /// Reports the numbers, and says whether a callback has run.
+    fn report(&self) -> bool {
+        let call =
+            if self.is_over() { None } else { self.hooks.with(|hooks| hooks.on_progress.take()) };
+        let Some(mut call) = call else { return false };
         let progress = self.state.with(|state| state.progress());
-        call(progress);
-        if !self.state.with(|state| state.is_over) {
+        self.guard(|| call(progress));
+        if !self.is_over() {
             self.hooks.with(|hooks| hooks.on_progress = Some(call));
         }
+        true
     }
 
     fn tell(&self, index: usize, result: &RunResult) {
         let Some(mut call) = self.hooks.with(|hooks| hooks.on_result.take()) else { return };
-        call(index, result);
-        if !self.state.with(|state| state.is_over) {
+        self.guard(|| call(index, result));
+        if !self.is_over() {
             self.hooks.with(|hooks| hooks.on_result = Some(call));
         }
+    }
+
+    /// Runs foreign code, whose panic ends the batch.
+    fn guard<R>(&self, call: impl FnOnce() -> R) -> R {
+        catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+            drop(self.end());
+            resume_unwind(panic)
+        })
     }
 }
 
 /// What is to be dropped, or given away, when a batch is over.
 struct Over {
-    _waiting: iter::Enumerate<vec::IntoIter<Run>>,
+    _waiting: (Option<(usize, Run)>, iter::Enumerate<vec::IntoIter<Run>>),
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
 }
 
 impl State {
-    fn next(&mut self, parallelism: usize) -> Option<(usize, Run)> {
-        if self.is_over || self.running >= parallelism {
-            return None;
+    /// The program that starts now.
+    fn take_ready(&mut self) -> Option<(usize, Run)> {
+        if self.tasks > 0 { None } else { self.ready.take() }
+    }
+
+    /// Makes the next program ready, if one more may start before the loop goes on.
+    fn prepare_next(&mut self, parallelism: usize) -> bool {
+        if self.is_over || self.tasks > 0 || self.running >= parallelism {
+            return false;
         }
-        let next = self.waiting.next()?;
-        self.running += 1;
-        Some(next)
+        self.ready = self.waiting.next();
+        self.running += usize::from(self.ready.is_some());
+        self.ready.is_some()
     }
 
     /// Keeps a result, or gives it back if it is too late.
@@ -217,7 +275,10 @@ impl State {
             return None;
         }
         Some(Over {
-            _waiting: mem::replace(&mut self.waiting, Vec::new().into_iter().enumerate()),
+            _waiting: (
+                self.ready.take(),
+                mem::replace(&mut self.waiting, Vec::new().into_iter().enumerate()),
+            ),
             results: mem::take(&mut self.results),
             links: mem::take(&mut self.links),
         })

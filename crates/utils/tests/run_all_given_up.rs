@@ -1,0 +1,337 @@
+//! Many programs that are given up while one of their callbacks runs: nothing is started after that.
+
+mod util;
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use procession_core::{Deferred, Failed, first_of, gather};
+use procession_process_transport::Fd;
+use procession_utils::{Outcome, OutputError, Run, RunAll, RunResult, Stdin, run_all};
+use util::{Driver, behaviour, children, ms, sh};
+
+/// A standard input that counts: it is read for the first time when its program has started.
+struct Starts(Rc<Cell<u32>>);
+
+impl Read for Starts {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.set(self.0.get() + 1);
+        Ok(0)
+    }
+}
+
+/// How many programs have started, and how many had when they were given up.
+#[derive(Default)]
+struct Count {
+    started: Rc<Cell<u32>>,
+    at_the_end: Cell<Option<u32>>,
+}
+
+impl Count {
+    /// Six programs, of which the second cannot be started if `one_fails`.
+    fn programs(&self, one_fails: bool) -> [Run; 6] {
+        let second = if one_fails { "/no/such" } else { "true" };
+        ["true", second, "true", "true", "true", "true"]
+            .map(|program| Run::new(program).stdin(Stdin::reader(Starts(Rc::clone(&self.started)))))
+    }
+
+    fn note(&self) {
+        self.at_the_end.set(Some(self.started.get()));
+    }
+}
+
+/// What gives the programs up, once it is there.
+type GiveUp = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
+
+fn holding<T: 'static>(held: T, end: impl FnOnce(T) + 'static) -> Option<Box<dyn FnOnce()>> {
+    Some(Box::new(move || end(held)))
+}
+
+/// A callback, and at which of its calls it gives up.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Result(u32),
+    Progress(u32),
+}
+
+/// Who holds the result, and how it is given up.
+const WAYS: [&str; 10] = [
+    "dropped",
+    "cancelled",
+    "chain dropped",
+    "bounded",
+    "gathered",
+    "raced",
+    "first error",
+    "inner",
+    "caught in another chain",
+    "task",
+];
+
+/// Begins the programs in a way in which `give_up` ends them.
+fn begin(driver: &Driver, way: &str, all: RunAll, give_up: &GiveUp) {
+    let ends = match way {
+        "dropped" => holding(all.all(), drop),
+        "cancelled" => holding(all.all(), |all| all.cancel()),
+        "chain dropped" => holding(all.all().map(|results| results.len()), drop),
+        "bounded" => holding(all.all().timeout(ms(60_000)), drop),
+        "gathered" => holding(gather([all.all()]), drop),
+        "raced" => holding(first_of([all.all()]), drop),
+        "first error" => holding(all.all_or_first_error(), drop),
+        "inner" => {
+            let before = Deferred::<(), Infallible>::ready(Ok(()));
+            holding(before.and_then(move |()| all.all()), drop)
+        }
+        "caught in another chain" => {
+            let (promise, other) = Deferred::<(), Infallible>::new();
+            let all = all.all();
+            let other = other.map(move |()| drop(all));
+            holding((promise, other), |(promise, other)| {
+                other.cancel();
+                drop(promise);
+            })
+        }
+        "task" => {
+            let task = driver.reactor.spawn_local(async move { all.await.map(drop) });
+            holding(task, |task| task.cancel())
+        }
+        other => unreachable!("{other}"),
+    };
+    *give_up.borrow_mut() = ends;
+}
+
+/// Gives up in the callback, then turns until all is quiet.
+fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
+    let count = Rc::new(Count::default());
+    let give_up = GiveUp::default();
+    let (own, noted, mut calls) = (Rc::clone(&give_up), Rc::clone(&count), 0);
+    let mut called = move |at: u32| {
+        calls += 1;
+        if calls < at {
+            return;
+        }
+        let Some(end) = own.borrow_mut().take() else { return };
+        noted.note();
+        end();
+    };
+    let all = run_all(count.programs(way != "first error"), parallelism);
+    let all = match when {
+        When::Result(at) => all.on_result(move |_, _: &RunResult| called(at)),
+        When::Progress(at) => all.on_progress(move |_| called(at)),
+    };
+    begin(driver, way, all, &give_up);
+    driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
+    quiet(driver);
+    let (started, before) = (count.started.get(), count.at_the_end.get());
+    assert_eq!(Some(started), before, "{way}, {parallelism} at a time, {when:?}");
+}
+
+/// Turns until no child is left and nothing is queued.
+fn quiet(driver: &mut Driver) {
+    driver.until_no_children(util::WATCHDOG);
+    for _ in 0..10 {
+        driver.reactor.turn(Some(ms(0))).expect("a turn");
+    }
+}
+
+#[test]
+fn nothing_is_started_after_on_result_gave_up() {
+    behaviour("nothing_is_started_after_on_result_gave_up", |driver| {
+        for way in WAYS {
+            for parallelism in 1..=3 {
+                for at in 1..=3 {
+                    given_up(driver, way, parallelism, When::Result(at));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_started_after_on_progress_gave_up() {
+    behaviour("nothing_is_started_after_on_progress_gave_up", |driver| {
+        for way in WAYS {
+            for parallelism in 1..=3 {
+                for at in 1..=6 {
+                    given_up(driver, way, parallelism, When::Progress(at));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_called_after_on_result_gave_up() {
+    behaviour("nothing_is_called_after_on_result_gave_up", |driver| {
+        let give_up = GiveUp::default();
+        let (own, calls) = (Rc::clone(&give_up), Rc::new(Cell::new(None)));
+        let (given_up, count) = (Rc::clone(&calls), Rc::clone(&calls));
+        let all = run_all(["true"; 3], 1)
+            .on_result(move |_, _| {
+                let end = own.borrow_mut().take();
+                if let Some(end) = end {
+                    end();
+                    given_up.set(Some(0));
+                }
+            })
+            .on_progress(move |_| count.set(count.get().map(|calls| calls + 1)));
+        *give_up.borrow_mut() = holding(all.all(), drop);
+        driver.until("it was given up", util::WATCHDOG, |_| calls.get().is_some());
+        quiet(driver);
+        assert_eq!(calls.get(), Some(0));
+    });
+}
+
+/// The last line of the first program and its end come in one turn.
+#[test]
+fn nothing_is_started_after_a_line_gave_up() {
+    behaviour("nothing_is_started_after_a_line_gave_up", |driver| {
+        for way in WAYS {
+            let count = Rc::new(Count::default());
+            let give_up = GiveUp::default();
+            let (own, noted) = (Rc::clone(&give_up), Rc::clone(&count));
+            let first = Run::from(sh("echo line")).for_each_line(move |_| {
+                let end = own.borrow_mut().take().expect("one line");
+                noted.note();
+                end();
+            });
+            let programs = [first].into_iter().chain(count.programs(false));
+            begin(driver, way, run_all(programs, 1), &give_up);
+            driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
+            quiet(driver);
+            assert_eq!(count.started.get(), 0, "{way}");
+        }
+    });
+}
+
+/// Turns on over panics until the programs have no result but `Abandoned` and all is quiet; returns
+/// how many there were.
+fn abandoned(driver: &mut Driver, all: Deferred<Vec<RunResult>, Infallible>) -> u32 {
+    let mut panics = 0;
+    let mut result = None;
+    let mut turn = || {
+        driver.until("there is a result", util::WATCHDOG, |_| {
+            result = result.take().or_else(|| all.try_take());
+            result.is_some()
+        });
+        quiet(driver);
+    };
+    while catch_unwind(AssertUnwindSafe(&mut turn)).is_err() {
+        panics += 1;
+    }
+    assert!(matches!(result, Some(Err(Failed::Abandoned))), "{result:?}");
+    panics
+}
+
+#[test]
+fn a_panic_in_a_callback_ends_the_programs_and_starts_no_more() {
+    behaviour("a_panic_in_a_callback_ends_the_programs_and_starts_no_more", |driver| {
+        for in_progress in [false, true] {
+            for parallelism in 1..=3 {
+                let count = Rc::new(Count::default());
+                let sleeper = Run::new("sleep").arg("100");
+                // One ends, and with more than one at a time others run at the panic.
+                let programs = [Run::new("true"), sleeper].into_iter().chain(count.programs(false));
+                let all = run_all(programs, parallelism);
+                let noted = Rc::clone(&count);
+                let all = match in_progress {
+                    true => all.on_progress(move |now| {
+                        noted.note();
+                        assert_eq!(now.done, 0, "expected");
+                    }),
+                    false => all.on_result(move |_, _| {
+                        noted.note();
+                        panic!("expected");
+                    }),
+                };
+                let all = all.all();
+                assert_eq!(abandoned(driver, all), 1, "{in_progress} {parallelism}");
+                assert_eq!(Some(count.started.get()), count.at_the_end.get());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_panic_of_a_standard_input_ends_the_programs_and_starts_no_more() {
+    struct Panics;
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("expected");
+        }
+    }
+    behaviour("a_panic_of_a_standard_input_ends_the_programs_and_starts_no_more", |driver| {
+        let count = Rc::new(Count::default());
+        let programs = [
+            Run::new("true"),
+            Run::new("sleep").arg("100"),
+            Run::new("true").stdin(Stdin::reader(Panics)),
+        ];
+        let all = run_all(programs.into_iter().chain(count.programs(false)), 2).all();
+        assert_eq!(abandoned(driver, all), 1);
+        assert_eq!(count.started.get(), 0);
+    });
+}
+
+/// The second program ends while the third is reported and not started yet.
+#[test]
+fn a_program_that_is_ready_is_not_started_after_the_next_callback_gave_up() {
+    behaviour("a_program_that_is_ready_is_not_started_after_the_next_callback_gave_up", |driver| {
+        for way in WAYS {
+            let count = Rc::new(Count::default());
+            let give_up = GiveUp::default();
+            let (own, noted) = (Rc::clone(&give_up), Rc::clone(&count));
+            let (second, hold) = io::pipe().unwrap();
+            let second = Run::from(sh("read line")).stdin(Stdin::fd(Fd::inherit(second)));
+            let programs = [Run::new("true"), second].into_iter().chain(count.programs(false));
+            let (mut hold, mut calls) = (Some(hold), 0);
+            let all = run_all(programs, 2).on_progress(move |now| {
+                calls += 1;
+                match calls {
+                    4 => {
+                        assert_eq!((now.done, now.running, now.waiting), (1, 2, 5));
+                        drop(hold.take());
+                        while !children().iter().any(|(_, _, state)| *state == 'Z') {}
+                    }
+                    5 => {
+                        let end = own.borrow_mut().take().expect("once");
+                        noted.note();
+                        end();
+                    }
+                    _ => {}
+                }
+            });
+            begin(driver, way, all, &give_up);
+            driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
+            quiet(driver);
+            assert_eq!(count.started.get(), 0, "{way}");
+        }
+    });
+}
+
+/// A standard input that gives up its own program, and what shows that it is there.
+struct GivesUp(Rc<RefCell<Option<Deferred<Outcome, OutputError>>>>);
+
+impl Read for GivesUp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let own = self.0.borrow_mut().take();
+        drop(own);
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn a_standard_input_that_gives_its_program_up_is_dropped() {
+    behaviour("a_standard_input_that_gives_its_program_up_is_dropped", |driver| {
+        let own = Rc::default();
+        let stdin = Stdin::reader(GivesUp(Rc::clone(&own)));
+        let run = Run::from(sh("trap '' TERM; cat")).kill_grace(ms(100)).stdin(stdin).start();
+        *own.borrow_mut() = Some(run);
+        driver.until("it was given up", util::WATCHDOG, |_| own.borrow().is_none());
+        assert_eq!(Rc::strong_count(&own), 1);
+    });
+}
