@@ -97,7 +97,7 @@ impl Transport {
         self.write(Bytes::copy_from_slice(data));
     }
 
-    /// Queues several pieces.
+    /// Queues several pieces; where one is refused, none after it.
     #[doc(alias = "writeSequence")]
     pub fn write_sequence<I>(&self, pieces: I)
     where
@@ -105,7 +105,9 @@ impl Transport {
         I::Item: IntoBytes,
     {
         for piece in pieces {
-            self.write(piece);
+            if self.try_write(piece).is_err() {
+                return; // as in `write`; what follows it must not close the gap
+            }
         }
     }
 

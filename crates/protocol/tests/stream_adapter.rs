@@ -103,14 +103,8 @@ fn the_error_output_is_logged_by_lines_or_kept() {
 
 #[test]
 fn the_transport_acts_on_the_child() {
-    struct Keep(Rc<RefCell<Option<Transport>>>);
-    impl Protocol for Keep {
-        fn connection_made(&mut self, transport: &Transport) {
-            self.0.replace(Some(transport.clone()));
-        }
-    }
     let kept: Rc<RefCell<Option<Transport>>> = Rc::default();
-    let mut fake = FakeProcess::new(StreamAdapter::new(Keep(Rc::clone(&kept))));
+    let mut fake = FakeProcess::new(StreamAdapter::new(Give(Rc::clone(&kept))));
     let transport = kept.take().unwrap();
     assert_eq!((transport.peer(), transport.host()), (Address::Other, Address::Other));
     fake.hold_writes(0);
@@ -125,6 +119,34 @@ fn the_transport_acts_on_the_child() {
     transport.abort_connection();
     assert!(fake.is_closed(1) && fake.is_closed(2));
     assert_eq!(transport.into_fd().unwrap_err().kind(), io::ErrorKind::Unsupported);
+}
+
+/// Gives the transport away.
+struct Give(Rc<RefCell<Option<Transport>>>);
+
+impl Protocol for Give {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.0.replace(Some(transport.clone()));
+    }
+}
+
+/// A piece that the hard limit refuses leaves no gap: none after it is queued, or asked for.
+#[test]
+fn a_sequence_ends_at_the_first_piece_that_is_refused() {
+    let given: Rc<RefCell<Option<Transport>>> = Rc::default();
+    let mut fake = FakeProcess::new(StreamAdapter::new(Give(Rc::clone(&given))));
+    let transport = given.take().unwrap();
+    fake.hold_writes(0);
+    fake.process().set_write_hard_limit(0, Some(8)).unwrap();
+    let mut asked = 0;
+    transport.write_sequence(["aaaa", "BBBBBBBB", "cc"].into_iter().inspect(|_| asked += 1));
+    assert_eq!((transport.write_buffered(), asked), (4, 2));
+    // The limit is the queue's, not the sequence's: what fits is queued again.
+    assert_eq!(transport.try_write("BBBBBBBB"), Err(WriteError::BufferFull));
+    transport.write_copy(b"CCCCCCCC");
+    transport.write_sequence(["", "dd", "ee"]);
+    fake.release_writes(0);
+    assert_eq!(fake.written(0), "aaaaddee");
 }
 
 #[test]
