@@ -20,6 +20,13 @@ use std::rc::Rc;
 /// with `Ok` for exit status 0 and else an error that holds the `ProcessTerminated`. The
 /// transport's addresses are [`Address::Other`].
 ///
+/// The standard error is no part of the connection: closing that closes the standard input and the
+/// standard output, and the child may go on to write errors. They are read to their end, which
+/// comes before `connection_lost`. A descendant of the child may hold it open: one that is logged or
+/// kept is waited for, unless the command bounds that (`drain_after_exit`), and one that is dropped
+/// is closed when the child has exited. [`abort_connection`](Transport::abort_connection) closes all
+/// three at once. On a terminal the three are one, and closing hangs it up.
+///
 /// Over a [`FakeProcess`](crate::FakeProcess) it is a fake for byte-stream protocols, too.
 ///
 /// [`log_stderr`]: Self::log_stderr
@@ -138,7 +145,11 @@ impl Stderr {
 
 impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
     fn connection_made(&mut self, process: &Process) {
-        let stream = Stream { process: process.clone(), closing: Cell::new(false) };
+        let stream = Stream {
+            process: process.clone(),
+            wants_stderr: !matches!(self.stderr, Stderr::Drop),
+            closing: Cell::new(false),
+        };
         self.stream = Some(Rc::new(stream));
         self.call(P::connection_made);
     }
@@ -174,6 +185,12 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
         }
     }
 
+    fn process_exited(&mut self, _: &Process, _: ExitReason) {
+        if let Some(stream) = &self.stream {
+            stream.close_unwanted();
+        }
+    }
+
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
         let reason = reason.map(drop).map_err(io::Error::other);
         self.call(|protocol, transport| protocol.connection_lost(transport, reason));
@@ -183,8 +200,23 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 /// The transport of the protocol: a child's standard input and output.
 struct Stream {
     process: Process,
+    /// The standard error is logged or kept.
+    wants_stderr: bool,
     /// The program closed the connection.
     closing: Cell<bool>,
+}
+
+impl Stream {
+    /// Closes the standard error of a child that has exited if nobody wants what is left of it.
+    fn close_unwanted(&self) {
+        if self.closing.get() && !self.wants_stderr && self.process.pid().is_none() {
+            self.process.close_stderr();
+        }
+    }
+
+    fn is_terminal(&self) -> bool {
+        self.process.window_size().is_ok()
+    }
 }
 
 impl TransportControl for Stream {
@@ -202,7 +234,12 @@ impl TransportControl for Stream {
 
     fn lose_connection(&self) {
         self.closing.set(true);
-        self.process.lose_connection();
+        if self.is_terminal() {
+            return self.process.lose_connection();
+        }
+        self.process.close_stdin();
+        self.process.close_stdout();
+        self.close_unwanted();
     }
 
     fn abort_connection(&self) {

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_protocol::{
-    Address, Factory, FakeProcess, ProcessTerminated, Protocol, StreamAdapter, Transport,
+    Address, Factory, FakeProcess, ProcessDone, ProcessTerminated, Protocol, StreamAdapter,
+    Transport,
 };
 use std::cell::RefCell;
 use std::io;
@@ -119,6 +120,87 @@ fn the_transport_acts_on_the_child() {
     transport.abort_connection();
     assert!(fake.is_closed(1) && fake.is_closed(2));
     assert_eq!(transport.into_fd().unwrap_err().kind(), io::ErrorKind::Unsupported);
+}
+
+#[test]
+fn the_end_of_the_output_does_not_end_the_error_output() {
+    let (protocol, log) = recorder();
+    let (protocol, kept) = protocol.keep_stderr(1000);
+    let mut fake = FakeProcess::new(protocol);
+    fake.child_writes(2, "be");
+    fake.child_closes(1);
+    assert!(fake.is_closed(0) && fake.is_closed(1), "the default of read_closed closes them");
+    assert!(!fake.is_closed(2));
+    fake.child_writes(2, "fore");
+    fake.reap(Err(ProcessTerminated::exited(3)));
+    assert!(!fake.is_ended(), "a descendant may still write");
+    fake.child_writes(2, " and after");
+    assert_eq!(log.take().last().map(String::as_str), Some("read_closed"));
+    fake.child_closes(2);
+    assert_eq!(kept.bytes(), "before and after");
+    assert_eq!(log.take(), ["lost: exited with status 3"]);
+}
+
+#[test]
+fn a_connection_that_the_program_closes_keeps_the_error_output() {
+    for (aborts, expected) in [(false, "error"), (true, "")] {
+        let closed = |adapter: StreamAdapter<Give>, given: &Rc<RefCell<Option<Transport>>>| {
+            let mut fake = FakeProcess::new(adapter);
+            let transport = given.take().unwrap();
+            if aborts {
+                transport.abort_connection();
+            } else {
+                transport.lose_connection();
+            }
+            fake.turn();
+            assert!(fake.is_closed(0) && fake.is_closed(1));
+            assert_eq!(fake.is_closed(2), aborts);
+            fake.child_writes(2, "error");
+            fake.exit(3);
+            assert!(fake.is_ended());
+        };
+        let given: Rc<RefCell<Option<Transport>>> = Rc::default();
+        let adapter = StreamAdapter::new(Give(Rc::clone(&given)));
+        let (adapter, kept) = adapter.keep_stderr(1000);
+        closed(adapter, &given);
+        assert_eq!(kept.bytes(), expected);
+
+        let lines: Rc<RefCell<Vec<Bytes>>> = Rc::default();
+        let sink = Rc::clone(&lines);
+        let adapter = StreamAdapter::new(Give(Rc::clone(&given)));
+        closed(adapter.log_stderr(move |line| sink.borrow_mut().push(line)), &given);
+        assert_eq!(lines.take().concat(), expected.as_bytes());
+    }
+}
+
+/// It is read while the child lives, and nobody waits for the descendants that hold it.
+#[test]
+fn an_error_output_that_nobody_wants_is_closed_when_the_child_has_exited() {
+    for exits_first in [false, true] {
+        for closed_by_program in [false, true] {
+            let given: Rc<RefCell<Option<Transport>>> = Rc::default();
+            let mut fake = FakeProcess::new(StreamAdapter::new(Give(Rc::clone(&given))));
+            let transport = given.take().unwrap();
+            let close = |fake: &mut FakeProcess| {
+                if closed_by_program {
+                    transport.lose_connection();
+                    fake.turn();
+                } else {
+                    fake.child_closes(1);
+                }
+            };
+            if !exits_first {
+                close(&mut fake);
+                assert!(!fake.is_closed(2), "the child may write");
+            }
+            fake.reap(Ok(ProcessDone::default()));
+            if exits_first {
+                assert!(!fake.is_closed(2));
+                close(&mut fake);
+            }
+            assert!(fake.is_closed(2) && fake.is_ended(), "{exits_first} {closed_by_program}");
+        }
+    }
 }
 
 /// Gives the transport away.
