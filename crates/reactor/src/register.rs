@@ -27,7 +27,8 @@ pub struct Registered<'a, S: AsFd> {
 }
 
 impl<S: AsFd> Registered<'_, S> {
-    /// Ends the registration and drops the source, when the callback returns.
+    /// Ends the registration now, so that the descriptor may be registered again; the source is
+    /// dropped when the callback returns.
     pub fn close(&self) {
         self.reactor.close(self.key);
     }
@@ -93,7 +94,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Ends the registration and drops the source; twice is harmless.
+    /// Ends the registration and drops the source, inside its own callback when that returns; twice
+    /// is harmless.
     pub fn close(&self) {
         self.reactor.close(self.key);
     }

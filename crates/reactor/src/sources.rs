@@ -61,6 +61,15 @@ impl Io {
         }
     }
 
+    /// Leaves the poller, also if it is lent and so is not dropped yet: no event may come for its
+    /// key, and its descriptor may be registered again.
+    pub(crate) fn leave(&self) {
+        match self {
+            Self::Owned(io) => io.leave(),
+            Self::Foreign(io) => io.leave(),
+        }
+    }
+
     /// Leaves the poller and hands the descriptor out, unless it is foreign or lent.
     pub(crate) fn release(&mut self) -> Option<OwnedFd> {
         match self {

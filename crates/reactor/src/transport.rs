@@ -68,10 +68,16 @@ impl Handle {
 
     /// Closes the source now; events of it that are still in the batch go nowhere.
     ///
+    /// One that is lent at this moment, to [`with_fd`](Self::with_fd) or to its own callback, leaves
+    /// the poller now, and its descriptor is closed, or the source dropped, when it is given back.
     /// False if it was closed before.
     pub fn close(&self, key: Key) -> bool {
-        let entry = self.core.sources.with(|sources| sources.remove(key));
-        entry.is_some() // and dropped here, where nothing is borrowed
+        let Some(entry) = self.core.sources.with(|sources| sources.remove(key)) else {
+            return false;
+        };
+        entry.io.leave();
+        drop(entry); // where nothing is borrowed
+        true
     }
 
     /// Takes the descriptor back; the source is gone from the reactor.
@@ -84,8 +90,7 @@ impl Handle {
         let fd = match io.release() {
             Some(fd) => Some(fd),
             None => {
-                // It leaves the poller even if it is lent: no event may come for the key.
-                io.set(key, Interest::PAUSED).ok()?;
+                io.leave();
                 io.fd().try_clone_to_owned().ok()
             }
         };

@@ -4,7 +4,7 @@
 //!
 //! | block | obligation | met by | test |
 //! |---|---|---|---|
-//! | `polled::Polled::set`, `add_with_mode` | the source leaves the poller before it is dropped | `Polled` owns the source, lends it as `&S` only, and its `Drop` deletes it from the poller first | `tests/sources.rs`, `tests/dropping.rs` |
+//! | `polled::Polled::set`, `add_with_mode` | the source leaves the poller before it is dropped | `Polled` owns the source, lends it as `&S` only, and its `Drop` deletes it from the poller first | `tests/sources.rs`, `tests/closing.rs`, `tests/dropping.rs` |
 //! | `signals::disposition` | the pointers given to `sigaction` are valid, and the result is written before it is read | a local `MaybeUninit`, read after success only | `tests/signals.rs` |
 //! | `signals::watch`, `signals::emulate` | what runs in a signal handler is async-signal-safe | atomics, `write(2)`, `signal(2)` and `raise(3)` only; no allocation, no lock | `tests/signals.rs` |
 //! | `sigpipe` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | `tests/signals.rs` |

@@ -95,7 +95,8 @@ impl<S: AsFd + ?Sized> Polled<S> {
         self.source.as_fd()
     }
 
-    fn leave(&self) {
+    /// Leaves the poller, if it is there.
+    pub(crate) fn leave(&self) {
         if self.added.replace(false) {
             // Nothing can be done here about a failure: the close that follows removes it too.
             self.poller.delete(self.source.as_fd()).ok();
