@@ -1,4 +1,5 @@
 //! A byte-stream protocol over real children: the standard error is no part of the connection.
+#![cfg(feature = "reactor")]
 
 mod util;
 
