@@ -160,7 +160,8 @@ impl Spawned {
     /// Waits until the child is reaped, and until the outputs that were not taken have ended.
     ///
     /// The inputs that were not taken are closed first, and the outputs are read and dropped, so that
-    /// the child comes to its end. Descendants that hold an output open are waited for, at most as
+    /// the child comes to its end. The input of a terminal stays open: its close would hang the child
+    /// up. Descendants that hold an output open are waited for, at most as
     /// long as [`Command::drain_after_exit`] says, if it says something.
     ///
     /// # Errors
@@ -174,7 +175,7 @@ impl Spawned {
 
     /// The same for at most `timeout`; `None` if the child, or an output, goes on after that.
     ///
-    /// `Duration::ZERO` looks once.
+    /// `Duration::ZERO` looks once, and reads what the outputs hold then.
     ///
     /// # Errors
     ///

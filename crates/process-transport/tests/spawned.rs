@@ -102,6 +102,23 @@ fn a_wait_with_a_timeout_gives_up_and_can_go_on() {
     assert_eq!(reason.unwrap_err().signal(), Some(Signal::KILL));
 }
 
+/// The child fills its pipe again and again, and goes on because each look reads.
+#[test]
+fn looks_without_a_wait_read_what_there_is() {
+    let mut child = sh("head -c 1000000 /dev/zero").spawn().unwrap();
+    let pidfd = child.pidfd().unwrap();
+    for _ in 0..100_000 {
+        if let Some(reason) = child.wait_timeout(Duration::ZERO).unwrap() {
+            assert!(reason.is_ok());
+            return;
+        }
+        // Its end, or the moment at which there may be more.
+        let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&pause)).unwrap();
+    }
+    panic!("it does not end");
+}
+
 #[test]
 fn an_end_is_handed_out_once_and_blocks() {
     let mut child = Command::new("cat").child_fd(2, Fd::null()).spawn().unwrap();

@@ -301,6 +301,26 @@
 //! The group is reached where the child leads one of its own: `Command::owned(true)`, which the
 //! helpers set.
 //!
+//! # Without a loop
+//!
+//! ```
+//! # use std::fs::File;
+//! # use std::io::Write;
+//! # use procession::prelude::Command;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut child = Command::new("sort").spawn()?;              // 0 to 2 are pipes unless told otherwise
+//! File::from(child.take(0)?).write_all(b"b\na\n")?;
+//! println!("{}", child.output()?.stdout_utf8()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same commands, descriptors, terminals and errors as with a loop, on any thread. `take` hands out
+//! the parent's ends; `wait`, `wait_timeout`, `output` and `terminate` block, and read the outputs that
+//! were not taken meanwhile. [`adopt`](crate::prelude::SpawnProcess::adopt) gives such a child to a
+//! reactor. A program that needs no more depends on `procession-process-transport` without its default
+//! features, which has no loop in its tree.
+//!
 //! # In another loop
 //!
 //! A reactor is a descriptor and a deadline: the loop that hosts it calls

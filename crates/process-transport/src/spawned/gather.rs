@@ -69,11 +69,18 @@ impl Spawned {
                 self.taken.extend(held);
                 continue;
             }
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(false);
-            }
+            let is_late = deadline.is_some_and(|deadline| now >= deadline);
             let until = [deadline, cut_off].into_iter().flatten().min();
-            self.poll_once(until.map(|until| until - now), kept.as_deref_mut())?;
+            let timeout = until.map(|until| until.saturating_duration_since(now));
+            let exit_seen = self.poll_once(timeout, kept.as_deref_mut())?;
+            self.try_reap()?;
+            if is_late {
+                return Ok(done(self));
+            }
+            if exit_seen && self.reason.is_none() {
+                // A tracer holds it: it is dead, and cannot be reaped yet.
+                pause();
+            }
         }
     }
 
@@ -91,16 +98,20 @@ impl Spawned {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(false);
             }
-            self.poll_once(deadline.map(|deadline| deadline - now), None)?;
+            let exit_seen = self.poll_once(deadline.map(|deadline| deadline - now), None)?;
+            if exit_seen && !done(self) {
+                pause();
+            }
         }
     }
 
-    /// Waits for the exit or for output, and reads each output that has some once.
+    /// Waits for the exit or for output, and reads each output that has some once. True if the pidfd
+    /// told of the exit.
     fn poll_once(
         &mut self,
         timeout: Option<Duration>,
         mut kept: Option<&mut Output>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let pidfd = self.child.pidfd.as_ref().filter(|_| self.reason.is_none());
         let is_blind = pidfd.is_none() && self.reason.is_none();
         let timeout = if is_blind {
@@ -115,10 +126,11 @@ impl Spawned {
             let mut fds: Vec<PollFd<'_>> = outputs.chain(exit).collect();
             match poll(&mut fds, timeout.map(timespec).as_ref()) {
                 Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
-                Err(Errno::INTR) => return Ok(()),
+                Err(Errno::INTR) => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
         };
+        let exit_seen = pidfd.is_some() && ready.last() == Some(&true);
         let mut buffer = Vec::new();
         let mut ready = ready.into_iter();
         let taken = &mut self.taken;
@@ -133,7 +145,7 @@ impl Spawned {
             }
             open
         });
-        Ok(())
+        Ok(exit_seen)
     }
 
     /// What the outputs hold at this moment, of each no more than a pipe can hold: a descendant may
