@@ -4,8 +4,8 @@
 //! A [`ProcessProtocol`] hears what happens to one child and acts on it through a [`Process`]. It
 //! knows no event loop: results travel through a `Deferred`, and the same protocol runs over a real
 //! child and over a [`FakeProcess`], because both are driven by the same machine, [`Lifecycle`].
-//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, and a
-//! [`StreamAdapter`] runs such a protocol over a child.
+//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, [`ConnectionLifecycle`]
+//! too, and a [`StreamAdapter`] runs such a protocol over a child.
 //!
 //! # What this crate does not do
 //!
@@ -58,6 +58,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod child_fd;
+mod connection;
 mod control;
 mod event;
 mod fake;
@@ -78,6 +79,9 @@ mod termination;
 mod transport;
 
 pub use child_fd::ChildFd;
+pub use connection::{
+    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
+};
 pub use control::ProcessControl;
 pub use event::{DataNow, Event};
 pub use fake::{FakeFd, FakeProcess};

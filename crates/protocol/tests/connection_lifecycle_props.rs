@@ -1,0 +1,418 @@
+//! The lifecycle of a connection against a model: every interleaving of few facts, and random long
+//! ones.
+
+use bytes::Bytes;
+use procession_core::Mark;
+use procession_protocol::{
+    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
+};
+use proptest::prelude::*;
+use std::io::{Error, ErrorKind};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fact {
+    Data,
+    NothingToRead,
+    ReadEnd,
+    ReadFailed,
+    Mark,
+    FlushDone,
+    FlushBlocked,
+    WriteFailed,
+    PeerGone,
+    CloseAsked,
+    ShutdownAsked,
+    Abort,
+    Stop,
+    GivenUp,
+}
+
+const FACTS: [Fact; 14] = [
+    Fact::Data,
+    Fact::NothingToRead,
+    Fact::ReadEnd,
+    Fact::ReadFailed,
+    Fact::Mark,
+    Fact::FlushDone,
+    Fact::FlushBlocked,
+    Fact::WriteFailed,
+    Fact::PeerGone,
+    Fact::CloseAsked,
+    Fact::ShutdownAsked,
+    Fact::Abort,
+    Fact::Stop,
+    Fact::GivenUp,
+];
+
+const KINDS: [ConnectionKind; 2] = [ConnectionKind::Socket, ConnectionKind::Pair];
+
+/// What the protocol hears; reasons by their kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Heard {
+    Made,
+    Data,
+    ReadClosed,
+    Drained,
+    Lost(Result<(), ErrorKind>),
+}
+
+/// The kinds of the reasons of one test, all different.
+const READ_FAILED: ErrorKind = ErrorKind::ConnectionReset;
+const WRITE_FAILED: ErrorKind = ErrorKind::Other;
+const GONE: ErrorKind = ErrorKind::TimedOut;
+const STOPPED: ErrorKind = ErrorKind::Interrupted;
+
+fn heard(event: ConnectionEvent) -> Heard {
+    match event {
+        ConnectionEvent::Made => Heard::Made,
+        ConnectionEvent::Data(data) => {
+            assert_eq!(data, "x");
+            Heard::Data
+        }
+        ConnectionEvent::ReadClosed => Heard::ReadClosed,
+        ConnectionEvent::Mark(mark) => {
+            assert_eq!(mark, Mark::Drained);
+            Heard::Drained
+        }
+        ConnectionEvent::Lost(reason) => Heard::Lost(reason.map_err(|error| error.kind())),
+        other => panic!("an event that the model does not know: {other:?}"),
+    }
+}
+
+fn heard_now(connection: &mut ConnectionLifecycle) -> Vec<Heard> {
+    std::iter::from_fn(|| connection.poll_event()).map(heard).collect()
+}
+
+/// A driver without a descriptor: it answers what it is asked, and notes what it was to do.
+struct Play {
+    connection: ConnectionLifecycle,
+    /// What the kernel says of a connection that is gone.
+    reason: Result<(), ErrorKind>,
+    done: Vec<Demand>,
+}
+
+impl Play {
+    fn new(kind: ConnectionKind, reason: Result<(), ErrorKind>) -> Self {
+        Self { connection: ConnectionLifecycle::new(kind), reason, done: Vec::new() }
+    }
+
+    fn play(&mut self, fact: Fact) {
+        let connection = &mut self.connection;
+        match fact {
+            Fact::Data => drop(connection.on_data(Bytes::from_static(b"x"))),
+            Fact::NothingToRead => connection.on_nothing_to_read(),
+            Fact::ReadEnd => connection.on_read_end(),
+            Fact::ReadFailed => connection.on_read_failed(READ_FAILED.into()),
+            Fact::Mark => {
+                connection.on_mark(Mark::Emptied); // of which nobody hears
+                connection.on_mark(Mark::Drained);
+            }
+            Fact::FlushDone => connection.on_flush_done(),
+            Fact::FlushBlocked => connection.on_flush_blocked(),
+            Fact::WriteFailed => connection.on_write_failed(WRITE_FAILED.into()),
+            Fact::PeerGone => connection.on_peer_gone(),
+            Fact::CloseAsked => drop_answer(connection.on_close_asked()),
+            Fact::ShutdownAsked => drop_answer(connection.on_shutdown_asked()),
+            Fact::Abort => drop(connection.on_abort()),
+            Fact::Stop => connection.on_stop(STOPPED.into()),
+            Fact::GivenUp => drop(connection.on_given_up()),
+        }
+        while let Some(demand) = self.connection.poll_demand() {
+            self.done.push(demand);
+            if demand == Demand::AskReason {
+                self.connection.on_gone(self.reason.map_err(Error::from));
+            }
+        }
+    }
+}
+
+fn drop_answer(_: bool) {}
+
+/// What is said of a history, fact by fact.
+struct Model {
+    socket: bool,
+    reason: Result<(), ErrorKind>,
+    /// The directions that have not ended.
+    reads: bool,
+    writes: bool,
+    close_asked: bool,
+    shutdown_asked: bool,
+    /// A write of a socket failed.
+    failed: bool,
+    peer_gone: bool,
+    over: bool,
+    heard: Vec<Heard>,
+    done: Vec<Demand>,
+}
+
+impl Model {
+    fn of(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) -> Self {
+        let mut model = Self {
+            socket: kind == ConnectionKind::Socket,
+            reason,
+            reads: true,
+            writes: true,
+            close_asked: false,
+            shutdown_asked: false,
+            failed: false,
+            peer_gone: false,
+            over: false,
+            heard: vec![Heard::Made],
+            done: Vec::new(),
+        };
+        for fact in history {
+            if !model.over {
+                model.fact(*fact);
+            } else if *fact == Fact::GivenUp {
+                model.heard.clear();
+            }
+        }
+        model
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        let delivers = self.reads && !self.close_asked;
+        match fact {
+            Fact::Data if delivers => self.heard.push(Heard::Data),
+            Fact::NothingToRead if delivers && self.failed => self.lose(Err(WRITE_FAILED)),
+            Fact::ReadEnd if delivers => self.read_end(),
+            Fact::ReadFailed if delivers => {
+                self.lose(Err(if self.failed { WRITE_FAILED } else { READ_FAILED }));
+            }
+            Fact::Mark if self.writes => self.heard.push(Heard::Drained),
+            Fact::FlushDone if self.close_asked => {
+                self.discard();
+                self.lose(if self.failed { Err(WRITE_FAILED) } else { Ok(()) });
+            }
+            Fact::FlushDone if self.shutdown_asked && self.writes => {
+                self.writes = false;
+                self.done.push(Demand::ShutDown);
+                if !self.reads {
+                    self.lose(Ok(()));
+                }
+            }
+            Fact::FlushBlocked if self.close_asked && self.reads => {
+                self.done.push(Demand::StopReading);
+            }
+            Fact::WriteFailed if self.writes && self.socket && delivers => {
+                (self.writes, self.failed) = (false, true);
+                self.done.push(Demand::EndWriting);
+            }
+            Fact::WriteFailed if self.writes => self.lose(Err(WRITE_FAILED)),
+            Fact::PeerGone if self.writes && !self.socket => {
+                self.lose(Err(ErrorKind::BrokenPipe));
+            }
+            Fact::PeerGone if self.writes && self.reads => self.peer_gone = true,
+            Fact::PeerGone if self.writes => self.ask(),
+            Fact::CloseAsked => self.close_asked = true,
+            Fact::ShutdownAsked if self.writes => self.shutdown_asked = true,
+            Fact::Abort => {
+                self.heard.truncate(1);
+                if self.socket {
+                    self.done.push(Demand::Reset);
+                }
+                self.lose(Err(ErrorKind::ConnectionAborted));
+            }
+            Fact::Stop => {
+                self.discard();
+                self.lose(Err(if self.failed { WRITE_FAILED } else { STOPPED }));
+            }
+            Fact::GivenUp => {
+                self.lose(Ok(()));
+                self.heard.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn read_end(&mut self) {
+        if self.failed {
+            self.lose(Err(WRITE_FAILED));
+        } else if !self.writes {
+            self.lose(Ok(()));
+        } else if self.peer_gone {
+            if self.reason.is_ok() {
+                self.heard.push(Heard::ReadClosed);
+            }
+            self.ask();
+        } else {
+            self.reads = false;
+            self.heard.push(Heard::ReadClosed);
+            self.done.push(Demand::EndReading);
+        }
+    }
+
+    fn ask(&mut self) {
+        self.done.push(Demand::AskReason);
+        self.lose(self.reason);
+    }
+
+    fn discard(&mut self) {
+        if self.socket && self.reads {
+            self.done.push(Demand::Discard);
+        }
+    }
+
+    fn lose(&mut self, reason: Result<(), ErrorKind>) {
+        self.over = true;
+        self.heard.push(Heard::Lost(reason));
+        self.done.push(Demand::Close);
+    }
+}
+
+/// The guarantees of the contract, said of the events alone. The first events of one that was given
+/// up, or aborted, are missing.
+fn check_grammar(events: &[Heard]) {
+    for (at, event) in events.iter().enumerate() {
+        let (before, after) = (&events[..at], &events[at + 1..]);
+        match event {
+            Heard::Made => assert!(before.is_empty(), "it is the first"),
+            Heard::Data => assert!(!before.contains(&Heard::ReadClosed), "no data after the end"),
+            Heard::ReadClosed => assert!(!before.contains(&Heard::ReadClosed), "it comes once"),
+            Heard::Drained => {}
+            Heard::Lost(_) => assert!(after.is_empty(), "it is the last"),
+        }
+    }
+    assert!(events.is_empty() || events[0] == Heard::Made);
+}
+
+/// Plays a history as drivers do: one that delivers at the end, and one that delivers after each
+/// fact, and data at once.
+fn check(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) {
+    let context = || format!("{kind:?}, {reason:?}: {history:?}");
+    let model = Model::of(kind, reason, history);
+    let mut late = Play::new(kind, reason);
+    for fact in history {
+        late.play(*fact);
+    }
+    let found = heard_now(&mut late.connection);
+    assert_eq!(found, model.heard, "{}", context());
+    assert_eq!(late.done, model.done, "{}", context());
+    assert_eq!(late.connection.is_lost(), model.over, "{}", context());
+    assert_eq!(late.connection.has_failed(), model.failed && !model.over, "{}", context());
+    check_grammar(&found);
+
+    let soon = delivered_at_once(kind, reason, history);
+    if !history.iter().any(|fact| matches!(fact, Fact::Abort | Fact::GivenUp)) {
+        assert_eq!(soon, found, "{}", context());
+    }
+    check_grammar(&soon);
+}
+
+fn delivered_at_once(
+    kind: ConnectionKind,
+    reason: Result<(), ErrorKind>,
+    history: &[Fact],
+) -> Vec<Heard> {
+    let mut play = Play::new(kind, reason);
+    let mut found = heard_now(&mut play.connection);
+    for fact in history {
+        if *fact == Fact::Data {
+            match play.connection.on_data_now(Bytes::from_static(b"x")) {
+                ConnectionDataNow::Due(data) => found.push(heard(ConnectionEvent::Data(data))),
+                ConnectionDataNow::Queued => panic!("nothing was due before"),
+                ConnectionDataNow::Refused(data) => assert_eq!(data, "x"),
+            }
+        } else {
+            play.play(*fact);
+        }
+        found.extend(heard_now(&mut play.connection));
+    }
+    found
+}
+
+#[test]
+fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
+    let mut histories: Vec<Vec<Fact>> = vec![Vec::new()];
+    for _ in 0..5 {
+        let longer = histories
+            .iter()
+            .flat_map(|history| FACTS.iter().map(|fact| [history.as_slice(), &[*fact]].concat()));
+        histories = longer.collect();
+        for history in &histories {
+            for kind in KINDS {
+                check(kind, Err(GONE), history);
+                if history.contains(&Fact::PeerGone) {
+                    check(kind, Ok(()), history);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn data_wait_for_what_is_due_before_them() {
+    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    let data = |text: &'static str| Bytes::from_static(text.as_bytes());
+    assert!(connection.has_event());
+    assert_eq!(connection.on_data_now(data("x")), ConnectionDataNow::Queued);
+    assert_eq!(heard_now(&mut connection), [Heard::Made, Heard::Data]);
+    assert!(!connection.has_event());
+    assert_eq!(connection.on_data_now(data("two")), ConnectionDataNow::Due(data("two")));
+    assert_eq!(connection.on_data_now(data("")), ConnectionDataNow::Refused(data("")));
+    drop(connection.on_given_up());
+    assert_eq!(connection.on_data_now(data("late")), ConnectionDataNow::Refused(data("late")));
+    assert!(!connection.has_event());
+}
+
+/// A pause changes what is read, and never what is due.
+#[test]
+fn reading_without_events_needs_a_reason_and_no_pause() {
+    for kind in KINDS {
+        let mut connection = ConnectionLifecycle::new(kind);
+        assert!(connection.reads() && !connection.reads_without_events());
+        connection.on_always_ready();
+        assert!(connection.reads_without_events());
+        connection.on_paused();
+        assert!(connection.accepts() && !connection.reads());
+        assert!(!connection.reads_without_events());
+        connection.on_resumed();
+        assert!(connection.reads_without_events());
+        assert!(connection.on_close_asked());
+        assert!(!connection.on_close_asked());
+        assert!(!connection.accepts() && !connection.reads() && !connection.reads_without_events());
+    }
+    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    assert!(connection.on_shutdown_asked());
+    assert!(!connection.on_shutdown_asked());
+    connection.on_write_failed(WRITE_FAILED.into());
+    assert!(connection.has_failed() && connection.reads_without_events());
+    assert!(!connection.on_shutdown_asked(), "there is no output any more");
+    drop(connection.on_abort());
+    assert!(!connection.has_failed() && !connection.reads());
+}
+
+#[test]
+fn what_was_due_at_an_abort_is_handed_back() {
+    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    for _ in 0..2 {
+        assert_eq!(connection.on_data(Bytes::from_static(b"x")), None);
+    }
+    assert_eq!(connection.on_abort().into_iter().count(), 2);
+    assert!(connection.on_abort().is_empty());
+    assert_eq!(connection.on_data(Bytes::from_static(b"x")).unwrap(), "x");
+    assert!(connection.on_given_up().is_empty());
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn long_histories_give_what_the_model_says(
+        history in prop::collection::vec(prop::sample::select(FACTS.to_vec()), 0..40),
+        ends in any::<bool>(),
+        reason in prop::sample::select(vec![Ok(()), Err(GONE)])
+    ) {
+        // Few histories would be long if the ends were as likely as the rest.
+        let is_end = |fact: &Fact| matches!(fact, Fact::Abort | Fact::Stop | Fact::GivenUp);
+        let history: Vec<Fact> =
+            history.into_iter().filter(|fact| ends || !is_end(fact)).collect();
+        for kind in KINDS {
+            check(kind, reason, &history);
+        }
+    }
+}
