@@ -77,7 +77,8 @@
 //! # A test without a process
 //!
 //! [`FakeProcess`](crate::prelude::FakeProcess) drives the same protocol by hand, over the same
-//! lifecycle and write queues as a real child:
+//! lifecycle and write queues as a real child;
+//! [`FakeConnection`](crate::prelude::FakeConnection) does so for a protocol of a connection:
 //!
 //! ```
 //! use procession::prelude::*;

@@ -8,8 +8,9 @@ pub use procession_process_transport::{
     Spawned, Step, TakeError,
 };
 pub use procession_protocol::{
-    ChildFd, ExitReason, Factory, FakeProcess, LineEvent, LineReceiver, Process, ProcessDone,
-    ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination, Transport,
+    ChildFd, ExitReason, Factory, FakeConnection, FakeProcess, LineEvent, LineReceiver, Process,
+    ProcessDone, ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination,
+    Transport,
 };
 pub use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped};
 pub use procession_utils::{

@@ -4,8 +4,8 @@
 //! A [`ProcessProtocol`] hears what happens to one child and acts on it through a [`Process`]. It
 //! knows no event loop: results travel through a `Deferred`, and the same protocol runs over a real
 //! child and over a [`FakeProcess`], because both are driven by the same machine, [`Lifecycle`].
-//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, [`ConnectionLifecycle`]
-//! too, and a [`StreamAdapter`] runs such a protocol over a child.
+//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, [`FakeConnection`] and
+//! [`ConnectionLifecycle`] too, and a [`StreamAdapter`] runs such a protocol over a child.
 //!
 //! # What this crate does not do
 //!
@@ -63,6 +63,7 @@ mod control;
 mod event;
 mod fake;
 mod forward;
+mod kept;
 mod lifecycle;
 mod line_receiver;
 mod net;
@@ -80,11 +81,11 @@ mod transport;
 
 pub use child_fd::ChildFd;
 pub use connection::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
+    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
 };
 pub use control::ProcessControl;
 pub use event::{DataNow, Event};
-pub use fake::{FakeFd, FakeProcess};
+pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::{ForwardError, Target};
 pub use lifecycle::Lifecycle;
 pub use line_receiver::{LineEvent, LineReceiver};

@@ -2,13 +2,14 @@
 //!
 //! The protocol is moved out for the length of a callback, so nothing is borrowed while it runs,
 //! and put back when the callback returns. It is dropped after `process_ended`, and after a panic.
+//! Its producers hear of an event just before it does, and are dropped after it.
 
+use crate::kept::{Kept, Last, drop_caught, first_panic};
 use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
 use bytes::Bytes;
 use procession_core::Mark;
-use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::thread;
 
 /// Keeps a protocol and calls it.
@@ -27,18 +28,14 @@ use std::thread;
 /// assert!(!slot.is_gone());
 /// ```
 pub struct ProtocolSlot {
-    /// `None` while a callback is running, and once it is gone.
-    protocol: Cell<Option<Box<dyn ProcessProtocol>>>,
-    /// The protocol ended, panicked or was retired.
-    gone: Cell<bool>,
+    protocol: Kept<dyn ProcessProtocol>,
     producers: Producers,
 }
 
 impl ProtocolSlot {
     /// Keeps a protocol.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        let protocol = Cell::new(Some(protocol));
-        Self { protocol, gone: Cell::new(false), producers: Producers::new() }
+        Self { protocol: Kept::new(protocol), producers: Producers::new() }
     }
 
     /// Calls the protocol's method for `event`.
@@ -61,11 +58,15 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let is_last = matches!(event, Event::Ended(_));
-        self.lend(is_last, |protocol| {
-            self.producers.on_event(process, &event);
-            call(protocol, process, event);
-        })
+        let last = if matches!(event, Event::Ended(_)) { Last::Yes } else { Last::No };
+        self.protocol.try_call_then(
+            last,
+            |protocol| {
+                self.producers.on_event(process, &event);
+                call(protocol, process, event);
+            },
+            |called| self.end(called),
+        )
     }
 
     /// Does the same for [`Event::Data`].
@@ -80,39 +81,17 @@ impl ProtocolSlot {
         fd: ChildFd,
         data: Bytes,
     ) -> thread::Result<()> {
-        self.lend(false, |protocol| protocol.child_data_received(process, fd, data))
+        self.protocol.try_call_then(
+            Last::No,
+            |protocol| protocol.child_data_received(process, fd, data),
+            |called| self.end(called),
+        )
     }
 
-    #[inline]
-    fn lend(
-        &self,
-        is_last: bool,
-        callback: impl FnOnce(&mut dyn ProcessProtocol),
-    ) -> thread::Result<()> {
-        let Some(mut protocol) = self.protocol.take() else { return Ok(()) };
-        let called = catch_unwind(AssertUnwindSafe(|| callback(&mut *protocol)));
-        if called.is_ok() && !is_last && !self.gone.get() {
-            self.protocol.set(Some(protocol)); // where nothing is: only here it is put in
-            return Ok(());
-        }
-        self.end(protocol, called, is_last)
-    }
-
-    /// The last callback has returned or panicked, or the protocol was retired in it.
+    /// The protocol is gone, and its producers go with it.
     #[cold]
-    fn end(
-        &self,
-        protocol: Box<dyn ProcessProtocol>,
-        called: thread::Result<()>,
-        is_last: bool,
-    ) -> thread::Result<()> {
-        if called.is_ok() && !is_last {
-            return drop_caught(|| drop(protocol));
-        }
-        self.gone.set(true);
-        let dropped = drop_caught(|| drop(protocol));
-        let retired = drop_caught(|| self.producers.retire());
-        first_panic(first_panic(called, dropped), retired)
+    fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
+        first_panic(called, drop_caught(|| self.producers.retire()))
     }
 
     /// Tells the producer of `fd` alone that the descriptor is lost: for one, a terminal's input,
@@ -137,8 +116,7 @@ impl ProtocolSlot {
     #[must_use = "drop it where nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
         self.producers.retire();
-        self.gone.set(true);
-        self.protocol.take()
+        self.protocol.retire()
     }
 
     /// Returns the producers that write to the child.
@@ -148,7 +126,7 @@ impl ProtocolSlot {
 
     /// Tells whether the protocol ended, panicked or was retired.
     pub fn is_gone(&self) -> bool {
-        self.gone.get()
+        self.protocol.is_gone()
     }
 }
 
@@ -167,24 +145,8 @@ fn call(protocol: &mut dyn ProcessProtocol, process: &Process, event: Event) {
     }
 }
 
-/// The panic in a drop must not hide an earlier one.
-fn first_panic(first: thread::Result<()>, second: thread::Result<()>) -> thread::Result<()> {
-    match (first, second) {
-        (Err(first), Err(second)) => {
-            // A payload may panic in its own drop, so it is left alone.
-            std::mem::forget(second);
-            Err(first)
-        }
-        (first, second) => first.and(second),
-    }
-}
-
-fn drop_caught(drop_it: impl FnOnce()) -> thread::Result<()> {
-    catch_unwind(AssertUnwindSafe(drop_it))
-}
-
 impl fmt::Debug for ProtocolSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProtocolSlot").field("gone", &self.gone.get()).finish_non_exhaustive()
+        f.debug_struct("ProtocolSlot").field("gone", &self.is_gone()).finish_non_exhaustive()
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::{Mark, Signal, WriteError};
 use procession_protocol::{
-    ChildFd, DataNow, Event, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace,
-    Process, ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
+    ChildFd, ConnectionDataNow, ConnectionKind, ConnectionLifecycle, ConnectionSlot, DataNow,
+    Event, FakeConnection, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace, Process,
+    ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
     StreamAdapter, Target, Termination, Termios, WindowSize, exit_reason, with_held_fds,
 };
 
@@ -165,6 +166,29 @@ fn producers_for_descriptors_that_are_not_there() {
 
 struct Stream;
 impl Protocol for Stream {}
+
+#[test]
+fn a_fake_connection_with_sizes_at_their_extremes() {
+    let mut fake = FakeConnection::new(Stream);
+    let transport = fake.transport().clone();
+    transport.write_sequence(Vec::<&'static str>::new());
+    transport.write_copy(&[]);
+    transport.set_write_limits(0, usize::MAX).unwrap();
+    fake.peer_reads(usize::MAX); // it is not full
+    fake.hold_writes();
+    fake.peer_reads(0);
+    fake.peer_reads(usize::MAX);
+    fake.peer_reads(usize::MAX);
+    fake.peer_writes("");
+    transport.write("x");
+    assert_eq!(fake.written(), "x");
+    let slot = ConnectionSlot::new(Box::new(Stream));
+    assert!(slot.try_deliver_data(&transport, Bytes::new()).is_ok());
+    let mut connection = ConnectionLifecycle::new(ConnectionKind::Pair);
+    let refused = ConnectionDataNow::Refused(Bytes::new());
+    assert_eq!(connection.on_data_now(Bytes::new()), refused);
+    assert_eq!(connection.on_data(Bytes::new()), Some(Bytes::new()));
+}
 
 #[test]
 fn kept_error_output_of_no_bytes_and_of_any() {

@@ -1,9 +1,11 @@
-//! A connection's life, without its descriptor: what is decided, what is due.
+//! A connection's life, without its descriptor: what is decided, what is due, who is called.
 
 mod demand;
 mod event;
 mod lifecycle;
+mod slot;
 
 pub use demand::Demand;
 pub use event::{ConnectionDataNow, ConnectionEvent};
 pub use lifecycle::{ConnectionKind, ConnectionLifecycle};
+pub use slot::ConnectionSlot;

@@ -2,11 +2,14 @@
 //!
 //! The lifecycle and the write queues are those of a real child; a test plays the child's part, and
 //! time is moved by hand. `pipe` has one descriptor, `engine` the driver, `control` the handle.
+//! `connection` has [`FakeConnection`], the same for connections.
 
+mod connection;
 mod control;
 mod engine;
 mod pipe;
 
+pub use connection::FakeConnection;
 pub use pipe::FakeFd;
 
 use crate::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated};

@@ -1,0 +1,63 @@
+//! What a [`Transport`](crate::Transport) handle does to a fake connection.
+
+use super::engine::Engine;
+use crate::{Address, TransportControl};
+use bytes::Bytes;
+use procession_core::WriteError;
+
+impl TransportControl for Engine {
+    fn write(&self, mut data: Bytes) -> Result<(), WriteError> {
+        // Data that are refused stay here, and are dropped when nothing is borrowed.
+        self.state.with(|state| state.wire.queue()?.on_write_from(&mut data))
+    }
+
+    fn write_buffered(&self) -> usize {
+        self.state.with(|state| state.wire.buffered())
+    }
+
+    fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
+        self.state.with(|state| {
+            state.wire.queue()?.set_limits(high, low);
+            Ok(())
+        })
+    }
+
+    fn lose_connection(&self) {
+        self.state.with(|state| {
+            if state.lifecycle.on_close_asked() {
+                state.wire.on_end_asked();
+            }
+        });
+    }
+
+    fn abort_connection(&self) {
+        self.change(|state, spent| {
+            spent.extend(state.lifecycle.on_abort());
+            state.meet(spent);
+        });
+    }
+
+    fn shutdown_write(&self) {
+        self.state.with(|state| {
+            if state.lifecycle.on_shutdown_asked() {
+                state.wire.on_end_asked();
+            }
+        });
+    }
+
+    fn pause(&self) {
+        self.state.with(|state| state.lifecycle.on_paused());
+    }
+
+    fn resume(&self) {
+        self.state.with(|state| state.lifecycle.on_resumed());
+    }
+
+    fn peer(&self) -> Address {
+        self.peer.clone()
+    }
+
+    fn host(&self) -> Address {
+        self.host.clone()
+    }
+}

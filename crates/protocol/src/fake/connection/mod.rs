@@ -1,0 +1,9 @@
+//! A connection that is not there, for the tests of protocols: `double` is what a test holds, `wire`
+//! the queue and the peer, `engine` the driver, `control` the handle.
+
+mod control;
+mod double;
+mod engine;
+mod wire;
+
+pub use double::FakeConnection;

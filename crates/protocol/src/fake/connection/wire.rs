@@ -1,0 +1,176 @@
+//! The wire of a fake connection: a queue of what is written to the peer, and what the peer sent.
+
+use crate::connection::{ConnectionLifecycle, Demand};
+use bytes::{Bytes, BytesMut};
+use procession_core::{Spent, WriteError, WriteQueue};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+
+/// How much of its side the peer has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PeerEnd {
+    Open,
+    /// It sends no more.
+    ShutDown,
+    /// Nor does it take anything.
+    Closed,
+    /// Nor was that in order.
+    Reset,
+}
+
+#[derive(Debug)]
+pub(super) struct FakeWire {
+    /// `None` once nothing can be written any more.
+    queue: Option<WriteQueue>,
+    /// What was flushed.
+    written: BytesMut,
+    /// `Some` while the wire is full: the bytes that it has still room for.
+    room: Option<usize>,
+    /// What the peer sent and nobody has read.
+    inbox: VecDeque<Bytes>,
+    peer: PeerEnd,
+    /// Everything was written, and the peer has seen the end of it.
+    shut_down: bool,
+}
+
+impl FakeWire {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: Some(WriteQueue::new()),
+            written: BytesMut::new(),
+            room: None,
+            inbox: VecDeque::new(),
+            peer: PeerEnd::Open,
+            shut_down: false,
+        }
+    }
+
+    /// The queue, for what a program may do to it.
+    pub(super) fn queue(&mut self) -> Result<&mut WriteQueue, WriteError> {
+        self.queue.as_mut().filter(|queue| !queue.is_closed()).ok_or(WriteError::Closed)
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.queue.as_ref().map_or(0, WriteQueue::len)
+    }
+
+    /// The program asked for the end of the output, or of the connection.
+    pub(super) fn on_end_asked(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.on_close();
+        }
+    }
+
+    pub(super) fn written(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.written)
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shut_down
+    }
+
+    /// The peer sent data. What cannot arrive is returned.
+    pub(super) fn receive(&mut self, data: Bytes) -> Option<Bytes> {
+        if self.peer == PeerEnd::Open && !data.is_empty() {
+            self.inbox.push_back(data);
+            None
+        } else {
+            Some(data)
+        }
+    }
+
+    pub(super) fn end_peer(&mut self, end: PeerEnd) {
+        self.peer = self.peer.max(end);
+    }
+
+    pub(super) fn set_room(&mut self, room: Option<usize>) {
+        self.room = room;
+    }
+
+    pub(super) fn add_room(&mut self, bytes: usize) {
+        self.room = self.room.map(|room| room.saturating_add(bytes));
+    }
+
+    /// Moves what the wire has room for, and tells the lifecycle what came of it.
+    pub(super) fn flush(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
+        let Some(queue) = &mut self.queue else { return lifecycle.on_flush_done() };
+        queue.on_flush_begins();
+        let failed = match self.peer {
+            PeerEnd::Closed if !queue.is_empty() => Some(ErrorKind::BrokenPipe),
+            PeerEnd::Reset if !queue.is_empty() => Some(ErrorKind::ConnectionReset),
+            _ => None,
+        };
+        while let Some(front) = queue.front()
+            && failed.is_none()
+        {
+            let count = front.len().min(self.room.unwrap_or(usize::MAX));
+            if count == 0 {
+                break;
+            }
+            self.written.extend_from_slice(&front[..count]);
+            self.room = self.room.map(|room| room - count);
+            queue.on_written_into(count, spent);
+        }
+        while let Some(mark) = queue.poll_mark() {
+            lifecycle.on_mark(mark);
+        }
+        if let Some(kind) = failed {
+            lifecycle.on_write_failed(kind.into());
+        } else if queue.is_done() {
+            lifecycle.on_flush_done();
+        } else if !queue.is_empty() {
+            lifecycle.on_flush_blocked();
+        }
+    }
+
+    /// Hands over the next of what the peer sent, or what became of the peer.
+    pub(super) fn read(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
+        if self.peer >= PeerEnd::Closed {
+            lifecycle.on_peer_gone();
+        }
+        if !lifecycle.reads() {
+            return;
+        }
+        match (self.inbox.pop_front(), self.peer) {
+            (Some(data), _) => spent.extend(lifecycle.on_data(data)),
+            (None, PeerEnd::Open) => lifecycle.on_nothing_to_read(),
+            (None, PeerEnd::ShutDown | PeerEnd::Closed) => lifecycle.on_read_end(),
+            (None, PeerEnd::Reset) => lifecycle.on_read_failed(ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    /// Does what the lifecycle asks for.
+    pub(super) fn meet(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
+        while let Some(demand) = lifecycle.poll_demand() {
+            match demand {
+                // It is read only where the lifecycle says so.
+                Demand::StopReading | Demand::EndReading => {}
+                Demand::EndWriting => self.end_writing(spent),
+                Demand::ShutDown => {
+                    self.shut_down = true;
+                    self.end_writing(spent);
+                }
+                Demand::AskReason => lifecycle.on_gone(self.reason()),
+                Demand::Discard => spent.extend(self.inbox.drain(..)),
+                Demand::Reset => {}
+                Demand::Close => {
+                    spent.extend(self.inbox.drain(..));
+                    self.end_writing(spent);
+                }
+            }
+        }
+    }
+
+    fn end_writing(&mut self, spent: &mut Spent) {
+        if let Some(mut queue) = self.queue.take() {
+            spent.extend(queue.on_abort());
+        }
+    }
+
+    fn reason(&self) -> io::Result<()> {
+        match self.peer {
+            PeerEnd::Reset => Err(ErrorKind::ConnectionReset.into()),
+            _ => Ok(()),
+        }
+    }
+}
