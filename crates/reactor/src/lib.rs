@@ -48,6 +48,7 @@ mod anticipation;
 mod buffers;
 mod clock;
 mod core;
+pub mod driver;
 mod dropping;
 mod handle;
 mod handler;

@@ -1,0 +1,594 @@
+//! The driver of transports, by a machine whose protocol is a closure. What is asserted here holds
+//! for children and connections alike.
+
+#[path = "util/bound.rs"]
+mod bound;
+#[path = "util/each_loop.rs"]
+mod each_loop;
+#[path = "util/until.rs"]
+mod until;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{PipeWriter, Write, pipe};
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use each_loop::each_loop;
+use procession_core::WithCell;
+use procession_reactor::driver::{Drive, Driver, Machine, Read};
+use procession_reactor::pipe::{
+    Direction, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, ReadEvent,
+};
+use procession_reactor::{Handle, Reactor, Ready, Stopped};
+use until::until;
+
+type Protocol = Box<dyn FnMut(&Rc<Toy>, &str)>;
+
+/// A transport of some inputs. It notes each step.
+struct Toy {
+    driver: Driver<Self>,
+    state: WithCell<State>,
+    /// `None` in a callback, and when it is gone.
+    protocol: WithCell<Option<Protocol>>,
+    log: RefCell<Vec<String>>,
+    /// The sizes of what was read, by turns of the test.
+    reads: RefCell<Vec<usize>>,
+}
+
+#[derive(Default)]
+struct State {
+    inputs: BTreeMap<u32, Pipe>,
+    due: VecDeque<String>,
+    /// What the next change leaves over.
+    left: Vec<Leftover>,
+    /// What the next flush does.
+    at_flush: Option<Leftover>,
+    /// How often a later read was asked for.
+    later: u32,
+}
+
+type Leftover = Box<dyn FnOnce(&Toy)>;
+
+/// Dropped without being settled, it is noted too.
+struct Leftovers(Vec<Leftover>);
+
+impl Toy {
+    fn new(reactor: &Handle, protocol: impl FnMut(&Rc<Self>, &str) + 'static) -> Rc<Self> {
+        Rc::new_cyclic(|me| Self {
+            driver: Driver::new(reactor, me),
+            state: WithCell::new(State::default()),
+            protocol: WithCell::new(Some(Box::new(protocol))),
+            log: RefCell::default(),
+            reads: RefCell::default(),
+        })
+    }
+
+    /// Adds an input with this token.
+    fn open(self: &Rc<Self>, token: u32, fd: impl Into<OwnedFd>) {
+        let fd = fd.into();
+        rustix::io::ioctl_fionbio(&fd, true).expect("it can be nonblocking");
+        let reactor = self.driver.reactor();
+        let input = Pipe::open(reactor, fd, Direction::Read, self.clone(), token);
+        self.state.with(|state| state.inputs.insert(token, input.expect("the poller has room")));
+    }
+
+    fn with_pipe(self: &Rc<Self>, token: u32) -> PipeWriter {
+        let (reader, writer) = pipe().expect("descriptors are left");
+        self.open(token, reader);
+        writer
+    }
+
+    /// Has an event delivered by the next flush or event.
+    fn push(&self, event: &str) {
+        self.state.with(|state| state.due.push_back(event.to_owned()));
+    }
+
+    fn leave(&self, left: impl FnOnce(&Self) + 'static) {
+        self.state.with(|state| state.left.push(Box::new(left)));
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        self.log.borrow_mut().push(text.into());
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.log.take()
+    }
+
+    fn call(&self, subject: &Rc<Self>, event: &str) -> thread::Result<()> {
+        self.note(event);
+        // A second callback inside of the first would find nothing here.
+        let mut protocol = self.protocol.take().expect("no callback is made inside of another");
+        let called = catch_unwind(AssertUnwindSafe(|| protocol(subject, event)));
+        match &called {
+            Ok(()) => drop(self.protocol.replace(Some(protocol))),
+            Err(_) => drop(protocol),
+        }
+        called
+    }
+
+    fn close_all(&self) -> Leftovers {
+        let reactor = self.driver.reactor();
+        let (inputs, left) = self
+            .state
+            .with(|state| (std::mem::take(&mut state.inputs), std::mem::take(&mut state.left)));
+        for (_, input) in inputs {
+            drop(input.close(reactor));
+        }
+        Leftovers(left)
+    }
+
+    fn is_always_ready(&self, token: u32) -> bool {
+        self.state.with(|state| {
+            state
+                .inputs
+                .get(&token)
+                .is_some_and(|input| input.is_always_ready() && !input.is_paused())
+        })
+    }
+}
+
+impl Machine for Toy {
+    type Source = u32;
+    type Event = String;
+    type Subject = Rc<Self>;
+    type Leftovers = Leftovers;
+
+    fn driver(&self) -> &Driver<Self> {
+        &self.driver
+    }
+
+    fn subject(me: Rc<Self>) -> Rc<Self> {
+        me
+    }
+
+    fn has_event(&self) -> bool {
+        self.state.with(|state| !state.due.is_empty())
+    }
+
+    fn poll_event(&self) -> Option<String> {
+        self.state.with(|state| state.due.pop_front())
+    }
+
+    fn deliver(&self, subject: &Rc<Self>, event: String) -> thread::Result<()> {
+        self.call(subject, &event)
+    }
+
+    fn deliver_data(&self, subject: &Rc<Self>, token: u32, data: Bytes) -> thread::Result<()> {
+        let is_text = data.len() < 100;
+        let text = if is_text { data.escape_ascii().to_string() } else { "...".to_owned() };
+        self.call(subject, &format!("data {token} {text}"))
+    }
+
+    fn on_ready(&self, ready: Ready) -> Option<(u32, Read)> {
+        let reactor = self.driver.reactor();
+        let seen = self.state.with(|state| {
+            let input = state.inputs.get_mut(&ready.token)?;
+            Some(input.on_ready(reactor, ready.readiness))
+        });
+        if !seen?.readable {
+            return None;
+        }
+        Some((ready.token, self.read(ready.token, READ_BUDGET_BYTES)?))
+    }
+
+    fn on_ready_done(&self) {
+        self.note("done");
+    }
+
+    fn read(&self, token: u32, budget: usize) -> Option<Read> {
+        let reactor = self.driver.reactor();
+        let event = self.state.with(|state| {
+            let input = state.inputs.get_mut(&token).filter(|input| !input.is_paused())?;
+            Some(input.read_within(reactor, budget))
+        });
+        let ReadEvent::Data(data) = event? else {
+            return Some(Read::Event(ReadEvent::End));
+        };
+        self.reads.borrow_mut().push(data.len());
+        if data == "refused" {
+            return Some(Read::Event(ReadEvent::Data(data)));
+        }
+        if !self.has_event() {
+            return Some(Read::Data(data));
+        }
+        self.push("queued data");
+        Some(Read::Queued(data.len()))
+    }
+
+    fn on_read_over(&self, token: u32, _: ReadEvent) {
+        self.note(format!("over {token}"));
+    }
+
+    fn reads_without_events(&self, token: u32) -> bool {
+        self.is_always_ready(token)
+    }
+
+    fn read_later(&self, _: u32) {
+        self.state.with(|state| state.later += 1);
+    }
+
+    fn on_flush(&self) {
+        self.note("flush");
+        let at_flush = self.state.with(|state| state.at_flush.take());
+        if let Some(at_flush) = at_flush {
+            at_flush(self);
+        }
+    }
+
+    fn on_panicked(&self) -> Leftovers {
+        self.note("panicked");
+        let due = self.state.with(|state| std::mem::take(&mut state.due));
+        drop(due);
+        self.close_all()
+    }
+
+    fn on_loop_stops(&self) -> Leftovers {
+        self.note("stops");
+        self.push("lost");
+        self.close_all()
+    }
+
+    fn on_loop_gone(&self) -> Leftovers {
+        self.note("gone");
+        self.close_all()
+    }
+
+    fn retire(&self) {
+        self.note("retired");
+        let protocol = self.protocol.take();
+        drop(protocol);
+    }
+
+    fn settle(&self, left: Leftovers) {
+        self.note("settled");
+        for left in left.0 {
+            left(self);
+        }
+    }
+}
+
+fn no_wait(reactor: &mut Reactor) {
+    reactor.turn(Some(Duration::ZERO)).expect("a turn");
+}
+
+/// The message of the panic that the next turn ends in.
+fn panic_of_a_turn(reactor: &mut Reactor) -> String {
+    let turned = catch_unwind(AssertUnwindSafe(|| reactor.turn(Some(Duration::ZERO))));
+    (*turned.expect_err("it panics").downcast::<&str>().expect("a message")).to_owned()
+}
+
+#[test]
+fn a_flush_that_is_asked_for_twice_comes_once_and_delivers_what_is_due_in_its_order() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        for event in ["one", "two", "three"] {
+            toy.push(event);
+            toy.queue_flush();
+        }
+        assert_eq!(toy.heard(), [""; 0], "no method delivers");
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["flush", "one", "two", "three"]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), [""; 0]);
+        toy.queue_flush();
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["flush"]);
+    });
+}
+
+#[test]
+fn only_the_first_callback_comes_before_the_loop_runs() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |toy, event| {
+            if event == "made" {
+                toy.push("of the first");
+                toy.pump(); // inside of a callback: nothing
+            }
+        });
+        toy.made(); // nothing is due yet
+        assert_eq!(toy.heard(), [""; 0]);
+        toy.push("made");
+        toy.push("second");
+        toy.made();
+        assert_eq!(toy.heard(), ["made"]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["flush", "second", "of the first"]);
+    });
+}
+
+#[test]
+fn nothing_is_called_inside_of_a_callback() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |toy, event| {
+            if event == "data 1 x" {
+                toy.push("pushed");
+                toy.queue_flush();
+                toy.pump();
+                toy.made();
+            }
+        });
+        let mut writer = toy.with_pipe(1);
+        writer.write_all(b"x").unwrap();
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["data 1 x", "done", "pushed", "flush"]);
+    });
+}
+
+#[test]
+fn data_wait_for_what_is_due_before_them() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        let mut writer = toy.with_pipe(1);
+        writer.write_all(b"x").unwrap();
+        toy.push("before");
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["done", "before", "queued data"]);
+        // What a callback has queued comes before the next read of the same event.
+        let toy = Toy::new(&reactor, |toy, event| {
+            if event == "data 1 ..." {
+                toy.push("pushed");
+            }
+        });
+        let mut writer = toy.with_pipe(1);
+        writer.write_all(&vec![0; READ_AGAIN_BYTES]).unwrap();
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["data 1 ...", "pushed", "over 1", "done"]);
+    });
+}
+
+#[test]
+fn an_input_is_read_again_where_it_gives_much() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        let mut writer = toy.with_pipe(1);
+        for (bytes, log) in [
+            (READ_AGAIN_BYTES - 1, vec!["data 1 ...", "done"]),
+            (READ_AGAIN_BYTES, vec!["data 1 ...", "over 1", "done"]),
+        ] {
+            writer.write_all(&vec![0; bytes]).unwrap();
+            no_wait(&mut reactor);
+            assert_eq!(toy.reads.take(), [bytes]);
+            assert_eq!(toy.heard(), log);
+        }
+        // Data that nobody wants are no end.
+        writer.write_all(b"refused").unwrap();
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["done"]);
+        drop(writer);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["over 1", "done"]);
+    });
+}
+
+/// Needs a pipe that is larger than a budget.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_input_has_its_share_of_a_turn_and_a_bulk_comes_in_large_reads() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        let (reader, mut writer) = pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
+        writer.write_all(&vec![0; 700 << 10]).unwrap();
+        toy.open(1, reader);
+        no_wait(&mut reactor);
+        assert_eq!(toy.reads.take(), [READ_BUFFER_BYTES; 4]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.reads.take(), [READ_BUDGET_BYTES]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.reads.take(), [188 << 10]);
+        assert_eq!(toy.state.with(|state| state.later), 0, "the poller tells");
+    });
+}
+
+#[test]
+fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        toy.open(1, File::open("/dev/zero").unwrap());
+        assert!(toy.is_always_ready(1), "the poller refuses it");
+        for reads in [vec![READ_BUFFER_BYTES; 4], vec![READ_BUDGET_BYTES]] {
+            toy.read_on(1);
+            assert_eq!(toy.reads.take(), reads);
+        }
+        assert_eq!(toy.state.with(|state| state.later), 2);
+        // A small read is no reason to stop.
+        let mut file = tempfile();
+        file.write_all(b"x").unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        toy.open(2, file);
+        toy.heard();
+        toy.read_on(2);
+        assert_eq!(toy.heard(), ["data 2 x", "over 2"]);
+        no_wait(&mut reactor);
+    });
+}
+
+/// A regular file without a name.
+fn tempfile() -> File {
+    let path = std::env::temp_dir().join(format!("procession-driver-{}", std::process::id()));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+    std::fs::remove_file(&path).expect("it was made above");
+    file.expect("it can be made")
+}
+
+#[test]
+fn an_input_that_is_paused_or_closed_in_a_callback_is_read_no_more() {
+    each_loop(|mut reactor| {
+        let act: [fn(&Rc<Toy>); 2] = [
+            |toy| {
+                let reactor = toy.driver.reactor();
+                toy.state.with(|state| {
+                    state.inputs.get_mut(&1).expect("it is open").pause(reactor);
+                });
+            },
+            |toy| drop(toy.close_all()),
+        ];
+        for act in act {
+            let toy = Toy::new(&reactor, move |toy, _| act(toy));
+            let mut writer = toy.with_pipe(1);
+            writer.write_all(&vec![0; READ_BUFFER_BYTES]).unwrap();
+            no_wait(&mut reactor);
+            no_wait(&mut reactor);
+            assert_eq!(
+                (toy.reads.take().len(), toy.heard()),
+                (1, vec!["data 1 ...".to_owned(), "done".to_owned()])
+            );
+        }
+    });
+}
+
+/// The one order after a panic, wherever it comes from.
+#[test]
+fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
+    type Cause = fn(&Rc<Toy>, &mut PipeWriter);
+    let causes: [(&str, Cause); 3] = [
+        ("data 1 x", |_, writer| writer.write_all(b"x").unwrap()),
+        ("event", |toy, _| {
+            toy.push("event");
+            toy.push("never delivered");
+            toy.queue_flush();
+        }),
+        ("read first", |toy, writer| {
+            toy.push("read first");
+            writer.write_all(b"x").unwrap();
+        }),
+    ];
+    for (cause, act) in causes {
+        each_loop(|mut reactor| {
+            let toy = Toy::new(&reactor, |_, _| panic!("of the protocol"));
+            let mut writer = toy.with_pipe(1);
+            act(&toy, &mut writer);
+            toy.leave(|toy| {
+                // What is told now may act, and is heard of by nobody but in the next turn.
+                toy.note("told");
+                toy.push("due by then");
+                drop(toy.protocol.replace(Some(Box::new(|_, _| {}))));
+                toy.pump();
+                panic!("of what is left over");
+            });
+            assert_eq!(panic_of_a_turn(&mut reactor), "of the protocol", "{cause}");
+            let heard = toy.heard();
+            let at = heard.iter().position(|note| note == cause).expect("it was called");
+            assert_eq!(heard[at + 1..], ["panicked", "settled", "told", "due by then"], "{cause}");
+            assert!(toy.state.with(|state| state.inputs.is_empty()));
+            toy.push("later");
+            no_wait(&mut reactor);
+            assert_eq!(toy.heard(), ["flush", "later"], "{cause}: it is delivered by the loop");
+        });
+    }
+}
+
+#[test]
+fn what_is_due_after_a_panic_is_delivered_by_the_next_turn() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        // Foreign code that is no protocol: the owner of something that was written, for one.
+        toy.state.with(|state| {
+            state.at_flush = Some(Box::new(|toy| {
+                toy.push("due");
+                panic!("of an owner");
+            }));
+        });
+        toy.queue_flush();
+        assert_eq!(panic_of_a_turn(&mut reactor), "of an owner");
+        assert_eq!(toy.heard(), ["flush"]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["flush", "due"]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), [""; 0], "once");
+    });
+}
+
+#[test]
+fn a_panic_of_the_first_callback_unwinds_out_of_that_call() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| panic!("of the protocol"));
+        toy.push("made");
+        let made = catch_unwind(AssertUnwindSafe(|| toy.made()));
+        assert_eq!(made.unwrap_err().downcast_ref(), Some(&"of the protocol"));
+        assert_eq!(toy.heard(), ["made", "panicked", "settled"]);
+        no_wait(&mut reactor);
+        assert_eq!(toy.heard(), ["flush"]);
+    });
+}
+
+#[test]
+fn a_stop_closes_and_delivers_the_loss() {
+    each_loop(|reactor| {
+        let mut reactor = reactor.without_signals();
+        let toy = Toy::new(&reactor, |_, _| {});
+        let _writer = toy.with_pipe(1);
+        toy.leave(|toy| toy.note("told"));
+        reactor.call_soon(|reactor| reactor.stop());
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert_eq!(toy.heard(), ["stops", "settled", "told", "flush", "lost"]);
+        assert!(toy.state.with(|state| state.inputs.is_empty()));
+    });
+}
+
+/// The loss is due before what is left over can panic.
+#[test]
+fn a_panic_at_a_stop_keeps_no_loss_from_being_delivered() {
+    each_loop(|reactor| {
+        let mut reactor = reactor.without_signals();
+        let toy = Toy::new(&reactor, |_, _| {});
+        toy.leave(|_| panic!("of what is left over"));
+        reactor.call_soon(|reactor| reactor.stop());
+        let run = catch_unwind(AssertUnwindSafe(|| reactor.run()));
+        assert_eq!(run.unwrap_err().downcast_ref(), Some(&"of what is left over"));
+        until(&mut reactor, || toy.log.borrow().len() == 4);
+        assert_eq!(toy.heard(), ["stops", "settled", "flush", "lost"]);
+    });
+}
+
+#[test]
+fn a_reactor_that_is_dropped_drops_what_is_left_and_the_protocol() {
+    struct Noted(Rc<Cell<u32>>);
+
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+            assert!(thread::panicking() || self.0.get() != 2, "of a second drop");
+        }
+    }
+
+    for panics in [false, true] {
+        each_loop(|reactor| {
+            let drops = Rc::new(Cell::new(0));
+            let alive = Rc::new(());
+            let (kept, noted) = (Rc::clone(&alive), Noted(Rc::clone(&drops)));
+            let toy = Toy::new(&reactor, move |_, _| drop(Rc::clone(&kept)));
+            let _writer = toy.with_pipe(1);
+            toy.push("never delivered");
+            toy.leave(move |_| drop(noted));
+            if panics {
+                let second = Noted(Rc::clone(&drops));
+                toy.leave(move |_| drop(second));
+            }
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(reactor)));
+            assert_eq!(dropped.is_err(), panics);
+            assert_eq!(drops.get(), if panics { 2 } else { 1 });
+            assert_eq!(toy.heard(), ["gone", "retired"]);
+            assert_eq!(Rc::strong_count(&alive), 1, "the protocol is dropped");
+        });
+    }
+}
+
+#[test]
+fn a_machine_that_is_dropped_asks_for_nothing() {
+    each_loop(|mut reactor| {
+        let toy = Toy::new(&reactor, |_, _| {});
+        assert!(toy.driver.me().upgrade().is_some());
+        assert!(format!("{:?}", toy.driver).contains("pumping: false"));
+        drop(toy);
+        reactor.call_soon(|reactor| reactor.stop());
+        reactor.run().unwrap();
+    });
+}
