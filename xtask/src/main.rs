@@ -23,6 +23,7 @@ mod example_table;
 mod examples;
 mod fmt;
 mod fuzz;
+mod imports;
 mod leaks;
 mod lexer;
 mod loop_free;
@@ -32,6 +33,7 @@ mod nightly;
 mod portability;
 mod report;
 mod soak;
+mod source;
 mod syntax;
 mod test;
 mod test_paths;
@@ -61,7 +63,8 @@ macro_rules! step {
 }
 
 /// The tasks that take words of their own.
-const WITH_ARGUMENTS: [&str; 7] = ["busy", "compare", "fuzz", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 8] =
+    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     Task {
@@ -77,6 +80,16 @@ const TASKS: &[Task] = &[
     Task { name: "fmt", about: "check the formatting", run: step!(fmt::run) },
     Task { name: "clippy", about: "all targets, warnings are errors", run: step!(clippy::run) },
     Task { name: "tidy", about: "the rules no compiler knows", run: step!(tidy::run) },
+    Task {
+        name: "tidy --strict",
+        about: "the same, and what the rules' lists still excuse",
+        run: step!(tidy::run_strict),
+    },
+    Task {
+        name: "imports",
+        about: "[CRATE..]: which file depends on which, and the circles",
+        run: step!(imports::run),
+    },
     Task {
         name: "cases",
         about: "covered and missing behaviour cases per area",

@@ -7,23 +7,37 @@ pub(crate) mod case_ids;
 mod crate_page;
 mod header;
 mod ignored;
+mod import_circles;
 mod layering;
 mod length;
 mod lints;
 mod msrv;
 mod non_linux;
 mod readme;
+mod sys_alone;
 mod unfinished;
 mod unsafe_code;
+
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use xshell::Shell;
 
+use crate::source::modules::Sources;
 use crate::tree::Problem;
-use crate::{catalogue, metadata, tree};
+use crate::{catalogue, metadata, source, tree};
 
 /// Checks every rule and prints every line that breaks one.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
+    check(sh, false)
+}
+
+/// The same, and finds also what the rules' lists still excuse.
+pub(crate) fn run_strict(sh: &Shell) -> Result<()> {
+    check(sh, true)
+}
+
+fn check(sh: &Shell, strict: bool) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;
     let packages = metadata::packages(sh)?;
@@ -38,7 +52,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         readme: readme.clone(),
         packages: &packages,
     };
-    let results: [(&str, Vec<Problem>); 12] = [
+    let crates = source::CRATES.map(|folder| Sources::parse(&files, folder));
+    let named = |names: &'static [&str]| {
+        crates.iter().filter(|sources| names.iter().any(|name| sources.folder == Path::new(name)))
+    };
+    let held = |names| named(if strict { &source::CRATES } else { names });
+    let results: [(&str, Vec<Problem>); 15] = [
         ("files open with //!", header::check(&files)),
         ("crate pages", crate_page::check(&files)),
         ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
@@ -50,6 +69,9 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         ("no panic where it is not Linux", non_linux::check(&files)),
         ("no ignored test", ignored::check(&files)),
         ("length of files", length::check(&files)),
+        ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
+        ("no import circle", import_circles::check(held(&import_circles::HELD))),
+        ("sys stands alone", sys_alone::check(named(&sys_alone::CRATES))),
         ("crate map of the README", readme::check(&readme, &packages)),
     ];
     for (rule, problems) in &results {

@@ -1,0 +1,56 @@
+//! The task `imports`: which file of a crate depends on which, and the circles. It judges nothing;
+//! `tidy` does.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use xshell::Shell;
+
+use crate::arguments::Arguments;
+use crate::source::edges::{ImportCircles, Imports};
+use crate::source::modules::Sources;
+use crate::tree;
+
+/// Prints the dependencies of the crates whose folders the command line names, or only the number
+/// of circles in every crate.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let root = sh.current_dir();
+    let files = tree::rust_files(&root)?;
+    let mut arguments = Arguments::given();
+    let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let mut folders: Vec<_> = files
+        .iter()
+        .filter_map(|file| file.path.to_str()?.strip_suffix("/src/lib.rs"))
+        .filter(|folder| folder.starts_with("crates/"))
+        .collect();
+    if let Some(name) = wanted.iter().find(|name| !folders.iter().any(|folder| names(name, folder)))
+    {
+        bail!("no crate at crates/{name}; there are {}", folders.join(", "));
+    }
+    folders.retain(|folder| wanted.is_empty() || wanted.iter().any(|name| names(name, folder)));
+    for folder in folders {
+        let sources = Sources::parse(&files, folder);
+        let imports = Imports::find(&sources);
+        let (all, circles) = (imports.all(), imports.circles());
+        if !wanted.is_empty() {
+            all.iter().for_each(|import| println!("{import}"));
+            circles.iter().for_each(|circles| println!("\n{}", circles.problem()));
+            sources.problems().iter().for_each(|problem| println!("\n{problem}"));
+            println!();
+        }
+        let in_circles: BTreeSet<_> = circles.iter().flat_map(ImportCircles::files).collect();
+        println!(
+            "{folder}: {} files, {} dependencies, {} circles with {} files",
+            sources.files.len(),
+            all.len(),
+            circles.len(),
+            in_circles.len()
+        );
+    }
+    Ok(())
+}
+
+/// Tells whether a word of the command line means the crate at `folder`.
+fn names(word: &str, folder: &str) -> bool {
+    folder.strip_prefix("crates/") == Some(word.trim_start_matches("crates/").trim_end_matches('/'))
+}

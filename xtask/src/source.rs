@@ -1,0 +1,15 @@
+//! The source of a crate as a program reads it: its modules, the paths in its code and what they
+//! lead to, and which file so depends on which.
+//!
+//! Files are parsed with `syn`; nothing is compiled. Code for tests alone is left out.
+
+pub(crate) mod cfg;
+mod circles;
+pub(crate) mod edges;
+pub(crate) mod modules;
+mod paths;
+pub(crate) mod resolve;
+
+/// The crates whose modules tidy reads, by folder.
+pub(crate) const CRATES: [&str; 3] =
+    ["crates/net-transport", "crates/process-transport", "crates/protocol"];
