@@ -14,6 +14,7 @@ mod lints;
 mod msrv;
 mod non_linux;
 mod readme;
+mod small_types;
 mod sys_alone;
 mod unfinished;
 mod unsafe_code;
@@ -57,7 +58,7 @@ fn check(sh: &Shell, strict: bool) -> Result<()> {
         crates.iter().filter(|sources| names.iter().any(|name| sources.folder == Path::new(name)))
     };
     let held = |names| named(if strict { &source::CRATES } else { names });
-    let results: [(&str, Vec<Problem>); 15] = [
+    let results: [(&str, Vec<Problem>); 16] = [
         ("files open with //!", header::check(&files)),
         ("crate pages", crate_page::check(&files)),
         ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
@@ -72,6 +73,7 @@ fn check(sh: &Shell, strict: bool) -> Result<()> {
         ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
         ("no import circle", import_circles::check(held(&import_circles::HELD))),
         ("sys stands alone", sys_alone::check(named(&sys_alone::CRATES))),
+        ("types stay small", small_types::check(held(&small_types::HELD))),
         ("crate map of the README", readme::check(&readme, &packages)),
     ];
     for (rule, problems) in &results {

@@ -104,6 +104,13 @@ impl Sources {
     }
 }
 
+impl Crate<'_> {
+    /// Tells whether it has what these attributes stand on.
+    pub(crate) fn builds(&self, attributes: &[Attribute]) -> bool {
+        self.system.builds(attributes)
+    }
+}
+
 fn problem(path: &Path, line: usize, message: impl Into<String>) -> Problem {
     Problem { path: path.to_owned(), line, message: message.into() }
 }
