@@ -69,7 +69,7 @@ fn check(sh: &Shell, strict: bool) -> Result<()> {
         ("nothing unfinished", unfinished::check(&files)),
         ("no panic where it is not Linux", non_linux::check(&files)),
         ("no ignored test", ignored::check(&files)),
-        ("length of files", length::check(&files)),
+        ("length of files", length::check(&files, strict)),
         ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
         ("no import circle", import_circles::check(held(&import_circles::HELD))),
         ("sys stands alone", sys_alone::check(named(&sys_alone::CRATES))),
