@@ -59,8 +59,9 @@ fn a_lack_of_processes_at_the_first_spawn_does_not_last() {
         }
         let mut reactor = Reactor::new().unwrap();
         let limit = getrlimit(Resource::Nproc);
-        // A user of this test alone: with this thread and one child it has as many as it may.
-        let user = Uid::from_raw(1_954_321_876);
+        // A user of this run alone, whatever else runs this test: with this thread and one child it
+        // has as many as it may.
+        let user = Uid::from_raw(1_954_000_000 + std::process::id());
         set_thread_res_uid(user, user, user).unwrap();
         let mut spawned_by = || {
             let (recorder, record) = Recorder::new();
