@@ -57,6 +57,9 @@ const HARMLESS: &[&str] = &[
     "from_control",
     // Called by the loop with what the kernel said.
     "ready",
+    // Called by the driver of transports, the same.
+    "read_once",
+    "deliver_data",
     "data_received",
     "child_data_received",
     "child_connection_lost",

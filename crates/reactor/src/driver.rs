@@ -1,8 +1,8 @@
 //! The driver of transports: for authors of transports, and unstable.
 //!
 //! A transport is a [`Machine`]: it says what came of an event, keeps what is due, and calls its
-//! protocol when it is told to. The loop of all that is the same for a child and for a connection,
-//! and is written here once:
+//! protocol when the driver asks for it. All else is the same for a child and for a connection, and
+//! is written here once:
 //!
 //! - **Delivery**: what is due is delivered with nothing borrowed, one callback after the other,
 //!   never inside another one. A method of a transport queues, and asks for a flush, which delivers.
@@ -13,9 +13,9 @@
 //! - **The end**: a stop of the loop closes what the machine has open and delivers the loss; a
 //!   reactor that is dropped delivers nothing more.
 //!
-//! A transport keeps a [`Driver`] in a field, and implements [`Machine`]; it is an
-//! [`EventHandler`](crate::EventHandler) and is told of a stop by that. [`Drive`] has what its own
-//! methods call.
+//! A transport keeps a [`Driver`] in a field, and implements [`Machine`]; that makes it an
+//! [`EventHandler`](crate::EventHandler), and closes it when the loop stops. [`Drive`] has what the
+//! transport's own methods call.
 //!
 //! # Examples
 //!
@@ -74,10 +74,10 @@
 //!             let input = input.as_mut()?;
 //!             Some(input.on_ready(reactor, ready.readiness).readable)
 //!         });
-//!         if read? { Some(((), self.read((), 1)?)) } else { None }
+//!         if read? { Some(((), self.read_once((), 1)?)) } else { None }
 //!     }
 //!
-//!     fn read(&self, _: (), budget: usize) -> Option<Read> {
+//!     fn read_once(&self, _: (), budget: usize) -> Option<Read> {
 //!         let reactor = self.driver.reactor();
 //!         let event = self.input.with(|input| Some(input.as_mut()?.read_within(reactor, budget)));
 //!         Some(match event? {

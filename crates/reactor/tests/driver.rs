@@ -175,14 +175,14 @@ impl Machine for Toy {
         if !seen?.readable {
             return None;
         }
-        Some((ready.token, self.read(ready.token, READ_BUDGET_BYTES)?))
+        Some((ready.token, self.read_once(ready.token, READ_BUDGET_BYTES)?))
     }
 
     fn on_ready_done(&self) {
         self.note("done");
     }
 
-    fn read(&self, token: u32, budget: usize) -> Option<Read> {
+    fn read_once(&self, token: u32, budget: usize) -> Option<Read> {
         let reactor = self.driver.reactor();
         let event = self.state.with(|state| {
             let input = state.inputs.get_mut(&token).filter(|input| !input.is_paused())?;
@@ -413,9 +413,9 @@ fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
 /// A regular file without a name.
 fn tempfile() -> File {
     let path = std::env::temp_dir().join(format!("procession-driver-{}", std::process::id()));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-    std::fs::remove_file(&path).expect("it was made above");
-    file.expect("it can be made")
+    let file = File::options().read(true).write(true).create_new(true).open(&path);
+    std::fs::remove_file(&path).expect("it was made");
+    file.expect("there is a place for temporary files")
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub trait Drive: Machine {
     ///
     /// As [`pump`](Self::pump).
     fn read_on(&self, source: Self::Source) {
-        if let Some(first) = self.read(source, READ_BUDGET_BYTES) {
+        if let Some(first) = self.read_once(source, READ_BUDGET_BYTES) {
             read_on(self, source, first);
         }
     }
@@ -179,7 +179,7 @@ fn read_on<M: Machine>(machine: &M, source: M::Source, first: Read) {
             }
         }
         machine.pump();
-        let Some(next) = machine.read(source, budget) else { return };
+        let Some(next) = machine.read_once(source, budget) else { return };
         read = next;
     }
 }

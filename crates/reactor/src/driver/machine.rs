@@ -69,7 +69,7 @@ pub trait Machine: Sized + 'static {
 
     /// Reads once, of what is left of the turn's budget in bytes; `None` if the input is paused,
     /// closed, or somebody else's by now.
-    fn read(&self, source: Self::Source, budget: usize) -> Option<Read>;
+    fn read_once(&self, source: Self::Source, budget: usize) -> Option<Read>;
 
     /// Acts on a read that gave no data.
     fn on_read_over(&self, source: Self::Source, event: ReadEvent);
