@@ -29,7 +29,12 @@ const CORES: [(&str, &[&str]); 3] = [
     ("procession-core", &["crates/core/src/write_queue.rs"]),
     (
         "procession-protocol",
-        &["crates/protocol/src/lifecycle.rs", "crates/protocol/src/line_receiver.rs"],
+        &[
+            "crates/protocol/src/lifecycle.rs",
+            "crates/protocol/src/connection/lifecycle.rs",
+            "crates/protocol/src/connection/demand.rs",
+            "crates/protocol/src/line_receiver.rs",
+        ],
     ),
     (
         "procession-process-transport",

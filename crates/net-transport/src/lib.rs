@@ -63,7 +63,6 @@ mod error;
 mod listener;
 mod net_transports;
 mod resolve;
-mod slot;
 mod socket;
 mod stdio;
 mod stopped;

@@ -4,6 +4,7 @@ mod util;
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +66,45 @@ fn an_echo_with_back_pressure_is_exact_and_bounded() {
         // The high mark, and what one turn may read on top of it.
         assert!(most.get() <= (64 + 256 + 64) << 10, "{} bytes queued", most.get());
         drop(client);
+        listener.stop_listening();
+    });
+}
+
+/// While whole buffers of 64 KiB come, one read asks for more than that.
+#[test]
+fn a_bulk_comes_in_large_reads() {
+    behaviour("a_bulk_comes_in_large_reads", |driver| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let record = Record::default();
+        let theirs = record.clone();
+        let listener =
+            driver.listen_unix(&path, move || Recorder::quiet().into_record(&theirs)).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.set_nonblocking(true).unwrap();
+        driver.until("it is accepted", || record.transport().is_some());
+        // More than one turn reads, and a buffer on top of it.
+        rustix::net::sockopt::set_socket_send_buffer_size(&client, 1 << 20).unwrap();
+        let all = pattern(4 << 20);
+        let mut sent = 0;
+        driver.until("all of it", || {
+            sent += client.write(&all[sent..]).unwrap_or(0);
+            record.data().len() == all.len()
+        });
+        assert!(record.data() == all);
+        let sizes: Vec<usize> = record
+            .events()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Data(data) => Some(data.len()),
+                _ => None,
+            })
+            .collect();
+        let largest = sizes.iter().max().copied().unwrap_or(0);
+        assert!(largest > 64 << 10, "{sizes:?}");
+        assert!(largest <= 256 << 10, "{sizes:?}");
+        drop(client);
+        driver.until("it is lost", || record.lost().is_some());
         listener.stop_listening();
     });
 }

@@ -394,6 +394,19 @@ fn what_was_due_at_an_abort_is_handed_back() {
     assert!(connection.on_given_up().is_empty());
 }
 
+/// A driver that polls late finds what still matters.
+#[test]
+fn demands_that_a_loss_has_overtaken_are_forgotten() {
+    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    assert!(connection.on_shutdown_asked());
+    connection.on_flush_done();
+    assert!(connection.on_close_asked());
+    connection.on_flush_blocked();
+    drop(connection.on_abort());
+    let demands: Vec<_> = std::iter::from_fn(|| connection.poll_demand()).collect();
+    assert_eq!(demands, [Demand::ShutDown, Demand::Reset, Demand::Close]);
+}
+
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }

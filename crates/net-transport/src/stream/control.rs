@@ -7,8 +7,9 @@ use std::os::fd::OwnedFd;
 use bytes::Bytes;
 use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{Address, TransportControl};
+use procession_reactor::driver::{Drive, Machine};
 
-use super::Stream;
+use super::transport::Stream;
 
 impl TransportControl for Stream {
     fn write(&self, mut data: Bytes) -> Result<(), WriteError> {
@@ -37,9 +38,9 @@ impl TransportControl for Stream {
     }
 
     fn abort_connection(&self) {
-        let left = self.state.with(|state| state.abort(&self.reactor));
-        drop(left);
+        let spent = self.state.with(|state| state.abort(self.driver.reactor()));
         self.queue_flush(); // the loss is due
+        drop(spent);
     }
 
     fn shutdown_write(&self) {
@@ -49,12 +50,12 @@ impl TransportControl for Stream {
     }
 
     fn pause(&self) {
-        self.state.with(|state| state.pause(&self.reactor));
+        self.state.with(|state| state.pause(self.driver.reactor()));
     }
 
     fn resume(&self) {
-        if self.state.with(|state| state.resume(&self.reactor)) {
-            self.queue_read();
+        if self.state.with(|state| state.resume(self.driver.reactor())) {
+            self.read_later(());
         }
     }
 
@@ -67,13 +68,13 @@ impl TransportControl for Stream {
     }
 
     fn take_fd(&self) -> io::Result<OwnedFd> {
-        let (fd, left) = self.state.with(|state| state.take_fd(&self.reactor));
-        drop(left);
+        let (fd, spent) = self.state.with(|state| state.take_fd(self.driver.reactor()));
         if fd.is_ok() {
             drop(self.slot.retire());
         } else {
             self.queue_flush(); // what the attempt to write found out may be due
         }
+        drop(spent);
         fd
     }
 }

@@ -1,0 +1,169 @@
+//! One connection, as the driver drives it.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::thread;
+
+use bytes::Bytes;
+use procession_core::{Spent, WithCell};
+use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
+use procession_reactor::driver::{Drive, Driver, Machine, Read};
+use procession_reactor::pipe::ReadEvent;
+use procession_reactor::{Handle, Ready};
+
+use super::pipes::{Ends, Pipes};
+use super::state::{Flushed, Seen, State};
+
+/// One connection, for the loop and behind its [`Transport`] handles.
+pub(crate) struct Stream {
+    pub(super) driver: Driver<Self>,
+    pub(super) slot: ConnectionSlot,
+    pub(super) peer: Address,
+    pub(super) host: Address,
+    pub(super) state: WithCell<State>,
+    /// A read is due without an event.
+    read_queued: Cell<bool>,
+}
+
+impl Stream {
+    /// Gives the descriptors, which are nonblocking, to the loop; calls nobody.
+    pub(crate) fn open(
+        reactor: &Handle,
+        ends: Ends,
+        peer: Address,
+        host: Address,
+        protocol: Box<dyn Protocol>,
+    ) -> io::Result<Rc<Self>> {
+        let stream = Rc::new_cyclic(|me: &Weak<Self>| Self {
+            driver: Driver::new(reactor, me),
+            slot: ConnectionSlot::new(protocol),
+            peer,
+            host,
+            state: WithCell::new(State::new(ends.kind())),
+            read_queued: Cell::new(false),
+        });
+        let pipes = Pipes::open(reactor, ends, &stream)?;
+        stream.state.with(|state| state.set_pipes(pipes));
+        Ok(stream)
+    }
+
+    /// The connection stands: the first callback, and no other, for this may be called from outside
+    /// of the loop. The loop makes the others.
+    pub(crate) fn made(&self) {
+        Drive::made(self);
+        if self.reads_without_events(()) {
+            self.read_later(());
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        Self::subject(self.driver.me().upgrade().expect("a method of it is running"))
+    }
+
+    fn finish(&self, flushed: Flushed) {
+        drop(flushed.spent);
+        if flushed.read {
+            self.read_on(());
+        }
+    }
+}
+
+impl Machine for Stream {
+    type Source = ();
+    type Event = ConnectionEvent;
+    type Subject = Transport;
+    type Leftovers = Spent;
+
+    #[inline]
+    fn driver(&self) -> &Driver<Self> {
+        &self.driver
+    }
+
+    #[inline]
+    fn subject(me: Rc<Self>) -> Transport {
+        Transport::from_control(me)
+    }
+
+    #[inline]
+    fn has_event(&self) -> bool {
+        self.state.with(|state| state.has_event())
+    }
+
+    #[inline]
+    fn poll_event(&self) -> Option<ConnectionEvent> {
+        self.state.with(State::poll_event)
+    }
+
+    fn deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
+        self.slot.try_deliver(transport, event)
+    }
+
+    #[inline]
+    fn deliver_data(&self, transport: &Transport, (): (), data: Bytes) -> thread::Result<()> {
+        self.slot.try_deliver_data(transport, data)
+    }
+
+    #[inline]
+    fn on_ready(&self, ready: Ready) -> Option<((), Read)> {
+        match self.state.with(|state| state.on_ready(self.driver.reactor(), ready)) {
+            Seen::Read(read) => Some(((), read?)),
+            Seen::Flush(flushed) => {
+                self.finish(flushed);
+                None
+            }
+        }
+    }
+
+    fn read_once(&self, (): (), budget: usize) -> Option<Read> {
+        self.state.with(|state| state.read(self.driver.reactor(), budget))
+    }
+
+    #[cold]
+    fn on_read_over(&self, (): (), event: ReadEvent) {
+        let spent = self.state.with(|state| state.on_read_over(self.driver.reactor(), event));
+        drop(spent);
+    }
+
+    #[inline]
+    fn reads_without_events(&self, (): ()) -> bool {
+        self.state.with(|state| state.reads_without_events())
+    }
+
+    /// In a call of its own.
+    fn read_later(&self, (): ()) {
+        if self.read_queued.replace(true) {
+            return;
+        }
+        let me = self.driver.me().clone();
+        self.driver.reactor().call_soon(move |_| {
+            let Some(me) = me.upgrade() else { return };
+            let _pump = me.pump_after_a_panic();
+            me.read_queued.set(false);
+            me.read_on(());
+            me.pump();
+        });
+    }
+
+    fn on_flush(&self) {
+        let flushed = self.state.with(|state| state.flush(self.driver.reactor()));
+        self.finish(flushed);
+    }
+
+    #[cold]
+    fn on_panicked(&self) -> Spent {
+        self.state.with(|state| state.give_up(self.driver.reactor()))
+    }
+
+    fn on_loop_stops(&self) -> Spent {
+        self.state.with(|state| state.stop(self.driver.reactor()))
+    }
+
+    fn on_loop_gone(&self) -> Spent {
+        self.state.with(|state| state.give_up(self.driver.reactor()))
+    }
+
+    fn retire(&self) {
+        drop(self.slot.retire());
+    }
+}
