@@ -28,6 +28,7 @@
 
 use super::demand::{Demand, Demands};
 use super::event::{ConnectionDataNow, ConnectionEvent};
+use super::kind::ConnectionKind;
 use bytes::Bytes;
 use procession_core::{Mark, Spent};
 use std::collections::VecDeque;
@@ -69,16 +70,6 @@ pub struct ConnectionLifecycle {
     lost: bool,
     demands: Demands,
     due: VecDeque<ConnectionEvent>,
-}
-
-/// Says what a connection is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConnectionKind {
-    /// One descriptor that is read and written.
-    Socket,
-    /// An input, and an output apart.
-    Pair,
 }
 
 /// What is known of the input.

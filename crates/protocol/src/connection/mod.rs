@@ -2,10 +2,12 @@
 
 mod demand;
 mod event;
+mod kind;
 mod lifecycle;
 mod slot;
 
 pub use demand::Demand;
 pub use event::{ConnectionDataNow, ConnectionEvent};
-pub use lifecycle::{ConnectionKind, ConnectionLifecycle};
+pub use kind::ConnectionKind;
+pub use lifecycle::ConnectionLifecycle;
 pub use slot::ConnectionSlot;
