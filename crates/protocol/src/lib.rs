@@ -57,6 +57,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod address;
 mod child_fd;
 mod connection;
 mod control;
@@ -79,6 +80,7 @@ mod terminal;
 mod termination;
 mod transport;
 
+pub use address::Address;
 pub use child_fd::ChildFd;
 pub use connection::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
@@ -89,7 +91,7 @@ pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::{ForwardError, Target};
 pub use lifecycle::Lifecycle;
 pub use line_receiver::{LineEvent, LineReceiver};
-pub use net::{Address, Factory, Protocol};
+pub use net::{Factory, Protocol};
 pub use process::Process;
 pub use process_protocol::ProcessProtocol;
 pub use producer::{Pace, Producer, ProducerError, ProducerErrorKind, Producers};

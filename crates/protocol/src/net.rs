@@ -1,11 +1,8 @@
 //! Byte-stream protocols: what a user implements for a TCP or Unix connection, and its factory.
 
-use crate::Transport;
+use crate::{Address, Transport};
 use bytes::Bytes;
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// Hears what happens to one connection.
 ///
@@ -108,28 +105,5 @@ where
 {
     fn build_protocol(&mut self, _: &Address) -> Option<Box<dyn Protocol>> {
         Some(Box::new(self()))
-    }
-}
-
-/// Names an end of a connection.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Address {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// A Unix socket; `None` if it is not bound to a path.
-    Unix(Option<PathBuf>),
-    /// Neither: a pipe, a terminal, a file.
-    Other,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(Some(path)) => path.display().fmt(f),
-            Self::Unix(None) => f.write_str("unnamed"),
-            Self::Other => f.write_str("no address"),
-        }
     }
 }

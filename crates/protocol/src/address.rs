@@ -1,0 +1,28 @@
+//! [`Address`]: where an end of a connection is.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Names an end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket; `None` if it is not bound to a path.
+    Unix(Option<PathBuf>),
+    /// Neither: a pipe, a terminal, a file.
+    Other,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(None) => f.write_str("unnamed"),
+            Self::Other => f.write_str("no address"),
+        }
+    }
+}
