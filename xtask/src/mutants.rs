@@ -34,6 +34,7 @@ const CORES: [(&str, &[&str]); 3] = [
             "crates/protocol/src/connection/lifecycle.rs",
             "crates/protocol/src/connection/demand.rs",
             "crates/protocol/src/line_receiver.rs",
+            "crates/protocol/src/terminator.rs",
         ],
     ),
     (

@@ -78,6 +78,8 @@ mod spawn_path;
 mod stream_adapter;
 mod terminal;
 mod termination;
+mod termination_step;
+mod terminator;
 mod transport;
 
 pub use address::Address;
@@ -104,4 +106,6 @@ pub use spawn_path::SpawnPath;
 pub use stream_adapter::{KeptStderr, StreamAdapter};
 pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
+pub use termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
+pub use terminator::Terminator;
 pub use transport::{Transport, TransportControl};
