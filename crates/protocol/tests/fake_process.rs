@@ -2,7 +2,7 @@
 
 mod util;
 
-use procession_core::{Clock, Signal, WriteError};
+use procession_core::{Failed, Signal, WriteError};
 use procession_protocol::{
     ChildFd, FakeFd, FakeProcess, ProcessDone, ProcessTerminated, SignalError,
 };
@@ -311,7 +311,7 @@ fn terminate_says_that_the_signal_ended_it() {
     fake.clock().advance(Duration::from_millis(1_200));
     fake.exit_by_signal(Signal::TERM);
     fake.clock().advance(SECOND * 20);
-    assert_eq!(fake.signals(), [Signal::TERM]);
+    assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT]);
     let stopped = stopped.try_take().unwrap().unwrap();
     assert_eq!(stopped.to_string(), "ended by signal 15 after 1.2 s");
     assert!(!stopped.escalated());
@@ -323,7 +323,7 @@ fn terminate_kills_after_the_grace_and_at_once_when_called_again() {
     let mut fake = FakeProcess::new(protocol);
     let stopped = fake.process().terminate(Signal::TERM, SECOND);
     fake.clock().advance(SECOND);
-    assert_eq!(fake.signals(), [Signal::TERM, Signal::KILL]);
+    assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT, Signal::KILL]);
     fake.exit_by_signal(Signal::KILL);
     assert!(stopped.try_take().unwrap().unwrap().escalated());
 
@@ -331,11 +331,37 @@ fn terminate_kills_after_the_grace_and_at_once_when_called_again() {
     let mut fake = FakeProcess::new(protocol);
     let first = fake.process().terminate(Signal::TERM, SECOND);
     let second = fake.process().terminate(Signal::INT, SECOND);
-    assert_eq!(fake.signals(), [Signal::TERM, Signal::INT, Signal::KILL]);
+    let third = fake.process().terminate(Signal::HUP, SECOND);
+    assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT, Signal::KILL]);
+    fake.clock().advance(SECOND * 2);
+    assert_eq!(fake.signals().len(), 3, "one KILL is enough");
     fake.exit_by_signal(Signal::KILL);
     assert!(first.try_take().unwrap().unwrap().escalated());
-    assert!(second.try_take().unwrap().unwrap().escalated());
-    assert_eq!(fake.clock().elapsed(), Duration::ZERO);
+    for result in [second, third] {
+        let ended = result.try_take().unwrap().unwrap();
+        assert!(ended.escalated());
+        assert_eq!(ended.after(), SECOND * 2, "since the first call");
+    }
+}
+
+#[test]
+fn a_grace_of_zero_kills_at_once() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    let stopped = fake.process().terminate(Signal::TERM, Duration::ZERO);
+    assert_eq!(fake.signals(), [Signal::TERM, Signal::CONT, Signal::KILL]);
+    fake.exit_by_signal(Signal::KILL);
+    assert!(stopped.try_take().unwrap().unwrap().escalated());
+}
+
+#[test]
+fn a_termination_that_outlives_the_fake_is_abandoned() {
+    let (protocol, _log) = recorder();
+    let fake = FakeProcess::new(protocol);
+    let process = fake.process().clone();
+    let stopped = process.terminate(Signal::TERM, SECOND);
+    drop(fake);
+    assert!(matches!(stopped.try_take(), Some(Err(Failed::Abandoned))));
 }
 
 #[test]

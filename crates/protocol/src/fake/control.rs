@@ -1,12 +1,10 @@
 //! What a [`Process`](crate::Process) handle does to a fake child.
 
-use super::engine::{Engine, State, Waiting};
+use super::engine::{Engine, State};
 use super::pipe::FakePipe;
 use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// Above the largest pid that Linux gives out, so that a stray `kill` reaches nobody.
@@ -50,13 +48,6 @@ impl Engine {
                 }
             }
         });
-    }
-
-    /// Sends KILL on behalf of a call of `terminate`.
-    fn escalate(&self, escalated: &Cell<bool>) {
-        escalated.set(true);
-        // Dropped on purpose: a child that was reaped meanwhile needs no KILL.
-        self.signal(Signal::KILL).ok();
     }
 }
 
@@ -135,36 +126,10 @@ impl ProcessControl for Engine {
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
-        if let Err(error) = self.signal(signal) {
-            return Deferred::ready(Err(error));
-        }
-        let earlier = self.state.with(|state| {
-            let flags = state.terminations.iter().map(|waiting| Rc::clone(&waiting.escalated));
-            flags.collect::<Vec<_>>()
-        });
-        let escalated = Rc::new(Cell::new(false));
-        let mut timer = None;
-        if grace.is_zero() || !earlier.is_empty() {
-            for flag in earlier {
-                flag.set(true);
-            }
-            self.escalate(&escalated);
-        } else {
-            let (me, escalated) = (self.me(), Rc::clone(&escalated));
-            timer = Some(self.clock.schedule(
-                grace,
-                Box::new(move || {
-                    if let Some(me) = me.upgrade() {
-                        me.escalate(&escalated);
-                    }
-                }),
-            ));
-        }
         let (promise, deferred) = Deferred::new();
-        let since = self.clock.elapsed();
-        self.state.with(|state| {
-            state.terminations.push(Waiting { promise, since, escalated, timer });
-        });
+        let now = self.clock.elapsed();
+        self.state.with(|state| state.termination.on_terminate(promise, signal, grace, now));
+        self.terminate_on();
         deferred
     }
 

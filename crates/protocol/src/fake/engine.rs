@@ -5,11 +5,9 @@
 //! one that is under way, so that no method of the handle calls the protocol.
 
 use super::pipe::FakePipe;
-use crate::{
-    ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot, SignalError,
-    Termination,
-};
-use procession_core::{Clock, FakeClock, Promise, Signal, Spent, Timer, WithCell};
+use super::termination::FakeTermination;
+use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
+use procession_core::{Clock, FakeClock, Signal, Spent, Timer, WithCell};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -30,17 +28,11 @@ pub(super) struct State {
     pub(super) pipes: BTreeMap<ChildFd, FakePipe>,
     pub(super) signals: Vec<Signal>,
     pub(super) group_signals: Vec<Signal>,
-    pub(super) terminations: Vec<Waiting>,
+    pub(super) termination: FakeTermination,
+    /// The deadline of the termination.
+    termination_timer: Option<Timer>,
     /// The end of `drain_after_exit`.
     drain_timer: Option<Timer>,
-}
-
-/// A call of `terminate` that waits for the reap.
-pub(super) struct Waiting {
-    pub(super) promise: Promise<Termination, SignalError>,
-    pub(super) since: Duration,
-    pub(super) escalated: Rc<Cell<bool>>,
-    pub(super) timer: Option<Timer>,
 }
 
 impl Engine {
@@ -57,16 +49,13 @@ impl Engine {
                 pipes,
                 signals: Vec::new(),
                 group_signals: Vec::new(),
-                terminations: Vec::new(),
+                termination: FakeTermination::new(),
+                termination_timer: None,
                 drain_timer: None,
             }),
             clock: FakeClock::new(),
             running: Cell::new(false),
         })
-    }
-
-    pub(super) fn me(&self) -> Weak<Self> {
-        self.me.clone()
     }
 
     /// Runs rounds until nothing is due.
@@ -91,17 +80,30 @@ impl Engine {
 
     pub(super) fn reap(&self, reason: ExitReason) {
         let now = self.clock.elapsed();
-        let (waiting, deadline) = self.state.with(|state| {
-            state.lifecycle.on_reaped(reason.clone(), now);
-            (std::mem::take(&mut state.terminations), state.lifecycle.poll_deadline())
+        let deadline = self.state.with(|state| {
+            state.lifecycle.on_reaped(reason, now);
+            state.termination.on_reaped(now);
+            state.lifecycle.poll_deadline()
         });
         if let Some(deadline) = deadline {
             self.schedule_drain(deadline.saturating_sub(now));
         }
-        for Waiting { promise, since, escalated, timer } in waiting {
-            drop(timer);
-            let after = now.saturating_sub(since);
-            promise.complete(Ok(Termination::new(reason.clone(), escalated.get(), after)));
+        self.terminate_on();
+    }
+
+    /// Does what the termination asks for, sets its timer, and tells the calls that are settled.
+    pub(super) fn terminate_on(&self) {
+        let (settled, deadline, old) = self.state.with(|state| {
+            let State { termination, signals, lifecycle, termination_timer, .. } = state;
+            let settled = termination.act(signals, lifecycle.reason());
+            (settled, termination.deadline(), termination_timer.take())
+        });
+        drop(old);
+        if let Some(deadline) = deadline {
+            self.schedule_termination(deadline.saturating_sub(self.clock.elapsed()));
+        }
+        if let Some(settled) = settled {
+            settled.complete();
         }
     }
 
@@ -109,10 +111,12 @@ impl Engine {
     pub(super) fn retire(&self) {
         drop(self.slot.retire());
         self.on_panicked();
-        let (waiting, timer) = self
-            .state
-            .with(|state| (std::mem::take(&mut state.terminations), state.drain_timer.take()));
-        drop((waiting, timer));
+        let timer = self.state.with(|state| {
+            state.termination.on_gone();
+            state.drain_timer.take()
+        });
+        drop(timer);
+        self.terminate_on();
     }
 
     /// Does all that needs no protocol, and takes the event that is due next.
@@ -136,7 +140,7 @@ impl Engine {
     }
 
     fn schedule_drain(&self, after: Duration) {
-        let me = self.me();
+        let me = self.me.clone();
         let timer = self.clock.schedule(
             after,
             Box::new(move || {
@@ -147,6 +151,21 @@ impl Engine {
             }),
         );
         let old = self.state.with(|state| state.drain_timer.replace(timer));
+        drop(old);
+    }
+
+    fn schedule_termination(&self, after: Duration) {
+        let me = self.me.clone();
+        let timer = self.clock.schedule(
+            after,
+            Box::new(move || {
+                let Some(me) = me.upgrade() else { return };
+                let now = me.clock.elapsed();
+                me.state.with(|state| state.termination.on_time(now));
+                me.terminate_on();
+            }),
+        );
+        let old = self.state.with(|state| state.termination_timer.replace(timer));
         drop(old);
     }
 }

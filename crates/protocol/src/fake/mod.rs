@@ -1,13 +1,14 @@
 //! [`FakeProcess`]: a child that is not there, for the tests of protocols.
 //!
 //! The lifecycle and the write queues are those of a real child; a test plays the child's part, and
-//! time is moved by hand. `pipe` has one descriptor, `engine` the driver, `control` the handle.
-//! `connection` has [`FakeConnection`], the same for connections.
+//! time is moved by hand. `pipe` has one descriptor, `termination` the calls of `terminate`, `engine`
+//! the driver, `control` the handle. `connection` has [`FakeConnection`], the same for connections.
 
 mod connection;
 mod control;
 mod engine;
 mod pipe;
+mod termination;
 
 pub use connection::FakeConnection;
 pub use pipe::FakeFd;
@@ -195,7 +196,8 @@ impl FakeProcess {
         self.engine.state.with(|state| state.lifecycle.is_ended())
     }
 
-    /// Returns the signals that were sent to the child, `terminate`'s too.
+    /// Returns the signals that were sent to the child, `terminate`'s too: the call's own, the CONT
+    /// that follows it, and KILL.
     pub fn signals(&self) -> Vec<Signal> {
         self.turn();
         self.engine.state.with(|state| state.signals.clone())
