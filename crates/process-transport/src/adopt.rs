@@ -8,6 +8,7 @@ use crate::process::{Transport, reactor_gone};
 use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
+use procession_reactor::driver::Drive;
 use std::rc::Rc;
 
 /// Starts a child and gives it to the reactor; calls `connection_made`.

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
+use procession_reactor::driver::Drive;
 use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::OwnedFd;

@@ -11,6 +11,7 @@ use procession_protocol::{
     ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
     Termios, WindowSize,
 };
+use procession_reactor::driver::Drive;
 use procession_reactor::pipe::Pipe;
 use std::any::Any;
 use std::io;
@@ -62,7 +63,7 @@ impl ProcessControl for Transport {
         let mut left = Leftovers::default();
         self.state.with(|state| {
             if !state.is_terminal(fd) {
-                state.close(&self.reactor, fd, &mut left);
+                state.close(self.driver.reactor(), fd, &mut left);
             }
         });
         self.queue_flush();
@@ -91,7 +92,7 @@ impl ProcessControl for Transport {
             let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
             let forward = end.forward.clone();
             if forward.is_none() {
-                pipe.pause(&self.reactor);
+                pipe.pause(self.driver.reactor());
             }
             state.lifecycle.on_paused(fd);
             forward
@@ -108,7 +109,7 @@ impl ProcessControl for Transport {
             let forward = end.forward.clone();
             if forward.is_none() {
                 // The poller has no memory for it: the end stays paused, and can be resumed again.
-                pipe.resume(&self.reactor).ok();
+                pipe.resume(self.driver.reactor()).ok();
             }
             state.lifecycle.on_resumed(fd);
             forward
@@ -132,11 +133,11 @@ impl ProcessControl for Transport {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        self.state.with(|state| state.signal(&self.reactor, signal))
+        self.state.with(|state| state.signal(self.driver.reactor(), signal))
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
-        self.state.with(|state| state.signal_group(&self.reactor, signal))
+        self.state.with(|state| state.signal_group(self.driver.reactor(), signal))
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
@@ -165,7 +166,7 @@ impl ProcessControl for Transport {
     }
 
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
-        match self.me.upgrade() {
+        match self.driver.me().upgrade() {
             Some(me) => Forward::start(&me, fd, target),
             None => Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::NotConnected))),
         }
@@ -173,7 +174,7 @@ impl ProcessControl for Transport {
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let key = self.state.with(|state| state.key(fd))?;
-        self.reactor.with_fd(key, platform::pipe_size).flatten()
+        self.driver.reactor().with_fd(key, platform::pipe_size).flatten()
     }
 
     fn as_any(&self) -> Option<&dyn Any> {
@@ -202,7 +203,7 @@ impl ProcessControl for Transport {
 
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let key = self.state.with(|state| Some(state.end(fd)?.pipe.as_ref()?.key()));
-        key.and_then(|key| self.reactor.with_fd(key, call)).is_some()
+        key.and_then(|key| self.driver.reactor().with_fd(key, call)).is_some()
     }
 
     fn pidfd(&self) -> io::Result<OwnedFd> {
@@ -212,7 +213,8 @@ impl ProcessControl for Transport {
         self.state.with(|state| match &state.exit {
             ExitWatch::New(Some(fd)) | ExitWatch::Kept(fd) => fd.try_clone(),
             ExitWatch::Source(key) => self
-                .reactor
+                .driver
+                .reactor()
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
             ExitWatch::New(None) => Err(io::ErrorKind::Unsupported.into()),

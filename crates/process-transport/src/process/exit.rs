@@ -5,6 +5,7 @@ use super::state::{ExitWatch, State};
 use super::{EXIT, Transport, sigchld};
 use crate::sys::{self, Waited};
 use procession_protocol::{ExitReason, ProcessTerminated, exit_reason};
+use procession_reactor::driver::Drive;
 use procession_reactor::{Handle, Interest};
 use std::io;
 use std::rc::Rc;
@@ -22,19 +23,19 @@ impl Transport {
             return sigchld::watch(self);
         };
         // Not yet in the poller: where that refuses it, the pidfd is here to be taken back.
-        let key = self.reactor.add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
+        let key = self.driver.reactor().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
         self.state.with(|state| state.exit = ExitWatch::Source(key));
-        self.reactor.set_interest(key, Interest::READABLE_LATE)
+        self.driver.reactor().set_interest(key, Interest::READABLE_LATE)
     }
 
     /// The child could not be given to the loop, or is not to run after all: it is killed and reaped,
     /// its ends are closed, and nobody is called back.
     pub(crate) fn give_up(&self) {
         let (left, pidfd) = self.state.with(|state| {
-            let pidfd = state.take_pidfd(&self.reactor);
+            let pidfd = state.take_pidfd(self.driver.reactor());
             // As it is nobody's any more, it counts as reaped.
-            state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor.now());
-            (state.on_reactor_dropped(&self.reactor), pidfd)
+            state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.driver.reactor().now());
+            (state.on_reactor_dropped(self.driver.reactor()), pidfd)
         });
         let (pid, group) = self.state.with(|state| (state.pid, state.policy.leads_group));
         crate::orphans::end_now(pid, pidfd, group);
@@ -55,7 +56,7 @@ impl Transport {
 
     /// The pidfd is readable, which is a hint: only the wait tells.
     pub(super) fn exit_ready(&self) {
-        let left = self.state.with(|state| state.try_reap(&self.reactor));
+        let left = self.state.with(|state| state.try_reap(self.driver.reactor()));
         let Some(left) = left else { return };
         self.schedule_drain();
         self.watch_group();
@@ -67,9 +68,9 @@ impl Transport {
         let Some(deadline) = self.state.with(|state| state.lifecycle.poll_deadline()) else {
             return;
         };
-        let Some(me) = self.me.upgrade() else { return };
-        let after = deadline.saturating_sub(self.reactor.now());
-        let timer = self.reactor.call_later(after, move |_| me.drain());
+        let Some(me) = self.driver.me().upgrade() else { return };
+        let after = deadline.saturating_sub(self.driver.reactor().now());
+        let timer = self.driver.reactor().call_later(after, move |_| me.drain());
         let old = self.state.with(|state| state.drain_timer.replace(timer));
         drop(old);
     }

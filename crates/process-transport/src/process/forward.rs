@@ -15,6 +15,7 @@ use super::sink::{self, Sink};
 use crate::sys::platform;
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{ChildFd, ForwardError, Target};
+use procession_reactor::driver::Drive;
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{EventHandler, Handle, Key, Ready};
 use rustix::io::Errno;
@@ -107,7 +108,7 @@ impl Forward {
         let new = |sink| {
             Rc::new_cyclic(|me| Self {
                 me: me.clone(),
-                reactor: source.reactor.clone(),
+                reactor: source.driver.reactor().clone(),
                 source: Rc::downgrade(source),
                 source_fd: fd,
                 sink,
@@ -433,9 +434,9 @@ impl Transport {
         let over = self.state.with(|state| {
             let over = state.take_forward(fd);
             if over.is_some() && ended {
-                state.on_read_end(&self.reactor, fd, &mut left);
+                state.on_read_end(self.driver.reactor(), fd, &mut left);
             } else if over.is_some() {
-                state.close(&self.reactor, fd, &mut left);
+                state.close(self.driver.reactor(), fd, &mut left);
             }
             over
         });

@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// What is to be dropped, completed or told, where nothing is borrowed.
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
-pub(super) struct Leftovers {
+pub(crate) struct Leftovers {
     pub(super) chunks: Spent,
     /// Nearly always nothing.
     more: Option<Box<More>>,

@@ -34,12 +34,12 @@ pub(super) fn watch(child: &Rc<Transport>) -> io::Result<()> {
     let known = WARDS.with_borrow(Weak::upgrade);
     let wards = match known.filter(|wards| wards.watch.with(|watch| watch.is_some())) {
         Some(wards) => wards,
-        None => Wards::begin(&child.reactor)?,
+        None => Wards::begin(child.driver.reactor())?,
     };
     wards.children.with(|children| children.push(Rc::clone(child)));
     // It may have ended before the handler was there.
-    ask(&child.reactor, Rc::clone(child));
-    wards.sweep_soon(&child.reactor);
+    ask(child.driver.reactor(), Rc::clone(child));
+    wards.sweep_soon(child.driver.reactor());
     Ok(())
 }
 

@@ -134,5 +134,5 @@ impl Sink {
 
 /// The transport behind a handle, if it is one of this crate's.
 pub(super) fn transport(process: &Process) -> Option<Rc<Transport>> {
-    process.as_any()?.downcast_ref::<Transport>()?.me.upgrade()
+    process.as_any()?.downcast_ref::<Transport>()?.driver.me().upgrade()
 }

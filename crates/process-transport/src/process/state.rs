@@ -11,9 +11,9 @@ use super::writing::shut_down;
 use crate::launch::{ParentEnd, Policy, Terminal, take_in};
 use crate::spawned::{AtDrop, OwnedChild, Spawned};
 use crate::sys;
-use bytes::Bytes;
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
+use procession_reactor::driver::Read;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Key, Readiness};
 use std::os::fd::OwnedFd;
@@ -85,16 +85,6 @@ pub(super) struct End {
     pub(super) draining: Option<usize>,
     /// `None` once it is closed.
     pub(super) pipe: Option<Pipe>,
-}
-
-/// What came of a read.
-pub(super) enum Read {
-    /// Data that are to be told now.
-    Data(Bytes),
-    /// So many bytes, which the lifecycle has queued.
-    Queued(usize),
-    /// What is left to do; also data that nobody wants, to be dropped where nothing is borrowed.
-    Event(ReadEvent),
 }
 
 /// What came of an event.

@@ -42,7 +42,7 @@ impl Drop for Kill {
     fn drop(&mut self) {
         let abandoned = self.0.state.with(|state| {
             let abandoned = state.group_end.take()?;
-            state.signal_group(&self.0.reactor, Signal::KILL).ok(); // an empty group is as good
+            state.signal_group(self.0.driver.reactor(), Signal::KILL).ok(); // an empty group is as good
             Some(abandoned)
         });
         drop(abandoned);
@@ -155,8 +155,8 @@ impl Transport {
 
     fn look_at_group_after(&self, delay: Duration) {
         // The KILL's timer holds this transport as long as there is something to look at.
-        let me = self.me.clone();
-        self.reactor.call_later(delay, move |_| {
+        let me = self.driver.me().clone();
+        self.driver.reactor().call_later(delay, move |_| {
             if let Some(me) = me.upgrade() {
                 me.look_at_group(delay);
             }
@@ -166,7 +166,7 @@ impl Transport {
     fn look_at_group(&self, delay: Duration) {
         let lives = self.state.with(|state| {
             state.group_end.is_some()
-                && state.signal_group(&self.reactor, Signal::from_raw(0)).is_ok()
+                && state.signal_group(self.driver.reactor(), Signal::from_raw(0)).is_ok()
         });
         if lives {
             self.look_at_group_after((delay * 2).min(LAST_LOOK));
@@ -179,7 +179,7 @@ impl Transport {
     fn end_group(&self) {
         let ended = self.state.with(|state| {
             let reason = state.lifecycle.reason()?;
-            Some(state.group_end.take()?.end(reason, self.reactor.now()))
+            Some(state.group_end.take()?.end(reason, self.driver.reactor().now()))
         });
         if let Some((settled, kill)) = ended {
             kill.cancel(); // or it is what runs
@@ -198,19 +198,19 @@ impl Transport {
             Err(promise) => promise,
         };
         let sent = self.state.with(|state| {
-            state.signal_owned(&self.reactor, signal)?;
+            state.signal_owned(self.driver.reactor(), signal)?;
             // A stopped child would neither die of it nor handle it.
-            state.signal_owned(&self.reactor, Signal::CONT).ok(); // it may be gone by now
+            state.signal_owned(self.driver.reactor(), Signal::CONT).ok(); // it may be gone by now
             Ok(())
         });
         if let Err(error) = sent {
             promise.complete(Err(error));
             return deferred;
         }
-        let Some(me) = self.me.upgrade() else { return deferred };
+        let Some(me) = self.driver.me().upgrade() else { return deferred };
         let due = Kill(me);
-        let kill = self.reactor.call_later(grace, move |_| due.0.escalate());
-        let since = self.reactor.now();
+        let kill = self.driver.reactor().call_later(grace, move |_| due.0.escalate());
+        let since = self.driver.reactor().now();
         let is_due = kill.is_active();
         let terminating = Terminating { promises: vec![promise], since, escalated: false, kill };
         self.state.with(|state| {
@@ -244,9 +244,9 @@ impl Transport {
             None => {
                 self.kill_now();
                 if self.is_reaped()
-                    && let Some(me) = self.me.upgrade()
+                    && let Some(me) = self.driver.me().upgrade()
                 {
-                    self.reactor.call_soon(move |_| me.end_group());
+                    self.driver.reactor().call_soon(move |_| me.end_group());
                 }
                 Ok(())
             }
@@ -265,7 +265,7 @@ impl Transport {
             if let Some(terminating) = state.under_way() {
                 terminating.escalated = true;
             }
-            state.signal_owned(&self.reactor, Signal::KILL).ok(); // gone already: its exit is due
+            state.signal_owned(self.driver.reactor(), Signal::KILL).ok(); // gone already: its exit is due
         });
     }
 }
