@@ -14,6 +14,7 @@ mod exit;
 mod forward;
 mod growth;
 mod leftovers;
+mod parts;
 mod routes;
 mod running;
 mod sigchld;
@@ -35,7 +36,7 @@ use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
 use procession_reactor::{Handle, Ready};
 use state::{Seen, State, Wants};
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// The token of the exit; no child fd is that large.
 const EXIT: u32 = u32::MAX;
@@ -89,10 +90,18 @@ impl Transport {
         Ok(transport)
     }
 
+    fn reactor(&self) -> &Handle {
+        self.driver.reactor()
+    }
+
+    fn me(&self) -> &Weak<Self> {
+        self.driver.me()
+    }
+
     fn add_end(self: &Rc<Self>, end: ParentEnd) -> Result<(), (io::Error, Option<ParentEnd>)> {
         let ParentEnd { fd, end, direction } = end;
         let token = fd.as_raw().cast_unsigned();
-        let pipe = Pipe::open(self.driver.reactor(), end, direction, self.clone(), token).map_err(
+        let pipe = Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
             |OpenError { error, fd: end, .. }| {
                 (error, end.map(|end| ParentEnd { fd, end, direction }))
             },
@@ -120,7 +129,7 @@ impl Transport {
     fn do_all(&self, fd: ChildFd, wants: &Wants) {
         let mut left = Leftovers::default();
         if wants.close {
-            self.state.with(|state| state.close(self.driver.reactor(), fd, &mut left));
+            self.state.with(|state| state.close(self.reactor(), fd, &mut left));
         }
         if wants.flush {
             self.flush_ends();
@@ -138,7 +147,7 @@ impl Transport {
     #[inline]
     fn flush_ends(&self) {
         let mut left = Leftovers::default();
-        self.state.with(|state| state.flush(self.driver.reactor(), &mut left));
+        self.state.with(|state| state.flush(self.reactor(), &mut left));
         left.settle();
     }
 }
@@ -195,7 +204,7 @@ impl Machine for Transport {
             return None;
         }
         let fd = ChildFd::from(ready.token.cast_signed());
-        let reactor = self.driver.reactor();
+        let reactor = self.reactor();
         match self.state.with(|state| state.on_ready(reactor, fd, ready.readiness)) {
             Seen::Read(read) => Some((fd, read?)),
             Seen::More(wants) => {
@@ -215,7 +224,7 @@ impl Machine for Transport {
     }
 
     fn read_once(&self, fd: ChildFd, budget: usize) -> Option<Read> {
-        self.state.with(|state| state.read(self.driver.reactor(), fd, budget))
+        self.state.with(|state| state.read(self.reactor(), fd, budget))
     }
 
     #[cold]
@@ -223,8 +232,8 @@ impl Machine for Transport {
         let mut left = Leftovers::default();
         self.state.with(|state| match event {
             ReadEvent::WouldBlock => {}
-            ReadEvent::End => state.on_read_end(self.driver.reactor(), fd, &mut left),
-            _lost => state.close(self.driver.reactor(), fd, &mut left),
+            ReadEvent::End => state.on_read_end(self.reactor(), fd, &mut left),
+            _lost => state.close(self.reactor(), fd, &mut left),
         });
         left.settle();
     }
@@ -239,7 +248,7 @@ impl Machine for Transport {
 
     #[cold]
     fn on_panicked(&self) -> Leftovers {
-        self.state.with(|state| state.on_panicked(self.driver.reactor()))
+        self.state.with(|state| state.on_panicked(self.reactor()))
     }
 
     fn on_loop_stops(&self) -> Leftovers {
@@ -254,14 +263,14 @@ impl Machine for Transport {
             }
             state.cut_forwards();
             for fd in state.fds() {
-                state.close(self.driver.reactor(), fd, &mut left);
+                state.close(self.reactor(), fd, &mut left);
             }
             left
         })
     }
 
     fn on_loop_gone(&self) -> Leftovers {
-        self.state.with(|state| state.on_reactor_dropped(self.driver.reactor()))
+        self.state.with(|state| state.on_reactor_dropped(self.reactor()))
     }
 
     fn retire(&self) {

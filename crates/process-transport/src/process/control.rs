@@ -3,7 +3,6 @@
 use super::Transport;
 use super::forward::Forward;
 use super::leftovers::Leftovers;
-use super::state::ExitWatch;
 use crate::sys::platform;
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
@@ -63,7 +62,7 @@ impl ProcessControl for Transport {
         let mut left = Leftovers::default();
         self.state.with(|state| {
             if !state.is_terminal(fd) {
-                state.close(self.driver.reactor(), fd, &mut left);
+                state.close(self.reactor(), fd, &mut left);
             }
         });
         self.queue_flush();
@@ -92,7 +91,7 @@ impl ProcessControl for Transport {
             let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
             let forward = end.forward.clone();
             if forward.is_none() {
-                pipe.pause(self.driver.reactor());
+                pipe.pause(self.reactor());
             }
             state.lifecycle.on_paused(fd);
             forward
@@ -109,7 +108,7 @@ impl ProcessControl for Transport {
             let forward = end.forward.clone();
             if forward.is_none() {
                 // The poller has no memory for it: the end stays paused, and can be resumed again.
-                pipe.resume(self.driver.reactor()).ok();
+                pipe.resume(self.reactor()).ok();
             }
             state.lifecycle.on_resumed(fd);
             forward
@@ -133,11 +132,11 @@ impl ProcessControl for Transport {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        self.state.with(|state| state.signal(self.driver.reactor(), signal))
+        self.state.with(|state| state.exit.signal(self.reactor(), signal))
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
-        self.state.with(|state| state.signal_group(self.driver.reactor(), signal))
+        self.state.with(|state| state.exit.signal_group(self.reactor(), signal))
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
@@ -166,7 +165,7 @@ impl ProcessControl for Transport {
     }
 
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
-        match self.driver.me().upgrade() {
+        match self.me().upgrade() {
             Some(me) => Forward::start(&me, fd, target),
             None => Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::NotConnected))),
         }
@@ -174,7 +173,7 @@ impl ProcessControl for Transport {
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let key = self.state.with(|state| state.key(fd))?;
-        self.driver.reactor().with_fd(key, platform::pipe_size).flatten()
+        self.reactor().with_fd(key, platform::pipe_size).flatten()
     }
 
     fn as_any(&self) -> Option<&dyn Any> {
@@ -186,40 +185,27 @@ impl ProcessControl for Transport {
     }
 
     fn pid(&self) -> Option<u32> {
-        self.state.with(|state| {
-            // With its reactor gone it may be reaped by any other.
-            let is_ours = !matches!(state.exit, ExitWatch::Gone) && !state.lifecycle.is_reaped();
-            is_ours.then_some(state.pid)
-        })
+        self.state.with(|state| state.exit.pid())
     }
 
     fn group(&self) -> Option<u32> {
-        self.state.with(|state| state.policy.leads_group.then_some(state.pid))
+        self.state.with(|state| state.exit.group())
     }
 
     fn spawned_by(&self) -> Option<SpawnPath> {
-        Some(self.state.with(|state| state.path))
+        Some(self.state.with(|state| state.exit.path()))
     }
 
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let key = self.state.with(|state| Some(state.end(fd)?.pipe.as_ref()?.key()));
-        key.and_then(|key| self.driver.reactor().with_fd(key, call)).is_some()
+        key.and_then(|key| self.reactor().with_fd(key, call)).is_some()
     }
 
     fn pidfd(&self) -> io::Result<OwnedFd> {
         if cfg!(not(target_os = "linux")) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        self.state.with(|state| match &state.exit {
-            ExitWatch::New(Some(fd)) | ExitWatch::Kept(fd) => fd.try_clone(),
-            ExitWatch::Source(key) => self
-                .driver
-                .reactor()
-                .with_fd(*key, |fd| fd.try_clone_to_owned())
-                .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
-            ExitWatch::New(None) => Err(io::ErrorKind::Unsupported.into()),
-            ExitWatch::Gone => Err(io::Error::from_raw_os_error(libc::ESRCH)),
-        })
+        self.state.with(|state| state.exit.duplicate(self.reactor()))
     }
 }
 

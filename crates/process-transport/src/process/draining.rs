@@ -33,11 +33,11 @@ impl Transport {
     /// The bound has passed, or a paused end was resumed after it.
     pub(super) fn drain(&self) {
         let _pump = self.pump_after_a_panic();
-        let now = self.driver.reactor().now();
+        let now = self.reactor().now();
         self.state.with(|state| state.lifecycle.on_time(now));
         while let Some(fd) = self.state.with(|state| state.lifecycle.poll_drain()) {
             let (forward, held) = self.state.with(|state| {
-                let held = state.begin_to_drain(self.driver.reactor(), fd);
+                let held = state.begin_to_drain(self.reactor(), fd);
                 (state.forward(fd), held)
             });
             if let Some(forward) = forward {
@@ -53,7 +53,7 @@ impl Transport {
     /// Reads what the pipe held, and closes it.
     fn drain_one(&self, fd: ChildFd) {
         loop {
-            match self.state.with(|state| state.drain_step(self.driver.reactor(), fd)) {
+            match self.state.with(|state| state.drain_step(self.reactor(), fd)) {
                 Step::Wait => return,
                 Step::MoveOn(forward, left) => return forward.drain(left),
                 Step::Close => break,
@@ -65,7 +65,7 @@ impl Transport {
             }
         }
         let mut left = Leftovers::default();
-        self.state.with(|state| state.close(self.driver.reactor(), fd, &mut left));
+        self.state.with(|state| state.close(self.reactor(), fd, &mut left));
         left.settle();
     }
 }

@@ -2,10 +2,9 @@
 //! borrowed.
 
 use super::forward::Forward;
-use super::terminate::{Settled, Terminating};
+use super::parts::SettledCalls;
 use crate::panics::FirstPanic;
 use procession_core::Spent;
-use procession_reactor::DelayedCall;
 use std::rc::Rc;
 
 /// What is to be dropped, completed or told, where nothing is borrowed.
@@ -19,9 +18,7 @@ pub(crate) struct Leftovers {
 
 #[derive(Default)]
 struct More {
-    settled: Option<Settled>,
-    timer: Option<DelayedCall>,
-    abandoned: Option<Terminating>,
+    settled: Option<SettledCalls>,
     told: Vec<Told>,
 }
 
@@ -49,21 +46,10 @@ impl Leftovers {
         }
     }
 
-    pub(super) fn complete(&mut self, settled: Settled) {
-        self.more().settled = Some(settled);
-    }
-
-    /// To be cancelled, which drops the call.
-    pub(super) fn cancel(&mut self, timer: Option<DelayedCall>) {
-        if timer.is_some() {
-            self.more().timer = timer;
-        }
-    }
-
-    /// Its promises are dropped, which tells whoever waits for them.
-    pub(super) fn abandon(&mut self, terminating: Option<Terminating>) {
-        if terminating.is_some() {
-            self.more().abandoned = terminating;
+    /// To be completed, if there are such calls.
+    pub(super) fn complete(&mut self, settled: Option<SettledCalls>) {
+        if settled.is_some() {
+            self.more().settled = settled;
         }
     }
 
@@ -92,15 +78,13 @@ impl Leftovers {
 impl More {
     #[cold]
     fn settle(self, chunks: Spent) {
-        let Self { settled, timer, abandoned, told } = self;
+        let Self { settled, told } = self;
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(chunks));
-        panics.catch(|| timer.inspect(DelayedCall::cancel));
-        panics.catch(|| drop(abandoned));
         for told in told {
             panics.catch(|| told.tell());
         }
-        panics.catch(|| settled.map(Settled::complete));
+        panics.catch(|| settled.map(SettledCalls::complete));
         panics.resume();
     }
 }

@@ -9,7 +9,6 @@
 //! reactor drops at its own end at the latest.
 
 use super::Transport;
-use super::state::ExitWatch;
 use procession_core::{Signal, WithCell};
 use procession_reactor::{EventHandler, Handle, SignalWatch};
 use std::cell::RefCell;
@@ -87,7 +86,7 @@ fn ask(reactor: &Handle, child: Rc<Transport>) {
 
 /// Reaped, or given up before it was known to the loop.
 fn is_over(child: &Transport) -> bool {
-    child.is_reaped() || child.state.with(|state| matches!(state.exit, ExitWatch::Gone))
+    child.state.with(|state| state.exit.is_over())
 }
 
 /// Owned by the callback of the watch, and dropped with it.

@@ -5,18 +5,16 @@
 use super::forward::Forward;
 use super::growth::Growth;
 use super::leftovers::{Leftovers, Told};
+use super::parts::{ChildTermination, ExitWatch};
 use super::running::Running;
-use super::terminate::Terminating;
 use super::writing::shut_down;
 use crate::launch::{ParentEnd, Policy, Terminal, take_in};
 use crate::spawned::{AtDrop, OwnedChild, Spawned};
-use crate::sys;
 use procession_core::{Signal, WriteQueue};
-use procession_protocol::{ChildFd, DataNow, Lifecycle, SpawnPath};
+use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{DelayedCall, Handle, Key, Readiness};
-use std::os::fd::OwnedFd;
+use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,14 +24,9 @@ pub(super) struct State {
     pub(super) ends: Vec<End>,
     /// The ends that the program had taken before the loop took the child.
     taken: Vec<ChildFd>,
-    pub(super) pid: u32,
-    pub(super) path: SpawnPath,
     pub(super) policy: Policy,
     pub(super) exit: ExitWatch,
-    pub(super) parent_peak_kib: i64,
-    pub(super) terminating: Option<Terminating>,
-    /// What descendants of a leader that is reaped have coming.
-    pub(super) group_end: Option<Terminating>,
+    pub(super) termination: ChildTermination,
     pub(super) drain_timer: Option<DelayedCall>,
     /// The end of child fd 1 is the master of the child's terminal, its 0 to 2.
     pub(super) has_terminal: bool,
@@ -43,19 +36,6 @@ pub(super) struct State {
     terminal: Option<Terminal>,
     /// Until it is reaped, or nobody's here any more.
     pub(super) running: Option<Running>,
-}
-
-/// Where the child's pidfd is.
-#[derive(Debug)]
-pub(super) enum ExitWatch {
-    /// Not yet given to the loop.
-    New(Option<OwnedFd>),
-    /// In the loop.
-    Source(Key),
-    /// Reaped; kept for signals to the group that the child led.
-    Kept(OwnedFd),
-    /// Reaped, or given away.
-    Gone,
 }
 
 /// Whether an end was lost.
@@ -105,32 +85,33 @@ pub(super) struct Wants {
 impl State {
     /// The state of a child that has begun to run, and its ends, not yet part of it.
     pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
-        let Spawned { mut child, ends, taken, terminal, policy, parent_peak_kib, reason } = spawned;
+        let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason } = spawned;
         let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
         let mut lifecycle = Lifecycle::new(fds, policy.drain_after_exit);
         for fd in &taken {
             lifecycle.on_pipe_closed(*fd);
         }
-        let pidfd = child.give_away();
-        let (exit, running) = match reason {
-            None => (ExitWatch::New(pidfd), Some(Running::begin())),
+        let exit = ExitWatch::new(child, policy.leads_group, parent_peak_kib, reason.is_some());
+        let scope = match policy.owned && policy.leads_group {
+            true => TerminationScope::Group,
+            false => TerminationScope::Child,
+        };
+        let mut termination = ChildTermination::new(scope);
+        let mut running = None;
+        match reason {
+            None => running = Some(Running::begin()),
             Some(reason) => {
                 lifecycle.on_reaped(reason, now);
-                let kept = pidfd.filter(|_| policy.leads_group);
-                (kept.map_or(ExitWatch::Gone, ExitWatch::Kept), None)
+                termination.on_reaped(now);
             }
-        };
+        }
         let state = Self {
             lifecycle,
             ends: Vec::with_capacity(ends.len()),
             taken,
-            pid: child.pid,
-            path: child.path,
             policy,
             exit,
-            parent_peak_kib,
-            terminating: None,
-            group_end: None,
+            termination,
             drain_timer: None,
             has_terminal: terminal.is_some(),
             first_loss: FirstLoss::No,
@@ -150,12 +131,7 @@ impl State {
     /// Takes everything out of the loop again; `left` are the ends that were not given to it.
     pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
         let reason = self.lifecycle.reason().cloned();
-        let pidfd = match std::mem::replace(&mut self.exit, ExitWatch::Gone) {
-            ExitWatch::Source(key) => reactor.take_fd(key),
-            ExitWatch::New(pidfd) => pidfd,
-            ExitWatch::Kept(pidfd) => Some(pidfd),
-            ExitWatch::Gone => None,
-        };
+        let pidfd = self.exit.take_back(reactor);
         let mut ends = Vec::with_capacity(self.ends.len() + left.len());
         let mut taken = std::mem::take(&mut self.taken);
         for end in &mut self.ends {
@@ -169,12 +145,12 @@ impl State {
         self.running = None;
         let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
         Spawned {
-            child: OwnedChild { pid: self.pid, pidfd, path: self.path, at_drop },
+            child: OwnedChild { pid: self.exit.number(), pidfd, path: self.exit.path(), at_drop },
             ends,
             taken,
             terminal: self.terminal.take(),
             policy: self.policy.clone(),
-            parent_peak_kib: self.parent_peak_kib,
+            parent_peak_kib: self.exit.parent_peak_kib(),
             reason,
         }
     }
@@ -352,39 +328,16 @@ impl State {
         }
         if !self.lifecycle.is_reaped() {
             if self.policy.kill_on_drop {
-                self.signal_owned(reactor, Signal::KILL).ok(); // ended already is as good
+                let scope = self.termination.scope();
+                // It may have ended already.
+                self.exit.signal_scope(reactor, scope, Signal::KILL).ok();
             }
-            crate::orphans::abandon(self.pid, self.take_pidfd(reactor));
+            crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
         }
         self.running = None;
         self.terminal = None;
-        left.abandon(self.terminating.take());
+        self.termination.on_gone();
+        left.complete(self.termination.act(&self.exit, reactor, self.lifecycle.reason()));
         left
-    }
-
-    /// Takes the pidfd of a child that is not reaped out of the loop.
-    pub(super) fn take_pidfd(&mut self, reactor: &Handle) -> Option<OwnedFd> {
-        match std::mem::replace(&mut self.exit, ExitWatch::Gone) {
-            ExitWatch::Source(key) => reactor.take_fd(key),
-            ExitWatch::New(pidfd) => pidfd,
-            ExitWatch::Kept(_) | ExitWatch::Gone => None,
-        }
-    }
-
-    /// With the pidfd, or the number of a child that is not reaped.
-    pub(super) fn with_child<R>(
-        &self,
-        reactor: &Handle,
-        call: impl FnOnce(sys::Child<'_>) -> R,
-    ) -> Option<R> {
-        use std::os::fd::AsFd;
-        match &self.exit {
-            ExitWatch::Source(key) => {
-                reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid)))
-            }
-            ExitWatch::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
-            ExitWatch::New(None) => Some(call(sys::Child::Pid(self.pid))),
-            ExitWatch::Kept(_) | ExitWatch::Gone => None,
-        }
     }
 }

@@ -20,7 +20,7 @@ impl Transport {
             Ok(pipe.ok_or_else(gone)?.key())
         })?;
         let gone = || Err(io::Error::from_raw_os_error(libc::EIO));
-        self.driver.reactor().with_fd(key, call).unwrap_or_else(gone)
+        self.reactor().with_fd(key, call).unwrap_or_else(gone)
     }
 
     pub(super) fn set_window_size(&self, size: WindowSize) -> io::Result<()> {

@@ -1,0 +1,217 @@
+//! The child's number, its pidfd and its group: every signal goes through here, and so does the reap.
+//!
+//! The number is used as long as the child is not reaped, and not after it was given away: it may be
+//! somebody else's then. A group whose leader is reaped is signalled by the pidfd alone.
+
+use crate::spawned::OwnedChild;
+use crate::sys::{self, Waited};
+use procession_core::Signal;
+use procession_protocol::{
+    ExitReason, ProcessTerminated, SignalError, SpawnPath, TerminationScope, exit_reason,
+};
+use procession_reactor::{Handle, Key};
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Watches one child's exit, and signals it.
+#[derive(Debug)]
+pub(crate) struct ExitWatch {
+    pid: u32,
+    path: SpawnPath,
+    /// The child leads the group that has its pid.
+    leads_group: bool,
+    parent_peak_kib: i64,
+    is_reaped: bool,
+    pidfd: Pidfd,
+}
+
+/// Where the child's pidfd is.
+#[derive(Debug)]
+enum Pidfd {
+    /// Not given to the loop; `None` where there is none, and SIGCHLD is watched instead.
+    New(Option<OwnedFd>),
+    /// In the loop.
+    Source(Key),
+    /// Reaped; kept for signals to the group that the child led.
+    Kept(OwnedFd),
+    /// Reaped, or given away.
+    Gone,
+}
+
+impl ExitWatch {
+    /// Takes over a child, which may be reaped by now.
+    pub(crate) fn new(
+        mut child: OwnedChild,
+        leads_group: bool,
+        parent_peak_kib: i64,
+        is_reaped: bool,
+    ) -> Self {
+        let pidfd = match child.give_away() {
+            pidfd if !is_reaped => Pidfd::New(pidfd),
+            Some(pidfd) if leads_group => Pidfd::Kept(pidfd),
+            _ => Pidfd::Gone,
+        };
+        let (pid, path) = (child.pid, child.path);
+        Self { pid, path, leads_group, parent_peak_kib, is_reaped, pidfd }
+    }
+
+    /// Takes the pidfd, for the loop; `None` where there is none.
+    pub(crate) fn take_new(&mut self) -> Option<OwnedFd> {
+        match &mut self.pidfd {
+            Pidfd::New(pidfd) if pidfd.is_some() => {
+                let pidfd = pidfd.take();
+                self.pidfd = Pidfd::Gone;
+                pidfd
+            }
+            _ => None,
+        }
+    }
+
+    /// The loop has the pidfd.
+    pub(crate) fn on_watched(&mut self, key: Key) {
+        self.pidfd = Pidfd::Source(key);
+    }
+
+    /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more.
+    pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
+        match mem::replace(&mut self.pidfd, Pidfd::Gone) {
+            Pidfd::Source(key) => reactor.take_fd(key),
+            Pidfd::New(pidfd) => pidfd,
+            Pidfd::Kept(pidfd) => Some(pidfd),
+            Pidfd::Gone => None,
+        }
+    }
+
+    /// Returns whether there is nothing to watch: the child is reaped, or was given away.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_reaped || matches!(self.pidfd, Pidfd::Gone)
+    }
+
+    /// Returns the pid, while it is the child's for certain.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        (!self.is_over()).then_some(self.pid)
+    }
+
+    /// Returns the number that was the child's at its birth.
+    pub(crate) fn number(&self) -> u32 {
+        self.pid
+    }
+
+    /// Returns the number of the group that the child leads, or led.
+    pub(crate) fn group(&self) -> Option<u32> {
+        self.leads_group.then_some(self.pid)
+    }
+
+    pub(crate) fn path(&self) -> SpawnPath {
+        self.path
+    }
+
+    pub(crate) fn parent_peak_kib(&self) -> i64 {
+        self.parent_peak_kib
+    }
+
+    /// Duplicates the pidfd.
+    pub(crate) fn duplicate(&self, reactor: &Handle) -> io::Result<OwnedFd> {
+        match &self.pidfd {
+            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => fd.try_clone(),
+            Pidfd::Source(key) => reactor
+                .with_fd(*key, |fd| fd.try_clone_to_owned())
+                .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
+            Pidfd::New(None) => Err(io::ErrorKind::Unsupported.into()),
+            Pidfd::Gone => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
+
+    /// Sends a signal to the child.
+    pub(crate) fn signal(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
+        self.with_child(reactor, |child| sys::send(child, signal))
+            .unwrap_or(Err(libc::ESRCH))
+            .map_err(signal_error)
+    }
+
+    /// Sends a signal to the group that the child leads.
+    pub(crate) fn signal_group(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
+        if !self.leads_group {
+            return Err(SignalError::NoGroup);
+        }
+        let by_pidfd = match &self.pidfd {
+            Pidfd::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => Some(sys::send_to_group(fd.as_fd(), signal)),
+            Pidfd::New(None) => Some(Err(libc::EINVAL)),
+            Pidfd::Gone => None,
+        };
+        match by_pidfd {
+            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
+            // It is the child's as long as that is not reaped.
+            Some(Err(errno)) if sys::is_refusal(errno) && !self.is_reaped => {
+                sys::send_to_group_number(self.pid, signal).map_err(signal_error)
+            }
+            Some(Err(libc::EINVAL | libc::ENOSYS)) | None => Err(SignalError::ProcessExitedAlready),
+            Some(result) => result.map_err(signal_error),
+        }
+    }
+
+    /// Sends a signal to whatever a termination acts on.
+    pub(crate) fn signal_scope(
+        &self,
+        reactor: &Handle,
+        scope: TerminationScope,
+        signal: Signal,
+    ) -> Result<(), SignalError> {
+        match scope {
+            TerminationScope::Group => self.signal_group(reactor, signal),
+            _ => self.signal(reactor, signal),
+        }
+    }
+
+    /// Returns whether the child has ended and its group cannot be signalled once it is reaped: that
+    /// is done by the pidfd of a leader that had one.
+    pub(crate) fn loses_group_at_reap(&self, reactor: &Handle) -> bool {
+        let survives = sys::group_survives_leader() && !matches!(self.pidfd, Pidfd::New(None));
+        !survives && self.with_child(reactor, sys::has_ended) == Some(true)
+    }
+
+    /// Reaps the child if it has ended.
+    pub(crate) fn try_reap(&mut self, reactor: &Handle) -> Option<ExitReason> {
+        let peak = self.parent_peak_kib;
+        let waited = self.with_child(reactor, |child| sys::try_reap(child, peak))?;
+        let reason = match waited {
+            Ok(Waited::Running) => return None,
+            Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
+            // Nothing else can be known of it: an end without a status.
+            Ok(Waited::Lost) | Err(_) => Err(ProcessTerminated::lost()),
+        };
+        self.is_reaped = true;
+        self.put_pidfd_away(reactor);
+        Some(reason)
+    }
+
+    /// A leader's pidfd is what its group is signalled by, also after the reap.
+    fn put_pidfd_away(&mut self, reactor: &Handle) {
+        let Pidfd::Source(key) = mem::replace(&mut self.pidfd, Pidfd::Gone) else { return };
+        if !self.leads_group {
+            reactor.close(key);
+        } else if let Some(pidfd) = reactor.take_fd(key) {
+            self.pidfd = Pidfd::Kept(pidfd);
+        }
+    }
+
+    /// With the pidfd, or the number of a child that is not reaped.
+    fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
+        match &self.pidfd {
+            Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
+            Pidfd::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
+            Pidfd::New(None) => Some(call(sys::Child::Pid(self.pid))),
+            Pidfd::Kept(_) | Pidfd::Gone => None,
+        }
+    }
+}
+
+/// Error numbers of a signal that could not be sent.
+fn signal_error(errno: i32) -> SignalError {
+    match errno {
+        libc::ESRCH => SignalError::ProcessExitedAlready,
+        errno => SignalError::Os(io::Error::from_raw_os_error(errno)),
+    }
+}

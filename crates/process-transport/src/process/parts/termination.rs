@@ -1,0 +1,205 @@
+//! The termination of a child: what the [`Terminator`] asks for is sent through the [`ExitWatch`],
+//! and its outcomes settle the calls that wait.
+//!
+//! Every promise is settled or dropped by one outcome. The timer is set for the terminator's deadline
+//! and nothing else; whoever drives this makes it, since it holds what is driven.
+
+use super::exit_watch::ExitWatch;
+use procession_core::{Promise, Signal};
+use procession_protocol::{
+    ExitReason, GroupState, SignalError, Termination, TerminationOutcome, TerminationScope,
+    TerminationStep, Terminator,
+};
+use procession_reactor::{DelayedCall, Handle};
+use std::time::Duration;
+
+type Promises = Vec<Promise<Termination, SignalError>>;
+
+/// The termination of one child, and of what its group holds after the reap.
+#[derive(Debug)]
+pub(crate) struct ChildTermination {
+    terminator: Terminator,
+    /// Of the calls that wait.
+    promises: Promises,
+    /// The timer that is set, and for when.
+    timer: Option<(Duration, DelayedCall)>,
+}
+
+/// What is to be done about the timer, where nothing is borrowed.
+#[must_use = "a termination without its timer does not come to its end"]
+pub(crate) enum Alarm {
+    AsItIs,
+    /// Make one that is due after so long.
+    Set(Duration),
+    Cancel(DelayedCall),
+}
+
+/// Calls that wait no more, to be told so where nothing is borrowed.
+#[must_use = "complete it where nothing is borrowed"]
+pub(crate) enum SettledCalls {
+    Ended(Promises, Termination),
+    /// The one that was made.
+    Refused(Promises, SignalError),
+    /// Dropping the promises tells whoever waits.
+    Abandoned(Promises),
+}
+
+impl ChildTermination {
+    pub(crate) fn new(scope: TerminationScope) -> Self {
+        Self { terminator: Terminator::new(scope), promises: Vec::new(), timer: None }
+    }
+
+    pub(crate) fn on_terminate(
+        &mut self,
+        promise: Promise<Termination, SignalError>,
+        signal: Signal,
+        grace: Duration,
+        now: Duration,
+    ) {
+        self.promises.push(promise);
+        self.terminator.on_terminate(signal, grace, now);
+    }
+
+    /// The child may have ended: where its group is out of reach after the reap, it is killed before.
+    pub(crate) fn before_reap(&mut self, exit: &ExitWatch, reactor: &Handle) {
+        if self.is_under_way()
+            && self.scope() == TerminationScope::Group
+            && exit.loses_group_at_reap(reactor)
+        {
+            self.terminator.on_group_slips_away();
+            self.send(exit, reactor);
+        }
+    }
+
+    pub(crate) fn on_reaped(&mut self, now: Duration) {
+        self.terminator.on_reaped(now);
+    }
+
+    /// The timer fired.
+    pub(crate) fn on_time(&mut self, now: Duration) {
+        self.timer = None;
+        self.terminator.on_time(now);
+    }
+
+    /// The loop is gone, or going away.
+    pub(crate) fn on_gone(&mut self) {
+        self.terminator.on_gone();
+    }
+
+    pub(crate) fn scope(&self) -> TerminationScope {
+        self.terminator.scope()
+    }
+
+    /// Sends what is due, and takes the calls that are settled by now; `reason` is the child's.
+    pub(crate) fn act(
+        &mut self,
+        exit: &ExitWatch,
+        reactor: &Handle,
+        reason: Option<&ExitReason>,
+    ) -> Option<SettledCalls> {
+        let refused = self.send(exit, reactor);
+        let outcome = self.terminator.poll_outcome()?;
+        let promises = std::mem::take(&mut self.promises);
+        Some(match (outcome, reason) {
+            (TerminationOutcome::Ended { escalated, after }, Some(reason)) => {
+                let termination = Termination::new(reason.clone(), escalated, after);
+                SettledCalls::Ended(promises, termination)
+            }
+            (TerminationOutcome::Refused | TerminationOutcome::TooLate, _) => {
+                let error = refused.unwrap_or(SignalError::ProcessExitedAlready);
+                SettledCalls::Refused(promises, error)
+            }
+            _ => SettledCalls::Abandoned(promises),
+        })
+    }
+
+    /// Sends what is due; why the first signal was refused, if it was.
+    fn send(&mut self, exit: &ExitWatch, reactor: &Handle) -> Option<SignalError> {
+        let scope = self.scope();
+        let mut refused = None;
+        while let Some(step) = self.terminator.poll_step() {
+            let signal = match step {
+                TerminationStep::Signal(signal) => signal,
+                TerminationStep::Continue => Signal::CONT,
+                TerminationStep::Kill | TerminationStep::KillMembers => Signal::KILL,
+                TerminationStep::LookAtGroup => Signal::from_raw(0),
+            };
+            let sent = exit.signal_scope(reactor, scope, signal);
+            match (step, sent) {
+                (TerminationStep::LookAtGroup, sent) => {
+                    self.terminator.on_group(group_state(&sent), reactor.now());
+                }
+                (TerminationStep::Signal(_), Err(error)) => {
+                    self.terminator.on_refused();
+                    refused = Some(error);
+                }
+                // Whoever is not there any more needs neither CONT nor KILL.
+                _ => {}
+            }
+        }
+        refused
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.terminator.is_under_way()
+    }
+
+    /// Returns whether a timer is set, and neither fired nor is to be cancelled.
+    pub(crate) fn has_timer(&self) -> bool {
+        self.timer.is_some()
+    }
+
+    /// Says what is to be done about the timer.
+    pub(crate) fn alarm(&mut self, now: Duration) -> Alarm {
+        let Some(due) = self.terminator.poll_deadline() else {
+            return self.timer.take().map_or(Alarm::AsItIs, |(_, timer)| Alarm::Cancel(timer));
+        };
+        let after = due.saturating_sub(now);
+        match &mut self.timer {
+            Some((set, _)) if *set == due => Alarm::AsItIs,
+            Some((set, timer)) if timer.try_reset(after).is_ok() => {
+                *set = due;
+                Alarm::AsItIs
+            }
+            _ => Alarm::Set(after),
+        }
+    }
+
+    /// The timer that [`Alarm::Set`] asked for.
+    pub(crate) fn on_alarm_set(&mut self, timer: DelayedCall) {
+        if let Some(due) = self.terminator.poll_deadline() {
+            self.timer = Some((due, timer));
+        }
+    }
+}
+
+fn group_state(looked: &Result<(), SignalError>) -> GroupState {
+    match looked {
+        Ok(()) => GroupState::Alive,
+        Err(SignalError::ProcessExitedAlready) => GroupState::Empty,
+        Err(_) => GroupState::Unknown,
+    }
+}
+
+impl SettledCalls {
+    /// Returns whether others than the last caller may wait for it.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended(..))
+    }
+
+    pub(crate) fn complete(self) {
+        match self {
+            Self::Ended(promises, termination) => {
+                for promise in promises {
+                    promise.complete(Ok(termination.clone()));
+                }
+            }
+            Self::Refused(mut promises, error) => {
+                if let Some(promise) = promises.pop() {
+                    promise.complete(Err(error));
+                }
+            }
+            Self::Abandoned(promises) => drop(promises),
+        }
+    }
+}
