@@ -25,7 +25,7 @@ use crate::tool;
 const CARGO_MUTANTS: &str = "27.1.0";
 
 /// The pure cores, and the packages whose tests hold them.
-const CORES: [(&str, &[&str]); 3] = [
+const CORES: [(&str, &[&str]); 4] = [
     ("procession-core", &["crates/core/src/write_queue.rs"]),
     (
         "procession-protocol",
@@ -37,13 +37,8 @@ const CORES: [(&str, &[&str]); 3] = [
             "crates/protocol/src/terminator.rs",
         ],
     ),
-    (
-        "procession-process-transport",
-        &[
-            "crates/process-transport/src/fd_plan.rs",
-            "crates/process-transport/src/process/growth.rs",
-        ],
-    ),
+    ("procession-reactor", &["crates/reactor/src/pipe/growth.rs"]),
+    ("procession-process-transport", &["crates/process-transport/src/fd_plan.rs"]),
 ];
 
 /// How long the tests of one break may take, in seconds, once they are built.

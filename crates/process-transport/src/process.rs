@@ -12,7 +12,6 @@ mod control;
 mod draining;
 mod exit;
 mod forward;
-mod growth;
 mod leftovers;
 mod parts;
 mod routes;

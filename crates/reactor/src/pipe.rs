@@ -24,26 +24,19 @@ use crate::readiness::{Interest, Readiness};
 use crate::sources::Key;
 use crate::sys::sigpipe;
 
+mod growth;
+mod limits;
 mod outcome;
+mod resize;
 mod writer;
 
+use self::growth::{BUFFER_BYTES, Growth};
+use self::resize::set_pipe_size;
 use self::writer::Writer;
 
+pub use self::limits::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, READ_BULK_BYTES};
 pub use self::outcome::{FlushOutcome, Flushed, OpenError, PipeReady, ReadEvent};
 pub use procession_core::Direction;
-
-/// The most that one read asks for, but of a bulk.
-pub const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-/// The most that one read asks for while whole buffers of [`READ_BUFFER_BYTES`] come one after
-/// another.
-pub const READ_BULK_BYTES: usize = 256 * 1024;
-
-/// After a read of that many bytes or more it pays to read again in the same turn, before the wait.
-pub const READ_AGAIN_BYTES: usize = 4096;
-
-/// How many bytes of one source a transport should read in one turn, so that others have theirs.
-pub const READ_BUDGET_BYTES: usize = 256 * 1024;
 
 /// A descriptor in the reactor, with a write queue if it is written to.
 ///
@@ -82,6 +75,7 @@ pub struct Pipe {
     always_ready: bool,
     reader: Option<Reader>,
     writer: Option<Writer>,
+    growth: Growth,
 }
 
 #[derive(Debug)]
@@ -118,6 +112,7 @@ impl Pipe {
             always_ready: false,
             reader: reads.then_some(Reader { paused: false, bulk: false }),
             writer: writes.then(Writer::new),
+            growth: Growth::never(),
         };
         match pipe.watch(reactor) {
             Ok(()) => Ok(pipe),
@@ -132,6 +127,26 @@ impl Pipe {
     /// Takes the descriptor out of the reactor; what was not written is lost with the queue.
     pub fn into_fd(self, reactor: &Handle) -> Option<OwnedFd> {
         reactor.take_fd(self.key)
+    }
+
+    /// Lets the pipe grow, in two steps up to 1 MiB, while whole buffers pass one after another.
+    ///
+    /// Where the system refuses, the pipe stays as it is: the memory of pipes is limited per user.
+    ///
+    /// # Platform
+    ///
+    /// Without effect where pipes have one size: anywhere but on Linux.
+    pub fn set_adaptive(&mut self) {
+        self.growth = Growth::adaptive();
+    }
+
+    /// Notes that so many bytes were moved at once past this pipe's reads and flushes
+    /// (`splice(2)`): an [adaptive](Self::set_adaptive) pipe may be due to grow.
+    #[inline]
+    pub fn on_moved(&mut self, reactor: &Handle, bytes: usize) {
+        if let Some(size) = self.growth.on_moved(bytes) {
+            self.grow_to(reactor, size);
+        }
     }
 
     /// The source's key.
@@ -188,6 +203,7 @@ impl Pipe {
         });
         let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
         reader.bulk = bytes >= READ_BUFFER_BYTES;
+        self.on_moved(reactor, bytes);
         match read {
             None => ReadEvent::End,
             Some(Ok(data)) if data.is_empty() => ReadEvent::End,
@@ -213,6 +229,7 @@ impl Pipe {
     pub fn flush_into(&mut self, reactor: &Handle, spent: &mut Spent) -> FlushOutcome {
         let Some(writer) = &mut self.writer else { return FlushOutcome::Idle };
         writer.queue.on_flush_begins();
+        let queued = writer.queue.len();
         if !writer.blocked {
             let always_ready = self.always_ready;
             // A turn keeps SIGPIPE away all along; outside of one there is nobody else to.
@@ -235,7 +252,12 @@ impl Pipe {
         match self.watch(reactor) {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if done => FlushOutcome::Done,
-            Ok(()) if blocked => FlushOutcome::Blocked,
+            Ok(()) if blocked => {
+                if queued >= BUFFER_BYTES {
+                    self.on_moved(reactor, BUFFER_BYTES);
+                }
+                FlushOutcome::Blocked
+            }
             Ok(()) => FlushOutcome::Idle,
         }
     }
@@ -346,6 +368,13 @@ impl Pipe {
             return Ok(());
         }
         self.change_interest(reactor, interest)
+    }
+
+    #[cold]
+    fn grow_to(&mut self, reactor: &Handle, size: usize) {
+        if reactor.with_owned(self.key, |fd| set_pipe_size(fd, size)) != Some(true) {
+            self.growth.on_refused();
+        }
     }
 
     #[cold]

@@ -269,9 +269,10 @@ impl Forward {
         }
     }
 
-    /// A bulk passes: both pipes may grow.
+    /// A bulk passes: both pipes may grow. A source that is read counts its reads itself.
     fn grow(&self, bytes: usize) {
-        if let Some(source) = self.source.upgrade() {
+        let copying = self.state.with(|state| state.copying);
+        if let Some(source) = self.source.upgrade().filter(|_| !copying) {
             source.state.with(|state| state.grow(&self.reactor, self.source_fd, bytes));
         }
         self.sink.grow(&self.reactor, bytes);

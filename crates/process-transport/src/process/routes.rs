@@ -81,6 +81,13 @@ impl State {
         pipe.map(|pipe| pipe.wait_for_room(reactor).ok());
     }
 
+    /// So many bytes have passed at once and past its reads: the pipe may be due for a larger size.
+    pub(super) fn grow(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
+        if let Some(pipe) = self.end(fd).and_then(|end| end.pipe.as_mut()) {
+            pipe.on_moved(reactor, bytes);
+        }
+    }
+
     /// Watches the source of a forwarding, or leaves it alone.
     pub(super) fn watch_source(&mut self, reactor: &Handle, fd: ChildFd, watched: bool) {
         let Some(pipe) = self.end(fd).and_then(|end| end.pipe.as_mut()) else { return };

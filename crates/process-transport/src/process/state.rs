@@ -3,7 +3,6 @@
 //! draining, forwarding and signals are in files of their own.
 
 use super::forward::Forward;
-use super::growth::Growth;
 use super::leftovers::{Leftovers, Told};
 use super::parts::{ChildTermination, ExitWatch};
 use super::running::Running;
@@ -56,7 +55,6 @@ pub(super) struct End {
     pub(super) shutting_down: bool,
     /// The poller saw that nobody reads what is written.
     pub(super) peer_gone: bool,
-    pub(super) growth: Growth,
     /// What it reads is moved on instead of being told.
     pub(super) forward: Option<Rc<Forward>>,
     /// What it writes comes from there.
@@ -155,7 +153,11 @@ impl State {
         }
     }
 
-    pub(super) fn add_end(&mut self, fd: ChildFd, direction: Direction, pipe: Pipe) {
+    pub(super) fn add_end(&mut self, fd: ChildFd, direction: Direction, mut pipe: Pipe) {
+        // Sockets and terminals go both ways.
+        if self.policy.pipes_grow && direction != Direction::Both {
+            pipe.set_adaptive();
+        }
         let pipe = Some(pipe);
         self.ends.push(End {
             fd,
@@ -163,7 +165,6 @@ impl State {
             closing: false,
             shutting_down: false,
             peer_gone: false,
-            growth: Growth::new(self.policy.pipes_grow),
             forward: None,
             fed_by: None,
             draining: None,
@@ -199,11 +200,7 @@ impl State {
             event => return Some(Read::Event(event)),
         };
         let bytes = data.len();
-        let fd = end.fd;
-        if let Some(size) = end.growth.on_moved(bytes) {
-            self.grow_to(reactor, fd, size);
-        }
-        Some(match self.lifecycle.on_data_now(fd, data) {
+        Some(match self.lifecycle.on_data_now(end.fd, data) {
             DataNow::Due(data) => Read::Data(data),
             DataNow::Queued => Read::Queued(bytes),
             // It counts all the same.

@@ -1,9 +1,7 @@
-//! The writing half of a child's ends: queues, flushes, closes, and the growth of pipes.
+//! The writing half of a child's ends: queues, flushes and closes.
 
-use super::growth::BUFFER_BYTES;
 use super::leftovers::{Leftovers, Told};
 use super::state::{End, State};
-use crate::sys::platform;
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_protocol::ChildFd;
@@ -17,12 +15,11 @@ impl State {
             let end = &mut self.ends[index];
             if end.direction == Direction::Read {
                 if end.closing {
-                    self.flushed(reactor, index, 0, FlushOutcome::Idle, left);
+                    self.flushed(reactor, index, FlushOutcome::Idle, left);
                 }
                 continue;
             }
             let Some(pipe) = end.pipe.as_mut() else { continue };
-            let queued = pipe.queue().map_or(0, |queue| queue.len());
             let outcome = pipe.flush_into(reactor, &mut left.chunks);
             if let Some(queue) = pipe.queue() {
                 while let Some(mark) = queue.poll_mark() {
@@ -31,17 +28,16 @@ impl State {
             }
             // Nearly always there is nothing left to do.
             if !matches!(outcome, FlushOutcome::Idle) || end.closing || end.fed_by.is_some() {
-                self.flushed(reactor, index, queued, outcome, left);
+                self.flushed(reactor, index, outcome, left);
             }
         }
     }
 
-    /// Acts on what became of a flush; so many bytes were queued before it.
+    /// Acts on what became of a flush.
     fn flushed(
         &mut self,
         reactor: &Handle,
         index: usize,
-        queued: usize,
         outcome: FlushOutcome,
         left: &mut Leftovers,
     ) {
@@ -51,7 +47,6 @@ impl State {
         let Some(pipe) = end.pipe.as_mut() else { return };
         let mut close = end.closing;
         if pipe.is_writing() {
-            let mut filled = false;
             close = match outcome {
                 // What the child wrote before it closed its end is still to be read.
                 FlushOutcome::Lost(_) if pipe.is_reading() => {
@@ -65,7 +60,6 @@ impl State {
                 FlushOutcome::Lost(_) => true,
                 FlushOutcome::Done => end.closing,
                 FlushOutcome::Blocked => {
-                    filled = queued >= BUFFER_BYTES;
                     if end.closing && pipe.is_reading() && !hang_up {
                         // It is closed for what the child writes; left in the poller that would wake
                         // the loop for as long as the queue waits.
@@ -84,9 +78,6 @@ impl State {
                 shut_down(reactor, pipe);
                 left.take(pipe.end_writing(reactor));
                 close = !pipe.is_reading();
-            }
-            if filled {
-                self.grow(reactor, fd, BUFFER_BYTES);
             }
         }
         if close {
@@ -157,24 +148,6 @@ impl State {
         queue.on_close();
         end.shutting_down = true;
         true
-    }
-
-    /// So many bytes have passed at once: the pipe may be due for a larger size.
-    pub(super) fn grow(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
-        let Some(end) = self.end(fd) else { return };
-        if let Some(size) = end.growth.on_moved(bytes) {
-            self.grow_to(reactor, fd, size);
-        }
-    }
-
-    /// It is due: what the system refuses is not asked for again.
-    #[cold]
-    pub(super) fn grow_to(&mut self, reactor: &Handle, fd: ChildFd, size: usize) {
-        let Some(end) = self.end(fd) else { return };
-        let Some(key) = end.pipe.as_ref().map(Pipe::key) else { return };
-        if reactor.with_fd(key, |fd| platform::set_pipe_size(fd, size)) != Some(true) {
-            end.growth.on_refused();
-        }
     }
 }
 

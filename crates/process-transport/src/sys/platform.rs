@@ -88,18 +88,6 @@ pub(crate) fn pipe_size(_: BorrowedFd<'_>) -> Option<usize> {
     None
 }
 
-/// Asks for another size; false where the system refuses.
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-pub(crate) fn set_pipe_size(fd: BorrowedFd<'_>, bytes: usize) -> bool {
-    rustix::pipe::fcntl_setpipe_size(fd, bytes).is_ok()
-}
-
-/// Pipes have one size.
-#[cfg(all(feature = "reactor", not(target_os = "linux")))]
-pub(crate) fn set_pipe_size(_: BorrowedFd<'_>, _: usize) -> bool {
-    false
-}
-
 /// Moves bytes without looking at them; `INVAL` where these two cannot be spliced.
 #[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) fn splice(

@@ -19,17 +19,31 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// A pipe of the default size; `wanted` is false where it is to stay so.
-    pub(super) fn new(wanted: bool) -> Self {
-        Self { step: if wanted { 0 } else { STEPS.len() }, in_a_row: 0 }
+    /// A pipe that keeps its size.
+    pub(super) fn never() -> Self {
+        Self { step: STEPS.len(), in_a_row: 0 }
     }
 
-    /// So many bytes have passed at once; the size to ask for, if it is time.
+    /// A pipe of the default size, which grows.
+    pub(super) fn adaptive() -> Self {
+        Self { step: 0, in_a_row: 0 }
+    }
+
+    /// So many bytes have passed at once; returns the size to ask for, if it is time.
+    #[inline]
     pub(super) fn on_moved(&mut self, bytes: usize) -> Option<usize> {
+        if bytes < BUFFER_BYTES {
+            self.in_a_row = 0;
+            return None;
+        }
+        self.on_buffers(bytes / BUFFER_BYTES)
+    }
+
+    /// One call of splice may move several buffers.
+    fn on_buffers(&mut self, buffers: usize) -> Option<usize> {
         let &(size, enough) = STEPS.get(self.step)?;
-        // One call of splice may move several buffers.
-        let buffers = u32::try_from(bytes / BUFFER_BYTES).unwrap_or(u32::MAX);
-        self.in_a_row = if buffers == 0 { 0 } else { self.in_a_row.saturating_add(buffers) };
+        let buffers = u32::try_from(buffers).unwrap_or(u32::MAX);
+        self.in_a_row = self.in_a_row.saturating_add(buffers);
         if self.in_a_row < enough {
             return None;
         }
@@ -38,9 +52,9 @@ impl Growth {
         Some(size)
     }
 
-    /// The system said no.
+    /// The system refused, and is not asked again.
     pub(super) fn on_refused(&mut self) {
-        self.step = STEPS.len();
+        *self = Self::never();
     }
 }
 
@@ -50,21 +64,29 @@ mod tests {
 
     #[test]
     fn a_bulk_grows_in_two_steps_and_a_trickle_never() {
-        let mut growth = Growth::new(true);
+        let mut growth = Growth::adaptive();
         let buffers = 1..40;
         let asked = buffers.filter_map(|nth| Some((nth, growth.on_moved(BUFFER_BYTES)?)));
         assert_eq!(asked.collect::<Vec<_>>(), [(4, 256 << 10), (12, 1 << 20)]);
-        let mut growth = Growth::new(true);
+        let mut growth = Growth::adaptive();
         let trickle = [BUFFER_BYTES, BUFFER_BYTES, BUFFER_BYTES, 100].repeat(50);
         assert!(trickle.into_iter().all(|bytes| growth.on_moved(bytes).is_none()));
     }
 
     #[test]
+    fn one_call_may_move_several_buffers() {
+        let mut growth = Growth::adaptive();
+        assert_eq!(growth.on_moved(4 * BUFFER_BYTES + 1), Some(256 << 10));
+        assert_eq!(growth.on_moved(8 * BUFFER_BYTES - 1), None);
+        assert_eq!(growth.on_moved(BUFFER_BYTES), Some(1 << 20));
+    }
+
+    #[test]
     fn a_refusal_is_final() {
-        let mut growth = Growth::new(true);
+        let mut growth = Growth::adaptive();
         growth.on_refused();
         assert!((0..100).all(|_| growth.on_moved(BUFFER_BYTES).is_none()));
-        let mut off = Growth::new(false);
+        let mut off = Growth::never();
         assert!((0..100).all(|_| off.on_moved(BUFFER_BYTES).is_none()));
     }
 }

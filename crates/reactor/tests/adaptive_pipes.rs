@@ -1,0 +1,103 @@
+//! Pipes that grow while a bulk passes, where whoever opened them asked for it.
+#![cfg(target_os = "linux")]
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
+use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+
+/// The system's default, and what one read takes.
+const BUFFER_BYTES: usize = 64 << 10;
+
+struct Nobody;
+
+impl EventHandler for Nobody {
+    fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+}
+
+fn open(reactor: &Reactor, fd: impl Into<OwnedFd>, direction: Direction) -> Pipe {
+    let fd = fd.into();
+    rustix::io::ioctl_fionbio(&fd, true).expect("pipes can be nonblocking");
+    Pipe::open(reactor, fd, direction, Rc::new(Nobody), 0).expect("it can be opened")
+}
+
+fn size(reactor: &Reactor, pipe: &Pipe) -> usize {
+    let size = reactor.with_fd(pipe.key(), |fd| rustix::pipe::fcntl_getpipe_size(fd));
+    size.expect("it is open").expect("it is a pipe")
+}
+
+#[test]
+fn a_reader_of_whole_buffers_grows_if_it_was_asked_to() {
+    let reactor = Reactor::new().unwrap();
+    for adaptive in [false, true] {
+        let (read, mut write) = io::pipe().unwrap();
+        let mut pipe = open(&reactor, read, Direction::Read);
+        if adaptive {
+            pipe.set_adaptive();
+        }
+        for nth in 1..=12 {
+            write.write_all(&[0; BUFFER_BYTES]).unwrap();
+            let ReadEvent::Data(data) = pipe.read(&reactor) else { panic!("there is data") };
+            assert_eq!(data.len(), BUFFER_BYTES);
+            let wanted = match nth {
+                _ if !adaptive => BUFFER_BYTES,
+                1..4 => BUFFER_BYTES,
+                4..12 => 256 << 10,
+                _ => 1 << 20,
+            };
+            assert_eq!(size(&reactor, &pipe), wanted, "{nth} buffers");
+        }
+        drop(pipe.close(&reactor));
+    }
+}
+
+#[test]
+fn a_writer_that_fills_its_pipe_grows() {
+    let reactor = Reactor::new().unwrap();
+    let (read, write) = io::pipe().unwrap();
+    let mut pipe = open(&reactor, write, Direction::Write);
+    pipe.set_adaptive();
+    for _ in 0..4 {
+        assert_eq!(size(&reactor, &pipe), BUFFER_BYTES);
+        pipe.queue().unwrap().on_write(vec![0; BUFFER_BYTES].into()).unwrap();
+        if matches!(pipe.flush(&reactor).outcome, FlushOutcome::Idle) {
+            pipe.queue().unwrap().on_write(vec![0; BUFFER_BYTES].into()).unwrap();
+            assert!(matches!(pipe.flush(&reactor).outcome, FlushOutcome::Blocked));
+        }
+    }
+    assert_eq!(size(&reactor, &pipe), 256 << 10);
+    drop((pipe.close(&reactor), read));
+}
+
+#[test]
+fn what_is_moved_past_it_counts_and_a_trickle_begins_anew() {
+    let reactor = Reactor::new().unwrap();
+    let (read, _write) = io::pipe().unwrap();
+    let mut pipe = open(&reactor, read, Direction::Read);
+    pipe.set_adaptive();
+    for bytes in [3 * BUFFER_BYTES, 1, BUFFER_BYTES] {
+        pipe.on_moved(&reactor, bytes);
+        assert_eq!(size(&reactor, &pipe), BUFFER_BYTES);
+    }
+    pipe.on_moved(&reactor, 3 * BUFFER_BYTES);
+    assert_eq!(size(&reactor, &pipe), 256 << 10);
+    drop(pipe.close(&reactor));
+}
+
+/// A socket has no such size: the refusal is final, and nothing is lost.
+#[test]
+fn a_refusal_is_no_failure() {
+    let reactor = Reactor::new().unwrap();
+    let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut pipe = open(&reactor, here, Direction::Both);
+    pipe.set_adaptive();
+    for _ in 0..3 {
+        pipe.on_moved(&reactor, 4 * BUFFER_BYTES);
+    }
+    there.write_all(b"still here").unwrap();
+    let ReadEvent::Data(data) = pipe.read(&reactor) else { panic!("there is data") };
+    assert_eq!(data, "still here");
+    drop(pipe.close(&reactor));
+}
