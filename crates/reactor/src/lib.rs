@@ -50,6 +50,7 @@ mod clock;
 mod core;
 pub mod driver;
 mod dropping;
+pub mod forward;
 mod handle;
 mod handler;
 pub mod hooks;

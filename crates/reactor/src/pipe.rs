@@ -27,6 +27,7 @@ use crate::sys::sigpipe;
 mod growth;
 mod limits;
 mod outcome;
+mod peek;
 mod resize;
 mod writer;
 
@@ -36,6 +37,7 @@ use self::writer::Writer;
 
 pub use self::limits::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, READ_BULK_BYTES};
 pub use self::outcome::{FlushOutcome, Flushed, OpenError, PipeReady, ReadEvent};
+pub use self::peek::{has_ended, is_readable};
 pub use procession_core::Direction;
 
 /// A descriptor in the reactor, with a write queue if it is written to.
