@@ -182,8 +182,10 @@ pub trait ProcessControl {
         None
     }
 
-    /// Returns the transport itself, for transports that know each other.
-    fn as_any(&self) -> Option<&dyn Any> {
+    /// Returns `fd` as the sink of a forwarding of whichever transport: a boxed port, whose type the
+    /// transports of one loop agree on.
+    fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
+        let _ = fd;
         None
     }
 

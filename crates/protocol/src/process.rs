@@ -358,9 +358,10 @@ impl Process {
         self.0.pipe_size(fd.into())
     }
 
-    /// Returns the transport behind this handle, for transports that know each other.
-    pub fn as_any(&self) -> Option<&dyn Any> {
-        self.0.as_any()
+    /// Returns `fd` as the sink of a forwarding, for transports:
+    /// [`ProcessControl::sink_port`].
+    pub fn sink_port(&self, fd: impl Into<ChildFd>) -> Option<Box<dyn Any>> {
+        self.0.sink_port(fd.into())
     }
 
     /// Returns the pid, or `None` once the child was reaped.

@@ -1,8 +1,9 @@
 //! What a program can do to its child: [`ProcessControl`], over the state. No method calls back.
 
 use super::Transport;
-use super::forward::Forward;
+use super::forward::forward;
 use super::leftovers::Leftovers;
+use super::sink::SinkEnd;
 use crate::sys::platform;
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError};
@@ -11,10 +12,12 @@ use procession_protocol::{
     Termios, WindowSize,
 };
 use procession_reactor::driver::Drive;
+use procession_reactor::forward::SinkPort;
 use procession_reactor::pipe::Pipe;
 use std::any::Any;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 impl ProcessControl for Transport {
@@ -166,7 +169,7 @@ impl ProcessControl for Transport {
 
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
         match self.me().upgrade() {
-            Some(me) => Forward::start(&me, fd, target),
+            Some(me) => forward(&me, fd, target),
             None => Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::NotConnected))),
         }
     }
@@ -176,8 +179,9 @@ impl ProcessControl for Transport {
         self.reactor().with_fd(key, platform::pipe_size).flatten()
     }
 
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
+    fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
+        let port: Rc<dyn SinkPort> = Rc::new(SinkEnd::new(self.me().clone(), fd));
+        Some(Box::new(port))
     }
 
     fn producers(&self) -> Option<&Producers> {

@@ -2,15 +2,14 @@
 //! pipe is closed. A paused one waits for its resume, one that is forwarded moves its rest on.
 
 use super::Transport;
-use super::forward::Forward;
 use super::leftovers::Leftovers;
 use super::state::State;
 use bytes::Bytes;
 use procession_protocol::ChildFd;
+use procession_reactor::Handle;
 use procession_reactor::driver::Drive;
-use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{Handle, Key};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use procession_reactor::forward::Forward;
+use procession_reactor::pipe::{ReadEvent, has_ended};
 use std::rc::Rc;
 
 /// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the 4
@@ -123,29 +122,4 @@ impl State {
             }
         }
     }
-}
-
-/// Whether nobody holds its other side any more: to write to it, or to read it.
-pub(super) fn has_ended(reactor: &Handle, key: Key) -> bool {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let half = PollFlags::RDHUP;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let half = PollFlags::empty();
-    seen_now(reactor, key, half).intersects(PollFlags::HUP | PollFlags::ERR | half)
-}
-
-/// Whether a read would give something, be it the end.
-pub(super) fn is_readable(reactor: &Handle, key: Key) -> bool {
-    let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-    seen_now(reactor, key, PollFlags::IN).intersects(any)
-}
-
-fn seen_now(reactor: &Handle, key: Key, asked: PollFlags) -> PollFlags {
-    let seen = reactor.with_fd(key, |fd| {
-        let mut fds = [PollFd::from_borrowed_fd(fd, asked)];
-        // A failure is for want of memory: nothing is seen then.
-        poll(&mut fds, Some(&Timespec::default())).ok();
-        fds[0].revents()
-    });
-    seen.unwrap_or(PollFlags::empty())
 }

@@ -1,10 +1,11 @@
 //! What a change of the state leaves over, to be dropped, completed or told where nothing is
 //! borrowed.
 
-use super::forward::Forward;
 use super::parts::SettledCalls;
 use crate::panics::FirstPanic;
 use procession_core::Spent;
+use procession_reactor::forward::Forward;
+use rustix::io::Errno;
 use std::rc::Rc;
 
 /// What is to be dropped, completed or told, where nothing is borrowed.
@@ -102,7 +103,7 @@ impl Told {
     fn tell(self) {
         match self {
             Self::SourceClosed(forward) => forward.source_closed(),
-            Self::SinkLost(forward, unsent) => forward.sink_lost(unsent),
+            Self::SinkLost(forward, unsent) => forward.sink_lost(Errno::PIPE.into(), unsent),
             Self::SinkReady(forward) => forward.sink_ready(),
             Self::Unpause(forward) => forward.set_paused(false),
         }

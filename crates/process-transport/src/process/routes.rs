@@ -1,9 +1,9 @@
 //! Forwarding, as a child's state has it: an end as source or as sink.
 
-use super::forward::Forward;
 use super::state::State;
 use procession_core::WriteError;
 use procession_protocol::ChildFd;
+use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Pipe, ReadEvent};
 use procession_reactor::{Handle, Key};
 use std::rc::Rc;
@@ -82,8 +82,15 @@ impl State {
     }
 
     /// So many bytes have passed at once and past its reads: the pipe may be due for a larger size.
-    pub(super) fn grow(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
+    pub(super) fn on_source_moved(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
         if let Some(pipe) = self.end(fd).and_then(|end| end.pipe.as_mut()) {
+            pipe.on_moved(reactor, bytes);
+        }
+    }
+
+    /// The same past its flushes.
+    pub(super) fn on_sink_moved(&mut self, reactor: &Handle, fd: ChildFd, bytes: usize) {
+        if let Some(pipe) = self.writable_end(fd).ok().and_then(|end| end.pipe.as_mut()) {
             pipe.on_moved(reactor, bytes);
         }
     }

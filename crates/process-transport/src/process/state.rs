@@ -2,7 +2,6 @@
 //! callback, and what may run foreign code when dropped is handed out as [`Leftovers`]. Writing,
 //! draining, forwarding and signals are in files of their own.
 
-use super::forward::Forward;
 use super::leftovers::{Leftovers, Told};
 use super::parts::{ChildTermination, ExitWatch};
 use super::running::Running;
@@ -12,6 +11,7 @@ use crate::spawned::{AtDrop, OwnedChild, Spawned};
 use procession_core::{Signal, WriteQueue};
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
+use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::rc::Rc;

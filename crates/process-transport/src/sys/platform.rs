@@ -1,7 +1,5 @@
-//! What the systems do differently, where safe calls exist: making descriptors, pipe sizes, splicing.
+//! What the systems do differently, where safe calls exist: making descriptors, pipe sizes.
 
-#[cfg(feature = "reactor")]
-use rustix::io::Errno;
 use std::io;
 #[cfg(feature = "reactor")]
 use std::os::fd::BorrowedFd;
@@ -86,24 +84,6 @@ pub(crate) fn pipe_size(fd: BorrowedFd<'_>) -> Option<usize> {
 #[cfg(all(feature = "reactor", not(target_os = "linux")))]
 pub(crate) fn pipe_size(_: BorrowedFd<'_>) -> Option<usize> {
     None
-}
-
-/// Moves bytes without looking at them; `INVAL` where these two cannot be spliced.
-#[cfg(all(feature = "reactor", target_os = "linux"))]
-pub(crate) fn splice(
-    from: BorrowedFd<'_>,
-    to: BorrowedFd<'_>,
-    most: usize,
-) -> Result<usize, Errno> {
-    use rustix::pipe::SpliceFlags;
-    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-    rustix::io::retry_on_intr(|| rustix::pipe::splice(from, None, to, None, most, flags))
-}
-
-/// There is no such call.
-#[cfg(all(feature = "reactor", not(target_os = "linux")))]
-pub(crate) fn splice(_: BorrowedFd<'_>, _: BorrowedFd<'_>, _: usize) -> Result<usize, Errno> {
-    Err(Errno::INVAL)
 }
 
 /// Where 0, 1 or 2 are closed in this process, what is made here must not be taken for them.
