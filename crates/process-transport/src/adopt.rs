@@ -1,10 +1,10 @@
 //! A launch, and the reactor that takes the child.
 
 use crate::adopt_error::AdoptError;
+use crate::child::{Transport, reactor_gone};
 use crate::command::Command;
 use crate::error::{SpawnError, Step};
 use crate::orphan_watch;
-use crate::process::{Transport, reactor_gone};
 use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;

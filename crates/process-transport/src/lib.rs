@@ -46,13 +46,13 @@ mod adopt_error;
 #[cfg(feature = "reactor")]
 mod async_child;
 #[cfg(feature = "reactor")]
+mod child;
+#[cfg(feature = "reactor")]
 mod orphan_watch;
 #[cfg(feature = "reactor")]
 mod panics;
 #[cfg(feature = "reactor")]
 mod pipeline;
-#[cfg(feature = "reactor")]
-mod process;
 #[cfg(feature = "reactor")]
 mod verbs;
 

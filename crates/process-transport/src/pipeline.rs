@@ -5,10 +5,10 @@
 //! that does not start takes those before it with it, and nobody was called back.
 
 use crate::adopt::{self, refuse_if_gone};
+use crate::child::Transport;
 use crate::command::{Command, Fd};
 use crate::error::{SpawnError, Step};
 use crate::panics::FirstPanic;
-use crate::process::Transport;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
 use bytes::Bytes;

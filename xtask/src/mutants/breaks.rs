@@ -298,7 +298,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "stolen-exit-is-waited-for",
-        file: "crates/process-transport/src/process/parts/exit_watch.rs",
+        file: "crates/process-transport/src/child/parts/exit_watch.rs",
         from: "Ok(Waited::Running) => return None,",
         to: "Ok(Waited::Running | Waited::Lost) => return None,",
         package: "procession-process-transport",
@@ -314,7 +314,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "stopped-child-is-not-continued",
-        file: "crates/process-transport/src/process/parts/termination.rs",
+        file: "crates/process-transport/src/child/parts/termination.rs",
         from: "TerminationStep::Continue => Signal::CONT,",
         to: "TerminationStep::Continue => Signal::from_raw(0),",
         package: "procession-process-transport",
@@ -322,7 +322,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "no-escalation",
-        file: "crates/process-transport/src/process/parts/termination.rs",
+        file: "crates/process-transport/src/child/parts/termination.rs",
         from: "TerminationStep::Kill | TerminationStep::KillMembers => Signal::KILL,",
         to: "TerminationStep::Kill | TerminationStep::KillMembers => Signal::CONT,",
         package: "procession-process-transport",

@@ -11,10 +11,10 @@ thread_local! {
 
 /// One child that runs, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Running(());
+pub(crate) struct Running(());
 
 impl Running {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         RUNNING.set(RUNNING.get() + 1);
         Self(())
     }
@@ -28,7 +28,7 @@ impl Drop for Running {
 }
 
 /// Whether this thread has no more than one child.
-pub(super) fn is_alone() -> bool {
+pub(crate) fn is_alone() -> bool {
     RUNNING.get() <= 1
 }
 

@@ -3,6 +3,7 @@
 //! The number is used as long as the child is not reaped, and not after it was given away: it may be
 //! somebody else's then. A group whose leader is reaped is signalled by the pidfd alone.
 
+use super::running::Running;
 use crate::spawned::OwnedChild;
 use crate::sys::{self, Waited};
 use procession_core::Signal;
@@ -24,6 +25,8 @@ pub(crate) struct ExitWatch {
     parent_peak_kib: i64,
     is_reaped: bool,
     pidfd: Pidfd,
+    /// Until it is reaped, or given away.
+    running: Option<Running>,
 }
 
 /// Where the child's pidfd is.
@@ -53,7 +56,8 @@ impl ExitWatch {
             _ => Pidfd::Gone,
         };
         let (pid, path) = (child.pid, child.path);
-        Self { pid, path, leads_group, parent_peak_kib, is_reaped, pidfd }
+        let running = (!is_reaped).then(Running::begin);
+        Self { pid, path, leads_group, parent_peak_kib, is_reaped, pidfd, running }
     }
 
     /// Takes the pidfd, for the loop; `None` where there is none.
@@ -75,6 +79,7 @@ impl ExitWatch {
 
     /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more.
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
+        self.running = None;
         match mem::replace(&mut self.pidfd, Pidfd::Gone) {
             Pidfd::Source(key) => reactor.take_fd(key),
             Pidfd::New(pidfd) => pidfd,
@@ -183,6 +188,7 @@ impl ExitWatch {
             Ok(Waited::Lost) | Err(_) => Err(ProcessTerminated::lost()),
         };
         self.is_reaped = true;
+        self.running = None;
         self.put_pidfd_away(reactor);
         Some(reason)
     }

@@ -1,52 +1,29 @@
-//! The process transport: the lifecycle and write-queue cores, driven by descriptors.
-//!
-//! # Model
-//!
-//! A [`Transport`] is the handler of every source of one child: its parent's ends, told apart by
-//! their child fd as token, and its exit. An event changes the state under a short borrow, which
-//! tells the lifecycle; then, with nothing borrowed, the callbacks that the lifecycle says are due
-//! are delivered ([`Transport::pump`]). Calls of the program do the first half only, and ask for a
-//! flush, which does the second: no method calls a protocol.
+//! A child's transport: what the loop calls, and how the reactor's driver drives it.
 
-mod control;
-mod draining;
-mod exit;
-mod forward;
-mod leftovers;
-mod parts;
-mod routes;
-mod running;
-mod sigchld;
-mod sink;
-mod state;
-mod terminal;
-mod terminate;
-mod writing;
-
+use super::parts::{Leftovers, is_alone};
+use super::state::{Seen, State, Wants};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
 use bytes::Bytes;
-use leftovers::Leftovers;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
 use procession_reactor::{Handle, Ready};
-use state::{Seen, State, Wants};
 use std::io;
 use std::rc::{Rc, Weak};
 
 /// The token of the exit; no child fd is that large.
-const EXIT: u32 = u32::MAX;
+pub(super) const EXIT: u32 = u32::MAX;
 
 /// One child, for the loop and behind its [`Process`] handles.
 pub(crate) struct Transport {
     driver: Driver<Self>,
-    slot: ProtocolSlot,
+    pub(super) slot: ProtocolSlot,
     /// See [`State`].
     has_terminal: bool,
-    state: WithCell<State>,
+    pub(super) state: WithCell<State>,
 }
 
 impl Transport {
@@ -63,7 +40,7 @@ impl Transport {
         let transport = Rc::new_cyclic(|me| Self {
             driver: Driver::new(reactor, me),
             slot: ProtocolSlot::new(protocol),
-            has_terminal: state.has_terminal,
+            has_terminal: state.ends.has_terminal(),
             state: WithCell::new(state),
         });
         let mut failed = transport.watch_exit().err();
@@ -81,19 +58,19 @@ impl Transport {
             drop(transport.slot.retire());
             return Err(AdoptError::new(spawned, error));
         }
-        transport.state.with(State::keep_terminal);
-        if running::is_alone() {
+        transport.state.with(|state| state.ends.keep_terminal());
+        if is_alone() {
             // A program that has nothing to do, or cannot do it, is over at once.
             reactor.expect_soon();
         }
         Ok(transport)
     }
 
-    fn reactor(&self) -> &Handle {
+    pub(super) fn reactor(&self) -> &Handle {
         self.driver.reactor()
     }
 
-    fn me(&self) -> &Weak<Self> {
+    pub(super) fn me(&self) -> &Weak<Self> {
         self.driver.me()
     }
 
@@ -134,7 +111,8 @@ impl Transport {
             self.flush_ends();
         }
         if wants.read {
-            match self.state.with(|state| state.forward(fd)) {
+            let forward = self.state.with(|state| state.ends.get(fd)?.forward().cloned());
+            match forward {
                 Some(forward) => forward.source_ready(),
                 None => self.read_on(fd),
             }
@@ -215,7 +193,7 @@ impl Machine for Transport {
 
     #[inline]
     fn on_ready_done(&self) {
-        if self.state.with(|state| state.seems_to_end()) && running::is_alone() {
+        if self.state.with(|state| state.seems_to_end()) && is_alone() {
             // A child that ends closes its descriptors one by one, and each would wake this
             // thread for itself. Let it come to its end: the rest is one wake-up.
             rustix::thread::sched_yield();
@@ -252,20 +230,7 @@ impl Machine for Transport {
 
     fn on_loop_stops(&self) -> Leftovers {
         self.flush_ends();
-        self.state.with(|state| {
-            let mut left = Leftovers::default();
-            let is_read =
-                state.ends.iter().filter_map(|end| end.pipe.as_ref()).any(Pipe::is_reading);
-            // That a child which has ended left some of its input is no loss.
-            if is_read || !state.lifecycle.is_reaped() {
-                state.lifecycle.on_stop();
-            }
-            state.cut_forwards();
-            for fd in state.fds() {
-                state.close(self.reactor(), fd, &mut left);
-            }
-            left
-        })
+        self.state.with(|state| state.on_loop_stops(self.reactor()))
     }
 
     fn on_loop_gone(&self) -> Leftovers {

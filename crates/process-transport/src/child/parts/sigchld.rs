@@ -8,49 +8,60 @@
 //! long before its end. So the list holds it, and is itself held by the watch's callback, which the
 //! reactor drops at its own end at the latest.
 
-use super::Transport;
 use procession_core::{Signal, WithCell};
-use procession_reactor::{EventHandler, Handle, SignalWatch};
+use procession_reactor::{Handle, SignalWatch};
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 
+/// A child without a pidfd.
+pub(crate) trait Asked {
+    /// A SIGCHLD may have been this child's.
+    fn asked(&self);
+
+    /// Returns whether it was reaped, or given up before it was known to the loop.
+    fn is_over(&self) -> bool;
+
+    /// The loop is going away.
+    fn on_loop_gone(self: Rc<Self>);
+}
+
 /// The children of one reactor that are watched this way.
 #[derive(Default)]
-struct Wards {
+struct SigchldWatch {
     /// `None` once the last child has ended.
     watch: WithCell<Option<SignalWatch>>,
-    children: WithCell<Vec<Rc<Transport>>>,
+    children: WithCell<Vec<Rc<dyn Asked>>>,
 }
 
 thread_local! {
     /// A thread has at most one reactor.
-    static WARDS: RefCell<Weak<Wards>> = const { RefCell::new(Weak::new()) };
+    static WATCH: RefCell<Weak<SigchldWatch>> = const { RefCell::new(Weak::new()) };
 }
 
 /// Asks the child at every SIGCHLD from now on, and once at the next turn.
-pub(super) fn watch(child: &Rc<Transport>) -> io::Result<()> {
-    let known = WARDS.with_borrow(Weak::upgrade);
-    let wards = match known.filter(|wards| wards.watch.with(|watch| watch.is_some())) {
-        Some(wards) => wards,
-        None => Wards::begin(child.driver.reactor())?,
+pub(crate) fn watch(reactor: &Handle, child: Rc<dyn Asked>) -> io::Result<()> {
+    let known = WATCH.with_borrow(Weak::upgrade);
+    let shared = match known.filter(|shared| shared.watch.with(|watch| watch.is_some())) {
+        Some(shared) => shared,
+        None => SigchldWatch::begin(reactor)?,
     };
-    wards.children.with(|children| children.push(Rc::clone(child)));
+    shared.children.with(|children| children.push(Rc::clone(&child)));
     // It may have ended before the handler was there.
-    ask(child.driver.reactor(), Rc::clone(child));
-    wards.sweep_soon(child.driver.reactor());
+    ask(reactor, child);
+    shared.sweep_soon(reactor);
     Ok(())
 }
 
-impl Wards {
+impl SigchldWatch {
     fn begin(reactor: &Handle) -> io::Result<Rc<Self>> {
-        let wards = Rc::new(Self::default());
-        let keeper = Keeper(Rc::clone(&wards));
-        let watch = reactor.on_signal(Signal::CHLD, move |reactor| keeper.0.ask_all(reactor))?;
-        let none = wards.watch.replace(Some(watch));
+        let shared = Rc::new(Self::default());
+        let held = SharedWatch(Rc::clone(&shared));
+        let watch = reactor.on_signal(Signal::CHLD, move |reactor| held.0.ask_all(reactor))?;
+        let none = shared.watch.replace(Some(watch));
         drop(none);
-        WARDS.set(Rc::downgrade(&wards));
-        Ok(wards)
+        WATCH.set(Rc::downgrade(&shared));
+        Ok(shared)
     }
 
     fn ask_all(self: &Rc<Self>, reactor: &Handle) {
@@ -61,15 +72,15 @@ impl Wards {
     }
 
     fn sweep_soon(self: &Rc<Self>, reactor: &Handle) {
-        let wards = Rc::downgrade(self);
-        reactor.call_soon(move |_| wards.upgrade().map(|wards| wards.sweep()));
+        let shared = Rc::downgrade(self);
+        reactor.call_soon(move |_| shared.upgrade().map(|shared| shared.sweep()));
     }
 
     /// Lets go of the children that have ended, and with the last one of the signal.
     fn sweep(&self) {
         let (over, empty) = self.children.with(|children| {
             let (over, kept): (Vec<_>, Vec<_>) =
-                children.drain(..).partition(|child| is_over(child));
+                children.drain(..).partition(|child| child.is_over());
             *children = kept;
             (over, children.is_empty())
         });
@@ -80,27 +91,22 @@ impl Wards {
 }
 
 /// In a call of its own: the panic of one protocol ends neither the watch nor the round.
-fn ask(reactor: &Handle, child: Rc<Transport>) {
+fn ask(reactor: &Handle, child: Rc<dyn Asked>) {
     reactor.call_soon(move |_| child.asked());
 }
 
-/// Reaped, or given up before it was known to the loop.
-fn is_over(child: &Transport) -> bool {
-    child.state.with(|state| state.exit.is_over())
-}
-
 /// Owned by the callback of the watch, and dropped with it.
-struct Keeper(Rc<Wards>);
+struct SharedWatch(Rc<SigchldWatch>);
 
 /// The reactor is going away, or there are no children left. The watch is over in either case.
-impl Drop for Keeper {
+impl Drop for SharedWatch {
     fn drop(&mut self) {
         let watch = self.0.watch.take();
         drop(watch);
         for child in self.0.children.take() {
             // One that has pipes too was told already.
-            if !is_over(&child) {
-                child.reactor_dropped();
+            if !child.is_over() {
+                child.on_loop_gone();
             }
         }
     }

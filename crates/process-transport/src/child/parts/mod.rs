@@ -1,8 +1,19 @@
 //! What a child is made of. Each part is a type with an invariant of its own, and knows neither the
 //! state that holds it nor the transport that drives it.
 
+mod draining;
+mod end;
+mod ends;
 mod exit_watch;
+mod leftovers;
+mod running;
+pub(super) mod sigchld;
 mod termination;
 
+pub(super) use draining::DrainStep;
+pub(super) use end::{AfterRead, End, SeenOfEnd};
+pub(super) use ends::Ends;
 pub(super) use exit_watch::ExitWatch;
+pub(crate) use leftovers::Leftovers;
+pub(super) use running::is_alone;
 pub(super) use termination::{Alarm, ChildTermination, SettledCalls};

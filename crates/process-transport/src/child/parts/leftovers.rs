@@ -1,7 +1,7 @@
 //! What a change of the state leaves over, to be dropped, completed or told where nothing is
 //! borrowed.
 
-use super::parts::SettledCalls;
+use super::termination::SettledCalls;
 use crate::panics::FirstPanic;
 use procession_core::Spent;
 use procession_reactor::forward::Forward;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
 pub(crate) struct Leftovers {
-    pub(super) chunks: Spent,
+    pub(crate) chunks: Spent,
     /// Nearly always nothing.
     more: Option<Box<More>>,
 }
@@ -24,7 +24,7 @@ struct More {
 }
 
 /// What a forwarding is to be told.
-pub(super) enum Told {
+pub(crate) enum Told {
     /// Its source was closed by somebody else.
     SourceClosed(Rc<Forward>),
     /// Its sink was, with so many bytes still in the queue.
@@ -36,19 +36,19 @@ pub(super) enum Told {
 }
 
 impl Leftovers {
-    pub(super) fn take(&mut self, chunks: Spent) {
+    pub(crate) fn take(&mut self, chunks: Spent) {
         self.chunks.extend(chunks);
     }
 
     /// To be told, if it is something.
-    pub(super) fn tell(&mut self, told: Option<Told>) {
+    pub(crate) fn tell(&mut self, told: Option<Told>) {
         if let Some(told) = told {
             self.more().told.push(told);
         }
     }
 
     /// To be completed, if there are such calls.
-    pub(super) fn complete(&mut self, settled: Option<SettledCalls>) {
+    pub(crate) fn complete(&mut self, settled: Option<SettledCalls>) {
         if settled.is_some() {
             self.more().settled = settled;
         }
@@ -60,7 +60,7 @@ impl Leftovers {
 
     /// Drops and tells all of it. One thing that panics does not keep the others from being done.
     #[inline]
-    pub(super) fn settle(self) {
+    pub(crate) fn settle(self) {
         match self.more {
             None => drop(self.chunks),
             Some(more) => more.settle(self.chunks),
@@ -68,7 +68,7 @@ impl Leftovers {
     }
 
     /// The same inside of a verb of the program's: who waits for a forwarding is called by the loop.
-    pub(super) fn settle_in_verb(self) {
+    pub(crate) fn settle_in_verb(self) {
         for told in self.more.iter().flat_map(|more| &more.told) {
             told.forward().complete_later();
         }

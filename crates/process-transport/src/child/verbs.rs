@@ -1,19 +1,19 @@
 //! What a program can do to its child: [`ProcessControl`], over the state. No method calls back.
 
-use super::Transport;
-use super::forward::forward;
-use super::leftovers::Leftovers;
-use super::sink::SinkEnd;
-use crate::sys::platform;
+use super::driver::Transport;
+use super::parts::{End, Leftovers};
+use super::ports::{SinkEnd, forward};
+use crate::launch::kernel_size;
+use crate::sys::{self, platform};
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, Signal, WriteError, WriteQueue};
 use procession_protocol::{
     ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
     Termios, WindowSize,
 };
 use procession_reactor::driver::Drive;
 use procession_reactor::forward::SinkPort;
-use procession_reactor::pipe::Pipe;
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::any::Any;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -22,17 +22,13 @@ use std::time::Duration;
 
 impl ProcessControl for Transport {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
-        self.state.with(|state| state.write(fd, &mut data))?;
+        self.state.with(|state| state.ends.writable(fd)?.write(&mut data))?;
         self.queue_flush();
         Ok(())
     }
 
     fn write_buffered(&self, fd: ChildFd) -> usize {
-        self.state.with(|state| {
-            let end = state.writable_end(fd).ok();
-            let queue = end.and_then(|end| end.pipe.as_mut()).and_then(Pipe::queue);
-            queue.map_or(0, |queue| queue.len())
-        })
+        self.with_queue(fd, |queue| queue.len()).unwrap_or(0)
     }
 
     fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError> {
@@ -50,13 +46,13 @@ impl ProcessControl for Transport {
     }
 
     fn close_child_fd(&self, fd: ChildFd) {
-        if self.state.with(|state| state.ask_close(fd)) {
+        if self.state.with(|state| state.ends.get(fd).is_some_and(End::ask_close)) {
             self.queue_flush();
         }
     }
 
     fn shutdown_child_fd(&self, fd: ChildFd) {
-        if self.state.with(|state| state.ask_shutdown(fd)) {
+        if self.state.with(|state| state.ends.get(fd).is_some_and(End::ask_shutdown)) {
             self.queue_flush();
         }
     }
@@ -64,7 +60,7 @@ impl ProcessControl for Transport {
     fn abort_child_fd(&self, fd: ChildFd) {
         let mut left = Leftovers::default();
         self.state.with(|state| {
-            if !state.is_terminal(fd) {
+            if !state.ends.is_terminal(fd) {
                 state.close(self.reactor(), fd, &mut left);
             }
         });
@@ -76,13 +72,13 @@ impl ProcessControl for Transport {
         for fd in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
             self.close_child_fd(fd);
         }
-        if self.state.with(|state| state.ask_hang_up()) {
+        if self.state.with(|state| state.ends.master().is_some_and(End::ask_hang_up)) {
             self.queue_flush();
         }
     }
 
     fn close_all(&self) {
-        for fd in self.state.with(|state| state.fds()) {
+        for fd in self.state.with(|state| state.ends.fds()) {
             self.close_child_fd(fd);
         }
         self.lose_connection();
@@ -90,12 +86,9 @@ impl ProcessControl for Transport {
 
     fn pause(&self, fd: ChildFd) {
         let forward = self.state.with(|state| {
-            let end = state.end(fd)?;
-            let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
-            let forward = end.forward.clone();
-            if forward.is_none() {
-                pipe.pause(self.reactor());
-            }
+            let end = state.ends.get(fd).filter(|end| end.is_reading())?;
+            end.pause(self.reactor());
+            let forward = end.forward().cloned();
             state.lifecycle.on_paused(fd);
             forward
         });
@@ -106,13 +99,9 @@ impl ProcessControl for Transport {
 
     fn resume(&self, fd: ChildFd) {
         let forward = self.state.with(|state| {
-            let end = state.end(fd)?;
-            let pipe = end.pipe.as_mut().filter(|pipe| pipe.is_reading())?;
-            let forward = end.forward.clone();
-            if forward.is_none() {
-                // The poller has no memory for it: the end stays paused, and can be resumed again.
-                pipe.resume(self.reactor()).ok();
-            }
+            let end = state.ends.get(fd).filter(|end| end.is_reading())?;
+            end.resume(self.reactor());
+            let forward = end.forward().cloned();
             state.lifecycle.on_resumed(fd);
             forward
         });
@@ -123,13 +112,13 @@ impl ProcessControl for Transport {
     }
 
     fn pause_all(&self) {
-        for fd in self.state.with(|state| state.fds()) {
+        for fd in self.state.with(|state| state.ends.fds()) {
             self.pause(fd);
         }
     }
 
     fn resume_all(&self) {
-        for fd in self.state.with(|state| state.fds()) {
+        for fd in self.state.with(|state| state.ends.fds()) {
             self.resume(fd);
         }
     }
@@ -147,23 +136,25 @@ impl ProcessControl for Transport {
     }
 
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
-        self.set_window_size(WindowSize::new(rows, columns))
+        let size = kernel_size(WindowSize::new(rows, columns));
+        self.with_master(|master| Ok(tcsetwinsize(master, size)?))
     }
 
     fn window_size(&self) -> io::Result<WindowSize> {
-        self.get_window_size()
+        let size = self.with_master(|master| Ok(tcgetwinsize(master)?))?;
+        Ok(WindowSize::new(size.ws_row, size.ws_col).with_pixels(size.ws_xpixel, size.ws_ypixel))
     }
 
     fn termios(&self) -> io::Result<Termios> {
-        self.get_termios()
+        self.with_master(sys::termios)
     }
 
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
-        self.change_termios(settings)
+        self.with_master(|master| sys::set_termios(master, settings))
     }
 
     fn send_eof(&self) -> io::Result<()> {
-        let eof = self.eof_char()?;
+        let eof = self.with_master(sys::eof_char)?;
         Ok(self.write(ChildFd::STDIN, Bytes::copy_from_slice(&[eof]))?)
     }
 
@@ -175,7 +166,7 @@ impl ProcessControl for Transport {
     }
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
-        let key = self.state.with(|state| state.key(fd))?;
+        let key = self.state.with(|state| state.ends.get(fd)?.key())?;
         self.reactor().with_fd(key, platform::pipe_size).flatten()
     }
 
@@ -201,7 +192,7 @@ impl ProcessControl for Transport {
     }
 
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
-        let key = self.state.with(|state| Some(state.end(fd)?.pipe.as_ref()?.key()));
+        let key = self.state.with(|state| state.ends.get(fd)?.key());
         key.and_then(|key| self.reactor().with_fd(key, call)).is_some()
     }
 
@@ -217,12 +208,21 @@ impl Transport {
     fn with_queue<R>(
         &self,
         fd: ChildFd,
-        change: impl FnOnce(&mut procession_core::WriteQueue) -> R,
+        change: impl FnOnce(&mut WriteQueue) -> R,
     ) -> Result<R, WriteError> {
-        self.state.with(|state| {
-            let end = state.writable_end(fd)?;
-            let queue = end.pipe.as_mut().and_then(Pipe::queue).ok_or(WriteError::Closed)?;
-            Ok(change(queue))
-        })
+        self.state
+            .with(|state| Ok(change(state.ends.writable(fd)?.queue().ok_or(WriteError::Closed)?)))
+    }
+
+    /// Lends the terminal's master; `ENOTTY` where the child has no terminal, `EIO` where it is gone.
+    fn with_master<R>(&self, call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
+        let gone = || io::Error::from_raw_os_error(libc::EIO);
+        let key = self.state.with(|state| {
+            if !state.ends.has_terminal() {
+                return Err(io::Error::from_raw_os_error(libc::ENOTTY));
+            }
+            state.ends.master().and_then(|end| end.key()).ok_or_else(gone)
+        })?;
+        self.reactor().with_fd(key, call).unwrap_or_else(|| Err(gone()))
     }
 }

@@ -1,0 +1,229 @@
+//! How a child comes to its end: the exit, the bound on what holds its pipes after it, and
+//! terminations, with the timers of both.
+//!
+//! The exit is seen by the pidfd, or by SIGCHLD where there is none, and `waitid(WNOHANG)` reaps it.
+
+use super::driver::{EXIT, Transport};
+use super::parts::sigchld::{self, Asked};
+use super::parts::{Alarm, DrainStep, End, Leftovers};
+use procession_core::{Deferred, Signal};
+use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination};
+use procession_reactor::driver::Drive;
+use procession_reactor::{EventHandler, Interest};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The exit.
+impl Transport {
+    /// Has the loop watch for it.
+    pub(super) fn watch_exit(self: &Rc<Self>) -> io::Result<()> {
+        if self.state.with(|state| state.lifecycle.is_reaped()) {
+            self.schedule_drain();
+            return Ok(());
+        }
+        let Some(pidfd) = self.state.with(|state| state.exit.take_new()) else {
+            return sigchld::watch(self.reactor(), self.clone());
+        };
+        // Not yet in the poller: where that refuses it, the pidfd is here to be taken back.
+        let key = self.reactor().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
+        self.state.with(|state| state.exit.on_watched(key));
+        self.reactor().set_interest(key, Interest::READABLE_LATE)
+    }
+
+    /// The child could not be given to the loop, or is not to run after all: it is killed and reaped,
+    /// its ends are closed, and nobody is called back.
+    pub(crate) fn give_up(&self) {
+        let (left, pidfd) = self.state.with(|state| {
+            let pidfd = state.exit.take_back(self.reactor());
+            // As it is nobody's any more, it counts as reaped.
+            state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor().now());
+            (state.on_reactor_dropped(self.reactor()), pidfd)
+        });
+        let (pid, group) = self.state.with(|state| (state.exit.number(), state.exit.group()));
+        crate::orphans::end_now(pid, pidfd, group.is_some());
+        drop(left);
+        drop(self.slot.retire());
+    }
+
+    /// The pidfd is readable, which is a hint: only the wait tells.
+    pub(super) fn exit_ready(&self) {
+        let left = self.state.with(|state| state.try_reap(self.reactor()));
+        let Some(left) = left else { return };
+        self.schedule_drain();
+        self.set_termination_timer();
+        left.settle();
+    }
+}
+
+/// Without pidfds.
+impl Asked for Transport {
+    fn asked(&self) {
+        let _pump = self.pump_after_a_panic();
+        self.exit_ready();
+        self.pump();
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.with(|state| state.exit.is_over())
+    }
+
+    fn on_loop_gone(self: Rc<Self>) {
+        self.reactor_dropped();
+    }
+}
+
+/// The bound on descendants that hold a pipe.
+impl Transport {
+    /// Sets its timer, if there is one.
+    fn schedule_drain(&self) {
+        let Some(deadline) = self.state.with(|state| state.lifecycle.poll_deadline()) else {
+            return;
+        };
+        let Some(me) = self.me().upgrade() else { return };
+        let after = deadline.saturating_sub(self.reactor().now());
+        let timer = self.reactor().call_later(after, move |_| me.drain());
+        let old = self.state.with(|state| state.drain_timer.replace(timer));
+        drop(old);
+    }
+
+    /// It has passed, or a paused end was resumed after it.
+    pub(super) fn drain(&self) {
+        let _pump = self.pump_after_a_panic();
+        let now = self.reactor().now();
+        self.state.with(|state| state.lifecycle.on_time(now));
+        while let Some(fd) = self.state.with(|state| state.lifecycle.poll_drain()) {
+            let begun = self.state.with(|state| {
+                let end = state.ends.get(fd)?;
+                let held = end.begin_to_drain(self.reactor());
+                Some((end.forward().cloned()?, held))
+            });
+            if let Some((forward, held)) = begun {
+                forward.drain(held);
+            }
+        }
+        let draining: Vec<ChildFd> = self
+            .state
+            .with(|state| state.ends.iter().filter(|end| end.is_draining()).map(End::fd).collect());
+        for fd in draining {
+            self.drain_one(fd);
+        }
+        self.pump();
+    }
+
+    /// Reads what the pipe held, and closes it.
+    fn drain_one(&self, fd: ChildFd) {
+        let next = || {
+            let step =
+                self.state.with(|state| Some(state.ends.get(fd)?.drain_step(self.reactor())));
+            step.unwrap_or(DrainStep::Wait)
+        };
+        loop {
+            match next() {
+                DrainStep::Wait => return,
+                DrainStep::MoveOn(forward, left) => return forward.drain(left),
+                DrainStep::Data(data) => {
+                    let refused = self.state.with(|state| state.lifecycle.on_data(fd, data));
+                    drop(refused);
+                    self.pump();
+                }
+                DrainStep::Close { held } => {
+                    let mut left = Leftovers::default();
+                    self.state.with(|state| {
+                        if !held {
+                            state.lifecycle.on_not_held(fd);
+                        }
+                        state.close(self.reactor(), fd, &mut left);
+                    });
+                    return left.settle();
+                }
+            }
+        }
+    }
+}
+
+/// Terminations.
+impl Transport {
+    pub(super) fn terminate_with(
+        &self,
+        signal: Signal,
+        grace: Duration,
+    ) -> Deferred<Termination, SignalError> {
+        let is_closed = self.reactor().is_closed();
+        let (promise, deferred) = Deferred::new();
+        let settled = self.state.with(|state| {
+            if is_closed && !state.termination.is_under_way() {
+                state.termination.on_gone();
+            }
+            state.termination.on_terminate(promise, signal, grace, self.reactor().now());
+            state.terminate_on(self.reactor())
+        });
+        self.set_termination_timer();
+        match settled {
+            None => {}
+            // Others may wait for it too, who are called by the loop.
+            Some(settled) if settled.has_ended() && !is_closed => {
+                self.reactor().call_soon(move |_| settled.complete());
+            }
+            Some(settled) => settled.complete(),
+        }
+        deferred
+    }
+
+    fn termination_due(&self) {
+        let settled = self.state.with(|state| {
+            state.termination.on_time(self.reactor().now());
+            state.terminate_on(self.reactor())
+        });
+        self.set_termination_timer();
+        if let Some(settled) = settled {
+            settled.complete();
+        }
+    }
+
+    /// No timer fires any more.
+    fn loop_is_gone(&self) {
+        let settled = self.state.with(|state| {
+            state.termination.on_gone();
+            state.terminate_on(self.reactor())
+        });
+        if let Some(settled) = settled {
+            settled.complete();
+        }
+    }
+
+    pub(super) fn set_termination_timer(&self) {
+        match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
+            Alarm::AsItIs => {}
+            Alarm::Cancel(timer) => timer.cancel(),
+            Alarm::Set(after) => {
+                let timer = TerminationTimer(self.me().upgrade());
+                let timer = self.reactor().call_later(after, move |_| timer.fire());
+                self.state.with(|state| state.termination.on_alarm_set(timer));
+            }
+        }
+    }
+}
+
+/// What the timer of a termination holds: the child, so that a group whose leader was reaped gets its
+/// KILL, also where the loop goes away before.
+struct TerminationTimer(Option<Rc<Transport>>);
+
+impl TerminationTimer {
+    fn fire(mut self) {
+        if let Some(child) = self.0.take() {
+            child.termination_due();
+        }
+    }
+}
+
+/// It was cancelled, or is dropped with the loop.
+impl Drop for TerminationTimer {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.take()
+            && child.state.with(|state| state.termination.has_timer())
+        {
+            child.loop_is_gone();
+        }
+    }
+}

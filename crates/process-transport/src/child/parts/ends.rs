@@ -1,0 +1,151 @@
+//! The parent's ends of a child, and its terminal.
+//!
+//! A child's terminal is its 0 to 2, whose one end is that of child fd 1: the master. What is written
+//! to 0 goes there; 1 and 2 take nothing.
+
+use super::end::End;
+use crate::launch::{ParentEnd, Terminal, take_in};
+use procession_core::WriteError;
+use procession_protocol::ChildFd;
+use procession_reactor::Handle;
+use procession_reactor::pipe::{Direction, Pipe};
+
+/// The ends of one child.
+pub(crate) struct Ends {
+    /// A handful at most in nearly every child.
+    list: Vec<End>,
+    /// Those that the program had taken before the loop took the child.
+    taken: Vec<ChildFd>,
+    has_terminal: bool,
+    /// Until the child is reaped.
+    terminal: Option<Terminal>,
+    first_loss: FirstLoss,
+}
+
+/// Whether an end was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstLoss {
+    No,
+    Now,
+    Past,
+}
+
+impl Ends {
+    /// Of a child that has no end in the loop yet, and will have so many.
+    pub(crate) fn new(taken: Vec<ChildFd>, terminal: Option<Terminal>, count: usize) -> Self {
+        Self {
+            list: Vec::with_capacity(count),
+            taken,
+            has_terminal: terminal.is_some(),
+            terminal: terminal.filter(|terminal| terminal.slave.is_some()),
+            first_loss: FirstLoss::No,
+        }
+    }
+
+    pub(crate) fn add(&mut self, fd: ChildFd, direction: Direction, pipe: Pipe) {
+        let is_terminal = self.is_terminal(fd);
+        self.list.push(End::new(fd, direction, is_terminal, pipe));
+    }
+
+    /// Takes everything out of the loop again; `left` are the ends that were not given to it. Those
+    /// that are not open count as taken.
+    pub(crate) fn give_back(
+        &mut self,
+        reactor: &Handle,
+        left: Vec<ParentEnd>,
+    ) -> (Vec<ParentEnd>, Vec<ChildFd>, Option<Terminal>) {
+        let mut ends = Vec::with_capacity(self.list.len() + left.len());
+        let mut taken = std::mem::take(&mut self.taken);
+        for end in &mut self.list {
+            let (fd, direction) = (end.fd(), end.direction());
+            match end.take_fd(reactor) {
+                Some(end) => ends.push(ParentEnd { fd, end, direction }),
+                None => taken.push(fd),
+            }
+        }
+        ends.extend(left);
+        (ends, taken, self.terminal.take())
+    }
+
+    /// The loop has taken all of it: what was set of a caller's terminal stays.
+    pub(crate) fn keep_terminal(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.before.forget();
+        }
+    }
+
+    /// The child is reaped: what its terminal still holds ends in the end of the master.
+    pub(crate) fn close_slave(&mut self) {
+        if let Some(slave) = self.terminal.take().and_then(|terminal| terminal.slave) {
+            take_in(&slave);
+        }
+    }
+
+    /// The loop is gone.
+    pub(crate) fn drop_terminal(&mut self) {
+        self.terminal = None;
+    }
+
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.has_terminal
+    }
+
+    /// Returns whether `fd` is one that the child has its terminal on.
+    pub(crate) fn is_terminal(&self, fd: ChildFd) -> bool {
+        self.has_terminal && fd <= ChildFd::STDERR
+    }
+
+    /// Returns the end of one child fd, open or closed.
+    #[inline]
+    pub(crate) fn get(&mut self, fd: ChildFd) -> Option<&mut End> {
+        self.list.iter_mut().find(|end| end.fd() == fd)
+    }
+
+    /// Returns the master of the child's terminal.
+    pub(crate) fn master(&mut self) -> Option<&mut End> {
+        if self.has_terminal { self.get(ChildFd::STDOUT) } else { None }
+    }
+
+    /// Returns the end that a write to `fd` goes to.
+    #[inline]
+    pub(crate) fn writable(&mut self, fd: ChildFd) -> Result<&mut End, WriteError> {
+        let fd = match fd {
+            ChildFd::STDIN if self.has_terminal => ChildFd::STDOUT,
+            ChildFd::STDOUT | ChildFd::STDERR if self.has_terminal => {
+                return Err(WriteError::NotWritable);
+            }
+            fd => fd,
+        };
+        let end = self.get(fd).ok_or(WriteError::UnknownFd)?;
+        if end.direction() == Direction::Read { Err(WriteError::NotWritable) } else { Ok(end) }
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, End> {
+        self.list.iter()
+    }
+
+    pub(crate) fn at(&mut self, index: usize) -> Option<&mut End> {
+        self.list.get_mut(index)
+    }
+
+    pub(crate) fn fds(&self) -> Vec<ChildFd> {
+        self.list.iter().map(End::fd).collect()
+    }
+
+    /// An end was lost.
+    pub(crate) fn on_loss(&mut self) {
+        if self.first_loss == FirstLoss::No {
+            self.first_loss = FirstLoss::Now;
+        }
+    }
+
+    /// Returns true once: after the first loss.
+    #[inline]
+    pub(crate) fn take_first_loss(&mut self) -> bool {
+        let is_now = self.first_loss == FirstLoss::Now;
+        if is_now {
+            self.first_loss = FirstLoss::Past;
+        }
+        is_now
+    }
+}

@@ -1,0 +1,187 @@
+//! The ends of a child as ports, which is what a forwarding knows of them.
+//!
+//! The mechanism is the reactor's ([`procession_reactor::forward`]).
+
+use super::driver::Transport;
+use super::parts::{End, Leftovers};
+use bytes::Bytes;
+use procession_core::{Deferred, WriteError};
+use procession_protocol::{ChildFd, ForwardError, ProcessControl, Target};
+use procession_reactor::driver::Drive;
+use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
+use procession_reactor::pipe::ReadEvent;
+use procession_reactor::{Handle, Key};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::{Rc, Weak};
+
+/// Begins to move what the child writes to `fd`.
+pub(super) fn forward(
+    source: &Rc<Transport>,
+    fd: ChildFd,
+    target: Target,
+) -> Deferred<u64, ForwardError> {
+    begin(source, fd, target)
+        .unwrap_or_else(|error| Deferred::ready(Err(ForwardError::new(0, error))))
+}
+
+fn begin(
+    source: &Rc<Transport>,
+    fd: ChildFd,
+    target: Target,
+) -> io::Result<Deferred<u64, ForwardError>> {
+    let can_forward = |end: &mut End| end.can_forward();
+    if !source.state.with(|state| state.ends.get(fd).is_some_and(can_forward)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sink = sink_of(source.reactor(), target)?;
+    let source_end = Rc::new(SourceEnd { child: Rc::downgrade(source), fd });
+    let (promise, deferred) = Deferred::new();
+    Forward::start(source.reactor(), source_end, sink, move |result| {
+        let failed = |Interrupted { moved, error, .. }| ForwardError::new(moved, error);
+        promise.complete(result.map_err(failed));
+    })?;
+    Ok(deferred)
+}
+
+/// The port of a target, whichever transport's it is.
+fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
+    let port = match target {
+        Target::Child(process, fd) => process.sink_port(fd),
+        Target::Fd(fd) => return Ok(OwnFd::open(reactor, nonblocking(fd)?)?),
+        _ => None,
+    };
+    let port = port.and_then(|port| port.downcast::<Rc<dyn SinkPort>>().ok());
+    Ok(*port.ok_or(io::ErrorKind::Unsupported)?)
+}
+
+fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
+    fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+    Ok(fd)
+}
+
+/// A readable end, as a forwarding has it.
+struct SourceEnd {
+    child: Weak<Transport>,
+    fd: ChildFd,
+}
+
+impl SourceEnd {
+    fn with_end<R>(&self, call: impl FnOnce(&mut End, &Handle) -> R) -> Option<R> {
+        let child = self.child.upgrade()?;
+        child.state.with(|state| Some(call(state.ends.get(self.fd)?, child.reactor())))
+    }
+}
+
+impl Port for SourceEnd {
+    fn key(&self) -> Option<Key> {
+        self.with_end(|end, _| end.key()).flatten()
+    }
+
+    fn on_moved(&self, bytes: usize) {
+        self.with_end(|end, reactor| end.on_moved(reactor, bytes));
+    }
+}
+
+impl SourcePort for SourceEnd {
+    fn begin(&self, forward: &Rc<Forward>) -> bool {
+        let paused = self.with_end(|end, _| {
+            end.set_forward(Rc::clone(forward));
+            end.is_paused()
+        });
+        paused.unwrap_or(false)
+    }
+
+    fn read(&self) -> ReadEvent {
+        let read = self.with_end(|end, reactor| end.read_any(reactor));
+        read.flatten().unwrap_or(ReadEvent::End)
+    }
+
+    fn watch(&self, watched: bool) {
+        self.with_end(|end, reactor| end.watch(reactor, watched));
+    }
+
+    fn on_read_to_end(&self) {
+        if let Some(child) = self.child.upgrade() {
+            child.state.with(|state| state.lifecycle.on_not_held(self.fd));
+        }
+    }
+
+    /// The loss of the end, or of a socketpair's reading alone, is due.
+    fn close_source(&self, ended: bool) {
+        let Some(child) = self.child.upgrade() else { return };
+        let mut left = Leftovers::default();
+        let over = child.state.with(|state| {
+            let over = state.ends.get(self.fd)?.take_forward()?;
+            if ended {
+                state.on_read_end(child.reactor(), self.fd, &mut left);
+            } else {
+                state.close(child.reactor(), self.fd, &mut left);
+            }
+            Some(over)
+        });
+        left.settle();
+        drop(over);
+        child.queue_flush();
+    }
+}
+
+/// A writable end, as a forwarding has it; of a terminal's child its fd 0 is one.
+pub(super) struct SinkEnd {
+    child: Weak<Transport>,
+    fd: ChildFd,
+}
+
+impl SinkEnd {
+    pub(super) fn new(child: Weak<Transport>, fd: ChildFd) -> Self {
+        Self { child, fd }
+    }
+
+    fn with_end<R>(&self, call: impl FnOnce(&mut End, &Handle) -> R) -> Result<R, WriteError> {
+        let child = self.child.upgrade().ok_or(WriteError::Closed)?;
+        child.state.with(|state| Ok(call(state.ends.writable(self.fd)?, child.reactor())))
+    }
+}
+
+impl Port for SinkEnd {
+    fn key(&self) -> Option<Key> {
+        self.with_end(|end, _| end.key()).ok().flatten()
+    }
+
+    fn on_moved(&self, bytes: usize) {
+        self.with_end(|end, reactor| end.on_moved(reactor, bytes)).ok();
+    }
+}
+
+impl SinkPort for SinkEnd {
+    fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
+        Ok(self.with_end(|end, _| end.feed(forward))??)
+    }
+
+    /// Its own transport flushes it.
+    fn write(&self, data: &mut Bytes) -> io::Result<()> {
+        self.with_end(|end, _| end.write(data))??;
+        if let Some(child) = self.child.upgrade() {
+            child.queue_flush();
+        }
+        Ok(())
+    }
+
+    fn queued(&self) -> usize {
+        self.with_end(|end, _| end.queue().map_or(0, |queue| queue.len())).unwrap_or(0)
+    }
+
+    fn wait_for_room(&self) -> bool {
+        self.with_end(|end, reactor| end.wait_for_room(reactor)).ok();
+        true
+    }
+
+    /// Of a socketpair only this direction has ended.
+    fn finish(&self) {
+        let Some(child) = self.child.upgrade() else { return };
+        let over = self.with_end(|end, _| end.feed_ends()).ok().flatten();
+        drop(over);
+        ProcessControl::shutdown_child_fd(&*child, self.fd);
+    }
+}

@@ -1,0 +1,243 @@
+//! What is known of one child: its parts, and the lifecycle that is told what they see. Every method
+//! is a short change under the transport's borrow: no callback, and what may run foreign code when
+//! dropped is handed out as [`Leftovers`].
+
+use super::parts::{
+    AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
+};
+use crate::launch::{ParentEnd, Policy};
+use crate::spawned::{AtDrop, OwnedChild, Spawned};
+use procession_core::Signal;
+use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
+use procession_reactor::driver::Read;
+use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::{DelayedCall, Handle, Readiness};
+use std::time::Duration;
+
+/// One child's state.
+pub(super) struct State {
+    pub(super) lifecycle: Lifecycle,
+    pub(super) ends: Ends,
+    pub(super) exit: ExitWatch,
+    pub(super) termination: ChildTermination,
+    /// Of the bound on descendants that hold a pipe.
+    pub(super) drain_timer: Option<DelayedCall>,
+    policy: Policy,
+}
+
+/// What came of an event.
+pub(super) enum Seen {
+    /// A read, if anything.
+    Read(Option<Read>),
+    More(Wants),
+}
+
+/// What an event asks for, where it is more than a read.
+pub(super) struct Wants {
+    pub(super) read: bool,
+    pub(super) flush: bool,
+    pub(super) close: bool,
+}
+
+impl State {
+    /// The state of a child that has begun to run, and its ends, not yet part of it.
+    pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
+        let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason } = spawned;
+        let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
+        let mut lifecycle = Lifecycle::new(fds, policy.drain_after_exit);
+        for fd in &taken {
+            lifecycle.on_pipe_closed(*fd);
+        }
+        let exit = ExitWatch::new(child, policy.leads_group, parent_peak_kib, reason.is_some());
+        let mut termination = ChildTermination::new(if policy.owned && policy.leads_group {
+            TerminationScope::Group
+        } else {
+            TerminationScope::Child
+        });
+        if let Some(reason) = reason {
+            lifecycle.on_reaped(reason, now);
+            termination.on_reaped(now);
+        }
+        let in_loop = Ends::new(taken, terminal, ends.len());
+        let state = Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy };
+        (state, ends)
+    }
+
+    /// Takes everything out of the loop again; `left` are the ends that were not given to it.
+    pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
+        let reason = self.lifecycle.reason().cloned();
+        let pidfd = self.exit.take_back(reactor);
+        let (ends, taken, terminal) = self.ends.give_back(reactor, left);
+        let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
+        Spawned {
+            child: OwnedChild { pid: self.exit.number(), pidfd, path: self.exit.path(), at_drop },
+            ends,
+            taken,
+            terminal,
+            policy: self.policy.clone(),
+            parent_peak_kib: self.exit.parent_peak_kib(),
+            reason,
+        }
+    }
+
+    pub(super) fn add_end(&mut self, fd: ChildFd, direction: Direction, mut pipe: Pipe) {
+        // Sockets and terminals go both ways.
+        if self.policy.pipes_grow && direction != Direction::Both {
+            pipe.set_adaptive();
+        }
+        self.ends.add(fd, direction, pipe);
+    }
+
+    /// Sorts out what the poller saw of one end, and reads once where that is all.
+    #[inline]
+    pub(super) fn on_ready(&mut self, reactor: &Handle, fd: ChildFd, seen: Readiness) -> Seen {
+        let Some(end) = self.ends.get(fd) else { return Seen::Read(None) };
+        match end.on_ready(reactor, seen) {
+            SeenOfEnd::Nothing => Seen::Read(None),
+            SeenOfEnd::Readable => {
+                let event = end.read(reactor, READ_BUDGET_BYTES);
+                Seen::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
+            }
+            SeenOfEnd::More { read, flush, close } => Seen::More(Wants { read, flush, close }),
+        }
+    }
+
+    /// Reads once, of what is left of the turn's budget; `None` if the end is paused, closed, or
+    /// forwarded by now.
+    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
+        let event = self.ends.get(fd)?.read(reactor, budget)?;
+        Some(read(&mut self.lifecycle, fd, event))
+    }
+
+    /// Writes what is queued and closes what is to be closed, for every end.
+    #[inline]
+    pub(super) fn flush(&mut self, reactor: &Handle, left: &mut Leftovers) {
+        let mut index = 0;
+        while let Some(end) = self.ends.at(index) {
+            if end.flush(reactor, &mut self.lifecycle, left) {
+                let fd = end.fd();
+                self.close(reactor, fd, left);
+            }
+            index += 1;
+        }
+    }
+
+    /// Closes the parent's end now; its loss is due.
+    pub(super) fn close(&mut self, reactor: &Handle, fd: ChildFd, left: &mut Leftovers) {
+        if let Some(end) = self.ends.get(fd) {
+            end.close(reactor, left);
+        }
+        self.ends.on_loss();
+        self.lifecycle.on_pipe_closed(fd);
+        if self.lifecycle.is_ended()
+            && let Some(timer) = self.drain_timer.take()
+        {
+            timer.cancel(); // it holds this transport, and with it the pidfd of a leader
+        }
+    }
+
+    /// The child writes no more to this end: all of it, but for a socketpair that is still written.
+    pub(super) fn on_read_end(&mut self, reactor: &Handle, fd: ChildFd, left: &mut Leftovers) {
+        match self.ends.get(fd).and_then(|end| end.on_read_end(reactor, left)) {
+            None => {}
+            Some(AfterRead::Nothing) => self.close(reactor, fd, left),
+            Some(AfterRead::Writing) => self.lifecycle.on_read_closed(fd),
+        }
+    }
+
+    /// True once: when the first end is lost while the child lives.
+    #[inline]
+    pub(super) fn seems_to_end(&mut self) -> bool {
+        self.ends.take_first_loss() && !self.lifecycle.is_reaped()
+    }
+
+    /// Reaps the child if it has ended; what is left over then.
+    pub(super) fn try_reap(&mut self, reactor: &Handle) -> Option<Leftovers> {
+        self.termination.before_reap(&self.exit, reactor);
+        let reason = self.exit.try_reap(reactor)?;
+        let mut left = Leftovers::default();
+        self.ends.close_slave();
+        self.termination.on_reaped(reactor.now());
+        self.lifecycle.on_reaped(reason, reactor.now());
+        left.complete(self.terminate_on(reactor));
+        Some(left)
+    }
+
+    /// Does what the termination asks for; the calls that are settled come back.
+    pub(super) fn terminate_on(&mut self, reactor: &Handle) -> Option<SettledCalls> {
+        self.termination.act(&self.exit, reactor, self.lifecycle.reason())
+    }
+
+    /// The protocol is gone: nothing more is written, and what the child writes is read and thrown
+    /// away, so that it can come to its end.
+    pub(super) fn on_panicked(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = Leftovers::default();
+        left.take(self.lifecycle.on_panicked());
+        for fd in self.ends.fds() {
+            let Some(end) = self.ends.get(fd).filter(|end| end.key().is_some()) else { continue };
+            if end.throw_away(reactor, &mut left) {
+                self.lifecycle.on_resumed(fd);
+            } else {
+                self.close(reactor, fd, &mut left);
+            }
+        }
+        left
+    }
+
+    /// The loop stops: every end is closed. The reason of the end says so if something was still to
+    /// come.
+    pub(super) fn on_loop_stops(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = Leftovers::default();
+        let is_read = self.ends.iter().any(|end| end.is_reading());
+        // That a child which has ended left some of its input is no loss.
+        if is_read || !self.lifecycle.is_reaped() {
+            self.lifecycle.on_stop();
+        }
+        // What is still to come of their sources is not moved.
+        for forward in self.ends.iter().filter_map(|end| end.forward()) {
+            forward.cut_off();
+        }
+        for fd in self.ends.fds() {
+            self.close(reactor, fd, &mut left);
+        }
+        left
+    }
+
+    /// The loop is going away with every descriptor in it.
+    ///
+    /// What it leaves over is only dropped: nobody is told anything any more.
+    pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = Leftovers::default();
+        for fd in self.ends.fds() {
+            self.close(reactor, fd, &mut left);
+        }
+        if !self.lifecycle.is_reaped() {
+            if self.policy.kill_on_drop {
+                let scope = self.termination.scope();
+                // It may have ended already.
+                self.exit.signal_scope(reactor, scope, Signal::KILL).ok();
+            }
+            crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
+        }
+        self.ends.drop_terminal();
+        self.termination.on_gone();
+        left.complete(self.terminate_on(reactor));
+        left
+    }
+}
+
+/// Tells the lifecycle of what was read.
+#[inline]
+fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> Read {
+    let data = match event {
+        ReadEvent::Data(data) => data,
+        event => return Read::Event(event),
+    };
+    let bytes = data.len();
+    match lifecycle.on_data_now(fd, data) {
+        DataNow::Due(data) => Read::Data(data),
+        DataNow::Queued => Read::Queued(bytes),
+        // It counts all the same.
+        DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+    }
+}
