@@ -73,6 +73,7 @@ mod process_protocol;
 mod producer;
 mod read_producer;
 mod reason;
+mod registry;
 mod slot;
 mod spawn_path;
 mod stream_adapter;
@@ -96,11 +97,12 @@ pub use line_receiver::{LineEvent, LineReceiver};
 pub use net::{Factory, Protocol};
 pub use process::Process;
 pub use process_protocol::ProcessProtocol;
-pub use producer::{Pace, Producer, ProducerError, ProducerErrorKind, Producers};
+pub use producer::{Producer, ProducerError, ProducerErrorKind, Producers};
 pub use read_producer::ReadProducer;
 pub use reason::{
     ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,
 };
+pub use registry::Pace;
 pub use slot::ProtocolSlot;
 pub use spawn_path::SpawnPath;
 pub use stream_adapter::{KeptStderr, StreamAdapter};

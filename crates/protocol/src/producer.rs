@@ -4,9 +4,9 @@
 //! and hears of marks and losses just before the protocol does, so that every transport has it.
 //! A producer is moved out for the length of a call; nothing is borrowed while it runs.
 
-use crate::{ChildFd, Event, Process};
+use crate::registry::{Call, Refusal, Registry};
+use crate::{ChildFd, Event, Pace, Process};
 use procession_core::{Mark, WithCell, WriteError};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -33,17 +33,6 @@ pub trait Producer {
     fn stop(&mut self, process: &Process, fd: ChildFd) {
         let (_, _) = (process, fd);
     }
-}
-
-/// Says who sets the pace of a [`Producer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Pace {
-    /// The producer does, and pauses when it is told to.
-    Push,
-    /// The queue does: the producer writes when it is asked, for the next time once what it wrote
-    /// is gone.
-    Pull,
 }
 
 /// Says why a producer was not registered, and gives it back.
@@ -96,40 +85,11 @@ impl fmt::Debug for ProducerError {
 }
 
 /// Keeps the producers of one child: what a transport hands out from its slot.
-pub struct Producers(WithCell<State>);
-
-#[derive(Default)]
-struct State {
-    entries: BTreeMap<ChildFd, Entry>,
-    /// The descriptors whose queue is full.
-    full: Vec<ChildFd>,
-    /// Counts registrations, to tell a producer from one that replaced it while it ran.
-    next: u64,
-    /// The protocol is gone.
-    retired: bool,
-}
-
-struct Entry {
-    id: u64,
-    pace: Pace,
-    paused: bool,
-    /// `None` while it runs.
-    producer: Option<Box<dyn Producer>>,
-}
-
-#[derive(Clone, Copy)]
-enum Call {
-    /// To push producers: the queue was drained.
-    Resume,
-    /// To pull producers: the queue is empty.
-    Ask,
-    Pause,
-    Stop,
-}
+pub struct Producers(WithCell<Registry<dyn Producer>>);
 
 impl Producers {
     pub(crate) fn new() -> Self {
-        Self(WithCell::new(State::default()))
+        Self(WithCell::new(Registry::new()))
     }
 
     pub(crate) fn register(
@@ -139,32 +99,22 @@ impl Producers {
         pace: Pace,
         producer: Box<dyn Producer>,
     ) -> Result<(), ProducerError> {
-        let mut producer = Some(producer);
-        let (refused, is_full) = self.0.with(|state| {
-            if state.retired {
-                return (Some(ProducerErrorKind::Write(WriteError::Closed)), false);
-            }
-            if state.entries.contains_key(&fd) {
-                return (Some(ProducerErrorKind::AlreadyRegistered), false);
-            }
-            state.next += 1;
-            let entry = Entry { id: state.next, pace, paused: false, producer: producer.take() };
-            state.entries.insert(fd, entry);
-            (None, state.full.contains(&fd))
-        });
-        if let (Some(kind), Some(producer)) = (refused, producer) {
-            return Err(ProducerError { fd, kind, producer });
-        }
-        match pace {
-            Pace::Push if is_full => self.call(process, fd, Call::Pause),
-            Pace::Pull if !is_full => self.call(process, fd, Call::Ask),
-            Pace::Push | Pace::Pull => {}
+        let registered = self.0.with(|registry| registry.register(fd, pace, producer));
+        let due = registered.map_err(|(refusal, producer)| {
+            let kind = match refusal {
+                Refusal::Retired => ProducerErrorKind::Write(WriteError::Closed),
+                Refusal::AlreadyRegistered => ProducerErrorKind::AlreadyRegistered,
+            };
+            ProducerError { fd, kind, producer }
+        })?;
+        if let Some(call) = due {
+            self.call(process, fd, call);
         }
         Ok(())
     }
 
     pub(crate) fn unregister(&self, fd: ChildFd) -> bool {
-        let entry = self.0.with(|state| state.entries.remove(&fd));
+        let entry = self.0.with(|registry| registry.unregister(fd));
         entry.is_some()
     }
 
@@ -174,7 +124,7 @@ impl Producers {
         match *event {
             // Nearly always: it was not full, and nobody waits for it.
             Event::Mark(_, Mark::Drained | Mark::Emptied)
-                if self.0.with(|state| state.is_idle()) => {}
+                if self.0.with(|registry| registry.is_idle()) => {}
             Event::Mark(..) | Event::Lost(_) => self.on_change(process, event),
             _ => {}
         }
@@ -183,11 +133,11 @@ impl Producers {
     fn on_change(&self, process: &Process, event: &Event) {
         match *event {
             Event::Mark(fd, Mark::Full) => {
-                self.0.with(|state| state.full.push(fd));
+                self.0.with(|registry| registry.on_full(fd));
                 self.call(process, fd, Call::Pause);
             }
             Event::Mark(fd, Mark::Drained) => {
-                self.0.with(|state| state.full.retain(|full| *full != fd));
+                self.0.with(|registry| registry.on_drained(fd));
                 self.call(process, fd, Call::Resume);
                 self.ask_if_empty(process, fd);
             }
@@ -207,15 +157,14 @@ impl Producers {
 
     /// Drops every producer; none is accepted any more.
     pub(crate) fn retire(&self) {
-        let entries = self.0.with(|state| {
-            state.retired = true;
-            std::mem::take(&mut state.entries)
-        });
+        let entries = self.0.with(Registry::retire);
         drop(entries);
     }
 
     fn call(&self, process: &Process, fd: ChildFd, call: Call) {
-        let Some((id, mut producer)) = self.0.with(|state| state.lend(fd, call)) else { return };
+        let Some((id, mut producer)) = self.0.with(|registry| registry.lend(fd, call)) else {
+            return;
+        };
         let called = catch_unwind(AssertUnwindSafe(|| match call {
             Call::Resume | Call::Ask => producer.resume(process, fd),
             Call::Pause => producer.pause(process, fd),
@@ -223,53 +172,17 @@ impl Producers {
         }));
         if let Err(panic) = called {
             // It gets no further call, wherever the panic goes.
-            self.0.with(|state| {
-                if state.entries.get(&fd).is_some_and(|entry| entry.id == id) {
-                    state.entries.remove(&fd);
-                }
-            });
+            self.0.with(|registry| registry.forget(fd, id));
             resume_unwind(panic);
         }
-        let unregistered = self.0.with(|state| match state.entries.get_mut(&fd) {
-            Some(entry) if entry.id == id => {
-                entry.producer = Some(producer);
-                None
-            }
-            _ => Some(producer),
-        });
+        let unregistered = self.0.with(|registry| registry.give_back(fd, id, producer));
         drop(unregistered);
-    }
-}
-
-impl State {
-    fn is_idle(&self) -> bool {
-        self.entries.is_empty() && self.full.is_empty()
-    }
-
-    /// Moves the producer out, if it is to hear of this.
-    fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<dyn Producer>)> {
-        let entry = self.entries.get_mut(&fd)?;
-        let is_due = match (call, entry.pace) {
-            (Call::Ask, Pace::Pull) | (Call::Stop, _) => true,
-            (Call::Resume, Pace::Push) => entry.paused,
-            (Call::Pause, Pace::Push) => !entry.paused,
-            (Call::Resume | Call::Pause, Pace::Pull) | (Call::Ask, Pace::Push) => false,
-        };
-        if !is_due {
-            return None;
-        }
-        entry.paused = matches!(call, Call::Pause);
-        let lent = entry.producer.take().map(|producer| (entry.id, producer));
-        if matches!(call, Call::Stop) {
-            self.entries.remove(&fd);
-        }
-        lent
     }
 }
 
 impl fmt::Debug for Producers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fds = self.0.with(|state| state.entries.keys().copied().collect::<Vec<_>>());
+        let fds = self.0.with(|registry| registry.fds());
         f.debug_tuple("Producers").field(&fds).finish()
     }
 }

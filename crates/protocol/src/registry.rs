@@ -1,0 +1,198 @@
+//! Which producer is to hear of what, a pure core: the bookkeeping of
+//! [`Producers`](crate::Producers), whatever a producer is.
+//!
+//! A producer is [lent](Registry::lend) for the length of a call and given back after it. Meanwhile
+//! it may be taken away, and another one registered in its place.
+
+use crate::ChildFd;
+use std::collections::BTreeMap;
+
+/// Says who sets the pace of a [`Producer`](crate::Producer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pace {
+    /// The producer does, and pauses when it is told to.
+    Push,
+    /// The queue does: the producer writes when it is asked, for the next time once what it wrote
+    /// is gone.
+    Pull,
+}
+
+/// The producers of one child, each a `P`.
+pub(crate) struct Registry<P: ?Sized> {
+    entries: BTreeMap<ChildFd, Entry<P>>,
+    /// The descriptors whose queue is full.
+    full: Vec<ChildFd>,
+    /// Counts registrations, to tell a producer from one that replaced it while it ran.
+    next: u64,
+    /// The protocol is gone.
+    retired: bool,
+}
+
+/// One producer; dropped where nothing is borrowed.
+pub(crate) struct Entry<P: ?Sized> {
+    id: u64,
+    pace: Pace,
+    paused: bool,
+    /// `None` while it runs.
+    producer: Option<Box<P>>,
+}
+
+/// What a producer is called for.
+#[derive(Clone, Copy)]
+pub(crate) enum Call {
+    /// To push producers: the queue was drained.
+    Resume,
+    /// To pull producers: the queue is empty.
+    Ask,
+    Pause,
+    Stop,
+}
+
+/// Why a producer is not taken in.
+pub(crate) enum Refusal {
+    Retired,
+    AlreadyRegistered,
+}
+
+impl<P: ?Sized> Registry<P> {
+    pub(crate) fn new() -> Self {
+        Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false }
+    }
+
+    /// Takes a producer in, and returns the call that it is due for at once; or gives it back.
+    pub(crate) fn register(
+        &mut self,
+        fd: ChildFd,
+        pace: Pace,
+        producer: Box<P>,
+    ) -> Result<Option<Call>, (Refusal, Box<P>)> {
+        if self.retired {
+            return Err((Refusal::Retired, producer));
+        }
+        if self.entries.contains_key(&fd) {
+            return Err((Refusal::AlreadyRegistered, producer));
+        }
+        self.next += 1;
+        let entry = Entry { id: self.next, pace, paused: false, producer: Some(producer) };
+        self.entries.insert(fd, entry);
+        Ok(match (pace, self.full.contains(&fd)) {
+            (Pace::Push, true) => Some(Call::Pause),
+            (Pace::Pull, false) => Some(Call::Ask),
+            (Pace::Push, false) | (Pace::Pull, true) => None,
+        })
+    }
+
+    pub(crate) fn unregister(&mut self, fd: ChildFd) -> Option<Entry<P>> {
+        self.entries.remove(&fd)
+    }
+
+    pub(crate) fn on_full(&mut self, fd: ChildFd) {
+        self.full.push(fd);
+    }
+
+    pub(crate) fn on_drained(&mut self, fd: ChildFd) {
+        self.full.retain(|full| *full != fd);
+    }
+
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.entries.is_empty() && self.full.is_empty()
+    }
+
+    /// Moves the producer out, if it is to hear of this.
+    pub(crate) fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<P>)> {
+        let entry = self.entries.get_mut(&fd)?;
+        let is_due = match (call, entry.pace) {
+            (Call::Ask, Pace::Pull) | (Call::Stop, _) => true,
+            (Call::Resume, Pace::Push) => entry.paused,
+            (Call::Pause, Pace::Push) => !entry.paused,
+            (Call::Resume | Call::Pause, Pace::Pull) | (Call::Ask, Pace::Push) => false,
+        };
+        if !is_due {
+            return None;
+        }
+        entry.paused = matches!(call, Call::Pause);
+        let lent = entry.producer.take().map(|producer| (entry.id, producer));
+        if matches!(call, Call::Stop) {
+            self.entries.remove(&fd);
+        }
+        lent
+    }
+
+    /// Takes a producer that was lent back, or returns it if it was taken away meanwhile.
+    pub(crate) fn give_back(&mut self, fd: ChildFd, id: u64, producer: Box<P>) -> Option<Box<P>> {
+        match self.entries.get_mut(&fd) {
+            Some(entry) if entry.id == id => {
+                entry.producer = Some(producer);
+                None
+            }
+            _ => Some(producer),
+        }
+    }
+
+    /// A producer that was lent does not come back.
+    pub(crate) fn forget(&mut self, fd: ChildFd, id: u64) {
+        if self.entries.get(&fd).is_some_and(|entry| entry.id == id) {
+            self.entries.remove(&fd);
+        }
+    }
+
+    /// Returns every producer; none is accepted any more.
+    pub(crate) fn retire(&mut self) -> BTreeMap<ChildFd, Entry<P>> {
+        self.retired = true;
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(crate) fn fds(&self) -> Vec<ChildFd> {
+        self.entries.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FD: ChildFd = ChildFd::STDIN;
+
+    fn call(registered: Result<Option<Call>, (Refusal, Box<str>)>) -> Option<Call> {
+        registered.ok().flatten()
+    }
+
+    #[test]
+    fn a_registration_makes_a_call_due_where_the_queue_is_not_as_the_producer_takes_it() {
+        let mut registry = Registry::<str>::new();
+        assert!(matches!(call(registry.register(FD, Pace::Pull, "a".into())), Some(Call::Ask)));
+        assert!(matches!(
+            registry.register(FD, Pace::Push, "b".into()),
+            Err((Refusal::AlreadyRegistered, _))
+        ));
+        assert!(registry.unregister(FD).is_some());
+        registry.on_full(FD);
+        assert!(call(registry.register(FD, Pace::Pull, "c".into())).is_none());
+        assert!(registry.unregister(FD).is_some());
+        assert!(matches!(call(registry.register(FD, Pace::Push, "d".into())), Some(Call::Pause)));
+        assert_eq!(registry.retire().len(), 1);
+        assert!(matches!(
+            registry.register(FD, Pace::Push, "e".into()),
+            Err((Refusal::Retired, _))
+        ));
+    }
+
+    #[test]
+    fn a_producer_that_was_replaced_while_it_ran_comes_back_to_the_caller() {
+        let mut registry = Registry::<str>::new();
+        registry.register(FD, Pace::Pull, "old".into()).ok().unwrap();
+        let (id, old) = registry.lend(FD, Call::Ask).unwrap();
+        assert!(registry.lend(FD, Call::Ask).is_none(), "it runs");
+        assert!(registry.unregister(FD).is_some());
+        registry.register(FD, Pace::Pull, "new".into()).ok().unwrap();
+        registry.forget(FD, id);
+        assert_eq!(registry.give_back(FD, id, old).as_deref(), Some("old"));
+        let (id, new) = registry.lend(FD, Call::Ask).unwrap();
+        assert_eq!(&*new, "new");
+        assert!(registry.give_back(FD, id, new).is_none());
+        registry.lend(FD, Call::Stop).unwrap();
+        assert!(registry.fds().is_empty() && registry.is_idle());
+    }
+}
