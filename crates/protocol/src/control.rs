@@ -1,23 +1,26 @@
-//! [`ProcessControl`]: the object-safe inside of a [`Process`](crate::Process), which transports
-//! implement.
+//! The boundary between a program and a transport: [`Process`], the handle that programs have, over
+//! [`ProcessControl`], its object-safe inside, which transports implement.
 //!
 //! No method calls a protocol: methods queue, and the driver calls back.
+//!
+//! [`Target`], [`Producer`] and the declaration of [`Producers`] stand here as well: the inside takes
+//! or returns them, and they name the handle. What a program can do with a handle is in `process`.
 
-use crate::{
-    ChildFd, ForwardError, Producers, SignalError, SpawnPath, Target, Termination, Termios,
-    WindowSize,
-};
+use crate::registry::Registry;
+use crate::{ChildFd, ForwardError, SignalError, SpawnPath, Termination, Termios, WindowSize};
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, Signal, WithCell, WriteError};
 use std::any::Any;
+use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// `ENOTTY` on every Unix.
 const NOT_A_TERMINAL: i32 = 25;
 
-/// Acts on one child: what a transport implements and [`Process`](crate::Process) calls.
+/// Acts on one child: what a transport implements and [`Process`] calls.
 ///
 /// Programs use `Process`. Each method may be called in any callback and must not call a protocol.
 /// Methods that only some transports can serve have defaults that say so.
@@ -204,6 +207,113 @@ pub trait ProcessControl {
         Err(io::Error::from(io::ErrorKind::Unsupported))
     }
 }
+
+/// Acts on one child; a cheap clone.
+///
+/// Every method may be called in every callback and at any other time on the loop's thread; none
+/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
+/// ended, writes are answered by [`WriteError::Closed`], signals by
+/// [`SignalError::ProcessExitedAlready`], and the rest is without effect.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{FakeProcess, ProcessProtocol};
+///
+/// struct Quiet;
+/// impl ProcessProtocol for Quiet {}
+///
+/// let fake = FakeProcess::new(Quiet);
+/// let process = fake.process().clone();
+/// process.write("hello\n");
+/// process.close_stdin();
+/// assert_eq!(fake.written(0), "hello\n");
+/// ```
+#[derive(Clone)]
+#[doc(alias = "IProcessTransport")]
+pub struct Process(pub(crate) Rc<dyn ProcessControl>);
+
+impl Process {
+    /// Wraps what a transport implements.
+    #[inline]
+    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
+        Self(control)
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("pid", &self.0.pid()).finish_non_exhaustive()
+    }
+}
+
+/// Names where [`Process::forward`] moves bytes to.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{FakeProcess, ProcessProtocol, Target};
+/// use std::fs::File;
+///
+/// struct Quiet;
+/// impl ProcessProtocol for Quiet {}
+///
+/// let fake = FakeProcess::new(Quiet);
+/// let stdin_of_another = Target::child(fake.process(), 0);
+/// let file = Target::fd(File::open("/dev/null")?);
+/// # drop((stdin_of_another, file));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Target {
+    /// A descriptor of a child that the parent writes.
+    Child(Process, ChildFd),
+    /// A socket, a pipe or a file, which is the forwarding's from now on.
+    Fd(OwnedFd),
+}
+
+impl Target {
+    /// A descriptor of a child that the parent writes, its stdin for instance.
+    ///
+    /// What was queued for it before goes first. It is closed when the source ends.
+    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
+        Self::Child(process.clone(), fd.into())
+    }
+
+    /// A socket, a pipe or a file; it is set to non-blocking, and closed when the source ends.
+    pub fn fd(fd: impl Into<OwnedFd>) -> Self {
+        Self::Fd(fd.into())
+    }
+}
+
+/// Writes to a descriptor of a child as fast as the child reads.
+///
+/// Every method of [`Process`] may be called in every method. A panic counts as the protocol's.
+#[doc(alias = "IPushProducer")]
+#[doc(alias = "IPullProducer")]
+pub trait Producer {
+    /// Goes on. A push producer hears it when the queue was drained after it had been paused; a
+    /// pull producer when it is registered and each time the queue is empty, whatever the limits of
+    /// the queue are, and is to write.
+    #[doc(alias = "resumeProducing")]
+    fn resume(&mut self, process: &Process, fd: ChildFd);
+
+    /// Pauses: the queue is full. Not called for pull producers; by default nothing happens.
+    #[doc(alias = "pauseProducing")]
+    fn pause(&mut self, process: &Process, fd: ChildFd) {
+        let (_, _) = (process, fd);
+    }
+
+    /// Ends: the descriptor is lost. Called at most once, last; the producer is dropped then.
+    #[doc(alias = "stopProducing")]
+    fn stop(&mut self, process: &Process, fd: ChildFd) {
+        let (_, _) = (process, fd);
+    }
+}
+
+/// Keeps the producers of one child: what a transport hands out from its slot.
+pub struct Producers(pub(crate) WithCell<Registry<dyn Producer>>);
 
 fn not_a_terminal() -> io::Error {
     io::Error::from_raw_os_error(NOT_A_TERMINAL)

@@ -1,48 +1,6 @@
-//! Where a child's output is moved to without passing through the program: [`Target`].
+//! How moving a child's output on, without passing it through the program, fails: [`ForwardError`].
 
-use crate::{ChildFd, Process};
 use std::io;
-use std::os::fd::OwnedFd;
-
-/// Names where [`Process::forward`] moves bytes to.
-///
-/// # Examples
-///
-/// ```
-/// use procession_protocol::{FakeProcess, ProcessProtocol, Target};
-/// use std::fs::File;
-///
-/// struct Quiet;
-/// impl ProcessProtocol for Quiet {}
-///
-/// let fake = FakeProcess::new(Quiet);
-/// let stdin_of_another = Target::child(fake.process(), 0);
-/// let file = Target::fd(File::open("/dev/null")?);
-/// # drop((stdin_of_another, file));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Target {
-    /// A descriptor of a child that the parent writes.
-    Child(Process, ChildFd),
-    /// A socket, a pipe or a file, which is the forwarding's from now on.
-    Fd(OwnedFd),
-}
-
-impl Target {
-    /// A descriptor of a child that the parent writes, its stdin for instance.
-    ///
-    /// What was queued for it before goes first. It is closed when the source ends.
-    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
-        Self::Child(process.clone(), fd.into())
-    }
-
-    /// A socket, a pipe or a file; it is set to non-blocking, and closed when the source ends.
-    pub fn fd(fd: impl Into<OwnedFd>) -> Self {
-        Self::Fd(fd.into())
-    }
-}
 
 /// Says why a forwarding ended before its source did.
 #[derive(Debug, thiserror::Error)]

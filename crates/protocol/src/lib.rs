@@ -88,16 +88,15 @@ pub use child_fd::ChildFd;
 pub use connection::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
 };
-pub use control::ProcessControl;
+pub use control::{Process, ProcessControl, Producer, Producers, Target};
 pub use event::{DataNow, Event};
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
-pub use forward::{ForwardError, Target};
+pub use forward::ForwardError;
 pub use lifecycle::Lifecycle;
 pub use line_receiver::{LineEvent, LineReceiver};
 pub use net::{Factory, Protocol};
-pub use process::Process;
 pub use process_protocol::ProcessProtocol;
-pub use producer::{Producer, ProducerError, ProducerErrorKind, Producers};
+pub use producer::{ProducerError, ProducerErrorKind};
 pub use read_producer::ReadProducer;
 pub use reason::{
     ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,

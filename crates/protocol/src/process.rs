@@ -1,42 +1,16 @@
-//! [`Process`]: the handle that spawning returns, that callbacks are given and that fakes hand out.
+//! What a program can do with a [`Process`]: the handle that spawning returns, that callbacks are
+//! given and that fakes hand out.
 
 use crate::{
-    ChildFd, ForwardError, Pace, ProcessControl, Producer, ProducerError, ProducerErrorKind,
-    SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
+    ChildFd, ForwardError, Pace, Process, Producer, ProducerError, ProducerErrorKind, SignalError,
+    SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
 use std::any::Any;
-use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::rc::Rc;
 use std::time::Duration;
-
-/// Acts on one child; a cheap clone.
-///
-/// Every method may be called in every callback and at any other time on the loop's thread; none
-/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
-/// ended, writes are answered by [`WriteError::Closed`], signals by
-/// [`SignalError::ProcessExitedAlready`], and the rest is without effect.
-///
-/// # Examples
-///
-/// ```
-/// use procession_protocol::{FakeProcess, ProcessProtocol};
-///
-/// struct Quiet;
-/// impl ProcessProtocol for Quiet {}
-///
-/// let fake = FakeProcess::new(Quiet);
-/// let process = fake.process().clone();
-/// process.write("hello\n");
-/// process.close_stdin();
-/// assert_eq!(fake.written(0), "hello\n");
-/// ```
-#[derive(Clone)]
-#[doc(alias = "IProcessTransport")]
-pub struct Process(Rc<dyn ProcessControl>);
 
 /// Writing.
 impl Process {
@@ -324,12 +298,6 @@ impl Process {
 
 /// Facts.
 impl Process {
-    /// Wraps what a transport implements.
-    #[inline]
-    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
-        Self(control)
-    }
-
     /// Moves what the child writes to `fd` to another child, a socket or a file, until its end.
     ///
     /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
@@ -402,11 +370,5 @@ impl Process {
     /// `Unsupported` where there is none; else what the kernel says.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.0.pidfd()
-    }
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("pid", &self.pid()).finish_non_exhaustive()
     }
 }

@@ -5,35 +5,10 @@
 //! A producer is moved out for the length of a call; nothing is borrowed while it runs.
 
 use crate::registry::{Call, Refusal, Registry};
-use crate::{ChildFd, Event, Pace, Process};
+use crate::{ChildFd, Event, Pace, Process, Producer, Producers};
 use procession_core::{Mark, WithCell, WriteError};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-/// Writes to a descriptor of a child as fast as the child reads.
-///
-/// Every method of [`Process`] may be called in every method. A panic counts as the protocol's.
-#[doc(alias = "IPushProducer")]
-#[doc(alias = "IPullProducer")]
-pub trait Producer {
-    /// Goes on. A push producer hears it when the queue was drained after it had been paused; a
-    /// pull producer when it is registered and each time the queue is empty, whatever the limits of
-    /// the queue are, and is to write.
-    #[doc(alias = "resumeProducing")]
-    fn resume(&mut self, process: &Process, fd: ChildFd);
-
-    /// Pauses: the queue is full. Not called for pull producers; by default nothing happens.
-    #[doc(alias = "pauseProducing")]
-    fn pause(&mut self, process: &Process, fd: ChildFd) {
-        let (_, _) = (process, fd);
-    }
-
-    /// Ends: the descriptor is lost. Called at most once, last; the producer is dropped then.
-    #[doc(alias = "stopProducing")]
-    fn stop(&mut self, process: &Process, fd: ChildFd) {
-        let (_, _) = (process, fd);
-    }
-}
 
 /// Says why a producer was not registered, and gives it back.
 #[derive(thiserror::Error)]
@@ -83,9 +58,6 @@ impl fmt::Debug for ProducerError {
             .finish_non_exhaustive()
     }
 }
-
-/// Keeps the producers of one child: what a transport hands out from its slot.
-pub struct Producers(WithCell<Registry<dyn Producer>>);
 
 impl Producers {
     pub(crate) fn new() -> Self {

@@ -18,7 +18,6 @@ const TO_DIVIDE: [&str; 4] = [
     "crates/core/src/write_queue.rs",
     "crates/process-transport/src/command.rs",
     "crates/protocol/src/lifecycle.rs",
-    "crates/protocol/src/process.rs",
 ];
 
 /// Finds the files that are too long; those on the list too if they are `all` to be found.
