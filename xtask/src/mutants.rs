@@ -31,6 +31,7 @@ const CORES: [(&str, &[&str]); 4] = [
         "procession-protocol",
         &[
             "crates/protocol/src/lifecycle.rs",
+            "crates/protocol/src/lifecycle/pipes.rs",
             "crates/protocol/src/connection/lifecycle.rs",
             "crates/protocol/src/connection/demand.rs",
             "crates/protocol/src/line_receiver.rs",

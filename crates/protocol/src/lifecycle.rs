@@ -17,8 +17,10 @@
 //! passes it, each pipe still open is due once from [`poll_drain`](Lifecycle::poll_drain), a paused
 //! one after it was resumed; the driver reads what it holds at that moment and closes it.
 
-use crate::reason::with_stopped_fds;
-use crate::{ChildFd, DataNow, Event, ExitReason, with_held_fds};
+mod pipes;
+
+use self::pipes::Pipes;
+use crate::{ChildFd, DataNow, Event, ExitReason};
 use bytes::Bytes;
 use procession_core::{Mark, Spent};
 use std::collections::VecDeque;
@@ -45,32 +47,17 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct Lifecycle {
-    /// The pipes that are open, each number once.
-    open: Vec<Pipe>,
+    pipes: Pipes,
     /// `Some` from the reap on.
     reason: Option<ExitReason>,
     drain_after_exit: Option<Duration>,
     /// `Some` from the reap until the time has passed, if there is something to wait for.
     deadline: Option<Duration>,
-    /// The pipes that were cut off, in order.
-    held: Vec<ChildFd>,
-    /// The pipes that were open when the loop stopped, in order, each number once.
-    stopped: Vec<ChildFd>,
     /// Set once, when `Ended` is queued, or would be.
     ended: bool,
     /// No event is queued once this is set.
     panicked: bool,
     due: VecDeque<Event>,
-}
-
-#[derive(Debug)]
-struct Pipe {
-    fd: ChildFd,
-    /// The child writes no more.
-    read_closed: bool,
-    paused: bool,
-    /// The deadline has passed, and the driver has not been told yet.
-    drain: bool,
 }
 
 impl Lifecycle {
@@ -79,19 +66,11 @@ impl Lifecycle {
         pipes: impl IntoIterator<Item = ChildFd>,
         drain_after_exit: Option<Duration>,
     ) -> Self {
-        let mut open: Vec<Pipe> = Vec::new();
-        for fd in pipes {
-            if !open.iter().any(|pipe| pipe.fd == fd) {
-                open.push(Pipe { fd, read_closed: false, paused: false, drain: false });
-            }
-        }
         Self {
-            open,
+            pipes: Pipes::new(pipes),
             reason: None,
             drain_after_exit,
             deadline: None,
-            held: Vec::new(),
-            stopped: Vec::new(),
             ended: false,
             panicked: false,
             due: VecDeque::from([Event::Made]),
@@ -140,19 +119,17 @@ impl Lifecycle {
 
     /// The child will write no more to this socketpair, but the parent may.
     pub fn on_read_closed(&mut self, fd: ChildFd) {
-        let Some(pipe) = self.pipe(fd) else { return };
-        if !pipe.read_closed {
-            pipe.read_closed = true;
+        if self.pipes.close_reading(fd) {
             self.push(Event::ReadClosed(fd));
         }
     }
 
     /// The parent's end is gone. What was read before is still delivered before the loss.
     pub fn on_pipe_closed(&mut self, fd: ChildFd) {
-        let Some(index) = self.open.iter().position(|pipe| pipe.fd == fd) else { return };
-        self.open.remove(index);
-        self.push(Event::Lost(fd));
-        self.end_if_due();
+        if self.pipes.close(fd) {
+            self.push(Event::Lost(fd));
+            self.end_if_due();
+        }
     }
 
     /// The child was reaped at `now`.
@@ -170,40 +147,28 @@ impl Lifecycle {
     pub fn on_time(&mut self, now: Duration) {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.deadline = None;
-            for pipe in &mut self.open {
-                pipe.drain = true;
-            }
+            self.pipes.drain_all();
         }
     }
 
     /// The program paused this pipe: it is not to be drained before it is resumed.
     pub fn on_paused(&mut self, fd: ChildFd) {
-        if let Some(pipe) = self.pipe(fd) {
-            pipe.paused = true;
-        }
+        self.pipes.set_paused(fd, true);
     }
 
     /// The program resumed this pipe.
     pub fn on_resumed(&mut self, fd: ChildFd) {
-        if let Some(pipe) = self.pipe(fd) {
-            pipe.paused = false;
-        }
+        self.pipes.set_paused(fd, false);
     }
 
     /// The last read of a pipe from [`poll_drain`](Self::poll_drain) met its end: nobody held it.
     pub fn on_not_held(&mut self, fd: ChildFd) {
-        if self.is_open(fd) {
-            self.held.retain(|held| *held != fd);
-        }
+        self.pipes.clear_held(fd);
     }
 
     /// The loop stops, and closes the pipes that are open: the reason of the end names them.
     pub fn on_stop(&mut self) {
-        for pipe in &self.open {
-            if !self.stopped.contains(&pipe.fd) {
-                self.stopped.push(pipe.fd);
-            }
-        }
+        self.pipes.stop();
     }
 
     /// The protocol panicked: there are no more events, only bookkeeping.
@@ -240,27 +205,24 @@ impl Lifecycle {
     ///
     /// It is recorded as held, unless [`on_not_held`](Self::on_not_held) says otherwise.
     pub fn poll_drain(&mut self) -> Option<ChildFd> {
-        let pipe = self.open.iter_mut().find(|pipe| pipe.drain && !pipe.paused)?;
-        pipe.drain = false;
-        self.held.push(pipe.fd);
-        Some(pipe.fd)
+        self.pipes.poll_drain()
     }
 
     /// Tells whether the parent's end of `fd` is open.
     #[inline]
     pub fn is_open(&self, fd: ChildFd) -> bool {
-        self.open.iter().any(|pipe| pipe.fd == fd)
+        self.pipes.is_open(fd)
     }
 
     /// Tells whether data of `fd` would be delivered.
     #[inline]
     pub fn accepts(&self, fd: ChildFd) -> bool {
-        !self.panicked && self.open.iter().any(|pipe| pipe.fd == fd && !pipe.read_closed)
+        !self.panicked && self.pipes.is_readable(fd)
     }
 
     /// Returns the pipes that are open.
     pub fn open_fds(&self) -> impl Iterator<Item = ChildFd> {
-        self.open.iter().map(|pipe| pipe.fd)
+        self.pipes.fds()
     }
 
     /// Returns how the child ended, from its reap on.
@@ -287,11 +249,7 @@ impl Lifecycle {
     /// Tells whether neither an event nor a pipe to drain is due.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.due.is_empty() && !self.open.iter().any(|pipe| pipe.drain && !pipe.paused)
-    }
-
-    fn pipe(&mut self, fd: ChildFd) -> Option<&mut Pipe> {
-        self.open.iter_mut().find(|pipe| pipe.fd == fd)
+        self.due.is_empty() && !self.pipes.has_drain()
     }
 
     fn push(&mut self, event: Event) {
@@ -302,11 +260,10 @@ impl Lifecycle {
 
     fn end_if_due(&mut self) {
         let Some(reason) = &self.reason else { return };
-        if !self.open.is_empty() || self.ended {
+        if !self.pipes.is_empty() || self.ended {
             return;
         }
-        let reason = with_held_fds(reason.clone(), std::mem::take(&mut self.held));
-        let reason = with_stopped_fds(reason, std::mem::take(&mut self.stopped));
+        let reason = self.pipes.name_cut_off(reason.clone());
         self.ended = true;
         self.deadline = None;
         self.push(Event::Ended(reason));
@@ -316,7 +273,7 @@ impl Lifecycle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProcessDone;
+    use crate::{ProcessDone, with_held_fds};
 
     const OUT: ChildFd = ChildFd::STDOUT;
     const GRACE: Duration = Duration::from_secs(1);

@@ -107,14 +107,14 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "ended-before-the-pipes",
         file: "crates/protocol/src/lifecycle.rs",
-        from: "if !self.open.is_empty() || self.ended {",
+        from: "if !self.pipes.is_empty() || self.ended {",
         to: "if self.ended {",
         package: "procession-protocol",
         tests: &["lib", "lifecycle_props"],
     },
     Break {
         name: "data-after-the-end-of-reading",
-        file: "crates/protocol/src/lifecycle.rs",
+        file: "crates/protocol/src/lifecycle/pipes.rs",
         from: "pipe.fd == fd && !pipe.read_closed",
         to: "pipe.fd == fd",
         package: "procession-protocol",
@@ -138,7 +138,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "drain-of-a-paused-pipe",
-        file: "crates/protocol/src/lifecycle.rs",
+        file: "crates/protocol/src/lifecycle/pipes.rs",
         from: "find(|pipe| pipe.drain && !pipe.paused)?",
         to: "find(|pipe| pipe.drain)?",
         package: "procession-protocol",

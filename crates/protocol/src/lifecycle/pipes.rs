@@ -1,0 +1,138 @@
+//! The pipes of one child: which are open, which are to be drained, and which the end's reason names
+//! because they were cut off.
+
+use crate::reason::with_stopped_fds;
+use crate::{ChildFd, ExitReason, with_held_fds};
+use std::mem;
+
+#[derive(Debug)]
+pub(super) struct Pipes {
+    /// Those that are open, each number once.
+    open: Vec<Pipe>,
+    /// Those that were drained while somebody held them, in order.
+    held: Vec<ChildFd>,
+    /// Those that were open when the loop stopped, in order, each number once.
+    stopped: Vec<ChildFd>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    fd: ChildFd,
+    /// The child writes no more.
+    read_closed: bool,
+    paused: bool,
+    /// The deadline has passed, and the driver has not been told yet.
+    drain: bool,
+}
+
+impl Pipes {
+    /// A number that occurs twice counts once.
+    pub(super) fn new(fds: impl IntoIterator<Item = ChildFd>) -> Self {
+        let mut open: Vec<Pipe> = Vec::new();
+        for fd in fds {
+            if !open.iter().any(|pipe| pipe.fd == fd) {
+                open.push(Pipe { fd, read_closed: false, paused: false, drain: false });
+            }
+        }
+        Self { open, held: Vec::new(), stopped: Vec::new() }
+    }
+
+    /// Notes that the child writes no more, and returns whether that is new.
+    pub(super) fn close_reading(&mut self, fd: ChildFd) -> bool {
+        self.pipe(fd).is_some_and(|pipe| !mem::replace(&mut pipe.read_closed, true))
+    }
+
+    /// Notes that a pipe is closed, and returns whether that is new.
+    pub(super) fn close(&mut self, fd: ChildFd) -> bool {
+        let index = self.open.iter().position(|pipe| pipe.fd == fd);
+        index.map(|index| self.open.remove(index)).is_some()
+    }
+
+    pub(super) fn set_paused(&mut self, fd: ChildFd, paused: bool) {
+        if let Some(pipe) = self.pipe(fd) {
+            pipe.paused = paused;
+        }
+    }
+
+    /// Every pipe that is open is to be drained.
+    pub(super) fn drain_all(&mut self) {
+        for pipe in &mut self.open {
+            pipe.drain = true;
+        }
+    }
+
+    /// Takes a pipe that is to be drained, and notes that it is held.
+    pub(super) fn poll_drain(&mut self) -> Option<ChildFd> {
+        let pipe = self.open.iter_mut().find(|pipe| pipe.drain && !pipe.paused)?;
+        pipe.drain = false;
+        self.held.push(pipe.fd);
+        Some(pipe.fd)
+    }
+
+    #[inline]
+    pub(super) fn has_drain(&self) -> bool {
+        self.open.iter().any(|pipe| pipe.drain && !pipe.paused)
+    }
+
+    /// Notes that nobody held a pipe that was drained.
+    pub(super) fn clear_held(&mut self, fd: ChildFd) {
+        if self.is_open(fd) {
+            self.held.retain(|held| *held != fd);
+        }
+    }
+
+    /// Notes that the stop of the loop closes those that are open.
+    pub(super) fn stop(&mut self) {
+        for pipe in &self.open {
+            if !self.stopped.contains(&pipe.fd) {
+                self.stopped.push(pipe.fd);
+            }
+        }
+    }
+
+    /// Names the pipes that were cut off in the reason of the end.
+    pub(super) fn name_cut_off(&mut self, reason: ExitReason) -> ExitReason {
+        let reason = with_held_fds(reason, mem::take(&mut self.held));
+        with_stopped_fds(reason, mem::take(&mut self.stopped))
+    }
+
+    #[inline]
+    pub(super) fn is_open(&self, fd: ChildFd) -> bool {
+        self.open.iter().any(|pipe| pipe.fd == fd)
+    }
+
+    /// Tells whether the child may still write to this pipe.
+    #[inline]
+    pub(super) fn is_readable(&self, fd: ChildFd) -> bool {
+        self.open.iter().any(|pipe| pipe.fd == fd && !pipe.read_closed)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn fds(&self) -> impl Iterator<Item = ChildFd> {
+        self.open.iter().map(|pipe| pipe.fd)
+    }
+
+    fn pipe(&mut self, fd: ChildFd) -> Option<&mut Pipe> {
+        self.open.iter_mut().find(|pipe| pipe.fd == fd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUT: ChildFd = ChildFd::STDOUT;
+
+    #[test]
+    fn a_number_counts_once_and_a_fact_is_new_once() {
+        let mut pipes = Pipes::new([OUT, OUT]);
+        assert_eq!(pipes.fds().collect::<Vec<_>>(), [OUT]);
+        assert!(pipes.is_readable(OUT) && pipes.close_reading(OUT));
+        assert!(!pipes.is_readable(OUT) && !pipes.close_reading(OUT));
+        assert!(pipes.is_open(OUT) && pipes.close(OUT));
+        assert!(!pipes.is_open(OUT) && !pipes.close(OUT) && pipes.is_empty());
+    }
+}
