@@ -26,7 +26,7 @@ const CARGO_MUTANTS: &str = "27.1.0";
 
 /// The pure cores, and the packages whose tests hold them.
 const CORES: [(&str, &[&str]); 4] = [
-    ("procession-core", &["crates/core/src/write_queue.rs"]),
+    ("procession-core", &["crates/core/src/write_queue.rs", "crates/core/src/level.rs"]),
     (
         "procession-protocol",
         &[

@@ -49,6 +49,7 @@ mod deferred;
 mod direction;
 mod fake_clock;
 mod into_bytes;
+mod level;
 mod mark;
 mod signal;
 pub mod sigpipe;

@@ -2,8 +2,8 @@
 //!
 //! It knows no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
-use crate::mark::{Mark, Marks};
-use crate::{Spent, WriteError};
+use crate::level::Level;
+use crate::{Mark, Spent, WriteError};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -52,15 +52,9 @@ pub struct WriteQueue {
     chunks: VecDeque<Bytes>,
     /// The sum of the lengths of `chunks`.
     len: usize,
-    high: usize,
-    /// At most `high`.
-    low: usize,
+    /// Hears of every change of `len`.
+    level: Level,
     hard_limit: Option<usize>,
-    /// Above `low` at some time since the last `Drained`: the next one is owed.
-    armed: bool,
-    /// `Full` was said and `Drained` was not said since.
-    full: bool,
-    marks: Marks,
     /// The end was asked for.
     closing: bool,
     /// Nothing is accepted any more. Implies `closing`.
@@ -78,12 +72,8 @@ impl WriteQueue {
         Self {
             chunks: VecDeque::new(),
             len: 0,
-            high: Self::DEFAULT_HIGH_BYTES,
-            low: Self::DEFAULT_LOW_BYTES,
+            level: Level::new(Self::DEFAULT_HIGH_BYTES, Self::DEFAULT_LOW_BYTES),
             hard_limit: None,
-            armed: false,
-            full: false,
-            marks: Marks::new(),
             closing: false,
             closed: false,
         }
@@ -93,9 +83,8 @@ impl WriteQueue {
     ///
     /// A queue that the new marks find on their other side has crossed them.
     pub fn set_limits(&mut self, high: usize, low: usize) {
-        self.high = high;
-        self.low = low.min(high);
-        self.note_level();
+        self.level.set_limits(high, low);
+        self.level.note(self.len);
     }
 
     /// Sets the length in bytes above which nothing is queued; `None` is no limit.
@@ -137,7 +126,7 @@ impl WriteQueue {
         }
         self.chunks.push_back(mem::take(data));
         self.len = len;
-        self.note_level();
+        self.level.note(self.len);
         Ok(())
     }
 
@@ -157,9 +146,7 @@ impl WriteQueue {
         self.closing = true;
         self.closed = true;
         self.len = 0;
-        self.armed = false;
-        self.full = false;
-        self.marks = Marks::new();
+        self.level.forget();
         let mut spent = Spent::new();
         spent.extend(mem::take(&mut self.chunks));
         spent
@@ -209,9 +196,9 @@ impl WriteQueue {
                 spent.push(chunk);
             }
         }
-        self.note_level();
+        self.level.note(self.len);
         if self.len == 0 {
-            self.marks.note_emptied();
+            self.level.note_emptied();
         }
     }
 
@@ -221,7 +208,7 @@ impl WriteQueue {
     /// in a row are one; so is [`Mark::Emptied`] with what was to be told before it.
     #[inline]
     pub fn poll_mark(&mut self) -> Option<Mark> {
-        self.marks.poll()
+        self.level.poll_mark()
     }
 
     /// Returns the number of bytes queued.
@@ -256,23 +243,7 @@ impl WriteQueue {
 
     /// Returns the water marks in bytes, the high one first.
     pub fn limits(&self) -> (usize, usize) {
-        (self.high, self.low)
-    }
-
-    #[inline]
-    fn note_level(&mut self) {
-        if self.len > self.low {
-            self.armed = true;
-        }
-        if self.len > self.high && !self.full {
-            self.full = true;
-            self.marks.note(Mark::Full);
-        }
-        if self.len <= self.low && self.armed {
-            self.armed = false;
-            self.full = false;
-            self.marks.note(Mark::Drained);
-        }
+        self.level.limits()
     }
 }
 
@@ -293,51 +264,6 @@ mod tests {
         let mut queue = WriteQueue::new();
         queue.on_write(Bytes::from(vec![0; bytes])).unwrap();
         queue
-    }
-
-    #[test]
-    fn with_a_low_mark_of_zero_every_write_is_followed_by_one_drained() {
-        let mut queue = queue_of(1);
-        for _ in 0..3 {
-            assert_eq!(queue.poll_mark(), None);
-            drop(queue.on_written(1));
-            assert_eq!(queue.poll_mark(), Some(Mark::Drained));
-            assert_eq!(queue.poll_mark(), None);
-            queue.on_write(Bytes::from_static(b"x")).unwrap();
-        }
-    }
-
-    #[test]
-    fn full_is_said_once_until_drained() {
-        let mut queue = queue_of(65_536);
-        assert_eq!(queue.poll_mark(), None, "at the mark is not above it");
-        queue.on_write(Bytes::from_static(b"x")).unwrap();
-        assert_eq!(queue.poll_mark(), Some(Mark::Full));
-        drop(queue.on_written(10));
-        queue.on_write(Bytes::from(vec![0; 20])).unwrap();
-        assert_eq!(queue.poll_mark(), None);
-    }
-
-    #[test]
-    fn marks_that_were_not_polled_wait_in_order() {
-        let mut queue = queue_of(65_537);
-        drop(queue.on_written(usize::MAX));
-        assert_eq!(queue.poll_mark(), Some(Mark::Full));
-        assert_eq!(queue.poll_mark(), Some(Mark::Drained));
-        assert_eq!(queue.poll_mark(), None);
-    }
-
-    #[test]
-    fn of_marks_never_polled_the_last_two_are_kept() {
-        let mut queue = WriteQueue::new();
-        queue.set_limits(0, 0);
-        for _ in 0..3 {
-            queue.on_write(Bytes::from_static(b"x")).unwrap();
-            drop(queue.on_written(1));
-        }
-        assert_eq!(queue.poll_mark(), Some(Mark::Full));
-        assert_eq!(queue.poll_mark(), Some(Mark::Drained));
-        assert_eq!(queue.poll_mark(), None);
     }
 
     #[test]

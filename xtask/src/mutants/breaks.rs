@@ -18,17 +18,17 @@ pub(crate) struct Break {
 pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "queue-full-at-the-mark",
-        file: "crates/core/src/write_queue.rs",
-        from: "self.len > self.high && !self.full",
-        to: "self.len >= self.high && !self.full",
+        file: "crates/core/src/level.rs",
+        from: "len > self.high && !self.full",
+        to: "len >= self.high && !self.full",
         package: "procession-core",
         tests: &["lib", "write_queue_props"],
     },
     Break {
         name: "queue-never-drained-at-low",
-        file: "crates/core/src/write_queue.rs",
-        from: "self.len <= self.low && self.armed",
-        to: "self.len < self.low && self.armed",
+        file: "crates/core/src/level.rs",
+        from: "len <= self.low && self.armed",
+        to: "len < self.low && self.armed",
         package: "procession-core",
         tests: &["lib", "write_queue_props"],
     },
