@@ -36,6 +36,12 @@ pub struct Rlimit {
     pub hard: Option<u64>,
 }
 
+/// The lowest number that no descriptor can have: the soft limit.
+pub(crate) fn open_files_limit() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
+}
+
 /// The number and the value that `setrlimit(2)` takes. A limit that the system's type cannot hold is
 /// none.
 pub(super) fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {

@@ -40,6 +40,7 @@ mod environment;
 mod fd_step;
 mod limits;
 mod mapping;
+mod mask;
 mod outcome;
 pub(crate) mod platform;
 mod request;
@@ -81,8 +82,6 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
 
-use procession_core::sigpipe;
-
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
@@ -91,6 +90,7 @@ pub use fd_step::{FdMove, FdStep};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use launch::best_path;
 pub(crate) use launch::{launch, reserve, reserve_first};
+pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
 pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Waited};
 #[cfg(target_os = "linux")]
@@ -105,15 +105,3 @@ pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
 pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
 pub(crate) use wait::{has_ended, own_peak_kib, try_reap};
-
-/// The lowest number that no descriptor can have: the soft limit.
-pub(crate) fn open_files_limit() -> u64 {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current.unwrap_or(u64::MAX)
-}
-
-/// The mask that the program has set of a thread's mask, one bit a signal.
-fn inherited(mask: u64) -> u64 {
-    let ours = if sigpipe::is_blocked_by_loop() { 1 << (libc::SIGPIPE - 1) } else { 0 };
-    mask & !ours
-}
