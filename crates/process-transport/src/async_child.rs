@@ -2,33 +2,30 @@
 //!
 //! # Model
 //!
-//! A [`Child`] shares a small state with a protocol of this file. Output is kept there until it is
-//! taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the program has
-//! taken what there was, so that a slow consumer slows the child, not memory.
+//! A [`Child`] shares a small state with its outputs and with a protocol of its own. Output is kept
+//! there until it is taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the
+//! program has taken what there was, so that a slow consumer slows the child, not memory.
 
+mod bridge;
 mod output;
+mod shared;
 
 pub use output::ChildOutput;
+pub use shared::OUTPUT_HIGH_BYTES;
 
+use self::bridge::Bridge;
+use self::shared::{Shared, State};
 use crate::adopt;
 use crate::command::Command;
 use crate::error::SpawnError;
-use bytes::Bytes;
 use procession_core::{IntoBytes, WithCell, WriteError, WriteQueue};
-use procession_protocol::{
-    ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated,
-};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessTerminated};
 use procession_reactor::Handle;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-/// The output, in bytes, that is kept for a program that does not take it, before the child's
-/// descriptor is paused.
-pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
+use std::task::Poll;
 
 /// What can go wrong in a whole dialogue with a child.
 #[derive(Debug, thiserror::Error)]
@@ -80,41 +77,6 @@ pub struct Child {
     shared: Rc<Shared>,
     outputs: BTreeMap<ChildFd, ChildOutput>,
     none: ChildOutput,
-}
-
-/// Shared by the child, its outputs and its protocol.
-struct Shared(WithCell<State>);
-
-#[derive(Default)]
-struct State {
-    outputs: BTreeMap<ChildFd, Output>,
-    /// Who waits for room in a write queue, for the exit or for the end. One, for each of these
-    /// borrows the child: the last that polled.
-    waker: Option<Waker>,
-    exited: Option<ExitReason>,
-    ended: Option<ExitReason>,
-    /// The descriptors whose parent's end is closed, but for those of a terminal.
-    lost: BTreeSet<ChildFd>,
-    /// The protocol is gone: after the end, or with the reactor.
-    gone: bool,
-}
-
-impl State {
-    /// Whether what was queued for `fd` has been dropped.
-    fn has_lost(&self, fd: ChildFd) -> bool {
-        self.gone || self.lost.contains(&fd)
-    }
-}
-
-#[derive(Default)]
-struct Output {
-    chunks: VecDeque<Bytes>,
-    bytes: usize,
-    paused: bool,
-    /// What comes above the limit is thrown away instead of waiting for the program.
-    discarding: bool,
-    ended: bool,
-    waker: Option<Waker>,
 }
 
 impl Child {
@@ -275,104 +237,5 @@ impl Drop for Discarding<'_> {
                 state.outputs.entry(*fd).or_default().discarding = false;
             }
         });
-    }
-}
-
-impl Shared {
-    /// Wakes this task at the next change.
-    fn wait(&self, cx: &Context<'_>) {
-        let is_known =
-            |state: &mut State| state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
-        if !self.0.with(is_known) {
-            let waker = cx.waker().clone();
-            let old = self.0.with(|state| state.waker.replace(waker));
-            drop(old);
-        }
-    }
-
-    /// Changes the state, then wakes whoever waits for it.
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let waker = self.0.with(|state| {
-            change(state);
-            state.waker.take()
-        });
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Changes one output, then wakes its reader.
-    fn change_output<R>(&self, fd: ChildFd, change: impl FnOnce(&mut Output) -> R) -> R {
-        let (value, waker) = self.0.with(|state| {
-            let output = state.outputs.entry(fd).or_default();
-            (change(output), output.waker.take())
-        });
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        value
-    }
-}
-
-/// The protocol of an async child.
-struct Bridge(Rc<Shared>);
-
-impl ProcessProtocol for Bridge {
-    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
-        let mut data = Some(data);
-        let pause = self.0.change_output(fd, |output| {
-            let full = output.bytes > OUTPUT_HIGH_BYTES;
-            if output.ended || full && output.discarding {
-                return false;
-            }
-            if let Some(data) = data.take() {
-                output.bytes += data.len();
-                output.chunks.push_back(data);
-            }
-            output.paused = output.bytes > OUTPUT_HIGH_BYTES && !output.discarding;
-            output.paused
-        });
-        if pause {
-            process.pause(fd);
-        }
-    }
-
-    fn child_read_closed(&mut self, _: &Process, fd: ChildFd) {
-        self.0.change_output(fd, |output| output.ended = true);
-    }
-
-    fn child_connection_lost(&mut self, _: &Process, fd: ChildFd) {
-        self.0.change_output(fd, |output| output.ended = true);
-        self.0.change(|state| {
-            state.lost.insert(fd);
-        });
-    }
-
-    fn child_write_buffer_drained(&mut self, _: &Process, _: ChildFd) {
-        self.0.change(|_| {});
-    }
-
-    fn process_exited(&mut self, _: &Process, reason: ExitReason) {
-        self.0.change(|state| state.exited = Some(reason));
-    }
-
-    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-        self.0.change(|state| state.ended = Some(reason));
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        self.0.change(|state| state.gone = true);
-        let fds: Vec<ChildFd> = self.0.0.with(|state| state.outputs.keys().copied().collect());
-        for fd in fds {
-            self.0.change_output(fd, |_| {});
-        }
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
     }
 }

@@ -1,6 +1,6 @@
 //! What a child writes to one descriptor, as a stream.
 
-use super::Shared;
+use super::shared::Shared;
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
