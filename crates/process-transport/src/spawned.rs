@@ -1,4 +1,4 @@
-//! [`Spawned`]: a child that needs no loop, and its blocking verbs.
+//! The blocking verbs of a [`Spawned`]: a child that needs no loop.
 //!
 //! # Model
 //!
@@ -8,20 +8,21 @@
 
 mod clock;
 mod gather;
+mod handle;
 mod output;
 mod owned_child;
 mod take;
 
+pub use handle::Spawned;
 pub use output::Output;
 pub use take::TakeError;
 
 #[cfg(feature = "reactor")]
-pub(crate) use owned_child::AtDrop;
-pub(crate) use owned_child::OwnedChild;
+pub(crate) use owned_child::{AtDrop, OwnedChild};
 
 use crate::command::Command;
 use crate::error::SpawnError;
-use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
+use crate::launch::{self, ParentEnd};
 use crate::{orphans, sys};
 use procession_core::Signal;
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
@@ -29,38 +30,6 @@ use rustix::termios::tcsetwinsize;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-
-/// A child that runs, for programs without a loop, and for other threads than the loop's.
-///
-/// Made by [`Command::spawn`]. It can be sent to another thread, and given to a reactor there.
-/// [`Command::kill_on_drop`] kills it when this is dropped, with its group where it is
-/// [owned](Command::owned). Else the child runs on; later spawns, waits and reactors of this process
-/// reap it, and until then it may be a zombie.
-///
-/// # Examples
-///
-/// ```
-/// use procession_process_transport::Command;
-/// use std::fs::File;
-/// use std::io::Write;
-///
-/// let mut child = Command::new("sort").spawn()?;
-/// File::from(child.take(0)?).write_all(b"b\na\n")?;
-/// assert_eq!(child.output()?.stdout_utf8()?, "a\nb\n");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct Spawned {
-    pub(crate) child: OwnedChild,
-    pub(crate) ends: Vec<ParentEnd>,
-    /// The numbers whose ends were taken.
-    pub(crate) taken: Vec<ChildFd>,
-    pub(crate) terminal: Option<Terminal>,
-    pub(crate) policy: Policy,
-    pub(crate) parent_peak_kib: i64,
-    /// `Some` once it is reaped.
-    pub(crate) reason: Option<ExitReason>,
-}
 
 impl Command {
     /// Starts the child, without a loop.
@@ -94,15 +63,6 @@ impl Command {
 }
 
 impl Spawned {
-    /// From the checks to the confirmed exec.
-    pub(crate) fn start(command: &Command) -> Result<Self, SpawnError> {
-        let launched = launch::launch(launch::prepare(command)?)?;
-        let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
-        let child = OwnedChild::new(child, &policy);
-        let (taken, reason) = (Vec::new(), None);
-        Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason })
-    }
-
     /// The process id; after the reap, which every wait does, it may be another process's.
     pub fn pid(&self) -> u32 {
         self.child.pid

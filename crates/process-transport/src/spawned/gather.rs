@@ -1,7 +1,9 @@
 //! The loop of the blocking verbs: one `poll(2)` over the exit and all outputs.
 
+use super::clock;
+use super::handle::Spawned;
+use super::output::Output;
 use super::owned_child::AtDrop;
-use super::{Output, Spawned, clock};
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{self, Waited};
 use procession_core::Direction;
