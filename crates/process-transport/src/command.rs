@@ -1,15 +1,16 @@
 //! What to start: the description of a child, built up by the caller, spawned any number of times.
 
+mod before_exec;
 mod fd;
 mod identity;
 mod pty;
-mod sys;
 
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
 pub(crate) use identity::Identity;
-pub use identity::{Resource, Rlimit};
 pub use pty::Pty;
+
+pub use crate::sys::{Resource, Rlimit};
 
 use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;

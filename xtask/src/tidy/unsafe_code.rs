@@ -1,6 +1,6 @@
-//! The keyword `unsafe` stands only below a `src/sys/` folder, in the file of `Command::pre_exec`, and
-//! for tests in `tests/*/sys.rs`;
-//! only the two crates that need one, and the benches, have such a folder. Clippy sees to the safety comments.
+//! The keyword `unsafe` stands only below a `src/sys/` folder, once for `Command::pre_exec`, and for
+//! tests in `tests/*/sys.rs`; only the two crates that need one, and the benches, have such a folder.
+//! Clippy sees to the safety comments.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::tree::{Problem, SourceFile};
 const WITH_SYS: [&str; 3] =
     ["crates/reactor/src/sys", "crates/process-transport/src/sys", "benches/src/sys"];
 
-/// The one declaration of the public interface: `Command::pre_exec`.
-const DECLARATIONS: &str = "crates/process-transport/src/command/sys.rs";
+/// The file of the one declaration of the public interface: `Command::pre_exec`.
+const DECLARATION: &str = "crates/process-transport/src/command/before_exec.rs";
 
 /// Finds the keyword, and the folders, where they may not be.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Problem> {
@@ -25,11 +25,15 @@ fn check_file(file: &SourceFile) -> Vec<Problem> {
     if in_sys && !is_allowed {
         return vec![file.problem(1, "this crate may not have a sys folder")];
     }
-    if in_sys || is_test_sys(&file.path) || file.path == Path::new(DECLARATIONS) {
+    if in_sys || is_test_sys(&file.path) {
         return Vec::new();
     }
+    let declared = usize::from(file.path == Path::new(DECLARATION));
     let keywords = tokens(&file.text).into_iter().filter(|token| token.is_word("unsafe"));
-    keywords.map(|token| file.problem(token.line, "`unsafe` outside of sys")).collect()
+    keywords
+        .skip(declared)
+        .map(|token| file.problem(token.line, "`unsafe` outside of sys"))
+        .collect()
 }
 
 fn has_sys_folder(path: &Path) -> bool {
@@ -65,6 +69,12 @@ mod tests {
         assert_eq!(lines("crates/reactor/src/sys/mod.rs", source), [0; 0]);
         assert_eq!(lines("crates/process-transport/src/sys/linux/clone.rs", source), [0; 0]);
         assert_eq!(lines("crates/core/tests/util/sys.rs", source), [0; 0]);
+    }
+
+    #[test]
+    fn one_declaration_is_allowed_and_nothing_beside_it() {
+        let source = "pub unsafe fn pre_exec() {}\nfn a() {\n    unsafe { b() }\n}";
+        assert_eq!(lines(DECLARATION, source), [3]);
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! What a child makes of itself before its program runs: session, ids, limits, priorities, signal
+//! state, and closures of the caller's.
+//!
+//! [`Command::pre_exec`] is the one unsafe function of the public interface.
+
+use super::Command;
+use crate::sys::{PreExec, Resource, Rlimit};
+use procession_core::Signal;
+use std::ffi::OsStr;
+use std::io;
+use std::sync::Arc;
+
+impl Command {
+    /// Makes the child the leader of a new session, without a controlling terminal (`setsid(2)`).
+    pub fn new_session(mut self) -> Self {
+        self.identity.new_session = true;
+        self
+    }
+
+    /// Puts the child into a process group; 0 makes it the leader of a new one (`setpgid(2)`).
+    pub fn process_group(mut self, group: i32) -> Self {
+        self.identity.process_group = Some(group);
+        self
+    }
+
+    /// Whether the child leads a group of its own, on which `terminate` and `kill_on_drop` act.
+    ///
+    /// Descendants that leave the group (`setsid`, `setpgid`) are not reached. Such a child is a
+    /// background job of the parent's terminal: reading it stops the child, and Ctrl-C does not
+    /// reach it. A child that [`process_group`](Self::process_group) puts into somebody else's group
+    /// leads none, and is ended alone. Off by default.
+    pub fn owned(mut self, owned: bool) -> Self {
+        self.identity.owned = owned;
+        self
+    }
+
+    /// Sets the umask, which is the parent's otherwise; the nine lowest bits count (`umask(2)`).
+    pub fn umask(mut self, mask: u32) -> Self {
+        self.identity.umask = Some(mask);
+        self
+    }
+
+    /// Sets a resource limit; the last call for a resource wins.
+    pub fn rlimit(mut self, resource: Resource, limit: Rlimit) -> Self {
+        self.identity.rlimits.retain(|(which, _)| *which != resource);
+        self.identity.rlimits.push((resource, limit));
+        self
+    }
+
+    /// Leaves signal mask and dispositions as the parent has them.
+    ///
+    /// Otherwise the child starts with an empty mask and every disposition at its default.
+    pub fn inherit_signals(mut self) -> Self {
+        self.identity.inherit_signals = true;
+        self
+    }
+
+    /// Sets the user id: real, effective and saved.
+    ///
+    /// Without [`Command::gid`] the user's primary group and group list from the user database are
+    /// taken; an id that the database does not know then fails the spawn with `InvalidInput`.
+    /// Changing ids needs privilege, and takes [`SpawnPath::Fork`](procession_protocol::SpawnPath)
+    /// unless another path is forced: in a child that shares the parent's memory the target user has
+    /// a hold on the child before its exec (it may stop it, and so the parent), and the parent's
+    /// dumpable flag is 0 for that time. The flag is put back, under a lock of the whole process; no
+    /// other code of the program may set it meanwhile: the target user could read and write the
+    /// memory of both.
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.identity.uid = Some(uid);
+        self
+    }
+
+    /// Sets the group id: real, effective and saved.
+    ///
+    /// With privilege the supplementary groups become that one, unless [`Command::groups`] names
+    /// others: no group of the parent survives a change of ids unasked. Where the id is the parent's
+    /// own and the groups may not be set, in a user namespace perhaps, they stay.
+    pub fn gid(mut self, gid: u32) -> Self {
+        self.identity.gid = Some(gid);
+        self
+    }
+
+    /// Sets the supplementary groups (`setgroups(2)`).
+    pub fn groups(mut self, groups: impl IntoIterator<Item = u32>) -> Self {
+        self.identity.groups = Some(groups.into_iter().collect());
+        self
+    }
+
+    /// Sets user id, primary group and group list from the user database; a name or a number.
+    pub fn user(mut self, user: impl AsRef<OsStr>) -> Self {
+        self.identity.user = Some(user.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the nice value, -20 (most favoured) to 19; beyond, the nearest is taken (`setpriority(2)`).
+    pub fn nice(mut self, nice: i32) -> Self {
+        self.identity.nice = Some(nice);
+        self
+    }
+
+    /// Confines the child to these processors, counted from 0 (`sched_setaffinity(2)`).
+    ///
+    /// # Platform
+    ///
+    /// Linux; elsewhere the spawn fails with `Unsupported`.
+    pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.identity.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// Sets the child's badness for the out-of-memory killer, -1000 (never) to 1000.
+    ///
+    /// # Platform
+    ///
+    /// Linux; elsewhere the spawn fails with `Unsupported`.
+    pub fn oom_score_adj(mut self, score: i16) -> Self {
+        self.identity.oom_score_adj = Some(score);
+        self
+    }
+
+    /// Sends the child this signal when the thread that spawned it ends.
+    ///
+    /// The thread is the reactor's, so that is when the reactor is gone. A parent that is gone
+    /// before the child asked for it counts as well: the child then ends itself by that signal.
+    ///
+    /// # Platform
+    ///
+    /// Linux (`PR_SET_PDEATHSIG` in `prctl(2)`); elsewhere the spawn fails with `Unsupported`.
+    pub fn parent_death_signal(mut self, signal: Signal) -> Self {
+        self.identity.parent_death_signal = Some(signal);
+        self
+    }
+
+    /// Runs `call` in the child, right before its exec. Takes the path that copies memory.
+    ///
+    /// It finds everything else done, its signal mask and dispositions among them: what it changes of
+    /// these the program starts with. Its stack has 64 KiB.
+    ///
+    /// # Safety
+    ///
+    /// The child of a program with threads has only the thread that spawned it: locks that others
+    /// held stay locked for good, that of the allocator included. `call` may use only what is
+    /// async-signal-safe (`signal-safety(7)`), and must not panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::Command;
+    ///
+    /// // A closure that does nothing is always safe.
+    /// # #[expect(unsafe_code, reason = "shows pre_exec")]
+    /// let command = unsafe { Command::new("true").pre_exec(|| Ok(())) };
+    /// # drop(command);
+    /// ```
+    #[expect(
+        unsafe_code,
+        reason = "what a closure does between fork and exec is its caller's to answer for"
+    )]
+    pub unsafe fn pre_exec(
+        mut self,
+        call: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.identity.pre_exec.push(PreExec(Arc::new(call)));
+        self
+    }
+}
