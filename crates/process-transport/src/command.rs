@@ -2,6 +2,7 @@
 
 mod before_exec;
 mod fd;
+mod fd_map;
 mod identity;
 mod pty;
 
@@ -12,6 +13,7 @@ pub use pty::Pty;
 
 pub use crate::sys::{Resource, Rlimit};
 
+use self::fd_map::FdMap;
 use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -60,14 +62,6 @@ pub(crate) struct Environment {
     pub(crate) clear: bool,
     /// `None` removes.
     pub(crate) changes: BTreeMap<OsString, Option<OsString>>,
-}
-
-/// The fd map, as far as the command says something about it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FdMap {
-    /// Numbers that are not named are closed in the child, 0 to 2 included.
-    pub(crate) replaced: bool,
-    pub(crate) entries: BTreeMap<ChildFd, Fd>,
 }
 
 impl Command {
@@ -159,7 +153,7 @@ impl Command {
     /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2. A `File` or an
     /// `OwnedFd` is [inherited](Fd::inherit).
     pub fn child_fd(mut self, number: impl Into<ChildFd>, fd: impl Into<Fd>) -> Self {
-        self.fds.entries.insert(number.into(), fd.into());
+        self.fds.set(number.into(), fd.into());
         self
     }
 
@@ -204,9 +198,7 @@ impl Command {
         mut self,
         fds: impl IntoIterator<Item = (impl Into<ChildFd>, impl Into<Fd>)>,
     ) -> Self {
-        let entries = fds.into_iter().map(|(number, fd)| (number.into(), fd.into()));
-        self.fds.replaced = true;
-        self.fds.entries = entries.collect();
+        self.fds = FdMap::only(fds.into_iter().map(|(number, fd)| (number.into(), fd.into())));
         self
     }
 
@@ -317,15 +309,7 @@ impl Command {
 
     /// What the child finds on its numbers, the default map filled in; closed ones left out.
     pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
-        let mut map = BTreeMap::new();
-        if !self.fds.replaced && self.pty.is_none() {
-            map.insert(ChildFd::STDIN, Fd::to_child());
-            map.insert(ChildFd::STDOUT, Fd::from_child());
-            map.insert(ChildFd::STDERR, Fd::from_child());
-        }
-        map.extend(self.fds.entries.iter().map(|(number, fd)| (*number, fd.clone())));
-        map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
-        map
+        self.fds.filled_in(self.pty.is_some())
     }
 }
 
@@ -353,23 +337,9 @@ from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Fd, FdKind};
+    use super::{Command, Fd};
     use procession_protocol::ChildFd;
     use std::path::PathBuf;
-
-    fn numbers(command: &Command) -> Vec<i32> {
-        command.fd_entries().keys().map(|fd| fd.as_raw()).collect()
-    }
-
-    #[test]
-    fn one_entry_changes_the_default_map_and_a_list_replaces_it() {
-        assert_eq!(numbers(&Command::new("x")), [0, 1, 2]);
-        assert_eq!(numbers(&Command::new("x").child_fd(5, Fd::null())), [0, 1, 2, 5]);
-        assert_eq!(numbers(&Command::new("x").child_fd(0, Fd::closed())), [1, 2]);
-        assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
-        let none: [(ChildFd, Fd); 0] = [];
-        assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
-    }
 
     #[test]
     fn a_command_tells_what_the_parent_reads_and_writes() {
@@ -384,20 +354,6 @@ mod tests {
 
     fn fds<const N: usize>(numbers: [i32; N]) -> Vec<ChildFd> {
         numbers.map(ChildFd::from).to_vec()
-    }
-
-    #[test]
-    fn the_standard_streams_go_by_name_too() {
-        let by_number = Command::new("x").child_fd(0, Fd::null()).child_fd(1, Fd::same_as(2));
-        let by_name = Command::new("x").stdin(Fd::null()).stdout(Fd::same_as(2));
-        assert_eq!(format!("{by_name:?}"), format!("{by_number:?}"));
-        let file = std::fs::File::open("/dev/null").unwrap();
-        let owned: std::os::fd::OwnedFd = file.try_clone().unwrap().into();
-        let command = by_name.stderr(file).child_fd(7, owned);
-        assert!(
-            command.fd_entries().values().skip(2).all(|fd| matches!(fd.kind(), FdKind::Inherit(_)))
-        );
-        assert_eq!(numbers(&command), [0, 1, 2, 7]);
     }
 
     #[test]

@@ -1,0 +1,74 @@
+//! The fd map, as far as the command says something about it.
+
+use super::fd::{Fd, FdKind};
+use procession_protocol::ChildFd;
+use std::collections::BTreeMap;
+
+/// What a child finds on its numbers: changes of the default map, or a map in its place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FdMap {
+    /// Numbers that are not named are closed in the child, 0 to 2 included.
+    replaced: bool,
+    /// As the command names them.
+    pub(crate) entries: BTreeMap<ChildFd, Fd>,
+}
+
+impl FdMap {
+    /// These numbers and no others.
+    pub(super) fn only(fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
+        Self { replaced: true, entries: fds.into_iter().collect() }
+    }
+
+    /// Says what stands on a number; the last call for it wins.
+    pub(super) fn set(&mut self, number: ChildFd, fd: Fd) {
+        self.entries.insert(number, fd);
+    }
+
+    /// What the child finds, the default map filled in unless a terminal takes its place; closed ones
+    /// left out.
+    pub(super) fn filled_in(&self, has_terminal: bool) -> BTreeMap<ChildFd, Fd> {
+        let mut map = BTreeMap::new();
+        if !self.replaced && !has_terminal {
+            map.insert(ChildFd::STDIN, Fd::to_child());
+            map.insert(ChildFd::STDOUT, Fd::from_child());
+            map.insert(ChildFd::STDERR, Fd::from_child());
+        }
+        map.extend(self.entries.iter().map(|(number, fd)| (*number, fd.clone())));
+        map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
+        map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::{Command, Fd, FdKind};
+    use procession_protocol::ChildFd;
+
+    fn numbers(command: &Command) -> Vec<i32> {
+        command.fd_entries().keys().map(|fd| fd.as_raw()).collect()
+    }
+
+    #[test]
+    fn one_entry_changes_the_default_map_and_a_list_replaces_it() {
+        assert_eq!(numbers(&Command::new("x")), [0, 1, 2]);
+        assert_eq!(numbers(&Command::new("x").child_fd(5, Fd::null())), [0, 1, 2, 5]);
+        assert_eq!(numbers(&Command::new("x").child_fd(0, Fd::closed())), [1, 2]);
+        assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
+        let none: [(ChildFd, Fd); 0] = [];
+        assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
+    }
+
+    #[test]
+    fn the_standard_streams_go_by_name_too() {
+        let by_number = Command::new("x").child_fd(0, Fd::null()).child_fd(1, Fd::same_as(2));
+        let by_name = Command::new("x").stdin(Fd::null()).stdout(Fd::same_as(2));
+        assert_eq!(format!("{by_name:?}"), format!("{by_number:?}"));
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let owned: std::os::fd::OwnedFd = file.try_clone().unwrap().into();
+        let command = by_name.stderr(file).child_fd(7, owned);
+        assert!(
+            command.fd_entries().values().skip(2).all(|fd| matches!(fd.kind(), FdKind::Inherit(_)))
+        );
+        assert_eq!(numbers(&command), [0, 1, 2, 7]);
+    }
+}
