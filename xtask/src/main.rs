@@ -81,11 +81,6 @@ const TASKS: &[Task] = &[
     Task { name: "clippy", about: "all targets, warnings are errors", run: step!(clippy::run) },
     Task { name: "tidy", about: "the rules no compiler knows", run: step!(tidy::run) },
     Task {
-        name: "tidy --strict",
-        about: "the same, and what the rules' lists still excuse",
-        run: step!(tidy::run_strict),
-    },
-    Task {
         name: "imports",
         about: "[CRATE..]: which file depends on which, and the circles",
         run: step!(imports::run),

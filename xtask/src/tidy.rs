@@ -30,15 +30,6 @@ use crate::{catalogue, metadata, source, tree};
 
 /// Checks every rule and prints every line that breaks one.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    check(sh, false)
-}
-
-/// The same, and finds also what the rules' lists still excuse.
-pub(crate) fn run_strict(sh: &Shell) -> Result<()> {
-    check(sh, true)
-}
-
-fn check(sh: &Shell, strict: bool) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;
     let packages = metadata::packages(sh)?;
@@ -54,10 +45,9 @@ fn check(sh: &Shell, strict: bool) -> Result<()> {
         packages: &packages,
     };
     let crates = source::CRATES.map(|folder| Sources::parse(&files, folder));
-    let named = |names: &'static [&str]| {
-        crates.iter().filter(|sources| names.iter().any(|name| sources.folder == Path::new(name)))
-    };
-    let held = |names| named(if strict { &source::CRATES } else { names });
+    let with_sys = crates
+        .iter()
+        .filter(|sources| sys_alone::CRATES.iter().any(|name| sources.folder == Path::new(name)));
     let results: [(&str, Vec<Problem>); 16] = [
         ("files open with //!", header::check(&files)),
         ("crate pages", crate_page::check(&files)),
@@ -69,11 +59,11 @@ fn check(sh: &Shell, strict: bool) -> Result<()> {
         ("nothing unfinished", unfinished::check(&files)),
         ("no panic where it is not Linux", non_linux::check(&files)),
         ("no ignored test", ignored::check(&files)),
-        ("length of files", length::check(&files, strict)),
+        ("length of files", length::check(&files)),
         ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
-        ("no import circle", import_circles::check(held(&import_circles::HELD))),
-        ("sys stands alone", sys_alone::check(named(&sys_alone::CRATES))),
-        ("types stay small", small_types::check(held(&small_types::HELD))),
+        ("no import circle", import_circles::check(&crates)),
+        ("sys stands alone", sys_alone::check(with_sys)),
+        ("types stay small", small_types::check(&crates)),
         ("crate map of the README", readme::check(&readme, &packages)),
     ];
     for (rule, problems) in &results {

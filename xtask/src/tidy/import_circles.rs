@@ -8,9 +8,6 @@ use crate::source::edges::{ImportCircles, Imports};
 use crate::source::modules::Sources;
 use crate::tree::Problem;
 
-/// The crates that are free of circles and stay so.
-pub(super) const HELD: [&str; 2] = ["crates/net-transport", "crates/protocol"];
-
 /// Finds the circles.
 pub(super) fn check<'a>(crates: impl IntoIterator<Item = &'a Sources>) -> Vec<Problem> {
     let found = crates.into_iter().flat_map(|sources| {

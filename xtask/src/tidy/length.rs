@@ -13,22 +13,18 @@ const MOST_LIBRARY_LINES: usize = 400;
 const REASON: &str = "//! Length:";
 const REASON_WITHIN: usize = 40;
 
-/// Files of libraries that are longer and are yet to be divided.
-const TO_DIVIDE: [&str; 0] = [];
-
-/// Finds the files that are too long; those on the list too if they are `all` to be found.
-pub(super) fn check(files: &[SourceFile], all: bool) -> Vec<Problem> {
-    files.iter().filter_map(|file| check_file(file, all)).collect()
+/// Finds the files that are too long.
+pub(super) fn check(files: &[SourceFile]) -> Vec<Problem> {
+    files.iter().filter_map(check_file).collect()
 }
 
-fn check_file(file: &SourceFile, all: bool) -> Option<Problem> {
+fn check_file(file: &SourceFile) -> Option<Problem> {
     let lines = file.text.lines().count();
     if lines > MOST_LINES {
         let message = format!("{lines} lines, and {MOST_LINES} are the most: divide the file");
         return Some(file.problem(MOST_LINES + 1, message));
     }
-    let is_on_list = TO_DIVIDE.iter().any(|path| file.path.ends_with(path));
-    if lines <= MOST_LIBRARY_LINES || !is_library(file) || has_reason(file) || is_on_list && !all {
+    if lines <= MOST_LIBRARY_LINES || !is_library(file) || has_reason(file) {
         return None;
     }
     let message = format!(
@@ -56,7 +52,7 @@ mod tests {
 
     fn problems(path: &str, head: &str, lines: usize) -> usize {
         let body = "x\n".repeat(lines - head.lines().count());
-        check(&[SourceFile::new(path, format!("{head}{body}"))], false).len()
+        check(&[SourceFile::new(path, format!("{head}{body}"))]).len()
     }
 
     #[test]
@@ -76,13 +72,5 @@ mod tests {
         assert_eq!(problems(library, "//! B.\n//! Length:\n", MOST_LINES), 1, "it is empty");
         let late = "//!\n".repeat(REASON_WITHIN) + "//! Length: one table.\n";
         assert_eq!(problems(library, &late, MOST_LINES), 1);
-    }
-
-    #[test]
-    fn the_list_excuses_until_all_are_to_be_found() {
-        let file = SourceFile::new(TO_DIVIDE[0], "x\n".repeat(MOST_LIBRARY_LINES + 1));
-        let files = [file];
-        assert_eq!(check(&files, false), []);
-        assert_eq!(check(&files, true).len(), 1);
     }
 }

@@ -27,9 +27,6 @@ const MOST_FIELDS: usize = 9;
 const MOST_FILES: usize = 3;
 const BUILDER_METHODS: usize = 3;
 
-/// The crates whose types are small and stay so.
-pub(super) const HELD: [&str; 2] = ["crates/net-transport", "crates/protocol"];
-
 /// Finds the types that are not small.
 pub(super) fn check<'a>(crates: impl IntoIterator<Item = &'a Sources>) -> Vec<Problem> {
     crates.into_iter().flat_map(check_crate).collect()
