@@ -51,6 +51,10 @@ pub(crate) enum Waited {
 pub(crate) enum Child<'a> {
     /// With its number, for kernels (before 5.4) and filters that know no wait on a pidfd, and for
     /// systems that have none.
-    Fd(BorrowedFd<'a>, u32),
+    Fd(
+        #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody has a pidfd"))]
+        BorrowedFd<'a>,
+        u32,
+    ),
     Pid(u32),
 }
