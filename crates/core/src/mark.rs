@@ -47,9 +47,9 @@ impl Marks {
 
     #[inline]
     pub(crate) fn poll(&mut self) -> Option<Mark> {
-        let mark = self.0[0];
+        let mark = self.0[0]?;
         self.0 = [self.0[1], None];
-        mark
+        Some(mark)
     }
 }
 

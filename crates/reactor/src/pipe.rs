@@ -251,7 +251,9 @@ impl Pipe {
         }
         let blocked = writer.blocked;
         let done = writer.queue.is_done();
-        match self.watch(reactor) {
+        // Whatever else changes what is watched has it watched at once.
+        let watched = if blocked == self.interest.writes() { Ok(()) } else { self.watch(reactor) };
+        match watched {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if done => FlushOutcome::Done,
             Ok(()) if blocked => {

@@ -67,13 +67,9 @@ impl Interest {
     /// The interest of a pipe that reads, writes, or only waits for the other side to go away.
     #[inline]
     pub(crate) fn of(reads: bool, writes: bool, hangup: bool) -> Self {
-        match (reads, writes) {
-            (true, true) => Self::BOTH,
-            (true, false) => Self::READABLE,
-            (false, true) => Self::WRITABLE,
-            (false, false) if hangup => Self::HANGUP,
-            (false, false) => Self::PAUSED,
-        }
+        let polled = reads || writes || hangup;
+        let (polled, reads, writes) = (u8::from(polled), u8::from(reads), u8::from(writes));
+        Self((polled * POLLED) | (reads * READS) | (writes * WRITES))
     }
 }
 

@@ -88,6 +88,7 @@ impl<M: Machine> Drop for PumpAfterPanic<'_, M> {
     }
 }
 
+#[inline]
 fn subject<M: Machine>(machine: &M) -> M::Subject {
     M::subject(machine.driver().me().upgrade().expect("a method of it is running"))
 }

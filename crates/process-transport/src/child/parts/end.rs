@@ -198,10 +198,10 @@ impl End {
         left: &mut Leftovers,
     ) -> bool {
         let closing = self.closing == Closing::Close;
-        let Some(pipe) = self.pipe.as_mut() else { return false };
         if self.direction == Direction::Read {
-            return closing;
+            return closing && self.pipe.is_some();
         }
+        let Some(pipe) = self.pipe.as_mut() else { return false };
         let outcome = pipe.flush_into(reactor, &mut left.chunks);
         if let Some(queue) = pipe.queue() {
             while let Some(mark) = queue.poll_mark() {
