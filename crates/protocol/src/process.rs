@@ -327,7 +327,7 @@ impl Process {
     }
 
     /// Returns `fd` as the sink of a forwarding, for transports:
-    /// [`ProcessControl::sink_port`].
+    /// [`sink_port`](crate::ProcessControl::sink_port).
     pub fn sink_port(&self, fd: impl Into<ChildFd>) -> Option<Box<dyn Any>> {
         self.0.sink_port(fd.into())
     }
