@@ -11,7 +11,8 @@
 //! * No TLS, no datagrams, no HTTP: byte streams only.
 //! * It does not race the addresses of a name (RFC 8305), and does not reconnect.
 //! * It starts no thread but one for each name that is looked up.
-//! * It does not know processes; `Transport::into_fd` gives a socket to one.
+//! * It does not know processes; `Transport::into_fd` gives a socket to one, and `Transport::forward`
+//!   moves what a peer sends to one.
 //!
 //! # Example
 //!
@@ -52,6 +53,85 @@
 //!     assert_eq!(reactor.block_on(echoed)?, "accessing protocols");
 //!     Ok(())
 //! }
+//! ```
+//!
+//! # Forwarding
+//!
+//! A proxy: what either side sends is moved to the other (`Transport::forward`) and passes through no
+//! protocol. One that has sent its last may still be answered.
+//!
+//! ```
+//! use procession_net_transport::NetTransports;
+//! use procession_protocol::{Protocol, Target, Transport};
+//! use procession_reactor::{Handle, Reactor};
+//!
+//! /// What comes from behind the proxy.
+//! struct Behind;
+//!
+//! impl Protocol for Behind {
+//!     fn read_closed(&mut self, _: &Transport) {} // and not closed
+//! }
+//!
+//! struct Proxy {
+//!     port: u16,
+//! }
+//!
+//! impl Protocol for Proxy {
+//!     fn connection_made(&mut self, client: &Transport) {
+//!         client.pause(); // until there is somebody to send it to
+//!         let client = client.clone();
+//!         let server = Handle::current().connect_tcp(("127.0.0.1", self.port), Behind);
+//!         server.done(move |server| match server {
+//!             Ok(server) => {
+//!                 client.forward(Target::connection(&server)).detach();
+//!                 server.forward(Target::connection(&client)).detach();
+//!                 client.resume();
+//!             }
+//!             Err(_) => client.abort_connection(),
+//!         });
+//!     }
+//!
+//!     fn read_closed(&mut self, _: &Transport) {}
+//! }
+//! # use bytes::{Bytes, BytesMut};
+//! # use procession_core::{Deferred, Promise};
+//! #
+//! # struct Shout(BytesMut);
+//! #
+//! # impl Protocol for Shout {
+//! #     fn data_received(&mut self, _: &Transport, data: Bytes) {
+//! #         self.0.extend_from_slice(&data);
+//! #     }
+//! #
+//! #     fn read_closed(&mut self, transport: &Transport) {
+//! #         transport.write(self.0.to_ascii_uppercase());
+//! #         transport.lose_connection();
+//! #     }
+//! # }
+//! #
+//! # struct Client(Promise<Bytes, std::io::Error>);
+//! #
+//! # impl Protocol for Client {
+//! #     fn connection_made(&mut self, transport: &Transport) {
+//! #         transport.write("hello");
+//! #         transport.shutdown_write();
+//! #     }
+//! #
+//! #     fn data_received(&mut self, _: &Transport, data: Bytes) {
+//! #         self.0.complete(Ok(data));
+//! #     }
+//! # }
+//! #
+//! # let mut reactor = Reactor::new()?;
+//! # let server = reactor.listen_tcp(("127.0.0.1", 0), || Shout(BytesMut::new()))?;
+//! # let port = server.port().ok_or("not TCP")?;
+//!
+//! let proxy = reactor.listen_tcp(("127.0.0.1", 0), move || Proxy { port })?;
+//! # let (promise, answer) = Deferred::new();
+//! # let port = proxy.port().ok_or("not TCP")?;
+//! # reactor.connect_tcp(("127.0.0.1", port), Client(promise)).detach();
+//! # assert_eq!(reactor.block_on(answer)?, "HELLO");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]

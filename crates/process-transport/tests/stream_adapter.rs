@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_process_transport::{Command, Fd, Pty, SpawnProcess};
-use procession_protocol::{ProcessTerminated, Protocol, StreamAdapter, Transport};
+use procession_protocol::{ProcessTerminated, Protocol, StreamAdapter, Target, Transport};
 
 use crate::util::{Driver, WATCHDOG, behaviour, code, ms, sh, signal};
 
@@ -179,5 +179,29 @@ fn a_closed_connection_hangs_a_terminal_up() {
             let reason = lost.take().expect("it was waited for").expect_err("a signal");
             assert_eq!((code(&Err(reason.clone())), signal(&Err(reason))), (None, Some(1)));
         }
+    });
+}
+
+/// The connection of one child is the source, and that of another the target.
+#[test]
+fn what_a_child_writes_is_moved_to_the_connection_of_another() {
+    behaviour("what_a_child_writes_is_moved_to_the_connection_of_another", |driver| {
+        thread_local! {
+            static SINK: RefCell<Option<Transport>> = const { RefCell::new(None) };
+        }
+        let keep: OnMade = |transport| {
+            SINK.with(|place| place.replace(Some(transport.clone())));
+        };
+        let (sink, sink_lost) = client(keep);
+        driver.handle().spawn_process(sink, sh("test $(wc -c) = 300000")).unwrap();
+        let forward: OnMade = |transport| {
+            let sink = SINK.with(|place| place.take()).expect("it was made");
+            let moved = transport.forward(Target::connection(&sink));
+            moved.done(|moved| assert_eq!(moved.expect("it ends in order"), 300_000));
+        };
+        let (source, source_lost) = client(forward);
+        driver.handle().spawn_process(source, sh("head -c 300000 /dev/zero")).unwrap();
+        assert_eq!(until_lost(driver, &source_lost), Some(0));
+        assert_eq!(until_lost(driver, &sink_lost), Some(0));
     });
 }

@@ -3,11 +3,13 @@
 //!
 //! No method calls a protocol: methods queue, and the driver calls back.
 //!
-//! [`Target`], [`Producer`] and the declaration of [`Producers`] stand here as well: the inside takes
-//! or returns them, and they name the handle. What a program can do with a handle is in `process`.
+//! [`Producer`] and the declaration of [`Producers`] stand here as well: the inside returns them, and
+//! they name the handle. What a program can do with a handle is in `process`.
 
 use crate::registry::Registry;
-use crate::{ChildFd, ForwardError, SignalError, SpawnPath, Termination, Termios, WindowSize};
+use crate::{
+    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
+};
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WithCell, WriteError};
 use std::any::Any;
@@ -186,7 +188,8 @@ pub trait ProcessControl {
     }
 
     /// Returns `fd` as the sink of a forwarding of whichever transport: a boxed port, whose type the
-    /// transports of one loop agree on.
+    /// transports of one loop agree on. `None` where nothing can be moved to.
+    #[doc(hidden)]
     fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
         let _ = fd;
         None
@@ -244,46 +247,6 @@ impl Process {
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process").field("pid", &self.0.pid()).finish_non_exhaustive()
-    }
-}
-
-/// Names where [`Process::forward`] moves bytes to.
-///
-/// # Examples
-///
-/// ```
-/// use procession_protocol::{FakeProcess, ProcessProtocol, Target};
-/// use std::fs::File;
-///
-/// struct Quiet;
-/// impl ProcessProtocol for Quiet {}
-///
-/// let fake = FakeProcess::new(Quiet);
-/// let stdin_of_another = Target::child(fake.process(), 0);
-/// let file = Target::fd(File::open("/dev/null")?);
-/// # drop((stdin_of_another, file));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Target {
-    /// A descriptor of a child that the parent writes.
-    Child(Process, ChildFd),
-    /// A socket, a pipe or a file, which is the forwarding's from now on.
-    Fd(OwnedFd),
-}
-
-impl Target {
-    /// A descriptor of a child that the parent writes, its stdin for instance.
-    ///
-    /// What was queued for it before goes first. It is closed when the source ends.
-    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
-        Self::Child(process.clone(), fd.into())
-    }
-
-    /// A socket, a pipe or a file; it is set to non-blocking, and closed when the source ends.
-    pub fn fd(fd: impl Into<OwnedFd>) -> Self {
-        Self::Fd(fd.into())
     }
 }
 

@@ -77,6 +77,7 @@ mod registry;
 mod slot;
 mod spawn_path;
 mod stream_adapter;
+mod target;
 mod terminal;
 mod termination;
 mod termination_step;
@@ -88,7 +89,7 @@ pub use child_fd::ChildFd;
 pub use connection::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
 };
-pub use control::{Process, ProcessControl, Producer, Producers, Target};
+pub use control::{Process, ProcessControl, Producer, Producers};
 pub use event::{DataNow, Event};
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
@@ -105,6 +106,7 @@ pub use registry::Pace;
 pub use slot::ProtocolSlot;
 pub use spawn_path::SpawnPath;
 pub use stream_adapter::{KeptStderr, StreamAdapter};
+pub use target::Target;
 pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
 pub use termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};

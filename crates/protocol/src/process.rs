@@ -7,7 +7,6 @@ use crate::{
 };
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
-use std::any::Any;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -298,7 +297,8 @@ impl Process {
 
 /// Facts.
 impl Process {
-    /// Moves what the child writes to `fd` to another child, a socket or a file, until its end.
+    /// Moves what the child writes to `fd` to another child, a connection, a socket or a file, until
+    /// its end.
     ///
     /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
     /// source waits while the target is full. From this call on they are not told to the protocol,
@@ -324,12 +324,6 @@ impl Process {
     /// It starts at the system's default, 64 KiB on Linux, and grows while a bulk of data passes.
     pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
         self.0.pipe_size(fd.into())
-    }
-
-    /// Returns `fd` as the sink of a forwarding, for transports:
-    /// [`sink_port`](crate::ProcessControl::sink_port).
-    pub fn sink_port(&self, fd: impl Into<ChildFd>) -> Option<Box<dyn Any>> {
-        self.0.sink_port(fd.into())
     }
 
     /// Returns the pid, or `None` once the child was reaped.
@@ -370,5 +364,14 @@ impl Process {
     /// `Unsupported` where there is none; else what the kernel says.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.0.pidfd()
+    }
+}
+
+impl Target {
+    /// A descriptor of a child that the parent writes, its stdin for instance.
+    ///
+    /// What was queued for it before goes first. It is closed when the source ends.
+    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
+        Self::Port(process.0.sink_port(fd.into()))
     }
 }

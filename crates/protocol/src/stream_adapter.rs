@@ -1,11 +1,12 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
 use crate::{
-    Address, ChildFd, ExitReason, LineEvent, LineReceiver, Process, ProcessProtocol, Protocol,
-    Transport, TransportControl,
+    Address, ChildFd, ExitReason, ForwardError, LineEvent, LineReceiver, Process, ProcessProtocol,
+    Protocol, Target, Transport, TransportControl,
 };
 use bytes::{Bytes, BytesMut};
-use procession_core::{WithCell, WriteError};
+use procession_core::{Deferred, WithCell, WriteError};
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -266,6 +267,14 @@ impl TransportControl for Stream {
 
     fn host(&self) -> Address {
         Address::Other
+    }
+
+    fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
+        self.process.forward(ChildFd::STDOUT, target)
+    }
+
+    fn sink_port(&self) -> Option<Box<dyn Any>> {
+        self.process.0.sink_port(ChildFd::STDIN)
     }
 }
 

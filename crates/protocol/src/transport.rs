@@ -1,8 +1,9 @@
 //! [`Transport`]: the handle to one connection, and its object-safe inside.
 
-use crate::Address;
+use crate::{Address, ForwardError, Target};
 use bytes::Bytes;
-use procession_core::{IntoBytes, WriteError};
+use procession_core::{Deferred, IntoBytes, WriteError};
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -58,6 +59,19 @@ pub trait TransportControl {
     /// closed; else what the kernel says.
     fn take_fd(&self) -> io::Result<OwnedFd> {
         Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+
+    /// Moves what the peer sends to `target`, until its end.
+    fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
+        drop(target);
+        Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::Unsupported)))
+    }
+
+    /// Returns the writing side as the sink of a forwarding of whichever transport: a boxed port,
+    /// whose type the transports of one loop agree on. `None` where nothing can be moved to.
+    #[doc(hidden)]
+    fn sink_port(&self) -> Option<Box<dyn Any>> {
+        None
     }
 }
 
@@ -178,6 +192,69 @@ impl Transport {
     /// closed; else what the kernel says.
     pub fn into_fd(self) -> io::Result<OwnedFd> {
         self.0.take_fd()
+    }
+
+    /// Moves what the peer sends to another connection, a child, a socket or a file, until its end.
+    ///
+    /// The bytes do not pass through the program where the kernel can splice (`splice(2)`), as between
+    /// a socket and a pipe; elsewhere they are copied, with the same outcome. The peer is not read
+    /// while the target is full, or this connection is [paused](Self::pause). From this call on what
+    /// it sends is not delivered to the protocol, but its end is.
+    ///
+    /// When the peer has sent its last, the writing direction of the target ends
+    /// ([`shutdown_write`](Self::shutdown_write)), and [`read_closed`](crate::Protocol::read_closed) is
+    /// due here: where bytes also go the other way it is to be written without its default, which
+    /// closes the connection. If the target is lost, this connection is closed once what was written
+    /// to it is flushed. The result is the number of bytes that the target has taken, also where this
+    /// program closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// The `Deferred` fails if the connection does not read any more or is forwarded already
+    /// (`InvalidInput`), if the target is not available, if the target is lost, if reading fails, which
+    /// is also the reason that the protocol hears of the loss, and with `ConnectionAborted` if the
+    /// reactor stops before the peer has sent its last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_protocol::{Protocol, Target, Transport};
+    ///
+    /// /// Sends to the other what its peer sends.
+    /// struct Relay {
+    ///     other: Transport,
+    /// }
+    ///
+    /// impl Protocol for Relay {
+    ///     fn connection_made(&mut self, transport: &Transport) {
+    ///         let other = self.other.clone();
+    ///         transport.forward(Target::connection(&self.other)).done(move |moved| {
+    ///             if moved.is_err() {
+    ///                 other.abort_connection(); // its peer must not take this for the end
+    ///             }
+    ///         });
+    ///     }
+    ///
+    ///     fn read_closed(&mut self, _: &Transport) {} // the other may still answer
+    /// }
+    /// # use procession_protocol::FakeConnection;
+    /// # struct Quiet;
+    /// # impl Protocol for Quiet {}
+    /// # let other = FakeConnection::new(Quiet);
+    /// # let relay = FakeConnection::new(Relay { other: other.transport().clone() });
+    /// # relay.turn();
+    /// ```
+    pub fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
+        self.0.forward(target)
+    }
+}
+
+impl Target {
+    /// The peer of a connection.
+    ///
+    /// What was queued for it before goes first. When the source ends, the writing direction does.
+    pub fn connection(transport: &Transport) -> Self {
+        Self::Port(transport.0.sink_port())
     }
 }
 

@@ -68,26 +68,21 @@
 //!     }
 //! }
 //!
-//! fn nonblocking(fd: impl Into<std::os::fd::OwnedFd>) -> std::io::Result<std::os::fd::OwnedFd> {
-//!     let fd = fd.into();
-//!     rustix::io::ioctl_fionbio(&fd, true)?;
-//!     Ok(fd)
-//! }
-//!
 //! let mut reactor = Reactor::new()?;
 //! let (read, mut write) = std::io::pipe()?;
+//! # rustix::io::ioctl_fionbio(&read, true)?;
 //! let (mut target, end) = std::io::pipe()?;
 //! let source = Rc::new(Source {
 //!     reactor: Handle::clone(&reactor),
 //!     pipe: WithCell::new(None),
 //!     forward: WithCell::new(None),
 //! });
-//! let pipe = Pipe::open(&reactor, nonblocking(read)?, Direction::Read, source.clone(), 0)?;
+//! let pipe = Pipe::open(&reactor, read.into(), Direction::Read, source.clone(), 0)?;
 //! source.pipe.replace(Some(pipe));
 //!
 //! let moved = Rc::new(Cell::new(None));
 //! let put = moved.clone();
-//! let sink = OwnFd::open(&reactor, nonblocking(end)?)?;
+//! let sink = OwnFd::open(&reactor, end.into())?;
 //! Forward::start(&reactor, source, sink, move |result| put.set(result.ok()))?;
 //! write.write_all(b"hello")?;
 //! drop(write);

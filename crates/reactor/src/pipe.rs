@@ -301,8 +301,7 @@ impl Pipe {
         if let Some(reader) = &mut self.reader {
             reader.paused = true;
         }
-        // As in `on_ready`.
-        self.watch(reactor).ok();
+        self.watch(reactor).ok(); // as in `on_ready`
     }
 
     /// Reads again.
@@ -340,8 +339,7 @@ impl Pipe {
     /// Ends the reading for good; the descriptor stays open for the writer.
     pub fn end_reading(&mut self, reactor: &Handle) {
         self.reader = None;
-        // As in `on_ready`.
-        self.watch(reactor).ok();
+        self.watch(reactor).ok(); // as in `on_ready`
     }
 
     /// Ends the writing for good; the descriptor stays open for the reader.
@@ -349,8 +347,7 @@ impl Pipe {
     /// A socket is shut down by the caller, with [`Handle::with_fd`].
     pub fn end_writing(&mut self, reactor: &Handle) -> Spent {
         let writer = self.writer.take();
-        // As in `on_ready`.
-        self.watch(reactor).ok();
+        self.watch(reactor).ok(); // as in `on_ready`
         writer.map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
     }
 

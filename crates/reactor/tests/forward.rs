@@ -17,7 +17,7 @@ use std::rc::Rc;
 use fake::{CHUNK_BYTES, FakeSink, FakeSource, HIGH_BYTES};
 use outcome::{Result, Slot, outcome};
 use procession_reactor::Reactor;
-use procession_reactor::forward::Forward;
+use procession_reactor::forward::{Forward, SinkPort};
 use procession_reactor::pipe::ReadEvent;
 use until::until;
 
@@ -351,4 +351,35 @@ fn a_read_that_fails_is_the_sources_end() {
     *run.source.next.borrow_mut() = Some(ReadEvent::Lost(ErrorKind::TimedOut.into()));
     run.forward.source_ready();
     assert_eq!(run.results.borrow().as_slice(), [(Ok(0), 0)]);
+    assert!(run.source.read_to_end.get());
+}
+
+/// What was read before still goes, and counts; only then is it over.
+#[test]
+fn a_read_that_fails_is_an_error_if_the_source_says_so() {
+    let reactor = Reactor::new().unwrap();
+    let ports = fake::Sockets::open(&reactor);
+    let run = Run::begin(&ports);
+    run.source.can_fail.set(true);
+    run.on(Fact::Chunk);
+    *run.source.next.borrow_mut() = Some(ReadEvent::Lost(ErrorKind::TimedOut.into()));
+    run.forward.source_ready();
+    assert_eq!(run.results.borrow().len(), 0, "a copy waits for the sink");
+    run.on(Fact::Room);
+    let bytes = u64::try_from(CHUNK_BYTES).unwrap();
+    assert_eq!(run.results.borrow().as_slice(), [(Err((bytes, ErrorKind::TimedOut)), 0)]);
+    assert_eq!((run.source.read_to_end.get(), run.source.closes.get()), (false, 1));
+}
+
+/// A port passes through those that do not know it.
+#[test]
+fn a_wrapped_sink_is_itself_again_and_anything_else_is_none() {
+    let reactor = Reactor::new().unwrap();
+    let ports = fake::Sockets::open(&reactor);
+    let sink = FakeSink::new(&ports);
+    sink.queued.set(7);
+    let wrapped: Rc<dyn SinkPort> = sink;
+    let port = <dyn SinkPort>::from_any(wrapped.into_any()).expect("it is one");
+    assert_eq!(port.queued(), 7);
+    assert!(<dyn SinkPort>::from_any(Box::new("no port")).is_none());
 }

@@ -30,7 +30,7 @@ const HIGH_BYTES: usize = 256 << 10;
 fn to_fd(reactor: &Reactor, source: &Rc<KernelSource>, fd: impl Into<OwnedFd>) -> Rc<Slot> {
     let slot = Rc::new(Slot::default());
     let put = slot.clone();
-    let sink = OwnFd::open(reactor, kernel::nonblocking(fd)).expect("it can be opened");
+    let sink = OwnFd::open(reactor, fd.into()).expect("it can be opened");
     Forward::start(reactor, source.clone(), sink, move |result| put.set(Some(outcome(result))))
         .expect("nothing else feeds it");
     slot
@@ -133,6 +133,20 @@ fn a_reset_belongs_to_the_side_that_has_it() {
     let mut text = String::new();
     target.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello");
+
+    // A source for which that is no end says so.
+    let (here, there) = tcp_pair();
+    (&here).write_all(b"unread").unwrap();
+    kernel::wait_readable(&there);
+    let (mut target, end) = io::pipe().unwrap();
+    let source = KernelSource::open(&reactor, here);
+    source.can_fail.set(true);
+    let moved = to_fd(&reactor, &source, end);
+    drop(there);
+    until(&mut reactor, || moved.get().is_some());
+    assert_eq!(moved.get(), Some(Err((0, ErrorKind::ConnectionReset))));
+    assert!(!source.read_to_end.get());
+    assert_eq!(target.read(&mut [0]).unwrap(), 0, "the sink is let go of");
 
     let (here, there) = tcp_pair();
     (&here).write_all(b"unread").unwrap();

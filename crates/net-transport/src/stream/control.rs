@@ -1,14 +1,19 @@
 //! What a program can do to a connection: [`TransportControl`], over the state. No method calls
 //! back.
 
-use std::io;
+use std::any::Any;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{WriteError, WriteQueue};
-use procession_protocol::{Address, TransportControl};
+use procession_core::{Deferred, WriteError};
+use procession_protocol::{Address, ForwardError, Target, TransportControl};
 use procession_reactor::driver::{Drive, Machine};
+use procession_reactor::forward::SinkPort;
 
+use super::ports::{Output, forward};
+use super::state::State;
 use super::transport::Stream;
 
 impl TransportControl for Stream {
@@ -19,7 +24,7 @@ impl TransportControl for Stream {
     }
 
     fn write_buffered(&self) -> usize {
-        self.state.with(|state| state.queue().map_or(0, |queue| WriteQueue::len(queue)))
+        self.state.with(State::queued)
     }
 
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
@@ -32,15 +37,20 @@ impl TransportControl for Stream {
     }
 
     fn lose_connection(&self) {
-        if self.state.with(|state| state.ask_close()) {
+        let (is_new, forward) = self.state.with(State::ask_close);
+        if is_new {
             self.queue_flush();
+        }
+        if let Some(forward) = forward {
+            forward.complete_later();
+            forward.source_closed();
         }
     }
 
     fn abort_connection(&self) {
-        let spent = self.state.with(|state| state.abort(self.driver.reactor()));
+        let left = self.state.with(|state| state.abort(self.driver.reactor()));
         self.queue_flush(); // the loss is due
-        drop(spent);
+        left.settle_in_verb();
     }
 
     fn shutdown_write(&self) {
@@ -50,11 +60,17 @@ impl TransportControl for Stream {
     }
 
     fn pause(&self) {
-        self.state.with(|state| state.pause(self.driver.reactor()));
+        let forward = self.state.with(|state| state.pause(self.driver.reactor()));
+        if let Some(forward) = forward {
+            forward.set_paused(true);
+        }
     }
 
     fn resume(&self) {
-        if self.state.with(|state| state.resume(self.driver.reactor())) {
+        let forward = self.state.with(|state| state.resume(self.driver.reactor()));
+        if let Some(forward) = forward {
+            forward.set_paused(false);
+        } else if self.reads_without_events(()) {
             self.read_later(());
         }
     }
@@ -68,13 +84,25 @@ impl TransportControl for Stream {
     }
 
     fn take_fd(&self) -> io::Result<OwnedFd> {
-        let (fd, spent) = self.state.with(|state| state.take_fd(self.driver.reactor()));
+        let (fd, left) = self.state.with(|state| state.take_fd(self.driver.reactor()));
         if fd.is_ok() {
             drop(self.slot.retire());
         } else {
             self.queue_flush(); // what the attempt to write found out may be due
         }
-        drop(spent);
+        left.settle_in_verb();
         fd
+    }
+
+    fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
+        match self.driver.me().upgrade() {
+            Some(me) => forward(&me, target),
+            None => Deferred::ready(Err(ForwardError::new(0, ErrorKind::NotConnected))),
+        }
+    }
+
+    fn sink_port(&self) -> Option<Box<dyn Any>> {
+        let port: Rc<dyn SinkPort> = Rc::new(Output::new(self.driver.me().clone()));
+        Some(port.into_any())
     }
 }

@@ -1,26 +1,31 @@
 //! What is known of one connection: its lifecycle, and the descriptors that it is about. Each method
 //! is a short change under the stream's borrow: no callback, and what may run foreign code when it is
-//! dropped is handed out.
+//! dropped is handed out. What forwardings do to it stands in `sides`.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
 };
 use procession_reactor::driver::Read;
-use procession_reactor::pipe::{FlushOutcome, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::forward::Forward;
+use procession_reactor::pipe::{FlushOutcome, PipeReady, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{Handle, Ready};
 
+use super::leftovers::Leftovers;
 use super::pipes::Pipes;
+use super::routes::Routes;
 use crate::stopped::stopped;
 
 /// One connection's state.
 pub(super) struct State {
-    lifecycle: ConnectionLifecycle,
-    pipes: Pipes,
+    pub(super) lifecycle: ConnectionLifecycle,
+    pub(super) pipes: Pipes,
+    pub(super) routes: Routes,
 }
 
 /// What came of an event.
@@ -32,16 +37,20 @@ pub(super) enum Seen {
 }
 
 /// What a flush leaves to do, where nothing is borrowed.
-#[must_use = "drop the chunks where nothing is borrowed"]
+#[must_use = "settle what is left over where nothing is borrowed"]
 pub(super) struct Flushed {
-    pub(super) spent: Spent,
+    pub(super) left: Leftovers,
     /// The input is to be read.
     pub(super) read: bool,
 }
 
 impl State {
     pub(super) fn new(kind: ConnectionKind) -> Self {
-        Self { lifecycle: ConnectionLifecycle::new(kind), pipes: Pipes::default() }
+        Self {
+            lifecycle: ConnectionLifecycle::new(kind),
+            pipes: Pipes::default(),
+            routes: Routes::default(),
+        }
     }
 
     pub(super) fn set_pipes(&mut self, pipes: Pipes) {
@@ -67,9 +76,14 @@ impl State {
     }
 
     /// Reads once, of what is left of the turn's budget in bytes, and tells the lifecycle; `None` if
-    /// nothing is to be read.
+    /// nothing is to be read, or what is read is moved on.
     #[inline]
-    pub(super) fn read(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+    pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+        if self.routes.forward.is_some() { None } else { self.read(reactor, budget) }
+    }
+
+    #[inline]
+    fn read(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
         if !self.lifecycle.reads() {
             return None;
         }
@@ -86,15 +100,15 @@ impl State {
     }
 
     /// A read gave no data.
-    pub(super) fn on_read_over(&mut self, reactor: &Handle, event: ReadEvent) -> Spent {
+    pub(super) fn on_read_over(&mut self, reactor: &Handle, event: ReadEvent) -> Leftovers {
         match event {
             ReadEvent::WouldBlock => self.lifecycle.on_nothing_to_read(),
             ReadEvent::Lost(error) => self.lifecycle.on_read_failed(error),
             _ => self.lifecycle.on_read_end(),
         }
-        let mut spent = Spent::new();
-        self.meet_demands(reactor, &mut spent);
-        spent
+        let mut left = Leftovers::default();
+        self.meet_demands(reactor, &mut left);
+        left
     }
 
     /// Sorts out what the poller saw of one source, and reads once where that is all.
@@ -104,29 +118,35 @@ impl State {
         if seen.peer_gone {
             self.lifecycle.on_peer_gone();
         }
-        if seen.peer_gone || seen.unblocked {
-            return Seen::Flush(self.on_change(reactor, seen.unblocked, seen.readable));
+        if seen.peer_gone || seen.unblocked || self.routes.forward.is_some() {
+            return Seen::Flush(self.on_change(reactor, &seen));
         }
         Seen::Read(if seen.readable { self.read(reactor, READ_BUDGET_BYTES) } else { None })
     }
 
     #[cold]
-    fn on_change(&mut self, reactor: &Handle, unblocked: bool, readable: bool) -> Flushed {
-        let mut flushed = Flushed { spent: Spent::new(), read: false };
-        self.meet_demands(reactor, &mut flushed.spent);
-        if unblocked {
-            flushed = self.flush(reactor);
+    fn on_change(&mut self, reactor: &Handle, seen: &PipeReady) -> Flushed {
+        let mut flushed = if seen.unblocked {
+            self.flush(reactor)
+        } else {
+            let mut left = Leftovers::default();
+            self.meet_demands(reactor, &mut left);
+            Flushed { left, read: false }
+        };
+        if seen.peer_gone {
+            // The reads may find it out later, or never.
+            flushed.left.sink_lost(self.routes.fed_by.take(), self.queued());
         }
-        flushed.read |= readable;
+        flushed.read |= seen.readable;
         flushed
     }
 
     /// Writes what is queued, and closes what is to be closed.
     #[inline]
     pub(super) fn flush(&mut self, reactor: &Handle) -> Flushed {
-        let mut spent = Spent::new();
+        let mut left = Leftovers::default();
         let outcome = match self.pipes.writer() {
-            Some(pipe) => pipe.flush_into(reactor, &mut spent),
+            Some(pipe) => pipe.flush_into(reactor, &mut left.spent),
             None => FlushOutcome::Done,
         };
         if let Ok(queue) = self.pipes.queue() {
@@ -138,22 +158,25 @@ impl State {
             FlushOutcome::Done => self.lifecycle.on_flush_done(),
             FlushOutcome::Blocked => self.lifecycle.on_flush_blocked(),
             FlushOutcome::Lost(error) => self.lifecycle.on_write_failed(error),
-            _ => {}
+            _ => left.sink_ready(self.routes.fed_by.as_ref()),
         }
-        self.meet_demands(reactor, &mut spent);
-        Flushed { spent, read: self.lifecycle.has_failed() }
+        self.meet_demands(reactor, &mut left);
+        Flushed { left, read: self.lifecycle.has_failed() }
     }
 
     /// Does to the descriptors what the lifecycle demands.
     #[inline]
-    fn meet_demands(&mut self, reactor: &Handle, spent: &mut Spent) {
+    pub(super) fn meet_demands(&mut self, reactor: &Handle, left: &mut Leftovers) {
         while let Some(demand) = self.lifecycle.poll_demand() {
-            self.meet(reactor, demand, spent);
+            self.meet(reactor, demand, left);
         }
     }
 
     #[cold]
-    fn meet(&mut self, reactor: &Handle, demand: Demand, spent: &mut Spent) {
+    fn meet(&mut self, reactor: &Handle, demand: Demand, left: &mut Leftovers) {
+        if matches!(demand, Demand::EndWriting | Demand::ShutDown | Demand::Close) {
+            left.sink_lost(self.routes.fed_by.take(), self.queued());
+        }
         let pipes = &mut self.pipes;
         match demand {
             Demand::StopReading => {
@@ -161,61 +184,70 @@ impl State {
                     pipe.pause(reactor);
                 }
             }
-            Demand::EndReading => pipes.end_reading(reactor, spent),
-            Demand::EndWriting => pipes.end_writing(reactor, spent),
-            Demand::ShutDown => pipes.shut_down(reactor, spent),
+            Demand::EndReading => pipes.end_reading(reactor, &mut left.spent),
+            Demand::EndWriting => {
+                // What the peer has sent by then is still moved.
+                left.drain(self.routes.forward.as_ref());
+                pipes.end_writing(reactor, &mut left.spent);
+            }
+            Demand::ShutDown => pipes.shut_down(reactor, &mut left.spent),
             Demand::AskReason => self.lifecycle.on_gone(pipes.reason(reactor)),
             Demand::Discard => pipes.discard(reactor),
             Demand::Reset => pipes.reset_on_close(reactor),
-            Demand::Close => spent.extend(pipes.close(reactor)),
+            Demand::Close => {
+                left.source_closed(self.routes.forward.take());
+                left.spent.extend(pipes.close(reactor));
+            }
             other => debug_assert!(false, "a demand that this transport does not know: {other:?}"),
         }
     }
 
     /// Closes everything at once; what was due is dropped.
-    pub(super) fn abort(&mut self, reactor: &Handle) -> Spent {
-        let mut spent = self.lifecycle.on_abort();
-        self.meet_demands(reactor, &mut spent);
-        spent
+    pub(super) fn abort(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = Leftovers::from(self.lifecycle.on_abort());
+        self.meet_demands(reactor, &mut left);
+        left
     }
 
     /// The loop stops: what the kernel takes now is written, then everything is closed.
-    pub(super) fn stop(&mut self, reactor: &Handle) -> Spent {
-        let mut spent = self.flush(reactor).spent;
+    pub(super) fn stop(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = self.flush(reactor).left;
+        self.routes.cut_off();
         self.lifecycle.on_stop(stopped());
-        self.meet_demands(reactor, &mut spent);
-        spent
+        self.meet_demands(reactor, &mut left);
+        left
     }
 
     /// Closes everything; there are no more events.
-    pub(super) fn give_up(&mut self, reactor: &Handle) -> Spent {
-        let mut spent = self.lifecycle.on_given_up();
-        self.meet_demands(reactor, &mut spent);
-        spent
+    pub(super) fn give_up(&mut self, reactor: &Handle) -> Leftovers {
+        let mut left = Leftovers::from(self.lifecycle.on_given_up());
+        self.meet_demands(reactor, &mut left);
+        left
     }
 
     /// Hands the socket out, blocking again, once everything is written.
-    pub(super) fn take_fd(&mut self, reactor: &Handle) -> (io::Result<OwnedFd>, Spent) {
+    pub(super) fn take_fd(&mut self, reactor: &Handle) -> (io::Result<OwnedFd>, Leftovers) {
         if self.lifecycle.is_lost() {
-            return (Err(ErrorKind::NotConnected.into()), Spent::new());
+            return (Err(ErrorKind::NotConnected.into()), Leftovers::default());
         }
         if !self.pipes.is_socket() {
-            return (Err(ErrorKind::Unsupported.into()), Spent::new());
+            return (Err(ErrorKind::Unsupported.into()), Leftovers::default());
         }
-        let mut spent = self.flush(reactor).spent;
+        let mut left = self.flush(reactor).left;
         if self.lifecycle.has_failed() {
-            return (Err(ErrorKind::NotConnected.into()), spent);
+            return (Err(ErrorKind::NotConnected.into()), left);
         }
         if self.pipes.queue().is_ok_and(|queue| !queue.is_empty()) {
             let error = "what was written has not been sent yet";
-            return (Err(io::Error::new(ErrorKind::WouldBlock, error)), spent);
+            return (Err(io::Error::new(ErrorKind::WouldBlock, error)), left);
         }
         if let Err(error) = self.pipes.make_blocking(reactor) {
-            return (Err(error), spent);
+            return (Err(error), left);
         }
         let fd = self.pipes.take_fd(reactor);
-        spent.extend(self.give_up(reactor));
-        (fd.ok_or_else(|| ErrorKind::NotConnected.into()), spent)
+        left.spent.extend(self.lifecycle.on_given_up());
+        self.meet_demands(reactor, &mut left);
+        (fd.ok_or_else(|| ErrorKind::NotConnected.into()), left)
     }
 
     /// Queues data; what is not taken stays in `data`, to be dropped where nothing is borrowed.
@@ -224,16 +256,23 @@ impl State {
         self.queue()?.on_write_from(data)
     }
 
+    /// The bytes that wait in the queue.
+    pub(super) fn queued(&mut self) -> usize {
+        self.queue().map_or(0, |queue| queue.len())
+    }
+
     pub(super) fn queue(&mut self) -> Result<&mut WriteQueue, WriteError> {
         self.pipes.queue()
     }
 
-    /// Asks for the end after the flush. Returns whether one is due for that.
-    pub(super) fn ask_close(&mut self) -> bool {
-        self.lifecycle.on_close_asked() && {
+    /// Asks for the end after the flush. Returns whether one is due for that, and the forwarding that
+    /// is to be told that nothing is read any more.
+    pub(super) fn ask_close(&mut self) -> (bool, Option<Rc<Forward>>) {
+        let is_new = self.lifecycle.on_close_asked();
+        if is_new {
             self.end_queue();
-            true
         }
+        (is_new, self.routes.forward.take())
     }
 
     /// Asks for the end of the writing after the flush. Returns whether one is due for that.
@@ -250,22 +289,35 @@ impl State {
         }
     }
 
-    pub(super) fn pause(&mut self, reactor: &Handle) {
+    /// Pauses the input. Returns the forwarding that is to be told, if what is read is moved on.
+    pub(super) fn pause(&mut self, reactor: &Handle) -> Option<Rc<Forward>> {
         self.lifecycle.on_paused();
-        if let Some(pipe) = self.pipes.reader() {
-            pipe.pause(reactor);
-        }
-    }
-
-    /// Returns whether reading is due without an event.
-    pub(super) fn resume(&mut self, reactor: &Handle) -> bool {
-        self.lifecycle.on_resumed();
-        if self.lifecycle.reads()
+        let forward = self.routes.forward.clone();
+        if forward.is_none()
             && let Some(pipe) = self.pipes.reader()
         {
+            pipe.pause(reactor);
+        }
+        forward
+    }
+
+    /// Resumes the input. Returns the forwarding that is to be told, if what is read is moved on.
+    pub(super) fn resume(&mut self, reactor: &Handle) -> Option<Rc<Forward>> {
+        self.lifecycle.on_resumed();
+        let forward = self.routes.forward.clone();
+        if forward.is_none() && self.lifecycle.reads() {
+            self.watch(reactor, true);
+        }
+        forward
+    }
+
+    pub(super) fn watch(&mut self, reactor: &Handle, watched: bool) {
+        let Some(pipe) = self.pipes.reader() else { return };
+        if watched {
             // The poller has no memory for it: it stays paused, and can be resumed again.
             pipe.resume(reactor).ok();
+        } else {
+            pipe.pause(reactor);
         }
-        self.reads_without_events()
     }
 }

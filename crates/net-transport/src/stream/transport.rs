@@ -6,12 +6,13 @@ use std::rc::{Rc, Weak};
 use std::thread;
 
 use bytes::Bytes;
-use procession_core::{Spent, WithCell};
+use procession_core::WithCell;
 use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Ready};
 
+use super::leftovers::Leftovers;
 use super::pipes::{Ends, Pipes};
 use super::state::{Flushed, Seen, State};
 
@@ -62,9 +63,26 @@ impl Stream {
     }
 
     fn finish(&self, flushed: Flushed) {
-        drop(flushed.spent);
+        flushed.left.settle();
         if flushed.read {
-            self.read_on(());
+            self.read_now();
+        }
+    }
+
+    /// Reads on, or has it moved on.
+    #[cold]
+    fn read_now(&self) {
+        let Some(forward) = self.state.with(|state| state.forward()) else {
+            return self.read_on(());
+        };
+        forward.source_ready();
+        self.forward_later();
+    }
+
+    /// If something is to be moved on of which no event will tell, has the loop do it.
+    pub(super) fn forward_later(&self) {
+        if self.state.with(State::forwards_without_events) {
+            self.read_later(());
         }
     }
 }
@@ -73,7 +91,7 @@ impl Machine for Stream {
     type Source = ();
     type Event = ConnectionEvent;
     type Subject = Transport;
-    type Leftovers = Spent;
+    type Leftovers = Leftovers;
 
     #[inline]
     fn driver(&self) -> &Driver<Self> {
@@ -116,13 +134,12 @@ impl Machine for Stream {
     }
 
     fn read_once(&self, (): (), budget: usize) -> Option<Read> {
-        self.state.with(|state| state.read(self.driver.reactor(), budget))
+        self.state.with(|state| state.read_once(self.driver.reactor(), budget))
     }
 
     #[cold]
     fn on_read_over(&self, (): (), event: ReadEvent) {
-        let spent = self.state.with(|state| state.on_read_over(self.driver.reactor(), event));
-        drop(spent);
+        self.state.with(|state| state.on_read_over(self.driver.reactor(), event)).settle();
     }
 
     #[inline]
@@ -140,7 +157,7 @@ impl Machine for Stream {
             let Some(me) = me.upgrade() else { return };
             let _pump = me.pump_after_a_panic();
             me.read_queued.set(false);
-            me.read_on(());
+            me.read_now();
             me.pump();
         });
     }
@@ -151,19 +168,23 @@ impl Machine for Stream {
     }
 
     #[cold]
-    fn on_panicked(&self) -> Spent {
+    fn on_panicked(&self) -> Leftovers {
         self.state.with(|state| state.give_up(self.driver.reactor()))
     }
 
-    fn on_loop_stops(&self) -> Spent {
+    fn on_loop_stops(&self) -> Leftovers {
         self.state.with(|state| state.stop(self.driver.reactor()))
     }
 
-    fn on_loop_gone(&self) -> Spent {
+    fn on_loop_gone(&self) -> Leftovers {
         self.state.with(|state| state.give_up(self.driver.reactor()))
     }
 
     fn retire(&self) {
         drop(self.slot.retire());
+    }
+
+    fn settle(&self, left: Leftovers) {
+        left.settle();
     }
 }

@@ -11,9 +11,7 @@ use procession_reactor::driver::Drive;
 use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Key};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 
 /// Begins to move what the child writes to `fd`.
@@ -47,18 +45,13 @@ fn begin(
 
 /// The port of a target, whichever transport's it is.
 fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
-    let port = match target {
-        Target::Child(process, fd) => process.sink_port(fd),
-        Target::Fd(fd) => return Ok(OwnFd::open(reactor, nonblocking(fd)?)?),
-        _ => None,
-    };
-    let port = port.and_then(|port| port.downcast::<Rc<dyn SinkPort>>().ok());
-    Ok(*port.ok_or(io::ErrorKind::Unsupported)?)
-}
-
-fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
-    fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-    Ok(fd)
+    match target {
+        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
+        Target::Port(Some(port)) => {
+            <dyn SinkPort>::from_any(port).ok_or_else(|| io::ErrorKind::Unsupported.into())
+        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// A readable end, as a forwarding has it.

@@ -172,7 +172,7 @@ impl ProcessControl for Transport {
 
     fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
         let port: Rc<dyn SinkPort> = Rc::new(SinkEnd::new(self.me().clone(), fd));
-        Some(Box::new(port))
+        Some(port.into_any())
     }
 
     fn producers(&self) -> Option<&Producers> {

@@ -26,7 +26,8 @@ const COPIES_HIGH_BYTES: usize = 256 << 10;
 pub struct Interrupted {
     /// The bytes that the sink has taken.
     pub moved: u64,
-    /// What failed: `BrokenPipe` where nobody reads the sink any more.
+    /// What failed: `BrokenPipe` where nobody reads the sink any more, or what the source says of
+    /// its reads.
     pub error: io::Error,
 }
 
@@ -42,10 +43,11 @@ pub(super) struct Flow {
     paused: bool,
     /// What is still to be moved, in bytes, where the source is only to be drained.
     left: Option<usize>,
-    /// A connection was reset; which side's is not known yet.
-    reset: bool,
-    /// The loop stopped before the source had ended.
-    cut_off: bool,
+    /// What an attempt failed with; which side's it is is not known yet.
+    unsure: Option<io::Error>,
+    /// The source was not moved to its end, for this reason, although nothing was lost of what was
+    /// moved: its reads failed, or the loop stopped before.
+    cut_off: Option<io::Error>,
     share: Share,
     due: Due,
 }
@@ -119,8 +121,8 @@ impl Flow {
             stage: Stage::Moving,
             paused: false,
             left: None,
-            reset: false,
-            cut_off: false,
+            unsure: None,
+            cut_off: None,
             share: Share { budget: 0, readable: false },
             due: Due::Rest,
         }
@@ -160,7 +162,10 @@ impl Flow {
 
     /// The loop stops, and the source is about to be closed.
     pub(super) fn on_cut_off(&mut self) {
-        self.cut_off |= matches!(self.stage, Stage::Moving | Stage::Waiting);
+        if matches!(self.stage, Stage::Moving | Stage::Waiting) {
+            let stopped = || io::Error::new(ErrorKind::ConnectionAborted, "the event loop stopped");
+            self.cut_off.get_or_insert_with(stopped);
+        }
     }
 
     /// The source is to be closed after so many bytes more. Returns whether it was read to its end
@@ -178,6 +183,7 @@ impl Flow {
     pub(super) fn on_moved(&mut self, bytes: usize) {
         self.moved += u64::try_from(bytes).unwrap_or(0);
         self.left = self.left.map(|left| left.saturating_sub(bytes));
+        self.unsure = None;
         self.go_on(bytes);
     }
 
@@ -225,14 +231,25 @@ impl Flow {
         self.go_on(0);
     }
 
-    /// One of the two is a connection that was reset. The next attempt tells whose it was: a source
-    /// has its end then, and a sink is lost.
-    pub(super) fn on_reset(&mut self, error: io::Error) {
-        if mem::replace(&mut self.reset, true) {
-            self.on_failed(error);
-        } else {
-            self.go_on(0);
+    /// One of the two has failed. The next attempt tells which: a source has its end then, and
+    /// [`take_unsure`](Self::take_unsure) its error; a sink fails again.
+    pub(super) fn on_unsure(&mut self, error: io::Error) {
+        if self.unsure.is_some() {
+            return self.on_failed(error);
         }
+        self.go_on(0);
+        self.unsure = Some(error);
+    }
+
+    /// Takes the error of the last attempt, which was the source's if that has its end now.
+    pub(super) fn take_unsure(&mut self) -> Option<io::Error> {
+        self.unsure.take()
+    }
+
+    /// The source gives no more, and the result is to say so.
+    pub(super) fn on_source_failed(&mut self, error: io::Error) {
+        self.cut_off.get_or_insert(error);
+        self.due = Due::End;
     }
 
     /// The sink does not take what it was given.
@@ -312,12 +329,7 @@ impl Flow {
     fn finish(&mut self, result: io::Result<()>) -> Act {
         self.stage = Stage::Over;
         let ended = result.is_ok() && self.left.is_none();
-        let result = match result {
-            Ok(()) if self.cut_off => {
-                Err(io::Error::new(ErrorKind::ConnectionAborted, "the event loop stopped"))
-            }
-            result => result,
-        };
+        let result = result.and_then(|()| self.cut_off.take().map_or(Ok(()), Err));
         let moved = self.moved;
         let result = result.map(|()| moved).map_err(|error| Interrupted { moved, error });
         Act::Finish(Outcome { result, ended })

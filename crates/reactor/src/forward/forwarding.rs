@@ -1,5 +1,6 @@
 //! The forwarding itself: it does what its core says, to the two ports that it was given.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -48,6 +49,13 @@ pub trait SourcePort: Port {
     /// It was read to its end: nobody holds its other side.
     fn on_read_to_end(&self) {}
 
+    /// A read failed. Returns the error for the result of the forwarding, unless this is just how the
+    /// source comes to its end: a child that has left some input unread resets its socketpair.
+    fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
+        drop(error);
+        None
+    }
+
     /// The forwarding is over, and is let go of. The direction ends where the source has `ended`,
     /// else the source is closed.
     fn close_source(&self, ended: bool);
@@ -80,6 +88,18 @@ pub trait SinkPort: Port {
 
     /// The forwarding is over, and is let go of: the direction ends after what is queued.
     fn finish(&self);
+}
+
+impl dyn SinkPort {
+    /// Wraps the port for whoever hands it from transport to transport and does not know this crate.
+    pub fn into_any(self: Rc<Self>) -> Box<dyn Any> {
+        Box::new(self)
+    }
+
+    /// Returns the port that [`into_any`](Self::into_any) has wrapped, if it is one.
+    pub fn from_any(port: Box<dyn Any>) -> Option<Rc<Self>> {
+        Some(*port.downcast().ok()?)
+    }
 }
 
 /// Called with the number of bytes moved.
@@ -228,13 +248,12 @@ impl Forward {
             Some(Ok(0) | Err(Errno::IO)) => self.source_ended(),
             Some(Ok(bytes)) => self.moved(bytes),
             Some(Err(Errno::AGAIN)) => self.flow.with(Flow::on_would_block),
-            Some(Err(error @ Errno::CONNRESET)) => {
-                self.flow.with(|flow| flow.on_reset(error.into()));
-            }
             Some(Err(Errno::INVAL | Errno::NOSYS | Errno::PERM)) => {
                 self.flow.with(Flow::on_refused);
             }
-            Some(Err(error)) => self.flow.with(|flow| flow.on_failed(error.into())),
+            // The one that only a sink has.
+            Some(Err(error @ Errno::PIPE)) => self.flow.with(|flow| flow.on_failed(error.into())),
+            Some(Err(error)) => self.flow.with(|flow| flow.on_unsure(error.into())),
         }
     }
 
@@ -242,6 +261,7 @@ impl Forward {
         let mut data = match self.source.read() {
             ReadEvent::Data(data) => data,
             ReadEvent::WouldBlock => return self.flow.with(Flow::on_would_block),
+            ReadEvent::Lost(error) => return self.source_failed(error),
             _ => return self.source_ended(),
         };
         let bytes = data.len();
@@ -267,8 +287,18 @@ impl Forward {
     }
 
     fn source_ended(&self) {
+        if let Some(error) = self.flow.with(Flow::take_unsure) {
+            return self.source_failed(error);
+        }
         self.source.on_read_to_end();
         self.flow.with(Flow::on_source_ended);
+    }
+
+    fn source_failed(&self, error: io::Error) {
+        match self.source.on_read_failed(error) {
+            Some(error) => self.flow.with(|flow| flow.on_source_failed(error)),
+            None => self.source_ended(),
+        }
     }
 
     fn with_fds<R>(&self, call: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> R) -> Option<R> {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_core::{WithCell, WriteError};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::forwarding::{Forward, Port, SinkPort};
@@ -24,12 +25,13 @@ pub struct OwnFd {
 }
 
 impl OwnFd {
-    /// Gives a socket, a pipe or a file, which must be `O_NONBLOCK`, to the loop.
+    /// Makes a socket, a pipe or a file nonblocking, and gives it to the loop.
     ///
     /// # Errors
     ///
     /// As [`Pipe::open`]. The descriptor is closed then.
     pub fn open(reactor: &Handle, fd: OwnedFd) -> io::Result<Rc<Self>> {
+        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
         let port = Rc::new(Self {
             reactor: reactor.clone(),
             pipe: WithCell::new(None),

@@ -51,6 +51,8 @@ pub(crate) struct FakeSource {
     pub(crate) paused: Cell<bool>,
     pub(crate) watched: Cell<bool>,
     pub(crate) read_to_end: Cell<bool>,
+    /// A read that fails is no end.
+    pub(crate) can_fail: Cell<bool>,
     /// Whether it had ended, once it is closed.
     pub(crate) closed: Cell<Option<bool>>,
     pub(crate) closes: Cell<u32>,
@@ -68,6 +70,7 @@ impl FakeSource {
             paused: Cell::new(false),
             watched: Cell::new(true),
             read_to_end: Cell::new(false),
+            can_fail: Cell::new(false),
             closed: Cell::new(None),
             closes: Cell::new(0),
             forward: RefCell::new(None),
@@ -110,6 +113,10 @@ impl SourcePort for FakeSource {
 
     fn on_read_to_end(&self) {
         self.read_to_end.set(true);
+    }
+
+    fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
+        self.can_fail.get().then_some(error)
     }
 
     fn close_source(&self, ended: bool) {

@@ -17,6 +17,8 @@ pub(crate) struct KernelSource {
     pipe: WithCell<Option<Pipe>>,
     pub(crate) watched: Cell<bool>,
     pub(crate) read_to_end: Cell<bool>,
+    /// A read that fails is no end.
+    pub(crate) can_fail: Cell<bool>,
     /// Whether it had ended, once it is closed.
     pub(crate) ended: Cell<Option<bool>>,
     forward: RefCell<Option<Rc<Forward>>>,
@@ -29,6 +31,7 @@ impl KernelSource {
             pipe: WithCell::new(None),
             watched: Cell::new(true),
             read_to_end: Cell::new(false),
+            can_fail: Cell::new(false),
             ended: Cell::new(None),
             forward: RefCell::new(None),
         });
@@ -87,6 +90,10 @@ impl SourcePort for KernelSource {
 
     fn on_read_to_end(&self) {
         self.read_to_end.set(true);
+    }
+
+    fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
+        self.can_fail.get().then_some(error)
     }
 
     fn close_source(&self, ended: bool) {

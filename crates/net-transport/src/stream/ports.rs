@@ -1,0 +1,157 @@
+//! A connection as the two sides of forwardings: what the reactor's
+//! [`forward`](procession_reactor::forward) knows of it.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use procession_core::{Deferred, WriteError};
+use procession_protocol::{ForwardError, Target};
+use procession_reactor::driver::Drive;
+use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
+use procession_reactor::pipe::ReadEvent;
+use procession_reactor::{Handle, Key};
+
+use super::state::State;
+use super::transport::Stream;
+
+/// Begins to move what the peer sends.
+pub(super) fn forward(source: &Rc<Stream>, target: Target) -> Deferred<u64, ForwardError> {
+    begin(source, target).unwrap_or_else(|error| Deferred::ready(Err(ForwardError::new(0, error))))
+}
+
+fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, ForwardError>> {
+    if !source.state.with(State::can_forward) {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    let reactor = source.driver.reactor();
+    let sink = sink_of(reactor, target)?;
+    let input = Rc::new(Input { stream: Rc::downgrade(source), failed: Cell::new(None) });
+    let (promise, deferred) = Deferred::new();
+    Forward::start(reactor, input, sink, move |result| {
+        let failed = |Interrupted { moved, error, .. }| ForwardError::new(moved, error);
+        promise.complete(result.map_err(failed));
+    })?;
+    Ok(deferred)
+}
+
+/// The port of a target, whichever transport's it is.
+fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
+    match target {
+        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
+        Target::Port(Some(port)) => {
+            <dyn SinkPort>::from_any(port).ok_or_else(|| ErrorKind::Unsupported.into())
+        }
+        _ => Err(ErrorKind::Unsupported.into()),
+    }
+}
+
+/// What the peer sends.
+struct Input {
+    stream: Weak<Stream>,
+    /// What the reads gave last, for the reason of the loss.
+    failed: Cell<Option<io::Error>>,
+}
+
+impl Input {
+    fn with<R>(&self, call: impl FnOnce(&mut State, &Handle) -> R) -> Option<R> {
+        let stream = self.stream.upgrade()?;
+        Some(stream.state.with(|state| call(state, stream.driver.reactor())))
+    }
+}
+
+impl Port for Input {
+    fn key(&self) -> Option<Key> {
+        self.with(|state, _| state.input_key()).flatten()
+    }
+}
+
+impl SourcePort for Input {
+    fn begin(&self, forward: &Rc<Forward>) -> bool {
+        let Some(stream) = self.stream.upgrade() else { return false };
+        let paused = stream.state.with(|state| state.set_forward(forward));
+        stream.forward_later();
+        paused
+    }
+
+    fn read(&self) -> ReadEvent {
+        self.with(State::read_raw).flatten().unwrap_or(ReadEvent::End)
+    }
+
+    fn watch(&self, watched: bool) {
+        let Some(stream) = self.stream.upgrade() else { return };
+        stream.state.with(|state| state.watch_source(stream.driver.reactor(), watched));
+        stream.forward_later();
+    }
+
+    /// What was not received is lost: the result says so, and the protocol hears of it.
+    fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
+        self.failed.set(Some(copy_of(&error)));
+        Some(error)
+    }
+
+    fn close_source(&self, ended: bool) {
+        let Some(stream) = self.stream.upgrade() else { return };
+        let failed = self.failed.take();
+        let reactor = stream.driver.reactor();
+        stream.state.with(|state| state.forward_ends(reactor, ended, failed)).settle();
+        stream.queue_flush();
+    }
+}
+
+fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+/// What is sent to the peer.
+pub(super) struct Output {
+    stream: Weak<Stream>,
+}
+
+impl Output {
+    pub(super) fn new(stream: Weak<Stream>) -> Self {
+        Self { stream }
+    }
+
+    fn with<R>(&self, call: impl FnOnce(&mut State, &Handle) -> R) -> Option<R> {
+        let stream = self.stream.upgrade()?;
+        Some(stream.state.with(|state| call(state, stream.driver.reactor())))
+    }
+}
+
+impl Port for Output {
+    fn key(&self) -> Option<Key> {
+        self.with(|state, _| state.output_key()).flatten()
+    }
+}
+
+impl SinkPort for Output {
+    fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
+        let fed = self.with(|state, _| state.feed(forward));
+        Ok(fed.unwrap_or(Err(WriteError::Closed))?)
+    }
+
+    /// The connection flushes it itself.
+    fn write(&self, data: &mut Bytes) -> io::Result<()> {
+        let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
+        stream.state.with(|state| state.write(data))?;
+        stream.queue_flush();
+        Ok(())
+    }
+
+    fn queued(&self) -> usize {
+        self.with(|state, _| state.queued()).unwrap_or(0)
+    }
+
+    fn wait_for_room(&self) -> bool {
+        self.with(State::wait_for_room).unwrap_or(true)
+    }
+
+    fn finish(&self) {
+        let Some(stream) = self.stream.upgrade() else { return };
+        let over = stream.state.with(State::feed_ends);
+        drop(over);
+        stream.queue_flush();
+    }
+}
