@@ -320,3 +320,13 @@ fn plans_of_any_numbers() {
         assert!(!FdPlan::new(&moves).steps().is_empty());
     }
 }
+
+/// Longer than any clock counts is for as long as it takes.
+#[test]
+fn a_wait_for_no_time_and_for_all_time() {
+    let mut child = command("/bin/cat").spawn().unwrap();
+    assert_eq!(child.wait_timeout(Duration::ZERO).unwrap(), None);
+    drop(child.take(0));
+    let reason = child.wait_timeout(Duration::MAX).unwrap();
+    assert!(reason.is_some_and(|reason| reason.is_ok()));
+}

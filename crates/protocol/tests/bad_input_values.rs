@@ -7,9 +7,10 @@ use bytes::Bytes;
 use procession_core::{Mark, Signal, WriteError};
 use procession_protocol::{
     ChildFd, ConnectionDataNow, ConnectionKind, ConnectionLifecycle, ConnectionSlot, DataNow,
-    Event, FakeConnection, FakeFd, FakeProcess, Lifecycle, LineEvent, LineReceiver, Pace, Process,
-    ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
-    StreamAdapter, Target, Termination, Termios, WindowSize, exit_reason, with_held_fds,
+    Event, FakeConnection, FakeFd, FakeProcess, GroupState, Lifecycle, LineEvent, LineReceiver,
+    Pace, Process, ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot,
+    ResourceUsage, StreamAdapter, Target, Termination, TerminationOutcome, TerminationScope,
+    TerminationStep, Terminator, Termios, WindowSize, exit_reason, with_held_fds,
 };
 
 const NUMBERS: [i32; 5] = [i32::MIN, -1, 0, 99, i32::MAX];
@@ -201,4 +202,24 @@ fn kept_error_output_of_no_bytes_and_of_any() {
     }
     let size = WindowSize::new(0, u16::MAX).with_pixels(u16::MAX, 0);
     assert_eq!((size.rows, size.columns), (0, u16::MAX));
+}
+
+/// A grace without an end is none, and a clock that goes back is no reason to kill.
+#[test]
+fn terminations_at_any_time_with_any_signal() {
+    for number in NUMBERS {
+        let mut terminator = Terminator::new(TerminationScope::Group);
+        terminator.on_group(GroupState::Empty, Duration::MAX);
+        let signal = Signal::from_raw(number);
+        terminator.on_terminate(signal, Duration::MAX, Duration::MAX);
+        assert_eq!(terminator.poll_step(), Some(TerminationStep::Signal(signal)));
+        assert_eq!(terminator.poll_step(), Some(TerminationStep::Continue));
+        terminator.on_time(Duration::ZERO);
+        assert_eq!(terminator.poll_step(), None);
+        assert_eq!(terminator.poll_deadline(), Some(Duration::MAX));
+        terminator.on_reaped(Duration::ZERO);
+        terminator.on_group(GroupState::Empty, Duration::ZERO);
+        let ended = TerminationOutcome::Ended { escalated: false, after: Duration::ZERO };
+        assert_eq!(terminator.poll_outcome(), Some(ended));
+    }
 }

@@ -96,7 +96,7 @@ impl dyn SinkPort {
         Box::new(self)
     }
 
-    /// Returns the port that [`into_any`](Self::into_any) has wrapped, if it is one.
+    /// Returns the port that `into_any` has wrapped, if it is one.
     pub fn from_any(port: Box<dyn Any>) -> Option<Rc<Self>> {
         Some(*port.downcast().ok()?)
     }

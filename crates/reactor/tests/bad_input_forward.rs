@@ -1,0 +1,77 @@
+//! Sizes at their extremes, for a forwarding and for what its ports are told.
+
+#[path = "util/bound.rs"]
+mod bound;
+#[path = "forward/kernel.rs"]
+#[expect(dead_code, reason = "other tests look at more of it")]
+mod kernel;
+#[path = "forward/outcome.rs"]
+mod outcome;
+#[path = "util/until.rs"]
+mod until;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use kernel::KernelSource;
+use outcome::{Slot, outcome};
+use procession_reactor::Reactor;
+use procession_reactor::forward::{Forward, OwnFd, Port};
+use until::until;
+
+struct Begun {
+    reactor: Reactor,
+    source: Rc<KernelSource>,
+    sink: Rc<OwnFd>,
+    result: Rc<Slot>,
+    input: io::PipeWriter,
+    output: io::PipeReader,
+}
+
+fn begun() -> Begun {
+    let reactor = Reactor::new().unwrap();
+    let (end, input) = io::pipe().unwrap();
+    let (output, target) = io::pipe().unwrap();
+    let source = KernelSource::open(&reactor, end);
+    let sink = OwnFd::open(&reactor, kernel::nonblocking(target)).unwrap();
+    let result = Rc::new(Slot::default());
+    let put = result.clone();
+    Forward::start(&reactor, source.clone(), sink.clone(), move |result| {
+        put.set(Some(outcome(result)));
+    })
+    .unwrap();
+    Begun { reactor, source, sink, result, input, output }
+}
+
+/// It is the end of what the source holds that ends it.
+#[test]
+fn more_is_to_be_drained_than_there_is() {
+    let mut begun = begun();
+    begun.input.write_all(b"all").unwrap();
+    begun.source.told().drain(usize::MAX);
+    drop(begun.input);
+    until(&mut begun.reactor, || begun.result.get().is_some());
+    assert_eq!(begun.result.get(), Some(Ok(3)));
+    let mut text = String::new();
+    begun.output.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "all");
+}
+
+#[test]
+fn more_is_said_to_be_unsent_than_was_moved() {
+    let begun = begun();
+    begun.source.told().sink_lost(ErrorKind::BrokenPipe.into(), usize::MAX);
+    assert_eq!(begun.result.get(), Some(Err((0, ErrorKind::BrokenPipe))));
+    assert_eq!(begun.source.ended.get(), Some(false));
+}
+
+/// Ports that do not grow are told all the same.
+#[test]
+fn any_number_of_bytes_may_have_moved() {
+    let begun = begun();
+    for bytes in [0, usize::MAX] {
+        begun.source.on_moved(bytes);
+        begun.sink.on_moved(bytes);
+    }
+    assert!(begun.source.key().is_some() && begun.sink.key().is_some());
+}
