@@ -29,17 +29,17 @@ struct Begun {
 }
 
 fn begun() -> Begun {
-    let reactor = Reactor::new().unwrap();
-    let (end, input) = io::pipe().unwrap();
-    let (output, target) = io::pipe().unwrap();
+    let reactor = Reactor::new().expect("there are descriptors");
+    let (end, input) = io::pipe().expect("there are descriptors");
+    let (output, target) = io::pipe().expect("there are descriptors");
     let source = KernelSource::open(&reactor, end);
-    let sink = OwnFd::open(&reactor, kernel::nonblocking(target)).unwrap();
+    let sink = OwnFd::open(&reactor, kernel::nonblocking(target)).expect("there are descriptors");
     let result = Rc::new(Slot::default());
     let put = result.clone();
     Forward::start(&reactor, source.clone(), sink.clone(), move |result| {
         put.set(Some(outcome(result)));
     })
-    .unwrap();
+    .expect("nothing else feeds it");
     Begun { reactor, source, sink, result, input, output }
 }
 
