@@ -223,9 +223,10 @@ impl Command {
         self
     }
 
-    /// Whether dropping the reactor kills the child; off by default.
+    /// Whether dropping the reactor, or a [`Spawned`](crate::Spawned), kills the child; off by
+    /// default.
     ///
-    /// Dropping a handle never does.
+    /// Dropping a `Process` never does.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.kill_on_drop = kill;
         self

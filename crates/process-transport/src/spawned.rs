@@ -18,6 +18,9 @@ pub use output::Output;
 pub use take::TakeError;
 
 #[cfg(feature = "reactor")]
+#[cfg(feature = "reactor")]
+pub(crate) use clock::since;
+#[cfg(feature = "reactor")]
 pub(crate) use owned_child::{AtDrop, OwnedChild};
 
 use crate::command::Command;
@@ -89,8 +92,9 @@ impl Spawned {
 
     /// Hands out the parent's end of `fd`, blocking, as std's pipes are.
     ///
-    /// Of a terminal it is the master, and belongs to 1. What is taken is the caller's to read, write
-    /// and close: no verb touches it any more.
+    /// Of a terminal it is the master, and belongs to 1; it ends with the error `EIO`, once nobody has
+    /// the terminal open any more. What is taken is the caller's to read, write and close: no verb
+    /// touches it any more.
     ///
     /// # Errors
     ///
@@ -102,6 +106,9 @@ impl Spawned {
             return Err(if gone { TakeError::Taken(fd) } else { TakeError::Unknown(fd) });
         };
         take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
+        if let Some(terminal) = self.terminal.as_mut().filter(|_| fd == ChildFd::STDOUT) {
+            terminal.slave = None; // or whoever reads the master would not see its end
+        }
         self.taken.push(fd);
         Ok(self.ends.remove(index).end)
     }

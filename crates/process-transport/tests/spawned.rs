@@ -207,6 +207,28 @@ fn descendants_that_hold_an_output_are_waited_for_as_long_as_the_command_says() 
     assert!(held.wait().unwrap().is_ok());
 }
 
+/// The bound counts from the reap, not from each look; and what was cut off has its name.
+#[test]
+fn short_waits_one_after_another_come_to_the_bound_on_held_outputs() {
+    let command = sh("sleep 600 & echo $!; exit 3").drain_after_exit(Duration::from_millis(300));
+    let mut child = command.spawn().unwrap();
+    let (line, _output) = first_line(&mut child);
+    let waits = (0..1000).find_map(|_| child.wait_timeout(Duration::from_millis(10)).unwrap());
+    let reason = waits.expect("the bound has passed long ago").unwrap_err();
+    assert_eq!((reason.exit_code(), reason.held_fds()), (Some(3), &[ChildFd::STDERR][..]));
+    let pid = line.trim().parse().unwrap();
+    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
+}
+
+#[test]
+fn an_output_that_nobody_held_is_not_said_to_be() {
+    let child = sh("seq 100000; seq 100000 >&2").drain_after_exit(Duration::ZERO).spawn().unwrap();
+    let output = child.output().unwrap();
+    assert_eq!(output.stdout().len(), 588_895);
+    assert!(output.reason.as_ref().unwrap().held_fds().is_empty());
+}
+
 #[test]
 fn a_terminal_is_an_output_and_has_a_size() {
     let pty = Pty::new().size(24, 80);
@@ -226,6 +248,17 @@ fn a_terminal_is_an_output_and_has_a_size() {
     whole.resize(30, 90).unwrap();
     assert_eq!(whole.output().unwrap().stdout_utf8().unwrap(), "hi\r\n");
     assert!(Command::new("true").spawn().unwrap().resize(1, 1).is_err());
+}
+
+/// As of any terminal: nobody but the child holds its other side.
+#[test]
+fn a_terminal_that_was_taken_ends_with_the_child_and_without_a_wait() {
+    let mut child = sh("echo hi").pty(Pty::new()).spawn().unwrap();
+    let mut master = File::from(child.take(1).unwrap());
+    let mut text = Vec::new();
+    let end = master.read_to_end(&mut text).unwrap_err();
+    assert_eq!((end.raw_os_error(), &text[..]), (Some(5), &b"hi\r\n"[..]), "EIO is its end");
+    assert!(child.wait().unwrap().is_ok());
 }
 
 #[test]

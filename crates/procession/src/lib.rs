@@ -37,7 +37,7 @@
 //! # What this crate does not do
 //!
 //! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself,
-//! sandboxes nothing, and spawns on Linux only, for now.
+//! sandboxes nothing, and has run on Linux only, for now.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]

@@ -6,13 +6,13 @@ use super::parts::{
     AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
-use crate::spawned::{AtDrop, OwnedChild, Spawned};
+use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
 use procession_core::Signal;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One child's state.
 pub(super) struct State {
@@ -23,6 +23,8 @@ pub(super) struct State {
     /// Of the bound on descendants that hold a pipe.
     pub(super) drain_timer: Option<DelayedCall>,
     policy: Policy,
+    /// When the child was reaped, if that was before the loop took it.
+    reaped: Option<Instant>,
 }
 
 /// What came of an event.
@@ -42,9 +44,13 @@ pub(super) struct Wants {
 impl State {
     /// The state of a child that has begun to run, and its ends, not yet part of it.
     pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
-        let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason } = spawned;
+        let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
+            spawned;
         let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
-        let mut lifecycle = Lifecycle::new(fds, policy.drain_after_exit);
+        // What is left of the bound on what holds the pipes of a child that was reaped before.
+        let passed = reaped.map_or(Duration::ZERO, since);
+        let drain = policy.drain_after_exit.map(|drain| drain.saturating_sub(passed));
+        let mut lifecycle = Lifecycle::new(fds, drain);
         for fd in &taken {
             lifecycle.on_pipe_closed(*fd);
         }
@@ -59,7 +65,8 @@ impl State {
             termination.on_reaped(now);
         }
         let in_loop = Ends::new(taken, terminal, ends.len());
-        let state = Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy };
+        let state =
+            Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy, reaped };
         (state, ends)
     }
 
@@ -77,6 +84,7 @@ impl State {
             policy: self.policy.clone(),
             parent_peak_kib: self.exit.parent_peak_kib(),
             reason,
+            reaped: self.reaped,
         }
     }
 

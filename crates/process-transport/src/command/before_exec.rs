@@ -120,8 +120,9 @@ impl Command {
 
     /// Sends the child this signal when the thread that spawned it ends.
     ///
-    /// The thread is the reactor's, so that is when the reactor is gone. A parent that is gone
-    /// before the child asked for it counts as well: the child then ends itself by that signal.
+    /// The thread, not the process: a thread that spawns and returns takes the child with it. With a
+    /// reactor it is the reactor's. A parent that is gone before the child asked for it counts as
+    /// well: the child then ends itself by that signal.
     ///
     /// # Platform
     ///

@@ -8,6 +8,12 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
+/// How long ago it was.
+#[cfg(feature = "reactor")]
+pub(crate) fn since(then: Instant) -> Duration {
+    now().saturating_duration_since(then)
+}
+
 /// That long from now; `None` where it never comes.
 pub(super) fn after(time: Duration) -> Option<Instant> {
     now().checked_add(time)

@@ -7,7 +7,7 @@ use super::owned_child::AtDrop;
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{self, Waited};
 use procession_core::Direction;
-use procession_protocol::{ProcessTerminated, exit_reason};
+use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
@@ -54,21 +54,16 @@ impl Spawned {
         done: impl Fn(&Self) -> bool,
     ) -> io::Result<bool> {
         crate::orphans::reap();
-        let mut cut_off = None;
         loop {
             self.try_reap()?;
             if done(self) {
                 return Ok(true);
             }
-            if self.reason.is_some() && cut_off.is_none() {
-                let after = self.policy.drain_after_exit;
-                cut_off = after.and_then(clock::after);
-            }
+            let after = self.policy.drain_after_exit;
+            let cut_off = self.reaped.and_then(|reaped| reaped.checked_add(after?));
             let now = clock::now();
             if cut_off.is_some_and(|cut_off| now >= cut_off) {
-                self.read_all_there_is(kept.as_deref_mut());
-                let held = self.ends.drain(..).map(|end| end.fd);
-                self.taken.extend(held);
+                self.cut_off(kept.as_deref_mut());
                 continue;
             }
             let is_late = deadline.is_some_and(|deadline| now >= deadline);
@@ -150,18 +145,21 @@ impl Spawned {
         Ok(exit_seen)
     }
 
-    /// What the outputs hold at this moment, of each no more than a pipe can hold: a descendant may
-    /// go on writing.
-    fn read_all_there_is(&mut self, mut kept: Option<&mut Output>) {
+    /// Reads what the outputs hold at this moment, of each no more than a pipe can hold, for a
+    /// descendant may go on writing; closes them, and notes which were held.
+    fn cut_off(&mut self, mut kept: Option<&mut Output>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
         let mut buffer = vec![0; BUFFER_BYTES];
+        let mut held = Vec::new();
         for end in self.ends.iter().filter(|end| reads(end)) {
-            for _ in 0..MOST_READS {
-                if read_once(end, &mut buffer, kept.as_deref_mut()) != Ending::GoesOn {
-                    break;
-                }
+            let mut reads =
+                (0..MOST_READS).map(|_| read_once(end, &mut buffer, kept.as_deref_mut()));
+            if reads.find(|ending| *ending != Ending::GoesOn) != Some(Ending::Ended) {
+                held.push(end.fd);
             }
         }
+        self.taken.extend(self.ends.drain(..).map(|end| end.fd));
+        self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
     }
 
     /// Reaps the child if it has ended.
@@ -179,6 +177,7 @@ impl Spawned {
             self.child.pidfd = None;
         }
         self.reason = Some(reason);
+        self.reaped = Some(clock::now());
         if let Some(slave) = self.terminal.as_mut().and_then(|terminal| terminal.slave.take()) {
             take_in(&slave);
         }

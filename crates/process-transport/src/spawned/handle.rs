@@ -5,6 +5,7 @@ use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
 use procession_protocol::{ChildFd, ExitReason};
+use std::time::Instant;
 
 /// A child that runs, for programs without a loop, and for other threads than the loop's.
 ///
@@ -36,6 +37,8 @@ pub struct Spawned {
     pub(crate) parent_peak_kib: i64,
     /// `Some` once it is reaped.
     pub(crate) reason: Option<ExitReason>,
+    /// When it was: `drain_after_exit` counts from here, whoever waits.
+    pub(crate) reaped: Option<Instant>,
 }
 
 impl Spawned {
@@ -44,7 +47,7 @@ impl Spawned {
         let launched = launch::launch(launch::prepare(command)?)?;
         let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
         let child = OwnedChild::new(child, &policy);
-        let (taken, reason) = (Vec::new(), None);
-        Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason })
+        let (taken, reason, reaped) = (Vec::new(), None, None);
+        Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped })
     }
 }
