@@ -29,9 +29,8 @@ fn ended(event: &Event) -> bool {
 /// Asserts that an event like this came at about `wanted` after the start.
 #[track_caller]
 fn assert_about(record: &Record, like: impl Fn(&Event) -> bool, wanted: Duration) {
-    let after = record.after_made(like).unwrap_or_else(|| panic!("it never came:\n{record:?}"));
-    let from = wanted.saturating_sub(ms(100));
-    assert!((from..wanted + ms(400)).contains(&after), "{after:?}, not {wanted:?}:\n{record:?}");
+    let came = record.came_within(like, wanted.saturating_sub(ms(100)), wanted + ms(400));
+    assert!(came, "not at {wanted:?}:\n{record:?}");
 }
 
 /// A repeating timer of 10 ms; the counter says how often it ran.

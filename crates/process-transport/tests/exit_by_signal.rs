@@ -64,8 +64,9 @@ fn an_exit_wakes_a_loop_that_waits() {
     behaviour("an_exit_wakes_a_loop_that_waits", |driver| {
         let child = driver.spawn(bare("sleep 0.2; exit 5"));
         driver.drive_to_end(&child.record);
-        let exited = child.record.after_made(|event| matches!(event, Event::Exited(_))).unwrap();
-        assert!((ms(150)..ms(200) + bound(PROMPTLY)).contains(&exited), "{:?}", child.record);
+        let exited = |event: &Event| matches!(event, Event::Exited(_));
+        let latest = ms(200) + bound(PROMPTLY);
+        assert!(child.record.came_within(exited, ms(200), latest), "{:?}", child.record);
         assert_eq!(child.record.code(), 5);
     });
 }

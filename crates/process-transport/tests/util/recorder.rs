@@ -168,6 +168,18 @@ impl Record {
         self.0.borrow().events.iter().find(|(_, event)| like(event)).map(|(when, _)| *when)
     }
 
+    /// Whether the first event like this came so long after the spawn, whose child began to run at some
+    /// time between the record's beginning and `connection_made`.
+    pub(crate) fn came_within(
+        &self,
+        like: impl Fn(&Event) -> bool,
+        earliest: Duration,
+        latest: Duration,
+    ) -> bool {
+        let came = self.when(&like).is_some_and(|came| came >= earliest);
+        came && self.after_made(like).is_some_and(|after| after < latest)
+    }
+
     /// How long after `connection_made` the first event like this came.
     pub(crate) fn after_made(&self, like: impl Fn(&Event) -> bool) -> Option<Duration> {
         let made = self.when(|event| *event == Event::Made)?;
