@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use polling::Poller;
-use procession_core::{Signal, WithCell};
+use procession_core::WithCell;
 use thiserror::Error;
 
 use crate::anticipation::Anticipation;
@@ -22,6 +22,7 @@ use crate::handler::EventHandler;
 use crate::remote::Shared;
 use crate::signals::{SignalWatch, Signals};
 use crate::sources::Sources;
+use crate::stopped::Stopped;
 use crate::stopping::Living;
 use crate::tasks::Tasks;
 use crate::timers::Timers;
@@ -40,7 +41,7 @@ pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     pub(crate) shared: Arc<Shared>,
     pub(crate) signals: WithCell<Signals>,
-    /// SIGINT and SIGTERM, while `run` claims them.
+    /// INT, TERM and HUP, while `run` claims them.
     pub(crate) claims: WithCell<Vec<SignalWatch>>,
     pub(crate) triggers: WithCell<Triggers>,
     pub(crate) living: WithCell<Living>,
@@ -113,16 +114,6 @@ pub(crate) enum Running {
     Yes,
     /// Told to stop; the shutdown triggers are about to run, or run.
     Stopping,
-}
-
-/// Why [`Reactor::run`](crate::Reactor::run) has returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stopped {
-    /// [`Handle::stop`] was called.
-    Called,
-    /// The process was told to end by this signal; a program can end by the same one.
-    Signal(Signal),
 }
 
 /// [`Handle::try_stop`] found no reactor to stop.

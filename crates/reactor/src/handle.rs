@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use procession_core::{Clock, Timer, WithCell};
 
-use crate::core::{Call, Core, NotRunning, Running, Stopped};
+use crate::core::{Call, Core, NotRunning, Running};
 use crate::remote::Remote;
+use crate::stopped::Stopped;
 use crate::tasks::JoinHandle;
 use crate::timers::DelayedCall;
 use crate::triggers::{Phase, SystemEvent};

@@ -46,6 +46,7 @@
 
 mod anticipation;
 mod buffers;
+mod claims;
 mod clock;
 mod core;
 pub mod driver;
@@ -60,10 +61,12 @@ mod reactor;
 mod readiness;
 mod register;
 mod remote;
+mod run;
 mod signals;
 mod sleep;
 mod sources;
 mod standard_fds;
+mod stopped;
 mod stopping;
 mod sys;
 mod tasks;
@@ -76,16 +79,18 @@ mod wake;
 
 pub use procession_core::{Clock, Deferred, Promise, Signal};
 
-pub use crate::core::{NotRunning, Stopped};
+pub use crate::core::NotRunning;
 pub use crate::handle::Handle;
 pub use crate::handler::{EventHandler, Ready};
 pub use crate::reactor::Reactor;
 pub use crate::readiness::{Interest, Readiness};
 pub use crate::register::{Registered, Registration};
 pub use crate::remote::Remote;
+pub use crate::run::run_main;
 pub use crate::signals::SignalWatch;
 pub use crate::sleep::Sleep;
 pub use crate::sources::Key;
+pub use crate::stopped::Stopped;
 pub use crate::stopping::{Enrolled, OnStop};
 pub use crate::tasks::JoinHandle;
 pub use crate::timers::{DelayedCall, TimerError};

@@ -1,30 +1,27 @@
-//! The reactor: its life, and the three ways to have it turn.
+//! The reactor: its life, and how it turns, whoever drives it. `run` has what it is run for.
 
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use polling::Poller;
-use procession_core::{Clock, Signal, set_current_clock};
+use procession_core::{Clock, set_current_clock};
 
-use crate::core::{Core, Running, Stopped};
+use crate::claims::ClaimSignals;
+use crate::core::Core;
 use crate::dropping;
 use crate::handle::{Handle, set_current};
 use crate::hooks;
 use crate::readiness::Interest;
-use crate::remote::{Flag, Shared};
-use crate::signals;
+use crate::remote::Shared;
 use crate::sources::Key;
 use crate::standard_fds;
 use crate::sys::polled::Polled;
 use crate::sys::sigpipe;
-use crate::triggers::SystemEvent;
 use crate::turn::Loop;
 use crate::wait::Wait;
 use crate::wake::WakeSource;
@@ -50,9 +47,9 @@ use crate::wake::WakeSource;
 /// ```
 #[derive(Debug)]
 pub struct Reactor {
-    handle: Handle,
-    inner: Loop,
-    claims_signals: bool,
+    pub(crate) handle: Handle,
+    pub(crate) inner: Loop,
+    pub(crate) claims: ClaimSignals,
     /// Whose turn it was to be the thread's clock.
     previous_clock: PreviousClock,
 }
@@ -111,58 +108,29 @@ impl Reactor {
         let previous_clock = PreviousClock(set_current_clock(Some(Rc::new(handle.clone()))));
         let inner = Loop::new(wait(), poller, wake);
         // From here on a panic of a hook drops the reactor, which puts everything back.
-        let reactor = Self { handle, inner, claims_signals: true, previous_clock };
+        let claims = ClaimSignals::OnMainThread;
+        let reactor = Self { handle, inner, claims, previous_clock };
         hooks::reactor_started(&reactor.handle);
         Ok(reactor)
     }
 
-    /// Has [`run`](Self::run) leave SIGINT and SIGTERM alone.
+    /// Has [`run`](Self::run) leave all signals alone.
     #[must_use]
     pub fn without_signals(mut self) -> Self {
-        self.claims_signals = false;
+        self.claims = ClaimSignals::Never;
+        self
+    }
+
+    /// Has signals stop [`run`](Self::run) also where it runs in another thread than the main one.
+    #[must_use]
+    pub fn with_signals(mut self) -> Self {
+        self.claims = ClaimSignals::Always;
         self
     }
 
     /// A handle, to be kept elsewhere.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
-    }
-
-    /// Turns until it is told to stop: by [`Handle::stop`], SIGINT or SIGTERM.
-    ///
-    /// Runs the startup triggers first and the shutdown triggers last. The signals stop it unless
-    /// it was made [`without_signals`](Self::without_signals); a second one, while shutdown
-    /// triggers are pending, acts by default. One that comes after [`Handle::stop`], until `run`
-    /// returns, is what it returns. It can be run again.
-    ///
-    /// Where SIGINT is ignored when `run` begins, as in a background job of a script, it stays
-    /// ignored; SIGTERM stops it even then.
-    ///
-    /// Told to stop while *before* triggers of the startup are pending, it does not wait for them;
-    /// the later phases of the startup are left for the next run.
-    ///
-    /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
-    /// then, too. If it was told to stop before, or one of the signals had come, that is kept: the
-    /// next `run` does as if it were told right after its start. It runs the startup triggers, then
-    /// the shutdown triggers, and returns why the first was to stop.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system's wait, which has no reason to fail.
-    pub fn run(&mut self) -> io::Result<Stopped> {
-        let _entered = Entered::new(&self.handle);
-        let run = Run::new(&self.handle);
-        // One that has come already is the first: the second is to act by default.
-        let stopped_by_signal = matches!(self.handle.core.stopped.get(), Stopped::Signal(_));
-        if self.claims_signals && !stopped_by_signal {
-            claim_signals(&self.handle)?;
-        }
-        self.inner.fire(&self.handle, SystemEvent::Startup)?;
-        while self.handle.core.running.get() == Running::Yes {
-            self.inner.turn(&self.handle, None)?;
-        }
-        self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
-        Ok(run.end())
     }
 
     /// Turns once: waits, for `timeout` at most, and does what is due.
@@ -195,21 +163,10 @@ impl Reactor {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn block_on<F: IntoFuture>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future.into_future());
-        let flag = Flag::new(Arc::clone(&self.handle.core.shared));
-        let waker = Waker::from(Arc::clone(&flag));
         let _entered = Entered::new(&self.handle);
-        loop {
-            if flag.take() {
-                let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
-                self.handle.flush_dirty();
-                if let Poll::Ready(output) = poll {
-                    return output;
-                }
-            }
-            let turned = self.inner.turn(&self.handle, None);
-            turned.expect("waiting on an open epoll descriptor fails with EINTR only");
-        }
+        let turned = self.inner.turn_until(&self.handle, future.into_future(), |_| true);
+        let output = turned.expect("waiting on an open epoll descriptor fails with EINTR only");
+        output.expect("it goes on until the future is ready")
     }
 
     /// When [`turn`](Self::turn) wants to be called although the descriptor is not readable.
@@ -262,13 +219,13 @@ impl Drop for Reactor {
 }
 
 /// In the loop: it is awake, and SIGPIPE is kept away.
-struct Entered<'a> {
+pub(crate) struct Entered<'a> {
     handle: &'a Handle,
     _sigpipe: Option<sigpipe::Blocked>,
 }
 
 impl<'a> Entered<'a> {
-    fn new(handle: &'a Handle) -> Self {
+    pub(crate) fn new(handle: &'a Handle) -> Self {
         handle.core.entered.set(true);
         handle.core.shared.set_awake(true);
         Self { handle, _sigpipe: sigpipe::block() }
@@ -282,72 +239,6 @@ impl Drop for Entered<'_> {
         core.shared.set_awake(false);
         if core.hosted.get() && core.is_busy() {
             core.shared.write();
-        }
-    }
-}
-
-/// In `run`. Dropped before its [`end`](Run::end), by a panic or an error, it keeps for the next
-/// run what this one was told.
-struct Run<'a>(&'a Handle);
-
-impl<'a> Run<'a> {
-    fn new(handle: &'a Handle) -> Self {
-        let core = &handle.core;
-        let told = core.told.take();
-        core.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
-        core.stopped.set(told.unwrap_or(Stopped::Called));
-        Self(handle)
-    }
-
-    /// Why it has stopped; nothing is kept.
-    fn end(self) -> Stopped {
-        let core = &self.0.core;
-        end_claims(self.0);
-        core.running.set(Running::No);
-        core.stopped.get()
-    }
-}
-
-impl Drop for Run<'_> {
-    fn drop(&mut self) {
-        let core = &self.0.core;
-        end_claims(self.0);
-        if core.running.replace(Running::No) == Running::Stopping {
-            core.told.set(Some(core.stopped.get()));
-        }
-    }
-}
-
-/// SIGINT and SIGTERM stop the run that begins, once.
-fn claim_signals(handle: &Handle) -> io::Result<()> {
-    for signal in [Signal::INT, Signal::TERM] {
-        // A shell without job control has its background jobs ignore it: it is not meant for them.
-        if signal == Signal::INT && signals::is_ignored(signal)? {
-            continue;
-        }
-        let watch = handle.on_signal(signal, move |handle| {
-            handle.begin_stop(Stopped::Signal(signal));
-            // The next one acts as it would without us.
-            let claims = handle.core.claims.take();
-            drop(claims);
-        })?;
-        handle.core.claims.with(|claims| claims.push(watch));
-    }
-    Ok(())
-}
-
-/// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
-/// the shutdown triggers or before a panic, is why the run ends.
-fn end_claims(handle: &Handle) {
-    let claims = handle.core.claims.take();
-    for claim in claims {
-        let signal = claim.signal();
-        if claim.end() {
-            handle.core.running.set(Running::Stopping);
-            handle.core.stopped.set(Stopped::Signal(signal));
-            // Those that watch it too are told in the next turn; the next run claims it anew, and
-            // is not to be stopped by this one.
-            handle.queue_signals();
         }
     }
 }

@@ -27,8 +27,10 @@ use crate::sys::signals::{self, Disposition};
 /// Of the process: who watches a signal, in all reactors.
 struct Watched {
     watching: usize,
-    /// It did nothing before it was watched.
-    ignored: bool,
+    /// How many watches of the program's own there are: those that yield to them do not count.
+    own: usize,
+    /// What it did before it was watched.
+    before: Disposition,
     /// Read in the signal handler.
     unwatched: Arc<AtomicBool>,
 }
@@ -47,8 +49,7 @@ fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Resul
             if before == Disposition::Default {
                 signals::emulate(signal, Arc::clone(&unwatched))?;
             }
-            let ignored = before == Disposition::Ignore;
-            entry.insert(Watched { watching: 0, ignored, unwatched })
+            entry.insert(Watched { watching: 0, own: 0, before, unwatched })
         }
     };
     let registered = register();
@@ -72,24 +73,45 @@ fn end(signal: i32, id: SigId) {
     signal_hook::low_level::unregister(id);
 }
 
-/// Whether a signal does nothing while nobody watches it.
-pub(crate) fn is_ignored(signal: Signal) -> io::Result<bool> {
+/// A watch of the program's own begins, or ends.
+fn count(signal: i32, change: impl FnOnce(usize) -> usize) {
+    let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(watched) = all.get_mut(&signal) {
+        watched.own = change(watched.own);
+    }
+}
+
+/// Returns whether the program itself watches the signal, in any of its reactors.
+fn is_watched_by_program(signal: i32) -> bool {
+    let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.get(&signal).is_some_and(|watched| watched.own > 0)
+}
+
+/// Returns what a signal does while nobody watches it.
+pub(crate) fn unwatched_action(signal: Signal) -> io::Result<Disposition> {
     let signal = signal.as_raw();
-    Ok(match signals::disposition(signal)? {
-        Disposition::Ignore => true,
-        Disposition::Default => false,
-        // Ours, if it was ever watched: it stays, and does what it found.
-        Disposition::Handler => {
-            let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-            all.get(&signal).is_some_and(|watched| watched.ignored)
-        }
-    })
+    let found = signals::disposition(signal)?;
+    if found != Disposition::Handler {
+        return Ok(found);
+    }
+    // Ours, if it was ever watched: it stays, and does what it found.
+    let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(all.get(&signal).map_or(found, |watched| watched.before))
 }
 
 type Callback = Box<dyn FnMut(&Handle)>;
 
+/// Who comes first where several watch one signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precedence {
+    Equal,
+    /// It is not called while the program watches the signal itself.
+    YieldsToProgram,
+}
+
 struct Watcher {
     signal: i32,
+    precedence: Precedence,
     active: Cell<bool>,
     /// Its call is queued.
     due: Cell<bool>,
@@ -147,6 +169,15 @@ impl Handle {
         signal: Signal,
         callback: impl FnMut(&Self) + 'static,
     ) -> io::Result<SignalWatch> {
+        self.watch_signal(signal, Precedence::Equal, callback)
+    }
+
+    pub(crate) fn watch_signal(
+        &self,
+        signal: Signal,
+        precedence: Precedence,
+        callback: impl FnMut(&Self) + 'static,
+    ) -> io::Result<SignalWatch> {
         if UNWATCHABLE.contains(&signal) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -154,6 +185,7 @@ impl Handle {
         let signal = signal.as_raw();
         let watcher = Rc::new(Watcher {
             signal,
+            precedence,
             active: Cell::new(true),
             due: Cell::new(false),
             callback: WithCell::new(Some(Box::new(callback))),
@@ -172,6 +204,7 @@ impl Handle {
             own.watchers.push(Rc::clone(&watcher));
             io::Result::Ok(())
         })?;
+        watcher.count(|own| own + 1);
         Ok(SignalWatch { watcher, handle: self.clone() })
     }
 
@@ -180,7 +213,8 @@ impl Handle {
         let due: Vec<Rc<Watcher>> = self.core.signals.with(|signals| {
             let delivered = |own: &&Own| own.delivered.swap(false, SeqCst);
             let come = signals.own.values().filter(delivered);
-            come.flat_map(|own| own.watchers.iter().map(Rc::clone)).collect()
+            let watchers = come.flat_map(|own| &own.watchers);
+            watchers.filter(|watcher| !watcher.yields()).map(Rc::clone).collect()
         });
         for watcher in due {
             watcher.due.set(true);
@@ -195,6 +229,7 @@ impl Handle {
             end(signal, own.id);
             for watcher in own.watchers {
                 watcher.active.set(false);
+                watcher.count(|own| own.saturating_sub(1));
                 let callback = watcher.callback.take();
                 drop(callback);
             }
@@ -204,7 +239,9 @@ impl Handle {
     /// Twice is harmless.
     fn end_watch(&self, watcher: &Rc<Watcher>) {
         let signal = watcher.signal;
-        watcher.active.set(false);
+        if watcher.active.replace(false) {
+            watcher.count(|own| own.saturating_sub(1));
+        }
         let last = self.core.signals.with(|signals| {
             let own = signals.own.get_mut(&signal)?;
             own.watchers.retain(|other| !Rc::ptr_eq(other, watcher));
@@ -219,6 +256,17 @@ impl Handle {
 }
 
 impl Watcher {
+    fn count(&self, change: impl FnOnce(usize) -> usize) {
+        if self.precedence == Precedence::Equal {
+            count(self.signal, change);
+        }
+    }
+
+    /// Returns whether it is somebody else's turn, now.
+    fn yields(&self) -> bool {
+        self.precedence == Precedence::YieldsToProgram && is_watched_by_program(self.signal)
+    }
+
     fn call(self: &Rc<Self>, handle: &Handle) {
         self.due.set(false);
         if !self.active.get() {
@@ -258,13 +306,15 @@ impl SignalWatch {
     /// Ends the watch, and tells whether its signal has come without the callback having run.
     pub(crate) fn end(self) -> bool {
         let watcher = Rc::clone(&self.watcher);
+        let yields = watcher.yields();
         let delivered = self.handle.core.signals.with(|signals| {
             let own = signals.own.get(&watcher.signal)?;
             Some(Arc::clone(&own.delivered))
         });
         drop(self);
         // Asked last: a signal from here on does what it did before the watch, so none is missed.
-        watcher.due.get() || delivered.is_some_and(|delivered| delivered.load(SeqCst))
+        let delivered = delivered.is_some_and(|delivered| delivered.load(SeqCst));
+        watcher.due.get() || (delivered && !yields)
     }
 }
 

@@ -5,16 +5,29 @@
 //! the next run's, or goes with the reactor.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
+use procession_core::{Deferred, gather};
+
 use crate::handle::Handle;
 use crate::panics::FirstPanic;
+use crate::triggers::{Phase, SystemEvent};
 
 /// What has something open that ends when the reactor stops.
 pub trait OnStop {
     /// The reactor stops. What is called back on that, the loop delivers.
     fn on_stop(self: Rc<Self>);
+
+    /// The program is to end: what this owns outside of the program ends too. The shutdown waits for
+    /// the result, if there is one.
+    ///
+    /// Asked when a [`run_until`](crate::Reactor::run_until) is stopped before its future is ready,
+    /// after the program's own *before* triggers.
+    fn end_owned(self: Rc<Self>) -> Option<Deferred<(), Infallible>> {
+        None
+    }
 }
 
 /// Who is to be told, in the order of their beginnings.
@@ -83,6 +96,23 @@ pub(crate) fn tell(handle: &Handle) {
         panics.catch(|| one.on_stop());
     }
     panics.resume();
+}
+
+/// Has all that is owned outside of the program end before the shutdown that begins goes on.
+pub(crate) fn end_owned(handle: &Handle) {
+    handle.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |handle| {
+        let all: Vec<_> = handle
+            .core
+            .living
+            .with(|living| living.all.values().filter_map(Weak::upgrade).collect());
+        let mut panics = FirstPanic::default();
+        let mut ended = Vec::new();
+        for one in all {
+            ended.extend(panics.catch(|| one.end_owned()).flatten());
+        }
+        panics.resume();
+        gather(ended)
+    });
 }
 
 impl Drop for Enrolled {

@@ -9,8 +9,11 @@
 //! again, the queues keep what is in them.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{io, thread, vec};
 
@@ -20,7 +23,7 @@ use crate::anticipation::LOOK_FOR;
 use crate::core::{Core, Running};
 use crate::handle::Handle;
 use crate::readiness::Readiness;
-use crate::remote::{Job, Shared};
+use crate::remote::{Flag, Job, Shared};
 use crate::sources::Key;
 use crate::stopping;
 use crate::sys::polled::Polled;
@@ -63,6 +66,30 @@ impl Loop {
         timers(handle);
         calls(handle);
         Ok(())
+    }
+
+    /// Turns until the future is ready, or until it is not to go on: then there is no output. The
+    /// future is gone when this returns.
+    pub(crate) fn turn_until<F: Future>(
+        &mut self,
+        handle: &Handle,
+        future: F,
+        goes_on: impl Fn(&Handle) -> bool,
+    ) -> io::Result<Option<F::Output>> {
+        let mut future = pin!(future);
+        let flag = Flag::new(Arc::clone(&handle.core.shared));
+        let waker = Waker::from(Arc::clone(&flag));
+        while goes_on(handle) {
+            if flag.take() {
+                let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+                handle.flush_dirty();
+                if let Poll::Ready(output) = poll {
+                    return Ok(Some(output));
+                }
+            }
+            self.turn(handle, None)?;
+        }
+        Ok(None)
     }
 
     /// Waits; where an event is expected it looks for that first.

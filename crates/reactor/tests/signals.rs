@@ -141,7 +141,7 @@ fn an_interrupt_stops_the_run_and_the_next_one_after_it_kills() {
     let test = "an_interrupt_stops_the_run_and_the_next_one_after_it_kills";
     let output = reexec(test, || {
         sys::set(Signal::INT.as_raw(), Action::Default);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         for signal in [Signal::TERM, Signal::INT] {
             reactor.call_when_running(move |_| raise(signal));
             assert_eq!(reactor.run().unwrap(), Stopped::Signal(signal));
@@ -159,7 +159,7 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
     let test = "a_second_interrupt_while_the_shutdown_is_pending_acts_by_default";
     let output = reexec(test, || {
         sys::set(Signal::INT.as_raw(), Action::Default);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |reactor| {
             println!("{ALIVE}");
             reactor.call_soon(|_| raise(Signal::INT));
@@ -177,7 +177,7 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
 fn a_signal_while_the_startup_is_pending_ends_it() {
     assert_succeeded(reexec("a_signal_while_the_startup_is_pending_ends_it", || {
         sys::set(Signal::INT.as_raw(), Action::Default);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         let _deadline = deadline(&reactor);
         for signal in [Signal::INT, Signal::TERM] {
             let (promise, deferred) = Deferred::<(), io::Error>::new();
@@ -197,7 +197,7 @@ fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
     let test = "a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped";
     assert_succeeded(reexec(test, || {
         sys::set(Signal::INT.as_raw(), Action::Default);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         for phase in [Phase::Before, Phase::During, Phase::After] {
             for signal in [Signal::INT, Signal::TERM] {
                 reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |_| {
@@ -214,7 +214,7 @@ fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
 fn a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run() {
     let test = "a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run";
     assert_succeeded(reexec(test, || {
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         let (seen, _watch) = count(&reactor, Signal::TERM);
         reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, |_| {
             raise(Signal::TERM);
@@ -274,7 +274,7 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
             reactor.add_system_event_trigger(Phase::During, SystemEvent::Shutdown, panic_now);
         };
         for prepare in [unseen as fn(&Reactor), queued, told, in_shutdown] {
-            let mut reactor = Reactor::new().unwrap();
+            let mut reactor = Reactor::new().unwrap().with_signals();
             prepare(&reactor);
             panics(&mut reactor);
             let order = Rc::new(RefCell::new(Vec::new()));
@@ -298,7 +298,7 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
 #[test]
 fn a_signal_before_a_panic_is_told_its_watchers_once() {
     assert_succeeded(reexec("a_signal_before_a_panic_is_told_its_watchers_once", || {
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         let (seen, _watch) = count(&reactor, Signal::TERM);
         reactor.call_soon(|_| -> () {
             raise(Signal::TERM);
@@ -318,7 +318,7 @@ fn a_signal_before_a_panic_is_told_its_watchers_once() {
 fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending() {
     let test = "a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending";
     let output = reexec(test, || {
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         reactor.call_soon(|_| -> () {
             raise(Signal::TERM);
             panic!("on purpose");
@@ -339,7 +339,7 @@ fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending()
 fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
     assert_succeeded(reexec("an_interrupt_that_is_ignored_does_not_stop_the_run", || {
         sys::set(Signal::INT.as_raw(), Action::Ignore);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         for _ in 0..2 {
             reactor.call_when_running(|reactor| {
                 raise(Signal::INT);
@@ -367,7 +367,7 @@ fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
 fn a_termination_that_is_ignored_stops_the_run() {
     assert_succeeded(reexec("a_termination_that_is_ignored_stops_the_run", || {
         sys::set(Signal::TERM.as_raw(), Action::Ignore);
-        let mut reactor = Reactor::new().unwrap();
+        let mut reactor = Reactor::new().unwrap().with_signals();
         let _deadline = deadline(&reactor);
         for _ in 0..2 {
             reactor.call_when_running(|_| raise(Signal::TERM));

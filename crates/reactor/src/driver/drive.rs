@@ -1,11 +1,13 @@
 //! How a machine is driven: by the loop's events, and by what its own methods ask for.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::thread;
 
 use bytes::Bytes;
+use procession_core::Deferred;
 
 use super::machine::{Machine, Read};
 use crate::handle::Handle;
@@ -217,5 +219,9 @@ impl<M: Machine> OnStop for M {
         let left = self.on_loop_stops();
         self.queue_flush();
         self.settle(left);
+    }
+
+    fn end_owned(self: Rc<Self>) -> Option<Deferred<(), Infallible>> {
+        Machine::end_owned(&*self)
     }
 }

@@ -1,11 +1,13 @@
 //! What is driven: the trait, and what its driver keeps in it.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::thread;
 
 use bytes::Bytes;
+use procession_core::Deferred;
 
 use crate::handle::Handle;
 use crate::handler::Ready;
@@ -94,6 +96,12 @@ pub trait Machine: Sized + 'static {
 
     /// The loop stops: what the kernel takes now is written, and everything is closed.
     fn on_loop_stops(&self) -> Self::Leftovers;
+
+    /// The program is to end: what the machine owns outside of it ends too. See
+    /// [`OnStop::end_owned`].
+    fn end_owned(&self) -> Option<Deferred<(), Infallible>> {
+        None
+    }
 
     /// The loop is going away, with every descriptor in it: everything is closed, and nothing is due
     /// any more.

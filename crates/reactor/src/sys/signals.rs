@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use signal_hook::SigId;
 use signal_hook::low_level;
 
+use super::main_thread;
+
 use crate::wake::WakeFd;
 
 /// What the kernel does with a signal.
@@ -55,17 +57,27 @@ pub(crate) fn watch(
 
 /// Does what the default action of the signal is, whenever it is delivered while `unwatched`.
 pub(crate) fn emulate(signal: i32, unwatched: Arc<AtomicBool>) -> io::Result<SigId> {
-    if low_level::signal_name(signal).is_some() {
-        return signal_hook::flag::register_conditional_default(signal, unwatched);
-    }
-    // signal-hook's table has no realtime signals; the default action of these is to terminate.
     let action = move || {
         if unwatched.load(SeqCst) {
-            terminate_by(signal);
+            act_by_default(signal);
         }
     };
-    // SAFETY: the action reads an atomic and calls signal(2) and raise(3): async-signal-safe.
+    // SAFETY: the action reads an atomic and does what is async-signal-safe, as its page says.
     unsafe { low_level::register(signal, action) }
+}
+
+/// Does what the signal does to a program that never asked for it. It may return: not every signal
+/// ends a process. It is called in signal handlers, and calls what is async-signal-safe only.
+///
+/// The first process of a PID namespace is not ended by signals whose default action would do so.
+pub(crate) fn act_by_default(signal: i32) {
+    if main_thread::is_first_process() {
+        return;
+    }
+    // signal-hook's table has no realtime signals; the default action of these is to terminate.
+    if low_level::emulate_default_handler(signal).is_err() {
+        terminate_by(signal);
+    }
 }
 
 /// Puts the default disposition back and raises: delivered when the handler returns.

@@ -42,3 +42,18 @@ pub(crate) fn close(standard: i32) {
     // SAFETY: nothing in this process owns it, and std's streams take a closed one for an end.
     drop(unsafe { OwnedFd::from_raw_fd(standard) });
 }
+
+/// Blocks a signal in this thread.
+pub(crate) fn block(signal: i32) {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the pointer is valid for the call.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: sigemptyset has initialised it.
+    let mut set = unsafe { set.assume_init() };
+    // SAFETY: the set is initialised.
+    let added = unsafe { libc::sigaddset(&raw mut set, signal) };
+    // SAFETY: the set lives during the call; nobody asks for the old mask.
+    let blocked =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    assert_eq!((added, blocked), (0, 0));
+}

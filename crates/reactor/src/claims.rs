@@ -1,0 +1,101 @@
+//! What tells a run to stop from outside: SIGINT, SIGTERM and SIGHUP.
+//!
+//! - INT and TERM stop the run once: the next of them acts as it would without it. An INT that is
+//!   ignored, as in a background job of a script, is meant for somebody else and stays ignored.
+//! - HUP stops it where it would end the program: not where it is ignored (`nohup`), where somebody
+//!   else handles it, or while the program watches it. It does not act by default while the run is
+//!   stopping: when a terminal is closed, a shell and the kernel send one each, within a
+//!   millisecond.
+//!
+//! They are the program's, and so its main thread's, unless a reactor of another thread asks for
+//! them.
+
+use std::io;
+
+use procession_core::Signal;
+
+use crate::core::Running;
+use crate::handle::Handle;
+use crate::signals::{Precedence, unwatched_action};
+use crate::stopped::Stopped;
+use crate::sys::main_thread::is_main_thread;
+use crate::sys::signals::Disposition;
+
+/// Where a reactor is told by signals to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClaimSignals {
+    OnMainThread,
+    Always,
+    Never,
+}
+
+impl ClaimSignals {
+    fn is_here(self) -> bool {
+        match self {
+            Self::OnMainThread => is_main_thread(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Has signals stop the run that begins.
+pub(crate) fn claim(handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
+    if !claims.is_here() {
+        return Ok(());
+    }
+    // One that has come already is the first: the second is to act by default.
+    if !is_stopped_by_signal(handle) {
+        if unwatched_action(Signal::INT)? != Disposition::Ignore {
+            claim_one(handle, Signal::INT, Precedence::Equal)?;
+        }
+        claim_one(handle, Signal::TERM, Precedence::Equal)?;
+    }
+    if unwatched_action(Signal::HUP)? == Disposition::Default {
+        claim_one(handle, Signal::HUP, Precedence::YieldsToProgram)?;
+    }
+    Ok(())
+}
+
+fn claim_one(handle: &Handle, signal: Signal, precedence: Precedence) -> io::Result<()> {
+    let watch = handle.watch_signal(signal, precedence, move |handle| stop(handle, signal))?;
+    handle.core.claims.with(|claims| claims.push(watch));
+    Ok(())
+}
+
+fn stop(handle: &Handle, signal: Signal) {
+    if is_stopped_by_signal(handle) {
+        return; // a hang-up after another signal, or another hang-up
+    }
+    handle.begin_stop(Stopped::Signal(signal));
+    // The next one acts as it would without us.
+    let ended: Vec<_> = handle
+        .core
+        .claims
+        .with(|claims| claims.extract_if(.., |claim| claim.signal() != Signal::HUP).collect());
+    drop(ended);
+}
+
+fn is_stopped_by_signal(handle: &Handle) -> bool {
+    let core = &handle.core;
+    core.running.get() == Running::Stopping && matches!(core.stopped.get(), Stopped::Signal(_))
+}
+
+/// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
+/// the shutdown triggers or before a panic, is why the run ends.
+pub(crate) fn end(handle: &Handle) {
+    let claims = handle.core.claims.take();
+    for claim in claims {
+        let signal = claim.signal();
+        if !claim.end() {
+            continue;
+        }
+        if !is_stopped_by_signal(handle) {
+            handle.core.running.set(Running::Stopping);
+            handle.core.stopped.set(Stopped::Signal(signal));
+        }
+        // Those that watch it too are told in the next turn; the next run claims it anew, and
+        // is not to be stopped by this one.
+        handle.queue_signals();
+    }
+}
