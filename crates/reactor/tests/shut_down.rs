@@ -1,0 +1,130 @@
+//! Ending a loop that is driven by turns.
+
+#[path = "util/each_loop.rs"]
+mod each_loop;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use each_loop::each_loop;
+use procession_core::Deferred;
+use procession_reactor::{Handle, NotRunning, OnStop, Phase, Reactor, Stopped, SystemEvent};
+
+type Order = Rc<RefCell<Vec<&'static str>>>;
+
+fn add(reactor: &Handle, order: &Order, phase: Phase, name: &'static str) {
+    let order = Rc::clone(order);
+    reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |reactor| {
+        assert!(reactor.is_running());
+        assert_eq!(reactor.try_stop(), Err(NotRunning));
+        order.borrow_mut().push(name);
+    });
+}
+
+/// What has something open.
+struct Open(Order);
+
+impl OnStop for Open {
+    fn on_stop(self: Rc<Self>) {
+        self.0.borrow_mut().push("closed");
+    }
+}
+
+#[test]
+fn it_does_once_what_a_run_does_at_its_end() {
+    each_loop(|mut reactor| {
+        let order = Order::default();
+        let open = Rc::new(Open(Rc::clone(&order)));
+        let weak: Rc<dyn OnStop> = open.clone();
+        let enrolled = reactor.enrol(Rc::downgrade(&weak));
+        add(&reactor, &order, Phase::After, "after");
+        add(&reactor, &order, Phase::During, "during");
+        let waited = Rc::clone(&order);
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |reactor| {
+            let (promise, deferred) = Deferred::<(), io::Error>::new();
+            reactor.call_later(Duration::from_millis(5), move |_| {
+                waited.borrow_mut().push("waited");
+                promise.complete(Ok(()));
+            });
+            deferred
+        });
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Startup, |_| -> () {
+            unreachable!("it is no startup")
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        assert!(order.borrow().is_empty());
+        for _ in 0..2 {
+            reactor.shut_down().unwrap();
+            assert!(!reactor.is_running());
+            assert_eq!(*order.borrow(), ["waited", "during", "closed", "after"]);
+        }
+        drop(enrolled);
+    });
+}
+
+#[test]
+fn a_second_one_ends_what_has_begun_since() {
+    each_loop(|mut reactor| {
+        let order = Order::default();
+        for name in ["first", "second", "third"] {
+            add(&reactor, &order, Phase::Before, name);
+            reactor.shut_down().unwrap();
+        }
+        assert_eq!(*order.borrow(), ["first", "second", "third"]);
+    });
+}
+
+#[test]
+fn a_run_leaves_nothing_for_it_and_it_leaves_the_next_run_alone() {
+    each_loop(|mut reactor| {
+        let order = Order::default();
+        add(&reactor, &order, Phase::Before, "run");
+        reactor.call_when_running(Handle::stop);
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        reactor.shut_down().unwrap();
+        assert_eq!(*order.borrow(), ["run"]);
+        let turned = Rc::new(Cell::new(false));
+        let set = Rc::clone(&turned);
+        reactor.call_later(Duration::from_millis(2), move |reactor| {
+            set.set(true);
+            reactor.stop();
+        });
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert!(turned.get(), "the run was not told before");
+    });
+}
+
+#[test]
+fn after_a_panic_it_goes_on_behind_the_trigger() {
+    each_loop(|mut reactor| {
+        let order = Order::default();
+        add(&reactor, &order, Phase::Before, "one");
+        reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |_| -> () {
+            panic!("on purpose")
+        });
+        add(&reactor, &order, Phase::Before, "two");
+        catch_unwind(AssertUnwindSafe(|| reactor.shut_down())).unwrap_err();
+        assert!(!reactor.is_running());
+        assert_eq!(*order.borrow(), ["one"]);
+        reactor.shut_down().unwrap();
+        assert_eq!(*order.borrow(), ["one", "two"]);
+    });
+}
+
+/// The stop that a panic cut short is done by it.
+#[test]
+fn it_ends_a_run_that_a_panic_has_cut_short() {
+    each_loop(|mut reactor: Reactor| {
+        reactor.call_when_running(|reactor| {
+            reactor.stop();
+            panic!("on purpose");
+        });
+        catch_unwind(AssertUnwindSafe(|| reactor.run())).unwrap_err();
+        reactor.shut_down().unwrap();
+        let slow = async { Handle::current().sleep(Duration::from_millis(1)).await };
+        assert_eq!(reactor.run_until(slow), Ok(()));
+    });
+}
