@@ -91,7 +91,7 @@ pub use crate::signals::SignalWatch;
 pub use crate::sleep::Sleep;
 pub use crate::sources::Key;
 pub use crate::stopped::Stopped;
-pub use crate::stopping::{Enrolled, OnStop};
+pub use crate::stopping::{Enrolled, OnStop, OwnedEnd};
 pub use crate::tasks::JoinHandle;
 pub use crate::timers::{DelayedCall, TimerError};
 pub use crate::triggers::{Phase, SystemEvent, Trigger, TriggerResult};

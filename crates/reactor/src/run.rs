@@ -9,7 +9,7 @@ use crate::core::Running;
 use crate::handle::Handle;
 use crate::reactor::{Entered, Reactor};
 use crate::stopped::Stopped;
-use crate::stopping;
+use crate::stopping::{self, OwnedEnd};
 use crate::triggers::SystemEvent;
 
 const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
@@ -100,8 +100,9 @@ impl Reactor {
     /// This is [`run`](Self::run) with something to do: the startup triggers come first, then the
     /// future is polled, and when it is ready the reactor stops. [`Handle::stop`] and the signals that
     /// stop `run` end it earlier: the future is dropped, the groups of children that this reactor owns
-    /// are ended, and when they are gone the rest of the shutdown follows. A signal that comes when
-    /// the future is ready already does not take its output away.
+    /// are ended, and when they are gone the rest of the shutdown follows. Terminations that the
+    /// future began are waited for in any case. A signal that comes when the future is ready already
+    /// does not take its output away.
     ///
     /// A panic in the future unwinds out of `run_until`, as one in a callback out of `run`.
     ///
@@ -217,11 +218,11 @@ impl Reactor {
         claims::claim(&self.handle, self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         let output = self.inner.turn_until(&self.handle, future, |_| run.goes_on())?;
-        match &output {
-            Some(_) if run.goes_on() => self.handle.begin_stop(Stopped::Finished),
-            Some(_) => {}
-            None => stopping::end_owned(&self.handle),
+        if run.goes_on() {
+            self.handle.begin_stop(Stopped::Finished);
         }
+        let which = if output.is_some() { OwnedEnd::Begun } else { OwnedEnd::All };
+        stopping::end_owned(&self.handle, which);
         self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
         Ok((output, run.end()))
     }

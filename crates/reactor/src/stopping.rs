@@ -20,14 +20,24 @@ pub trait OnStop {
     /// The reactor stops. What is called back on that, the loop delivers.
     fn on_stop(self: Rc<Self>);
 
-    /// The program is to end: what this owns outside of the program ends too. The shutdown waits for
-    /// the result, if there is one.
+    /// A [`run_until`](crate::Reactor::run_until) is over: what this owns outside of the program ends
+    /// as `which` says. The shutdown waits for the result, if there is one.
     ///
-    /// Asked when a [`run_until`](crate::Reactor::run_until) is stopped before its future is ready,
-    /// after the program's own *before* triggers.
-    fn end_owned(self: Rc<Self>) -> Option<Deferred<(), Infallible>> {
+    /// Called after the program's own *before* triggers.
+    fn end_owned(self: Rc<Self>, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+        let _ = which;
         None
     }
+}
+
+/// What a shutdown waits for of what is owned outside of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnedEnd {
+    /// All of it ends: the run was stopped.
+    All,
+    /// What is being ended already: the future was ready, and leaves alone what it has left running.
+    Begun,
 }
 
 /// Who is to be told, in the order of their beginnings.
@@ -98,9 +108,9 @@ pub(crate) fn tell(handle: &Handle) {
     panics.resume();
 }
 
-/// Has all that is owned outside of the program end before the shutdown that begins goes on.
-pub(crate) fn end_owned(handle: &Handle) {
-    handle.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |handle| {
+/// Has what is owned outside of the program end before the shutdown that begins goes on.
+pub(crate) fn end_owned(handle: &Handle, which: OwnedEnd) {
+    handle.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move |handle| {
         let all: Vec<_> = handle
             .core
             .living
@@ -108,7 +118,7 @@ pub(crate) fn end_owned(handle: &Handle) {
         let mut panics = FirstPanic::default();
         let mut ended = Vec::new();
         for one in all {
-            ended.extend(panics.catch(|| one.end_owned()).flatten());
+            ended.extend(panics.catch(|| one.end_owned(which)).flatten());
         }
         panics.resume();
         gather(ended)

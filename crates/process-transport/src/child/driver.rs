@@ -6,11 +6,13 @@ use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
 use bytes::Bytes;
-use procession_core::WithCell;
+use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
-use procession_reactor::{Handle, Ready};
+use procession_reactor::{Handle, OwnedEnd, Ready};
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::rc::{Rc, Weak};
 
@@ -24,6 +26,8 @@ pub(crate) struct Transport {
     /// See [`State`].
     has_terminal: bool,
     pub(super) state: WithCell<State>,
+    /// Completed when the termination that is under way has ended.
+    pub(super) termination_over: Cell<Option<Promise<(), Infallible>>>,
 }
 
 impl Transport {
@@ -42,6 +46,7 @@ impl Transport {
             slot: ProtocolSlot::new(protocol),
             has_terminal: state.ends.has_terminal(),
             state: WithCell::new(state),
+            termination_over: Cell::new(None),
         });
         let mut failed = transport.watch_exit().err();
         let mut left = Vec::new();
@@ -231,6 +236,10 @@ impl Machine for Transport {
     fn on_loop_stops(&self) -> Leftovers {
         self.flush_ends();
         self.state.with(|state| state.on_loop_stops(self.reactor()))
+    }
+
+    fn end_owned(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+        self.end_with_program(which)
     }
 
     fn on_loop_gone(&self) -> Leftovers {

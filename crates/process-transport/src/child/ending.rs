@@ -9,10 +9,14 @@ use super::parts::{Alarm, DrainStep, End, Leftovers};
 use procession_core::{Deferred, Signal};
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination};
 use procession_reactor::driver::Drive;
-use procession_reactor::{EventHandler, Interest};
+use procession_reactor::{EventHandler, Interest, OwnedEnd};
+use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Between TERM and KILL where the program ends before its child.
+const GRACE_AT_THE_END: Duration = Duration::from_secs(2);
 
 /// The exit.
 impl Transport {
@@ -192,7 +196,29 @@ impl Transport {
         }
     }
 
+    /// The program is about to end: what is left to wait for, if anything.
+    pub(super) fn end_with_program(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+        let is_under_way = || self.state.with(|state| state.termination.is_under_way());
+        let is_owned = || self.state.with(|state| state.leads_owned_group());
+        if !is_under_way() && which == OwnedEnd::All && is_owned() {
+            self.terminate_with(Signal::TERM, GRACE_AT_THE_END).done(drop);
+        }
+        if !is_under_way() {
+            return None;
+        }
+        let (promise, over) = Deferred::new();
+        drop(self.termination_over.replace(Some(promise)));
+        Some(over)
+    }
+
     pub(super) fn set_termination_timer(&self) {
+        if let Some(over) = self.termination_over.take() {
+            if self.state.with(|state| state.termination.is_under_way()) {
+                self.termination_over.set(Some(over));
+            } else {
+                self.reactor().call_soon(move |_| over.complete(Ok(())));
+            }
+        }
         match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
             Alarm::AsItIs => {}
             Alarm::Cancel(timer) => timer.cancel(),

@@ -176,6 +176,11 @@ impl State {
         self.termination.act(&self.exit, reactor, self.lifecycle.reason())
     }
 
+    /// Returns whether the child, which runs, leads a group that is the program's.
+    pub(super) fn leads_owned_group(&self) -> bool {
+        self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_reaped()
+    }
+
     /// The protocol is gone: nothing more is written, and what the child writes is read and thrown
     /// away, so that it can come to its end.
     pub(super) fn on_panicked(&mut self, reactor: &Handle) -> Leftovers {

@@ -14,7 +14,7 @@ use crate::handle::Handle;
 use crate::handler::{EventHandler, Ready};
 use crate::panics::FirstPanic;
 use crate::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
-use crate::stopping::OnStop;
+use crate::stopping::{OnStop, OwnedEnd};
 
 /// What a machine's own methods ask of its driver. Every [`Machine`] has it.
 pub trait Drive: Machine {
@@ -221,7 +221,7 @@ impl<M: Machine> OnStop for M {
         self.settle(left);
     }
 
-    fn end_owned(self: Rc<Self>) -> Option<Deferred<(), Infallible>> {
-        Machine::end_owned(&*self)
+    fn end_owned(self: Rc<Self>, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+        Machine::end_owned(&*self, which)
     }
 }

@@ -12,7 +12,7 @@ use procession_core::Deferred;
 use crate::handle::Handle;
 use crate::handler::Ready;
 use crate::pipe::ReadEvent;
-use crate::stopping::{Enrolled, OnStop};
+use crate::stopping::{Enrolled, OnStop, OwnedEnd};
 
 /// A transport: what differs between a child and a connection.
 ///
@@ -97,9 +97,10 @@ pub trait Machine: Sized + 'static {
     /// The loop stops: what the kernel takes now is written, and everything is closed.
     fn on_loop_stops(&self) -> Self::Leftovers;
 
-    /// The program is to end: what the machine owns outside of it ends too. See
+    /// A `run_until` is over: what the machine owns outside of the program ends as `which` says. See
     /// [`OnStop::end_owned`].
-    fn end_owned(&self) -> Option<Deferred<(), Infallible>> {
+    fn end_owned(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+        let _ = which;
         None
     }
 
