@@ -4,7 +4,8 @@
 //! PORT is 10999 unless given; 0 is any that is free, and the one in use is printed. PROGRAM is
 //! `/usr/games/fortune` unless given. A client gets an answer or a close: also when the program is
 //! missing, prints to its standard error or takes too long. `nc localhost 10999` is a client; with
-//! `--try` the server asks itself once, prints the answer and stops. SIGINT and SIGTERM stop it.
+//! `--try` the server asks itself once, prints the answer and stops. SIGINT, SIGTERM
+//! and SIGHUP stop it.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -47,15 +48,17 @@ impl Protocol for Ask {
     }
 }
 
-fn ask(reactor: &mut Reactor, port: u16) -> Result<()> {
+fn ask(reactor: Reactor, port: u16) -> Result<Stopped> {
     let (answered, answer) = Deferred::new();
     let client = Ask { answer: BytesMut::new(), answered };
     reactor.connect_tcp(("127.0.0.1", port), client).detach();
-    print!("{}", String::from_utf8_lossy(&reactor.block_on(answer)?));
-    Ok(())
+    reactor.run_main(async {
+        print!("{}", String::from_utf8_lossy(&answer.await?));
+        Ok(())
+    })
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let is_try = args.first().is_some_and(|arg| arg == "--try");
     let mut args = args.drain(usize::from(is_try)..);
@@ -72,12 +75,11 @@ fn run() -> Result<()> {
         .with_context(|| format!("cannot listen on port {port}"))?;
     let port = listener.port().context("TCP has ports")?;
     if is_try {
-        return ask(&mut reactor, port);
+        return ask(reactor, port);
     }
     // Once it runs signals stop it.
     reactor.call_when_running(move |_| println!("listening on port {port}"));
-    reactor.run()?;
-    Ok(())
+    Ok(reactor.run()?)
 }
 
 fn main() -> ExitCode {

@@ -107,7 +107,7 @@ fn decrypt(ciphertext: Bytes, passphrase: Bytes) -> Deferred<Bytes, DecryptError
     }
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let path = std::env::args_os().nth(1).context("usage: gpg_decrypt FILE")?;
     let ciphertext =
         std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -115,10 +115,10 @@ fn run() -> Result<()> {
     io::stdin().read_line(&mut passphrase).context("cannot read the passphrase")?;
     let passphrase = passphrase.trim_end_matches('\n').to_owned();
 
-    let mut reactor = Reactor::new()?;
-    let plaintext = decrypt(ciphertext.into(), passphrase.into());
-    let plaintext = reactor.block_on(plaintext)?;
-    io::stdout().write_all(&plaintext).context("cannot print the plaintext")
+    run_main(async {
+        let plaintext = decrypt(ciphertext.into(), passphrase.into()).await?;
+        io::stdout().write_all(&plaintext).context("cannot print the plaintext")
+    })
 }
 
 fn main() -> ExitCode {

@@ -4,11 +4,14 @@
 //! has the reactor turn, without waiting, when either calls. The rest of the file is a program: it
 //! runs a child, counts how often an idle reactor wakes the host, and measures how long a byte
 //! takes from a timer of calloop to a callback of the reactor.
+//!
+//! What ends the program is calloop's business, so it has no `run_main`: at its end the source has
+//! the reactor shut down.
 
 use anyhow::{Context, Result};
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
-use calloop::{EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
+use calloop::{Dispatcher, EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
 use procession::prelude::*;
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -109,9 +112,10 @@ fn run() -> Result<()> {
     let handle = reactor.handle();
     let mut host = EventLoop::<Program>::try_new()?;
     let mut program = Program::default();
-    host.handle()
-        .insert_source(Guest::new(reactor)?, |(), (), program| program.turns += 1)
-        .map_err(|error| error.error)?;
+    let guest = Dispatcher::new(Guest::new(reactor)?, |(), (), program: &mut Program| {
+        program.turns += 1;
+    });
+    host.handle().register_dispatcher(guest.clone())?;
 
     let signal = host.get_signal();
     let said = Rc::new(RefCell::new(None));
@@ -167,7 +171,7 @@ fn run() -> Result<()> {
     socket.close();
     timer.cancel();
     cat.close_stdin();
-    Ok(())
+    Ok(guest.as_source_mut().reactor.shut_down()?)
 }
 
 fn main() -> ExitCode {

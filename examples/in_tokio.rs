@@ -4,6 +4,9 @@
 //! the reactor turn, without waiting. The rest of the file is a program: it awaits a child from a
 //! task of tokio, counts how often an idle reactor wakes the host, and measures how long a byte
 //! takes from a task of tokio to a callback of the reactor.
+//!
+//! What ends the program is tokio's business, so it has no `run_main`: at its end the host has the
+//! reactor shut down.
 
 use anyhow::Result;
 use procession::prelude::*;
@@ -17,11 +20,12 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};
 
-/// Turns the reactor whenever it has something to do; counts the turns.
-async fn host(reactor: Reactor, turns: Rc<Cell<u32>>) -> io::Result<()> {
+/// Turns the reactor whenever it has something to do, until the program is over, and shuts it down
+/// then; counts the turns.
+async fn host(reactor: Reactor, turns: Rc<Cell<u32>>, over: Rc<Cell<bool>>) -> io::Result<()> {
     #[expect(deprecated, reason = "its successor is unsafe; a Reactor keeps its one descriptor")]
     let mut guest = AsyncFd::with_interest(reactor, tokio::io::Interest::READABLE)?;
-    loop {
+    while !over.get() {
         guest.get_mut().turn(Some(Duration::ZERO))?;
         turns.set(turns.get() + 1);
         if is_readable(guest.get_ref())? {
@@ -31,6 +35,7 @@ async fn host(reactor: Reactor, turns: Rc<Cell<u32>>) -> io::Result<()> {
             wait(&guest).await?;
         }
     }
+    guest.get_mut().shut_down()
 }
 
 /// Until the reactor's descriptor has become readable, or its deadline has come.
@@ -102,12 +107,14 @@ async fn program(handle: Handle, turns: Rc<Cell<u32>>) -> Result<()> {
 
 fn run() -> Result<()> {
     let reactor = Reactor::new()?;
-    let (handle, turns) = (reactor.handle(), Rc::default());
+    let (handle, turns, over) = (reactor.handle(), Rc::default(), Rc::default());
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&tokio, async {
-        let host = spawn_local(host(reactor, Rc::clone(&turns)));
-        let outcome = program(handle, turns).await;
-        host.abort();
+        let host = spawn_local(host(reactor, Rc::clone(&turns), Rc::clone(&over)));
+        let outcome = program(handle.clone(), turns).await;
+        over.set(true);
+        handle.call_soon(|_| ()); // the host is to look
+        host.await??;
         outcome
     })
 }

@@ -4,7 +4,8 @@
 //! wrote is printed when it has ended, so that outputs do not mix, and so has all that it left in
 //! the background; of more than 64 MiB the beginning is printed, which counts as a failure. On a
 //! terminal a bar shows how far it is; elsewhere there is a line for each command on the standard
-//! error. The exit status is 1 if one of them failed. SIGINT and SIGTERM end those that run.
+//! error. The exit status is 1 if one of them failed. SIGINT, SIGTERM and SIGHUP
+//! end those that run.
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -105,7 +106,7 @@ fn parallelism() -> Result<usize> {
     Ok(parallelism)
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let parallelism = parallelism()?;
     let commands = io::stdin().lines().collect::<io::Result<Vec<_>>>();
     let mut commands = commands.context("cannot read the commands")?;
@@ -127,19 +128,17 @@ fn run() -> Result<()> {
             on_result.result(&commands[index], result);
         });
 
-    let mut reactor = Reactor::new()?;
-    reactor.call_when_running(move |reactor| {
-        let reactor = reactor.clone();
-        all.all().done(move |_| reactor.stop());
-    });
-    let stopped = reactor.run()?;
+    // Stopped, it drops the future, which ends those that run.
+    let done = Reactor::new()?.run_until(async move { all.all().await.is_ok() });
     if let Display::Bar(bar) = &*display {
         bar.finish_and_clear();
     }
-    match (stopped, failed.get()) {
-        // Dropping the reactor kills those that run.
-        (Stopped::Signal(signal), _) => bail!("stopped by {signal}"),
-        (_, 0) => Ok(()),
+    match (done, failed.get()) {
+        (Err(stopped), _) => {
+            eprintln!("parallel: {stopped}");
+            Ok(stopped)
+        }
+        (_, 0) => Ok(Stopped::Called),
         (_, failed) => bail!("{failed} of {total} failed"),
     }
 }

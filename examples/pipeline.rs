@@ -39,23 +39,24 @@ fn pipeline(stages: &[&[String]]) -> Result<Pipeline> {
     Ok(pipeline)
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     if args.is_empty() {
         args = SENTENCE.map(str::to_owned).to_vec();
     }
     let stages: Vec<_> = args.split(|arg| arg == "|").collect();
 
-    let mut reactor = Reactor::new()?;
-    let running = reactor.spawn_pipeline(pipeline(&stages)?)?;
-    let ends = reactor.block_on(running.ended())?;
-    for (stage, end) in stages.iter().zip(ends) {
-        match end {
-            Err(reason) if reason.signal() != Some(Signal::PIPE) => bail!("{} {reason}", stage[0]),
-            _ => {}
+    run_main(async {
+        let running = Handle::current().spawn_pipeline(pipeline(&stages)?)?;
+        let ends = running.ended().await?;
+        for (stage, end) in stages.iter().zip(ends) {
+            match end {
+                Err(why) if why.signal() != Some(Signal::PIPE) => bail!("{} {why}", stage[0]),
+                _ => {}
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn main() -> ExitCode {

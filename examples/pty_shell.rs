@@ -204,16 +204,18 @@ impl Protocol for Try {
     }
 }
 
-fn try_it(reactor: &mut Reactor, port: u16) -> Result<()> {
+fn try_it(reactor: Reactor, port: u16) -> Result<Stopped> {
     let (ended, output) = Deferred::new();
     reactor.connect_tcp(("127.0.0.1", port), Try { output: BytesMut::new(), ended }).detach();
-    let output = reactor.block_on(output)?;
-    let screen = output.strip_prefix(&GREETING).context("this is no server of ours")?;
-    print!("{}", String::from_utf8_lossy(screen).replace("\r\n", "\n"));
-    Ok(())
+    reactor.run_main(async {
+        let output = output.await?;
+        let screen = output.strip_prefix(&GREETING).context("this is no server of ours")?;
+        print!("{}", String::from_utf8_lossy(screen).replace("\r\n", "\n"));
+        Ok(())
+    })
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let is_try = args.first().is_some_and(|arg| arg == "--try");
     let mut args = args.drain(usize::from(is_try)..);
@@ -231,12 +233,11 @@ fn run() -> Result<()> {
         .with_context(|| format!("cannot listen on port {port}"))?;
     let port = listener.port().context("TCP has ports")?;
     if is_try {
-        return try_it(&mut reactor, port);
+        return try_it(reactor, port);
     }
     // Once it runs signals stop it.
     reactor.call_when_running(move |_| println!("listening on port {port}"));
-    reactor.run()?;
-    Ok(())
+    Ok(reactor.run()?)
 }
 
 fn main() -> ExitCode {

@@ -3,8 +3,8 @@
 //! Each line of FILE is `name: command`, and `sh` runs the command; empty lines and those that
 //! begin with `#` are passed over. A command that ends is started again, after a pause that doubles
 //! while its runs are short. What it writes is printed line by line behind its name, and what the
-//! supervisor has to say behind a star. SIGTERM, SIGINT and the end of SECONDS stop everything:
-//! TERM to each group, after some seconds KILL, and the supervisor ends when all have ended.
+//! supervisor has to say behind a star. SIGTERM, SIGINT, SIGHUP and the end of SECONDS stop
+//! everything: TERM to each group, after some seconds KILL, and the supervisor ends when all have ended.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -162,7 +162,7 @@ fn parse(text: &str) -> Result<Vec<Rc<Service>>> {
     Ok(services)
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let mut args = std::env::args().skip(1);
     let path = args.next().context("usage: supervisor FILE [SECONDS]")?;
     let seconds: Option<f64> = match args.next() {
@@ -185,11 +185,12 @@ fn run() -> Result<()> {
     reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move |_| {
         gather(services.iter().map(|service| service.stop()))
     });
-    match reactor.run()? {
+    let stopped = reactor.run()?;
+    match stopped {
         Stopped::Signal(signal) => println!("supervisor * stopped by {signal}"),
         _ => println!("supervisor * stopped"),
     }
-    Ok(())
+    Ok(stopped)
 }
 
 fn main() -> ExitCode {

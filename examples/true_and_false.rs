@@ -7,16 +7,15 @@ fn print_value(program: &str, value: i32) {
     println!("{program} exits with rc={value}");
 }
 
-fn run() -> anyhow::Result<()> {
-    let mut reactor = Reactor::new()?;
+fn run() -> anyhow::Result<Stopped> {
+    let reactor = Reactor::new()?;
     let both = get_process_value("/bin/true")
         .and_then(|value| {
             print_value("/bin/true", value);
             get_process_value("/bin/false")
         })
         .map(|value| print_value("/bin/false", value));
-    reactor.block_on(both)?;
-    Ok(())
+    reactor.run_main(async { Ok(both.await?) })
 }
 
 fn main() -> ExitCode {

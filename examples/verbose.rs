@@ -63,13 +63,13 @@ impl ProcessProtocol for Verbose {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<Stopped> {
     let mut reactor = Reactor::new()?;
     let verbose = Verbose { verses: 10, data: BytesMut::new() };
     reactor.spawn_process(verbose, Command::new("wc").env_clear())?;
-    reactor.run()?;
+    let stopped = reactor.run()?;
     println!("Main loop terminated.");
-    Ok(())
+    Ok(stopped)
 }
 
 fn main() -> ExitCode {

@@ -97,20 +97,22 @@ impl ProcessProtocol for WordCount {
     }
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Stopped> {
     let text: Box<dyn Read> = match std::env::args_os().nth(1) {
         Some(path) => {
             Box::new(File::open(&path).with_context(|| format!("cannot open {}", path.display()))?)
         }
         None => Box::new(&b"accessing protocols through Twisted is fun!\n"[..]),
     };
-    let mut reactor = Reactor::new()?;
+    let reactor = Reactor::new()?;
     let (counts, result) = Deferred::new();
     let protocol = WordCount { text, output: BytesMut::new(), failed: None, counts };
     reactor.spawn_process(protocol, Command::new("wc"))?;
-    let counts = reactor.block_on(result)?;
-    println!("Received counts from wc.\n{counts}");
-    Ok(())
+    reactor.run_main(async {
+        let counts = result.await?;
+        println!("Received counts from wc.\n{counts}");
+        Ok(())
+    })
 }
 
 fn main() -> ExitCode {

@@ -119,7 +119,7 @@ fn tick(reactor: &Handle, mut writer: UnixStream, number: usize) {
     });
 }
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<Stopped> {
     let mut reactor = Reactor::new()?;
     let path = std::env::args_os().nth(1).map(PathBuf::from);
     let own = format!("reactor_only-{}", std::process::id());
@@ -136,10 +136,11 @@ fn main() -> io::Result<()> {
         // Once it runs SIGINT and SIGTERM stop it.
         reactor.call_when_running(move |_| println!("listening on {}", path.display()));
     }
-    match reactor.run()? {
+    let stopped = reactor.run()?;
+    match stopped {
         Stopped::Signal(signal) => println!("stopped by {signal}"),
         _ => println!("stopped"),
     }
     drop((server, hang_up));
-    Ok(())
+    Ok(stopped)
 }

@@ -1,12 +1,13 @@
-//! How every example ends: with status 0, or with one line on stderr and status 1.
+//! How every example ends: with status 0, by the signal that has stopped it, or with one line on
+//! stderr and status 1.
 
 use std::fmt::Display;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
-/// Turns the outcome of an example into its exit status; prints the whole chain of causes.
-pub fn end<E: Display>(name: &str, outcome: Result<(), E>) -> ExitCode {
+/// Ends an example as `main` would with this outcome, but prints the whole chain of causes in one line.
+pub fn end<T: Termination, E: Display>(name: &str, outcome: Result<T, E>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(done) => done.report(),
         Err(error) => {
             eprintln!("{name}: {error:#}");
             ExitCode::FAILURE

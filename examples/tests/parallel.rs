@@ -114,7 +114,8 @@ fn sigterm_ends_those_that_run() {
             while let Some(chunk) = parallel.stdout().next().await {
                 output.extend_from_slice(&chunk);
             }
-            assert!(parallel.ended().await.is_err());
+            let ended = parallel.ended().await;
+            assert!(matches!(ended, Err(ChildError::Terminated(why)) if why.signal() == Some(Signal::TERM)));
             Ok::<_, ChildError>(output)
         })
         .unwrap();

@@ -2,6 +2,45 @@
 //!
 //! Those who know Twisted find its names in [`porting`].
 //!
+//! # A whole program, and how it ends
+//!
+//! ```no_run
+//! // Not run: it needs git, and a repository.
+//! use procession::{Reactor, Run, Stopped};
+//!
+//! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
+//!     Reactor::new()?.run_main(async {                        // Ctrl-C: the group ends, then the program dies by SIGINT
+//!         let log = Run::new("git").args(["log", "-1", "--format=%H"]).check().await?;
+//!         println!("{}", log.stdout_utf8()?.trim());
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! [`run_main`](crate::Reactor::run_main) runs the program that the future is. When SIGINT, SIGTERM or
+//! SIGHUP comes first, the future is dropped, the groups of children that the program owns are ended
+//! and waited for, and then the program dies by that signal, as a shell expects it:
+//! [`Stopped`](crate::Stopped), as the result of `main`, sees to it. [`crate::run_main`] makes the
+//! reactor too, where any error will do:
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! fn main() -> impl std::process::Termination {
+//!     run_main(async {
+//!         let hello = Run::new("echo").arg("hello").check().await?;
+//!         println!("{}", hello.stdout_utf8()?.trim());
+//! #       assert_eq!(hello.stdout, "hello\n");
+//!         Ok::<_, Box<dyn Error>>(())
+//!     })
+//! }
+//! ```
+//!
+//! A program that waits for no single result, such as a server, ends in `Ok(reactor.run()?)`; the
+//! result of [`run_until`](crate::Reactor::run_until) is anything that the program goes on with. Other
+//! pieces on this page are parts of programs, and use [`block_on`](crate::Reactor::block_on), which
+//! waits for one result and leaves signals alone: they act by default there.
+//!
 //! # The howto's word count
 //!
 //! ```
@@ -57,14 +96,16 @@
 //!     }
 //! }
 //!
-//! fn main() -> Result<(), Box<dyn Error>> {
-//!     let mut reactor = Reactor::new()?;
+//! fn main() -> Result<Stopped, Box<dyn Error>> {
+//!     let reactor = Reactor::new()?;
 //!     let (counts, result) = Deferred::new();
 //!     reactor.spawn_process(WordCount::new("accessing protocols through Twisted is fun!\n", counts), Command::new("wc"))?;
-//!     let counts = reactor.block_on(result)?;
-//!     println!("Received counts from wc.\n{counts}");
-//! #   assert_eq!(counts, Counts { lines: 1, words: 6, bytes: 44 });
-//!     Ok(())
+//!     reactor.run_main(async {
+//!         let counts = result.await?;
+//!         println!("Received counts from wc.\n{counts}");
+//! #       assert_eq!(counts, Counts { lines: 1, words: 6, bytes: 44 });
+//!         Ok(())
+//!     })
 //! }
 //! ```
 //!
@@ -274,13 +315,11 @@
 //!     }
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn Error>> {
-//! # let mut reactor = Reactor::new()?;
-//! let listener = reactor.listen_tcp(("127.0.0.1", 10999), FortuneQuoter::new)?;
-//! reactor.run()?;                                              // until stop(), SIGINT or SIGTERM
-//! # drop(listener);
-//! # Ok(())
-//! # }
+//! fn main() -> Result<Stopped, Box<dyn Error>> {
+//!     let mut reactor = Reactor::new()?;
+//!     let listener = reactor.listen_tcp(("127.0.0.1", 10999), FortuneQuoter::new)?;
+//!     Ok(reactor.run()?)                                       // until stop(), SIGINT, SIGTERM or SIGHUP
+//! }
 //! ```
 //!
 //! # Stopping for good
@@ -326,8 +365,9 @@
 //!
 //! A reactor is a descriptor and a deadline: the loop that hosts it calls
 //! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
-//! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. The examples `in_tokio` and
-//! `in_calloop` do so.
+//! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. At the end it calls
+//! [`shut_down`](crate::prelude::Reactor::shut_down), which does once what `run` does when it stops.
+//! The examples `in_tokio` and `in_calloop` do so.
 //!
 //! # Only the reactor
 //!
@@ -335,13 +375,14 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
-//! # use procession_reactor::{Interest, Reactor};
-//! let mut reactor = Reactor::new()?;
-//! reactor.call_later(Duration::from_millis(100), |reactor| reactor.stop());
-//! reactor.register(socket, Interest::READABLE, |socket, readiness| { /* ... */ })?;
-//! reactor.run()?;
-//! # Ok::<(), std::io::Error>(())
+//! # use procession_reactor::{Interest, Reactor, Stopped};
+//! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
+//!     # let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+//!     let mut reactor = Reactor::new()?;
+//!     reactor.call_later(Duration::from_millis(100), |reactor| reactor.stop());
+//!     reactor.register(socket, Interest::READABLE, |socket, readiness| { /* ... */ })?;
+//!     Ok(reactor.run()?)
+//! }
 //! ```
 
 pub mod porting;

@@ -26,11 +26,10 @@
 //!     }
 //! }
 //!
-//! fn main() -> Result<(), Box<dyn Error>> {
+//! fn main() -> Result<Stopped, Box<dyn Error>> {
 //!     let mut reactor = Reactor::new()?;
 //!     reactor.spawn_process(Echo, Command::new("cat"))?;
-//!     reactor.run()?;
-//!     Ok(())
+//!     Ok(reactor.run()?) // Ctrl-C: the program dies by SIGINT
 //! }
 //! ```
 //!
@@ -51,7 +50,9 @@ pub use procession_process_transport as process_transport;
 pub use procession_process_transport::reserve_spawn_fds;
 pub use procession_protocol as protocol;
 pub use procession_reactor as reactor;
+pub use procession_reactor::{Handle, Reactor, Stopped, run_main};
 pub use procession_utils as utils;
+pub use procession_utils::Run;
 
 /// The README's example, as a doctest.
 #[cfg(doctest)]

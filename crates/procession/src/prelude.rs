@@ -12,7 +12,9 @@ pub use procession_protocol::{
     ProcessDone, ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination,
     Transport,
 };
-pub use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped};
+pub use procession_reactor::{
+    DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped, run_main,
+};
 pub use procession_utils::{
     Outcome, OutputError, Run, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,

@@ -22,7 +22,7 @@
 //! use std::time::Duration;
 //! use procession_reactor::{Interest, Reactor, Stopped};
 //!
-//! fn main() -> std::io::Result<()> {
+//! fn main() -> std::io::Result<Stopped> {
 //!     let mut reactor = Reactor::new()?;
 //!     let (socket, mut peer) = UnixStream::pair()?;
 //!     socket.set_nonblocking(true)?;
@@ -37,8 +37,7 @@
 //!         }
 //!     })?;
 //!     reactor.call_later(Duration::from_millis(10), move |_| peer.write_all(b"hello"));
-//!     assert_eq!(reactor.run()?, Stopped::Called); // or SIGINT, or SIGTERM
-//!     Ok(())
+//!     reactor.run() // until `stop`, or a signal: then the program dies by it
 //! }
 //! ```
 

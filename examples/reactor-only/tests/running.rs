@@ -5,6 +5,7 @@ use rustix::process::{Pid, kill_process};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::rc::Rc;
@@ -126,7 +127,7 @@ fn sigterm_stops_it_and_the_socket_is_removed() {
     let mut server = Server::start();
     server.signal(Signal::TERM);
     assert_eq!(server.line(), "stopped by SIGTERM");
-    assert!(server.child.wait().unwrap().success());
+    assert_eq!(server.child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     assert!(!server.path.exists());
 }
 

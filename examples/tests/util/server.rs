@@ -5,6 +5,7 @@ use super::{DEADLINE, bound, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -67,7 +68,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    /// Waits for its end: its exit status, and the lines that were not taken.
+    /// Waits for its end: the signal that it died by, and the lines that were not taken.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
         let mut rest = Vec::new();
         loop {
@@ -77,13 +78,15 @@ impl Server {
                 Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end: {rest:?}"),
             }
         }
-        (self.child.wait().expect("it is ours").code(), rest)
+        (self.child.wait().expect("it is ours").signal(), rest)
     }
 
-    /// Tells it to stop and waits for its end.
-    pub(crate) fn stop(self) -> (Option<i32>, Vec<String>) {
+    /// Tells it to stop, and waits for its end, which is that signal's: the lines that were not taken.
+    pub(crate) fn stop(self) -> Vec<String> {
         self.signal(Signal::TERM);
-        self.end()
+        let (signal, lines) = self.end();
+        assert_eq!(signal, Some(Signal::TERM.as_raw()), "{lines:?}");
+        lines
     }
 }
 

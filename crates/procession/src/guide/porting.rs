@@ -67,7 +67,9 @@
 //! | Twisted | here | different |
 //! |---|---|---|
 //! | `from twisted.internet import reactor` | `Reactor::new()`, then `Handle::current()` anywhere in its thread | several may live in one process, each in its thread; one may be run again |
-//! | `reactor.run()` | `run` | says why it stopped: `Stopped::Called` or `Stopped::Signal` |
+//! | `reactor.run()` | `run` | says why it stopped: `Stopped::Called` or `Stopped::Signal`. As the result of `main` that has the program die by the signal. SIGHUP stops it too where it would end the program; in other threads than the main one signals do so only [`with_signals`](crate::prelude::Reactor::with_signals) |
+//! | `task.react(main)` | [`run_main`](crate::prelude::run_main), [`run_until`](crate::prelude::Reactor::run_until) | `main` is a future; a stop drops it, and ends the groups of children that the program owns |
+//! | `reactor.fireSystemEvent("shutdown")` | [`shut_down`](crate::prelude::Reactor::shut_down) | for a loop that another loop hosts |
 //! | `reactor.stop()` | `stop` | a stop of a loop that does not run is no error; `try_stop` says `NotRunning`. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written; a helper whose child that cuts off fails with `OutputError::Stopped` |
 //! | `callLater`, `callWhenRunning`, `callFromThread` | `call_later`, `call_when_running`, `Remote::call` | |
 //! | `addSystemEventTrigger` | `add_system_event_trigger` | |
