@@ -8,6 +8,7 @@ use std::env;
 use std::error::Error;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -45,8 +46,10 @@ fn main() -> Ended {
         a_second_interrupt_acts_by_default,
         a_hang_up_stops_and_another_one_does_not_cut_the_shutdown_short,
         an_interrupt_after_a_hang_up_acts_by_default,
+        a_hang_up_after_a_termination_changes_nothing,
         a_hang_up_that_is_ignored_stays_ignored,
         a_hang_up_is_the_programs_while_it_watches_it,
+        a_watch_that_ends_twice_counts_once,
         a_watch_of_another_thread_takes_the_hang_up_too,
         a_hang_up_after_a_stop_is_why_the_run_has_ended,
         a_thread_that_is_not_main_leaves_signals_alone,
@@ -275,6 +278,23 @@ mod an_interrupt_after_a_hang_up_acts_by_default {
     }
 }
 
+mod a_hang_up_after_a_termination_changes_nothing {
+    use super::*;
+
+    pub(super) fn program() -> Ended {
+        run_main(async {
+            slow_shutdown(&Handle::current(), |_| raise(Signal::HUP));
+            raise(Signal::TERM);
+            for_ever().await;
+            Ok(())
+        })
+    }
+
+    pub(super) fn test(name: &'static str) {
+        assert_died_by(Signal::TERM, name, "shutdown\nthrough\n");
+    }
+}
+
 mod a_hang_up_that_is_ignored_stays_ignored {
     use super::*;
 
@@ -331,6 +351,30 @@ mod a_hang_up_is_the_programs_while_it_watches_it {
 
     pub(super) fn test(name: &'static str) {
         assert_died_by(Signal::HUP, name, "reload\nagain\nand again\nagain\n");
+    }
+}
+
+mod a_watch_that_ends_twice_counts_once {
+    use super::*;
+
+    pub(super) fn program() -> Ended {
+        let mut reactor = Reactor::new()?;
+        let fails = reactor.on_signal(Signal::HUP, |_| panic!("on purpose"))?;
+        let _watch = reactor.on_signal(Signal::HUP, |_| println!("reload"))?;
+        raise(Signal::HUP);
+        // The panic ends the watch, and the drop does so again.
+        catch_unwind(AssertUnwindSafe(|| reactor.turn(None))).expect_err("it panics");
+        drop(fails);
+        reactor.run_main(async {
+            raise(Signal::HUP);
+            Handle::current().sleep(Duration::from_millis(5)).await;
+            println!("done");
+            Ok(())
+        })
+    }
+
+    pub(super) fn test(name: &'static str) {
+        assert_ended_with(0, name, "reload\nreload\ndone\n");
     }
 }
 
