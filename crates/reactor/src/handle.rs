@@ -135,7 +135,8 @@ impl Handle {
         self.core.shared.wake();
     }
 
-    /// Tells whether [`Reactor::run`](crate::Reactor::run) is at work, its triggers included.
+    /// Tells whether [`Reactor::run`](crate::Reactor::run), one of its relatives, or
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down) is at work, triggers included.
     #[doc(alias = "running")]
     pub fn is_running(&self) -> bool {
         self.core.running.get() != Running::No

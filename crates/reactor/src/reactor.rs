@@ -136,7 +136,8 @@ impl Reactor {
     /// Turns once: waits, for `timeout` at most, and does what is due.
     ///
     /// `None` waits until something happens, `Duration::ZERO` does not wait. This is not
-    /// [`run`](Self::run): no system events, no signals are claimed.
+    /// [`run`](Self::run): no system events, no signals are claimed. Whoever drives the reactor so ends
+    /// it by [`shut_down`](Self::shut_down).
     ///
     /// # Errors
     ///
@@ -149,6 +150,7 @@ impl Reactor {
     /// Turns until the future is ready, and returns its output.
     ///
     /// This is not [`run`](Self::run): no system events, no signals are claimed.
+    /// [`run_until`](Self::run_until) has both.
     ///
     /// # Panics
     ///

@@ -147,7 +147,8 @@ impl Handle {
     ///
     /// Signals that come faster than the loop turns are reported once. While anybody in the
     /// process watches a signal it does nothing else; afterwards it does again what it did before.
-    /// A callback that panics ends its watch.
+    /// A callback that panics ends its watch. While the program watches SIGHUP, that does not stop
+    /// [`Reactor::run`](crate::Reactor::run).
     ///
     /// # Errors
     ///

@@ -55,7 +55,7 @@ pub struct Enrolled {
 }
 
 impl Handle {
-    /// Has `one` told when the reactor stops: once, in the next shutdown of a [`run`].
+    /// Has `one` told when the reactor stops: once, in the next shutdown, of a [`run`] or another.
     ///
     /// For transports, which close then what they have open. A reactor that is dropped tells
     /// [handlers](crate::EventHandler::reactor_dropped) of sources, and nobody else.

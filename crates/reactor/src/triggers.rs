@@ -26,7 +26,8 @@ pub enum Phase {
 pub enum SystemEvent {
     /// [`Reactor::run`](crate::Reactor::run) has begun.
     Startup,
-    /// The reactor was told to stop; `run` returns after it.
+    /// The reactor was told to stop, and [`Reactor::run`](crate::Reactor::run) returns after it; or
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down) was called.
     Shutdown,
 }
 
@@ -106,7 +107,8 @@ impl Handle {
     /// `addSystemEventTrigger`).
     ///
     /// Triggers of one phase run in the order in which they were added, those that they add to it
-    /// included. Events happen in [`Reactor::run`](crate::Reactor::run) only.
+    /// included. Events happen in [`Reactor::run`](crate::Reactor::run) and its relatives, and in
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down); none in `turn` and `block_on`.
     ///
     /// # Examples
     ///
