@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) signals: WithCell<Signals>,
     /// INT, TERM and HUP, while `run` claims them.
     pub(crate) claims: WithCell<Vec<SignalWatch>>,
+    /// The reactor was not made `without_signals`.
+    pub(crate) claims_signals: Cell<bool>,
     pub(crate) triggers: WithCell<Triggers>,
     pub(crate) living: WithCell<Living>,
     pub(crate) buffers: WithCell<Buffers>,
@@ -73,6 +75,7 @@ impl Core {
             shared,
             signals: WithCell::new(Signals::default()),
             claims: WithCell::new(Vec::new()),
+            claims_signals: Cell::new(true),
             triggers: WithCell::new(Triggers::default()),
             living: WithCell::new(Living::default()),
             buffers: WithCell::new(Buffers::new()),

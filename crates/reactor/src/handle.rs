@@ -147,6 +147,12 @@ impl Handle {
         self.core.closed.get()
     }
 
+    /// Returns whether signals may be the reactor's business: unless it was made
+    /// [`without_signals`](crate::Reactor::without_signals).
+    pub fn claims_signals(&self) -> bool {
+        self.core.claims_signals.get()
+    }
+
     /// The way in for other threads.
     pub fn remote(&self) -> Remote {
         Remote(self.core.shared.clone())

@@ -1,8 +1,20 @@
-//! What upper layers have done whenever a reactor starts.
+//! What upper layers have done whenever a reactor starts, and before a signal ends the program.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::handle::Handle;
+use crate::sys::signals;
+
+pub use crate::sys::signals::BeforeDefault;
+
+/// Has `B` act before the reactor ends the program in place of a signal's default action.
+///
+/// A signal that was watched once keeps its handler, which emulates the default action while nobody
+/// watches it. For crates that have something to end before. Only the first registration of a
+/// process counts.
+pub fn before_default_action<B: BeforeDefault>() {
+    signals::before_default::<B>();
+}
 
 static ON_START: Mutex<Vec<fn(&Handle)>> = Mutex::new(Vec::new());
 

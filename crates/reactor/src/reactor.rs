@@ -118,6 +118,7 @@ impl Reactor {
     #[must_use]
     pub fn without_signals(mut self) -> Self {
         self.claims = ClaimSignals::Never;
+        self.handle.core.claims_signals.set(false);
         self
     }
 
@@ -125,6 +126,7 @@ impl Reactor {
     #[must_use]
     pub fn with_signals(mut self) -> Self {
         self.claims = ClaimSignals::Always;
+        self.handle.core.claims_signals.set(true);
         self
     }
 

@@ -4,8 +4,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 
 use signal_hook::SigId;
 use signal_hook::low_level;
@@ -22,6 +22,37 @@ pub(crate) enum Disposition {
     Handler,
 }
 
+/// What an upper layer does before the default action of a signal ends the program.
+///
+/// A layer that has a handler of its own over the default action names it: to the reactor it stands
+/// for that action, which is emulated while nobody watches the signal.
+///
+/// # Safety
+///
+/// [`run`](Self::run) is called in a signal handler, on any thread, between any two instructions of
+/// the program: it makes async-signal-safe calls only, and does not panic.
+pub unsafe trait BeforeDefault {
+    /// Returns the address of the handler that stands for the default action.
+    fn handler() -> usize;
+
+    /// Does what is to be done before the default action of the signal.
+    fn run(signal: i32);
+}
+
+/// The implementation that was registered.
+#[derive(Clone, Copy)]
+struct Before {
+    handler: usize,
+    run: fn(i32),
+}
+
+static BEFORE: OnceLock<Before> = OnceLock::new();
+
+/// Registers an implementation; the first one stays.
+pub(crate) fn before_default<B: BeforeDefault>() {
+    BEFORE.set(Before { handler: B::handler(), run: B::run }).ok(); // it is there
+}
+
 /// The present disposition of a signal, for the whole process.
 pub(crate) fn disposition(signal: i32) -> io::Result<Disposition> {
     let mut found = MaybeUninit::<libc::sigaction>::uninit();
@@ -35,6 +66,9 @@ pub(crate) fn disposition(signal: i32) -> io::Result<Disposition> {
     Ok(match found.sa_sigaction {
         libc::SIG_DFL => Disposition::Default,
         libc::SIG_IGN => Disposition::Ignore,
+        handler if BEFORE.get().is_some_and(|before| before.handler == handler) => {
+            Disposition::Default
+        }
         _ => Disposition::Handler,
     })
 }
@@ -62,17 +96,22 @@ pub(crate) fn emulate(signal: i32, unwatched: Arc<AtomicBool>) -> io::Result<Sig
             act_by_default(signal);
         }
     };
-    // SAFETY: the action reads an atomic and does what is async-signal-safe, as its page says.
+    // SAFETY: the action reads atomics (a `OnceLock` is read without a lock) and does what is
+    // async-signal-safe, as its page says.
     unsafe { low_level::register(signal, action) }
 }
 
 /// Does what the signal does to a program that never asked for it. It may return: not every signal
-/// ends a process. It is called in signal handlers, and calls what is async-signal-safe only.
+/// ends a process. It is called in signal handlers, and calls what is async-signal-safe only, by the
+/// contract of [`BeforeDefault`] too.
 ///
 /// The first process of a PID namespace is not ended by signals whose default action would do so.
 pub(crate) fn act_by_default(signal: i32) {
     if main_thread::is_first_process() {
         return;
+    }
+    if let Some(before) = BEFORE.get() {
+        (before.run)(signal);
     }
     // signal-hook's table has no realtime signals; the default action of these is to terminate.
     if low_level::emulate_default_handler(signal).is_err() {
