@@ -5,10 +5,13 @@ use crate::child::{Transport, reactor_gone};
 use crate::command::Command;
 use crate::error::{SpawnError, Step};
 use crate::orphan_watch;
+use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
+use crate::sys;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Drive;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 /// Starts a child and gives it to the reactor; calls `connection_made`.
@@ -18,7 +21,8 @@ pub(crate) fn spawn(
     command: &Command,
 ) -> Result<Process, SpawnError> {
     refuse_if_gone(reactor, command)?;
-    let transport = register(reactor, protocol, command, Spawned::start(command)?)?;
+    let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))?;
+    let transport = register(reactor, protocol, command, spawned)?;
     Ok(made(transport))
 }
 
@@ -29,7 +33,24 @@ pub(crate) fn adopt(
     spawned: Spawned,
 ) -> Result<Process, AdoptError> {
     orphan_watch::enlist(reactor);
+    let spawned = enter(reactor, spawned)?;
     Transport::register(reactor, protocol, spawned).map(made)
+}
+
+/// Has a child that was launched without a loop end with the program, as the reactor's own do.
+fn enter(reactor: &Handle, mut spawned: Spawned) -> Result<Spawned, AdoptError> {
+    let is_in = spawned.child.place.is_some() || spawned.reason.is_some();
+    match spawned.policy.entry {
+        Some(entry) if !is_in && AtProgramEnd::of_reactor(reactor) == AtProgramEnd::Ends => {
+            let pidfd = spawned.child.pidfd.as_ref().map(AsFd::as_fd);
+            match sys::enter(entry, spawned.child.pid, pidfd) {
+                Ok(place) => spawned.child.place = Some(place),
+                Err(error) => return Err(AdoptError::new(spawned, error)),
+            }
+        }
+        _ => {}
+    }
+    Ok(spawned)
 }
 
 fn made(transport: Rc<Transport>) -> Process {

@@ -1,11 +1,13 @@
 //! What to start: the description of a child, built up by the caller, spawned any number of times.
 
 mod before_exec;
+mod ending;
 mod fd;
 mod fd_map;
 mod identity;
 mod pty;
 
+pub(crate) use ending::Ending;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
 pub(crate) use identity::Identity;
@@ -50,7 +52,7 @@ pub struct Command {
     pub(crate) pty: Option<Pty>,
     pub(crate) identity: Identity,
     pub(crate) spawn_path: Option<SpawnPath>,
-    pub(crate) kill_on_drop: bool,
+    pub(crate) ending: Ending,
     pub(crate) drain_after_exit: Option<Duration>,
     pub(crate) without_pidfd: bool,
     pub(crate) pipes_grow: bool,
@@ -82,7 +84,7 @@ impl Command {
             pty: None,
             identity: Identity::default(),
             spawn_path: None,
-            kill_on_drop: false,
+            ending: Ending::default(),
             drain_after_exit: None,
             without_pidfd: false,
             pipes_grow: true,
@@ -223,12 +225,19 @@ impl Command {
         self
     }
 
-    /// Whether dropping the reactor, or a [`Spawned`](crate::Spawned), kills the child; off by
-    /// default.
+    /// Whether dropping the reactor, or a [`Spawned`](crate::Spawned), kills the child; by default
+    /// where it is [owned](Self::owned), and only there.
     ///
     /// Dropping a `Process` never does.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
-        self.kill_on_drop = kill;
+        self.ending.kill_on_drop = Some(kill);
+        self
+    }
+
+    /// Sets how long the child has between TERM and KILL when a signal ends the program, if it is
+    /// [owned](Self::owned); 2 s by default and at most.
+    pub fn kill_grace(mut self, grace: Duration) -> Self {
+        self.ending.kill_grace = grace;
         self
     }
 

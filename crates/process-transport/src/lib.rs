@@ -36,6 +36,7 @@ mod error;
 pub mod fd_plan;
 mod launch;
 mod orphans;
+mod program_end;
 mod spawned;
 mod sys;
 
@@ -64,6 +65,7 @@ pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
+pub use program_end::{end_children_with_program, end_owned_groups};
 pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
 #[cfg(feature = "reactor")]
 pub use verbs::SpawnProcess;

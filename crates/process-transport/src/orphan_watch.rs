@@ -101,8 +101,9 @@ struct WatchedOrphan {
 
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        let waited =
-            reactor.with_fd(ready.key, |fd| sys::try_reap(sys::Child::Fd(fd, self.pid), i64::MAX));
+        let waited = reactor.with_fd(ready.key, |fd| {
+            sys::try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX)
+        });
         if !matches!(waited, Some(Ok(Waited::Running))) {
             reactor.close(ready.key);
         }

@@ -6,7 +6,7 @@ use crate::sys::{self, Waited};
 use procession_core::Signal;
 #[cfg(feature = "reactor")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A child without anybody.
@@ -19,12 +19,12 @@ pub(crate) struct Orphan {
 impl Orphan {
     /// Whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
-        !matches!(sys::try_reap(self.child(), i64::MAX), Ok(Waited::Running))
+        // Whoever abandoned it has given its place back.
+        !matches!(sys::try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
     }
 
     fn child(&self) -> sys::Child<'_> {
-        let pidfd = self.pidfd.as_ref();
-        pidfd.map_or(sys::Child::Pid(self.pid), |fd| sys::Child::Fd(fd.as_fd(), self.pid))
+        sys::Child::of(self.pid, self.pidfd.as_ref())
     }
 
     /// For a millisecond; not as long where a pidfd tells of the end.

@@ -9,6 +9,7 @@ use crate::child::Transport;
 use crate::command::{Command, Fd};
 use crate::error::{SpawnError, Step};
 use crate::panics::FirstPanic;
+use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
 use bytes::Bytes;
@@ -109,7 +110,7 @@ impl Pipeline {
                 input = Some(read);
             }
             let (promise, ended) = Deferred::new();
-            let spawned = Spawned::start(&command)?;
+            let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
             let protocol = Box::new(Watched { protocol, ended: promise });
             begun.0.push(Begin { command, spawned, protocol });
             ends.push(ended);

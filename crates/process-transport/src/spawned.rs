@@ -26,6 +26,7 @@ pub(crate) use owned_child::{AtDrop, OwnedChild};
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, ParentEnd};
+use crate::program_end::AtProgramEnd;
 use crate::{orphans, sys};
 use procession_core::Signal;
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
@@ -57,7 +58,7 @@ impl Command {
     /// ```
     pub fn spawn(&self) -> Result<Spawned, SpawnError> {
         orphans::reap();
-        let mut spawned = Spawned::start(self)?;
+        let mut spawned = Spawned::start(self, AtProgramEnd::without_loop())?;
         if let Some(terminal) = &mut spawned.terminal {
             terminal.before.forget();
         }
@@ -251,7 +252,8 @@ impl Spawned {
     #[cfg(feature = "reactor")]
     pub(crate) fn end_now(mut self) {
         if self.reason.is_none() {
-            let pidfd = self.child.give_away();
+            let (place, pidfd) = self.child.give_away();
+            drop(place);
             orphans::end_now(self.child.pid, pidfd, self.policy.leads_group);
         }
     }

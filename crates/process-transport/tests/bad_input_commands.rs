@@ -279,7 +279,8 @@ fn signals_of_any_number_and_graces_of_any_length() {
             assert!(matches!(ended.try_take(), Some(Ok(_))));
         }
         for after in [Duration::ZERO, Duration::MAX] {
-            assert_eq!(driver.run(sh("echo x").drain_after_exit(after)).text(1), "x\n");
+            let command = sh("echo x").drain_after_exit(after).owned(true).kill_grace(after);
+            assert_eq!(driver.run(command).text(1), "x\n");
         }
     });
 }

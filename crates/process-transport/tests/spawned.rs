@@ -176,6 +176,26 @@ fn a_child_that_is_dropped_is_killed_where_that_was_asked_for() {
     assert_eq!(output.read_to_string(&mut String::new()).unwrap(), 0, "it is gone");
 }
 
+/// To own a child is to end it, unless something else is said.
+#[test]
+fn an_owned_child_that_is_dropped_is_killed_unless_it_is_to_live_on() {
+    let mut child = sh("sleep 600 & echo on; wait").owned(true).spawn().unwrap();
+    let (_, mut output) = first_line(&mut child);
+    drop(child);
+    assert_eq!(output.read_to_string(&mut String::new()).unwrap(), 0, "the group is gone");
+    // In whatever order it is said.
+    let on = || sh("read line; echo read");
+    for command in [on().kill_on_drop(false).owned(true), on().owned(true).kill_on_drop(false)] {
+        let mut child = command.spawn().unwrap();
+        let (input, output) = (child.take(0).unwrap(), child.take(1).unwrap());
+        drop(child);
+        File::from(input).write_all(b"x\n").unwrap();
+        let mut said = String::new();
+        File::from(output).read_to_string(&mut said).unwrap();
+        assert_eq!(said, "read\n", "it lives on");
+    }
+}
+
 #[test]
 fn a_child_that_is_dropped_lives_on_and_is_reaped_by_a_later_wait() {
     let mut child = sh("read line; exit 0").spawn().unwrap();

@@ -47,7 +47,9 @@ pub mod prelude;
 pub use procession_core as core;
 pub use procession_net_transport as net_transport;
 pub use procession_process_transport as process_transport;
-pub use procession_process_transport::reserve_spawn_fds;
+pub use procession_process_transport::{
+    end_children_with_program, end_owned_groups, reserve_spawn_fds,
+};
 pub use procession_protocol as protocol;
 pub use procession_reactor as reactor;
 pub use procession_reactor::{Handle, Reactor, Stopped, run_main};

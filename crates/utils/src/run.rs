@@ -111,8 +111,8 @@ impl Run {
 
     /// Says anything else that can be said about a [`Command`].
     ///
-    /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop` and
-    /// `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
+    /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop`,
+    /// `kill_grace` and `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
     /// program finds its end there: one to the program is closed at once, and of a socketpair the
     /// parent's direction.
     ///
@@ -271,8 +271,10 @@ impl Run {
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
         let line = quoted(&self.command);
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));
+        let grace = self.rules.kill_grace;
         let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
-        let mut command = self.command.owned(!self.is_foreground).kill_on_drop(true);
+        let mut command =
+            self.command.owned(!self.is_foreground).kill_on_drop(true).kill_grace(grace);
         // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
         command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
         if self.rules.is_merged {
@@ -302,8 +304,8 @@ impl Run {
 }
 
 /// The command's own descriptors count, except 0 (see [`Stdin::as_in_command`]), and 1 and 2 where
-/// the outputs are merged; so does everything else but `owned`, `kill_on_drop` and
-/// `drain_after_exit`.
+/// the outputs are merged; so does everything else but `owned`, `kill_on_drop`,
+/// `kill_grace` and `drain_after_exit`.
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
         Self {

@@ -73,11 +73,18 @@ impl State {
     /// Takes everything out of the loop again; `left` are the ends that were not given to it.
     pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
         let reason = self.lifecycle.reason().cloned();
+        let place = self.exit.take_place();
         let pidfd = self.exit.take_back(reactor);
         let (ends, taken, terminal) = self.ends.give_back(reactor, left);
         let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
         Spawned {
-            child: OwnedChild { pid: self.exit.number(), pidfd, path: self.exit.path(), at_drop },
+            child: OwnedChild {
+                pid: self.exit.number(),
+                place,
+                pidfd,
+                path: self.exit.path(),
+                at_drop,
+            },
             ends,
             taken,
             terminal,

@@ -6,7 +6,8 @@ use super::ends::{Ends, resolve_same_as};
 use super::terminal::{self, Terminal};
 use crate::command::{Command, Fd, Identity};
 use crate::error::{SpawnError, Step};
-use crate::sys::{self, CStringArray, CStrings, Group, InteriorNul, Request};
+use crate::program_end::AtProgramEnd;
+use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
 use procession_core::Signal;
 use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;
@@ -37,6 +38,9 @@ pub(crate) struct Policy {
     /// `terminate` and `kill_on_drop` act on that group.
     pub(crate) owned: bool,
     pub(crate) kill_on_drop: bool,
+    /// What the table of those that end with the program is to say of it; `None` for others.
+    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors adopt"))]
+    pub(crate) entry: Option<Entry>,
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "pipes grow in a loop only"))]
     pub(crate) pipes_grow: bool,
     pub(crate) drain_after_exit: Option<Duration>,
@@ -45,13 +49,14 @@ pub(crate) struct Policy {
 }
 
 /// Checks the command, looks its users up, and makes everything that the child needs.
-pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
+pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
     let identity = &command.identity;
     validate_platform(identity)?;
     let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
     let group = if controlling_terminal { Group::Session } else { identity.group() };
+    let entry = entry(command, group);
     let request = Request {
         candidates: candidates(command)?,
         searched: !command.program.as_bytes().contains(&b'/'),
@@ -69,6 +74,7 @@ pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
         parent_death_signal: identity.parent_death_signal.map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         pre_exec: identity.pre_exec.clone(),
+        entry: if end == AtProgramEnd::Ends { entry } else { None },
     };
     // Before the pipes take the low numbers. Where it cannot be made another path is taken.
     sys::reserve_first().ok();
@@ -81,13 +87,20 @@ pub(crate) fn prepare(command: &Command) -> Result<Prepared, SpawnError> {
     let policy = Policy {
         leads_group: group.is_led(),
         owned: identity.owned,
-        kill_on_drop: command.kill_on_drop,
+        kill_on_drop: command.ending.is_killed_on_drop(identity.owned),
+        entry,
         pipes_grow: command.pipes_grow,
         drain_after_exit: command.drain_after_exit,
         without_pidfd: command.without_pidfd,
     };
     let (program, cwd) = (command.program.clone(), command.cwd.clone());
     Ok(Prepared { request, ends, terminal, path: command.spawn_path, policy, program, cwd })
+}
+
+/// What the table of those that end with the program says of the child, if it may be one of them.
+fn entry(command: &Command, group: Group) -> Option<Entry> {
+    let is_one = command.identity.owned && command.ending.is_killed_on_drop(true);
+    is_one.then(|| Entry { leads_group: group.is_led(), grace_ms: command.ending.grace_ms() })
 }
 
 fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
@@ -263,11 +276,11 @@ fn search_path(command: &Command) -> OsString {
 
 #[cfg(test)]
 mod tests {
-    use super::prepare;
+    use super::{AtProgramEnd, prepare};
     use crate::{Command, Fd, Step};
 
     fn step(command: &Command) -> Option<Step> {
-        prepare(command).err().map(|error| error.step())
+        prepare(command, AtProgramEnd::LivesOn).err().map(|error| error.step())
     }
 
     #[test]
@@ -301,11 +314,12 @@ mod tests {
     #[test]
     fn an_empty_path_element_is_skipped() {
         let count = |path: &str| {
-            prepare(&Command::new("prog").env("PATH", path))
+            prepare(&Command::new("prog").env("PATH", path), AtProgramEnd::LivesOn)
                 .map(|p| p.request.candidates.strings().len())
         };
         assert_eq!(count("").unwrap(), 0);
         assert_eq!(count(":/a::/b:").unwrap(), 2);
-        assert_eq!(prepare(&Command::new("./prog")).unwrap().request.candidates.strings().len(), 1);
+        let prepared = prepare(&Command::new("./prog"), AtProgramEnd::LivesOn).unwrap();
+        assert_eq!(prepared.request.candidates.strings().len(), 1);
     }
 }

@@ -26,6 +26,9 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     };
     prepared.ends.unblock_terminal();
     if prepared.policy.without_pidfd {
+        if let Some(place) = &child.place {
+            place.forget_pidfd();
+        }
         child.pidfd = None;
     }
     let Prepared { ends, terminal, policy, .. } = prepared;

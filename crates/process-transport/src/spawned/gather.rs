@@ -3,7 +3,7 @@
 use super::clock;
 use super::handle::Spawned;
 use super::output::Output;
-use super::owned_child::AtDrop;
+use super::owned_child::{AtDrop, OwnedChild};
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{self, Waited};
 use procession_core::Direction;
@@ -167,7 +167,9 @@ impl Spawned {
         if self.reason.is_some() {
             return Ok(());
         }
-        let reason = match sys::try_reap(self.child.as_sys(), self.parent_peak_kib)? {
+        let OwnedChild { pid, place, pidfd, .. } = &mut self.child;
+        let child = sys::Child::of(*pid, pidfd.as_ref());
+        let reason = match sys::try_reap(child, place, self.parent_peak_kib)? {
             Waited::Running => return Ok(()),
             Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
             Waited::Lost => Err(ProcessTerminated::lost()),

@@ -4,6 +4,7 @@ use super::owned_child::OwnedChild;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
+use crate::program_end::AtProgramEnd;
 use procession_protocol::{ChildFd, ExitReason};
 use std::time::Instant;
 
@@ -43,8 +44,8 @@ pub struct Spawned {
 
 impl Spawned {
     /// From the checks to the confirmed exec.
-    pub(crate) fn start(command: &Command) -> Result<Self, SpawnError> {
-        let launched = launch::launch(launch::prepare(command)?)?;
+    pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
+        let launched = launch::launch(launch::prepare(command, end)?)?;
         let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
         let child = OwnedChild::new(child, &policy);
         let (taken, reason, reaped) = (Vec::new(), None, None);

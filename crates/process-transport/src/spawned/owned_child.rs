@@ -3,7 +3,7 @@
 
 use crate::launch::Policy;
 use crate::orphans;
-use crate::sys::{self, Cloned};
+use crate::sys::{self, Cloned, Place};
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +34,8 @@ impl AtDrop {
 #[derive(Debug)]
 pub(crate) struct OwnedChild {
     pub(crate) pid: u32,
+    /// Given back before the child is reaped and before the pidfd is closed: it stands before that.
+    pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
     pub(crate) at_drop: AtDrop,
@@ -41,22 +43,20 @@ pub(crate) struct OwnedChild {
 
 impl OwnedChild {
     pub(crate) fn new(child: Cloned, policy: &Policy) -> Self {
-        let Cloned { pid, pidfd, path } = child;
-        Self { pid, pidfd, path, at_drop: AtDrop::of(policy) }
+        let Cloned { pid, place, pidfd, path } = child;
+        Self { pid, place, pidfd, path, at_drop: AtDrop::of(policy) }
     }
 
-    /// Lets go of the child: whoever has the pidfd, or else the number, reaps it.
+    /// Lets go of the child: whoever has the pidfd, or else the number, reaps it, and gives the place
+    /// back before that.
     #[cfg(feature = "reactor")]
-    pub(crate) fn give_away(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn give_away(&mut self) -> (Option<Place>, Option<OwnedFd>) {
         self.at_drop = AtDrop::Nothing;
-        self.pidfd.take()
+        (self.place.take(), self.pidfd.take())
     }
 
     pub(crate) fn as_sys(&self) -> sys::Child<'_> {
-        match &self.pidfd {
-            Some(pidfd) => sys::Child::Fd(pidfd.as_fd(), self.pid),
-            None => sys::Child::Pid(self.pid),
-        }
+        sys::Child::of(self.pid, self.pidfd.as_ref())
     }
 
     /// Sends a signal to the group that it leads; the error is an error number.
@@ -84,6 +84,7 @@ impl Drop for OwnedChild {
             AtDrop::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
             AtDrop::KillGroup => drop(self.signal_group(Signal::KILL, false)),
         }
+        self.place = None;
         orphans::abandon(self.pid, self.pidfd.take());
     }
 }

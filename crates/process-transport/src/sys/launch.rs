@@ -11,16 +11,18 @@ use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::mask::inherited;
 use super::outcome::{Cloned, LaunchError, PassedFd};
+use super::owned::{self, Cells, Place};
 use super::raw::{self, KernelLimit};
 use super::request::Request;
 use super::step::Step;
 use super::wait;
 use procession_protocol::SpawnPath;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 /// What one thread needs to spawn, made at its first spawn and kept.
@@ -178,6 +180,14 @@ impl Launcher {
         let report: &Report = self.report.as_ref();
         report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
+        // From here until it is settled nothing interrupts this thread.
+        let place = match request.entry.map(owned::reserve).transpose() {
+            Ok(place) => place,
+            Err(error) => {
+                raw::set_mask(old_mask).map_err(os_error)?;
+                return Err(LaunchError::Clone(error));
+            }
+        };
         let job = Job {
             request,
             envp: environment.as_ptr(),
@@ -190,18 +200,23 @@ impl Launcher {
             parent: self.owner,
             report,
         };
-        let start = || clone(flags, self.stack.top(), &job);
+        let cells = place.as_ref().map(Place::cells);
+        let start = || clone(flags, self.stack.top(), &job, cells);
         let shares_memory = flags & libc::CLONE_VM != 0;
         let cloned = if shares_memory && request.credentials.change_ids() {
             dumpable::kept(start)
         } else {
             start()
         };
+        let settled = match cloned {
+            Ok((pid, pidfd)) => Ok((pid, settle(place.as_ref(), pid, pidfd))),
+            Err(errno) => Err(errno),
+        };
         raw::set_mask(old_mask).map_err(os_error)?;
-        let (pid, pidfd) = cloned.map_err(os_error)?;
-        let pidfd = above_stdio(pidfd);
+        let (pid, pidfd) = settled.map_err(os_error)?;
         let failure = report.read();
-        let Some(failure) = failure else { return Ok(Cloned { pid, pidfd, path }) };
+        let Some(failure) = failure else { return Ok(Cloned { pid, place, pidfd, path }) };
+        drop(place);
         wait::reap_failed(pid, pidfd.as_ref());
         Err(match failure {
             Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
@@ -220,13 +235,19 @@ fn os_error(errno: i32) -> LaunchError {
     LaunchError::Clone(io::Error::from_raw_os_error(errno))
 }
 
-/// A pidfd on 0, 1 or 2, where those were closed, would be taken for a standard stream.
-fn above_stdio(pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
-    let pidfd = pidfd?;
-    if pidfd.as_raw_fd() > 2 {
-        return Some(pidfd);
+/// Makes the child known to its place, and its pidfd one that is no standard stream: on 0, 1 or 2,
+/// where those were closed, it would be taken for one.
+fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
+    let copy = pidfd
+        .as_ref()
+        .filter(|pidfd| pidfd.as_raw_fd() <= 2)
+        .and_then(|pidfd| fcntl_dupfd_cloexec(pidfd, 3).ok());
+    let (kept, closed) = if copy.is_some() { (copy, pidfd) } else { (pidfd, None) };
+    if let Some(place) = place {
+        place.settle(pid, kept.as_ref().map(AsFd::as_fd));
     }
-    Some(fcntl_dupfd_cloexec(&pidfd, 3).unwrap_or(pidfd))
+    drop(closed); // not before the place has the other one
+    kept
 }
 
 /// The entry of a child, on its own stack.
@@ -240,31 +261,71 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
 /// Clones; returns in the parent once the child has exec'd or ended.
 ///
 /// Without a pidfd where there are none: an old kernel ignores the flag, an emulator refuses it.
-fn clone(flags: c_int, stack: *mut c_void, job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
-    match clone_once(flags | libc::CLONE_PIDFD, stack, job) {
-        Err(libc::EINVAL) => clone_once(flags, stack, job),
-        result => result,
-    }
-}
-
-fn clone_once(
+///
+/// A child with a place has its number there before its first instruction. It writes that itself into
+/// memory that it shares; where it has a copy, the parent's side of the kernel does, in place of the
+/// pidfd, which is then opened: the child is not reaped.
+fn clone(
     flags: c_int,
     stack: *mut c_void,
     job: &Job<'_>,
+    cells: Option<Cells>,
 ) -> Result<(u32, Option<OwnedFd>), i32> {
     let mut pidfd: c_int = -1;
+    let (to_parent, to_child) = match cells {
+        Some(cells) if flags & libc::CLONE_VM == 0 => {
+            let told = Told { parent: cells.pid, child: ptr::null_mut() };
+            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, told)?;
+            return Ok((pid, open_pidfd(pid)));
+        }
+        Some(cells) => (cells.pidfd, cells.pid),
+        None => (&raw mut pidfd, ptr::null_mut()),
+    };
+    let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
+    let told = Told { parent: to_parent, child: to_child };
+    let pid = match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
+        Err(libc::EINVAL) => clone_once(flags, stack, job, told)?,
+        result => result?,
+    };
+    Ok((pid, made_pidfd(to_parent)))
+}
+
+/// Where the kernel writes in the course of a clone, as its flags say.
+#[derive(Clone, Copy)]
+struct Told {
+    /// By the parent's side.
+    parent: *mut c_int,
+    /// By the child's, before its first instruction.
+    child: *mut c_int,
+}
+
+fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Result<u32, i32> {
     let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
+    let no_tls = ptr::null_mut::<c_void>();
     // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
     // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
-    // signals are blocked, so that no handler runs in the child.
-    let pid = unsafe { libc::clone(enter, stack, flags | libc::SIGCHLD, argument, &raw mut pidfd) };
-    let Ok(pid) = u32::try_from(pid) else { return Err(raw::last_errno()) };
+    // signals are blocked, so that no handler runs in the child. What the kernel writes to is a local
+    // of the caller's, or lives for ever.
+    let pid = unsafe {
+        libc::clone(enter, stack, flags | libc::SIGCHLD, argument, told.parent, no_tls, told.child)
+    };
+    u32::try_from(pid).map_err(|_| raw::last_errno())
+}
+
+/// The descriptor that the kernel has made, if it has.
+fn made_pidfd(written: *const c_int) -> Option<OwnedFd> {
+    // SAFETY: the cell of a clone that was just made: a local, or one of the table. Others only read.
+    let pidfd = unsafe { written.read_volatile() };
     if pidfd < 0 {
-        return Ok((pid, None));
+        return None;
     }
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok((pid, Some(pidfd)))
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
+    Some(unsafe { OwnedFd::from_raw_fd(pidfd) })
+}
+
+fn open_pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(pid.cast_signed())?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
 /// One bit a processor, in words as the kernel takes them.

@@ -28,6 +28,8 @@
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
 //! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
+//! | `launch::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
+//! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
@@ -42,6 +44,7 @@ mod limits;
 mod mapping;
 mod mask;
 mod outcome;
+mod owned;
 pub(crate) mod platform;
 mod request;
 mod step;
@@ -93,6 +96,9 @@ pub(crate) use launch::{launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
 pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Waited};
+#[cfg(feature = "reactor")]
+pub(crate) use owned::enter;
+pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
 pub(crate) use request::{Credentials, Group, PreExec, Request};

@@ -1,9 +1,10 @@
 //! What goes into a launch, and what a launch and a wait say: the same on every system.
 
+use super::owned::Place;
 use super::step::Step;
 use procession_protocol::{ResourceUsage, SpawnPath};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child is to be given: a descriptor of ours, and its number there.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,8 @@ pub(crate) struct PassedFd<'a> {
 #[derive(Debug)]
 pub(crate) struct Cloned {
     pub(crate) pid: u32,
+    /// Among the children that end with the program; dropped before the pidfd is closed.
+    pub(crate) place: Option<Place>,
     /// Elsewhere than on Linux a queue of its own that becomes readable at the child's exit, which
     /// comes closest to a pidfd; `None` where there is neither.
     pub(crate) pidfd: Option<OwnedFd>,
@@ -57,4 +60,11 @@ pub(crate) enum Child<'a> {
         u32,
     ),
     Pid(u32),
+}
+
+impl<'a> Child<'a> {
+    /// By its pidfd where it has one.
+    pub(crate) fn of(pid: u32, pidfd: Option<&'a OwnedFd>) -> Self {
+        pidfd.map_or(Self::Pid(pid), |pidfd| Self::Fd(pidfd.as_fd(), pid))
+    }
 }

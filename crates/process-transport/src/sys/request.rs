@@ -2,6 +2,7 @@
 
 use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
+use super::owned::Entry;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) parent_death_signal: Option<i32>,
     pub(crate) inherit_signals: bool,
     pub(crate) pre_exec: Vec<PreExec>,
+    /// The child ends with the program.
+    pub(crate) entry: Option<Entry>,
 }
 
 /// The child's session and process group.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
 use super::outcome::{Child, Waited};
+use super::owned::Place;
 use super::raw;
 use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
@@ -9,15 +10,29 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+/// Only looks.
+const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
-pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Waited> {
+///
+/// A child that has ended gives its place back first.
+pub(crate) fn try_reap(
+    child: Child<'_>,
+    place: &mut Option<Place>,
+    parent_peak_kib: i64,
+) -> io::Result<Waited> {
+    if place.is_some() {
+        if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Running)) {
+            return Ok(Waited::Running);
+        }
+        *place = None;
+    }
     wait(child, libc::WEXITED | libc::WNOHANG, parent_peak_kib)
 }
 
 /// Whether the child has ended and waits to be reaped; it stays as it is.
 pub(crate) fn has_ended(child: Child<'_>) -> bool {
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    matches!(wait(child, flags, i64::MAX), Ok(Waited::Reaped(..)))
+    matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Reaped(..)))
 }
 
 /// Reaps a child that has failed before its exec and is about to end.

@@ -5,7 +5,7 @@
 
 use super::running::Running;
 use crate::spawned::OwnedChild;
-use crate::sys::{self, Waited};
+use crate::sys::{self, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::{
     ExitReason, ProcessTerminated, SignalError, SpawnPath, TerminationScope, exit_reason,
@@ -24,6 +24,9 @@ pub(crate) struct ExitWatch {
     leads_group: bool,
     parent_peak_kib: i64,
     is_reaped: bool,
+    /// Among the children that end with the program: until the reap. It stands before the pidfd, and
+    /// is given back before that is closed.
+    place: Option<Place>,
     pidfd: Pidfd,
     /// Until it is reaped, or given away.
     running: Option<Running>,
@@ -50,14 +53,15 @@ impl ExitWatch {
         parent_peak_kib: i64,
         is_reaped: bool,
     ) -> Self {
-        let pidfd = match child.give_away() {
+        let (place, pidfd) = child.give_away();
+        let pidfd = match pidfd {
             pidfd if !is_reaped => Pidfd::New(pidfd),
             Some(pidfd) if leads_group => Pidfd::Kept(pidfd),
             _ => Pidfd::Gone,
         };
         let (pid, path) = (child.pid, child.path);
         let running = (!is_reaped).then(Running::begin);
-        Self { pid, path, leads_group, parent_peak_kib, is_reaped, pidfd, running }
+        Self { pid, path, leads_group, parent_peak_kib, is_reaped, place, pidfd, running }
     }
 
     /// Takes the pidfd, for the loop; `None` where there is none.
@@ -77,9 +81,16 @@ impl ExitWatch {
         self.pidfd = Pidfd::Source(key);
     }
 
-    /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more.
+    /// Takes the place, which is to be given back before the pidfd is closed and the child reaped.
+    pub(crate) fn take_place(&mut self) -> Option<Place> {
+        self.place.take()
+    }
+
+    /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more, and the child is
+    /// among those that end with the program no more, unless its place was taken before.
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
         self.running = None;
+        self.place = None;
         match mem::replace(&mut self.pidfd, Pidfd::Gone) {
             Pidfd::Source(key) => reactor.take_fd(key),
             Pidfd::New(pidfd) => pidfd,
@@ -180,7 +191,10 @@ impl ExitWatch {
     /// Reaps the child if it has ended.
     pub(crate) fn try_reap(&mut self, reactor: &Handle) -> Option<ExitReason> {
         let peak = self.parent_peak_kib;
-        let waited = self.with_child(reactor, |child| sys::try_reap(child, peak))?;
+        let mut place = self.place.take();
+        let waited = self.with_child(reactor, |child| sys::try_reap(child, &mut place, peak));
+        self.place = place;
+        let waited = waited?;
         let reason = match waited {
             Ok(Waited::Running) => return None,
             Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),

@@ -10,6 +10,7 @@ use crate::sys::limits::kernel_limit;
 use crate::sys::mapping::Mapping;
 use crate::sys::mask::inherited;
 use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
+use crate::sys::owned;
 use crate::sys::platform;
 use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
@@ -60,6 +61,14 @@ pub(crate) fn launch(
     let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
     let environment = Environment::of(request);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
+    // From here until it is settled nothing interrupts this thread.
+    let place = match request.entry.map(owned::reserve).transpose() {
+        Ok(place) => place,
+        Err(error) => {
+            raw::set_mask(old_mask).map_err(os_error)?;
+            return Err(LaunchError::Clone(error));
+        }
+    };
     let job = Job {
         request,
         envp: environment.as_ptr(),
@@ -73,6 +82,9 @@ pub(crate) fn launch(
         report,
     };
     let forked = fork(&job);
+    if let (Some(place), Ok(pid)) = (&place, &forked) {
+        place.settle(*pid, None);
+    }
     raw::set_mask(old_mask).map_err(os_error)?;
     let pid = forked.map_err(os_error)?;
     drop(running);
@@ -81,8 +93,9 @@ pub(crate) fn launch(
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
     match report.read() {
-        None => Ok(Cloned { pid, pidfd: exit_queue(pid), path }),
+        None => Ok(Cloned { pid, place, pidfd: exit_queue(pid), path }),
         Some(failure) => {
+            drop(place);
             wait::reap_failed(pid, None);
             Err(match failure {
                 Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),

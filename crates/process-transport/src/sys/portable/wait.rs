@@ -4,6 +4,7 @@
 
 use super::raw;
 use crate::sys::outcome::{Child, Waited};
+use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use std::ffi::c_int;
 use std::io;
@@ -17,21 +18,41 @@ pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
 }
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
-pub(crate) fn try_reap(child: Child<'_>, parent_peak_kib: i64) -> io::Result<Waited> {
+///
+/// A child that has ended gives its place back first.
+pub(crate) fn try_reap(
+    child: Child<'_>,
+    place: &mut Option<Place>,
+    parent_peak_kib: i64,
+) -> io::Result<Waited> {
+    if place.is_some() {
+        if is_running(child) {
+            return Ok(Waited::Running);
+        }
+        *place = None;
+    }
     wait(child, libc::WNOHANG, parent_peak_kib)
 }
 
 /// Whether the child has ended and waits to be reaped; it stays as it is.
 pub(crate) fn has_ended(child: Child<'_>) -> bool {
-    let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
-        return false;
-    };
+    look_at(child) == Some(true)
+}
+
+/// Whether it runs on, or is stopped.
+fn is_running(child: Child<'_>) -> bool {
+    look_at(child) == Some(false)
+}
+
+/// Whether the child has ended; `None` if it is reaped, by whomever.
+fn look_at(child: Child<'_>) -> Option<bool> {
+    let pid = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok())?;
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: all zeros is a valid `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer leads to a local.
     let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, flags) };
-    result == 0 && info.si_signo != 0
+    (result == 0).then_some(info.si_signo != 0)
 }
 
 /// Reaps a child that has failed before its exec and is about to end.

@@ -1,0 +1,120 @@
+//! The act: every owned group gets TERM and CONT, has a grace, and gets KILL.
+//!
+//! Several acts may be under way, on several threads or one within another: each goes through all
+//! places by itself, and none waits for another. What was sent is marked in the place, and the time
+//! counts from the first.
+
+use super::calls::{self, KeptErrno, SIGNALS};
+use super::platform::{self, Further};
+use super::table::{Occupant, Page, Slot};
+use std::ffi::c_int;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// A signal that comes so long after the first says that its sender will not wait; one that comes
+/// earlier is the first one's echo.
+const ESCALATES_AFTER_MS: u32 = 300;
+
+/// How long a clone that was under way is waited for. It takes microseconds.
+const CLONE_WITHIN_MS: u32 = 1000;
+
+/// The longest pause between two looks at the children.
+const PAUSE_MS: c_int = 10;
+
+/// Ends the groups of the owned children of this process, and returns once that is done.
+///
+/// Async-signal-safe; see the page of the function that is exported.
+pub(crate) fn end_owned_groups() {
+    let _errno = KeptErrno::new();
+    act(None);
+    if let Some(table) = Page::own() {
+        table.end_act();
+    }
+}
+
+/// A signal that was delivered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause {
+    pub(super) signal: c_int,
+    /// The address of our handler, by which others of its signals are known.
+    pub(super) handler: usize,
+}
+
+/// The act. Returns the signal of the first act that had one.
+///
+/// Nobody reaps an owned child before [`Page::end_act`].
+pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
+    let table = Page::own()?;
+    let is_first = table.began.compare_exchange(0, calls::now_ms().max(1), SeqCst, SeqCst).is_ok();
+    if let Some(Cause { signal, .. }) = cause {
+        table.cause.compare_exchange(0, signal, SeqCst, SeqCst).ok();
+    }
+    if !is_first && cause.is_none_or(|cause| cause.signal != libc::SIGHUP) {
+        escalate(table);
+    }
+    table.begin_act();
+    let mut further = Further::new(escalating(cause));
+    let mut pause = 1;
+    while is_waited_for(table) {
+        if further.came_within(pause) {
+            escalate(table);
+        }
+        pause = (pause * 2).min(PAUSE_MS);
+    }
+    for slot in table.slots() {
+        if let Occupant::Child(child) = slot.occupant() {
+            platform::kill_group(child);
+        }
+    }
+    Some(table.cause.load(SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// A further signal: no grace any more, unless it comes too early.
+fn escalate(table: &Page) {
+    if elapsed_ms(table) >= ESCALATES_AFTER_MS {
+        table.hurry.store(1, SeqCst);
+    }
+}
+
+fn elapsed_ms(table: &Page) -> u32 {
+    let elapsed = calls::now_ms().wrapping_sub(table.began.load(SeqCst));
+    // The clock wraps around, and 0 of it counts as 1: a millisecond ahead is none.
+    if elapsed.cast_signed() < 0 { 0 } else { elapsed }
+}
+
+/// Those by which a user says that it is enough, as far as they would end this process. A shell whose
+/// terminal is closed sends HUP twice within a millisecond, and is patient.
+fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
+    let is_ours = move |&signal: &c_int| {
+        cause.is_some_and(|cause| {
+            cause.signal == signal || calls::disposition(signal) == cause.handler
+        })
+    };
+    SIGNALS.into_iter().filter(|signal| *signal != libc::SIGHUP).filter(is_ours)
+}
+
+/// Sends what is due, and returns whether a child has time left.
+fn is_waited_for(table: &'static Page) -> bool {
+    // Asked of all: each is to get its TERM.
+    table.slots().filter(|slot| attend_to(table, slot)).count() > 0
+}
+
+fn attend_to(table: &Page, slot: &Slot) -> bool {
+    let elapsed = elapsed_ms(table);
+    match slot.occupant() {
+        Occupant::Nobody => false,
+        Occupant::Starting => elapsed < CLONE_WITHIN_MS,
+        Occupant::Child(child) => {
+            let is_over = elapsed >= child.grace_ms || table.hurry.load(SeqCst) != 0;
+            if is_over {
+                if slot.is_killed_now() {
+                    platform::kill_group(child);
+                }
+                return false;
+            }
+            if slot.is_told_now() {
+                platform::end_gently(child);
+            }
+            !platform::has_ended(child)
+        }
+    }
+}

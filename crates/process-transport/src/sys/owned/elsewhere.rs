@@ -1,0 +1,76 @@
+//! What an act does on systems other than Linux: by number, which is the child's while it is
+//! unreaped.
+#![expect(unsafe_code, reason = "system calls in a signal handler")]
+
+use super::calls::{self, SIGNALS};
+use super::member::Member;
+use std::ffi::c_int;
+use std::mem;
+
+/// Further signals, which wait because this thread blocks them.
+pub(super) struct Further {
+    /// One bit a signal of [`SIGNALS`].
+    asked: u32,
+    /// Those that were seen to wait: they stay, and another one of them is not told apart.
+    seen: u32,
+}
+
+impl Further {
+    pub(super) fn new(signals: impl Iterator<Item = c_int>) -> Self {
+        Self { asked: signals.fold(0, |asked, signal| asked | 1 << (signal - 1)), seen: 0 }
+    }
+
+    /// Waits, and returns whether one of them came for the first time.
+    pub(super) fn came_within(&mut self, milliseconds: c_int) -> bool {
+        calls::pause(milliseconds);
+        // SAFETY: all zeros is a valid set.
+        let mut pending: libc::sigset_t = unsafe { mem::zeroed() };
+        // SAFETY: the pointer leads to a local.
+        unsafe { libc::sigpending(&raw mut pending) };
+        let before = self.seen;
+        for signal in SIGNALS {
+            // SAFETY: the set is whole, and the signal exists.
+            let waits = unsafe { libc::sigismember(&raw const pending, signal) } == 1;
+            if waits {
+                self.seen |= self.asked & 1 << (signal - 1);
+            }
+        }
+        self.seen != before
+    }
+}
+
+/// KILL to the leader, then to its group: a child that is about to leave our group must not come to
+/// have one, and a member of it, unseen.
+pub(super) fn kill_group(child: Member) {
+    if look_at(child.pid).is_some() {
+        calls::kill(child.pid, libc::SIGKILL);
+        if child.leads_group {
+            calls::kill(-child.pid, libc::SIGKILL);
+        }
+    }
+}
+
+/// TERM, and CONT for those that are stopped; to the leader alone while it leads nobody yet.
+pub(super) fn end_gently(child: Member) {
+    for signal in [libc::SIGTERM, libc::SIGCONT] {
+        if look_at(child.pid).is_some() && !(child.leads_group && calls::kill(-child.pid, signal)) {
+            calls::kill(child.pid, signal);
+        }
+    }
+}
+
+/// Returns whether the child waits to be reaped, or is no child of ours any more.
+pub(super) fn has_ended(child: Member) -> bool {
+    look_at(child.pid) != Some(false)
+}
+
+/// Whether an unreaped child of ours has ended; `None` if there is none of that number.
+fn look_at(pid: c_int) -> Option<bool> {
+    // SAFETY: all zeros is a valid `siginfo_t`.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let id = libc::id_t::try_from(pid).ok()?;
+    // SAFETY: the pointer leads to a local.
+    let result = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, flags) };
+    (result == 0).then_some(info.si_signo != 0)
+}

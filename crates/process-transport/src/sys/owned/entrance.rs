@@ -1,0 +1,51 @@
+//! How a child gets its place, and the signals their handler.
+
+#[cfg(feature = "reactor")]
+use super::hook;
+use super::table::{self, Entry, Place};
+use super::{calls, handler};
+#[cfg(feature = "reactor")]
+use crate::sys::raw;
+use std::ffi::c_int;
+use std::io;
+#[cfg(feature = "reactor")]
+use std::os::fd::BorrowedFd;
+
+/// Has the four signals end the owned children first, where they end this process by default.
+pub(crate) fn install() {
+    install_in(calls::own_pid());
+}
+
+fn install_in(own_pid: c_int) {
+    #[cfg(feature = "reactor")]
+    hook::before_emulated_defaults();
+    handler::install_in(own_pid);
+}
+
+/// A place for a child that is about to start; given back when this is dropped.
+///
+/// All signals are blocked on this thread until [`Place::settle`].
+///
+/// # Errors
+///
+/// No memory; or the owned children of this process were ended, and it is ending.
+pub(in crate::sys) fn reserve(entry: Entry) -> io::Result<Place> {
+    let place = table::reserve(entry)?;
+    install_in(place.owner());
+    Ok(place)
+}
+
+/// A place for a child that runs already, and is not reaped.
+///
+/// # Errors
+///
+/// As for [`reserve`].
+#[cfg(feature = "reactor")]
+pub(crate) fn enter(entry: Entry, pid: u32, pidfd: Option<BorrowedFd<'_>>) -> io::Result<Place> {
+    let old_mask = raw::set_mask(u64::MAX).map_err(io::Error::from_raw_os_error)?;
+    // Elsewhere what tells of the exit is no pidfd.
+    let pidfd = pidfd.filter(|_| cfg!(target_os = "linux"));
+    let entered = reserve(entry).inspect(|place| place.settle(pid, pidfd));
+    raw::set_mask(old_mask).map_err(io::Error::from_raw_os_error)?;
+    entered
+}

@@ -1,0 +1,32 @@
+//! The act before a default action that the reactor emulates: its signal library stands where our
+//! handler would, or in front of it.
+#![expect(unsafe_code, reason = "says that the act is async-signal-safe")]
+
+use super::act::{Cause, act};
+use super::calls::KeptErrno;
+use super::handler;
+use procession_reactor::hooks::{self, BeforeDefault};
+use std::ffi::c_int;
+use std::sync::Once;
+
+struct EndOwnedChildren;
+
+// SAFETY: the act is async-signal-safe, and cannot panic (see the audit in this module's page).
+unsafe impl BeforeDefault for EndOwnedChildren {
+    fn handler() -> usize {
+        handler::address()
+    }
+
+    fn run(signal: c_int) {
+        let _errno = KeptErrno::new();
+        if handler::would_end(signal) {
+            act(Some(Cause { signal, handler: handler::address() }));
+        }
+    }
+}
+
+/// Tells the reactor, once.
+pub(super) fn before_emulated_defaults() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(hooks::before_default_action::<EndOwnedChildren>);
+}

@@ -1,0 +1,113 @@
+//! What Linux has for an act: pidfds, and signals that are taken from the queue.
+//!
+//! A pidfd names the child and nobody else. Where it is refused (before Linux 6.9 for a group, by a
+//! filter, or because somebody closed it) the number must do, which is the child's while it is
+//! unreaped: `waitid` says so, without reaping.
+#![expect(unsafe_code, reason = "system calls in a signal handler")]
+
+use super::calls;
+use super::member::Member;
+use crate::sys::raw::last_errno;
+use std::ffi::{c_int, c_uint};
+use std::mem;
+use std::ptr;
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+const PROCESS_GROUP: c_uint = 1 << 2;
+
+/// The size of the kernel's signal set, in bytes.
+const SIGSET_BYTES: usize = 8;
+
+/// Further signals, which wait because this thread blocks them.
+pub(super) struct Further {
+    /// One bit a signal.
+    mask: u64,
+}
+
+impl Further {
+    pub(super) fn new(signals: impl Iterator<Item = c_int>) -> Self {
+        Self { mask: signals.fold(0, |mask, signal| mask | 1 << (signal - 1)) }
+    }
+
+    /// Waits, and returns whether one of them came; it is taken.
+    pub(super) fn came_within(&mut self, milliseconds: c_int) -> bool {
+        if self.mask == 0 {
+            calls::pause(milliseconds);
+            return false;
+        }
+        let time = libc::timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 };
+        let none = ptr::null_mut::<libc::siginfo_t>();
+        // SAFETY: set and time are locals of the size that is passed; what came is not asked for.
+        let came = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const self.mask,
+                none,
+                &raw const time,
+                SIGSET_BYTES,
+            )
+        };
+        came > 0
+    }
+}
+
+/// KILL to the leader, then to its group: a child that is about to leave our group must not come to
+/// have one, and a member of it, unseen.
+pub(super) fn kill_group(child: Member) {
+    to_leader(child, libc::SIGKILL);
+    if child.leads_group {
+        to_group(child, libc::SIGKILL);
+    }
+}
+
+/// TERM, and CONT for those that are stopped; to the leader alone while it leads nobody yet.
+pub(super) fn end_gently(child: Member) {
+    for signal in [libc::SIGTERM, libc::SIGCONT] {
+        if !child.leads_group || !to_group(child, signal) {
+            to_leader(child, signal);
+        }
+    }
+}
+
+/// Returns whether the child waits to be reaped, or is no child of ours any more.
+pub(super) fn has_ended(child: Member) -> bool {
+    look_at(child.pid) != Some(false)
+}
+
+fn to_leader(child: Member, signal: c_int) {
+    let sent = by_pidfd(child.pidfd, signal, 0);
+    if matches!(sent, Err(errno) if errno != libc::ESRCH) && look_at(child.pid).is_some() {
+        calls::kill(child.pid, signal);
+    }
+}
+
+/// Returns whether there is such a group.
+fn to_group(child: Member, signal: c_int) -> bool {
+    match by_pidfd(child.pidfd, signal, PROCESS_GROUP) {
+        Ok(()) => true,
+        Err(libc::ESRCH) => false,
+        Err(_) => look_at(child.pid).is_some() && calls::kill(-child.pid, signal),
+    }
+}
+
+fn by_pidfd(pidfd: c_int, signal: c_int, flags: c_uint) -> Result<(), c_int> {
+    if pidfd < 0 {
+        return Err(libc::EBADF);
+    }
+    let none = ptr::null::<libc::siginfo_t>();
+    // SAFETY: the kernel accepts a null siginfo and makes one itself.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, none, flags) };
+    if sent == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// Whether an unreaped child of ours has ended; `None` if there is none of that number.
+fn look_at(pid: c_int) -> Option<bool> {
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let usage = ptr::null_mut::<libc::rusage>();
+    // SAFETY: the pointer leads to a local, and what was used is not asked for.
+    let result =
+        unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, &raw mut info, flags, usage) };
+    (result == 0).then_some(info.si_signo != 0)
+}

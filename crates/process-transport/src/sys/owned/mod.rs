@@ -1,0 +1,76 @@
+//! The owned children of this process, and the handler that ends them before a signal ends it.
+//!
+//! # Model
+//!
+//! A child has a [`Place`] in the table of its process from before its clone until before its reap.
+//! INT, TERM, HUP and QUIT, where their disposition is the default, have a handler that acts on all
+//! places (`act`) and then lets the default action happen. [`end_owned_groups`] is the act alone.
+//!
+//! The protocol, all of it sequentially consistent, so that of each pair one side sees the other:
+//!
+//! | who | writes, then reads | so |
+//! |---|---|---|
+//! | spawner | the place is STARTING; *dying* | it stops before its clone, or an act waits for its pid |
+//! | act | *dying*, *acting*; then places | |
+//! | remover | pid 0; *acting* | it waits before it reaps and closes, or no act sees the number |
+//!
+//! `dying` is never reset: nothing starts any more. `acting` counts the acts that are under way: the
+//! handler's never ends, and whoever calls [`end_owned_groups`] may go on to reap. The test
+//! `owned_model` runs through every interleaving, and finds what each left-out step would do.
+//!
+//! # Audit
+//!
+//! What may interrupt each step, and why that does no harm:
+//!
+//! | step | what may happen there | why it is right |
+//! |---|---|---|
+//! | `reserve` to `Place::settle` | nothing on this thread: all signals are blocked; an act on another | the act sees STARTING and waits for the pid, a second at most; a spawner that sees *dying* frees its place first, so that nobody waits for it |
+//! | the clone | an act on another thread | the kernel writes the number before the child's first instruction (CLONE_CHILD_SETTID into shared memory, CLONE_PARENT_SETTID where memory is copied) |
+//! | a clone that fails | an act on another thread | the kernel may have written a pidfd that it took back: the pidfd of a place is read only after its number, which is 0 |
+//! | `Place::drop`, before the number is cleared | an act, here or elsewhere | the child is not reaped: number and pidfd are its own |
+//! | between the number and the reap | an act elsewhere | it may have read the number: the remover waits until no act is under way |
+//! | the same | an act on this thread, in a handler | it does not see the number, and does not wait for this place: it is not STARTING |
+//! | a reap by somebody else (`waitpid(-1)`) | the number may be another process's | the pidfd names the child alone; a number is used only where `waitid(WNOWAIT)` says that it is an unreaped child of ours |
+//! | the handler | no signal on this thread: its mask is full | further signals are taken from the queue by `rt_sigtimedwait`; handlers that stack up could overflow an alternate stack of 8 KiB, with four frames of 3 KiB |
+//! | the handler, chained | another library's handler calls it as the one before its own | it asks whether it is the disposition, and returns |
+//! | an act | another act, on another thread, or on this one by a handler of the program's own | each comes to its end by itself and waits for no other; TERM is sent once by whoever marks the place first, KILL by both |
+//! | an act in a forked copy | | the page is zero there (MADV_WIPEONFORK), and its owner has another number |
+//! | `install` | another thread installs a handler | what was there in between is put back |
+//!
+//! The calls of handler and act: `sigaction`, `clock_gettime`, `getpid`, `kill`, `raise`, `poll`,
+//! `pthread_sigmask` and `_exit`, which POSIX calls async-signal-safe, and on Linux three plain
+//! system calls without any state: `pidfd_send_signal`, `waitid`, `rt_sigtimedwait`. Nothing is
+//! allocated or locked, and nothing there can panic.
+//!
+//! | unsafe | obligation | who meets it | test |
+//! |---|---|---|---|
+//! | `table`, references to pages | they live for ever, and all zeros are valid | no page is unmapped once it is published; its fields are atomics | `owned_ends`, `owned_storm` |
+//! | `calls`, `linux`, `elsewhere` | pointers lead to what the call reads or writes | locals | `owned_ends` |
+//! | `hook` | what runs in a signal handler is async-signal-safe | it is the act | `owned_beside_others` |
+
+mod act;
+mod calls;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod entrance;
+mod handler;
+#[cfg(feature = "reactor")]
+mod hook;
+#[cfg(target_os = "linux")]
+mod linux;
+mod member;
+mod table;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as platform;
+#[cfg(target_os = "linux")]
+use linux as platform;
+
+pub(crate) use act::end_owned_groups;
+#[cfg(feature = "reactor")]
+pub(crate) use entrance::enter;
+pub(crate) use entrance::install;
+pub(super) use entrance::reserve;
+#[cfg(target_os = "linux")]
+pub(super) use table::Cells;
+pub(crate) use table::{Entry, Place};

@@ -1,0 +1,315 @@
+//! The table: pages of places, which are linked and never freed. See the module's page for the
+//! protocol of those that enter, leave and act.
+#![expect(unsafe_code, reason = "pages that live for ever, and are zero in a forked copy")]
+
+use super::calls;
+use super::member::Member;
+#[cfg(target_os = "linux")]
+use rustix::mm::{Advice, madvise};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::iter;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize};
+
+/// States of a place.
+const FREE: i32 = 0;
+/// Between the reservation and the moment at which the child is known.
+const STARTING: i32 = 1;
+const RUNNING: i32 = 2;
+
+/// Bits of [`Slot::about`], above the grace in milliseconds.
+const GRACE: u32 = 0xffff;
+const LEADS_GROUP: u32 = 1 << 16;
+/// TERM was sent.
+const TOLD: u32 = 1 << 17;
+/// KILL was sent when the child's own grace was over.
+const KILLED: u32 = 1 << 18;
+
+const PAGE_BYTES: usize = 4096;
+
+/// What fits in a page beside its head.
+const SLOTS: usize = 253;
+
+/// How long a remover waits before it looks again whether an act is under way.
+const LOOK_AGAIN_MS: c_int = 1;
+
+/// The first page of this process, or of the one that it was forked from.
+static TABLE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+
+/// What a child's place says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The child leads the group that has its pid.
+    pub(crate) leads_group: bool,
+    /// How long it has between TERM and KILL.
+    pub(crate) grace_ms: u16,
+}
+
+/// One child, or nothing.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Slot {
+    state: AtomicI32,
+    /// 0 where there is no child, or it is about to be reaped.
+    pid: AtomicI32,
+    /// Valid while `pid` is not 0; -1 where there is none.
+    pidfd: AtomicI32,
+    about: AtomicU32,
+}
+
+/// Zeroed by the kernel in a forked copy, where it can.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Page {
+    /// The process that made it; 0 in a forked copy, where the kernel zeroes it.
+    owner: AtomicI32,
+    /// The kernel does.
+    is_wiped_on_fork: AtomicI32,
+    /// Of the first page, as what follows: an act has begun, some time ago perhaps.
+    dying: AtomicI32,
+    /// How many acts are under way.
+    acting: AtomicI32,
+    /// When the first began, in milliseconds; 0 is not yet.
+    pub(super) began: AtomicU32,
+    /// The signal of the first act that had one.
+    pub(super) cause: AtomicI32,
+    /// A further signal came: no grace any more.
+    pub(super) hurry: AtomicI32,
+    next: AtomicPtr<Self>,
+    slots: [Slot; SLOTS],
+}
+
+const _: () = assert!(size_of::<Page>() <= PAGE_BYTES);
+
+/// What an act finds in a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Occupant {
+    Nobody,
+    /// A clone is under way.
+    Starting,
+    Child(Member),
+}
+
+impl Slot {
+    pub(super) fn occupant(&self) -> Occupant {
+        let state = self.state.load(SeqCst);
+        // The pidfd after the number: see the audit.
+        let pid = self.pid.load(SeqCst);
+        let pidfd = self.pidfd.load(SeqCst);
+        let about = self.about.load(SeqCst);
+        match state {
+            FREE => Occupant::Nobody,
+            // Neither 1 nor below it, which `kill` takes for more than one process.
+            _ if pid > 1 => Occupant::Child(Member {
+                pid,
+                pidfd,
+                leads_group: about & LEADS_GROUP != 0,
+                grace_ms: about & GRACE,
+            }),
+            STARTING => Occupant::Starting,
+            _ => Occupant::Nobody,
+        }
+    }
+
+    /// Returns whether nobody has sent TERM before.
+    pub(super) fn is_told_now(&self) -> bool {
+        self.about.fetch_or(TOLD, SeqCst) & TOLD == 0
+    }
+
+    /// Returns whether nobody has sent KILL before, when the child's grace was over.
+    pub(super) fn is_killed_now(&self) -> bool {
+        self.about.fetch_or(KILLED, SeqCst) & KILLED == 0
+    }
+
+    /// Takes the place where it is free.
+    fn claim(&self, entry: Entry) -> bool {
+        if self.state.compare_exchange(FREE, STARTING, SeqCst, SeqCst).is_err() {
+            return false;
+        }
+        self.pidfd.store(-1, SeqCst);
+        let group = if entry.leads_group { LEADS_GROUP } else { 0 };
+        self.about.store(u32::from(entry.grace_ms) | group, SeqCst);
+        true
+    }
+}
+
+impl Page {
+    /// Of this process, where it has one.
+    pub(super) fn own() -> Option<&'static Self> {
+        page(TABLE.load(SeqCst)).filter(|table| table.is_own())
+    }
+
+    fn is_own(&self) -> bool {
+        let owner = self.owner.load(SeqCst);
+        let is_sure = || self.is_wiped_on_fork.load(SeqCst) != 0;
+        owner != 0 && (is_sure() || owner == calls::own_pid())
+    }
+
+    /// An act begins: nothing starts from here on.
+    pub(super) fn begin_act(&self) {
+        self.dying.store(1, SeqCst);
+        self.acting.fetch_add(1, SeqCst);
+    }
+
+    /// An act is over, whose process goes on.
+    pub(super) fn end_act(&self) {
+        self.acting.fetch_sub(1, SeqCst);
+    }
+
+    /// Waits until no act is under way; that of the handler never ends.
+    fn wait_for_acts(&self) {
+        while self.acting.load(SeqCst) > 0 {
+            calls::pause(LOOK_AGAIN_MS);
+        }
+    }
+
+    /// Every place of this table.
+    pub(super) fn slots(&'static self) -> impl Iterator<Item = &'static Slot> {
+        let pages = iter::successors(Some(self), |known| page(known.next.load(SeqCst)));
+        pages.flat_map(|page| page.slots.iter())
+    }
+}
+
+fn page(address: *mut Page) -> Option<&'static Page> {
+    // SAFETY: null, or an address that `publish` has put there: a page of zeros at first, which are
+    // valid, made of atomics, and mapped for as long as this process lives.
+    unsafe { address.as_ref() }
+}
+
+/// A new page in `cell`, which held `seen`; another thread may be first, or a signal: nobody waits.
+fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: without an address and MAP_FIXED no existing mapping is touched.
+    let start = unsafe { mmap_anonymous(ptr::null_mut(), PAGE_BYTES, access, MapFlags::PRIVATE)? };
+    let is_wiped = wipe_on_fork(start);
+    let new = start.cast::<Page>();
+    if let Some(new) = page(new) {
+        new.is_wiped_on_fork.store(i32::from(is_wiped), SeqCst);
+        new.owner.store(calls::own_pid(), SeqCst);
+    }
+    let winner = match cell.compare_exchange(seen, new, SeqCst, SeqCst) {
+        Ok(_) => new,
+        Err(first) => {
+            // SAFETY: the mapping made above, which was not published: no reference is left.
+            let unmapped = unsafe { munmap(start, PAGE_BYTES) };
+            debug_assert!(unmapped.is_ok(), "the mapping is ours");
+            first
+        }
+    };
+    page(winner).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+}
+
+/// Has the kernel zero a page in a forked copy. Where it refuses (before Linux 4.14), as elsewhere, the
+/// owner's number must do.
+#[cfg(target_os = "linux")]
+fn wipe_on_fork(start: *mut c_void) -> bool {
+    // SAFETY: the range is a mapping that `publish` has just made, and that nobody knows.
+    unsafe { madvise(start, PAGE_BYTES, Advice::LinuxWipeOnFork) }.is_ok()
+}
+
+/// There is no such call.
+#[cfg(not(target_os = "linux"))]
+fn wipe_on_fork(_: *mut c_void) -> bool {
+    false
+}
+
+/// A place for a child that is about to start; given back when this is dropped.
+///
+/// # Errors
+///
+/// No memory; or the owned children of this process were ended, and it is ending.
+pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let seen = TABLE.load(SeqCst);
+    let table = match page(seen).filter(|table| table.is_own()) {
+        Some(table) => table,
+        None => publish(&TABLE, seen)?,
+    };
+    // Where the last one was is no free place, as a rule.
+    let skipped = NEXT.fetch_add(1, SeqCst) % SLOTS;
+    let mut current = table;
+    let slot = loop {
+        let mut slots = current.slots.iter().cycle().skip(skipped).take(SLOTS);
+        if let Some(slot) = slots.find(|slot| slot.claim(entry)) {
+            break slot;
+        }
+        let next = current.next.load(SeqCst);
+        current = match page(next) {
+            Some(next) => next,
+            None => publish(&current.next, next)?,
+        };
+    };
+    if table.dying.load(SeqCst) != 0 {
+        // First, or the act would wait for a child that never starts.
+        slot.state.store(FREE, SeqCst);
+        table.wait_for_acts();
+        return Err(io::Error::other("the owned children were ended, for the program ends"));
+    }
+    Ok(Place { slot, table })
+}
+
+/// A child's place in the table, from before its clone until before its reap.
+///
+/// It is dropped before the child is reaped and before its pidfd is closed. The drop waits as long as
+/// an act is under way, so for good where a signal ends this process.
+#[derive(Debug)]
+pub(crate) struct Place {
+    slot: &'static Slot,
+    table: &'static Page,
+}
+
+/// Where the kernel writes what it knows of a new child.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sys) struct Cells {
+    pub(in crate::sys) pid: *mut c_int,
+    pub(in crate::sys) pidfd: *mut c_int,
+}
+
+impl Place {
+    /// Pointers to memory that lives for ever, and that others read and write as atomics.
+    #[cfg(target_os = "linux")]
+    pub(in crate::sys) fn cells(&self) -> Cells {
+        Cells { pid: self.slot.pid.as_ptr(), pidfd: self.slot.pidfd.as_ptr() }
+    }
+
+    /// The number of this process.
+    pub(super) fn owner(&self) -> c_int {
+        self.table.owner.load(SeqCst)
+    }
+
+    /// The child exists. After this no descriptor but `pidfd` is used for it.
+    pub(in crate::sys) fn settle(&self, pid: u32, pidfd: Option<BorrowedFd<'_>>) {
+        let moved = pidfd.map_or(-1, |pidfd| pidfd.as_raw_fd());
+        let before = self.slot.pidfd.swap(moved, SeqCst);
+        self.slot.pid.store(pid.cast_signed(), SeqCst);
+        self.slot.state.store(RUNNING, SeqCst);
+        if before != moved && before != -1 {
+            self.table.wait_for_acts();
+        }
+    }
+
+    /// The pidfd is about to be closed: only the number is used from here on.
+    pub(crate) fn forget_pidfd(&self) {
+        if self.table.is_own() {
+            self.slot.pidfd.store(-1, SeqCst);
+            self.table.wait_for_acts();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A forked copy has nothing in the table.
+        if !self.table.is_own() {
+            return;
+        }
+        self.slot.pid.store(0, SeqCst);
+        self.table.wait_for_acts();
+        self.slot.state.store(FREE, SeqCst);
+    }
+}

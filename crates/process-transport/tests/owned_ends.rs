@@ -1,0 +1,162 @@
+//! Owned children end with the program that INT, TERM, HUP or QUIT end: all of their group, wherever
+//! the program is, and nobody else.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::util::{Owner, WAYS, lives, ms, root_or_skip};
+
+const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
+
+/// In a wait, in a turn of `run` after its first signal, and in a callback that never returns; on a
+/// loop, without one, and with a child that was handed to one.
+#[test]
+fn nothing_of_a_group_lives_when_a_signal_has_ended_the_program() {
+    for signal in SIGNALS {
+        for mode in ["block_on", "callback", "spawn", "adopt"] {
+            let owner = Owner::start(&format!("{mode} grace=20"));
+            owner.signal(signal);
+            owner.dies_by(signal);
+        }
+    }
+}
+
+/// Whatever memory the child shares while it starts, and whether or not there is a pidfd.
+#[test]
+fn nothing_of_a_group_lives_however_it_was_started() {
+    for way in WAYS {
+        for mode in ["block_on", "spawn"] {
+            let owner = Owner::start_by(way, &format!("{mode} grace=20"));
+            owner.signal(Signal::TERM);
+            owner.dies_by(Signal::TERM);
+        }
+    }
+}
+
+/// The first signal stops the run, and the second one is what ends the program.
+#[test]
+fn the_signal_after_the_one_that_stopped_a_run_ends_the_groups() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut owner = Owner::start("run grace=20");
+        owner.signal(signal);
+        owner.until_said("run has returned");
+        owner.signal(signal);
+        owner.dies_by(signal);
+    }
+    // Not claimed by a run.
+    for signal in [Signal::HUP, Signal::QUIT] {
+        let owner = Owner::start("run grace=20");
+        owner.signal(signal);
+        owner.dies_by(signal);
+    }
+}
+
+/// TERM comes first, so that git takes its lock away and docker its container.
+#[test]
+fn a_group_has_a_grace_to_end_by_itself() {
+    for signal in SIGNALS {
+        let owner = Owner::start("polite grace=2000");
+        owner.signal(signal);
+        let (status, said, took) = owner.end();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{said}");
+        assert!(said.contains("polite\n"), "{said}");
+        assert!(took < util::bound(ms(1500)), "the leader ended early, and it took {took:?}");
+    }
+}
+
+/// Those who do not end get KILL when the grace is over, and not before.
+#[test]
+fn a_deaf_group_gets_kill_after_its_grace() {
+    let owner = Owner::start("block_on grace=400");
+    owner.signal(Signal::TERM);
+    let took = owner.dies_by(Signal::TERM);
+    assert!(took >= ms(390), "{took:?}");
+    // Two seconds are the most.
+    let owner = Owner::start("block_on grace=60000");
+    owner.signal(Signal::HUP);
+    let took = owner.dies_by(Signal::HUP);
+    assert!((ms(1990)..util::bound(ms(3000))).contains(&took), "{took:?}");
+}
+
+/// Somebody who presses Ctrl-C again does not want to wait. The echo of one signal, within 300 ms, is
+/// no second one, and a HUP never is: a shell whose terminal is closed sends two.
+#[test]
+fn a_further_signal_after_300_ms_cuts_the_grace_short() {
+    for (further, is_short) in [(Signal::INT, true), (Signal::QUIT, true), (Signal::HUP, false)] {
+        let took = two_signals(Signal::TERM, further, ms(350));
+        assert_eq!(took < util::bound(ms(1000)), is_short, "{further:?}: {took:?}");
+    }
+    let took = two_signals(Signal::INT, Signal::INT, ms(100));
+    assert!(took >= ms(1800), "{took:?}");
+}
+
+/// Sends the second signal that long after the first; how long it took after that.
+fn two_signals(first: Signal, second: Signal, after: Duration) -> Duration {
+    let mut owner = Owner::start("block_on grace=2000");
+    owner.signal(first);
+    owner.wait(after);
+    owner.signal(second);
+    owner.dies_by(first)
+}
+
+/// A copy of the program has nothing to do with its parent's children.
+#[test]
+fn a_forked_copy_that_is_ended_leaves_its_parents_groups_alone() {
+    let mut owner = Owner::start("fork grace=20");
+    let copy = Pid::from_raw(owner.number("copy=").cast_signed()).unwrap();
+    kill_process(copy, Signal::TERM).unwrap();
+    while lives(owner.number("copy=")) {
+        std::thread::yield_now();
+    }
+    let leader = owner.number("leader=");
+    assert!(lives(leader), "the parent's child");
+    owner.signal(Signal::INT);
+    owner.dies_by(Signal::INT);
+}
+
+/// What is not asked for does not happen.
+#[test]
+fn children_that_are_to_live_on_do() {
+    for mode in ["bare", "without_signals", "live_on"] {
+        let mut owner = Owner::start(&format!("{mode} grace=20"));
+        let leader = owner.number("leader=");
+        owner.signal(Signal::TERM);
+        assert_eq!(owner.end_alone().signal(), Some(libc::SIGTERM), "{mode}");
+        assert!(lives(leader), "{mode}");
+    }
+}
+
+/// PID 1 is not ended by these signals, and so must not be by a handler.
+#[test]
+fn in_pid_1_a_signal_does_nothing_as_before() {
+    if !root_or_skip("PID 1 of a namespace") {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", Owner::program()]).stderr(Stdio::null());
+    let mut owner = Owner::start_with(command, "block_on grace=20");
+    owner.until_said("ready");
+    owner.until_said("leader=");
+    // `unshare` is its parent, and waits for it.
+    let children = format!("/proc/{0}/task/{0}/children", owner.pid());
+    let children = std::fs::read_to_string(children).unwrap();
+    let init = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+    for signal in SIGNALS {
+        kill_process(init, signal).unwrap();
+    }
+    let status = std::fs::read_to_string(format!("/proc/{init}/status")).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_eq!(field("SigCgt:") & 0b100_0000_0000_0111, 0, "none of the four is caught");
+    assert!(lives(init.as_raw_nonzero().get().cast_unsigned()));
+    kill_process(init, Signal::KILL).unwrap();
+    owner.end();
+}
