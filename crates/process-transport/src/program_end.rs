@@ -70,8 +70,10 @@ pub fn end_owned_groups() {
 ///
 /// Only the default action is replaced: a handler of the program, or of another library, stays, as
 /// does a signal that is ignored. In PID 1, which those signals do not end by default, nothing is
-/// installed. A handler installed later takes the place of this one and is left alone; SIG_DFL set
-/// later holds until the next spawn.
+/// installed. A handler installed later takes the place of this one and is left alone, also if it calls
+/// the one before it, as those of tokio and signal-hook do; SIG_DFL set later holds until the next
+/// spawn. A library that takes nothing but the default action (`ctrlc::try_set_handler`) has to be
+/// first.
 ///
 /// # Examples
 ///
