@@ -34,6 +34,7 @@
 mod command;
 mod error;
 pub mod fd_plan;
+mod group;
 mod launch;
 mod orphans;
 mod program_end;

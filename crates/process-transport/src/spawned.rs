@@ -12,6 +12,7 @@ mod handle;
 mod output;
 mod owned_child;
 mod take;
+mod terminate;
 
 pub use handle::Spawned;
 pub use output::Output;
@@ -25,15 +26,19 @@ pub(crate) use owned_child::{AtDrop, OwnedChild};
 
 use crate::command::Command;
 use crate::error::SpawnError;
+use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
-use crate::{orphans, sys};
+use crate::{group, orphans, sys};
 use procession_core::Signal;
-use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
+use procession_protocol::{
+    ChildFd, ExitReason, GroupState, SignalError, SpawnPath, Termination, TerminationScope,
+};
 use rustix::termios::tcsetwinsize;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+use terminate::Terminating;
 
 impl Command {
     /// Starts the child, without a loop.
@@ -195,9 +200,12 @@ impl Spawned {
 
     /// Sends `signal`, waits for `grace`, then sends KILL; returns once the child is reaped.
     ///
-    /// It acts on the whole group where the child is [owned](Command::owned), and then waits for the
-    /// grace also until the group is empty. A stopped child is continued. Outputs that were not taken
-    /// are read and dropped meanwhile, so that a child that writes can end.
+    /// Where the child is [owned](Command::owned) it acts on the whole group, and returns once that is
+    /// empty, a second after KILL at the latest: [`Termination::is_gone`] tells which. A stopped child
+    /// is continued. Outputs that were not taken are read and dropped meanwhile, so that a child that
+    /// writes can end; of an owned one they are closed afterwards, whoever holds them.
+    ///
+    /// Processes that left the group are not touched.
     ///
     /// # Errors
     ///
@@ -220,19 +228,7 @@ impl Spawned {
         signal: Signal,
         grace: Duration,
     ) -> Result<Termination, SignalError> {
-        let since = clock::now();
-        let deadline = clock::after(grace);
-        self.signal_owned(signal)?;
-        self.signal_owned(Signal::CONT).ok(); // it may be gone by now
-        let in_time = self.until_reaped(deadline).map_err(SignalError::Os)?;
-        if !in_time {
-            self.signal_owned(Signal::KILL).ok(); // gone already: its exit is due
-            self.until_reaped(None).map_err(SignalError::Os)?;
-        }
-        let after = clock::now() - since;
-        let outlived = in_time && self.policy.owned && self.group_outlives(deadline);
-        let reason = self.reason.clone().ok_or(SignalError::ProcessExitedAlready)?;
-        Ok(Termination::new(reason, !in_time || outlived, after))
+        Terminating::new(self).run(signal, grace)
     }
 
     /// Sets the size of the child's terminal.
@@ -258,40 +254,38 @@ impl Spawned {
         }
     }
 
-    /// To the group when it is owned, else to the child alone.
-    fn signal_owned(&self, signal: Signal) -> Result<(), SignalError> {
+    fn scope(&self) -> TerminationScope {
         if self.policy.owned && self.policy.leads_group {
-            self.signal_group(signal)
+            TerminationScope::Group
         } else {
-            self.signal(signal)
+            TerminationScope::Child
         }
     }
 
-    fn until_reaped(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
-        if self.policy.owned && self.policy.leads_group && !sys::group_survives_leader() {
-            // Where a group cannot be signalled after its leader was reaped, it is killed before.
-            let ended =
-                |child: &Self| child.reason.is_some() || sys::has_ended(child.child.as_sys());
-            let in_time = self.gather_unreaped(deadline, ended)?;
-            if in_time {
-                self.signal_group(Signal::KILL).ok(); // an empty group needs nothing
-            } else {
-                return Ok(false);
-            }
+    /// To the group when it is owned, also to a leader that left it; else to the child alone.
+    fn signal_scope(&self, signal: Signal) -> Result<(), SignalError> {
+        if self.scope() != TerminationScope::Group {
+            return self.signal(signal);
         }
-        self.gather(None, deadline, |child| child.reason.is_some())
+        let to_group = self.signal_group(signal);
+        if self.reason.is_none() && !group::is_led_by(self.child.pid) {
+            return self.signal(signal).or(to_group);
+        }
+        to_group
     }
 
-    /// Waits until the group is empty, and kills what is left of it at the deadline: true then.
-    fn group_outlives(&self, deadline: Option<Instant>) -> bool {
-        while self.signal_group(Signal::from_raw(0)).is_ok() {
-            if deadline.is_some_and(|deadline| clock::now() >= deadline) {
-                self.signal_group(Signal::KILL).ok(); // empty by now
-                return true;
-            }
-            gather::pause();
+    /// Kills the child first: one that has just begun may not lead its group yet. Nobody who is gone
+    /// needs it.
+    fn kill_scope(&self) {
+        self.signal(Signal::KILL).ok();
+        if self.scope() == TerminationScope::Group {
+            self.signal_group(Signal::KILL).ok();
         }
-        false
+    }
+
+    fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
+        let pidfd = self.child.pidfd.as_ref().map(AsFd::as_fd);
+        group::look(look, self.child.pid, pidfd, self.reason.is_some())
     }
 }
 

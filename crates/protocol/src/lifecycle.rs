@@ -151,6 +151,15 @@ impl Lifecycle {
         }
     }
 
+    /// Whoever may write to the pipes was terminated: what they hold is read, and they are closed,
+    /// whatever `drain_after_exit` says. Ignored before the reap.
+    pub fn on_terminated(&mut self) {
+        if self.reason.is_some() {
+            self.deadline = None;
+            self.pipes.drain_all();
+        }
+    }
+
     /// The program paused this pipe: it is not to be drained before it is resumed.
     pub fn on_paused(&mut self, fd: ChildFd) {
         self.pipes.set_paused(fd, true);
@@ -206,6 +215,12 @@ impl Lifecycle {
     /// It is recorded as held, unless [`on_not_held`](Self::on_not_held) says otherwise.
     pub fn poll_drain(&mut self) -> Option<ChildFd> {
         self.pipes.poll_drain()
+    }
+
+    /// Tells whether a pipe is to be drained: whether [`poll_drain`](Self::poll_drain) gives one.
+    #[inline]
+    pub fn has_drain(&self) -> bool {
+        self.pipes.has_drain()
     }
 
     /// Tells whether the parent's end of `fd` is open.

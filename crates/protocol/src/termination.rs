@@ -26,16 +26,23 @@ const NO_SUCH_PROCESS: i32 = 3;
 pub struct Termination {
     reason: ExitReason,
     escalated: bool,
+    is_gone: bool,
     after: Duration,
 }
 
 impl Termination {
-    /// Creates a report.
+    /// Creates a report of what is gone.
     pub fn new(reason: ExitReason, escalated: bool, after: Duration) -> Self {
-        Self { reason, escalated, after }
+        Self { reason, escalated, is_gone: true, after }
     }
 
-    /// Returns how the process ended.
+    /// The same, with somebody who outlived the KILL.
+    pub fn with_survivors(self) -> Self {
+        Self { is_gone: false, ..self }
+    }
+
+    /// Returns how the process ended; an [unknown](crate::ProcessTerminated::is_lost) end where it
+    /// has itself outlived the KILL.
     pub fn reason(&self) -> &ExitReason {
         &self.reason
     }
@@ -46,12 +53,22 @@ impl Termination {
         self.reason.as_ref().err().and_then(|terminated| terminated.signal())
     }
 
-    /// Tells whether the process outlived the grace period, so that KILL was sent.
+    /// Tells whether the process, or a member of its group where that is owned, outlived the grace
+    /// period, so that KILL was sent.
     pub fn escalated(&self) -> bool {
         self.escalated
     }
 
-    /// Returns the time from the call of `terminate` to the reap.
+    /// Tells whether nobody lives any more: the process, and its whole group where that is owned.
+    ///
+    /// `false` if a second after KILL somebody did: what runs as another user cannot be killed, and a
+    /// process that waits for a disk or a network drive may take longer. Also where the system does
+    /// not let the group be looked at. Processes that left the group do not count.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Returns the time from the call of `terminate` to the end of all that.
     pub fn after(&self) -> Duration {
         self.after
     }
@@ -63,7 +80,8 @@ impl fmt::Display for Termination {
             Ok(done) => done.fmt(f)?,
             Err(terminated) => terminated.fmt(f)?,
         }
-        write!(f, " after {:.1} s", self.after.as_secs_f64())
+        write!(f, " after {:.1} s", self.after.as_secs_f64())?;
+        if self.is_gone { Ok(()) } else { f.write_str(", not all of its group") }
     }
 }
 
@@ -111,6 +129,16 @@ mod tests {
         let ended = Termination::new(Ok(ProcessDone::default()), false, Duration::ZERO);
         assert_eq!(ended.signal(), None);
         assert_eq!(ended.to_string(), "exited with status 0 after 0.0 s");
+    }
+
+    #[test]
+    fn a_report_says_that_somebody_is_left() {
+        let reason = Err(ProcessTerminated::signalled(Signal::TERM));
+        let ended = Termination::new(reason, true, Duration::from_secs(2));
+        assert!(ended.is_gone());
+        let ended = ended.with_survivors();
+        assert!(!ended.is_gone() && ended.escalated());
+        assert_eq!(ended.to_string(), "ended by signal 15 after 2.0 s, not all of its group");
     }
 
     #[test]

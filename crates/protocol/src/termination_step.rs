@@ -24,21 +24,22 @@ pub enum TerminationStep {
     Signal(Signal),
     /// Send CONT. A refusal is ignored.
     Continue,
-    /// Send KILL. A refusal is ignored: whatever is to be killed is gone then.
+    /// Send KILL; of a group to the leader first, while it is not reaped. A refusal is ignored:
+    /// whatever is to be killed is gone then, or cannot be killed.
     Kill,
-    /// Send KILL to what the leader, which has ended, leaves of its group.
-    KillMembers,
     /// Look at the group, and tell the answer by [`Terminator::on_group`].
     LookAtGroup,
+    /// Reap the leader, which has ended, and say so by [`Terminator::on_reaped`].
+    Reap,
 }
 
-/// What a look at the group of a reaped leader found.
+/// What a look at a group found whose leader has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupState {
-    /// It has members.
+    /// A member of it lives.
     Alive,
-    /// It has none, and never has again.
+    /// None does: it has no members but zombies, and never has again.
     Empty,
     /// It cannot be looked at.
     Unknown,
@@ -48,10 +49,12 @@ pub enum GroupState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TerminationOutcome {
-    /// The child, or what was left of its group, has ended, or was sent its KILL after the reap.
+    /// The child has ended; or its group is empty, or was given up after its KILL.
     Ended {
-        /// KILL was asked for.
+        /// KILL was asked for: the group was not known to be empty then.
         escalated: bool,
+        /// Nobody of it lives any more, the child included.
+        is_gone: bool,
         /// The time since the first of the calls.
         after: Duration,
     },

@@ -7,30 +7,36 @@
 //! Calls that come while it is under way join it. KILL is due at the deadline, or at once when a
 //! call joins, when the grace is zero, or when the loop is gone; a termination asks for it once.
 //!
-//! With [`TerminationScope::Child`] the reap ends it. With [`TerminationScope::Group`] the reap of the
-//! leader settles the calls so far, and the termination goes on while members of the group live: the
-//! KILL stays due at the deadline, and the group is looked at, first at the reap, then at growing
-//! intervals. It ends when the group is empty or was killed. A call after the reap begins a
-//! termination of what is left of the group.
+//! With [`TerminationScope::Child`] the reap ends it.
 //!
-//! Inputs: calls, a refused signal, a group that is about to be out of reach, the reap, looks at the
-//! group, time, the end of the loop. They may come in any order. A fact that is late (a refusal of
-//! what was not asked for, a look when nothing is under way) or repeated (a second reap) is ignored.
+//! With [`TerminationScope::Group`] it ends when the group is empty. The end of the leader does not
+//! end it, and does not reap the leader either: as a zombie it keeps the number of the group from
+//! being somebody else's. From that end on the group is looked at: at once, then after 1, 2, 5, 10, 20
+//! and every 50 ms, and from the KILL on in the same way again. An empty group has the leader reaped,
+//! which settles the calls; a group that is not empty a second after its KILL does so too, and the
+//! outcome says that it is not gone. Where nothing can be seen of the group, the leader is reaped
+//! after the KILL, and what is seen then decides. A call after the reap begins a termination of what
+//! is left of the group.
+//!
+//! Inputs: calls, a refused signal, the leader's end, its reap, looks at the group, time, the end of
+//! the loop. They may come in any order. A fact that is late (a refusal of what was not asked for, a
+//! look when nothing is under way) or repeated (a second reap) is ignored.
 //!
 //! Outputs: [`TerminationStep`]s, to be carried out in order, and [`TerminationOutcome`]s. The driver
 //! polls both after every input, the steps first. An outcome settles every call so far, so that each
 //! call has exactly one. The driver keeps the promises, and the timer for
-//! [`poll_deadline`](Terminator::poll_deadline).
+//! [`poll_deadline`](Terminator::poll_deadline); it reaps a leader that has ended when
+//! [`keeps_leader`](Terminator::keeps_leader) says no.
 
 use crate::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use procession_core::Signal;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How long after the first look at a group, or after the call that acts on it, comes the next.
-const FIRST_INTERVAL: Duration = Duration::from_millis(2);
-/// The longest time between two looks.
-const LONGEST_INTERVAL: Duration = Duration::from_millis(200);
+/// The times between looks at a group, in milliseconds; the last one is that of all that follow.
+const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
+/// For how long a group that was killed is looked at.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// Decides which signals a termination sends, and when: the one place that does, for real children
 /// and fakes.
@@ -54,7 +60,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_millis(200);
 /// terminator.on_time(second);
 /// assert_eq!(terminator.poll_step(), Some(TerminationStep::Kill));
 /// terminator.on_reaped(second);
-/// let ended = TerminationOutcome::Ended { escalated: true, after: second };
+/// let ended = TerminationOutcome::Ended { escalated: true, is_gone: true, after: second };
 /// assert_eq!(terminator.poll_outcome(), Some(ended));
 /// ```
 #[derive(Debug)]
@@ -74,29 +80,29 @@ pub struct Terminator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Running,
+    /// The child has ended, and is not reaped.
+    Ended,
     /// The child is reaped; members of its group may live.
     Reaped,
     /// The child is reaped, and its group has no members.
     Empty,
 }
 
-/// A termination that has begun and not ended.
+/// A termination that has begun and not ended: calls wait for it.
 #[derive(Debug)]
 struct UnderWay {
     /// The time of the first call.
     since: Duration,
     /// When KILL is due.
     deadline: Duration,
-    /// When KILL was asked for; nothing is due then but the end.
+    /// When KILL was asked for.
     killed: Option<Duration>,
-    /// KILL was asked for what the leader leaves of its group.
-    members_killed: bool,
-    /// A call waits for the outcome; none does once the reap has settled them.
-    awaited: bool,
     /// The driver is sending the first signal: it may be refused.
     trying: bool,
-    /// `Some` once the leader is reaped.
+    /// `Some` once the leader has ended.
     look: Option<Look>,
+    /// The leader is to be reaped.
+    reap: Option<Reap>,
 }
 
 /// The next look at the group.
@@ -104,8 +110,17 @@ struct UnderWay {
 struct Look {
     /// `None` from the time that it is asked for until it is answered.
     at: Option<Duration>,
-    /// The time between the last look and this one.
-    interval: Duration,
+    /// How many looks found the group alive in a row, since it was killed if it was.
+    in_vain: usize,
+}
+
+/// Why the leader is to be reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reap {
+    /// The group is gone, or will not be: the termination ends.
+    AndEnd { is_gone: bool },
+    /// So that more is seen of the group.
+    AndLook,
 }
 
 impl Terminator {
@@ -129,20 +144,18 @@ impl Terminator {
             self.outcome = Some(TerminationOutcome::TooLate);
             return;
         }
-        if let Some(under_way) = &mut self.under_way {
-            under_way.awaited = true;
+        if self.under_way.is_some() {
             return self.kill(now);
         }
-        let is_reaped = self.progress == Progress::Reaped;
-        let look = Look { at: Some(now.saturating_add(FIRST_INTERVAL)), interval: FIRST_INTERVAL };
+        let is_looked_at =
+            self.scope == TerminationScope::Group && self.progress != Progress::Running;
         self.under_way = Some(UnderWay {
             since: now,
             deadline: now.saturating_add(grace),
             killed: None,
-            members_killed: false,
-            awaited: true,
             trying: false,
-            look: is_reaped.then_some(look),
+            look: is_looked_at.then(|| Look::begin(now)),
+            reap: None,
         });
         self.due.extend([TerminationStep::Signal(signal), TerminationStep::Continue]);
         if grace.is_zero() || self.gone {
@@ -158,93 +171,99 @@ impl Terminator {
         }
     }
 
-    /// The leader has ended and is about to be reaped, and its group cannot be signalled after that.
-    pub fn on_group_slips_away(&mut self) {
-        let is_running = self.progress == Progress::Running;
-        let Some(under_way) = &mut self.under_way else { return };
-        let is_sent = under_way.killed.is_some() || under_way.members_killed;
-        if is_running && self.scope == TerminationScope::Group && !is_sent {
-            under_way.members_killed = true;
-            self.due.push_back(TerminationStep::KillMembers);
+    /// The child has ended, and is not reaped.
+    pub fn on_ended(&mut self) {
+        if self.progress == Progress::Running {
+            self.progress = Progress::Ended;
+            self.begin_to_look();
         }
     }
 
-    /// The child was reaped at `now`.
+    /// The child was reaped at `now`, asked for or not.
     pub fn on_reaped(&mut self, now: Duration) {
-        if self.progress != Progress::Running {
+        if matches!(self.progress, Progress::Reaped | Progress::Empty) {
             return;
         }
         self.progress = Progress::Reaped;
-        let is_group = self.scope == TerminationScope::Group;
-        match &mut self.under_way {
-            // Members that outlive the leader still get their KILL.
-            Some(under_way)
-                if is_group && under_way.killed.is_none() && !under_way.members_killed =>
-            {
-                under_way.trying = false;
-                under_way.look = Some(Look { at: None, interval: Duration::ZERO });
-                let after = now.saturating_sub(under_way.since);
-                if std::mem::take(&mut under_way.awaited) {
-                    self.outcome = Some(TerminationOutcome::Ended { escalated: false, after });
+        if self.scope != TerminationScope::Group {
+            return self.end(true, now);
+        }
+        let Some(under_way) = &mut self.under_way else { return };
+        match under_way.reap.take() {
+            Some(Reap::AndEnd { is_gone }) => {
+                if is_gone {
+                    self.progress = Progress::Empty;
                 }
-                self.due.push_back(TerminationStep::LookAtGroup);
+                self.end(is_gone, now);
             }
-            _ => self.end(now),
+            // Or somebody else reaped it, and its group may live.
+            Some(Reap::AndLook) | None => self.begin_to_look(),
         }
     }
 
-    /// A look at the group was answered at `now`. Ignored before the reap; that the group is alive
-    /// also where no look was asked for.
+    /// A look at the group was answered at `now`. Ignored before the leader's end, and where nothing
+    /// is under way; that the group is alive also where no look was asked for.
     pub fn on_group(&mut self, state: GroupState, now: Duration) {
-        if self.progress != Progress::Reaped {
-            return;
+        let is_reaped = match self.progress {
+            Progress::Running | Progress::Empty => return,
+            Progress::Ended => false,
+            Progress::Reaped => true,
+        };
+        if state == GroupState::Empty && is_reaped {
+            self.progress = Progress::Empty;
+            return self.end(true, now);
         }
-        match state {
-            GroupState::Alive => {
-                let look = self.under_way.as_mut().and_then(|under_way| under_way.look.as_mut());
-                if let Some(look) = look.filter(|look| look.at.is_none()) {
-                    let doubled = look.interval.saturating_mul(2);
-                    look.interval = doubled.clamp(FIRST_INTERVAL, LONGEST_INTERVAL);
-                    look.at = Some(now.saturating_add(look.interval));
-                }
-            }
-            GroupState::Empty => {
-                self.progress = Progress::Empty;
-                self.end(now);
-            }
-            GroupState::Unknown => self.end(now),
+        let Some(under_way) = &mut self.under_way else { return };
+        let is_over = under_way.limit().is_some_and(|limit| now >= limit);
+        let reap = match state {
+            GroupState::Empty => Reap::AndEnd { is_gone: true },
+            // By the number of a group whose leader is reaped nothing is seen any more.
+            GroupState::Unknown if is_reaped => return self.end(false, now),
+            GroupState::Unknown if under_way.killed.is_some() => Reap::AndLook,
+            _ if is_over && is_reaped => return self.end(false, now),
+            _ if is_over => Reap::AndEnd { is_gone: false },
+            _ if under_way.killed.is_none() && now >= under_way.deadline => return self.kill(now),
+            _ => return under_way.look_again(now),
+        };
+        if under_way.reap.is_none() {
+            self.due.retain(|step| *step != TerminationStep::LookAtGroup);
+            self.due.push_back(TerminationStep::Reap);
         }
+        under_way.reap = Some(reap);
     }
 
     /// It is `now`, on the clock of the other facts.
     pub fn on_time(&mut self, now: Duration) {
         let Some(under_way) = &mut self.under_way else { return };
-        if now >= under_way.deadline {
-            return self.kill(now);
-        }
-        if let Some(look) = &mut under_way.look
-            && look.at.is_some_and(|at| now >= at)
-        {
-            look.at = None;
-            self.due.push_back(TerminationStep::LookAtGroup);
+        let is_over = under_way.limit().is_some_and(|limit| now >= limit);
+        let is_late = under_way.killed.is_none() && now >= under_way.deadline;
+        match &mut under_way.look {
+            // Nobody may be left to be killed, or waited for.
+            Some(look) => {
+                let is_due = is_over || is_late || look.at.is_some_and(|at| now >= at);
+                if is_due && look.at.take().is_some() {
+                    self.due.push_back(TerminationStep::LookAtGroup);
+                }
+            }
+            None if is_late => self.kill(now),
+            // Its reap, which ends it elsewhere, does not come.
+            None if is_over && self.scope == TerminationScope::Group => self.end(false, now),
+            None => {}
         }
     }
 
     /// The loop is gone: there is no time and no reap any more.
     ///
-    /// A group whose leader was reaped gets its KILL now; a child that was not reaped is left to
-    /// whoever reaps it. A group that a later call acts on is killed at once.
+    /// A group whose leader has ended gets its KILL now; a child that runs is left to whoever reaps
+    /// it. A group that a later call acts on is killed at once.
     pub fn on_gone(&mut self) {
         self.gone = true;
         let Some(under_way) = self.under_way.take() else { return };
-        let is_killed = under_way.killed.is_some();
         self.due.retain(|step| *step == TerminationStep::Kill);
-        if self.progress == Progress::Reaped && !is_killed {
+        if under_way.look.is_some() && under_way.killed.is_none() {
             self.due.push_back(TerminationStep::Kill);
         }
-        if under_way.awaited {
-            self.outcome = Some(TerminationOutcome::Abandoned);
-        }
+        self.outcome = Some(TerminationOutcome::Abandoned);
     }
 
     /// Takes what is to be done next.
@@ -252,12 +271,13 @@ impl Terminator {
         let step = self.due.pop_front()?;
         if let Some(under_way) = &mut self.under_way {
             under_way.trying = matches!(step, TerminationStep::Signal(_));
-            // Of a group whose leader is gone nobody sees the end.
+            // Without a loop nobody sees the end of a group.
             if step == TerminationStep::Kill
+                && self.gone
                 && self.progress == Progress::Reaped
                 && let Some(killed) = under_way.killed
             {
-                self.end(killed);
+                self.end(false, killed);
             }
         }
         Some(step)
@@ -270,14 +290,28 @@ impl Terminator {
 
     /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
     pub fn poll_deadline(&self) -> Option<Duration> {
-        let under_way = self.under_way.as_ref().filter(|under_way| under_way.killed.is_none())?;
+        let under_way = self.under_way.as_ref()?;
+        if under_way.reap.is_some() {
+            return None;
+        }
+        let due = match under_way.limit() {
+            None => Some(under_way.deadline),
+            Some(limit) => (self.scope == TerminationScope::Group).then_some(limit),
+        };
         let look = under_way.look.and_then(|look| look.at);
-        Some(look.map_or(under_way.deadline, |at| at.min(under_way.deadline)))
+        due.into_iter().chain(look).min()
     }
 
     /// Returns whether a termination has begun and not ended.
     pub fn is_under_way(&self) -> bool {
         self.under_way.is_some()
+    }
+
+    /// Returns whether a leader that has ended is not to be reaped now: its end is to be told by
+    /// [`on_ended`](Self::on_ended), and the reap is asked for later.
+    pub fn keeps_leader(&self) -> bool {
+        self.scope == TerminationScope::Group
+            && self.under_way.as_ref().is_some_and(|under_way| under_way.reap.is_none())
     }
 
     /// Returns what is signalled.
@@ -288,7 +322,7 @@ impl Terminator {
     /// Returns whether there is, or may be, somebody to signal.
     fn has_somebody(&self) -> bool {
         match self.progress {
-            Progress::Running => true,
+            Progress::Running | Progress::Ended => true,
             Progress::Reaped => self.scope == TerminationScope::Group,
             Progress::Empty => false,
         }
@@ -301,21 +335,63 @@ impl Terminator {
         {
             under_way.killed = Some(now);
             self.due.push_back(TerminationStep::Kill);
+            if let Some(look) = &mut under_way.look {
+                *look = Look::begin(now);
+            }
+        }
+    }
+
+    /// Asks for a look at once, and for others after it.
+    fn begin_to_look(&mut self) {
+        if let Some(under_way) = &mut self.under_way
+            && self.scope == TerminationScope::Group
+        {
+            under_way.look = Some(Look { at: None, in_vain: 0 });
+            under_way.trying = false;
+            self.due.push_back(TerminationStep::LookAtGroup);
         }
     }
 
     /// The termination, if one is under way, has ended. A KILL that the driver has not taken yet is
     /// still sent to whoever is left.
-    fn end(&mut self, now: Duration) {
+    fn end(&mut self, is_gone: bool, now: Duration) {
         let has_somebody = self.has_somebody();
         self.due.retain(|step| has_somebody && *step == TerminationStep::Kill);
-        if let Some(under_way) = self.under_way.take()
-            && under_way.awaited
-        {
+        if let Some(under_way) = self.under_way.take() {
             self.outcome = Some(TerminationOutcome::Ended {
                 escalated: under_way.killed.is_some(),
+                is_gone,
                 after: now.saturating_sub(under_way.since),
             });
         }
+    }
+}
+
+impl UnderWay {
+    /// Returns when a group that was killed is given up.
+    fn limit(&self) -> Option<Duration> {
+        Some(self.killed?.saturating_add(END_AFTER_KILL))
+    }
+
+    fn look_again(&mut self, now: Duration) {
+        if let Some(look) = self.look.as_mut().filter(|look| look.at.is_none()) {
+            look.at = Some(now.saturating_add(look.interval()));
+            look.in_vain += 1;
+        }
+    }
+}
+
+impl Look {
+    /// The first one comes soon.
+    fn begin(now: Duration) -> Self {
+        let mut look = Self { at: None, in_vain: 0 };
+        look.at = Some(now.saturating_add(look.interval()));
+        look.in_vain = 1;
+        look
+    }
+
+    fn interval(self) -> Duration {
+        let [.., last] = INTERVALS_MS;
+        Duration::from_millis(INTERVALS_MS.get(self.in_vain).copied().unwrap_or(last))
     }
 }

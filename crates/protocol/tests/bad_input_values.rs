@@ -219,7 +219,8 @@ fn terminations_at_any_time_with_any_signal() {
         assert_eq!(terminator.poll_deadline(), Some(Duration::MAX));
         terminator.on_reaped(Duration::ZERO);
         terminator.on_group(GroupState::Empty, Duration::ZERO);
-        let ended = TerminationOutcome::Ended { escalated: false, after: Duration::ZERO };
+        let (is_gone, after) = (true, Duration::ZERO);
+        let ended = TerminationOutcome::Ended { escalated: false, is_gone, after };
         assert_eq!(terminator.poll_outcome(), Some(ended));
     }
 }

@@ -1,9 +1,7 @@
 //! What a termination asks for, case by case; `terminator_props.rs` has the laws.
 
 use procession_core::Signal;
-use procession_protocol::TerminationStep::{
-    Continue, Kill, KillMembers, LookAtGroup, Signal as Send,
-};
+use procession_protocol::TerminationStep::{Continue, Kill, LookAtGroup, Reap, Signal as Send};
 use procession_protocol::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
@@ -24,7 +22,11 @@ fn begun(scope: TerminationScope) -> Terminator {
 }
 
 fn ended(escalated: bool, after: Duration) -> Option<TerminationOutcome> {
-    Some(TerminationOutcome::Ended { escalated, after })
+    Some(TerminationOutcome::Ended { escalated, is_gone: true, after })
+}
+
+fn survived(after: Duration) -> Option<TerminationOutcome> {
+    Some(TerminationOutcome::Ended { escalated: true, is_gone: false, after })
 }
 
 fn ms(millis: u64) -> Duration {
@@ -37,10 +39,19 @@ fn a_second_call_kills_at_once_and_its_signal_is_not_sent() {
         let mut terminator = begun(scope);
         terminator.on_terminate(Signal::HUP, GRACE, START + ms(1));
         assert_eq!(steps(&mut terminator), [Kill]);
-        assert_eq!(terminator.poll_deadline(), None, "only the reap is waited for");
+        let limit = (scope == TerminationScope::Group).then_some(START + ms(1001));
+        assert_eq!(terminator.poll_deadline(), limit, "the reap of a child is waited for");
         terminator.on_terminate(Signal::INT, GRACE, START + ms(2));
-        terminator.on_time(START + GRACE);
+        terminator.on_time(START + ms(3));
         assert_eq!(steps(&mut terminator), [], "one KILL is enough");
+        if terminator.keeps_leader() {
+            terminator.on_ended();
+            assert_eq!(steps(&mut terminator), [LookAtGroup]);
+            terminator.on_group(GroupState::Empty, START + ms(3));
+            assert_eq!(steps(&mut terminator), [Reap]);
+            assert!(!terminator.keeps_leader());
+        }
+        assert_eq!(terminator.poll_outcome(), None);
         terminator.on_reaped(START + ms(3));
         assert_eq!(terminator.poll_outcome(), ended(true, ms(3)));
         assert!(!terminator.is_under_way());
@@ -49,15 +60,15 @@ fn a_second_call_kills_at_once_and_its_signal_is_not_sent() {
 
 #[test]
 fn a_kill_that_was_not_taken_before_the_reap_goes_to_the_group_alone() {
-    for (scope, left) in
-        [(TerminationScope::Child, &[][..]), (TerminationScope::Group, &[Kill][..])]
-    {
-        let mut terminator = begun(scope);
-        terminator.on_time(START + GRACE);
-        terminator.on_reaped(START + GRACE);
-        assert_eq!(steps(&mut terminator), left);
-        assert_eq!(terminator.poll_outcome(), ended(true, GRACE));
-    }
+    let mut terminator = begun(TerminationScope::Child);
+    terminator.on_time(START + GRACE);
+    terminator.on_reaped(START + GRACE);
+    assert_eq!(steps(&mut terminator), []);
+    assert_eq!(terminator.poll_outcome(), ended(true, GRACE));
+    let mut terminator = begun(TerminationScope::Group);
+    terminator.on_time(START + GRACE);
+    terminator.on_reaped(START + GRACE);
+    assert_eq!(steps(&mut terminator), [Kill, LookAtGroup]);
 }
 
 #[test]
@@ -85,9 +96,9 @@ fn a_refused_signal_leaves_no_termination() {
 fn members_that_outlive_their_leader_are_looked_at_and_killed_at_the_deadline() {
     let mut terminator = begun(TerminationScope::Group);
     let mut now = START + ms(10);
-    terminator.on_reaped(now);
-    assert_eq!(terminator.poll_outcome(), ended(false, ms(10)));
-    for interval in [2, 4, 8, 16, 32, 64, 128, 200, 200] {
+    terminator.on_ended();
+    terminator.on_ended();
+    for interval in [1, 2, 5, 10, 20, 50, 50, 50] {
         assert_eq!(steps(&mut terminator), [LookAtGroup]);
         terminator.on_time(now);
         assert_eq!(steps(&mut terminator), [], "it is not answered yet");
@@ -100,32 +111,129 @@ fn members_that_outlive_their_leader_are_looked_at_and_killed_at_the_deadline() 
     }
     drop(steps(&mut terminator));
     assert_eq!(terminator.poll_deadline(), Some(START + GRACE));
-    terminator.on_time(START + GRACE);
+    terminator.on_group(GroupState::Alive, START + GRACE - ms(1));
+    now = START + GRACE;
+    terminator.on_time(now);
+    assert_eq!(steps(&mut terminator), [LookAtGroup], "nobody may be left to be killed");
+    terminator.on_group(GroupState::Alive, now);
     assert_eq!(steps(&mut terminator), [Kill]);
-    assert_eq!(terminator.poll_outcome(), None, "nobody waits for it");
+    for interval in [1, 2, 5] {
+        assert_eq!(terminator.poll_deadline(), Some(now + ms(interval)));
+        now += ms(interval);
+        terminator.on_time(now);
+        assert_eq!(steps(&mut terminator), [LookAtGroup]);
+        terminator.on_group(GroupState::Alive, now);
+    }
+    assert!(terminator.keeps_leader());
+    now += ms(10);
+    terminator.on_time(now);
+    drop(steps(&mut terminator));
+    terminator.on_group(GroupState::Empty, now);
+    assert_eq!((steps(&mut terminator), terminator.poll_deadline()), (vec![Reap], None));
+    assert_eq!(terminator.poll_outcome(), None, "the leader's reason is not known yet");
+    terminator.on_reaped(now);
+    assert_eq!(terminator.poll_outcome(), ended(true, now - START));
     assert!(!terminator.is_under_way());
+}
+
+#[test]
+fn a_group_that_ended_just_before_the_deadline_is_not_killed() {
+    let mut terminator = begun(TerminationScope::Group);
+    terminator.on_ended();
+    assert_eq!(steps(&mut terminator), [LookAtGroup]);
+    terminator.on_group(GroupState::Alive, START);
+    terminator.on_time(START + GRACE);
+    assert_eq!(steps(&mut terminator), [LookAtGroup]);
+    terminator.on_group(GroupState::Empty, START + GRACE);
+    assert_eq!(steps(&mut terminator), [Reap]);
+    terminator.on_reaped(START + GRACE);
+    assert_eq!(terminator.poll_outcome(), ended(false, GRACE));
+}
+
+#[test]
+fn what_outlives_its_kill_for_a_second_is_given_up() {
+    // A member that cannot be killed.
+    let mut terminator = begun(TerminationScope::Group);
+    terminator.on_terminate(Signal::TERM, GRACE, START);
+    terminator.on_ended();
+    drop(steps(&mut terminator));
+    terminator.on_group(GroupState::Alive, START + ms(990));
+    assert_eq!(terminator.poll_deadline(), Some(START + ms(991)));
+    terminator.on_time(START + ms(5000));
+    assert_eq!(steps(&mut terminator), [LookAtGroup], "the loop was late");
+    terminator.on_group(GroupState::Alive, START + ms(5000));
+    assert_eq!(steps(&mut terminator), [Reap]);
+    terminator.on_reaped(START + ms(5000));
+    assert_eq!(terminator.poll_outcome(), survived(ms(5000)));
+    // A leader.
+    let mut terminator = begun(TerminationScope::Group);
+    terminator.on_terminate(Signal::TERM, GRACE, START);
+    drop(steps(&mut terminator));
+    terminator.on_time(START + ms(1000));
+    assert_eq!(steps(&mut terminator), []);
+    assert_eq!(terminator.poll_outcome(), survived(ms(1000)));
+    assert!(!terminator.is_under_way() && !terminator.keeps_leader());
+}
+
+#[test]
+fn where_nothing_can_be_seen_the_leader_is_reaped_after_the_kill() {
+    for (seen, outcome) in [
+        (GroupState::Empty, ended(true, GRACE + ms(1))),
+        (GroupState::Unknown, survived(GRACE + ms(1))),
+    ] {
+        let mut terminator = begun(TerminationScope::Group);
+        terminator.on_ended();
+        assert_eq!(steps(&mut terminator), [LookAtGroup]);
+        terminator.on_group(GroupState::Unknown, START);
+        terminator.on_time(START + GRACE);
+        assert_eq!(steps(&mut terminator), [LookAtGroup]);
+        terminator.on_group(GroupState::Unknown, START + GRACE);
+        assert_eq!(steps(&mut terminator), [Kill]);
+        terminator.on_time(START + GRACE + ms(1));
+        assert_eq!(steps(&mut terminator), [LookAtGroup]);
+        terminator.on_group(GroupState::Unknown, START + GRACE + ms(1));
+        assert_eq!(steps(&mut terminator), [Reap]);
+        terminator.on_reaped(START + GRACE + ms(1));
+        assert_eq!(steps(&mut terminator), [LookAtGroup]);
+        terminator.on_group(seen, START + GRACE + ms(1));
+        assert_eq!(terminator.poll_outcome(), outcome);
+    }
 }
 
 #[test]
 fn a_call_after_the_reap_acts_on_the_group() {
     let mut terminator = Terminator::new(TerminationScope::Group);
+    assert!(!terminator.keeps_leader());
     terminator.on_reaped(START);
     assert_eq!(steps(&mut terminator), []);
     terminator.on_terminate(Signal::TERM, GRACE, START);
     assert_eq!(steps(&mut terminator), [Send(Signal::TERM), Continue]);
-    assert_eq!(terminator.poll_deadline(), Some(START + ms(2)));
-    terminator.on_time(START + ms(2));
+    assert_eq!(terminator.poll_deadline(), Some(START + ms(1)));
+    terminator.on_time(START + ms(1));
     assert_eq!(steps(&mut terminator), [LookAtGroup]);
     terminator.on_group(GroupState::Unknown, START + ms(3));
-    assert_eq!(terminator.poll_outcome(), ended(false, ms(3)));
+    let unseen = TerminationOutcome::Ended { escalated: false, is_gone: false, after: ms(3) };
+    assert_eq!(terminator.poll_outcome(), Some(unseen));
     // That was no proof: the next one tries again.
     terminator.on_terminate(Signal::TERM, Duration::ZERO, START);
     assert_eq!(steps(&mut terminator), [Send(Signal::TERM), Continue, Kill]);
-    assert_eq!(terminator.poll_outcome(), ended(true, Duration::ZERO));
-    terminator.on_group(GroupState::Empty, START);
+    assert_eq!(terminator.poll_deadline(), Some(START + ms(1)));
+    terminator.on_group(GroupState::Empty, START + ms(1));
+    assert_eq!(terminator.poll_outcome(), ended(true, ms(1)));
     terminator.on_terminate(Signal::TERM, GRACE, START);
     assert_eq!(steps(&mut terminator), []);
     assert_eq!(terminator.poll_outcome(), Some(TerminationOutcome::TooLate));
+}
+
+#[test]
+fn a_leader_that_somebody_else_reaped_ends_nothing() {
+    let mut terminator = begun(TerminationScope::Group);
+    terminator.on_reaped(START);
+    assert_eq!(steps(&mut terminator), [LookAtGroup]);
+    terminator.on_group(GroupState::Alive, START);
+    assert!(terminator.is_under_way());
+    terminator.on_group(GroupState::Empty, START + ms(1));
+    assert_eq!(terminator.poll_outcome(), ended(false, ms(1)));
 }
 
 #[test]
@@ -138,35 +246,17 @@ fn a_reaped_child_is_not_signalled() {
 }
 
 #[test]
-fn members_are_killed_before_the_reap_that_puts_them_out_of_reach() {
-    let mut terminator = Terminator::new(TerminationScope::Group);
-    terminator.on_group_slips_away();
-    assert_eq!(steps(&mut terminator), [], "nothing is under way");
-    terminator.on_terminate(Signal::TERM, GRACE, START);
-    drop(steps(&mut terminator));
-    terminator.on_group_slips_away();
-    terminator.on_group_slips_away();
-    assert_eq!(steps(&mut terminator), [KillMembers]);
-    terminator.on_reaped(START);
-    assert_eq!(terminator.poll_outcome(), ended(false, Duration::ZERO));
-    assert_eq!(steps(&mut terminator), []);
-    assert!(!terminator.is_under_way());
-    let mut child = begun(TerminationScope::Child);
-    child.on_group_slips_away();
-    assert_eq!(steps(&mut child), [], "its group is none of ours");
-}
-
-#[test]
 fn the_end_of_the_loop_kills_what_is_left_of_a_group() {
     let mut terminator = begun(TerminationScope::Group);
-    terminator.on_reaped(START);
-    drop((steps(&mut terminator), terminator.poll_outcome()));
+    terminator.on_ended();
     terminator.on_gone();
     assert_eq!(steps(&mut terminator), [Kill]);
-    assert_eq!((terminator.poll_outcome(), terminator.poll_deadline()), (None, None));
+    assert_eq!(terminator.poll_outcome(), Some(TerminationOutcome::Abandoned));
+    assert_eq!(terminator.poll_deadline(), None);
+    terminator.on_reaped(START);
     terminator.on_terminate(Signal::TERM, GRACE, START);
     assert_eq!(steps(&mut terminator), [Send(Signal::TERM), Continue, Kill]);
-    assert_eq!(terminator.poll_outcome(), ended(true, Duration::ZERO));
+    assert_eq!(terminator.poll_outcome(), survived(Duration::ZERO), "nobody looks");
     let mut terminator = begun(TerminationScope::Group);
     terminator.on_gone();
     assert_eq!(steps(&mut terminator), [], "the leader is somebody else's to reap");

@@ -10,7 +10,10 @@ use procession_protocol::{
 use proptest::prelude::*;
 use std::time::Duration;
 
+/// As long as the longest time between two looks.
 const GRACE: Duration = Duration::from_millis(50);
+/// For how long a group that was killed is looked at.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What happens next.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,8 +26,10 @@ enum Fact {
     Stop,
     LeaderExits,
     MemberExits,
-    /// The driver looks whether the leader has ended, and reaps it.
-    Reap,
+    /// The driver looks whether the leader has ended, and reaps it unless it is to be kept.
+    Notice,
+    /// Somebody else reaps the leader, and the driver notices.
+    Steal,
     /// So much time passes, and the driver's timer fires if it is due.
     Time(Duration),
     /// The loop goes away.
@@ -32,16 +37,18 @@ enum Fact {
 }
 
 /// The facts of which every sequence is tried.
-const FACTS: [Fact; 10] = [
+const FACTS: [Fact; 12] = [
     Fact::Terminate(GRACE),
     Fact::Terminate(Duration::ZERO),
     Fact::TerminateRefused,
     Fact::Stop,
     Fact::LeaderExits,
     Fact::MemberExits,
-    Fact::Reap,
+    Fact::Notice,
+    Fact::Steal,
     Fact::Time(Duration::from_millis(2)),
     Fact::Time(GRACE),
+    Fact::Time(SECOND),
     Fact::Gone,
 ];
 
@@ -55,16 +62,26 @@ enum Life {
     Reaped,
 }
 
+/// What a process does about signals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Obeys,
+    /// Only KILL ends it.
+    Deaf,
+    /// It is somebody else's: no signal arrives.
+    Immune,
+}
+
 /// One process of the system.
 #[derive(Debug, Clone, Copy)]
 struct Member {
     life: Life,
-    obeys: bool,
+    kind: Kind,
 }
 
 impl Member {
-    fn new(obeys: bool) -> Self {
-        Self { life: Life::Running, obeys }
+    fn new(kind: Kind) -> Self {
+        Self { life: Life::Running, kind }
     }
 
     fn is_alive(self) -> bool {
@@ -78,12 +95,14 @@ impl Member {
     }
 
     fn receive(&mut self, signal: Signal) {
+        let obeys = self.kind == Kind::Obeys;
         match (signal, self.life) {
+            _ if self.kind == Kind::Immune => {}
             (_, Life::Zombie | Life::Reaped) => {}
             (Signal::KILL, _) | (Signal::CONT, Life::Doomed) => self.exit(),
             (Signal::CONT, _) => self.life = Life::Running,
-            (_, Life::Stopped) if self.obeys => self.life = Life::Doomed,
-            (_, Life::Running) if self.obeys => self.exit(),
+            (_, Life::Stopped) if obeys => self.life = Life::Doomed,
+            (_, Life::Running) if obeys => self.exit(),
             _ => {}
         }
     }
@@ -97,39 +116,39 @@ struct Phase {
     deadline: Duration,
     /// A second call, a grace of zero or the loop's end: KILL may come before that.
     hurried: bool,
-    kills: usize,
-    member_kills: usize,
+    /// When KILL was sent.
+    killed: Option<Duration>,
 }
 
-/// The kinds of a child: the scope, whether leader and member obey, whether the member is there, and
-/// whether the group can be signalled after the reap.
+/// The kinds of a child: the scope, what leader and member are, whether the group can be looked at,
+/// and whether it can be signalled after the reap.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     scope: TerminationScope,
-    leader_obeys: bool,
-    member_obeys: bool,
-    has_member: bool,
-    group_survives: bool,
+    leader: Kind,
+    member: Option<Kind>,
+    readable: bool,
+    survives: bool,
 }
 
 impl Setting {
     fn all() -> Vec<Self> {
-        let flags = |bits: u8, nth: u8| bits >> nth & 1 == 1;
-        let groups = (0..16).map(|bits| Self {
-            scope: TerminationScope::Group,
-            leader_obeys: flags(bits, 0),
-            member_obeys: flags(bits, 1),
-            has_member: flags(bits, 2),
-            group_survives: flags(bits, 3),
-        });
-        let children = [false, true].map(|leader_obeys| Self {
-            scope: TerminationScope::Child,
-            leader_obeys,
-            member_obeys: true,
-            has_member: true,
-            group_survives: true,
-        });
-        groups.chain(children).collect()
+        let mut all = Vec::new();
+        for leader in [Kind::Obeys, Kind::Deaf, Kind::Immune] {
+            let members = [None, Some(Kind::Obeys), Some(Kind::Deaf), Some(Kind::Immune)];
+            for member in members {
+                for (readable, survives) in
+                    [(true, true), (true, false), (false, true), (false, false)]
+                {
+                    let scope = TerminationScope::Group;
+                    all.push(Self { scope, leader, member, readable, survives });
+                }
+            }
+            let scope = TerminationScope::Child;
+            let member = Some(Kind::Obeys);
+            all.push(Self { scope, leader, member, readable: true, survives: true });
+        }
+        all
     }
 }
 
@@ -143,6 +162,8 @@ struct World {
     /// The next signal that is not CONT or KILL is refused.
     refuses: bool,
     gone: bool,
+    /// The driver knows that the leader has ended.
+    noticed: bool,
     /// A look found the group empty.
     known_empty: bool,
     phase: Option<Phase>,
@@ -160,10 +181,11 @@ impl World {
             terminator: Terminator::new(setting.scope),
             setting,
             now: Duration::from_secs(1),
-            leader: Member::new(setting.leader_obeys),
-            member: setting.has_member.then(|| Member::new(setting.member_obeys)),
+            leader: Member::new(setting.leader),
+            member: setting.member.map(Member::new),
             refuses: false,
             gone: false,
+            noticed: false,
             known_empty: false,
             phase: None,
             waiting: 0,
@@ -181,9 +203,12 @@ impl World {
         self.setting.scope == TerminationScope::Group
     }
 
-    /// As kill(2) has it: a zombie that nobody reaped is a member; the other one's parent reaps it.
-    fn has_members(&self) -> bool {
-        !self.is_reaped() || self.member.is_some_and(Member::is_alive)
+    fn is_member_alive(&self) -> bool {
+        self.member.is_some_and(Member::is_alive)
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.leader.is_alive() && !self.is_member_alive()
     }
 
     fn happen(&mut self, fact: Fact) {
@@ -196,7 +221,8 @@ impl World {
             Fact::MemberExits => {
                 self.member.as_mut().map(Member::exit);
             }
-            Fact::Reap => self.reap(),
+            Fact::Notice => self.notice(),
+            Fact::Steal => self.steal(),
             Fact::Time(passed) => self.pass(passed),
             Fact::Gone => self.lose_the_loop(),
         }
@@ -215,8 +241,7 @@ impl World {
                 since: self.now,
                 deadline: self.now.saturating_add(grace),
                 hurried: grace.is_zero() || self.gone,
-                kills: 0,
-                member_kills: 0,
+                killed: None,
             });
         }
         let stopped = self.leader.life == Life::Stopped;
@@ -226,10 +251,10 @@ impl World {
         let sent = &self.sent[before..];
         if joins {
             assert!(!sent.contains(&Signal::TERM), "the signal of a joining call");
-            assert!(self.phase.is_none_or(|phase| phase.kills == 1), "a joining call kills");
+            assert!(self.phase.is_none_or(|phase| phase.killed.is_some()), "it kills");
         } else if sent.first() == Some(&Signal::TERM) {
             assert_eq!(sent.get(1), Some(&Signal::CONT));
-            if stopped && self.leader.obeys {
+            if stopped && self.leader.kind == Kind::Obeys {
                 assert!(!self.leader.is_alive(), "a stopped child ends as one that runs");
             }
         } else {
@@ -238,26 +263,44 @@ impl World {
         self.refuses = false;
     }
 
-    fn reap(&mut self) {
+    fn notice(&mut self) {
         if self.gone || self.leader.life != Life::Zombie {
             return;
         }
-        if !self.setting.group_survives && self.terminator.is_under_way() {
-            self.terminator.on_group_slips_away();
+        self.noticed = true;
+        if self.terminator.keeps_leader() {
+            assert!(self.is_group() && self.terminator.is_under_way());
+            self.terminator.on_ended();
             self.act();
-            assert!(!self.is_group() || !self.member.is_some_and(Member::is_alive));
+        } else {
+            self.reap();
+            self.act();
+            assert_eq!(self.waiting, 0, "nobody waits for a group whose leader is not kept");
         }
+        if !self.is_group() {
+            assert!(!self.terminator.is_under_way(), "the reap ends it");
+        }
+    }
+
+    fn reap(&mut self) {
         self.leader.life = Life::Reaped;
         self.terminator.on_reaped(self.now);
-        self.act();
-        assert_eq!(self.waiting, 0, "the reap settles every call");
-        if !self.is_group() {
-            assert!(!self.terminator.is_under_way());
+    }
+
+    fn steal(&mut self) {
+        if self.leader.life == Life::Zombie {
+            self.leader.life = Life::Reaped;
+            if !self.gone {
+                self.noticed = true;
+                self.terminator.on_reaped(self.now);
+                self.act();
+            }
         }
     }
 
     fn pass(&mut self, passed: Duration) {
         let until = self.now + passed;
+        let was_empty = self.is_empty();
         while let Some(due) = self.terminator.poll_deadline().filter(|due| *due <= until) {
             if self.gone {
                 break;
@@ -270,11 +313,23 @@ impl World {
         // Early, late and repeated calls change nothing.
         self.terminator.on_time(self.now);
         self.act();
+        if self.is_group() {
+            let killed = self.phase.and_then(|phase| phase.killed);
+            if killed.is_some_and(|killed| killed + SECOND <= self.now) {
+                assert_eq!(self.waiting, 0, "a second after KILL at most");
+            }
+            let is_seen = self.setting.readable && (self.setting.survives || !self.is_reaped());
+            if was_empty && is_seen && self.noticed && passed >= GRACE {
+                assert_eq!(self.waiting, 0, "an empty group is not waited for");
+            }
+        }
     }
 
     fn lose_the_loop(&mut self) {
         self.gone = true;
-        let is_due = self.terminator.is_under_way() && self.is_reaped();
+        let is_killed = self.phase.is_some_and(|phase| phase.killed.is_some());
+        let is_due =
+            self.is_group() && self.terminator.is_under_way() && self.noticed && !is_killed;
         if let Some(phase) = &mut self.phase {
             phase.hurried = true;
         }
@@ -296,30 +351,20 @@ impl World {
                 }
                 TerminationStep::Signal(signal) => self.send(signal),
                 TerminationStep::Continue => self.send(Signal::CONT),
-                TerminationStep::Kill => {
-                    let now = self.now;
-                    let phase = self.phase.as_mut().expect("a termination kills");
-                    phase.kills += 1;
-                    assert_eq!(phase.kills, 1, "one KILL a termination");
-                    assert!(phase.hurried || now >= phase.deadline, "not before the grace is over");
-                    self.send(Signal::KILL);
-                }
-                TerminationStep::KillMembers => {
-                    let phase = self.phase.as_mut().expect("a termination kills");
-                    phase.member_kills += 1;
-                    assert_eq!((phase.kills, phase.member_kills), (0, 1));
-                    assert!(self.is_group() && self.leader.life == Life::Zombie);
-                    self.send(Signal::KILL);
-                }
+                TerminationStep::Kill => self.kill(),
                 TerminationStep::LookAtGroup => {
-                    assert!(self.is_group() && self.is_reaped() && !self.known_empty);
-                    let state = match (self.setting.group_survives, self.has_members()) {
-                        (false, _) => GroupState::Unknown,
-                        (true, true) => GroupState::Alive,
-                        (true, false) => GroupState::Empty,
-                    };
+                    assert!(self.is_group() && self.noticed && !self.known_empty);
+                    let state = self.look();
                     self.known_empty |= state == GroupState::Empty;
                     self.terminator.on_group(state, self.now);
+                }
+                TerminationStep::Reap => {
+                    assert!(self.is_group() && self.leader.life == Life::Zombie);
+                    let killed = self.phase.and_then(|phase| phase.killed);
+                    let is_late = killed.is_some_and(|killed| killed + SECOND <= self.now);
+                    let is_blind = killed.is_some() && !self.setting.readable;
+                    assert!(self.is_empty() || is_late || is_blind, "reaped too early");
+                    self.reap();
                 }
             }
         }
@@ -331,10 +376,31 @@ impl World {
         }
     }
 
+    fn look(&self) -> GroupState {
+        match (self.is_reaped(), self.setting.readable, self.setting.survives) {
+            (true, _, false) | (false, false, _) => GroupState::Unknown,
+            _ if self.is_empty() => GroupState::Empty,
+            _ => GroupState::Alive,
+        }
+    }
+
+    fn kill(&mut self) {
+        let setting = self.setting;
+        let phase = self.phase.as_mut().expect("a termination kills");
+        assert_eq!(phase.killed, None, "one KILL a termination");
+        phase.killed = Some(self.now);
+        if !phase.hurried {
+            assert!(self.now >= phase.deadline, "not before the grace is over");
+            let is_seen = setting.readable && (setting.survives || !self.is_reaped());
+            assert!(!self.noticed || !is_seen || !self.is_empty(), "there is nobody to kill");
+        }
+        self.send(Signal::KILL);
+    }
+
     fn can_be_signalled(&self) -> bool {
         match self.setting.scope {
             TerminationScope::Group if self.is_reaped() => {
-                self.setting.group_survives && self.has_members()
+                self.setting.survives && self.is_member_alive()
             }
             _ => !self.gone && !self.is_reaped(),
         }
@@ -357,13 +423,19 @@ impl World {
         self.settled += std::mem::take(&mut self.waiting);
         let phase = self.phase.expect("somebody called");
         match outcome {
-            TerminationOutcome::Ended { escalated, after } => {
-                assert_eq!(escalated, phase.kills > 0);
+            TerminationOutcome::Ended { escalated, is_gone, after } => {
+                assert_eq!(escalated, phase.killed.is_some());
                 assert_eq!(after, self.now - phase.since);
-                assert!(self.is_reaped());
+                let is_late = phase.killed.is_some_and(|killed| killed + SECOND <= self.now);
+                let blind = !self.setting.readable || !self.setting.survives;
+                if is_gone {
+                    assert!(self.is_reaped() && (self.is_empty() || !self.is_group()));
+                } else {
+                    assert!(self.is_group() && (is_late || blind || self.gone));
+                }
             }
             TerminationOutcome::Refused => {
-                assert!(!self.terminator.is_under_way() && phase.kills == 0);
+                assert!(!self.terminator.is_under_way() && phase.killed.is_none());
             }
             TerminationOutcome::TooLate => {
                 assert!(self.is_reaped() && (self.known_empty || !self.is_group()));
@@ -372,33 +444,37 @@ impl World {
         }
     }
 
-    /// The timer is for the KILL, or for a look before it.
+    /// The timer is for the KILL, for a look, or for the end of the looks.
     fn check_deadline(&self) {
         let due = self.terminator.poll_deadline();
         if !self.terminator.is_under_way() {
             return assert_eq!(due, None);
         }
         let phase = self.phase.expect("one is under way");
-        assert_eq!(due.is_none(), phase.kills > 0, "what was not killed has a deadline");
+        let last = match phase.killed {
+            None => Some(phase.deadline),
+            Some(killed) => self.is_group().then(|| killed + SECOND),
+        };
         match due {
-            Some(due) if self.is_reaped() => assert!(due <= phase.deadline),
-            Some(due) => assert_eq!(due, phase.deadline),
-            None => assert!(!self.is_reaped(), "a group that was killed is not waited for"),
+            Some(due) if self.noticed => assert!(last.is_some_and(|last| due <= last)),
+            due => assert_eq!(due, last),
         }
     }
 
-    /// Time and the reap come at last: every call is settled, once.
+    /// Time and the end come at last: every call is settled, once.
     fn come_to_the_end(&mut self) {
         self.pass(GRACE);
         if let Some(phase) = self.phase
             && self.terminator.is_under_way()
             && !self.gone
             && self.now >= phase.deadline
+            && self.leader.kind != Kind::Immune
         {
             assert!(!self.leader.is_alive(), "what outlives the grace is killed");
         }
         self.leader.exit();
-        self.happen(Fact::Reap);
+        self.member.as_mut().map(Member::exit);
+        self.happen(Fact::Notice);
         self.happen(Fact::Time(GRACE));
         self.happen(Fact::Gone);
         assert_eq!((self.settled, self.waiting), (self.calls, 0));
@@ -425,10 +501,13 @@ impl Drop for Tried<'_> {
     }
 }
 
+/// How many facts a sequence has at most.
+const DEPTH: usize = 4;
+
 #[test]
-fn every_sequence_of_up_to_four_facts_keeps_the_laws() {
+fn every_sequence_of_few_facts_keeps_the_laws() {
     let mut sequences: Vec<Vec<Fact>> = vec![Vec::new()];
-    for _ in 0..=4 {
+    for _ in 0..=DEPTH {
         for sequence in &sequences {
             for setting in Setting::all() {
                 let _tried = Tried(setting, sequence);
@@ -455,7 +534,8 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::Stop),
         1 => Just(Fact::LeaderExits),
         1 => Just(Fact::MemberExits),
-        2 => Just(Fact::Reap),
+        2 => Just(Fact::Notice),
+        1 => Just(Fact::Steal),
     ]
 }
 
@@ -464,7 +544,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 enum Input {
     Terminate(Duration),
     Refused,
-    SlipsAway,
+    Ended,
     Reaped,
     Group(GroupState),
     Time(Duration),
@@ -479,7 +559,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         3 => time().prop_map(Input::Terminate),
         1 => Just(Input::Refused),
-        1 => Just(Input::SlipsAway),
+        1 => Just(Input::Ended),
         1 => Just(Input::Reaped),
         1 => prop::sample::select(states).prop_map(Input::Group),
         2 => time().prop_map(Input::Time),
@@ -511,7 +591,7 @@ proptest! {
             match input {
                 Input::Terminate(grace) => terminator.on_terminate(Signal::TERM, grace, now),
                 Input::Refused => terminator.on_refused(),
-                Input::SlipsAway => terminator.on_group_slips_away(),
+                Input::Ended => terminator.on_ended(),
                 Input::Reaped => {
                     terminator.on_reaped(now);
                     reaped = true;

@@ -1,7 +1,8 @@
 //! How a child comes to its end: the exit, the bound on what holds its pipes after it, and
 //! terminations, with the timers of both.
 //!
-//! The exit is seen by the pidfd, or by SIGCHLD where there is none, and `waitid(WNOHANG)` reaps it.
+//! The exit is seen by the pidfd, or by SIGCHLD where there is none, and `waitid(WNOHANG)` reaps it;
+//! later, and by the timer of its termination, where that is under way and acts on a group.
 
 use super::driver::{EXIT, Transport};
 use super::parts::sigchld::{self, Asked};
@@ -52,10 +53,9 @@ impl Transport {
 
     /// The pidfd is readable, which is a hint: only the wait tells.
     pub(super) fn exit_ready(&self) {
-        let left = self.state.with(|state| state.try_reap(self.reactor()));
+        let left = self.state.with(|state| state.on_exit_seen(self.reactor()));
         let Some(left) = left else { return };
-        self.schedule_drain();
-        self.set_termination_timer();
+        self.go_on_terminating();
         left.settle();
     }
 }
@@ -79,11 +79,12 @@ impl Asked for Transport {
 
 /// The bound on descendants that hold a pipe.
 impl Transport {
-    /// Sets its timer, if there is one.
+    /// Sets its timer once, if there is one.
     fn schedule_drain(&self) {
-        let Some(deadline) = self.state.with(|state| state.lifecycle.poll_deadline()) else {
-            return;
-        };
+        let deadline = self
+            .state
+            .with(|state| state.lifecycle.poll_deadline().filter(|_| state.drain_timer.is_none()));
+        let Some(deadline) = deadline else { return };
         let Some(me) = self.me().upgrade() else { return };
         let after = deadline.saturating_sub(self.reactor().now());
         let timer = self.reactor().call_later(after, move |_| me.drain());
@@ -162,7 +163,7 @@ impl Transport {
             state.termination.on_terminate(promise, signal, grace, self.reactor().now());
             state.terminate_on(self.reactor())
         });
-        self.set_termination_timer();
+        self.go_on_terminating();
         match settled {
             None => {}
             // Others may wait for it too, who are called by the loop.
@@ -175,11 +176,11 @@ impl Transport {
     }
 
     fn termination_due(&self) {
-        let settled = self.state.with(|state| {
-            state.termination.on_time(self.reactor().now());
-            state.terminate_on(self.reactor())
-        });
-        self.set_termination_timer();
+        let settled = self.state.with(|state| state.on_termination_due(self.reactor()));
+        self.go_on_terminating();
+        if self.state.with(|state| !state.lifecycle.is_idle()) {
+            self.queue_flush();
+        }
         if let Some(settled) = settled {
             settled.complete();
         }
@@ -211,7 +212,13 @@ impl Transport {
         Some(over)
     }
 
-    pub(super) fn set_termination_timer(&self) {
+    /// Sees to what is due later: the child may be reaped, and its pipes are cut off then.
+    fn go_on_terminating(&self) {
+        self.schedule_drain();
+        self.set_termination_timer();
+        if self.state.with(|state| state.lifecycle.has_drain()) {
+            self.queue_flush();
+        }
         if let Some(over) = self.termination_over.take() {
             if self.state.with(|state| state.termination.is_under_way()) {
                 self.termination_over.set(Some(over));
@@ -219,6 +226,9 @@ impl Transport {
                 self.reactor().call_soon(move |_| over.complete(Ok(())));
             }
         }
+    }
+
+    fn set_termination_timer(&self) {
         match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
             Alarm::AsItIs => {}
             Alarm::Cancel(timer) => timer.cancel(),

@@ -7,7 +7,7 @@ use super::parts::{
 };
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
-use procession_core::Signal;
+use crate::sys::Peeked;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
@@ -166,21 +166,65 @@ impl State {
         self.ends.take_first_loss() && !self.lifecycle.is_reaped()
     }
 
-    /// Reaps the child if it has ended; what is left over then.
-    pub(super) fn try_reap(&mut self, reactor: &Handle) -> Option<Leftovers> {
-        self.termination.before_reap(&self.exit, reactor);
-        let reason = self.exit.try_reap(reactor)?;
+    /// The child may have ended: it is reaped then, unless its termination keeps it; what is left over.
+    pub(super) fn on_exit_seen(&mut self, reactor: &Handle) -> Option<Leftovers> {
+        if self.termination.keeps_leader() {
+            self.notice_end(reactor)?;
+        } else {
+            self.reap(reactor)?;
+        }
         let mut left = Leftovers::default();
-        self.ends.close_slave();
-        self.termination.on_reaped(reactor.now());
-        self.lifecycle.on_reaped(reason, reactor.now());
         left.complete(self.terminate_on(reactor));
         Some(left)
     }
 
+    /// It is time for something of the termination.
+    pub(super) fn on_termination_due(&mut self, reactor: &Handle) -> Option<SettledCalls> {
+        if self.termination.keeps_leader() && !self.exit.is_kept() {
+            // Told first: what has ended just now is not killed.
+            self.notice_end(reactor);
+        }
+        self.termination.on_time(reactor.now());
+        self.terminate_on(reactor)
+    }
+
     /// Does what the termination asks for; the calls that are settled come back.
     pub(super) fn terminate_on(&mut self, reactor: &Handle) -> Option<SettledCalls> {
-        self.termination.act(&self.exit, reactor, self.lifecycle.reason())
+        while self.termination.act(&self.exit, reactor) {
+            if self.reap(reactor).is_none() {
+                // A tracer has it now: its exit is told anew.
+                self.exit.watch_again(reactor);
+                break;
+            }
+        }
+        let settled = self.termination.settle(self.lifecycle.reason())?;
+        if settled.has_ended() && self.termination.scope() == TerminationScope::Group {
+            // Who still holds a pipe is not of the group.
+            self.lifecycle.on_terminated();
+        }
+        Some(settled)
+    }
+
+    /// Looks for the end of a child whose termination keeps it; `None` while it runs.
+    fn notice_end(&mut self, reactor: &Handle) -> Option<()> {
+        match self.exit.peek(reactor) {
+            Peeked::Running => None,
+            Peeked::Ended => {
+                self.exit.keep(reactor);
+                self.termination.on_ended();
+                Some(())
+            }
+            Peeked::Lost => self.reap(reactor),
+        }
+    }
+
+    /// Reaps the child if it has ended: the one place that does.
+    fn reap(&mut self, reactor: &Handle) -> Option<()> {
+        let reason = self.exit.try_reap(reactor)?;
+        self.ends.close_slave();
+        self.termination.on_reaped(reactor.now());
+        self.lifecycle.on_reaped(reason, reactor.now());
+        Some(())
     }
 
     /// Returns whether the child, which runs, leads a group that is the program's.
@@ -231,17 +275,16 @@ impl State {
         for fd in self.ends.fds() {
             self.close(reactor, fd, &mut left);
         }
+        // While the child is here to be killed.
+        self.termination.on_gone();
+        left.complete(self.terminate_on(reactor));
         if !self.lifecycle.is_reaped() {
             if self.policy.kill_on_drop {
-                let scope = self.termination.scope();
-                // It may have ended already.
-                self.exit.signal_scope(reactor, scope, Signal::KILL).ok();
+                self.exit.kill_scope(reactor, self.termination.scope());
             }
             crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
         }
         self.ends.drop_terminal();
-        self.termination.on_gone();
-        left.complete(self.terminate_on(reactor));
         left
     }
 }

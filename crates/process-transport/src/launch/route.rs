@@ -5,7 +5,8 @@ use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
 use crate::fd_plan::FdPlan;
-use crate::sys::{self, Cloned, LaunchError, PassedFd, Request};
+use crate::group::note_joined;
+use crate::sys::{self, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
 
 /// A child that has begun to run its program, with all that the parent has of it.
@@ -20,6 +21,9 @@ pub(crate) struct Launched {
 
 /// The clone, until the exec is confirmed; the child's ends are closed here when it returns.
 pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
+    if let Group::Process(group @ 1..) = prepared.request.group {
+        note_joined(group);
+    }
     let mut child = {
         let passed = prepared.ends.passed();
         start(&prepared, &passed).map_err(|error| failed(&prepared, error))?

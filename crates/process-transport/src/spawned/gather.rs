@@ -3,9 +3,8 @@
 use super::clock;
 use super::handle::Spawned;
 use super::output::Output;
-use super::owned_child::{AtDrop, OwnedChild};
 use crate::launch::{ParentEnd, take_in};
-use crate::sys::{self, Waited};
+use crate::sys::{Peeked, Waited};
 use procession_core::Direction;
 use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -69,7 +68,7 @@ impl Spawned {
             let is_late = deadline.is_some_and(|deadline| now >= deadline);
             let until = [deadline, cut_off].into_iter().flatten().min();
             let timeout = until.map(|until| until.saturating_duration_since(now));
-            let exit_seen = self.poll_once(timeout, kept.as_deref_mut())?;
+            let exit_seen = self.poll_once(timeout, true, kept.as_deref_mut())?;
             self.try_reap()?;
             if is_late {
                 return Ok(done(self));
@@ -81,22 +80,25 @@ impl Spawned {
         }
     }
 
-    /// The same without a reap.
+    /// Reads and drops outputs, and reaps nobody, until the deadline, or until the child has ended
+    /// where that is watched for.
     pub(super) fn gather_unreaped(
         &mut self,
         deadline: Option<Instant>,
-        done: impl Fn(&Self) -> bool,
-    ) -> io::Result<bool> {
+        watches_exit: bool,
+    ) -> io::Result<()> {
         loop {
-            if done(self) {
-                return Ok(true);
+            if watches_exit && self.child.peek() != Peeked::Running {
+                return Ok(());
             }
             let now = clock::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(false);
+                return Ok(());
             }
-            let exit_seen = self.poll_once(deadline.map(|deadline| deadline - now), None)?;
-            if exit_seen && !done(self) {
+            let timeout = deadline.map(|deadline| deadline - now);
+            let exit_seen = self.poll_once(timeout, watches_exit, None)?;
+            if exit_seen && self.child.peek() == Peeked::Running {
+                // A tracer holds it: it is dead, and cannot be reaped yet.
                 pause();
             }
         }
@@ -107,10 +109,12 @@ impl Spawned {
     fn poll_once(
         &mut self,
         timeout: Option<Duration>,
+        watches_exit: bool,
         mut kept: Option<&mut Output>,
     ) -> io::Result<bool> {
-        let pidfd = self.child.pidfd.as_ref().filter(|_| self.reason.is_none());
-        let is_blind = pidfd.is_none() && self.reason.is_none();
+        let watches_exit = watches_exit && self.reason.is_none();
+        let pidfd = self.child.pidfd.as_ref().filter(|_| watches_exit);
+        let is_blind = pidfd.is_none() && watches_exit;
         let timeout = if is_blind {
             Some(timeout.map_or(ASK_AGAIN, |timeout| timeout.min(ASK_AGAIN)))
         } else {
@@ -147,7 +151,7 @@ impl Spawned {
 
     /// Reads what the outputs hold at this moment, of each no more than a pipe can hold, for a
     /// descendant may go on writing; closes them, and notes which were held.
-    fn cut_off(&mut self, mut kept: Option<&mut Output>) {
+    pub(super) fn cut_off(&mut self, mut kept: Option<&mut Output>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut held = Vec::new();
@@ -167,17 +171,11 @@ impl Spawned {
         if self.reason.is_some() {
             return Ok(());
         }
-        let OwnedChild { pid, place, pidfd, .. } = &mut self.child;
-        let child = sys::Child::of(*pid, pidfd.as_ref());
-        let reason = match sys::try_reap(child, place, self.parent_peak_kib)? {
+        let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
             Waited::Running => return Ok(()),
             Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
             Waited::Lost => Err(ProcessTerminated::lost()),
         };
-        self.child.at_drop = AtDrop::Nothing;
-        if !self.policy.leads_group {
-            self.child.pidfd = None;
-        }
         self.reason = Some(reason);
         self.reaped = Some(clock::now());
         if let Some(slave) = self.terminal.as_mut().and_then(|terminal| terminal.slave.take()) {

@@ -3,9 +3,10 @@
 
 use crate::launch::Policy;
 use crate::orphans;
-use crate::sys::{self, Cloned, Place};
+use crate::sys::{self, Cloned, Peeked, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// What a drop does to the child.
@@ -57,6 +58,33 @@ impl OwnedChild {
 
     pub(crate) fn as_sys(&self) -> sys::Child<'_> {
         sys::Child::of(self.pid, self.pidfd.as_ref())
+    }
+
+    /// Looks whether it has ended, and does not reap it.
+    pub(crate) fn peek(&self) -> Peeked {
+        sys::peek(self.as_sys())
+    }
+
+    /// Reaps it if it has ended: the one place that does. A leader's pidfd is kept for its group.
+    pub(crate) fn try_reap(
+        &mut self,
+        parent_peak_kib: i64,
+        leads_group: bool,
+    ) -> io::Result<Waited> {
+        let child = sys::Child::of(self.pid, self.pidfd.as_ref());
+        let waited = sys::try_reap(child, &mut self.place, parent_peak_kib)?;
+        if waited != Waited::Running {
+            self.at_drop = AtDrop::Nothing;
+            if !leads_group {
+                self.pidfd = None;
+            }
+        }
+        Ok(waited)
+    }
+
+    /// It is reaped, and the group that it led is empty, for good.
+    pub(crate) fn forget_group(&mut self) {
+        self.pidfd = None;
     }
 
     /// Sends a signal to the group that it leads; the error is an error number.

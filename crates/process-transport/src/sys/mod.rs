@@ -11,7 +11,7 @@
 //! * The caller's descriptors, signal mask, directory and ids are the same before and after it. The
 //!   descriptors that are passed are borrowed for the call. The child has these, on their numbers,
 //!   and no others.
-//! * [`send`], [`send_to_group_number`], [`try_reap`] and [`has_ended`] take a child that is not
+//! * [`send`], [`send_to_group_number`], [`try_reap`] and [`peek`] take a child that is not
 //!   reaped: that is their caller's to know. A number is used only then.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
@@ -95,19 +95,17 @@ pub(crate) use launch::best_path;
 pub(crate) use launch::{launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
-pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Waited};
+pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Peeked, Waited};
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
 #[cfg(target_os = "linux")]
 pub(crate) use probe::best_path;
 pub(crate) use request::{Credentials, Group, PreExec, Request};
-pub(crate) use signal::{
-    group_survives_leader, is_refusal, send, send_to_group, send_to_group_number,
-};
+pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub use step::Step;
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
 pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
-pub(crate) use wait::{has_ended, own_peak_kib, try_reap};
+pub(crate) use wait::{own_peak_kib, peek, try_reap};

@@ -49,6 +49,17 @@ pub(crate) enum Waited {
     Lost,
 }
 
+/// What a look at a child said that does not reap it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peeked {
+    /// It runs on, or is stopped.
+    Running,
+    /// It has ended, and waits to be reaped.
+    Ended,
+    /// Somebody else has reaped it, or it cannot be waited for.
+    Lost,
+}
+
 /// Which child: by pidfd, which cannot name another process, else by number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Child<'a> {

@@ -1,14 +1,13 @@
 //! Sending signals, by pidfd and so never to a reused process id; where that is refused, by the
 //! number of a child that is not reaped, which is its own as long.
-#![expect(unsafe_code, reason = "pidfd_send_signal and kill")]
+#![expect(unsafe_code, reason = "pidfd_send_signal, kill and getpgid")]
 
 use super::outcome::Child;
 use super::raw;
 use procession_core::Signal;
 use std::ffi::{c_int, c_long, c_uint};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
-use std::sync::OnceLock;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;
@@ -46,20 +45,12 @@ pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32
     if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
 }
 
-/// Whether a group can be signalled after its leader was reaped: since Linux 6.9.
-pub(crate) fn group_survives_leader() -> bool {
-    static KNOWN: OnceLock<bool> = OnceLock::new();
-    *KNOWN.get_or_init(|| {
-        let pid = rustix::process::getpid();
-        let own = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
-        // The flag is looked at before the signal: an unknown flag is EINVAL, and a filter has an
-        // errno of its own, while signal 0 to the group of a process that leads none is ESRCH, or
-        // nothing.
-        own.is_ok_and(|own| {
-            by_pidfd(own.as_fd(), Signal::from_raw(0), PROCESS_GROUP)
-                .map_or_else(|errno| !is_refusal(errno), |()| true)
-        })
-    })
+/// The group of a process, 0 where that is none of this PID namespace; the error is an error number.
+pub(crate) fn group_of(pid: u32) -> Result<c_int, i32> {
+    let pid = c_int::try_from(pid).map_err(|_| libc::ESRCH)?;
+    // SAFETY: no pointer is passed.
+    let group = unsafe { libc::getpgid(pid) };
+    if group >= 0 { Ok(group) } else { Err(raw::last_errno()) }
 }
 
 fn by_pidfd(fd: BorrowedFd<'_>, signal: Signal, flags: c_uint) -> Result<(), i32> {

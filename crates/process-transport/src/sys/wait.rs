@@ -1,7 +1,7 @@
 //! Reaping one child, with what it used.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{Child, Waited};
+use super::outcome::{Child, Peeked, Waited};
 use super::owned::Place;
 use super::raw;
 use procession_protocol::ResourceUsage;
@@ -31,8 +31,12 @@ pub(crate) fn try_reap(
 }
 
 /// Whether the child has ended and waits to be reaped; it stays as it is.
-pub(crate) fn has_ended(child: Child<'_>) -> bool {
-    matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Reaped(..)))
+pub(crate) fn peek(child: Child<'_>) -> Peeked {
+    match wait(child, WITHOUT_REAP, i64::MAX) {
+        Ok(Waited::Running) => Peeked::Running,
+        Ok(Waited::Reaped(..)) => Peeked::Ended,
+        Ok(Waited::Lost) | Err(_) => Peeked::Lost,
+    }
 }
 
 /// Reaps a child that has failed before its exec and is about to end.

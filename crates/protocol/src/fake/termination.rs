@@ -68,13 +68,13 @@ impl FakeTermination {
                 TerminationStep::Continue => signals.push(Signal::CONT),
                 TerminationStep::Kill => signals.push(Signal::KILL),
                 // Neither is asked of a child that is terminated alone.
-                TerminationStep::KillMembers | TerminationStep::LookAtGroup => {}
+                TerminationStep::LookAtGroup | TerminationStep::Reap => {}
             }
         }
         let outcome = self.terminator.poll_outcome()?;
         let promises = std::mem::take(&mut self.promises);
         Some(match (outcome, reason) {
-            (TerminationOutcome::Ended { escalated, after }, Some(reason)) => {
+            (TerminationOutcome::Ended { escalated, after, .. }, Some(reason)) => {
                 let termination = Termination::new(reason.clone(), escalated, after);
                 SettledCalls::Ended(promises, termination)
             }

@@ -4,13 +4,15 @@
 //! somebody else's then. A group whose leader is reaped is signalled by the pidfd alone.
 
 use super::running::Running;
+use crate::group::{self, GroupLook};
 use crate::spawned::OwnedChild;
-use crate::sys::{self, Place, Waited};
+use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::{
-    ExitReason, ProcessTerminated, SignalError, SpawnPath, TerminationScope, exit_reason,
+    ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
+    exit_reason,
 };
-use procession_reactor::{Handle, Key};
+use procession_reactor::{Handle, Interest, Key};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +26,8 @@ pub(crate) struct ExitWatch {
     leads_group: bool,
     parent_peak_kib: i64,
     is_reaped: bool,
+    /// It has ended, and is kept as a zombie: its pidfd, which stays readable, is not watched.
+    is_kept: bool,
     /// Among the children that end with the program: until the reap. It stands before the pidfd, and
     /// is given back before that is closed.
     place: Option<Place>,
@@ -61,7 +65,17 @@ impl ExitWatch {
         };
         let (pid, path) = (child.pid, child.path);
         let running = (!is_reaped).then(Running::begin);
-        Self { pid, path, leads_group, parent_peak_kib, is_reaped, place, pidfd, running }
+        Self {
+            pid,
+            path,
+            leads_group,
+            parent_peak_kib,
+            is_reaped,
+            is_kept: false,
+            place,
+            pidfd,
+            running,
+        }
     }
 
     /// Takes the pidfd, for the loop; `None` where there is none.
@@ -168,24 +182,68 @@ impl ExitWatch {
         }
     }
 
-    /// Sends a signal to whatever a termination acts on.
+    /// Sends a signal to whatever a termination acts on: of a group also to a leader that left it.
     pub(crate) fn signal_scope(
         &self,
         reactor: &Handle,
         scope: TerminationScope,
         signal: Signal,
     ) -> Result<(), SignalError> {
-        match scope {
-            TerminationScope::Group => self.signal_group(reactor, signal),
-            _ => self.signal(reactor, signal),
+        if scope != TerminationScope::Group {
+            return self.signal(reactor, signal);
+        }
+        let to_group = self.signal_group(reactor, signal);
+        if !self.is_reaped && !group::is_led_by(self.pid) {
+            return self.signal(reactor, signal).or(to_group);
+        }
+        to_group
+    }
+
+    /// Kills whatever a termination acts on, the child first: one that has just begun may not lead its
+    /// group yet. Nobody who is gone needs it.
+    pub(crate) fn kill_scope(&self, reactor: &Handle, scope: TerminationScope) {
+        self.signal(reactor, Signal::KILL).ok();
+        if scope == TerminationScope::Group {
+            self.signal_group(reactor, Signal::KILL).ok();
         }
     }
 
-    /// Returns whether the child has ended and its group cannot be signalled once it is reaped: that
-    /// is done by the pidfd of a leader that had one.
-    pub(crate) fn loses_group_at_reap(&self, reactor: &Handle) -> bool {
-        let survives = sys::group_survives_leader() && !matches!(self.pidfd, Pidfd::New(None));
-        !survives && self.with_child(reactor, sys::has_ended) == Some(true)
+    /// Looks whether anybody lives of the group that the child leads, or led.
+    pub(crate) fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
+        let pidfd = match &self.pidfd {
+            Pidfd::Kept(pidfd) => Some(pidfd.as_fd()),
+            _ => None,
+        };
+        group::look(look, self.pid, pidfd, self.is_reaped)
+    }
+
+    /// Looks whether the child has ended, and does not reap it.
+    pub(crate) fn peek(&self, reactor: &Handle) -> Peeked {
+        self.with_child(reactor, sys::peek).unwrap_or(Peeked::Lost)
+    }
+
+    /// The child has ended, and is not to be reaped yet.
+    pub(crate) fn keep(&mut self, reactor: &Handle) {
+        self.set_kept(reactor, true);
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// The child is not kept any more.
+    pub(crate) fn watch_again(&mut self, reactor: &Handle) {
+        self.set_kept(reactor, false);
+    }
+
+    fn set_kept(&mut self, reactor: &Handle, is_kept: bool) {
+        if mem::replace(&mut self.is_kept, is_kept) != is_kept
+            && let Pidfd::Source(key) = &self.pidfd
+        {
+            let interest = if is_kept { Interest::PAUSED } else { Interest::READABLE_LATE };
+            // It was in the poller before, which has room for it.
+            reactor.set_interest(*key, interest).ok();
+        }
     }
 
     /// Reaps the child if it has ended.

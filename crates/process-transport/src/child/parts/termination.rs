@@ -1,13 +1,14 @@
-//! The termination of a child: what the [`Terminator`] asks for is sent through the [`ExitWatch`],
-//! and its outcomes settle the calls that wait.
+//! The termination of a child: what the [`Terminator`] asks for is done through the [`ExitWatch`],
+//! and its outcomes settle the calls that wait. The reap is the state's, which tells it further.
 //!
 //! Every promise is settled or dropped by one outcome. The timer is set for the terminator's deadline
 //! and nothing else; whoever drives this makes it, since it holds what is driven.
 
 use super::exit_watch::ExitWatch;
+use crate::group::GroupLook;
 use procession_core::{Promise, Signal};
 use procession_protocol::{
-    ExitReason, GroupState, SignalError, Termination, TerminationOutcome, TerminationScope,
+    ExitReason, ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
     TerminationStep, Terminator,
 };
 use procession_reactor::{DelayedCall, Handle};
@@ -19,8 +20,11 @@ type Promises = Vec<Promise<Termination, SignalError>>;
 #[derive(Debug)]
 pub(crate) struct ChildTermination {
     terminator: Terminator,
+    look: GroupLook,
     /// Of the calls that wait.
     promises: Promises,
+    /// Why the first signal could not be sent.
+    refused: Option<SignalError>,
     /// The timer that is set, and for when.
     timer: Option<(Duration, DelayedCall)>,
 }
@@ -46,7 +50,13 @@ pub(crate) enum SettledCalls {
 
 impl ChildTermination {
     pub(crate) fn new(scope: TerminationScope) -> Self {
-        Self { terminator: Terminator::new(scope), promises: Vec::new(), timer: None }
+        Self {
+            terminator: Terminator::new(scope),
+            look: GroupLook::default(),
+            promises: Vec::new(),
+            refused: None,
+            timer: None,
+        }
     }
 
     pub(crate) fn on_terminate(
@@ -60,15 +70,14 @@ impl ChildTermination {
         self.terminator.on_terminate(signal, grace, now);
     }
 
-    /// The child may have ended: where its group is out of reach after the reap, it is killed before.
-    pub(crate) fn before_reap(&mut self, exit: &ExitWatch, reactor: &Handle) {
-        if self.is_under_way()
-            && self.scope() == TerminationScope::Group
-            && exit.loses_group_at_reap(reactor)
-        {
-            self.terminator.on_group_slips_away();
-            self.send(exit, reactor);
-        }
+    /// Returns whether a child that has ended is not to be reaped now.
+    pub(crate) fn keeps_leader(&self) -> bool {
+        self.terminator.keeps_leader()
+    }
+
+    /// The child has ended, and is kept.
+    pub(crate) fn on_ended(&mut self) {
+        self.terminator.on_ended();
     }
 
     pub(crate) fn on_reaped(&mut self, now: Duration) {
@@ -90,54 +99,51 @@ impl ChildTermination {
         self.terminator.scope()
     }
 
-    /// Sends what is due, and takes the calls that are settled by now; `reason` is the child's.
-    pub(crate) fn act(
-        &mut self,
-        exit: &ExitWatch,
-        reactor: &Handle,
-        reason: Option<&ExitReason>,
-    ) -> Option<SettledCalls> {
-        let refused = self.send(exit, reactor);
+    /// Takes the calls that are settled by now; `reason` is the child's.
+    pub(crate) fn settle(&mut self, reason: Option<&ExitReason>) -> Option<SettledCalls> {
         let outcome = self.terminator.poll_outcome()?;
         let promises = std::mem::take(&mut self.promises);
-        Some(match (outcome, reason) {
-            (TerminationOutcome::Ended { escalated, after }, Some(reason)) => {
-                let termination = Termination::new(reason.clone(), escalated, after);
-                SettledCalls::Ended(promises, termination)
+        Some(match outcome {
+            TerminationOutcome::Ended { escalated, is_gone, after } => {
+                let reason = reason.cloned().unwrap_or_else(|| Err(ProcessTerminated::lost()));
+                let ended = Termination::new(reason, escalated, after);
+                let ended = if is_gone { ended } else { ended.with_survivors() };
+                SettledCalls::Ended(promises, ended)
             }
-            (TerminationOutcome::Refused | TerminationOutcome::TooLate, _) => {
-                let error = refused.unwrap_or(SignalError::ProcessExitedAlready);
+            TerminationOutcome::Refused | TerminationOutcome::TooLate => {
+                let error = self.refused.take().unwrap_or(SignalError::ProcessExitedAlready);
                 SettledCalls::Refused(promises, error)
             }
             _ => SettledCalls::Abandoned(promises),
         })
     }
 
-    /// Sends what is due; why the first signal was refused, if it was.
-    fn send(&mut self, exit: &ExitWatch, reactor: &Handle) -> Option<SignalError> {
+    /// Does what is due; true if the child is to be reaped next, and this called again.
+    #[must_use = "the child is to be reaped"]
+    pub(crate) fn act(&mut self, exit: &ExitWatch, reactor: &Handle) -> bool {
         let scope = self.scope();
-        let mut refused = None;
         while let Some(step) = self.terminator.poll_step() {
             let signal = match step {
                 TerminationStep::Signal(signal) => signal,
                 TerminationStep::Continue => Signal::CONT,
-                TerminationStep::Kill | TerminationStep::KillMembers => Signal::KILL,
-                TerminationStep::LookAtGroup => Signal::from_raw(0),
+                TerminationStep::Kill => {
+                    exit.kill_scope(reactor, scope);
+                    continue;
+                }
+                TerminationStep::LookAtGroup => {
+                    let seen = exit.look_at_group(&mut self.look);
+                    self.terminator.on_group(seen, reactor.now());
+                    continue;
+                }
+                TerminationStep::Reap => return true,
             };
             let sent = exit.signal_scope(reactor, scope, signal);
-            match (step, sent) {
-                (TerminationStep::LookAtGroup, sent) => {
-                    self.terminator.on_group(group_state(&sent), reactor.now());
-                }
-                (TerminationStep::Signal(_), Err(error)) => {
-                    self.terminator.on_refused();
-                    refused = Some(error);
-                }
-                // Whoever is not there any more needs neither CONT nor KILL.
-                _ => {}
-            }
+            if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
+                self.terminator.on_refused();
+                self.refused = Some(error);
+            } // and whoever is not there any more needs no CONT
         }
-        refused
+        false
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
@@ -170,14 +176,6 @@ impl ChildTermination {
         if let Some(due) = self.terminator.poll_deadline() {
             self.timer = Some((due, timer));
         }
-    }
-}
-
-fn group_state(looked: &Result<(), SignalError>) -> GroupState {
-    match looked {
-        Ok(()) => GroupState::Alive,
-        Err(SignalError::ProcessExitedAlready) => GroupState::Empty,
-        Err(_) => GroupState::Unknown,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Sending signals on systems other than Linux: by number, as long as the child is not reaped.
-#![expect(unsafe_code, reason = "kill")]
+#![expect(unsafe_code, reason = "kill and getpgid")]
 
 use super::raw;
 use super::wait::number;
@@ -30,9 +30,12 @@ pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32
     if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
 }
 
-/// A group cannot be signalled once its leader is reaped.
-pub(crate) fn group_survives_leader() -> bool {
-    false
+/// The group of a process, 0 where that is none of this PID namespace; the error is an error number.
+pub(crate) fn group_of(pid: u32) -> Result<c_int, i32> {
+    let pid = c_int::try_from(pid).map_err(|_| libc::ESRCH)?;
+    // SAFETY: no pointer is passed.
+    let group = unsafe { libc::getpgid(pid) };
+    if group >= 0 { Ok(group) } else { Err(raw::last_errno()) }
 }
 
 fn kill(pid: c_int, signal: Signal) -> Result<(), i32> {

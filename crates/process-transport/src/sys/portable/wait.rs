@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "waiting for one child")]
 
 use super::raw;
-use crate::sys::outcome::{Child, Waited};
+use crate::sys::outcome::{Child, Peeked, Waited};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use std::ffi::c_int;
@@ -26,7 +26,7 @@ pub(crate) fn try_reap(
     parent_peak_kib: i64,
 ) -> io::Result<Waited> {
     if place.is_some() {
-        if is_running(child) {
+        if peek(child) == Peeked::Running {
             return Ok(Waited::Running);
         }
         *place = None;
@@ -35,24 +35,21 @@ pub(crate) fn try_reap(
 }
 
 /// Whether the child has ended and waits to be reaped; it stays as it is.
-pub(crate) fn has_ended(child: Child<'_>) -> bool {
-    look_at(child) == Some(true)
-}
-
-/// Whether it runs on, or is stopped.
-fn is_running(child: Child<'_>) -> bool {
-    look_at(child) == Some(false)
-}
-
-/// Whether the child has ended; `None` if it is reaped, by whomever.
-fn look_at(child: Child<'_>) -> Option<bool> {
-    let pid = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok())?;
+pub(crate) fn peek(child: Child<'_>) -> Peeked {
+    let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
+        return Peeked::Lost;
+    };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: all zeros is a valid `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer leads to a local.
     let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, flags) };
-    (result == 0).then_some(info.si_signo != 0)
+    match result {
+        0 if info.si_signo != 0 => Peeked::Ended,
+        0 => Peeked::Running,
+        _ if raw::last_errno() == libc::EINTR => Peeked::Running,
+        _ => Peeked::Lost,
+    }
 }
 
 /// Reaps a child that has failed before its exec and is about to end.

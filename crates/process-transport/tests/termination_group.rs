@@ -1,0 +1,235 @@
+//! A termination of an owned group ends when the group is empty, and not before.
+#![cfg(all(feature = "reactor", target_os = "linux"))]
+
+mod util;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use procession_core::{Failed, Signal};
+use procession_process_transport::{Command, Fd};
+use procession_protocol::{SignalError, Termination};
+use rustix::process::{Pid, getpgid, getpid, getsid, set_child_subreaper};
+
+use crate::util::{
+    Driver, Event, Spawned, WATCHDOG, behaviour, children, isolated, ms, process_state, sh,
+};
+
+/// The leader ends by TERM, its member does not.
+const DEAF_MEMBER: &str =
+    "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & trap 'exit 3' TERM; wait";
+
+fn is_dead(pid: u32) -> bool {
+    matches!(process_state(pid), 'Z' | 'X')
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    Pid::from_raw(pid.cast_signed())
+}
+
+/// A child of two, and the pid of the second, which it prints.
+fn pair(driver: &mut Driver, script: &str) -> (Spawned, u32) {
+    let child = driver.spawn(sh(script).owned(true));
+    driver.until("the member is there", WATCHDOG, || child.record.text(1).ends_with('\n'));
+    let member = child.record.text(1).trim().parse().expect("a pid");
+    (child, member)
+}
+
+type Result = std::result::Result<Termination, Failed<SignalError>>;
+
+/// Terminates, and notes the result in the same moment that it comes.
+fn terminate(
+    child: &Spawned,
+    grace: Duration,
+    check: impl Fn() + 'static,
+) -> Rc<RefCell<Vec<Result>>> {
+    let results: Rc<RefCell<Vec<Result>>> = Rc::default();
+    let slot = results.clone();
+    child.process.terminate(Signal::TERM, grace).done(move |result| {
+        check();
+        slot.borrow_mut().push(result);
+    });
+    results
+}
+
+fn only(results: &Rc<RefCell<Vec<Result>>>) -> Termination {
+    let mut results = results.borrow_mut();
+    assert_eq!(results.len(), 1);
+    results.pop().expect("it is there").expect("it was terminated")
+}
+
+/// Case TM-01.
+#[test]
+fn a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then() {
+    behaviour(
+        "a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then",
+        |driver| {
+            let (child, member) = pair(driver, DEAF_MEMBER);
+            let leader = child.process.pid().expect("it runs");
+            let begun = driver.now();
+            let result =
+                terminate(&child, ms(400), move || assert!(is_dead(member), "it is not empty"));
+            driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
+            // Nothing is left to be told that it has: a loop that is told so all the time spins.
+            assert!(driver.turns_in(ms(200)) < 40, "the loop does not spin");
+            assert_eq!(child.process.pid(), Some(leader), "it keeps the number");
+            assert!(!is_dead(member) && result.borrow().is_empty());
+            assert!(child.record.exited().is_none(), "the exit comes with the reap");
+            driver.drive_to_end(&child.record);
+            let ended = only(&result);
+            assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
+            assert_eq!(ended.reason().as_ref().unwrap_err().exit_code(), Some(3));
+            assert!((ms(400)..ms(1400)).contains(&ended.after()), "{ended:?}");
+            let exit = child.record.when(|event| matches!(event, Event::Exited(_))).unwrap();
+            assert!(exit - begun >= ms(400));
+        },
+    );
+}
+
+/// Case TM-02.
+#[test]
+fn a_member_that_needs_a_moment_gets_it_and_no_more() {
+    behaviour("a_member_that_needs_a_moment_gets_it_and_no_more", |driver| {
+        let script = "(trap 'sleep 0.3; exit' TERM; echo $(exec sh -c 'echo $PPID'); \
+                      while :; do sleep 0.05; done) & trap 'exit 0' TERM; wait";
+        let (child, member) = pair(driver, script);
+        let result = terminate(&child, WATCHDOG * 3, move || assert!(is_dead(member)));
+        driver.drive_to_end(&child.record);
+        let ended = only(&result);
+        assert!(!ended.escalated() && ended.is_gone(), "{ended:?}");
+        assert!(ended.after() >= ms(250) && ended.after() < WATCHDOG, "{ended:?}");
+    });
+}
+
+/// Case TM-03.
+#[test]
+fn a_second_call_kills_what_the_leader_left_and_both_are_told() {
+    behaviour("a_second_call_kills_what_the_leader_left_and_both_are_told", |driver| {
+        let (child, member) = pair(driver, DEAF_MEMBER);
+        let leader = child.process.pid().expect("it runs");
+        let first = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
+        driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
+        driver.run_for(ms(50));
+        let second = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
+        assert!(second.borrow().is_empty(), "the loop tells");
+        driver.drive_to_end(&child.record);
+        for result in [first, second] {
+            let ended = only(&result);
+            assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
+        }
+    });
+}
+
+/// Case TM-04. `setsid` leaves the group, and keeps the outputs.
+#[test]
+fn what_the_pipes_hold_is_read_and_their_end_is_not_waited_for() {
+    behaviour("what_the_pipes_hold_is_read_and_their_end_is_not_waited_for", |driver| {
+        let script = "setsid sleep 100 & echo $!; trap 'echo bye >&2; exit 0' TERM; wait";
+        let (child, stranger) = pair(driver, script);
+        let has_left = || getsid(raw(stranger)).ok() == raw(stranger);
+        driver.until_seen("it has left the group", WATCHDOG, has_left);
+        let result = terminate(&child, WATCHDOG * 3, || ());
+        let begun = driver.now();
+        driver.drive_to_end(&child.record);
+        assert!(driver.now() - begun < WATCHDOG);
+        assert_eq!(child.record.text(2), "bye\n");
+        assert!(!only(&result).escalated());
+        assert!(!is_dead(stranger), "it is not of the group");
+        let stranger = raw(stranger).expect("a pid");
+        rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
+    });
+}
+
+/// Case TM-05. Adopted zombies are nobody alive, and are nobody else's to reap.
+#[test]
+fn a_group_of_adopted_zombies_is_empty_and_leaves_none() {
+    isolated("a_group_of_adopted_zombies_is_empty_and_leaves_none", || {
+        set_child_subreaper(Some(getpid())).expect("it only takes a number");
+        let mut driver = Driver::new();
+        // The member's parent is gone when it ends.
+        let script = "(sleep 0.2 & exec true) >/dev/null 2>&1; echo 1; trap 'exit 0' TERM; \
+                      while :; do sleep 100 & wait; done";
+        let child = driver.spawn(sh(script).owned(true));
+        driver.until("it is up", WATCHDOG, || child.record.text(1) == "1\n");
+        let group = child.process.group().expect("it leads one");
+        let zombies = move || {
+            let of_group = |pid: u32| getpgid(raw(pid)).is_ok_and(|of| Some(of) == raw(group));
+            let children = children();
+            children.iter().filter(|(pid, _, state)| *state == 'Z' && of_group(*pid)).count()
+        };
+        driver.until_seen("its member is a zombie of ours", WATCHDOG, || zombies() == 1);
+        let result = terminate(&child, WATCHDOG * 3, || ());
+        driver.drive_to_end(&child.record);
+        let ended = only(&result);
+        assert!(!ended.escalated() && ended.is_gone(), "{ended:?}");
+        assert!(ended.after() < WATCHDOG, "{ended:?}");
+        assert_eq!(zombies(), 0, "no zombie of the group is left");
+    });
+}
+
+/// Case TM-06. A child that the program put into the group has a status of its own.
+#[test]
+fn a_child_that_was_put_into_the_group_keeps_its_status() {
+    behaviour("a_child_that_was_put_into_the_group_keeps_its_status", |driver| {
+        let leader = driver.spawn(sh("exec sleep 100").owned(true));
+        let group = leader.process.group().expect("it leads one").cast_signed();
+        let joined = driver.spawn(sh("exec sleep 100").process_group(group));
+        let result = terminate(&leader, WATCHDOG * 3, || ());
+        driver.drive_all_to_end(WATCHDOG);
+        assert_eq!((leader.record.signal(), joined.record.signal()), (15, 15));
+        assert!(!only(&result).escalated());
+    });
+}
+
+/// Case TM-07. A panic of the callback does not keep the exit from being told.
+#[test]
+fn a_call_from_within_a_callback_is_told_in_order() {
+    behaviour("a_call_from_within_a_callback_is_told_in_order", |driver| {
+        let (child, member) = pair(driver, DEAF_MEMBER);
+        let told = Rc::new(Cell::new(false));
+        let (seen, process) = (told.clone(), child.process.clone());
+        child.process.terminate(Signal::TERM, ms(100)).done(move |result| {
+            assert!(is_dead(member) && result.is_ok());
+            // It is reaped, and its group is known to be empty.
+            let late = process.terminate(Signal::TERM, ms(100));
+            let late = late.try_take().expect("it is settled at once");
+            assert!(matches!(late, Err(Failed::Error(SignalError::ProcessExitedAlready))));
+            seen.set(true);
+        });
+        driver.drive_to_end(&child.record);
+        assert!(told.get());
+    });
+}
+
+/// Case TM-01, without a loop.
+#[test]
+fn a_thread_that_waits_is_told_when_the_group_is_empty() {
+    isolated("a_thread_that_waits_is_told_when_the_group_is_empty", || {
+        let spawn = |without_pidfd: bool| {
+            let command = sh(DEAF_MEMBER).owned(true).child_fds([(1, Fd::from_child())]);
+            let command: Command = if without_pidfd { command.without_pidfd() } else { command };
+            let mut child = command.spawn().expect("sh is there");
+            let output = std::fs::File::from(child.take(1).expect("it has one"));
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+            (child, line.trim().parse::<u32>().expect("a pid"))
+        };
+        for without_pidfd in [false, true] {
+            let (mut child, member) = spawn(without_pidfd);
+            let ended = child.terminate(Signal::TERM, ms(200)).expect("it runs");
+            assert!(is_dead(member), "the group is empty");
+            assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
+            assert_eq!(ended.reason().as_ref().unwrap_err().exit_code(), Some(3));
+            assert!(ended.after() >= ms(200) && ended.after() < ms(1200), "{ended:?}");
+            assert!(child.terminate(Signal::TERM, ms(200)).is_err(), "nobody is left");
+        }
+        // An output that a stranger holds is closed.
+        let script = "setsid sleep 3 & trap 'exit 0' TERM; wait";
+        let mut child = sh(script).owned(true).child_fds([(1, Fd::from_child())]).spawn().unwrap();
+        assert_eq!(child.wait_timeout(ms(300)).unwrap(), None, "it is up");
+        let ended = child.terminate(Signal::TERM, WATCHDOG * 3).expect("it runs");
+        assert!(!ended.escalated() && ended.after() < ms(2000), "{ended:?}");
+        assert!(child.wait().unwrap().is_ok(), "its end is told at once");
+    });
+}
