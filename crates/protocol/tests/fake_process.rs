@@ -354,6 +354,75 @@ fn a_grace_of_zero_kills_at_once() {
     assert!(stopped.try_take().unwrap().unwrap().escalated());
 }
 
+/// Case TM-08: what a real child does in `termination_group`.
+#[test]
+fn a_termination_of_a_group_ends_when_it_is_empty() {
+    let (protocol, log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.set_group_members(1);
+    let stopped = fake.process().terminate(Signal::TERM, SECOND);
+    assert_eq!(fake.group_signals(), [Signal::TERM, Signal::CONT]);
+    drop(heard(&log));
+    fake.reap(Ok(ProcessDone::default()));
+    assert_eq!(heard(&log), ["made"; 0], "the leader is kept");
+    fake.exit(9);
+    fake.clock().advance(SECOND - Duration::from_millis(1));
+    assert!(stopped.try_take().is_none() && fake.process().pid().is_some());
+    fake.clock().advance(Duration::from_millis(1));
+    assert_eq!(fake.group_signals(), [Signal::TERM, Signal::CONT, Signal::KILL]);
+    assert_eq!(fake.signals(), [Signal::KILL]);
+    assert!(stopped.try_take().is_none(), "it is looked at first");
+    fake.set_group_members(0);
+    fake.clock().advance(Duration::from_millis(1));
+    let ended = stopped.try_take().unwrap().unwrap();
+    assert!(ended.escalated() && ended.is_gone() && ended.reason().is_ok());
+    assert!(fake.is_ended());
+    let late = fake.process().terminate(Signal::TERM, SECOND).try_take().unwrap();
+    assert!(matches!(late.unwrap_err().error(), Some(SignalError::ProcessExitedAlready)));
+}
+
+/// Case TM-09.
+#[test]
+fn what_outlives_its_kill_is_said_to_be_left() {
+    let (protocol, log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.set_group_members(1);
+    let stopped = fake.process().terminate(Signal::TERM, Duration::ZERO);
+    fake.child_writes(1, "last words");
+    fake.reap(Ok(ProcessDone::default()));
+    fake.clock().advance(SECOND);
+    let ended = stopped.try_take().unwrap().unwrap();
+    assert!(ended.escalated() && !ended.is_gone() && ended.reason().is_ok());
+    assert!(fake.is_ended(), "an output that is held is not waited for");
+    assert!(heard(&log).iter().any(|line| line.contains("last words")));
+    // The leader itself.
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.set_group_members(0);
+    let stopped = fake.process().terminate(Signal::TERM, Duration::ZERO);
+    fake.clock().advance(SECOND);
+    let ended = stopped.try_take().unwrap().unwrap();
+    assert!(!ended.is_gone() && ended.reason().as_ref().unwrap_err().is_lost());
+    assert!(!fake.is_ended());
+    fake.exit_by_signal(Signal::KILL);
+    assert!(fake.is_ended());
+}
+
+#[test]
+fn a_group_is_terminated_after_the_reap_of_its_leader() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.exit(0);
+    fake.set_group_members(1);
+    assert!(fake.process().signal_group(Signal::HUP).is_ok());
+    let stopped = fake.process().terminate(Signal::TERM, SECOND);
+    assert!(stopped.try_take().is_none());
+    fake.set_group_members(0);
+    fake.clock().advance(Duration::from_millis(50));
+    assert!(!stopped.try_take().unwrap().unwrap().escalated());
+    assert_eq!(fake.group_signals(), [Signal::HUP, Signal::TERM, Signal::CONT]);
+}
+
 #[test]
 fn a_termination_that_outlives_the_fake_is_abandoned() {
     let (protocol, _log) = recorder();

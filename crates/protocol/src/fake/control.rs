@@ -110,17 +110,17 @@ impl ProcessControl for Engine {
             if state.lifecycle.is_reaped() {
                 return Err(SignalError::ProcessExitedAlready);
             }
-            state.signals.push(signal);
+            state.sent.to_child.push(signal);
             Ok(())
         })
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
         self.state.with(|state| {
-            if state.lifecycle.is_reaped() {
+            if state.lifecycle.is_reaped() && state.termination.members() == 0 {
                 return Err(SignalError::ProcessExitedAlready);
             }
-            state.group_signals.push(signal);
+            state.sent.to_group.push(signal);
             Ok(())
         })
     }

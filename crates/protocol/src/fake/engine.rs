@@ -5,9 +5,9 @@
 //! one that is under way, so that no method of the handle calls the protocol.
 
 use super::pipe::FakePipe;
-use super::termination::FakeTermination;
+use super::termination::{FakeTermination, Sent};
 use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
-use procession_core::{Clock, FakeClock, Signal, Spent, Timer, WithCell};
+use procession_core::{Clock, FakeClock, Spent, Timer, WithCell};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -26,8 +26,7 @@ pub(super) struct Engine {
 pub(super) struct State {
     pub(super) lifecycle: Lifecycle,
     pub(super) pipes: BTreeMap<ChildFd, FakePipe>,
-    pub(super) signals: Vec<Signal>,
-    pub(super) group_signals: Vec<Signal>,
+    pub(super) sent: Sent,
     pub(super) termination: FakeTermination,
     /// The deadline of the termination.
     termination_timer: Option<Timer>,
@@ -47,8 +46,7 @@ impl Engine {
             state: WithCell::new(State {
                 lifecycle,
                 pipes,
-                signals: Vec::new(),
-                group_signals: Vec::new(),
+                sent: Sent::default(),
                 termination: FakeTermination::new(),
                 termination_timer: None,
                 drain_timer: None,
@@ -78,9 +76,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn reap(&self, reason: ExitReason) {
+    /// The child has ended, and is reaped unless its termination keeps it.
+    pub(super) fn end(&self, reason: ExitReason) {
         let now = self.clock.elapsed();
         let deadline = self.state.with(|state| {
+            let reason = state.termination.on_ended(reason)?;
             state.lifecycle.on_reaped(reason, now);
             state.termination.on_reaped(now);
             state.lifecycle.poll_deadline()
@@ -93,14 +93,15 @@ impl Engine {
 
     /// Does what the termination asks for, sets its timer, and tells the calls that are settled.
     pub(super) fn terminate_on(&self) {
+        let now = self.clock.elapsed();
         let (settled, deadline, old) = self.state.with(|state| {
-            let State { termination, signals, lifecycle, termination_timer, .. } = state;
-            let settled = termination.act(signals, lifecycle.reason());
+            let State { termination, sent, lifecycle, termination_timer, .. } = state;
+            let settled = termination.act(sent, lifecycle, now);
             (settled, termination.deadline(), termination_timer.take())
         });
         drop(old);
         if let Some(deadline) = deadline {
-            self.schedule_termination(deadline.saturating_sub(self.clock.elapsed()));
+            self.schedule_termination(deadline.saturating_sub(now));
         }
         if let Some(settled) = settled {
             settled.complete();
@@ -163,6 +164,7 @@ impl Engine {
                 let now = me.clock.elapsed();
                 me.state.with(|state| state.termination.on_time(now));
                 me.terminate_on();
+                me.run();
             }),
         );
         let old = self.state.with(|state| state.termination_timer.replace(timer));

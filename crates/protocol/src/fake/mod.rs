@@ -17,7 +17,7 @@ use crate::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessT
 use bytes::Bytes;
 use engine::Engine;
 use pipe::{ChildEnd, FakePipe};
-use procession_core::{FakeClock, IntoBytes, Signal};
+use procession_core::{Clock, FakeClock, IntoBytes, Signal};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -143,7 +143,39 @@ impl FakeProcess {
     /// Plays that the child is reaped while descendants hold its descriptors open. A second reap is
     /// ignored.
     pub fn reap(&mut self, reason: ExitReason) {
-        self.engine.reap(reason);
+        self.engine.end(reason);
+        self.turn();
+    }
+
+    /// Plays that the child's group is owned, and that so many others of it live: `terminate` then acts
+    /// on the group, and has ended when the child has and none of them lives.
+    ///
+    /// Until then a child that ends is not reaped. That the group is owned counts from the first call
+    /// on, unless a termination is under way then.
+    ///
+    /// ```
+    /// use procession_core::Signal;
+    /// use procession_protocol::{FakeProcess, ProcessProtocol};
+    /// use std::time::Duration;
+    ///
+    /// struct Quiet;
+    ///
+    /// impl ProcessProtocol for Quiet {}
+    ///
+    /// let mut fake = FakeProcess::new(Quiet);
+    /// fake.set_group_members(1);
+    /// let ended = fake.process().terminate(Signal::TERM, Duration::from_secs(10));
+    /// fake.exit_by_signal(Signal::TERM);
+    /// assert!(ended.try_take().is_none() && !fake.is_ended());
+    /// fake.set_group_members(0);
+    /// fake.clock().advance(Duration::from_millis(50));
+    /// assert!(ended.try_take().unwrap().unwrap().is_gone() && fake.is_ended());
+    /// ```
+    pub fn set_group_members(&mut self, living: usize) {
+        let now = self.engine.clock.elapsed();
+        self.engine.state.with(|state| {
+            state.termination.set_members(living, state.lifecycle.is_reaped(), now);
+        });
         self.turn();
     }
 
@@ -197,22 +229,23 @@ impl FakeProcess {
     }
 
     /// Returns the signals that were sent to the child, `terminate`'s too: the call's own, the CONT
-    /// that follows it, and KILL.
+    /// that follows it, and KILL. Of a group that is owned these go to the group, but for the KILL,
+    /// which goes to both.
     pub fn signals(&self) -> Vec<Signal> {
         self.turn();
-        self.engine.state.with(|state| state.signals.clone())
+        self.engine.state.with(|state| state.sent.to_child.clone())
     }
 
-    /// Returns the signals that were sent to the child's group.
+    /// Returns the signals that were sent to the child's group, `terminate`'s too where it is owned.
     pub fn group_signals(&self) -> Vec<Signal> {
         self.turn();
-        self.engine.state.with(|state| state.group_signals.clone())
+        self.engine.state.with(|state| state.sent.to_group.clone())
     }
 }
 
 impl FakeProcess {
     fn end(&mut self, reason: ExitReason) {
-        self.engine.reap(reason);
+        self.engine.end(reason);
         self.engine.state.with(|state| {
             for pipe in state.pipes.values_mut() {
                 pipe.end_child(ChildEnd::Closed);

@@ -1,9 +1,9 @@
 //! How a fake child is terminated: what the [`Terminator`] asks for is recorded, and its outcomes
-//! settle the calls. Nothing is refused, and the fake child's group is never looked at.
+//! settle the calls. Its group has as many living members as the test says.
 
 use crate::{
-    ExitReason, SignalError, Termination, TerminationOutcome, TerminationScope, TerminationStep,
-    Terminator,
+    ExitReason, GroupState, Lifecycle, ProcessTerminated, SignalError, Termination,
+    TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use procession_core::{Promise, Signal};
 use std::time::Duration;
@@ -16,12 +16,24 @@ pub(super) struct FakeTermination {
     terminator: Terminator,
     /// Of the calls that wait.
     promises: Promises,
+    /// How many others of its group live.
+    members: usize,
+    /// How the child ended, while it is kept as a zombie.
+    ended: Option<ExitReason>,
+}
+
+/// The signals that were sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) to_child: Vec<Signal>,
+    pub(super) to_group: Vec<Signal>,
 }
 
 /// Calls that wait no more, to be told so where nothing is borrowed.
 #[must_use = "complete it where nothing is borrowed"]
 pub(super) enum SettledCalls {
     Ended(Promises, Termination),
+    /// And nothing was sent.
     TooLate(Promises),
     /// Dropping the promises tells whoever waits.
     Abandoned(Promises),
@@ -29,7 +41,37 @@ pub(super) enum SettledCalls {
 
 impl FakeTermination {
     pub(super) fn new() -> Self {
-        Self { terminator: Terminator::new(TerminationScope::Child), promises: Vec::new() }
+        let terminator = Terminator::new(TerminationScope::Child);
+        Self { terminator, promises: Vec::new(), members: 0, ended: None }
+    }
+
+    /// So many others of the group live, and the group is what is terminated.
+    pub(super) fn set_members(&mut self, members: usize, is_reaped: bool, now: Duration) {
+        self.members = members;
+        let is_child = self.terminator.scope() == TerminationScope::Child;
+        if is_child && !self.terminator.is_under_way() {
+            self.terminator = Terminator::new(TerminationScope::Group);
+            if is_reaped {
+                self.terminator.on_reaped(now);
+            }
+        }
+    }
+
+    pub(super) fn members(&self) -> usize {
+        self.members
+    }
+
+    /// The child has ended: kept as a zombie if its termination wants that, else handed back.
+    pub(super) fn on_ended(&mut self, reason: ExitReason) -> Option<ExitReason> {
+        if self.ended.is_some() {
+            return None; // it ends once
+        }
+        if !self.terminator.keeps_leader() {
+            return Some(reason);
+        }
+        self.ended = Some(reason);
+        self.terminator.on_ended();
+        None
     }
 
     pub(super) fn on_terminate(
@@ -56,30 +98,58 @@ impl FakeTermination {
         self.terminator.on_gone();
     }
 
-    /// Records what is due, and takes the calls that are settled by now; `reason` is the child's.
+    /// Does what is due, and takes the calls that are settled by now.
     pub(super) fn act(
         &mut self,
-        signals: &mut Vec<Signal>,
-        reason: Option<&ExitReason>,
+        sent: &mut Sent,
+        lifecycle: &mut Lifecycle,
+        now: Duration,
     ) -> Option<SettledCalls> {
+        let is_group = self.terminator.scope() == TerminationScope::Group;
         while let Some(step) = self.terminator.poll_step() {
+            let to_scope = if is_group { &mut sent.to_group } else { &mut sent.to_child };
             match step {
-                TerminationStep::Signal(signal) => signals.push(signal),
-                TerminationStep::Continue => signals.push(Signal::CONT),
-                TerminationStep::Kill => signals.push(Signal::KILL),
-                // Neither is asked of a child that is terminated alone.
-                TerminationStep::LookAtGroup | TerminationStep::Reap => {}
+                TerminationStep::Signal(_) if lifecycle.is_reaped() && self.members == 0 => {
+                    self.terminator.on_refused();
+                }
+                TerminationStep::Signal(signal) => to_scope.push(signal),
+                TerminationStep::Continue => to_scope.push(Signal::CONT),
+                TerminationStep::Kill => {
+                    to_scope.push(Signal::KILL);
+                    if is_group && !lifecycle.is_reaped() {
+                        sent.to_child.push(Signal::KILL);
+                    }
+                }
+                TerminationStep::LookAtGroup => {
+                    let is_empty = self.members == 0;
+                    let seen = if is_empty { GroupState::Empty } else { GroupState::Alive };
+                    self.terminator.on_group(seen, now);
+                }
+                TerminationStep::Reap => {
+                    if let Some(reason) = self.ended.take() {
+                        lifecycle.on_reaped(reason, now);
+                    }
+                    self.terminator.on_reaped(now);
+                }
             }
         }
         let outcome = self.terminator.poll_outcome()?;
         let promises = std::mem::take(&mut self.promises);
-        Some(match (outcome, reason) {
-            (TerminationOutcome::Ended { escalated, after, .. }, Some(reason)) => {
-                let termination = Termination::new(reason.clone(), escalated, after);
-                SettledCalls::Ended(promises, termination)
+        Some(match outcome {
+            TerminationOutcome::Ended { escalated, is_gone, after } => {
+                if is_group {
+                    lifecycle.on_terminated();
+                }
+                let lost = || Err(ProcessTerminated::lost());
+                let reason = lifecycle.reason().cloned().unwrap_or_else(lost);
+                let ended = Termination::new(reason, escalated, after);
+                let ended = if is_gone { ended } else { ended.with_survivors() };
+                SettledCalls::Ended(promises, ended)
             }
-            (TerminationOutcome::TooLate, _) => SettledCalls::TooLate(promises),
-            _ => SettledCalls::Abandoned(promises),
+            TerminationOutcome::TooLate | TerminationOutcome::Refused => {
+                SettledCalls::TooLate(promises)
+            }
+            TerminationOutcome::Abandoned => SettledCalls::Abandoned(promises),
         })
     }
 
