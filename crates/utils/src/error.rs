@@ -14,6 +14,14 @@ use std::io;
 /// time, and the last lines of its standard error, or what of it is kept, with an ellipsis where
 /// that is cut. Control characters are escaped. It can be sent to other threads.
 ///
+/// # What is left
+///
+/// [`TimedOut`](Self::TimedOut), [`TooLong`](Self::TooLong) and [`Stdin`](Self::Stdin) come when nothing
+/// of the program's group is alive: it is terminated first, which takes
+/// [`kill_grace`](crate::Run::kill_grace) where it ignores TERM. At the latest they come a second after
+/// KILL, which what runs as another user outlives, and what waits for a disk or a network drive.
+/// Processes that left the group are not touched. What is in `outcome` is as of the failure.
+///
 /// # Examples
 ///
 /// ```
@@ -50,7 +58,8 @@ pub enum OutputError {
         /// The end of the process.
         ended: Ended,
     },
-    /// It wrote more than the limit, where that counts as a failure; it is being terminated.
+    /// It wrote more than the limit, where that counts as a failure; it was
+    /// [terminated](Self#what-is-left).
     #[error("{command} wrote more than {max_bytes} bytes to its {stream}")]
     #[non_exhaustive]
     TooLong {
@@ -90,7 +99,8 @@ pub enum OutputError {
         /// Both outputs, and the status.
         outcome: Box<Outcome>,
     },
-    /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it is being terminated.
+    /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it was
+    /// [terminated](Self#what-is-left).
     #[error("{command} timed out after {:.2} s{}", outcome.after.as_secs_f64(), Tail::of(outcome.complaints()))]
     #[non_exhaustive]
     TimedOut {
@@ -110,7 +120,7 @@ pub enum OutputError {
         /// Both outputs up to the stop, and how it ended.
         outcome: Box<Outcome>,
     },
-    /// The reader that its standard input comes from failed; it is being terminated.
+    /// The reader that its standard input comes from failed; it was [terminated](Self#what-is-left).
     #[error("cannot read the standard input for {command}")]
     #[non_exhaustive]
     Stdin {

@@ -5,7 +5,8 @@
 //! *Running* until there is a result. The result comes from the end of the process, or before it:
 //! from the timeout, a limit, a byte on stderr, a failed reader, or from nobody waiting any more.
 //! From then on nothing more is kept or called, and the job is *stopping*, its group being
-//! terminated, or *released*, its child running on unheard. *Over* is the end of the process.
+//! terminated, or *released*, its child running on unheard. *Over* is the end of the process. An
+//! error that stops it is given when its group is empty, or was given up a second after its KILL.
 //!
 //! The protocol owns the job; the timer and the cancel hook hold it weakly.
 
@@ -20,6 +21,10 @@ use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// For how long a program is waited for after its KILL, where the termination itself has no end: one
+/// that leads no group, and is somebody else's or held by a tracer.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// Which ends of a process are failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +65,10 @@ struct State {
     started: Duration,
     /// From the spawn to the end.
     process: Option<Process>,
-    /// Only while running.
+    /// Of the bound while running, and while stopping of how long the end is waited for.
     timer: Option<DelayedCall>,
+    /// Why it is stopping, until that is given.
+    verdict: Option<OutputError>,
 }
 
 enum Phase {
@@ -86,6 +93,7 @@ impl Job {
             started: reactor.now(),
             process: None,
             timer: None,
+            verdict: None,
         };
         let job = Rc::new(Self {
             reactor: reactor.clone(),
@@ -99,6 +107,8 @@ impl Job {
         job.promise.on_cancel(move || {
             if let Some(job) = weak.upgrade() {
                 job.give_up(Phase::Stopping);
+                // Its group may be on its way to the end already.
+                drop(job.take_verdict());
             }
         });
         (job, deferred)
@@ -128,7 +138,7 @@ impl Job {
     }
 
     /// The program wrote.
-    pub(crate) fn on_data(&self, stream: Stream, data: &[u8]) {
+    pub(crate) fn on_data(self: &Rc<Self>, stream: Stream, data: &[u8]) {
         let fits = self.state.with(|state| {
             let capture = match stream {
                 Stream::Stdout => &mut state.stdout,
@@ -160,7 +170,7 @@ impl Job {
     }
 
     /// The reader of the standard input failed.
-    pub(crate) fn on_reader_failed(&self, source: io::Error) {
+    pub(crate) fn on_reader_failed(self: &Rc<Self>, source: io::Error) {
         self.fail(|command, outcome| OutputError::Stdin { command, outcome, source });
     }
 
@@ -215,15 +225,51 @@ impl Job {
         })
     }
 
-    /// Gives an error for a result, and terminates the group in the background.
-    fn fail(&self, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
+    /// Terminates the group, and gives an error for a result when that has ended.
+    fn fail(self: &Rc<Self>, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
         if !self.is_running() {
             return;
         }
-        let left = self.leave(Phase::Stopping);
-        self.terminate(left.process.as_ref());
-        self.keep_process(left.process);
-        self.promise.complete(Err(error(self.command.clone(), Box::new(left.partial))));
+        let Left { partial, process, .. } = self.leave(Phase::Stopping);
+        let verdict = error(self.command.clone(), Box::new(partial));
+        let none = self.state.with(|state| state.verdict.replace(verdict));
+        drop(none);
+        self.keep_process(process.clone());
+        let Some(process) = process else { return self.give_verdict() };
+        let job = Rc::clone(self);
+        self.terminate(&process, move || job.give_verdict());
+        if self.state.with(|state| state.verdict.is_some()) {
+            self.wait_no_longer_than_the_kill();
+        }
+    }
+
+    fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        let at_most = self.rules.kill_grace.saturating_add(END_AFTER_KILL);
+        let timer = self.reactor.call_later(at_most, move |_| {
+            if let Some(job) = weak.upgrade() {
+                job.give_verdict();
+            }
+        });
+        self.state.with(|state| state.timer = Some(timer));
+    }
+
+    fn give_verdict(&self) {
+        if let Some(verdict) = self.take_verdict() {
+            self.promise.complete(Err(verdict));
+        }
+    }
+
+    /// Nobody waits for the end any more.
+    fn take_verdict(&self) -> Option<OutputError> {
+        let (verdict, timer) = self.state.with(|state| match state.verdict.take() {
+            None => (None, None),
+            verdict => (verdict, state.timer.take()),
+        });
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        verdict
     }
 
     /// Gives the error of the strict form, and lets the child run on.
@@ -247,16 +293,17 @@ impl Job {
             return;
         }
         let left = self.leave(phase);
-        self.terminate(left.process.as_ref());
+        if let Some(process) = &left.process {
+            // How it ends, and whether it had ended by itself, is nobody's business any more.
+            self.terminate(process, || ());
+        }
         self.keep_process(left.process);
     }
 
-    fn terminate(&self, process: Option<&Process>) {
-        let Some(process) = process else { return };
+    fn terminate(&self, process: &Process, ended: impl FnOnce() + 'static) {
         let grace = self.rules.kill_grace;
         let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
-        // How it ends, and whether it had ended by itself, is nobody's business any more.
-        process.terminate(signal, grace).done(drop);
+        process.terminate(signal, grace).done(move |_| ended());
         if process.pid().is_none() {
             process.close_all();
         }

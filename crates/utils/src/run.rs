@@ -31,9 +31,11 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 ///
 /// The child leads a process group of its own. It starts with [`start`](Self::start),
 /// [`output`](Self::output), or when the `Run` is awaited or given to `block_on`; from then on
-/// dropping or cancelling the [`Deferred`], and the timeout, terminate that group in the background:
-/// TERM, after [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. Dropping the reactor
-/// kills the group at once. Descendants that left the group are not reached.
+/// dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
+/// [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. [`OutputError::TimedOut`] comes when
+/// the group is empty; a drop, a cancellation and [`Deferred::timeout`] return at once, and the group
+/// ends in the background. Dropping the reactor kills it at once. Descendants that left the group are
+/// not reached.
 ///
 /// A stop of the reactor closes the outputs and the input, and leaves the program running: unless
 /// all was read by then, the result is [`OutputError::Stopped`] once it has ended.
@@ -186,6 +188,9 @@ impl Run {
 
     /// Sets the time between TERM and KILL when the group is terminated; two seconds otherwise,
     /// and for zero KILL at once.
+    ///
+    /// It is used up only by a group that does not end by TERM, and an error that ends the program
+    /// comes that much later then.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.rules.kill_grace = grace;
         self
