@@ -339,7 +339,8 @@
 //! ```
 //!
 //! The group is reached where the child leads one of its own: `Command::owned(true)`, which the
-//! helpers set.
+//! helpers set. The result then comes when nobody of the group lives, a second after KILL at the
+//! latest; `is_gone` tells which.
 //!
 //! # Without a loop
 //!

@@ -235,8 +235,20 @@ impl Process {
 
     /// Sends a signal, waits for `grace`, then sends KILL; to the group where that is owned.
     ///
-    /// A second call while the first is under way sends KILL at once. The result tells how the
-    /// child ended; dropping it changes nothing.
+    /// The result comes when the child is reaped, and where its group is owned when nobody of that
+    /// lives, a second after KILL at the latest: [`Termination::is_gone`] tells which. Until then a
+    /// leader that has ended stays a zombie, and `process_exited` comes with its reap. What the group
+    /// left in the pipes is read then, and an end of file is not waited for: somebody outside of the
+    /// group may hold one. Processes that left the group are not touched.
+    ///
+    /// A stopped child is continued. A second call while the first is under way sends KILL at once. The
+    /// result tells how the child ended; dropping it changes nothing.
+    ///
+    /// # Platform
+    ///
+    /// Who of a group lives is read from /proc. Where that is not to be had, as on other systems than
+    /// Linux, a termination of an owned group takes the whole grace, sends KILL, and says whether the
+    /// group is gone as far as it can tell.
     pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
         self.0.terminate(signal, grace)
     }

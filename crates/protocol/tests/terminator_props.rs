@@ -539,36 +539,6 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-/// What a driver may tell without sense or order.
-#[derive(Debug, Clone, Copy)]
-enum Input {
-    Terminate(Duration),
-    Refused,
-    Ended,
-    Reaped,
-    Group(GroupState),
-    Time(Duration),
-    Gone,
-    PollStep,
-    PollOutcome,
-}
-
-fn input() -> impl Strategy<Value = Input> {
-    let time = || prop::sample::select(vec![Duration::ZERO, GRACE, GRACE * 3, Duration::MAX]);
-    let states = vec![GroupState::Alive, GroupState::Empty, GroupState::Unknown];
-    prop_oneof![
-        3 => time().prop_map(Input::Terminate),
-        1 => Just(Input::Refused),
-        1 => Just(Input::Ended),
-        1 => Just(Input::Reaped),
-        1 => prop::sample::select(states).prop_map(Input::Group),
-        2 => time().prop_map(Input::Time),
-        1 => Just(Input::Gone),
-        4 => Just(Input::PollStep),
-        1 => Just(Input::PollOutcome),
-    ]
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -578,43 +548,5 @@ proptest! {
         facts in prop::collection::vec(fact(), 0..60)
     ) {
         run(setting, &facts);
-    }
-
-    #[test]
-    fn facts_without_sense_or_order_do_no_harm(
-        scope in prop::sample::select(vec![TerminationScope::Child, TerminationScope::Group]),
-        inputs in prop::collection::vec(input(), 0..60)
-    ) {
-        let mut terminator = Terminator::new(scope);
-        let (mut now, mut reaped, mut empty) = (Duration::ZERO, false, false);
-        for input in inputs {
-            match input {
-                Input::Terminate(grace) => terminator.on_terminate(Signal::TERM, grace, now),
-                Input::Refused => terminator.on_refused(),
-                Input::Ended => terminator.on_ended(),
-                Input::Reaped => {
-                    terminator.on_reaped(now);
-                    reaped = true;
-                }
-                Input::Group(state) => {
-                    terminator.on_group(state, now);
-                    empty |= reaped && state == GroupState::Empty;
-                }
-                Input::Time(passed) => {
-                    now = now.saturating_add(passed);
-                    terminator.on_time(now);
-                }
-                Input::Gone => terminator.on_gone(),
-                Input::PollStep => {
-                    let step = terminator.poll_step();
-                    let is_over = empty || (reaped && scope == TerminationScope::Child);
-                    prop_assert!(step.is_none() || !is_over, "{step:?}");
-                }
-                Input::PollOutcome => drop(terminator.poll_outcome()),
-            }
-            prop_assert!(terminator.is_under_way() || terminator.poll_deadline().is_none());
-        }
-        // As many steps as were asked for, and no more.
-        prop_assert!(std::iter::from_fn(|| terminator.poll_step()).take(1000).count() < 1000);
     }
 }

@@ -25,7 +25,8 @@ fn is_dead(pid: u32) -> bool {
 
 /// The pids that the program printed are those of nobody alive, and there is no child.
 fn assert_gone(stdout: &str) {
-    let pids: Vec<u32> = stdout.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    let pids = stdout.split_ascii_whitespace().map(|pid| pid.parse().expect("a pid"));
+    let pids: Vec<u32> = pids.collect();
     assert_eq!(pids.len(), 2, "{stdout}");
     assert!(pids.iter().all(|pid| is_dead(*pid)), "{pids:?}");
     assert_eq!(children(), [], "and it is reaped");
@@ -37,7 +38,7 @@ fn timed_out(driver: &mut Driver, run: Run) -> Duration {
     let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = result else {
         panic!("{result:?}");
     };
-    assert_gone(outcome.stdout_utf8().unwrap());
+    assert_gone(outcome.stdout_utf8().expect("numbers"));
     assert!(outcome.after < after + ms(100), "it is the time of the failure");
     after
 }

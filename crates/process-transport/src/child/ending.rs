@@ -16,9 +16,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Between TERM and KILL where the program ends before its child.
-const GRACE_AT_THE_END: Duration = Duration::from_secs(2);
-
 /// The exit.
 impl Transport {
     /// Has the loop watch for it.
@@ -202,7 +199,8 @@ impl Transport {
         let is_under_way = || self.state.with(|state| state.termination.is_under_way());
         let is_owned = || self.state.with(|state| state.leads_owned_group());
         if !is_under_way() && which == OwnedEnd::All && is_owned() {
-            self.terminate_with(Signal::TERM, GRACE_AT_THE_END).done(drop);
+            let grace = self.state.with(|state| state.grace_at_the_end());
+            self.terminate_with(Signal::TERM, grace).done(drop);
         }
         if !is_under_way() {
             return None;

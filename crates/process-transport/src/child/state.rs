@@ -14,6 +14,9 @@ use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::time::{Duration, Instant};
 
+/// Of a child that the program does not kill where it drops it.
+const GRACE_AT_THE_END_MS: u16 = 2000;
+
 /// One child's state.
 pub(super) struct State {
     pub(super) lifecycle: Lifecycle,
@@ -225,6 +228,12 @@ impl State {
         self.termination.on_reaped(reactor.now());
         self.lifecycle.on_reaped(reason, reactor.now());
         Some(())
+    }
+
+    /// Returns how long its group has between TERM and KILL where the program ends before it.
+    pub(super) fn grace_at_the_end(&self) -> Duration {
+        let entry = self.policy.entry.as_ref();
+        Duration::from_millis(entry.map_or(GRACE_AT_THE_END_MS, |entry| entry.grace_ms).into())
     }
 
     /// Returns whether the child, which runs, leads a group that is the program's.

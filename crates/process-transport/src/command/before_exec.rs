@@ -25,7 +25,8 @@ impl Command {
 
     /// Whether the child leads a group of its own, on which `terminate` and `kill_on_drop` act.
     ///
-    /// Descendants that leave the group (`setsid`, `setpgid`) are not reached. Such a child is a
+    /// A termination has ended when nobody of the group lives. Descendants that leave the group
+    /// (`setsid`, `setpgid`) are not reached. Such a child is a
     /// background job of the parent's terminal: reading it stops the child, and Ctrl-C does not
     /// reach it. A child that [`process_group`](Self::process_group) puts into somebody else's group
     /// leads none, and is ended alone. Off by default.
