@@ -16,9 +16,9 @@ use crate::util::{
     Driver, Event, Spawned, WATCHDOG, behaviour, children, isolated, ms, process_state, sh,
 };
 
-/// The leader ends by TERM, its member does not.
-const DEAF_MEMBER: &str =
-    "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & trap 'exit 3' TERM; wait";
+/// The leader ends by TERM, its member does not, and says its pid when both are prepared.
+const DEAF_MEMBER: &str = "trap 'exit 3' TERM; \
+                           (trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & wait";
 
 fn is_dead(pid: u32) -> bool {
     matches!(process_state(pid), 'Z' | 'X')
@@ -91,8 +91,8 @@ fn a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then() 
 #[test]
 fn a_member_that_needs_a_moment_gets_it_and_no_more() {
     behaviour("a_member_that_needs_a_moment_gets_it_and_no_more", |driver| {
-        let script = "(trap 'sleep 0.3; exit' TERM; echo $(exec sh -c 'echo $PPID'); \
-                      while :; do sleep 0.05; done) & trap 'exit 0' TERM; wait";
+        let script = "trap 'exit 0' TERM; (trap 'sleep 0.3; exit' TERM; \
+                      echo $(exec sh -c 'echo $PPID'); while :; do sleep 0.05; done) & wait";
         let (child, member) = pair(driver, script);
         let result = terminate(&child, WATCHDOG * 3, move || assert!(is_dead(member)));
         driver.drive_to_end(&child.record);
@@ -125,7 +125,7 @@ fn a_second_call_kills_what_the_leader_left_and_both_are_told() {
 #[test]
 fn what_the_pipes_hold_is_read_and_their_end_is_not_waited_for() {
     behaviour("what_the_pipes_hold_is_read_and_their_end_is_not_waited_for", |driver| {
-        let script = "setsid sleep 100 & echo $!; trap 'echo bye >&2; exit 0' TERM; wait";
+        let script = "trap 'echo bye >&2; exit 0' TERM; setsid sleep 100 & echo $!; wait";
         let (child, stranger) = pair(driver, script);
         let has_left = || getsid(raw(stranger)).ok() == raw(stranger);
         driver.until_seen("it has left the group", WATCHDOG, has_left);
@@ -148,7 +148,7 @@ fn a_group_of_adopted_zombies_is_empty_and_leaves_none() {
         set_child_subreaper(Some(getpid())).expect("it only takes a number");
         let mut driver = Driver::new();
         // The member's parent is gone when it ends.
-        let script = "(sleep 0.2 & exec true) >/dev/null 2>&1; echo 1; trap 'exit 0' TERM; \
+        let script = "trap 'exit 0' TERM; (sleep 0.2 & exec true) >/dev/null 2>&1; echo 1; \
                       while :; do sleep 100 & wait; done";
         let child = driver.spawn(sh(script).owned(true));
         driver.until("it is up", WATCHDOG, || child.record.text(1) == "1\n");
@@ -225,7 +225,7 @@ fn a_thread_that_waits_is_told_when_the_group_is_empty() {
             assert!(child.terminate(Signal::TERM, ms(200)).is_err(), "nobody is left");
         }
         // An output that a stranger holds is closed.
-        let script = "setsid sleep 3 & trap 'exit 0' TERM; wait";
+        let script = "trap 'exit 0' TERM; setsid sleep 3 & wait";
         let mut child = sh(script).owned(true).child_fds([(1, Fd::from_child())]).spawn().unwrap();
         assert_eq!(child.wait_timeout(ms(300)).unwrap(), None, "it is up");
         let ended = child.terminate(Signal::TERM, WATCHDOG * 3).expect("it runs");

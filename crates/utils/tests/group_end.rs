@@ -16,8 +16,7 @@ use util::{Driver, behaviour, bound, children, ms, process_state, sh};
 const DEAF: &str =
     "trap '' TERM; (while :; do sleep 0.2; done) & echo $! $$; while :; do sleep 0.2; done";
 /// The leader ends by TERM, its member does not.
-const DEAF_MEMBER: &str =
-    "(trap '' TERM; while :; do sleep 0.2; done) & echo $! $$; trap 'exit 0' TERM; wait";
+const DEAF_MEMBER: &str = "trap 'exit 0' TERM; (trap '' TERM; echo $(exec sh -c 'echo $PPID') $$; while :; do sleep 0.2; done) & wait";
 
 fn is_dead(pid: u32) -> bool {
     matches!(process_state(pid), 'Z' | 'X')
