@@ -205,11 +205,13 @@ impl Pipe {
         });
         let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
         reader.bulk = bytes >= READ_BUFFER_BYTES;
-        self.on_moved(reactor, bytes);
         match read {
             None => ReadEvent::End,
             Some(Ok(data)) if data.is_empty() => ReadEvent::End,
-            Some(Ok(data)) => ReadEvent::Data(data),
+            Some(Ok(data)) => {
+                self.on_moved(reactor, bytes);
+                ReadEvent::Data(data)
+            }
             Some(Err(Errno::AGAIN)) => ReadEvent::WouldBlock,
             Some(Err(error)) => ReadEvent::Lost(error.into()),
         }

@@ -53,6 +53,22 @@ fn a_reader_of_whole_buffers_grows_if_it_was_asked_to() {
     }
 }
 
+/// A reader that is quicker than the writer finds the pipe empty between whole buffers.
+#[test]
+fn a_read_that_would_block_ends_no_bulk() {
+    let reactor = Reactor::new().unwrap();
+    let (read, mut write) = io::pipe().unwrap();
+    let mut pipe = open(&reactor, read, Direction::Read);
+    pipe.set_adaptive();
+    for _ in 0..4 {
+        write.write_all(&[0; BUFFER_BYTES]).unwrap();
+        assert!(matches!(pipe.read(&reactor), ReadEvent::Data(_)));
+        assert!(matches!(pipe.read(&reactor), ReadEvent::WouldBlock));
+    }
+    assert_eq!(size(&reactor, &pipe), 256 << 10);
+    drop(pipe.close(&reactor));
+}
+
 #[test]
 fn a_writer_that_fills_its_pipe_grows() {
     let reactor = Reactor::new().unwrap();
