@@ -452,8 +452,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "last-read-is-dropped",
         file: "crates/reactor/src/pipe.rs",
-        from: "Some(Ok(data)) => ReadEvent::Data(data),",
-        to: "Some(Ok(data)) if data.len() == 1 => ReadEvent::End,\n            Some(Ok(data)) => ReadEvent::Data(data),",
+        from: "            Some(Ok(data)) => {\n",
+        to: "            Some(Ok(data)) if data.len() == 1 => ReadEvent::End,\n            Some(Ok(data)) => {\n",
         package: "procession-reactor",
         tests: &["pipe", "pipe_props"],
     },
