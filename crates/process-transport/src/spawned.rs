@@ -255,11 +255,7 @@ impl Spawned {
     }
 
     fn scope(&self) -> TerminationScope {
-        if self.policy.owned && self.policy.leads_group {
-            TerminationScope::Group
-        } else {
-            TerminationScope::Child
-        }
+        self.policy.scope()
     }
 
     /// To the group when it is owned, also to a leader that left it; else to the child alone.

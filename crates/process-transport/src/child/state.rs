@@ -58,11 +58,7 @@ impl State {
             lifecycle.on_pipe_closed(*fd);
         }
         let exit = ExitWatch::new(child, policy.leads_group, parent_peak_kib, reason.is_some());
-        let mut termination = ChildTermination::new(if policy.owned && policy.leads_group {
-            TerminationScope::Group
-        } else {
-            TerminationScope::Child
-        });
+        let mut termination = ChildTermination::new(policy.scope());
         if let Some(reason) = reason {
             lifecycle.on_reaped(reason, now);
             termination.on_reaped(now);

@@ -9,7 +9,7 @@ use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
 use procession_core::Signal;
-use procession_protocol::{ChildFd, SpawnPath};
+use procession_protocol::{ChildFd, SpawnPath, TerminationScope};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -46,6 +46,17 @@ pub(crate) struct Policy {
     pub(crate) drain_after_exit: Option<Duration>,
     /// The exit is watched as where there are no pidfds.
     pub(crate) without_pidfd: bool,
+}
+
+impl Policy {
+    /// What `terminate` acts on.
+    pub(crate) fn scope(&self) -> TerminationScope {
+        if self.owned && self.leads_group {
+            TerminationScope::Group
+        } else {
+            TerminationScope::Child
+        }
+    }
 }
 
 /// Checks the command, looks its users up, and makes everything that the child needs.
