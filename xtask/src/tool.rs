@@ -1,6 +1,7 @@
-//! Tools beyond rustup's cargo: installed below `target/tools`, in the version that the task names,
-//! so that every machine judges with the same rules.
+//! Tools beyond rustup's cargo, in the version that the task names, so that every machine judges with
+//! the same rules. Each is installed once for all clones, in a folder of cargo's home.
 
+use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -9,9 +10,9 @@ use xshell::{Shell, cmd};
 /// Returns the path of a cargo subcommand's program; installs it where it is not there, and says so.
 ///
 /// It is built without optimisation: a check of cargo-deny takes a second either way, and its build
-/// a third of the time.
+/// a third of the time. A version has a folder of its own, so that two clones never disagree.
 pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf> {
-    let tools = sh.current_dir().join("target").join("tools");
+    let tools = cargo_home()?.join("procession-tools").join(format!("{name}-{version}"));
     let tool = tools.join("bin").join(name);
     let found = cmd!(sh, "{tool} --version").quiet().ignore_stderr().read();
     if !found.is_ok_and(|found| found.ends_with(&format!(" {version}"))) {
@@ -25,4 +26,11 @@ pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf
         .with_context(|| format!("{name} cannot be installed"))?;
     }
     Ok(tool)
+}
+
+/// Cargo's home, by cargo's own rule.
+fn cargo_home() -> Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    home.context("neither CARGO_HOME nor a home folder is known")
 }
