@@ -170,6 +170,13 @@ impl Loop {
                 self.late.push((key, readiness));
             }
         }
+        if !self.late.is_empty() {
+            self.late_sources(handle);
+        }
+    }
+
+    #[cold]
+    fn late_sources(&self, handle: &Handle) {
         for &(key, readiness) in &self.late {
             handle.dispatch(key, readiness, true);
         }
