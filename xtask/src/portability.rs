@@ -30,6 +30,8 @@ const PACKAGES: [&str; 7] = [
 
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
+/// The oldest compiler that the workspace accepts.
+const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 
 /// Checks every library crate for every target, the spawner also without a loop.
@@ -41,6 +43,13 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             "missing: {}; install Debian's second toolchain with\n    \
              apt-get install rustc-web cargo-web rust-web-src",
             missing.join(", ")
+        );
+    }
+    let version = cmd!(sh, "{RUSTC} --version").quiet().read()?;
+    if !is_new_enough(&version) {
+        bail!(
+            "{RUSTC} is {version}, and the libraries need {OLDEST}: run this where Debian's \
+             rustc-web is new enough, trixie or later (a chroot will do)"
         );
     }
     let _rustc = sh.push_env("RUSTC", RUSTC);
@@ -67,4 +76,28 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         }
     }
     if broken.is_empty() { Ok(()) } else { bail!("does not compile for {}", broken.join(", ")) }
+}
+
+/// Whether what `rustc --version` prints is at least [`OLDEST`].
+fn is_new_enough(version: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.split('.').map_while(|number| number.parse().ok()).take(2).collect()
+    };
+    let version = version.split(' ').nth(1).unwrap_or_default();
+    numbers(version) >= numbers(OLDEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_is_judged_by_its_two_first_numbers() {
+        assert!(!is_new_enough(
+            "rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)"
+        ));
+        assert!(is_new_enough(&format!("rustc {OLDEST}.0 (0123 2026-01-01)")));
+        assert!(is_new_enough("rustc 1.100.0-nightly (0123 2026-01-01)"));
+        assert!(!is_new_enough("no version"));
+    }
 }
