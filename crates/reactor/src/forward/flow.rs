@@ -16,6 +16,8 @@ use std::mem;
 const TURN_BYTES: usize = 4 << 20;
 /// The most that one call asks for, in bytes: the largest pipe an unprivileged user has.
 const CALL_BYTES: usize = 1 << 20;
+/// What a call counts for at least, in bytes: a turn makes no more calls than fit into its share.
+const CALL_COSTS_BYTES: usize = 16 << 10;
 /// The copies that wait for the sink before the source is paused, in bytes.
 const COPIES_HIGH_BYTES: usize = 256 << 10;
 
@@ -316,7 +318,7 @@ impl Flow {
 
     /// Tries again, in what is left of the turn.
     fn go_on(&mut self, moved: usize) {
-        self.share.budget = self.share.budget.saturating_sub(moved.max(1));
+        self.share.budget = self.share.budget.saturating_sub(moved.max(CALL_COSTS_BYTES));
         self.share.readable = false;
         self.due = Due::Move;
     }
@@ -333,5 +335,29 @@ impl Flow {
         let moved = self.moved;
         let result = result.map(|()| moved).map_err(|error| Interrupted { moved, error });
         Act::Finish(Outcome { result, ended })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many splices of so many bytes one turn makes.
+    fn splices_of(bytes: usize) -> usize {
+        let mut flow = Flow::new();
+        flow.on_source_ready();
+        let mut splices = 0;
+        while let Act::Splice(_) = flow.poll(0) {
+            flow.on_moved(bytes);
+            splices += 1;
+        }
+        splices
+    }
+
+    #[test]
+    fn a_turn_is_bounded_in_bytes_and_in_calls() {
+        assert_eq!(splices_of(CALL_BYTES), 4);
+        assert_eq!(splices_of(64 << 10), 64);
+        assert_eq!(splices_of(4), 256);
     }
 }
