@@ -3,6 +3,9 @@
 
 mod util;
 
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +15,7 @@ use procession_process_transport::{Command, Fd};
 use procession_protocol::{SignalError, Termination};
 use rustix::process::{Pid, getpgid, getpid, set_child_subreaper};
 
+use crate::filter::{Calls, answer};
 use crate::util::{
     Driver, Event, Spawned, WATCHDOG, behaviour, children, isolated, ms, process_state, sh,
 };
@@ -62,29 +66,52 @@ fn only(results: &Rc<RefCell<Vec<Result>>>) -> Termination {
 /// Case TM-01.
 #[test]
 fn a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then() {
-    behaviour(
-        "a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then",
-        |driver| {
-            let (child, member) = pair(driver, DEAF_MEMBER);
-            let leader = child.process.pid().expect("it runs");
-            let begun = driver.now();
-            let result =
-                terminate(&child, ms(400), move || assert!(is_dead(member), "it is not empty"));
-            driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
-            // Nothing is left to be told that it has: a loop that is told so all the time spins.
-            assert!(driver.turns_in(ms(200)) < 40, "the loop does not spin");
-            assert_eq!(child.process.pid(), Some(leader), "it keeps the number");
-            assert!(!is_dead(member) && result.borrow().is_empty());
-            assert!(child.record.exited().is_none(), "the exit comes with the reap");
-            driver.drive_to_end(&child.record);
-            let ended = only(&result);
-            assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
-            assert_eq!(ended.reason().as_ref().unwrap_err().exit_code(), Some(3));
-            assert!((ms(400)..ms(1400)).contains(&ended.after()), "{ended:?}");
-            let exit = child.record.when(|event| matches!(event, Event::Exited(_))).unwrap();
-            assert!(exit - begun >= ms(400));
-        },
-    );
+    let name = "a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then";
+    behaviour(name, |driver| {
+        let ended = keeps_its_leader_until_then(driver);
+        assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
+    });
+}
+
+/// Case TM-14. Before Linux 6.9 a pidfd does not stand for a group.
+#[test]
+fn an_older_kernel_ends_a_group_in_the_same_way() {
+    behaviour("an_older_kernel_ends_a_group_in_the_same_way", |driver| {
+        as_before_linux_6_9();
+        let ended = keeps_its_leader_until_then(driver);
+        assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
+        let (child, member) = pair(driver, DEAF_MEMBER);
+        let first = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
+        let second = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
+        driver.drive_to_end(&child.record);
+        assert!(only(&first).is_gone() && only(&second).is_gone());
+    });
+}
+
+/// From now on a pidfd refuses `PIDFD_SIGNAL_PROCESS_GROUP`.
+fn as_before_linux_6_9() {
+    answer(libc::SYS_pidfd_send_signal, Calls::With { index: 3, flag: 4 }, libc::EINVAL);
+}
+
+/// Terminates a pair whose member is deaf, for 400 ms.
+fn keeps_its_leader_until_then(driver: &mut Driver) -> Termination {
+    let (child, member) = pair(driver, DEAF_MEMBER);
+    let leader = child.process.pid().expect("it runs");
+    let begun = driver.now();
+    let result = terminate(&child, ms(400), move || assert!(is_dead(member), "it is not empty"));
+    driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
+    // Nothing is left to be told that it has: a loop that is told so all the time spins.
+    assert!(driver.turns_in(ms(200)) < 40, "the loop does not spin");
+    assert_eq!(child.process.pid(), Some(leader), "it keeps the number");
+    assert!(!is_dead(member) && result.borrow().is_empty());
+    assert!(child.record.exited().is_none(), "the exit comes with the reap");
+    driver.drive_to_end(&child.record);
+    let ended = only(&result);
+    assert_eq!(ended.reason().as_ref().err().and_then(|reason| reason.exit_code()), Some(3));
+    assert!((ms(400)..ms(1400)).contains(&ended.after()), "{ended:?}");
+    let exit = child.record.when(|event| matches!(event, Event::Exited(_)));
+    assert!(exit.expect("it was told") - begun >= ms(400));
+    ended
 }
 
 /// Case TM-02.
@@ -219,7 +246,10 @@ fn a_thread_that_waits_is_told_when_the_group_is_empty() {
             std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
             (child, line.trim().parse::<u32>().expect("a pid"))
         };
-        for without_pidfd in [false, true] {
+        for (without_pidfd, is_older) in [(false, false), (true, false), (false, true)] {
+            if is_older {
+                as_before_linux_6_9();
+            }
             let (mut child, member) = spawn(without_pidfd);
             let ended = child.terminate(Signal::TERM, ms(200)).expect("it runs");
             assert!(is_dead(member), "the group is empty");
