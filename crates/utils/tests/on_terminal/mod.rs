@@ -1,0 +1,321 @@
+//! Programs that run on a real terminal, and what tests do at its other side: type, read what is
+//! shown, take the terminal away.
+//!
+//! A test file of this kind has no harness: it executes itself, as the program that a variable names,
+//! since what is tested is the main thread of a program. The program and its children say what they
+//! have to say on descriptor 3, a pipe that all of them hold: its end of file says that nobody of them
+//! lives. Words of the test come on descriptor 4. Whoever loses its parent becomes the test's child.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+#[path = "../../../process-transport/tests/util/bound.rs"]
+mod bound;
+#[path = "../util/leaks.rs"]
+mod leaks;
+mod programs;
+#[path = "../../../process-transport/tests/util/skip.rs"]
+pub(crate) mod skip;
+
+use std::env;
+use std::error::Error;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use procession_process_transport::{Command, Fd, Pty, Spawned};
+use procession_reactor::{Reactor, Stopped};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, set_child_subreaper, waitid,
+};
+
+pub(crate) use self::bound::bound;
+pub(crate) use self::leaks::process_state;
+pub(crate) use self::programs::{CHILD, GRACE};
+
+pub(crate) type Ended = Result<Stopped, Box<dyn Error>>;
+
+/// Names the program that this binary is to be.
+const PROGRAM: &str = "PROCESSION_TEST_ON_TERMINAL";
+
+/// Whatever is waited for comes earlier, or not at all.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What a user types.
+pub(crate) const CTRL_C: &str = "\x03";
+pub(crate) const CTRL_BACKSLASH: &str = "\x1c";
+pub(crate) const CTRL_Z: &str = "\x1a";
+
+/// Milliseconds, short.
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Runs the program that the variable names, or the tests whose names the arguments are part of.
+pub(crate) fn program_or_tests(tests: &[(&str, fn())]) -> Ended {
+    if let Ok(name) = env::var(PROGRAM) {
+        return programs::program(&name);
+    }
+    bound::announce();
+    set_child_subreaper(Some(rustix::process::getpid()))?;
+    let filter: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    for (name, test) in tests {
+        if filter.is_empty() || filter.iter().any(|part| name.contains(part)) {
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+    Ok(Stopped::Called)
+}
+
+/// What is started on a terminal, as the leader of its session.
+pub(crate) struct OnTerminal {
+    leader: Spawned,
+    /// Our side of the terminal, until it is taken away.
+    terminal: Option<File>,
+    lines: File,
+    words: Option<File>,
+    said: String,
+    shown: String,
+    clock: Reactor,
+}
+
+impl OnTerminal {
+    /// Starts the program of that name, whose child is `script`.
+    pub(crate) fn start(name: &str, script: &str) -> Self {
+        Self::start_by(&[], name, script)
+    }
+
+    /// Has `command` start it, which finds this binary's path in `$PROGRAM`; without one, this binary
+    /// is what is started.
+    pub(crate) fn start_by(command: &[&str], name: &str, script: &str) -> Self {
+        Self::start_with(command, name, script, |command| command)
+    }
+
+    /// The same with changes of the command.
+    pub(crate) fn start_with(
+        command: &[&str],
+        name: &str,
+        script: &str,
+        change: impl FnOnce(Command) -> Command,
+    ) -> Self {
+        let this = env::current_exe().expect("a test knows its binary");
+        let command = match command.split_first() {
+            Some((command, arguments)) => Command::new(command).args(arguments),
+            None => Command::new(&this),
+        };
+        let command = command
+            .pty(Pty::new().size(24, 80))
+            .child_fd(3, Fd::from_child())
+            .child_fd(4, Fd::to_child())
+            .env("PROGRAM", this)
+            .env(PROGRAM, name)
+            .env(CHILD, script)
+            .env("TERM", "dumb")
+            .env("PS1", "$ ");
+        let mut leader = change(command).spawn().expect("it starts");
+        let mut take = |fd: i32| Some(File::from(leader.take(fd).expect("it is there")));
+        let [terminal, lines, words] = [1, 3, 4].map(&mut take);
+        let lines = lines.expect("it was taken");
+        let clock = Reactor::new().expect("a reactor, for its clock");
+        Self { leader, terminal, lines, words, said: String::new(), shown: String::new(), clock }
+    }
+
+    pub(crate) fn types(&mut self, text: &str) {
+        let terminal = self.terminal.as_mut().expect("there is a terminal");
+        terminal.write_all(text.as_bytes()).expect("a terminal takes a line");
+    }
+
+    /// Gives the programs a line on their descriptor 4.
+    pub(crate) fn tell(&mut self, word: &str) {
+        let words = self.words.as_mut().expect("it is open");
+        words.write_all(format!("{word}\n").as_bytes()).expect("somebody reads");
+    }
+
+    /// Takes the terminal away, as the close of its window does.
+    pub(crate) fn hang_up(&mut self) {
+        self.terminal.take().expect("there is a terminal");
+    }
+
+    /// Sends a signal to the leader of the session.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it is our child");
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        pid(self.leader.pid())
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// Waits for a line that begins so; what follows in it.
+    pub(crate) fn until_said(&mut self, word: &str) -> String {
+        loop {
+            let mut lines = self.said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(rest) = lines.find_map(|line| line.strip_prefix(word)) {
+                return rest.trim_end().to_owned();
+            }
+            assert!(self.read_more(), "nobody is left to say {word}:\n{self}");
+        }
+    }
+
+    /// Waits for a line `word=NUMBER`.
+    pub(crate) fn number(&mut self, word: &str) -> Pid {
+        let number = self.until_said(&format!("{word}="));
+        pid(number.parse().expect("a number"))
+    }
+
+    /// Waits until the program and its child say that they are there; the program's pid.
+    pub(crate) fn until_ready(&mut self) -> Pid {
+        self.until_said("leader=");
+        self.until_said("member=");
+        self.number("program")
+    }
+
+    /// Waits until the terminal shows it.
+    pub(crate) fn until_shown(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            assert!(self.read_more(), "nobody is left to show {text}:\n{self}");
+        }
+        self.shown.clear();
+    }
+
+    /// Waits until a process is stopped.
+    pub(crate) fn until_stopped(&mut self, pid: Pid) {
+        let end = self.now() + bound(SOON);
+        let number = pid.as_raw_nonzero().get().cast_unsigned();
+        while process_state(number) != 'T' {
+            assert!(self.now() < end, "it is not stopped:\n{self}");
+            self.wait(ms(2));
+        }
+    }
+
+    /// Lets time pass: what is tested is what comes so late.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now() + time;
+        while self.now() < end {
+            let left = end.saturating_sub(self.now());
+            self.clock.turn(Some(left)).expect("a turn");
+        }
+    }
+
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Waits for the end of a process that loses its parent; the signal that it died by.
+    pub(crate) fn orphan_died_by(&mut self, pid: Pid) -> Option<i32> {
+        let end = self.now() + bound(SOON);
+        loop {
+            match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+                Ok(Some(end)) => return end.terminating_signal(),
+                // It has a parent yet.
+                Ok(None) | Err(Errno::CHILD) => {}
+                Err(error) => panic!("it can be waited for: {error}"),
+            }
+            assert!(self.now() < end, "it lives, or its parent:\n{self}");
+            self.wait(ms(2));
+        }
+    }
+
+    /// Waits until nobody lives that holds descriptor 3.
+    pub(crate) fn until_nobody_lives(&mut self) {
+        while self.read_more() {}
+    }
+
+    /// Waits for the leader of the session, whoever lives on; the signal that it died by.
+    pub(crate) fn leader_died_by(&mut self) -> Option<i32> {
+        let end = self.leader.wait_timeout(bound(SOON)).expect("it can be waited for");
+        let end = end.unwrap_or_else(|| panic!("the leader lives:\n{self}"));
+        end.err().and_then(|terminated| terminated.signal()).map(|signal| signal.as_raw())
+    }
+
+    /// Waits until nobody lives; the signal that the leader of the session died by, and all was over
+    /// so long after `since`.
+    pub(crate) fn end(mut self, since: Duration) -> (Option<i32>, Duration) {
+        self.until_nobody_lives();
+        let took = self.now() - since;
+        (self.leader_died_by(), took)
+    }
+
+    /// Waits until nobody lives and the leader died by `signal`; how long after `since` that was.
+    #[track_caller]
+    pub(crate) fn dies_by(mut self, signal: Signal, since: Duration) -> Duration {
+        self.until_nobody_lives();
+        let shown = format!("{self}");
+        let (died_by, took) = self.end(since);
+        assert_eq!(died_by, Some(signal.as_raw()), "{shown}");
+        took
+    }
+
+    /// Reads what was said or shown, waiting for it; false when nothing can be said any more.
+    fn read_more(&mut self) -> bool {
+        let limit = bound(SOON);
+        let time = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
+        let mut fds = vec![PollFd::new(&self.lines, PollFlags::IN)];
+        fds.extend(self.terminal.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        let ready = poll(&mut fds, Some(&time)).expect("poll");
+        let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let (says, shows) = (is_ready(0), is_ready(1));
+        assert_ne!(ready, 0, "nothing comes, and somebody lives:\n{self}");
+        let mut buffer = [0; 4096];
+        if shows {
+            // Its error says that nobody has the terminal open.
+            let count = self.terminal.as_mut().and_then(|fd| fd.read(&mut buffer).ok());
+            self.shown.push_str(&String::from_utf8_lossy(&buffer[..count.unwrap_or(0)]));
+            if count.is_none() && !says {
+                // Nothing more comes from there; a poll of it would not wait.
+                return self.read_lines(&mut buffer);
+            }
+        }
+        !says || self.read_lines(&mut buffer)
+    }
+
+    fn read_lines(&mut self, buffer: &mut [u8]) -> bool {
+        let count = self.lines.read(buffer).expect("a pipe");
+        self.said.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        count > 0
+    }
+}
+
+impl std::fmt::Display for OnTerminal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "--- said\n{}--- shown\n{}", self.said, self.shown)
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        // All of this fails where the test went well.
+        let numbers = self.said.lines().filter_map(|line| line.split_once('='));
+        let ours = ["program", "leader", "member", "daemon"];
+        for (_, number) in numbers.filter(|(word, _)| ours.contains(word)) {
+            let Some(pid) = number.parse().ok().and_then(Pid::from_raw) else { continue };
+            if is_child_or_below(pid) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
+        self.leader.signal(procession_core::Signal::KILL).ok();
+        self.leader.wait_timeout(SOON).ok();
+    }
+}
+
+fn pid(number: u32) -> Pid {
+    Pid::from_raw(number.cast_signed()).expect("a pid is not 0")
+}
+
+/// Whether a number that was said is still what it was: a descendant of this process, to which orphans
+/// come.
+fn is_child_or_below(pid: Pid) -> bool {
+    let mut current = pid.as_raw_nonzero().get();
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    while current > 1 && current != own {
+        let stat = std::fs::read_to_string(format!("/proc/{current}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' '));
+        let parent = fields.and_then(|mut fields| fields.nth(1)?.parse().ok());
+        current = parent.unwrap_or(0);
+    }
+    current == own
+}

@@ -1,0 +1,269 @@
+//! Nobody of a helper's group outlives the program that a terminal ends: by its keys, by its end, and
+//! by both at once, as shells do it.
+
+mod on_terminal;
+
+use std::time::Duration;
+
+use rustix::process::{Signal, kill_process};
+
+use crate::on_terminal::{
+    CTRL_BACKSLASH, CTRL_C, CTRL_Z, Ended, GRACE, OnTerminal, bound, ms, process_state,
+    program_or_tests, skip,
+};
+
+/// All of its group end by TERM.
+const PLAIN: &str = "sleep 600 & echo member=$! >&3; echo leader=$$ >&3; sleep 600";
+
+/// Nobody ends by TERM.
+const DEAF: &str = "trap '' TERM; sh -c 'echo member=$$ >&3; exec sleep 600' & \
+                    echo leader=$$ >&3; wait";
+
+/// Its leader ends by TERM, and a member does not.
+const DEAF_MEMBER: &str = "sh -c 'trap \"\" TERM; echo member=$$ >&3; exec sleep 600' & \
+                           echo leader=$$ >&3; wait";
+
+/// It needs a second after TERM.
+const CAREFUL: &str = "trap 'sleep 1; echo careful to the end >&3; exit' TERM; \
+                       echo member=none >&3; echo leader=$$ >&3; while :; do sleep 0.01; done";
+
+/// It ends when it is told to, and says so.
+const TOLD: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; echo told >&3";
+
+/// It writes a lot when it is told to.
+const WRITER: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; seq 100000";
+
+/// The programs, in a wait of the loop. A run takes the first signal as its stop; elsewhere it acts
+/// by default.
+const WAITING: [&str; 2] = ["block_on", "run_main"];
+
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        program_or_tests(&[$((stringify!($name), $name)),*])
+    };
+}
+
+fn main() -> Ended {
+    tests![
+        ctrl_c_ends_the_whole_group_and_then_the_program,
+        ctrl_backslash_ends_the_whole_group_and_then_the_program,
+        a_second_ctrl_c_within_300_ms_is_an_echo,
+        a_second_ctrl_c_after_a_second_ends_the_wait,
+        a_member_that_ignores_term_is_killed,
+        a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program,
+        a_terminal_closed_under_a_shell_leaves_a_service_its_second,
+        a_program_under_nohup_outlives_its_terminal,
+        a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term,
+        a_killed_program_leaves_what_its_child_has_started,
+        a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c,
+        a_program_that_stops_and_goes_on_loses_nothing_of_its_child,
+    ]
+}
+
+fn start(program: &str, script: &str, grace: u32) -> OnTerminal {
+    let mut started = OnTerminal::start_with(&[], program, script, |command| {
+        command.env(GRACE, grace.to_string())
+    });
+    started.until_ready();
+    if program.ends_with("blocked") {
+        started.until_said("blocked");
+    }
+    started
+}
+
+/// Types that key; how long it took until nobody lived, the program having died by `signal`.
+#[track_caller]
+fn ended_by_key(mut started: OnTerminal, key: &str, signal: Signal) -> Duration {
+    let since = started.now();
+    started.types(key);
+    started.dies_by(signal, since)
+}
+
+fn ctrl_c_ends_the_whole_group_and_then_the_program() {
+    for program in ["block_on", "block_on, blocked", "run_main"] {
+        let took = ended_by_key(start(program, PLAIN, 2000), CTRL_C, Signal::INT);
+        assert!(took < bound(ms(1000)), "{program}: {took:?}");
+    }
+}
+
+/// A run does not claim it, so that a loop that hangs can be ended.
+fn ctrl_backslash_ends_the_whole_group_and_then_the_program() {
+    for program in ["block_on", "block_on, blocked", "run_main", "run_main, blocked"] {
+        let took = ended_by_key(start(program, PLAIN, 2000), CTRL_BACKSLASH, Signal::QUIT);
+        assert!(took < bound(ms(1000)), "{program}: {took:?}");
+    }
+}
+
+/// Types Ctrl-C twice; how long after the first it was over, and after the second.
+fn two_ctrl_c(program: &str, apart: Duration) -> (Duration, Duration) {
+    let mut started = start(program, DEAF, 2000);
+    let first = started.now();
+    started.types(CTRL_C);
+    started.wait(apart);
+    let between = started.now() - first;
+    let took = ended_by_key(started, CTRL_C, Signal::INT);
+    (between + took, took)
+}
+
+/// The group has its two seconds.
+fn a_second_ctrl_c_within_300_ms_is_an_echo() {
+    for program in ["block_on", "block_on, blocked"] {
+        let (took, _) = two_ctrl_c(program, ms(100));
+        assert!((ms(1900)..bound(ms(3000))).contains(&took), "{program}: {took:?}");
+    }
+}
+
+fn a_second_ctrl_c_after_a_second_ends_the_wait() {
+    for program in ["block_on", "block_on, blocked"] {
+        let (took, after_the_second) = two_ctrl_c(program, ms(1000));
+        assert!(took >= ms(1000), "{program}: {took:?}");
+        assert!(after_the_second < bound(ms(500)), "{program}: {after_the_second:?}");
+    }
+}
+
+/// At once where the leader has ended, and after the grace where the end of the group is waited for.
+fn a_member_that_ignores_term_is_killed() {
+    for (program, at_least) in [("block_on", 0), ("block_on, blocked", 0), ("run_main", 300)] {
+        let took = ended_by_key(start(program, DEAF_MEMBER, 300), CTRL_C, Signal::INT);
+        assert!((ms(at_least)..bound(ms(1500))).contains(&took), "{program}: {took:?}");
+    }
+}
+
+/// The program is the leader of the session: nothing else is sent, and once.
+fn a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program() {
+    for program in ["block_on", "block_on, blocked", "run_main"] {
+        let mut started = start(program, PLAIN, 2000);
+        let since = started.now();
+        started.hang_up();
+        let took = started.dies_by(Signal::HUP, since);
+        assert!(took < bound(ms(1000)), "{program}: {took:?}");
+    }
+}
+
+/// The shell sends one HUP to its job, and the kernel another when the shell has ended.
+fn a_terminal_closed_under_a_shell_leaves_a_service_its_second() {
+    for program in ["block_on", "block_on, blocked", "run_main"] {
+        let Some((mut started, job)) = job_of("bash", program, CAREFUL) else { continue };
+        let since = started.now();
+        started.hang_up();
+        assert_eq!(
+            started.orphan_died_by(job),
+            Some(Signal::HUP.as_raw()),
+            "{program}:\n{started}"
+        );
+        started.until_nobody_lives();
+        let took = started.now() - since;
+        assert!(started.said().contains("careful to the end\n"), "{program}:\n{started}");
+        assert!((ms(1000)..bound(ms(2000))).contains(&took), "{program}: {took:?}");
+    }
+}
+
+/// The program as a job in the foreground of an interactive shell, with its child; its pid.
+fn job_of(shell: &str, program: &str, script: &str) -> Option<(OnTerminal, rustix::process::Pid)> {
+    let command = match shell {
+        "bash" => vec!["bash", "--norc", "--noprofile", "-i"],
+        shell => vec![shell, "-i"],
+    };
+    if std::process::Command::new(shell).args(["-c", ":"]).status().is_err() {
+        skip::skip_here(&format!("a job of {shell}"), "it is not installed");
+        return None;
+    }
+    let mut started = OnTerminal::start_with(&command, program, script, |command| {
+        command.env("HISTFILE", "/dev/null").env_remove("ENV")
+    });
+    started.types("\"$PROGRAM\"\n");
+    let job = started.until_ready();
+    if program.ends_with("blocked") {
+        started.until_said("blocked");
+    }
+    Some((started, job))
+}
+
+fn a_program_under_nohup_outlives_its_terminal() {
+    for program in WAITING {
+        let script = "exec nohup \"$PROGRAM\" </dev/null >/dev/null 2>&1";
+        let mut started = OnTerminal::start_by(&["sh", "-c", script], program, TOLD);
+        started.until_ready();
+        let since = started.now();
+        started.hang_up();
+        // The signal was sent when that returned.
+        started.tell("go on");
+        started.until_said("told");
+        started.until_said("outcome=Some(0)");
+        assert_eq!(started.end(since).0, None, "{program}: it ends by itself");
+    }
+}
+
+/// Neither the keys nor the end of the terminal reach it.
+fn a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term() {
+    for program in WAITING {
+        let script = "setsid \"$PROGRAM\" & wait";
+        let mut started = OnTerminal::start_by(&["sh", "-c", script], program, PLAIN);
+        let daemon = started.until_ready();
+        started.types(CTRL_C);
+        assert_eq!(started.leader_died_by(), Some(Signal::INT.as_raw()), "{program}: the shell");
+        started.hang_up();
+        let lives = |pid| !['Z', 'X'].contains(&process_state(pid));
+        assert!(lives(daemon.as_raw_nonzero().get().cast_unsigned()), "{program}:\n{started}");
+        kill_process(daemon, Signal::TERM).expect("it lives");
+        assert_eq!(
+            started.orphan_died_by(daemon),
+            Some(Signal::TERM.as_raw()),
+            "{program}:\n{started}"
+        );
+        started.until_nobody_lives();
+    }
+}
+
+/// SIGKILL leaves no time for anything. What the kernel does for the child itself at its parent's
+/// death is another test's; nothing is done for what that has started.
+fn a_killed_program_leaves_what_its_child_has_started() {
+    // The member has a session of its own: it is told of nobody's end.
+    let script = "setsid sh -c 'echo member=$$ >&3; read word <&4; echo still here >&3' & \
+                  echo leader=$$ >&3; read word <&4";
+    for program in WAITING {
+        let mut started = OnTerminal::start(program, script);
+        started.until_ready();
+        let leader = started.number("leader");
+        started.signal(Signal::KILL);
+        assert_eq!(started.leader_died_by(), Some(Signal::KILL.as_raw()), "{program}");
+        kill_process(leader, Signal::KILL).ok(); // it lives on, today
+        assert_eq!(started.orphan_died_by(leader), Some(Signal::KILL.as_raw()), "{program}");
+        started.tell("end");
+        started.until_said("still here");
+        started.until_nobody_lives();
+    }
+}
+
+/// It is nobody's any more: its `Run` has ended.
+fn a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c() {
+    for program in ["after another", "after another, run_main"] {
+        let mut started = start(program, PLAIN, 2000);
+        started.until_said("left=Some(0)");
+        started.types(CTRL_C);
+        assert_eq!(started.leader_died_by(), Some(Signal::INT.as_raw()), "{program}");
+        started.tell("end");
+        started.until_said("daemon still here");
+        started.until_nobody_lives();
+    }
+}
+
+/// Ctrl-Z, and `fg`, in a shell with job control.
+fn a_program_that_stops_and_goes_on_loses_nothing_of_its_child() {
+    for (shell, program) in
+        ["bash", "sh"].into_iter().flat_map(|shell| WAITING.map(|program| (shell, program)))
+    {
+        let Some((mut started, job)) = job_of(shell, program, WRITER) else { continue };
+        started.types(CTRL_Z);
+        started.until_stopped(job);
+        // The shell has the terminal again.
+        started.types("echo a prom''pt\n");
+        started.until_shown("a prompt");
+        started.tell("write");
+        started.types("fg\n");
+        let outcome = started.until_said("outcome=");
+        assert_eq!(outcome, "Some(0) 100000 lines whole", "{shell}, {program}:\n{started}");
+        started.types("exit\n");
+        started.until_nobody_lives();
+    }
+}
