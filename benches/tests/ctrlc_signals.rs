@@ -1,0 +1,50 @@
+//! ctrlc's handler beside children that end with the program: whichever comes first, the program's
+//! graceful path is taken, and the default action ends the children where ctrlc leaves it.
+
+mod beside;
+
+use std::sync::mpsc::channel;
+
+use rustix::process::Signal;
+
+use crate::beside::{each, graceful, killed_by};
+
+/// INT is ctrlc's, which takes it over whoever has it.
+fn watch() -> Box<dyn FnOnce()> {
+    let (came, comes) = channel();
+    ctrlc::set_handler(move || came.send(()).expect("it is waited for")).expect("it is the first");
+    Box::new(move || comes.recv().expect("it comes"))
+}
+
+/// The form that takes nothing but the default action. Where it is refused the program waits all the
+/// same.
+fn try_watch() -> Box<dyn FnOnce()> {
+    let (came, comes) = channel();
+    let tried = ctrlc::try_set_handler(move || came.send(()).expect("it is waited for"));
+    Box::new(move || match tried {
+        Ok(()) => comes.recv().expect("it comes"),
+        Err(_) => loop {
+            std::thread::park();
+        },
+    })
+}
+
+#[test]
+fn a_signal_that_ctrlc_has_is_ctrlcs() {
+    let ends = each("a_signal_that_ctrlc_has_is_ctrlcs", Signal::INT, watch);
+    assert_eq!(ends, [graceful(), graceful()]);
+}
+
+#[test]
+fn a_signal_that_ctrlc_does_not_have_ends_the_children() {
+    let ends = each("a_signal_that_ctrlc_does_not_have_ends_the_children", Signal::TERM, watch);
+    assert_eq!(ends, [killed_by(Signal::TERM), killed_by(Signal::TERM)]);
+}
+
+/// Ours stands in the default action's place.
+#[test]
+fn a_handler_that_takes_the_default_action_only_has_to_be_first() {
+    let name = "a_handler_that_takes_the_default_action_only_has_to_be_first";
+    let ends = each(name, Signal::INT, try_watch);
+    assert_eq!(ends, [graceful(), killed_by(Signal::INT)]);
+}
