@@ -19,7 +19,7 @@ use crate::handle::Handle;
 use crate::signals::{Precedence, unwatched_action};
 use crate::stopped::Stopped;
 use crate::sys::main_thread::is_main_thread;
-use crate::sys::signals::Disposition;
+use crate::sys::signals::{self, Disposition};
 
 /// Where a reactor is told by signals to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,7 @@ fn stop(handle: &Handle, signal: Signal) {
         return; // a hang-up after another signal, or another hang-up
     }
     handle.begin_stop(Stopped::Signal(signal));
+    signals::run_was_stopped();
     // The next one acts as it would without us.
     let ended: Vec<_> = handle
         .core

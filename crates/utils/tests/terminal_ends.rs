@@ -23,8 +23,8 @@ const DEAF: &str = "trap '' TERM; sh -c 'echo member=$$ >&3; exec sleep 600' & \
 const DEAF_MEMBER: &str = "sh -c 'trap \"\" TERM; echo member=$$ >&3; exec sleep 600' & \
                            echo leader=$$ >&3; wait";
 
-/// It needs a second after TERM.
-const CAREFUL: &str = "trap 'sleep 1; echo careful to the end >&3; exit' TERM; \
+/// It needs a second after TERM. The shell would tell of the end of its `sleep` where nobody reads.
+const CAREFUL: &str = "exec 2>/dev/null; trap 'sleep 1; echo careful to the end >&3; exit' TERM; \
                        echo member=none >&3; echo leader=$$ >&3; while :; do sleep 0.01; done";
 
 /// It ends when it is told to, and says so.
@@ -49,6 +49,7 @@ fn main() -> Ended {
         ctrl_backslash_ends_the_whole_group_and_then_the_program,
         a_second_ctrl_c_within_300_ms_is_an_echo,
         a_second_ctrl_c_after_a_second_ends_the_wait,
+        a_child_that_a_stopped_run_has_left_has_its_grace,
         a_member_that_ignores_term_is_killed,
         a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program,
         a_terminal_closed_under_a_shell_leaves_a_service_its_second,
@@ -114,11 +115,24 @@ fn a_second_ctrl_c_within_300_ms_is_an_echo() {
 }
 
 fn a_second_ctrl_c_after_a_second_ends_the_wait() {
-    for program in ["block_on", "block_on, blocked"] {
+    for program in ["block_on", "block_on, blocked", "run_main"] {
         let (took, after_the_second) = two_ctrl_c(program, ms(1000));
         assert!(took >= ms(1000), "{program}: {took:?}");
         assert!(after_the_second < bound(ms(500)), "{program}: {after_the_second:?}");
     }
+}
+
+/// Of a stop only those are asked to end whom the program ends: the others have not got a TERM yet.
+fn a_child_that_a_stopped_run_has_left_has_its_grace() {
+    let mut started = start("left by a run", CAREFUL, 2000);
+    started.types(CTRL_C);
+    started.until_said("stopped by SIGINT");
+    started.wait(ms(350));
+    let since = started.now();
+    started.types(CTRL_C);
+    started.until_said("careful to the end");
+    let took = started.dies_by(Signal::INT, since);
+    assert!((ms(1000)..bound(ms(2000))).contains(&took), "{took:?}");
 }
 
 /// At once where the leader has ended, and after the grace where the end of the group is waited for.

@@ -157,6 +157,7 @@ impl Transport {
             if is_closed && !state.termination.is_under_way() {
                 state.termination.on_gone();
             }
+            state.exit.on_asked_to_end();
             state.termination.on_terminate(promise, signal, grace, self.reactor().now());
             state.terminate_on(self.reactor())
         });

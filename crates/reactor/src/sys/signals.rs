@@ -37,6 +37,10 @@ pub unsafe trait BeforeDefault {
 
     /// Does what is to be done before the default action of the signal.
     fn run(signal: i32);
+
+    /// A signal has stopped a run, whose program is going to end: another one, whose default action
+    /// comes, is a further one. Not called in a signal handler.
+    fn stopped();
 }
 
 /// The implementation that was registered.
@@ -44,13 +48,22 @@ pub unsafe trait BeforeDefault {
 struct Before {
     handler: usize,
     run: fn(i32),
+    stopped: fn(),
 }
 
 static BEFORE: OnceLock<Before> = OnceLock::new();
 
 /// Registers an implementation; the first one stays.
 pub(crate) fn before_default<B: BeforeDefault>() {
-    BEFORE.set(Before { handler: B::handler(), run: B::run }).ok(); // it is there
+    let before = Before { handler: B::handler(), run: B::run, stopped: B::stopped };
+    BEFORE.set(before).ok(); // it is there
+}
+
+/// Tells the implementation, if there is one, that a signal has stopped a run.
+pub(crate) fn run_was_stopped() {
+    if let Some(before) = BEFORE.get() {
+        (before.stopped)();
+    }
 }
 
 /// The present disposition of a signal, for the whole process.

@@ -92,6 +92,14 @@ pub(super) fn program(name: &str) -> Ended {
                 Ok(())
             })
         }
+        "left by a run" => {
+            let mut reactor = Reactor::new()?;
+            let running = run.start_on(&reactor);
+            say(&reactor.run()?.to_string());
+            block(&reactor);
+            drop(running);
+            Ok(Stopped::Called)
+        }
         // One that has ended before the one that is waited for.
         "after another" => {
             let mut reactor = Reactor::new()?;

@@ -95,6 +95,13 @@ impl ExitWatch {
         self.pidfd = Pidfd::Source(key);
     }
 
+    /// A termination begins.
+    pub(crate) fn on_asked_to_end(&self) {
+        if let Some(place) = &self.place {
+            place.ask_to_end();
+        }
+    }
+
     /// Takes the place, which is to be given back before the pidfd is closed and the child reaped.
     pub(crate) fn take_place(&mut self) -> Option<Place> {
         self.place.take()

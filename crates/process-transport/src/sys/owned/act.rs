@@ -20,6 +20,19 @@ const CLONE_WITHIN_MS: u32 = 1000;
 /// The longest pause between two looks at the children.
 const PAUSE_MS: c_int = 10;
 
+/// Values of [`Page::hurry`]: whose grace is over at once.
+const OF_THOSE_ASKED: i32 = 1;
+const OF_ALL: i32 = 2;
+
+/// Notes that a signal has stopped the program, which ends its children by itself: what it has asked
+/// to end has no grace any more when a further signal comes.
+#[cfg(feature = "reactor")]
+pub(super) fn first_has_come() {
+    if let Some(table) = Page::own() {
+        table.stopped.store(calls::now_ms().max(1), SeqCst);
+    }
+}
+
 /// Ends the groups of the owned children of this process, and returns once that is done.
 ///
 /// Async-signal-safe; see the page of the function that is exported.
@@ -51,6 +64,9 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     if !is_first && cause.is_none_or(|cause| cause.signal != libc::SIGHUP) {
         escalate(table);
     }
+    if cause.is_some_and(|cause| cause.signal != libc::SIGHUP) && is_stopped_for_long(table) {
+        table.hurry.fetch_max(OF_THOSE_ASKED, SeqCst);
+    }
     table.begin_act();
     let mut further = Further::new(escalating(cause));
     let mut pause = 1;
@@ -71,12 +87,22 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
 /// A further signal: no grace any more, unless it comes too early.
 fn escalate(table: &Page) {
     if elapsed_ms(table) >= ESCALATES_AFTER_MS {
-        table.hurry.store(1, SeqCst);
+        table.hurry.fetch_max(OF_ALL, SeqCst);
     }
 }
 
+/// A signal has stopped the program, and it was no echo of the one that acts now.
+fn is_stopped_for_long(table: &Page) -> bool {
+    let stopped = table.stopped.load(SeqCst);
+    stopped != 0 && since_ms(stopped) >= ESCALATES_AFTER_MS
+}
+
 fn elapsed_ms(table: &Page) -> u32 {
-    let elapsed = calls::now_ms().wrapping_sub(table.began.load(SeqCst));
+    since_ms(table.began.load(SeqCst))
+}
+
+fn since_ms(then: u32) -> u32 {
+    let elapsed = calls::now_ms().wrapping_sub(then);
     // The clock wraps around, and 0 of it counts as 1: a millisecond ahead is none.
     if elapsed.cast_signed() < 0 { 0 } else { elapsed }
 }
@@ -104,7 +130,8 @@ fn attend_to(table: &Page, slot: &Slot) -> bool {
         Occupant::Nobody => false,
         Occupant::Starting => elapsed < CLONE_WITHIN_MS,
         Occupant::Child(child) => {
-            let is_over = elapsed >= child.grace_ms || table.hurry.load(SeqCst) != 0;
+            let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
+            let is_over = elapsed >= child.grace_ms || table.hurry.load(SeqCst) >= hurry;
             if is_over {
                 if slot.is_killed_now() {
                     platform::kill_group(child);

@@ -2,7 +2,7 @@
 //! handler would, or in front of it.
 #![expect(unsafe_code, reason = "says that the act is async-signal-safe")]
 
-use super::act::{Cause, act};
+use super::act::{self, Cause, act};
 use super::calls::KeptErrno;
 use super::handler;
 use procession_reactor::hooks::{self, BeforeDefault};
@@ -22,6 +22,10 @@ unsafe impl BeforeDefault for EndOwnedChildren {
         if handler::would_end(signal) {
             act(Some(Cause { signal, handler: handler::address() }));
         }
+    }
+
+    fn stopped() {
+        act::first_has_come();
     }
 }
 

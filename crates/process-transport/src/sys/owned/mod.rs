@@ -18,6 +18,10 @@
 //! handler's never ends, and whoever calls [`end_owned_groups`] may go on to reap. The test
 //! `owned_model` runs through every interleaving, and finds what each left-out step would do.
 //!
+//! A run that a signal has stopped ends its children by itself, by terminations, and no act has been:
+//! the reactor says when that was. The signal that comes 300 ms later or more sends KILL at once to
+//! those children, and the others have their TERM and their grace.
+//!
 //! # Audit
 //!
 //! What may interrupt each step, and why that does no harm:

@@ -28,6 +28,8 @@ const LEADS_GROUP: u32 = 1 << 16;
 const TOLD: u32 = 1 << 17;
 /// KILL was sent when the child's own grace was over.
 const KILLED: u32 = 1 << 18;
+/// The program has asked it to end, by a termination.
+const ASKED: u32 = 1 << 20;
 
 const PAGE_BYTES: usize = 4096;
 
@@ -77,8 +79,10 @@ pub(super) struct Page {
     pub(super) began: AtomicU32,
     /// The signal of the first act that had one.
     pub(super) cause: AtomicI32,
-    /// A further signal came: no grace any more.
+    /// A further signal came: of these there is no grace any more.
     pub(super) hurry: AtomicI32,
+    /// When a signal last stopped a run of this program, in milliseconds; 0 is never.
+    pub(super) stopped: AtomicU32,
     next: AtomicPtr<Self>,
     slots: [Slot; SLOTS],
 }
@@ -123,6 +127,11 @@ impl Slot {
     /// Returns whether nobody has sent KILL before, when the child's grace was over.
     pub(super) fn is_killed_now(&self) -> bool {
         self.about.fetch_or(KILLED, SeqCst) & KILLED == 0
+    }
+
+    /// Returns whether the program has asked it to end.
+    pub(super) fn is_asked_to_end(&self) -> bool {
+        self.about.load(SeqCst) & ASKED != 0
     }
 
     /// Takes the place where it is free.
@@ -291,6 +300,12 @@ impl Place {
         if before != moved && before != -1 {
             self.table.wait_for_acts();
         }
+    }
+
+    /// The program asks the child to end, by a termination.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn ask_to_end(&self) {
+        self.slot.about.fetch_or(ASKED, SeqCst);
     }
 
     /// The pidfd is about to be closed: only the number is used from here on.
