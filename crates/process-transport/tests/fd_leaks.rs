@@ -89,7 +89,14 @@ fn the_pidfd_of_a_reaped_child_is_closed() {
             (0..10).map(|_| driver.spawn(command("/bin/true").process_group(0))).collect();
         driver.drive_all_to_end(WATCHDOG);
         assert_eq!(pidfds(), 10, "a leader's is kept for its group");
-        drop((children, leaders));
+        let ended: Vec<Spawned> =
+            (0..10).map(|_| driver.spawn(command("/bin/sleep").arg("60").owned(true))).collect();
+        for child in &ended {
+            child.process.terminate(Signal::TERM, WATCHDOG).done(drop);
+        }
+        driver.drive_all_to_end(WATCHDOG);
+        assert_eq!(pidfds(), 10, "no group is left of one that was terminated");
+        drop((children, leaders, ended));
         assert_eq!(pidfds(), 0, "with every handle dropped");
     });
 }

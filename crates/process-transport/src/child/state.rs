@@ -200,6 +200,9 @@ impl State {
         if settled.has_ended() && self.termination.scope() == TerminationScope::Group {
             // Who still holds a pipe is not of the group.
             self.lifecycle.on_terminated();
+            if settled.is_gone() {
+                self.exit.forget_group();
+            }
         }
         Some(settled)
     }

@@ -282,6 +282,13 @@ impl ExitWatch {
         }
     }
 
+    /// The group that it led is empty, for good: the pidfd of a reaped leader names nobody.
+    pub(crate) fn forget_group(&mut self) {
+        if self.is_reaped && matches!(self.pidfd, Pidfd::Kept(_)) {
+            self.pidfd = Pidfd::Gone;
+        }
+    }
+
     /// With the pidfd, or the number of a child that is not reaped.
     fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
         match &self.pidfd {

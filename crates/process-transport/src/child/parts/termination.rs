@@ -185,6 +185,11 @@ impl SettledCalls {
         matches!(self, Self::Ended(..))
     }
 
+    /// Returns whether nobody is left of what the termination acted on.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Ended(_, termination) if termination.is_gone())
+    }
+
     pub(crate) fn complete(self) {
         match self {
             Self::Ended(promises, termination) => {
