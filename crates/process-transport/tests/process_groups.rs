@@ -194,8 +194,13 @@ fn a_new_session_with_a_group_contradicts_itself() {
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
         }
         // Owned and a new session is a session.
-        let record = driver.run(probe(["session"]).owned(true).new_session());
-        assert_eq!((record.text(1).as_str(), record.code()), ("True\n", 1));
+        for command in [
+            probe(["session"]).owned(true).new_session(),
+            probe(["session"]).new_session().owned(true),
+        ] {
+            let record = driver.run(command);
+            assert_eq!((record.text(1).as_str(), record.code()), ("True\n", 1));
+        }
     });
 }
 
