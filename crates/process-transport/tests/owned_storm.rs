@@ -68,7 +68,7 @@ const ONCE_ROUND: usize = 40;
 
 /// Runs the test of this name again in a namespace with few numbers, and in there the storm, beside
 /// strangers who get the numbers that it gives back.
-fn storm_among_few_numbers(name: &str, programs: u32) {
+fn check_storm_among_few_numbers(name: &str, programs: u32) {
     if std::env::var_os(INSIDE).is_some() {
         return storm_beside_strangers(programs);
     }
@@ -133,14 +133,18 @@ fn stranger() -> Child {
     sleep.spawn().expect("it starts")
 }
 
+/// Case TE-09.
 #[test]
 fn forty_programs_among_few_numbers_hit_no_stranger() {
-    storm_among_few_numbers("forty_programs_among_few_numbers_hit_no_stranger", 40);
+    check_storm_among_few_numbers("forty_programs_among_few_numbers_hit_no_stranger", 40);
 }
 
 #[test]
 fn a_thousand_programs_among_few_numbers_hit_no_stranger() {
     if is_slow_tier() {
-        storm_among_few_numbers("a_thousand_programs_among_few_numbers_hit_no_stranger", 1000);
+        check_storm_among_few_numbers(
+            "a_thousand_programs_among_few_numbers_hit_no_stranger",
+            1000,
+        );
     }
 }

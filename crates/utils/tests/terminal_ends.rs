@@ -8,8 +8,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 
 use crate::on_terminal::{
-    CTRL_BACKSLASH, CTRL_C, CTRL_Z, Ended, GRACE, OnTerminal, bound, ms, process_state,
-    program_or_tests, skip,
+    CTRL_BACKSLASH, CTRL_C, CTRL_Z, GRACE, OnTerminal, bound, ms, process_state, skip,
 };
 
 /// All of its group end by TERM.
@@ -37,30 +36,6 @@ const WRITER: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; s
 /// by default.
 const WAITING: [&str; 2] = ["block_on", "run_main"];
 
-macro_rules! tests {
-    ($($name:ident),* $(,)?) => {
-        program_or_tests(&[$((stringify!($name), $name)),*])
-    };
-}
-
-fn main() -> Ended {
-    tests![
-        ctrl_c_ends_the_whole_group_and_then_the_program,
-        ctrl_backslash_ends_the_whole_group_and_then_the_program,
-        a_second_ctrl_c_within_300_ms_is_an_echo,
-        a_second_ctrl_c_after_a_second_ends_the_wait,
-        a_child_that_a_stopped_run_has_left_has_its_grace,
-        a_member_that_ignores_term_is_killed,
-        a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program,
-        a_terminal_closed_under_a_shell_leaves_a_service_its_second,
-        a_program_under_nohup_outlives_its_terminal,
-        a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term,
-        a_killed_program_leaves_what_its_child_has_started,
-        a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c,
-        a_program_that_stops_and_goes_on_loses_nothing_of_its_child,
-    ]
-}
-
 fn start(program: &str, script: &str, grace: u32) -> OnTerminal {
     let mut started = OnTerminal::start_with(&[], program, script, |command| {
         command.env(GRACE, grace.to_string())
@@ -80,6 +55,8 @@ fn ended_by_key(mut started: OnTerminal, key: &str, signal: Signal) -> Duration 
     started.dies_by(signal, since)
 }
 
+/// Case TE-01.
+#[test]
 fn ctrl_c_ends_the_whole_group_and_then_the_program() {
     for program in ["block_on", "block_on, blocked", "run_main"] {
         let took = ended_by_key(start(program, PLAIN, 2000), CTRL_C, Signal::INT);
@@ -88,6 +65,9 @@ fn ctrl_c_ends_the_whole_group_and_then_the_program() {
 }
 
 /// A run does not claim it, so that a loop that hangs can be ended.
+///
+/// Case TE-01.
+#[test]
 fn ctrl_backslash_ends_the_whole_group_and_then_the_program() {
     for program in ["block_on", "block_on, blocked", "run_main", "run_main, blocked"] {
         let took = ended_by_key(start(program, PLAIN, 2000), CTRL_BACKSLASH, Signal::QUIT);
@@ -107,6 +87,9 @@ fn two_ctrl_c(program: &str, apart: Duration) -> (Duration, Duration) {
 }
 
 /// The group has its two seconds.
+///
+/// Case TE-02.
+#[test]
 fn a_second_ctrl_c_within_300_ms_is_an_echo() {
     for program in ["block_on", "block_on, blocked"] {
         let (took, _) = two_ctrl_c(program, ms(100));
@@ -114,6 +97,8 @@ fn a_second_ctrl_c_within_300_ms_is_an_echo() {
     }
 }
 
+/// Case TE-02.
+#[test]
 fn a_second_ctrl_c_after_a_second_ends_the_wait() {
     for program in ["block_on", "block_on, blocked", "run_main"] {
         let (took, after_the_second) = two_ctrl_c(program, ms(1000));
@@ -123,8 +108,12 @@ fn a_second_ctrl_c_after_a_second_ends_the_wait() {
 }
 
 /// Of a stop only those are asked to end whom the program ends: the others have not got a TERM yet.
+///
+/// Case TE-02.
+#[test]
 fn a_child_that_a_stopped_run_has_left_has_its_grace() {
     let mut started = start("left by a run", CAREFUL, 2000);
+    started.until_said("running");
     started.types(CTRL_C);
     started.until_said("stopped by SIGINT");
     started.wait(ms(350));
@@ -136,6 +125,9 @@ fn a_child_that_a_stopped_run_has_left_has_its_grace() {
 }
 
 /// At once where the leader has ended, and after the grace where the end of the group is waited for.
+///
+/// Case TE-03.
+#[test]
 fn a_member_that_ignores_term_is_killed() {
     for (program, at_least) in [("block_on", 0), ("block_on, blocked", 0), ("run_main", 300)] {
         let took = ended_by_key(start(program, DEAF_MEMBER, 300), CTRL_C, Signal::INT);
@@ -144,6 +136,9 @@ fn a_member_that_ignores_term_is_killed() {
 }
 
 /// The program is the leader of the session: nothing else is sent, and once.
+///
+/// Case TE-04.
+#[test]
 fn a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program() {
     for program in ["block_on", "block_on, blocked", "run_main"] {
         let mut started = start(program, PLAIN, 2000);
@@ -155,6 +150,9 @@ fn a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program() {
 }
 
 /// The shell sends one HUP to its job, and the kernel another when the shell has ended.
+///
+/// Case TE-04.
+#[test]
 fn a_terminal_closed_under_a_shell_leaves_a_service_its_second() {
     for program in ["block_on", "block_on, blocked", "run_main"] {
         let Some((mut started, job)) = job_of("bash", program, CAREFUL) else { continue };
@@ -193,6 +191,8 @@ fn job_of(shell: &str, program: &str, script: &str) -> Option<(OnTerminal, rusti
     Some((started, job))
 }
 
+/// Case TE-05.
+#[test]
 fn a_program_under_nohup_outlives_its_terminal() {
     for program in WAITING {
         let script = "exec nohup \"$PROGRAM\" </dev/null >/dev/null 2>&1";
@@ -209,6 +209,9 @@ fn a_program_under_nohup_outlives_its_terminal() {
 }
 
 /// Neither the keys nor the end of the terminal reach it.
+///
+/// Case TE-05.
+#[test]
 fn a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term() {
     for program in WAITING {
         let script = "setsid \"$PROGRAM\" & wait";
@@ -231,6 +234,9 @@ fn a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term() {
 
 /// SIGKILL leaves no time for anything. What the kernel does for the child itself at its parent's
 /// death is another test's; nothing is done for what that has started.
+///
+/// Case TE-06.
+#[test]
 fn a_killed_program_leaves_what_its_child_has_started() {
     // The member has a session of its own: it is told of nobody's end.
     let script = "setsid sh -c 'echo member=$$ >&3; read word <&4; echo still here >&3' & \
@@ -250,6 +256,9 @@ fn a_killed_program_leaves_what_its_child_has_started() {
 }
 
 /// It is nobody's any more: its `Run` has ended.
+///
+/// Case TE-07.
+#[test]
 fn a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c() {
     for program in ["after another", "after another, run_main"] {
         let mut started = start(program, PLAIN, 2000);
@@ -263,6 +272,9 @@ fn a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c() {
 }
 
 /// Ctrl-Z, and `fg`, in a shell with job control.
+///
+/// Case TE-08.
+#[test]
 fn a_program_that_stops_and_goes_on_loses_nothing_of_its_child() {
     for (shell, program) in
         ["bash", "sh"].into_iter().flat_map(|shell| WAITING.map(|program| (shell, program)))

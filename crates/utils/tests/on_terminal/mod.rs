@@ -1,42 +1,40 @@
 //! Programs that run on a real terminal, and what tests do at its other side: type, read what is
 //! shown, take the terminal away.
 //!
-//! A test file of this kind has no harness: it executes itself, as the program that a variable names,
-//! since what is tested is the main thread of a program. The program and its children say what they
-//! have to say on descriptor 3, a pipe that all of them hold: its end of file says that nobody of them
-//! lives. Words of the test come on descriptor 4. Whoever loses its parent becomes the test's child.
+//! The program (see `program`) and its children say what they have to say on descriptor 3, a pipe that
+//! all of them hold: its end of file says that nobody of them lives. Words of the test come on
+//! descriptor 4. Whoever loses its parent becomes the test's child.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 #[path = "../../../process-transport/tests/util/bound.rs"]
 mod bound;
 #[path = "../util/leaks.rs"]
 mod leaks;
-mod programs;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 pub(crate) mod skip;
 
-use std::env;
-use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use procession_process_transport::{Command, Fd, Pty, Spawned};
-use procession_reactor::{Reactor, Stopped};
+use procession_process_transport::{Command, Fd, Pty, Resource, Rlimit, Spawned};
+use procession_reactor::Reactor;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, set_child_subreaper, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
 };
 
 pub(crate) use self::bound::bound;
 pub(crate) use self::leaks::process_state;
-pub(crate) use self::programs::{CHILD, GRACE};
 
-pub(crate) type Ended = Result<Stopped, Box<dyn Error>>;
+const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-on-terminal");
 
-/// Names the program that this binary is to be.
-const PROGRAM: &str = "PROCESSION_TEST_ON_TERMINAL";
+/// Names the script of the program's child.
+const CHILD: &str = "PROCESSION_TEST_CHILD";
+
+/// How many milliseconds its group has between TERM and KILL; 2,000 if it is not set.
+pub(crate) const GRACE: &str = "PROCESSION_TEST_GRACE";
 
 /// Whatever is waited for comes earlier, or not at all.
 const SOON: Duration = Duration::from_secs(10);
@@ -49,23 +47,6 @@ pub(crate) const CTRL_Z: &str = "\x1a";
 /// Milliseconds, short.
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
-}
-
-/// Runs the program that the variable names, or the tests whose names the arguments are part of.
-pub(crate) fn program_or_tests(tests: &[(&str, fn())]) -> Ended {
-    if let Ok(name) = env::var(PROGRAM) {
-        return programs::program(&name);
-    }
-    bound::announce();
-    set_child_subreaper(Some(rustix::process::getpid()))?;
-    let filter: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    for (name, test) in tests {
-        if filter.is_empty() || filter.iter().any(|part| name.contains(part)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    Ok(Stopped::Called)
 }
 
 /// What is started on a terminal, as the leader of its session.
@@ -86,8 +67,7 @@ impl OnTerminal {
         Self::start_by(&[], name, script)
     }
 
-    /// Has `command` start it, which finds this binary's path in `$PROGRAM`; without one, this binary
-    /// is what is started.
+    /// Has `command` start it, which finds its path in `$PROGRAM`; without one, it is what is started.
     pub(crate) fn start_by(command: &[&str], name: &str, script: &str) -> Self {
         Self::start_with(command, name, script, |command| command)
     }
@@ -99,17 +79,21 @@ impl OnTerminal {
         script: &str,
         change: impl FnOnce(Command) -> Command,
     ) -> Self {
-        let this = env::current_exe().expect("a test knows its binary");
+        bound::announce();
+        set_child_subreaper(Some(getpid())).expect("no privilege is needed");
         let command = match command.split_first() {
             Some((command, arguments)) => Command::new(command).args(arguments),
-            None => Command::new(&this),
+            None => Command::new(PROGRAM),
         };
+        // A program that Ctrl-\ ends leaves no file behind.
+        let no_core = Rlimit { soft: Some(0), hard: Some(0) };
         let command = command
             .pty(Pty::new().size(24, 80))
             .child_fd(3, Fd::from_child())
             .child_fd(4, Fd::to_child())
-            .env("PROGRAM", this)
-            .env(PROGRAM, name)
+            .rlimit(Resource::Core, no_core)
+            .env("PROGRAM", PROGRAM)
+            .env("PROCESSION_TEST_ON_TERMINAL", name)
             .env(CHILD, script)
             .env("TERM", "dumb")
             .env("PS1", "$ ");
@@ -310,7 +294,7 @@ fn pid(number: u32) -> Pid {
 /// come.
 fn is_child_or_below(pid: Pid) -> bool {
     let mut current = pid.as_raw_nonzero().get();
-    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let own = getpid().as_raw_nonzero().get();
     while current > 1 && current != own {
         let stat = std::fs::read_to_string(format!("/proc/{current}/stat")).unwrap_or_default();
         let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' '));

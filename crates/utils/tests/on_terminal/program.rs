@@ -1,6 +1,11 @@
-//! The programs: each runs a child by [`Run`], in its own way, and says what came of it.
+//! The programs that the tests put on a terminal: each runs a child by [`Run`], in its own way, and says
+//! what came of it. It is a binary of its own, since the main thread of a program is what is tested.
+//!
+//! `PROCESSION_TEST_ON_TERMINAL` names the program, `PROCESSION_TEST_CHILD` is the script of its child,
+//! `PROCESSION_TEST_GRACE` the milliseconds that its group has between TERM and KILL.
 
 use std::env;
+use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::future::pending;
 use std::io::Write;
@@ -10,15 +15,8 @@ use std::time::Duration;
 use procession_process_transport::{Command, Fd};
 use procession_reactor::{Handle, Reactor, Stopped, run_main};
 use procession_utils::{Outcome, Run};
-use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{Ended, ms};
-
-/// Names the script of the program's child.
-pub(crate) const CHILD: &str = "PROCESSION_TEST_CHILD";
-
-/// How many milliseconds its group has between TERM and KILL; 2,000 if it is not set.
-pub(crate) const GRACE: &str = "PROCESSION_TEST_GRACE";
+type Ended = Result<Stopped, Box<dyn Error>>;
 
 /// A descriptor that this program was started with.
 fn inherited(number: i32, options: &OpenOptions) -> File {
@@ -38,8 +36,9 @@ fn child(script: &str) -> Run {
     let words = inherited(4, OpenOptions::new().read(true));
     let child = Command::new("/bin/sh").args(["-c", script]);
     let child = child.child_fd(3, Fd::inherit(lines())).child_fd(4, Fd::inherit(words));
-    let grace = env::var(GRACE).map_or(2000, |grace| grace.parse().expect("a number"));
-    Run::from(child).kill_grace(ms(grace))
+    let grace =
+        env::var("PROCESSION_TEST_GRACE").map_or(2000, |grace| grace.parse().expect("a number"));
+    Run::from(child).kill_grace(Duration::from_millis(grace))
 }
 
 /// Says how many lines the child wrote, and whether they are those of `seq`.
@@ -60,12 +59,10 @@ fn block(_: &Handle) {
     }
 }
 
-pub(super) fn program(name: &str) -> Ended {
-    // A program that Ctrl-\ ends leaves no file behind.
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+fn main() -> Ended {
     say(&format!("program={}", std::process::id()));
-    let run = child(&env::var(CHILD)?);
-    match name {
+    let run = child(&env::var("PROCESSION_TEST_CHILD")?);
+    match env::var("PROCESSION_TEST_ON_TERMINAL")?.as_str() {
         "block_on" => {
             let outcome = Reactor::new()?.block_on(run)?;
             tell_of(&outcome);
@@ -95,6 +92,7 @@ pub(super) fn program(name: &str) -> Ended {
         "left by a run" => {
             let mut reactor = Reactor::new()?;
             let running = run.start_on(&reactor);
+            reactor.call_when_running(|_| say("running"));
             say(&reactor.run()?.to_string());
             block(&reactor);
             drop(running);
