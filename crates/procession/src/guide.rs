@@ -1,6 +1,7 @@
 //! The programs that somebody writes in their first hour.
 //!
-//! Those who know Twisted find its names in [`porting`].
+//! Those who know Twisted find its names in [`porting`]. Who lives how long, and what dropping each
+//! value does, is in [`lifetimes`].
 //!
 //! # A whole program, and how it ends
 //!
@@ -386,4 +387,5 @@
 //! }
 //! ```
 
+pub mod lifetimes;
 pub mod porting;

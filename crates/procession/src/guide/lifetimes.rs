@@ -1,0 +1,95 @@
+//! Who lives how long: what ends a child when the program ends, and what dropping each value does.
+//!
+//! Two settings of a [`Command`](crate::prelude::Command) decide. `owned(true)` makes the child the
+//! leader of a group of its own, and the program responsible for that group. `kill_on_drop` says
+//! whether the child ends with its owner; an owned child does by default. The helpers
+//! ([`Run`](crate::Run), [`run_all`](crate::prelude::run_all), `get_process_…`) set both.
+//!
+//! # When the program ends
+//!
+//! *The end of the group* is: TERM and CONT to the group, a grace
+//! ([`kill_grace`](crate::prelude::Command::kill_grace), two seconds at most), KILL to whoever of the
+//! group lives. The program waits for it.
+//!
+//! | child | INT, TERM, HUP or QUIT ends the program by default | `exit`, or `main` returns | SIGKILL, a crash, `abort`, `_exit` |
+//! |---|---|---|---|
+//! | of a helper | the end of the group | the end of the group | on Linux KILL to the child, unless `outlive_parent()` was said; what it has started lives on |
+//! | `owned(true)`, on a reactor | the end of the group | the end of the group | lives on, unless `parent_death_signal` was said |
+//! | `owned(true)`, by `Command::spawn` | lives on; with [`end_children_with_program`](crate::end_children_with_program) called before, the end of the group | as for a signal | as above |
+//! | `owned(true).kill_on_drop(false)` | lives on | lives on | as above |
+//! | any other, `kill_on_drop(true)` or not | lives on | lives on, unless its owner is dropped before | as above |
+//! | an async `Child`, a stage of a pipeline | what its command says: as one of the rows above | likewise | likewise |
+//! | a descendant that left the group (`setsid`) | lives on | lives on | lives on |
+//! | what a program that has ended left in its group | lives on | lives on | lives on |
+//!
+//! A child that is not owned is in the program's own group. So the keys of the terminal reach it
+//! (Ctrl-C sends INT to the whole group), and a TERM that is sent to the program alone does not.
+//!
+//! A signal acts by default where nobody watches or handles it: outside of `run`, during
+//! [`block_on`](crate::Reactor::block_on), in a callback that never returns. A further INT, TERM or
+//! QUIT that comes 300 ms after the first or later ends the grace at once. A HUP never does, since a
+//! shell whose terminal is closed sends one and the kernel another. A program with handlers of its own
+//! calls [`end_owned_groups`](crate::end_owned_groups) in them. A reactor made
+//! [`without_signals`](crate::Reactor::without_signals) leaves its children out of the first two
+//! columns. In PID 1 these signals do nothing by default.
+//!
+//! # When a run ends, and when the reactor is dropped
+//!
+//! | child | [`run_main`](crate::run_main) and `run_until` are stopped, by a signal or by `stop` | their future is ready | `run` is stopped, or `shut_down` is called | the reactor is dropped |
+//! |---|---|---|---|---|
+//! | of a helper, whose `Deferred` or future lives | the end of the group | runs on | runs on; its pipes are closed | KILL to the group |
+//! | `owned(true)` | the end of the group | runs on | runs on; its pipes are closed | KILL to the group |
+//! | `owned(true).kill_on_drop(false)` | the end of the group | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
+//! | `kill_on_drop(true)`, not owned | runs on; its pipes are closed | runs on | runs on; its pipes are closed | KILL to the child |
+//! | any other | runs on; its pipes are closed | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
+//! | one whose termination is under way | is waited for | is waited for | is not waited for | KILL |
+//!
+//! Pipes are closed at the end of the *during* phase of the shutdown. Children that run on are reaped
+//! by every later spawn and wait, and by every other reactor.
+//!
+//! # What dropping a value does
+//!
+//! | value | dropping it |
+//! |---|---|
+//! | [`Run`](crate::Run), [`Command`](crate::prelude::Command), [`Pipeline`](crate::prelude::Pipeline) that was not started | nothing: nothing has begun |
+//! | the [`Deferred`](crate::prelude::Deferred) of a helper, before its result | cancels: returns at once, and the group ends in the background |
+//! | any other `Deferred`, before its result | cancels: no callback is called. A connection that is being made is given up; what else is under way goes on, terminations and forwardings too |
+//! | a `Deferred` with an error that nobody took | reports the error once |
+//! | [`Promise`](crate::prelude::Promise) | its `Deferred` fails with `Abandoned` |
+//! | [`Process`](crate::prelude::Process), [`Transport`](crate::prelude::Transport), [`Listener`](crate::prelude::Listener) | nothing: the reactor owns the child, the connection, the socket |
+//! | async [`Child`](crate::prelude::Child) | the child runs on, and its output is thrown away. With `kill_on_drop(true)`, or owned: TERM, a grace, KILL in the background, to the group where it is owned |
+//! | an output of an async `Child`, a future of its `write` | what comes is thrown away; what was queued is written |
+//! | what `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
+//! | [`Spawned`](crate::prelude::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` KILL to the child, owned KILL to the group |
+//! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
+//! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; after its reactor it is a handle of nothing |
+//! | [`DelayedCall`](crate::prelude::DelayedCall) | nothing: the call is made; `cancel` undoes it |
+//! | the future of `sleep` | its timer is cancelled |
+//! | `JoinHandle` of a task | the task runs on |
+//! | `SignalWatch` | the watch ends, and the signal does again what it did before |
+//! | a system event trigger | nothing: it stays; `remove` takes it away |
+//! | a registration of `register` | nothing: the source stays until it is closed |
+//! | [`FakeProcess`](crate::prelude::FakeProcess), [`FakeConnection`](crate::prelude::FakeConnection) | its protocol is dropped |
+//!
+//! # Examples
+//!
+//! A service that is to outlive the program says so, with a session of its own:
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! let service = Command::new("my-service").new_session().kill_on_drop(false);
+//! # drop(service);
+//! ```
+//!
+//! A program without a loop whose children are not to outlive it:
+//!
+//! ```
+//! use procession::end_children_with_program;
+//! use procession::prelude::Command;
+//!
+//! end_children_with_program();
+//! let mut build = Command::new("sh").args(["-c", "true & wait"]).owned(true).spawn()?;
+//! assert!(build.wait()?.is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
