@@ -234,8 +234,8 @@ impl Command {
         self
     }
 
-    /// Sets how long the child has between TERM and KILL when a signal ends the program, if it is
-    /// [owned](Self::owned); 2 s by default and at most.
+    /// Sets how long the child has between TERM and KILL when a signal or an exit ends the program, if
+    /// it is [owned](Self::owned); 2 s by default and at most.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self

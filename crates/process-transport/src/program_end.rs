@@ -5,7 +5,7 @@ use crate::sys;
 use procession_reactor::Handle;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What becomes of a child that is owned and killed on drop, when a signal ends the program.
+/// What becomes of a child that is owned and killed on drop, when a signal or an exit ends the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtProgramEnd {
     LivesOn,
@@ -37,8 +37,9 @@ impl AtProgramEnd {
 /// by then. Called a second time, from another thread or a handler, at least 300 ms after the first,
 /// it sends KILL at once.
 ///
-/// INT, TERM, HUP and QUIT do this by themselves where they end the program by default. It is for
-/// programs with handlers of their own, and async-signal-safe (`signal-safety(7)`): call it in the
+/// INT, TERM, HUP and QUIT do this by themselves where they end the program by default, and so do
+/// `std::process::exit` and a return from `main`. It is for programs that end otherwise: by `_exit`,
+/// by `abort`, or in handlers of their own. It is async-signal-safe (`signal-safety(7)`): call it in the
 /// handler, then end the process. Nothing can be spawned any more: every later spawn of such a child
 /// fails at [`Step::Clone`](crate::Step::Clone).
 ///
@@ -67,6 +68,11 @@ pub fn end_owned_groups() {
 /// `main`: from then on INT, TERM, HUP and QUIT end the groups of all children that are
 /// [owned](crate::Command::owned) and [killed on drop](crate::Command::kill_on_drop), as
 /// [`end_owned_groups`] does, before they end the program. It cannot be taken back.
+///
+/// The exit of the program does it too: `std::process::exit` in any thread, also in a callback, and a
+/// return from `main`. The status stays. From then on nothing more can be spawned of what ends so.
+/// `abort`, `_exit` and KILL end nobody; for the last see
+/// [`parent_death_signal`](crate::Command::parent_death_signal).
 ///
 /// Only the default action is replaced: a handler of the program, or of another library, stays, as
 /// does a signal that is ignored. In PID 1, which those signals do not end by default, nothing is

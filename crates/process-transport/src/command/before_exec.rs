@@ -34,7 +34,8 @@ impl Command {
     /// An owned child ends with its reactor, unless [`kill_on_drop(false)`](Self::kill_on_drop) is
     /// said, and with the program: where INT, TERM, HUP or QUIT end that by default, wherever it is,
     /// the group gets TERM and CONT, after a [grace](Self::kill_grace) KILL, and then the program
-    /// ends. A second INT, TERM or QUIT, 300 ms after the first or later, cuts the grace short. A
+    /// ends. A second INT, TERM or QUIT, 300 ms after the first or later, cuts the grace short.
+    /// `std::process::exit` and a return from `main` do the same before they end the program. A
     /// reactor made `without_signals` leaves its children out of this, and so does
     /// [`spawn`](Self::spawn): see [`end_children_with_program`](crate::end_children_with_program).
     pub fn owned(mut self, owned: bool) -> Self {

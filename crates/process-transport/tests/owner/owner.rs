@@ -6,6 +6,7 @@
 //! output is the program's, so that whoever reads that sees an end of file when nobody of them lives.
 //! `PROCESSION_TEST_OWNER` says how children are started: `path` or `path,without_pidfd`.
 
+mod exits;
 mod sys;
 
 use std::convert::Infallible;
@@ -64,10 +65,14 @@ fn main() -> Result<ExitCode> {
     if mode == "storm" {
         return storm();
     }
+    if mode == "exit_in_storm" {
+        exits::end_in_a_storm();
+    }
     let deaf = child(DEAF).kill_grace(Duration::from_millis(grace(&mut words)?));
     let later: Vec<String> = words.collect();
     match mode.as_str() {
         "spawn" | "bare" => without_loop(&mode, &settings, &deaf, &later),
+        mode if exits::MODES.contains(&mode) => exits::end(mode, deaf),
         mode => with_loop(mode, &settings, deaf, &later),
     }
 }

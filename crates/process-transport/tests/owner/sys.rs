@@ -85,6 +85,29 @@ pub(crate) fn chained() -> usize {
     CHAINED.load(Ordering::SeqCst)
 }
 
+/// Waits until the chaining handler has run.
+pub(crate) fn until_chained() {
+    while chained() == 0 {
+        pause();
+    }
+}
+
+/// Ends this process, and runs nothing of it.
+pub(crate) fn exit_at_once(status: u8) -> ! {
+    // SAFETY: takes a number.
+    unsafe { libc::_exit(status.into()) }
+}
+
+/// A copy of this program that exits at once, as programs do; its pid.
+pub(crate) fn fork_and_exit() -> c_int {
+    // SAFETY: one thread, so that nobody holds a lock that the copy needs.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        std::process::exit(0);
+    }
+    pid
+}
+
 /// Waits for a signal, or for a moment: one that came just before has been seen.
 pub(crate) fn pause() {
     // SAFETY: no descriptor, and so no memory, is passed.

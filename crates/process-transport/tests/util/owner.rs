@@ -62,6 +62,11 @@ impl Owner {
         Self::start_with(by(how), "storm")
     }
 
+    /// Starts one that does so until it is told to exit.
+    pub(crate) fn storm_that_exits() -> Self {
+        Self::start_with(by(""), "exit_in_storm")
+    }
+
     pub(crate) fn program() -> &'static str {
         PROGRAM
     }

@@ -3,7 +3,7 @@
 #[cfg(feature = "reactor")]
 use super::hook;
 use super::table::{self, Entry, Place};
-use super::{calls, handler};
+use super::{calls, exit, handler};
 #[cfg(feature = "reactor")]
 use crate::sys::raw;
 use std::ffi::c_int;
@@ -11,7 +11,8 @@ use std::io;
 #[cfg(feature = "reactor")]
 use std::os::fd::BorrowedFd;
 
-/// Has the four signals end the owned children first, where they end this process by default.
+/// Has the four signals end the owned children first, where they end this process by default, and its
+/// exit in any case.
 pub(crate) fn install() {
     install_in(calls::own_pid());
 }
@@ -19,6 +20,7 @@ pub(crate) fn install() {
 fn install_in(own_pid: c_int) {
     #[cfg(feature = "reactor")]
     hook::before_emulated_defaults();
+    exit::end_owned_at_exit();
     handler::install_in(own_pid);
 }
 

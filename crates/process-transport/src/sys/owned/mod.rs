@@ -4,7 +4,8 @@
 //!
 //! A child has a [`Place`] in the table of its process from before its clone until before its reap.
 //! INT, TERM, HUP and QUIT, where their disposition is the default, have a handler that acts on all
-//! places (`act`) and then lets the default action happen. [`end_owned_groups`] is the act alone.
+//! places (`act`) and then lets the default action happen. [`end_owned_groups`] is the act alone, and
+//! what `exit(3)` calls (`exit`).
 //!
 //! The protocol, all of it sequentially consistent, so that of each pair one side sees the other:
 //!
@@ -38,6 +39,8 @@
 //! | the handler | no signal on this thread: its mask is full | further signals are taken from the queue by `rt_sigtimedwait`; handlers that stack up could overflow an alternate stack of 8 KiB, with four frames of 3 KiB |
 //! | the handler, chained | another library's handler calls it as the one before its own | it asks whether it is the disposition, and returns |
 //! | an act | another act, on another thread, or on this one by a handler of the program's own | each comes to its end by itself and waits for no other; TERM is sent once by whoever marks the place first, KILL by both |
+//! | the act of `exit(3)` | a signal on this thread, another thread's spawn or reap | as for any act: the signal's own act ends sooner or at the same time, and the process by the signal; a spawn fails from then on, and a reap goes on once the act is over |
+//! | the same, in a callback, a destructor or a handler | | nothing is locked or borrowed by an act, and no reservation of this thread is open: nothing of the program's runs within one |
 //! | an act in a forked copy | | the page is zero there (MADV_WIPEONFORK), and its owner has another number |
 //! | `install` | another thread installs a handler | what was there in between is put back |
 //!
@@ -50,6 +53,7 @@
 //! |---|---|---|---|
 //! | `table`, references to pages | they live for ever, and all zeros are valid | no page is unmapped once it is published; its fields are atomics | `owned_ends`, `owned_storm` |
 //! | `calls`, `linux`, `elsewhere` | pointers lead to what the call reads or writes | locals | `owned_ends` |
+//! | `exit` | what runs at the end lives until then, and does not unwind | a function of this crate; an act cannot panic | `owned_exit` |
 //! | `hook` | what runs in a signal handler is async-signal-safe | it is the act | `owned_beside_others` |
 
 mod act;
@@ -57,6 +61,7 @@ mod calls;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod entrance;
+mod exit;
 mod handler;
 #[cfg(feature = "reactor")]
 mod hook;
