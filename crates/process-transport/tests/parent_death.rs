@@ -151,20 +151,74 @@ fn a_parent_that_is_gone_before_the_child_asks_counts() {
             announce_and_wait();
             spawn_and_wait(&mut driver, sleeper());
         }
-        let mut parent = Parent::start(NAME);
-        let thread = parent.number("thread=");
-        if let Err(error) = sys::seize(thread) {
-            skip("a parent that is gone", &format!("no ptrace: {error}"));
-            parent.kill();
+        let Some(status) = orphan_from_its_birth(NAME) else { return };
+        assert_eq!(libc::WTERMSIG(status), libc::SIGTERM, "before its exec");
+    });
+}
+
+/// Starts the parent, and kills it when its child has not run yet; how the child ended.
+fn orphan_from_its_birth(name: &str) -> Option<i32> {
+    let mut parent = Parent::start(name);
+    let thread = parent.number("thread=");
+    if let Err(error) = sys::seize(thread) {
+        skip("a parent that is gone", &format!("no ptrace: {error}"));
+        parent.kill();
+        return None;
+    }
+    parent.go_on();
+    let child = sys::child_at_birth(thread);
+    parent.process.kill().expect("it is our child");
+    assert_eq!(libc::WTERMSIG(sys::wait(thread)), libc::SIGKILL);
+    parent.process.wait().expect("it is our child");
+    sys::detach(child);
+    Some(sys::wait(child))
+}
+
+/// A parent whose children see none: in their PID namespace it has no number. KILL, since the first
+/// process of a namespace ignores what it sends to itself.
+fn parent_out_of_sight() -> ! {
+    let mut driver = Driver::new();
+    announce_and_wait();
+    sys::leave_the_children_alone().expect("root may");
+    spawn_and_wait(&mut driver, command("/bin/sleep").arg("2").parent_death_signal(Signal::KILL))
+}
+
+/// Case OL-06.
+#[test]
+fn a_parent_out_of_sight_that_is_gone_counts_as_well() {
+    const NAME: &str = "a_parent_out_of_sight_that_is_gone_counts_as_well";
+    isolated(NAME, || {
+        if !root_or_skip("a PID namespace") {
             return;
         }
+        if is_parent() {
+            parent_out_of_sight();
+        }
+        let Some(status) = orphan_from_its_birth(NAME) else { return };
+        // It ends itself as it can.
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 137));
+    });
+}
+
+/// Case OL-06. As long as it lives the child does, and is killed with it.
+#[test]
+fn a_parent_out_of_sight_that_lives_sends_nothing() {
+    const NAME: &str = "a_parent_out_of_sight_that_lives_sends_nothing";
+    isolated(NAME, || {
+        if !root_or_skip("a PID namespace") {
+            return;
+        }
+        if is_parent() {
+            parent_out_of_sight();
+        }
+        let mut parent = Parent::start(NAME);
+        parent.number("thread=");
         parent.go_on();
-        let child = sys::child_at_birth(thread);
-        parent.process.kill().expect("it is our child");
-        assert_eq!(libc::WTERMSIG(sys::wait(thread)), libc::SIGKILL);
-        parent.process.wait().expect("it is our child");
-        sys::detach(child);
-        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGTERM, "before its exec");
+        let child = parent.number("child=");
+        let program = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap();
+        assert_eq!(program, "sleep\n");
+        parent.kill();
+        assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGKILL);
     });
 }
 

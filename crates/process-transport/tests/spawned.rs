@@ -290,3 +290,13 @@ fn without_a_pidfd_the_child_is_asked_by_its_number() {
     assert_eq!(ended.signal(), Some(Signal::TERM));
     assert!(blind("true").pidfd().is_err());
 }
+
+/// Case OL-07. It may travel: nothing of it hangs on that thread.
+#[test]
+fn a_child_lives_on_when_the_thread_that_spawned_it_has_returned() {
+    let spawned = thread::spawn(|| sh("read x; exit 3").spawn().unwrap());
+    let mut child = spawned.join().unwrap();
+    assert_eq!(child.try_wait().unwrap(), None);
+    File::from(child.take(0).unwrap()).write_all(b"x\n").unwrap();
+    assert_eq!(child.wait().unwrap().unwrap_err().exit_code(), Some(3));
+}

@@ -37,6 +37,11 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// ends in the background. Dropping the reactor kills it at once. Descendants that left the group are
 /// not reached.
 ///
+/// It ends with the program, too. A signal, an exit and a return from `main` end its group (see
+/// [`Command::owned`]). On Linux what kills the program, or a crash of it, kills the child: that alone,
+/// not what it has started, and not a set-user-ID program.
+/// [`outlive_parent`](Self::outlive_parent) takes the last away.
+///
 /// A stop of the reactor closes the outputs and the input, and leaves the program running: unless
 /// all was read by then, the result is [`OutputError::Stopped`] once it has ended.
 ///
@@ -203,6 +208,12 @@ impl Run {
         self
     }
 
+    /// Has the program live on when this one is killed, or crashes; it is killed with it otherwise, on
+    /// Linux. See [`Command::outlive_parent`].
+    pub fn outlive_parent(self) -> Self {
+        self.command(Command::outlive_parent)
+    }
+
     /// Bounds the time for which descendants that hold an output are waited for after the
     /// program's exit; 500 ms otherwise, and without a bound for `None`, also if the command has one.
     pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
@@ -280,6 +291,8 @@ impl Run {
         let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
         let mut command =
             self.command.owned(!self.is_foreground).kill_on_drop(true).kill_grace(grace);
+        // The thread is the reactor's, which ends its children when it is dropped.
+        command = command.die_with_thread_by_default();
         // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
         command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
         if self.rules.is_merged {

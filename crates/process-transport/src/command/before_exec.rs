@@ -4,6 +4,7 @@
 //! [`Command::pre_exec`] is the one unsafe function of the public interface.
 
 use super::Command;
+use super::identity::AtParentDeath;
 use crate::sys::{PreExec, Resource, Rlimit};
 use procession_core::Signal;
 use std::ffi::OsStr;
@@ -131,13 +132,38 @@ impl Command {
     ///
     /// The thread, not the process: a thread that spawns and returns takes the child with it. With a
     /// reactor it is the reactor's. A parent that is gone before the child asked for it counts as
-    /// well: the child then ends itself by that signal.
+    /// well: the child then ends itself by that signal. It holds for the child alone, not for what
+    /// that starts, and not where the program is set-user-ID, set-group-ID or has capabilities: the
+    /// kernel clears it then.
+    ///
+    /// The one-call helpers say KILL, for children that say nothing: what kills the program kills
+    /// them.
     ///
     /// # Platform
     ///
     /// Linux (`PR_SET_PDEATHSIG` in `prctl(2)`); elsewhere the spawn fails with `Unsupported`.
     pub fn parent_death_signal(mut self, signal: Signal) -> Self {
-        self.identity.parent_death_signal = Some(signal);
+        self.identity.at_parent_death = AtParentDeath::IsSent(signal);
+        self
+    }
+
+    /// Has the child live on when the program is killed or crashes, also where a one-call helper
+    /// starts it; takes a [`parent_death_signal`](Self::parent_death_signal) back.
+    ///
+    /// What else ends it with the program ([`owned`](Self::owned)) stays.
+    pub fn outlive_parent(mut self) -> Self {
+        self.identity.at_parent_death = AtParentDeath::LivesOn;
+        self
+    }
+
+    /// Has KILL sent to the child when the thread that spawns it ends, unless something was said, and
+    /// where the system can: for helpers whose thread stays until the child has ended.
+    #[doc(hidden)]
+    pub fn die_with_thread_by_default(mut self) -> Self {
+        let at_death = &mut self.identity.at_parent_death;
+        if cfg!(target_os = "linux") && *at_death == AtParentDeath::Unsaid {
+            *at_death = AtParentDeath::IsSent(Signal::KILL);
+        }
         self
     }
 

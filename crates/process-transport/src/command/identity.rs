@@ -19,9 +19,28 @@ pub(crate) struct Identity {
     pub(crate) nice: Option<i32>,
     pub(crate) cpus: Option<Vec<usize>>,
     pub(crate) oom_score_adj: Option<i16>,
-    pub(crate) parent_death_signal: Option<Signal>,
+    pub(crate) at_parent_death: AtParentDeath,
     pub(crate) inherit_signals: bool,
     pub(crate) pre_exec: Vec<PreExec>,
+}
+
+/// What becomes of the child when the thread that spawned it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum AtParentDeath {
+    /// Nothing was said: nothing, but where a helper knows better.
+    #[default]
+    Unsaid,
+    LivesOn,
+    IsSent(Signal),
+}
+
+impl AtParentDeath {
+    pub(crate) fn signal(self) -> Option<Signal> {
+        match self {
+            Self::Unsaid | Self::LivesOn => None,
+            Self::IsSent(signal) => Some(signal),
+        }
+    }
 }
 
 impl Identity {

@@ -82,7 +82,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         cpus: identity.cpus.clone(),
         oom_score_adj: identity.oom_score_adj,
         credentials: credentials(identity)?,
-        parent_death_signal: identity.parent_death_signal.map(Signal::as_raw),
+        parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
         pre_exec: identity.pre_exec.clone(),
         entry: if end == AtProgramEnd::Ends { entry } else { None },
@@ -167,7 +167,7 @@ fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
     let asked = [
         ("cpu_affinity", identity.cpus.is_some()),
         ("oom_score_adj", identity.oom_score_adj.is_some()),
-        ("parent_death_signal", identity.parent_death_signal.is_some()),
+        ("parent_death_signal", identity.at_parent_death.signal().is_some()),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((option, _)) => {

@@ -15,6 +15,7 @@
 use super::close;
 use super::fd_step::FdStep;
 use super::mapping::AllAtomic;
+use super::parent::Parent;
 use super::raw::{self, Call};
 use super::request::{Group, Request};
 use super::step::Step;
@@ -43,8 +44,8 @@ pub(super) struct Job<'a> {
     pub(super) table: Table,
     /// The mask with which the program starts.
     pub(super) mask: u64,
-    /// The parent's process id, for the parent death signal.
-    pub(super) parent: u32,
+    /// For the parent death signal.
+    pub(super) parent: Parent,
     pub(super) report: &'a Report,
 }
 
@@ -276,11 +277,13 @@ fn uid(job: &Job<'_>) -> Call {
 fn parent_death_signal(job: &Job<'_>) -> Call {
     let Some(signal) = job.request.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
-    // 0 is a parent in another pid namespace, which this one cannot see.
-    let parent = raw::parent();
-    if parent != 0 && parent != std::ffi::c_long::from(job.parent.cast_signed()) {
+    if job.parent.is_gone() {
         raw::set_default(signal).ok(); // KILL and STOP have no disposition to set
         raw::raise(signal)?;
+        if signal == libc::SIGKILL {
+            // The first process of a PID namespace cannot kill itself.
+            raw::exit(128 + signal);
+        }
     }
     Ok(())
 }

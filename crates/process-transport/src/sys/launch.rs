@@ -12,6 +12,7 @@ use super::mapping::Mapping;
 use super::mask::inherited;
 use super::outcome::{Cloned, LaunchError, PassedFd};
 use super::owned::{self, Cells, Place};
+use super::parent::Parent;
 use super::raw::{self, KernelLimit};
 use super::request::Request;
 use super::step::Step;
@@ -177,6 +178,7 @@ impl Launcher {
         let cpus = request.cpus.as_deref().map(affinity_mask);
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
+        let parent = Parent::new(self.owner, request.parent_death_signal.is_some());
         let report: &Report = self.report.as_ref();
         report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
@@ -197,7 +199,7 @@ impl Launcher {
             steps: start.steps,
             table,
             mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
-            parent: self.owner,
+            parent,
             report,
         };
         let cells = place.as_ref().map(Place::cells);

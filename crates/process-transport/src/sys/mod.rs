@@ -45,6 +45,7 @@ mod mapping;
 mod mask;
 mod outcome;
 mod owned;
+mod parent;
 pub(crate) mod platform;
 mod request;
 mod step;

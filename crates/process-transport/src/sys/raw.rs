@@ -131,6 +131,31 @@ pub(super) fn open_for_writing(path: &CStr) -> Call<c_int> {
     c_int::try_from(fd).map_err(|_| libc::EBADF)
 }
 
+/// `openat(2)` of an absolute path, to be read.
+pub(super) fn open_for_reading(path: &CStr) -> Call<c_int> {
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+    // SAFETY: `path` ends in NUL and lives for the length of the call.
+    let fd =
+        check(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+    c_int::try_from(fd).map_err(|_| libc::EBADF)
+}
+
+/// `read(2)`.
+pub(super) fn read(fd: c_int, into: &mut [u8]) -> Call<usize> {
+    // SAFETY: pointer and length are those of one slice, for the length of the call.
+    let n = check(unsafe { libc::syscall(libc::SYS_read, fd, into.as_mut_ptr(), into.len()) })?;
+    usize::try_from(n).map_err(|_| libc::EIO)
+}
+
+/// `readlinkat(2)` of an absolute path; the length.
+pub(super) fn read_link(path: &CStr, into: &mut [u8]) -> Call<usize> {
+    let (at, link, start, bytes) = (libc::AT_FDCWD, path.as_ptr(), into.as_mut_ptr(), into.len());
+    // SAFETY: `path` ends in NUL, and the other pointer and the length are those of one slice, for the
+    // length of the call.
+    let n = check(unsafe { libc::syscall(libc::SYS_readlinkat, at, link, start, bytes) })?;
+    usize::try_from(n).map_err(|_| libc::EIO)
+}
+
 /// `write(2)`.
 pub(super) fn write(fd: c_int, bytes: &[u8]) -> Call<usize> {
     // SAFETY: pointer and length are those of one slice, for the length of the call.

@@ -5,6 +5,7 @@
 //! * `ptrace`: PTRACE_SEIZE and PTRACE_DETACH take numbers only; PTRACE_GETEVENTMSG writes one
 //!   unsigned long, to a local.
 //! * `waitpid`: writes one int, to a local.
+//! * `unshare`: takes a number.
 #![expect(unsafe_code, reason = "these calls have no safe form")]
 
 use std::io;
@@ -49,6 +50,13 @@ pub(crate) fn detach(pid: i32) {
     // SAFETY: numbers only.
     let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, pid, none, none) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
+/// Has the children of this thread, from here on, live in a PID namespace of their own.
+pub(crate) fn leave_the_children_alone() -> io::Result<()> {
+    // SAFETY: takes a number.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWPID) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Waits for a change of a child, of a traced thread, or of a child that was inherited.

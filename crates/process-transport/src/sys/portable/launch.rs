@@ -11,6 +11,7 @@ use crate::sys::mapping::Mapping;
 use crate::sys::mask::inherited;
 use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
 use crate::sys::owned;
+use crate::sys::parent::Parent;
 use crate::sys::platform;
 use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
@@ -78,7 +79,7 @@ pub(crate) fn launch(
         steps: &steps,
         table: Table::Copied,
         mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
-        parent: std::process::id(),
+        parent: Parent::new(std::process::id(), false),
         report,
     };
     let forked = fork(&job);

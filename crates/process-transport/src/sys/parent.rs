@@ -1,0 +1,113 @@
+//! Whether the parent still lives, for a child that wants to hear of its death: one that died before
+//! the child asked sends nothing any more.
+//!
+//! The child compares numbers. To a child in a PID namespace of its own, where its parent is not, every
+//! parent has the number 0; its own page in /proc, as long as that is the parent's /proc, has the
+//! number there.
+
+use super::raw;
+use std::ffi::c_long;
+
+/// The parent, as its child knows it; made before the clone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parent {
+    pid: u32,
+    /// Its number in /proc, where that can be read.
+    in_proc: Option<u32>,
+}
+
+impl Parent {
+    /// This process, which is `pid`, for a child that asks for its death if `is_watched`.
+    pub(super) fn new(pid: u32, is_watched: bool) -> Self {
+        let in_proc = if is_watched { own_number_in_proc() } else { None };
+        Self { pid, in_proc }
+    }
+
+    /// In the child: returns whether it has another parent by now.
+    pub(super) fn is_gone(&self) -> bool {
+        match raw::parent() {
+            0 => match (self.in_proc, parent_in_proc()) {
+                (Some(before), Some(now)) => before != now,
+                _ => false, // there is no way to know it
+            },
+            parent => parent != c_long::from(self.pid.cast_signed()),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn own_number_in_proc() -> Option<u32> {
+    let mut buffer = [0; 16];
+    let link = raw::read_link(c"/proc/self", &mut buffer).ok()?;
+    number(buffer.get(..link)?)
+}
+
+/// The number of the caller's parent in its page in /proc: system calls and a buffer on the stack.
+#[cfg(target_os = "linux")]
+fn parent_in_proc() -> Option<u32> {
+    // A name of 64 bytes at most, and three fields of it.
+    let mut page = [0; 256];
+    let fd = raw::open_for_reading(c"/proc/self/stat").ok()?;
+    let bytes = raw::read(fd, &mut page);
+    raw::close(fd).ok()?;
+    parent_of(page.get(..bytes.ok()?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_number_in_proc() -> Option<u32> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn parent_in_proc() -> Option<u32> {
+    None
+}
+
+/// The fourth field: it comes after the name, which stands in parentheses and may have some, and the
+/// state.
+#[cfg(any(target_os = "linux", test))]
+fn parent_of(page: &[u8]) -> Option<u32> {
+    let name_ends = page.iter().rposition(|&byte| byte == b')')?;
+    let fields = page.get(name_ends..)?;
+    number(fields.split(|&byte| byte == b' ').nth(2)?)
+}
+
+#[cfg(any(target_os = "linux", test))]
+fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parent_of;
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        for name in ["sh", "a) S 7 (b", ")", ""] {
+            let page = format!("42 ({name}) R 17 42 3 0 -1");
+            assert_eq!(parent_of(page.as_bytes()), Some(17), "{name}");
+        }
+        for page in
+            ["", "42 (sh", "42 (sh)", "42 (sh) R", "42 (sh) R ", "42 (sh) R x 1", "(a) R -1"]
+        {
+            assert_eq!(parent_of(page.as_bytes()), None, "{page}");
+        }
+        assert_eq!(parent_of(b"1 (a) R 4294967296 1"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_the_parent_that_the_system_says() {
+        let own = super::parent_in_proc().expect("there is a /proc");
+        // In a namespace of its own, with the /proc of another, the numbers differ.
+        if super::own_number_in_proc() == Some(std::process::id()) {
+            assert_eq!(own, std::os::unix::process::parent_id());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A program that is killed takes the children of its helpers with it, whichever helper started them
+//! and on whichever path; but for those that are told to outlive it.
+//!
+//! The test itself has the program run, which is this binary again with the test alone, and kills it.
+#![cfg(target_os = "linux")]
+
+mod util;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command as StdCommand, Stdio};
+
+use procession_core::{Deferred, Signal};
+use procession_process_transport::{Command, Fd};
+use procession_protocol::SpawnPath;
+use procession_reactor::Reactor;
+use procession_utils::{
+    Run, get_process_output, get_process_output_and_value, get_process_output_merged,
+    get_process_value, run_all,
+};
+use rustix::process::{Pid, Signal as KernelSignal, kill_process};
+
+use crate::util::{WATCHDOG, bound, isolated, ms, process_state, sh};
+
+/// Set in the process that plays the program.
+const ROLE: &str = "PROCESSION_TEST_KILLED_PROGRAM";
+
+fn is_program() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
+
+/// A child that says its number on 3, which is the program's standard output, and lives long.
+fn child(word: &str) -> Command {
+    sh(&format!("echo {word}=$$ >&3; exec sleep 60")).child_fd(3, Fd::inherit(std::io::stdout()))
+}
+
+/// The program's part: starts all of them, and lives until it is killed.
+fn run_for_good(start: impl FnOnce() -> Vec<Deferred<(), ()>>) -> ! {
+    let mut reactor = Reactor::new().expect("a reactor");
+    let running = start();
+    loop {
+        assert!(running.iter().all(|one| one.try_take().is_none()), "they live long");
+        reactor.turn(None).expect("a turn");
+    }
+}
+
+fn forget<T: 'static, E: std::fmt::Debug + 'static>(running: Deferred<T, E>) -> Deferred<(), ()> {
+    running.map(drop).map_err(drop)
+}
+
+/// The program, as its killer sees it.
+struct Program {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    fn start(name: &str) -> Self {
+        let mut process = StdCommand::new(std::env::current_exe().expect("this test binary"))
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env(ROLE, "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs again");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        Self { process, output }
+    }
+
+    /// The words that are said with a number, until there are so many.
+    fn until_said(&mut self, count: usize) -> Vec<(String, u32)> {
+        let mut said = Vec::new();
+        while said.len() < count {
+            let line = self.line().expect("it has not ended");
+            // The harness prints the test's name before the first, in the same line.
+            if let Some((before, number)) = line.trim().rsplit_once('=')
+                && let (Some(word), Ok(number)) = (before.rsplit(' ').next(), number.parse())
+            {
+                said.push((word.to_owned(), number));
+            }
+        }
+        said
+    }
+
+    /// `None` at the end of file, which says that nobody has the other end any more.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let bytes = self.output.read_line(&mut line).expect("it is text");
+        (bytes > 0).then_some(line)
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().expect("it is our child");
+        self.process.wait().expect("it is our child");
+    }
+}
+
+fn is_dead(pid: u32) -> bool {
+    matches!(process_state(pid), 'Z' | 'X')
+}
+
+/// Case OL-05.
+#[test]
+fn no_child_of_a_helper_outlives_the_kill_of_its_program_unless_it_is_told_to() {
+    const NAME: &str = "no_child_of_a_helper_outlives_the_kill_of_its_program_unless_it_is_told_to";
+    isolated(NAME, || {
+        if is_program() {
+            run_for_good(|| {
+                let dies = || child("dies");
+                let paths = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork];
+                let on_paths = paths.map(|path| Run::from(dies().spawn_path(path)).start());
+                let mut all: Vec<_> = on_paths.into_iter().map(forget).collect();
+                all.push(forget(Run::from(dies()).foreground().start()));
+                all.push(forget(run_all([dies(), dies()], 2).all()));
+                all.push(forget(get_process_output(dies())));
+                all.push(forget(get_process_output_merged(dies())));
+                all.push(forget(get_process_value(dies())));
+                all.push(forget(get_process_output_and_value(dies(), "")));
+                all.push(forget(Run::from(child("lives")).outlive_parent().start()));
+                all.push(forget(get_process_value(child("lives").outlive_parent())));
+                all
+            });
+        }
+        let mut program = Program::start(NAME);
+        let said = program.until_said(12);
+        let of = |word: &'static str| {
+            said.iter().filter(move |(said, _)| said == word).map(|(_, pid)| *pid)
+        };
+        assert_eq!((of("dies").count(), of("lives").count()), (10, 2));
+        program.kill();
+        let mut clock = Reactor::new().unwrap();
+        let deadline = clock.now() + bound(WATCHDOG);
+        while !of("dies").all(is_dead) {
+            assert!(clock.now() < deadline, "{said:?}");
+            clock.turn(Some(ms(5))).unwrap();
+        }
+        let alive: Vec<u32> = of("lives").filter(|pid| !is_dead(*pid)).collect();
+        for pid in &alive {
+            kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), KernelSignal::KILL).unwrap();
+        }
+        assert_eq!(alive.len(), 2);
+    });
+}
+
+/// Case OL-05. What the command says counts.
+#[test]
+fn a_helper_leaves_a_parent_death_signal_as_it_is() {
+    const NAME: &str = "a_helper_leaves_a_parent_death_signal_as_it_is";
+    isolated(NAME, || {
+        if is_program() {
+            let script = "trap 'echo told >&3; exit' TERM; echo waits=$$ >&3; \
+                          while :; do sleep 0.01; done";
+            let fd = Fd::inherit(std::io::stdout());
+            let command = sh(script).child_fd(3, fd).parent_death_signal(Signal::TERM);
+            run_for_good(|| vec![forget(Run::from(command).start())]);
+        }
+        let mut program = Program::start(NAME);
+        program.until_said(1);
+        program.kill();
+        let rest: Vec<String> = std::iter::from_fn(|| program.line()).collect();
+        assert_eq!(rest, ["told\n"]);
+    });
+}
