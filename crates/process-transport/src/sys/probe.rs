@@ -3,7 +3,7 @@
 //! The outer child has a copy of our descriptor table and runs on our memory; in it an inner child is
 //! cloned as the mailbox path does it, with the outer child's table. What a filter, an emulator or an
 //! old kernel makes of that is seen there, not in the caller. A process that the kernel kills for it
-//! is an answer too.
+//! is an answer too. Each reaps the one that it made.
 #![expect(unsafe_code, reason = "clone")]
 
 use super::mapping::{AllAtomic, Mapping};
@@ -128,6 +128,11 @@ extern "C" fn run_outer(argument: *mut c_void) -> c_int {
         bits |= UNTOUCHED;
     }
     outer.seen.bits.fetch_or(bits, Ordering::AcqRel);
+    if let Ok(inner @ 1..) = u32::try_from(pid) {
+        // Or it is left to whoever adopts what this process leaves: the caller, if it is the first of
+        // its PID namespace or a subreaper, which knows nothing of it.
+        raw::reap(inner);
+    }
     raw::exit(0)
 }
 

@@ -303,6 +303,16 @@ pub(super) fn exit(code: c_int) -> ! {
     }
 }
 
+/// Reaps a child of the caller's that is about to end, whatever became of it.
+pub(super) fn reap(pid: u32) {
+    let (nowhere, flags) = (ptr::null_mut::<libc::siginfo_t>(), libc::WEXITED | libc::__WALL);
+    let wait = || {
+        // SAFETY: waitid takes no pointers where nobody asks for the status and the usage.
+        check(unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, nowhere, flags, nowhere) })
+    };
+    while wait() == Err(libc::EINTR) {}
+}
+
 /// Receives `count` descriptors on the lowest free numbers, without close-on-exec.
 pub(super) fn receive_fds(socket: c_int, count: usize) -> Call {
     const HEADER: usize = size_of::<libc::cmsghdr>();

@@ -5,12 +5,14 @@
 //! watchdog (SIGALRM) ends a process that hangs.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Command as StdCommand;
 use std::process::Stdio;
 use std::time::Duration;
 
 use super::bound::announce;
-use super::{skip, sys};
+use super::skip::{forward, skip};
+use super::sys;
 
 /// Set in the process of its own; holds the name of the test.
 const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
@@ -22,14 +24,37 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 ///
 /// What the process printed is shown if it failed. `name` is the function's name.
 pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
+    run(name, body, StdCommand::new(this_binary()));
+}
+
+/// The same, as the first process of a PID namespace with a /proc of its own; it takes root.
+///
+/// SIGALRM does not end such a process, so that the watchdog is another program's.
+pub(crate) fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    let is_inside = std::env::var_os(VARIABLE).is_some();
+    let can = || StdCommand::new(unshare[0]).args(&unshare[1..]).arg("true").output();
+    if !is_inside && !can().is_ok_and(|output| output.status.success()) {
+        return skip(name, "it takes unshare, and root");
+    }
+    let mut watched = StdCommand::new("timeout");
+    watched.args(["--signal=KILL", &WATCHDOG.as_secs().to_string()]).args(unshare);
+    watched.arg(this_binary());
+    run(name, body, watched);
+}
+
+fn this_binary() -> PathBuf {
+    std::env::current_exe().expect("the path of this test binary")
+}
+
+fn run(name: &str, body: impl FnOnce(), mut again: StdCommand) {
     if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
         sys::alarm(WATCHDOG);
         body();
         return;
     }
     announce();
-    let this = std::env::current_exe().expect("the path of this test binary");
-    let output = StdCommand::new(this)
+    let output = again
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, name)
         .stdin(Stdio::null())
@@ -37,7 +62,7 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
         .expect("this test binary runs again");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    skip::forward(&stderr);
+    forward(&stderr);
     let hung = output.status.signal() == Some(libc::SIGALRM);
     assert!(
         output.status.success(),

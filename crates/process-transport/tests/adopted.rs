@@ -1,0 +1,35 @@
+//! What a program adopts, as the first process of a PID namespace or as a subreaper, and who reaps it.
+#![cfg(target_os = "linux")]
+
+mod util;
+
+use rustix::process::{getpid, set_child_subreaper};
+
+use crate::util::{Leaks, command, isolated, isolated_as_pid_1};
+
+/// The library's own processes, such as those that find out how to spawn here.
+fn the_first_spawn_leaves_nobody() {
+    let mut child = command("/bin/true").spawn().expect("it is there");
+    assert!(child.wait().expect("it is ours").is_ok());
+    Leaks::assert_no_children();
+    assert!(command("/no/such/program").spawn().is_err());
+    Leaks::assert_no_children();
+}
+
+/// Case OR-01.
+#[test]
+fn the_first_spawn_of_pid_1_leaves_no_zombie() {
+    isolated_as_pid_1("the_first_spawn_of_pid_1_leaves_no_zombie", || {
+        assert_eq!(std::process::id(), 1);
+        the_first_spawn_leaves_nobody();
+    });
+}
+
+/// Case OR-01.
+#[test]
+fn the_first_spawn_of_a_subreaper_leaves_no_zombie() {
+    isolated("the_first_spawn_of_a_subreaper_leaves_no_zombie", || {
+        assert!(set_child_subreaper(Some(getpid())).is_ok(), "it only takes a number");
+        the_first_spawn_leaves_nobody();
+    });
+}
