@@ -19,11 +19,12 @@ pub(crate) fn spawn(
     reactor: &Handle,
     protocol: Box<dyn ProcessProtocol>,
     command: &Command,
-) -> Result<Process, SpawnError> {
+) -> Result<Rc<Transport>, SpawnError> {
     refuse_if_gone(reactor, command)?;
     let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))?;
     let transport = register(reactor, protocol, command, spawned)?;
-    Ok(made(transport))
+    transport.made();
+    Ok(transport)
 }
 
 /// Gives a child that runs to the reactor; calls `connection_made`.
@@ -34,7 +35,9 @@ pub(crate) fn adopt(
 ) -> Result<Process, AdoptError> {
     orphan_watch::enlist(reactor);
     let spawned = enter(reactor, spawned)?;
-    Transport::register(reactor, protocol, spawned).map(made)
+    let transport = Transport::register(reactor, protocol, spawned)?;
+    transport.made();
+    Ok(Process::from_control(transport))
 }
 
 /// Has a child that was launched without a loop end with the program, as the reactor's own do.
@@ -51,12 +54,6 @@ fn enter(reactor: &Handle, mut spawned: Spawned) -> Result<Spawned, AdoptError> 
         _ => {}
     }
     Ok(spawned)
-}
-
-fn made(transport: Rc<Transport>) -> Process {
-    let process = Process::from_control(transport.clone());
-    transport.made();
-    process
 }
 
 /// No program is to run of which no loop can tell.

@@ -7,21 +7,25 @@
 //! program has taken what there was, so that a slow consumer slows the child, not memory.
 
 mod bridge;
+mod input;
 mod output;
 mod shared;
 
+pub use input::ChildInput;
 pub use output::ChildOutput;
 pub use shared::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
-use self::shared::{Shared, State};
+use self::shared::{Shared, State, Waiter};
 use crate::adopt;
+use crate::child::Transport;
 use crate::command::Command;
 use crate::error::SpawnError;
-use procession_core::{IntoBytes, WithCell, WriteError, WriteQueue};
+use procession_core::{IntoBytes, WithCell, WriteError};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessTerminated};
 use procession_reactor::Handle;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::rc::Rc;
@@ -71,10 +75,14 @@ pub enum ChildError {
 /// assert_eq!(output, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Child {
     process: Process,
+    /// What the handle leads to.
+    transport: Rc<Transport>,
     shared: Rc<Shared>,
+    /// Those that were not taken.
+    inputs: BTreeSet<ChildFd>,
+    /// The same.
     outputs: BTreeMap<ChildFd, ChildOutput>,
     none: ChildOutput,
 }
@@ -84,7 +92,8 @@ impl Child {
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
         let shared = Rc::new(Shared(WithCell::new(State::default())));
         let bridge = Bridge(Rc::clone(&shared));
-        let process = adopt::spawn(reactor, Box::new(bridge), command)?;
+        let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
+        let process = Process::from_control(transport.clone());
         let output = |fd, process| ChildOutput { fd, process, shared: Rc::clone(&shared) };
         let outputs = command
             .output_fds()
@@ -92,7 +101,8 @@ impl Child {
             .map(|fd| (fd, output(fd, Some(process.clone()))))
             .collect();
         let none = output(ChildFd::from(-1), None);
-        Ok(Self { process, shared, outputs, none })
+        let inputs = command.input_fds().into_iter().collect();
+        Ok(Self { process, transport, shared, inputs, outputs, none })
     }
 
     /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
@@ -118,24 +128,7 @@ impl Child {
         data: impl IntoBytes,
     ) -> Result<(), WriteError> {
         let fd = fd.into();
-        self.process.write_to_child(fd, data)?;
-        poll_fn(|cx| {
-            if self.shared.0.with(|state| state.has_lost(fd)) {
-                return Poll::Ready(Err(WriteError::Closed));
-            }
-            // A queue above its high limit is above its low one: it will be drained, or lost.
-            if self.process.write_buffered(fd) <= self.high_limit(fd) {
-                return Poll::Ready(Ok(()));
-            }
-            self.shared.wait(cx);
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// The limit that the queue has by now: the program may move it at any time.
-    fn high_limit(&self, fd: ChildFd) -> usize {
-        self.process.write_limits(fd).map_or(WriteQueue::DEFAULT_HIGH_BYTES, |(high, _)| high)
+        input::write(&self.process, &self.shared, fd, Waiter::Child, data).await
     }
 
     /// Closes the child's stdin once what is queued has gone.
@@ -163,6 +156,39 @@ impl Child {
         self.outputs.remove(&fd.into())
     }
 
+    /// Takes an input out, to be written beside whatever waits for the child; `None` the second time,
+    /// and where the parent does not write `fd`.
+    ///
+    /// It stays open while the child is waited for, until it is dropped. The verbs of the child reach
+    /// it all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
+    /// use procession_reactor::{Handle, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let all = reactor.block_on(async {
+    ///     let reactor = Handle::current();
+    ///     let mut child = reactor.spawn_child(Command::new("cat"))?;
+    ///     let mut input = child.take_input(0).expect("it is a pipe, and was not taken");
+    ///     let mut output = child.take_output(1).expect("the same");
+    ///     let all = reactor.spawn_local(async move { output.collect().await });
+    ///     reactor.spawn_local(async move { input.write("to and fro").await }).detach();
+    ///     child.ended().await?;
+    ///     Ok::<_, ChildError>(all.await)
+    /// })?;
+    /// assert_eq!(all, b"to and fro");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_input(&mut self, fd: impl Into<ChildFd>) -> Option<ChildInput> {
+        let fd = fd.into();
+        let (process, shared) = (self.process.clone(), Rc::clone(&self.shared));
+        // Not made where it is not to be: its drop would close the input.
+        self.inputs.remove(&fd).then(|| ChildInput { fd, process, shared })
+    }
+
     /// The handle for everything else: signals, other descriptors, the terminal.
     pub fn process(&self) -> &Process {
         &self.process
@@ -170,14 +196,23 @@ impl Child {
 
     /// Waits until the child is reaped; descendants may still hold its pipes.
     ///
+    /// The inputs that were not [taken](Self::take_input) are closed first, once what is queued has
+    /// gone, so that a child that reads comes to its end; of a socketpair it is the parent's
+    /// direction. They stay closed, also where the future is dropped. An input that a producer or a
+    /// forwarding feeds is theirs to close. The input of a terminal stays open: its close would hang
+    /// the child up.
+    ///
     /// # Errors
     ///
     /// A status other than 0, a signal, a lost status; or the reactor is gone.
     pub async fn wait(&mut self) -> Result<ProcessDone, ChildError> {
+        self.close_inputs();
         self.until(|state| state.exited.clone()).await
     }
 
     /// Waits until the child is reaped and all its descriptors are closed.
+    ///
+    /// Inputs are closed first, as by [`Child::wait`].
     ///
     /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
     /// is thrown away. Once the future is dropped before the end, what comes is kept again.
@@ -186,8 +221,16 @@ impl Child {
     ///
     /// As for [`Child::wait`].
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
+        self.close_inputs();
         let _discarding = self.discard_outputs();
         self.until(|state| state.ended.clone()).await
+    }
+
+    /// Nothing more is to come on the inputs that nobody has.
+    fn close_inputs(&self) {
+        for fd in &self.inputs {
+            self.transport.close_idle_input(*fd);
+        }
     }
 
     async fn until(
@@ -200,7 +243,7 @@ impl Child {
                 Some(reason) => Poll::Ready(Some(reason)),
                 None if gone => Poll::Ready(None),
                 None => {
-                    self.shared.wait(cx);
+                    self.shared.wait(Waiter::Child, cx);
                     Poll::Pending
                 }
             }
@@ -223,6 +266,12 @@ impl Child {
             }
         }
         discarding
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("process", &self.process).finish_non_exhaustive()
     }
 }
 

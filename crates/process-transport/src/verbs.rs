@@ -135,7 +135,8 @@ impl SpawnProcess for Handle {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
-        adopt::spawn(self, Box::new(protocol), &command.into())
+        let transport = adopt::spawn(self, Box::new(protocol), &command.into())?;
+        Ok(Process::from_control(transport))
     }
 
     fn adopt(

@@ -133,6 +133,7 @@ fn waits_that_are_given_up_leave_one_waker() {
     behaviour("waits_that_are_given_up_leave_one_waker", |driver| {
         block_on(driver, async {
             let mut child = start(command("/bin/cat"));
+            let input = child.take_input(0);
             let mut wakers = Vec::new();
             for round in 0..100 {
                 let kept = Arc::new(Kept);
@@ -148,7 +149,7 @@ fn waits_that_are_given_up_leave_one_waker() {
             let kept = wakers.iter().filter(|waker| waker.strong_count() > 0).count();
             assert_eq!(kept, 1);
             // The task that waits now is woken.
-            child.close_stdin();
+            drop(input);
             child.ended().await.unwrap();
         });
     });

@@ -244,8 +244,9 @@ fn an_end_that_is_given_up_keeps_the_output_that_comes() {
         block_on(driver, async {
             // The child floods only when it is told to, after the waiting was given up.
             let mut child = start(sh("read x; head -c 3000000 /dev/zero"));
+            let mut input = child.take_input(0).unwrap();
             assert!(is_pending(&mut pin!(child.ended())).await);
-            child.write("go\n").await.unwrap();
+            input.write("go\n").await.unwrap();
             let mut read = 0;
             while let Some(chunk) = child.stdout().next().await {
                 read += chunk.len();

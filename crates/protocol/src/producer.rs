@@ -60,6 +60,11 @@ impl fmt::Debug for ProducerError {
 }
 
 impl Producers {
+    /// Returns whether `fd` has a producer.
+    pub fn has(&self, fd: ChildFd) -> bool {
+        self.0.with(|registry| registry.has(fd))
+    }
+
     pub(crate) fn new() -> Self {
         Self(WithCell::new(Registry::new()))
     }

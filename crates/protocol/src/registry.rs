@@ -87,6 +87,10 @@ impl<P: ?Sized> Registry<P> {
         self.entries.remove(&fd)
     }
 
+    pub(crate) fn has(&self, fd: ChildFd) -> bool {
+        self.entries.contains_key(&fd)
+    }
+
     pub(crate) fn on_full(&mut self, fd: ChildFd) {
         self.full.push(fd);
     }

@@ -5,6 +5,7 @@ use procession_core::WithCell;
 use procession_protocol::{ChildFd, ExitReason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::mem;
 use std::task::{Context, Waker};
 
 /// The output, in bytes, that is kept for a program that does not take it, before the child's
@@ -17,15 +18,24 @@ pub(super) struct Shared(pub(super) WithCell<State>);
 #[derive(Default)]
 pub(super) struct State {
     pub(super) outputs: BTreeMap<ChildFd, Output>,
-    /// Who waits for room in a write queue, for the exit or for the end. One, for each of these
-    /// borrows the child: the last that polled.
-    waker: Option<Waker>,
+    /// Who waits for a change. One of a kind, for each borrows the child, or the input: the last that
+    /// polled.
+    pub(super) wakers: BTreeMap<Waiter, Waker>,
     pub(super) exited: Option<ExitReason>,
     pub(super) ended: Option<ExitReason>,
     /// The descriptors whose parent's end is closed, but for those of a terminal.
     pub(super) lost: BTreeSet<ChildFd>,
     /// The protocol is gone: after the end, or with the reactor.
     pub(super) gone: bool,
+}
+
+/// Somebody who waits for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiter {
+    /// For room in a write queue, for the exit or for the end.
+    Child,
+    /// For room in the queue of an input that was taken.
+    Input(ChildFd),
 }
 
 impl State {
@@ -48,23 +58,24 @@ pub(super) struct Output {
 
 impl Shared {
     /// Wakes this task at the next change.
-    pub(super) fn wait(&self, cx: &Context<'_>) {
-        let is_known =
-            |state: &mut State| state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+    pub(super) fn wait(&self, waiter: Waiter, cx: &Context<'_>) {
+        let is_known = |state: &mut State| {
+            state.wakers.get(&waiter).is_some_and(|waker| waker.will_wake(cx.waker()))
+        };
         if !self.0.with(is_known) {
             let waker = cx.waker().clone();
-            let old = self.0.with(|state| state.waker.replace(waker));
+            let old = self.0.with(|state| state.wakers.insert(waiter, waker));
             drop(old);
         }
     }
 
     /// Changes the state, then wakes whoever waits for it.
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
-        let waker = self.0.with(|state| {
+        let wakers = self.0.with(|state| {
             change(state);
-            state.waker.take()
+            mem::take(&mut state.wakers)
         });
-        if let Some(waker) = waker {
+        for waker in wakers.into_values() {
             waker.wake();
         }
     }

@@ -205,6 +205,14 @@ impl ProcessControl for Transport {
 }
 
 impl Transport {
+    /// Closes an input after its queue, unless a producer or a forwarding feeds it, which closes it.
+    pub(crate) fn close_idle_input(&self, fd: ChildFd) {
+        let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(End::is_fed));
+        if !is_fed && !self.slot.producers().has(fd) {
+            self.shutdown_child_fd(fd);
+        }
+    }
+
     fn with_queue<R>(
         &self,
         fd: ChildFd,

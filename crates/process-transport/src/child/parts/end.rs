@@ -364,6 +364,11 @@ impl End {
         Ok(())
     }
 
+    /// Returns whether a forwarding writes it.
+    pub(crate) fn is_fed(&mut self) -> bool {
+        self.fed_by.is_some()
+    }
+
     /// The forwarding into it is over.
     pub(crate) fn feed_ends(&mut self) -> Option<Rc<Forward>> {
         self.fed_by.take()
