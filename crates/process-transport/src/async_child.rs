@@ -30,6 +30,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// What can go wrong in a whole dialogue with a child.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +52,10 @@ pub enum ChildError {
 
 /// A child for async code, made by [`SpawnProcess::spawn_child`](crate::SpawnProcess::spawn_child).
 ///
-/// Dropping it does nothing to the child, which runs on and is reaped; its output is then thrown
-/// away.
+/// Dropping it throws away the output that was not taken. The child runs on and is reaped, unless it
+/// is [killed on drop](Command::kill_on_drop): then it is terminated, with its group where it is
+/// [owned](Command::owned), by TERM and, after [`Command::kill_grace`], KILL. The drop does not wait for
+/// it; the loop sees to it.
 ///
 /// # Examples
 ///
@@ -85,6 +88,8 @@ pub struct Child {
     /// The same.
     outputs: BTreeMap<ChildFd, ChildOutput>,
     none: ChildOutput,
+    /// Between TERM and KILL, where it is killed on drop.
+    kill_grace: Duration,
 }
 
 impl Child {
@@ -102,7 +107,8 @@ impl Child {
             .collect();
         let none = output(ChildFd::from(-1), None);
         let inputs = command.input_fds().into_iter().collect();
-        Ok(Self { process, transport, shared, inputs, outputs, none })
+        let kill_grace = Duration::from_millis(command.ending.grace_ms().into());
+        Ok(Self { process, transport, shared, inputs, outputs, none, kill_grace })
     }
 
     /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
@@ -175,8 +181,9 @@ impl Child {
     ///     let mut input = child.take_input(0).expect("it is a pipe, and was not taken");
     ///     let mut output = child.take_output(1).expect("the same");
     ///     let all = reactor.spawn_local(async move { output.collect().await });
-    ///     reactor.spawn_local(async move { input.write("to and fro").await }).detach();
+    ///     let written = reactor.spawn_local(async move { input.write("to and fro").await });
     ///     child.ended().await?;
+    ///     written.await?;
     ///     Ok::<_, ChildError>(all.await)
     /// })?;
     /// assert_eq!(all, b"to and fro");
@@ -266,6 +273,12 @@ impl Child {
             }
         }
         discarding
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.transport.end_with_owner(self.kill_grace);
     }
 }
 

@@ -225,17 +225,19 @@ impl Command {
         self
     }
 
-    /// Whether dropping the reactor, or a [`Spawned`](crate::Spawned), kills the child; by default
-    /// where it is [owned](Self::owned), and only there.
+    /// Whether dropping the reactor, a [`Spawned`](crate::Spawned) or an async `Child` ends the child;
+    /// by default where it is [owned](Self::owned), and only there.
     ///
-    /// Dropping a `Process` never does.
+    /// A reactor and a `Spawned` kill it. A `Child`, whose reactor goes on, sends TERM, and KILL after
+    /// [`kill_grace`](Self::kill_grace). Dropping a `Process` never does anything.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.ending.kill_on_drop = Some(kill);
         self
     }
 
     /// Sets how long the child has between TERM and KILL when a signal or an exit ends the program, if
-    /// it is [owned](Self::owned); 2 s by default and at most.
+    /// it is [owned](Self::owned), or when the async `Child` is dropped that it is
+    /// [killed with](Self::kill_on_drop); 2 s by default and at most.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self

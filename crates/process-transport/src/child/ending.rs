@@ -173,6 +173,15 @@ impl Transport {
         deferred
     }
 
+    /// What had the child is gone: one that is killed on drop is to end, unless it is on its way.
+    pub(crate) fn end_with_owner(&self, grace: Duration) {
+        if self.state.with(|state| state.is_to_end_with_owner()) {
+            let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
+            // Nobody is there to be told.
+            self.terminate_with(signal, grace).done(drop);
+        }
+    }
+
     fn termination_due(&self) {
         let settled = self.state.with(|state| state.on_termination_due(self.reactor()));
         self.go_on_terminating();

@@ -240,6 +240,12 @@ impl State {
         self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_reaped()
     }
 
+    /// Returns whether the child, which runs, is killed on drop, and nobody is ending it.
+    pub(super) fn is_to_end_with_owner(&self) -> bool {
+        let is_running = !self.lifecycle.is_reaped() && !self.termination.is_under_way();
+        self.policy.kill_on_drop && is_running
+    }
+
     /// The protocol is gone: nothing more is written, and what the child writes is read and thrown
     /// away, so that it can come to its end.
     pub(super) fn on_panicked(&mut self, reactor: &Handle) -> Leftovers {
