@@ -5,18 +5,23 @@
 //! A [`Child`] shares a small state with its outputs and with a protocol of its own. Output is kept
 //! there until it is taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the
 //! program has taken what there was, so that a slow consumer slows the child, not memory.
+//!
+//! Of a stderr the last [`OUTPUT_HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
+//! a program that reads stdout alone is not held up by what it does not look at.
 
 mod bridge;
 mod input;
 mod output;
 mod shared;
+mod tail;
 
 pub use input::ChildInput;
 pub use output::ChildOutput;
-pub use shared::OUTPUT_HIGH_BYTES;
+pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
 use self::shared::{Shared, State, Waiter};
+use self::tail::{Tail, last_line};
 use crate::adopt;
 use crate::child::Transport;
 use crate::command::Command;
@@ -95,7 +100,12 @@ pub struct Child {
 impl Child {
     /// Starts a child whose events go into the shared state.
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
-        let shared = Rc::new(Shared(WithCell::new(State::default())));
+        let mut state = State::default();
+        if command.output_fds().contains(&ChildFd::STDERR) {
+            let stderr = state.outputs.entry(ChildFd::STDERR).or_default();
+            stderr.tail = Some(Tail::default());
+        }
+        let shared = Rc::new(Shared(WithCell::new(state)));
         let bridge = Bridge(Rc::clone(&shared));
         let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
         let process = Process::from_control(transport.clone());
@@ -148,18 +158,72 @@ impl Child {
     }
 
     /// The child's stderr; ends at once where the parent does not read it.
+    ///
+    /// Until this, or another verb, asks for it, its last [`OUTPUT_HIGH_BYTES`] are kept, and the child
+    /// is never held up by it. What is kept then comes first; from then on a slow reader slows the
+    /// child, as with every output.
     pub fn stderr(&mut self) -> &mut ChildOutput {
         self.output(ChildFd::STDERR)
     }
 
     /// What the child writes to `fd`; ends at once where the parent does not read it.
     pub fn output(&mut self, fd: impl Into<ChildFd>) -> &mut ChildOutput {
-        self.outputs.get_mut(&fd.into()).unwrap_or(&mut self.none)
+        let fd = fd.into();
+        self.ask_for(fd);
+        self.outputs.get_mut(&fd).unwrap_or(&mut self.none)
     }
 
     /// Takes an output out, to be read beside the others; `None` the second time.
     pub fn take_output(&mut self, fd: impl Into<ChildFd>) -> Option<ChildOutput> {
-        self.outputs.remove(&fd.into())
+        let fd = fd.into();
+        self.ask_for(fd);
+        self.outputs.remove(&fd)
+    }
+
+    fn ask_for(&self, fd: ChildFd) {
+        self.shared.0.with(|state| {
+            if let Some(output) = state.outputs.get_mut(&fd) {
+                output.on_asked_for();
+            }
+        });
+    }
+
+    /// What is kept of a stderr that nobody has asked for: its last bytes, [`OUTPUT_HIGH_BYTES`] at
+    /// most. Looking does not ask for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
+    /// use procession_reactor::{Handle, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.block_on(async {
+    ///     let script = "echo reading >&2; echo out; echo no such key >&2; exit 2";
+    ///     let mut child = Handle::current().spawn_child(Command::new("sh").args(["-c", script]))?;
+    ///     assert_eq!(child.stdout().collect().await, b"out\n");
+    ///     let error = child.ended().await.unwrap_err();
+    ///     assert_eq!(error.to_string(), "exited with status 2: no such key");
+    ///     assert_eq!(child.stderr_tail(), b"reading\nno such key\n");
+    ///     Ok::<_, ChildError>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stderr_tail(&self) -> Vec<u8> {
+        self.shared.0.with(|state| {
+            let tail = state.outputs.get(&ChildFd::STDERR).and_then(|output| output.tail.as_ref());
+            tail.map(Tail::to_vec).unwrap_or_default()
+        })
+    }
+
+    /// How many bytes were thrown away of all outputs: what is missing of them, if they are read after
+    /// [`ended`](Self::ended), or what of a stderr that nobody has asked for came before its tail.
+    ///
+    /// What comes for an output that was dropped is not counted.
+    pub fn skipped_bytes(&self) -> u64 {
+        self.shared.0.with(|state| {
+            state.outputs.values().fold(0, |sum: u64, one| sum.saturating_add(one.skipped_bytes))
+        })
     }
 
     /// Takes an input out, to be written beside whatever waits for the child; `None` the second time,
@@ -222,15 +286,20 @@ impl Child {
     /// Inputs are closed first, as by [`Child::wait`].
     ///
     /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
-    /// is thrown away. Once the future is dropped before the end, what comes is kept again.
+    /// is thrown away, and [counted](Self::skipped_bytes). Once the future is dropped before the end,
+    /// what comes is kept again.
     ///
     /// # Errors
     ///
-    /// As for [`Child::wait`].
+    /// As for [`Child::wait`]. The error shows the last line of a stderr that nobody has asked for.
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
         let _discarding = self.discard_outputs();
-        self.until(|state| state.ended.clone()).await
+        let ended = self.until(|state| state.ended.clone()).await;
+        ended.map_err(|error| match (error, last_line(&self.stderr_tail())) {
+            (ChildError::Terminated(reason), Some(line)) => reason.with_stderr_line(line).into(),
+            (error, _) => error,
+        })
     }
 
     /// Nothing more is to come on the inputs that nobody has.

@@ -5,7 +5,7 @@
 
 use crate::ChildFd;
 use procession_core::Signal;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -124,12 +124,15 @@ struct Ending {
     usage: Option<ResourceUsage>,
     held: Vec<ChildFd>,
     stopped: Vec<ChildFd>,
+    /// Of what did not exit with status 0.
+    stderr_line: Option<Box<str>>,
 }
 
 impl Ending {
     fn boxed(status: Option<i32>) -> Box<Self> {
         let status = status.map(ExitStatus::from_raw);
-        Box::new(Self { status, usage: None, held: Vec::new(), stopped: Vec::new() })
+        let (held, stopped) = (Vec::new(), Vec::new());
+        Box::new(Self { status, usage: None, held, stopped, stderr_line: None })
     }
 }
 
@@ -148,6 +151,27 @@ impl ProcessTerminated {
     /// Creates the reason of a child that somebody else reaped: nothing is known of its end.
     pub fn lost() -> Self {
         Self(Ending::boxed(None))
+    }
+
+    /// Adds the last line that the process wrote to its stderr, for the message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_protocol::ProcessTerminated;
+    ///
+    /// let failed = ProcessTerminated::exited(2).with_stderr_line("no such key");
+    /// assert_eq!(failed.to_string(), "exited with status 2: no such key");
+    /// ```
+    #[must_use]
+    pub fn with_stderr_line(mut self, line: impl Into<String>) -> Self {
+        self.0.stderr_line = Some(line.into().into());
+        self
+    }
+
+    /// Returns the last line that the process wrote to its stderr, where something has kept it.
+    pub fn stderr_line(&self) -> Option<&str> {
+        self.0.stderr_line.as_deref()
     }
 }
 
@@ -223,16 +247,36 @@ impl fmt::Display for ProcessDone {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(status) = self.status else {
-            return f.write_str("ended with an unknown status: somebody else waited for it");
+            f.write_str("ended with an unknown status: somebody else waited for it")?;
+            return Shown(self.stderr_line.as_deref()).fmt(f);
         };
         match (status.code(), status.signal()) {
-            (Some(code), _) => write!(f, "exited with status {code}"),
+            (Some(code), _) => write!(f, "exited with status {code}")?,
             (None, Some(signal)) => {
-                write!(f, "ended by signal {signal}")?;
-                if status.core_dumped() { f.write_str(" (core dumped)") } else { Ok(()) }
+                let core = if status.core_dumped() { " (core dumped)" } else { "" };
+                write!(f, "ended by signal {signal}{core}")?;
             }
-            (None, None) => write!(f, "ended with wait status {:#06x}", status.into_raw()),
+            (None, None) => write!(f, "ended with wait status {:#06x}", status.into_raw())?,
         }
+        Shown(self.stderr_line.as_deref()).fmt(f)
+    }
+}
+
+/// A line for a message, which may go to a terminal: what would move its cursor is shown instead.
+struct Shown<'a>(Option<&'a str>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(line) = self.0 else { return Ok(()) };
+        f.write_str(": ")?;
+        for c in line.chars() {
+            if c.is_control() && c != '\t' {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -265,6 +309,16 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!(lost.to_string(), "ended with an unknown status: somebody else waited for it");
+    }
+
+    #[test]
+    fn the_last_line_of_stderr_is_shown_on_one_line() {
+        let reason = ProcessTerminated::exited(1);
+        assert_eq!(reason.stderr_line(), None);
+        let reason = reason.with_stderr_line("a\tb\u{1b}[2J\r");
+        assert_eq!(reason.stderr_line(), Some("a\tb\u{1b}[2J\r"));
+        assert_eq!(reason.to_string(), "exited with status 1: a\tb\\u{1b}[2J\\r");
+        assert_eq!(reason.exit_code(), Some(1));
     }
 
     #[test]

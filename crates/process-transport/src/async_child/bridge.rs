@@ -1,6 +1,6 @@
 //! The protocol of an async child: what it hears goes into the shared state.
 
-use super::shared::{OUTPUT_HIGH_BYTES, Shared};
+use super::shared::Shared;
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::rc::Rc;
@@ -11,18 +11,8 @@ pub(super) struct Bridge(pub(super) Rc<Shared>);
 impl ProcessProtocol for Bridge {
     fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
         let mut data = Some(data);
-        let pause = self.0.change_output(fd, |output| {
-            let full = output.bytes > OUTPUT_HIGH_BYTES;
-            if output.ended || full && output.discarding {
-                return false;
-            }
-            if let Some(data) = data.take() {
-                output.bytes += data.len();
-                output.chunks.push_back(data);
-            }
-            output.paused = output.bytes > OUTPUT_HIGH_BYTES && !output.discarding;
-            output.paused
-        });
+        let pause = self.0.change_output(fd, |output| output.take_in(&mut data));
+        drop(data); // where nothing is borrowed
         if pause {
             process.pause(fd);
         }

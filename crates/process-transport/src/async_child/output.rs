@@ -25,6 +25,14 @@ impl ChildOutput {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// How many bytes of it were thrown away, because the child was waited for and nobody read them.
+    ///
+    /// They are missing behind what is kept at most, [`OUTPUT_HIGH_BYTES`](crate::OUTPUT_HIGH_BYTES);
+    /// of a stderr that was asked for late, before its first byte.
+    pub fn skipped_bytes(&self) -> u64 {
+        self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
+    }
+
     /// Waits for everything up to the end, in one buffer.
     pub async fn collect(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
@@ -69,6 +77,7 @@ impl Drop for ChildOutput {
         let (chunks, paused) = self.shared.0.with(|state| {
             let output = state.outputs.entry(self.fd).or_default();
             output.ended = true;
+            output.tail = None;
             (mem::take(&mut output.chunks), mem::take(&mut output.paused))
         });
         drop(chunks);

@@ -1,5 +1,6 @@
 //! What a child, its outputs and its protocol share.
 
+use super::tail::{OUTPUT_HIGH_BYTES, Tail};
 use bytes::Bytes;
 use procession_core::WithCell;
 use procession_protocol::{ChildFd, ExitReason};
@@ -7,10 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::mem;
 use std::task::{Context, Waker};
-
-/// The output, in bytes, that is kept for a program that does not take it, before the child's
-/// descriptor is paused.
-pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
 
 /// Shared by the child, its outputs and its protocol.
 pub(super) struct Shared(pub(super) WithCell<State>);
@@ -47,13 +44,49 @@ impl State {
 
 #[derive(Default)]
 pub(super) struct Output {
+    /// What came while nobody has asked for it; `None` for one that is asked for.
+    pub(super) tail: Option<Tail>,
     pub(super) chunks: VecDeque<Bytes>,
     pub(super) bytes: usize,
     pub(super) paused: bool,
     /// What comes above the limit is thrown away instead of waiting for the program.
     pub(super) discarding: bool,
+    /// How many bytes were thrown away.
+    pub(super) skipped_bytes: u64,
     pub(super) ended: bool,
     pub(super) waker: Option<Waker>,
+}
+
+impl Output {
+    /// Takes what came; true if the descriptor is to be paused.
+    pub(super) fn take_in(&mut self, data: &mut Option<Bytes>) -> bool {
+        let Some(data) = data.take_if(|_| !self.ended) else { return false };
+        if let Some(tail) = &mut self.tail {
+            let gone = tail.push(&data);
+            self.skip(gone);
+        } else if self.bytes > OUTPUT_HIGH_BYTES && self.discarding {
+            self.skip(data.len());
+        } else {
+            self.bytes += data.len();
+            self.chunks.push_back(data);
+            self.paused = self.bytes > OUTPUT_HIGH_BYTES && !self.discarding;
+        }
+        self.paused
+    }
+
+    /// Somebody will read it from now on.
+    pub(super) fn on_asked_for(&mut self) {
+        let tail = self.tail.take().map(Tail::into_vec).unwrap_or_default();
+        if !tail.is_empty() {
+            self.bytes = tail.len();
+            self.chunks.push_back(tail.into());
+        }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.skipped_bytes =
+            self.skipped_bytes.saturating_add(bytes.try_into().unwrap_or(u64::MAX));
+    }
 }
 
 impl Shared {

@@ -1,0 +1,85 @@
+//! The last bytes of an output that nobody has asked for.
+
+use std::collections::VecDeque;
+
+/// The output, in bytes, that is kept for a program that does not take it, before the child's
+/// descriptor is paused.
+pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
+
+/// The most bytes of a line that a message shows.
+const LINE_BYTES: usize = 300;
+
+/// The last [`OUTPUT_HIGH_BYTES`] of what came, in one buffer: the pieces may be a byte each.
+#[derive(Debug, Default)]
+pub(super) struct Tail(VecDeque<u8>);
+
+impl Tail {
+    /// Adds what came; returns how many bytes are gone for it.
+    pub(super) fn push(&mut self, data: &[u8]) -> usize {
+        let kept = &data[data.len().saturating_sub(OUTPUT_HIGH_BYTES)..];
+        let gone = (self.0.len() + kept.len()).saturating_sub(OUTPUT_HIGH_BYTES);
+        self.0.drain(..gone);
+        self.0.extend(kept);
+        gone + data.len() - kept.len()
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<u8> {
+        let (front, back) = self.0.as_slices();
+        [front, back].concat()
+    }
+
+    pub(super) fn into_vec(self) -> Vec<u8> {
+        self.0.into()
+    }
+}
+
+/// The last line that says something, for a message.
+pub(super) fn last_line(text: &[u8]) -> Option<String> {
+    let text = text.trim_ascii_end();
+    // What rewrites its line, such as a progress bar, ends it with a return.
+    let begins = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+    let line = text[begins.map_or(0, |at| at + 1)..].trim_ascii_start();
+    if line.is_empty() {
+        return None;
+    }
+    let from = line.len().saturating_sub(LINE_BYTES);
+    let shown = String::from_utf8_lossy(&line[from..]);
+    // The cut may lie in the middle of a character.
+    let is_cut = |c: char| from > 0 && c == '\u{fffd}';
+    let cut = if from > 0 { "…" } else { "" };
+    Some(format!("{cut}{}", shown.trim_start_matches(is_cut)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_stay_and_the_others_are_counted() {
+        let mut tail = Tail::default();
+        assert_eq!((tail.push(b"ab"), tail.push(b"")), (0, 0));
+        assert_eq!(tail.push(&vec![b'c'; OUTPUT_HIGH_BYTES - 1]), 1);
+        assert_eq!(tail.to_vec().len(), OUTPUT_HIGH_BYTES);
+        assert!(tail.to_vec().starts_with(b"bc"));
+        assert_eq!(tail.push(&vec![b'd'; 2 * OUTPUT_HIGH_BYTES]), 2 * OUTPUT_HIGH_BYTES);
+        assert_eq!(tail.push(b"e"), 1);
+        let all = tail.into_vec();
+        assert!(all.len() == OUTPUT_HIGH_BYTES && all.ends_with(b"de"));
+    }
+
+    #[test]
+    fn the_last_line_is_the_last_that_says_something() {
+        for (text, line) in [
+            ("", None),
+            (" \n\t\n", None),
+            ("one", Some("one")),
+            ("one\n two \n\n", Some("two")),
+            ("10%\r20%\r", Some("20%")),
+        ] {
+            assert_eq!(last_line(text.as_bytes()).as_deref(), line);
+        }
+        let long = last_line("é".repeat(1000).as_bytes()).unwrap();
+        assert!(long.starts_with("…é") && long.len() <= LINE_BYTES + 3, "{long}");
+        assert_eq!(last_line(b"a \xff b").as_deref(), Some("a \u{fffd} b"));
+    }
+}
