@@ -110,6 +110,11 @@ pub trait ProcessControl {
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;
 
+    /// Returns the signal by which the child is stopped.
+    fn stopped_by(&self) -> Option<Signal> {
+        None
+    }
+
     /// Returns the group that the child leads.
     fn group(&self) -> Option<u32> {
         None

@@ -343,6 +343,13 @@ impl Process {
         self.0.pid()
     }
 
+    /// Returns the signal by which the child is stopped; `None` if it is not, and for a fake. A stop
+    /// that the program has waited for itself (`WUNTRACED` in `waitpid(2)`) is not seen, nor one on
+    /// other systems than Linux.
+    pub fn stopped_by(&self) -> Option<Signal> {
+        self.0.stopped_by()
+    }
+
     /// Returns the process group that the child leads, or `None` if it leads none.
     pub fn group(&self) -> Option<u32> {
         self.0.group()

@@ -275,8 +275,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "reap-of-any-child",
         file: "crates/process-transport/src/sys/wait.rs",
-        from: "match wait_for(libc::P_PIDFD, fd, flags, parent_peak_kib) {",
-        to: "match wait_for(libc::P_ALL, fd, flags, parent_peak_kib) {",
+        from: "match wait_for(libc::P_PIDFD, fd, flags) {",
+        to: "match wait_for(libc::P_ALL, fd, flags) {",
         package: "procession-process-transport",
         tests: &["reaping", "exit_status", "callbacks"],
     },

@@ -183,6 +183,10 @@ impl ProcessControl for Transport {
         self.state.with(|state| state.exit.pid())
     }
 
+    fn stopped_by(&self) -> Option<Signal> {
+        self.state.with(|state| state.exit.stopped_by(self.reactor()))
+    }
+
     fn group(&self) -> Option<u32> {
         self.state.with(|state| state.exit.group())
     }

@@ -11,7 +11,7 @@
 //! * The caller's descriptors, signal mask, directory and ids are the same before and after it. The
 //!   descriptors that are passed are borrowed for the call. The child has these, on their numbers,
 //!   and no others.
-//! * [`send`], [`send_to_group_number`], [`try_reap`] and [`peek`] take a child that is not
+//! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` take a child that is not
 //!   reaped: that is their caller's to know. A number is used only then.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
@@ -109,4 +109,6 @@ pub use step::Step;
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
 pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
+#[cfg(feature = "reactor")]
+pub(crate) use wait::stopped_by;
 pub(crate) use wait::{own_peak_kib, peek, try_reap};

@@ -56,7 +56,32 @@ pub(crate) fn own_peak_kib() -> i64 {
     if result == 0 { usage.ru_maxrss } else { 0 }
 }
 
+/// The signal by which the child is stopped; it stays as it is.
+#[cfg(feature = "reactor")]
+pub(crate) fn stopped_by(child: Child<'_>) -> Option<i32> {
+    let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
+    // SAFETY: waitid fills this field for children, and it is zero where nothing has stopped.
+    let signal = unsafe { info.si_status() };
+    (info.si_code == libc::CLD_STOPPED).then_some(signal)
+}
+
 fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+    let Some((info, usage)) = wait_on(child, flags)? else { return Ok(Waited::Lost) };
+    // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
+    let status = unsafe { info.si_status() };
+    let status = match info.si_code {
+        libc::CLD_EXITED => status << 8,
+        libc::CLD_KILLED => status,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => return Ok(Waited::Running),
+    };
+    Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+}
+
+/// What `waitid(2)` says of a child; `None` where it is none of ours.
+type Answer = Option<(libc::siginfo_t, libc::rusage)>;
+
+fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
     let (fd, pid) = match child {
         Child::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
         Child::Pid(pid) => (None, pid),
@@ -65,21 +90,16 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
         let refused = |error: &io::Error| {
             matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
         };
-        match wait_for(libc::P_PIDFD, fd, flags, parent_peak_kib) {
+        match wait_for(libc::P_PIDFD, fd, flags) {
             Err(error) if refused(&error) => {}
             result => return result,
         }
     }
     // Not reaped by us, so the number is the child's.
-    wait_for(libc::P_PID, pid, flags, parent_peak_kib)
+    wait_for(libc::P_PID, pid, flags)
 }
 
-fn wait_for(
-    kind: libc::idtype_t,
-    id: u32,
-    flags: c_int,
-    parent_peak_kib: i64,
-) -> io::Result<Waited> {
+fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.
@@ -90,23 +110,14 @@ fn wait_for(
             libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, &raw mut usage)
         };
         if result == 0 {
-            break;
+            return Ok(Some((info, usage)));
         }
         match raw::last_errno() {
             libc::EINTR => {}
-            libc::ECHILD => return Ok(Waited::Lost),
+            libc::ECHILD => return Ok(None),
             errno => return Err(io::Error::from_raw_os_error(errno)),
         }
     }
-    // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
-    let status = unsafe { info.si_status() };
-    let status = match info.si_code {
-        libc::CLD_EXITED => status << 8,
-        libc::CLD_KILLED => status,
-        libc::CLD_DUMPED => status | 0x80,
-        _ => return Ok(Waited::Running),
-    };
-    Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
 }
 
 fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {

@@ -229,6 +229,11 @@ impl ExitWatch {
         self.with_child(reactor, sys::peek).unwrap_or(Peeked::Lost)
     }
 
+    /// Returns the signal by which the child is stopped.
+    pub(crate) fn stopped_by(&self, reactor: &Handle) -> Option<Signal> {
+        self.with_child(reactor, sys::stopped_by)?.map(Signal::from_raw)
+    }
+
     /// The child has ended, and is not to be reaped yet.
     pub(crate) fn keep(&mut self, reactor: &Handle) {
         self.set_kept(reactor, true);

@@ -52,6 +52,12 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     }
 }
 
+/// The signal by which the child is stopped: not looked at here.
+#[cfg(feature = "reactor")]
+pub(crate) fn stopped_by(_: Child<'_>) -> Option<i32> {
+    None
+}
+
 /// Reaps a child that has failed before its exec and is about to end.
 pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
     // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
