@@ -10,7 +10,7 @@ mod pty;
 pub(crate) use ending::Ending;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, NewSession};
 pub use pty::Pty;
 
 pub use crate::sys::{Resource, Rlimit};

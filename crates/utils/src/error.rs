@@ -1,8 +1,8 @@
 //! [`OutputError`]: why a program has no outcome, or none that was asked for.
 
-use crate::message::Tail;
 use crate::{Ended, Outcome, Partial, Stream};
 use bytes::Bytes;
+use procession_core::Signal;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 use std::fmt;
@@ -48,7 +48,7 @@ pub enum OutputError {
     ///
     /// It was not killed (dropping the reactor kills it), and what it writes from then on is
     /// discarded.
-    #[error("{command} wrote to its standard error{}", Tail::of(outcome.complaints()))]
+    #[error("{command} wrote to its standard error{}", outcome.tail())]
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
@@ -101,18 +101,26 @@ pub enum OutputError {
     },
     /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it was
     /// [terminated](Self#what-is-left).
-    #[error("{command} timed out after {:.2} s{}", outcome.after.as_secs_f64(), Tail::of(outcome.complaints()))]
+    #[error(
+        "{command} timed out after {:.2} s{}{}",
+        outcome.after.as_secs_f64(),
+        Stopped(*stopped_by),
+        outcome.tail()
+    )]
     #[non_exhaustive]
     TimedOut {
         /// Program and arguments, quoted for a shell.
         command: String,
         /// Both outputs up to then.
         outcome: Box<Partial>,
+        /// The signal that had stopped it, if it was stopped: TTIN or TTOU of a child in the
+        /// background of a terminal that it reads or changes.
+        stopped_by: Option<Signal>,
     },
     /// The reactor stopped, which closed its outputs before their end, or cut its input short.
     ///
     /// The stop does not kill it: this comes when it has ended, in a later turn perhaps.
-    #[error("the reactor stopped before {command} ended{}", Tail::of(outcome.complaints()))]
+    #[error("the reactor stopped before {command} ended{}", outcome.tail())]
     #[non_exhaustive]
     Stopped {
         /// Program and arguments, quoted for a shell.
@@ -187,6 +195,15 @@ impl From<OutputError> for io::Error {
     }
 }
 
+/// That a program was stopped, if it was.
+struct Stopped(Option<Signal>);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |signal| write!(f, ", stopped by {signal}"))
+    }
+}
+
 /// The command, how it ended, when, and the last it said.
 struct Ending<'a>(&'a str, &'a Outcome);
 
@@ -197,6 +214,6 @@ impl fmt::Display for Ending<'_> {
             Ok(done) => write!(f, "{command} {done}")?,
             Err(terminated) => write!(f, "{command} {terminated}")?,
         }
-        write!(f, " after {:.2} s{}", outcome.after.as_secs_f64(), Tail::of(outcome.complaints()))
+        write!(f, " after {:.2} s{}", outcome.after.as_secs_f64(), outcome.tail())
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::keep::{Capture, Keep};
 use crate::lines::{Line, OnLine};
-use crate::outcome::is_stopped;
+use crate::outcome::{About, is_stopped};
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::{Deferred, Promise, Signal, WithCell};
 use procession_protocol::{ExitReason, Process};
@@ -42,7 +42,7 @@ pub(crate) struct Rules {
     pub(crate) fail_on: FailOn,
     pub(crate) fails_on_stderr: bool,
     pub(crate) stops_at_limit: bool,
-    pub(crate) is_merged: bool,
+    pub(crate) about: About,
     pub(crate) kill_grace: Duration,
     pub(crate) keep: Keep,
 }
@@ -119,7 +119,10 @@ impl Job {
         let weak = Rc::downgrade(self);
         let timer = self.reactor.call_later(after, move |_| {
             let Some(job) = weak.upgrade() else { return };
-            job.fail(|command, outcome| OutputError::TimedOut { command, outcome });
+            // Before the termination continues it.
+            let process = job.state.with(|state| state.process.clone());
+            let stopped_by = process.and_then(|process| process.stopped_by());
+            job.fail(|command, outcome| OutputError::TimedOut { command, outcome, stopped_by });
         });
         if self.is_running() {
             self.state.with(|state| state.timer = Some(timer));
@@ -325,9 +328,9 @@ impl Job {
             let (stdout, stdout_gap) = state.stdout.take();
             let (stderr, stderr_gap) = state.stderr.take();
             let after = now.saturating_sub(state.started);
-            let is_merged = self.rules.is_merged;
+            let about = self.rules.about;
             Left {
-                partial: Partial { stdout, stderr, stdout_gap, stderr_gap, after, is_merged },
+                partial: Partial { stdout, stderr, stdout_gap, stderr_gap, after, about },
                 phase: std::mem::replace(&mut state.phase, phase),
                 process: state.process.take(),
                 timer: state.timer.take(),

@@ -1,6 +1,7 @@
 //! Words for a log: a command as one would type it, and the end of its standard error.
 
-use crate::outcome::Gap;
+use crate::outcome::{About, Gap};
+use crate::terminal_wanted::wants_terminal;
 use procession_process_transport::Command;
 use std::fmt::{self, Write};
 
@@ -31,9 +32,12 @@ pub(crate) fn quoted(command: &Command) -> String {
 /// The last lines of a standard error, after a colon, in one line; nothing if there are none.
 ///
 /// Of one with a gap they are those after it, whole ones if there are any. Where nothing was kept
-/// after it, they are the last before it, and an ellipsis follows.
+/// after it, they are the last before it, and an ellipsis follows. Where they say that the program
+/// wants a terminal, and it was kept from the parent's, what gives it one comes last.
 pub(crate) struct Tail<'a> {
     text: &'a [u8],
+    /// A terminal is what it lacks.
+    wants_terminal: bool,
     /// The text may begin in the middle of a line.
     is_cut: bool,
     /// More followed: `Some(true)` if the text ends in the middle of a line.
@@ -41,32 +45,49 @@ pub(crate) struct Tail<'a> {
 }
 
 impl<'a> Tail<'a> {
-    pub(crate) fn of((kept, gap): (&'a [u8], Option<Gap>)) -> Self {
-        let Some(Gap { at, .. }) = gap else {
-            return Self { text: kept, is_cut: false, goes_on: None };
+    pub(crate) fn of(kept: &'a [u8], gap: Option<Gap>, about: About) -> Self {
+        let wants_terminal = !about.is_foreground && wants_terminal(kept);
+        let (text, is_cut, goes_on) = match gap.map(|gap| kept.split_at(gap.at)) {
+            None => (kept, false, None),
+            Some((head, [])) => {
+                let (text, goes_on) = end_of_head(head);
+                (text, false, Some(goes_on))
+            }
+            Some((_, tail)) => {
+                let (text, is_cut) = end_of_tail(tail);
+                (text, is_cut, None)
+            }
         };
-        let (head, tail) = kept.split_at(at);
-        if tail.is_empty() {
-            return Self::of_head(head);
-        }
-        let whole = tail.iter().position(|byte| *byte == b'\n').map(|end| &tail[end + 1..]);
-        match whole.filter(|lines| !lines.trim_ascii().is_empty()) {
-            Some(text) => Self { text, is_cut: false, goes_on: None },
-            None => Self { text: tail, is_cut: true, goes_on: None },
-        }
+        Self { text, wants_terminal, is_cut, goes_on }
     }
+}
 
-    fn of_head(head: &'a [u8]) -> Self {
-        let whole = head.iter().rposition(|byte| *byte == b'\n').map(|end| &head[..end]);
-        match whole.filter(|lines| !lines.trim_ascii().is_empty()) {
-            Some(text) => Self { text, is_cut: false, goes_on: Some(false) },
-            None => Self { text: head, is_cut: false, goes_on: Some(true) },
-        }
-    }
+/// The whole lines, if there are any, and whether the text begins in the middle of one.
+fn end_of_tail(tail: &[u8]) -> (&[u8], bool) {
+    let whole = tail.iter().position(|byte| *byte == b'\n').map(|end| &tail[end + 1..]);
+    let whole = whole.filter(|lines| !lines.trim_ascii().is_empty());
+    (whole.unwrap_or(tail), whole.is_none())
+}
+
+/// The whole lines, if there are any, and whether the text ends in the middle of one.
+fn end_of_head(head: &[u8]) -> (&[u8], bool) {
+    let whole = head.iter().rposition(|byte| *byte == b'\n').map(|end| &head[..end]);
+    let whole = whole.filter(|lines| !lines.trim_ascii().is_empty());
+    (whole.unwrap_or(head), whole.is_none())
 }
 
 impl fmt::Display for Tail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_lines(f)?;
+        if self.wants_terminal {
+            f.write_str(" (it asked for a terminal: foreground() lets it use the parent's)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Tail<'_> {
+    fn write_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.text.trim_ascii_end();
         let from = all.len().saturating_sub(TAIL_BYTES);
         let text = String::from_utf8_lossy(&all[from..]);
@@ -83,7 +104,7 @@ impl fmt::Display for Tail<'_> {
             let line = line.trim_start_matches(|c| index == 0 && is_cut && c == '\u{fffd}');
             let is_open = self.goes_on == Some(true) && index + 1 == shown.len();
             let line = line.trim_end_matches(|c| is_open && c == '\u{fffd}');
-            Shown(line).fmt(f)?;
+            write!(f, "{}", Shown(line))?;
         }
         match self.goes_on {
             Some(is_open) if !shown.is_empty() => {
@@ -126,13 +147,13 @@ mod tests {
     use super::*;
 
     fn tail(stderr: &str) -> String {
-        Tail::of((stderr.as_bytes(), None)).to_string()
+        Tail::of(stderr.as_bytes(), None, About::default()).to_string()
     }
 
     /// Of a standard error that lacks something between the two.
     fn tail_of(head: &str, tail: &str) -> String {
         let gap = Gap { at: head.len(), skipped_bytes: 9 };
-        Tail::of(([head, tail].concat().as_bytes(), Some(gap))).to_string()
+        Tail::of([head, tail].concat().as_bytes(), Some(gap), About::default()).to_string()
     }
 
     #[test]
@@ -177,6 +198,18 @@ mod tests {
         // The only one is the one that the gap has cut.
         assert_eq!(tail_of("1\n2\n", "sk full\n"), ": …sk full");
         assert_eq!(tail_of("", "sk full"), ": …sk full");
+    }
+
+    #[test]
+    fn a_wish_for_a_terminal_is_answered_where_there_may_be_one() {
+        let wish = "sh: cannot open /dev/tty: No such device or address\n";
+        let advice = " (it asked for a terminal: foreground() lets it use the parent's)";
+        assert_eq!(tail(wish), format!(": {}{advice}", wish.trim_end()));
+        let more = "1\n2\n3\n4\n";
+        assert_eq!(tail(&[wish, more].concat()), format!(": 2 | 3 | 4{advice}"));
+        let about = About { is_foreground: true, ..About::default() };
+        let shown = Tail::of(wish.as_bytes(), None, about).to_string();
+        assert_eq!(shown, format!(": {}", wish.trim_end()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a program left: its outputs, and how it ended.
 
+use crate::message::Tail;
 use bytes::Bytes;
 use procession_core::Signal;
 use procession_protocol::{ChildFd, ExitReason, ResourceUsage};
@@ -36,8 +37,7 @@ pub struct Outcome {
     pub reason: ExitReason,
     /// The time from its start to its end and that of its outputs.
     pub after: Duration,
-    /// Whether both outputs went through one pipe.
-    pub(crate) is_merged: bool,
+    pub(crate) about: About,
 }
 
 /// What a program wrote so far, when waiting for it came to an end before the program did.
@@ -54,8 +54,16 @@ pub struct Partial {
     pub stderr_gap: Option<Gap>,
     /// The time from its start.
     pub after: Duration,
-    /// Whether both outputs went through one pipe.
+    pub(crate) about: About,
+}
+
+/// What is known of a program beforehand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// Both outputs go through one pipe.
     pub(crate) is_merged: bool,
+    /// It is left where it can use the parent's terminal.
+    pub(crate) is_foreground: bool,
 }
 
 /// A part of an output that was read and not kept.
@@ -94,13 +102,13 @@ macro_rules! outputs {
                 self.stdout_gap.is_some() || self.stderr_gap.is_some()
             }
 
-            /// The program's complaints, and where they lack something: both outputs, if they went
-            /// through one pipe.
-            pub(crate) fn complaints(&self) -> (&[u8], Option<Gap>) {
-                match self.is_merged {
+            /// The end of the program's complaints: of both outputs, if they went through one pipe.
+            pub(crate) fn tail(&self) -> Tail<'_> {
+                let (complaints, gap) = match self.about.is_merged {
                     true => (&self.stdout, self.stdout_gap),
                     false => (&self.stderr, self.stderr_gap),
-                }
+                };
+                Tail::of(complaints, gap, self.about)
             }
         }
     };
@@ -111,8 +119,8 @@ outputs!(Partial);
 
 impl Outcome {
     pub(crate) fn new(partial: Partial, reason: ExitReason) -> Self {
-        let Partial { stdout, stderr, stdout_gap, stderr_gap, after, is_merged } = partial;
-        Self { stdout, stderr, stdout_gap, stderr_gap, reason, after, is_merged }
+        let Partial { stdout, stderr, stdout_gap, stderr_gap, after, about } = partial;
+        Self { stdout, stderr, stdout_gap, stderr_gap, reason, after, about }
     }
 
     /// Tells whether it exited with status 0.

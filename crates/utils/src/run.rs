@@ -4,6 +4,7 @@ use crate::collector::{Collector, Feed};
 use crate::job::{FailOn, Job, Rules};
 use crate::lines::{Lines, OnLine};
 use crate::message::quoted;
+use crate::outcome::About;
 use crate::stdin::Source;
 use crate::{Keep, Line, Outcome, OutputError, Stdin};
 use procession_core::Deferred;
@@ -29,7 +30,8 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// and the rest is read and counted, any end of the program is an outcome, and outputs that
 /// descendants hold are closed half a second after its exit.
 ///
-/// The child leads a process group of its own. It starts with [`start`](Self::start),
+/// The child leads a session, and a process group, [of its own](Self#the-programs-terminal). It starts
+/// with [`start`](Self::start),
 /// [`output`](Self::output), or when the `Run` is awaited or given to `block_on`; from then on
 /// dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
 /// [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. [`OutputError::TimedOut`] comes when
@@ -41,6 +43,23 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// [`Command::owned`]). On Linux what kills the program, or a crash of it, kills the child: that alone,
 /// not what it has started, and not a set-user-ID program.
 /// [`outlive_parent`](Self::outlive_parent) takes the last away.
+///
+/// # The program's terminal
+///
+/// In a session of its own the child has no terminal: git, ssh or sudo, which would ask for a password
+/// on `/dev/tty`, fail at once and say why, where in the background of the terminal they would be
+/// stopped for ever. The [error](OutputError) then names [`foreground`](Self::foreground), which
+/// leaves the child where it can ask. Neither does Ctrl-C reach it, nor Ctrl-Z: a program that
+/// [`run`](procession_reactor::Reactor::run) or `run_main` drives passes both on.
+///
+/// What a command says of its child's place counts: `process_group`, `new_session`, a terminal. With
+/// `nice` it leads a group in the program's session, for in a session of its own it would be nice to
+/// nobody else. `.command(|command| command.process_group(0))` does so too, and keeps what a session
+/// loses: the ticket that sudo keeps for a terminal, sudoers with `requiretty`, and writing to
+/// `/dev/tty`. A child that leads a session and opens a terminal that is nobody's (a serial line)
+/// without `O_NOCTTY` gets it for its own.
+///
+/// # The end of the reactor
 ///
 /// A stop of the reactor closes the outputs and the input, and leaves the program running: unless
 /// all was read by then, the result is [`OutputError::Stopped`] once it has ended.
@@ -66,7 +85,6 @@ pub struct Run {
     stdin: Stdin,
     timeout: Option<Duration>,
     drain_after_exit: Option<Duration>,
-    is_foreground: bool,
     on_line: Option<OnLine>,
     max_line_bytes: usize,
     rules: Rules,
@@ -174,7 +192,7 @@ impl Run {
 
     /// Sends standard error where standard output goes, through one pipe, in true order.
     pub fn merge_stderr(mut self) -> Self {
-        self.rules.is_merged = true;
+        self.rules.about.is_merged = true;
         self
     }
 
@@ -202,9 +220,9 @@ impl Run {
     }
 
     /// Leaves the program in the parent's process group, where it can read the terminal and is
-    /// reached by Ctrl-C; terminating then reaches the program alone.
+    /// reached by Ctrl-C and Ctrl-Z; terminating then reaches the program alone.
     pub fn foreground(mut self) -> Self {
-        self.is_foreground = true;
+        self.rules.about.is_foreground = true;
         self
     }
 
@@ -289,13 +307,13 @@ impl Run {
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));
         let grace = self.rules.kill_grace;
         let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
-        let mut command =
-            self.command.owned(!self.is_foreground).kill_on_drop(true).kill_grace(grace);
+        let command = self.command.owned(!self.rules.about.is_foreground).session_if_owned();
         // The thread is the reactor's, which ends its children when it is dropped.
-        command = command.die_with_thread_by_default();
+        let command = command.kill_on_drop(true).kill_grace(grace);
+        let mut command = command.die_with_thread_by_default();
         // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
         command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
-        if self.rules.is_merged {
+        if self.rules.about.is_merged {
             command = command.child_fd(1, Fd::from_child()).child_fd(2, Fd::same_as(1));
         }
         let (stdin, feed) = match self.stdin.0 {
@@ -331,14 +349,13 @@ impl From<Command> for Run {
             stdin: Stdin::nothing(),
             timeout: None,
             drain_after_exit: Some(DRAIN_AFTER_EXIT),
-            is_foreground: false,
             on_line: None,
             max_line_bytes: MAX_LINE_BYTES,
             rules: Rules {
                 fail_on: FailOn::Nothing,
                 fails_on_stderr: false,
                 stops_at_limit: false,
-                is_merged: false,
+                about: About::default(),
                 kill_grace: KILL_GRACE,
                 keep: Keep::default(),
             },
@@ -375,7 +392,6 @@ impl fmt::Debug for Run {
             .field("stdin", &self.stdin)
             .field("timeout", &self.timeout)
             .field("drain_after_exit", &self.drain_after_exit)
-            .field("is_foreground", &self.is_foreground)
             .field("has_on_line", &self.on_line.is_some())
             .field("rules", &self.rules)
             .finish_non_exhaustive()

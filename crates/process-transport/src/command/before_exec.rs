@@ -3,8 +3,8 @@
 //!
 //! [`Command::pre_exec`] is the one unsafe function of the public interface.
 
-use super::Command;
 use super::identity::AtParentDeath;
+use super::{Command, NewSession};
 use crate::sys::{PreExec, Resource, Rlimit};
 use procession_core::Signal;
 use std::ffi::OsStr;
@@ -13,8 +13,23 @@ use std::sync::Arc;
 
 impl Command {
     /// Makes the child the leader of a new session, without a controlling terminal (`setsid(2)`).
+    ///
+    /// A leader that opens a terminal which is nobody's, without `O_NOCTTY`, gets it for its
+    /// controlling one, and Ctrl-C typed there reaches it.
     pub fn new_session(mut self) -> Self {
-        self.identity.new_session = true;
+        self.identity.session = NewSession::Yes;
+        self
+    }
+
+    /// Has an [owned](Self::owned) child lead a session where it would lead a group: what helpers do.
+    ///
+    /// Where the command has a terminal, or says `new_session` or `process_group`, that counts; and
+    /// with `nice` it leads a group.
+    #[doc(hidden)]
+    pub fn session_if_owned(mut self) -> Self {
+        if self.identity.session == NewSession::No {
+            self.identity.session = NewSession::IfOwned;
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 /// Everything of a command that is neither program, environment nor descriptors.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
-    pub(crate) new_session: bool,
+    pub(crate) session: NewSession,
     pub(crate) process_group: Option<i32>,
     pub(crate) owned: bool,
     pub(crate) uid: Option<u32>,
@@ -43,14 +43,61 @@ impl AtParentDeath {
     }
 }
 
+/// Whether the child leads a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum NewSession {
+    #[default]
+    No,
+    /// In place of the group that an owned child leads, unless something else is said.
+    IfOwned,
+    /// It was asked for.
+    Yes,
+}
+
 impl Identity {
-    /// Which group the child is put into.
+    /// Which group a child without a terminal is put into.
     pub(crate) fn group(&self) -> Group {
+        match self.group_with_terminal() {
+            Group::Process(0) if self.is_session_implied() => Group::Session,
+            group => group,
+        }
+    }
+
+    /// Which group the child is put into where it has a terminal that does not control it.
+    pub(crate) fn group_with_terminal(&self) -> Group {
         match self.process_group {
-            _ if self.new_session => Group::Session,
+            _ if self.session == NewSession::Yes => Group::Session,
             Some(group) => Group::Process(group),
             None if self.owned => Group::Process(0),
             None => Group::Parent,
         }
+    }
+
+    /// A session has a scheduling group of its own (autogroups in `sched(7)`), within which alone a
+    /// nice value counts.
+    fn is_session_implied(&self) -> bool {
+        self.session == NewSession::IfOwned && self.process_group.is_none() && self.nice.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_implied_only_where_nothing_else_is_said() {
+        let implied = || Identity { session: NewSession::IfOwned, ..Identity::default() };
+        let owned = || Identity { owned: true, ..implied() };
+        let of = |identity: Identity| (identity.group(), identity.group_with_terminal());
+        let both = |group| (group, group);
+        assert_eq!(of(owned()), (Group::Session, Group::Process(0)));
+        assert_eq!(of(implied()), both(Group::Parent));
+        let own = Identity { process_group: Some(0), ..owned() };
+        assert_eq!(of(own), both(Group::Process(0)));
+        let other = Identity { process_group: Some(7), ..owned() };
+        assert_eq!(of(other), both(Group::Process(7)));
+        assert_eq!(of(Identity { nice: Some(0), ..owned() }), both(Group::Process(0)));
+        let asked = Identity { session: NewSession::Yes, nice: Some(5), ..owned() };
+        assert_eq!(of(asked), both(Group::Session));
     }
 }

@@ -4,7 +4,7 @@
 use super::credentials::credentials;
 use super::ends::{Ends, resolve_same_as};
 use super::terminal::{self, Terminal};
-use crate::command::{Command, Fd, Identity};
+use crate::command::{Command, Fd, Identity, NewSession};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
@@ -66,7 +66,11 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
     let identity = &command.identity;
     validate_platform(identity)?;
     let controlling_terminal = command.pty.as_ref().is_some_and(|pty| pty.controlling);
-    let group = if controlling_terminal { Group::Session } else { identity.group() };
+    let group = match &command.pty {
+        None => identity.group(),
+        Some(_) if controlling_terminal => Group::Session,
+        Some(_) => identity.group_with_terminal(),
+    };
     let entry = entry(command, group);
     let request = Request {
         candidates: candidates(command)?,
@@ -130,7 +134,7 @@ fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnE
         }
     }
     let identity = &command.identity;
-    if identity.new_session && identity.process_group.is_some() {
+    if identity.session == NewSession::Yes && identity.process_group.is_some() {
         return Err(SpawnError::invalid("new_session with process_group"));
     }
     validate_numbers(identity)?;

@@ -8,9 +8,22 @@ use std::process::{Command, Stdio};
 /// Set in the process of its own; holds the name of the test.
 const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
+/// Returns whether this is the process of its own of that test.
+pub(crate) fn is_isolated(name: &str) -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| value == name)
+}
+
+/// Has the test binary that `command` runs be the process of its own of that test.
+pub(crate) fn alone(
+    command: procession_process_transport::Command,
+    name: &str,
+) -> procession_process_transport::Command {
+    command.env(VARIABLE, name)
+}
+
 /// Runs `body` alone in a process of its own. `name` is the function's name.
 pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
+    if is_isolated(name) {
         return body();
     }
     super::bound::announce();

@@ -11,6 +11,7 @@ mod leaks;
 mod sanitizer;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 mod skip;
+mod terminal;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub(crate) use self::sanitizer::sanitizer;
 pub(crate) use self::skip::skip_here;
+pub(crate) use self::terminal::on_terminal;
 
 /// Nothing that a test waits for takes this long.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
