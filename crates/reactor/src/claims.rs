@@ -1,4 +1,5 @@
-//! What tells a run to stop from outside: SIGINT, SIGTERM and SIGHUP.
+//! What tells a run to stop from outside: SIGINT, SIGTERM and SIGHUP; and SIGTSTP, which halts the
+//! program for a while.
 //!
 //! - INT and TERM stop the run once: the next of them acts as it would without it. An INT that is
 //!   ignored, as in a background job of a script, is meant for somebody else and stays ignored.
@@ -9,17 +10,26 @@
 //!
 //! They are the program's, and so its main thread's, unless a reactor of another thread asks for
 //! them.
+//!
+//! - TSTP, where it would stop the program: what the program owns in other process groups, which the
+//!   terminal does not reach, stops first, then the program, by the default action; the clocks stand
+//!   still until it is continued. For the main thread's reactor alone: twice would be once too often.
 
 use std::io;
 
 use procession_core::Signal;
 
+use crate::clock::Still;
 use crate::core::Running;
 use crate::handle::Handle;
+use crate::hooks;
 use crate::signals::{Precedence, unwatched_action};
 use crate::stopped::Stopped;
-use crate::sys::main_thread::is_main_thread;
+use crate::sys::main_thread::{is_first_process, is_main_thread};
 use crate::sys::signals::{self, Disposition};
+
+/// Those that tell a run to stop once, and act by default then.
+const ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
 
 /// Where a reactor is told by signals to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +64,31 @@ pub(crate) fn claim(handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
     if unwatched_action(Signal::HUP)? == Disposition::Default {
         claim_one(handle, Signal::HUP, Precedence::YieldsToProgram)?;
     }
+    let may_halt = is_main_thread() && !is_first_process(); // which nothing stops
+    if may_halt && unwatched_action(Signal::TSTP)? == Disposition::Default {
+        claim_one(handle, Signal::TSTP, Precedence::YieldsToProgram)?;
+    }
     Ok(())
 }
 
 fn claim_one(handle: &Handle, signal: Signal, precedence: Precedence) -> io::Result<()> {
-    let watch = handle.watch_signal(signal, precedence, move |handle| stop(handle, signal))?;
+    let watch = handle.watch_signal(signal, precedence, move |handle| match signal {
+        Signal::TSTP => halt(handle),
+        signal => stop(handle, signal),
+    })?;
     handle.core.claims.with(|claims| claims.push(watch));
     Ok(())
+}
+
+/// Stops the program as SIGTSTP does by default, with what it owns, until it is continued.
+fn halt(handle: &Handle) {
+    let still = Still::begin();
+    hooks::around_stop(|| {
+        // One that has come meanwhile is done with this one, as in the kernel.
+        handle.forget_signal(Signal::TSTP);
+        signals::stop_by(Signal::TSTP.as_raw());
+    });
+    drop(still);
 }
 
 fn stop(handle: &Handle, signal: Signal) {
@@ -73,7 +101,7 @@ fn stop(handle: &Handle, signal: Signal) {
     let ended: Vec<_> = handle
         .core
         .claims
-        .with(|claims| claims.extract_if(.., |claim| claim.signal() != Signal::HUP).collect());
+        .with(|claims| claims.extract_if(.., |claim| ONCE.contains(&claim.signal())).collect());
     drop(ended);
 }
 
@@ -89,6 +117,10 @@ pub(crate) fn end(handle: &Handle) {
     for claim in claims {
         let signal = claim.signal();
         if !claim.end() {
+            continue;
+        }
+        if signal == Signal::TSTP {
+            halt(handle);
             continue;
         }
         if !is_stopped_by_signal(handle) {

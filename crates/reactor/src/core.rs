@@ -41,7 +41,7 @@ pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     pub(crate) shared: Arc<Shared>,
     pub(crate) signals: WithCell<Signals>,
-    /// INT, TERM and HUP, while `run` claims them.
+    /// INT, TERM, HUP and TSTP, while `run` claims them.
     pub(crate) claims: WithCell<Vec<SignalWatch>>,
     /// The reactor was not made `without_signals`.
     pub(crate) claims_signals: Cell<bool>,

@@ -171,7 +171,8 @@ impl Handle {
         task
     }
 
-    /// The time since the reactor was made: monotonic.
+    /// The time since the reactor was made: monotonic. It stands still, as every timer does, while a
+    /// [run](crate::Reactor::run#ctrl-z) has stopped the program.
     pub fn now(&self) -> Duration {
         self.core.clock.elapsed()
     }

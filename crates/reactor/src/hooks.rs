@@ -49,6 +49,42 @@ pub fn on_reactor_start(hook: fn(&Handle)) {
     }
 }
 
+static AROUND_STOP: Mutex<Vec<AroundStop>> = Mutex::new(Vec::new());
+
+/// What is done before the program stops, and after it was continued.
+#[derive(Clone, Copy)]
+struct AroundStop {
+    stop: fn(),
+    go_on: fn(),
+}
+
+/// Has `stop` called before a run stops the program because of SIGTSTP, and `go_on` when the program
+/// was continued.
+///
+/// For crates with something that is to stop with the program. They are called in the main thread, by
+/// the loop and not in a signal handler. A pair that is known already is not added again.
+pub fn around_program_stop(stop: fn(), go_on: fn()) {
+    let mut hooks = AROUND_STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = |known: &AroundStop| {
+        std::ptr::fn_addr_eq(known.stop, stop) && std::ptr::fn_addr_eq(known.go_on, go_on)
+    };
+    if !hooks.iter().any(is_known) {
+        hooks.push(AroundStop { stop, go_on });
+    }
+}
+
+/// Calls `stop_program` between those that were added.
+pub(crate) fn around_stop(stop_program: impl FnOnce()) {
+    let hooks = AROUND_STOP.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for hook in &hooks {
+        (hook.stop)();
+    }
+    stop_program();
+    for hook in &hooks {
+        (hook.go_on)();
+    }
+}
+
 /// Calls them all, in their order.
 pub(crate) fn reactor_started(handle: &Handle) {
     let hooks = ON_START.lock().unwrap_or_else(PoisonError::into_inner).clone();

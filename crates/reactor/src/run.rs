@@ -70,6 +70,15 @@ impl Reactor {
     /// [watches](Handle::on_signal) it. A second one does nothing until `run` returns, for a shell
     /// and the kernel send one each.
     ///
+    /// # Ctrl-Z
+    ///
+    /// SIGTSTP stops a program until somebody continues it, and reaches the groups of children that it
+    /// owns as little as Ctrl-C does. In the main thread a run claims it, where it would stop the
+    /// program: those groups stop, then the program, by the signal's default action; when it is
+    /// continued they go on. The clocks of all reactors of the process stand still meanwhile, and so do
+    /// all timers. Nothing of that is done while the program [watches](Handle::on_signal) SIGTSTP, or
+    /// [`without_signals`](Self::without_signals).
+    ///
     /// # Stopping early
     ///
     /// Told to stop while *before* triggers of the startup are pending, it does not wait for them;

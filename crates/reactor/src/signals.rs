@@ -223,6 +223,15 @@ impl Handle {
         }
     }
 
+    /// What has come of the signal, and was not told, is not told any more.
+    pub(crate) fn forget_signal(&self, signal: Signal) {
+        self.core.signals.with(|signals| {
+            if let Some(own) = signals.own.get(&signal.as_raw()) {
+                own.delivered.store(false, SeqCst);
+            }
+        });
+    }
+
     /// The reactor is being dropped.
     pub(crate) fn end_signals(&self) {
         let own = self.core.signals.with(|signals| std::mem::take(&mut signals.own));

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "signal handlers and dispositions have no safe interface")]
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +13,9 @@ use signal_hook::low_level;
 use super::main_thread;
 
 use crate::wake::WakeFd;
+
+/// The signals that stop a process by default, and can be caught.
+const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// What the kernel does with a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +126,9 @@ pub(crate) fn act_by_default(signal: i32) {
     if main_thread::is_first_process() {
         return;
     }
+    if STOPS.contains(&signal) {
+        return stop_by(signal);
+    }
     if let Some(before) = BEFORE.get() {
         (before.run)(signal);
     }
@@ -130,6 +136,48 @@ pub(crate) fn act_by_default(signal: i32) {
     if low_level::emulate_default_handler(signal).is_err() {
         terminate_by(signal);
     }
+}
+
+/// Stops this process by the default action of a signal, and returns when it goes on: at once where a
+/// process of its group would not be stopped, because nobody is there to continue it. SIGSTOP would
+/// not make that difference. It is called in signal handlers too.
+pub(crate) fn stop_by(signal: i32) {
+    // SAFETY: all zeros is a valid `sigaction`: the default, without flags and mask.
+    let default: libc::sigaction = unsafe { mem::zeroed() };
+    let Ok(before) = set_action(signal, &default) else { return };
+    let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the pointer is valid for the call.
+    unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
+    // SAFETY: as above; the set was made, and the signal exists.
+    unsafe { libc::sigaddset(signals.as_mut_ptr(), signal) };
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    let (how, set) = (libc::SIG_UNBLOCK, signals.as_ptr());
+    // SAFETY: the set is whole; the old mask goes to a local.
+    let unblocked = unsafe { libc::pthread_sigmask(how, set, mask.as_mut_ptr()) };
+    // Fails for a signal that does not exist only.
+    low_level::raise(signal).ok();
+    if unblocked == 0 {
+        // SAFETY: the call succeeded, so it has written the old mask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask.as_ptr(), ptr::null_mut()) };
+    }
+    // What another thread has put there meanwhile stays.
+    if let Ok(found) = set_action(signal, &before)
+        && found.sa_sigaction != libc::SIG_DFL
+    {
+        set_action(signal, &found).ok(); // as above
+    }
+}
+
+/// Gives a signal an action, and returns the one before.
+fn set_action(signal: i32, action: &libc::sigaction) -> io::Result<libc::sigaction> {
+    let mut before = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the new action is a whole one: the default, or one that was there before.
+    let answer = unsafe { libc::sigaction(signal, action, before.as_mut_ptr()) };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has written the old action.
+    Ok(unsafe { before.assume_init() })
 }
 
 /// Puts the default disposition back and raises: delivered when the handler returns.
