@@ -292,7 +292,8 @@
 //! # }
 //! ```
 //!
-//! All that the child writes to its terminal arrives as its descriptor 1.
+//! All that the child writes to its terminal arrives as its descriptor 1. [`terminals`] is about the
+//! terminal of the program itself: who may ask it, Ctrl-C and Ctrl-Z.
 //!
 //! # A server next to it
 //!
@@ -389,3 +390,4 @@
 
 pub mod lifetimes;
 pub mod porting;
+pub mod terminals;

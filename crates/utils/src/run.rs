@@ -163,7 +163,8 @@ impl Run {
         self
     }
 
-    /// Fails with [`OutputError::TimedOut`], which has what was read so far, after this time.
+    /// Fails with [`OutputError::TimedOut`], which has what was read so far, after this time. It stands
+    /// still while Ctrl-Z has [stopped](procession_reactor::Reactor::run#ctrl-z) the program.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self

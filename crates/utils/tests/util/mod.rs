@@ -7,6 +7,7 @@ mod bound;
 mod drive;
 mod isolate;
 mod leaks;
+mod program;
 #[path = "../../../process-transport/tests/util/sanitizer.rs"]
 mod sanitizer;
 #[path = "../../../process-transport/tests/util/skip.rs"]
@@ -21,6 +22,7 @@ pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
+pub(crate) use self::program::{Program, is_running};
 pub(crate) use self::sanitizer::sanitizer;
 pub(crate) use self::skip::skip_here;
 pub(crate) use self::terminal::on_terminal;

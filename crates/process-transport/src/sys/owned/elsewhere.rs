@@ -59,6 +59,18 @@ pub(super) fn end_gently(child: Member) {
     }
 }
 
+/// Returns whether the child is stopped: not looked at here.
+#[cfg(feature = "reactor")]
+pub(super) fn is_stopped(_: Member) -> bool {
+    false
+}
+
+/// Returns whether there is such a group.
+#[cfg(feature = "reactor")]
+pub(super) fn to_group(child: Member, signal: c_int) -> bool {
+    look_at(child.pid).is_some() && calls::kill(-child.pid, signal)
+}
+
 /// Returns whether the child waits to be reaped, or is no child of ours any more.
 pub(super) fn has_ended(child: Member) -> bool {
     look_at(child.pid) != Some(false)

@@ -19,7 +19,7 @@ pub(crate) fn install() {
 
 fn install_in(own_pid: c_int) {
     #[cfg(feature = "reactor")]
-    hook::before_emulated_defaults();
+    hook::tell_reactors();
     exit::end_owned_at_exit();
     handler::install_in(own_pid);
 }

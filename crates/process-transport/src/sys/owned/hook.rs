@@ -5,6 +5,7 @@
 use super::act::{self, Cause, act};
 use super::calls::KeptErrno;
 use super::handler;
+use super::job_control;
 use procession_reactor::hooks::{self, BeforeDefault};
 use std::ffi::c_int;
 use std::sync::Once;
@@ -29,8 +30,11 @@ unsafe impl BeforeDefault for EndOwnedChildren {
     }
 }
 
-/// Tells the reactor, once.
-pub(super) fn before_emulated_defaults() {
+/// Tells the reactor, once, of what is to be done before it ends the program, and around its stop.
+pub(super) fn tell_reactors() {
     static TOLD: Once = Once::new();
-    TOLD.call_once(hooks::before_default_action::<EndOwnedChildren>);
+    TOLD.call_once(|| {
+        hooks::before_default_action::<EndOwnedChildren>();
+        hooks::around_program_stop(job_control::stop_groups, job_control::continue_groups);
+    });
 }

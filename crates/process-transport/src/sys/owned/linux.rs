@@ -81,8 +81,14 @@ fn to_leader(child: Member, signal: c_int) {
     }
 }
 
+/// Returns whether the child is stopped.
+#[cfg(feature = "reactor")]
+pub(super) fn is_stopped(child: Member) -> bool {
+    wait(child.pid, libc::WSTOPPED) == Some(true)
+}
+
 /// Returns whether there is such a group.
-fn to_group(child: Member, signal: c_int) -> bool {
+pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     match by_pidfd(child.pidfd, signal, PROCESS_GROUP) {
         Ok(()) => true,
         Err(libc::ESRCH) => false,
@@ -102,9 +108,14 @@ fn by_pidfd(pidfd: c_int, signal: c_int, flags: c_uint) -> Result<(), c_int> {
 
 /// Whether an unreaped child of ours has ended; `None` if there is none of that number.
 fn look_at(pid: c_int) -> Option<bool> {
+    wait(pid, libc::WEXITED)
+}
+
+/// Whether that is so of an unreaped child of ours, which stays as it is.
+fn wait(pid: c_int, state: c_int) -> Option<bool> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let flags = state | libc::WNOHANG | libc::WNOWAIT;
     let usage = ptr::null_mut::<libc::rusage>();
     // SAFETY: the pointer leads to a local, and what was used is not asked for.
     let result =

@@ -43,6 +43,8 @@
 //! | the same, in a callback, a destructor or a handler | | nothing is locked or borrowed by an act, and no reservation of this thread is open: nothing of the program's runs within one |
 //! | an act in a forked copy | | the page is zero there (MADV_WIPEONFORK), and its owner has another number |
 //! | `install` | another thread installs a handler | what was there in between is put back |
+//! | `job_control`, a pass through the places | a remover on another thread | the pass counts as an act that is under way, so the remover waits before it reaps; it runs in no handler |
+//! | the same | an act | it waits for no pass, and TERM comes with CONT |
 //!
 //! The calls of handler and act: `sigaction`, `clock_gettime`, `getpid`, `kill`, `raise`, `poll`,
 //! `pthread_sigmask` and `_exit`, which POSIX calls async-signal-safe, and on Linux three plain
@@ -65,6 +67,8 @@ mod exit;
 mod handler;
 #[cfg(feature = "reactor")]
 mod hook;
+#[cfg(feature = "reactor")]
+mod job_control;
 #[cfg(target_os = "linux")]
 mod linux;
 mod member;

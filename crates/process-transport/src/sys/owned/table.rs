@@ -30,6 +30,9 @@ const TOLD: u32 = 1 << 17;
 const KILLED: u32 = 1 << 18;
 /// The program has asked it to end, by a termination.
 const ASKED: u32 = 1 << 20;
+/// Its group was stopped with the program.
+#[cfg(feature = "reactor")]
+const STOPPED: u32 = 1 << 19;
 
 const PAGE_BYTES: usize = 4096;
 
@@ -134,6 +137,27 @@ impl Slot {
         self.about.load(SeqCst) & ASKED != 0
     }
 
+    /// The child, if its launch is over.
+    #[cfg(feature = "reactor")]
+    pub(super) fn running(&self) -> Option<Member> {
+        match self.occupant() {
+            Occupant::Child(child) if self.state.load(SeqCst) == RUNNING => Some(child),
+            _ => None,
+        }
+    }
+
+    /// Its group is stopped with the program.
+    #[cfg(feature = "reactor")]
+    pub(super) fn on_stopped(&self) {
+        self.about.fetch_or(STOPPED, SeqCst);
+    }
+
+    /// Returns whether its group was stopped with the program, and is now to go on.
+    #[cfg(feature = "reactor")]
+    pub(super) fn is_continued_now(&self) -> bool {
+        self.about.fetch_and(!STOPPED, SeqCst) & STOPPED != 0
+    }
+
     /// Takes the place where it is free.
     fn claim(&self, entry: Entry) -> bool {
         if self.state.compare_exchange(FREE, STARTING, SeqCst, SeqCst).is_err() {
@@ -164,7 +188,13 @@ impl Page {
         self.acting.fetch_add(1, SeqCst);
     }
 
-    /// An act is over, whose process goes on.
+    /// A pass that ends nobody begins: nobody reaps before [`end_act`](Self::end_act).
+    #[cfg(feature = "reactor")]
+    pub(super) fn begin_pass(&self) {
+        self.acting.fetch_add(1, SeqCst);
+    }
+
+    /// An act, or a pass, is over, whose process goes on.
     pub(super) fn end_act(&self) {
         self.acting.fetch_sub(1, SeqCst);
     }

@@ -1,0 +1,69 @@
+//! Programs that ask a terminal, Ctrl-C and Ctrl-Z.
+//!
+//! # Who has the program's terminal
+//!
+//! | child | reads `/dev/tty` | Ctrl-C and Ctrl-Z |
+//! |---|---|---|
+//! | of [`Run`], [`run_all`](crate::prelude::run_all) and the named helpers | `ENXIO` at once: it leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
+//! | the same with [`foreground`](crate::prelude::Run::foreground) | as the program itself | reach it directly |
+//! | `owned(true)` or `process_group(0)` | is stopped: it is in the background | passed on, if it is owned |
+//! | another of `spawn_process`, `spawn_child`, of a pipeline | as the program itself | reach it directly |
+//! | `new_session()` | `ENXIO` at once | passed on, if it is owned |
+//! | with a terminal of its own, `pty(…)` | that terminal | what is typed there |
+//!
+//! git, ssh and sudo ask for passwords on `/dev/tty`. Under a helper they fail at once, and say so; the
+//! error names what lets them ask:
+//!
+//! ```
+//! use procession::prelude::*;
+//! # fn main() -> std::io::Result<()> {
+//! # let mut reactor = Reactor::new()?;
+//! # let git = || Command::new("sh").args(["-c", "echo \"fatal: could not read Username for 'https://example.org': No such device or address\" >&2; exit 128"]);
+//! # #[cfg(any())]
+//! let git = || Command::new("git").args(["clone", "https://example.org/private"]);
+//!
+//! let error = reactor.block_on(Run::from(git()).check()).unwrap_err();
+//! assert!(error.to_string().ends_with("(it asked for a terminal: foreground() lets it use the parent's)"));
+//!
+//! let asks = Run::from(git()).foreground();     // it asks on the program's terminal
+//! # drop(asks);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A child in the background of the terminal that reads it is stopped until somebody continues it, and
+//! nobody does. With a timeout the error says so: `timed out after 5.00 s, stopped by SIGTTIN`, and
+//! [`Process::stopped_by`](crate::prelude::Process::stopped_by) tells it of a child that runs.
+//!
+//! What a command says of its child's place counts before the session of a helper: `process_group`,
+//! `new_session`, a terminal. With `nice` the child leads a group in the program's session: a session has
+//! a scheduling group of its own (autogroups in `sched(7)`), within which alone a nice value counts.
+//!
+//! # What a session loses
+//!
+//! - The ticket that sudo keeps for a terminal and its session, and sudoers with `requiretty`:
+//!   `.command(|command| command.process_group(0))` keeps both, `foreground()` also the question.
+//! - Writing to `/dev/tty`, and asking it for its size.
+//! - A leader of a session that opens a terminal which is nobody's, a serial line perhaps, without
+//!   `O_NOCTTY` gets it for its controlling terminal: Ctrl-C typed there ends it.
+//!
+//! # Ctrl-Z
+//!
+//! The terminal stops its foreground group, and not the groups that the program owns. So a run in the
+//! main thread claims SIGTSTP where that would stop the program: it stops the groups that
+//! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects
+//! it. When the shell continues the program (`fg`), those groups go on. The clocks of all reactors stand
+//! still meanwhile, and with them every time limit: of `Run`, of a `Deferred`, of what drains or is
+//! terminated, and whatever waits for a time.
+//!
+//! - A group whose leader was stopped by somebody else before is left as it is.
+//! - A program whose group nobody would continue, because its parent is of another session, is not
+//!   stopped; that is the kernel's rule.
+//! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped; what is
+//!   to be done is the watch's to say. Nor does a run claim it `without_signals`, in another thread than
+//!   the main one, as the first process of a PID namespace, or where it is ignored or has another handler.
+//! - SIGSTOP, and a stop because the program itself reads the terminal in the background, cannot be
+//!   claimed: groups run on, and time limits too. So they do under `block_on` and `turn`.
+//! - A program that is killed while it is stopped leaves its groups stopped.
+//!
+//! [`Run`]: crate::prelude::Run

@@ -1,0 +1,164 @@
+//! A program (see `tests/stopper`) as its parent has it: it is started, told things, and looked at.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use procession_core::Signal;
+use procession_process_transport::{Command, Pty, SpawnProcess};
+use procession_protocol::{ExitReason, Process, ProcessProtocol};
+use procession_reactor::Reactor;
+use rustix::process::{Pid, kill_process_group};
+
+use super::WATCHDOG;
+use super::bound::bound;
+use super::leaks::process_state;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-stopper");
+
+/// The words that say what it is to do.
+fn words(mode: &str, limit: Duration) -> [String; 2] {
+    [mode.to_owned(), limit.as_millis().to_string()]
+}
+
+/// A shell that finds the program as `$0`, and its words as `$@`.
+fn shell(script: &str, mode: &str, limit: Duration) -> Command {
+    Command::new("/bin/sh").args(["-c", script, PROGRAM]).args(words(mode, limit))
+}
+
+/// The program, or the shell that started it; killed when this is dropped, with what it has said it owns.
+pub(crate) struct Program {
+    reactor: Reactor,
+    pub(crate) process: Process,
+    seen: Rc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    output: RefCell<BytesMut>,
+    end: Cell<Option<ExitReason>>,
+}
+
+struct Witness(Rc<Seen>);
+
+impl ProcessProtocol for Witness {
+    fn out_received(&mut self, _: &Process, data: Bytes) {
+        self.0.output.borrow_mut().extend_from_slice(&data);
+    }
+
+    fn err_received(&mut self, process: &Process, data: Bytes) {
+        self.out_received(process, data);
+    }
+
+    fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+        self.0.end.set(Some(reason));
+    }
+}
+
+impl Program {
+    /// Starts it in a group of its own: somebody of its session can continue it.
+    pub(crate) fn in_group(mode: &str, limit: Duration) -> Self {
+        Self::start(Command::new(PROGRAM).args(words(mode, limit)).process_group(0))
+    }
+
+    /// Starts it as the leader of a session, of which nobody is its parent.
+    pub(crate) fn in_session(mode: &str, limit: Duration) -> Self {
+        Self::start(Command::new(PROGRAM).args(words(mode, limit)).new_session())
+    }
+
+    /// Starts it by a shell, in a group of its own.
+    pub(crate) fn by_shell(script: &str, mode: &str, limit: Duration) -> Self {
+        Self::start(shell(script, mode, limit).process_group(0))
+    }
+
+    /// Starts it by a shell that leads a session on a terminal.
+    pub(crate) fn on_terminal(script: &str, mode: &str, limit: Duration) -> Self {
+        Self::start(shell(script, mode, limit).pty(Pty::new()))
+    }
+
+    fn start(command: Command) -> Self {
+        super::bound::announce();
+        let reactor = Reactor::new().expect("a reactor");
+        let seen = Rc::<Seen>::default();
+        let process = reactor.spawn_process(Witness(seen.clone()), command);
+        Self { reactor, process: process.expect("the program is built"), seen }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.reactor.now()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.seen.output.borrow()).into_owned()
+    }
+
+    /// The number behind a word that it says.
+    pub(crate) fn number(&mut self, word: &str) -> u32 {
+        let find = |said: &str| {
+            let (_, rest) = said.split_once(word)?;
+            let (number, _) = rest.split_once(|c: char| !c.is_ascii_digit())?;
+            number.parse().ok()
+        };
+        self.until(word, |program| find(&program.said()).is_some());
+        find(&self.said()).expect("it was waited for")
+    }
+
+    pub(crate) fn until_said(&mut self, text: &str) {
+        self.until(text, |program| program.said().contains(text));
+    }
+
+    pub(crate) fn until_stopped(&mut self, pid: u32) {
+        self.until("it is stopped", |_| process_state(pid) == 'T');
+    }
+
+    pub(crate) fn until_running(&mut self, pid: u32) {
+        self.until("it runs", |_| is_running(pid));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal).expect("it is our child");
+    }
+
+    /// Lets time pass: what is tested is what does not come.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now() + time;
+        self.until("time passes", |program| program.now() >= end);
+    }
+
+    pub(crate) fn end(&mut self) -> ExitReason {
+        let mut end = None;
+        self.until("it ends", |program| {
+            end = program.seen.end.take();
+            end.is_some()
+        });
+        end.expect("it was waited for")
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let deadline = self.now() + bound(WATCHDOG);
+        while !done(self) {
+            let left = deadline.saturating_sub(self.now());
+            assert!(!left.is_zero(), "not done: {what}\n{}", self.said());
+            // A process of /proc is looked at now and then.
+            let pause = left.min(Duration::from_millis(10));
+            self.reactor.turn(Some(pause)).expect("a turn");
+        }
+    }
+}
+
+pub(crate) fn is_running(pid: u32) -> bool {
+    matches!(process_state(pid), 'R' | 'S')
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // All of this fails where the test went well.
+        self.process.signal(Signal::KILL).ok();
+        let said = self.said();
+        let leaders = said.lines().filter_map(|line| line.trim_end().strip_prefix("leader="));
+        for group in leaders.filter_map(|group| Pid::from_raw(group.parse().ok()?)) {
+            kill_process_group(group, rustix::process::Signal::KILL).ok();
+        }
+    }
+}
