@@ -172,7 +172,7 @@ impl Handle {
     }
 
     /// The time since the reactor was made: monotonic. It stands still, as every timer does, while a
-    /// [run](crate::Reactor::run#ctrl-z) has stopped the program.
+    /// [run](crate::Reactor::run) has stopped the program.
     pub fn now(&self) -> Duration {
         self.core.clock.elapsed()
     }

@@ -164,7 +164,7 @@ impl Run {
     }
 
     /// Fails with [`OutputError::TimedOut`], which has what was read so far, after this time. It stands
-    /// still while Ctrl-Z has [stopped](procession_reactor::Reactor::run#ctrl-z) the program.
+    /// still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the program.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
