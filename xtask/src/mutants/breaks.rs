@@ -337,6 +337,22 @@ pub(crate) const BREAKS: &[Break] = &[
         tests: &["owned_ends"],
     },
     Break {
+        name: "signal-after-a-stop-waits-for-the-grace-again",
+        file: "crates/process-transport/src/sys/owned/act.rs",
+        from: "table.hurry.fetch_max(OF_THOSE_ASKED, SeqCst);",
+        to: "table.hurry.fetch_max(0, SeqCst);",
+        package: "procession-utils",
+        tests: &["terminal_ends"],
+    },
+    Break {
+        name: "signal-after-a-stop-kills-those-without-term",
+        file: "crates/process-transport/src/sys/owned/act.rs",
+        from: "if slot.is_asked_to_end() { OF_THOSE_ASKED }",
+        to: "if slot.is_asked_to_end() || true { OF_THOSE_ASKED }",
+        package: "procession-utils",
+        tests: &["terminal_ends"],
+    },
+    Break {
         name: "kill-without-term",
         file: "crates/process-transport/src/sys/owned/act.rs",
         from: "platform::end_gently(child);",
