@@ -12,23 +12,17 @@
 //! leader as its child as long as that is not reaped.
 //!
 //! Zombies of the group that this process has adopted (as a subreaper, or as the first process of a
-//! PID namespace) are reaped on the way; nobody else would. Never the leader, and nobody of a group
-//! that a child of this library was put into by its number: its status is for whoever waits for it.
+//! PID namespace) are reaped on the way; nobody else would. Never a child that this library has
+//! started, such as the leader, or one that was put into the group by its number: its status is for
+//! whoever waits for it.
 
 use crate::sys;
 use procession_core::Signal;
 use procession_protocol::GroupState;
-use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, PoisonError};
 
-/// The groups that children of this process were put into by their numbers.
-static JOINED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// A child is about to be put into the group of another process.
-pub(crate) fn note_joined(group: i32) {
-    JOINED.lock().unwrap_or_else(PoisonError::into_inner).insert(group);
-}
+#[cfg(target_os = "linux")]
+pub(crate) use linux::is_own_proc;
 
 /// Whether the group of a child that is not reaped has its number. One that cannot be asked does.
 pub(crate) fn is_led_by(pid: u32) -> bool {
@@ -71,20 +65,19 @@ pub(crate) struct GroupLook {
 impl GroupLook {
     /// There is no /proc here.
     pub(crate) fn look(&mut self, _: u32, _: bool) -> GroupState {
-        drop(JOINED.lock().unwrap_or_else(PoisonError::into_inner));
         GroupState::Unknown
     }
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{GroupLook, JOINED};
+    use super::GroupLook;
+    use crate::own_children::own_children;
     use crate::sys;
     use procession_protocol::GroupState;
     use rustix::process::getpid;
     use std::fs;
     use std::io;
-    use std::sync::PoisonError;
 
     /// What /proc says of one process.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +146,7 @@ mod linux {
     }
 
     /// Whether /proc is that of this process's PID namespace.
-    fn is_own_proc() -> bool {
+    pub(crate) fn is_own_proc() -> bool {
         let own = fs::read_link("/proc/self").ok();
         let own = own.and_then(|own| own.to_str()?.parse::<i32>().ok());
         own == Some(getpid().as_raw_nonzero().get())
@@ -161,7 +154,6 @@ mod linux {
 
     fn pass(group: i32) -> Pass {
         let own = getpid().as_raw_nonzero().get();
-        let is_joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner).contains(&group);
         let mut saw_leader = false;
         let Ok(entries) = fs::read_dir("/proc") else { return Pass::Unknown };
         for entry in entries {
@@ -187,14 +179,19 @@ mod linux {
             if state.parent != own {
                 continue;
             }
-            if number == group.cast_unsigned() {
-                saw_leader = true;
-            } else if !is_joined {
-                // Adopted, for it was not started by us. A tracer may still hold it.
-                sys::try_reap(sys::Child::Pid(number), &mut None, i64::MAX).ok();
-            }
+            saw_leader |= number == group.cast_unsigned();
+            reap_adopted(number, group.cast_unsigned());
         }
         Pass::Nobody { saw_leader }
+    }
+
+    /// Reaps a zombie of the group, unless it is a child that we have started.
+    fn reap_adopted(number: u32, group: u32) {
+        let own = own_children();
+        if number != group && !own.has(number) && !own.is_joined_now(group) {
+            // A tracer may still hold it.
+            sys::try_reap(sys::Child::Pid(number), &mut None, i64::MAX).ok();
+        }
     }
 
     /// `None` if there is no such process any more.

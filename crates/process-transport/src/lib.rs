@@ -31,15 +31,18 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod adopted;
 mod command;
 mod error;
 pub mod fd_plan;
 mod group;
 mod launch;
 mod orphans;
+mod own_children;
 mod program_end;
 mod spawned;
 mod sys;
+mod watchers;
 
 #[cfg(feature = "reactor")]
 mod adopt;
@@ -56,6 +59,8 @@ mod panics;
 #[cfg(feature = "reactor")]
 mod pipeline;
 #[cfg(feature = "reactor")]
+mod reap_orphans;
+#[cfg(feature = "reactor")]
 mod verbs;
 
 #[cfg(feature = "reactor")]
@@ -67,6 +72,8 @@ pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
 pub use program_end::{end_children_with_program, end_owned_groups};
+#[cfg(feature = "reactor")]
+pub use reap_orphans::ReapOrphans;
 pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
 #[cfg(feature = "reactor")]
 pub use verbs::SpawnProcess;

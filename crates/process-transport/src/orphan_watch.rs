@@ -1,12 +1,16 @@
 //! Orphans in the care of reactors: each live reactor watches those that come, without callbacks.
 
+use crate::adopted::{self, Looked};
 use crate::orphans::{self, Orphan};
+use crate::own_children::try_reap;
 use crate::sys::{self, Waited};
+use crate::watchers::{self, Watch};
 use procession_core::Signal;
 use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Once;
+use std::time::Duration;
 
 thread_local! {
     /// This thread's reactor, if it watches orphans.
@@ -26,14 +30,14 @@ pub(crate) fn enlist(reactor: &Handle) {
 fn join(reactor: &Handle) {
     let remote = reactor.remote();
     ENLISTED.set(Some(remote.clone()));
-    orphans::watch(Watcher(remote));
+    watchers::watch(Watcher(remote));
     take_in(reactor);
 }
 
 /// A reactor that is told of orphans.
 struct Watcher(Remote);
 
-impl orphans::Watch for Watcher {
+impl Watch for Watcher {
     fn is_over(&self) -> bool {
         self.0.is_closed()
     }
@@ -43,7 +47,7 @@ impl orphans::Watch for Watcher {
     }
 }
 
-/// Takes every waiting orphan into this reactor.
+/// Takes every waiting orphan into this reactor, and reaps those that this process has adopted.
 fn take_in(reactor: &Handle) {
     let mut waiting = orphans::take_all();
     // And what a former reactor of this thread asked for.
@@ -52,6 +56,17 @@ fn take_in(reactor: &Handle) {
         if !orphan.try_reap() {
             watch(reactor, orphan);
         }
+    }
+    reap_adopted(reactor);
+}
+
+/// After how long those are looked at again who could not be told from children of ours.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Reaps those of the adopted that have ended, where that was asked for.
+pub(crate) fn reap_adopted(reactor: &Handle) {
+    if adopted::reap() == Looked::Again {
+        drop(reactor.call_later(LOOK_AGAIN, reap_adopted));
     }
 }
 
@@ -101,9 +116,8 @@ struct WatchedOrphan {
 
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        let waited = reactor.with_fd(ready.key, |fd| {
-            sys::try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX)
-        });
+        let waited = reactor
+            .with_fd(ready.key, |fd| try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX));
         if !matches!(waited, Some(Ok(Waited::Running))) {
             reactor.close(ready.key);
         }

@@ -1,13 +1,18 @@
 //! Children that nobody waits for any more: whoever spawned them dropped them, or their reactor is
 //! gone. They are reaped by every later spawn and wait, and by every live reactor, without callbacks.
 
+use crate::adopted;
+use crate::own_children::try_reap;
 use crate::sys::{self, Waited};
+use crate::watchers;
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
 #[cfg(feature = "reactor")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(feature = "reactor")]
+use std::mem;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A child without anybody.
 #[derive(Debug)]
@@ -20,7 +25,7 @@ impl Orphan {
     /// Whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
         // Whoever abandoned it has given its place back.
-        !matches!(sys::try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
+        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
     }
 
     fn child(&self) -> sys::Child<'_> {
@@ -36,24 +41,10 @@ impl Orphan {
     }
 }
 
-/// Somebody who watches orphans.
-pub(crate) trait Watch: Send + Sync {
-    /// Whether it watches no more.
-    fn is_over(&self) -> bool;
+static WAITING: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
 
-    /// There is an orphan that waits.
-    fn tell(&self);
-}
-
-struct Orphans {
-    waiting: Vec<Orphan>,
-    watchers: Vec<Arc<dyn Watch>>,
-}
-
-static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { waiting: Vec::new(), watchers: Vec::new() });
-
-fn orphans() -> MutexGuard<'static, Orphans> {
-    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
+fn waiting() -> MutexGuard<'static, Vec<Orphan>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a child that nobody waits for.
@@ -65,34 +56,21 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 }
 
 fn leave_to_others(orphan: Orphan) {
-    let watchers = {
-        let mut orphans = orphans();
-        orphans.waiting.push(orphan);
-        orphans.watchers.retain(|watcher| !watcher.is_over());
-        orphans.watchers.clone()
-    };
-    for watcher in watchers {
-        watcher.tell();
-    }
+    waiting().push(orphan);
+    watchers::tell();
 }
 
-/// Reaps those that have ended; at every spawn and every wait.
+/// Reaps those that have ended, and those that this process has adopted, where that was asked for; at
+/// every spawn and every wait.
 pub(crate) fn reap() {
-    orphans().waiting.retain(|orphan| !orphan.try_reap());
-}
-
-/// Has `watcher` told whenever there is an orphan.
-#[cfg(feature = "reactor")]
-pub(crate) fn watch(watcher: impl Watch + 'static) {
-    let mut orphans = orphans();
-    orphans.watchers.retain(|watcher| !watcher.is_over());
-    orphans.watchers.push(Arc::new(watcher));
+    waiting().retain(|orphan| !orphan.try_reap());
+    adopted::reap();
 }
 
 /// Hands out all that wait.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
-    std::mem::take(&mut orphans().waiting)
+    mem::take(&mut waiting())
 }
 
 /// For how many milliseconds a child that was killed is waited for before it is an orphan. Only one

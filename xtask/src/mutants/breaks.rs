@@ -395,8 +395,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "status-of-a-joined-child-is-taken",
         file: "crates/process-transport/src/group.rs",
-        from: "} else if !is_joined {",
-        to: "} else if !is_joined || group > 0 {",
+        from: "if number != group && !own.has(number)",
+        to: "if number != group && (group > 0 || !own.has(number))",
         package: "procession-process-transport",
         tests: &["termination_group"],
     },

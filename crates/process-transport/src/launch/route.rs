@@ -5,7 +5,7 @@ use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
 use crate::fd_plan::FdPlan;
-use crate::group::note_joined;
+use crate::own_children;
 use crate::sys::{self, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
 
@@ -21,13 +21,16 @@ pub(crate) struct Launched {
 
 /// The clone, until the exec is confirmed; the child's ends are closed here when it returns.
 pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
-    if let Group::Process(group @ 1..) = prepared.request.group {
-        note_joined(group);
-    }
+    let joins = match prepared.request.group {
+        Group::Process(group) => u32::try_from(group).ok().filter(|group| *group > 0),
+        _ => None,
+    };
+    let launching = own_children::launching(joins);
     let mut child = {
         let passed = prepared.ends.passed();
         start(&prepared, &passed).map_err(|error| failed(&prepared, error))?
     };
+    launching.born(child.pid, prepared.policy.leads_group);
     prepared.ends.unblock_terminal();
     if prepared.policy.without_pidfd {
         if let Some(place) = &child.place {

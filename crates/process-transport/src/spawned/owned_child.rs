@@ -3,6 +3,7 @@
 
 use crate::launch::Policy;
 use crate::orphans;
+use crate::own_children;
 use crate::sys::{self, Cloned, Peeked, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
@@ -72,7 +73,7 @@ impl OwnedChild {
         leads_group: bool,
     ) -> io::Result<Waited> {
         let child = sys::Child::of(self.pid, self.pidfd.as_ref());
-        let waited = sys::try_reap(child, &mut self.place, parent_peak_kib)?;
+        let waited = own_children::try_reap(child, &mut self.place, parent_peak_kib)?;
         if waited != Waited::Running {
             self.at_drop = AtDrop::Nothing;
             if !leads_group {

@@ -13,6 +13,7 @@
 //!   and no others.
 //! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` take a child that is not
 //!   reaped: that is their caller's to know. A number is used only then.
+//! * [`first_ended`] reaps nobody.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
 //! # Audit
@@ -96,7 +97,7 @@ pub(crate) use launch::best_path;
 pub(crate) use launch::{launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
-pub(crate) use outcome::{Child, Cloned, LaunchError, PassedFd, Peeked, Waited};
+pub(crate) use outcome::{Among, Child, Cloned, FirstEnded, LaunchError, PassedFd, Peeked, Waited};
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
@@ -111,4 +112,4 @@ pub(crate) use termios::{set_termios, termios};
 pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;
-pub(crate) use wait::{own_peak_kib, peek, try_reap};
+pub(crate) use wait::{first_ended, own_peak_kib, peek, try_reap};

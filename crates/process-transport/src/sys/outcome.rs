@@ -60,6 +60,24 @@ pub(crate) enum Peeked {
     Lost,
 }
 
+/// Among which children somebody is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Among {
+    Everybody,
+    /// Those in a group.
+    Group(u32),
+}
+
+/// The first child that has ended, in the kernel's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstEnded {
+    /// There is no child, ended or not; or nobody can tell.
+    NoChild,
+    /// All of them run.
+    Nobody,
+    Child(u32),
+}
+
 /// Which child: by pidfd, which cannot name another process, else by number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Child<'a> {

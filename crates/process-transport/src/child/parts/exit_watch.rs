@@ -5,6 +5,7 @@
 
 use super::running::Running;
 use crate::group::{self, GroupLook};
+use crate::own_children::try_reap;
 use crate::spawned::OwnedChild;
 use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
@@ -262,7 +263,7 @@ impl ExitWatch {
     pub(crate) fn try_reap(&mut self, reactor: &Handle) -> Option<ExitReason> {
         let peak = self.parent_peak_kib;
         let mut place = self.place.take();
-        let waited = self.with_child(reactor, |child| sys::try_reap(child, &mut place, peak));
+        let waited = self.with_child(reactor, |child| try_reap(child, &mut place, peak));
         self.place = place;
         let waited = waited?;
         let reason = match waited {
