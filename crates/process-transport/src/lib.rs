@@ -24,7 +24,7 @@
 //!
 //! It runs no shell, parses no command lines, and keeps no children running: that is for what is
 //! built on it. It reaps only children that it started, by pidfd, and installs no SIGCHLD handler
-//! where pidfds exist.
+//! where pidfds exist, unless `ReapOrphans` asks for more.
 //!
 //! Without the feature `reactor` nothing of a loop is built: `cargo tree` shows neither
 //! `procession-reactor` nor `polling`.

@@ -1,7 +1,8 @@
 //! The programs that somebody writes in their first hour.
 //!
 //! Those who know Twisted find its names in [`porting`]. Who lives how long, and what dropping each
-//! value does, is in [`lifetimes`].
+//! value does, is in [`lifetimes`]; [`terminals`] says who has the program's terminal; [`pid_1`] is for
+//! the first process of a container.
 //!
 //! # A whole program, and how it ends
 //!
@@ -266,6 +267,9 @@
 //! # }
 //! ```
 //!
+//! `ended` closes the inputs that were not taken. A stderr that nobody asks for holds nobody up: its end
+//! is in `stderr_tail()`, and the last line in the error of `ended`.
+//!
 //! # A terminal
 //!
 //! ```
@@ -389,5 +393,6 @@
 //! ```
 
 pub mod lifetimes;
+pub mod pid_1;
 pub mod porting;
 pub mod terminals;
