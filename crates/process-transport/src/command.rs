@@ -229,7 +229,8 @@ impl Command {
     /// by default where it is [owned](Self::owned), and only there.
     ///
     /// A reactor and a `Spawned` kill it. A `Child`, whose reactor goes on, sends TERM, and KILL after
-    /// [`kill_grace`](Self::kill_grace). Dropping a `Process` never does anything.
+    /// [`kill_grace`](Self::kill_grace). Dropping a `Process` never does anything. The
+    /// drop of a reactor waits until whoever it has killed is gone, a second at most.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.ending.kill_on_drop = Some(kill);
         self
@@ -238,6 +239,9 @@ impl Command {
     /// Sets how long the child has between TERM and KILL when a signal or an exit ends the program, if
     /// it is [owned](Self::owned), or when the async `Child` is dropped that it is
     /// [killed with](Self::kill_on_drop); 2 s by default and at most.
+    ///
+    /// So long, and a second, the drop of a reactor waits for a termination of this child that is under
+    /// way, whatever grace that was given: here more than 2 s count.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self

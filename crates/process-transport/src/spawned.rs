@@ -9,6 +9,8 @@
 mod clock;
 mod gather;
 mod handle;
+#[cfg(feature = "reactor")]
+mod last_end;
 mod output;
 mod owned_child;
 mod take;
@@ -19,8 +21,9 @@ pub use output::Output;
 pub use take::TakeError;
 
 #[cfg(feature = "reactor")]
-#[cfg(feature = "reactor")]
 pub(crate) use clock::since;
+#[cfg(feature = "reactor")]
+pub(crate) use last_end::LastEnd;
 #[cfg(feature = "reactor")]
 pub(crate) use owned_child::{AtDrop, OwnedChild};
 
@@ -228,7 +231,7 @@ impl Spawned {
         signal: Signal,
         grace: Duration,
     ) -> Result<Termination, SignalError> {
-        Terminating::new(self).run(signal, grace)
+        Terminating::run(self, signal, grace)
     }
 
     /// Sets the size of the child's terminal.

@@ -10,9 +10,7 @@ use std::time::Duration;
 use procession_core::{Failed, Signal};
 use procession_process_transport::Fd;
 use procession_protocol::{SignalError, Termination};
-use rustix::process::{
-    Pid, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
-};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
 
 use crate::util::{
     Driver, Spawned, WATCHDOG, behaviour, children, isolated, ms, open_fds, process_state, sh,
@@ -122,16 +120,17 @@ fn the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group() {
     isolated("the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group", || {
         set_child_subreaper(Some(getpid())).expect("it only takes a number");
         let mut driver = Driver::new();
-        let child = driver.spawn(sh("(trap '' TERM; echo up; exec sleep 100) & wait").owned(true));
-        driver.until("its descendant is there", WATCHDOG, || child.record.text(1) == "up\n");
+        let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & wait";
+        let child = driver.spawn(sh(script).owned(true).kill_grace(ms(100)));
+        driver.until("its descendant is there", WATCHDOG, || child.record.text(1).ends_with('\n'));
+        let member = child.record.text(1).trim().parse().expect("a pid");
         child.process.terminate(Signal::TERM, Duration::MAX).detach();
         let leader = child.process.pid().expect("it runs");
         driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
         driver.run_for(ms(50));
         drop(driver);
-        let group = child.process.group().and_then(|group| Pid::from_raw(group.cast_signed()));
-        let status = waitid(WaitId::Pgid(group), WaitIdOptions::EXITED).expect("an orphan");
-        assert_eq!(status.and_then(|status| status.terminating_signal()), Some(libc::SIGKILL));
+        // A member that this process has adopted is reaped with it.
+        assert_eq!((process_state(leader), process_state(member)), ('X', 'X'));
     });
 }
 
@@ -142,21 +141,19 @@ fn a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowe
         "a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed",
         || {
             let mut driver = Driver::new();
-            let child = driver.spawn(sh("trap '' TERM; echo up; exec sleep 100"));
+            let deaf = sh("trap '' TERM; echo up; exec sleep 100").kill_grace(ms(100));
+            let child = driver.spawn(deaf);
             driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
             let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
             let (asked, told) = (process.clone(), seen.clone());
             process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
                 assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
-                assert_eq!(asked.pid(), None, "any reactor may reap it now");
+                assert_eq!(asked.pid(), None, "the drop of the reactor reaps it");
                 told.set(true);
             });
-            let pid = process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
             drop(driver);
             assert!(seen.get());
-            kill_process(pid.expect("it runs"), rustix::process::Signal::KILL).unwrap();
-            let orphan = WaitId::Pid(pid.expect("it ran"));
-            waitid(orphan, WaitIdOptions::EXITED).expect("nobody else reaps it");
+            assert_eq!(children(), [], "its KILL came");
         },
     );
 }

@@ -19,6 +19,7 @@ use crate::buffers::Buffers;
 use crate::clock::ReactorClock;
 use crate::handle::Handle;
 use crate::handler::EventHandler;
+use crate::outlasting::AllOutlasting;
 use crate::remote::Shared;
 use crate::signals::{SignalWatch, Signals};
 use crate::sources::Sources;
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) claims_signals: Cell<bool>,
     pub(crate) triggers: WithCell<Triggers>,
     pub(crate) living: WithCell<Living>,
+    pub(crate) outlasting: WithCell<AllOutlasting>,
     pub(crate) buffers: WithCell<Buffers>,
     pub(crate) clock: ReactorClock,
     pub(crate) anticipation: Anticipation,
@@ -78,6 +80,7 @@ impl Core {
             claims_signals: Cell::new(true),
             triggers: WithCell::new(Triggers::default()),
             living: WithCell::new(Living::default()),
+            outlasting: WithCell::new(AllOutlasting::default()),
             buffers: WithCell::new(Buffers::new()),
             clock: ReactorClock::new(),
             anticipation: Anticipation::default(),

@@ -1,4 +1,5 @@
-//! The end of a reactor: all that it owns is told, closed and dropped, in this order.
+//! The end of a reactor: all that it owns is told, closed and dropped, in this order; then what was
+//! begun to end outside of the program is waited for.
 //!
 //! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
 //! panic goes on afterwards.
@@ -8,6 +9,7 @@ use std::rc::Rc;
 
 use crate::buffers::Buffers;
 use crate::handle::Handle;
+use crate::outlasting;
 use crate::panics::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
@@ -38,6 +40,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     }
     let buffers = core.buffers.replace(Buffers::new());
     drop(buffers);
+    outlasting::wait_for_all(handle, &mut panic);
     last();
     let poller = core.poller.take();
     drop(poller);

@@ -110,7 +110,7 @@ impl Reactor {
     /// future is polled, and when it is ready the reactor stops. [`Handle::stop`] and the signals that
     /// stop `run` end it earlier: the future is dropped, the groups of children that this reactor owns
     /// are ended, and when they are gone the rest of the shutdown follows. Terminations that the
-    /// future began are waited for in any case. A signal that comes when the future is ready already
+    /// future began, by its drop too, are waited for in any case, for their grace and a second. A signal that comes when the future is ready already
     /// does not take its output away.
     ///
     /// A panic in the future unwinds out of `run_until`, as one in a callback out of `run`.

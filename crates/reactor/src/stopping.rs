@@ -40,11 +40,17 @@ pub enum OwnedEnd {
     Begun,
 }
 
-/// Who is to be told, in the order of their beginnings.
+/// Who lives, in the order of their beginnings.
 #[derive(Default)]
 pub(crate) struct Living {
-    all: BTreeMap<u64, Weak<dyn OnStop>>,
+    all: BTreeMap<u64, One>,
     next: u64,
+}
+
+struct One {
+    it: Weak<dyn OnStop>,
+    /// A stop was told it: it has nothing open any more, but may own something.
+    is_told: bool,
 }
 
 /// A place in the list of those that are told of a stop, until it is dropped.
@@ -91,7 +97,7 @@ impl Handle {
     pub fn enrol(&self, one: Weak<dyn OnStop>) -> Enrolled {
         let id = self.core.living.with(|living| {
             living.next += 1;
-            living.all.insert(living.next, one);
+            living.all.insert(living.next, One { it: one, is_told: false });
             living.next
         });
         Enrolled { reactor: self.clone(), id }
@@ -100,9 +106,12 @@ impl Handle {
 
 /// Tells all; the first panic goes on when all were told.
 pub(crate) fn tell(handle: &Handle) {
-    let all = handle.core.living.with(|living| std::mem::take(&mut living.all));
+    let all: Vec<_> = handle.core.living.with(|living| {
+        let untold = living.all.values_mut().filter(|one| !one.is_told);
+        untold.filter_map(One::tell).collect()
+    });
     let mut panics = FirstPanic::default();
-    for one in all.into_values().filter_map(|one| one.upgrade()) {
+    for one in all {
         panics.catch(|| one.on_stop());
     }
     panics.resume();
@@ -114,7 +123,7 @@ pub(crate) fn end_owned(handle: &Handle, which: OwnedEnd) {
         let all: Vec<_> = handle
             .core
             .living
-            .with(|living| living.all.values().filter_map(Weak::upgrade).collect());
+            .with(|living| living.all.values().filter_map(|one| one.it.upgrade()).collect());
         let mut panics = FirstPanic::default();
         let mut ended = Vec::new();
         for one in all {
@@ -123,6 +132,13 @@ pub(crate) fn end_owned(handle: &Handle, which: OwnedEnd) {
         panics.resume();
         gather(ended)
     });
+}
+
+impl One {
+    fn tell(&mut self) -> Option<Rc<dyn OnStop>> {
+        self.is_told = true;
+        self.it.upgrade()
+    }
 }
 
 impl Drop for Enrolled {

@@ -36,8 +36,9 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
 /// [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. [`OutputError::TimedOut`] comes when
 /// the group is empty; a drop, a cancellation and [`Deferred::timeout`] return at once, and the group
-/// ends in the background. Dropping the reactor kills it at once. Descendants that left the group are
-/// not reached.
+/// ends in the background: the drop of the reactor, and the end of `run_until`, wait for that, no
+/// longer than `kill_grace` and a second. A program that runs when the reactor is dropped is killed at
+/// once. Descendants that left the group are not reached.
 ///
 /// It ends with the program, too. A signal, an exit and a return from `main` end its group (see
 /// [`Command::owned`]). On Linux what kills the program, or a crash of it, kills the child: that alone,

@@ -10,7 +10,7 @@ use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
-use procession_reactor::{Handle, OwnedEnd, Ready};
+use procession_reactor::{DelayedCall, Handle, OwnedEnd, Ready};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
@@ -27,7 +27,13 @@ pub(crate) struct Transport {
     has_terminal: bool,
     pub(super) state: WithCell<State>,
     /// Completed when the termination that is under way has ended.
-    pub(super) termination_over: Cell<Option<Promise<(), Infallible>>>,
+    pub(super) termination_over: Cell<Option<TerminationOver>>,
+}
+
+/// Who waits for the end of a termination, and for how long.
+pub(super) struct TerminationOver {
+    pub(super) promise: Promise<(), Infallible>,
+    pub(super) limit: Option<DelayedCall>,
 }
 
 impl Transport {
@@ -243,7 +249,11 @@ impl Machine for Transport {
     }
 
     fn on_loop_gone(&self) -> Leftovers {
-        self.state.with(|state| state.on_reactor_dropped(self.reactor()))
+        let (left, last) = self.state.with(|state| state.on_reactor_dropped(self.reactor()));
+        if let Some(last) = last {
+            self.reactor().outlast(last);
+        }
+        left
     }
 
     fn retire(&self) {

@@ -4,7 +4,7 @@
 //! The exit is seen by the pidfd, or by SIGCHLD where there is none, and `waitid(WNOHANG)` reaps it;
 //! later, and by the timer of its termination, where that is under way and acts on a group.
 
-use super::driver::{EXIT, Transport};
+use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
 use procession_core::{Deferred, Signal};
@@ -40,7 +40,8 @@ impl Transport {
             let pidfd = state.exit.take_back(self.reactor());
             // As it is nobody's any more, it counts as reaped.
             state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor().now());
-            (state.on_reactor_dropped(self.reactor()), pidfd)
+            let (left, _nothing_of_it_is_left_to_end) = state.on_reactor_dropped(self.reactor());
+            (left, pidfd)
         });
         let (pid, group) = self.state.with(|state| (state.exit.number(), state.exit.group()));
         crate::orphans::end_now(pid, pidfd, group.is_some());
@@ -155,7 +156,7 @@ impl Transport {
         let (promise, deferred) = Deferred::new();
         let settled = self.state.with(|state| {
             if is_closed && !state.termination.is_under_way() {
-                state.termination.on_gone();
+                drop(state.termination.on_gone()); // there is none
             }
             state.exit.on_asked_to_end();
             state.termination.on_terminate(promise, signal, grace, self.reactor().now());
@@ -195,10 +196,10 @@ impl Transport {
 
     /// No timer fires any more.
     fn loop_is_gone(&self) {
-        let settled = self.state.with(|state| {
-            state.termination.on_gone();
-            state.terminate_on(self.reactor())
-        });
+        let (settled, last) = self.state.with(|state| state.leave_loop(self.reactor()));
+        if let Some(last) = last {
+            self.reactor().outlast(last);
+        }
         if let Some(settled) = settled {
             settled.complete();
         }
@@ -216,7 +217,17 @@ impl Transport {
             return None;
         }
         let (promise, over) = Deferred::new();
-        drop(self.termination_over.replace(Some(promise)));
+        let now = self.reactor().now();
+        let give_up_at = self.state.with(|state| state.termination.give_up_at(now));
+        let limit = give_up_at.map(|at| {
+            let me = self.me().clone();
+            self.reactor().call_later(at.saturating_sub(now), move |_| {
+                if let Some(over) = me.upgrade().and_then(|me| me.termination_over.take()) {
+                    over.promise.complete(Ok(()));
+                }
+            })
+        });
+        drop(self.termination_over.replace(Some(TerminationOver { promise, limit })));
         Some(over)
     }
 
@@ -231,7 +242,10 @@ impl Transport {
             if self.state.with(|state| state.termination.is_under_way()) {
                 self.termination_over.set(Some(over));
             } else {
-                self.reactor().call_soon(move |_| over.complete(Ok(())));
+                if let Some(limit) = over.limit {
+                    limit.cancel();
+                }
+                self.reactor().call_soon(move |_| over.promise.complete(Ok(())));
             }
         }
     }
@@ -249,8 +263,8 @@ impl Transport {
     }
 }
 
-/// What the timer of a termination holds: the child, so that a group whose leader was reaped gets its
-/// KILL, also where the loop goes away before.
+/// What the timer of a termination holds: the child, so that a group whose leader was reaped is ended,
+/// also where the loop goes away before.
 struct TerminationTimer(Option<Rc<Transport>>);
 
 impl TerminationTimer {

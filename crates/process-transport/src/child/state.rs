@@ -6,7 +6,7 @@ use super::parts::{
     AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
-use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
+use crate::spawned::{AtDrop, LastEnd, OwnedChild, Spawned, since};
 use crate::sys::Peeked;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
@@ -71,10 +71,16 @@ impl State {
 
     /// Takes everything out of the loop again; `left` are the ends that were not given to it.
     pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
+        let (ends, taken, terminal) = self.ends.give_back(reactor, left);
+        let child = self.take_child(reactor);
+        Spawned { ends, taken, terminal, ..child }
+    }
+
+    /// Takes the child out of the loop, without its ends.
+    fn take_child(&mut self, reactor: &Handle) -> Spawned {
         let reason = self.lifecycle.reason().cloned();
         let place = self.exit.take_place();
         let pidfd = self.exit.take_back(reactor);
-        let (ends, taken, terminal) = self.ends.give_back(reactor, left);
         let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
         Spawned {
             child: OwnedChild {
@@ -84,9 +90,9 @@ impl State {
                 path: self.exit.path(),
                 at_drop,
             },
-            ends,
-            taken,
-            terminal,
+            ends: Vec::new(),
+            taken: Vec::new(),
+            terminal: None,
             policy: self.policy.clone(),
             parent_peak_kib: self.exit.parent_peak_kib(),
             reason,
@@ -283,23 +289,41 @@ impl State {
 
     /// The loop is going away with every descriptor in it.
     ///
-    /// What it leaves over is only dropped: nobody is told anything any more.
-    pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> Leftovers {
+    /// What it leaves over is only dropped: nobody is told anything any more. What is to be waited for
+    /// comes back as well.
+    pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> (Leftovers, Option<LastEnd>) {
         let mut left = Leftovers::default();
         for fd in self.ends.fds() {
             self.close(reactor, fd, &mut left);
         }
-        // While the child is here to be killed.
-        self.termination.on_gone();
-        left.complete(self.terminate_on(reactor));
-        if !self.lifecycle.is_reaped() {
-            if self.policy.kill_on_drop {
-                self.exit.kill_scope(reactor, self.termination.scope());
-            }
-            crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
-        }
+        let (settled, last) = self.leave_loop(reactor);
+        left.complete(settled);
         self.ends.drop_terminal();
-        left
+        (left, last)
+    }
+
+    /// Hands on a termination that is under way, or a child that ends with its reactor, to whoever can
+    /// wait for it; any other child that runs is an orphan.
+    pub(super) fn leave_loop(
+        &mut self,
+        reactor: &Handle,
+    ) -> (Option<SettledCalls>, Option<LastEnd>) {
+        let is_kept = self.exit.is_kept();
+        if let Some((terminator, look, calls)) = self.termination.on_gone() {
+            let child = self.take_child(reactor);
+            let last = LastEnd::go_on_with(terminator, look, is_kept, child, reactor.now());
+            return (Some(calls), Some(last));
+        }
+        if self.lifecycle.is_reaped() {
+            return (None, None);
+        }
+        if self.policy.kill_on_drop {
+            // At once: others are to be told before anybody is waited for.
+            self.exit.kill_scope(reactor, self.termination.scope());
+            return (None, Some(LastEnd::kill(self.take_child(reactor), reactor.now())));
+        }
+        crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
+        (None, None)
     }
 }
 

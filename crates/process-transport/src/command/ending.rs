@@ -25,6 +25,11 @@ impl Ending {
         self.kill_on_drop.unwrap_or(is_owned)
     }
 
+    /// What was said.
+    pub(crate) fn kill_grace(&self) -> Duration {
+        self.kill_grace
+    }
+
     /// Milliseconds between TERM and KILL at the end of the program.
     pub(crate) fn grace_ms(&self) -> u16 {
         let grace = self.kill_grace.min(MOST_KILL_GRACE);

@@ -38,6 +38,9 @@ pub(crate) struct Policy {
     /// `terminate` and `kill_on_drop` act on that group.
     pub(crate) owned: bool,
     pub(crate) kill_on_drop: bool,
+    /// How long what ends with its owner has between TERM and KILL.
+    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors wait for it"))]
+    pub(crate) kill_grace: Duration,
     /// What the table of those that end with the program is to say of it; `None` for others.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors adopt"))]
     pub(crate) entry: Option<Entry>,
@@ -103,6 +106,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         leads_group: group.is_led(),
         owned: identity.owned,
         kill_on_drop: command.ending.is_killed_on_drop(identity.owned),
+        kill_grace: command.ending.kill_grace(),
         entry,
         pipes_grow: command.pipes_grow,
         drain_after_exit: command.drain_after_exit,

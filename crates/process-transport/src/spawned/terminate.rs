@@ -1,4 +1,4 @@
-//! The termination of a [`Spawned`]: what the [`Terminator`] asks for, done by a thread that waits.
+//! The termination of a [`Spawned`]: what the [`Terminator`] asks for, done without a loop.
 
 use super::clock;
 use super::handle::Spawned;
@@ -9,93 +9,47 @@ use procession_protocol::{
     ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
     TerminationStep, Terminator,
 };
-use std::time::{Duration, Instant};
+use std::borrow::BorrowMut;
+use std::io;
+use std::time::Duration;
 
-/// One termination, until it has ended.
-pub(super) struct Terminating<'a> {
-    child: &'a mut Spawned,
-    terminator: Terminator,
+/// One termination, until it has ended. Times are those of its caller's clock.
+pub(crate) struct Terminating<C> {
+    pub(super) child: C,
+    pub(super) terminator: Terminator,
     look: GroupLook,
-    since: Instant,
+    /// It has ended, and is not reaped yet.
+    is_kept: bool,
     /// Why the first signal could not be sent.
     refused: Option<SignalError>,
 }
 
-impl<'a> Terminating<'a> {
-    pub(super) fn new(child: &'a mut Spawned) -> Self {
+impl Terminating<&mut Spawned> {
+    /// Terminates the child, and waits for the end of it.
+    pub(super) fn run(
+        child: &mut Spawned,
+        signal: Signal,
+        grace: Duration,
+    ) -> Result<Termination, SignalError> {
+        let since = clock::now();
+        let now = || clock::now() - since;
         let mut terminator = Terminator::new(child.scope());
         if child.reason.is_some() {
             terminator.on_reaped(Duration::ZERO);
         }
-        let (look, since) = (GroupLook::default(), clock::now());
-        Self { child, terminator, look, since, refused: None }
-    }
-
-    pub(super) fn run(
-        mut self,
-        signal: Signal,
-        grace: Duration,
-    ) -> Result<Termination, SignalError> {
-        self.terminator.on_terminate(signal, grace, Duration::ZERO);
-        let mut is_kept = false;
+        terminator.on_terminate(signal, grace, Duration::ZERO);
+        let mut this = Terminating::new(child, terminator, GroupLook::default(), false);
         loop {
-            self.act().map_err(SignalError::Os)?;
-            if let Some(outcome) = self.terminator.poll_outcome() {
-                return self.settle(outcome);
+            if let Some(outcome) = this.act(now).map_err(SignalError::Os)? {
+                return this.settle(outcome);
             }
-            let deadline = self.terminator.poll_deadline();
-            let deadline = deadline.and_then(|deadline| self.since.checked_add(deadline));
-            let watches = !is_kept && self.child.reason.is_none();
-            self.child.gather_unreaped(deadline, watches).map_err(SignalError::Os)?;
-            if watches {
-                is_kept = self.look_for_the_end().map_err(SignalError::Os)?;
-            }
-            self.terminator.on_time(self.now());
+            let deadline = this.terminator.poll_deadline();
+            let deadline = deadline.and_then(|deadline| since.checked_add(deadline));
+            let watches = this.watches_exit();
+            this.child.gather_unreaped(deadline, watches).map_err(SignalError::Os)?;
+            this.look_for_the_end(now()).map_err(SignalError::Os)?;
+            this.terminator.on_time(now());
         }
-    }
-
-    /// Reaps a child that has ended, unless it is to be kept: true then.
-    fn look_for_the_end(&mut self) -> std::io::Result<bool> {
-        match self.child.child.peek() {
-            Peeked::Running => return Ok(false),
-            Peeked::Ended if self.terminator.keeps_leader() => {
-                self.terminator.on_ended();
-                return Ok(true);
-            }
-            Peeked::Ended | Peeked::Lost => self.reap()?,
-        }
-        Ok(false)
-    }
-
-    fn reap(&mut self) -> std::io::Result<()> {
-        self.child.try_reap()?;
-        if self.child.reason.is_some() {
-            self.terminator.on_reaped(self.now());
-        }
-        Ok(())
-    }
-
-    /// Does what is due.
-    fn act(&mut self) -> std::io::Result<()> {
-        while let Some(step) = self.terminator.poll_step() {
-            match step {
-                TerminationStep::Signal(signal) => {
-                    if let Err(error) = self.child.signal_scope(signal) {
-                        self.terminator.on_refused();
-                        self.refused = Some(error);
-                    }
-                }
-                // Whoever is not there any more needs neither.
-                TerminationStep::Continue => drop(self.child.signal_scope(Signal::CONT)),
-                TerminationStep::Kill => self.child.kill_scope(),
-                TerminationStep::LookAtGroup => {
-                    let seen = self.child.look_at_group(&mut self.look);
-                    self.terminator.on_group(seen, self.now());
-                }
-                TerminationStep::Reap => self.reap()?,
-            }
-        }
-        Ok(())
     }
 
     fn settle(self, outcome: TerminationOutcome) -> Result<Termination, SignalError> {
@@ -116,8 +70,69 @@ impl<'a> Terminating<'a> {
         let ended = Termination::new(reason, escalated, after);
         Ok(if is_gone { ended } else { ended.with_survivors() })
     }
+}
 
-    fn now(&self) -> Duration {
-        clock::now() - self.since
+impl<C: BorrowMut<Spawned>> Terminating<C> {
+    /// Goes on with a termination that has begun; `is_kept` if the child has ended, which the
+    /// terminator knows.
+    pub(super) fn new(child: C, terminator: Terminator, look: GroupLook, is_kept: bool) -> Self {
+        Self { child, terminator, look, is_kept, refused: None }
+    }
+
+    /// Returns whether the end of the child is still to be seen.
+    pub(super) fn watches_exit(&self) -> bool {
+        !self.is_kept && self.child.borrow().reason.is_none()
+    }
+
+    /// Reaps a child that has ended, unless it is to be kept.
+    pub(super) fn look_for_the_end(&mut self, now: Duration) -> io::Result<()> {
+        if !self.watches_exit() {
+            return Ok(());
+        }
+        match self.child.borrow().child.peek() {
+            Peeked::Running => Ok(()),
+            Peeked::Ended if self.terminator.keeps_leader() => {
+                self.terminator.on_ended();
+                self.is_kept = true;
+                Ok(())
+            }
+            Peeked::Ended | Peeked::Lost => self.reap(now),
+        }
+    }
+
+    fn reap(&mut self, now: Duration) -> io::Result<()> {
+        let child = self.child.borrow_mut();
+        child.try_reap()?;
+        if child.reason.is_some() {
+            self.terminator.on_reaped(now);
+        }
+        Ok(())
+    }
+
+    /// Does what is due; what came of it once it is over.
+    pub(super) fn act(
+        &mut self,
+        now: impl Fn() -> Duration,
+    ) -> io::Result<Option<TerminationOutcome>> {
+        while let Some(step) = self.terminator.poll_step() {
+            let child = self.child.borrow_mut();
+            match step {
+                TerminationStep::Signal(signal) => {
+                    if let Err(error) = child.signal_scope(signal) {
+                        self.terminator.on_refused();
+                        self.refused = Some(error);
+                    }
+                }
+                // Whoever is not there any more needs neither.
+                TerminationStep::Continue => drop(child.signal_scope(Signal::CONT)),
+                TerminationStep::Kill => child.kill_scope(),
+                TerminationStep::LookAtGroup => {
+                    let seen = child.look_at_group(&mut self.look);
+                    self.terminator.on_group(seen, now());
+                }
+                TerminationStep::Reap => self.reap(now())?,
+            }
+        }
+        Ok(self.terminator.poll_outcome())
     }
 }

@@ -12,7 +12,11 @@ use procession_protocol::{
     TerminationStep, Terminator,
 };
 use procession_reactor::{DelayedCall, Handle};
+use std::mem;
 use std::time::Duration;
+
+/// For how long a child that was killed is waited for.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 type Promises = Vec<Promise<Termination, SignalError>>;
 
@@ -90,9 +94,18 @@ impl ChildTermination {
         self.terminator.on_time(now);
     }
 
-    /// The loop is gone, or going away.
-    pub(crate) fn on_gone(&mut self) {
+    /// The loop is gone, or going away: there is no time any more. Hands over what is under way, for
+    /// somebody who can wait, and the calls that nobody tells of it.
+    pub(crate) fn on_gone(&mut self) -> Option<(Terminator, GroupLook, SettledCalls)> {
+        let under_way = self.is_under_way().then(|| {
+            self.timer = None;
+            let rest = Terminator::new(self.scope());
+            let terminator = mem::replace(&mut self.terminator, rest);
+            let calls = SettledCalls::Abandoned(mem::take(&mut self.promises));
+            (terminator, mem::take(&mut self.look), calls)
+        });
         self.terminator.on_gone();
+        under_way
     }
 
     pub(crate) fn scope(&self) -> TerminationScope {
@@ -102,7 +115,7 @@ impl ChildTermination {
     /// Takes the calls that are settled by now; `reason` is the child's.
     pub(crate) fn settle(&mut self, reason: Option<&ExitReason>) -> Option<SettledCalls> {
         let outcome = self.terminator.poll_outcome()?;
-        let promises = std::mem::take(&mut self.promises);
+        let promises = mem::take(&mut self.promises);
         Some(match outcome {
             TerminationOutcome::Ended { escalated, is_gone, after } => {
                 let reason = reason.cloned().unwrap_or_else(|| Err(ProcessTerminated::lost()));
@@ -144,6 +157,14 @@ impl ChildTermination {
             } // and whoever is not there any more needs no CONT
         }
         false
+    }
+
+    /// Returns when a termination that is under way is given up by those who wait for it, where it has
+    /// no end of its own: that of a child alone ends with the reap, which a tracer can hold up for good.
+    pub(crate) fn give_up_at(&self, now: Duration) -> Option<Duration> {
+        let is_open = self.is_under_way() && self.scope() == TerminationScope::Child;
+        let killed_at = self.terminator.poll_deadline().unwrap_or(now);
+        is_open.then(|| killed_at.saturating_add(END_AFTER_KILL))
     }
 
     pub(crate) fn is_under_way(&self) -> bool {

@@ -1,0 +1,91 @@
+//! A child whose reactor is being dropped while it is terminated: the drop goes on with that, without a
+//! callback, until nobody of it lives.
+
+use super::handle::Spawned;
+use super::owned_child::AtDrop;
+use super::terminate::Terminating;
+use crate::group::GroupLook;
+use procession_core::Signal;
+use procession_protocol::Terminator;
+use procession_reactor::Outlasting;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// How often a child is asked that no descriptor tells of.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// For how long whoever was killed is waited for.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
+
+/// The end of one child, of which nobody hears any more.
+pub(crate) struct LastEnd {
+    terminating: Terminating<Spawned>,
+    /// When KILL is sent at the latest, whatever grace was given.
+    kill_at: Duration,
+    /// A tracer has it: it is dead, and cannot be reaped yet, however ready its pidfd is.
+    is_held: bool,
+}
+
+impl LastEnd {
+    /// Goes on with a termination that is under way; `is_kept` if the child has ended, and is kept as a
+    /// zombie. What it has lasts for [`kill_grace`](crate::Command::kill_grace) at most from now.
+    pub(crate) fn go_on_with(
+        terminator: Terminator,
+        look: GroupLook,
+        is_kept: bool,
+        child: Spawned,
+        now: Duration,
+    ) -> Self {
+        let kill_at = now.saturating_add(child.policy.kill_grace);
+        Self::new(Terminating::new(child, terminator, look, is_kept), kill_at)
+    }
+
+    /// Kills a child that is to end with its reactor.
+    pub(crate) fn kill(child: Spawned, now: Duration) -> Self {
+        let mut terminator = Terminator::new(child.scope());
+        terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
+        Self::new(Terminating::new(child, terminator, GroupLook::default(), false), now)
+    }
+
+    fn new(mut terminating: Terminating<Spawned>, kill_at: Duration) -> Self {
+        let child = &mut terminating.child.child;
+        if child.at_drop != AtDrop::Nothing {
+            // It gets its KILL here.
+            child.at_drop = AtDrop::LetLive;
+        }
+        Self { terminating, kill_at, is_held: false }
+    }
+
+    /// Returns when it wants to be called again; `None` if it is over, or cannot be followed.
+    fn step(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
+        let give_up_at = self.kill_at.saturating_add(END_AFTER_KILL);
+        self.terminating.look_for_the_end(now).ok()?;
+        self.is_held = is_ready && self.terminating.watches_exit();
+        self.terminating.terminator.on_time(now);
+        if now >= self.kill_at && self.terminating.terminator.is_under_way() {
+            // Joins the one that is under way, which sends KILL once.
+            self.terminating.terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
+        }
+        let is_over = self.terminating.act(|| now).ok()?.is_some();
+        if is_over || now >= give_up_at {
+            return None;
+        }
+        let deadline = self.terminating.terminator.poll_deadline();
+        let next_kill = Some(self.kill_at).filter(|at| now < *at);
+        let asks = self.terminating.watches_exit() && self.fd().is_none();
+        let ask_again = asks.then(|| now.saturating_add(ASK_AGAIN));
+        [deadline, next_kill, ask_again].into_iter().flatten().chain([give_up_at]).min()
+    }
+}
+
+/// Dropped, it leaves a child that does not end to whoever reaps orphans.
+impl Outlasting for LastEnd {
+    fn go_on(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
+        self.step(now, is_ready)
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        let pidfd = self.terminating.child.child.pidfd.as_ref();
+        pidfd.filter(|_| self.terminating.watches_exit() && !self.is_held).map(AsFd::as_fd)
+    }
+}

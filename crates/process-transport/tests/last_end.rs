@@ -1,0 +1,141 @@
+//! The drop of a reactor, and the end of `run_until`, wait for terminations no longer than is said:
+//! whatever grace a call gave, and whoever holds the child.
+#![cfg(all(feature = "reactor", target_os = "linux"))]
+
+mod last_end {
+    pub(crate) mod sys;
+}
+mod util;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command as StdCommand, Stdio};
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_process_transport::{Command, SpawnProcess};
+use procession_protocol::{Process, ProcessProtocol};
+use procession_reactor::Reactor;
+
+use crate::last_end::sys;
+use crate::util::{WATCHDOG, bound, children, command, isolated, ms, process_state, root_or_skip};
+
+struct Silent;
+impl ProcessProtocol for Silent {}
+
+fn is_dead(pid: u32) -> bool {
+    matches!(process_state(pid), 'Z' | 'X')
+}
+
+/// A child that has said that TERM does nothing to it.
+fn deaf(reactor: &mut Reactor, change: impl FnOnce(Command) -> Command) -> Process {
+    let (recorder, record) = util::Recorder::new();
+    let script = "trap '' TERM; echo deaf; while :; do sleep 0.1; done";
+    let command = change(command("/bin/sh").args(["-c", script]));
+    let process = reactor.spawn_process(recorder, command).expect("it starts");
+    let deadline = reactor.now() + WATCHDOG;
+    while record.text(1).is_empty() {
+        assert!(reactor.now() < deadline, "it says nothing");
+        reactor.turn(Some(ms(10))).expect("a turn");
+    }
+    process
+}
+
+fn drop_took(reactor: Reactor) -> Duration {
+    let handle = reactor.handle();
+    let began = handle.now();
+    drop(reactor);
+    handle.now() - began
+}
+
+/// Case OL-11. The drop of a reactor is not to take an hour.
+#[test]
+fn a_drop_gives_a_termination_no_more_than_the_kill_grace_of_its_command() {
+    isolated("a_drop_gives_a_termination_no_more_than_the_kill_grace_of_its_command", || {
+        for is_owned in [false, true] {
+            let mut reactor = Reactor::new().unwrap();
+            let process = deaf(&mut reactor, |command| {
+                command.owned(is_owned).kill_on_drop(false).kill_grace(ms(300))
+            });
+            let pid = process.pid().unwrap();
+            process.terminate(Signal::TERM, Duration::from_secs(3600)).done(drop);
+            let took = drop_took(reactor);
+            assert!((ms(300)..bound(ms(1300))).contains(&took), "{took:?}");
+            assert!(is_dead(pid), "{pid}");
+            assert_eq!(children(), []);
+        }
+    });
+}
+
+/// Case OL-11. Nothing was begun: nothing is waited for.
+#[test]
+fn a_drop_waits_for_nobody_who_is_to_live_on() {
+    isolated("a_drop_waits_for_nobody_who_is_to_live_on", || {
+        let mut reactor = Reactor::new().unwrap();
+        let process = deaf(&mut reactor, |command| command.owned(true).kill_on_drop(false));
+        let pid = process.pid().unwrap();
+        let took = drop_took(reactor);
+        assert!(took < bound(ms(300)), "{took:?}");
+        assert!(!is_dead(pid));
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+    });
+}
+
+/// Set in the process that traces; holds whom.
+const ROLE: &str = "PROCESSION_TEST_TRACED";
+
+/// This test again, as a process that traces `pid`, so that its parent cannot reap it.
+fn tracer_of(name: &str, pid: u32) -> Child {
+    let mut tracer = StdCommand::new(std::env::current_exe().expect("this test binary"))
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ROLE, pid.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs again");
+    let mut lines = BufReader::new(tracer.stdout.take().expect("a pipe")).lines();
+    assert!(lines.any(|line| line.expect("text").ends_with("seized")), "it traces");
+    tracer
+}
+
+/// Case OL-12.
+#[test]
+fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
+    const NAME: &str = "who_cannot_be_reaped_is_waited_for_a_second_after_its_kill";
+    isolated(NAME, || {
+        if !root_or_skip("tracing a process that is no child") {
+            return;
+        }
+        if let Some(pid) = std::env::var_os(ROLE) {
+            sys::seize(pid.to_str().unwrap().parse().unwrap()).unwrap();
+            println!("seized");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            return;
+        }
+        for ends in [drop_took, run_until_took] {
+            let mut reactor = Reactor::new().unwrap();
+            let process = deaf(&mut reactor, |command| command.kill_grace(ms(200)));
+            let mut tracer = tracer_of(NAME, process.pid().unwrap());
+            process.terminate(Signal::TERM, ms(200)).done(drop);
+            let took = ends(reactor);
+            assert!((ms(1200)..bound(ms(2000))).contains(&took), "{took:?}");
+            drop(tracer.stdin.take());
+            tracer.wait().unwrap();
+            let mut next = Reactor::new().unwrap();
+            drop(next.spawn_process(Silent, command("/bin/true")).unwrap());
+            let deadline = next.now() + WATCHDOG;
+            while !children().is_empty() {
+                assert!(next.now() < deadline, "{:?}", children());
+                next.turn(Some(ms(10))).unwrap();
+            }
+        }
+    });
+}
+
+fn run_until_took(mut reactor: Reactor) -> Duration {
+    let began = reactor.now();
+    reactor.run_until(async {}).expect("nobody stops it");
+    let took = reactor.now() - began;
+    assert!(drop_took(reactor) >= ms(900), "and once more by the drop");
+    took
+}
