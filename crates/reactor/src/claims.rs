@@ -2,7 +2,9 @@
 //! program for a while.
 //!
 //! - INT and TERM stop the run once: the next of them acts as it would without it. An INT that is
-//!   ignored, as in a background job of a script, is meant for somebody else and stays ignored.
+//!   ignored, as in a background job of a script, is meant for somebody else and stays ignored. That
+//!   holds also while the loop does not turn: one that comes 300 ms or more after the first acts in
+//!   the signal handler, so that Ctrl-C ends a program whose callback never returns.
 //! - HUP stops it where it would end the program: not where it is ignored (`nohup`), where somebody
 //!   else handles it, or while the program watches it. It does not act by default while the run is
 //!   stopping: when a terminal is closed, a shell and the kernel send one each, within a
@@ -16,6 +18,7 @@
 //!   still until it is continued. For the main thread's reactor alone: twice would be once too often.
 
 use std::io;
+use std::sync::Arc;
 
 use procession_core::Signal;
 
@@ -23,10 +26,10 @@ use crate::clock::Still;
 use crate::core::Running;
 use crate::handle::Handle;
 use crate::hooks;
-use crate::signals::{Precedence, unwatched_action};
+use crate::signals::{Precedence, SignalWatch, own_watches, unwatched_action};
 use crate::stopped::Stopped;
 use crate::sys::main_thread::{is_first_process, is_main_thread};
-use crate::sys::signals::{self, Disposition};
+use crate::sys::signals::{self, Disposition, FirstSignal, Insistence};
 
 /// Those that tell a run to stop once, and act by default then.
 const ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
@@ -54,29 +57,46 @@ pub(crate) fn claim(handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
     if !claims.is_here() {
         return Ok(());
     }
+    let first = Arc::default();
     // One that has come already is the first: the second is to act by default.
     if !is_stopped_by_signal(handle) {
         if unwatched_action(Signal::INT)? != Disposition::Ignore {
-            claim_one(handle, Signal::INT, Precedence::Equal)?;
+            claim_one(handle, Signal::INT, Precedence::Beside, Some(&first))?;
         }
-        claim_one(handle, Signal::TERM, Precedence::Equal)?;
+        claim_one(handle, Signal::TERM, Precedence::Beside, Some(&first))?;
     }
     if unwatched_action(Signal::HUP)? == Disposition::Default {
-        claim_one(handle, Signal::HUP, Precedence::YieldsToProgram)?;
+        claim_one(handle, Signal::HUP, Precedence::YieldsToProgram, Some(&first))?;
     }
     let may_halt = is_main_thread() && !is_first_process(); // which nothing stops
     if may_halt && unwatched_action(Signal::TSTP)? == Disposition::Default {
-        claim_one(handle, Signal::TSTP, Precedence::YieldsToProgram)?;
+        claim_one(handle, Signal::TSTP, Precedence::YieldsToProgram, None)?;
     }
     Ok(())
 }
 
-fn claim_one(handle: &Handle, signal: Signal, precedence: Precedence) -> io::Result<()> {
+/// A claim of a signal, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    watch: SignalWatch,
+    _insistence: Option<Insistence>,
+}
+
+fn claim_one(
+    handle: &Handle,
+    signal: Signal,
+    precedence: Precedence,
+    first: Option<&Arc<FirstSignal>>,
+) -> io::Result<()> {
+    let acts = ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
     let watch = handle.watch_signal(signal, precedence, move |handle| match signal {
         Signal::TSTP => halt(handle),
         signal => stop(handle, signal),
     })?;
-    handle.core.claims.with(|claims| claims.push(watch));
+    let own = own_watches(signal.as_raw()).unwrap_or_default();
+    let insist = |first| Insistence::begin(signal.as_raw(), Arc::clone(first), acts, own);
+    let claim = Claim { watch, _insistence: first.map(insist).transpose()? };
+    handle.core.claims.with(|claims| claims.push(claim));
     Ok(())
 }
 
@@ -98,10 +118,9 @@ fn stop(handle: &Handle, signal: Signal) {
     handle.begin_stop(Stopped::Signal(signal));
     signals::run_was_stopped();
     // The next one acts as it would without us.
-    let ended: Vec<_> = handle
-        .core
-        .claims
-        .with(|claims| claims.extract_if(.., |claim| ONCE.contains(&claim.signal())).collect());
+    let ended: Vec<_> = handle.core.claims.with(|claims| {
+        claims.extract_if(.., |claim| ONCE.contains(&claim.watch.signal())).collect()
+    });
     drop(ended);
 }
 
@@ -115,8 +134,8 @@ fn is_stopped_by_signal(handle: &Handle) -> bool {
 pub(crate) fn end(handle: &Handle) {
     let claims = handle.core.claims.take();
     for claim in claims {
-        let signal = claim.signal();
-        if !claim.end() {
+        let signal = claim.watch.signal();
+        if !claim.watch.end() {
             continue;
         }
         if signal == Signal::TSTP {

@@ -16,12 +16,13 @@ use thiserror::Error;
 
 use crate::anticipation::Anticipation;
 use crate::buffers::Buffers;
+use crate::claims::Claim;
 use crate::clock::ReactorClock;
 use crate::handle::Handle;
 use crate::handler::EventHandler;
 use crate::outlasting::AllOutlasting;
 use crate::remote::Shared;
-use crate::signals::{SignalWatch, Signals};
+use crate::signals::Signals;
 use crate::sources::Sources;
 use crate::stopped::Stopped;
 use crate::stopping::Living;
@@ -43,7 +44,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) signals: WithCell<Signals>,
     /// INT, TERM, HUP and TSTP, while `run` claims them.
-    pub(crate) claims: WithCell<Vec<SignalWatch>>,
+    pub(crate) claims: WithCell<Vec<Claim>>,
     /// The reactor was not made `without_signals`.
     pub(crate) claims_signals: Cell<bool>,
     pub(crate) triggers: WithCell<Triggers>,

@@ -60,7 +60,8 @@ impl Reactor {
     /// told by signals if it was made [`with_signals`](Self::with_signals); in none if
     /// [`without_signals`](Self::without_signals).
     ///
-    /// A second SIGINT or SIGTERM, while shutdown triggers are pending, acts by default. One that
+    /// A second SIGINT or SIGTERM, while shutdown triggers are pending, acts by default; also, 300 ms or
+    /// more after the first, while a callback keeps the loop from turning. One that
     /// comes after [`Handle::stop`], until `run` returns, is what it returns. Where SIGINT is ignored
     /// when `run` begins, as in a background job of a script, it stays ignored; SIGTERM stops it even
     /// then.

@@ -15,7 +15,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use procession_core::{Signal, WithCell};
@@ -27,8 +27,8 @@ use crate::sys::signals::{self, Disposition};
 /// Of the process: who watches a signal, in all reactors.
 struct Watched {
     watching: usize,
-    /// How many watches of the program's own there are: those that yield to them do not count.
-    own: usize,
+    /// How many watches of the program's own there are. Read in the signal handler.
+    own: Arc<AtomicUsize>,
     /// What it did before it was watched.
     before: Disposition,
     /// Read in the signal handler.
@@ -49,7 +49,7 @@ fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Resul
             if before == Disposition::Default {
                 signals::emulate(signal, Arc::clone(&unwatched))?;
             }
-            entry.insert(Watched { watching: 0, own: 0, before, unwatched })
+            entry.insert(Watched { watching: 0, own: Arc::default(), before, unwatched })
         }
     };
     let registered = register();
@@ -74,17 +74,21 @@ fn end(signal: i32, id: SigId) {
 }
 
 /// A watch of the program's own begins, or ends.
-fn count(signal: i32, change: impl FnOnce(usize) -> usize) {
-    let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(watched) = all.get_mut(&signal) {
-        watched.own = change(watched.own);
+fn count(signal: i32, change: impl Fn(usize) -> usize) {
+    if let Some(own) = own_watches(signal) {
+        own.fetch_update(SeqCst, SeqCst, |own| Some(change(own))).ok(); // it always changes
     }
+}
+
+/// How many watches of the program's own there are for a signal that was ever watched.
+pub(crate) fn own_watches(signal: i32) -> Option<Arc<AtomicUsize>> {
+    let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.get(&signal).map(|watched| Arc::clone(&watched.own))
 }
 
 /// Returns whether the program itself watches the signal, in any of its reactors.
 fn is_watched_by_program(signal: i32) -> bool {
-    let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    all.get(&signal).is_some_and(|watched| watched.own > 0)
+    own_watches(signal).is_some_and(|own| own.load(SeqCst) > 0)
 }
 
 /// Returns what a signal does while nobody watches it.
@@ -104,7 +108,10 @@ type Callback = Box<dyn FnMut(&Handle)>;
 /// Who comes first where several watch one signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precedence {
-    Equal,
+    /// A watch of the program's own.
+    OfProgram,
+    /// It is called beside those.
+    Beside,
     /// It is not called while the program watches the signal itself.
     YieldsToProgram,
 }
@@ -170,7 +177,7 @@ impl Handle {
         signal: Signal,
         callback: impl FnMut(&Self) + 'static,
     ) -> io::Result<SignalWatch> {
-        self.watch_signal(signal, Precedence::Equal, callback)
+        self.watch_signal(signal, Precedence::OfProgram, callback)
     }
 
     pub(crate) fn watch_signal(
@@ -266,8 +273,8 @@ impl Handle {
 }
 
 impl Watcher {
-    fn count(&self, change: impl FnOnce(usize) -> usize) {
-        if self.precedence == Precedence::Equal {
+    fn count(&self, change: impl Fn(usize) -> usize) {
+        if self.precedence == Precedence::OfProgram {
             count(self.signal, change);
         }
     }

@@ -107,6 +107,21 @@ fn a_second_ctrl_c_after_a_second_ends_the_wait() {
     }
 }
 
+/// The loop cannot be told of the first: the second acts as it would without a run.
+///
+/// Case TE-02.
+#[test]
+fn a_second_ctrl_c_ends_a_run_whose_callback_never_returns() {
+    let mut started = start("run_main, blocked", PLAIN, 2000);
+    started.types(CTRL_C);
+    started.wait(ms(100));
+    // An echo of the first.
+    started.types(CTRL_C);
+    started.wait(ms(250));
+    let took = ended_by_key(started, CTRL_C, Signal::INT);
+    assert!(took < bound(ms(1000)), "{took:?}");
+}
+
 /// Of a stop only those are asked to end whom the program ends: the others have not got a TERM yet.
 ///
 /// Case TE-02.

@@ -4,9 +4,10 @@
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
+use rustix::time::{ClockId, clock_gettime};
 use signal_hook::SigId;
 use signal_hook::low_level;
 
@@ -115,6 +116,58 @@ pub(crate) fn emulate(signal: i32, unwatched: Arc<AtomicBool>) -> io::Result<Sig
     // SAFETY: the action reads atomics (a `OnceLock` is read without a lock) and does what is
     // async-signal-safe, as its page says.
     unsafe { low_level::register(signal, action) }
+}
+
+/// When the first of the signals that stop a run has come.
+#[derive(Debug, Default)]
+pub(crate) struct FirstSignal {
+    /// Milliseconds of the monotonic clock; 0: none has come.
+    at_ms: AtomicU64,
+}
+
+impl FirstSignal {
+    /// One comes: whether it is a further one, and no echo of the first. Async-signal-safe.
+    fn is_further(&self) -> bool {
+        let now = clock_gettime(ClockId::Monotonic);
+        let now = now.tv_sec.cast_unsigned() * 1000 + now.tv_nsec.cast_unsigned() / 1_000_000;
+        let before = self.at_ms.compare_exchange(0, now.max(1), SeqCst, SeqCst);
+        before.is_err_and(|first| now.saturating_sub(first) >= ECHO_MS)
+    }
+}
+
+/// A signal within this time after the first is an echo of it, in milliseconds: a key that is held, or
+/// a shell and the kernel that both tell of one thing.
+const ECHO_MS: u64 = 300;
+
+/// What does by default what a further signal is to do, while the first has not been told; over when
+/// it is dropped.
+#[derive(Debug)]
+pub(crate) struct Insistence(SigId);
+
+impl Insistence {
+    /// Notes the signal, and acts by default where it is a further one `acts`, and no `own` watch of
+    /// the program is to be told.
+    pub(crate) fn begin(
+        signal: i32,
+        first: Arc<FirstSignal>,
+        acts: bool,
+        own: Arc<AtomicUsize>,
+    ) -> io::Result<Self> {
+        let action = move || {
+            if first.is_further() && acts && own.load(SeqCst) == 0 {
+                act_by_default(signal);
+            }
+        };
+        // SAFETY: the action reads atomics and the clock, and does what is async-signal-safe, as its
+        // page says.
+        unsafe { low_level::register(signal, action) }.map(Self)
+    }
+}
+
+impl Drop for Insistence {
+    fn drop(&mut self) {
+        low_level::unregister(self.0);
+    }
 }
 
 /// Does what the signal does to a program that never asked for it. It may return: not every signal
