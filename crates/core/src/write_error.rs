@@ -22,6 +22,9 @@ pub enum WriteError {
     /// The parent only reads this descriptor.
     #[error("the descriptor is only read by the parent")]
     NotWritable,
+    /// The reactor is gone, and has taken the descriptor with it.
+    #[error("the reactor is gone")]
+    ReactorGone,
     /// There is no descriptor of this number.
     #[error("the child has no such descriptor")]
     UnknownFd,
@@ -30,12 +33,13 @@ pub enum WriteError {
     BufferFull,
 }
 
-/// Keeps the nearest kind: `BrokenPipe`, `InvalidInput` (for both numbers that cannot be written
-/// to), `WouldBlock`.
+/// Keeps the nearest kind: `BrokenPipe`, `NotConnected` (the reactor is gone), `InvalidInput` (for both
+/// numbers that cannot be written to), `WouldBlock`.
 impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
         let kind = match error {
             WriteError::Closed => io::ErrorKind::BrokenPipe,
+            WriteError::ReactorGone => io::ErrorKind::NotConnected,
             WriteError::NotWritable | WriteError::UnknownFd => io::ErrorKind::InvalidInput,
             WriteError::BufferFull => io::ErrorKind::WouldBlock,
         };
@@ -51,6 +55,7 @@ mod tests {
     fn the_io_error_keeps_kind_and_text() {
         let kinds = [
             (WriteError::Closed, io::ErrorKind::BrokenPipe),
+            (WriteError::ReactorGone, io::ErrorKind::NotConnected),
             (WriteError::NotWritable, io::ErrorKind::InvalidInput),
             (WriteError::UnknownFd, io::ErrorKind::InvalidInput),
             (WriteError::BufferFull, io::ErrorKind::WouldBlock),

@@ -20,4 +20,5 @@ mod ports;
 mod state;
 mod verbs;
 
-pub(crate) use driver::{Transport, reactor_gone};
+pub(crate) use driver::Transport;
+pub(crate) use parts::reactor_gone;

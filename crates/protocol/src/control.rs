@@ -221,7 +221,9 @@ pub trait ProcessControl {
 /// Every method may be called in every callback and at any other time on the loop's thread; none
 /// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
 /// ended, writes are answered by [`WriteError::Closed`], signals by
-/// [`SignalError::ProcessExitedAlready`], and the rest is without effect.
+/// [`SignalError::ProcessExitedAlready`], and the rest is without effect. If the reactor is gone before
+/// the process has ended, all that can fail says so: [`WriteError::ReactorGone`],
+/// [`SignalError::ReactorGone`], and `NotConnected` where it is an [`io::Error`].
 ///
 /// # Examples
 ///

@@ -95,6 +95,9 @@ pub enum SignalError {
     /// The process leads no group.
     #[error("the process leads no group of its own")]
     NoGroup,
+    /// The reactor is gone, and no handle of it knows what has become of the process.
+    #[error("the reactor is gone")]
+    ReactorGone,
     /// The kernel refused.
     #[error("the signal could not be sent")]
     Os(#[source] io::Error),
@@ -104,6 +107,7 @@ impl From<SignalError> for io::Error {
     fn from(error: SignalError) -> Self {
         match error {
             SignalError::ProcessExitedAlready => Self::from_raw_os_error(NO_SUCH_PROCESS),
+            SignalError::ReactorGone => Self::new(io::ErrorKind::NotConnected, error),
             SignalError::NoGroup => Self::new(io::ErrorKind::InvalidInput, error),
             SignalError::Os(error) => error,
         }
@@ -147,6 +151,8 @@ mod tests {
         assert_eq!(gone.raw_os_error(), Some(3));
         let no_group = io::Error::from(SignalError::NoGroup);
         assert_eq!(no_group.kind(), io::ErrorKind::InvalidInput);
+        let reactor = io::Error::from(SignalError::ReactorGone);
+        assert_eq!(reactor.kind(), io::ErrorKind::NotConnected);
         let refused = io::Error::from(SignalError::Os(io::Error::from_raw_os_error(1)));
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
     }

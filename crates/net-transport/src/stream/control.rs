@@ -18,7 +18,8 @@ use super::transport::Stream;
 
 impl TransportControl for Stream {
     fn write(&self, mut data: Bytes) -> Result<(), WriteError> {
-        self.state.with(|state| state.write(&mut data))?;
+        let written = self.state.with(|state| state.write(&mut data));
+        written.map_err(|error| self.write_error(error))?;
         self.queue_flush();
         Ok(())
     }
@@ -28,10 +29,11 @@ impl TransportControl for Stream {
     }
 
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
-        self.state.with(|state| {
+        let set = self.state.with(|state| {
             state.queue()?.set_limits(high, low);
             Ok(())
-        })?;
+        });
+        set.map_err(|error| self.write_error(error))?;
         self.queue_flush(); // a mark may be due
         Ok(())
     }
@@ -84,6 +86,9 @@ impl TransportControl for Stream {
     }
 
     fn take_fd(&self) -> io::Result<OwnedFd> {
+        if self.is_cut_off.get() {
+            return Err(WriteError::ReactorGone.into());
+        }
         let (fd, left) = self.state.with(|state| state.take_fd(self.driver.reactor()));
         if fd.is_ok() {
             drop(self.slot.retire());

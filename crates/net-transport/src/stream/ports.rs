@@ -22,6 +22,9 @@ pub(super) fn forward(source: &Rc<Stream>, target: Target) -> Deferred<u64, Forw
 }
 
 fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, ForwardError>> {
+    if source.is_cut_off.get() {
+        return Err(WriteError::ReactorGone.into());
+    }
     if !source.state.with(State::can_forward) {
         return Err(ErrorKind::InvalidInput.into());
     }
@@ -128,14 +131,16 @@ impl Port for Output {
 
 impl SinkPort for Output {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
-        let fed = self.with(|state, _| state.feed(forward));
-        Ok(fed.unwrap_or(Err(WriteError::Closed))?)
+        let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
+        let fed = stream.state.with(|state| state.feed(forward));
+        Ok(fed.map_err(|error| stream.write_error(error))?)
     }
 
     /// The connection flushes it itself.
     fn write(&self, data: &mut Bytes) -> io::Result<()> {
         let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
-        stream.state.with(|state| state.write(data))?;
+        let written = stream.state.with(|state| state.write(data));
+        written.map_err(|error| stream.write_error(error))?;
         stream.queue_flush();
         Ok(())
     }

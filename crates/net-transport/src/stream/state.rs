@@ -218,6 +218,10 @@ impl State {
         left
     }
 
+    pub(super) fn is_lost(&self) -> bool {
+        self.lifecycle.is_lost()
+    }
+
     /// Closes everything; there are no more events.
     pub(super) fn give_up(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::from(self.lifecycle.on_given_up());

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::thread;
 
 use bytes::Bytes;
-use procession_core::WithCell;
+use procession_core::{WithCell, WriteError};
 use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::ReadEvent;
@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     pub(super) state: WithCell<State>,
     /// A read is due without an event.
     read_queued: Cell<bool>,
+    /// The reactor was gone before the connection was lost.
+    pub(super) is_cut_off: Cell<bool>,
 }
 
 impl Stream {
@@ -43,6 +45,7 @@ impl Stream {
             host,
             state: WithCell::new(State::new(ends.kind())),
             read_queued: Cell::new(false),
+            is_cut_off: Cell::new(false),
         });
         let pipes = Pipes::open(reactor, ends, &stream)?;
         stream.state.with(|state| state.set_pipes(pipes));
@@ -60,6 +63,15 @@ impl Stream {
 
     pub(crate) fn transport(&self) -> Transport {
         Self::subject(self.driver.me().upgrade().expect("a method of it is running"))
+    }
+
+    /// Why it is closed, where that is the reactor's doing.
+    #[cold]
+    pub(super) fn write_error(&self, error: WriteError) -> WriteError {
+        match error {
+            WriteError::Closed if self.is_cut_off.get() => WriteError::ReactorGone,
+            error => error,
+        }
     }
 
     fn finish(&self, flushed: Flushed) {
@@ -177,6 +189,7 @@ impl Machine for Stream {
     }
 
     fn on_loop_gone(&self) -> Leftovers {
+        self.is_cut_off.set(!self.state.with(|state| state.is_lost()));
         self.state.with(|state| state.give_up(self.driver.reactor()))
     }
 

@@ -1,6 +1,6 @@
 //! A child's transport: what the loop calls, and how the reactor's driver drives it.
 
-use super::parts::{Leftovers, is_alone};
+use super::parts::{Leftovers, is_alone, reactor_gone};
 use super::state::{Seen, State, Wants};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
@@ -138,11 +138,6 @@ impl Transport {
         self.state.with(|state| state.flush(self.reactor(), &mut left));
         left.settle();
     }
-}
-
-/// What the verbs say once the reactor is gone.
-pub(crate) fn reactor_gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }
 
 impl Machine for Transport {

@@ -3,7 +3,7 @@
 //! The mechanism is the reactor's ([`procession_reactor::forward`]).
 
 use super::driver::Transport;
-use super::parts::{End, Leftovers};
+use super::parts::{End, Leftovers, reactor_gone};
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{ChildFd, ForwardError, ProcessControl, Target};
@@ -29,6 +29,9 @@ fn begin(
     fd: ChildFd,
     target: Target,
 ) -> io::Result<Deferred<u64, ForwardError>> {
+    if source.is_cut_off() {
+        return Err(reactor_gone());
+    }
     let can_forward = |end: &mut End| end.can_forward();
     if !source.state.with(|state| state.ends.get(fd).is_some_and(can_forward)) {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -135,6 +138,11 @@ impl SinkEnd {
         let child = self.child.upgrade().ok_or(WriteError::Closed)?;
         child.state.with(|state| Ok(call(state.ends.writable(self.fd)?, child.reactor())))
     }
+
+    #[cold]
+    fn write_error(&self, error: WriteError) -> WriteError {
+        self.child.upgrade().map_or(error, |child| child.write_error(error))
+    }
 }
 
 impl Port for SinkEnd {
@@ -149,12 +157,14 @@ impl Port for SinkEnd {
 
 impl SinkPort for SinkEnd {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
-        Ok(self.with_end(|end, _| end.feed(forward))??)
+        let fed = self.with_end(|end, _| end.feed(forward)).and_then(|fed| fed);
+        Ok(fed.map_err(|error| self.write_error(error))?)
     }
 
     /// Its own transport flushes it.
     fn write(&self, data: &mut Bytes) -> io::Result<()> {
-        self.with_end(|end, _| end.write(data))??;
+        let written = self.with_end(|end, _| end.write(data)).and_then(|written| written);
+        written.map_err(|error| self.write_error(error))?;
         if let Some(child) = self.child.upgrade() {
             child.queue_flush();
         }

@@ -1,7 +1,7 @@
 //! What a program can do to its child: [`ProcessControl`], over the state. No method calls back.
 
 use super::driver::Transport;
-use super::parts::{End, Leftovers};
+use super::parts::{End, Leftovers, reactor_gone};
 use super::ports::{SinkEnd, forward};
 use crate::launch::kernel_size;
 use crate::sys::{self, platform};
@@ -22,7 +22,8 @@ use std::time::Duration;
 
 impl ProcessControl for Transport {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
-        self.state.with(|state| state.ends.writable(fd)?.write(&mut data))?;
+        let written = self.state.with(|state| state.ends.writable(fd)?.write(&mut data));
+        written.map_err(|error| self.write_error(error))?;
         self.queue_flush();
         Ok(())
     }
@@ -222,16 +223,36 @@ impl Transport {
         fd: ChildFd,
         change: impl FnOnce(&mut WriteQueue) -> R,
     ) -> Result<R, WriteError> {
-        self.state
-            .with(|state| Ok(change(state.ends.writable(fd)?.queue().ok_or(WriteError::Closed)?)))
+        let changed = self
+            .state
+            .with(|state| Ok(change(state.ends.writable(fd)?.queue().ok_or(WriteError::Closed)?)));
+        changed.map_err(|error| self.write_error(error))
+    }
+
+    /// Returns whether the reactor was gone before the child had ended.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.reactor().is_closed() && !self.state.with(|state| state.lifecycle.is_reaped())
+    }
+
+    /// Why it is closed, where that is the reactor's doing.
+    #[cold]
+    pub(super) fn write_error(&self, error: WriteError) -> WriteError {
+        match error {
+            WriteError::Closed if self.is_cut_off() => WriteError::ReactorGone,
+            error => error,
+        }
     }
 
     /// Lends the terminal's master; `ENOTTY` where the child has no terminal, `EIO` where it is gone.
     fn with_master<R>(&self, call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         let gone = || io::Error::from_raw_os_error(libc::EIO);
+        let is_cut_off = self.is_cut_off();
         let key = self.state.with(|state| {
             if !state.ends.has_terminal() {
                 return Err(io::Error::from_raw_os_error(libc::ENOTTY));
+            }
+            if is_cut_off {
+                return Err(reactor_gone());
             }
             state.ends.master().and_then(|end| end.key()).ok_or_else(gone)
         })?;

@@ -46,8 +46,10 @@ enum Pidfd {
     Source(Key),
     /// Reaped; kept for signals to the group that the child led.
     Kept(OwnedFd),
-    /// Reaped, or given away.
+    /// Reaped.
     Gone,
+    /// The child, or its group, was given away: it is somebody else's.
+    GivenAway,
 }
 
 impl ExitWatch {
@@ -113,17 +115,17 @@ impl ExitWatch {
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
         self.running = None;
         self.place = None;
-        match mem::replace(&mut self.pidfd, Pidfd::Gone) {
+        match mem::replace(&mut self.pidfd, Pidfd::GivenAway) {
             Pidfd::Source(key) => reactor.take_fd(key),
             Pidfd::New(pidfd) => pidfd,
             Pidfd::Kept(pidfd) => Some(pidfd),
-            Pidfd::Gone => None,
+            Pidfd::Gone | Pidfd::GivenAway => None,
         }
     }
 
     /// Returns whether there is nothing to watch: the child is reaped, or was given away.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_reaped || matches!(self.pidfd, Pidfd::Gone)
+        self.is_reaped || matches!(self.pidfd, Pidfd::Gone | Pidfd::GivenAway)
     }
 
     /// Returns the pid, while it is the child's for certain.
@@ -157,15 +159,18 @@ impl ExitWatch {
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
             Pidfd::New(None) => Err(io::ErrorKind::Unsupported.into()),
-            Pidfd::Gone => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            Pidfd::GivenAway if !self.is_reaped => Err(reactor_gone()),
+            Pidfd::Gone | Pidfd::GivenAway => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         }
     }
 
     /// Sends a signal to the child.
     pub(crate) fn signal(&self, reactor: &Handle, signal: Signal) -> Result<(), SignalError> {
-        self.with_child(reactor, |child| sys::send(child, signal))
-            .unwrap_or(Err(libc::ESRCH))
-            .map_err(signal_error)
+        match self.with_child(reactor, |child| sys::send(child, signal)) {
+            Some(sent) => sent.map_err(signal_error),
+            None if self.is_reaped => Err(SignalError::ProcessExitedAlready),
+            None => Err(SignalError::ReactorGone),
+        }
     }
 
     /// Sends a signal to the group that the child leads.
@@ -178,6 +183,7 @@ impl ExitWatch {
             Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => Some(sys::send_to_group(fd.as_fd(), signal)),
             Pidfd::New(None) => Some(Err(libc::EINVAL)),
             Pidfd::Gone => None,
+            Pidfd::GivenAway => return Err(SignalError::ReactorGone),
         };
         match by_pidfd {
             // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
@@ -301,9 +307,14 @@ impl ExitWatch {
             Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
             Pidfd::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
             Pidfd::New(None) => Some(call(sys::Child::Pid(self.pid))),
-            Pidfd::Kept(_) | Pidfd::Gone => None,
+            Pidfd::Kept(_) | Pidfd::Gone | Pidfd::GivenAway => None,
         }
     }
+}
+
+/// What the verbs say once the reactor is gone.
+pub(crate) fn reactor_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }
 
 /// Error numbers of a signal that could not be sent.

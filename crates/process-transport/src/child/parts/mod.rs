@@ -14,6 +14,7 @@ pub(super) use draining::DrainStep;
 pub(super) use end::{AfterRead, End, SeenOfEnd};
 pub(super) use ends::Ends;
 pub(super) use exit_watch::ExitWatch;
+pub(crate) use exit_watch::reactor_gone;
 pub(crate) use leftovers::Leftovers;
 pub(super) use running::is_alone;
 pub(super) use termination::{Alarm, ChildTermination, SettledCalls};

@@ -1,0 +1,71 @@
+//! A handle of a connection whose reactor is gone says so; one that was lost before is just closed.
+
+mod util;
+
+use std::io::{self, ErrorKind};
+
+use procession_core::{Failed, WriteError};
+use procession_protocol::{Target, Transport};
+use procession_reactor::Reactor;
+
+use crate::util::{Driver, Recorder, isolated};
+
+fn forwarded(transport: &Transport) -> io::Error {
+    let (reader, _writer) = io::pipe().expect("a pipe");
+    match transport.forward(Target::fd(reader)).try_take() {
+        Some(Err(Failed::Error(error))) => error.source,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotConnected && error.to_string() == "the reactor is gone"
+}
+
+/// Case OL-14.
+#[test]
+fn every_verb_says_that_the_reactor_is_gone() {
+    isolated("every_verb_says_that_the_reactor_is_gone", || {
+        let mut driver = Driver(Reactor::new().unwrap());
+        let (_, transport, _client) = driver.connection(Recorder::quiet());
+        drop(driver);
+        assert_eq!(transport.try_write("x"), Err(WriteError::ReactorGone));
+        assert_eq!(transport.set_write_limits(2, 1), Err(WriteError::ReactorGone));
+        assert!(is_gone(&forwarded(&transport)));
+        // What a loop that lives moves on to it.
+        let mut driver = Driver(Reactor::new().unwrap());
+        let (_, source, _client) = driver.connection(Recorder::quiet());
+        let moved = source.forward(Target::connection(&transport));
+        let Some(Err(Failed::Error(error))) = moved.try_take() else { panic!("it cannot begin") };
+        assert!(is_gone(&error.source), "{error:?}");
+        drop(driver);
+        // None of these says anything, and none does anything.
+        transport.write("x");
+        transport.write_copy(b"x");
+        transport.pause();
+        transport.resume();
+        transport.shutdown_write();
+        transport.lose_connection();
+        transport.abort_connection();
+        assert_eq!(transport.write_buffered(), 0);
+        assert!(is_gone(&transport.into_fd().unwrap_err()));
+    });
+}
+
+/// Case OL-14.
+#[test]
+fn a_connection_that_was_lost_before_is_closed() {
+    isolated("a_connection_that_was_lost_before_is_closed", || {
+        let mut driver = Driver(Reactor::new().unwrap());
+        let (record, transport, client) = driver.connection(Recorder::quiet());
+        drop(client);
+        transport.abort_connection();
+        driver.until("it is lost", || record.lost().is_some());
+        drop(driver);
+        assert_eq!(transport.try_write("x"), Err(WriteError::Closed));
+        assert_eq!(transport.set_write_limits(2, 1), Err(WriteError::Closed));
+        let error = transport.into_fd().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConnected);
+        assert!(!is_gone(&error));
+    });
+}
