@@ -250,9 +250,9 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "orphan-is-not-noticed",
-        file: "crates/process-transport/src/sys/child.rs",
-        from: "if parent != 0 && parent !=",
-        to: "if parent == -1 && parent !=",
+        file: "crates/process-transport/src/sys/parent.rs",
+        from: "parent => parent != c_long::from",
+        to: "parent => parent == -1 && parent != c_long::from",
         package: "procession-process-transport",
         tests: &["parent_death"],
     },
