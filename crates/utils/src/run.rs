@@ -31,9 +31,8 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// descendants hold are closed half a second after its exit.
 ///
 /// The child leads a session, and a process group, [of its own](Self#the-programs-terminal). It starts
-/// with [`start`](Self::start),
-/// [`output`](Self::output), or when the `Run` is awaited or given to `block_on`; from then on
-/// dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
+/// with [`start`](Self::start), [`output`](Self::output), or when the `Run` is awaited or given to
+/// `block_on`; from then on dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
 /// [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. [`OutputError::TimedOut`] comes when
 /// the group is empty; a drop, a cancellation and [`Deferred::timeout`] return at once, and the group
 /// ends in the background: the drop of the reactor, and the end of `run_until`, wait for that, no
