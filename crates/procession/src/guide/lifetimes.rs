@@ -42,7 +42,7 @@
 //! | `owned(true).kill_on_drop(false)` | the end of the group | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
 //! | `kill_on_drop(true)`, not owned | runs on; its pipes are closed | runs on | runs on; its pipes are closed | KILL to the child |
 //! | any other | runs on; its pipes are closed | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
-//! | one whose termination is under way | is waited for | is waited for | is not waited for | KILL |
+//! | one whose termination is under way | is waited for | is waited for | is not waited for | is waited for, `kill_grace` and a second at most |
 //!
 //! Pipes are closed at the end of the *during* phase of the shutdown. Children that run on are reaped
 //! by every later spawn and wait, and by every other reactor.
