@@ -8,6 +8,7 @@ mod util;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command as StdCommand, Stdio};
+use std::time::Duration;
 
 use procession_core::{Deferred, Signal};
 use procession_process_transport::{Command, Fd};
@@ -138,6 +139,68 @@ fn no_child_of_a_helper_outlives_the_kill_of_its_program_unless_it_is_told_to() 
             kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), KernelSignal::KILL).unwrap();
         }
         assert_eq!(alive.len(), 2);
+    });
+}
+
+/// Has helpers start programs and end them, all the time, on two threads.
+fn storm() -> ! {
+    let at_it = || -> ! {
+        let mut reactor = Reactor::new().expect("a reactor");
+        loop {
+            let running = Run::from(child("storm")).start_on(&reactor);
+            reactor.turn(Some(ms(2))).expect("a turn");
+            drop(running);
+        }
+    };
+    std::thread::spawn(move || at_it());
+    at_it()
+}
+
+/// Kills so many programs in a storm at any moment; how long the last of a program's children lived
+/// after it.
+fn kill_in_a_storm(name: &str, programs: u32) -> Duration {
+    if is_program() {
+        storm();
+    }
+    let clock = Reactor::new().expect("a reactor, for its clock");
+    let mut state = 0x9e37_79b9_u32;
+    let mut longest = Duration::ZERO;
+    for _ in 0..programs {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let mut program = Program::start(name);
+        program.until_said(1 + usize::try_from(state % 12).expect("below twelve"));
+        for _ in 0..state % 500 {
+            std::hint::spin_loop();
+        }
+        program.kill();
+        let begun = clock.now();
+        while program.line().is_some() {}
+        longest = longest.max(clock.now() - begun);
+    }
+    longest
+}
+
+/// Case OL-15.
+#[test]
+fn twenty_programs_killed_at_any_moment_leave_no_direct_child() {
+    const NAME: &str = "twenty_programs_killed_at_any_moment_leave_no_direct_child";
+    isolated(NAME, || {
+        let longest = kill_in_a_storm(NAME, 20);
+        assert!(longest < bound(WATCHDOG), "somebody lived for {longest:?}");
+    });
+}
+
+/// Case OL-15, in the slow tier.
+#[test]
+fn a_thousand_programs_killed_at_any_moment_leave_no_direct_child() {
+    const NAME: &str = "a_thousand_programs_killed_at_any_moment_leave_no_direct_child";
+    isolated(NAME, || {
+        let is_slow = std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1");
+        let longest = kill_in_a_storm(NAME, if is_slow { 1000 } else { 1 });
+        assert!(longest < bound(WATCHDOG), "somebody lived for {longest:?}");
     });
 }
 

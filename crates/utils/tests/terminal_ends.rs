@@ -75,6 +75,37 @@ fn ctrl_backslash_ends_the_whole_group_and_then_the_program() {
     }
 }
 
+/// The first process of a container does not die by a signal, and says which by its status.
+///
+/// Case TE-11.
+#[test]
+fn in_pid_1_ctrl_c_ends_the_whole_group_and_gives_the_status() {
+    if !rustix::process::geteuid().is_root() {
+        return skip::skip_here("PID 1 on a terminal", "needs root");
+    }
+    let script = "exec unshare --pid --fork --mount-proc --kill-child \"$PROGRAM\"";
+    for program in ["run_main", "run_main, blocked"] {
+        let mut started = OnTerminal::start_by(&["sh", "-c", script], program, PLAIN);
+        assert_eq!(started.until_ready().as_raw_nonzero().get(), 1);
+        if program.ends_with("blocked") {
+            // What acts by default does nothing there.
+            started.until_said("blocked");
+            started.types(CTRL_C);
+            started.wait(ms(350));
+            started.types(CTRL_C);
+            started.wait(ms(100));
+            started.signal(Signal::KILL);
+            started.until_nobody_lives();
+            assert_eq!(started.leader_died_by(), Some(Signal::KILL.as_raw()));
+            continue;
+        }
+        let since = started.now();
+        started.types(CTRL_C);
+        let took = started.exits_with(128 + Signal::INT.as_raw(), since);
+        assert!(took < bound(ms(1000)), "{program}: {took:?}");
+    }
+}
+
 /// Types Ctrl-C twice; how long after the first it was over, and after the second.
 fn two_ctrl_c(program: &str, apart: Duration) -> (Duration, Duration) {
     let mut started = start(program, DEAF, 2000);

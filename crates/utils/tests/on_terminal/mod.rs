@@ -216,6 +216,18 @@ impl OnTerminal {
         end.err().and_then(|terminated| terminated.signal()).map(|signal| signal.as_raw())
     }
 
+    /// Waits until nobody lives and the leader of the session exited with `status`; how long after
+    /// `since` that was.
+    #[track_caller]
+    pub(crate) fn exits_with(mut self, status: i32, since: Duration) -> Duration {
+        self.until_nobody_lives();
+        let took = self.now() - since;
+        let end = self.leader.wait_timeout(bound(SOON)).expect("it can be waited for");
+        let end = end.unwrap_or_else(|| panic!("the leader lives:\n{self}"));
+        assert_eq!(end.err().and_then(|terminated| terminated.exit_code()), Some(status), "{self}");
+        took
+    }
+
     /// Waits until nobody lives; the signal that the leader of the session died by, and all was over
     /// so long after `since`.
     pub(crate) fn end(mut self, since: Duration) -> (Option<i32>, Duration) {
