@@ -177,7 +177,7 @@ fn a_reactor_that_is_dropped_ends_every_wait() {
             assert_eq!(child.stderr().next().await, None);
             assert!(matches!(child.wait().await, Err(ChildError::ReactorGone)));
             assert!(matches!(child.ended().await, Err(ChildError::ReactorGone)));
-            assert_eq!(child.write("x").await, Err(WriteError::Closed));
+            assert_eq!(child.write("x").await, Err(WriteError::ReactorGone));
             until_dead(pid).await;
         });
         drop(child);

@@ -318,7 +318,7 @@ fn a_later_reactor_sees_its_own_children() {
         let child = driver.spawn(bare("sleep 0.1; exit 6"));
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.code(), 6);
-        assert!(matches!(old.signal(Signal::KILL), Err(SignalError::ProcessExitedAlready)));
+        assert!(matches!(old.signal(Signal::KILL), Err(SignalError::ReactorGone)));
         assert!(children().iter().all(|(number, ..)| *number == pid), "{:?}", children());
         drop(driver);
         reap(pid);

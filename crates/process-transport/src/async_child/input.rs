@@ -44,7 +44,9 @@ pub(super) async fn write(
         || process.write_limits(fd).map_or(WriteQueue::DEFAULT_HIGH_BYTES, |(high, _)| high);
     poll_fn(|cx| {
         if shared.0.with(|state| state.has_lost(fd)) {
-            return Poll::Ready(Err(WriteError::Closed));
+            // A write of nothing says why.
+            let lost = process.write_to_child(fd, "").err();
+            return Poll::Ready(Err(lost.unwrap_or(WriteError::Closed)));
         }
         // A queue above its high limit is above its low one: it will be drained, or lost.
         if process.write_buffered(fd) <= high_limit() {
