@@ -3,6 +3,7 @@
 //! All clocks of the process stand still together while it is stopped at its terminal, if a run has
 //! claimed that: what has a time limit is stopped as well.
 
+use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -15,6 +16,10 @@ static STILL: AtomicU64 = AtomicU64::new(0);
 
 /// They stand still now. Without this bit there is room for 292 years.
 const STANDS: u64 = 1 << 63;
+
+/// They are about to stand still: what they will show is being read, and is later than whatever was
+/// read before.
+const HALTS: u64 = u64::MAX;
 
 /// A reactor's time.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +39,7 @@ impl ReactorClock {
 
     /// The point in time, or `None` if it is farther away than the system can say.
     pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
-        let still = STILL.load(SeqCst);
+        let still = still();
         if still & STANDS != 0 {
             return now().checked_add(at.saturating_sub(self.elapsed()));
         }
@@ -49,7 +54,10 @@ pub(crate) struct Still(());
 
 impl Still {
     pub(crate) fn begin() -> Self {
-        STILL.store(nanos(shown()) | STANDS, SeqCst);
+        let still = STILL.swap(HALTS, SeqCst);
+        // Whoever reads the time earlier than this finds that it is old, or has read less.
+        let shown = nanos(since_base()).saturating_sub(still);
+        STILL.store(shown | STANDS, SeqCst);
         Self(())
     }
 }
@@ -64,7 +72,7 @@ impl Drop for Still {
 /// What the clocks of this process show.
 fn shown() -> Duration {
     loop {
-        let still = STILL.load(SeqCst);
+        let still = still();
         if still & STANDS != 0 {
             return Duration::from_nanos(still & !STANDS);
         }
@@ -72,6 +80,16 @@ fn shown() -> Duration {
         // A thread that was stopped between the two has an old time, or an old sum.
         if STILL.load(SeqCst) == still {
             return time.saturating_sub(Duration::from_nanos(still));
+        }
+    }
+}
+
+/// [`STILL`], where the clocks are not just about to stand.
+fn still() -> u64 {
+    loop {
+        match STILL.load(SeqCst) {
+            HALTS => spin_loop(),
+            still => return still,
         }
     }
 }
@@ -96,7 +114,8 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use std::hint::spin_loop;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Mutex, PoisonError};
     use std::thread;
 
     use super::*;
@@ -110,8 +129,34 @@ mod tests {
         }
     }
 
+    /// Held while the clocks of this process are made to stand.
+    static ONE: Mutex<()> = Mutex::new(());
+
+    #[test]
+    fn a_clock_that_stops_under_its_readers_never_goes_back() {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let clock = ReactorClock::new();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut last = clock.elapsed();
+                while !is_over.load(SeqCst) {
+                    let next = clock.elapsed();
+                    assert!(next >= last, "{last:?} {next:?}");
+                    last = next;
+                }
+            });
+            for _ in 0..100_000 {
+                drop(Still::begin());
+            }
+            is_over.store(true, SeqCst);
+            reader.join().unwrap();
+        });
+    }
+
     #[test]
     fn clocks_stand_still_and_go_on_where_they_stood() {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ReactorClock::new();
         let watcher = thread::spawn(move || {
             // Never backwards, however it is interrupted.
