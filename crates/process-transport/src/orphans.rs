@@ -3,13 +3,12 @@
 
 use crate::adopted;
 use crate::own_children::try_reap;
-use crate::sys::{self, Waited};
+use crate::sys::{self, Mark, Waited};
 use crate::watchers;
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
 #[cfg(feature = "reactor")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-#[cfg(feature = "reactor")]
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,10 +40,24 @@ impl Orphan {
     }
 }
 
-static WAITING: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
+/// The orphans of one process.
+struct Waiting {
+    /// Whose they are; `None` before the first one.
+    of: Option<Mark>,
+    orphans: Vec<Orphan>,
+}
 
-fn waiting() -> MutexGuard<'static, Vec<Orphan>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting { of: None, orphans: Vec::new() });
+
+/// Those of this process. A forked copy has inherited its parent's, which are no children of its own,
+/// and may have opened files of its own on the numbers of their pidfds: it forgets them.
+fn waiting() -> MutexGuard<'static, Waiting> {
+    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiting.of.as_ref().is_some_and(|mark| !mark.is_own()) {
+        waiting.of = None;
+        mem::forget(mem::take(&mut waiting.orphans));
+    }
+    waiting
 }
 
 /// Takes a child that nobody waits for.
@@ -56,21 +69,27 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 }
 
 fn leave_to_others(orphan: Orphan) {
-    waiting().push(orphan);
+    let mut waiting = waiting();
+    if waiting.of.is_none() {
+        // Without memory for a page a forked copy would not know, which is no reason to lose one.
+        waiting.of = Mark::new().ok();
+    }
+    waiting.orphans.push(orphan);
+    drop(waiting);
     watchers::tell();
 }
 
 /// Reaps those that have ended, and those that this process has adopted, where that was asked for; at
 /// every spawn and every wait.
 pub(crate) fn reap() {
-    waiting().retain(|orphan| !orphan.try_reap());
+    waiting().orphans.retain(|orphan| !orphan.try_reap());
     adopted::reap();
 }
 
 /// Hands out all that wait.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
-    mem::take(&mut waiting())
+    mem::take(&mut waiting().orphans)
 }
 
 /// For how many milliseconds a child that was killed is waited for before it is an orphan. Only one

@@ -16,6 +16,7 @@ use super::parent::Parent;
 use super::raw::{self, KernelLimit};
 use super::request::Request;
 use super::step::Step;
+use super::this_process::Mark;
 use super::wait;
 use procession_protocol::SpawnPath;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -28,9 +29,9 @@ use std::ptr;
 
 /// What one thread needs to spawn, made at its first spawn and kept.
 struct Launcher {
-    /// The process that made it. One that is forked from it inherits socketpair and report, and
-    /// would get the mail of its parent's children: it makes its own.
-    owner: u32,
+    /// A process that is forked from the one that made it inherits socketpair and report, and would
+    /// get the mail of its parent's children: it makes its own.
+    made_in: Mark,
     stack: Mapping,
     report: Mapping,
     /// `None` before the first use, or after it could not be made.
@@ -48,14 +49,14 @@ pub(crate) fn reserve() -> io::Result<()> {
 
 /// The same where the thread has none; one that is there is looked at by the launch.
 pub(crate) fn reserve_first() -> io::Result<()> {
-    let is_there =
-        LAUNCHER.with_borrow(|slot| slot.as_ref().is_some_and(|one| one.mailbox.is_some()));
+    let is_own = |one: &Launcher| one.mailbox.is_some() && one.made_in.is_own();
+    let is_there = LAUNCHER.with_borrow(|slot| slot.as_ref().is_some_and(is_own));
     if is_there { Ok(()) } else { reserve() }
 }
 
 fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
     LAUNCHER.with_borrow_mut(|slot| {
-        if slot.as_ref().is_none_or(|launcher| launcher.owner != std::process::id()) {
+        if slot.as_ref().is_none_or(|launcher| !launcher.made_in.is_own()) {
             *slot = Some(Launcher::new()?);
         }
         let launcher = slot.as_mut().ok_or_else(|| io::Error::other("made above"))?;
@@ -78,13 +79,14 @@ pub(crate) fn launch(
 impl Launcher {
     fn new() -> io::Result<Self> {
         let (stack, report) = (Mapping::stack()?, Mapping::shared_page()?);
-        Ok(Self { owner: std::process::id(), stack, report, mailbox: None })
+        Ok(Self { made_in: Mark::new()?, stack, report, mailbox: None })
     }
 
-    /// One that no other program holds. A box whose receiver has lost its close-on-exec flag, which
-    /// anybody in this process can take away, may be in a child of somebody else's by now.
+    /// One that is there and that no other program holds. A box whose receiver has lost its
+    /// close-on-exec flag, which anybody in this process can take away, may be in a child of somebody
+    /// else's by now.
     fn mailbox(&mut self) -> io::Result<&Mailbox> {
-        if self.mailbox.as_ref().is_none_or(|mailbox| !mailbox.is_close_on_exec()) {
+        if self.mailbox.as_ref().is_none_or(|mailbox| !mailbox.is_whole()) {
             self.mailbox = None;
             self.mailbox = Some(Mailbox::new()?);
         }
@@ -178,7 +180,7 @@ impl Launcher {
         let cpus = request.cpus.as_deref().map(affinity_mask);
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
-        let parent = Parent::new(self.owner, request.parent_death_signal.is_some());
+        let parent = Parent::new(self.made_in.owner(), request.parent_death_signal.is_some());
         let report: &Report = self.report.as_ref();
         report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;

@@ -5,7 +5,12 @@
 //! keeps what lies below it and the receiver, which the child empties before it receives. The sender
 //! lies above the receiver, so that a child can tell whether its table is its own: there the sender
 //! is gone. Nothing in the parent is ever replaced or closed, so none of its POSIX locks is lost.
+//!
+//! A program may close numbers that it does not know, as a daemon does after its fork, and open files
+//! on them. So each end is known by its inode: one that is something else by now is forgotten, and
+//! neither used nor closed.
 
+use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
 use rustix::net::{
@@ -14,7 +19,7 @@ use rustix::net::{
 };
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// The most descriptors that one message carries (SCM_MAX_FD in the kernel).
 pub(super) const MAX_FDS: usize = 253;
@@ -28,8 +33,45 @@ const HIGHEST_RECEIVER: i32 = 256;
 /// The two ends.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    receiver: OwnedFd,
-    sender: OwnedFd,
+    receiver: End,
+    sender: End,
+}
+
+/// One socket of the pair.
+#[derive(Debug)]
+struct End {
+    /// `None` only while it is dropped.
+    fd: Option<OwnedFd>,
+    number: i32,
+    /// Device and inode, which no other file has as long as this socket lives.
+    identity: (u64, u64),
+}
+
+impl End {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        let (number, identity) = (fd.as_raw_fd(), identity(&fd)?);
+        Ok(Self { fd: Some(fd), number, identity })
+    }
+
+    /// The socket, if its number still leads to it.
+    fn socket(&self) -> Result<&OwnedFd, Errno> {
+        let fd = self.fd.as_ref().ok_or(Errno::BADF)?;
+        if identity(fd)? == self.identity { Ok(fd) } else { Err(Errno::BADF) }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.socket().is_err() {
+            // Somebody has closed it, and its number is somebody else's to close.
+            let _number = self.fd.take().map(IntoRawFd::into_raw_fd);
+        }
+    }
+}
+
+fn identity(fd: impl AsFd) -> Result<(u64, u64), Errno> {
+    let stat = fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 impl Mailbox {
@@ -42,25 +84,28 @@ impl Mailbox {
             // The first number that would do is one too many.
             if error == Errno::INVAL { Errno::MFILE } else { error }
         })?;
-        Ok(Self { receiver, sender })
+        Ok(Self { receiver: End::new(receiver)?, sender: End::new(sender)? })
     }
 
-    /// Whether the receiver still goes at an exec: false once somebody took that flag away.
-    pub(super) fn is_close_on_exec(&self) -> bool {
-        fcntl_getfd(&self.receiver).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC))
+    /// Whether both ends are what they were made as, and the receiver still goes at an exec: false
+    /// once somebody closed one, or took that flag away.
+    pub(super) fn is_whole(&self) -> bool {
+        let is_close_on_exec =
+            |fd| fcntl_getfd(fd).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC));
+        self.sender.socket().is_ok() && self.receiver.socket().is_ok_and(is_close_on_exec)
     }
 
     /// Whether the cut is low enough for the shared table to be the cheaper one.
     pub(super) fn is_low(&self) -> bool {
-        self.receiver.as_raw_fd() <= HIGHEST_RECEIVER
+        self.receiver.number <= HIGHEST_RECEIVER
     }
 
     pub(super) fn receiver(&self) -> i32 {
-        self.receiver.as_raw_fd()
+        self.receiver.number
     }
 
     pub(super) fn sender(&self) -> i32 {
-        self.sender.as_raw_fd()
+        self.sender.number
     }
 
     /// Puts `fds` into the box, for the next child.
@@ -71,7 +116,8 @@ impl Mailbox {
             return Err(Errno::TOOMANYREFS);
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match sendmsg(&self.sender, &[IoSlice::new(b"x")], &mut control, flags) {
+        let sender = self.sender.fd.as_ref().ok_or(Errno::BADF)?;
+        match sendmsg(sender, &[IoSlice::new(b"x")], &mut control, flags) {
             Ok(1) => Ok(()),
             Ok(_) => Err(Errno::MSGSIZE),
             Err(error) => Err(error),
@@ -84,7 +130,8 @@ impl Mailbox {
     /// a POSIX lock.
     pub(super) fn drain(&self) {
         let mut byte = [0_u8; 1];
-        while recv(&self.receiver, &mut byte, RecvFlags::DONTWAIT).is_ok() {}
+        let Some(receiver) = &self.receiver.fd else { return };
+        while recv(receiver, &mut byte, RecvFlags::DONTWAIT).is_ok() {}
     }
 }
 
@@ -103,7 +150,8 @@ mod tests {
         mailbox.send(&[file.as_fd()]).unwrap();
         mailbox.drain();
         let mut byte = [0_u8; 1];
-        let empty = rustix::net::recv(&mailbox.receiver, &mut byte, super::RecvFlags::DONTWAIT);
+        let receiver = mailbox.receiver.socket().unwrap();
+        let empty = rustix::net::recv(receiver, &mut byte, super::RecvFlags::DONTWAIT);
         assert_eq!(empty.err(), Some(rustix::io::Errno::AGAIN));
         fcntl_getfd(&file).unwrap();
     }

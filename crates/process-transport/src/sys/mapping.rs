@@ -47,6 +47,27 @@ impl Mapping {
         Self::anonymous(4096, MapFlags::SHARED)
     }
 
+    /// A page that is zeros in a forked copy of this process, and whether it is: where the system
+    /// cannot do that (Linux before 4.14, emulators) a copy has what its parent had.
+    pub(super) fn page_wiped_on_fork() -> io::Result<(Self, bool)> {
+        let mapping = Self::anonymous(4096, MapFlags::PRIVATE)?;
+        let is_wiped = mapping.wipe_on_fork();
+        Ok((mapping, is_wiped))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wipe_on_fork(&self) -> bool {
+        let advice = rustix::mm::Advice::LinuxWipeOnFork;
+        // SAFETY: the range is the mapping; what a copy of this process finds in it is no business of
+        // this one.
+        unsafe { rustix::mm::madvise(self.start, self.bytes, advice) }.is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn wipe_on_fork(&self) -> bool {
+        false
+    }
+
     fn anonymous(bytes: usize, flags: MapFlags) -> io::Result<Self> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: without an address and MAP_FIXED no existing mapping is touched.

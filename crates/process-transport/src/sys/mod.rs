@@ -27,7 +27,8 @@
 //! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone_once` borrows it for the call | every spawning test |
 //! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
-//! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its two implementors are atomics | every spawning test |
+//! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its implementors are atomics | every spawning test |
+//! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and what is in it are atomics | `forked_copies` |
 //! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `launch::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
@@ -50,6 +51,7 @@ mod parent;
 pub(crate) mod platform;
 mod request;
 mod step;
+mod this_process;
 mod users;
 
 #[cfg(target_os = "linux")]
@@ -109,6 +111,7 @@ pub use step::Step;
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
+pub(crate) use this_process::Mark;
 pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;

@@ -95,6 +95,19 @@ pub(crate) fn close_standard(number: i32) {
     unsafe { libc::close(number) };
 }
 
+/// Closes every descriptor of this process from `first` up, whoever owns it, as daemons do.
+pub(crate) fn close_from(first: u32) {
+    // SAFETY: takes numbers; the tests that call it own nothing from there up that they use again.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// What descriptor `number` is.
+pub(crate) fn link(number: i32) -> String {
+    let link = std::fs::read_link(format!("/proc/self/fd/{number}")).expect("it is open");
+    link.to_string_lossy().into_owned()
+}
+
 /// Sets an environment variable of this process.
 pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
     // SAFETY: no other thread reads the environment, see the audit.

@@ -1,0 +1,104 @@
+//! A forked copy of a process that has spawned, as a daemon is one: what it has inherited of the
+//! library is not its own, and may lie on numbers that it has files of its own on by now.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use procession_process_transport::{Command, Step, reserve_spawn_fds};
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::util::{PROBE, code, isolated, ms, sys};
+
+/// Runs `copy` in a copy of this process.
+fn in_a_copy(copy: impl FnOnce()) {
+    let pid = sys::fork(|| {
+        sys::alarm(ms(20_000));
+        copy();
+        // As a program that returns from main: what its threads have is dropped.
+        std::process::exit(0)
+    });
+    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
+    let (_, status) = waited.expect("it is our child").expect("it has ended");
+    assert_eq!(status.exit_status(), Some(0), "{status:?}");
+}
+
+/// Closes all that this process has from 3 up, and opens files of the program's own there.
+fn files_in_place_of_all() -> Vec<File> {
+    sys::close_from(3);
+    let files: Vec<File> =
+        (0..40).map(|_| File::open("/dev/null").expect("there is one")).collect();
+    assert_eq!(files[0].as_raw_fd(), 3);
+    files
+}
+
+fn assert_open(files: &[File]) {
+    for file in files {
+        assert!(sys::is_open(file.as_raw_fd()), "{file:?}");
+        assert_eq!(sys::link(file.as_raw_fd()), "/dev/null");
+    }
+}
+
+fn spawns() {
+    for _ in 0..2 {
+        let mut child = Command::new(PROBE).args(["exit", "7"]).spawn().expect("it starts");
+        assert_eq!(code(&child.wait().expect("it ends")), Some(7));
+        let error = Command::new("/no/such/program").spawn().expect_err("there is none");
+        assert_eq!(error.step(), Step::Exec);
+    }
+}
+
+/// daemon(7), steps 1 and 2 the other way round.
+#[test]
+fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
+    let name = "a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then";
+    isolated(name, || {
+        reserve_spawn_fds().unwrap();
+        in_a_copy(|| {
+            let files = files_in_place_of_all();
+            spawns();
+            assert_open(&files);
+        });
+        // Nor without a spawn, and without a fork.
+        in_a_copy(|| assert_open(&files_in_place_of_all()));
+        std::thread::spawn(|| reserve_spawn_fds().map(drop).unwrap()).join().unwrap();
+        let thread = std::thread::spawn(|| {
+            reserve_spawn_fds().unwrap();
+            let files = files_in_place_of_all();
+            spawns();
+            assert_open(&files);
+            files
+        });
+        assert_open(&thread.join().unwrap());
+        spawns();
+    });
+}
+
+/// A copy of a copy, and a copy that has closed nothing.
+#[test]
+fn each_copy_has_a_mailbox_of_its_own() {
+    isolated("each_copy_has_a_mailbox_of_its_own", || {
+        spawns();
+        in_a_copy(|| {
+            spawns();
+            in_a_copy(spawns);
+            spawns();
+        });
+        spawns();
+    });
+}
+
+/// The pidfd of an orphan that the parent waits for lies on a number of the copy's own file.
+#[test]
+fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
+    isolated("a_daemon_keeps_its_files_although_its_parent_had_orphans", || {
+        drop(Command::new("/bin/sleep").arg("2").spawn().unwrap());
+        in_a_copy(|| {
+            let files = files_in_place_of_all();
+            spawns();
+            assert_open(&files);
+        });
+    });
+}
