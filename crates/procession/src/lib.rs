@@ -36,7 +36,8 @@
 //! # What this crate does not do
 //!
 //! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself,
-//! sandboxes nothing, and has run on Linux only, for now.
+//! sandboxes nothing. It is developed and tested on Linux; for macOS, FreeBSD and NetBSD it compiles,
+//! and nobody has run it there yet.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
