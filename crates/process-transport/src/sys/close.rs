@@ -13,19 +13,23 @@ enum Fate {
     /// Closed at once.
     Closed,
     /// Close-on-exec. It costs less in a large table, and leaves the closing to the exec.
-    Marked,
+    Marked {
+        /// A closure may use it until then: it must not be closed before, at whatever cost.
+        is_used: bool,
+    },
 }
 
 /// Gets rid of `first` to `last`, both included: those from `marked_from` on at the exec, the others
-/// now.
+/// now. All are marked where a closure may use them.
 pub(super) fn close(first: u32, last: u32, marked_from: Option<u32>) -> Call {
     let now = |last| if first <= last { end(first, last, Fate::Closed) } else { Ok(()) };
     match marked_from {
         None => now(last),
-        Some(0) => end(first, last, Fate::Marked),
+        Some(0) => end(first, last, Fate::Marked { is_used: true }),
         Some(from) => {
             now(last.min(from - 1))?;
-            if last >= from { end(first.max(from), last, Fate::Marked) } else { Ok(()) }
+            let marked = Fate::Marked { is_used: false };
+            if last >= from { end(first.max(from), last, marked) } else { Ok(()) }
         }
     }
 }
@@ -34,12 +38,11 @@ fn end(first: u32, last: u32, fate: Fate) -> Call {
     let closed = match fate {
         Fate::Closed => raw::close_range(first, last, 0),
         // The flag came with Linux 5.11, the call with 5.9.
-        Fate::Marked => match raw::close_range(first, last, libc::CLOSE_RANGE_CLOEXEC) {
-            Err(libc::EINVAL) => raw::close_range(first, last, 0),
-            result => result,
-        },
+        Fate::Marked { is_used: false } => raw::close_range(first, last, libc::CLOSE_RANGE_CLOEXEC)
+            .or_else(|_| raw::close_range(first, last, 0)),
+        Fate::Marked { is_used: true } => raw::close_range(first, last, libc::CLOSE_RANGE_CLOEXEC),
     };
-    // Whatever a filter makes of the call: one by one works.
+    // Whatever a filter or an old kernel makes of the call: one by one works.
     closed.or_else(|_| one_by_one(first, last, fate))
 }
 
@@ -81,7 +84,7 @@ fn listed(first: u32, last: u32, fate: Fate) -> Result<(), Errno> {
 fn one(fd: u32, fate: Fate) {
     match fate {
         Fate::Closed => raw::close(fd.cast_signed()).ok(),
-        Fate::Marked => raw::set_cloexec(fd.cast_signed(), true).ok(),
+        Fate::Marked { .. } => raw::set_cloexec(fd.cast_signed(), true).ok(),
     };
 }
 

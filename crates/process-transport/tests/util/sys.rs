@@ -213,6 +213,20 @@ pub(crate) fn pre_exec(
     unsafe { command.pre_exec(call) }
 }
 
+/// Gives a command a closure that writes one byte to descriptor `number` of this process.
+pub(crate) fn pre_exec_writing(
+    command: procession_process_transport::Command,
+    number: i32,
+) -> procession_process_transport::Command {
+    let call = move || {
+        // SAFETY: one byte of a constant is written, to a number.
+        let written = unsafe { libc::write(number, b"x".as_ptr().cast(), 1) };
+        if written == 1 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: write is async-signal-safe, and an error number needs no memory.
+    unsafe { command.pre_exec(call) }
+}
+
 /// Gives a command a closure that fails where `before` is not the mask that it finds, and blocks one
 /// signal more.
 pub(crate) fn pre_exec_blocking(
