@@ -9,7 +9,8 @@ mod util;
 mod filter;
 
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,7 +21,9 @@ use procession_reactor::Reactor;
 use rustix::process::Pid;
 
 use crate::filter::{Calls, answer, kill};
-use crate::util::{Driver, Leaks, WATCHDOG, command, forced_path, isolated, ms, probe, sh, sys};
+use crate::util::{
+    Driver, Leaks, WATCHDOG, command, fd_list, forced_path, isolated, ms, probe, sh, sys,
+};
 
 /// What is refused.
 struct Fault {
@@ -38,11 +41,12 @@ const fn with(index: u8, flag: u64) -> Calls {
 const CLONE_VM: u64 = 0x100;
 const CLONE_FILES: u64 = 0x400;
 const CLONE_VFORK: u64 = 0x4000;
+const CLONE_PIDFD: u64 = 0x1000;
 const P_PIDFD: u64 = 3;
 /// No other command of fcntl(2) has all of these bits.
 const F_SETPIPE_SZ: u64 = 1031;
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 14] = [
     Fault {
         name: "clone with CLONE_FILES",
         install: |errno| answer(libc::SYS_clone, with(0, CLONE_FILES), errno),
@@ -57,6 +61,11 @@ const FAULTS: [Fault; 13] = [
         name: "clone with CLONE_VFORK",
         install: |errno| answer(libc::SYS_clone, with(0, CLONE_VFORK), errno),
         path: None,
+    },
+    Fault {
+        name: "a pidfd of clone",
+        install: |errno| answer(libc::SYS_clone, with(0, CLONE_PIDFD), errno),
+        path: Some(SpawnPath::SharedMemory),
     },
     Fault {
         name: "clone",
@@ -341,6 +350,32 @@ fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
 struct Quiet;
 
 impl ProcessProtocol for Quiet {}
+
+/// The flag that marks came with Linux 5.11, the call with 5.9: without it what a closure may use is
+/// marked one by one.
+#[test]
+fn a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range() {
+    let name = "a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range";
+    isolated(name, || {
+        let mut driver = Driver::new();
+        let flag = u64::from(libc::CLOSE_RANGE_CLOEXEC);
+        for errno in [libc::EINVAL, libc::ENOSYS, libc::EPERM] {
+            answer(libc::SYS_close_range, with(2, flag), errno);
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            for number in [writer.as_raw_fd(), 1500] {
+                let high = (number == 1500).then(|| sys::copy_at(&writer, number, true));
+                let list = sys::pre_exec_writing(probe(["fdlist", "1"]), number);
+                let child = driver.spawn(list);
+                driver.drive_to_end(&child.record);
+                assert_eq!(fd_list(&child.record, 1), [0, 1, 2]);
+                let mut byte = [0];
+                reader.read_exact(&mut byte).unwrap();
+                drop(high);
+            }
+        }
+        driver.finish();
+    });
+}
 
 /// A filter that does not answer but kills: the child has died by SIGSYS, which is no error.
 #[test]

@@ -323,6 +323,11 @@ fn more_descriptors_than_a_message_carries_take_the_copied_table() {
                 let error = driver.fails(forced.child_fds(map(count)));
                 let found = (error.step(), error.raw_os_error());
                 assert_eq!(found, (Step::Validate, Some(libc::ETOOMANYREFS)), "{error:?}");
+                let message = error.to_string();
+                assert!(
+                    message.contains("253 descriptors") && message.contains("254"),
+                    "{message}"
+                );
             }
         }
         drop(shared);

@@ -56,7 +56,9 @@ fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchE
     let mut path = preferred(request);
     loop {
         match launch(path) {
-            Err(LaunchError::Path(_)) if path == SpawnPath::SharedFiles => {
+            Err(LaunchError::Path(_) | LaunchError::TooMany { .. })
+                if path == SpawnPath::SharedFiles =>
+            {
                 path = SpawnPath::SharedMemory;
             }
             Err(LaunchError::Path(_)) if path == SpawnPath::SharedMemory => path = SpawnPath::Fork,
@@ -79,6 +81,10 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
         LaunchError::PreExec => SpawnError::invalid("pre_exec with a shared spawn_path"),
         LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
         LaunchError::Path(error) => SpawnError::new(Step::Validate, "spawn_path", error),
+        LaunchError::TooMany { count, most } => {
+            let why = format!("it hands on {most} descriptors at most, and not {count}");
+            SpawnError::os(Step::Validate, "spawn_path", libc::ETOOMANYREFS).because(why)
+        }
         LaunchError::Child(step, errno) => child_failure(prepared, step, errno),
     }
 }

@@ -50,18 +50,28 @@ pub(crate) fn reserve() -> io::Result<()> {
 /// The same where the thread has none; one that is there is looked at by the launch.
 pub(crate) fn reserve_first() -> io::Result<()> {
     let is_own = |one: &Launcher| one.mailbox.is_some() && one.made_in.is_own();
-    let is_there = LAUNCHER.with_borrow(|slot| slot.as_ref().is_some_and(is_own));
+    let is_there = with_slot(|slot| Ok(slot.as_ref().is_some_and(is_own)))?;
     if is_there { Ok(()) } else { reserve() }
 }
 
 fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
-    LAUNCHER.with_borrow_mut(|slot| {
+    with_slot(|slot| {
         if slot.as_ref().is_none_or(|launcher| !launcher.made_in.is_own()) {
             *slot = Some(Launcher::new()?);
         }
         let launcher = slot.as_mut().ok_or_else(|| io::Error::other("made above"))?;
         call(launcher)
     })
+}
+
+/// What this thread has. Nothing any more where it is at its end, in the destructor of another
+/// thread-local value; and what is in use cannot be had again, in what a fork runs for others.
+fn with_slot<R>(call: impl FnOnce(&mut Option<Launcher>) -> io::Result<R>) -> io::Result<R> {
+    let borrowed = LAUNCHER.try_with(|slot| match slot.try_borrow_mut() {
+        Ok(mut slot) => call(&mut slot),
+        Err(_) => Err(io::Error::other("this thread is spawning")),
+    });
+    borrowed.unwrap_or_else(|_| Err(io::Error::other("this thread is ending")))
 }
 
 /// Starts a child on `path`. `plan` says how the descriptors get from where the child finds them to
@@ -123,7 +133,7 @@ impl Launcher {
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
         if passed.len() > MAX_FDS {
-            return Err(LaunchError::Path(Errno::TOOMANYREFS.into()));
+            return Err(LaunchError::TooMany { count: passed.len(), most: MAX_FDS });
         }
         let mailbox = self.mailbox().map_err(LaunchError::Path)?;
         if !mailbox.is_low() {
@@ -264,7 +274,8 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
 
 /// Clones; returns in the parent once the child has exec'd or ended.
 ///
-/// Without a pidfd where there are none: an old kernel ignores the flag, an emulator refuses it.
+/// Without a pidfd where the flag that asks for one is refused, in whatever way an emulator or a filter
+/// does that; an old kernel ignores it.
 ///
 /// A child with a place has its number there before its first instruction. It writes that itself into
 /// memory that it shares; where it has a copy, the parent's side of the kernel does, in place of the
@@ -287,11 +298,16 @@ fn clone(
     };
     let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
     let told = Told { parent: to_parent, child: to_child };
-    let pid = match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
-        Err(libc::EINVAL) => clone_once(flags, stack, job, told)?,
-        result => result?,
-    };
-    Ok((pid, made_pidfd(to_parent)))
+    match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
+        Ok(pid) => Ok((pid, made_pidfd(to_parent))),
+        Err(errno) if is_shortage(errno) => Err(errno),
+        Err(_) => Ok((clone_once(flags, stack, job, told)?, None)),
+    }
+}
+
+/// Whether a clone failed for what may be there the next time, and not for what it asked.
+fn is_shortage(errno: i32) -> bool {
+    matches!(errno, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE)
 }
 
 /// Where the kernel writes in the course of a clone, as its flags say.

@@ -30,6 +30,9 @@ pub(crate) struct Cloned {
 pub(crate) enum LaunchError {
     /// The path is not to be had here, for this command or at all; nothing happened.
     Path(io::Error),
+    /// This path hands on fewer descriptors than the command has; nothing happened.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only mail has a limit"))]
+    TooMany { count: usize, most: usize },
     /// A closure is to run between clone and exec, on a path that cannot have one.
     PreExec,
     /// `clone` failed.
