@@ -65,7 +65,7 @@ const FAULTS: [Fault; 14] = [
     Fault {
         name: "a pidfd of clone",
         install: |errno| answer(libc::SYS_clone, with(0, CLONE_PIDFD), errno),
-        path: Some(SpawnPath::SharedMemory),
+        path: Some(SpawnPath::SharedFiles),
     },
     Fault {
         name: "clone",
@@ -215,9 +215,9 @@ fn under(fault: &Fault, errno: i32, first: bool) {
     );
 }
 
-/// Whether a spawn on this path, or on the best one, makes the clone that is refused.
-fn is_needed_by(fault: &Fault, path: Option<SpawnPath>) -> bool {
-    match path.unwrap_or(SpawnPath::SharedFiles) {
+/// Whether a spawn on this path makes the clone that is refused.
+fn is_needed_by(fault: &Fault, path: SpawnPath) -> bool {
+    match path {
         SpawnPath::SharedFiles => fault.name.starts_with("clone with"),
         SpawnPath::SharedMemory => fault.name == "clone with CLONE_VM",
         _ => false,
@@ -226,14 +226,14 @@ fn is_needed_by(fault: &Fault, path: Option<SpawnPath>) -> bool {
 
 /// Whether this run forces a path that needs the clone that is refused.
 fn forces_refused(fault: &Fault) -> bool {
-    forced_path().is_some_and(|path| is_needed_by(fault, Some(path)))
+    forced_path().is_some_and(|path| is_needed_by(fault, path))
 }
 
 /// The errors that are right: all are typed, and whatever has another way is done.
 fn expected(fault: &Fault, errno: i32, first: bool) -> Vec<String> {
     let missing = "missing: Exec Some(2)".to_owned();
-    // Known to work from the probe on, and then denied: nothing is guessed.
-    if fault.path.is_none() || !first && is_needed_by(fault, forced_path()) {
+    // A run that forces a path has no other, and what no path can do without nobody does.
+    if fault.path.is_none() || !first && forces_refused(fault) {
         let refused = format!("Clone Some({errno})");
         return std::iter::repeat_n(refused.clone(), 6)
             .chain([format!("missing: {refused}")])

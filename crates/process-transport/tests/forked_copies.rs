@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use procession_process_transport::{Command, Step, reserve_spawn_fds};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::util::{PROBE, code, isolated, ms, sys};
+use crate::util::{PROBE, code, isolated, ms, open_fds, sys};
 
 /// Runs `copy` in a copy of this process.
 fn in_a_copy(copy: impl FnOnce()) {
@@ -27,7 +27,7 @@ fn in_a_copy(copy: impl FnOnce()) {
 
 /// Closes all that this process has from 3 up, and opens files of the program's own there.
 fn files_in_place_of_all() -> Vec<File> {
-    sys::close_from(3);
+    sys::close_range(3, i32::MAX);
     let files: Vec<File> =
         (0..40).map(|_| File::open("/dev/null").expect("there is one")).collect();
     assert_eq!(files[0].as_raw_fd(), 3);
@@ -73,6 +73,33 @@ fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
         });
         assert_open(&thread.join().unwrap());
         spawns();
+    });
+}
+
+/// One end alone may be closed by others, and be something else from then on.
+#[test]
+fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
+    isolated("a_mailbox_of_which_one_end_is_gone_is_made_anew", || {
+        for end in 0..2 {
+            for is_replaced in [false, true] {
+                in_a_copy(|| {
+                    let before = open_fds();
+                    reserve_spawn_fds().unwrap();
+                    let new = open_fds().into_keys().filter(|fd| !before.contains_key(fd));
+                    let number = new.collect::<Vec<_>>()[end];
+                    sys::close_range(number, number);
+                    let file = is_replaced.then(|| {
+                        let file = File::open("/dev/null").unwrap();
+                        sys::copy_at(&file, number, true)
+                    });
+                    spawns();
+                    if let Some(file) = file {
+                        assert_eq!(sys::link(number), "/dev/null");
+                        drop(file);
+                    }
+                });
+            }
+        }
     });
 }
 

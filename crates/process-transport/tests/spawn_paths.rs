@@ -71,7 +71,7 @@ fn assert_refused(driver: &mut Driver, errno: i32) {
     assert_eq!(fd_table(), before);
 }
 
-/// Both orders: a filter that is there before the probe, and one that comes after it.
+/// Both orders: a filter that is there before the first launch, and one that comes after it.
 ///
 /// A run that forces a path has nothing to choose.
 fn falls_back(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
@@ -81,7 +81,7 @@ fn falls_back(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
         }
         let _inheritable = inheritable(2);
         reserve_spawn_fds().expect("a mailbox");
-        // In this copy the probe meets the filter; here it has been made before.
+        // In this copy the first launch meets the filter.
         let copy = sys::fork(|| {
             filter();
             reserve_spawn_fds().expect("a mailbox"); // its own: the inherited one is its parent's
@@ -110,8 +110,8 @@ fn assert_exit_0(pid: u32) {
 }
 
 #[test]
-fn the_probe_finds_the_mailbox_path_here() {
-    behaviour("the_probe_finds_the_mailbox_path_here", |driver| {
+fn the_first_launch_takes_the_mailbox_path_here() {
+    behaviour("the_first_launch_takes_the_mailbox_path_here", |driver| {
         let expected = forced_path().unwrap_or(SpawnPath::SharedFiles);
         assert_eq!(best(driver), Some(expected));
     });

@@ -211,7 +211,7 @@ fn without_close_range_the_limit_is_not_walked_through() {
     });
 }
 
-/// valgrind copies memory that should be shared and runs on without waiting: the probe sees that,
+/// valgrind copies memory that should be shared and runs on without waiting: the first launch sees that,
 /// and an exec that fails is an error all the same.
 #[test]
 fn under_valgrind_a_failed_exec_is_an_error() {

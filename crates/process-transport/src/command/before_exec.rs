@@ -185,13 +185,16 @@ impl Command {
     /// Runs `call` in the child, right before its exec. Takes the path that copies memory.
     ///
     /// It finds everything else done, its signal mask and dispositions among them: what it changes of
-    /// these the program starts with. Its stack has 64 KiB.
+    /// these the program starts with. The child is made by the C library's `fork(3)`, so handlers of
+    /// `pthread_atfork(3)` have run, in the parent with every signal blocked. A copy of the parent's
+    /// descriptors is open until the exec.
     ///
     /// # Safety
     ///
     /// The child of a program with threads has only the thread that spawned it: locks that others
-    /// held stay locked for good, that of the allocator included. `call` may use only what is
-    /// async-signal-safe (`signal-safety(7)`), and must not panic.
+    /// held stay locked for good. `call` may use only what is async-signal-safe (`signal-safety(7)`),
+    /// and must not panic. The GNU library makes its allocator usable in the child, which POSIX does
+    /// not ask for.
     ///
     /// # Examples
     ///

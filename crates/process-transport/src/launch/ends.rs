@@ -145,7 +145,11 @@ impl Ends {
     pub(super) fn passed(&self) -> Vec<PassedFd<'_>> {
         self.child
             .iter()
-            .map(|(number, source)| PassedFd { source: source.fd(), target: number.as_raw() })
+            .map(|(number, source)| PassedFd {
+                source: source.fd(),
+                target: number.as_raw(),
+                until_exec: false,
+            })
             .collect()
     }
 }

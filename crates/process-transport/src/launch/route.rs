@@ -6,7 +6,7 @@ use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
 use crate::fd_plan::FdPlan;
 use crate::own_children;
-use crate::sys::{self, Cloned, Group, LaunchError, PassedFd, Request};
+use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
 
 /// A child that has begun to run its program, with all that the parent has of it.
@@ -43,36 +43,39 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     Ok(Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib })
 }
 
-/// Starts the child: on the path that is forced, else on the best that works here.
+/// Starts the child: on the path that is forced, else on the first that works here.
 fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchError> {
     let Prepared { request, path: forced, .. } = prepared;
-    let launch = |path| sys::launch(path, request, passed, FdPlan::steps_for);
-    if let Some(path) = *forced {
-        if path != SpawnPath::Fork && !request.pre_exec.is_empty() {
-            return Err(LaunchError::PreExec);
-        }
-        return launch(path);
-    }
-    let mut path = preferred(request);
+    let mut attempts = attempts(request, *forced)?;
     loop {
-        match launch(path) {
-            Err(LaunchError::Path(_) | LaunchError::TooMany { .. })
-                if path == SpawnPath::SharedFiles =>
-            {
-                path = SpawnPath::SharedMemory;
+        let error = match sys::launch(attempts.manner(), request, passed, FdPlan::steps_for) {
+            Ok(child) => {
+                attempts.on_started();
+                return Ok(child);
             }
-            Err(LaunchError::Path(_)) if path == SpawnPath::SharedMemory => path = SpawnPath::Fork,
-            result => return result,
+            Err(error) => error,
+        };
+        let has_next = attempts.on_failed(&error);
+        match error {
+            LaunchError::Killed { child, .. } if has_next => sys::discard(*child),
+            // There is no other way, and this is how its life has ended.
+            LaunchError::Killed { child, .. } => return Ok(*child),
+            _ if has_next => {}
+            error => return Err(error),
         }
     }
 }
 
 /// Closures of the caller may do anything, and a child of other ids must not share our memory.
-fn preferred(request: &Request) -> SpawnPath {
-    if request.pre_exec.is_empty() && !request.credentials.change_ids() {
-        sys::best_path()
-    } else {
-        SpawnPath::Fork
+fn attempts(request: &Request, forced: Option<SpawnPath>) -> Result<Attempts, LaunchError> {
+    let has_closures = !request.pre_exec.is_empty();
+    match forced {
+        Some(path) if path != SpawnPath::Fork && has_closures => Err(LaunchError::PreExec),
+        Some(path) => Ok(Attempts::on(path)),
+        None if has_closures || request.credentials.change_ids() => {
+            Ok(Attempts::on(SpawnPath::Fork))
+        }
+        None => Ok(Attempts::from_best()),
     }
 }
 
@@ -81,6 +84,9 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
         LaunchError::PreExec => SpawnError::invalid("pre_exec with a shared spawn_path"),
         LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
         LaunchError::Path(error) => SpawnError::new(Step::Validate, "spawn_path", error),
+        LaunchError::Refused(errno) => SpawnError::os(Step::Validate, "spawn_path", errno),
+        // `start` makes a child of it.
+        LaunchError::Killed { .. } => SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD),
         LaunchError::TooMany { count, most } => {
             let why = format!("it hands on {most} descriptors at most, and not {count}");
             SpawnError::os(Step::Validate, "spawn_path", libc::ETOOMANYREFS).because(why)

@@ -5,22 +5,22 @@
 //! [`run`] is entered in a new process: on a stack of its own, with every signal blocked, and on the
 //! shared paths in its parent's memory, while the parent's thread stands still. It walks the
 //! ready-made slices of a [`Job`], in the order of [`Step`], and ends in `execve` or by reporting
-//! {step, errno} through the shared cell. It allocates nothing, takes no lock, drops no owner, calls
+//! {step, errno} through the shared page. It allocates nothing, takes no lock, drops no owner, calls
 //! no foreign code (but `pre_exec` closures, on the path that copies memory), and cannot unwind.
 //!
 //! On the mailbox path it also shares its parent's descriptor table until the first system call has
 //! succeeded; the check after it makes sure of that before anything else is touched.
-#![expect(unsafe_code, reason = "says that a report is made of atomics")]
 
 use super::close;
-use super::fd_step::FdStep;
-use super::mapping::AllAtomic;
+use super::fd_step::{Closing, FdStep};
 use super::parent::Parent;
 use super::raw::{self, Call};
+use super::report::{Reporter, Stage};
 use super::request::{Group, Request};
+#[cfg(target_os = "linux")]
+use super::stale;
 use super::step::Step;
 use std::ffi::{c_char, c_int};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// The signals there are; 0 is none.
 const SIGNALS: c_int = 64;
@@ -40,13 +40,26 @@ pub(super) struct Job<'a> {
     pub(super) limits: &'a [(c_int, raw::KernelLimit)],
     pub(super) cpus: Option<&'a [usize]>,
     pub(super) oom_score_adj: Option<&'a [u8]>,
-    pub(super) steps: &'a [FdStep],
-    pub(super) table: Table,
+    pub(super) fds: Descriptors<'a>,
     /// The mask with which the program starts.
     pub(super) mask: u64,
     /// For the parent death signal.
     pub(super) parent: Parent,
-    pub(super) report: &'a Report,
+    pub(super) report: Reporter<'a>,
+}
+
+/// How its descriptors come about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Descriptors<'a> {
+    pub(super) steps: &'a [FdStep],
+    pub(super) table: Table,
+    /// Numbers of the map that the exec closes.
+    pub(super) until_exec: &'a [c_int],
+    /// Without `close_range` where that can be done without.
+    pub(super) is_plain: bool,
+    /// The kernel may be one of those of `stale`.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no table is shared there"))]
+    pub(super) may_be_stale: bool,
 }
 
 /// Whose descriptor table the child starts with.
@@ -60,72 +73,23 @@ pub(super) enum Table {
     Shared { receiver: c_int, sender: c_int, count: usize },
 }
 
-/// Where the child says what failed: in memory that parent and child share on every path.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct Report {
-    step: AtomicU32,
-    errno: AtomicI32,
-    /// 1 once the child has taken its mail.
-    received: AtomicU32,
-}
-
-// SAFETY: all fields are atomics, and zeros are their valid values.
-unsafe impl AllAtomic for Report {}
-
-/// In place of a step: the child could not get a table of its own, and touched nothing.
-const REFUSED: u32 = u32::MAX;
-
-/// What a child reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The shared table could not be left: another path is to be taken.
-    Refused(i32),
-    At(Step, i32),
-}
-
-impl Report {
-    pub(super) fn clear(&self) {
-        self.step.store(0, Ordering::Relaxed);
-        self.received.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether the child has taken its mail. One that was killed before has not.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has mailboxes"))]
-    pub(super) fn has_received(&self) -> bool {
-        self.received.load(Ordering::Acquire) == 1
-    }
-
-    fn set(&self, step: u32, errno: i32) {
-        self.errno.store(errno, Ordering::Relaxed);
-        self.step.store(step, Ordering::Release);
-    }
-
-    pub(super) fn read(&self) -> Option<Failure> {
-        let step = self.step.load(Ordering::Acquire);
-        let errno = self.errno.load(Ordering::Relaxed);
-        match Step::from_number(step) {
-            _ if step == REFUSED => Some(Failure::Refused(errno)),
-            Some(step) => Some(Failure::At(step, errno)),
-            None => None,
-        }
-    }
-}
-
 /// The child's life. Never returns.
 pub(super) fn run(job: &Job<'_>) -> ! {
+    job.report.on_running();
     if let Err(errno) = own_table(job) {
-        job.report.set(REFUSED, errno);
+        job.report.on_refused(errno);
         raw::exit(127);
     }
     let (step, errno) = prepare_and_exec(job);
-    job.report.set(step.number(), errno);
+    job.report.on_failed(step, errno);
     raw::exit(127)
 }
 
 /// Makes sure that the descriptor table is the child's own, holding what it is to get.
 fn own_table(job: &Job<'_>) -> Call {
-    let Table::Shared { receiver, sender, count } = job.table else { return Ok(()) };
+    let Table::Shared { receiver, sender, count } = job.fds.table else { return Ok(()) };
+    let full = full_word(job, receiver); // it only looks
+    job.report.on_stage(Stage::Closing);
     // First of all system calls: before it every change would be one of the parent's table.
     raw::unshare_from(above(receiver))?;
     // The proof: a filter may have faked the success. The parent never closes its end.
@@ -135,10 +99,38 @@ fn own_table(job: &Job<'_>) -> Call {
     if receiver > 0 {
         raw::close_range(0, above(receiver) - 2, 0)?;
     }
+    job.report.on_stage(Stage::Running);
+    sound(job, receiver, full)?;
     if count > 0 {
         raw::receive_fds(receiver, count)?;
-        job.report.received.store(1, Ordering::Release);
+        job.report.on_received();
     }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn full_word(job: &Job<'_>, receiver: c_int) -> Option<c_int> {
+    if job.fds.may_be_stale { stale::full_word_above(receiver) } else { None }
+}
+
+/// Finds out whether the copy has a stale mark, where the table had a word that leaves one.
+#[cfg(target_os = "linux")]
+fn sound(job: &Job<'_>, receiver: c_int, full: Option<c_int>) -> Call {
+    let Some(first) = full else { return Ok(()) };
+    if stale::is_stale(receiver, first) {
+        return Err(libc::EBADF);
+    }
+    job.report.on_sound();
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn full_word(_: &Job<'_>, _: c_int) -> Option<c_int> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sound(_: &Job<'_>, _: c_int, _: Option<c_int>) -> Call {
     Ok(())
 }
 
@@ -175,6 +167,7 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
             return (step, errno);
         }
     }
+    job.report.on_stage(Stage::Execs);
     (Step::Exec, exec(job))
 }
 
@@ -184,19 +177,27 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
 const MARKED_FROM: u32 = 1024;
 
 fn fd_map(job: &Job<'_>) -> Call {
-    let marked_from = match job.table {
+    let marked_from = match job.fds.table {
         Table::Shared { .. } => None,
         // A closure may use what the parent has.
         Table::Copied if !job.request.pre_exec.is_empty() => Some(0),
         Table::Copied => Some(MARKED_FROM),
     };
-    for step in job.steps {
+    let closing = Closing { marked_from, is_plain: job.fds.is_plain };
+    for step in job.fds.steps {
         match *step {
             FdStep::Dup { from, to } => raw::dup(from, to, false)?,
             FdStep::DupCloexec { from, to } => raw::dup(from, to, true)?,
             FdStep::Keep { fd } => raw::set_cloexec(fd, false)?,
-            FdStep::Close { first, last } => close::close(first, last, marked_from)?,
+            FdStep::Close { first, last } => {
+                job.report.on_stage(Stage::Closing);
+                close::close(first, last, closing)?;
+                job.report.on_stage(Stage::Running);
+            }
         }
+    }
+    for fd in job.fds.until_exec {
+        raw::set_cloexec(*fd, true)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Closing all but a few descriptors, on every kernel.
 
+use super::fd_step::Closing;
 use super::raw::{self, Call};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
@@ -19,11 +20,13 @@ enum Fate {
     },
 }
 
-/// Gets rid of `first` to `last`, both included: those from `marked_from` on at the exec, the others
-/// now. All are marked where a closure may use them.
-pub(super) fn close(first: u32, last: u32, marked_from: Option<u32>) -> Call {
+/// Gets rid of `first` to `last`, both included. All are marked where a closure may use them.
+pub(super) fn close(first: u32, last: u32, how: Closing) -> Call {
+    let end = |first, last, fate| {
+        if how.is_plain { one_by_one(first, last, fate) } else { end(first, last, fate) }
+    };
     let now = |last| if first <= last { end(first, last, Fate::Closed) } else { Ok(()) };
-    match marked_from {
+    match how.marked_from {
         None => now(last),
         Some(0) => end(first, last, Fate::Marked { is_used: true }),
         Some(from) => {

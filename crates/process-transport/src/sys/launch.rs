@@ -1,8 +1,10 @@
-//! The parent's half of a clone: a stack for the child, the cell for its report, the signal mask
-//! around it, and the call itself.
-#![expect(unsafe_code, reason = "clone")]
+//! The parent's half of a launch: a stack for the child, the page for its report, the signal mask
+//! around the clone, and what became of it.
 
-use super::child::{self, Failure, Job, Report, Table};
+use super::attempts::{self, Manner};
+use super::child::{Descriptors, Job, Table};
+use super::clone;
+use super::confirm::Confirmation;
 use super::dumpable;
 use super::environment::Environment;
 use super::fd_step::{FdMove, FdStep};
@@ -10,22 +12,22 @@ use super::limits::kernel_limit;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::mask::inherited;
-use super::outcome::{Cloned, LaunchError, PassedFd};
-use super::owned::{self, Cells, Place};
+use super::outcome::{Child, Cloned, LaunchError, PassedFd, Peeked};
+use super::owned::{self, Place};
 use super::parent::Parent;
 use super::raw::{self, KernelLimit};
+use super::report::{Failure, Report, Reporter, Stage};
 use super::request::Request;
 use super::step::Step;
 use super::this_process::Mark;
 use super::wait;
 use procession_protocol::SpawnPath;
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::cell::RefCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// What one thread needs to spawn, made at its first spawn and kept.
 struct Launcher {
@@ -74,15 +76,15 @@ fn with_slot<R>(call: impl FnOnce(&mut Option<Launcher>) -> io::Result<R>) -> io
     borrowed.unwrap_or_else(|_| Err(io::Error::other("this thread is ending")))
 }
 
-/// Starts a child on `path`. `plan` says how the descriptors get from where the child finds them to
-/// where they are asked for; `passed` is sorted by target.
+/// Starts a child. `plan` says how the descriptors get from where the child finds them to where they
+/// are asked for; `passed` is sorted by target.
 pub(crate) fn launch(
-    path: SpawnPath,
+    manner: Manner,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
-    with_launcher(|launcher| Ok(launcher.launch(path, request, passed, plan)))
+    with_launcher(|launcher| Ok(launcher.launch(manner, request, passed, plan)))
         .map_err(LaunchError::Clone)?
 }
 
@@ -103,31 +105,69 @@ impl Launcher {
         self.mailbox.as_ref().ok_or_else(|| io::Error::other("made above"))
     }
 
+    /// Puts what a child is to get into the mailbox; the numbers of receiver and sender.
+    fn post(&mut self, passed: &[PassedFd<'_>]) -> Result<(c_int, c_int), LaunchError> {
+        let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
+        let mut is_new = false;
+        loop {
+            let mailbox = self.mailbox().map_err(LaunchError::Path)?;
+            if !mailbox.is_low() {
+                let message = "the mailbox lies too high: call reserve_spawn_fds() first in main";
+                return Err(LaunchError::Path(io::Error::other(message)));
+            }
+            let numbers = (mailbox.receiver(), mailbox.sender());
+            match if fds.is_empty() { Ok(()) } else { mailbox.send(&fds) } {
+                Ok(()) => return Ok(numbers),
+                Err(Errno::BADF) => return Err(LaunchError::Child(Step::FdMap, libc::EBADF)),
+                // Somebody has closed the receiver.
+                Err(Errno::PIPE | Errno::CONNRESET | Errno::CONNREFUSED) if !is_new => {
+                    is_new = true;
+                    self.mailbox = None;
+                }
+                Err(error) => return Err(LaunchError::Path(error.into())),
+            }
+        }
+    }
+
     fn launch(
         &mut self,
-        path: SpawnPath,
+        manner: Manner,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
-        if path == SpawnPath::SharedFiles {
-            return self.launch_by_mail(request, passed, plan);
+        if manner.path == SpawnPath::SharedFiles {
+            return self.launch_by_mail(manner, request, passed, plan);
         }
-        let moves: Vec<FdMove> = passed
+        let forks = !request.pre_exec.is_empty();
+        let confirmation = if forks {
+            Some(Confirmation::new(passed).map_err(LaunchError::Clone)?)
+        } else if attempts::clone_waits() {
+            None
+        } else {
+            // Without one the clone is believed to wait, as every kernel's does.
+            Confirmation::new(passed).ok()
+        };
+        let mut all: Vec<PassedFd<'_>> = passed.to_vec();
+        all.extend(confirmation.as_ref().map(Confirmation::kept));
+        let moves: Vec<FdMove> = all
             .iter()
             .map(|one| FdMove { source: one.source.as_raw_fd(), target: one.target })
             .collect();
-        let steps = plan(&moves);
-        let flags = match path {
-            SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
-            _ => libc::CLONE_VFORK,
+        let (steps, until_exec) = (plan(&moves), until_exec(&all));
+        let fds = Descriptors {
+            steps: &steps,
+            table: Table::Copied,
+            until_exec: &until_exec,
+            is_plain: manner.is_plain,
+            may_be_stale: false,
         };
-        let start = Start { request, steps: &steps };
-        self.clone(path, flags, Table::Copied, &start)
+        self.start(manner.path, request, fds, confirmation)
     }
 
     fn launch_by_mail(
         &mut self,
+        manner: Manner,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
@@ -135,12 +175,7 @@ impl Launcher {
         if passed.len() > MAX_FDS {
             return Err(LaunchError::TooMany { count: passed.len(), most: MAX_FDS });
         }
-        let mailbox = self.mailbox().map_err(LaunchError::Path)?;
-        if !mailbox.is_low() {
-            let message = "the mailbox lies too high: call reserve_spawn_fds() first in main";
-            return Err(LaunchError::Path(io::Error::other(message)));
-        }
-        let (receiver, sender) = (mailbox.receiver(), mailbox.sender());
+        let (receiver, sender) = self.post(passed)?;
         // The i-th descriptor lands on the i-th number that is free beside the receiver.
         let moves: Vec<FdMove> = passed
             .iter()
@@ -156,17 +191,15 @@ impl Launcher {
             let receiver = receiver.cast_unsigned();
             steps = vec![FdStep::Close { first: receiver, last: receiver }];
         }
-        if !passed.is_empty() {
-            let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
-            mailbox.send(&fds).map_err(|error| match error {
-                Errno::BADF => LaunchError::Child(Step::FdMap, libc::EBADF),
-                error => LaunchError::Path(error.into()),
-            })?;
-        }
-        let table = Table::Shared { receiver, sender, count: passed.len() };
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
-        let start = Start { request, steps: &steps };
-        let result = self.clone(SpawnPath::SharedFiles, flags, table, &start);
+        let until_exec = until_exec(passed);
+        let fds = Descriptors {
+            steps: &steps,
+            table: Table::Shared { receiver, sender, count: passed.len() },
+            until_exec: &until_exec,
+            is_plain: manner.is_plain,
+            may_be_stale: attempts::may_be_stale(),
+        };
+        let result = self.start(manner.path, request, fds, None);
         let report: &Report = self.report.as_ref();
         if !passed.is_empty()
             && !report.has_received()
@@ -174,17 +207,19 @@ impl Launcher {
         {
             mailbox.drain();
         }
+        if report.is_sound() {
+            attempts::on_sound();
+        }
         result
     }
 
-    fn clone(
+    fn start(
         &mut self,
         path: SpawnPath,
-        flags: c_int,
-        table: Table,
-        start: &Start<'_>,
+        request: &Request,
+        fds: Descriptors<'_>,
+        confirmation: Option<Confirmation>,
     ) -> Result<Cloned, LaunchError> {
-        let request = start.request;
         let limits: Vec<(c_int, KernelLimit)> =
             request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
         let cpus = request.cpus.as_deref().map(affinity_mask);
@@ -192,7 +227,6 @@ impl Launcher {
         let environment = Environment::of(request);
         let parent = Parent::new(self.made_in.owner(), request.parent_death_signal.is_some());
         let report: &Report = self.report.as_ref();
-        report.clear();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
         // From here until it is settled nothing interrupts this thread.
         let place = match request.entry.map(owned::reserve).transpose() {
@@ -208,144 +242,106 @@ impl Launcher {
             limits: &limits,
             cpus: cpus.as_deref(),
             oom_score_adj: score.as_deref().map(str::as_bytes),
-            steps: start.steps,
-            table,
+            fds,
             mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
             parent,
-            report,
+            report: Reporter::new(report),
         };
-        let cells = place.as_ref().map(Place::cells);
-        let start = || clone(flags, self.stack.top(), &job, cells);
-        let shares_memory = flags & libc::CLONE_VM != 0;
-        let cloned = if shares_memory && request.credentials.change_ids() {
-            dumpable::kept(start)
-        } else {
-            start()
-        };
+        let cloned = self.clone(path, &job, place.as_ref());
+        // Where the clone has waited this is so, and no wait follows.
+        let has_waited = job.report.has_run_here() && is_decided(report);
         let settled = match cloned {
-            Ok((pid, pidfd)) => Ok((pid, settle(place.as_ref(), pid, pidfd))),
+            Ok((pid, pidfd)) => Ok((pid, clone::settle(place.as_ref(), pid, pidfd))),
             Err(errno) => Err(errno),
         };
         raw::set_mask(old_mask).map_err(os_error)?;
         let (pid, pidfd) = settled.map_err(os_error)?;
-        let failure = report.read();
-        let Some(failure) = failure else { return Ok(Cloned { pid, place, pidfd, path }) };
+        if let Some(confirmation) = confirmation {
+            confirmation.wait(pidfd.as_ref().map(AsFd::as_fd));
+        }
+        wait_until_decided(report, pid, pidfd.as_ref());
+        let path = if path == SpawnPath::Fork {
+            path
+        } else if has_waited {
+            attempts::on_memory(true);
+            path
+        } else if report.stage() > Stage::Cloned && !job.report.has_run_here() {
+            attempts::on_memory(false);
+            SpawnPath::Fork
+        } else {
+            path
+        };
+        let Some(failure) = report.failure() else {
+            let stage = report.stage();
+            let is_killed = stage < Stage::Execs
+                && wait::ended_by(Child::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
+            let child = Cloned { pid, place, pidfd, path };
+            return if is_killed {
+                let in_close_range = stage == Stage::Closing;
+                Err(LaunchError::Killed { child: Box::new(child), in_close_range })
+            } else {
+                Ok(child)
+            };
+        };
         drop(place);
         wait::reap_failed(pid, pidfd.as_ref());
         Err(match failure {
-            Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
+            Failure::Refused(errno) => LaunchError::Refused(errno),
             Failure::At(step, errno) => LaunchError::Child(step, errno),
         })
     }
+
+    fn clone(
+        &self,
+        path: SpawnPath,
+        job: &Job<'_>,
+        place: Option<&Place>,
+    ) -> Result<(u32, Option<OwnedFd>), i32> {
+        if !job.request.pre_exec.is_empty() {
+            return clone::fork(job);
+        }
+        let flags = match path {
+            SpawnPath::SharedFiles => libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES,
+            SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
+            _ => libc::CLONE_VFORK,
+        };
+        let start = || clone::clone(flags, self.stack.top(), job, place.map(Place::cells));
+        if path != SpawnPath::Fork && job.request.credentials.change_ids() {
+            dumpable::kept(start)
+        } else {
+            start()
+        }
+    }
 }
 
-/// What differs from child to child.
-struct Start<'a> {
-    request: &'a Request,
-    steps: &'a [FdStep],
+/// Takes a child back that has ended before its exec.
+pub(crate) fn discard(child: Cloned) {
+    drop(child.place);
+    wait::reap_failed(child.pid, child.pidfd.as_ref());
+}
+
+/// The numbers that the child is to have until its exec.
+fn until_exec(passed: &[PassedFd<'_>]) -> Vec<c_int> {
+    passed.iter().filter(|one| one.until_exec).map(|one| one.target).collect()
+}
+
+/// Whether the child is on the way to its exec, or to its end.
+fn is_decided(report: &Report) -> bool {
+    report.stage() == Stage::Execs || report.failure().is_some()
+}
+
+/// As a rule the child is decided by now. One that was killed is about to be dead; one whose closure
+/// has closed what would confirm its exec, or whose clone has not waited, is on its way.
+fn wait_until_decided(report: &Report, pid: u32, pidfd: Option<&OwnedFd>) {
+    let moment = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    while !is_decided(report) && wait::peek(Child::of(pid, pidfd)) == Peeked::Running {
+        let mut end: Vec<_> = pidfd.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
+        poll(&mut end, Some(&moment)).ok(); // interrupted, it is the shorter
+    }
 }
 
 fn os_error(errno: i32) -> LaunchError {
     LaunchError::Clone(io::Error::from_raw_os_error(errno))
-}
-
-/// Makes the child known to its place, and its pidfd one that is no standard stream: on 0, 1 or 2,
-/// where those were closed, it would be taken for one.
-fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
-    let copy = pidfd
-        .as_ref()
-        .filter(|pidfd| pidfd.as_raw_fd() <= 2)
-        .and_then(|pidfd| fcntl_dupfd_cloexec(pidfd, 3).ok());
-    let (kept, closed) = if copy.is_some() { (copy, pidfd) } else { (pidfd, None) };
-    if let Some(place) = place {
-        place.settle(pid, kept.as_ref().map(AsFd::as_fd));
-    }
-    drop(closed); // not before the place has the other one
-    kept
-}
-
-/// The entry of a child, on its own stack.
-extern "C" fn enter(job: *mut c_void) -> c_int {
-    // SAFETY: `clone` below passes a pointer to a `Job` that it borrows until the child has exec'd
-    // or ended; in a child with copied memory it leads to the copy.
-    let job: &Job<'_> = unsafe { &*job.cast::<Job<'_>>() };
-    child::run(job)
-}
-
-/// Clones; returns in the parent once the child has exec'd or ended.
-///
-/// Without a pidfd where the flag that asks for one is refused, in whatever way an emulator or a filter
-/// does that; an old kernel ignores it.
-///
-/// A child with a place has its number there before its first instruction. It writes that itself into
-/// memory that it shares; where it has a copy, the parent's side of the kernel does, in place of the
-/// pidfd, which is then opened: the child is not reaped.
-fn clone(
-    flags: c_int,
-    stack: *mut c_void,
-    job: &Job<'_>,
-    cells: Option<Cells>,
-) -> Result<(u32, Option<OwnedFd>), i32> {
-    let mut pidfd: c_int = -1;
-    let (to_parent, to_child) = match cells {
-        Some(cells) if flags & libc::CLONE_VM == 0 => {
-            let told = Told { parent: cells.pid, child: ptr::null_mut() };
-            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, told)?;
-            return Ok((pid, open_pidfd(pid)));
-        }
-        Some(cells) => (cells.pidfd, cells.pid),
-        None => (&raw mut pidfd, ptr::null_mut()),
-    };
-    let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
-    let told = Told { parent: to_parent, child: to_child };
-    match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
-        Ok(pid) => Ok((pid, made_pidfd(to_parent))),
-        Err(errno) if is_shortage(errno) => Err(errno),
-        Err(_) => Ok((clone_once(flags, stack, job, told)?, None)),
-    }
-}
-
-/// Whether a clone failed for what may be there the next time, and not for what it asked.
-fn is_shortage(errno: i32) -> bool {
-    matches!(errno, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE)
-}
-
-/// Where the kernel writes in the course of a clone, as its flags say.
-#[derive(Clone, Copy)]
-struct Told {
-    /// By the parent's side.
-    parent: *mut c_int,
-    /// By the child's, before its first instruction.
-    child: *mut c_int,
-}
-
-fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Result<u32, i32> {
-    let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
-    let no_tls = ptr::null_mut::<c_void>();
-    // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
-    // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
-    // signals are blocked, so that no handler runs in the child. What the kernel writes to is a local
-    // of the caller's, or lives for ever.
-    let pid = unsafe {
-        libc::clone(enter, stack, flags | libc::SIGCHLD, argument, told.parent, no_tls, told.child)
-    };
-    u32::try_from(pid).map_err(|_| raw::last_errno())
-}
-
-/// The descriptor that the kernel has made, if it has.
-fn made_pidfd(written: *const c_int) -> Option<OwnedFd> {
-    // SAFETY: the cell of a clone that was just made: a local, or one of the table. Others only read.
-    let pidfd = unsafe { written.read_volatile() };
-    if pidfd < 0 {
-        return None;
-    }
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
-    Some(unsafe { OwnedFd::from_raw_fd(pidfd) })
-}
-
-fn open_pidfd(pid: u32) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(pid.cast_signed())?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
 /// One bit a processor, in words as the kernel takes them.

@@ -87,12 +87,13 @@ impl Mailbox {
         Ok(Self { receiver: End::new(receiver)?, sender: End::new(sender)? })
     }
 
-    /// Whether both ends are what they were made as, and the receiver still goes at an exec: false
-    /// once somebody closed one, or took that flag away.
+    /// Whether the sender is what it was made as, and the receiver still goes at an exec: false once
+    /// somebody closed the one, or took that flag away. That the receiver is there shows the sending,
+    /// which fails without it.
     pub(super) fn is_whole(&self) -> bool {
-        let is_close_on_exec =
-            |fd| fcntl_getfd(fd).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC));
-        self.sender.socket().is_ok() && self.receiver.socket().is_ok_and(is_close_on_exec)
+        let Some(receiver) = &self.receiver.fd else { return false };
+        self.sender.socket().is_ok()
+            && fcntl_getfd(receiver).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC))
     }
 
     /// Whether the cut is low enough for the shared table to be the cheaper one.
@@ -130,7 +131,7 @@ impl Mailbox {
     /// a POSIX lock.
     pub(super) fn drain(&self) {
         let mut byte = [0_u8; 1];
-        let Some(receiver) = &self.receiver.fd else { return };
+        let Ok(receiver) = self.receiver.socket() else { return };
         while recv(receiver, &mut byte, RecvFlags::DONTWAIT).is_ok() {}
     }
 }

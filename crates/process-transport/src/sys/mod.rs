@@ -6,8 +6,9 @@
 //! What the code above relies on:
 //!
 //! * [`launch`](fn@launch) returns when the child has executed its program, and else with an error; a child that
-//!   reported a failure is reaped, and the error says at which [`Step`]. `LaunchError::Path` says
-//!   that this way cannot be taken here and that nothing happened, so that another can be tried.
+//!   reported a failure is reaped, and the error says at which [`Step`]. `LaunchError::Path`, `Refused`
+//!   and `Killed` say that this way cannot be taken here and that no program has begun, so that another
+//!   can be tried, which `Attempts` knows.
 //! * The caller's descriptors, signal mask, directory and ids are the same before and after it. The
 //!   descriptors that are passed are borrowed for the call. The child has these, on their numbers,
 //!   and no others.
@@ -23,21 +24,22 @@
 //! | `raw`, every function | pointers lead to what the call reads or writes, for its length | the parameter types: references, slices, locals; `CStringArray` for exec and chdir | every spawning test |
 //! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that somebody owns is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`, `spawn_paths_parent`: the parent's table is the same after every spawn |
 //! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_storm`: stops |
-//! | `launch::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
-//! | `launch::enter` | the pointer leads to a live `Job` | `launch::clone_once` borrows it for the call | every spawning test |
-//! | `launch::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
+//! | `clone::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
+//! | `clone::enter` | the pointer leads to a live `Job` | `clone::clone_once` borrows it for the call | every spawning test |
+//! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and what is in it are atomics | `forked_copies` |
 //! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
-//! | `launch::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
+//! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
-//! | `probe` | as for `launch::clone_once`; the caller's table is not touched | both children have tables of their own: the outer one a copy, the inner one what it unshares | `spawn_paths`; unit test |
+//! | `clone::fork` | the child runs closures as a program's own fork would | libc's fork, with what others do at one | `pre_exec` |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
 //!
 //! What the child may do between clone and exec stands in [`child`].
 
+mod attempts;
 mod child;
 mod cstrings;
 mod environment;
@@ -49,13 +51,18 @@ mod outcome;
 mod owned;
 mod parent;
 pub(crate) mod platform;
+mod report;
 mod request;
 mod step;
 mod this_process;
 mod users;
 
 #[cfg(target_os = "linux")]
+mod clone;
+#[cfg(target_os = "linux")]
 mod close;
+#[cfg(target_os = "linux")]
+mod confirm;
 #[cfg(target_os = "linux")]
 mod dumpable;
 #[cfg(target_os = "linux")]
@@ -63,11 +70,11 @@ mod launch;
 #[cfg(target_os = "linux")]
 mod mailbox;
 #[cfg(target_os = "linux")]
-mod probe;
-#[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
 mod signal;
+#[cfg(target_os = "linux")]
+mod stale;
 #[cfg(target_os = "linux")]
 mod termios;
 #[cfg(target_os = "linux")]
@@ -89,22 +96,19 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{close, launch, raw, signal, termios, wait};
 
+pub(crate) use attempts::Attempts;
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
 pub(crate) use environment::inherited as inherited_environment;
 pub use fd_step::{FdMove, FdStep};
-#[cfg(not(target_os = "linux"))]
-pub(crate) use launch::best_path;
-pub(crate) use launch::{launch, reserve, reserve_first};
+pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
 pub(crate) use outcome::{Among, Child, Cloned, FirstEnded, LaunchError, PassedFd, Peeked, Waited};
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
-#[cfg(target_os = "linux")]
-pub(crate) use probe::best_path;
 pub(crate) use request::{Credentials, Group, PreExec, Request};
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub use step::Step;

@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) struct PassedFd<'a> {
     pub(crate) source: BorrowedFd<'a>,
     pub(crate) target: i32,
+    /// It is closed by the exec, and no descriptor of the program's.
+    pub(crate) until_exec: bool,
 }
 
 /// A child that has begun to run its program.
@@ -28,13 +30,19 @@ pub(crate) struct Cloned {
 /// Why there is no child.
 #[derive(Debug)]
 pub(crate) enum LaunchError {
-    /// The path is not to be had here, for this command or at all; nothing happened.
+    /// The path cannot be taken by this thread, now or at all; nothing happened.
     Path(io::Error),
     /// This path hands on fewer descriptors than the command has; nothing happened.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only mail has a limit"))]
     TooMany { count: usize, most: usize },
     /// A closure is to run between clone and exec, on a path that cannot have one.
     PreExec,
+    /// The child could not get a table of its own, touched nothing, and is reaped.
+    Refused(i32),
+    /// A filter has killed the child before its exec, for a call that another path may not make. It is
+    /// not reaped.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
+    Killed { child: Box<Cloned>, in_close_range: bool },
     /// `clone` failed.
     Clone(io::Error),
     /// The child reported it, and is reaped; or it is known before what it would report.

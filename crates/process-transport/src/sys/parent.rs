@@ -26,6 +26,7 @@ impl Parent {
     /// In the child: returns whether it has another parent by now.
     pub(super) fn is_gone(&self) -> bool {
         match raw::parent() {
+            c_long::MIN..0 => false, // a filter refuses to say
             0 => match (self.in_proc, parent_in_proc()) {
                 (Some(before), Some(now)) => before != now,
                 _ => false, // there is no way to know it

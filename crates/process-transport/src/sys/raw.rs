@@ -58,16 +58,18 @@ pub(super) fn is_open(fd: c_int) -> bool {
     check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) }).is_ok()
 }
 
-/// Copies some open descriptor to the lowest free number from `from` up; 0 is open or nothing is.
-pub(super) fn lowest_from(from: c_int) -> Call<c_int> {
-    for fd in 0..from {
-        if is_open(fd) {
-            // SAFETY: F_DUPFD takes a number.
-            let copy = check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_DUPFD, from) })?;
-            return c_int::try_from(copy).map_err(|_| libc::EBADF);
-        }
-    }
-    Err(libc::EBADF)
+/// Copies an open descriptor to the lowest free number from `from` up.
+pub(super) fn lowest_from(open: c_int, from: c_int) -> Call<c_int> {
+    // SAFETY: F_DUPFD takes a number.
+    let copy = check(unsafe { libc::syscall(libc::SYS_fcntl, open, libc::F_DUPFD, from) })?;
+    c_int::try_from(copy).map_err(|_| libc::EBADF)
+}
+
+/// Where the kernel has put its page of code into this process; 0 where there is none.
+pub(super) fn vdso() -> usize {
+    // SAFETY: takes a number, and looks into a vector that the kernel has made for this process.
+    let address = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    usize::try_from(address).unwrap_or(usize::MAX)
 }
 
 /// Clears or sets close-on-exec.
@@ -301,16 +303,6 @@ pub(super) fn exit(code: c_int) -> ! {
         // SAFETY: no pointer is passed, and the call does not return.
         let _never = unsafe { libc::syscall(libc::SYS_exit_group, code) };
     }
-}
-
-/// Reaps a child of the caller's that is about to end, whatever became of it.
-pub(super) fn reap(pid: u32) {
-    let (nowhere, flags) = (ptr::null_mut::<libc::siginfo_t>(), libc::WEXITED | libc::__WALL);
-    let wait = || {
-        // SAFETY: waitid takes no pointers where nobody asks for the status and the usage.
-        check(unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, nowhere, flags, nowhere) })
-    };
-    while wait() == Err(libc::EINTR) {}
 }
 
 /// Receives `count` descriptors on the lowest free numbers, without close-on-exec.

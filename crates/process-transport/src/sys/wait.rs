@@ -4,6 +4,8 @@
 use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
 use super::owned::Place;
 use super::raw;
+use super::signal;
+use procession_core::Signal;
 use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
 use std::io;
@@ -68,8 +70,18 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
 pub(super) fn reap_failed(pid: u32, pidfd: Option<&OwnedFd>) {
     use std::os::fd::AsFd;
     let child = pidfd.map_or(Child::Pid(pid), |fd| Child::Fd(fd.as_fd(), pid));
-    // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
+    // It has reported and goes straight to its end, if nobody stops it: this wait is short, and nobody
+    // wants to know what it says.
+    signal::send(child, Signal::KILL).ok();
     wait(child, libc::WEXITED, i64::MAX).ok();
+}
+
+/// The signal that has ended a child that is not reaped; it stays as it is.
+pub(super) fn ended_by(child: Child<'_>) -> Option<c_int> {
+    match wait(child, WITHOUT_REAP, i64::MAX) {
+        Ok(Waited::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
+        _ => None,
+    }
 }
 
 /// The highest resident set of this process so far, in KiB.

@@ -95,10 +95,17 @@ pub(crate) fn close_standard(number: i32) {
     unsafe { libc::close(number) };
 }
 
-/// Closes every descriptor of this process from `first` up, whoever owns it, as daemons do.
-pub(crate) fn close_from(first: u32) {
-    // SAFETY: takes numbers; the tests that call it own nothing from there up that they use again.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+/// Closes the descriptors of this process from `first` to `last`, whoever owns them, as daemons do.
+pub(crate) fn close_range(first: i32, last: i32) {
+    // SAFETY: takes numbers; the tests that call it own nothing there that they use again.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// The next child of this process is the first process of a new namespace.
+pub(crate) fn new_pid_namespace() {
+    // SAFETY: takes flags; of this process nothing changes but where its children go.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWPID) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
@@ -224,6 +231,58 @@ pub(crate) fn pre_exec_writing(
         if written == 1 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
     // SAFETY: write is async-signal-safe, and an error number needs no memory.
+    unsafe { command.pre_exec(call) }
+}
+
+/// Gives a command a closure that allocates; its error, if it is to fail, is made of memory.
+pub(crate) fn pre_exec_allocating(
+    command: procession_process_transport::Command,
+    fails: bool,
+) -> procession_process_transport::Command {
+    let call = move || {
+        let blocks: Vec<Vec<u8>> = (1..20).map(|size| vec![1; size * 1000]).collect();
+        if fails || blocks.is_empty() { Err(std::io::Error::other("no")) } else { Ok(()) }
+    };
+    // SAFETY: the C library's allocator works in a copy that its fork has made.
+    unsafe { command.pre_exec(call) }
+}
+
+/// 1 in a copy of this process in which [`on_fork`] has run.
+static FORKED: AtomicUsize = AtomicUsize::new(0);
+
+/// A handler that the C library calls in the copy.
+extern "C" fn on_fork() {
+    FORKED.store(1, Ordering::SeqCst);
+}
+
+/// Gives a command a closure that fails where no handler of a fork has run.
+pub(crate) fn pre_exec_after_fork_handlers(
+    command: procession_process_transport::Command,
+) -> procession_process_transport::Command {
+    // SAFETY: the handler is a function that stores a number.
+    let result = unsafe { libc::pthread_atfork(None, None, Some(on_fork)) };
+    assert_eq!(result, 0, "pthread_atfork");
+    let call = || match FORKED.load(Ordering::SeqCst) {
+        1 => Ok(()),
+        _ => Err(std::io::Error::from_raw_os_error(libc::EILSEQ)),
+    };
+    // SAFETY: the closure reads a number.
+    unsafe { command.pre_exec(call) }
+}
+
+/// Gives a command a closure that closes all descriptors from 3 up, takes some time, and fails with
+/// `errno` if that is none.
+pub(crate) fn pre_exec_closing_all(
+    command: procession_process_transport::Command,
+    errno: i32,
+) -> procession_process_transport::Command {
+    let call = move || {
+        close_range(3, i32::MAX);
+        // SAFETY: no descriptor, and so no memory, is passed.
+        unsafe { libc::poll(std::ptr::null_mut(), 0, 30) };
+        if errno == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(errno)) }
+    };
+    // SAFETY: the calls are async-signal-safe, and the descriptors are the child's.
     unsafe { command.pre_exec(call) }
 }
 

@@ -3,7 +3,8 @@
 
 use super::raw::{self, KernelLimit};
 use super::wait;
-use crate::sys::child::{self, Failure, Job, Report, Table};
+use crate::sys::attempts::Manner;
+use crate::sys::child::{self, Descriptors, Job, Table};
 use crate::sys::environment::Environment;
 use crate::sys::fd_step::{FdMove, FdStep};
 use crate::sys::limits::kernel_limit;
@@ -13,6 +14,7 @@ use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
 use crate::sys::owned;
 use crate::sys::parent::Parent;
 use crate::sys::platform;
+use crate::sys::report::{Failure, Report, Reporter};
 use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
@@ -30,18 +32,19 @@ pub(crate) fn reserve_first() -> io::Result<()> {
     Ok(())
 }
 
-/// The only path here.
-pub(crate) fn best_path() -> SpawnPath {
-    SpawnPath::Fork
+/// No filter kills children here.
+pub(crate) fn discard(child: Cloned) {
+    wait::reap_failed(child.pid, None);
 }
 
-/// Starts a child on `path`.
+/// Starts a child.
 pub(crate) fn launch(
-    path: SpawnPath,
+    manner: Manner,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
+    let path = manner.path;
     if path != SpawnPath::Fork {
         return Err(LaunchError::Path(io::ErrorKind::Unsupported.into()));
     }
@@ -50,11 +53,12 @@ pub(crate) fn launch(
         .map(|one| FdMove { source: one.source.as_raw_fd(), target: one.target })
         .collect();
     let steps = plan(&moves);
+    let until_exec: Vec<c_int> =
+        passed.iter().filter(|one| one.until_exec).map(|one| one.target).collect();
     let limits: Vec<(c_int, KernelLimit)> =
         request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
     let page = Mapping::shared_page().map_err(LaunchError::Clone)?;
     let report: &Report = page.as_ref();
-    report.clear();
     // `prepare` refuses both here, and the child would too.
     let score = request.oom_score_adj.map(|score| score.to_string());
     // Closed in the child by its exec or its end, and by nothing else.
@@ -76,11 +80,16 @@ pub(crate) fn launch(
         limits: &limits,
         cpus: request.cpus.as_deref(),
         oom_score_adj: score.as_deref().map(str::as_bytes),
-        steps: &steps,
-        table: Table::Copied,
+        fds: Descriptors {
+            steps: &steps,
+            table: Table::Copied,
+            until_exec: &until_exec,
+            is_plain: false,
+            may_be_stale: false,
+        },
         mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
         parent: Parent::new(std::process::id(), false),
-        report,
+        report: Reporter::new(report),
     };
     let forked = fork(&job);
     if let (Some(place), Ok(pid)) = (&place, &forked) {
@@ -93,13 +102,13 @@ pub(crate) fn launch(
     let mut byte = [0_u8; 1];
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
-    match report.read() {
+    match report.failure() {
         None => Ok(Cloned { pid, place, pidfd: exit_queue(pid), path }),
         Some(failure) => {
             drop(place);
             wait::reap_failed(pid, None);
             Err(match failure {
-                Failure::Refused(errno) => LaunchError::Path(io::Error::from_raw_os_error(errno)),
+                Failure::Refused(errno) => LaunchError::Refused(errno),
                 Failure::At(step, errno) => LaunchError::Child(step, errno),
             })
         }

@@ -6,6 +6,7 @@ use super::raw;
 use crate::sys::outcome::{Among, Child, FirstEnded, Peeked, Waited};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -89,7 +90,10 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
 
 /// Reaps a child that has failed before its exec and is about to end.
 pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
-    // It has reported and goes straight to its end: this wait is short, and nobody wants to know.
+    // It has reported and goes straight to its end, if nobody stops it: this wait is short, and nobody
+    // wants to know what it says.
+    let number = pid.try_into().ok().and_then(Pid::from_raw);
+    number.map(|pid| kill_process(pid, Signal::KILL).ok());
     wait(Child::Pid(pid), 0, i64::MAX).ok();
 }
 

@@ -1,0 +1,124 @@
+//! The call that makes a child, the descriptor that tells of its end, and its place among those that
+//! end with the program.
+#![expect(unsafe_code, reason = "clone and fork")]
+
+use super::attempts::is_shortage;
+use super::child::{self, Job};
+use super::owned::{Cells, Place};
+use super::raw;
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::{c_int, c_void};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// Makes the child known to its place, and its pidfd one that is no standard stream: on 0, 1 or 2,
+/// where those were closed, it would be taken for one.
+pub(super) fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
+    let copy = pidfd
+        .as_ref()
+        .filter(|pidfd| pidfd.as_raw_fd() <= 2)
+        .and_then(|pidfd| fcntl_dupfd_cloexec(pidfd, 3).ok());
+    let (kept, closed) = if copy.is_some() { (copy, pidfd) } else { (pidfd, None) };
+    if let Some(place) = place {
+        place.settle(pid, kept.as_ref().map(AsFd::as_fd));
+    }
+    drop(closed); // not before the place has the other one
+    kept
+}
+
+/// The entry of a child, on its own stack.
+extern "C" fn enter(job: *mut c_void) -> c_int {
+    // SAFETY: `clone` below passes a pointer to a `Job` that it borrows until the child has exec'd
+    // or ended; in a child with copied memory it leads to the copy.
+    let job: &Job<'_> = unsafe { &*job.cast::<Job<'_>>() };
+    child::run(job)
+}
+
+/// Clones; returns in the parent once the child has exec'd or ended.
+///
+/// Without a pidfd where the flag that asks for one is refused, in whatever way an emulator or a filter
+/// does that; an old kernel ignores it.
+///
+/// A child with a place has its number there before its first instruction. It writes that itself into
+/// memory that it shares; where it has a copy, the parent's side of the kernel does, in place of the
+/// pidfd, which is then opened: the child is not reaped.
+pub(super) fn clone(
+    flags: c_int,
+    stack: *mut c_void,
+    job: &Job<'_>,
+    cells: Option<Cells>,
+) -> Result<(u32, Option<OwnedFd>), i32> {
+    let mut pidfd: c_int = -1;
+    let (to_parent, to_child) = match cells {
+        Some(cells) if flags & libc::CLONE_VM == 0 => {
+            let told = Told { parent: cells.pid, child: ptr::null_mut() };
+            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, told)?;
+            return Ok((pid, open_pidfd(pid)));
+        }
+        Some(cells) => (cells.pidfd, cells.pid),
+        None => (&raw mut pidfd, ptr::null_mut()),
+    };
+    let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
+    let told = Told { parent: to_parent, child: to_child };
+    match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
+        Ok(pid) => Ok((pid, made_pidfd(to_parent))),
+        Err(errno) if is_shortage(Some(errno)) => Err(errno),
+        Err(_) => Ok((clone_once(flags, stack, job, told)?, None)),
+    }
+}
+
+/// The same by the C library's fork, for a child with closures: they may allocate and lock, so that
+/// what the library and others do at a fork must be done. It does not wait.
+///
+/// A child with a place has its number there when it is settled: nothing interrupts this thread until
+/// then, and an act on another one waits for it.
+pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
+    // SAFETY: the child calls `child::run`, which never returns; what it calls beside system calls are
+    // the closures, whose safety is their author's. All signals are blocked, so that no handler runs.
+    match unsafe { libc::fork() } {
+        0 => child::run(job),
+        pid => {
+            let pid = u32::try_from(pid).map_err(|_| raw::last_errno())?;
+            Ok((pid, open_pidfd(pid)))
+        }
+    }
+}
+
+/// Where the kernel writes in the course of a clone, as its flags say.
+#[derive(Clone, Copy)]
+struct Told {
+    /// By the parent's side.
+    parent: *mut c_int,
+    /// By the child's, before its first instruction.
+    child: *mut c_int,
+}
+
+fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Result<u32, i32> {
+    let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
+    let no_tls = ptr::null_mut::<c_void>();
+    // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
+    // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
+    // signals are blocked, so that no handler runs in the child. What the kernel writes to is a local
+    // of the caller's, or lives for ever.
+    let pid = unsafe {
+        libc::clone(enter, stack, flags | libc::SIGCHLD, argument, told.parent, no_tls, told.child)
+    };
+    u32::try_from(pid).map_err(|_| raw::last_errno())
+}
+
+/// The descriptor that the kernel has made, if it has.
+fn made_pidfd(written: *const c_int) -> Option<OwnedFd> {
+    // SAFETY: the cell of a clone that was just made: a local, or one of the table. Others only read.
+    let pidfd = unsafe { written.read_volatile() };
+    if pidfd < 0 {
+        return None;
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
+    Some(unsafe { OwnedFd::from_raw_fd(pidfd) })
+}
+
+fn open_pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(pid.cast_signed())?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}

@@ -1,0 +1,50 @@
+//! A pipe that ends with the exec: how the parent of a child with copied memory hears of it, where the
+//! clone does not wait.
+
+use super::outcome::PassedFd;
+use super::platform;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// The two ends. The child has the writing one until its exec, and nobody ever writes.
+pub(super) struct Confirmation {
+    started: OwnedFd,
+    running: OwnedFd,
+}
+
+impl Confirmation {
+    /// The writing end lies on a number that is none of the targets, and nobody else's in the parent:
+    /// there the child keeps it.
+    pub(super) fn new(passed: &[PassedFd<'_>]) -> io::Result<Self> {
+        let (started, running) = platform::pipe_above_stdio()?;
+        let is_target = |fd: &OwnedFd| passed.iter().any(|one| one.target == fd.as_raw_fd());
+        let running = if is_target(&running) {
+            let highest = passed.iter().map(|one| one.target).max().unwrap_or(2);
+            fcntl_dupfd_cloexec(&running, highest.saturating_add(1)).map_err(|error| {
+                // The first number that would do is one too many.
+                if error == Errno::INVAL { Errno::MFILE } else { error }
+            })?
+        } else {
+            running
+        };
+        Ok(Self { started, running })
+    }
+
+    /// What the child is to keep until its exec.
+    pub(super) fn kept(&self) -> PassedFd<'_> {
+        let source = self.running.as_fd();
+        PassedFd { source, target: source.as_raw_fd(), until_exec: true }
+    }
+
+    /// Waits until the child has executed its program, or has ended: then a copy of the pipe that
+    /// somebody else has, another thread's child or one of a closure's, does not count.
+    pub(super) fn wait(self, pidfd: Option<BorrowedFd<'_>>) {
+        drop(self.running);
+        let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.started, PollFlags::IN)];
+        fds.extend(pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        // Any other error than an interruption is one of memory, and as good as an answer.
+        rustix::io::retry_on_intr(|| poll(&mut fds, None)).ok();
+    }
+}

@@ -1,0 +1,187 @@
+//! What a child says before its exec: in memory that parent and child share on every path.
+//!
+//! A report belongs to one launch and has its number. A child that writes late, because a clone has
+//! not waited for it, finds another number there, and writes nothing.
+#![expect(unsafe_code, reason = "says that a report is made of atomics")]
+
+use super::mapping::AllAtomic;
+use super::step::Step;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// How far a child has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It has not run, as far as anybody knows.
+    Cloned,
+    Running,
+    /// In a call that can be done without.
+    Closing,
+    /// The next thing is its exec.
+    Execs,
+}
+
+#[cfg(target_os = "linux")]
+impl Stage {
+    const ALL: [Self; 4] = [Self::Cloned, Self::Running, Self::Closing, Self::Execs];
+
+    fn from_number(number: u32) -> Self {
+        let named = |stage: &Self| *stage as u32 == number;
+        Self::ALL.into_iter().find(named).unwrap_or(Self::Cloned)
+    }
+}
+
+/// The page; one for a thread that spawns.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Report {
+    number: AtomicU32,
+    stage: AtomicU32,
+    step: AtomicU32,
+    errno: AtomicI32,
+    /// 1 once the child has taken its mail.
+    received: AtomicU32,
+    /// 1 once the child has seen that the kernel leaves no stale bits in a table that it copies.
+    is_sound: AtomicU32,
+}
+
+// SAFETY: all fields are atomics, and zeros are their valid values.
+unsafe impl AllAtomic for Report {}
+
+/// In place of a step: the child could not get a table of its own, and touched nothing.
+const REFUSED: u32 = u32::MAX;
+
+/// What a child reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The shared table could not be left: another path is to be taken.
+    Refused(i32),
+    At(Step, i32),
+}
+
+impl Report {
+    /// A new launch begins; its number.
+    pub(super) fn begin(&self) -> u32 {
+        let number = self.number.load(Ordering::Relaxed).wrapping_add(1);
+        self.number.store(number, Ordering::Release);
+        for cell in [&self.stage, &self.step, &self.received, &self.is_sound] {
+            cell.store(0, Ordering::Relaxed);
+        }
+        number
+    }
+
+    /// Whether the child has taken its mail. One that was killed before has not.
+    #[cfg(target_os = "linux")]
+    pub(super) fn has_received(&self) -> bool {
+        self.received.load(Ordering::Acquire) == 1
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_sound.load(Ordering::Acquire) == 1
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn stage(&self) -> Stage {
+        Stage::from_number(self.stage.load(Ordering::Acquire))
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let step = self.step.load(Ordering::Acquire);
+        let errno = self.errno.load(Ordering::Relaxed);
+        match Step::from_number(step) {
+            _ if step == REFUSED => Some(Failure::Refused(errno)),
+            Some(step) => Some(Failure::At(step, errno)),
+            None => None,
+        }
+    }
+}
+
+/// The report as the child of one launch writes it.
+#[derive(Debug)]
+pub(super) struct Reporter<'a> {
+    report: &'a Report,
+    number: u32,
+    /// Outside of the page: the parent sees what the child writes here only if they share memory.
+    has_run: AtomicU32,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(report: &'a Report) -> Self {
+        Self { report, number: report.begin(), has_run: AtomicU32::new(0) }
+    }
+
+    pub(super) fn on_running(&self) {
+        self.has_run.store(1, Ordering::Release);
+        self.on_stage(Stage::Running);
+    }
+
+    pub(super) fn on_stage(&self, stage: Stage) {
+        self.write(&self.report.stage, stage as u32);
+    }
+
+    pub(super) fn on_received(&self) {
+        self.write(&self.report.received, 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn on_sound(&self) {
+        self.write(&self.report.is_sound, 1);
+    }
+
+    pub(super) fn on_refused(&self, errno: i32) {
+        self.set(REFUSED, errno);
+    }
+
+    pub(super) fn on_failed(&self, step: Step, errno: i32) {
+        self.set(step.number(), errno);
+    }
+
+    /// In the parent: whether the child has run, and on the parent's memory.
+    #[cfg(target_os = "linux")]
+    pub(super) fn has_run_here(&self) -> bool {
+        self.has_run.load(Ordering::Acquire) == 1
+    }
+
+    fn set(&self, step: u32, errno: i32) {
+        if self.is_current() {
+            self.report.errno.store(errno, Ordering::Relaxed);
+            self.report.step.store(step, Ordering::Release);
+        }
+    }
+
+    fn write(&self, cell: &AtomicU32, value: u32) {
+        if self.is_current() {
+            cell.store(value, Ordering::Release);
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        self.report.number.load(Ordering::Acquire) == self.number
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{Failure, Report, Reporter, Stage, Step};
+    use crate::sys::mapping::Mapping;
+
+    #[test]
+    fn a_late_child_writes_into_no_other_childs_report() {
+        let page = Mapping::shared_page().unwrap();
+        let report: &Report = page.as_ref();
+        let late = Reporter::new(report);
+        late.on_running();
+        let next = Reporter::new(report);
+        assert_eq!((report.stage(), report.failure()), (Stage::Cloned, None));
+        late.on_failed(Step::Exec, 2);
+        late.on_stage(Stage::Execs);
+        late.on_received();
+        assert_eq!((report.stage(), report.failure()), (Stage::Cloned, None));
+        assert!(!report.has_received() && !next.has_run_here());
+        next.on_running();
+        next.on_stage(Stage::Closing);
+        assert_eq!(report.stage(), Stage::Closing);
+        next.on_failed(Step::Chdir, 13);
+        assert_eq!(report.failure(), Some(Failure::At(Step::Chdir, 13)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The first launch is its own probe: nothing else is started, and a path that a filter kills, or that
+//! cannot be taken, gives way to the next one.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
+use std::os::fd::AsRawFd;
+
+use procession_process_transport::{Command, Spawned, Step};
+use procession_protocol::SpawnPath;
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::filter::{Calls, answer, kill};
+use crate::util::{Leaks, PROBE, code, forced_path, isolated, ms, root_or_skip, signal, sys};
+
+/// Runs `body` in a copy of this process.
+fn in_a_copy(body: impl FnOnce()) {
+    let pid = sys::fork(|| {
+        sys::alarm(ms(20_000));
+        body();
+        0
+    });
+    let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
+    let (_, status) = waited.expect("it is our child").expect("it has ended");
+    assert_eq!(status.exit_status(), Some(0), "{status:?}");
+}
+
+fn exits(code: &str) -> Command {
+    Command::new(PROBE).args(["exit", code])
+}
+
+fn ends(mut child: Spawned) -> Option<i32> {
+    code(&child.wait().expect("it is our child"))
+}
+
+/// The child is the first process of the namespace, as std's would be. With it the namespace ends, so
+/// that there must have been nobody before it.
+#[test]
+fn the_first_child_in_a_new_pid_namespace_is_its_first_process() {
+    isolated("the_first_child_in_a_new_pid_namespace_is_its_first_process", || {
+        if !root_or_skip("unshare(CLONE_NEWPID)") {
+            return;
+        }
+        for path in [None, Some(SpawnPath::SharedMemory), Some(SpawnPath::Fork)] {
+            in_a_copy(|| {
+                sys::new_pid_namespace();
+                let command = Command::new("/bin/sh").args(["-c", "echo $$"]);
+                let command = match path {
+                    Some(path) => command.spawn_path(path),
+                    None => command,
+                };
+                let output = command.spawn().expect("it starts").output().expect("it ends");
+                assert_eq!(output.stdout(), b"1\n");
+                Leaks::assert_no_children();
+            });
+        }
+    });
+}
+
+/// A filter may kill who makes a call that only some paths make.
+#[test]
+fn a_call_that_kills_is_not_made_where_another_path_does_without() {
+    isolated("a_call_that_kills_is_not_made_where_another_path_does_without", || {
+        if forced_path().is_some() {
+            return;
+        }
+        for call in [libc::SYS_close_range, libc::SYS_recvmsg] {
+            for is_first in [true, false] {
+                in_a_copy(|| {
+                    if !is_first {
+                        assert_eq!(ends(exits("0").spawn().unwrap()), Some(0));
+                    }
+                    kill(call);
+                    let high = sys::copy_at(std::fs::File::open("/dev/null").unwrap(), 1500, false);
+                    let low = sys::copy_at(&high, 200, false);
+                    for _ in 0..2 {
+                        let child = exits("7").spawn().unwrap();
+                        assert_eq!(child.spawned_by(), SpawnPath::SharedMemory);
+                        assert_eq!(ends(child), Some(7));
+                        let listed = Command::new(PROBE).args(["fdlist", "1"]).spawn().unwrap();
+                        let output = listed.output().unwrap();
+                        assert_eq!(String::from_utf8_lossy(output.stdout()), "[0, 1, 2]");
+                        let error = Command::new("/no/such/program").spawn().unwrap_err();
+                        assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(2)));
+                        // With a closure, and with other ids.
+                        assert_eq!(ends(sys::pre_exec(exits("8"), 0).spawn().unwrap()), Some(8));
+                        for path in [SpawnPath::SharedMemory, SpawnPath::Fork] {
+                            let forced = exits("9").spawn_path(path).spawn().unwrap();
+                            assert_eq!(ends(forced), Some(9));
+                        }
+                    }
+                    assert!(low.as_raw_fd() == 200 && high.as_raw_fd() == 1500);
+                    Leaks::assert_no_children();
+                });
+            }
+        }
+    });
+}
+
+/// Where no path does without it, that is how the child has ended; and nothing is learnt from it.
+#[test]
+fn a_call_that_kills_on_every_path_is_the_childs_end() {
+    isolated("a_call_that_kills_on_every_path_is_the_childs_end", || {
+        in_a_copy(|| {
+            kill(libc::SYS_setsid);
+            let mut child = exits("0").new_session().spawn().unwrap();
+            assert_eq!(signal(&child.wait().unwrap()), Some(libc::SIGSYS));
+            let usual = exits("3").spawn().unwrap();
+            let best = forced_path().unwrap_or(SpawnPath::SharedFiles);
+            assert_eq!(usual.spawned_by(), best);
+            assert_eq!(ends(usual), Some(3));
+            Leaks::assert_no_children();
+        });
+    });
+}
+
+/// A program that a filter kills itself is no reason to start it again.
+#[test]
+fn a_program_that_is_killed_after_its_exec_runs_once() {
+    isolated("a_program_that_is_killed_after_its_exec_runs_once", || {
+        in_a_copy(|| {
+            // The probe makes it, and no path does.
+            kill(libc::SYS_setpriority);
+            let script = "echo once; exec nice -n 1 true";
+            let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+            let output = child.output().unwrap();
+            assert_eq!(output.stdout(), b"once\n");
+            Leaks::assert_no_children();
+        });
+        in_a_copy(|| {
+            answer(libc::SYS_clone, Calls::With { index: 0, flag: 0x400 }, libc::EPERM);
+            assert_eq!(ends(exits("3").spawn().unwrap()), Some(3));
+            Leaks::assert_no_children();
+        });
+    });
+}

@@ -1,0 +1,90 @@
+//! Closures between fork and exec: the child is made as the C library makes one, so that they find its
+//! locks free, and others' handlers of a fork have run.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use procession_process_transport::{Command, Step};
+use procession_protocol::SpawnPath;
+
+use crate::util::{Leaks, PROBE, code, isolated, ms, sys};
+
+/// With other threads in the allocator at nearly every moment.
+fn while_others_allocate(body: impl FnOnce()) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let busy = || {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            let mut blocks = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                // Too large for a thread's own cache, small enough for the heap.
+                blocks.extend((0..64).map(|size| vec![0_u8; 2000 + size * 300]));
+                blocks.clear();
+            }
+        })
+    };
+    let threads = [busy(), busy(), busy()];
+    body();
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().expect("it only allocates"));
+}
+
+#[test]
+fn a_closure_may_allocate_while_other_threads_do() {
+    isolated("a_closure_may_allocate_while_other_threads_do", || {
+        sys::alarm(ms(60_000));
+        while_others_allocate(|| {
+            for _ in 0..60 {
+                let command =
+                    sys::pre_exec_allocating(Command::new(PROBE).args(["exit", "7"]), true);
+                let error = command.spawn().unwrap_err();
+                assert_eq!(
+                    (error.step(), error.raw_os_error()),
+                    (Step::Signals, Some(libc::EINVAL))
+                );
+                let command =
+                    sys::pre_exec_allocating(Command::new(PROBE).args(["exit", "7"]), false);
+                let mut child = command.spawn().unwrap();
+                assert_eq!(child.spawned_by(), SpawnPath::Fork);
+                assert!(child.pidfd().is_ok());
+                assert_eq!(code(&child.wait().unwrap()), Some(7));
+            }
+        });
+        Leaks::assert_no_children();
+    });
+}
+
+#[test]
+fn handlers_of_a_fork_run_before_a_closure() {
+    isolated("handlers_of_a_fork_run_before_a_closure", || {
+        let command = sys::pre_exec_after_fork_handlers(Command::new(PROBE).args(["exit", "7"]));
+        for _ in 0..2 {
+            let mut child = command.spawn().expect("the closure has found what the handler did");
+            assert_eq!(code(&child.wait().unwrap()), Some(7));
+        }
+        Leaks::assert_no_children();
+    });
+}
+
+/// The exec is confirmed by a descriptor that a closure may close with all others, and its errors
+/// travel another way.
+#[test]
+fn a_closure_that_closes_all_descriptors_is_waited_for() {
+    isolated("a_closure_that_closes_all_descriptors_is_waited_for", || {
+        for errno in [0, libc::EACCES] {
+            let command = sys::pre_exec_closing_all(Command::new(PROBE).args(["exit", "7"]), errno);
+            match command.spawn() {
+                Ok(mut child) => assert_eq!((code(&child.wait().unwrap()), errno), (Some(7), 0)),
+                Err(error) => {
+                    assert_eq!(error.step(), Step::Signals);
+                    assert_eq!(error.raw_os_error(), Some(errno));
+                }
+            }
+        }
+        Leaks::assert_no_children();
+    });
+}
