@@ -3,15 +3,18 @@
 use super::terminal::Terminal;
 use crate::command::{Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
-use crate::sys::PassedFd;
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
+use crate::sys::{self, PassedFd};
 use procession_core::Direction;
 use procession_protocol::ChildFd;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +33,8 @@ pub(super) struct Ends {
     /// Which of them is a terminal's master, which may be the caller's.
     master: Option<usize>,
     child: BTreeMap<ChildFd, Source>,
+    /// What the child has until its exec only.
+    until_exec: BTreeMap<ChildFd, OwnedFd>,
 }
 
 /// What the child gets a copy of.
@@ -127,6 +132,22 @@ impl Ends {
         self.parent.push(ParentEnd { fd: ChildFd::STDOUT, end: master, direction });
     }
 
+    /// A path that the child looks up may lead through one of this process's descriptors, which it then
+    /// needs until its exec. Numbers of the map are the child's own, and one that is not open leads
+    /// nowhere.
+    pub(super) fn keep_for_lookup(&mut self, path: &OsStr) -> io::Result<()> {
+        let Some(number) = own_descriptor(path.as_bytes()) else { return Ok(()) };
+        if self.child.contains_key(&number) {
+            return Ok(());
+        }
+        match sys::duplicate(number.as_raw()) {
+            Ok(copy) => drop(self.until_exec.insert(number, copy)),
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// The first number that is to have a descriptor which is not open.
     pub(super) fn closed_source(&self) -> Option<ChildFd> {
         let closed = |source: &Source| fcntl_getfd(source.fd()).is_err();
@@ -141,8 +162,13 @@ impl Ends {
         }
     }
 
-    /// What the child is to get, in the order of its numbers.
+    /// What the child is to get.
     pub(super) fn passed(&self) -> Vec<PassedFd<'_>> {
+        let until_exec = self.until_exec.iter().map(|(number, fd)| PassedFd {
+            source: fd.as_fd(),
+            target: number.as_raw(),
+            until_exec: true,
+        });
         self.child
             .iter()
             .map(|(number, source)| PassedFd {
@@ -150,12 +176,23 @@ impl Ends {
                 target: number.as_raw(),
                 until_exec: false,
             })
+            .chain(until_exec)
             .collect()
     }
 }
 
+/// The descriptor of the process itself that a path leads to, or through.
+fn own_descriptor(path: &[u8]) -> Option<ChildFd> {
+    let folders = [&b"/proc/self/fd/"[..], b"/proc/thread-self/fd/", b"/dev/fd/"];
+    let rest = folders.into_iter().find_map(|folder| path.strip_prefix(folder))?;
+    let number = rest.split(|byte| *byte == b'/').next()?;
+    let is_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(number).ok().filter(|_| is_number)?;
+    Some(ChildFd::from(number.parse::<i32>().ok()?))
+}
+
 /// For a file its path says more than the number.
-fn subject(number: ChildFd, fd: &Fd) -> std::ffi::OsString {
+fn subject(number: ChildFd, fd: &Fd) -> OsString {
     match fd.kind() {
         FdKind::File(path, _) => path.clone().into_os_string(),
         _ => format!("child fd {number}").into(),
@@ -185,4 +222,28 @@ pub(super) fn resolve_same_as(map: &BTreeMap<ChildFd, Fd>, mut number: ChildFd) 
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_descriptor;
+
+    #[test]
+    fn a_path_through_a_descriptor_of_the_process_is_known() {
+        for (path, number) in [
+            ("/proc/self/fd/7", Some(7)),
+            ("/proc/self/fd/12/bin/sh", Some(12)),
+            ("/proc/thread-self/fd/3", Some(3)),
+            ("/dev/fd/9", Some(9)),
+            ("/proc/self/fd/", None),
+            ("/proc/self/fd/+7", None),
+            ("/proc/self/fd/7x", None),
+            ("/proc/self/fd/99999999999", None),
+            ("/proc/1/fd/7", None),
+            ("proc/self/fd/7", None),
+        ] {
+            let found = own_descriptor(path.as_bytes()).map(|fd| fd.as_raw());
+            assert_eq!(found, number, "{path}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A command as the launch needs it: everything of the child is made, and nothing has begun.
@@ -102,6 +102,10 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         ends.add_terminal(&terminal, master);
         terminal
     });
+    let paths = [Some(command.program.as_os_str()), command.cwd.as_deref().map(Path::as_os_str)];
+    for path in paths.into_iter().flatten() {
+        ends.keep_for_lookup(path).map_err(|error| SpawnError::new(Step::Pipe, path, error))?;
+    }
     let policy = Policy {
         leads_group: group.is_led(),
         owned: identity.owned,

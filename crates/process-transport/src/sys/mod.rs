@@ -27,6 +27,7 @@
 //! | `clone::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
 //! | `clone::enter` | the pointer leads to a live `Job` | `clone::clone_once` borrows it for the call | every spawning test |
 //! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
+//! | `duplicate` | the number is open and not -1 | it is asked for first, and is a number that a program has named | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and what is in it are atomics | `forked_copies` |
@@ -42,6 +43,7 @@
 mod attempts;
 mod child;
 mod cstrings;
+mod duplicate;
 mod environment;
 mod fd_step;
 mod limits;
@@ -98,6 +100,7 @@ use elsewhere::{close, launch, raw, signal, termios, wait};
 
 pub(crate) use attempts::Attempts;
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
+pub(crate) use duplicate::duplicate;
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
 pub(crate) use environment::inherited as inherited_environment;
