@@ -65,6 +65,16 @@ pub(super) fn lowest_from(open: c_int, from: c_int) -> Call<c_int> {
     c_int::try_from(copy).map_err(|_| libc::EBADF)
 }
 
+/// The version of the kernel, as text; nothing where it is not said.
+pub(super) fn with_kernel_release<R>(look: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: all zeros is a valid `utsname`: empty strings.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a local.
+    let _empty_if_it_fails = unsafe { libc::uname(&raw mut names) };
+    // SAFETY: the system ends each string with a NUL, within its field; all zeros are one as well.
+    look(unsafe { CStr::from_ptr(names.release.as_ptr()) }.to_bytes())
+}
+
 /// Where the kernel has put its page of code into this process; 0 where there is none.
 pub(super) fn vdso() -> usize {
     // SAFETY: takes a number, and looks into a vector that the kernel has made for this process.

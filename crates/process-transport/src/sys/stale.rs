@@ -6,7 +6,6 @@
 //! mark is still there.
 
 use super::raw;
-use rustix::system::uname;
 use std::ffi::c_int;
 
 /// Numbers in a word of the table's bitmap.
@@ -18,7 +17,7 @@ const LAST_WORD: c_int = 64;
 /// Whether this kernel is one that never had it, or has it no more. Versions between that were mended
 /// later say nothing.
 pub(super) fn is_fixed_kernel() -> bool {
-    is_fixed(uname().release().to_bytes())
+    raw::with_kernel_release(is_fixed)
 }
 
 fn is_fixed(release: &[u8]) -> bool {
