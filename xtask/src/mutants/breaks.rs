@@ -530,14 +530,6 @@ pub(crate) const BREAKS: &[Break] = &[
         tests: &["pre_exec"],
     },
     Break {
-        name: "inherited-mailbox-is-used",
-        file: "crates/process-transport/src/sys/this_process.rs",
-        from: "made.here.load(Ordering::Relaxed) == 1\n            && (self",
-        to: "made.here.load(Ordering::Relaxed) < 2\n            || (self",
-        package: "procession-process-transport",
-        tests: &["forked_copies"],
-    },
-    Break {
         name: "child-that-is-being-made-is-reaped",
         file: "crates/process-transport/src/adopted.rs",
         from: "if self.own.is_launching() {",
