@@ -43,7 +43,6 @@ pub enum FdStep {
 
 /// What becomes of the numbers that a child is not to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "all are marked there"))]
 pub(super) struct Closing {
     /// From here on they are marked close-on-exec, below they are closed.
     pub(super) marked_from: Option<u32>,

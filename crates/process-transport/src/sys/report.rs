@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// It has not run, as far as anybody knows.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody looks there"))]
     Cloned,
     Running,
     /// In a call that can be done without.
