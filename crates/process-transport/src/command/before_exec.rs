@@ -117,6 +117,21 @@ impl Command {
         self
     }
 
+    /// Leaves the ambient capability set (`capabilities(7)`) to the kernel where ids or groups change.
+    ///
+    /// Otherwise such a child starts with an empty one: a program that got its privileges by ambient
+    /// capabilities would hand them on to the user that it changes to, who could become root by them.
+    /// The kernel empties the set itself where root becomes somebody else. Where nothing changes the
+    /// child has the parent's in either case.
+    ///
+    /// # Platform
+    ///
+    /// Linux; elsewhere there are none.
+    pub fn keep_ambient(mut self) -> Self {
+        self.identity.keep_ambient = true;
+        self
+    }
+
     /// Sets the nice value, -20 (most favoured) to 19; beyond, the nearest is taken (`setpriority(2)`).
     pub fn nice(mut self, nice: i32) -> Self {
         self.identity.nice = Some(nice);

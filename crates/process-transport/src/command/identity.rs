@@ -14,6 +14,7 @@ pub(crate) struct Identity {
     pub(crate) gid: Option<u32>,
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) user: Option<OsString>,
+    pub(crate) keep_ambient: bool,
     pub(crate) umask: Option<u32>,
     pub(crate) rlimits: Vec<(Resource, Rlimit)>,
     pub(crate) nice: Option<i32>,

@@ -43,6 +43,8 @@ pub(super) fn credentials(identity: &Identity) -> Result<Credentials, SpawnError
     let mut wanted = changes_only(wanted(identity)?);
     wanted.groups_may_stay =
         wanted.groups.is_some() && identity.groups.is_none() && !wanted.change_ids();
+    let changes = wanted.change_ids() || wanted.groups.is_some();
+    wanted.clears_ambient = changes && !identity.keep_ambient;
     Ok(wanted)
 }
 

@@ -144,7 +144,7 @@ type Act = fn(&Job<'_>) -> Call;
 
 /// Everything from the fd map to the exec; returns only to say what failed.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let steps: [(Step, Act); 16] = [
+    let steps: [(Step, Act); 17] = [
         (Step::FdMap, fd_map),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
@@ -157,6 +157,7 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
         (Step::Groups, groups),
         (Step::Gid, gid),
         (Step::Uid, uid),
+        (Step::Uid, ambient),
         (Step::ParentDeathSignal, parent_death_signal),
         (Step::Signals, dispositions),
         (Step::Signals, mask),
@@ -272,6 +273,11 @@ fn gid(job: &Job<'_>) -> Call {
 
 fn uid(job: &Job<'_>) -> Call {
     job.request.credentials.uid.map_or(Ok(()), raw::setuid)
+}
+
+/// What a change of ids leaves of the ambient set would let the program become anybody again.
+fn ambient(job: &Job<'_>) -> Call {
+    if job.request.credentials.clears_ambient { raw::clear_ambient() } else { Ok(()) }
 }
 
 /// After the id change, which would clear it. A parent that is gone sends no signal any more.

@@ -200,6 +200,16 @@ pub(super) fn setuid(uid: u32) -> Call {
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
+/// Clears the ambient capability set. A kernel that has none (before 4.3) says `EINVAL`.
+pub(super) fn clear_ambient() -> Call {
+    let (option, clear) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL);
+    // SAFETY: this option takes numbers.
+    match check(unsafe { libc::syscall(libc::SYS_prctl, option, clear, 0, 0, 0) }) {
+        Ok(_) | Err(libc::EINVAL) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// `prctl(PR_SET_PDEATHSIG)`.
 pub(super) fn set_parent_death_signal(signal: c_int) -> Call {
     // SAFETY: this option takes a number.

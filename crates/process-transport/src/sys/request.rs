@@ -59,6 +59,8 @@ pub(crate) struct Credentials {
     pub(crate) groups_may_stay: bool,
     pub(crate) gid: Option<u32>,
     pub(crate) uid: Option<u32>,
+    /// The ambient capability set is cleared, after the ids.
+    pub(crate) clears_ambient: bool,
 }
 
 impl Credentials {

@@ -37,7 +37,7 @@ pub enum Step {
     Groups,
     /// `setresgid(2)`.
     Gid,
-    /// `setresuid(2)`.
+    /// `setresuid(2)`, and the ambient capability set after it (`PR_CAP_AMBIENT` in `prctl(2)`).
     Uid,
     /// `prctl(PR_SET_PDEATHSIG)`.
     ParentDeathSignal,

@@ -144,6 +144,11 @@ pub(in crate::sys) fn setuid(uid: u32) -> Call {
     check(unsafe { libc::setreuid(uid, uid) })
 }
 
+/// Capabilities are Linux's.
+pub(in crate::sys) fn clear_ambient() -> Call {
+    Ok(())
+}
+
 /// There is none here; `prepare` refuses a command that asks for it.
 pub(in crate::sys) fn set_parent_death_signal(_: c_int) -> Call {
     Err(libc::ENOSYS)

@@ -1,0 +1,91 @@
+//! Area UG: a parent that has its privileges by ambient capabilities, as a service manager gives them.
+#![cfg(all(feature = "reactor", target_os = "linux"))]
+
+mod util;
+
+use std::fs;
+
+use procession_process_transport::Command;
+use procession_protocol::SpawnPath;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities,
+    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use crate::util::{Driver, behaviour, command, forced_path, root_or_skip};
+
+/// Makes this thread, the only one that spawns, that user of its own group with these groups and
+/// nothing but these capabilities, ambient ones; for good.
+fn become_user_with(id: u32, groups: &[u32], wanted: CapabilitySet) {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    set_keep_capabilities(true).expect("anybody may");
+    set_thread_groups(&groups).expect("root may");
+    set_thread_res_gid(gid, gid, gid).expect("root may");
+    set_thread_res_uid(uid, uid, uid).expect("root may");
+    let sets = CapabilitySets { effective: wanted, permitted: wanted, inheritable: wanted };
+    set_capabilities(None, sets).expect("they were kept");
+    for one in wanted.iter() {
+        configure_capability_in_ambient_set(one, true).expect("permitted and inheritable");
+    }
+}
+
+/// A child that prints who it is.
+fn status() -> Command {
+    command("/bin/cat").arg("/proc/self/status")
+}
+
+/// The value of a line of what [`status`] printed.
+fn field(driver: &mut Driver, command: Command, name: &str) -> String {
+    let shown = format!("{command:?}");
+    let record = driver.run(command);
+    assert_eq!(record.code(), 0, "{shown}: {record:?}");
+    let text = record.text(1);
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the line is there");
+    line.trim_start_matches(':').split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Every way of spawning, or the one that is forced.
+fn paths() -> Vec<SpawnPath> {
+    forced_path().map_or_else(
+        || vec![SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork],
+        |path| vec![path],
+    )
+}
+
+const NONE: &str = "0000000000000000";
+
+/// Who is changed to cannot become root by what the parent may: uid, gid, both, a user, groups.
+#[test]
+fn a_change_of_ids_clears_the_ambient_set() {
+    behaviour("a_change_of_ids_clears_the_ambient_set", |driver| {
+        if !root_or_skip("ambient capabilities") {
+            return;
+        }
+        become_user_with(1000, &[27, 1000], CapabilitySet::SETUID | CapabilitySet::SETGID);
+        let own = fs::read_to_string("/proc/thread-self/status").expect("/proc is mounted");
+        assert!(own.contains("CapAmb:\t00000000000000c0"), "{own}");
+        for path in paths() {
+            let status = || status().spawn_path(path);
+            for changed in [
+                status().uid(1001).gid(1001),
+                status().gid(1001),
+                status().uid(1001).gid(1000),
+                status().user("nobody"),
+                status().uid(65534),
+                status().groups([1000]),
+                status().groups([27]),
+            ] {
+                let shown = format!("{changed:?}");
+                let kept = changed.clone().keep_ambient();
+                assert_eq!(field(driver, changed, "CapAmb"), NONE, "{shown}");
+                assert_eq!(field(driver, kept, "CapAmb"), "00000000000000c0", "{shown}");
+            }
+            assert_eq!(field(driver, status(), "CapAmb"), "00000000000000c0", "nothing changes");
+            let changed = status().uid(1001).gid(1001);
+            assert_eq!(field(driver, changed.clone(), "CapPrm"), NONE);
+            assert_eq!(field(driver, changed, "CapEff"), NONE);
+        }
+    });
+}
