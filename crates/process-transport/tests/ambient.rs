@@ -89,3 +89,43 @@ fn a_change_of_ids_clears_the_ambient_set() {
         }
     });
 }
+
+/// Groups follow the ids wherever they may be set: root is not asked for.
+#[test]
+fn groups_follow_where_the_capability_is_ambient() {
+    behaviour("groups_follow_where_the_capability_is_ambient", |driver| {
+        if !root_or_skip("ambient capabilities") {
+            return;
+        }
+        become_user_with(1000, &[27, 1000], CapabilitySet::SETUID | CapabilitySet::SETGID);
+        for path in paths() {
+            let status = || status().spawn_path(path);
+            for (changed, groups) in [
+                (status().gid(2000), "2000"),
+                (status().gid(1000), "1000"),
+                (status().uid(1000).gid(1000), "1000"),
+                (status().uid(2000).gid(2000), "2000"),
+                (status().uid(65534), "65534"),
+                (status().gid(2000).groups([27]), "27"),
+                (status(), "27 1000"),
+            ] {
+                let shown = format!("{changed:?}");
+                assert_eq!(field(driver, changed, "Groups"), groups, "{shown}");
+            }
+        }
+    });
+}
+
+/// Who may not set groups and changes to a group that it may be has to keep them.
+#[test]
+fn groups_stay_where_only_a_group_of_ones_own_is_taken() {
+    behaviour("groups_stay_where_only_a_group_of_ones_own_is_taken", |driver| {
+        if !root_or_skip("ambient capabilities") {
+            return;
+        }
+        become_user_with(1000, &[27, 1000], CapabilitySet::empty());
+        assert_eq!(field(driver, status().gid(1000), "Groups"), "27 1000");
+        assert_eq!(field(driver, status().uid(1000), "Groups"), "27 1000");
+        assert_eq!(field(driver, status().uid(1000).gid(1000), "Groups"), "27 1000");
+    });
+}

@@ -97,9 +97,10 @@ impl Command {
 
     /// Sets the group id: real, effective and saved.
     ///
-    /// With privilege the supplementary groups become that one, unless [`Command::groups`] names
-    /// others: no group of the parent survives a change of ids unasked. Where the id is the parent's
-    /// own and the groups may not be set, in a user namespace perhaps, they stay.
+    /// Where the program may set groups, as root or with `CAP_SETGID`, the supplementary groups become
+    /// that one, unless [`Command::groups`] names others: no group of the parent survives a change of
+    /// ids unasked. Where the id is the parent's own and the groups may not be set, in a user
+    /// namespace perhaps, they stay.
     pub fn gid(mut self, gid: u32) -> Self {
         self.identity.gid = Some(gid);
         self

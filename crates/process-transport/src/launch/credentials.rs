@@ -22,6 +22,18 @@ fn are_own(ids: &Credentials) -> bool {
         && ids.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid())
 }
 
+/// Whether this thread may set groups: as root, or by the capability for it, ambient perhaps. A
+/// namespace may forbid it all the same.
+fn may_set_groups() -> bool {
+    #[cfg(target_os = "linux")]
+    if rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SETGID))
+    {
+        return true;
+    }
+    geteuid().is_root()
+}
+
 /// Leaves out what the parent has already: that takes no privilege.
 fn changes_only(mut wanted: Credentials) -> Credentials {
     if are_own(&wanted) {
@@ -64,7 +76,7 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
     }
     let ids = Credentials { gid: identity.gid, uid: identity.uid, ..Credentials::default() };
     let unchanged = Credentials { groups: groups.clone(), ..Credentials::default() };
-    if !ids.change_ids() || are_own(&ids) && !geteuid().is_root() {
+    if !ids.change_ids() || are_own(&ids) && !may_set_groups() {
         return Ok(unchanged);
     }
     match (identity.uid, identity.gid) {
@@ -88,7 +100,7 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
             })
         }
         (uid, gid) => {
-            let only = gid.filter(|_| uid.is_some() || geteuid().is_root()).map(|gid| vec![gid]);
+            let only = gid.filter(|_| uid.is_some() || may_set_groups()).map(|gid| vec![gid]);
             Ok(Credentials { groups: groups.or(only), gid, uid, ..Credentials::default() })
         }
     }
