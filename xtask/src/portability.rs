@@ -17,6 +17,9 @@ const TARGETS: [&str; 5] = [
     "x86_64-unknown-linux-musl",
 ];
 
+/// What is refused, by a message of ours.
+const REFUSED: (&str, &str) = ("i686-unknown-linux-gnu", "64-bit Linux only");
+
 /// The library crates; examples and benches bring dependencies that are not ours to port.
 const PACKAGES: [&str; 7] = [
     "procession-core",
@@ -74,6 +77,18 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         if check.run().is_err() || without_a_loop.run().is_err() {
             broken.push(target);
         }
+    }
+    let (target, message) = REFUSED;
+    println!("== {target}, which is refused");
+    let refused = cmd!(
+        sh,
+        "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
+         --target-dir target/portability -p procession-process-transport --no-default-features"
+    );
+    let refused = refused.ignore_status().output()?;
+    let says_so = String::from_utf8_lossy(&refused.stderr).contains(message);
+    if refused.status.success() || !says_so {
+        bail!("{target} is not refused by a message that says \"{message}\"");
     }
     if broken.is_empty() { Ok(()) } else { bail!("does not compile for {}", broken.join(", ")) }
 }

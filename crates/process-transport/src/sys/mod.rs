@@ -40,6 +40,11 @@
 //!
 //! What the child may do between clone and exec stands in [`child`].
 
+// Its child makes the system calls itself, and on 32-bit systems those of the same names are the old
+// ones: setresuid(2), setresgid(2) and setgroups(2) would cut ids to 16 bits.
+#[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
+compile_error!("procession starts processes on 64-bit Linux only: this target is a 32-bit one");
+
 mod attempts;
 mod child;
 mod cstrings;
