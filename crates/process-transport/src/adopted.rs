@@ -117,7 +117,7 @@ impl Look<'_> {
         }
         // A tracer may have it.
         let waited = sys::try_reap(sys::Child::Pid(pid), &mut None, i64::MAX);
-        matches!(waited, Ok(Waited::Reaped(..) | Waited::Lost))
+        matches!(waited, Ok(Waited::Reaped(..) | Waited::Kept(_) | Waited::Lost(_)))
     }
 }
 

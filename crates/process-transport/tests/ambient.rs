@@ -75,7 +75,7 @@ fn a_change_of_ids_clears_the_ambient_set() {
                 status().user("nobody"),
                 status().uid(65534),
                 status().groups([1000]),
-                status().groups([27]),
+                status().groups([28]),
             ] {
                 let shown = format!("{changed:?}");
                 let kept = changed.clone().keep_ambient();

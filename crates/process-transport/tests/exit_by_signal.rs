@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Pty, SpawnProcess};
-use procession_protocol::{ChildFd, SignalError};
+use procession_protocol::{ChildFd, SignalError, UnknownEnd};
 use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
@@ -206,7 +206,7 @@ fn a_status_that_somebody_else_took_is_lost() {
         reap(child.process.pid().unwrap());
         driver.drive_to_end(&child.record);
         let reason = child.record.ended().unwrap();
-        assert!(reason.unwrap_err().is_lost());
+        assert_eq!(reason.unwrap_err().unknown_end(), Some(UnknownEnd::Taken));
     });
 }
 

@@ -13,7 +13,9 @@ use std::time::Duration;
 use procession::prelude::*;
 use rustix::process::{Pid, Signal as RawSignal, WaitOptions, kill_process_group, setsid, waitpid};
 
-use crate::stress::{Driver, Numbers, Spawned, WATCHDOG, bound, command, isolated, ms, sh, sys};
+use crate::stress::{
+    Driver, Numbers, Spawned, WATCHDOG, bound, command, isolated, keeps_statuses, ms, sh, sys,
+};
 
 /// Set in the process that spawns in a storm.
 const VARIABLE: &str = "PROCESSION_TEST_STRESS";
@@ -84,10 +86,11 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
     });
 }
 
-/// Nobody waits in time for a child whose death nobody hears of: it still ends, once, as lost.
+/// Nobody waits in time for a child whose death nobody hears of: it still ends, once, and with its
+/// status where the kernel keeps it.
 #[test]
-fn with_sigchld_ignored_every_child_ends_once_without_a_status() {
-    isolated("with_sigchld_ignored_every_child_ends_once_without_a_status", || {
+fn with_sigchld_ignored_every_child_ends_once() {
+    isolated("with_sigchld_ignored_every_child_ends_once", || {
         let mut driver = Driver::new();
         sys::ignore(libc::SIGCHLD);
         let children: Vec<Spawned> = (0..200).map(|_| driver.spawn(sh("echo x; exit 3"))).collect();
@@ -95,7 +98,9 @@ fn with_sigchld_ignored_every_child_ends_once_without_a_status() {
         for child in &children {
             assert_eq!(child.record.text(1), "x\n");
             let reason = child.record.ended().expect("it has ended");
-            assert!(reason.expect_err("not a success").is_lost());
+            let ended = reason.expect_err("not a success");
+            assert_eq!(ended.exit_code(), keeps_statuses().then_some(3));
+            assert_eq!(ended.is_lost(), !keeps_statuses());
         }
         drop(children);
         sys::default_action(libc::SIGCHLD);
@@ -154,7 +159,8 @@ fn with_exits_stolen_every_child_ends_once() {
             }
             going.store(false, Ordering::Relaxed);
             stolen = thief.join().expect("the thief");
-            assert_eq!(stolen, lost, "what was stolen is what is lost");
+            let wanted = if keeps_statuses() { 0 } else { stolen };
+            assert_eq!(lost, wanted, "what was stolen is what is lost, if nobody keeps it");
         });
         assert!(stolen > 0, "nothing was stolen");
         driver.finish();

@@ -83,6 +83,7 @@ mod termination;
 mod termination_step;
 mod terminator;
 mod transport;
+mod unknown_end;
 
 pub use address::Address;
 pub use child_fd::ChildFd;
@@ -112,3 +113,4 @@ pub use termination::{SignalError, Termination};
 pub use termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 pub use terminator::Terminator;
 pub use transport::{Transport, TransportControl};
+pub use unknown_end::UnknownEnd;

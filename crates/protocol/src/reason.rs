@@ -1,9 +1,10 @@
 //! How a process ended: [`ExitReason`] and its two halves.
 //!
-//! All of it is derived from one wait status. Where there is none, because somebody else reaped the
-//! child, the reason is [`ProcessTerminated::lost`].
+//! All of it is derived from one wait status. Where there is none the reason is
+//! [`ProcessTerminated::unknown`], and says why.
 
 use crate::ChildFd;
+use crate::unknown_end::UnknownEnd;
 use procession_core::Signal;
 use std::fmt::{self, Write as _};
 use std::os::unix::process::ExitStatusExt;
@@ -29,7 +30,7 @@ pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 ///
 /// The reason is an `Err` for every status but 0; that is its meaning, not a failure of this call.
 pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
-    let ending = Box::new(Ending { usage, ..*Ending::boxed(Some(raw_status)) });
+    let ending = Box::new(Ending { usage, ..*Ending::boxed(Ok(raw_status)) });
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
 }
 
@@ -119,8 +120,7 @@ pub struct ProcessTerminated(Box<Ending>);
 /// What both halves hold, boxed: results and events that may carry it are moved often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ending {
-    /// `None`: somebody else reaped the child.
-    status: Option<ExitStatus>,
+    status: Result<ExitStatus, UnknownEnd>,
     usage: Option<ResourceUsage>,
     held: Vec<ChildFd>,
     stopped: Vec<ChildFd>,
@@ -129,7 +129,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn boxed(status: Option<i32>) -> Box<Self> {
+    fn boxed(status: Result<i32, UnknownEnd>) -> Box<Self> {
         let status = status.map(ExitStatus::from_raw);
         let (held, stopped) = (Vec::new(), Vec::new());
         Box::new(Self { status, usage: None, held, stopped, stderr_line: None })
@@ -140,17 +140,22 @@ impl ProcessTerminated {
     /// Creates the reason of a child that exited; of `code` the low eight bits count, as for the
     /// kernel.
     pub fn exited(code: i32) -> Self {
-        Self(Ending::boxed(Some((code & 0xff) << 8)))
+        Self(Ending::boxed(Ok((code & 0xff) << 8)))
     }
 
     /// Creates the reason of a child that a signal ended; of its number the low seven bits count.
     pub fn signalled(signal: Signal) -> Self {
-        Self(Ending::boxed(Some(signal.as_raw() & 0x7f)))
+        Self(Ending::boxed(Ok(signal.as_raw() & 0x7f)))
     }
 
     /// Creates the reason of a child that somebody else reaped: nothing is known of its end.
     pub fn lost() -> Self {
-        Self(Ending::boxed(None))
+        Self::unknown(UnknownEnd::Taken)
+    }
+
+    /// Creates the reason of a child of whose end nothing is known.
+    pub fn unknown(why: UnknownEnd) -> Self {
+        Self(Ending::boxed(Err(why)))
     }
 
     /// Adds the last line that the process wrote to its stderr, for the message.
@@ -177,7 +182,7 @@ impl ProcessTerminated {
 
 impl Default for ProcessDone {
     fn default() -> Self {
-        Self(Ending::boxed(Some(0)))
+        Self(Ending::boxed(Ok(0)))
     }
 }
 
@@ -187,32 +192,37 @@ macro_rules! getters {
             /// Returns the exit status, or `None` if the process did not exit by itself.
             #[doc(alias = "exitCode")]
             pub fn exit_code(&self) -> Option<i32> {
-                self.0.status.and_then(|status| status.code())
+                self.0.status.ok().and_then(|status| status.code())
             }
 
             /// Returns the signal that ended the process, if one did.
             pub fn signal(&self) -> Option<Signal> {
-                self.0.status.and_then(|status| status.signal()).map(Signal::from_raw)
+                self.0.status.ok().and_then(|status| status.signal()).map(Signal::from_raw)
             }
 
             /// Tells whether the process left a core dump.
             pub fn core_dumped(&self) -> bool {
-                self.0.status.is_some_and(|status| status.core_dumped())
+                self.0.status.is_ok_and(|status| status.core_dumped())
             }
 
-            /// Tells whether somebody else reaped the child, so that nothing is known of its end.
+            /// Tells whether nothing is known of the end; see [`unknown_end`](Self::unknown_end).
             pub fn is_lost(&self) -> bool {
-                self.0.status.is_none()
+                self.0.status.is_err()
+            }
+
+            /// Returns why nothing is known of the end, or `None` if it is known.
+            pub fn unknown_end(&self) -> Option<UnknownEnd> {
+                self.0.status.err()
             }
 
             /// Returns the wait status as the kernel gave it, or `None` if it was lost.
             pub fn raw_status(&self) -> Option<i32> {
-                self.0.status.map(ExitStatusExt::into_raw)
+                self.0.status.ok().map(ExitStatusExt::into_raw)
             }
 
             /// Returns the status as the standard library has it, or `None` if it was lost.
             pub fn exit_status(&self) -> Option<ExitStatus> {
-                self.0.status
+                self.0.status.ok()
             }
 
             /// Returns what the child used, where that is known.
@@ -246,9 +256,12 @@ impl fmt::Display for ProcessDone {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(status) = self.status else {
-            f.write_str("ended with an unknown status: somebody else waited for it")?;
-            return Shown(self.stderr_line.as_deref()).fmt(f);
+        let status = match self.status {
+            Ok(status) => status,
+            Err(why) => {
+                write!(f, "ended with an unknown status: {why}")?;
+                return Shown(self.stderr_line.as_deref()).fmt(f);
+            }
         };
         match (status.code(), status.signal()) {
             (Some(code), _) => write!(f, "exited with status {code}")?,

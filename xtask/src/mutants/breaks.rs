@@ -300,7 +300,7 @@ pub(crate) const BREAKS: &[Break] = &[
         name: "stolen-exit-is-waited-for",
         file: "crates/process-transport/src/child/parts/exit_watch.rs",
         from: "Ok(Waited::Running) => return None,",
-        to: "Ok(Waited::Running | Waited::Lost) => return None,",
+        to: "Ok(Waited::Running | Waited::Lost(_) | Waited::Kept(_)) => return None,",
         package: "procession-process-transport",
         tests: &["reaping"],
     },

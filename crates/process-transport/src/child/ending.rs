@@ -8,7 +8,7 @@ use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
 use procession_core::{Deferred, Signal};
-use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination};
+use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Drive;
 use procession_reactor::{EventHandler, Interest, OwnedEnd};
 use std::convert::Infallible;
@@ -39,7 +39,10 @@ impl Transport {
         let (left, pidfd) = self.state.with(|state| {
             let pidfd = state.exit.take_back(self.reactor());
             // As it is nobody's any more, it counts as reaped.
-            state.lifecycle.on_reaped(Err(ProcessTerminated::lost()), self.reactor().now());
+            state.lifecycle.on_reaped(
+                Err(ProcessTerminated::unknown(UnknownEnd::NotReaped)),
+                self.reactor().now(),
+            );
             let (left, _nothing_of_it_is_left_to_end) = state.on_reactor_dropped(self.reactor());
             (left, pidfd)
         });

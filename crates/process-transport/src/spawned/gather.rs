@@ -174,7 +174,8 @@ impl Spawned {
         let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
             Waited::Running => return Ok(()),
             Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
-            Waited::Lost => Err(ProcessTerminated::lost()),
+            Waited::Kept(status) => exit_reason(status, None),
+            Waited::Lost(why) => Err(ProcessTerminated::unknown(why)),
         };
         self.reason = Some(reason);
         self.reaped = Some(clock::now());

@@ -1,6 +1,6 @@
 //! What a child wrote, and how it ended.
 
-use procession_protocol::{ChildFd, ExitReason, ProcessTerminated};
+use procession_protocol::{ChildFd, ExitReason, ProcessTerminated, UnknownEnd};
 use std::collections::BTreeMap;
 use std::str::{self, Utf8Error};
 
@@ -16,7 +16,10 @@ pub struct Output {
 impl Default for Output {
     /// Nothing, of a child of which nothing is known.
     fn default() -> Self {
-        Self { reason: Err(ProcessTerminated::lost()), outputs: BTreeMap::new() }
+        Self {
+            reason: Err(ProcessTerminated::unknown(UnknownEnd::NotReaped)),
+            outputs: BTreeMap::new(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sys::Peeked;
 use procession_core::Signal;
 use procession_protocol::{
     ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
-    TerminationStep, Terminator,
+    TerminationStep, Terminator, UnknownEnd,
 };
 use std::borrow::BorrowMut;
 use std::io;
@@ -64,7 +64,7 @@ impl Terminating<&mut Spawned> {
             }
         }
         let Some(reason) = self.child.reason.clone() else {
-            let reason = Err(ProcessTerminated::lost());
+            let reason = Err(ProcessTerminated::unknown(UnknownEnd::NotReaped));
             return Ok(Termination::new(reason, escalated, after).with_survivors());
         };
         let ended = Termination::new(reason, escalated, after);

@@ -52,6 +52,7 @@ mod duplicate;
 mod environment;
 mod fd_step;
 mod limits;
+mod lost;
 mod mapping;
 mod mask;
 mod outcome;
@@ -72,6 +73,8 @@ mod close;
 mod confirm;
 #[cfg(target_os = "linux")]
 mod dumpable;
+#[cfg(target_os = "linux")]
+mod kept_status;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]

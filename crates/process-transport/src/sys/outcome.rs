@@ -2,7 +2,7 @@
 
 use super::owned::Place;
 use super::step::Step;
-use procession_protocol::{ResourceUsage, SpawnPath};
+use procession_protocol::{ResourceUsage, SpawnPath, UnknownEnd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -56,8 +56,11 @@ pub(crate) enum Waited {
     Running,
     /// It is reaped; the status as of `waitpid(2)`.
     Reaped(i32, ResourceUsage),
-    /// Somebody else has reaped it, or SIGCHLD is ignored: the status is lost.
-    Lost,
+    /// It was reaped, not by us, and the kernel has kept the status for its pidfd.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux keeps it"))]
+    Kept(i32),
+    /// The same, and the status is lost.
+    Lost(UnknownEnd),
 }
 
 /// What a look at a child said that does not reap it.

@@ -3,8 +3,8 @@
 
 use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
 use super::owned::Place;
-use super::raw;
 use super::signal;
+use super::{kept_status, lost, raw};
 use procession_core::Signal;
 use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
@@ -37,7 +37,7 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     match wait(child, WITHOUT_REAP, i64::MAX) {
         Ok(Waited::Running) => Peeked::Running,
         Ok(Waited::Reaped(..)) => Peeked::Ended,
-        Ok(Waited::Lost) | Err(_) => Peeked::Lost,
+        Ok(Waited::Kept(_) | Waited::Lost(_)) | Err(_) => Peeked::Lost,
     }
 }
 
@@ -103,7 +103,14 @@ pub(crate) fn stopped_by(child: Child<'_>) -> Option<i32> {
 }
 
 fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
-    let Some((info, usage)) = wait_on(child, flags)? else { return Ok(Waited::Lost) };
+    let (info, usage) = match wait_on(child, flags) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => return Ok(lost(child)),
+        Err(_) if flags & libc::WNOWAIT == 0 => {
+            return wait_by_number(child, flags & libc::WNOHANG, parent_peak_kib);
+        }
+        Err(error) => return Err(error),
+    };
     // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
     let status = unsafe { info.si_status() };
     let status = match info.si_code {
@@ -113,6 +120,44 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
         _ => return Ok(Waited::Running),
     };
     Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+}
+
+/// What is known of a child that nobody can wait for.
+fn lost(child: Child<'_>) -> Waited {
+    let kept = match child {
+        Child::Fd(pidfd, _) => kept_status::of(pidfd),
+        Child::Pid(_) => None,
+    };
+    kept.map_or_else(|| Waited::Lost(lost::why()), Waited::Kept)
+}
+
+/// Where `waitid(2)` is refused, by a filter perhaps: what `wait4(2)` says, which knows less.
+fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+    let mut status: c_int = 0;
+    // SAFETY: all zeros is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers lead to locals of the types that wait4(2) names.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_wait4,
+                pid,
+                &raw mut status,
+                flags | libc::__WALL,
+                &raw mut usage,
+            )
+        };
+        match result {
+            0 => return Ok(Waited::Running),
+            1.. => return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib))),
+            _ => match raw::last_errno() {
+                libc::EINTR => {}
+                libc::ECHILD => return Ok(lost(child)),
+                errno => return Err(io::Error::from_raw_os_error(errno)),
+            },
+        }
+    }
 }
 
 /// What `waitid(2)` says of a child; `None` where it is none of ours.

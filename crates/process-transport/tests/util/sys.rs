@@ -136,11 +136,21 @@ fn action(signal: i32) -> libc::sigaction {
     unsafe { action.assume_init() }
 }
 
+/// Ends children without zombies: the default action, with `SA_NOCLDWAIT`.
+pub(crate) fn leave_no_zombies(signal: i32) {
+    set_action(signal, libc::SIG_DFL, libc::SA_RESTART | libc::SA_NOCLDWAIT);
+}
+
 /// Sets the handler of a signal to `SIG_DFL`, `SIG_IGN` or the address of an `extern "C" fn(i32)`.
 fn set_handler(signal: i32, handler: usize) {
+    set_action(signal, handler, libc::SA_RESTART);
+}
+
+/// The same with these flags, none of which makes the handler one of three arguments.
+fn set_action(signal: i32, handler: usize, flags: i32) {
     let mut new = action(signal);
     new.sa_sigaction = handler;
-    new.sa_flags = libc::SA_RESTART;
+    new.sa_flags = flags;
     // SAFETY: `new` is a whole `sigaction` whose handler takes one int, as its flags say.
     let result = unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) };
     assert_eq!(result, 0, "signal {signal}");

@@ -12,6 +12,8 @@ mod bound;
 mod drive;
 #[path = "../../../process-transport/tests/util/isolate.rs"]
 mod isolate;
+#[path = "../../../process-transport/tests/util/kernel.rs"]
+mod kernel;
 #[path = "../../../process-transport/tests/util/leaks.rs"]
 mod leaks;
 #[path = "../../../process-transport/tests/util/path.rs"]
@@ -31,6 +33,7 @@ use procession_process_transport::Command;
 pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
 pub(crate) use self::isolate::isolated;
+pub(crate) use self::kernel::keeps_statuses;
 pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
 pub(crate) use self::path::{command, forced_path, sh};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};

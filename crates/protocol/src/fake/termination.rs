@@ -3,7 +3,7 @@
 
 use crate::{
     ExitReason, GroupState, Lifecycle, ProcessTerminated, SignalError, Termination,
-    TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+    TerminationOutcome, TerminationScope, TerminationStep, Terminator, UnknownEnd,
 };
 use procession_core::{Promise, Signal};
 use std::time::Duration;
@@ -140,7 +140,7 @@ impl FakeTermination {
                 if is_group {
                     lifecycle.on_terminated();
                 }
-                let lost = || Err(ProcessTerminated::lost());
+                let lost = || Err(ProcessTerminated::unknown(UnknownEnd::NotReaped));
                 let reason = lifecycle.reason().cloned().unwrap_or_else(lost);
                 let ended = Termination::new(reason, escalated, after);
                 let ended = if is_gone { ended } else { ended.with_survivors() };

@@ -11,7 +11,7 @@ use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::{
     ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
-    exit_reason,
+    UnknownEnd, exit_reason,
 };
 use procession_reactor::{Handle, Interest, Key};
 use std::io;
@@ -275,8 +275,13 @@ impl ExitWatch {
         let reason = match waited {
             Ok(Waited::Running) => return None,
             Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
+            Ok(Waited::Kept(status)) => exit_reason(status, None),
+            Ok(Waited::Lost(why)) => Err(ProcessTerminated::unknown(why)),
             // Nothing else can be known of it: an end without a status.
-            Ok(Waited::Lost) | Err(_) => Err(ProcessTerminated::lost()),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                Err(ProcessTerminated::unknown(UnknownEnd::WaitRefused(errno)))
+            }
         };
         self.is_reaped = true;
         self.running = None;

@@ -9,7 +9,7 @@ use crate::group::GroupLook;
 use procession_core::{Promise, Signal};
 use procession_protocol::{
     ExitReason, ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
-    TerminationStep, Terminator,
+    TerminationStep, Terminator, UnknownEnd,
 };
 use procession_reactor::{DelayedCall, Handle};
 use std::mem;
@@ -118,7 +118,9 @@ impl ChildTermination {
         let promises = mem::take(&mut self.promises);
         Some(match outcome {
             TerminationOutcome::Ended { escalated, is_gone, after } => {
-                let reason = reason.cloned().unwrap_or_else(|| Err(ProcessTerminated::lost()));
+                let reason = reason
+                    .cloned()
+                    .unwrap_or_else(|| Err(ProcessTerminated::unknown(UnknownEnd::NotReaped)));
                 let ended = Termination::new(reason, escalated, after);
                 let ended = if is_gone { ended } else { ended.with_survivors() };
                 SettledCalls::Ended(promises, ended)

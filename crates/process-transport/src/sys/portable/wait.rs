@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "waiting for one child")]
 
 use super::raw;
+use crate::sys::lost;
 use crate::sys::outcome::{Among, Child, FirstEnded, Peeked, Waited};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
@@ -120,7 +121,7 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
             }
             _ => match raw::last_errno() {
                 libc::EINTR => {}
-                libc::ECHILD => return Ok(Waited::Lost),
+                libc::ECHILD => return Ok(Waited::Lost(lost::why())),
                 errno => return Err(io::Error::from_raw_os_error(errno)),
             },
         }

@@ -1,0 +1,12 @@
+//! What the kernel that the tests run on can do.
+
+/// Whether it keeps the status of a child for its pidfd, whoever has reaped it (Linux 6.15 and later).
+pub(crate) fn keeps_statuses() -> bool {
+    let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else { return false };
+    let numbers: Vec<u32> = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse().ok())
+        .take(2)
+        .collect();
+    numbers >= vec![6, 15]
+}

@@ -1,0 +1,79 @@
+//! Why nothing is known of the end of a process.
+
+use std::fmt;
+use std::io;
+
+/// Says why nothing is known of the end of a process.
+///
+/// Linux keeps the status of a child, however it was reaped, for whoever has its pidfd (6.15 and
+/// later): the first two happen only without that.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::{ProcessTerminated, UnknownEnd};
+///
+/// let lost = ProcessTerminated::unknown(UnknownEnd::SigchldIgnored);
+/// assert_eq!(lost.unknown_end(), Some(UnknownEnd::SigchldIgnored));
+/// assert_eq!(
+///     lost.to_string(),
+///     "ended with an unknown status: SIGCHLD is ignored in this program"
+/// );
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnknownEnd {
+    /// Somebody else in the program waited for it, for any child perhaps.
+    Taken,
+    /// The program ignores SIGCHLD, or has set `SA_NOCLDWAIT`: the kernel reaps its children, and keeps
+    /// no status. It may have inherited that (`nohup`-like wrappers, some service managers).
+    SigchldIgnored,
+    /// The system refuses the wait, with this error number: a filter, most likely.
+    WaitRefused(i32),
+    /// It had not been reaped by then: its termination gave up, or nobody was there to wait for it.
+    NotReaped,
+}
+
+impl fmt::Display for UnknownEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str("somebody else waited for it"),
+            Self::SigchldIgnored => f.write_str("SIGCHLD is ignored in this program"),
+            Self::WaitRefused(errno) => {
+                write!(
+                    f,
+                    "the system refuses to wait for it: {}",
+                    io::Error::from_raw_os_error(*errno)
+                )
+            }
+            Self::NotReaped => f.write_str("it was not reaped by then"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UnknownEnd;
+    use crate::ProcessTerminated;
+
+    #[test]
+    fn each_reason_says_what_is_to_be_done_about_it() {
+        for (why, says) in [
+            (UnknownEnd::Taken, "somebody else waited for it"),
+            (UnknownEnd::SigchldIgnored, "SIGCHLD is ignored in this program"),
+            (
+                UnknownEnd::WaitRefused(1),
+                "the system refuses to wait for it: Operation not permitted (os error 1)",
+            ),
+            (UnknownEnd::NotReaped, "it was not reaped by then"),
+        ] {
+            let ended = ProcessTerminated::unknown(why);
+            assert!(ended.is_lost());
+            assert_eq!(ended.to_string(), format!("ended with an unknown status: {says}"));
+            let with_line = ended.with_stderr_line("bye");
+            assert_eq!(with_line.to_string(), format!("ended with an unknown status: {says}: bye"));
+        }
+        assert_eq!(ProcessTerminated::exited(1).unknown_end(), None);
+        assert_eq!(ProcessTerminated::lost().unknown_end(), Some(UnknownEnd::Taken));
+    }
+}
