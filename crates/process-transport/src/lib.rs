@@ -57,6 +57,8 @@ mod orphan_watch;
 #[cfg(feature = "reactor")]
 mod panics;
 #[cfg(feature = "reactor")]
+mod pauses;
+#[cfg(feature = "reactor")]
 mod pipeline;
 #[cfg(feature = "reactor")]
 mod reap_orphans;

@@ -3,6 +3,7 @@
 use crate::adopted::{self, Looked};
 use crate::orphans::{self, Orphan};
 use crate::own_children::try_reap;
+use crate::pauses::Pauses;
 use crate::sys::{self, Waited};
 use crate::watchers::{self, Watch};
 use procession_core::Signal;
@@ -72,7 +73,9 @@ pub(crate) fn reap_adopted(reactor: &Handle) {
 
 fn watch(reactor: &Handle, orphan: Orphan) {
     let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
-    let watched = Rc::new(WatchedOrphan { pid, key: Cell::new(None), reactor: reactor.clone() });
+    let pauses = Cell::default();
+    let watched = WatchedOrphan { pid, key: Cell::new(None), pauses, reactor: reactor.clone() };
+    let watched = Rc::new(watched);
     // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
     // this process ends.
     watched.key.set(reactor.add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
@@ -111,6 +114,8 @@ fn ask() {
 struct WatchedOrphan {
     pid: u32,
     key: Cell<Option<Key>>,
+    /// Between the looks at one that has ended, and that a tracer holds.
+    pauses: Cell<Pauses>,
     reactor: Handle,
 }
 
@@ -120,6 +125,17 @@ impl EventHandler for WatchedOrphan {
             .with_fd(ready.key, |fd| try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX));
         if !matches!(waited, Some(Ok(Waited::Running))) {
             reactor.close(ready.key);
+            return;
+        }
+        // Its pidfd stays readable: it is watched again after a pause.
+        let mut pauses = self.pauses.get();
+        let after = pauses.next();
+        self.pauses.set(pauses);
+        if reactor.set_interest(ready.key, Interest::PAUSED).is_ok() {
+            let _timer = reactor.call_later(after, move |reactor| {
+                // It may be gone; the poller had room for it.
+                reactor.set_interest(ready.key, Interest::READABLE).ok();
+            });
         }
     }
 

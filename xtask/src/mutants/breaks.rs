@@ -427,8 +427,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "kept-leader-spins",
         file: "crates/process-transport/src/child/parts/exit_watch.rs",
-        from: "if is_kept { Interest::PAUSED }",
-        to: "if is_kept { Interest::READABLE_LATE }",
+        from: "let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };",
+        to: "let interest = Interest::READABLE_LATE;",
         package: "procession-process-transport",
         tests: &["termination_group"],
     },

@@ -55,9 +55,25 @@ impl Transport {
     /// The pidfd is readable, which is a hint: only the wait tells.
     pub(super) fn exit_ready(&self) {
         let left = self.state.with(|state| state.on_exit_seen(self.reactor()));
-        let Some(left) = left else { return };
+        let Some(left) = left else { return self.ask_after_a_pause() };
         self.go_on_terminating();
         left.settle();
+    }
+}
+
+/// Where a tracer holds a child that has ended.
+impl Transport {
+    fn ask_after_a_pause(&self) {
+        let Some(after) = self.state.with(|state| state.exit.on_held(self.reactor())) else {
+            return;
+        };
+        let me = self.me().clone();
+        // Nobody cancels it: it finds a child that is reaped, or gone.
+        let _timer = self.reactor().call_later(after, move |_| {
+            if let Some(me) = me.upgrade().filter(|me| !Asked::is_over(&**me)) {
+                me.asked();
+            }
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 use super::running::Running;
 use crate::group::{self, GroupLook};
 use crate::own_children::try_reap;
+use crate::pauses::Pauses;
 use crate::spawned::OwnedChild;
 use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
@@ -17,6 +18,7 @@ use procession_reactor::{Handle, Interest, Key};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// Watches one child's exit, and signals it.
 #[derive(Debug)]
@@ -27,14 +29,25 @@ pub(crate) struct ExitWatch {
     leads_group: bool,
     parent_peak_kib: i64,
     is_reaped: bool,
-    /// It has ended, and is kept as a zombie: its pidfd, which stays readable, is not watched.
-    is_kept: bool,
+    seen: Seen,
     /// Among the children that end with the program: until the reap. It stands before the pidfd, and
     /// is given back before that is closed.
     place: Option<Place>,
     pidfd: Pidfd,
     /// Until it is reaped, or given away.
     running: Option<Running>,
+}
+
+/// What was seen of a child that is not reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Nothing: its pidfd is watched.
+    Nothing,
+    /// It has ended, and a tracer holds it: nobody can reap it until that lets go. Its pidfd, which
+    /// stays readable, is not watched, and it is asked again after pauses.
+    Held(Pauses),
+    /// It has ended, and is kept as a zombie: its pidfd is not watched.
+    Kept,
 }
 
 /// Where the child's pidfd is.
@@ -74,7 +87,7 @@ impl ExitWatch {
             leads_group,
             parent_peak_kib,
             is_reaped,
-            is_kept: false,
+            seen: Seen::Nothing,
             place,
             pidfd,
             running,
@@ -243,23 +256,43 @@ impl ExitWatch {
 
     /// The child has ended, and is not to be reaped yet.
     pub(crate) fn keep(&mut self, reactor: &Handle) {
-        self.set_kept(reactor, true);
+        self.set_seen(reactor, Seen::Kept);
     }
 
     pub(crate) fn is_kept(&self) -> bool {
-        self.is_kept
+        self.seen == Seen::Kept
     }
 
     /// The child is not kept any more.
     pub(crate) fn watch_again(&mut self, reactor: &Handle) {
-        self.set_kept(reactor, false);
+        if self.is_kept() {
+            self.set_seen(reactor, Seen::Nothing);
+        }
     }
 
-    fn set_kept(&mut self, reactor: &Handle, is_kept: bool) {
-        if mem::replace(&mut self.is_kept, is_kept) != is_kept
-            && let Pidfd::Source(key) = &self.pidfd
+    /// The pidfd told of an end that cannot be had: after how long the child is to be asked again.
+    /// Without a pidfd nothing was told.
+    pub(crate) fn on_held(&mut self, reactor: &Handle) -> Option<Duration> {
+        if !matches!(self.pidfd, Pidfd::Source(_)) || self.is_kept() {
+            return None;
+        }
+        let mut pauses = match self.seen {
+            Seen::Held(pauses) => pauses,
+            Seen::Nothing | Seen::Kept => Pauses::default(),
+        };
+        let pause = pauses.next();
+        self.set_seen(reactor, Seen::Held(pauses));
+        Some(pause)
+    }
+
+    fn set_seen(&mut self, reactor: &Handle, seen: Seen) {
+        let was_watched = self.seen == Seen::Nothing;
+        self.seen = seen;
+        let is_watched = seen == Seen::Nothing;
+        if let Pidfd::Source(key) = &self.pidfd
+            && is_watched != was_watched
         {
-            let interest = if is_kept { Interest::PAUSED } else { Interest::READABLE_LATE };
+            let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
             // It was in the poller before, which has room for it.
             reactor.set_interest(*key, interest).ok();
         }

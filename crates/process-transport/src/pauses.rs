@@ -1,0 +1,35 @@
+//! Pauses that grow, for what no descriptor tells of.
+
+use std::time::Duration;
+
+/// The longest.
+const LONGEST: Duration = Duration::from_millis(250);
+
+/// Gives pauses of 1, 2, 4, … ms, up to a quarter of a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pauses {
+    given: u32,
+}
+
+impl Pauses {
+    pub(crate) fn next(&mut self) -> Duration {
+        let factor = 1_u32.checked_shl(self.given).unwrap_or(u32::MAX);
+        self.given = self.given.saturating_add(1);
+        Duration::from_millis(1).saturating_mul(factor).min(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, Pauses};
+
+    #[test]
+    fn they_grow_and_stay_at_the_longest() {
+        let mut pauses = Pauses::default();
+        let first: Vec<u128> = (0..10).map(|_| pauses.next().as_millis()).collect();
+        assert_eq!(first, [1, 2, 4, 8, 16, 32, 64, 128, 250, 250]);
+        for _ in 0..100 {
+            assert_eq!(pauses.next(), LONGEST);
+        }
+    }
+}
