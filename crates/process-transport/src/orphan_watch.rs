@@ -3,11 +3,13 @@
 use crate::adopted::{self, Looked};
 use crate::orphans::{self, Orphan};
 use crate::own_children::try_reap;
-use crate::pauses::Pauses;
+use crate::pauses::{ASK_ANYWAY, Pauses};
 use crate::sys::{self, Waited};
 use crate::watchers::{self, Watch};
 use procession_core::Signal;
-use procession_reactor::{EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks};
+use procession_reactor::{
+    DelayedCall, EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks,
+};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Once;
@@ -86,13 +88,15 @@ fn watch(reactor: &Handle, orphan: Orphan) {
 struct Asked {
     orphans: Vec<Orphan>,
     watch: Option<SignalWatch>,
+    /// The next slow check.
+    check: Option<DelayedCall>,
 }
 
 thread_local! {
     static ASKED: RefCell<Asked> = RefCell::default();
 }
 
-/// Without a pidfd the orphan is asked at every SIGCHLD.
+/// Without a pidfd the orphan is asked at every SIGCHLD, and slowly without one.
 fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
     ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
     // Without a watch it is asked when the next reactor starts, or the next orphan comes.
@@ -100,6 +104,21 @@ fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
     let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
     drop(old);
     ask(); // it may have ended before there was a watch
+    check_later(reactor);
+}
+
+/// Others may block SIGCHLD, or have taken it.
+fn check_later(reactor: &Handle) {
+    let check = ASKED.with_borrow(|asked| !asked.orphans.is_empty()).then(|| {
+        reactor.call_later(ASK_ANYWAY, |reactor| {
+            ask();
+            check_later(reactor);
+        })
+    });
+    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.check, check));
+    if let Some(old) = old {
+        old.cancel();
+    }
 }
 
 fn ask() {

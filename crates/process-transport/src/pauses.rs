@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How often children are asked without a signal, where only that would tell of their exits.
+pub(crate) const ASK_ANYWAY: Duration = Duration::from_millis(500);
+
 /// The longest.
 const LONGEST: Duration = Duration::from_millis(250);
 

@@ -2,14 +2,16 @@
 //!
 //! One watch a reactor, as long as it has such children. One signal may stand for many exits, so
 //! each of them is asked at every signal. The handler is signal-hook's, which chains to the one it
-//! found.
+//! found. A slow check stands beside the signal, which the program may block in all of its threads, or
+//! give to another handler.
 //!
 //! Nothing but this list need know such a child: its pipes may be closed and its handles dropped
 //! long before its end. So the list holds it, and is itself held by the watch's callback, which the
 //! reactor drops at its own end at the latest.
 
+use crate::pauses::ASK_ANYWAY;
 use procession_core::{Signal, WithCell};
-use procession_reactor::{Handle, SignalWatch};
+use procession_reactor::{DelayedCall, Handle, SignalWatch};
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
@@ -31,6 +33,8 @@ pub(crate) trait Asked {
 struct SigchldWatch {
     /// `None` once the last child has ended.
     watch: WithCell<Option<SignalWatch>>,
+    /// The next slow check.
+    check: WithCell<Option<DelayedCall>>,
     children: WithCell<Vec<Rc<dyn Asked>>>,
 }
 
@@ -61,7 +65,21 @@ impl SigchldWatch {
         let none = shared.watch.replace(Some(watch));
         drop(none);
         WATCH.set(Rc::downgrade(&shared));
+        shared.check_later(reactor);
         Ok(shared)
+    }
+
+    fn check_later(self: &Rc<Self>, reactor: &Handle) {
+        let shared = Rc::downgrade(self);
+        let check = reactor.call_later(ASK_ANYWAY, move |reactor| {
+            let Some(shared) = shared.upgrade() else { return };
+            if shared.watch.with(|watch| watch.is_some()) {
+                shared.check_later(reactor);
+                shared.ask_all(reactor);
+            }
+        });
+        let old = self.check.replace(Some(check));
+        drop(old);
     }
 
     fn ask_all(self: &Rc<Self>, reactor: &Handle) {
@@ -85,6 +103,11 @@ impl SigchldWatch {
             (over, children.is_empty())
         });
         let watch = if empty { self.watch.take() } else { None };
+        if watch.is_some()
+            && let Some(check) = self.check.take()
+        {
+            check.cancel();
+        }
         drop(watch);
         drop(over);
     }

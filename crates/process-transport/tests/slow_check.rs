@@ -1,0 +1,81 @@
+//! Exits without pidfds where no SIGCHLD tells of them: the program blocks it, or has given it away.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+use procession_process_transport::SpawnProcess;
+use procession_protocol::UnknownEnd;
+use procession_reactor::Reactor;
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::util::{Driver, Recorder, behaviour, children, isolated, ms, sh, sys};
+
+/// The handler that the loop has installed is replaced while the child runs.
+#[test]
+fn an_exit_is_told_although_the_signal_has_another_handler() {
+    behaviour("an_exit_is_told_although_the_signal_has_another_handler", |driver| {
+        let child = driver.spawn(sh("sleep 0.1; exit 3").without_pidfd());
+        sys::count_signal(libc::SIGCHLD);
+        driver.until("the end", ms(1500), || child.record.ended().is_some());
+        assert_eq!(child.record.code(), 3);
+        assert!(sys::counted() > 0, "the other handler ran");
+        // And children that come later are seen too.
+        for code in [4, 5] {
+            let child = driver.spawn(sh(&format!("exit {code}")).without_pidfd());
+            driver.until("the end", ms(1500), || child.record.ended().is_some());
+            assert_eq!(child.record.code(), code);
+        }
+    });
+}
+
+/// It is ignored from then on, and the status is lost: that is told.
+#[test]
+fn an_exit_is_told_although_the_signal_is_ignored() {
+    behaviour("an_exit_is_told_although_the_signal_is_ignored", |driver| {
+        let child = driver.spawn(sh("sleep 0.1; exit 3").without_pidfd());
+        sys::ignore(libc::SIGCHLD);
+        driver.until("the end", ms(1500), || child.record.ended().is_some());
+        let ended = child.record.ended().unwrap().unwrap_err();
+        assert_eq!(ended.unknown_end(), Some(UnknownEnd::SigchldIgnored));
+        sys::default_action(libc::SIGCHLD);
+    });
+}
+
+/// Every thread blocks it, as where it is read from a signalfd.
+#[test]
+fn an_exit_is_told_although_every_thread_blocks_the_signal() {
+    isolated("an_exit_is_told_although_every_thread_blocks_the_signal", || {
+        // A copy has this thread alone.
+        let copy = sys::fork(|| {
+            sys::block(&[libc::SIGCHLD]);
+            let mut driver = Driver::new();
+            let child = driver.spawn(sh("sleep 0.1; exit 3").without_pidfd());
+            driver.until("the end", ms(1500), || child.record.ended().is_some());
+            assert_eq!(child.record.code(), 3);
+            driver.finish();
+            0
+        });
+        let copy = Pid::from_raw(copy.cast_signed()).unwrap();
+        let (_, status) = waitpid(Some(copy), WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(0));
+    });
+}
+
+/// An orphan in the care of a reactor is reaped then too, and nothing is asked for after that.
+#[test]
+fn an_orphan_is_reaped_although_the_signal_has_another_handler() {
+    isolated("an_orphan_is_reaped_although_the_signal_has_another_handler", || {
+        let first = Reactor::new().unwrap();
+        let (recorder, _record) = Recorder::new();
+        let left = first.spawn_process(recorder, sh("sleep 0.5").without_pidfd()).unwrap();
+        drop(first);
+        drop(left);
+        let mut driver = Driver::new();
+        sys::count_signal(libc::SIGCHLD);
+        driver.until_seen("the reap", ms(2500), || children().is_empty());
+        driver.run_for(ms(600));
+        let turns = driver.turns_in(ms(1200));
+        assert!(turns <= 2, "{turns} turns");
+        driver.finish();
+    });
+}
