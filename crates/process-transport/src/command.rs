@@ -207,7 +207,7 @@ impl Command {
     /// Gives the child a terminal as its 0, 1 and 2.
     ///
     /// All output arrives as child fd 1; naming 0, 1 or 2 in the map too is an error, numbers from 3
-    /// up come from the map. With a change of user the terminal belongs to that user.
+    /// up come from the map, where [`Fd::same_as`] of 0, 1 or 2 is the terminal. With a change of user the terminal belongs to that user.
     pub fn pty(mut self, pty: Pty) -> Self {
         self.pty = Some(pty);
         self

@@ -172,3 +172,27 @@ fn a_killed_child_gives_its_terminal_back() {
         assert_eq!((masters(), slaves()), (0, 0));
     });
 }
+
+/// Another number can be the same as 0, 1 or 2, in a chain too: it is the terminal.
+#[test]
+fn what_is_the_same_as_a_standard_number_is_the_terminal() {
+    behaviour("what_is_the_same_as_a_standard_number_is_the_terminal", |driver| {
+        let script = "for fd in 3 4 5; do test -t $fd && echo $fd >&$fd; done; \
+                      exec </dev/null >/dev/null 2>&1; echo last >&4; exit 5";
+        let same = || {
+            let fds = [(3, Fd::same_as(1)), (4, Fd::same_as(0)), (5, Fd::same_as(3))];
+            on_terminal(sh(script)).child_fds(fds)
+        };
+        let commands =
+            [same(), same().child_fd(5, Fd::same_as(2)), same().child_fd(3, Fd::same_as(4))];
+        for command in commands {
+            let record = driver.run(command);
+            assert_eq!((record.text(1).as_str(), record.code()), ("3\r\n4\r\n5\r\nlast\r\n", 5));
+        }
+        // A number that is nobody's is still refused, by its name.
+        let error = driver.fails(on_terminal(sh("exit 0")).child_fd(3, Fd::same_as(9)));
+        assert!(error.to_string().contains("child fd 3"), "{error}");
+        let error = driver.fails(on_terminal(sh("exit 0")).child_fd(3, Fd::same_as(3)));
+        assert!(error.to_string().contains("child fd 3"), "{error}");
+    });
+}

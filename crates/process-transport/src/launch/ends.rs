@@ -32,6 +32,8 @@ pub(super) struct Ends {
     pub(super) parent: Vec<ParentEnd>,
     /// Which of them is a terminal's master, which may be the caller's.
     master: Option<usize>,
+    /// Numbers beside 0 to 2 that are the terminal too.
+    on_terminal: Vec<ChildFd>,
     child: BTreeMap<ChildFd, Source>,
     /// What the child has until its exec only.
     until_exec: BTreeMap<ChildFd, OwnedFd>,
@@ -54,17 +56,24 @@ impl Source {
 
 impl Ends {
     /// Makes the pipes, sockets and files of the command's map.
-    pub(super) fn make(map: &BTreeMap<ChildFd, Fd>) -> Result<Self, SpawnError> {
+    pub(super) fn make(
+        map: &BTreeMap<ChildFd, Fd>,
+        has_terminal: bool,
+    ) -> Result<Self, SpawnError> {
         let mut ends = Self::default();
         for (&number, fd) in map {
             ends.add(number, fd)
                 .map_err(|error| SpawnError::new(Step::Pipe, subject(number, fd), error))?;
         }
         for number in map.keys() {
-            if let Some(made_by) = resolve_same_as(map, *number).filter(|by| by != number) {
-                ends.share(made_by, *number).map_err(|error| {
-                    SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
-                })?;
+            match resolve_same_as(map, *number, has_terminal) {
+                Some(MadeBy::Number(made_by)) if made_by != *number => {
+                    ends.share(made_by, *number).map_err(|error| {
+                        SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
+                    })?;
+                }
+                Some(MadeBy::Terminal) => ends.on_terminal.push(*number),
+                Some(MadeBy::Number(_)) | None => {}
             }
         }
         Ok(ends)
@@ -120,10 +129,12 @@ impl Ends {
         Ok(())
     }
 
-    /// The terminal's master is the parent's end of 1, and its slave the child's 0 to 2.
+    /// The terminal's master is the parent's end of 1, and its slave the child's 0 to 2, and what is the
+    /// same as these.
     pub(super) fn add_terminal(&mut self, terminal: &Terminal, master: OwnedFd) {
         if let Some(slave) = &terminal.slave {
-            for number in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
+            let others = self.on_terminal.iter().copied();
+            for number in TERMINAL.into_iter().chain(others) {
                 self.child.insert(number, Source::Inherited(slave.clone()));
             }
         }
@@ -213,12 +224,30 @@ fn mode_flags(mode: FileMode) -> OFlags {
     }
 }
 
-/// Follows `same_as` to the number whose entry makes the descriptor; `None` for a dead end.
-pub(super) fn resolve_same_as(map: &BTreeMap<ChildFd, Fd>, mut number: ChildFd) -> Option<ChildFd> {
+/// The numbers that a terminal takes.
+const TERMINAL: [ChildFd; 3] = [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR];
+
+/// What makes the descriptor of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MadeBy {
+    /// The entry of that number, its own perhaps.
+    Number(ChildFd),
+    Terminal,
+}
+
+/// Follows `same_as` to what makes the descriptor; `None` for a dead end.
+pub(super) fn resolve_same_as(
+    map: &BTreeMap<ChildFd, Fd>,
+    mut number: ChildFd,
+    has_terminal: bool,
+) -> Option<MadeBy> {
     for _ in 0..=map.len() {
+        if has_terminal && TERMINAL.contains(&number) {
+            return Some(MadeBy::Terminal);
+        }
         match map.get(&number)?.kind() {
             FdKind::SameAs(other) => number = *other,
-            _ => return Some(number),
+            _ => return Some(MadeBy::Number(number)),
         }
     }
     None

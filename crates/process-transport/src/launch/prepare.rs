@@ -96,7 +96,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
     };
     // Before the pipes take the low numbers. Where it cannot be made another path is taken.
     sys::reserve_first().ok();
-    let mut ends = Ends::make(&map)?;
+    let mut ends = Ends::make(&map, command.pty.is_some())?;
     let opened = terminal::open(command, request.credentials.uid)?;
     let terminal = opened.map(|(terminal, master)| {
         ends.add_terminal(&terminal, master);
@@ -207,7 +207,7 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
         }
     }
     for number in map.keys() {
-        if resolve_same_as(map, *number).is_none() {
+        if resolve_same_as(map, *number, command.pty.is_some()).is_none() {
             let why = "what it is to be the same as is not in the map";
             return Err(SpawnError::invalid(format!("child fd {number}")).because(why));
         }
