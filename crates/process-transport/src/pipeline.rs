@@ -102,11 +102,11 @@ impl Pipeline {
         let mut stages = self.stages.into_iter().peekable();
         while let Some(Stage { mut command, protocol }) = stages.next() {
             if let Some(read) = input.take() {
-                command = command.child_fd(ChildFd::STDIN, Fd::inherit(read));
+                command = command.helper_fd(ChildFd::STDIN, Fd::inherit(read), NO_TERMINAL);
             }
             if stages.peek().is_some() {
                 let (read, write) = pipe(&command)?;
-                command = command.child_fd(ChildFd::STDOUT, Fd::inherit(write));
+                command = command.helper_fd(ChildFd::STDOUT, Fd::inherit(write), NO_TERMINAL);
                 input = Some(read);
             }
             let (promise, ended) = Deferred::new();
@@ -125,6 +125,10 @@ impl Pipeline {
         Ok(RunningPipeline { processes, ends })
     }
 }
+
+/// Why a stage cannot have a terminal.
+const NO_TERMINAL: &str = "the stages of a pipeline are joined by pipes: spawn the program that needs a \
+                           terminal by itself, and forward its output (Process::forward)";
 
 /// A stage that runs and that the loop does not know yet.
 struct Begin {

@@ -77,6 +77,7 @@ mod outcome;
 mod run;
 mod run_all;
 mod stdin;
+mod streams;
 mod terminal_wanted;
 
 pub use ended::Ended;

@@ -6,10 +6,10 @@ use crate::lines::{Lines, OnLine};
 use crate::message::quoted;
 use crate::outcome::About;
 use crate::stdin::Source;
+use crate::streams;
 use crate::{Keep, Line, Outcome, OutputError, Stdin};
 use procession_core::Deferred;
 use procession_process_transport::{Command, Fd, SpawnProcess};
-use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 use std::ffi::OsStr;
 use std::fmt;
@@ -315,7 +315,7 @@ impl Run {
         // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
         command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
         if self.rules.about.is_merged {
-            command = command.child_fd(1, Fd::from_child()).child_fd(2, Fd::same_as(1));
+            command = streams::merged(command);
         }
         let (stdin, feed) = match self.stdin.0 {
             Source::Nothing => (Some(Fd::null()), Feed::Nothing),
@@ -325,7 +325,7 @@ impl Run {
             Source::Command => (None, Feed::Nothing),
         };
         if let Some(fd) = stdin {
-            command = command.child_fd(ChildFd::STDIN, fd);
+            command = streams::with_input(command, fd);
         }
         let collector = Collector::new(job.clone(), feed, &command, lines);
         match reactor.spawn_process(collector, command) {

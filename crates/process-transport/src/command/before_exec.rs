@@ -4,9 +4,10 @@
 //! [`Command::pre_exec`] is the one unsafe function of the public interface.
 
 use super::identity::AtParentDeath;
-use super::{Command, NewSession};
+use super::{Command, Fd, NewSession};
 use crate::sys::{PreExec, Resource, Rlimit};
 use procession_core::Signal;
+use procession_protocol::ChildFd;
 use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
@@ -30,6 +31,19 @@ impl Command {
         if self.identity.session == NewSession::No {
             self.identity.session = NewSession::IfOwned;
         }
+        self
+    }
+
+    /// As [`child_fd`](Self::child_fd), for helpers: where the command has a terminal the spawn fails with
+    /// `why_no_terminal`, and names no number that the user never named.
+    #[doc(hidden)]
+    pub fn helper_fd(
+        mut self,
+        number: impl Into<ChildFd>,
+        fd: impl Into<Fd>,
+        why_no_terminal: &'static str,
+    ) -> Self {
+        self.fds.set_by_helper(number.into(), fd.into(), why_no_terminal);
         self
     }
 

@@ -11,17 +11,39 @@ pub(crate) struct FdMap {
     replaced: bool,
     /// As the command names them.
     pub(crate) entries: BTreeMap<ChildFd, Fd>,
+    /// Of these those that a helper named, and what it says to a command that has a terminal.
+    by_helper: BTreeMap<ChildFd, &'static str>,
 }
 
 impl FdMap {
     /// These numbers and no others.
     pub(super) fn only(fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
-        Self { replaced: true, entries: fds.into_iter().collect() }
+        let entries = fds.into_iter().collect();
+        Self { replaced: true, entries, by_helper: BTreeMap::new() }
     }
 
     /// Says what stands on a number; the last call for it wins.
     pub(super) fn set(&mut self, number: ChildFd, fd: Fd) {
+        self.by_helper.remove(&number);
         self.entries.insert(number, fd);
+    }
+
+    /// The same for a helper.
+    pub(super) fn set_by_helper(&mut self, number: ChildFd, fd: Fd, why_no_terminal: &'static str) {
+        self.set(number, fd);
+        self.by_helper.insert(number, why_no_terminal);
+    }
+
+    /// Returns what stands in the way of a terminal: what, and what a helper says of it.
+    pub(crate) fn without_terminal(&self) -> Option<(String, &'static str)> {
+        let standard = self.entries.keys().filter(|fd| (0..3).contains(&fd.as_raw()));
+        let (by_helper, named): (Vec<&ChildFd>, Vec<&ChildFd>) =
+            standard.partition(|fd| self.by_helper.contains_key(fd));
+        if let Some(fd) = named.first() {
+            return Some((format!("pty with child fd {fd}"), ""));
+        }
+        let why = self.by_helper.get(by_helper.first()?)?;
+        Some(("pty".to_owned(), why))
     }
 
     /// What the child finds, the default map filled in unless a terminal takes its place; closed ones

@@ -191,8 +191,10 @@ fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
 
 fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
     let entries = &command.fds.entries;
-    if command.pty.is_some() && entries.keys().any(|fd| fd.as_raw() < 3) {
-        return Err(SpawnError::invalid("pty with child fd 0, 1 or 2"));
+    if command.pty.is_some()
+        && let Some((what, why)) = command.fds.without_terminal()
+    {
+        return Err(SpawnError::invalid(what).because(why));
     }
     let highest = entries.keys().next_back().map_or(0, |fd| fd.as_raw());
     let lowest = entries.keys().next().map_or(0, |fd| fd.as_raw());

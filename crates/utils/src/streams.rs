@@ -1,0 +1,25 @@
+//! What a helper connects to the standard numbers of its program, and what it says to a command that has
+//! a terminal there.
+
+use procession_process_transport::{Command, Fd};
+use procession_protocol::ChildFd;
+
+const INPUT_IS_ITS_OWN: &str = "a helper gives the program a standard input of its own: Run leaves it to \
+                                the terminal with stdin(Stdin::as_in_command())";
+
+const OUTPUTS_ARE_MERGED: &str =
+    "the outputs of a terminal are one already: run it without merging them";
+
+/// Both outputs are one.
+pub(crate) fn merged(command: Command) -> Command {
+    command.helper_fd(ChildFd::STDOUT, Fd::from_child(), OUTPUTS_ARE_MERGED).helper_fd(
+        ChildFd::STDERR,
+        Fd::same_as(1),
+        OUTPUTS_ARE_MERGED,
+    )
+}
+
+/// The standard input is this.
+pub(crate) fn with_input(command: Command, fd: Fd) -> Command {
+    command.helper_fd(ChildFd::STDIN, fd, INPUT_IS_ITS_OWN)
+}
