@@ -87,8 +87,10 @@ impl Fd {
 
     /// A file, opened at each spawn by the parent; a relative path is relative to the parent.
     ///
-    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe). A FIFO holds
-    /// the thread, and so its reactor, until somebody opens the other side (`fifo(7)`).
+    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe). Nobody is
+    /// waited for (`fifo(7)`): to write to a FIFO that nobody reads fails with `ENXIO`, and a child that
+    /// reads one which nobody writes finds its end. A program that is to wait for a writer opens the
+    /// FIFO itself, or has it for reading and writing.
     pub fn file(path: impl AsRef<Path>, mode: FileMode) -> Self {
         Self(FdKind::File(path.as_ref().to_owned(), mode))
     }

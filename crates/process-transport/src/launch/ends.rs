@@ -99,7 +99,7 @@ impl Ends {
             }
             FdKind::Inherit(fd) => Source::Inherited(Arc::clone(fd)),
             FdKind::Null => Source::Owned(open(Path::new("/dev/null"), OFlags::RDWR)?),
-            FdKind::File(path, mode) => Source::Owned(open(path, mode_flags(*mode))?),
+            FdKind::File(path, mode) => Source::Owned(open_file(path, mode_flags(*mode))?),
             FdKind::SameAs(_) | FdKind::Closed => return Ok(()),
         };
         self.child.insert(number, source);
@@ -213,6 +213,14 @@ fn subject(number: ChildFd, fd: &Fd) -> OsString {
 fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let mode = Mode::from_raw_mode(0o666);
     above_stdio(rustix::fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, mode)?)
+}
+
+/// Without waiting for anybody: a FIFO whose other side nobody has open would hold the thread, and so its
+/// reactor. The child gets it blocking, as it would be otherwise.
+fn open_file(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let file = open(path, flags | OFlags::NONBLOCK)?;
+    fcntl_setfl(&file, flags & OFlags::APPEND)?;
+    Ok(file)
 }
 
 fn mode_flags(mode: FileMode) -> OFlags {
