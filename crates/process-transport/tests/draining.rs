@@ -196,3 +196,30 @@ fn what_a_paused_socketpair_holds_survives_a_write_in_vain() {
         assert_eq!(child.record.text(5), "last words");
     });
 }
+
+/// The close of one output ends whoever writes it, and with that the holder of the others: what is named
+/// is what was held when the time came.
+#[test]
+fn what_was_held_when_the_time_came_is_named() {
+    behaviour("what_was_held_when_the_time_came_is_named", |driver| {
+        let cases: [(&str, &[i32]); 4] = [
+            ("cat /dev/zero & exit 0", &[1, 2, 3]),
+            ("cat /dev/zero >&2 & exit 0", &[2, 3]),
+            ("cat /dev/zero >&3 & exit 0", &[2, 3]),
+            ("exec 2>&3; cat /dev/zero & exit 0", &[1, 3]),
+        ];
+        for (script, expected) in cases {
+            for round in 0..6 {
+                let command = sh(script).child_fd(3, Fd::from_child()).drain_after_exit(ms(30));
+                let child = driver.spawn(command);
+                let moved = (round % 2 == 1).then(|| {
+                    let null = std::fs::File::create("/dev/null").unwrap();
+                    outcome(child.process.forward(1, Target::fd(null)))
+                });
+                driver.drive_to_end(&child.record);
+                assert_eq!(held(child.record.ended()), expected, "{script}");
+                drop(moved);
+            }
+        }
+    });
+}

@@ -170,7 +170,7 @@ impl Lifecycle {
         self.pipes.set_paused(fd, false);
     }
 
-    /// The last read of a pipe from [`poll_drain`](Self::poll_drain) met its end: nobody held it.
+    /// Nobody held a pipe from [`poll_drain`](Self::poll_drain) when the deadline passed.
     pub fn on_not_held(&mut self, fd: ChildFd) {
         self.pipes.clear_held(fd);
     }

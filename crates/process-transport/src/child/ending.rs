@@ -113,16 +113,12 @@ impl Transport {
     pub(super) fn drain(&self) {
         let _pump = self.pump_after_a_panic();
         let now = self.reactor().now();
-        self.state.with(|state| state.lifecycle.on_time(now));
-        while let Some(fd) = self.state.with(|state| state.lifecycle.poll_drain()) {
-            let begun = self.state.with(|state| {
-                let end = state.ends.get(fd)?;
-                let held = end.begin_to_drain(self.reactor());
-                Some((end.forward().cloned()?, held))
-            });
-            if let Some((forward, held)) = begun {
-                forward.drain(held);
-            }
+        let forwards = self.state.with(|state| {
+            state.lifecycle.on_time(now);
+            state.begin_to_drain(self.reactor())
+        });
+        for (forward, bytes) in forwards {
+            forward.drain(bytes);
         }
         let draining: Vec<ChildFd> = self
             .state
@@ -149,14 +145,9 @@ impl Transport {
                     drop(refused);
                     self.pump();
                 }
-                DrainStep::Close { held } => {
+                DrainStep::Close => {
                     let mut left = Leftovers::default();
-                    self.state.with(|state| {
-                        if !held {
-                            state.lifecycle.on_not_held(fd);
-                        }
-                        state.close(self.reactor(), fd, &mut left);
-                    });
+                    self.state.with(|state| state.close(self.reactor(), fd, &mut left));
                     return left.settle();
                 }
             }

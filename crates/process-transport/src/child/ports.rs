@@ -98,12 +98,6 @@ impl SourcePort for SourceEnd {
         self.with_end(|end, reactor| end.watch(reactor, watched));
     }
 
-    fn on_read_to_end(&self) {
-        if let Some(child) = self.child.upgrade() {
-            child.state.with(|state| state.lifecycle.on_not_held(self.fd));
-        }
-    }
-
     /// The loss of the end, or of a socketpair's reading alone, is due.
     fn close_source(&self, ended: bool) {
         let Some(child) = self.child.upgrade() else { return };

@@ -10,8 +10,10 @@ use crate::spawned::{AtDrop, LastEnd, OwnedChild, Spawned, since};
 use crate::sys::Peeked;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
+use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Of a child that the program does not kill where it drops it.
@@ -233,6 +235,28 @@ impl State {
         self.termination.on_reaped(reactor.now());
         self.lifecycle.on_reaped(reason, reactor.now());
         Some(())
+    }
+
+    /// Begins to drain the ends whose time has come; those that are forwarded come back, with how many
+    /// bytes they hold.
+    pub(super) fn begin_to_drain(&mut self, reactor: &Handle) -> Vec<(Rc<Forward>, usize)> {
+        if !self.lifecycle.has_drain() {
+            return Vec::new();
+        }
+        // Of all, before one is closed: that may end whoever holds the others.
+        for end in self.ends.iter_mut() {
+            end.note_held(reactor);
+        }
+        let mut forwards = Vec::new();
+        while let Some(fd) = self.lifecycle.poll_drain() {
+            let Some(end) = self.ends.get(fd) else { continue };
+            let bytes = end.begin_to_drain(reactor);
+            if !end.was_held() {
+                self.lifecycle.on_not_held(fd);
+            }
+            forwards.extend(end.forward().map(|forward| (Rc::clone(forward), bytes)));
+        }
+        forwards
     }
 
     /// Returns how long its group has between TERM and KILL where the program ends before it.

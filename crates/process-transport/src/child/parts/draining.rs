@@ -1,5 +1,8 @@
 //! The bound on descendants that hold a pipe: what a pipe holds when it passes is delivered, and the
 //! pipe is closed. A paused one waits for its resume, one that is forwarded moves its rest on.
+//!
+//! Which ends are held is looked at when it passes, of all of them before one is closed: that may end
+//! whoever holds the others.
 
 use super::end::End;
 use bytes::Bytes;
@@ -21,13 +24,24 @@ pub(crate) enum DrainStep {
     /// A callback has it forwarded, with so many bytes still to come.
     MoveOn(Rc<Forward>, usize),
     /// It has had its turn.
-    Close {
-        /// Somebody held it.
-        held: bool,
-    },
+    Close,
 }
 
 impl End {
+    /// The bound has passed, now or before: notes whether somebody holds the other side.
+    pub(crate) fn note_held(&mut self, reactor: &Handle) {
+        if self.draining.was_held.is_none()
+            && let Some(key) = self.key()
+        {
+            self.draining.was_held = Some(!has_ended(reactor, key));
+        }
+    }
+
+    /// Returns whether somebody held the other side when the bound passed.
+    pub(crate) fn was_held(&self) -> bool {
+        self.draining.was_held == Some(true)
+    }
+
     /// Notes how many bytes can be read at this moment, and returns it.
     pub(crate) fn begin_to_drain(&mut self, reactor: &Handle) -> usize {
         let pipe = self.pipe.as_ref().filter(|pipe| pipe.is_reading());
@@ -40,18 +54,18 @@ impl End {
                 counted.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
             }
         };
-        self.draining = Some(held);
+        self.draining.left = Some(held);
         held
     }
 
     /// Returns whether it is drained here and now, and not by a forwarding.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.is_some() && self.forward().is_none()
+        self.draining.left.is_some() && self.forward().is_none()
     }
 
     pub(crate) fn drain_step(&mut self, reactor: &Handle) -> DrainStep {
         let forward = self.forward().map(Rc::clone);
-        let (Some(pipe), Some(left)) = (self.pipe.as_mut(), self.draining) else {
+        let (Some(pipe), Some(left)) = (self.pipe.as_mut(), self.draining.left) else {
             return DrainStep::Wait;
         };
         if let Some(forward) = forward {
@@ -61,19 +75,18 @@ impl End {
             return DrainStep::Wait;
         }
         if !pipe.is_reading() {
-            return DrainStep::Close { held: !has_ended(reactor, pipe.key()) };
+            return DrainStep::Close;
         }
         // With its last writer gone the pipe was not held, and what it holds is finite.
         if left == 0 && !has_ended(reactor, pipe.key()) {
-            return DrainStep::Close { held: true };
+            return DrainStep::Close;
         }
         match pipe.read(reactor) {
             ReadEvent::Data(data) => {
-                self.draining = Some(left.saturating_sub(data.len()));
+                self.draining.left = Some(left.saturating_sub(data.len()));
                 DrainStep::Data(data)
             }
-            ReadEvent::WouldBlock => DrainStep::Close { held: true },
-            _ => DrainStep::Close { held: false },
+            _ => DrainStep::Close,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! forwarding alone. The master of a terminal is closed by hanging up, and by nothing else.
 
 use super::leftovers::{Leftovers, Told};
+use super::passed::Draining;
 use bytes::Bytes;
 use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Lifecycle};
@@ -25,8 +26,7 @@ pub(crate) struct End {
     forward: Option<Rc<Forward>>,
     /// What it writes comes from there.
     fed_by: Option<Rc<Forward>>,
-    /// It is to be closed after so many bytes more: see [`super::draining`].
-    pub(super) draining: Option<usize>,
+    pub(super) draining: Draining,
     /// `None` once it is closed.
     pub(super) pipe: Option<Pipe>,
 }
@@ -72,7 +72,7 @@ impl End {
             peer_gone: false,
             forward: None,
             fed_by: None,
-            draining: None,
+            draining: Draining::default(),
             pipe: Some(pipe),
         }
     }
@@ -99,7 +99,7 @@ impl End {
     /// Closes it now.
     pub(crate) fn close(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        self.draining = None;
+        self.draining = Draining::default();
         left.tell(self.forward.take().map(Told::SourceClosed));
         left.tell(self.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
         if let Some(pipe) = self.pipe.take() {

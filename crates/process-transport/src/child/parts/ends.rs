@@ -124,6 +124,10 @@ impl Ends {
         self.list.iter()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, End> {
+        self.list.iter_mut()
+    }
+
     pub(crate) fn at(&mut self, index: usize) -> Option<&mut End> {
         self.list.get_mut(index)
     }

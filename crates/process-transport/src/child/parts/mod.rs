@@ -6,6 +6,7 @@ mod end;
 mod ends;
 mod exit_watch;
 mod leftovers;
+mod passed;
 mod running;
 pub(super) mod sigchld;
 mod termination;
