@@ -1,10 +1,13 @@
 //! A value that owns a source and its place in the poller: it leaves the poller, then it closes.
+//!
+//! What was registered is what is deleted: a foreign source may give another descriptor each time it is
+//! asked, and the one that it gave first would stay in the poller.
 #![expect(unsafe_code, reason = "polling leaves the removal of a registered source to the caller")]
 
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use polling::{Event, PollMode, Poller};
@@ -44,15 +47,22 @@ impl<S: AsFd> AsFd for Foreign<S> {
 pub(crate) struct Polled<S: AsFd + ?Sized> {
     poller: Rc<Poller>,
     mode: PollMode,
-    /// Whether the poller knows the source.
-    added: Cell<bool>,
+    /// What the poller knows of the source.
+    added: Cell<Option<Added>>,
     source: S,
+}
+
+/// A descriptor in the poller, with the key that its events have.
+#[derive(Debug, Clone, Copy)]
+struct Added {
+    fd: RawFd,
+    key: usize,
 }
 
 impl<S: AsFd> Polled<S> {
     /// Not yet in the poller: see [`set`](Polled::set).
     pub(crate) fn new(poller: Rc<Poller>, mode: PollMode, source: S) -> Self {
-        Self { poller, mode, added: Cell::new(false), source }
+        Self { poller, mode, added: Cell::new(None), source }
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -72,22 +82,38 @@ impl<S: AsFd + ?Sized> Polled<S> {
     /// Adds, changes or removes the registration.
     pub(crate) fn set(&self, key: usize, interest: Interest) -> io::Result<()> {
         if !interest.is_polled() {
-            if self.added.replace(false) {
-                self.poller.delete(self.source.as_fd())?;
-            }
-            return Ok(());
+            return self.added.take().map_or(Ok(()), |added| self.delete(added));
         }
         let event = Event::new(key, interest.reads(), interest.writes());
-        if self.added.get() {
-            return self.poller.modify_with_mode(self.source.as_fd(), event, self.mode);
+        let source = self.source.as_fd();
+        if let Some(added) = self.added.get() {
+            if added.fd == source.as_raw_fd() {
+                return self.poller.modify_with_mode(source, event, self.mode);
+            }
+            self.added.set(None);
+            self.delete(added)?;
         }
-        let fd = self.source.as_fd().as_raw_fd();
+        let fd = source.as_raw_fd();
         // SAFETY: `Drop` below deletes it from the poller before `source` is dropped; `release`
         // does so before it takes the descriptor out; it is never moved out otherwise, and never
         // lent as `&mut S`.
         unsafe { self.poller.add_with_mode(fd, event, self.mode)? };
-        self.added.set(true);
+        self.added.set(Some(Added { fd, key }));
         Ok(())
+    }
+
+    fn delete(&self, added: Added) -> io::Result<()> {
+        let source = self.source.as_fd();
+        if source.as_raw_fd() == added.fd {
+            return self.poller.delete(source);
+        }
+        if !is_registered(&self.poller, added) {
+            return Ok(());
+        }
+        // SAFETY: for the length of the call, which only looks the number up: of one that is closed by
+        // now it says so.
+        let fd = unsafe { BorrowedFd::borrow_raw(added.fd) };
+        self.poller.delete(fd)
     }
 
     #[inline]
@@ -97,9 +123,9 @@ impl<S: AsFd + ?Sized> Polled<S> {
 
     /// Leaves the poller, if it is there.
     pub(crate) fn leave(&self) {
-        if self.added.replace(false) {
+        if let Some(added) = self.added.take() {
             // Nothing can be done here about a failure: the close that follows removes it too.
-            self.poller.delete(self.source.as_fd()).ok();
+            self.delete(added).ok();
         }
     }
 }
@@ -114,4 +140,24 @@ impl<S: AsFd + ?Sized> fmt::Debug for Polled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Polled").field("added", &self.added.get()).finish_non_exhaustive()
     }
+}
+
+/// Whether the poller has this number for this key: the descriptor may be closed, and the number be that of
+/// another source by now. Where the system does not say it is taken to be so.
+#[cfg(target_os = "linux")]
+fn is_registered(poller: &Poller, added: Added) -> bool {
+    let path = format!("/proc/self/fdinfo/{}", poller.as_fd().as_raw_fd());
+    let Ok(info) = std::fs::read_to_string(path) else { return true };
+    // "tfd: 7 events: 19 data: 5 pos:0 ...", the data in hexadecimal digits (`proc_pid_fdinfo(5)`).
+    info.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
+        let mut words = line.split_whitespace();
+        let fd = words.nth(1).and_then(|fd| fd.parse().ok());
+        let key = words.nth(3).and_then(|key| usize::from_str_radix(key, 16).ok());
+        fd == Some(added.fd) && key == Some(added.key)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_registered(_: &Poller, _: Added) -> bool {
+    true
 }
