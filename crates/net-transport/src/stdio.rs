@@ -2,7 +2,8 @@
 //!
 //! `O_NONBLOCK` belongs to a description, which others may share: the shell that started the
 //! program, and its own `println!`. So pipes and terminals are opened once more where the system
-//! can do that; else the flag is set, and taken back at the end.
+//! can do that; else, and where nobody writes a pipe any more, the flag is set, and taken back at the
+//! end.
 
 use std::io::{self, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::rc::Rc;
 
 use procession_protocol::{Address, Protocol};
 use procession_reactor::Handle;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::{Errno, ioctl_fionbio};
 
@@ -51,6 +53,8 @@ impl Restore {
         }
         if may_reopen(&stat)
             && let Some(own) = reopen(fd, access)
+            // After the opening: a writer that comes in between is one that it has seen.
+            && !(access == OFlags::RDONLY && is_hung_up(fd))
         {
             return Ok(own);
         }
@@ -99,6 +103,17 @@ fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     rustix::fs::open(path, flags, rustix::fs::Mode::empty()).ok()
+}
+
+/// Tells whether the last writer of a pipe is gone.
+///
+/// A FIFO that is opened to be read while nobody writes it never tells of that end, only of the next
+/// writer's (`fifo(7)`; `fifo_open` in Linux): what was opened before has to be used.
+fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    // It fails for lack of memory: nothing is seen then.
+    poll(&mut fds, Some(&Timespec::default())).ok();
+    fds[0].revents().contains(PollFlags::HUP)
 }
 
 #[cfg(test)]

@@ -300,3 +300,50 @@ fn only_connection_made_is_called_before_the_loop_runs() {
     let lost = until_lost(&mut reactor, &echo).unwrap_err();
     assert_eq!(lost.kind(), io::ErrorKind::ConnectionAborted);
 }
+
+/// A FIFO that was opened to be read, its path, and what was written to it by somebody who is gone.
+fn left_fifo(dir: &tempfile::TempDir, text: &str) -> (File, std::path::PathBuf) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = dir.path().join("fifo");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).unwrap();
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let input = File::options().read(true).custom_flags(flags).open(&path).unwrap();
+    ioctl_fionbio(&input, false).unwrap();
+    File::options().write(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    (input, path)
+}
+
+/// As `(echo a > fifo) & prog < fifo`: what the writer left is read, and then its end is seen.
+#[test]
+fn a_fifo_whose_writer_went_before_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    for (index, text) in ["", "a", &"long".repeat(10_000)].into_iter().enumerate() {
+        let mut reactor = Reactor::new().unwrap();
+        let dir = tempfile::tempdir_in(&dir).unwrap();
+        let (input, _path) = left_fifo(&dir, text);
+        let (echo, _) = start(&reactor, &input, tempfile::tempfile().unwrap());
+        until_lost(&mut reactor, &echo).unwrap();
+        assert!(echo.0.borrow().text == text && echo.0.borrow().read_closed, "{index}");
+        assert!(!is_nonblocking(&input), "it is as it was");
+    }
+}
+
+/// A writer that is still there, or comes before the start, is heard to its end.
+#[test]
+fn a_fifo_whose_writer_goes_later_ends_then() {
+    let mut reactor = Reactor::new().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (input, path) = left_fifo(&dir, "first ");
+    let mut next = File::options().write(true).open(&path).unwrap();
+    let (echo, _) = start(&reactor, &input, tempfile::tempfile().unwrap());
+    assert!(!is_nonblocking(&input), "it has a description of its own");
+    for _ in 0..5 {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    assert!(!echo.0.borrow().read_closed, "somebody writes");
+    next.write_all(b"second").unwrap();
+    drop(next);
+    until_lost(&mut reactor, &echo).unwrap();
+    assert_eq!(echo.0.borrow().text, "first second");
+}
