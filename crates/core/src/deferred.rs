@@ -37,6 +37,13 @@ use std::rc::Rc;
 /// Dropping it with an error that nobody took reports that error, once
 /// ([`set_unhandled_error_hook`]).
 ///
+/// Somebody has to complete it. What a reactor does (the end of a child, a timer, a helper's output) is
+/// done while that reactor is driven: by its `run`, `run_until`, `block_on` or `turn`, on its own thread.
+/// Awaited in another executor, tokio's for instance, on a thread whose reactor nobody turns, a
+/// `Deferred` waits for ever, and without a word: it knows no loop, and cannot tell one that is slow
+/// from one that nobody drives. Await it inside `block_on` or `run_until`, or have the executor turn the
+/// reactor, which is a descriptor and a deadline (the example `in_tokio`).
+///
 /// Callbacks never run inside one another: one that is due while another runs is called right after
 /// that one returns. So a chain of any length needs the same stack. A panic in a callback unwinds
 /// out of whatever completed the promise, after the callbacks that were due then have been called;

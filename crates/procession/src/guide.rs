@@ -374,7 +374,9 @@
 //! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
 //! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. At the end it calls
 //! [`shut_down`](crate::prelude::Reactor::shut_down), which does once what `run` does when it stops.
-//! The examples `in_tokio` and `in_calloop` do so.
+//! The examples `in_tokio` and `in_calloop` do so. Without that nothing comes: a
+//! [`Deferred`](crate::prelude::Deferred) that is awaited in such a loop, on a thread whose reactor nobody
+//! turns, waits for ever, and says nothing.
 //!
 //! # Only the reactor
 //!

@@ -6,6 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Gives the result once; polled after that, it gives [`Failed::Abandoned`].
+///
+/// Any executor can poll it; what completes it is another matter, and for a reactor's results that
+/// reactor has to be driven: see [`Deferred`].
 impl<T: 'static, E: 'static> Future for Deferred<T, E> {
     type Output = Result<T, Failed<E>>;
 
