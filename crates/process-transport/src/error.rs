@@ -26,6 +26,7 @@ const fn doing(step: Step) -> &'static str {
         Step::Groups => "cannot set the supplementary groups of",
         Step::Gid => "cannot set the group id of",
         Step::Uid => "cannot set the user id of",
+        Step::Capabilities => "cannot clear the ambient capabilities of",
         Step::ParentDeathSignal => "cannot set the parent death signal of",
         Step::Signals => "cannot prepare the signals of",
         Step::Exec => "cannot execute",

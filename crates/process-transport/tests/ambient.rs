@@ -3,9 +3,12 @@
 
 mod util;
 
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
 use std::fs;
 
-use procession_process_transport::Command;
+use procession_process_transport::{Command, Step};
 use procession_protocol::SpawnPath;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
@@ -13,6 +16,7 @@ use rustix::thread::{
     set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::filter::{Calls, answer};
 use crate::util::{Driver, behaviour, command, forced_path, root_or_skip};
 
 /// Makes this thread, the only one that spawns, that user of its own group with these groups and
@@ -54,6 +58,9 @@ fn paths() -> Vec<SpawnPath> {
     )
 }
 
+/// No other command of prctl(2) that is used has all of these bits.
+const PR_CAP_AMBIENT: u64 = 47;
+
 const NONE: &str = "0000000000000000";
 
 /// Who is changed to cannot become root by what the parent may: uid, gid, both, a user, groups.
@@ -87,6 +94,21 @@ fn a_change_of_ids_clears_the_ambient_set() {
             assert_eq!(field(driver, changed.clone(), "CapPrm"), NONE);
             assert_eq!(field(driver, changed, "CapEff"), NONE);
         }
+    });
+}
+
+/// Where it cannot be cleared the program does not start.
+#[test]
+fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
+    behaviour("an_ambient_set_that_cannot_be_cleared_is_an_error", |driver| {
+        if !root_or_skip("a change of ids") {
+            return;
+        }
+        answer(libc::SYS_prctl, Calls::With { index: 0, flag: PR_CAP_AMBIENT }, libc::EPERM);
+        let error = driver.fails(status().uid(65534).gid(65534));
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Capabilities, Some(libc::EPERM)));
+        let kept = status().uid(65534).gid(65534).keep_ambient();
+        assert_eq!(field(driver, kept, "CapAmb"), NONE, "the kernel empties it then");
     });
 }
 

@@ -157,7 +157,7 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
         (Step::Groups, groups),
         (Step::Gid, gid),
         (Step::Uid, uid),
-        (Step::Uid, ambient),
+        (Step::Capabilities, ambient),
         (Step::ParentDeathSignal, parent_death_signal),
         (Step::Signals, dispositions),
         (Step::Signals, mask),

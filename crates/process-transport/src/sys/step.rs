@@ -37,8 +37,10 @@ pub enum Step {
     Groups,
     /// `setresgid(2)`.
     Gid,
-    /// `setresuid(2)`, and the ambient capability set after it (`PR_CAP_AMBIENT` in `prctl(2)`).
+    /// `setresuid(2)`.
     Uid,
+    /// Clearing the ambient capability set (`PR_CAP_AMBIENT` in `prctl(2)`).
+    Capabilities,
     /// `prctl(PR_SET_PDEATHSIG)`.
     ParentDeathSignal,
     /// Signal dispositions and mask, and `pre_exec` closures.
@@ -51,7 +53,7 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Validate,
         Self::Resolve,
         Self::Pipe,
@@ -68,6 +70,7 @@ impl Step {
         Self::Groups,
         Self::Gid,
         Self::Uid,
+        Self::Capabilities,
         Self::ParentDeathSignal,
         Self::Signals,
         Self::Exec,
@@ -96,6 +99,6 @@ mod tests {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }
         assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(21), None);
+        assert_eq!(Step::from_number(22), None);
     }
 }
