@@ -81,7 +81,7 @@ pub enum OutputError {
         /// Both outputs, and the signal.
         outcome: Box<Outcome>,
     },
-    /// Somebody else reaped it, so that its exit status, which was asked for, is not known.
+    /// Its exit status, which was asked for, is not known; the message says why.
     #[error("{}", Ending(command, outcome))]
     #[non_exhaustive]
     Lost {

@@ -24,7 +24,7 @@
 //! | `connectionMade` | `connection_made` | |
 //! | `outReceived`, `errReceived`, `childDataReceived` | `out_received`, `err_received`, `child_data_received` | data are `Bytes` |
 //! | `inConnectionLost`, …, `childConnectionLost` | `in_connection_lost`, …, `child_connection_lost` | |
-//! | `processExited`, `processEnded` | `process_exited`, `process_ended` | called by the loop, never inside `spawn_process`; they come also when somebody else reaped the child: `is_lost()` |
+//! | `processExited`, `processEnded` | `process_exited`, `process_ended` | called by the loop, never inside `spawn_process`; they come also when somebody else reaped the child, with its status where Linux keeps it (6.15), else `unknown_end()` says why not |
 //! | `status.value`: `ProcessDone` or `ProcessTerminated` | `ExitReason = Result<ProcessDone, ProcessTerminated>` | with the child's resource usage, and the descriptors that descendants held |
 //!
 //! # The transport
