@@ -39,7 +39,7 @@ struct Decrypt {
 impl Decrypt {
     /// Looks at the status lines that are whole.
     fn read_status(&mut self) {
-        while let Some(LineEvent::Line(line)) = self.status.poll() {
+        while let Some(line) = self.status.poll() {
             let line = String::from_utf8_lossy(&line);
             let status = line.strip_prefix(MARK).unwrap_or(&line);
             // In one write: gpg has words of its own for the same place.

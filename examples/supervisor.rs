@@ -105,7 +105,7 @@ struct Run {
 
 impl Run {
     fn print_lines(&mut self) {
-        while let Some(LineEvent::Line(line) | LineEvent::TooLong(line)) = self.lines.poll() {
+        while let Some(line) = self.lines.poll() {
             println!("{} | {}", self.service.name, String::from_utf8_lossy(&line));
         }
     }

@@ -8,7 +8,7 @@ pub use procession_process_transport::{
     SpawnProcess, Spawned, Step, TakeError,
 };
 pub use procession_protocol::{
-    ChildFd, ExitReason, Factory, FakeConnection, FakeProcess, LineEvent, LineReceiver, Process,
+    ChildFd, ExitReason, Factory, FakeConnection, FakeProcess, Line, LineReceiver, Process,
     ProcessDone, ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination,
     Transport,
 };

@@ -95,7 +95,7 @@ pub use event::{DataNow, Event};
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
 pub use lifecycle::Lifecycle;
-pub use line_receiver::{LineEvent, LineReceiver};
+pub use line_receiver::{Line, LineReceiver};
 pub use net::{Factory, Protocol};
 pub use process_protocol::ProcessProtocol;
 pub use producer::{ProducerError, ProducerErrorKind};

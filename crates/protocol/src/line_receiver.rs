@@ -2,56 +2,61 @@
 //!
 //! # Model
 //!
-//! Inputs: data, the end of the stream, a change of mode. Outputs: [`LineEvent`]s. How the stream
-//! is cut into chunks makes no difference to the lines. Data that come after the end are ignored.
+//! Inputs: data, the end of the stream, a change of mode. Outputs: [`Line`]s, or raw data. How the
+//! stream is cut into chunks makes no difference to the lines. Data that come after the end are
+//! ignored.
 //!
-//! In line mode a line is what precedes the first delimiter. Of one that is longer than the limit
-//! the first bytes, as many as the limit, are handed over as `TooLong`, as soon as that is certain;
-//! the rest is skipped up to its delimiter. So at most the limit, a delimiter and one chunk are
-//! kept. In raw mode everything is handed over as it came.
+//! In line mode a line is what precedes the first delimiter. Of one that is longer than the limit the
+//! beginning is handed over, cut at a character, once it cannot be shorter; the rest is skipped up to
+//! its delimiter. So at most the limit, a delimiter and one chunk are kept. In raw mode everything is
+//! handed over as it came.
 //!
 //! A line that lies in one chunk is a slice of it; one that spans chunks is copied once.
 
+mod line;
+
+pub use line::Line;
+
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
-
-/// Holds what a [`LineReceiver`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LineEvent {
-    /// A line, without its delimiter.
-    #[doc(alias = "lineReceived")]
-    Line(Bytes),
-    /// The beginning of a line that is longer than the limit; the rest is skipped, or, if raw mode
-    /// is set now, comes as `Raw`.
-    #[doc(alias = "lineLengthExceeded")]
-    TooLong(Bytes),
-    /// Data of raw mode.
-    #[doc(alias = "rawDataReceived")]
-    Raw(Bytes),
-}
 
 /// Cuts a stream of bytes into lines.
 ///
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{LineEvent, LineReceiver};
+/// use procession_protocol::LineReceiver;
 ///
 /// let mut lines = LineReceiver::new();
-/// lines.on_data("one\ntw".into());
+/// lines.on_data("one\r\ntw".into());
 /// lines.on_data("o\nthree".into());
 /// lines.on_end();
 /// let mut found = Vec::new();
-/// while let Some(LineEvent::Line(line)) = lines.poll() {
+/// while let Some(line) = lines.poll() {
 ///     found.push(line);
 /// }
 /// assert_eq!(found, ["one", "two", "three"]);
+/// ```
+///
+/// A head of lines, then bytes:
+///
+/// ```
+/// # use procession_protocol::LineReceiver;
+/// let mut lines = LineReceiver::with_delimiter("\r\n");
+/// lines.on_data("Name: a\r\n\r\nbytes\r\n".into());
+/// while let Some(line) = lines.poll() {
+///     if line.is_empty() {
+///         lines.set_raw_mode();
+///     }
+/// }
+/// assert_eq!(lines.poll_raw().unwrap(), "bytes\r\n");
 /// ```
 #[derive(Debug, Clone)]
 pub struct LineReceiver {
     /// Never empty.
     delimiter: Vec<u8>,
+    /// A carriage return before the delimiter is dropped.
+    drops_return: bool,
     max_length: usize,
     mode: Mode,
     /// The beginning of a line; holds no delimiter. In `Skip`, what may be the beginning of one.
@@ -73,12 +78,13 @@ impl LineReceiver {
     /// The longest line, in bytes, unless [`max_length`](Self::max_length) says otherwise.
     pub const DEFAULT_MAX_LENGTH: usize = 16_384;
 
-    /// Creates a receiver of lines that end with a line feed.
+    /// Creates a receiver of lines of text: a line ends at a line feed, and one carriage return before
+    /// that is no part of it. A carriage return at the end of the stream is.
     pub fn new() -> Self {
-        Self::with_delimiter("\n")
+        Self { drops_return: true, ..Self::with_delimiter("\n") }
     }
 
-    /// Creates a receiver of lines that end with `delimiter`; Twisted's default is `"\r\n"`.
+    /// Creates a receiver of lines that end with exactly `delimiter`; Twisted's default is `"\r\n"`.
     ///
     /// # Panics
     ///
@@ -88,6 +94,7 @@ impl LineReceiver {
         assert!(!delimiter.is_empty(), "an empty delimiter ends no line");
         Self {
             delimiter,
+            drops_return: false,
             max_length: Self::DEFAULT_MAX_LENGTH,
             mode: Mode::Line,
             partial: BytesMut::new(),
@@ -96,7 +103,8 @@ impl LineReceiver {
         }
     }
 
-    /// Sets the longest line, in bytes, without its delimiter.
+    /// Sets the longest line, in bytes, without its delimiter. Of a longer one the beginning comes,
+    /// which is up to three bytes shorter where the limit lies within a character of UTF-8.
     #[must_use]
     #[doc(alias = "MAX_LENGTH")]
     pub fn max_length(self, bytes: usize) -> Self {
@@ -117,16 +125,19 @@ impl LineReceiver {
         self.ended = true;
     }
 
-    /// Takes what was found next.
-    pub fn poll(&mut self) -> Option<LineEvent> {
+    /// Takes the next line; `None` until it is whole or too long, and in raw mode.
+    #[doc(alias = "lineReceived")]
+    pub fn poll(&mut self) -> Option<Line> {
         if self.mode == Mode::Skip {
             self.skip();
         }
-        match self.mode {
-            Mode::Line => self.poll_line(),
-            Mode::Raw => self.chunks.pop_front().map(LineEvent::Raw),
-            Mode::Skip => None,
-        }
+        if self.mode == Mode::Line { self.poll_line() } else { None }
+    }
+
+    /// Takes the next data of raw mode, never empty; `None` until there are some, and in line mode.
+    #[doc(alias = "rawDataReceived")]
+    pub fn poll_raw(&mut self) -> Option<Bytes> {
+        if self.mode == Mode::Raw { self.chunks.pop_front() } else { None }
     }
 
     /// Hands over everything as it comes from now on, beginning with what was not polled yet.
@@ -151,19 +162,21 @@ impl LineReceiver {
         self.mode == Mode::Raw
     }
 
-    fn poll_line(&mut self) -> Option<LineEvent> {
+    fn poll_line(&mut self) -> Option<Line> {
         while let Some(chunk) = self.chunks.pop_front() {
-            let known = self.partial.len();
+            let known = self.partial.len() + chunk.len();
             let found = find_across(&self.partial, &chunk, &self.delimiter);
+            // One at the end may be no part of the line.
+            let returned = usize::from(self.drops_return && chunk.last() == Some(&b'\r'));
             let is_too_long = match found {
-                Some(at) => at > self.max_length,
-                None => known + chunk.len() >= self.max_length.saturating_add(self.delimiter.len()),
+                Some(at) => at - self.returns_before(at, &chunk) > self.max_length,
+                None => known >= self.max_length.saturating_add(self.delimiter.len() + returned),
             };
             if is_too_long {
                 return Some(self.cut(chunk));
             }
             match found {
-                Some(at) => return Some(LineEvent::Line(self.take_line(at, chunk))),
+                Some(at) => return Some(self.take_line(at, chunk)),
                 None => self.partial.extend_from_slice(&chunk),
             }
         }
@@ -171,41 +184,49 @@ impl LineReceiver {
             return None;
         }
         let last = self.partial.split().freeze();
-        if last.len() > self.max_length {
-            Some(self.cut(last))
-        } else {
-            Some(LineEvent::Line(last))
-        }
+        if last.len() > self.max_length { Some(self.cut(last)) } else { Some(whole(last)) }
+    }
+
+    /// How many bytes before a delimiter that was found there are no part of the line.
+    fn returns_before(&self, at: usize, chunk: &[u8]) -> usize {
+        let Some(before) = at.checked_sub(1).filter(|_| self.drops_return) else { return 0 };
+        let byte = self.partial.get(before).or_else(|| chunk.get(before - self.partial.len()));
+        usize::from(byte == Some(&b'\r'))
     }
 
     /// Takes the line of `at` bytes that ends in, or before, this chunk.
-    fn take_line(&mut self, at: usize, mut chunk: Bytes) -> Bytes {
+    fn take_line(&mut self, at: usize, mut chunk: Bytes) -> Line {
         let known = self.partial.len();
+        let length = at - self.returns_before(at, &chunk);
         let rest = chunk.split_off(at + self.delimiter.len() - known);
         self.put_back(rest);
         if known == 0 {
-            chunk.truncate(at);
-            return chunk;
+            chunk.truncate(length);
+            return whole(chunk);
         }
         self.partial.extend_from_slice(&chunk[..at.saturating_sub(known)]);
-        self.partial.truncate(at);
-        self.partial.split().freeze()
+        self.partial.truncate(length);
+        whole(self.partial.split().freeze())
     }
 
     /// Hands over the beginning of a line that is too long, and passes over the rest from now on.
-    fn cut(&mut self, mut chunk: Bytes) -> LineEvent {
+    ///
+    /// More than the limit is known.
+    fn cut(&mut self, mut chunk: Bytes) -> Line {
         self.mode = Mode::Skip;
-        let known = self.partial.len();
-        if known == 0 {
-            let rest = chunk.split_off(self.max_length);
+        let cut = |bytes| Line { bytes, is_cut: true };
+        if self.partial.is_empty() {
+            let rest = chunk.split_off(whole_characters(&chunk, self.max_length));
             self.put_back(rest);
-            return LineEvent::TooLong(chunk);
+            return cut(chunk);
         }
-        self.put_back(chunk.split_off(self.max_length.saturating_sub(known)));
+        let needed = (self.max_length + 1).saturating_sub(self.partial.len());
+        self.put_back(chunk.split_off(needed));
         self.partial.extend_from_slice(&chunk);
-        let rest = self.partial.split_off(self.max_length).freeze();
+        let at = whole_characters(&self.partial, self.max_length);
+        let rest = self.partial.split_off(at).freeze();
         self.put_back(rest);
-        LineEvent::TooLong(self.partial.split().freeze())
+        cut(self.partial.split().freeze())
     }
 
     /// Passes over data up to a delimiter, and keeps what may be the beginning of one.
@@ -240,6 +261,28 @@ impl Default for LineReceiver {
     }
 }
 
+fn whole(bytes: Bytes) -> Line {
+    Line { bytes, is_cut: false }
+}
+
+/// How many of the first `most` bytes are whole characters, where the cut lies within one of UTF-8;
+/// else `most`. There is one byte more at least.
+fn whole_characters(bytes: &[u8], most: usize) -> usize {
+    let is_inside = |byte: u8| byte & 0b1100_0000 == 0b1000_0000;
+    if !bytes.get(most).copied().is_some_and(is_inside) {
+        return most;
+    }
+    // The first byte of a character says its length, and is at most three before this one.
+    let begins = (most.saturating_sub(3)..most).rev().find(|at| !is_inside(bytes[*at]));
+    let length = |first: u8| match first.leading_ones() {
+        2 => 2,
+        3 => 3,
+        4 => 4,
+        _ => 1,
+    };
+    begins.filter(|at| at + length(bytes[*at]) > most).unwrap_or(most)
+}
+
 /// Finds the first `needle` in `head` followed by `chunk`, where `head` alone holds none.
 fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
     let overlap = overlap(needle);
@@ -272,104 +315,4 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn poll_all(lines: &mut LineReceiver) -> Vec<LineEvent> {
-        std::iter::from_fn(|| lines.poll()).collect()
-    }
-
-    fn line(text: &'static str) -> LineEvent {
-        LineEvent::Line(Bytes::from_static(text.as_bytes()))
-    }
-
-    #[test]
-    fn a_line_that_lies_in_one_chunk_is_a_slice_of_it() {
-        let chunk = Bytes::from(b"one\ntwo\n".to_vec());
-        let mut lines = LineReceiver::new();
-        lines.on_data(chunk.clone());
-        let Some(LineEvent::Line(one)) = lines.poll() else { panic!("a line") };
-        let Some(LineEvent::Line(two)) = lines.poll() else { panic!("a line") };
-        assert_eq!(one.as_ptr(), chunk.as_ptr());
-        assert_eq!(two.as_ptr(), chunk[4..].as_ptr());
-    }
-
-    #[test]
-    fn a_delimiter_may_be_cut_anywhere() {
-        let mut lines = LineReceiver::with_delimiter("\r\n");
-        for byte in "a\rb\r\n\r\r\n\r\n".bytes() {
-            lines.on_data(Bytes::from(vec![byte]));
-        }
-        assert_eq!(poll_all(&mut lines), [line("a\rb"), line("\r"), line("")]);
-    }
-
-    #[test]
-    fn the_unterminated_last_line_is_handed_over_once() {
-        let mut lines = LineReceiver::new();
-        lines.on_data("last".into());
-        assert_eq!(lines.poll(), None);
-        lines.on_end();
-        assert_eq!(poll_all(&mut lines), [line("last")]);
-        lines.on_end();
-        lines.on_data("late\n".into());
-        assert_eq!(lines.poll(), None);
-    }
-
-    #[test]
-    fn of_a_line_that_is_too_long_the_head_is_given_and_the_rest_skipped() {
-        let mut lines = LineReceiver::new().max_length(3);
-        lines.on_data("abc\nabcd".into());
-        assert_eq!(
-            poll_all(&mut lines),
-            [line("abc"), LineEvent::TooLong(Bytes::from_static(b"abc"))]
-        );
-        lines.on_data("efgh\nnext\nok\n".into());
-        assert_eq!(
-            poll_all(&mut lines),
-            [LineEvent::TooLong(Bytes::from_static(b"nex")), line("ok")]
-        );
-    }
-
-    #[test]
-    fn raw_mode_begins_right_after_the_line_that_asked_for_it() {
-        let mut lines = LineReceiver::new();
-        lines.on_data("head\nraw bytes\nlines\n".into());
-        assert_eq!(lines.poll(), Some(line("head")));
-        lines.set_raw_mode();
-        assert!(lines.is_raw());
-        let Some(LineEvent::Raw(raw)) = lines.poll() else { panic!("raw data") };
-        assert_eq!(raw, "raw bytes\nlines\n");
-        lines.set_line_mode(raw.slice("raw bytes\n".len()..));
-        assert!(!lines.is_raw());
-        assert_eq!(poll_all(&mut lines), [line("lines")]);
-    }
-
-    #[test]
-    fn of_a_line_that_is_skipped_no_more_is_kept_than_may_begin_a_delimiter() {
-        let mut lines = LineReceiver::with_delimiter("-+-").max_length(2);
-        lines.on_data("abcdefgh-".into());
-        assert_eq!(poll_all(&mut lines), [LineEvent::TooLong(Bytes::from_static(b"ab"))]);
-        assert_eq!(lines.partial, "h-");
-        lines.on_data("+".into());
-        assert_eq!(lines.poll(), None);
-        assert_eq!(lines.partial, "-+");
-        lines.on_data("-ok-+-".into());
-        assert_eq!(poll_all(&mut lines), [line("ok")]);
-        assert_eq!((overlap(b"-+-"), overlap(b"\n")), (2, 0));
-    }
-
-    #[test]
-    fn raw_mode_after_too_long_gives_the_rest_of_the_line() {
-        let mut lines = LineReceiver::new().max_length(2);
-        lines.on_data("abcdef".into());
-        assert_eq!(lines.poll(), Some(LineEvent::TooLong(Bytes::from_static(b"ab"))));
-        lines.set_raw_mode();
-        assert_eq!(poll_all(&mut lines), [LineEvent::Raw(Bytes::from_static(b"cdef"))]);
-    }
-
-    #[test]
-    #[should_panic(expected = "an empty delimiter")]
-    fn an_empty_delimiter_is_refused() {
-        drop(LineReceiver::with_delimiter(""));
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
 use crate::{
-    Address, ChildFd, ExitReason, ForwardError, LineEvent, LineReceiver, Process, ProcessProtocol,
-    Protocol, Target, Transport, TransportControl,
+    Address, ChildFd, ExitReason, ForwardError, LineReceiver, Process, ProcessProtocol, Protocol,
+    Target, Transport, TransportControl,
 };
 use bytes::{Bytes, BytesMut};
 use procession_core::{Deferred, WithCell, WriteError};
@@ -134,12 +134,8 @@ impl Stderr {
 
     fn log(&mut self) {
         let Self::Log(lines, log) = self else { return };
-        while let Some(event) = lines.poll() {
-            match event {
-                LineEvent::Line(line) | LineEvent::TooLong(line) | LineEvent::Raw(line) => {
-                    log(line);
-                }
-            }
+        while let Some(line) = lines.poll() {
+            log(line.into_bytes());
         }
     }
 }

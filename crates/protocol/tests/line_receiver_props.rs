@@ -1,21 +1,24 @@
 //! The line receiver against a model: how the stream is cut into chunks makes no difference.
 
 use bytes::Bytes;
-use procession_protocol::{LineEvent, LineReceiver};
+use procession_protocol::LineReceiver;
 use proptest::prelude::*;
 
+/// A line, and whether it is cut.
+type Found = (Vec<u8>, bool);
+
+fn poll(lines: &mut LineReceiver) -> Option<Found> {
+    lines.poll().map(|line| (line.to_vec(), line.is_cut()))
+}
+
 /// Says of the whole stream what lines there are.
-fn model(stream: &[u8], delimiter: &[u8], max_length: usize) -> Vec<LineEvent> {
+fn model(stream: &[u8], delimiter: &[u8], max_length: usize) -> Vec<Found> {
     let mut expected = Vec::new();
     let mut rest = stream;
     while !rest.is_empty() {
         let end = rest.windows(delimiter.len()).position(|window| window == delimiter);
         let line = &rest[..end.unwrap_or(rest.len())];
-        expected.push(if line.len() > max_length {
-            LineEvent::TooLong(Bytes::copy_from_slice(&line[..max_length]))
-        } else {
-            LineEvent::Line(Bytes::copy_from_slice(line))
-        });
+        expected.push((line[..line.len().min(max_length)].to_vec(), line.len() > max_length));
         rest = &rest[end.map_or(rest.len(), |end| end + delimiter.len())..];
     }
     expected
@@ -62,11 +65,11 @@ proptest! {
         for chunk in cut(&stream, &cuts) {
             lines.on_data(chunk);
             if polls_between {
-                found.extend(std::iter::from_fn(|| lines.poll()));
+                found.extend(std::iter::from_fn(|| poll(&mut lines)));
             }
         }
         lines.on_end();
-        found.extend(std::iter::from_fn(|| lines.poll()));
+        found.extend(std::iter::from_fn(|| poll(&mut lines)));
         prop_assert_eq!(found, model(&stream, &delimiter, max_length));
     }
 
@@ -87,16 +90,14 @@ proptest! {
                 if left == 0 && !lines.is_raw() {
                     lines.set_raw_mode();
                 }
-                match lines.poll() {
-                    Some(LineEvent::Line(line)) => {
-                        passed.extend_from_slice(&line);
-                        passed.extend_from_slice(&delimiter);
-                        left -= 1;
-                    }
-                    Some(LineEvent::Raw(data)) => raw.extend_from_slice(&data),
-                    Some(other) => prop_assert!(false, "unexpected {:?}", other),
-                    None => break,
-                }
+                let Some(line) = lines.poll() else { break };
+                prop_assert!(!line.is_cut());
+                passed.extend_from_slice(&line);
+                passed.extend_from_slice(&delimiter);
+                left -= 1;
+            }
+            while let Some(data) = lines.poll_raw() {
+                raw.extend_from_slice(&data);
             }
         }
         if lines.is_raw() {
@@ -118,24 +119,20 @@ proptest! {
         let (mut taken, mut found) = (0, Vec::new());
         for chunk in cut(&stream, &cuts) {
             lines.on_data(chunk);
-            while let Some(event) = lines.poll() {
-                match event {
-                    LineEvent::Raw(data) => {
-                        let mine = data.len().min(raw_bytes - taken);
-                        taken += mine;
-                        if taken == raw_bytes {
-                            lines.set_line_mode(data.slice(mine..));
-                        }
-                    }
-                    event => found.push(event),
+            while let Some(data) = lines.poll_raw() {
+                let mine = data.len().min(raw_bytes - taken);
+                taken += mine;
+                if taken == raw_bytes {
+                    lines.set_line_mode(data.slice(mine..));
                 }
             }
+            found.extend(std::iter::from_fn(|| poll(&mut lines)));
         }
         if lines.is_raw() {
             lines.set_line_mode(Bytes::new());
         }
         lines.on_end();
-        found.extend(std::iter::from_fn(|| lines.poll()));
+        found.extend(std::iter::from_fn(|| poll(&mut lines)));
         prop_assert_eq!(
             found,
             model(&stream[raw_bytes..], &delimiter, LineReceiver::DEFAULT_MAX_LENGTH)

@@ -11,7 +11,7 @@
 //! The protocol owns the job; the timer and the cancel hook hold it weakly.
 
 use crate::keep::{Capture, Keep};
-use crate::lines::{Line, OnLine};
+use crate::lines::{OnLine, OutputLine};
 use crate::outcome::{About, is_stopped};
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::{Deferred, Promise, Signal, WithCell};
@@ -163,7 +163,7 @@ impl Job {
     }
 
     /// Calls whoever wants lines, if the job still runs.
-    pub(crate) fn on_line(&self, line: Line) {
+    pub(crate) fn on_line(&self, line: OutputLine) {
         let Some(mut call) = self.on_line.take() else { return };
         call(line);
         if self.is_running() {

@@ -83,7 +83,7 @@ mod terminal_wanted;
 pub use ended::Ended;
 pub use error::OutputError;
 pub use keep::Keep;
-pub use lines::{Line, Stream};
+pub use lines::{OutputLine, Stream};
 pub use named::{
     get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
 };

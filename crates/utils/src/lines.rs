@@ -1,8 +1,9 @@
 //! Lines of both outputs while the program runs.
 
 use bytes::Bytes;
-use procession_protocol::{LineEvent, LineReceiver};
+use procession_protocol::{Line, LineReceiver};
 use std::fmt;
+use std::ops::Deref;
 
 /// One of a program's two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,21 +24,27 @@ impl fmt::Display for Stream {
     }
 }
 
-/// A line that a program wrote.
+/// A line that a program wrote, and where. It derefs to the [`Line`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Line {
+pub struct OutputLine {
     /// Where it wrote it.
     pub stream: Stream,
-    /// The line without its line feed.
-    pub text: Bytes,
-    /// Whether it was longer than
-    /// [`max_line_bytes`](crate::Run::max_line_bytes), and this is its beginning.
-    pub is_cut: bool,
+    /// The line without its line feed and a carriage return before that;
+    /// [cut](Line::is_cut) where it was longer than [`max_line_bytes`](crate::Run::max_line_bytes).
+    pub text: Line,
+}
+
+impl Deref for OutputLine {
+    type Target = Line;
+
+    fn deref(&self) -> &Line {
+        &self.text
+    }
 }
 
 /// What is called for each line.
-pub(crate) type OnLine = Box<dyn FnMut(Line)>;
+pub(crate) type OnLine = Box<dyn FnMut(OutputLine)>;
 
 /// The two streams, cut into lines.
 #[derive(Debug)]
@@ -60,13 +67,9 @@ impl Lines {
         self.of(stream).on_end();
     }
 
-    pub(crate) fn poll(&mut self, stream: Stream) -> Option<Line> {
-        let (text, is_cut) = match self.of(stream).poll()? {
-            LineEvent::Line(text) => (text, false),
-            LineEvent::TooLong(text) | LineEvent::Raw(text) => (text, true),
-            _ => return None,
-        };
-        Some(Line { stream, text, is_cut })
+    pub(crate) fn poll(&mut self, stream: Stream) -> Option<OutputLine> {
+        let text = self.of(stream).poll()?;
+        Some(OutputLine { stream, text })
     }
 
     fn of(&mut self, stream: Stream) -> &mut LineReceiver {

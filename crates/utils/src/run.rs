@@ -7,7 +7,7 @@ use crate::message::quoted;
 use crate::outcome::About;
 use crate::stdin::Source;
 use crate::streams;
-use crate::{Keep, Line, Outcome, OutputError, Stdin};
+use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
 use procession_core::Deferred;
 use procession_process_transport::{Command, Fd, SpawnProcess};
 use procession_reactor::Handle;
@@ -242,7 +242,8 @@ impl Run {
 
     /// Has `call` called for each line of both outputs while the program runs.
     ///
-    /// Lines end with a line feed; the last one need not. The outputs are kept as well: with
+    /// Lines end with a line feed, and a carriage return before it is no part of them; the last one
+    /// need not end so. The outputs are kept as well: with
     /// [`Keep::nothing`] they are not. An unterminated last line comes at the end of the program and
     /// of both outputs, and not at all if a stop of the reactor has cut it off. Nothing is called
     /// after the result.
@@ -265,13 +266,13 @@ impl Run {
     /// assert_eq!(*seen.borrow(), ["1", "2", "3"]);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn for_each_line(mut self, call: impl FnMut(Line) + 'static) -> Self {
+    pub fn for_each_line(mut self, call: impl FnMut(OutputLine) + 'static) -> Self {
         self.on_line = Some(Box::new(call));
         self
     }
 
     /// Sets the longest line, in bytes, for [`for_each_line`](Self::for_each_line): of a longer one
-    /// the beginning is given. 64 KiB otherwise.
+    /// the beginning is given, cut at a character. 64 KiB otherwise.
     pub fn max_line_bytes(mut self, max_bytes: usize) -> Self {
         self.max_line_bytes = max_bytes;
         self

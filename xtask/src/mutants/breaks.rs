@@ -155,8 +155,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "line-limit-off-by-one",
         file: "crates/protocol/src/line_receiver.rs",
-        from: "Some(at) => at > self.max_length,",
-        to: "Some(at) => at >= self.max_length,",
+        from: "at - self.returns_before(at, &chunk) > self.max_length,",
+        to: "at - self.returns_before(at, &chunk) >= self.max_length,",
         package: "procession-protocol",
         tests: &["lib", "line_receiver_props"],
     },

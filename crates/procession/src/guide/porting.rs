@@ -75,4 +75,4 @@
 //! | `addSystemEventTrigger` | `add_system_event_trigger` | |
 //! | `listenTCP`, `connectTCP`, `listenUNIX`, `connectUNIX` | `listen_tcp`, `connect_tcp`, `listen_unix`, `connect_unix` | a closure is a factory |
 //! | `StandardIO(proto)` | `stdio(protocol)` | |
-//! | `LineReceiver` | [`LineReceiver`](crate::prelude::LineReceiver) | a value that bytes are put into, not a base class: one for each descriptor; the last line may be unterminated |
+//! | `LineReceiver` | [`LineReceiver`](crate::prelude::LineReceiver) | a value that bytes are put into, not a base class: one for each descriptor; `new` drops a carriage return before a line feed, `with_delimiter` is exact; the last line may be unterminated; of one that is too long the beginning comes as a line that [`is_cut`](crate::prelude::Line::is_cut) |

@@ -1,0 +1,74 @@
+//! A line that was found.
+
+use bytes::Bytes;
+use std::fmt;
+use std::ops::Deref;
+
+/// A line without its delimiter, or the beginning of one that is too long. It derefs to its bytes.
+///
+/// # Examples
+///
+/// ```
+/// use procession_protocol::LineReceiver;
+///
+/// let mut lines = LineReceiver::new().max_length(5);
+/// lines.on_data("short\nmuch too long\n".into());
+/// let line = lines.poll().unwrap();
+/// assert_eq!((str::from_utf8(&line)?, line.is_cut()), ("short", false));
+/// let line = lines.poll().unwrap();
+/// assert_eq!((str::from_utf8(&line)?, line.is_cut()), ("much ", true));
+/// # Ok::<(), std::str::Utf8Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Line {
+    pub(super) bytes: Bytes,
+    pub(super) is_cut: bool,
+}
+
+impl Line {
+    /// Tells whether the line was longer than [`max_length`](crate::LineReceiver::max_length), and this is
+    /// its beginning; the rest is skipped, or, if raw mode is set now, comes as raw data.
+    #[doc(alias = "lineLengthExceeded")]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Returns its bytes.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+impl Deref for Line {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Line {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<Line> for Bytes {
+    fn from(line: Line) -> Self {
+        line.bytes
+    }
+}
+
+/// Against its bytes alone.
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<&T> for Line {
+    fn eq(&self, other: &&T) -> bool {
+        self.bytes == other.as_ref()
+    }
+}
+
+/// As text with escapes, and "..." behind a line that is cut.
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.bytes, if self.is_cut { "..." } else { "" })
+    }
+}
