@@ -57,6 +57,8 @@ pub struct WriteQueue {
     hard_limit: Option<usize>,
     /// The end was asked for.
     closing: bool,
+    /// The end waits, although it was asked for.
+    held: bool,
     /// Nothing is accepted any more. Implies `closing`.
     closed: bool,
 }
@@ -75,6 +77,7 @@ impl WriteQueue {
             level: Level::new(Self::DEFAULT_HIGH_BYTES, Self::DEFAULT_LOW_BYTES),
             hard_limit: None,
             closing: false,
+            held: false,
             closed: false,
         }
     }
@@ -135,10 +138,17 @@ impl WriteQueue {
         self.closing = true;
     }
 
-    /// Notes that a flush begins: from here on, a closing queue takes nothing more.
+    /// Holds the queue open: an end that is asked for waits until it is no longer held. An abort does
+    /// not.
+    pub fn set_held(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Notes that a flush begins: from here on, a closing queue that nobody holds open takes nothing
+    /// more.
     #[inline]
     pub fn on_flush_begins(&mut self) {
-        self.closed |= self.closing;
+        self.closed |= self.closing && !self.held;
     }
 
     /// Ends the queue at once; what was in it is returned, and the marks due are forgotten.
@@ -229,6 +239,11 @@ impl WriteQueue {
         self.closing
     }
 
+    /// Says whether an end that is asked for waits.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Says whether nothing is accepted any more.
     #[inline]
     pub fn is_closed(&self) -> bool {
@@ -313,6 +328,29 @@ mod tests {
         assert_eq!(queue.on_write(Bytes::new()), Ok(()));
         assert_eq!(queue.on_write(Bytes::from_static(b"ab")), Ok(()));
         assert_eq!(queue.len(), 6);
+    }
+
+    #[test]
+    fn a_queue_that_is_held_open_ends_when_it_is_let_go_of_or_aborted() {
+        for aborts in [false, true] {
+            let mut queue = queue_of(3);
+            queue.set_held(true);
+            queue.on_close();
+            queue.on_flush_begins();
+            drop(queue.on_written(3));
+            assert!(queue.is_closing() && !queue.is_closed() && !queue.is_done());
+            queue.on_write(Bytes::from_static(b"ab")).unwrap();
+            if aborts {
+                drop(queue.on_abort());
+            } else {
+                queue.set_held(false);
+                assert_eq!(queue.on_write(Bytes::from_static(b"c")), Ok(()));
+                queue.on_flush_begins();
+                assert_eq!(queue.on_write(Bytes::new()), Err(WriteError::Closed));
+                drop(queue.on_written(3));
+            }
+            assert!(queue.is_done());
+        }
     }
 
     #[test]

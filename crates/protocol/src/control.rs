@@ -68,6 +68,12 @@ pub trait ProcessControl {
     /// Drops the queue for `fd` and closes the parent's end.
     fn abort_child_fd(&self, fd: ChildFd);
 
+    /// Holds `fd` open for a producer that writes to it: a close that is asked for, before or after,
+    /// is carried out once it is no longer held. An abort is not held up.
+    fn hold_open(&self, fd: ChildFd, held: bool) {
+        let (_, _) = (fd, held);
+    }
+
     /// Closes 0, 1 and 2; hangs up a terminal.
     fn lose_connection(&self) {
         self.close_child_fd(ChildFd::STDIN);
@@ -260,6 +266,11 @@ impl fmt::Debug for Process {
 /// Writes to a descriptor of a child as fast as the child reads.
 ///
 /// Every method of [`Process`] may be called in every method. A panic counts as the protocol's.
+///
+/// A close of the descriptor waits until its producer is done: until it is
+/// [taken away](Process::unregister_producer), or closes the descriptor itself in one of these methods.
+/// [`abort_child_fd`](Process::abort_child_fd), [`terminate`](Process::terminate) and the stop of the
+/// reactor wait for no producer.
 #[doc(alias = "IPushProducer")]
 #[doc(alias = "IPullProducer")]
 pub trait Producer {
@@ -275,7 +286,8 @@ pub trait Producer {
         let (_, _) = (process, fd);
     }
 
-    /// Ends: the descriptor is lost. Called at most once, last; the producer is dropped then.
+    /// Ends: the descriptor is lost. Called at most once, last; the producer is dropped then. A
+    /// descriptor that the program closes is not lost before its producer is done.
     #[doc(alias = "stopProducing")]
     fn stop(&mut self, process: &Process, fd: ChildFd) {
         let (_, _) = (process, fd);
@@ -287,4 +299,13 @@ pub struct Producers(pub(crate) WithCell<Registry<dyn Producer>>);
 
 fn not_a_terminal() -> io::Error {
     io::Error::from_raw_os_error(NOT_A_TERMINAL)
+}
+
+impl Target {
+    /// A descriptor of a child that the parent writes, its stdin for instance.
+    ///
+    /// What was queued for it before goes first. It is closed when the source ends.
+    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
+        Self::Port(process.0.sink_port(fd.into()))
+    }
 }

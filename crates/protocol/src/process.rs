@@ -127,20 +127,25 @@ impl Process {
     /// Takes the producer of `fd` away and drops it; tells whether there was one.
     #[doc(alias = "unregisterProducer")]
     pub fn unregister_producer(&self, fd: impl Into<ChildFd>) -> bool {
-        self.0.producers().is_some_and(|producers| producers.unregister(fd.into()))
+        self.0.producers().is_some_and(|producers| producers.unregister(self, fd.into()))
     }
 }
 
 /// Closing.
 impl Process {
-    /// Closes the parent's end of `fd`: a writer once its queue is flushed, a reader at the next
-    /// turn. Twice is harmless.
+    /// Closes the parent's end of `fd`: a writer once its producer is done and its queue is flushed, a
+    /// reader at the next turn. Twice is harmless.
+    ///
+    /// A [producer](Producer) is done when it is taken away, or closes `fd` itself. Until then what it
+    /// writes is sent, and a socketpair is read on.
     #[doc(alias = "closeChildFD")]
     pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
-        self.0.close_child_fd(fd.into());
+        let fd = fd.into();
+        self.on_close(Some(fd));
+        self.0.close_child_fd(fd);
     }
 
-    /// Closes the child's standard input once what was written is flushed.
+    /// Closes the child's standard input once its producer is done and what was written is flushed.
     #[doc(alias = "closeStdin")]
     pub fn close_stdin(&self) {
         self.close_child_fd(ChildFd::STDIN);
@@ -158,14 +163,16 @@ impl Process {
         self.close_child_fd(ChildFd::STDERR);
     }
 
-    /// Ends the parent's direction of the socketpair `fd` once its queue is flushed; what the child
-    /// still writes is received.
+    /// Ends the parent's direction of the socketpair `fd` once its producer is done and its queue is
+    /// flushed; what the child still writes is received.
     #[doc(alias = "loseWriteConnection")]
     pub fn shutdown_child_fd(&self, fd: impl Into<ChildFd>) {
-        self.0.shutdown_child_fd(fd.into());
+        let fd = fd.into();
+        self.on_close(Some(fd));
+        self.0.shutdown_child_fd(fd);
     }
 
-    /// Drops the queue for `fd` and closes the parent's end.
+    /// Drops the queue for `fd` and closes the parent's end, also under a producer.
     #[doc(alias = "abortConnection")]
     pub fn abort_child_fd(&self, fd: impl Into<ChildFd>) {
         self.0.abort_child_fd(fd.into());
@@ -175,12 +182,20 @@ impl Process {
     /// terminal.
     #[doc(alias = "loseConnection")]
     pub fn lose_connection(&self) {
+        self.on_close(None);
         self.0.lose_connection();
     }
 
     /// Closes every descriptor, each as [`close_child_fd`](Self::close_child_fd) does.
     pub fn close_all(&self) {
+        self.on_close(None);
         self.0.close_all();
+    }
+
+    fn on_close(&self, fd: Option<ChildFd>) {
+        if let Some(producers) = self.0.producers() {
+            producers.on_close(self, fd);
+        }
     }
 }
 
@@ -241,7 +256,7 @@ impl Process {
     /// left in the pipes is read then, and an end of file is not waited for: somebody outside of the
     /// group may hold one. Processes that left the group are not touched.
     ///
-    /// A stopped child is continued. A second call while the first is under way sends KILL at once. The
+    /// A stopped child is continued. A close that was asked for waits for its producer no longer. A second call while the first is under way sends KILL at once. The
     /// result tells how the child ended; dropping it changes nothing.
     ///
     /// # Platform
@@ -383,14 +398,5 @@ impl Process {
     /// `Unsupported` where there is none; else what the kernel says.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.0.pidfd()
-    }
-}
-
-impl Target {
-    /// A descriptor of a child that the parent writes, its stdin for instance.
-    ///
-    /// What was queued for it before goes first. It is closed when the source ends.
-    pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
-        Self::Port(process.0.sink_port(fd.into()))
     }
 }

@@ -84,15 +84,36 @@ impl Producers {
             };
             ProducerError { fd, kind, producer }
         })?;
+        if self.0.with(|registry| registry.holds_open()) {
+            process.0.hold_open(fd, true);
+        }
         if let Some(call) = due {
             self.call(process, fd, call);
         }
         Ok(())
     }
 
-    pub(crate) fn unregister(&self, fd: ChildFd) -> bool {
+    pub(crate) fn unregister(&self, process: &Process, fd: ChildFd) -> bool {
         let entry = self.0.with(|registry| registry.unregister(fd));
+        if entry.is_some() {
+            process.0.hold_open(fd, false);
+        }
         entry.is_some()
+    }
+
+    /// The program closes `fd`, or everything. A producer that runs, and does that itself, is done.
+    pub(crate) fn on_close(&self, process: &Process, fd: Option<ChildFd>) {
+        for running in self.0.with(|registry| registry.running()) {
+            if fd.is_none_or(|fd| fd == running) {
+                process.0.hold_open(running, false);
+            }
+        }
+    }
+
+    /// The child is being terminated: from now on no close waits for a producer. Returns the
+    /// descriptors that were held open until now.
+    pub fn cut_off(&self) -> Vec<ChildFd> {
+        self.0.with(Registry::cut_off)
     }
 
     /// Tells the producer of a descriptor what the protocol is about to hear.
@@ -149,7 +170,9 @@ impl Producers {
         }));
         if let Err(panic) = called {
             // It gets no further call, wherever the panic goes.
-            self.0.with(|registry| registry.forget(fd, id));
+            if self.0.with(|registry| registry.forget(fd, id)) {
+                process.0.hold_open(fd, false);
+            }
             resume_unwind(panic);
         }
         let unregistered = self.0.with(|registry| registry.give_back(fd, id, producer));

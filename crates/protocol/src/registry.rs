@@ -27,6 +27,8 @@ pub(crate) struct Registry<P: ?Sized> {
     next: u64,
     /// The protocol is gone.
     retired: bool,
+    /// The child is being terminated.
+    cut_off: bool,
 }
 
 /// One producer; dropped where nothing is borrowed.
@@ -57,7 +59,7 @@ pub(crate) enum Refusal {
 
 impl<P: ?Sized> Registry<P> {
     pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false }
+        Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false, cut_off: false }
     }
 
     /// Takes a producer in, and returns the call that it is due for at once; or gives it back.
@@ -89,6 +91,23 @@ impl<P: ?Sized> Registry<P> {
 
     pub(crate) fn has(&self, fd: ChildFd) -> bool {
         self.entries.contains_key(&fd)
+    }
+
+    /// Returns whether a producer keeps its descriptor open.
+    pub(crate) fn holds_open(&self) -> bool {
+        !self.cut_off
+    }
+
+    /// From now on no producer keeps its descriptor open; returns those that did.
+    pub(crate) fn cut_off(&mut self) -> Vec<ChildFd> {
+        self.cut_off = true;
+        self.fds()
+    }
+
+    /// Returns the descriptors whose producer is lent.
+    pub(crate) fn running(&self) -> Vec<ChildFd> {
+        let running = self.entries.iter().filter(|(_, entry)| entry.producer.is_none());
+        running.map(|(fd, _)| *fd).collect()
     }
 
     pub(crate) fn on_full(&mut self, fd: ChildFd) {
@@ -135,11 +154,13 @@ impl<P: ?Sized> Registry<P> {
         }
     }
 
-    /// A producer that was lent does not come back.
-    pub(crate) fn forget(&mut self, fd: ChildFd, id: u64) {
-        if self.entries.get(&fd).is_some_and(|entry| entry.id == id) {
+    /// A producer that was lent does not come back; true if it was not taken away meanwhile.
+    pub(crate) fn forget(&mut self, fd: ChildFd, id: u64) -> bool {
+        let is_here = self.entries.get(&fd).is_some_and(|entry| entry.id == id);
+        if is_here {
             self.entries.remove(&fd);
         }
+        is_here
     }
 
     /// Returns every producer; none is accepted any more.

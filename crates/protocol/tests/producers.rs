@@ -2,11 +2,12 @@
 
 mod util;
 
-use procession_core::WriteError;
+use procession_core::{Signal, WriteError};
 use procession_protocol::{
     ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 use util::{Log, acting, heard, recorder};
 
 /// Notes what it is told, and writes so many chunks when it is resumed.
@@ -171,6 +172,40 @@ fn a_reader_is_read_to_its_end_whatever_the_low_mark_is() {
         assert_eq!(fake.written(0).len(), bytes, "low {low}");
         assert!(fake.is_closed(0), "low {low}");
         assert!(sent.try_take().is_some_and(|sent| sent.is_ok()));
+    }
+}
+
+#[test]
+fn a_close_waits_until_the_producer_is_done_and_no_longer() {
+    let closes: [fn(&Process); 3] =
+        [Process::close_stdin, Process::close_all, |process| process.shutdown_child_fd(0)];
+    for close in closes {
+        let (protocol, _log) = recorder();
+        let mut fake = FakeProcess::new(protocol);
+        let (producer, log) = source(3);
+        fake.hold_writes(0);
+        fake.process().register_producer(0, Pace::Pull, producer).unwrap();
+        close(fake.process());
+        fake.release_writes(0);
+        assert_eq!((fake.written(0).len(), fake.is_closed(0)), (300, false));
+        assert!(fake.process().unregister_producer(0));
+        assert!(fake.is_closed(0));
+        assert_eq!(heard(&log).len(), 4, "asked four times, and not stopped");
+    }
+    let cuts: [fn(&Process); 2] = [
+        |process| process.abort_child_fd(0),
+        |process| process.terminate(Signal::TERM, Duration::from_secs(1)).detach(),
+    ];
+    for cut in cuts {
+        let (protocol, _log) = recorder();
+        let fake = FakeProcess::new(protocol);
+        let (producer, log) = source(0);
+        fake.process().register_producer(0, Pace::Push, producer).unwrap();
+        fake.process().close_stdin();
+        assert!(!fake.is_closed(0));
+        cut(fake.process());
+        assert!(fake.is_closed(0));
+        assert_eq!(heard(&log), ["stop 0"]);
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "queue-closes-unasked",
         file: "crates/core/src/write_queue.rs",
-        from: "self.closed |= self.closing;",
+        from: "self.closed |= self.closing && !self.held;",
         to: "self.closed = true;",
         package: "procession-core",
         tests: &["lib", "write_queue_props"],

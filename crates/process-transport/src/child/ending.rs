@@ -8,7 +8,9 @@ use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
 use procession_core::{Deferred, Signal};
-use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
+use procession_protocol::{
+    ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
+};
 use procession_reactor::driver::Drive;
 use procession_reactor::{EventHandler, Interest, OwnedEnd};
 use std::convert::Infallible;
@@ -162,6 +164,9 @@ impl Transport {
         signal: Signal,
         grace: Duration,
     ) -> Deferred<Termination, SignalError> {
+        for fd in self.slot.producers().cut_off() {
+            self.hold_open(fd, false);
+        }
         let is_closed = self.reactor().is_closed();
         let (promise, deferred) = Deferred::new();
         let settled = self.state.with(|state| {

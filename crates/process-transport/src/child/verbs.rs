@@ -69,6 +69,13 @@ impl ProcessControl for Transport {
         left.settle_in_verb();
     }
 
+    fn hold_open(&self, fd: ChildFd, held: bool) {
+        let hold = |end: &mut End| end.hold_open(held);
+        if self.state.with(|state| state.ends.writable(fd).is_ok_and(hold)) {
+            self.queue_flush();
+        }
+    }
+
     fn lose_connection(&self) {
         for fd in [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR] {
             self.close_child_fd(fd);

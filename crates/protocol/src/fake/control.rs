@@ -85,6 +85,10 @@ impl ProcessControl for Engine {
         self.with_pipes(Some(fd), FakePipe::abort);
     }
 
+    fn hold_open(&self, fd: ChildFd, held: bool) {
+        self.with_pipes(Some(fd), |pipe, _| pipe.hold_open(held));
+    }
+
     fn close_all(&self) {
         self.with_pipes(None, |pipe, _| pipe.close());
     }
@@ -126,6 +130,9 @@ impl ProcessControl for Engine {
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
+        for fd in self.slot.producers().cut_off() {
+            self.hold_open(fd, false);
+        }
         let (promise, deferred) = Deferred::new();
         let now = self.clock.elapsed();
         self.state.with(|state| state.termination.on_terminate(promise, signal, grace, now));

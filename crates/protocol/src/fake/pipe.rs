@@ -144,6 +144,11 @@ impl FakePipe {
         }
     }
 
+    /// A producer writes to it, and the close waits for that.
+    pub(super) fn hold_open(&mut self, held: bool) {
+        self.queue.set_held(held);
+    }
+
     pub(super) fn abort(&mut self, spent: &mut Vec<Spent>) {
         self.parent = ParentEnd::Closed;
         self.drop_contents(spent);
@@ -182,7 +187,8 @@ impl FakePipe {
 
     /// Hands over what the child sent, and the ends of directions and of the whole.
     pub(super) fn read(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
-        if self.parent == ParentEnd::Closed {
+        // A socketpair that waits for its producer is read on, so that the child is not held up.
+        if self.parent == ParentEnd::Closed && !self.waits_for_producer() {
             if !self.kind.is_writable() || self.queue.is_done() {
                 self.finish(fd, lifecycle, spent);
             }
@@ -202,6 +208,10 @@ impl FakePipe {
             }
             ChildEnd::ShutDown | ChildEnd::Closed => self.finish(fd, lifecycle, spent),
         }
+    }
+
+    fn waits_for_producer(&self) -> bool {
+        self.kind == FakeFd::Socketpair && self.queue.is_held() && !self.queue.is_closed()
     }
 
     /// The last read after the deadline, and the close.

@@ -17,9 +17,9 @@ use std::rc::Rc;
 /// One end, open or closed.
 pub(crate) struct End {
     fd: ChildFd,
-    direction: Direction,
+    pub(super) direction: Direction,
     pub(super) is_terminal: bool,
-    closing: Closing,
+    pub(super) closing: Closing,
     /// The poller saw that nobody reads what is written.
     peer_gone: bool,
     /// What it reads is moved on instead of being told.
@@ -31,12 +31,14 @@ pub(crate) struct End {
     pub(super) pipe: Option<Pipe>,
 }
 
-/// What the program asked for, to be done after the queue is written.
+/// What the program asked for, to be done after the queue is written: see [`super::closing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closing {
+pub(super) enum Closing {
     No,
     /// Of the parent's direction of a socketpair.
     Shutdown,
+    /// Of all of it, when its producer is done: it is read until then.
+    AfterProducer,
     /// Of all of it; nothing is read any more.
     Close,
 }
@@ -209,7 +211,8 @@ impl End {
             }
         }
         // Nearly always there is nothing left to do.
-        if matches!(outcome, FlushOutcome::Idle) && !closing && self.fed_by.is_none() {
+        let is_open = matches!(self.closing, Closing::No | Closing::Shutdown);
+        if matches!(outcome, FlushOutcome::Idle) && is_open && self.fed_by.is_none() {
             return false;
         }
         self.flushed(reactor, outcome, left)
@@ -217,7 +220,7 @@ impl End {
 
     /// Acts on what became of a flush; true if the end is to be closed.
     fn flushed(&mut self, reactor: &Handle, outcome: FlushOutcome, left: &mut Leftovers) -> bool {
-        let closing = self.closing == Closing::Close;
+        let closing = self.closing == Closing::Close || self.is_producer_done();
         let hang_up = self.is_terminal && closing;
         let Some(pipe) = self.pipe.as_mut() else { return false };
         if !pipe.is_writing() {
@@ -228,7 +231,7 @@ impl End {
             FlushOutcome::Lost(_) if pipe.is_reading() => {
                 self.peer_gone = true;
                 self.end_writing(reactor, left);
-                closing
+                closing || self.is_producer_done()
             }
             FlushOutcome::Lost(_) => true,
             FlushOutcome::Done => closing,
@@ -258,41 +261,6 @@ impl End {
     pub(crate) fn wait_for_room(&mut self, reactor: &Handle) {
         // Without memory in the poller the forwarding stands still until the source ends.
         self.pipe.as_mut().map(|pipe| pipe.wait_for_room(reactor).ok());
-    }
-
-    /// Marks it for closing; true if there is something to do at the flush.
-    pub(crate) fn ask_close(&mut self) -> bool {
-        let Some(pipe) = self.pipe.as_mut().filter(|_| !self.is_terminal) else { return false };
-        self.closing = Closing::Close;
-        if let Some(queue) = pipe.queue() {
-            queue.on_close();
-        }
-        true
-    }
-
-    /// Marks the master of a terminal for closing, which hangs the child up; true if it is one.
-    pub(crate) fn ask_hang_up(&mut self) -> bool {
-        let is_due = self.is_terminal && self.pipe.is_some();
-        if is_due {
-            self.closing = Closing::Close;
-        }
-        is_due
-    }
-
-    /// Ends the parent's direction of a socketpair after its queue; true as above.
-    pub(crate) fn ask_shutdown(&mut self) -> bool {
-        if self.is_terminal {
-            return false;
-        }
-        if self.direction != Direction::Both {
-            return self.ask_close();
-        }
-        let Some(queue) = self.queue() else { return false };
-        queue.on_close();
-        if self.closing == Closing::No {
-            self.closing = Closing::Shutdown;
-        }
-        true
     }
 
     /// Nothing more is written, and nothing that is queued; what the child writes is read to its end.

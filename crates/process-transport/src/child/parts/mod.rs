@@ -1,6 +1,7 @@
 //! What a child is made of. Each part is a type with an invariant of its own, and knows neither the
 //! state that holds it nor the transport that drives it.
 
+mod closing;
 mod draining;
 mod end;
 mod ends;
