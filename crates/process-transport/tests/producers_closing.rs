@@ -1,4 +1,5 @@
-//! A descriptor that is closed under its producer closes when that is done.
+//! A descriptor that is closed under its producer closes when that is done; one that pushes is told to
+//! pause where it writes.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -165,5 +166,22 @@ fn an_abort_and_a_termination_wait_for_no_producer() {
             child.process.signal(Signal::TERM).ok();
             driver.drive_to_end(&child.record);
         }
+    });
+}
+
+/// Twisted's streaming example, with a child that reads nothing.
+#[test]
+fn a_stream_that_is_written_until_it_is_paused_does_not_fill_the_memory() {
+    behaviour("a_stream_that_is_written_until_it_is_paused_does_not_fill_the_memory", |driver| {
+        let child = driver.spawn(command("/bin/sleep").arg("0.3"));
+        let stream = Stream::new((100 << 20) / Stream::BLOCK);
+        child.process.register_producer(0, Pace::Push, stream.clone()).unwrap();
+        assert!(!stream.run(&child.process, ChildFd::STDIN));
+        assert!(stream.0.paused.get() && child.process.write_buffered(0) <= 128 << 10);
+        driver.until("the end", WATCHDOG, || {
+            assert!(child.process.write_buffered(0) <= 128 << 10);
+            child.record.ended().is_some()
+        });
+        assert_eq!(stream.0.stops.get(), 1);
     });
 }

@@ -13,6 +13,7 @@ use crate::{
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WithCell, WriteError};
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -280,7 +281,10 @@ pub trait Producer {
     #[doc(alias = "resumeProducing")]
     fn resume(&mut self, process: &Process, fd: ChildFd);
 
-    /// Pauses: the queue is full. Not called for pull producers; by default nothing happens.
+    /// Pauses: the queue is full. Called inside of the write that fills it, whoever writes, but not
+    /// inside of this producer's own methods: there the next write to the full queue fails with
+    /// [`BufferFull`](WriteError::BufferFull) and queues nothing, and the call comes after. Not called for
+    /// pull producers; by default nothing happens.
     #[doc(alias = "pauseProducing")]
     fn pause(&mut self, process: &Process, fd: ChildFd) {
         let (_, _) = (process, fd);
@@ -295,7 +299,11 @@ pub trait Producer {
 }
 
 /// Keeps the producers of one child: what a transport hands out from its slot.
-pub struct Producers(pub(crate) WithCell<Registry<dyn Producer>>);
+pub struct Producers {
+    pub(crate) registry: WithCell<Registry<dyn Producer>>,
+    /// There were some, so that a write is to look for one.
+    pub(crate) any: Cell<bool>,
+}
 
 fn not_a_terminal() -> io::Error {
     io::Error::from_raw_os_error(NOT_A_TERMINAL)

@@ -2,8 +2,8 @@
 //! given and that fakes hand out.
 
 use crate::{
-    ChildFd, ForwardError, Pace, Process, Producer, ProducerError, ProducerErrorKind, SignalError,
-    SpawnPath, Target, Termination, Termios, WindowSize,
+    ChildFd, ForwardError, Process, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
 };
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
@@ -20,10 +20,14 @@ impl Process {
     /// [`write_to_child`](Self::write_to_child) to know.
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: after the child's end, or a close, there is nobody to write to.
-        self.0.write(ChildFd::STDIN, data.into_bytes()).ok();
+        self.write_to_child(ChildFd::STDIN, data).ok();
     }
 
     /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
+    ///
+    /// A queue takes any amount, full or not, unless it has a
+    /// [hard limit](Self::set_write_hard_limit). A [push producer](crate::Pace::Push) hears here, inside of the
+    /// write, that the queue is full; one that runs itself is answered `BufferFull` from its next write on.
     ///
     /// # Errors
     ///
@@ -34,7 +38,11 @@ impl Process {
         fd: impl Into<ChildFd>,
         data: impl IntoBytes,
     ) -> Result<(), WriteError> {
-        self.0.write(fd.into(), data.into_bytes())
+        let (fd, data) = (fd.into(), data.into_bytes());
+        match self.0.producers().filter(|producers| producers.is_any()) {
+            None => self.0.write(fd, data),
+            Some(producers) => producers.write(self, fd, data),
+        }
     }
 
     /// Queues a copy of borrowed data for the child's standard input.
@@ -97,46 +105,12 @@ impl Process {
     }
 }
 
-/// Producers.
-impl Process {
-    /// Registers a source of data for `fd` that is paused while its queue is full and resumed when
-    /// it is drained. A pull producer is asked for the first time here, and again each time the
-    /// queue is empty.
-    ///
-    /// # Errors
-    ///
-    /// The descriptor has a producer, or cannot be written to; the error gives the producer back.
-    #[doc(alias = "registerProducer")]
-    pub fn register_producer(
-        &self,
-        fd: impl Into<ChildFd>,
-        pace: Pace,
-        producer: impl Producer + 'static,
-    ) -> Result<(), ProducerError> {
-        let (fd, producer) = (fd.into(), Box::new(producer));
-        let Some(producers) = self.0.producers() else {
-            return Err(ProducerError::new(fd, ProducerErrorKind::Unsupported, producer));
-        };
-        // A write of nothing queues nothing, and says whether there is something to write to.
-        if let Err(error) = self.0.write(fd, Bytes::new()) {
-            return Err(ProducerError::new(fd, ProducerErrorKind::Write(error), producer));
-        }
-        producers.register(self, fd, pace, producer)
-    }
-
-    /// Takes the producer of `fd` away and drops it; tells whether there was one.
-    #[doc(alias = "unregisterProducer")]
-    pub fn unregister_producer(&self, fd: impl Into<ChildFd>) -> bool {
-        self.0.producers().is_some_and(|producers| producers.unregister(self, fd.into()))
-    }
-}
-
 /// Closing.
 impl Process {
     /// Closes the parent's end of `fd`: a writer once its producer is done and its queue is flushed, a
     /// reader at the next turn. Twice is harmless.
     ///
-    /// A [producer](Producer) is done when it is taken away, or closes `fd` itself. Until then what it
+    /// A [producer](crate::Producer) is done when it is taken away, or closes `fd` itself. Until then what it
     /// writes is sent, and a socketpair is read on.
     #[doc(alias = "closeChildFD")]
     pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
@@ -256,7 +230,7 @@ impl Process {
     /// left in the pipes is read then, and an end of file is not waited for: somebody outside of the
     /// group may hold one. Processes that left the group are not touched.
     ///
-    /// A stopped child is continued. A close that was asked for waits for its producer no longer. A second call while the first is under way sends KILL at once. The
+    /// A stopped child is continued, and a close waits for no producer any more. A second call while the first is under way sends KILL at once. The
     /// result tells how the child ended; dropping it changes nothing.
     ///
     /// # Platform

@@ -110,6 +110,20 @@ impl<P: ?Sized> Registry<P> {
         running.map(|(fd, _)| *fd).collect()
     }
 
+    /// Returns whether a producer that sets the pace is lent.
+    pub(crate) fn is_pushing(&self, fd: ChildFd) -> bool {
+        self.push(fd).is_some_and(|entry| entry.producer.is_none())
+    }
+
+    /// Returns whether there is a producer that sets the pace, and that can be told to pause.
+    pub(crate) fn can_pause(&self, fd: ChildFd) -> bool {
+        self.push(fd).is_some_and(|entry| entry.producer.is_some() && !entry.paused)
+    }
+
+    fn push(&self, fd: ChildFd) -> Option<&Entry<P>> {
+        self.entries.get(&fd).filter(|entry| entry.pace == Pace::Push)
+    }
+
     pub(crate) fn on_full(&mut self, fd: ChildFd) {
         self.full.push(fd);
     }

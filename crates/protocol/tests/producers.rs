@@ -6,7 +6,9 @@ use procession_core::{Signal, WriteError};
 use procession_protocol::{
     ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
 };
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 use util::{Log, acting, heard, recorder};
 
@@ -209,6 +211,63 @@ fn a_close_waits_until_the_producer_is_done_and_no_longer() {
     }
 }
 
+/// Writes until it is paused, or told that the queue is full.
+#[derive(Clone, Default)]
+struct Endless {
+    paused: Rc<Cell<bool>>,
+    log: Log,
+}
+
+impl Endless {
+    fn run(&self, process: &Process, fd: ChildFd) {
+        let before = process.write_buffered(fd);
+        while !self.paused.get() {
+            if let Err(error) = process.write_to_child(fd, vec![b'.'; 1000]) {
+                self.log.borrow_mut().push(error.to_string());
+                break;
+            }
+            assert!(process.write_buffered(fd) < before + 100_000, "it is never paused");
+        }
+    }
+}
+
+impl Producer for Endless {
+    fn resume(&mut self, process: &Process, fd: ChildFd) {
+        self.paused.set(false);
+        self.log.borrow_mut().push("resume".to_owned());
+        self.run(process, fd);
+    }
+
+    fn pause(&mut self, _: &Process, _: ChildFd) {
+        self.paused.set(true);
+        self.log.borrow_mut().push("pause".to_owned());
+    }
+}
+
+#[test]
+fn a_push_producer_hears_inside_of_the_write_that_the_queue_is_full() {
+    let (protocol, _log) = recorder();
+    let mut fake = FakeProcess::new(protocol);
+    fake.hold_writes(0);
+    let process = fake.process().clone();
+    process.set_write_limits(0, 10_000, 0).unwrap();
+    let endless = Endless::default();
+    process.register_producer(0, Pace::Push, endless.clone()).unwrap();
+    endless.run(&process, ChildFd::STDIN);
+    assert_eq!(
+        (heard(&endless.log), process.write_buffered(0)),
+        (vec!["pause".to_owned()], 11_000)
+    );
+    fake.turn();
+    process.write("others go on");
+    assert_eq!((heard(&endless.log).len(), process.write_buffered(0)), (0, 11_012));
+    // Called by the queue it runs itself, and is told by the write.
+    fake.child_reads(0, 11_012);
+    let full = WriteError::BufferFull.to_string();
+    assert_eq!(heard(&endless.log), ["resume".to_owned(), full, "pause".to_owned()]);
+    assert_eq!(process.write_buffered(0), 11_000);
+}
+
 #[test]
 fn a_second_registration_is_an_error_that_gives_the_producer_back() {
     let (protocol, _log) = recorder();
@@ -255,7 +314,7 @@ fn producers_are_dropped_with_a_protocol_that_panics() {
     let (producer, log) = source(0);
     fake.process().register_producer(0, Pace::Push, producer).unwrap();
     catch_unwind(AssertUnwindSafe(|| fake.child_writes(1, "x"))).unwrap_err();
-    assert_eq!(std::rc::Rc::strong_count(&log), 1);
+    assert_eq!(Rc::strong_count(&log), 1);
 }
 
 #[test]
