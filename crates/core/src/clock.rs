@@ -20,6 +20,13 @@ pub trait Clock {
     ///
     /// [`FakeClock::advance`]: crate::FakeClock::advance
     fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer;
+
+    /// Does the same for a call that judges that something has not come in time: an owner that has come
+    /// late deals with what is ready first. Without owners that wait for something it is
+    /// [`schedule`](Self::schedule).
+    fn schedule_deadline(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer {
+        self.schedule(delay, call)
+    }
 }
 
 /// A call that is scheduled; dropping it cancels the call.

@@ -23,6 +23,10 @@ pub struct Handle {
     pub(crate) core: Rc<Core>,
 }
 
+/// How many turns that have something to do a judgement waits for: what a program has written, its end
+/// of file and its exit take three, and a full pipe of the largest size eight more.
+const PATIENCE: u8 = 32;
+
 thread_local! {
     static CURRENT: WithCell<Option<Handle>> = const { WithCell::new(None) };
 }
@@ -73,9 +77,44 @@ impl Handle {
         after: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
     ) -> DelayedCall {
+        self.call_with_patience(after, call, 0)
+    }
+
+    /// Calls `call` when `after` has passed, and what was ready by then was dealt with: for the judgement
+    /// that something has not come in time.
+    ///
+    /// A loop that is late, because a callback took long or the program was stopped, finds descriptors
+    /// ready beside the time that has passed, and what follows from these in further turns. So `call`
+    /// waits for a turn that finds nothing to do, for 32 turns at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.call_at_deadline(Duration::ZERO, |reactor| reactor.stop());
+    /// reactor.run()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn call_at_deadline<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        self.call_with_patience(after, call, PATIENCE)
+    }
+
+    fn call_with_patience<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+        patience: u8,
+    ) -> DelayedCall {
         let call: Call = Box::new(move |handle| drop(call(handle)));
         let at = self.now().saturating_add(after);
-        let delayed = DelayedCall::new(self.clone(), at, call);
+        let delayed = DelayedCall::new(self.clone(), at, call, patience);
         if self.core.closed.get() {
             delayed.cancel();
         }
@@ -193,6 +232,11 @@ impl Clock for Handle {
 
     fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer {
         let delayed = self.call_later(delay, move |_| call());
+        Timer::new(move || delayed.cancel())
+    }
+
+    fn schedule_deadline(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer {
+        let delayed = self.call_at_deadline(delay, move |_| call());
         Timer::new(move || delayed.cancel())
     }
 }

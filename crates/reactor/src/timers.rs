@@ -55,8 +55,8 @@ pub struct DelayedCall {
 }
 
 impl DelayedCall {
-    pub(crate) fn new(handle: Handle, at: Duration, call: Call) -> Self {
-        let timer = handle.core.timers.with(|timers| timers.add(at, call));
+    pub(crate) fn new(handle: Handle, at: Duration, call: Call, patience: u8) -> Self {
+        let timer = handle.core.timers.with(|timers| timers.add_patient(at, call, patience));
         Self { handle, timer }
     }
 
@@ -172,11 +172,17 @@ impl Timers {
         key
     }
 
-    /// Whoever is given the id can ask for it, until it is released.
+    #[cfg(test)]
     #[must_use]
     fn add(&mut self, at: Duration, call: Call) -> TimerId {
+        self.add_patient(at, call, 0)
+    }
+
+    /// Whoever is given the id can ask for it, until it is released.
+    #[must_use]
+    fn add_patient(&mut self, at: Duration, call: Call, patience: u8) -> TimerId {
         let key = self.key(at);
-        let timer = self.slab.add(Timer::new(key, call));
+        let timer = self.slab.add(Timer::new(key, call, patience));
         self.queue.push(Entry { key, timer });
         self.waiting += 1;
         timer
@@ -207,22 +213,33 @@ impl Timers {
     /// What to call next: is due at `now`, was there before `limit`, and counts as called from here.
     ///
     /// One that was not there has a deadline that is not before `now`, so nothing due hides behind
-    /// it.
+    /// it. One with patience is put off to the next turn, unless this one is quiet.
     #[inline]
-    pub(crate) fn pop_due(&mut self, now: Duration, limit: u64) -> Option<Call> {
-        if self.waiting == 0 {
-            return None;
+    pub(crate) fn pop_due(
+        &mut self,
+        now: Duration,
+        limit: u64,
+        is_quiet: impl Fn() -> bool,
+    ) -> Option<Call> {
+        while self.waiting > 0 {
+            let first = self.first_entry()?;
+            let TimerKey { at, number } = first.key;
+            if at > nanos(now) || number >= limit {
+                return None;
+            }
+            if self.slab.get(first.timer).patience == 0 || is_quiet() {
+                return self.end_first(first, Status::Called);
+            }
+            self.put_off(first.timer, now);
         }
-        self.pop_before(now, limit)
+        None
     }
 
-    fn pop_before(&mut self, now: Duration, limit: u64) -> Option<Call> {
-        let first = self.first_entry()?;
-        let TimerKey { at, number } = first.key;
-        if at > nanos(now) || number >= limit {
-            return None;
-        }
-        self.end_first(first, Status::Called)
+    #[cold]
+    fn put_off(&mut self, timer: TimerId, now: Duration) {
+        self.slab.get_mut(timer).patience -= 1;
+        let key = self.key(now);
+        self.change(timer, key);
     }
 
     /// Cancels one that still waits; returns what to drop, where nothing is borrowed.
@@ -299,70 +316,4 @@ impl fmt::Debug for Timers {
 mod model;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call() -> Call {
-        Box::new(|_| {})
-    }
-
-    #[test]
-    fn what_is_created_during_the_step_is_not_taken_in_it() {
-        let mut timers = Timers::default();
-        let now = Duration::from_secs(1);
-        let _first = timers.add(now, call());
-        let limit = timers.limit();
-        let _second = timers.add(now, call());
-        assert!(timers.pop_due(now, limit).is_some());
-        assert!(timers.pop_due(now, limit).is_none());
-        assert_eq!(timers.len(), 1);
-    }
-
-    #[test]
-    fn a_cancelled_call_leaves_nothing_behind() {
-        let mut timers = Timers::default();
-        let ids: Vec<_> = (0..5000).map(|_| timers.add(Duration::MAX, call())).collect();
-        for id in &ids {
-            assert!(timers.cancel(*id).is_ok_and(|call| call.is_some()));
-            assert!(timers.queue.is_tidy(timers.len()));
-        }
-        assert_eq!((timers.len(), timers.first()), (0, None));
-        assert_eq!(timers.check(ids[0]), Err(TimerError::AlreadyCancelled));
-        ids.into_iter().for_each(|id| timers.slab.release(id));
-        assert_eq!(timers.slab.places(), 0);
-    }
-
-    #[test]
-    fn a_changed_call_is_due_once_and_at_its_new_time() {
-        let mut timers = Timers::default();
-        let second = Duration::from_secs;
-        let early = timers.add(second(1), call());
-        let late = timers.add(second(9), call());
-        assert_eq!(timers.reset(early, second(5)), Ok(()));
-        assert_eq!(timers.delay(late, second(1)), Ok(()));
-        assert_eq!(timers.reset(late, second(3)), Ok(()));
-        assert_eq!((timers.len(), timers.first()), (2, Some(second(3))));
-        let limit = timers.limit();
-        assert!(timers.pop_due(second(4), limit).is_some());
-        assert_eq!(timers.check(late), Err(TimerError::AlreadyCalled));
-        assert!(timers.pop_due(second(4), limit).is_none());
-        assert!(timers.pop_due(second(20), limit).is_some());
-        assert_eq!(timers.check(early), Err(TimerError::AlreadyCalled));
-        assert!(timers.pop_due(second(20), limit).is_none());
-        assert_eq!(timers.len(), 0);
-    }
-
-    #[test]
-    fn another_takes_the_place_only_when_nobody_can_ask_any_more() {
-        let mut timers = Timers::default();
-        let first = timers.add(Duration::ZERO, call());
-        timers.slab.retain(first);
-        assert!(timers.pop_due(Duration::ZERO, timers.limit()).is_some());
-        timers.slab.release(first);
-        assert_ne!(timers.add(Duration::ZERO, call()), first);
-        assert_eq!(timers.cancel(first).err(), Some(TimerError::AlreadyCalled));
-        timers.slab.release(first);
-        assert_eq!(timers.add(Duration::ZERO, call()), first);
-        assert_eq!(timers.check(first), Ok(()));
-    }
-}
+mod tests;

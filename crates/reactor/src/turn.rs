@@ -63,7 +63,7 @@ impl Loop {
         core.shared.set_awake(true);
         waited?;
         self.sources(handle);
-        timers(handle);
+        self.timers(handle);
         calls(handle);
         Ok(())
     }
@@ -175,6 +175,25 @@ impl Loop {
         }
     }
 
+    /// One at a time, so that each can cancel the next.
+    fn timers(&self, handle: &Handle) {
+        let timers = &handle.core.timers;
+        let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
+        let Some(first) = first else { return };
+        let now = handle.now();
+        if first > now {
+            return;
+        }
+        // The wait looked for events, and there was none; nothing is queued either.
+        let is_quiet = || self.wait.found_nothing() && !handle.core.is_busy();
+        loop {
+            let due = timers.with(|timers| timers.pop_due(now, limit, is_quiet));
+            let Some(call) = due else { break };
+            call(handle);
+            handle.flush_dirty();
+        }
+    }
+
     #[cold]
     fn late_sources(&self, handle: &Handle) {
         for &(key, readiness) in &self.late {
@@ -195,23 +214,6 @@ fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
     let Some(first) = core.timers.with(|timers| timers.first()) else { return limit };
     let until = first.saturating_sub(core.clock.elapsed());
     Some(limit.map_or(until, |limit| limit.min(until)))
-}
-
-/// One at a time, so that each can cancel the next.
-fn timers(handle: &Handle) {
-    let timers = &handle.core.timers;
-    let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
-    let Some(first) = first else { return };
-    let now = handle.now();
-    if first > now {
-        return;
-    }
-    loop {
-        let due = timers.with(|timers| timers.pop_due(now, limit));
-        let Some(call) = due else { break };
-        call(handle);
-        handle.flush_dirty();
-    }
 }
 
 fn calls(handle: &Handle) {

@@ -16,7 +16,11 @@ use crate::readiness::Readiness;
 /// Waits, and holds what the last wait has found.
 pub(crate) enum Wait {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Epoll(Vec<rustix::event::epoll::Event>),
+    Epoll {
+        events: Vec<rustix::event::epoll::Event>,
+        /// A signal ended the wait, which may not have looked for events.
+        interrupted: bool,
+    },
     Portable {
         events: polling::Events,
         found: Vec<Event>,
@@ -31,7 +35,7 @@ impl Wait {
     /// The best that the system has.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn new() -> Self {
-        Self::Epoll(Vec::with_capacity(BATCH))
+        Self::Epoll { events: Vec::with_capacity(BATCH), interrupted: false }
     }
 
     /// The best that the system has.
@@ -54,7 +58,10 @@ impl Wait {
     ) -> io::Result<()> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(events) => epoll_wait(events, poller, timeout),
+            Self::Epoll { events, interrupted } => {
+                *interrupted = epoll_wait(events, poller, timeout)?;
+                Ok(())
+            }
             Self::Portable { events, found } => {
                 events.clear();
                 found.clear();
@@ -68,8 +75,19 @@ impl Wait {
     pub(crate) fn len(&self) -> usize {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(events) => events.len(),
+            Self::Epoll { events, .. } => events.len(),
             Self::Portable { found, .. } => found.len(),
+        }
+    }
+
+    /// Returns whether the last wait looked for events, and there was none.
+    ///
+    /// `Poller::wait` does not say whether a signal has ended it.
+    pub(crate) fn found_nothing(&self) -> bool {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Epoll { events, interrupted } => events.is_empty() && !interrupted,
+            Self::Portable { found, .. } => found.is_empty(),
         }
     }
 
@@ -77,7 +95,7 @@ impl Wait {
     pub(crate) fn get(&self, index: usize) -> (usize, Readiness) {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(events) => epoll_event(&events[index]),
+            Self::Epoll { events, .. } => epoll_event(&events[index]),
             Self::Portable { found, .. } => {
                 let event = &found[index];
                 let readiness = Readiness {
@@ -98,7 +116,7 @@ fn epoll_wait(
     events: &mut Vec<rustix::event::epoll::Event>,
     poller: &Rc<Poller>,
     timeout: Option<Duration>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     use rustix::buffer::spare_capacity;
     use rustix::event::{Timespec, epoll};
     use rustix::io::Errno;
@@ -110,7 +128,8 @@ fn epoll_wait(
     // The conversion to milliseconds rounds up: never early, and no spinning through the last one.
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout.min(LONGEST)).ok());
     match epoll::wait(&**poller, spare_capacity(events), timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => Ok(false),
+        Err(Errno::INTR) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
@@ -135,7 +154,7 @@ impl fmt::Debug for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(_) => "Epoll",
+            Self::Epoll { .. } => "Epoll",
             Self::Portable { .. } => "Portable",
         })
     }

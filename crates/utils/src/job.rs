@@ -117,7 +117,7 @@ impl Job {
     /// Bounds the time from now.
     pub(crate) fn arm(self: &Rc<Self>, after: Duration) {
         let weak = Rc::downgrade(self);
-        let timer = self.reactor.call_later(after, move |_| {
+        let timer = self.reactor.call_at_deadline(after, move |_| {
             let Some(job) = weak.upgrade() else { return };
             // Before the termination continues it.
             let process = job.state.with(|state| state.process.clone());
@@ -249,7 +249,7 @@ impl Job {
     fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
         let at_most = self.rules.kill_grace.saturating_add(END_AFTER_KILL);
-        let timer = self.reactor.call_later(at_most, move |_| {
+        let timer = self.reactor.call_at_deadline(at_most, move |_| {
             if let Some(job) = weak.upgrade() {
                 job.give_verdict();
             }

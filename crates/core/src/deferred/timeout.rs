@@ -10,7 +10,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// Waits at most `after`, by this thread's clock.
     ///
     /// When the time has passed, what is waited for is cancelled and the result is
-    /// [`Failed::TimedOut`]. `Duration::ZERO` is over at the clock's next chance to make a call.
+    /// [`Failed::TimedOut`]. A loop that comes late reads what is ready before. `Duration::ZERO` is over at the clock's next chance to make a call.
     ///
     /// # Panics
     ///
@@ -48,7 +48,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
         let promise = Rc::new(promise);
         let late = Rc::clone(&promise);
         let upstream = self.upstream();
-        let timer = clock.schedule(
+        let timer = clock.schedule_deadline(
             after,
             Box::new(move || {
                 upstream.go();

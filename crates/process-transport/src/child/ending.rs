@@ -106,7 +106,7 @@ impl Transport {
         let Some(deadline) = deadline else { return };
         let Some(me) = self.me().upgrade() else { return };
         let after = deadline.saturating_sub(self.reactor().now());
-        let timer = self.reactor().call_later(after, move |_| me.drain());
+        let timer = self.reactor().call_at_deadline(after, move |_| me.drain());
         let old = self.state.with(|state| state.drain_timer.replace(timer));
         drop(old);
     }
@@ -236,7 +236,7 @@ impl Transport {
         let give_up_at = self.state.with(|state| state.termination.give_up_at(now));
         let limit = give_up_at.map(|at| {
             let me = self.me().clone();
-            self.reactor().call_later(at.saturating_sub(now), move |_| {
+            self.reactor().call_at_deadline(at.saturating_sub(now), move |_| {
                 if let Some(over) = me.upgrade().and_then(|me| me.termination_over.take()) {
                     over.promise.complete(Ok(()));
                 }
@@ -271,7 +271,7 @@ impl Transport {
             Alarm::Cancel(timer) => timer.cancel(),
             Alarm::Set(after) => {
                 let timer = TerminationTimer(self.me().upgrade());
-                let timer = self.reactor().call_later(after, move |_| timer.fire());
+                let timer = self.reactor().call_at_deadline(after, move |_| timer.fire());
                 self.state.with(|state| state.termination.on_alarm_set(timer));
             }
         }

@@ -32,12 +32,14 @@ pub(super) struct Timer {
     pub(super) status: Status,
     /// How many can ask for it.
     handles: u32,
+    /// How many turns that had something else to do it lets pass when it is due.
+    pub(super) patience: u8,
 }
 
 impl Timer {
     /// One that waits, and that one can ask for.
-    pub(super) fn new(key: TimerKey, call: Call) -> Self {
-        Self { key, call: Some(call), status: Status::Waiting, handles: 1 }
+    pub(super) fn new(key: TimerKey, call: Call, patience: u8) -> Self {
+        Self { key, call: Some(call), status: Status::Waiting, handles: 1, patience }
     }
 }
 

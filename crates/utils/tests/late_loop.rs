@@ -1,0 +1,96 @@
+//! A loop that comes late, because a callback took long or the program was stopped, reads what is ready
+//! before it judges that something has not come in time.
+
+mod util;
+
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_process_transport::{Command, SpawnProcess};
+use procession_utils::Run;
+use util::{Driver, behaviour, ms, sh};
+
+const LATE: Duration = Duration::from_millis(300);
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// Keeps the loop from turning until all deadlines have passed, in a callback of its own.
+fn block_the_loop(driver: &Driver, after: Duration) {
+    driver.reactor.call_later(after, |reactor| {
+        let end = reactor.now() + LATE;
+        while reactor.now() < end {
+            std::hint::spin_loop();
+        }
+    });
+}
+
+#[test]
+fn what_a_program_has_written_by_the_deadline_counts_on_a_late_loop() {
+    behaviour("what_a_program_has_written_by_the_deadline_counts_on_a_late_loop", |driver| {
+        for (script, bytes) in [
+            ("echo x", 2),
+            ("echo x >&2; exit 3", 0),
+            ("head -c 60000 /dev/zero", 60_000),
+            ("sleep 0.05; echo x", 2),
+        ] {
+            for block_after in [ms(0), ms(5), ms(30)] {
+                for bounds_the_deferred in [false, true] {
+                    let run = Run::from(sh(script));
+                    let run = if bounds_the_deferred {
+                        run.start().timeout(LIMIT)
+                    } else {
+                        run.timeout(LIMIT).start()
+                    };
+                    block_the_loop(driver, block_after);
+                    let outcome = driver.get(run).unwrap_or_else(|error| {
+                        panic!("{script}, {block_after:?}, {bounds_the_deferred}: {error}")
+                    });
+                    assert_eq!(outcome.stdout.len(), bytes);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_program_that_was_stopped_and_continued_judges_nobody_for_it() {
+    behaviour("a_program_that_was_stopped_and_continued_judges_nobody_for_it", |driver| {
+        let script =
+            format!("sleep 0.1; kill -STOP {0}; sleep 0.6; kill -CONT {0}", std::process::id());
+        let mut stopper =
+            std::process::Command::new("/bin/sh").args(["-c", &script]).spawn().unwrap();
+        let run = Run::from(sh("sleep 0.2; echo x")).timeout(ms(400)).start();
+        let bounded = Run::from(sh("sleep 0.2; echo x")).start().timeout(ms(400));
+        let polite = Run::from(sh("sleep 0.2; echo x")).start();
+        assert_eq!(driver.get(run).unwrap().stdout, "x\n");
+        assert_eq!(driver.get(bounded).unwrap().stdout, "x\n");
+        assert_eq!(driver.get(polite).unwrap().stdout, "x\n");
+        assert!(stopper.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_child_that_ended_within_its_grace_is_not_killed_by_a_late_loop() {
+    behaviour("a_child_that_ended_within_its_grace_is_not_killed_by_a_late_loop", |driver| {
+        for owned in [false, true] {
+            for block_after in [ms(0), ms(5)] {
+                let child = Command::new("sleep").arg("60").owned(owned).process_group(0);
+                let child = driver.reactor.spawn_child(child).unwrap();
+                let ended = child.process().terminate(Signal::TERM, LIMIT);
+                block_the_loop(driver, block_after);
+                let ended = driver.get(ended).unwrap();
+                assert!(!ended.escalated(), "owned {owned}, {block_after:?}");
+                drop(child);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_program_that_never_stops_writing_times_out_all_the_same() {
+    behaviour("a_program_that_never_stops_writing_times_out_all_the_same", |driver| {
+        let run = Run::new("yes").keep(procession_utils::Keep::nothing()).timeout(LIMIT);
+        let begun = driver.reactor.now();
+        driver.get(run.start()).unwrap_err();
+        assert!(driver.reactor.now() - begun < ms(3000));
+    });
+}
