@@ -66,7 +66,8 @@ pub trait ProcessProtocol {
 
     /// The parent's end of `fd` is gone: the child closed it or died, or the parent closed it.
     ///
-    /// Called once for each descriptor that is a pipe, after all its data. By default 0, 1 and 2
+    /// Called once for each descriptor that is a pipe, after all its data; of a terminal once, for 1,
+    /// when it has ended. By default 0, 1 and 2
     /// go to [`in_connection_lost`](Self::in_connection_lost),
     /// [`out_connection_lost`](Self::out_connection_lost) and
     /// [`err_connection_lost`](Self::err_connection_lost).
@@ -85,7 +86,7 @@ pub trait ProcessProtocol {
     #[doc(alias = "inConnectionLost")]
     fn in_connection_lost(&mut self, process: &Process) {}
 
-    /// The pipe from the child's standard output is gone. Called by the default of
+    /// The pipe from the child's standard output is gone, or its terminal. Called by the default of
     /// [`child_connection_lost`](Self::child_connection_lost), at most once.
     #[doc(alias = "outConnectionLost")]
     fn out_connection_lost(&mut self, process: &Process) {}

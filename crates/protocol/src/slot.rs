@@ -95,7 +95,7 @@ impl ProtocolSlot {
     }
 
     /// Tells the producer of `fd` alone that the descriptor is lost: for one, a terminal's input,
-    /// whose loss the protocol is not told of.
+    /// whose loss is not reported to the protocol.
     ///
     /// # Errors
     ///

@@ -97,12 +97,15 @@ impl Transport {
         Ok(())
     }
 
-    /// Of a terminal, 0 to 2 are one: what concerns its input is told of 0, and no loss is told, but
-    /// to the producer of the input.
+    /// A terminal serves descriptors 0 to 2. Input events are reported for 0, and its loss once, for 1;
+    /// the producer of the input hears of that first.
     #[cold]
     fn deliver_of_terminal(&self, process: &Process, event: Event) -> std::thread::Result<()> {
         match event {
-            Event::Lost(ChildFd::STDOUT) => self.slot.try_stop_producer(process, ChildFd::STDIN),
+            Event::Lost(ChildFd::STDOUT) => {
+                self.slot.try_stop_producer(process, ChildFd::STDIN)?;
+                self.slot.try_deliver(process, event)
+            }
             Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => Ok(()),
             Event::Mark(ChildFd::STDOUT, mark) => {
                 self.slot.try_deliver(process, Event::Mark(ChildFd::STDIN, mark))
