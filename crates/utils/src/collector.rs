@@ -4,22 +4,23 @@ use crate::Stream;
 use crate::job::Job;
 use crate::lines::Lines;
 use crate::outcome::is_stopped;
+use crate::reading::{Chunk, Reading};
 use bytes::Bytes;
 use procession_process_transport::Command;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::mem;
+use std::panic::resume_unwind;
 use std::rc::Rc;
-
-/// How much of a reader is held in memory, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What is written to the child's standard input.
 pub(crate) enum Feed {
     /// Nothing, or nothing more; the pipe, if there is one, is closed.
     Nothing,
     Bytes(Bytes),
-    Reader(Box<dyn Read>),
+    Reader(Box<dyn Read + Send>),
+    /// It is asked for the next chunk once the last one is written.
+    Reading(Reading),
 }
 
 /// Passes what happens to the child on to the job.
@@ -47,34 +48,27 @@ impl Collector {
                 process.write(data);
                 process.close_stdin();
             }
-            Feed::Reader(reader) => self.feed_from(reader, process),
+            Feed::Reader(reader) => self.feed = self.feed_from(reader, process),
+            Feed::Reading(reading) if self.job.is_running() => {
+                reading.ask();
+                self.feed = Feed::Reading(reading);
+            }
+            Feed::Reading(_) => process.close_stdin(),
         }
     }
 
-    fn feed_from(&mut self, mut reader: Box<dyn Read>, process: &Process) {
-        if !self.job.is_running() {
-            return process.close_stdin();
-        }
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let read = loop {
-            match reader.read(&mut chunk) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        if !self.job.is_running() {
-            return process.close_stdin(); // the reader has given it up
-        }
-        match read {
-            Ok(0) => process.close_stdin(),
-            Ok(n) => {
-                chunk.truncate(n);
-                process.write(chunk);
-                self.feed = Feed::Reader(reader);
-            }
+    /// Reads on a thread of its own; what comes is written as soon as it is there.
+    fn feed_from(&self, reader: Box<dyn Read + Send>, process: &Process) -> Feed {
+        let (job, child) = (Rc::clone(&self.job), process.clone());
+        let begun = Reading::begin(job.reactor(), reader, {
+            let job = Rc::clone(&job);
+            move |chunk| on_chunk(&job, &child, chunk)
+        });
+        match begun {
+            Ok(reading) => Feed::Reading(reading),
             Err(error) => {
-                process.close_stdin();
-                self.job.on_reader_failed(error);
+                on_chunk(&job, process, Chunk::Failed(error));
+                Feed::Nothing
             }
         }
     }
@@ -92,6 +86,21 @@ impl Collector {
             self.job.on_line(line);
         }
     }
+}
+
+fn on_chunk(job: &Rc<Job>, process: &Process, chunk: Chunk) {
+    match chunk {
+        Chunk::Data(data) if job.is_running() => return process.write(data),
+        // A reader that panics counts as whoever waits for the program: that is terminated.
+        Chunk::Panicked(panic) => {
+            process.close_stdin();
+            job.on_reader_panicked();
+            resume_unwind(panic);
+        }
+        Chunk::Failed(error) => job.on_reader_failed(error),
+        Chunk::Data(_) | Chunk::End => {}
+    }
+    process.close_stdin();
 }
 
 fn stream(fd: ChildFd) -> Option<Stream> {

@@ -177,6 +177,15 @@ impl Job {
         self.fail(|command, outcome| OutputError::Stdin { command, outcome, source });
     }
 
+    /// The reader of the standard input panicked: there will be no result.
+    pub(crate) fn on_reader_panicked(&self) {
+        self.give_up(Phase::Stopping);
+    }
+
+    pub(crate) fn reactor(&self) -> &Handle {
+        &self.reactor
+    }
+
     /// The child was reaped; its outputs may still be open.
     pub(crate) fn on_exited(&self, process: &Process) {
         // A descendant that left the group may hold a pipe for as long as it likes.
@@ -282,6 +291,9 @@ impl Job {
         }
         let (end, ended) = Deferred::new();
         let left = self.leave(Phase::Released(end));
+        if let Some(process) = &left.process {
+            process.close_stdin(); // what its reader still gives is not waited for
+        }
         self.keep_process(left.process);
         self.promise.complete(Err(OutputError::UnexpectedStderr {
             command: self.command.clone(),

@@ -74,6 +74,7 @@ mod lines;
 mod message;
 mod named;
 mod outcome;
+mod reading;
 mod run;
 mod run_all;
 mod stdin;

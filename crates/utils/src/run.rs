@@ -284,8 +284,7 @@ impl Run {
     ///
     /// # Panics
     ///
-    /// If the thread has no reactor ([`Handle::current`]); and a panic of a reader that standard
-    /// input comes from goes on.
+    /// If the thread has no reactor ([`Handle::current`]).
     pub fn start(self) -> Deferred<Outcome, OutputError> {
         self.start_on(&Handle::current())
     }
@@ -300,10 +299,6 @@ impl Run {
     }
 
     /// Starts it on this reactor.
-    ///
-    /// # Panics
-    ///
-    /// A panic of a reader that standard input comes from goes on.
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
         let line = quoted(&self.command);
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));

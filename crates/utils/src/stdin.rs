@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Nothing,
     Bytes(Bytes),
     Fd(Fd),
-    Reader(Box<dyn Read>),
+    Reader(Box<dyn Read + Send>),
     Command,
 }
 
@@ -62,10 +62,12 @@ impl Stdin {
 
     /// What a reader gives, up to its end, a chunk at a time and as fast as the program reads.
     ///
-    /// It is read on the loop's thread, so it should not block for long: for sockets and pipes use
-    /// [`Stdin::fd`]. If it fails, the program is terminated, and the error is
-    /// [`OutputError::Stdin`](crate::OutputError::Stdin).
-    pub fn reader(reader: impl Read + 'static) -> Self {
+    /// It is read, and dropped, on a thread of its own, so it may wait: a timeout of the
+    /// [`Run`](crate::Run) comes all the same, and the thread ends once its read returns. What is a
+    /// descriptor goes to the program itself by [`Stdin::fd`]. If it fails, the program is terminated, and
+    /// the error is [`OutputError::Stdin`](crate::OutputError::Stdin); if it panics, the program is
+    /// terminated, and the panic unwinds out of the loop.
+    pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Source::Reader(Box::new(reader)))
     }
 

@@ -4,8 +4,11 @@ mod util;
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Fd, Pty};
@@ -115,6 +118,74 @@ fn a_reader_that_fails_ends_the_program() {
         let run = Run::from(sh("sleep 100")).stdin(Stdin::reader(Broken(5)));
         assert!(driver.get(run.start()).is_err(), "at the first read");
         driver.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn a_reader_that_waits_holds_up_neither_the_loop_nor_a_timeout() {
+    behaviour("a_reader_that_waits_holds_up_neither_the_loop_nor_a_timeout", |driver| {
+        for gives in [&b""[..], b"some"] {
+            let (silent, mut peer) = UnixStream::pair().unwrap();
+            peer.write_all(gives).unwrap();
+            let run = Run::from(sh("cat; sleep 100")).stdin(Stdin::reader(silent));
+            let (result, after) = driver.timed(run.timeout(ms(200)).start());
+            let error = result.unwrap_err().error().unwrap();
+            let OutputError::TimedOut { outcome, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(outcome.stdout, gives);
+            assert!(after >= ms(200) && after < bound(ms(2000)), "{after:?}");
+            driver.until_no_children(ms(500));
+            // Its thread ends, and the socket is closed, with the read that waits.
+            drop(peer);
+        }
+        // A program that ends without its input is not waited for.
+        let (silent, peer) = UnixStream::pair().unwrap();
+        let run = Run::new("true").stdin(Stdin::reader(silent)).start();
+        assert!(driver.get(run).unwrap().is_success());
+        drop(peer);
+    });
+}
+
+#[test]
+fn a_reader_that_panics_ends_the_program_and_unwinds_out_of_the_loop() {
+    struct Panics {
+        _own: Arc<()>,
+    }
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("expected");
+        }
+    }
+    let name = "a_reader_that_panics_ends_the_program_and_unwinds_out_of_the_loop";
+    behaviour(name, |driver| {
+        let own = Arc::new(());
+        let run =
+            Run::new("sleep").arg("100").stdin(Stdin::reader(Panics { _own: Arc::clone(&own) }));
+        let run = run.start();
+        let until = || driver.until_no_children(WATCHDOG);
+        let panic = catch_unwind(AssertUnwindSafe(until)).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"expected"));
+        assert!(matches!(driver.get(run), Err(Failed::Abandoned)));
+        driver.until("the reader is dropped", WATCHDOG, |_| Arc::strong_count(&own) == 1);
+    });
+}
+
+#[test]
+fn a_reader_is_dropped_with_its_program() {
+    struct Endless {
+        _own: Arc<()>,
+    }
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+    }
+    behaviour("a_reader_is_dropped_with_its_program", |driver| {
+        let own = Arc::new(());
+        let stdin = Stdin::reader(Endless { _own: Arc::clone(&own) });
+        let run = Run::from(sh("trap '' TERM; cat")).kill_grace(ms(100)).stdin(stdin).start();
+        driver.run_for(ms(50));
+        drop(run);
+        driver.until("the reader is dropped", WATCHDOG, |_| Arc::strong_count(&own) == 1);
     });
 }
 

@@ -4,29 +4,48 @@ mod util;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use procession_core::{Deferred, Failed, first_of, gather};
 use procession_process_transport::Fd;
-use procession_utils::{Outcome, OutputError, Run, RunAll, RunResult, Stdin, run_all};
+use procession_utils::{Run, RunAll, RunResult, Stdin, run_all};
 use util::{Driver, behaviour, children, ms, sh};
 
-/// A standard input that counts: it is read for the first time when its program has started.
-struct Starts(Rc<Cell<u32>>);
+/// A standard input that counts: it is asked for when its program is started.
+struct Starts {
+    null: File,
+    is_counted: AtomicBool,
+    count: Arc<AtomicU32>,
+}
 
-impl Read for Starts {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.set(self.0.get() + 1);
-        Ok(0)
+impl AsFd for Starts {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        if !self.is_counted.swap(true, SeqCst) {
+            self.count.fetch_add(1, SeqCst);
+        }
+        self.null.as_fd()
+    }
+}
+
+impl Starts {
+    fn stdin(count: &Arc<AtomicU32>) -> Stdin {
+        let null = File::open("/dev/null").expect("it is always there");
+        let count = Arc::clone(count);
+        Stdin::fd(Fd::inherit(Self { null, is_counted: AtomicBool::new(false), count }))
     }
 }
 
 /// How many programs have started, and how many had when they were given up.
 #[derive(Default)]
 struct Count {
-    started: Rc<Cell<u32>>,
+    started: Arc<AtomicU32>,
     at_the_end: Cell<Option<u32>>,
 }
 
@@ -35,11 +54,11 @@ impl Count {
     fn programs(&self, one_fails: bool) -> [Run; 6] {
         let second = if one_fails { "/no/such" } else { "true" };
         ["true", second, "true", "true", "true", "true"]
-            .map(|program| Run::new(program).stdin(Stdin::reader(Starts(Rc::clone(&self.started)))))
+            .map(|program| Run::new(program).stdin(Starts::stdin(&self.started)))
     }
 
     fn note(&self) {
-        self.at_the_end.set(Some(self.started.get()));
+        self.at_the_end.set(Some(self.started.load(SeqCst)));
     }
 }
 
@@ -125,7 +144,7 @@ fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
     begin(driver, way, all, &give_up);
     driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
     quiet(driver);
-    let (started, before) = (count.started.get(), count.at_the_end.get());
+    let (started, before) = (count.started.load(SeqCst), count.at_the_end.get());
     assert_eq!(Some(started), before, "{way}, {parallelism} at a time, {when:?}");
 }
 
@@ -202,7 +221,7 @@ fn nothing_is_started_after_a_line_gave_up() {
             begin(driver, way, run_all(programs, 1), &give_up);
             driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
             quiet(driver);
-            assert_eq!(count.started.get(), 0, "{way}");
+            assert_eq!(count.started.load(SeqCst), 0, "{way}");
         }
     });
 }
@@ -249,30 +268,9 @@ fn a_panic_in_a_callback_ends_the_programs_and_starts_no_more() {
                 };
                 let all = all.all();
                 assert_eq!(abandoned(driver, all), 1, "{in_progress} {parallelism}");
-                assert_eq!(Some(count.started.get()), count.at_the_end.get());
+                assert_eq!(Some(count.started.load(SeqCst)), count.at_the_end.get());
             }
         }
-    });
-}
-
-#[test]
-fn a_panic_of_a_standard_input_ends_the_programs_and_starts_no_more() {
-    struct Panics;
-    impl Read for Panics {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            panic!("expected");
-        }
-    }
-    behaviour("a_panic_of_a_standard_input_ends_the_programs_and_starts_no_more", |driver| {
-        let count = Rc::new(Count::default());
-        let programs = [
-            Run::new("true"),
-            Run::new("sleep").arg("100"),
-            Run::new("true").stdin(Stdin::reader(Panics)),
-        ];
-        let all = run_all(programs.into_iter().chain(count.programs(false)), 2).all();
-        assert_eq!(abandoned(driver, all), 1);
-        assert_eq!(count.started.get(), 0);
     });
 }
 
@@ -307,31 +305,7 @@ fn a_program_that_is_ready_is_not_started_after_the_next_callback_gave_up() {
             begin(driver, way, all, &give_up);
             driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
             quiet(driver);
-            assert_eq!(count.started.get(), 0, "{way}");
+            assert_eq!(count.started.load(SeqCst), 0, "{way}");
         }
-    });
-}
-
-/// A standard input that gives up its own program, and what shows that it is there.
-struct GivesUp(Rc<RefCell<Option<Deferred<Outcome, OutputError>>>>);
-
-impl Read for GivesUp {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let own = self.0.borrow_mut().take();
-        drop(own);
-        buffer.fill(b'x');
-        Ok(buffer.len())
-    }
-}
-
-#[test]
-fn a_standard_input_that_gives_its_program_up_is_dropped() {
-    behaviour("a_standard_input_that_gives_its_program_up_is_dropped", |driver| {
-        let own = Rc::default();
-        let stdin = Stdin::reader(GivesUp(Rc::clone(&own)));
-        let run = Run::from(sh("trap '' TERM; cat")).kill_grace(ms(100)).stdin(stdin).start();
-        *own.borrow_mut() = Some(run);
-        driver.until("it was given up", util::WATCHDOG, |_| own.borrow().is_none());
-        assert_eq!(Rc::strong_count(&own), 1);
     });
 }
