@@ -54,6 +54,7 @@ mod mark;
 mod signal;
 pub mod sigpipe;
 mod spent;
+mod utf8;
 mod write_error;
 mod write_queue;
 
@@ -69,5 +70,6 @@ pub use into_bytes::IntoBytes;
 pub use mark::Mark;
 pub use signal::{ParseSignalError, Signal};
 pub use spent::Spent;
+pub use utf8::split_character;
 pub use write_error::WriteError;
 pub use write_queue::WriteQueue;

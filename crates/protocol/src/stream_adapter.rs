@@ -5,7 +5,7 @@ use crate::{
     Target, Transport, TransportControl,
 };
 use bytes::{Bytes, BytesMut};
-use procession_core::{Deferred, WithCell, WriteError};
+use procession_core::{Deferred, WithCell, WriteError, split_character};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -81,7 +81,7 @@ impl<P: Protocol> StreamAdapter<P> {
     /// Keeps the first `max_bytes` of what the child writes to its standard error, to be looked at
     /// through the handle that is returned; the rest is dropped.
     pub fn keep_stderr(self, max_bytes: usize) -> (Self, KeptStderr) {
-        let kept = KeptStderr { bytes: Rc::default(), max_bytes };
+        let kept = KeptStderr { head: Rc::default(), max_bytes };
         (Self { stderr: Stderr::Keep(kept.clone()), ..self }, kept)
     }
 
@@ -95,20 +95,32 @@ impl<P: Protocol> StreamAdapter<P> {
 /// Looks at what a child wrote to its standard error; a cheap clone.
 #[derive(Clone)]
 pub struct KeptStderr {
-    bytes: Rc<WithCell<BytesMut>>,
+    head: Rc<WithCell<Head>>,
     max_bytes: usize,
 }
 
+#[derive(Default)]
+struct Head {
+    kept: BytesMut,
+    /// Three bytes at most of what follows.
+    rest: Vec<u8>,
+}
+
 impl KeptStderr {
-    /// Returns a copy of what was kept so far.
+    /// Returns a copy of what was kept so far. Text is cut between characters.
     pub fn bytes(&self) -> Bytes {
-        self.bytes.with(|bytes| Bytes::copy_from_slice(bytes))
+        self.head.with(|Head { kept, rest }| {
+            let (cut, _) = split_character(kept, rest);
+            Bytes::copy_from_slice(&kept[..kept.len() - cut])
+        })
     }
 
     fn add(&self, data: &[u8]) {
-        self.bytes.with(|bytes| {
-            let room = self.max_bytes.saturating_sub(bytes.len());
-            bytes.extend_from_slice(&data[..data.len().min(room)]);
+        self.head.with(|Head { kept, rest }| {
+            let room = self.max_bytes.saturating_sub(kept.len());
+            let (fits, more) = data.split_at(data.len().min(room));
+            kept.extend_from_slice(fits);
+            rest.extend_from_slice(&more[..more.len().min(3 - rest.len())]);
         });
     }
 }

@@ -242,3 +242,17 @@ fn a_closure_is_a_factory() {
     assert!(factory.build_protocol(&Address::Unix(None)).is_some());
     assert_eq!(made, 2);
 }
+
+#[test]
+fn a_standard_error_that_is_kept_in_part_is_cut_between_characters() {
+    for (most, expected) in [(1, "a"), (2, "a"), (3, "a"), (4, "a€"), (5, "a€"), (6, "a€é")]
+    {
+        let (protocol, _log) = recorder();
+        let (protocol, kept) = protocol.keep_stderr(most);
+        let mut fake = FakeProcess::new(protocol);
+        for byte in "a€éb".bytes() {
+            fake.child_writes(2, vec![byte]);
+        }
+        assert_eq!(kept.bytes(), expected, "{most}");
+    }
+}

@@ -3,15 +3,20 @@
 //! # Model
 //!
 //! Data in, in any cutting; out comes the head of the stream and its tail, and how much between the
-//! two was skipped. One vector holds both: it grows to the head's and the tail's bytes, and from
+//! two was skipped. Where a cut lies in a character of UTF-8, all of that is skipped: so three bytes are
+//! remembered beside each cut. One vector holds both: it grows to the head's and the tail's bytes, and from
 //! then on its part behind the head is a ring. It grows by halves of the limit, so that a growth
 //! that has to copy never holds more than the limit.
 
 use crate::outcome::Gap;
 use bytes::Bytes;
+use procession_core::split_character;
 use std::mem;
 
 /// How much of each output stream is kept in memory; the rest is read and counted.
+///
+/// Text is cut between characters: where a limit lies in the middle of a character of UTF-8, up to three
+/// bytes fewer are kept.
 ///
 /// # Examples
 ///
@@ -77,6 +82,39 @@ pub(crate) struct Capture {
     /// Where in the tail's part the oldest byte is; 0 until the vector is full.
     oldest: usize,
     skipped: u64,
+    /// What follows the head in the stream, once something was skipped.
+    after_head: Edge,
+    /// What precedes the tail in the stream, once something was skipped.
+    before_tail: Edge,
+}
+
+/// At most three bytes beside a cut.
+#[derive(Debug, Default, Clone, Copy)]
+struct Edge {
+    bytes: [u8; 3],
+    len: usize,
+}
+
+impl Edge {
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Adds bytes to the end, as long as there is room.
+    fn fill(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        for (place, byte) in self.bytes[self.len..].iter_mut().zip(bytes) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    /// Adds a byte to the end, and forgets the first of three.
+    fn push(&mut self, byte: u8) {
+        if self.len < 3 {
+            return self.fill([byte]);
+        }
+        self.bytes = [self.bytes[1], self.bytes[2], byte];
+    }
 }
 
 /// The first buffer, where more than that is allowed, in bytes.
@@ -94,6 +132,7 @@ impl Capture {
         self.grow(fits.len());
         self.kept.extend_from_slice(fits);
         if !rest.is_empty() {
+            self.note_edges(rest);
             self.skipped =
                 self.skipped.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
             self.replace_oldest(rest);
@@ -106,8 +145,35 @@ impl Capture {
         let mut taken = mem::take(self);
         let tail_at = taken.keep.head.min(taken.kept.len());
         taken.kept[tail_at..].rotate_left(taken.oldest);
-        let gap = (taken.skipped > 0).then_some(Gap { at: tail_at, skipped_bytes: taken.skipped });
-        (Bytes::from(taken.kept), gap)
+        if taken.skipped == 0 {
+            return (Bytes::from(taken.kept), None);
+        }
+        let (head, tail) = taken.kept.split_at(tail_at);
+        let (of_head, _) = split_character(head, taken.after_head.as_slice());
+        let (_, of_tail) = split_character(taken.before_tail.as_slice(), tail);
+        let at = tail_at - of_head;
+        taken.kept.drain(at..tail_at + of_tail);
+        let more = u64::try_from(of_head + of_tail).unwrap_or(0);
+        let skipped_bytes = taken.skipped.saturating_add(more);
+        (Bytes::from(taken.kept), Some(Gap { at, skipped_bytes }))
+    }
+
+    /// The vector is full, and `data` come: they, or the oldest of the tail for them, are skipped.
+    fn note_edges(&mut self, data: &[u8]) {
+        let (head, ring) = self.kept.split_at(self.keep.head);
+        if self.skipped == 0 {
+            self.after_head.fill(ring.iter().copied());
+            self.before_tail.fill(head[head.len().saturating_sub(3)..].iter().copied());
+        }
+        self.after_head.fill(data.iter().copied());
+        // As many as come are skipped, the ring's first.
+        for at in data.len().saturating_sub(3)..data.len() {
+            let byte = match at.checked_sub(ring.len()) {
+                Some(at) => data[at],
+                None => ring[(self.oldest + at) % ring.len()],
+            };
+            self.before_tail.push(byte);
+        }
     }
 
     fn grow(&mut self, more: usize) {
@@ -169,6 +235,31 @@ mod tests {
                         (skipped > 0).then_some(Gap { at: head, skipped_bytes: skipped });
                     assert_eq!(gap, expected);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_cut_between_characters_and_nothing_else_is_skipped() {
+        let text = "aé€😀z€€é😀ß";
+        for (head, tail) in (0..12).flat_map(|head| (0..12).map(move |tail| (head, tail))) {
+            for step in 1..=text.len() {
+                let mut capture = Capture::new(Keep::head_and_tail(head, tail));
+                for data in text.as_bytes().chunks(step) {
+                    capture.push(data);
+                }
+                let (kept, gap) = capture.take();
+                let (first, last) = (head.min(text.len()), text.len().saturating_sub(tail));
+                if head + tail >= text.len() {
+                    assert_eq!((kept, gap), (Bytes::from(text), None));
+                    continue;
+                }
+                let is_boundary = |at: &usize| text.is_char_boundary(*at);
+                let head = &text[..(0..=first).rev().find(is_boundary).unwrap()];
+                let tail = &text[(last..).find(is_boundary).unwrap()..];
+                let skipped = u64::try_from(text.len() - head.len() - tail.len()).unwrap();
+                assert_eq!(kept, [head, tail].concat(), "{step}");
+                assert_eq!(gap, Some(Gap { at: head.len(), skipped_bytes: skipped }));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The last bytes of an output that nobody has asked for.
 
+use procession_core::split_character;
 use std::collections::VecDeque;
 
 /// The output, in bytes, that is kept for a program that does not take it, before the child's
@@ -11,25 +12,35 @@ const LINE_BYTES: usize = 300;
 
 /// The last [`OUTPUT_HIGH_BYTES`] of what came, in one buffer: the pieces may be a byte each.
 #[derive(Debug, Default)]
-pub(super) struct Tail(VecDeque<u8>);
+pub(super) struct Tail {
+    kept: VecDeque<u8>,
+    /// Three bytes at most of what precedes it.
+    gone: Vec<u8>,
+}
 
 impl Tail {
     /// Adds what came; returns how many bytes are gone for it.
     pub(super) fn push(&mut self, data: &[u8]) -> usize {
         let kept = &data[data.len().saturating_sub(OUTPUT_HIGH_BYTES)..];
-        let gone = (self.0.len() + kept.len()).saturating_sub(OUTPUT_HIGH_BYTES);
-        self.0.drain(..gone);
-        self.0.extend(kept);
-        gone + data.len() - kept.len()
+        let gone = (self.kept.len() + kept.len()).saturating_sub(OUTPUT_HIGH_BYTES);
+        let never_kept = &data[..data.len() - kept.len()];
+        self.gone.extend(self.kept.drain(..gone).skip(gone.saturating_sub(3)));
+        self.gone.extend(&never_kept[never_kept.len().saturating_sub(3)..]);
+        self.gone.drain(..self.gone.len().saturating_sub(3));
+        self.kept.extend(kept);
+        gone + never_kept.len()
     }
 
+    /// Copies it. Text begins with a whole character.
     pub(super) fn to_vec(&self) -> Vec<u8> {
-        let (front, back) = self.0.as_slices();
-        [front, back].concat()
+        let first: Vec<u8> = self.kept.iter().take(3).copied().collect();
+        let (_, cut) = split_character(&self.gone, &first);
+        self.kept.iter().skip(cut).copied().collect()
     }
 
+    /// All of it, for whoever is told how much is gone.
     pub(super) fn into_vec(self) -> Vec<u8> {
-        self.0.into()
+        self.kept.into()
     }
 }
 
@@ -65,6 +76,21 @@ mod tests {
         assert_eq!(tail.push(b"e"), 1);
         let all = tail.into_vec();
         assert!(all.len() == OUTPUT_HIGH_BYTES && all.ends_with(b"de"));
+    }
+
+    #[test]
+    fn a_copy_of_text_begins_with_a_whole_character() {
+        for piece in [1, 2, 3, 1000, 2 * OUTPUT_HIGH_BYTES] {
+            for before in ["", "a", "ab"] {
+                let text = [before, &"€".repeat(OUTPUT_HIGH_BYTES / 3 + 2)].concat();
+                let mut tail = Tail::default();
+                for piece in text.as_bytes().chunks(piece) {
+                    tail.push(piece);
+                }
+                let copy = String::from_utf8(tail.to_vec()).unwrap();
+                assert!(copy.len() > OUTPUT_HIGH_BYTES - 3 && text.ends_with(&copy), "{piece}");
+            }
+        }
     }
 
     #[test]
