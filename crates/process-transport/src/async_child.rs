@@ -83,6 +83,7 @@ pub enum ChildError {
 /// assert_eq!(output, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it ends the dialogue, and the child that is killed on drop"]
 pub struct Child {
     process: Process,
     /// What the handle leads to.

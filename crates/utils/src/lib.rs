@@ -92,3 +92,31 @@ pub use outcome::{Gap, Outcome, Partial};
 pub use run::Run;
 pub use run_all::{Progress, RunAll, RunAllError, RunResult, run_all};
 pub use stdin::Stdin;
+
+/// A result that nobody uses warns; `drop` and `detach` use it.
+///
+/// ```no_run
+/// #![deny(unused_must_use)]
+/// use procession_utils::{Run, get_process_output, run_all};
+///
+/// drop(Run::new("true").start());
+/// drop(run_all(["true"], 1).all());
+/// get_process_output("true").detach();
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// procession_utils::Run::new("true").start();
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// procession_utils::run_all(["true"], 1).all();
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// procession_utils::get_process_output("true");
+/// ```
+#[cfg(doctest)]
+struct UnusedResults;

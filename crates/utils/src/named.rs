@@ -39,6 +39,7 @@ fn patient(command: impl Into<Command>) -> Run {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "getProcessOutput")]
+#[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
     patient(command).fail_on_stderr().start().map(|outcome| outcome.stdout)
 }
@@ -65,6 +66,7 @@ pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, Output
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "errortoo")]
+#[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
     patient(command).merge_stderr().start().map(|outcome| outcome.stdout)
 }
@@ -91,6 +93,7 @@ pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes,
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "getProcessValue")]
+#[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputError> {
     let run = Run::from(command.into()).drain_after_exit(None).keep(Keep::nothing());
     run.check_signal().start().map(|outcome| status(&outcome))
@@ -121,6 +124,7 @@ pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputErr
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "getProcessOutputAndValue")]
+#[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 pub fn get_process_output_and_value(
     command: impl Into<Command>,
     stdin: impl Into<Stdin>,

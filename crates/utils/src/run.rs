@@ -285,6 +285,7 @@ impl Run {
     /// # Panics
     ///
     /// If the thread has no reactor ([`Handle::current`]).
+    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start(self) -> Deferred<Outcome, OutputError> {
         self.start_on(&Handle::current())
     }
@@ -294,11 +295,13 @@ impl Run {
     /// # Panics
     ///
     /// As [`start`](Self::start).
+    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn output(self) -> Deferred<Outcome, OutputError> {
         self.start()
     }
 
     /// Starts it on this reactor.
+    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
         let line = quoted(&self.command);
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));

@@ -146,6 +146,7 @@ impl RunAll {
     /// # Panics
     ///
     /// If the thread has no reactor.
+    #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
     pub fn all(self) -> Deferred<Vec<RunResult>, Infallible> {
         self.start(false)
     }
@@ -159,6 +160,7 @@ impl RunAll {
     /// # Panics
     ///
     /// If the thread has no reactor.
+    #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
     pub fn all_or_first_error(self) -> Deferred<Vec<Outcome>, RunAllError> {
         self.start(true).map_err(|never| match never {}).and_then(batch::outcomes)
     }

@@ -19,6 +19,7 @@ use std::rc::Rc;
 /// assert_eq!(all.try_take(), Some(Ok(vec![10, 20, 30])));
 /// ```
 #[doc(alias = "gatherResults")]
+#[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn gather<T: 'static, E: Debug + 'static>(
     all: impl IntoIterator<Item = Deferred<T, E>>,
 ) -> Deferred<Vec<T>, E> {
@@ -73,6 +74,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 /// assert!(slow.is_cancelled());
 /// ```
 #[doc(alias = "DeferredList")]
+#[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn first_of<T: 'static, E: Debug + 'static>(
     all: impl IntoIterator<Item = Deferred<T, E>>,
 ) -> Deferred<(usize, T), E> {
