@@ -42,6 +42,8 @@ mod own_children;
 mod program_end;
 mod spawned;
 mod sys;
+mod terminal;
+mod terminal_pair;
 mod watchers;
 
 #[cfg(feature = "reactor")]
@@ -77,5 +79,6 @@ pub use program_end::{end_children_with_program, end_owned_groups};
 #[cfg(feature = "reactor")]
 pub use reap_orphans::ReapOrphans;
 pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
+pub use terminal::{OfTerminal, RawMode};
 #[cfg(feature = "reactor")]
 pub use verbs::SpawnProcess;

@@ -4,8 +4,8 @@ pub use bytes::{Bytes, BytesMut};
 pub use procession_core::{Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather};
 pub use procession_net_transport::{ConnectError, Listener, NetTransports};
 pub use procession_process_transport::{
-    AdoptError, Child, ChildError, Command, Fd, FileMode, Pipeline, Pty, ReapOrphans, SpawnError,
-    SpawnProcess, Spawned, Step, TakeError,
+    AdoptError, Child, ChildError, Command, Fd, FileMode, OfTerminal, Pipeline, Pty, RawMode,
+    ReapOrphans, SpawnError, SpawnProcess, Spawned, Step, TakeError,
 };
 pub use procession_protocol::{
     ChildFd, ExitReason, Factory, FakeConnection, FakeProcess, Line, LineReceiver, Process,

@@ -96,6 +96,18 @@ impl Termios {
         set(&mut self.local_flags, bits::ICANON, on);
     }
 
+    /// Returns whether the erase of a line deletes characters of UTF-8 whole.
+    #[doc(alias = "IUTF8")]
+    pub fn is_utf8(&self) -> bool {
+        self.input_flags & bits::IUTF8 != 0
+    }
+
+    /// Switches the erasing of whole characters on or off; without effect where the system does not
+    /// know it.
+    pub fn set_utf8(&mut self, on: bool) {
+        set(&mut self.input_flags, bits::IUTF8, on);
+    }
+
     /// Returns the character that ends the input, usually 4 (Ctrl-D).
     #[doc(alias = "VEOF")]
     pub fn eof_char(&self) -> u8 {
@@ -134,6 +146,7 @@ mod bits {
     pub(super) const IEXTEN: u32 =
         if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0o400 } else { 0o100_000 };
     pub(super) const OPOST: u32 = 0o1;
+    pub(super) const IUTF8: u32 = 0x4000;
     pub(super) const CSIZE: u32 = 0o60;
     pub(super) const CS8: u32 = 0o60;
     pub(super) const PARENB: u32 = 0o400;
@@ -155,6 +168,9 @@ mod bits {
     pub(super) const ISIG: u32 = 0x80;
     pub(super) const IEXTEN: u32 = 0x400;
     pub(super) const OPOST: u32 = 0x1;
+    /// Of macOS, and of Linux on PowerPC; the BSDs have none.
+    pub(super) const IUTF8: u32 =
+        if cfg!(any(target_os = "macos", target_os = "linux")) { 0x4000 } else { 0 };
     pub(super) const CSIZE: u32 = 0x300;
     pub(super) const CS8: u32 = 0x300;
     pub(super) const PARENB: u32 = 0x1000;

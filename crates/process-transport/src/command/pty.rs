@@ -1,7 +1,10 @@
 //! A pseudo-terminal as the child's terminal.
 
+use crate::terminal_pair;
 use procession_protocol::{Termios, WindowSize};
+use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The terminal of a child: its 0, 1 and 2.
@@ -26,14 +29,58 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// A new pair, the child's controlling terminal, without a size (`stty size` says `0 0`).
+    /// A new pair, the child's controlling terminal, without a size (`stty size` says `0 0`). Unless
+    /// [`termios`](Self::termios) says otherwise it erases characters of UTF-8 whole (`IUTF8`).
     pub fn new() -> Self {
         Self { size: None, termios: None, controlling: true, pair: None }
     }
 
+    /// Opens a new pair now, so that its [name](Self::name) is known before there is a child.
+    ///
+    /// As for [`pair`](Self::pair), the terminal does not end before the last clone of this value, and
+    /// of a command that has it, is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says: too many terminals or descriptors, for instance.
+    #[doc(alias = "openpty")]
+    pub fn open() -> io::Result<Self> {
+        let (master, slave) = terminal_pair::open_pair()?;
+        Ok(Self::new().pair(Arc::new(master), Arc::new(slave)))
+    }
+
+    /// Returns the path of the slave, `/dev/pts/7` for instance.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it is not open yet: see [`open`](Self::open). Else what the kernel says.
+    #[doc(alias = "ptsname")]
+    pub fn name(&self) -> io::Result<PathBuf> {
+        let master = self.master().ok_or(io::ErrorKind::NotFound)?;
+        terminal_pair::name(master)
+    }
+
+    /// Returns the master of a pair that is open already.
+    pub fn master(&self) -> Option<&OwnedFd> {
+        self.pair.as_ref().map(|(master, _)| &**master)
+    }
+
+    /// Returns the slave of a pair that is open already.
+    pub fn slave(&self) -> Option<&OwnedFd> {
+        self.pair.as_ref().map(|(_, slave)| &**slave)
+    }
+
     /// Sets the window size in character cells.
     pub fn size(mut self, rows: u16, columns: u16) -> Self {
-        self.size = Some(WindowSize::new(rows, columns));
+        let size = self.size.unwrap_or_default();
+        let cells = WindowSize::new(rows, columns);
+        self.size = Some(cells.with_pixels(size.pixel_width, size.pixel_height));
+        self
+    }
+
+    /// Sets the window size in pixels, for programs that draw; 0 is unknown.
+    pub fn size_pixels(mut self, width: u16, height: u16) -> Self {
+        self.size = Some(self.size.unwrap_or_default().with_pixels(width, height));
         self
     }
 

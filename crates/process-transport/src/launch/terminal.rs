@@ -4,12 +4,11 @@ use super::credentials::group_of_terminals;
 use crate::command::{Command, Pty};
 use crate::error::{SpawnError, Step};
 use crate::sys;
-use crate::sys::platform::{self, above_stdio};
+use crate::terminal_pair::open_pair;
 use procession_protocol::{Termios, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Gid, OFlags, Uid, fchown, fstat};
+use rustix::fs::{Gid, Uid, fchown, fstat};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::pty::{grantpt, unlockpt};
 use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -96,23 +95,7 @@ fn pair(pty: &Pty) -> io::Result<(OwnedFd, OwnedFd)> {
     if let Some((master, slave)) = &pty.pair {
         return Ok((fcntl_dupfd_cloexec(master, 3)?, fcntl_dupfd_cloexec(slave, 3)?));
     }
-    let master = above_stdio(platform::open_master()?)?;
-    grantpt(&master)?;
-    unlockpt(&master)?;
-    let slave = above_stdio(open_slave(&master)?)?;
-    Ok((master, slave))
-}
-
-/// By the master where that works, else by its name.
-fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
-    match platform::open_slave(master) {
-        Ok(slave) => Ok(slave),
-        Err(_) => {
-            let name = platform::slave_name(master)?;
-            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-            Ok(rustix::fs::open(name, flags, rustix::fs::Mode::empty())?)
-        }
-    }
+    open_pair()
 }
 
 /// Waits until the line discipline has taken in all that was written to the master, its echo included.
