@@ -490,3 +490,22 @@ fn a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does() {
     });
     assert_died_by(output, Signal::PIPE);
 }
+
+/// A signal that does not stop the run is no first one of two.
+#[test]
+fn a_hang_up_that_the_program_watches_leaves_the_run_its_stop() {
+    let test = "a_hang_up_that_the_program_watches_leaves_the_run_its_stop";
+    let output = reexec(test, || {
+        for signal in [Signal::HUP, Signal::TERM] {
+            sys::set(signal.as_raw(), Action::Default);
+        }
+        let mut reactor = Reactor::new().unwrap().with_signals();
+        let (hang_ups, _watch) = count(&reactor, Signal::HUP);
+        reactor.call_when_running(|_| raise(Signal::HUP));
+        // Later than an echo would come.
+        reactor.call_later(Duration::from_millis(350), |_| raise(Signal::TERM));
+        let stopped = reactor.run().unwrap();
+        assert_eq!((stopped, hang_ups.get()), (Stopped::Signal(Signal::TERM), 1));
+    });
+    assert_succeeded(output);
+}

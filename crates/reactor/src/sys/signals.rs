@@ -145,8 +145,8 @@ const ECHO_MS: u64 = 300;
 pub(crate) struct Insistence(SigId);
 
 impl Insistence {
-    /// Notes the signal, and acts by default where it is a further one `acts`, and no `own` watch of
-    /// the program is to be told.
+    /// Notes the signal, and acts by default where it is a further one that `acts`. One that an `own`
+    /// watch of the program is told of is none that stops a run for good, and does not count.
     pub(crate) fn begin(
         signal: i32,
         first: Arc<FirstSignal>,
@@ -154,7 +154,7 @@ impl Insistence {
         own: Arc<AtomicUsize>,
     ) -> io::Result<Self> {
         let action = move || {
-            if first.is_further() && acts && own.load(SeqCst) == 0 {
+            if own.load(SeqCst) == 0 && first.is_further() && acts {
                 act_by_default(signal);
             }
         };
