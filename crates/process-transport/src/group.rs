@@ -16,7 +16,7 @@
 //! started, such as the leader, or one that was put into the group by its number: its status is for
 //! whoever waits for it.
 
-use crate::sys;
+use crate::sys::{self, Peeked};
 use procession_core::Signal;
 use procession_protocol::GroupState;
 use std::os::fd::BorrowedFd;
@@ -27,6 +27,16 @@ pub(crate) use linux::is_own_proc;
 /// Whether the group of a child that is not reaped has its number. One that cannot be asked does.
 pub(crate) fn is_led_by(pid: u32) -> bool {
     sys::group_of(pid).map_or(true, |group| group.cast_unsigned() == pid)
+}
+
+/// Sends a signal to the group of a leader by its number, which is its own while nobody has reaped it:
+/// other code of this program may have, and the number be another child's. The error is an error number.
+pub(crate) fn send_by_number(leader: sys::Child<'_>, signal: Signal) -> Result<(), i32> {
+    if sys::peek(leader) == Peeked::Lost {
+        return Err(libc::ESRCH);
+    }
+    let (sys::Child::Fd(_, pid) | sys::Child::Pid(pid)) = leader;
+    sys::send_to_group_number(pid, signal)
 }
 
 /// Looks whether anybody lives of the group that a child of ours leads, or led.

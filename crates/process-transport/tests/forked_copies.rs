@@ -7,10 +7,12 @@ mod util;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use procession_process_transport::{Command, Step, reserve_spawn_fds};
+use procession_process_transport::{Command, SpawnProcess, Step, reserve_spawn_fds};
+use procession_protocol::ProcessProtocol;
+use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::util::{PROBE, code, isolated, ms, open_fds, sys};
+use crate::util::{PROBE, code, isolated, ms, open_fds, process_state, sys};
 
 /// Runs `copy` in a copy of this process.
 fn in_a_copy(copy: impl FnOnce()) {
@@ -127,5 +129,32 @@ fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
             spawns();
             assert_open(&files);
         });
+    });
+}
+
+/// A copy that returns, or unwinds, drops what it has inherited.
+#[test]
+fn what_a_copy_drops_kills_no_child_of_its_parent() {
+    isolated("what_a_copy_drops_kills_no_child_of_its_parent", || {
+        struct Silent;
+        impl ProcessProtocol for Silent {}
+        for is_owned in [false, true] {
+            let sleep = || Command::new("sleep").arg("600").kill_on_drop(true).owned(is_owned);
+            let mut spawned = Some(sleep().spawn().unwrap());
+            let mut reactor = Some(Reactor::new().unwrap());
+            let process = reactor.as_ref().unwrap().spawn_process(Silent, sleep()).unwrap();
+            let pids = [spawned.as_ref().unwrap().pid(), process.pid().unwrap()];
+            in_a_copy(|| {
+                drop(spawned.take());
+                drop(reactor.take());
+            });
+            for pid in pids {
+                assert!(!matches!(process_state(pid), 'Z' | 'X'), "{pid} lives");
+            }
+            drop((spawned, reactor));
+            for pid in pids {
+                assert!(matches!(process_state(pid), 'Z' | 'X'), "{pid} is its parent's to kill");
+            }
+        }
     });
 }

@@ -267,3 +267,25 @@ fn a_thread_that_waits_is_told_when_the_group_is_empty() {
         assert!(child.wait().unwrap().is_ok(), "its end is told at once");
     });
 }
+
+/// Case TM-15. Other code of the program has reaped the leader, so that its number may be another's.
+#[test]
+fn an_older_kernel_signals_no_group_by_a_number_that_somebody_has_freed() {
+    isolated("an_older_kernel_signals_no_group_by_a_number_that_somebody_has_freed", || {
+        as_before_linux_6_9();
+        let command = sh("sleep 100 >/dev/null & echo $!").owned(true);
+        let mut child = command.child_fds([(1, Fd::from_child())]).spawn().unwrap();
+        let mut said = String::new();
+        let mut output = std::fs::File::from(child.take(1).unwrap());
+        std::io::Read::read_to_string(&mut output, &mut said).unwrap();
+        let member: u32 = said.trim().parse().unwrap();
+        let leader = raw(child.pid()).unwrap();
+        rustix::process::waitpid(Some(leader), rustix::process::WaitOptions::empty()).unwrap();
+        let refused = child.signal_group(Signal::KILL);
+        assert!(matches!(refused, Err(SignalError::ProcessExitedAlready)), "{refused:?}");
+        drop(child);
+        assert!(!is_dead(member), "the number is nobody's whom we know");
+        let member = raw(member).unwrap();
+        rustix::process::kill_process(member, rustix::process::Signal::KILL).unwrap();
+    });
+}

@@ -13,6 +13,7 @@ use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
+use std::process;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,7 @@ impl State {
                 pidfd,
                 path: self.exit.path(),
                 at_drop,
+                launched_by: self.policy.launched_by,
             },
             ends: Vec::new(),
             taken: Vec::new(),
@@ -333,6 +335,11 @@ impl State {
         reactor: &Handle,
     ) -> (Option<SettledCalls>, Option<LastEnd>) {
         let is_kept = self.exit.is_kept();
+        let is_killed = self.policy.kill_on_drop;
+        if is_killed && self.policy.launched_by != process::id() {
+            // A forked copy has no children of its parent.
+            return (None, None);
+        }
         if let Some((terminator, look, calls)) = self.termination.on_gone() {
             let child = self.take_child(reactor);
             let last = LastEnd::go_on_with(terminator, look, is_kept, child, reactor.now());
@@ -341,7 +348,7 @@ impl State {
         if self.lifecycle.is_reaped() {
             return (None, None);
         }
-        if self.policy.kill_on_drop {
+        if is_killed {
             // At once: others are to be told before anybody is waited for.
             self.exit.kill_scope(reactor, self.termination.scope());
             return (None, Some(LastEnd::kill(self.take_child(reactor), reactor.now())));

@@ -15,6 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::time::Duration;
 
 /// A command as the launch needs it: everything of the child is made, and nothing has begun.
@@ -38,6 +39,8 @@ pub(crate) struct Policy {
     /// `terminate` and `kill_on_drop` act on that group.
     pub(crate) owned: bool,
     pub(crate) kill_on_drop: bool,
+    /// The process whose child it is, for one that is killed on drop; 0 for others.
+    pub(crate) launched_by: u32,
     /// How long what ends with its owner has between TERM and KILL.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors wait for it"))]
     pub(crate) kill_grace: Duration,
@@ -106,10 +109,12 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
     for path in paths.into_iter().flatten() {
         ends.keep_for_lookup(path).map_err(|error| SpawnError::new(Step::Pipe, path, error))?;
     }
+    let is_killed = command.ending.is_killed_on_drop(identity.owned);
     let policy = Policy {
         leads_group: group.is_led(),
         owned: identity.owned,
-        kill_on_drop: command.ending.is_killed_on_drop(identity.owned),
+        kill_on_drop: is_killed,
+        launched_by: if is_killed { process::id() } else { 0 },
         kill_grace: command.ending.kill_grace(),
         entry,
         pipes_grow: command.pipes_grow,

@@ -1,6 +1,7 @@
 //! The pid and the pidfd of a child that is not reaped, and what becomes of it when nobody has it any
 //! more.
 
+use crate::group;
 use crate::launch::Policy;
 use crate::orphans;
 use crate::own_children;
@@ -9,6 +10,7 @@ use procession_core::Signal;
 use procession_protocol::SpawnPath;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process;
 
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +43,15 @@ pub(crate) struct OwnedChild {
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
     pub(crate) at_drop: AtDrop,
+    /// See [`Policy::launched_by`].
+    pub(crate) launched_by: u32,
 }
 
 impl OwnedChild {
     pub(crate) fn new(child: Cloned, policy: &Policy) -> Self {
         let Cloned { pid, place, pidfd, path } = child;
-        Self { pid, place, pidfd, path, at_drop: AtDrop::of(policy) }
+        let launched_by = policy.launched_by;
+        Self { pid, place, pidfd, path, at_drop: AtDrop::of(policy), launched_by }
     }
 
     /// Lets go of the child: whoever has the pidfd, or else the number, reaps it, and gives the place
@@ -94,12 +99,12 @@ impl OwnedChild {
         match by_pidfd {
             // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
             Some(Err(errno)) if sys::is_refusal(errno) && !is_reaped => {
-                sys::send_to_group_number(self.pid, signal)
+                group::send_by_number(self.as_sys(), signal)
             }
             Some(Err(libc::EINVAL | libc::ENOSYS)) => Err(libc::ESRCH),
             Some(result) => result,
             None if is_reaped => Err(libc::ESRCH),
-            None => sys::send_to_group_number(self.pid, signal),
+            None => group::send_by_number(self.as_sys(), signal),
         }
     }
 }
@@ -109,6 +114,8 @@ impl Drop for OwnedChild {
         match self.at_drop {
             AtDrop::Nothing => return,
             AtDrop::LetLive => {}
+            // A forked copy has no children of its parent.
+            _ if self.launched_by != process::id() => return,
             // It may have ended already.
             AtDrop::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
             AtDrop::KillGroup => drop(self.signal_group(Signal::KILL, false)),

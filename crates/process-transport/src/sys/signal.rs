@@ -2,8 +2,9 @@
 //! number of a child that is not reaped, which is its own as long.
 #![expect(unsafe_code, reason = "pidfd_send_signal, kill and getpgid")]
 
-use super::outcome::Child;
+use super::outcome::{Child, Peeked};
 use super::raw;
+use super::wait::peek;
 use procession_core::Signal;
 use std::ffi::{c_int, c_long, c_uint};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -15,7 +16,11 @@ const PROCESS_GROUP: c_uint = 1 << 2;
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
 pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
     let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
-    let by_number = || kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal);
+    let by_number = || match peek(child) {
+        // Other code of this program has reaped it, and the number may be somebody else's.
+        Peeked::Lost => Err(libc::ESRCH),
+        _ => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
+    };
     match child {
         Child::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
             Err(errno) if is_refusal(errno) => by_number(),

@@ -202,7 +202,12 @@ impl ExitWatch {
             // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
             // It is the child's as long as that is not reaped.
             Some(Err(errno)) if sys::is_refusal(errno) && !self.is_reaped => {
-                sys::send_to_group_number(self.pid, signal).map_err(signal_error)
+                let by_number = |leader: sys::Child<'_>| group::send_by_number(leader, signal);
+                let sent = match &self.pidfd {
+                    Pidfd::Kept(fd) => by_number(sys::Child::Fd(fd.as_fd(), self.pid)),
+                    _ => self.with_child(reactor, by_number).unwrap_or(Err(libc::ESRCH)),
+                };
+                sent.map_err(signal_error)
             }
             Some(Err(libc::EINVAL | libc::ENOSYS)) | None => Err(SignalError::ProcessExitedAlready),
             Some(result) => result.map_err(signal_error),

@@ -71,12 +71,12 @@ pub(super) fn end_gently(child: Member) {
 
 /// Returns whether the child waits to be reaped, or is no child of ours any more.
 pub(super) fn has_ended(child: Member) -> bool {
-    look_at(child.pid) != Some(false)
+    look_at(child) != Some(false)
 }
 
 fn to_leader(child: Member, signal: c_int) {
     let sent = by_pidfd(child.pidfd, signal, 0);
-    if matches!(sent, Err(errno) if errno != libc::ESRCH) && look_at(child.pid).is_some() {
+    if matches!(sent, Err(errno) if errno != libc::ESRCH) && look_at(child).is_some() {
         calls::kill(child.pid, signal);
     }
 }
@@ -84,7 +84,7 @@ fn to_leader(child: Member, signal: c_int) {
 /// Returns whether the child is stopped.
 #[cfg(feature = "reactor")]
 pub(super) fn is_stopped(child: Member) -> bool {
-    wait(child.pid, libc::WSTOPPED) == Some(true)
+    wait(child, libc::WSTOPPED) == Some(true)
 }
 
 /// Returns whether there is such a group.
@@ -92,7 +92,7 @@ pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     match by_pidfd(child.pidfd, signal, PROCESS_GROUP) {
         Ok(()) => true,
         Err(libc::ESRCH) => false,
-        Err(_) => look_at(child.pid).is_some() && calls::kill(-child.pid, signal),
+        Err(_) => look_at(child).is_some() && calls::kill(-child.pid, signal),
     }
 }
 
@@ -106,19 +106,32 @@ fn by_pidfd(pidfd: c_int, signal: c_int, flags: c_uint) -> Result<(), c_int> {
     if sent == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
-/// Whether an unreaped child of ours has ended; `None` if there is none of that number.
-fn look_at(pid: c_int) -> Option<bool> {
-    wait(pid, libc::WEXITED)
+/// Whether an unreaped child of ours has ended; `None` if it is that no more.
+fn look_at(child: Member) -> Option<bool> {
+    wait(child, libc::WEXITED)
 }
 
 /// Whether that is so of an unreaped child of ours, which stays as it is.
-fn wait(pid: c_int, state: c_int) -> Option<bool> {
+///
+/// Other code of this program may have reaped it, and its number be another child's, which a pidfd
+/// never is.
+fn wait(child: Member, state: c_int) -> Option<bool> {
+    let by_pidfd = (child.pidfd >= 0).then(|| wait_by(libc::P_PIDFD, child.pidfd, state));
+    match by_pidfd {
+        Some(Ok(answer)) => Some(answer),
+        Some(Err(libc::ECHILD)) => None,
+        // Before Linux 5.4, by a filter, or because somebody closed it.
+        Some(Err(_)) | None => wait_by(libc::P_PID, child.pid, state).ok(),
+    }
+}
+
+fn wait_by(kind: c_uint, number: c_int, state: c_int) -> Result<bool, c_int> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
     let flags = state | libc::WNOHANG | libc::WNOWAIT;
     let usage = ptr::null_mut::<libc::rusage>();
     // SAFETY: the pointer leads to a local, and what was used is not asked for.
     let result =
-        unsafe { libc::syscall(libc::SYS_waitid, libc::P_PID, pid, &raw mut info, flags, usage) };
-    (result == 0).then_some(info.si_signo != 0)
+        unsafe { libc::syscall(libc::SYS_waitid, kind, number, &raw mut info, flags, usage) };
+    if result == 0 { Ok(info.si_signo != 0) } else { Err(last_errno()) }
 }

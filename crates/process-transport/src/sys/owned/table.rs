@@ -8,6 +8,7 @@ use super::member::Member;
 use rustix::mm::{Advice, madvise};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ffi::{c_int, c_void};
+use std::fmt;
 use std::io;
 use std::iter;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -295,10 +296,16 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
 ///
 /// It is dropped before the child is reaped and before its pidfd is closed. The drop waits as long as
 /// an act is under way, so for good where a signal ends this process.
-#[derive(Debug)]
 pub(crate) struct Place {
     slot: &'static Slot,
     table: &'static Page,
+}
+
+/// Not the whole table.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").field(&self.slot.pid).finish()
+    }
 }
 
 /// Where the kernel writes what it knows of a new child.
