@@ -12,9 +12,9 @@ use std::process::{Child, Command as StdCommand, Stdio};
 use std::time::Duration;
 
 use procession_core::Signal;
-use procession_process_transport::{Command, SpawnProcess};
+use procession_process_transport::{Command, Fd, SpawnProcess};
 use procession_protocol::{Process, ProcessProtocol};
-use procession_reactor::Reactor;
+use procession_reactor::{Reactor, Stopped};
 
 use crate::last_end::sys;
 use crate::util::{WATCHDOG, bound, children, command, isolated, ms, process_state, root_or_skip};
@@ -78,6 +78,38 @@ fn a_drop_waits_for_nobody_who_is_to_live_on() {
         assert!(!is_dead(pid));
         let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
         rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+    });
+}
+
+/// Case OL-16. The program is about to end by that signal; without one its children are killed.
+#[test]
+fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
+    isolated("a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace", || {
+        for is_by_signal in [true, false] {
+            let mut reactor = Reactor::new().unwrap().with_signals();
+            let (output, end) = std::io::pipe().unwrap();
+            let script = "trap 'echo polite; exit' TERM; echo up; while :; do sleep 0.05; done";
+            let child = command("/bin/sh").args(["-c", script]).owned(true);
+            let child = child.child_fd(1, Fd::inherit(end));
+            drop(reactor.spawn_process(Silent, child).unwrap());
+            let mut lines = BufReader::new(output).lines();
+            assert_eq!(lines.next().unwrap().unwrap(), "up");
+            reactor.call_when_running(move |reactor| {
+                if is_by_signal {
+                    let own = rustix::process::getpid();
+                    rustix::process::kill_process(own, rustix::process::Signal::TERM).unwrap();
+                } else {
+                    reactor.stop();
+                }
+            });
+            let stopped = reactor.run().unwrap();
+            assert_eq!(matches!(stopped, Stopped::Signal(_)), is_by_signal);
+            let took = drop_took(reactor);
+            assert!(took < bound(ms(1500)), "{took:?}");
+            let said: Vec<String> = lines.map(Result::unwrap).collect();
+            assert_eq!(said.contains(&"polite".to_owned()), is_by_signal, "{said:?}");
+            assert_eq!(children(), []);
+        }
     });
 }
 

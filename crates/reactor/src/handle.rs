@@ -174,6 +174,12 @@ impl Handle {
         self.core.shared.wake();
     }
 
+    /// Tells whether a signal has stopped the last run: the program is about to end. For authors of
+    /// transports, whose children then have a moment to end in.
+    pub fn is_ended_by_signal(&self) -> bool {
+        matches!(self.core.stopped.get(), Stopped::Signal(_))
+    }
+
     /// Tells whether [`Reactor::run`](crate::Reactor::run), one of its relatives, or
     /// [`Reactor::shut_down`](crate::Reactor::shut_down) is at work, triggers included.
     #[doc(alias = "running")]

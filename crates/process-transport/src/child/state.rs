@@ -348,6 +348,10 @@ impl State {
         if self.lifecycle.is_reaped() {
             return (None, None);
         }
+        if is_killed && self.policy.owned && reactor.is_ended_by_signal() {
+            self.exit.on_asked_to_end();
+            return (None, Some(LastEnd::end(self.take_child(reactor), reactor.now())));
+        }
         if is_killed {
             // At once: others are to be told before anybody is waited for.
             self.exit.kill_scope(reactor, self.termination.scope());

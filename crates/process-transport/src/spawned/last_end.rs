@@ -40,6 +40,16 @@ impl LastEnd {
         Self::new(Terminating::new(child, terminator, look, is_kept), kill_at)
     }
 
+    /// Ends a child with the program, which a signal has told to end: it has its
+    /// [`kill_grace`](crate::Command::kill_grace) between TERM and KILL.
+    pub(crate) fn end(child: Spawned, now: Duration) -> Self {
+        let grace = child.policy.kill_grace;
+        let mut terminator = Terminator::new(child.scope());
+        terminator.on_terminate(Signal::TERM, grace, now);
+        let terminating = Terminating::new(child, terminator, GroupLook::default(), false);
+        Self::new(terminating, now.saturating_add(grace))
+    }
+
     /// Kills a child that is to end with its reactor.
     pub(crate) fn kill(child: Spawned, now: Duration) -> Self {
         let mut terminator = Terminator::new(child.scope());
