@@ -218,6 +218,7 @@ impl Command {
     /// these the program starts with. The child is made by the C library's `fork(3)`, so handlers of
     /// `pthread_atfork(3)` have run, in the parent with every signal blocked. A copy of the parent's
     /// descriptors is open until the exec.
+    /// Until that the thread that spawns waits, with all signals held back.
     ///
     /// # Safety
     ///

@@ -7,20 +7,22 @@
 //!
 //! # When the program ends
 //!
-//! *The end of the group* is: TERM and CONT to the group, a grace
-//! ([`kill_grace`](crate::prelude::Command::kill_grace), two seconds at most), KILL to whoever of the
-//! group lives. The program waits for it.
+//! *The end of the group* is: TERM and CONT to the group, a grace, KILL to whoever of the group lives.
+//! Here the grace ([`kill_grace`](crate::prelude::Command::kill_grace), two seconds at most) lasts until
+//! the child itself has ended: a shell that dies by TERM cuts short what it has started. Where that needs
+//! a moment, have the shell `exec` it, or wait for it (`trap 'wait' TERM`).
 //!
 //! | child | INT, TERM, HUP or QUIT ends the program by default | `exit`, or `main` returns | SIGKILL, a crash, `abort`, `_exit` |
 //! |---|---|---|---|
 //! | of a helper | the end of the group | the end of the group | on Linux KILL to the child, unless `outlive_parent()` was said; what it has started lives on |
+//! | of a helper in the [`foreground`](crate::Run::foreground), which shares the program's group | on Linux KILL to the child, unless `outlive_parent()` was said | likewise | likewise |
 //! | `owned(true)`, on a reactor | the end of the group | the end of the group | lives on, unless `parent_death_signal` was said |
 //! | `owned(true)`, by `Command::spawn` | lives on; with [`end_children_with_program`](crate::end_children_with_program) called before, the end of the group | as for a signal | as above |
 //! | `owned(true).kill_on_drop(false)` | lives on | lives on | as above |
 //! | any other, `kill_on_drop(true)` or not | lives on | lives on, unless its owner is dropped before | as above |
 //! | an async `Child`, a stage of a pipeline | what its command says: as one of the rows above | likewise | likewise |
 //! | a descendant that left the group (`setsid`) | lives on | lives on | lives on |
-//! | what a program that has ended left in its group | lives on | lives on | lives on |
+//! | what a child that has ended left in its group, also while a helper waits for its outputs | lives on | lives on | lives on |
 //!
 //! A child that is not owned is in the program's own group. So the keys of the terminal reach it
 //! (Ctrl-C sends INT to the whole group), and a TERM that is sent to the program alone does not.
@@ -31,9 +33,20 @@
 //! shell whose terminal is closed sends one and the kernel another. A program with handlers of its own
 //! calls [`end_owned_groups`](crate::end_owned_groups) in them. A reactor made
 //! [`without_signals`](crate::Reactor::without_signals) leaves its children out of the first two
-//! columns. In PID 1 these signals do nothing by default.
+//! columns: those of helpers are as in the third. In PID 1 these signals do nothing by default.
+//!
+//! Other signals that end a program, such as SIGUSR1, are as SIGKILL. A program that replaces itself by
+//! another one (`exec`) keeps its children, and nobody owns them any more; those of helpers get KILL when
+//! that program ends. A forked copy of the program has none of its children: its end, and what it drops,
+//! does nothing to them.
+//!
+//! A launch holds all signals of its thread back until the child's exec; where that is the main thread
+//! and a `pre_exec` closure takes long, so does Ctrl-C.
 //!
 //! # When a run ends, and when the reactor is dropped
+//!
+//! Here the grace is as long as the group lives, and as long as was said: two seconds are no limit to
+//! [`Run::kill_grace`](crate::Run::kill_grace) and to the grace of a `terminate` that is under way.
 //!
 //! | child | [`run_main`](crate::run_main) and `run_until` are stopped, by a signal or by `stop` | their future is ready | `run` is stopped, or `shut_down` is called | the reactor is dropped |
 //! |---|---|---|---|---|
@@ -43,6 +56,9 @@
 //! | `kill_on_drop(true)`, not owned | runs on; its pipes are closed | runs on | runs on; its pipes are closed | KILL to the child |
 //! | any other | runs on; its pipes are closed | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
 //! | one whose termination is under way | is waited for | is waited for | is not waited for | is waited for, `kill_grace` and a second at most |
+//!
+//! Where a signal has stopped the last run, the drop gives groups their `kill_grace` after TERM before
+//! that KILL: so a program that ends in `Ok(reactor.run()?)` ends its groups as gently as another.
 //!
 //! Pipes are closed at the end of the *during* phase of the shutdown. Children that run on are reaped
 //! by every later spawn and wait, and by every other reactor.

@@ -12,7 +12,8 @@
 //!
 //! [`run`](crate::Reactor::run), [`run_until`](crate::Reactor::run_until) and
 //! [`run_main`](crate::run_main) claim SIGINT and SIGTERM, and SIGHUP where it would end another program:
-//! they stop, and the groups that the program owns are terminated. A second signal during the shutdown
+//! they stop, and the groups that the program owns are terminated: by `run_until` and `run_main`, and
+//! after `run` by the drop of the reactor. A second signal during the shutdown
 //! has no default action either, and is dropped.
 //!
 //! # It cannot die by a signal
@@ -21,13 +22,14 @@
 //! signal that has stopped it. PID 1 ends with the exit status that a shell makes of that, 128 and the
 //! number: 143 for SIGTERM, 130 for SIGINT.
 //!
-//! # Owned children die with it, without a grace
+//! # Its handlers give no grace
 //!
 //! When PID 1 ends, the kernel kills every process of the namespace. The handler that elsewhere gives
 //! owned children TERM and a grace before INT, TERM, HUP or QUIT end the program
 //! ([`end_children_with_program`](crate::end_children_with_program)) is not installed in PID 1, which those
-//! signals do not end. So that children may end by themselves, end in `run_main`; in a handler of your
-//! own, call [`end_owned_groups`](crate::end_owned_groups) and then exit.
+//! signals do not end. So that children may end by themselves, end in `run_main`, return from `main` or
+//! call `exit`; in a handler of your own, call [`end_owned_groups`](crate::end_owned_groups) and then
+//! exit.
 //!
 //! # It adopts orphans
 //!

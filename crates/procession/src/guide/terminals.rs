@@ -64,6 +64,7 @@
 //!   the main one, as the first process of a PID namespace, or where it is ignored or has another handler.
 //! - SIGSTOP, and a stop because the program itself reads the terminal in the background, cannot be
 //!   claimed: groups run on, and time limits too. So they do under `block_on` and `turn`.
-//! - A program that is killed while it is stopped leaves its groups stopped.
+//! - A program that is killed while it is stopped leaves its groups stopped: the members of a helper's
+//!   group, whose leader dies with the program, and every group in a session of its own.
 //!
 //! [`Run`]: crate::prelude::Run
