@@ -56,6 +56,10 @@ pub(crate) struct Polled<S: AsFd + ?Sized> {
 #[derive(Debug, Clone, Copy)]
 struct Added {
     fd: RawFd,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux shows what is there")
+    )]
     key: usize,
 }
 
