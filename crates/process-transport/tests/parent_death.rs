@@ -215,8 +215,12 @@ fn a_parent_out_of_sight_that_lives_sends_nothing() {
         parent.number("thread=");
         parent.go_on();
         let child = parent.number("child=");
-        let program = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap();
-        assert_eq!(program, "sleep\n");
+        // It has asked by then, and looked for its parent.
+        let clock = Reactor::new().unwrap();
+        while std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap() != "sleep\n" {
+            assert!(clock.now() < util::WATCHDOG, "it does not come to its program");
+            std::thread::yield_now();
+        }
         parent.kill();
         assert_eq!(libc::WTERMSIG(sys::wait(child)), libc::SIGKILL);
     });
