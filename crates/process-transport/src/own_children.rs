@@ -79,6 +79,7 @@ impl OwnChildren {
     }
 
     /// Returns whether a child is just being made that joins the group.
+    #[cfg(target_os = "linux")]
     pub(crate) fn is_joined_now(&self, group: u32) -> bool {
         self.launching.values().any(|joins| *joins == Some(group))
     }

@@ -307,8 +307,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "failed-child-is-not-reaped",
         file: "crates/process-transport/src/sys/launch.rs",
-        from: "        wait::reap_failed(pid, pidfd.as_ref());\n",
-        to: "        drop((pid, pidfd, wait::reap_failed));\n",
+        from: "        end_failed(pid, pidfd.as_ref());\n",
+        to: "        drop((pid, pidfd, wait::reap_killed));\n",
         package: "procession-process-transport",
         tests: &["spawn_errors"],
     },

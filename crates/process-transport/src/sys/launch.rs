@@ -18,9 +18,11 @@ use super::parent::Parent;
 use super::raw::{self, KernelLimit};
 use super::report::{Failure, Report, Reporter, Stage};
 use super::request::Request;
+use super::signal;
 use super::step::Step;
 use super::this_process::Mark;
 use super::wait;
+use procession_core::Signal;
 use procession_protocol::SpawnPath;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -284,7 +286,7 @@ impl Launcher {
             };
         };
         drop(place);
-        wait::reap_failed(pid, pidfd.as_ref());
+        end_failed(pid, pidfd.as_ref());
         Err(match failure {
             Failure::Refused(errno) => LaunchError::Refused(errno),
             Failure::At(step, errno) => LaunchError::Child(step, errno),
@@ -317,7 +319,7 @@ impl Launcher {
 /// Takes a child back that has ended before its exec.
 pub(crate) fn discard(child: Cloned) {
     drop(child.place);
-    wait::reap_failed(child.pid, child.pidfd.as_ref());
+    end_failed(child.pid, child.pidfd.as_ref());
 }
 
 /// The numbers that the child is to have until its exec.
@@ -353,4 +355,12 @@ fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
         mask[cpu / bits] |= 1 << (cpu % bits);
     }
     mask
+}
+
+/// Ends a child that has failed before its exec: it has reported, and goes straight to its end if
+/// nobody stops it, so that this is short.
+fn end_failed(pid: u32, pidfd: Option<&OwnedFd>) {
+    let child = Child::of(pid, pidfd);
+    signal::send(child, Signal::KILL).ok(); // it may have ended already
+    wait::reap_killed(child);
 }

@@ -3,13 +3,11 @@
 
 use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
 use super::owned::Place;
-use super::signal;
 use super::{kept_status, lost, raw};
-use procession_core::Signal;
 use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// Only looks.
@@ -66,13 +64,8 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
     }
 }
 
-/// Reaps a child that has failed before its exec and is about to end.
-pub(super) fn reap_failed(pid: u32, pidfd: Option<&OwnedFd>) {
-    use std::os::fd::AsFd;
-    let child = pidfd.map_or(Child::Pid(pid), |fd| Child::Fd(fd.as_fd(), pid));
-    // It has reported and goes straight to its end, if nobody stops it: this wait is short, and nobody
-    // wants to know what it says.
-    signal::send(child, Signal::KILL).ok();
+/// Reaps a child that was killed, and waits for its end, of which nobody wants to know what it says.
+pub(super) fn reap_killed(child: Child<'_>) {
     wait(child, libc::WEXITED, i64::MAX).ok();
 }
 
