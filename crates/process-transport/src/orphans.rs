@@ -2,7 +2,6 @@
 //! gone. They are reaped by every later spawn and wait, and by every live reactor, without callbacks.
 
 use crate::adopted;
-use crate::group;
 use crate::own_children::try_reap;
 use crate::sys::{self, Mark, Waited};
 use crate::watchers;
@@ -103,7 +102,7 @@ const END_AFTER_KILL_MS: u32 = 2000;
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     let orphan = Orphan { pid, pidfd };
     if leads_group {
-        group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs nothing
+        crate::group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs nothing
     }
     sys::send(orphan.child(), Signal::KILL).ok(); // it may have ended already
     for _ in 0..END_AFTER_KILL_MS {

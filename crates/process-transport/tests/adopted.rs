@@ -1,5 +1,5 @@
 //! What a program adopts, as the first process of a PID namespace or as a subreaper, and who reaps it.
-#![cfg(target_os = "linux")]
+#![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
 
