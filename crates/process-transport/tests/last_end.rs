@@ -2,13 +2,10 @@
 //! whatever grace a call gave, and whoever holds the child.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
-mod last_end {
-    pub(crate) mod sys;
-}
+mod tracer;
 mod util;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command as StdCommand, Stdio};
 use std::time::Duration;
 
 use procession_core::Signal;
@@ -16,7 +13,7 @@ use procession_process_transport::{Command, Fd, SpawnProcess};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{Reactor, Stopped};
 
-use crate::last_end::sys;
+use crate::tracer::{is_tracer, let_go, tracer_of};
 use crate::util::{WATCHDOG, bound, children, command, isolated, ms, process_state, root_or_skip};
 
 struct Silent;
@@ -115,23 +112,6 @@ fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
     });
 }
 
-/// Set in the process that traces; holds whom.
-const ROLE: &str = "PROCESSION_TEST_TRACED";
-
-/// This test again, as a process that traces `pid`, so that its parent cannot reap it.
-fn tracer_of(name: &str, pid: u32) -> Child {
-    let mut tracer = StdCommand::new(std::env::current_exe().expect("this test binary"))
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ROLE, pid.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs again");
-    let mut lines = BufReader::new(tracer.stdout.take().expect("a pipe")).lines();
-    assert!(lines.any(|line| line.expect("text").ends_with("seized")), "it traces");
-    tracer
-}
-
 /// Case OL-12.
 #[test]
 fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
@@ -140,21 +120,17 @@ fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
         if !root_or_skip("tracing a process that is no child") {
             return;
         }
-        if let Some(pid) = std::env::var_os(ROLE) {
-            sys::seize(pid.to_str().unwrap().parse().unwrap()).unwrap();
-            println!("seized");
-            std::io::stdin().read_line(&mut String::new()).unwrap();
+        if is_tracer() {
             return;
         }
         for ends in [drop_took, run_until_took] {
             let mut reactor = Reactor::new().unwrap();
             let process = deaf(&mut reactor, |command| command.kill_grace(ms(200)));
-            let mut tracer = tracer_of(NAME, process.pid().unwrap());
+            let tracer = tracer_of(NAME, process.pid().unwrap());
             process.terminate(Signal::TERM, ms(200)).done(drop);
             let took = ends(reactor);
             assert!((ms(1200)..bound(ms(2000))).contains(&took), "{took:?}");
-            drop(tracer.stdin.take());
-            tracer.wait().unwrap();
+            let_go(tracer);
             let mut next = Reactor::new().unwrap();
             drop(next.spawn_process(Silent, command("/bin/true")).unwrap());
             let deadline = next.now() + WATCHDOG;

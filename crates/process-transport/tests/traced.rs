@@ -2,12 +2,10 @@
 //! that lets go.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
-#[path = "last_end/sys.rs"]
-mod seizing;
+mod tracer;
 mod util;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command as StdCommand, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use procession_core::Signal;
@@ -15,43 +13,11 @@ use procession_process_transport::{Command, SpawnProcess};
 use procession_protocol::ProcessProtocol;
 use procession_reactor::Reactor;
 
+use crate::tracer::{is_tracer, let_go, tracer_of};
 use crate::util::{
     Driver, Spawned, WATCHDOG, behaviour, children, command, isolated, ms, process_state,
     root_or_skip,
 };
-
-/// Holds the number of the process to trace, in the tracer.
-const ROLE: &str = "PROCESSION_TEST_TRACES";
-
-/// This test binary again, which traces `pid` until its input ends.
-fn tracer_of(name: &str, pid: u32) -> Child {
-    let mut tracer = StdCommand::new(std::env::current_exe().expect("this test binary"))
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ROLE, pid.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut lines = BufReader::new(tracer.stdout.take().expect("a pipe")).lines();
-    assert!(lines.any(|line| line.expect("text").contains("seized")), "it traces");
-    tracer
-}
-
-/// Lets go of what is traced.
-fn let_go(mut tracer: Child) {
-    drop(tracer.stdin.take());
-    tracer.wait().expect("it ends");
-}
-
-/// In the tracer: traces until its input ends. True if this is one.
-fn is_tracer() -> bool {
-    let Some(pid) = std::env::var_os(ROLE) else { return false };
-    let pid = pid.to_str().and_then(|pid| pid.parse().ok()).expect("a pid");
-    seizing::seize(pid).expect("root may");
-    println!("seized");
-    std::io::stdin().read_line(&mut String::new()).expect("it ends");
-    true
-}
 
 /// Runs `body`, or in the tracer traces; it takes root.
 fn traced(name: &str, body: impl FnOnce(&mut Driver)) {
