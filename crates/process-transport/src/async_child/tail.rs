@@ -38,7 +38,7 @@ impl Tail {
         self.kept.iter().skip(cut).copied().collect()
     }
 
-    /// All of it, for whoever is told how much is gone.
+    /// Returns all that is kept; the caller knows how much is gone.
     pub(super) fn into_vec(self) -> Vec<u8> {
         self.kept.into()
     }

@@ -315,8 +315,8 @@ impl State {
 
     /// The loop is going away with every descriptor in it.
     ///
-    /// What it leaves over is only dropped: nobody is told anything any more. What is to be waited for
-    /// comes back as well.
+    /// The caller drops the leftovers and makes no callback any more. It waits for the last end, if one
+    /// comes back.
     pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> (Leftovers, Option<LastEnd>) {
         let mut left = Leftovers::default();
         for fd in self.ends.fds() {

@@ -275,8 +275,8 @@ impl ExitWatch {
         }
     }
 
-    /// The pidfd told of an end that cannot be had: after how long the child is to be asked again.
-    /// Without a pidfd nothing was told.
+    /// The pidfd is readable, and the child cannot be reaped yet: returns after how long to ask it again.
+    /// `None` for a child without a pidfd in the loop, which has no such event.
     pub(crate) fn on_held(&mut self, reactor: &Handle) -> Option<Duration> {
         if !matches!(self.pidfd, Pidfd::Source(_)) || self.is_kept() {
             return None;
