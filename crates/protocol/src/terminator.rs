@@ -69,6 +69,13 @@ pub struct Terminator {
     progress: Progress,
     /// The loop is gone: a KILL cannot wait.
     gone: bool,
+    /// `Some` from the first call on. Every child has a terminator, and few are terminated.
+    calls: Option<Box<Calls>>,
+}
+
+/// What the calls have come to.
+#[derive(Debug, Default)]
+struct Calls {
     under_way: Option<UnderWay>,
     /// What the driver has not taken yet.
     due: VecDeque<TerminationStep>,
@@ -126,30 +133,25 @@ enum Reap {
 impl Terminator {
     /// Starts with a child that runs, and no termination.
     pub fn new(scope: TerminationScope) -> Self {
-        Self {
-            scope,
-            progress: Progress::Running,
-            gone: false,
-            under_way: None,
-            due: VecDeque::new(),
-            outcome: None,
-        }
+        Self { scope, progress: Progress::Running, gone: false, calls: None }
     }
 
     /// The program called `terminate` at `now`.
     ///
     /// While a termination is under way the call joins it: its own signal is not sent, KILL is.
     pub fn on_terminate(&mut self, signal: Signal, grace: Duration, now: Duration) {
-        if !self.has_somebody() {
-            self.outcome = Some(TerminationOutcome::TooLate);
-            return;
-        }
-        if self.under_way.is_some() {
-            return self.kill(now);
-        }
+        let has_somebody = self.has_somebody();
         let is_looked_at =
             self.scope == TerminationScope::Group && self.progress != Progress::Running;
-        self.under_way = Some(UnderWay {
+        let calls = self.calls.get_or_insert_default();
+        if !has_somebody {
+            calls.outcome = Some(TerminationOutcome::TooLate);
+            return;
+        }
+        if calls.under_way.is_some() {
+            return calls.kill(now);
+        }
+        calls.under_way = Some(UnderWay {
             since: now,
             deadline: now.saturating_add(grace),
             killed: None,
@@ -157,17 +159,18 @@ impl Terminator {
             look: is_looked_at.then(|| Look::begin(now)),
             reap: None,
         });
-        self.due.extend([TerminationStep::Signal(signal), TerminationStep::Continue]);
+        calls.due.extend([TerminationStep::Signal(signal), TerminationStep::Continue]);
         if grace.is_zero() || self.gone {
-            self.kill(now);
+            calls.kill(now);
         }
     }
 
     /// The signal of the step just taken was refused. Ignored after any other step.
     pub fn on_refused(&mut self) {
-        if self.under_way.take_if(|under_way| under_way.trying).is_some() {
-            self.due.clear();
-            self.outcome = Some(TerminationOutcome::Refused);
+        let Some(calls) = &mut self.calls else { return };
+        if calls.under_way.take_if(|under_way| under_way.trying).is_some() {
+            calls.due.clear();
+            calls.outcome = Some(TerminationOutcome::Refused);
         }
     }
 
@@ -188,7 +191,7 @@ impl Terminator {
         if self.scope != TerminationScope::Group {
             return self.end(true, now);
         }
-        let Some(under_way) = &mut self.under_way else { return };
+        let Some(under_way) = self.under_way_mut() else { return };
         match under_way.reap.take() {
             Some(Reap::AndEnd { is_gone }) => {
                 if is_gone {
@@ -213,7 +216,8 @@ impl Terminator {
             self.progress = Progress::Empty;
             return self.end(true, now);
         }
-        let Some(under_way) = &mut self.under_way else { return };
+        let Some(calls) = &mut self.calls else { return };
+        let Some(under_way) = &mut calls.under_way else { return };
         let is_over = under_way.limit().is_some_and(|limit| now >= limit);
         let reap = match state {
             GroupState::Empty => Reap::AndEnd { is_gone: true },
@@ -222,19 +226,20 @@ impl Terminator {
             GroupState::Unknown if under_way.killed.is_some() => Reap::AndLook,
             _ if is_over && is_reaped => return self.end(false, now),
             _ if is_over => Reap::AndEnd { is_gone: false },
-            _ if under_way.killed.is_none() && now >= under_way.deadline => return self.kill(now),
+            _ if under_way.killed.is_none() && now >= under_way.deadline => return calls.kill(now),
             _ => return under_way.look_again(now),
         };
         if under_way.reap.is_none() {
-            self.due.retain(|step| *step != TerminationStep::LookAtGroup);
-            self.due.push_back(TerminationStep::Reap);
+            calls.due.retain(|step| *step != TerminationStep::LookAtGroup);
+            calls.due.push_back(TerminationStep::Reap);
         }
         under_way.reap = Some(reap);
     }
 
     /// It is `now`, on the clock of the other facts.
     pub fn on_time(&mut self, now: Duration) {
-        let Some(under_way) = &mut self.under_way else { return };
+        let Some(calls) = &mut self.calls else { return };
+        let Some(under_way) = &mut calls.under_way else { return };
         let is_over = under_way.limit().is_some_and(|limit| now >= limit);
         let is_late = under_way.killed.is_none() && now >= under_way.deadline;
         match &mut under_way.look {
@@ -242,10 +247,10 @@ impl Terminator {
             Some(look) => {
                 let is_due = is_over || is_late || look.at.is_some_and(|at| now >= at);
                 if is_due && look.at.take().is_some() {
-                    self.due.push_back(TerminationStep::LookAtGroup);
+                    calls.due.push_back(TerminationStep::LookAtGroup);
                 }
             }
-            None if is_late => self.kill(now),
+            None if is_late => calls.kill(now),
             // Its reap, which ends it elsewhere, does not come.
             None if is_over && self.scope == TerminationScope::Group => self.end(false, now),
             None => {}
@@ -258,18 +263,20 @@ impl Terminator {
     /// it. A group that a later call acts on is killed at once.
     pub fn on_gone(&mut self) {
         self.gone = true;
-        let Some(under_way) = self.under_way.take() else { return };
-        self.due.retain(|step| *step == TerminationStep::Kill);
+        let Some(calls) = &mut self.calls else { return };
+        let Some(under_way) = calls.under_way.take() else { return };
+        calls.due.retain(|step| *step == TerminationStep::Kill);
         if under_way.look.is_some() && under_way.killed.is_none() {
-            self.due.push_back(TerminationStep::Kill);
+            calls.due.push_back(TerminationStep::Kill);
         }
-        self.outcome = Some(TerminationOutcome::Abandoned);
+        calls.outcome = Some(TerminationOutcome::Abandoned);
     }
 
     /// Takes what is to be done next.
     pub fn poll_step(&mut self) -> Option<TerminationStep> {
-        let step = self.due.pop_front()?;
-        if let Some(under_way) = &mut self.under_way {
+        let calls = self.calls.as_mut()?;
+        let step = calls.due.pop_front()?;
+        if let Some(under_way) = &mut calls.under_way {
             under_way.trying = matches!(step, TerminationStep::Signal(_));
             // Without a loop nobody sees the end of a group.
             if step == TerminationStep::Kill
@@ -285,12 +292,12 @@ impl Terminator {
 
     /// Takes what became of the calls so far.
     pub fn poll_outcome(&mut self) -> Option<TerminationOutcome> {
-        self.outcome.take()
+        self.calls.as_mut()?.outcome.take()
     }
 
     /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
     pub fn poll_deadline(&self) -> Option<Duration> {
-        let under_way = self.under_way.as_ref()?;
+        let under_way = self.under_way()?;
         if under_way.reap.is_some() {
             return None;
         }
@@ -304,19 +311,27 @@ impl Terminator {
 
     /// Returns whether a termination has begun and not ended.
     pub fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
+        self.under_way().is_some()
     }
 
     /// Returns whether a leader that has ended is not to be reaped now: its end is to be told by
     /// [`on_ended`](Self::on_ended), and the reap is asked for later.
     pub fn keeps_leader(&self) -> bool {
         self.scope == TerminationScope::Group
-            && self.under_way.as_ref().is_some_and(|under_way| under_way.reap.is_none())
+            && self.under_way().is_some_and(|under_way| under_way.reap.is_none())
     }
 
     /// Returns what is signalled.
     pub fn scope(&self) -> TerminationScope {
         self.scope
+    }
+
+    fn under_way(&self) -> Option<&UnderWay> {
+        self.calls.as_ref()?.under_way.as_ref()
+    }
+
+    fn under_way_mut(&mut self) -> Option<&mut UnderWay> {
+        self.calls.as_mut()?.under_way.as_mut()
     }
 
     /// Returns whether there is, or may be, somebody to signal.
@@ -328,6 +343,35 @@ impl Terminator {
         }
     }
 
+    /// Asks for a look at once, and for others after it.
+    fn begin_to_look(&mut self) {
+        if let Some(calls) = &mut self.calls
+            && let Some(under_way) = &mut calls.under_way
+            && self.scope == TerminationScope::Group
+        {
+            under_way.look = Some(Look { at: None, in_vain: 0 });
+            under_way.trying = false;
+            calls.due.push_back(TerminationStep::LookAtGroup);
+        }
+    }
+
+    /// The termination, if one is under way, has ended. A KILL that the driver has not taken yet is
+    /// still sent to whoever is left.
+    fn end(&mut self, is_gone: bool, now: Duration) {
+        let has_somebody = self.has_somebody();
+        let Some(calls) = &mut self.calls else { return };
+        calls.due.retain(|step| has_somebody && *step == TerminationStep::Kill);
+        if let Some(under_way) = calls.under_way.take() {
+            calls.outcome = Some(TerminationOutcome::Ended {
+                escalated: under_way.killed.is_some(),
+                is_gone,
+                after: now.saturating_sub(under_way.since),
+            });
+        }
+    }
+}
+
+impl Calls {
     /// Asks for KILL, once a termination.
     fn kill(&mut self, now: Duration) {
         if let Some(under_way) = &mut self.under_way
@@ -338,31 +382,6 @@ impl Terminator {
             if let Some(look) = &mut under_way.look {
                 *look = Look::begin(now);
             }
-        }
-    }
-
-    /// Asks for a look at once, and for others after it.
-    fn begin_to_look(&mut self) {
-        if let Some(under_way) = &mut self.under_way
-            && self.scope == TerminationScope::Group
-        {
-            under_way.look = Some(Look { at: None, in_vain: 0 });
-            under_way.trying = false;
-            self.due.push_back(TerminationStep::LookAtGroup);
-        }
-    }
-
-    /// The termination, if one is under way, has ended. A KILL that the driver has not taken yet is
-    /// still sent to whoever is left.
-    fn end(&mut self, is_gone: bool, now: Duration) {
-        let has_somebody = self.has_somebody();
-        self.due.retain(|step| has_somebody && *step == TerminationStep::Kill);
-        if let Some(under_way) = self.under_way.take() {
-            self.outcome = Some(TerminationOutcome::Ended {
-                escalated: under_way.killed.is_some(),
-                is_gone,
-                after: now.saturating_sub(under_way.since),
-            });
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Transport {
     has_terminal: bool,
     pub(super) state: WithCell<State>,
     /// Completed when the termination that is under way has ended.
-    pub(super) termination_over: Cell<Option<TerminationOver>>,
+    pub(super) termination_over: Cell<Option<Box<TerminationOver>>>,
 }
 
 /// Who waits for the end of a termination, and for how long.
@@ -261,5 +261,16 @@ impl Machine for Transport {
     #[inline]
     fn settle(&self, left: Leftovers) {
         left.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Transport;
+
+    // What few children need is boxed: every child of a crowd pays for the rest.
+    #[test]
+    fn a_child_is_small() {
+        assert!(size_of::<Transport>() <= 536, "{} bytes", size_of::<Transport>());
     }
 }

@@ -242,7 +242,8 @@ impl Transport {
                 }
             })
         });
-        drop(self.termination_over.replace(Some(TerminationOver { promise, limit })));
+        let waiting = Box::new(TerminationOver { promise, limit });
+        drop(self.termination_over.replace(Some(waiting)));
         Some(over)
     }
 
@@ -257,10 +258,11 @@ impl Transport {
             if self.state.with(|state| state.termination.is_under_way()) {
                 self.termination_over.set(Some(over));
             } else {
-                if let Some(limit) = over.limit {
+                let TerminationOver { promise, limit } = *over;
+                if let Some(limit) = limit {
                     limit.cancel();
                 }
-                self.reactor().call_soon(move |_| over.promise.complete(Ok(())));
+                self.reactor().call_soon(move |_| promise.complete(Ok(())));
             }
         }
     }

@@ -136,13 +136,14 @@ impl State {
     /// Writes what is queued and closes what is to be closed, for every end.
     #[inline]
     pub(super) fn flush(&mut self, reactor: &Handle, left: &mut Leftovers) {
-        let mut index = 0;
-        while let Some(end) = self.ends.at(index) {
-            if end.flush(reactor, &mut self.lifecycle, left) {
-                let fd = end.fd();
-                self.close(reactor, fd, left);
-            }
-            index += 1;
+        let mut flushed = 0;
+        while let Some((index, fd)) =
+            self.ends.after(flushed).enumerate().find_map(|(index, end)| {
+                end.flush(reactor, &mut self.lifecycle, left).then(|| (index, end.fd()))
+            })
+        {
+            flushed += index + 1;
+            self.close(reactor, fd, left);
         }
     }
 

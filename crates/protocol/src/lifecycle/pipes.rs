@@ -9,6 +9,13 @@ use std::mem;
 pub(super) struct Pipes {
     /// Those that are open, each number once.
     open: Vec<Pipe>,
+    /// `Some` from the first on: few children have one.
+    cut_off: Option<Box<CutOff>>,
+}
+
+/// Pipes that were not left to end by themselves.
+#[derive(Debug, Default)]
+struct CutOff {
     /// Those that were drained while somebody held them, in order.
     held: Vec<ChildFd>,
     /// Those that were open when the loop stopped, in order, each number once.
@@ -34,7 +41,7 @@ impl Pipes {
                 open.push(Pipe { fd, read_closed: false, paused: false, drain: false });
             }
         }
-        Self { open, held: Vec::new(), stopped: Vec::new() }
+        Self { open, cut_off: None }
     }
 
     /// Notes that the child writes no more, and returns whether that is new.
@@ -65,7 +72,7 @@ impl Pipes {
     pub(super) fn poll_drain(&mut self) -> Option<ChildFd> {
         let pipe = self.open.iter_mut().find(|pipe| pipe.drain && !pipe.paused)?;
         pipe.drain = false;
-        self.held.push(pipe.fd);
+        self.cut_off.get_or_insert_default().held.push(pipe.fd);
         Some(pipe.fd)
     }
 
@@ -76,24 +83,30 @@ impl Pipes {
 
     /// Notes that nobody held a pipe that was drained.
     pub(super) fn clear_held(&mut self, fd: ChildFd) {
-        if self.is_open(fd) {
-            self.held.retain(|held| *held != fd);
+        if self.is_open(fd)
+            && let Some(cut_off) = &mut self.cut_off
+        {
+            cut_off.held.retain(|held| *held != fd);
         }
     }
 
     /// Notes that the stop of the loop closes those that are open.
     pub(super) fn stop(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let stopped = &mut self.cut_off.get_or_insert_default().stopped;
         for pipe in &self.open {
-            if !self.stopped.contains(&pipe.fd) {
-                self.stopped.push(pipe.fd);
+            if !stopped.contains(&pipe.fd) {
+                stopped.push(pipe.fd);
             }
         }
     }
 
     /// Names the pipes that were cut off in the reason of the end.
     pub(super) fn name_cut_off(&mut self, reason: ExitReason) -> ExitReason {
-        let reason = with_held_fds(reason, mem::take(&mut self.held));
-        with_stopped_fds(reason, mem::take(&mut self.stopped))
+        let Some(cut_off) = self.cut_off.take() else { return reason };
+        with_stopped_fds(with_held_fds(reason, cut_off.held), cut_off.stopped)
     }
 
     #[inline]

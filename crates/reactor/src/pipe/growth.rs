@@ -8,20 +8,20 @@
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
 /// What is asked for, in bytes, and after how many whole buffers in a row.
-const STEPS: [(usize, u32); 2] = [(256 << 10, 4), (1 << 20, 8)];
+const STEPS: [(usize, u8); 2] = [(256 << 10, 4), (1 << 20, 8)];
 
 /// The growth of one pipe.
 #[derive(Debug, Clone)]
 pub(super) struct Growth {
     /// The step that is next; past the last, nothing more is asked for.
-    step: usize,
-    in_a_row: u32,
+    step: u8,
+    in_a_row: u8,
 }
 
 impl Growth {
     /// A pipe that keeps its size.
     pub(super) fn never() -> Self {
-        Self { step: STEPS.len(), in_a_row: 0 }
+        Self { step: u8::MAX, in_a_row: 0 }
     }
 
     /// A pipe of the default size, which grows.
@@ -41,8 +41,8 @@ impl Growth {
 
     /// One call of splice may move several buffers.
     fn on_buffers(&mut self, buffers: usize) -> Option<usize> {
-        let &(size, enough) = STEPS.get(self.step)?;
-        let buffers = u32::try_from(buffers).unwrap_or(u32::MAX);
+        let &(size, enough) = STEPS.get(usize::from(self.step))?;
+        let buffers = u8::try_from(buffers).unwrap_or(u8::MAX);
         self.in_a_row = self.in_a_row.saturating_add(buffers);
         if self.in_a_row < enough {
             return None;

@@ -17,8 +17,8 @@ pub(crate) struct Ends {
     /// Those that the program had taken before the loop took the child.
     taken: Vec<ChildFd>,
     has_terminal: bool,
-    /// Until the child is reaped.
-    terminal: Option<Terminal>,
+    /// Until the child is reaped; boxed, for few children have one.
+    terminal: Option<Box<Terminal>>,
     first_loss: FirstLoss,
 }
 
@@ -37,7 +37,7 @@ impl Ends {
             list: Vec::with_capacity(count),
             taken,
             has_terminal: terminal.is_some(),
-            terminal: terminal.filter(|terminal| terminal.slave.is_some()),
+            terminal: terminal.filter(|terminal| terminal.slave.is_some()).map(Box::new),
             first_loss: FirstLoss::No,
         }
     }
@@ -64,7 +64,7 @@ impl Ends {
             }
         }
         ends.extend(left);
-        (ends, taken, self.terminal.take())
+        (ends, taken, self.terminal.take().map(|terminal| *terminal))
     }
 
     /// The loop has taken all of it: what was set of a caller's terminal stays.
@@ -128,8 +128,9 @@ impl Ends {
         self.list.iter_mut()
     }
 
-    pub(crate) fn at(&mut self, index: usize) -> Option<&mut End> {
-        self.list.get_mut(index)
+    /// Returns all but the first so many.
+    pub(crate) fn after(&mut self, count: usize) -> std::slice::IterMut<'_, End> {
+        self.list.get_mut(count..).unwrap_or_default().iter_mut()
     }
 
     pub(crate) fn fds(&self) -> Vec<ChildFd> {

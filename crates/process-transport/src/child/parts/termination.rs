@@ -24,6 +24,13 @@ type Promises = Vec<Promise<Termination, SignalError>>;
 #[derive(Debug)]
 pub(crate) struct ChildTermination {
     terminator: Terminator,
+    /// `Some` from the first call on: few children are terminated, and all have this type.
+    begun: Option<Box<Begun>>,
+}
+
+/// What the calls of `terminate` need.
+#[derive(Debug, Default)]
+struct Begun {
     look: GroupLook,
     /// Of the calls that wait.
     promises: Promises,
@@ -54,13 +61,11 @@ pub(crate) enum SettledCalls {
 
 impl ChildTermination {
     pub(crate) fn new(scope: TerminationScope) -> Self {
-        Self {
-            terminator: Terminator::new(scope),
-            look: GroupLook::default(),
-            promises: Vec::new(),
-            refused: None,
-            timer: None,
-        }
+        Self { terminator: Terminator::new(scope), begun: None }
+    }
+
+    fn begun(&mut self) -> &mut Begun {
+        self.begun.get_or_insert_default()
     }
 
     pub(crate) fn on_terminate(
@@ -70,7 +75,7 @@ impl ChildTermination {
         grace: Duration,
         now: Duration,
     ) {
-        self.promises.push(promise);
+        self.begun().promises.push(promise);
         self.terminator.on_terminate(signal, grace, now);
     }
 
@@ -90,7 +95,7 @@ impl ChildTermination {
 
     /// The timer fired.
     pub(crate) fn on_time(&mut self, now: Duration) {
-        self.timer = None;
+        self.begun().timer = None;
         self.terminator.on_time(now);
     }
 
@@ -98,11 +103,10 @@ impl ChildTermination {
     /// somebody who can wait, and the calls that nobody tells of it.
     pub(crate) fn on_gone(&mut self) -> Option<(Terminator, GroupLook, SettledCalls)> {
         let under_way = self.is_under_way().then(|| {
-            self.timer = None;
             let rest = Terminator::new(self.scope());
             let terminator = mem::replace(&mut self.terminator, rest);
-            let calls = SettledCalls::Abandoned(mem::take(&mut self.promises));
-            (terminator, mem::take(&mut self.look), calls)
+            let Begun { look, promises, .. } = mem::take(self.begun());
+            (terminator, look, SettledCalls::Abandoned(promises))
         });
         self.terminator.on_gone();
         under_way
@@ -115,7 +119,8 @@ impl ChildTermination {
     /// Takes the calls that are settled by now; `reason` is the child's.
     pub(crate) fn settle(&mut self, reason: Option<&ExitReason>) -> Option<SettledCalls> {
         let outcome = self.terminator.poll_outcome()?;
-        let promises = mem::take(&mut self.promises);
+        let begun = self.begun();
+        let promises = mem::take(&mut begun.promises);
         Some(match outcome {
             TerminationOutcome::Ended { escalated, is_gone, after } => {
                 let reason = reason
@@ -126,7 +131,7 @@ impl ChildTermination {
                 SettledCalls::Ended(promises, ended)
             }
             TerminationOutcome::Refused | TerminationOutcome::TooLate => {
-                let error = self.refused.take().unwrap_or(SignalError::ProcessExitedAlready);
+                let error = begun.refused.take().unwrap_or(SignalError::ProcessExitedAlready);
                 SettledCalls::Refused(promises, error)
             }
             _ => SettledCalls::Abandoned(promises),
@@ -146,7 +151,7 @@ impl ChildTermination {
                     continue;
                 }
                 TerminationStep::LookAtGroup => {
-                    let seen = exit.look_at_group(&mut self.look);
+                    let seen = exit.look_at_group(&mut self.begun().look);
                     self.terminator.on_group(seen, reactor.now());
                     continue;
                 }
@@ -155,7 +160,7 @@ impl ChildTermination {
             let sent = exit.signal_scope(reactor, scope, signal);
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
-                self.refused = Some(error);
+                self.begun().refused = Some(error);
             } // and whoever is not there any more needs no CONT
         }
         false
@@ -175,16 +180,17 @@ impl ChildTermination {
 
     /// Returns whether a timer is set, and neither fired nor is to be cancelled.
     pub(crate) fn has_timer(&self) -> bool {
-        self.timer.is_some()
+        self.begun.as_ref().is_some_and(|begun| begun.timer.is_some())
     }
 
     /// Says what is to be done about the timer.
     pub(crate) fn alarm(&mut self, now: Duration) -> Alarm {
+        let Some(begun) = &mut self.begun else { return Alarm::AsItIs };
         let Some(due) = self.terminator.poll_deadline() else {
-            return self.timer.take().map_or(Alarm::AsItIs, |(_, timer)| Alarm::Cancel(timer));
+            return begun.timer.take().map_or(Alarm::AsItIs, |(_, timer)| Alarm::Cancel(timer));
         };
         let after = due.saturating_sub(now);
-        match &mut self.timer {
+        match &mut begun.timer {
             Some((set, _)) if *set == due => Alarm::AsItIs,
             Some((set, timer)) if timer.try_reset(after).is_ok() => {
                 *set = due;
@@ -197,7 +203,7 @@ impl ChildTermination {
     /// The timer that [`Alarm::Set`] asked for.
     pub(crate) fn on_alarm_set(&mut self, timer: DelayedCall) {
         if let Some(due) = self.terminator.poll_deadline() {
-            self.timer = Some((due, timer));
+            self.begun().timer = Some((due, timer));
         }
     }
 }
