@@ -148,7 +148,9 @@ impl WriteQueue {
     /// more.
     #[inline]
     pub fn on_flush_begins(&mut self) {
-        self.closed |= self.closing && !self.held;
+        if self.closing && !self.held {
+            self.closed = true;
+        }
     }
 
     /// Ends the queue at once; what was in it is returned, and the marks due are forgotten.
