@@ -1,8 +1,16 @@
 //! The programs that somebody writes in their first hour.
 //!
-//! Those who know Twisted find its names in [`porting`]. Who lives how long, and what dropping each
-//! value does, is in [`lifetimes`]; [`terminals`] says who has the program's terminal; [`pid_1`] is for
-//! the first process of a container.
+//! Pages of their own:
+//!
+//! - [`porting`]: Twisted's names, ours, what differs, and what is not here;
+//! - [`failures`]: programs that do not start, outputs that are cut, callbacks that panic;
+//! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
+//! - [`terminals`]: programs that ask a terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
+//! - [`pid_1`]: a program that is the first process of a container.
+//!
+//! The pieces on this page that have a `main` are whole programs, with `procession` as their only
+//! dependency. The others are parts of a program: they stand in a function that returns
+//! `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
 //!
 //! # A whole program, and how it ends
 //!
@@ -20,8 +28,8 @@
 //! ```
 //!
 //! [`run_main`](crate::Reactor::run_main) runs the program that the future is. When SIGINT, SIGTERM or
-//! SIGHUP comes first, the future is dropped, the groups of children that the program owns are ended
-//! and waited for, and then the program dies by that signal, as a shell expects it:
+//! SIGHUP comes first, the future is dropped, and the groups of children that the program owns are ended
+//! and waited for. Then the program dies by that signal, as a shell expects it:
 //! [`Stopped`](crate::Stopped), as the result of `main`, sees to it. [`crate::run_main`] makes the
 //! reactor too, where any error will do:
 //!
@@ -38,10 +46,10 @@
 //! }
 //! ```
 //!
-//! A program that waits for no single result, such as a server, ends in `Ok(reactor.run()?)`; the
-//! result of [`run_until`](crate::Reactor::run_until) is anything that the program goes on with. Other
-//! pieces on this page are parts of programs, and use [`block_on`](crate::Reactor::block_on), which
-//! waits for one result and leaves signals alone: they act by default there.
+//! A program that waits for no single result, such as a server, ends in `Ok(reactor.run()?)`. A program
+//! that goes on with a result takes it from [`run_until`](crate::Reactor::run_until). The parts of
+//! programs on this page use [`block_on`](crate::Reactor::block_on), which waits for one result and
+//! leaves signals alone: they act by default there.
 //!
 //! # The howto's word count
 //!
@@ -51,37 +59,8 @@
 //! struct WordCount {
 //!     text: Bytes,
 //!     output: BytesMut,
-//!     counts: Promise<Counts, CountError>,
+//!     counts: Promise<Vec<u64>, ProcessTerminated>,
 //! }
-//! # #[derive(Debug, PartialEq)]
-//! # struct Counts { lines: u64, words: u64, bytes: u64 }
-//! # #[derive(Debug, PartialEq, thiserror::Error)]
-//! # enum CountError {
-//! #     #[error("wc {0}")]
-//! #     Ended(#[from] ProcessTerminated),
-//! #     #[error("wc printed {0:?}")]
-//! #     Parse(String),
-//! # }
-//! # impl Counts {
-//! #     fn parse(output: &[u8]) -> Result<Self, CountError> {
-//! #         let text = String::from_utf8_lossy(output);
-//! #         let numbers: Vec<u64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
-//! #         match numbers[..] {
-//! #             [lines, words, bytes] => Ok(Self { lines, words, bytes }),
-//! #             _ => Err(CountError::Parse(text.into_owned())),
-//! #         }
-//! #     }
-//! # }
-//! # impl std::fmt::Display for Counts {
-//! #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-//! #         write!(f, "Lines: {}\nWords: {}\nCharacters: {}", self.lines, self.words, self.bytes)
-//! #     }
-//! # }
-//! # impl WordCount {
-//! #     fn new(text: &'static str, counts: Promise<Counts, CountError>) -> Self {
-//! #         Self { text: text.into(), output: BytesMut::new(), counts }
-//! #     }
-//! # }
 //!
 //! impl ProcessProtocol for WordCount {
 //!     fn connection_made(&mut self, process: &Process) {
@@ -94,70 +73,46 @@
 //!     }
 //!
 //!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-//!         self.counts.complete(reason.map_err(CountError::from).and_then(|_| Counts::parse(&self.output)));
+//!         let output = String::from_utf8_lossy(&self.output);
+//!         let counts = output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+//!         self.counts.complete(reason.map(|_| counts));
 //!     }
 //! }
 //!
 //! fn main() -> Result<Stopped, Box<dyn Error>> {
 //!     let reactor = Reactor::new()?;
 //!     let (counts, result) = Deferred::new();
-//!     reactor.spawn_process(WordCount::new("accessing protocols through Twisted is fun!\n", counts), Command::new("wc"))?;
+//!     let text = "accessing protocols through Twisted is fun!\n".into();
+//!     reactor.spawn_process(WordCount { text, output: BytesMut::new(), counts }, Command::new("wc"))?;
 //!     reactor.run_main(async {
 //!         let counts = result.await?;
-//!         println!("Received counts from wc.\n{counts}");
-//! #       assert_eq!(counts, Counts { lines: 1, words: 6, bytes: 44 });
+//! #       assert_eq!(counts, [1, 6, 44]);
+//!         println!("Received counts from wc.");
+//!         for (name, count) in ["Lines", "Words", "Characters"].iter().zip(counts) {
+//!             println!("{name}: {count}");
+//!         }
 //!         Ok(())
 //!     })
 //! }
 //! ```
 //!
-//! [`Process`](crate::prelude::Process) is a cheap clone: what `spawn_process` returns, what each
-//! callback is handed and what the fake hands out are the same type, usable from timers and other
-//! callbacks too. A protocol that needs the reactor takes
+//! [`Process`](crate::prelude::Process) is a cheap clone. `spawn_process` returns it, and each callback
+//! is handed it; timers and other callbacks may keep one. A protocol that needs the reactor takes
 //! [`Handle::current`](crate::prelude::Handle::current). Results travel through a
 //! [`Deferred`](crate::prelude::Deferred).
 //!
 //! # A test without a process
 //!
-//! [`FakeProcess`](crate::prelude::FakeProcess) drives the same protocol by hand, over the same
-//! lifecycle and write queues as a real child;
-//! [`FakeConnection`](crate::prelude::FakeConnection) does so for a protocol of a connection:
+//! [`FakeProcess`](crate::prelude::FakeProcess) drives a protocol by hand, over the same lifecycle and
+//! write queues as a real child; [`FakeConnection`](crate::prelude::FakeConnection) does so for a
+//! protocol of a connection. With the `WordCount` of above:
 //!
 //! ```
 //! use procession::prelude::*;
 //! # struct WordCount {
 //! #     text: Bytes,
 //! #     output: BytesMut,
-//! #     counts: Promise<Counts, CountError>,
-//! # }
-//! # #[derive(Debug, PartialEq)]
-//! # struct Counts { lines: u64, words: u64, bytes: u64 }
-//! # #[derive(Debug, PartialEq, thiserror::Error)]
-//! # enum CountError {
-//! #     #[error("wc {0}")]
-//! #     Ended(#[from] ProcessTerminated),
-//! #     #[error("wc printed {0:?}")]
-//! #     Parse(String),
-//! # }
-//! # impl Counts {
-//! #     fn parse(output: &[u8]) -> Result<Self, CountError> {
-//! #         let text = String::from_utf8_lossy(output);
-//! #         let numbers: Vec<u64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
-//! #         match numbers[..] {
-//! #             [lines, words, bytes] => Ok(Self { lines, words, bytes }),
-//! #             _ => Err(CountError::Parse(text.into_owned())),
-//! #         }
-//! #     }
-//! # }
-//! # impl std::fmt::Display for Counts {
-//! #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-//! #         write!(f, "Lines: {}\nWords: {}\nCharacters: {}", self.lines, self.words, self.bytes)
-//! #     }
-//! # }
-//! # impl WordCount {
-//! #     fn new(text: &'static str, counts: Promise<Counts, CountError>) -> Self {
-//! #         Self { text: text.into(), output: BytesMut::new(), counts }
-//! #     }
+//! #     counts: Promise<Vec<u64>, ProcessTerminated>,
 //! # }
 //! # impl ProcessProtocol for WordCount {
 //! #     fn connection_made(&mut self, process: &Process) {
@@ -170,21 +125,23 @@
 //! #     }
 //! #
 //! #     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-//! #         self.counts.complete(reason.map_err(CountError::from).and_then(|_| Counts::parse(&self.output)));
+//! #         let output = String::from_utf8_lossy(&self.output);
+//! #         let counts = output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+//! #         self.counts.complete(reason.map(|_| counts));
 //! #     }
 //! # }
 //!
-//! let (promise, result) = Deferred::new();
-//! let mut fake = FakeProcess::new(WordCount::new("a b\n", promise));
+//! let (counts, result) = Deferred::new();
+//! let mut fake = FakeProcess::new(WordCount { text: "a b\n".into(), output: BytesMut::new(), counts });
 //! assert_eq!(fake.written(0), "a b\n");
 //! fake.child_writes(1, "      1       2       4\n");
 //! fake.exit(0);
-//! assert_eq!(result.try_take(), Some(Ok(Counts { lines: 1, words: 2, bytes: 4 })));
+//! assert_eq!(result.try_take(), Some(Ok(vec![1, 2, 4])));
 //! ```
 //!
 //! # Extra descriptors: gpg
 //!
-//! A child's numbers are the program's to choose, and each gets a pipe, a socketpair, a file or a
+//! The program chooses the numbers of a child's descriptors. Each gets a pipe, a socketpair, a file or a
 //! descriptor of the parent:
 //!
 //! ```
@@ -192,14 +149,14 @@
 //!
 //! let gpg = Command::new("gpg")
 //!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "3", "--status-fd", "4"])
-//!     .child_fd(2, Fd::inherit(io::stderr()))      // 0, 1 and 2 are pipes unless told otherwise
+//!     .child_fd(2, Fd::inherit(io::stderr()))      // by default 0, 1 and 2 are pipes
 //!     .child_fd(3, Fd::to_child())                 // passphrase (Twisted's "w")
 //!     .child_fd(4, Fd::from_child());              // status lines ("r")
 //! # drop(gpg);
 //! ```
 //!
-//! The protocol writes to 3 with `process.write_to_child(3, passphrase)`, closes it with
-//! `process.close_child_fd(3)`, and hears what 4 says in `child_data_received`.
+//! The protocol writes to 3 with `process.write_to_child(3, passphrase)` and closes it with
+//! `process.close_child_fd(3)`. What gpg writes to 4 comes to `child_data_received`.
 //!
 //! # No protocol at all
 //!
@@ -233,7 +190,7 @@
 //!
 //! # A pipeline
 //!
-//! The pipes between the stages are theirs alone; the bytes do not pass through the program:
+//! Only the stages hold the pipes between them; the bytes do not pass through the program:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -267,31 +224,29 @@
 //! # }
 //! ```
 //!
-//! `ended` closes the inputs that were not taken. A stderr that nobody asks for holds nobody up: its end
-//! is in `stderr_tail()`, and the last line in the error of `ended`.
+//! [`ended`](crate::prelude::Child::ended) closes the inputs that were not taken. A stderr that nobody
+//! asks for is read all the same: [`stderr_tail`](crate::prelude::Child::stderr_tail) gives its last
+//! 256 KiB, and the error of `ended` shows its last line.
 //!
 //! # A terminal
 //!
 //! ```
 //! use procession::prelude::*;
-//! # struct Screen;
-//! # impl Screen { fn new() -> Self { Self } }
-//! # impl ProcessProtocol for Screen {
-//! #     fn connection_made(&mut self, process: &Process) { process.lose_connection() }
-//! # }
-//! # fn main() -> Result<(), Box<dyn Error>> {
-//! # let reactor = Reactor::new()?;
-//! # let handle = reactor.handle();
 //!
-//! # // `sh` is everywhere, and the size is asked for at once.
-//! # let shell = Command::new("sh").pty(Pty::new().size(24, 80));
-//! # let sh = handle.spawn_process(Screen::new(), shell)?;
-//! # sh.resize(50, 132)?;
-//! # if false {
-//! let shell = Command::new("bash").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
-//! let bash = handle.spawn_process(Screen::new(), shell)?;
-//! bash.resize(50, 132)?;
-//! # }
+//! struct Screen;
+//!
+//! impl ProcessProtocol for Screen {
+//!     fn out_received(&mut self, process: &Process, data: Bytes) {
+//!         print!("{}", data.escape_ascii());
+//!         process.lose_connection();
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let shell = Command::new("sh").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
+//! let sh = reactor.spawn_process(Screen, shell)?;
+//! sh.resize(50, 132)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -306,10 +261,6 @@
 //! use procession::prelude::*;
 //!
 //! struct FortuneQuoter;
-//! #
-//! # impl FortuneQuoter {
-//! #     fn new() -> Self { Self }
-//! # }
 //!
 //! impl Protocol for FortuneQuoter {
 //!     fn connection_made(&mut self, transport: &Transport) {
@@ -323,7 +274,7 @@
 //!
 //! fn main() -> Result<Stopped, Box<dyn Error>> {
 //!     let mut reactor = Reactor::new()?;
-//!     let listener = reactor.listen_tcp(("127.0.0.1", 10999), FortuneQuoter::new)?;
+//!     reactor.listen_tcp(("127.0.0.1", 10999), || FortuneQuoter)?;
 //!     Ok(reactor.run()?)                                       // until stop(), SIGINT, SIGTERM or SIGHUP
 //! }
 //! ```
@@ -332,41 +283,45 @@
 //!
 //! ```
 //! use procession::prelude::*;
-//! # struct Quiet;
-//! # impl ProcessProtocol for Quiet {}
+//!
+//! struct Quiet;
+//! impl ProcessProtocol for Quiet {}
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
-//! # let server = reactor.spawn_process(Quiet, Command::new("sleep").arg("60").owned(true))?;
 //!
+//! let server = reactor.spawn_process(Quiet, Command::new("sleep").arg("60").owned(true))?;
 //! let stopped = server.terminate(Signal::TERM, Duration::from_secs(10));   // then KILL, to the whole group
-//! println!("{}", reactor.block_on(stopped)?);                              // ended by signal 15 after 1.2 s
+//! println!("{}", reactor.block_on(stopped)?);                              // ended by signal 15 after 0.00 s
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The group is reached where the child leads one of its own: `Command::owned(true)`, which the
-//! helpers set. The result then comes when nobody of the group lives, a second after KILL at the
-//! latest; `is_gone` tells which.
+//! [`terminate`](crate::prelude::Process::terminate) reaches the group of a child that leads one of its
+//! own: `Command::owned(true)`, which the helpers set. The result then comes when no process of the
+//! group lives, a second after KILL at the latest;
+//! [`is_gone`](crate::prelude::Termination::is_gone) tells which.
 //!
 //! # Without a loop
 //!
 //! ```
-//! # use std::fs::File;
-//! # use std::io::Write;
-//! # use procession::prelude::Command;
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut child = Command::new("sort").spawn()?;              // 0 to 2 are pipes unless told otherwise
+//! use procession::prelude::*;
+//! use std::fs::File;
+//! use std::io::Write;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//!
+//! let mut child = Command::new("sort").spawn()?;              // by default 0, 1 and 2 are pipes
 //! File::from(child.take(0)?).write_all(b"b\na\n")?;
 //! println!("{}", child.output()?.stdout_utf8()?);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The same commands, descriptors, terminals and errors as with a loop, on any thread. `take` hands out
-//! the parent's ends; `wait`, `wait_timeout`, `output` and `terminate` block, and read the outputs that
-//! were not taken meanwhile. [`adopt`](crate::prelude::SpawnProcess::adopt) gives such a child to a
-//! reactor. A program that needs no more depends on `procession-process-transport` without its default
-//! features, which has no loop in its tree.
+//! This needs no reactor, and works on any thread, with the same commands, descriptors, terminals and
+//! errors. [`take`](crate::prelude::Spawned::take) hands out the parent's ends. `wait`, `wait_timeout`,
+//! `output` and `terminate` block, and meanwhile read the outputs that were not taken.
+//! [`adopt`](crate::prelude::SpawnProcess::adopt) gives such a child to a reactor. A program that needs
+//! no more depends on `procession-process-transport` without its default features, which has no loop in
+//! its tree.
 //!
 //! # In another loop
 //!
@@ -374,26 +329,35 @@
 //! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
 //! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. At the end it calls
 //! [`shut_down`](crate::prelude::Reactor::shut_down), which does once what `run` does when it stops.
-//! The examples `in_tokio` and `in_calloop` do so. Without that nothing comes: a
-//! [`Deferred`](crate::prelude::Deferred) that is awaited in such a loop, on a thread whose reactor nobody
-//! turns, waits for ever, and says nothing.
+//! The examples `in_tokio` and `in_calloop` show it. On a thread whose reactor nobody turns nothing
+//! happens: a [`Deferred`](crate::prelude::Deferred) that is awaited there waits for ever, and says
+//! nothing.
 //!
 //! # Only the reactor
 //!
 //! With `procession-reactor = "0.1"` as the only dependency:
 //!
 //! ```
-//! # use std::time::Duration;
-//! # use procession_reactor::{Interest, Reactor, Stopped};
+//! use procession_reactor::{Interest, Reactor, Stopped};
+//! use std::os::unix::net::UnixDatagram;
+//! use std::time::Duration;
+//!
 //! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
-//!     # let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+//!     let (socket, peer) = UnixDatagram::pair()?;
 //!     let mut reactor = Reactor::new()?;
-//!     reactor.call_later(Duration::from_millis(100), |reactor| reactor.stop());
-//!     reactor.register(socket, Interest::READABLE, |socket, readiness| { /* ... */ })?;
+//!     reactor.register(socket, Interest::READABLE, |socket, _| {
+//!         let mut message = [0; 64];
+//!         if let Ok(length) = socket.recv(&mut message) {
+//!             println!("{}", message[..length].escape_ascii());
+//!         }
+//!         socket.reactor().stop();
+//!     })?;
+//!     reactor.call_later(Duration::from_millis(10), move |_| peer.send(b"hello"));
 //!     Ok(reactor.run()?)
 //! }
 //! ```
 
+pub mod failures;
 pub mod lifetimes;
 pub mod pid_1;
 pub mod porting;
