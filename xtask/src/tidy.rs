@@ -16,6 +16,7 @@ mod non_linux;
 mod readme;
 mod small_types;
 mod sys_alone;
+mod twisted_names;
 mod unfinished;
 mod unsafe_code;
 
@@ -48,7 +49,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let with_sys = crates
         .iter()
         .filter(|sources| sys_alone::CRATES.iter().any(|name| sources.folder == Path::new(name)));
-    let results: [(&str, Vec<Problem>); 16] = [
+    let results: [(&str, Vec<Problem>); 17] = [
         ("files open with //!", header::check(&files)),
         ("crate pages", crate_page::check(&files)),
         ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
@@ -65,6 +66,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         ("sys stands alone", sys_alone::check(with_sys)),
         ("types stay small", small_types::check(&crates)),
         ("crate map of the README", readme::check(&readme, &packages)),
+        ("names of Twisted", twisted_names::check(&files)),
     ];
     for (rule, problems) in &results {
         println!("{:<32} {}", rule, if problems.is_empty() { "ok" } else { "BROKEN" });

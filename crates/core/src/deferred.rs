@@ -84,6 +84,7 @@ impl<T: 'static, E: fmt::Debug + 'static> Deferred<T, E> {
     ///
     /// assert_eq!(Deferred::<_, String>::ready(Ok(1)).try_take(), Some(Ok(1)));
     /// ```
+    #[doc(alias = "succeed")]
     pub fn ready(result: Result<T, E>) -> Self {
         let outcome = result.map_err(Failed::Error);
         Self { state: Rc::new(State::settled(outcome, report::<E>)) }
@@ -111,6 +112,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// deferred.done(|result| assert_eq!(result, Ok(3)));
     /// promise.complete(Ok(3));
     /// ```
+    #[doc(alias = "addCallbacks")]
     #[doc(alias = "addBoth")]
     pub fn done(self, call: impl FnOnce(Result<T, Failed<E>>) + 'static) {
         self.state.attach(call);

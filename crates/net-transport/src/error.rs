@@ -8,6 +8,7 @@ use thiserror::Error;
 ///
 /// It prints where to; its source says why. Of a name with several addresses it is the failure of
 /// the last one that was tried.
+#[doc(alias = "clientConnectionFailed")]
 #[derive(Debug, Error)]
 #[error("cannot connect to {destination}")]
 pub struct ConnectError {

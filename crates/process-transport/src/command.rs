@@ -194,8 +194,8 @@ impl Command {
     ///
     /// // Only 0 and 7: the child has no stdout and no stderr.
     /// let command = Command::new("prog").child_fds([(0, Fd::null()), (7, Fd::from_child())]);
-    /// # drop(command);
     /// ```
+    #[doc(alias = "childFDs")]
     pub fn child_fds(
         mut self,
         fds: impl IntoIterator<Item = (impl Into<ChildFd>, impl Into<Fd>)>,
@@ -206,8 +206,9 @@ impl Command {
 
     /// Gives the child a terminal as its 0, 1 and 2.
     ///
-    /// All output arrives as child fd 1; naming 0, 1 or 2 in the map too is an error, numbers from 3
-    /// up come from the map, where [`Fd::same_as`] of 0, 1 or 2 is the terminal. With a change of user the terminal belongs to that user.
+    /// All output arrives as child fd 1. The map may name numbers from 3 up, where [`Fd::same_as`] of 0,
+    /// 1 or 2 is the terminal; 0, 1 and 2 are an error there. A change of user changes its owner too.
+    #[doc(alias = "usePTY")]
     pub fn pty(mut self, pty: Pty) -> Self {
         self.pty = Some(pty);
         self

@@ -29,6 +29,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// assert!(fake.is_closed(0));
 /// assert_eq!(sent.try_take().unwrap().unwrap(), 10);
 /// ```
+#[doc(alias = "FileSender")]
 pub struct ReadProducer<R> {
     read: R,
     buffer: Vec<u8>,

@@ -73,6 +73,7 @@ impl<P: Protocol> StreamAdapter<P> {
 
     /// Calls `log` with each line that the child writes to its standard error; of a line longer
     /// than 16 KiB with its beginning.
+    #[doc(alias = "errFlag")]
     #[must_use]
     pub fn log_stderr(self, log: impl FnMut(Bytes) + 'static) -> Self {
         Self { stderr: Stderr::Log(LineReceiver::new(), Box::new(log)), ..self }

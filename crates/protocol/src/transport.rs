@@ -92,6 +92,7 @@ impl Transport {
 
     /// Queues data for the peer. What becomes of it, the callbacks tell; a write that is refused is
     /// dropped: use [`try_write`](Self::try_write) to know.
+    #[doc(alias = "sendLine")]
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: once the connection is closed there is nobody to write to.
         self.try_write(data).ok();

@@ -124,6 +124,7 @@ pub(crate) enum Running {
 }
 
 /// [`Handle::try_stop`] found no reactor to stop.
+#[doc(alias = "ReactorNotRunning")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the reactor is not running")]
 pub struct NotRunning;

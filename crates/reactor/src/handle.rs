@@ -207,6 +207,8 @@ impl Handle {
     ///
     /// It is first polled in the next turn. A panic in it unwinds out of `run`, `turn` or
     /// `block_on`, and ends the task.
+    #[doc(alias = "inlineCallbacks")]
+    #[doc(alias = "ensureDeferred")]
     pub fn spawn_local<T: 'static>(
         &self,
         future: impl Future<Output = T> + 'static,
@@ -218,6 +220,7 @@ impl Handle {
 
     /// The time since the reactor was made: monotonic. It stands still, as every timer does, while a
     /// [run](crate::Reactor::run) has stopped the program.
+    #[doc(alias = "seconds")]
     pub fn now(&self) -> Duration {
         self.core.clock.elapsed()
     }

@@ -116,6 +116,7 @@ impl Reactor {
     }
 
     /// Has [`run`](Self::run) leave all signals alone.
+    #[doc(alias = "installSignalHandlers")]
     #[must_use]
     pub fn without_signals(mut self) -> Self {
         self.claims = ClaimSignals::Never;
@@ -145,6 +146,7 @@ impl Reactor {
     /// # Errors
     ///
     /// Those of the system's wait, which has no reason to fail.
+    #[doc(alias = "iterate")]
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let _entered = Entered::new(&self.handle);
         self.inner.turn(&self.handle, timeout)
@@ -167,6 +169,7 @@ impl Reactor {
     /// assert_eq!(Reactor::new()?.block_on(async { 6 * 7 }), 42);
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "inlineCallbacks")]
     pub fn block_on<F: IntoFuture>(&mut self, future: F) -> F::Output {
         let _entered = Entered::new(&self.handle);
         let turned = self.inner.turn_until(&self.handle, future.into_future(), |_| true);

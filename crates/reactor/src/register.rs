@@ -96,6 +96,8 @@ pub struct Registration {
 impl Registration {
     /// Ends the registration and drops the source, inside its own callback when that returns; twice
     /// is harmless.
+    #[doc(alias = "removeReader")]
+    #[doc(alias = "removeWriter")]
     pub fn close(&self) {
         self.reactor.close(self.key);
     }
@@ -177,6 +179,8 @@ impl Handle {
     /// reactor.run()?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "addReader")]
+    #[doc(alias = "addWriter")]
     pub fn register<S: AsFd + 'static>(
         &self,
         source: S,

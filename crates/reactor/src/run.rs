@@ -40,6 +40,7 @@ const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
 ///     })
 /// }
 /// ```
+#[doc(alias = "react")]
 pub fn run_main<F, E>(future: F) -> Result<Stopped, E>
 where
     F: IntoFuture<Output = Result<(), E>>,
@@ -215,6 +216,7 @@ impl Reactor {
     /// reactor.shut_down()?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "fireSystemEvent")]
     pub fn shut_down(&mut self) -> io::Result<()> {
         let _entered = Entered::new(&self.handle);
         let _shut_down = ShutDown::new(&self.handle);

@@ -41,6 +41,7 @@ impl Handle {
     /// assert!(reactor.now() >= Duration::from_millis(5));
     /// # std::io::Result::Ok(())
     /// ```
+    #[doc(alias = "deferLater")]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         let state = Rc::<State>::default();
         let weak = Rc::downgrade(&state);

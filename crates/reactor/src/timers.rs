@@ -49,6 +49,7 @@ pub enum TimerError {
 /// assert_eq!(call.try_cancel(), Err(TimerError::AlreadyCancelled));
 /// # std::io::Result::Ok(())
 /// ```
+#[doc(alias = "IDelayedCall")]
 pub struct DelayedCall {
     handle: Handle,
     timer: TimerId,

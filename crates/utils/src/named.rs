@@ -123,6 +123,7 @@ pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputErr
 /// assert_eq!((&out[..], &err[..], code), (&b"b\na\n"[..], &b""[..], 0));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "stdinBytes")]
 #[doc(alias = "getProcessOutputAndValue")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 pub fn get_process_output_and_value(

@@ -14,6 +14,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// let text = Deferred::<_, String>::ready(Ok(7)).map(|n| n.to_string());
     /// assert_eq!(text.try_take(), Some(Ok("7".to_owned())));
     /// ```
+    #[doc(alias = "addCallback")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     pub fn map<U: 'static>(self, call: impl FnOnce(T) -> U + 'static) -> Deferred<U, E>
     where
@@ -32,6 +33,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// let length = Deferred::<(), _>::ready(Err("bad")).map_err(str::len);
     /// assert_eq!(length.try_take(), Some(Err(Failed::Error(3))));
     /// ```
+    #[doc(alias = "addErrback")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     pub fn map_err<F: Debug + 'static>(
         self,
@@ -107,6 +109,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// drop(promise);
     /// assert_eq!(deferred.try_take(), Some(Ok(0)));
     /// ```
+    #[doc(alias = "addBoth")]
     #[doc(alias = "addCallbacks")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     pub fn then<R>(

@@ -22,8 +22,10 @@ pub enum Failed<E> {
     /// The promise was completed with an error.
     Error(E),
     /// It was cancelled.
+    #[doc(alias = "CancelledError")]
     Cancelled,
     /// The time given to [`Deferred::timeout`](super::Deferred::timeout) passed.
+    #[doc(alias = "TimeoutError")]
     TimedOut,
     /// The promise was dropped without a result, or the result was taken before.
     Abandoned,

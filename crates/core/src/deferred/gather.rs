@@ -73,6 +73,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 /// assert_eq!(winner.try_take(), Some(Ok((1, "fast"))));
 /// assert!(slow.is_cancelled());
 /// ```
+#[doc(alias = "fireOnOneCallback")]
 #[doc(alias = "DeferredList")]
 #[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn first_of<T: 'static, E: Debug + 'static>(

@@ -25,6 +25,7 @@ pub struct Promise<T: 'static, E: 'static> {
 }
 
 /// The error of completing a promise that has a result.
+#[doc(alias = "AlreadyCalledError")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the promise was completed already")]
 #[non_exhaustive]

@@ -20,6 +20,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// See [`set_current_clock`](crate::set_current_clock).
+    #[doc(alias = "addTimeout")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Self {

@@ -41,6 +41,7 @@ use std::rc::Rc;
 /// assert!(fake.is_closed());
 /// assert_eq!(fake.lost(), Some(Ok(())));
 /// ```
+#[doc(alias = "StringTransport")]
 pub struct FakeConnection {
     engine: Rc<Engine>,
     transport: Transport,
