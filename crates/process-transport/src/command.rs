@@ -71,8 +71,10 @@ impl Command {
     ///
     /// A name without a slash is looked up in the child's `PATH` if the command sets one, else in
     /// the parent's, else in `/bin:/usr/bin`; an empty element of it is skipped and never means the
-    /// working directory. With a slash it is a path, relative to the child's working directory. A
-    /// script without `#!` fails with `ENOEXEC`: no shell is tried.
+    /// working directory. With a slash it is a path, relative to the child's working directory.
+    ///
+    /// A script without `#!` fails with `ENOEXEC`: no shell is tried. A missing interpreter is `ENOENT`, as
+    /// a missing script is (`execve(2)`); a first line that ends in a carriage return names one.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -168,7 +170,6 @@ impl Command {
     ///
     /// let passwords = std::fs::File::open("/etc/passwd")?;
     /// let sort = Command::new("sort").stdin(passwords).stderr(Fd::null());
-    /// # drop(sort);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn stdin(self, fd: impl Into<Fd>) -> Self {

@@ -88,7 +88,15 @@ impl Command {
 
     /// Leaves signal mask and dispositions as the parent has them.
     ///
-    /// Otherwise the child starts with an empty mask and every disposition at its default.
+    /// Otherwise the child starts with an empty mask and every disposition at its default: with SIGPIPE,
+    /// which every Rust program ignores, and with SIGHUP under `nohup`. An ignored signal stays ignored
+    /// across an exec: a child with inherited signals does not end when the reader of its output goes
+    /// away, unless it looks at the error of its writes.
+    ///
+    /// # References
+    ///
+    /// [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html), "Signal dispositions",
+    /// [nohup(1)](https://man7.org/linux/man-pages/man1/nohup.1.html).
     pub fn inherit_signals(mut self) -> Self {
         self.identity.inherit_signals = true;
         self

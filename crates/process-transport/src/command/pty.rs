@@ -11,6 +11,12 @@ use std::sync::Arc;
 ///
 /// Size and termios are set before the program runs, so that its first look at them is right.
 ///
+/// A new terminal is in canonical mode: the child reads whole lines, and **a line that is longer than
+/// 4,095 bytes is cut there**: the kernel discards the rest up to the line feed, and nobody is told. Long
+/// lines need raw or non-canonical mode
+/// ([`Termios::set_canonical`](procession_protocol::Termios::set_canonical)), or a pipe instead of a
+/// terminal. What the child writes has no such limit.
+///
 /// # Examples
 ///
 /// ```
@@ -19,6 +25,10 @@ use std::sync::Arc;
 /// let shell = Command::new("bash").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
 /// # drop(shell);
 /// ```
+///
+/// # References
+///
+/// [termios(3)](https://man7.org/linux/man-pages/man3/termios.3.html), "Canonical and noncanonical mode".
 #[derive(Debug, Clone)]
 #[must_use = "a terminal does nothing until a command has it"]
 pub struct Pty {

@@ -43,6 +43,22 @@
 //! A launch holds all signals of its thread back until the child's exec; where that is the main thread
 //! and a `pre_exec` closure takes long, so does Ctrl-C.
 //!
+//! # `nohup`, and signals that children inherit
+//!
+//! For the kernel an ignored signal stays ignored across an exec, and a blocked one blocked. A child of
+//! this library starts with every signal at its default, and none blocked. This matters twice:
+//!
+//! - Under `nohup` the program ignores SIGHUP and lives on when the terminal is closed. A child that is
+//!   in the program's own group gets that SIGHUP too, and **ends by it**. A child of a helper, or an
+//!   owned one, is in another group, and lives on with the program. For the others
+//!   [`inherit_signals`](crate::prelude::Command::inherit_signals) keeps what `nohup` has set.
+//! - A Rust program ignores SIGPIPE. With `inherit_signals` its children do so as well: where the reader
+//!   of their output goes away, `yes` and `cat` then complain of a broken pipe, and a program that does
+//!   not look at the errors of its writes goes on.
+//!
+//! A shell script ignores INT and QUIT in the jobs that it starts with `&`. `run` leaves an ignored INT
+//! ignored, and the children of such a job have it at its default.
+//!
 //! # When a run ends, and when the reactor is dropped
 //!
 //! Here the grace is as long as the group lives, and as long as was said: two seconds are no limit to
@@ -109,3 +125,10 @@
 //! assert!(build.wait()?.is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # References
+//!
+//! [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html),
+//! [nohup(1)](https://man7.org/linux/man-pages/man1/nohup.1.html),
+//! [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html),
+//! [setpgid(2)](https://man7.org/linux/man-pages/man2/setpgid.2.html).

@@ -64,3 +64,8 @@
 //!
 //! Both do nothing in a program that adopts nobody. A termination of an owned group reaps the zombies of
 //! that group by itself.
+//!
+//! # References
+//!
+//! [pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html), "The namespace init
+//! process"; [PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html).

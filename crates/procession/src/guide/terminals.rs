@@ -39,6 +39,32 @@
 //! `new_session`, a terminal. With `nice` the child leads a group in the program's session: a session has
 //! a scheduling group of its own (autogroups in `sched(7)`), within which alone a nice value counts.
 //!
+//! # A line of more than 4,095 bytes
+//!
+//! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps 4,095
+//! bytes of a line and its line feed; it discards what lies between, and reports that to nobody. So
+//! `process.write` of a long line to a child with [`pty`](crate::prelude::Command::pty) arrives cut. A
+//! program that is to get long lines, a paste or data, needs the terminal out of canonical mode, or a
+//! pipe on 0:
+//!
+//! ```
+//! use procession::prelude::*;
+//!
+//! struct Paste;
+//!
+//! impl ProcessProtocol for Paste {
+//!     fn connection_made(&mut self, process: &Process) {
+//!         if let Ok(mut settings) = process.termios() {
+//!             settings.set_canonical(false);
+//!             process.set_termios(&settings).ok();
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! Out of canonical mode the end-of-file character is a byte as any other: nothing ends the input but a
+//! hang-up.
+//!
 //! # What a session loses
 //!
 //! - The ticket that sudo keeps for a terminal and its session, and sudoers with `requiretty`:
@@ -66,5 +92,11 @@
 //!   claimed: groups run on, and time limits too. So they do under `block_on` and `turn`.
 //! - A program that is killed while it is stopped leaves its groups stopped: the members of a helper's
 //!   group, whose leader dies with the program, and every group in a session of its own.
+//!
+//! # References
+//!
+//! [termios(3)](https://man7.org/linux/man-pages/man3/termios.3.html),
+//! [credentials(7)](https://man7.org/linux/man-pages/man7/credentials.7.html) for sessions and groups,
+//! [sched(7)](https://man7.org/linux/man-pages/man7/sched.7.html).
 //!
 //! [`Run`]: crate::prelude::Run
