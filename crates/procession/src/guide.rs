@@ -3,7 +3,7 @@
 //! Pages of their own:
 //!
 //! - [`porting`]: Twisted's names, ours, what differs, and what is not here;
-//! - [`failures`]: programs that do not start, outputs that are cut, callbacks that panic;
+//! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that ask a terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
 //! - [`pid_1`]: a program that is the first process of a container.
@@ -19,8 +19,10 @@
 //! use procession::{Reactor, Run, Stopped};
 //!
 //! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
-//!     Reactor::new()?.run_main(async {                        // Ctrl-C: the group ends, then the program dies by SIGINT
-//!         let log = Run::new("git").args(["log", "-1", "--format=%H"]).check().await?;
+//!     // On Ctrl-C git's group is ended, then the program dies by SIGINT.
+//!     Reactor::new()?.run_main(async {
+//!         let log = Run::new("git").args(["log", "-1", "--format=%H"]);
+//!         let log = log.check().await?; // any end but status 0 is an error
 //!         println!("{}", log.stdout_utf8()?.trim());
 //!         Ok(())
 //!     })
@@ -74,8 +76,8 @@
 //!
 //!     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
 //!         let output = String::from_utf8_lossy(&self.output);
-//!         let counts = output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-//!         self.counts.complete(reason.map(|_| counts));
+//!         let numbers = output.split_whitespace().filter_map(|word| word.parse().ok());
+//!         self.counts.complete(reason.map(|_| numbers.collect()));
 //!     }
 //! }
 //!
@@ -83,7 +85,8 @@
 //!     let reactor = Reactor::new()?;
 //!     let (counts, result) = Deferred::new();
 //!     let text = "accessing protocols through Twisted is fun!\n".into();
-//!     reactor.spawn_process(WordCount { text, output: BytesMut::new(), counts }, Command::new("wc"))?;
+//!     let protocol = WordCount { text, output: BytesMut::new(), counts };
+//!     reactor.spawn_process(protocol, Command::new("wc"))?;
 //!     reactor.run_main(async {
 //!         let counts = result.await?;
 //! #       assert_eq!(counts, [1, 6, 44]);
@@ -132,7 +135,8 @@
 //! # }
 //!
 //! let (counts, result) = Deferred::new();
-//! let mut fake = FakeProcess::new(WordCount { text: "a b\n".into(), output: BytesMut::new(), counts });
+//! let (text, output) = ("a b\n".into(), BytesMut::new());
+//! let mut fake = FakeProcess::new(WordCount { text, output, counts });
 //! assert_eq!(fake.written(0), "a b\n");
 //! fake.child_writes(1, "      1       2       4\n");
 //! fake.exit(0);
@@ -148,10 +152,11 @@
 //! use procession::prelude::*;
 //!
 //! let gpg = Command::new("gpg")
-//!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "3", "--status-fd", "4"])
-//!     .child_fd(2, Fd::inherit(io::stderr()))      // by default 0, 1 and 2 are pipes
-//!     .child_fd(3, Fd::to_child())                 // passphrase (Twisted's "w")
-//!     .child_fd(4, Fd::from_child());              // status lines ("r")
+//!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
+//!     .args(["--passphrase-fd", "3", "--status-fd", "4"])
+//!     .child_fd(2, Fd::inherit(io::stderr())) // by default 0, 1 and 2 are pipes
+//!     .child_fd(3, Fd::to_child())            // passphrase (Twisted's "w")
+//!     .child_fd(4, Fd::from_child());         // status lines ("r")
 //! # drop(gpg);
 //! ```
 //!
@@ -168,7 +173,8 @@
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
-//! let log = reactor.block_on(Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check())?;
+//! let log = Run::new("git").args(["log", "-1", "--format=%H"]);
+//! let log = reactor.block_on(log.timeout(Duration::from_secs(5)).check())?;
 //! println!("{}", log.stdout_utf8()?.trim());
 //! # Ok(())
 //! # }
@@ -181,8 +187,9 @@
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
-//! let greetings = (1..=5).map(|n| Run::new("echo").arg(format!("hello {n}")).check());
-//! let outcomes = reactor.block_on(run_all(greetings, 2).all_or_first_error())?;   // two at a time
+//! let greetings = (1..=5).map(|n| Run::new("echo").arg(format!("hello {n}")));
+//! let two_at_a_time = run_all(greetings.map(Run::check), 2);
+//! let outcomes = reactor.block_on(two_at_a_time.all_or_first_error())?;
 //! assert_eq!(outcomes[4].stdout, "hello 5\n");
 //! # Ok(())
 //! # }
@@ -217,7 +224,9 @@
 //!     let mut child = Handle::current().spawn_child(Command::new("cat"))?;
 //!     child.write(b"hello\n").await?;
 //!     child.close_stdin();
-//!     while let Some(chunk) = child.stdout().next().await { print!("{}", chunk.escape_ascii()); }
+//!     while let Some(chunk) = child.stdout().next().await {
+//!         print!("{}", chunk.escape_ascii());
+//!     }
 //!     child.ended().await
 //! })?;
 //! # Ok(())
@@ -244,7 +253,8 @@
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
-//! let shell = Command::new("sh").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
+//! let size = Pty::new().size(24, 80); // rows, columns
+//! let shell = Command::new("sh").pty(size).env("TERM", "xterm-256color");
 //! let sh = reactor.spawn_process(Screen, shell)?;
 //! sh.resize(50, 132)?;
 //! # Ok(())
@@ -275,7 +285,7 @@
 //! fn main() -> Result<Stopped, Box<dyn Error>> {
 //!     let mut reactor = Reactor::new()?;
 //!     reactor.listen_tcp(("127.0.0.1", 10999), || FortuneQuoter)?;
-//!     Ok(reactor.run()?)                                       // until stop(), SIGINT, SIGTERM or SIGHUP
+//!     Ok(reactor.run()?) // until stop(), SIGINT, SIGTERM or SIGHUP
 //! }
 //! ```
 //!
@@ -289,9 +299,11 @@
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
-//! let server = reactor.spawn_process(Quiet, Command::new("sleep").arg("60").owned(true))?;
-//! let stopped = server.terminate(Signal::TERM, Duration::from_secs(10));   // then KILL, to the whole group
-//! println!("{}", reactor.block_on(stopped)?);                              // ended by signal 15 after 0.00 s
+//! let server = Command::new("sleep").arg("60").owned(true);
+//! let server = reactor.spawn_process(Quiet, server)?;
+//! // TERM to the group, and KILL to what lives after ten seconds.
+//! let stopped = server.terminate(Signal::TERM, Duration::from_secs(10));
+//! println!("{}", reactor.block_on(stopped)?); // ended by signal 15 after 0.00 s
 //! # Ok(())
 //! # }
 //! ```
@@ -309,7 +321,7 @@
 //! use std::io::Write;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //!
-//! let mut child = Command::new("sort").spawn()?;              // by default 0, 1 and 2 are pipes
+//! let mut child = Command::new("sort").spawn()?; // by default 0, 1 and 2 are pipes
 //! File::from(child.take(0)?).write_all(b"b\na\n")?;
 //! println!("{}", child.output()?.stdout_utf8()?);
 //! # Ok(())

@@ -1,9 +1,13 @@
 //! Child processes on an event loop: spawner, event model, PTY and capture in one place.
 //!
-//! This crate is the facade of a stack of layers, and adds nothing of its own but the [`guide`], with
-//! a [table](guide::porting) for those who come from Twisted. A program takes what it needs from the
-//! [`prelude`], and the rest from the layer's module. One that wants less depends on a layer:
-//! `procession-reactor` alone is an event loop that has never heard of processes.
+//! Start with the [`guide`]: it has the programs of the first hour, and pages on [what
+//! fails](guide::failures), [who lives how long](guide::lifetimes), [terminals](guide::terminals), [PID
+//! 1](guide::pid_1), and [Twisted's names](guide::porting).
+//!
+//! This crate is the facade of a stack of layers. A program takes what it needs from the [`prelude`], and
+//! the rest from the layer's module ([`protocol`], [`process_transport`], [`utils`], [`net_transport`],
+//! [`reactor`], [`core`](mod@core)). A program that needs less depends on a layer: `procession-reactor`
+//! alone is an event loop that has never heard of processes.
 //!
 //! ```
 //! use procession::prelude::*;
@@ -29,13 +33,13 @@
 //! fn main() -> Result<Stopped, Box<dyn Error>> {
 //!     let mut reactor = Reactor::new()?;
 //!     reactor.spawn_process(Echo, Command::new("cat"))?;
-//!     Ok(reactor.run()?) // Ctrl-C: the program dies by SIGINT
+//!     Ok(reactor.run()?) // on Ctrl-C the program dies by SIGINT
 //! }
 //! ```
 //!
 //! # What this crate does not do
 //!
-//! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself,
+//! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself, and
 //! sandboxes nothing. It is developed and tested on Linux; for macOS, FreeBSD and NetBSD it compiles,
 //! and nobody has run it there yet.
 

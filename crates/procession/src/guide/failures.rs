@@ -45,7 +45,7 @@
 //!
 //! The panic unwinds out of `run`, or of `turn` or `block_on`. The protocol is dropped without another
 //! callback, its child is still reaped, and everything else stays as it is: `run` may be called again.
-//! A server that is to outlive the bugs of its callbacks goes on in one line:
+//! A server that is to outlive the bugs of its callbacks goes on in a loop:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -56,7 +56,8 @@
 //!     reactor.call_soon(|_| panic!("this one has a bug"));
 //!     reactor.call_later(Duration::from_millis(20), |reactor| reactor.stop());
 //!     loop {
-//!         if let Ok(stopped) = catch_unwind(AssertUnwindSafe(|| reactor.run())) { return Ok(stopped?); }
+//!         let ran = catch_unwind(AssertUnwindSafe(|| reactor.run()));
+//!         if let Ok(stopped) = ran { return Ok(stopped?) }
 //!     }
 //! }
 //! ```

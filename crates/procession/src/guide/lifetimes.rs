@@ -7,41 +7,54 @@
 //!
 //! # When the program ends
 //!
-//! *The end of the group* is: TERM and CONT to the group, a grace, KILL to whoever of the group lives.
-//! Here the grace ([`kill_grace`](crate::prelude::Command::kill_grace), two seconds at most) lasts until
-//! the child itself has ended: a shell that dies by TERM cuts short what it has started. Where that needs
-//! a moment, have the shell `exec` it, or wait for it (`trap 'wait' TERM`).
+//! *The end of the group* is: TERM and CONT to the group, a grace, KILL to the processes of the group
+//! that still live. Here the grace is [`kill_grace`](crate::prelude::Command::kill_grace), two seconds at
+//! most, and it is over when the child itself has ended: a shell that dies by TERM cuts the grace of its
+//! own children short. If those need a moment, have the shell `exec` the program, or wait for it
+//! (`trap 'wait' TERM`).
 //!
-//! | child | INT, TERM, HUP or QUIT ends the program by default | `exit`, or `main` returns | SIGKILL, a crash, `abort`, `_exit` |
+//! The columns are the three ways in which a program ends: by the default action of INT, TERM, HUP or
+//! QUIT; by `exit` or a return from `main`; by SIGKILL, a crash, `abort` or `_exit`.
+//!
+//! | child | INT, TERM, HUP, QUIT | `exit`, return | SIGKILL, crash |
 //! |---|---|---|---|
-//! | of a helper | the end of the group | the end of the group | on Linux KILL to the child, unless `outlive_parent()` was said; what it has started lives on |
-//! | of a helper in the [`foreground`](crate::Run::foreground), which shares the program's group | on Linux KILL to the child, unless `outlive_parent()` was said | likewise | likewise |
-//! | `owned(true)`, on a reactor | the end of the group | the end of the group | lives on, unless `parent_death_signal` was said |
-//! | `owned(true)`, by `Command::spawn` | lives on; with [`end_children_with_program`](crate::end_children_with_program) called before, the end of the group | as for a signal | as above |
-//! | `owned(true).kill_on_drop(false)` | lives on | lives on | as above |
-//! | any other, `kill_on_drop(true)` or not | lives on | lives on, unless its owner is dropped before | as above |
-//! | an async `Child`, a stage of a pipeline | what its command says: as one of the rows above | likewise | likewise |
+//! | of a helper | the end of the group | the end of the group | KILL to the child alone ¹ |
+//! | of a helper in the [`foreground`](crate::Run::foreground) | KILL to the child ¹ | KILL to the child ¹ | KILL to the child ¹ |
+//! | `owned(true)`, on a reactor | the end of the group | the end of the group | lives on ² |
+//! | `owned(true)`, by `Command::spawn` | lives on ³ | lives on ³ | lives on ² |
+//! | `owned(true)` and `kill_on_drop(false)` | lives on | lives on | lives on ² |
+//! | any other, `kill_on_drop(true)` or not | lives on | lives on ⁴ | lives on ² |
 //! | a descendant that left the group (`setsid`) | lives on | lives on | lives on |
-//! | what a child that has ended left in its group, also while a helper waits for its outputs | lives on | lives on | lives on |
+//! | what a child that has ended left in its group ⁵ | lives on | lives on | lives on |
+//!
+//! 1. On Linux, and unless the command says `outlive_parent()`. What the child has started lives on.
+//! 2. Unless the command sets a [`parent_death_signal`](crate::prelude::Command::parent_death_signal).
+//! 3. After a call of [`end_children_with_program`](crate::end_children_with_program): the end of the
+//!    group.
+//! 4. With `kill_on_drop(true)` it ends if its owner is dropped before.
+//! 5. Also while a helper still waits for the end of its outputs.
+//!
+//! An async `Child` and a stage of a pipeline are what their command makes them: one of the rows above.
 //!
 //! A child that is not owned is in the program's own group. So the keys of the terminal reach it
 //! (Ctrl-C sends INT to the whole group), and a TERM that is sent to the program alone does not.
 //!
 //! A signal acts by default where nobody watches or handles it: outside of `run`, during
 //! [`block_on`](crate::Reactor::block_on), in a callback that never returns. A further INT, TERM or
-//! QUIT that comes 300 ms after the first or later ends the grace at once. A HUP never does, since a
+//! QUIT that comes 300 ms after the first or later ends the grace at once. A HUP never does, because a
 //! shell whose terminal is closed sends one and the kernel another. A program with handlers of its own
-//! calls [`end_owned_groups`](crate::end_owned_groups) in them. A reactor made
-//! [`without_signals`](crate::Reactor::without_signals) leaves its children out of the first two
-//! columns: those of helpers are as in the third. In PID 1 these signals do nothing by default.
+//! calls [`end_owned_groups`](crate::end_owned_groups) in them. The children of a reactor made
+//! [`without_signals`](crate::Reactor::without_signals) are not ended in the first two columns: there
+//! the third applies to those of helpers, and the others live on. In PID 1 these signals do nothing by
+//! default ([`pid_1`](super::pid_1)).
 //!
-//! Other signals that end a program, such as SIGUSR1, are as SIGKILL. A program that replaces itself by
-//! another one (`exec`) keeps its children, and nobody owns them any more; those of helpers get KILL when
-//! that program ends. A forked copy of the program has none of its children: its end, and what it drops,
-//! does nothing to them.
+//! Other signals that end a program, such as SIGUSR1, count as SIGKILL. A program that replaces itself by
+//! another one (`exec`) keeps its children, which nobody owns any more; those of helpers get KILL when
+//! the new program ends. A forked copy of the program has no children: its end, and what it drops,
+//! does nothing to those of the original.
 //!
-//! A launch holds all signals of its thread back until the child's exec; where that is the main thread
-//! and a `pre_exec` closure takes long, so does Ctrl-C.
+//! A launch holds all signals of its thread back until the child's exec. If that is the main thread, and
+//! a `pre_exec` closure takes long, Ctrl-C waits as long.
 //!
 //! # `nohup`, and signals that children inherit
 //!
@@ -61,8 +74,9 @@
 //!
 //! # When a run ends, and when the reactor is dropped
 //!
-//! Here the grace is as long as the group lives, and as long as was said: two seconds are no limit to
-//! [`Run::kill_grace`](crate::Run::kill_grace) and to the grace of a `terminate` that is under way.
+//! Here the grace is over when the whole group has ended, and has no limit of two seconds:
+//! [`Run::kill_grace`](crate::Run::kill_grace) and the grace of a `terminate` that is under way count in
+//! full.
 //!
 //! | child | [`run_main`](crate::run_main) and `run_until` are stopped, by a signal or by `stop` | their future is ready | `run` is stopped, or `shut_down` is called | the reactor is dropped |
 //! |---|---|---|---|---|
@@ -73,8 +87,8 @@
 //! | any other | runs on; its pipes are closed | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
 //! | one whose termination is under way | is waited for | is waited for | is not waited for | is waited for, `kill_grace` and a second at most |
 //!
-//! Where a signal has stopped the last run, the drop gives groups their `kill_grace` after TERM before
-//! that KILL: so a program that ends in `Ok(reactor.run()?)` ends its groups as gently as another.
+//! If a signal has stopped the last run, the drop sends TERM and waits for `kill_grace` before that KILL:
+//! a program that ends in `Ok(reactor.run()?)` gives its groups a grace too.
 //!
 //! Pipes are closed at the end of the *during* phase of the shutdown. Children that run on are reaped
 //! by every later spawn and wait, and by every other reactor.
@@ -86,7 +100,7 @@
 //! | [`Run`](crate::Run), [`Command`](crate::prelude::Command), [`Pipeline`](crate::prelude::Pipeline) that was not started | nothing: nothing has begun |
 //! | the [`Deferred`](crate::prelude::Deferred) of a helper, before its result | cancels: returns at once, and the group ends in the background |
 //! | any other `Deferred`, before its result | cancels: no callback is called. A connection that is being made is given up; what else is under way goes on, terminations and forwardings too |
-//! | a `Deferred` with an error that nobody took | reports the error once |
+//! | a `Deferred` with an error that nobody took | reports the error, once ([`set_unhandled_error_hook`](crate::core::set_unhandled_error_hook)) |
 //! | [`Promise`](crate::prelude::Promise) | its `Deferred` fails with `Abandoned` |
 //! | [`Process`](crate::prelude::Process), [`Transport`](crate::prelude::Transport), [`Listener`](crate::prelude::Listener) | nothing: the reactor owns the child, the connection, the socket |
 //! | async [`Child`](crate::prelude::Child) | the child runs on, and its output is thrown away. With `kill_on_drop(true)`, or owned: TERM, a grace, KILL in the background, to the group where it is owned |
@@ -94,7 +108,7 @@
 //! | what `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::prelude::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` KILL to the child, owned KILL to the group |
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
-//! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; after its reactor it is a handle of nothing |
+//! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; one that outlives its reactor does nothing |
 //! | [`DelayedCall`](crate::prelude::DelayedCall) | nothing: the call is made; `cancel` undoes it |
 //! | the future of `sleep` | its timer is cancelled |
 //! | `JoinHandle` of a task | the task runs on |

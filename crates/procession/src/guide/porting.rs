@@ -9,8 +9,8 @@
 //! - **Dropping cancels.** A [`Deferred`](crate::prelude::Deferred) that is dropped before it has a result
 //!   cancels what it waits for: end a chain with `done` or `detach`.
 //! - **A panic is no failure.** Twisted logs an exception of a callback and goes on. Here a panic
-//!   unwinds out of `run`; [`failures`](super::failures#a-callback-that-panics) has the one-line loop
-//!   that goes on. An expected error is a `Result`.
+//!   unwinds out of `run`; [`failures`](super::failures#a-callback-that-panics) has the loop that
+//!   goes on. An expected error is a `Result`.
 //! - **Nothing is called back inside a call**, `connection_made` excepted. Callbacks come from the loop.
 //!
 //! # Spawning

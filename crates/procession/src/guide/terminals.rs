@@ -11,8 +11,8 @@
 //! | `new_session()` | `ENXIO` at once | passed on, if it is owned |
 //! | with a terminal of its own, `pty(…)` | that terminal | what is typed there |
 //!
-//! git, ssh and sudo ask for passwords on `/dev/tty`. Under a helper they fail at once, and say so; the
-//! error names what lets them ask:
+//! git, ssh and sudo ask for passwords on `/dev/tty`. Under a helper they fail at once, and say so. The
+//! error names the call that lets them ask:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -31,13 +31,13 @@
 //! # }
 //! ```
 //!
-//! A child in the background of the terminal that reads it is stopped until somebody continues it, and
-//! nobody does. With a timeout the error says so: `timed out after 5.00 s, stopped by SIGTTIN`, and
-//! [`Process::stopped_by`](crate::prelude::Process::stopped_by) tells it of a child that runs.
+//! A child in the background that reads the terminal is stopped until somebody continues it, and nobody
+//! does. With a timeout the error says so: `timed out after 5.00 s, stopped by SIGTTIN`. Without one,
+//! [`Process::stopped_by`](crate::prelude::Process::stopped_by) returns the signal.
 //!
-//! What a command says of its child's place counts before the session of a helper: `process_group`,
-//! `new_session`, a terminal. With `nice` the child leads a group in the program's session: a session has
-//! a scheduling group of its own (autogroups in `sched(7)`), within which alone a nice value counts.
+//! If the command of a helper says `process_group` or `new_session`, or has a terminal, that counts
+//! instead of the helper's session. With `nice` the child leads a group in the program's session: a session
+//! has a scheduling group of its own (autogroups in `sched(7)`), and a nice value counts only within it.
 //!
 //! # A line of more than 4,095 bytes
 //!
@@ -67,31 +67,33 @@
 //!
 //! # What a session loses
 //!
-//! - The ticket that sudo keeps for a terminal and its session, and sudoers with `requiretty`:
-//!   `.command(|command| command.process_group(0))` keeps both, `foreground()` also the question.
-//! - Writing to `/dev/tty`, and asking it for its size.
-//! - A leader of a session that opens a terminal which is nobody's, a serial line perhaps, without
-//!   `O_NOCTTY` gets it for its controlling terminal: Ctrl-C typed there ends it.
+//! A helper's child, in its session,
+//!
+//! - does not have the ticket that sudo keeps for a terminal and its session, and fails a sudoers rule
+//!   with `requiretty`: `.command(|command| command.process_group(0))` keeps both, and `foreground()` also
+//!   lets sudo ask;
+//! - cannot write to `/dev/tty`, nor ask it for its size;
+//! - gets a terminal that no session has (a serial line) as its controlling terminal if it opens that
+//!   without `O_NOCTTY`: Ctrl-C typed there ends it.
 //!
 //! # Ctrl-Z
 //!
 //! The terminal stops its foreground group, and not the groups that the program owns. So a run in the
-//! main thread claims SIGTSTP where that would stop the program: it stops the groups that
+//! main thread claims SIGTSTP if that would stop the program: it stops the groups that
 //! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects
-//! it. When the shell continues the program (`fg`), those groups go on. The clocks of all reactors stand
-//! still meanwhile, and with them every time limit: of `Run`, of a `Deferred`, of what drains or is
-//! terminated, and whatever waits for a time.
+//! it. When the shell continues the program (`fg`), those groups go on. Meanwhile the clocks of all
+//! reactors stand still, and with them all timers and time limits.
 //!
-//! - A group whose leader was stopped by somebody else before is left as it is.
-//! - A program whose group nobody would continue, because its parent is of another session, is not
-//!   stopped; that is the kernel's rule.
-//! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped; what is
-//!   to be done is the watch's to say. Nor does a run claim it `without_signals`, in another thread than
-//!   the main one, as the first process of a PID namespace, or where it is ignored or has another handler.
+//! - A group whose leader somebody else has stopped before stays stopped.
+//! - The kernel does not stop a program that nobody would continue, because its parent is in another
+//!   session.
+//! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
+//!   decides. A run does not claim it `without_signals`, in another thread than the main one, in PID 1, or
+//!   where it is ignored or has another handler.
 //! - SIGSTOP, and a stop because the program itself reads the terminal in the background, cannot be
 //!   claimed: groups run on, and time limits too. So they do under `block_on` and `turn`.
-//! - A program that is killed while it is stopped leaves its groups stopped: the members of a helper's
-//!   group, whose leader dies with the program, and every group in a session of its own.
+//! - A program that is killed while it is stopped leaves these stopped: the members of a helper's group,
+//!   whose leader dies with the program, and every group in a session of its own.
 //!
 //! # References
 //!
