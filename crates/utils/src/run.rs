@@ -139,7 +139,8 @@ impl Run {
     /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop`,
     /// `kill_grace` and `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
     /// program finds its end there: one to the program is closed at once, and of a socketpair the
-    /// parent's direction.
+    /// parent's direction. A command with a terminal needs [`Stdin::as_in_command`], and cannot have its
+    /// outputs merged.
     ///
     /// # Examples
     ///

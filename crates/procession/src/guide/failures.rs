@@ -41,6 +41,27 @@
 //! [`OutputError`](crate::prelude::OutputError), whose message shows the command line, the end, and what
 //! stderr says.
 //!
+//! A helper's result is a [`Deferred`](crate::prelude::Deferred), whose error is a
+//! [`Failed`](crate::prelude::Failed): the helper's own error, or a cancellation. `?` takes both; a `match`
+//! sees both:
+//!
+//! ```
+//! use procession::prelude::*;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let slow = Run::new("sleep").arg("60").timeout(Duration::from_millis(20));
+//! match reactor.block_on(slow) {
+//!     Ok(outcome) => println!("{}", outcome.stdout.escape_ascii()),
+//!     Err(Failed::Error(OutputError::TimedOut { .. })) => println!("too slow"),
+//! #   #[cfg(any())]
+//!     Err(other) => return Err(other.into()),
+//! #   Err(other) => panic!("{other}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # A callback that panics
 //!
 //! The panic unwinds out of `run`, or of `turn` or `block_on`. The protocol is dropped without another

@@ -2,7 +2,8 @@
 //!
 //! Our names are Twisted's in snake_case. The search of these pages finds Twisted's spelling too: type
 //! `spawnProcess` or `childFDs`. What a table does not mention behaves as it does there. The
-//! [last table](#what-is-not-here) has what is missing, and what to do instead.
+//! [last table](#what-is-not-here) has what is missing, and what to do instead. Names are in the
+//! [`prelude`](crate::prelude), or methods of what is there; a link leads to each of the others.
 //!
 //! Three differences concern every program:
 //!
@@ -51,7 +52,7 @@
 //! | `signalProcess('KILL')`, `os.kill(transport.pid, …)` | `signal(Signal::KILL)` | By pidfd, so never to another process. `"KILL".parse()` gives a signal. |
 //! | `ProcessExitedAlready` | `SignalError::ProcessExitedAlready` | From the reap on. |
 //! | `transport.pid` | `pid()` | `None` once the child is reaped. |
-//! | `registerProducer(p, streaming)`, `unregisterProducer` | `register_producer(fd, pace, producer)`, `unregister_producer` | One for each descriptor. `streaming=True` is `Pace::Push`, `False` is `Pace::Pull`. Water marks are callbacks as well. |
+//! | `registerProducer(p, streaming)`, `unregisterProducer` | `register_producer(fd, pace, producer)`, `unregister_producer` | One for each descriptor. `streaming=True` is [`Pace::Push`](crate::protocol::Pace), `False` is `Pace::Pull`. Water marks are callbacks as well. |
 //! | `pauseProducing`, `resumeProducing` | `pause_all`, `resume_all` | `pause` and `resume` act on one descriptor. |
 //! | `FileSender` | [`ReadProducer`](crate::protocol::ReadProducer), [`forward`](crate::prelude::Process::forward) | `forward` moves bytes between descriptors without the program. |
 //!
@@ -98,17 +99,17 @@
 //! | `reactor.run()` | `run` | May be run again. Says why it stopped: `Stopped::Called` or `Stopped::Signal`; as the result of `main` that has the program die by the signal. SIGHUP stops it too, where it would end the program. |
 //! | `reactor.run(installSignalHandlers=False)` | [`without_signals`](crate::prelude::Reactor::without_signals) | In other threads than the main one signals stop a run only [`with_signals`](crate::prelude::Reactor::with_signals). |
 //! | `task.react(main)` | [`run_main`](crate::prelude::run_main), [`run_until`](crate::prelude::Reactor::run_until) | `main` is a future, without arguments. Its error is the result of Rust's `main`, which prints it and ends with status 1. A stop or a signal drops the future and ends the groups of children that the program owns; after a signal the program dies by it. |
-//! | `reactor.stop()`, `ReactorNotRunning` | `stop`, `try_stop`, `NotRunning` | `stop` of a loop that does not run is no error. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written. A helper whose child that cuts off fails with `OutputError::Stopped`. |
+//! | `reactor.stop()`, `ReactorNotRunning` | `stop`, `try_stop`, [`NotRunning`](crate::reactor::NotRunning) | `stop` of a loop that does not run is no error. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written. A helper whose child that cuts off fails with `OutputError::Stopped`. |
 //! | `reactor.iterate()` | [`turn`](crate::prelude::Reactor::turn) | Inside a callback it does not compile. |
 //! | `reactor.running` | `is_running` | |
 //! | `callLater`, `IDelayedCall` | `call_later`, `DelayedCall` | `reset`, `delay`, `cancel` and `is_active`; on a call that was made they have no effect, `try_reset` and the like say so. |
 //! | `task.deferLater(reactor, 1, f)` | `Handle::current().sleep(…).await` | |
 //! | `callWhenRunning` | `call_when_running` | When the reactor runs already, `f` is called in a later step of the loop, not at once. `turn` and `block_on` are no run: the call waits for the next `run`. |
 //! | `callFromThread` | `Remote::call`, of `handle.remote()` | The closure is `Send`, and gets the `Handle`. Calls made after the reactor's end are dropped. |
-//! | `addSystemEventTrigger`, `removeSystemEventTrigger` | `add_system_event_trigger`, `Trigger::remove` | A trigger that returns a `Deferred` is waited for in the phase `Before`, as there. |
+//! | `addSystemEventTrigger`, `removeSystemEventTrigger` | `add_system_event_trigger`, [`Trigger::remove`](crate::reactor::Trigger::remove) | With a [`Phase`](crate::reactor::Phase) and a [`SystemEvent`](crate::reactor::SystemEvent). In the phase `Before` a trigger that returns a `Deferred` is waited for, as there. |
 //! | `fireSystemEvent("shutdown")` | [`shut_down`](crate::prelude::Reactor::shut_down) | For a loop that another loop hosts. |
-//! | `addReader`, `addWriter`, `removeReader` | `register`, `Registration::close` | A closure gets the source and what it is ready for. |
-//! | `reactor.seconds()`, `task.Clock` | `now`, `FakeClock` | Monotonic, and counted from the reactor's creation. |
+//! | `addReader`, `addWriter`, `removeReader` | [`register`](crate::prelude::Handle::register), [`Registration::close`](crate::reactor::Registration::close) | A closure gets the source and what it is ready for. |
+//! | `reactor.seconds()`, `task.Clock` | `now`, [`FakeClock`](crate::core::FakeClock) | Monotonic, and counted from the reactor's creation. |
 //! | `signal.signal(…)` | [`on_signal`](crate::prelude::Handle::on_signal) | Called by the loop. |
 //!
 //! # Connections and lines

@@ -39,13 +39,35 @@
 //! instead of the helper's session. With `nice` the child leads a group in the program's session: a session
 //! has a scheduling group of its own (autogroups in `sched(7)`), and a nice value counts only within it.
 //!
+//! # A helper's program on a terminal of its own
+//!
+//! A terminal is the child's 0, 1 and 2, and a helper has its own idea of these. `Run` leaves its standard
+//! input to the terminal if told so; the output is then all in `stdout`, with the terminal's line ends:
+//!
+//! ```
+//! use procession::prelude::*;
+//! use procession::utils::Stdin;
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let mut reactor = Reactor::new()?;
+//!
+//! let ls = Command::new("sh").args(["-c", "test -t 1 && echo colours"]).pty(Pty::new());
+//! let outcome = reactor.block_on(Run::from(ls).stdin(Stdin::as_in_command()).check())?;
+//! assert_eq!(outcome.stdout, "colours\r\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With `merge_stderr`, in a `get_process_…` helper and as a stage of a pipeline a command with a terminal
+//! is an error, which names what to do instead. Instead of a stage, spawn the program by itself and
+//! [`forward`](crate::prelude::Process::forward) its output.
+//!
 //! # A line of more than 4,095 bytes
 //!
 //! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps 4,095
-//! bytes of a line and its line feed; it discards what lies between, and reports that to nobody. So
-//! `process.write` of a long line to a child with [`pty`](crate::prelude::Command::pty) arrives cut. A
-//! program that is to get long lines, a paste or data, needs the terminal out of canonical mode, or a
-//! pipe on 0:
+//! bytes of a line and its line feed; it discards what lies between, and reports that to nobody. So a
+//! long line that `process.write` sends to a child with [`pty`](crate::prelude::Command::pty) arrives cut.
+//! For long lines, a paste or data, take the terminal out of canonical mode, or use a pipe and no
+//! terminal:
 //!
 //! ```
 //! use procession::prelude::*;
