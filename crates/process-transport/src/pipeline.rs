@@ -29,7 +29,7 @@ use std::rc::Rc;
 /// writes and closes, and 2 of every stage is a pipe that is read; a stage without a protocol has
 /// what it writes there thrown away.
 ///
-/// A stage whose successor ends early is told by SIGPIPE, as in a shell. A stage cannot have a terminal:
+/// A stage whose successor ends early gets SIGPIPE, as in a shell. A stage cannot have a terminal:
 /// spawn that program by itself, and [forward](Process::forward) its output.
 ///
 /// # Examples

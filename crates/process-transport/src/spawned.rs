@@ -47,8 +47,8 @@ impl Command {
     /// Starts the child, without a loop.
     ///
     /// The checks, the steps and the time that the thread stands still are those of
-    /// `SpawnProcess::spawn_process`; nobody is called back. [`Fd::to_child`](crate::Fd::to_child) and
-    /// the like give ends that [`Spawned::take`] hands out.
+    /// `SpawnProcess::spawn_process`; nobody is called back. [`Spawned::take`] hands out the parent's
+    /// ends, of [`Fd::to_child`](crate::Fd::to_child) for instance.
     ///
     /// # Errors
     ///

@@ -25,7 +25,7 @@ pub trait SpawnProcess {
     /// the parent dies in that time, or another of its threads executes a program, its POSIX locks on
     /// files are kept until the child runs on.
     ///
-    /// When `run` is told to stop, the parent's ends of every child are closed in the *during* phase
+    /// When `run` stops, the parent's ends of every child are closed in the *during* phase
     /// of the shutdown, after what the kernel takes at once was written; no child is killed.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ pub trait SpawnProcess {
     ///
     /// # Panics
     ///
-    /// As for [`SpawnProcess::spawn_process`], once every stage was told that it runs.
+    /// As for [`SpawnProcess::spawn_process`], once `connection_made` of every stage was called.
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError>;
 }
 

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 /// Writing.
 impl Process {
-    /// Queues data for the child's standard input. What becomes of it, the callbacks tell.
+    /// Queues data for the child's standard input. The callbacks report the outcome.
     ///
     /// Writes are flushed when the callback returns to the loop; until then those that follow
-    /// [`close_stdin`](Self::close_stdin) are still sent. A write that is refused is dropped: use
-    /// [`write_to_child`](Self::write_to_child) to know.
+    /// [`close_stdin`](Self::close_stdin) are still sent. A write that is refused is dropped, silently:
+    /// [`write_to_child`](Self::write_to_child) returns the reason.
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: after the child's end, or a close, there is nobody to write to.
         self.write_to_child(ChildFd::STDIN, data).ok();
@@ -26,8 +26,9 @@ impl Process {
     /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
     ///
     /// A queue takes any amount, full or not, unless it has a
-    /// [hard limit](Self::set_write_hard_limit). A [push producer](crate::Pace::Push) hears here, inside of the
-    /// write, that the queue is full; one that runs itself is answered `BufferFull` from its next write on.
+    /// [hard limit](Self::set_write_hard_limit). A [push producer](crate::Pace::Push) is paused here, inside
+    /// the write, if that fills the queue; a producer that writes inside its own callback gets `BufferFull`
+    /// from its next write on.
     ///
     /// # Errors
     ///
@@ -175,8 +176,8 @@ impl Process {
 
 /// Reading.
 impl Process {
-    /// Stops reading `fd`: no data, and no loss by the child's doing, until
-    /// [`resume`](Self::resume). `process_exited` does not wait for that, `process_ended` does.
+    /// Stops reading `fd`: until [`resume`](Self::resume) no data are delivered, and no loss that the
+    /// child causes. `process_exited` does not wait for that, `process_ended` does.
     #[doc(alias = "pauseProducing")]
     pub fn pause(&self, fd: impl Into<ChildFd>) {
         self.0.pause(fd.into());
@@ -224,18 +225,19 @@ impl Process {
 
     /// Sends a signal, waits for `grace`, then sends KILL; to the group where that is owned.
     ///
-    /// The result comes when the child is reaped, and where its group is owned when nobody of that
+    /// The result comes when the child is reaped; if its group is owned, when no process of the group
     /// lives, a second after KILL at the latest: [`Termination::is_gone`] tells which. Until then a
-    /// leader that has ended stays a zombie, and `process_exited` comes with its reap. What the group
-    /// left in the pipes is read then, and an end of file is not waited for: somebody outside of the
-    /// group may hold one. Processes that left the group are not touched.
+    /// leader that has ended stays a zombie, and `process_exited` comes with its reap. Then the pipes are
+    /// read for what the group has left in them, and closed without a wait for their end: a process
+    /// outside of the group may hold one. Processes that left the group are not touched.
     ///
-    /// A stopped child is continued, and a close waits for no producer any more. A second call while the first is under way sends KILL at once. The
-    /// result tells how the child ended; dropping it changes nothing.
+    /// A stopped child is continued, and a close no longer waits for a producer. A second call while the
+    /// first is under way sends KILL at once. The result tells how the child ended; dropping it changes
+    /// nothing.
     ///
     /// # Platform
     ///
-    /// Who of a group lives is read from /proc. Where that is not to be had, as on other systems than
+    /// The living processes of a group are read from /proc. Without that, as on other systems than
     /// Linux, a termination of an owned group takes the whole grace, sends KILL, and says whether the
     /// group is gone as far as it can tell.
     pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
@@ -302,20 +304,19 @@ impl Process {
     /// its end.
     ///
     /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
-    /// source waits while the target is full. From this call on they are not told to the protocol,
-    /// but the loss of `fd` is. At the end of the source the target is closed; if the target is lost,
-    /// the source is closed, and its writer is told by SIGPIPE. The result is the number of bytes
-    /// moved.
+    /// source waits while the target is full. From this call on the protocol receives no data of `fd`,
+    /// but its loss is reported. At the end of the source the target is closed; if the target is lost,
+    /// the source is closed, and its writer gets SIGPIPE. The result is the number of bytes moved.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails where `fd` or the target is not to be had, where the target is lost, or a
-    /// copy refused by the [hard limit](Self::set_write_hard_limit) of its queue, and with
-    /// `ConnectionAborted` where the reactor stops before the source has ended.
+    /// The `Deferred` fails if `fd` or the target is not available, if the target is lost or the
+    /// [hard limit](Self::set_write_hard_limit) of its queue refuses a copy, and with `ConnectionAborted`
+    /// if the reactor stops before the source has ended.
     ///
     /// # Platform
     ///
-    /// Where nothing can be spliced the bytes are copied, with the same outcome.
+    /// If the kernel cannot splice, the bytes are copied, with the same outcome.
     pub fn forward(&self, fd: impl Into<ChildFd>, target: Target) -> Deferred<u64, ForwardError> {
         self.0.forward(fd.into(), target)
     }

@@ -90,8 +90,8 @@ impl Transport {
         Self(control)
     }
 
-    /// Queues data for the peer. What becomes of it, the callbacks tell; a write that is refused is
-    /// dropped: use [`try_write`](Self::try_write) to know.
+    /// Queues data for the peer. The callbacks report the outcome. A write that is refused is dropped,
+    /// silently: [`try_write`](Self::try_write) returns the reason.
     #[doc(alias = "sendLine")]
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: once the connection is closed there is nobody to write to.

@@ -135,7 +135,8 @@ impl Handle {
         self.touch();
     }
 
-    /// Calls `call` once the reactor runs: soon if it does, else after the next startup.
+    /// Calls `call` once the reactor runs: in a later step of the loop if it does, else after the next
+    /// startup. `turn` and `block_on` have no startup.
     #[doc(alias = "callWhenRunning")]
     pub fn call_when_running<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
         if self.is_running() {
@@ -148,7 +149,7 @@ impl Handle {
 
     /// Has [`Reactor::run`](crate::Reactor::run) return, after the shutdown triggers.
     ///
-    /// Returns at once; nothing happens if the reactor does not run, or was told already.
+    /// Returns at once; nothing happens if the reactor does not run, or is stopping already.
     pub fn stop(&self) {
         // Not running is what was wanted; `try_stop` tells.
         self.try_stop().ok();
@@ -158,7 +159,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`NotRunning`] outside of `run` (in `turn` and `block_on` too), and when it was told
+    /// [`NotRunning`] outside of `run` (in `turn` and `block_on` too), and when it is stopping
     /// already.
     pub fn try_stop(&self) -> Result<(), NotRunning> {
         if self.core.running.get() != Running::Yes {

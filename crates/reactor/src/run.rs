@@ -50,15 +50,15 @@ where
 }
 
 impl Reactor {
-    /// Turns until it is told to stop: by [`Handle::stop`], or by a signal.
+    /// Runs the loop until [`Handle::stop`] or a signal stops it.
     ///
     /// Runs the startup triggers first and the shutdown triggers last. It can be run again.
     ///
     /// # Signals
     ///
     /// In the main thread SIGINT, SIGTERM and SIGHUP stop it. Return what `run` returns from `main`,
-    /// and the program dies by the signal, as the shell expects it. In other threads a reactor is
-    /// told by signals if it was made [`with_signals`](Self::with_signals); in none if
+    /// and the program dies by the signal, as the shell expects it. In other threads signals stop a
+    /// reactor that was made [`with_signals`](Self::with_signals), and in no thread one that was made
     /// [`without_signals`](Self::without_signals).
     ///
     /// A second SIGINT or SIGTERM, while shutdown triggers are pending, acts by default; also, 300 ms or
@@ -74,11 +74,11 @@ impl Reactor {
     ///
     /// # Ctrl-Z
     ///
-    /// SIGTSTP stops a program until somebody continues it, and reaches the groups of children that it
-    /// owns as little as Ctrl-C does. In the main thread a run claims it, where it would stop the
-    /// program: those groups stop, then the program, by the signal's default action; when it is
-    /// continued they go on. The clocks of all reactors of the process stand still meanwhile, and so do
-    /// all timers. Nothing of that is done while the program [watches](Handle::on_signal) SIGTSTP, or
+    /// SIGTSTP stops a program until somebody continues it. Like Ctrl-C it does not reach the groups of
+    /// children that the program owns. In the main thread a run claims it, if it would stop the program:
+    /// those groups stop, then the program, by the signal's default action; when the program is continued
+    /// they go on. Meanwhile the clocks of all reactors of the process stand still, and so do all timers.
+    /// None of this happens while the program [watches](Handle::on_signal) SIGTSTP, or
     /// [`without_signals`](Self::without_signals).
     ///
     /// # Stopping early
@@ -87,9 +87,9 @@ impl Reactor {
     /// the later phases of the startup are left for the next run.
     ///
     /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
-    /// then, too. If it was told to stop before, or one of the signals had come, that is kept: the
-    /// next `run` does as if it were told right after its start. It runs the startup triggers, then
-    /// the shutdown triggers, and returns why the first was to stop.
+    /// then, too: in a server that is to outlive its bugs, `catch_unwind` around `run`, in a loop. If
+    /// [`Handle::stop`] or a signal came before the panic, the next `run` honours it first: it runs the
+    /// startup triggers, then the shutdown triggers, and returns that reason.
     ///
     /// # Errors
     ///
@@ -106,14 +106,14 @@ impl Reactor {
         Ok(run.end())
     }
 
-    /// Runs until the future is ready, or the reactor is told to stop (Twisted's `task.react`).
+    /// Runs until the future is ready, or the reactor is stopped (Twisted's `task.react`).
     ///
     /// This is [`run`](Self::run) with something to do: the startup triggers come first, then the
     /// future is polled, and when it is ready the reactor stops. [`Handle::stop`] and the signals that
     /// stop `run` end it earlier: the future is dropped, the groups of children that this reactor owns
-    /// are ended, and when they are gone the rest of the shutdown follows. Terminations that the
-    /// future began, by its drop too, are waited for in any case, for their grace and a second. A signal that comes when the future is ready already
-    /// does not take its output away.
+    /// are ended, and when they are gone the rest of the shutdown follows. In any case it waits for
+    /// terminations that the future began, by its drop too, for their grace and a second. A signal that
+    /// comes when the future is ready already does not take its output away.
     ///
     /// A panic in the future unwinds out of `run_until`, as one in a callback out of `run`.
     ///
@@ -146,10 +146,10 @@ impl Reactor {
 
     /// Runs a program: the future is all that it does, and what this returns is the result of `main`.
     ///
-    /// It is [`run_until`](Self::run_until) for a future that gives nothing but errors. When the
-    /// program is told to end by a signal it ends what it has begun, and then dies by that signal:
-    /// [`Stopped`] does so as the result of `main`. An error of the future is printed by `main`, as
-    /// ever, and the status is 1.
+    /// It is [`run_until`](Self::run_until) for a future whose output is `()` or an error. If
+    /// a signal stops the program, it ends what it has begun, and then dies by that signal: [`Stopped`]
+    /// does so as the result of `main`. If the future fails, Rust prints the error, as for any `main`, and
+    /// the status is 1.
     ///
     /// The reactor is dropped when this returns.
     ///

@@ -34,7 +34,7 @@ pub enum Stopped {
     /// [`Handle::stop`](crate::Handle::stop) was called.
     #[error("stopped by the program")]
     Called,
-    /// The process was told to end by this signal.
+    /// This signal told the process to end.
     #[error("stopped by {0}")]
     Signal(Signal),
     /// The future of [`run_main`](crate::run_main) is ready.

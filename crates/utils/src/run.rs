@@ -26,7 +26,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Runs a program to its end and gives its [`Outcome`].
 ///
-/// Without further words: standard input is `/dev/null`, the first 64 MiB of each output are kept
+/// By default standard input is `/dev/null`, the first 64 MiB of each output are kept
 /// and the rest is read and counted, any end of the program is an outcome, and outputs that
 /// descendants hold are closed half a second after its exit.
 ///
@@ -47,17 +47,15 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # The program's terminal
 ///
 /// In a session of its own the child has no terminal: git, ssh or sudo, which would ask for a password
-/// on `/dev/tty`, fail at once and say why, where in the background of the terminal they would be
-/// stopped for ever. The [error](OutputError) then names [`foreground`](Self::foreground), which
-/// leaves the child where it can ask. Neither does Ctrl-C reach it, nor Ctrl-Z: a program that
-/// [`run`](procession_reactor::Reactor::run) or `run_main` drives passes both on.
+/// on `/dev/tty`, fail at once and say why. The [error](OutputError) then names
+/// [`foreground`](Self::foreground), which leaves the child where it can ask. Ctrl-C and Ctrl-Z do not
+/// reach it either: [`run`](procession_reactor::Reactor::run) and `run_main` pass both on.
 ///
-/// What a command says of its child's place counts: `process_group`, `new_session`, a terminal. With
-/// `nice` it leads a group in the program's session, for in a session of its own it would be nice to
-/// nobody else. `.command(|command| command.process_group(0))` does so too, and keeps what a session
-/// loses: the ticket that sudo keeps for a terminal, sudoers with `requiretty`, and writing to
-/// `/dev/tty`. A child that leads a session and opens a terminal that is nobody's (a serial line)
-/// without `O_NOCTTY` gets it for its own.
+/// If the command says `process_group` or `new_session`, or has a terminal, that counts instead. With
+/// `nice` the child leads a group in the program's session: a nice value counts within a session only.
+/// `.command(|command| command.process_group(0))` also keeps what a session loses: sudo's ticket,
+/// sudoers with `requiretty`, and writing to `/dev/tty`. A leader of a session that opens a terminal
+/// which no session has (a serial line) without `O_NOCTTY` gets it for its own.
 ///
 /// # The end of the reactor
 ///

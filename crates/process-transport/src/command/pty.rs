@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Size and termios are set before the program runs, so that its first look at them is right.
 ///
 /// A new terminal is in canonical mode: the child reads whole lines, and **a line that is longer than
-/// 4,095 bytes is cut there**: the kernel discards the rest up to the line feed, and nobody is told. Long
+/// 4,095 bytes is cut there**: the kernel discards the rest up to the line feed, without a report. Long
 /// lines need raw or non-canonical mode
 /// ([`Termios::set_canonical`](procession_protocol::Termios::set_canonical)), or a pipe instead of a
 /// terminal. What the child writes has no such limit.
