@@ -92,6 +92,7 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 ///     }
 /// }
 /// ```
+#[doc(alias = "forProtocol")]
 pub trait Factory {
     /// Returns the protocol for a connection from `peer`, or `None` to refuse it.
     #[doc(alias = "buildProtocol")]

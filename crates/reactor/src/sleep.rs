@@ -29,6 +29,9 @@ struct State {
 impl Handle {
     /// Returns a future that is ready after `duration`, and never before.
     ///
+    /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
+    /// calls and sleeps in a loop.
+    ///
     /// # Examples
     ///
     /// ```
@@ -42,6 +45,7 @@ impl Handle {
     /// # std::io::Result::Ok(())
     /// ```
     #[doc(alias = "deferLater")]
+    #[doc(alias = "LoopingCall")]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         let state = Rc::<State>::default();
         let weak = Rc::downgrade(&state);

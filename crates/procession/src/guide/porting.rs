@@ -18,7 +18,7 @@
 //!
 //! | Twisted | here | what differs |
 //! |---|---|---|
-//! | `reactor.spawnProcess(proto, executable, args, …)` | [`spawn_process(protocol, command)`](crate::prelude::SpawnProcess::spawn_process) | Gives a `Result`. A program that cannot be started is an error of this call, and nothing is called back; there it is a child that ends with status 1. |
+//! | `reactor.spawnProcess(proto, executable, args, …)` | [`spawn_process(protocol, command)`](crate::prelude::SpawnProcess::spawn_process) | Gives a `Result` with the [`Process`](crate::prelude::Process). A program that cannot be started is an error of this call, and nothing is called back; there it is a child that ends with status 1. |
 //! | `executable` | [`Command::new(program)`](crate::prelude::Command::new) | Looked up in the child's `PATH` if the command sets one, else in the parent's. |
 //! | `args=['wc', '-l']` | `Command::new("wc").arg("-l")` | The program is not repeated; `arg0` sets another `argv[0]`. |
 //! | `env={…}` | `env`, `envs`, `env_remove`, `env_clear` | **The default is the parent's environment, not an empty one.** `env={}`, Twisted's default, is `env_clear()`; `env=None` is the default here. |
@@ -102,7 +102,7 @@
 //! | `reactor.stop()`, `ReactorNotRunning` | `stop`, `try_stop`, [`NotRunning`](crate::reactor::NotRunning) | `stop` of a loop that does not run is no error. Connections, ports and the pipes of children are closed as there, after what the kernel takes at once was written. A helper whose child that cuts off fails with `OutputError::Stopped`. |
 //! | `reactor.iterate()` | [`turn`](crate::prelude::Reactor::turn) | Inside a callback it does not compile. |
 //! | `reactor.running` | `is_running` | |
-//! | `callLater`, `IDelayedCall` | `call_later`, `DelayedCall` | `reset`, `delay`, `cancel` and `is_active`; on a call that was made they have no effect, `try_reset` and the like say so. |
+//! | `callLater`, `IDelayedCall` | `call_later`, `DelayedCall` | `reset`, `delay`, `cancel` and `is_active`; on a call that was made they have no effect, which `try_reset`, `try_delay` and `try_cancel` report. |
 //! | `task.deferLater(reactor, 1, f)` | `Handle::current().sleep(…).await` | |
 //! | `callWhenRunning` | `call_when_running` | When the reactor runs already, `f` is called in a later step of the loop, not at once. `turn` and `block_on` are no run: the call waits for the next `run`. |
 //! | `callFromThread` | `Remote::call`, of `handle.remote()` | The closure is `Send`, and gets the `Handle`. Calls made after the reactor's end are dropped. |
@@ -118,7 +118,8 @@
 //! |---|---|---|
 //! | `Protocol`: `dataReceived`, `connectionLost` | `Protocol`: `data_received`, `connection_lost` | The transport is the first argument. `connection_lost` has `Ok` for an orderly end. |
 //! | `readConnectionLost` | `read_closed` | For every protocol. The default closes the connection after a flush. |
-//! | `Factory`, `buildProtocol` | a closure, or `Factory`, `build_protocol` | |
+//! | `Factory.forProtocol(P)`, `f.protocol = P` | a closure: `\|\| P` | |
+//! | `buildProtocol` of a `Factory` | [`Factory::build_protocol`](crate::prelude::Factory::build_protocol) | `None` refuses the connection. |
 //! | `listenTCP(port, factory, interface='')` | `listen_tcp(address, factory)` | The address is explicit: `("0.0.0.0", port)` is all of IPv4. |
 //! | `connectTCP(host, port, factory, timeout=30)`, `connectUNIX` | `connect_tcp(address, protocol)`, `connect_unix(path, protocol)` | A protocol, no factory; a `Deferred<Transport>`, no connector. **No time limit** but the kernel's, about two minutes for an address (`tcp_syn_retries` in `tcp(7)`): `.timeout(Duration::from_secs(30))` sets one. |
 //! | `clientConnectionFailed` | the error of that `Deferred` | `ConnectError`. |
@@ -136,10 +137,10 @@
 //!
 //! | Twisted | do this instead |
 //! |---|---|
-//! | `LoopingCall` | A task: `loop { work(); handle.sleep(second).await }` in `spawn_local`. The time that `work` takes is added; measure with `now` where that matters. |
+//! | `LoopingCall` | A task of `spawn_local`: `loop { work(); handle.sleep(second).await }`. The time that `work` takes is added to each round; measure it with `now` if that matters. |
 //! | `callInThread`, `deferToThread`, thread pools | `std::thread`, and a channel whose receiver is a future, such as `futures-channel`'s `oneshot`: it may be awaited on the reactor, and completed from any thread. |
 //! | `DeferredList` that collects failures | `then(Ok::<_, Infallible>)` on each, and `gather`; for programs `run_all(…).all()`. |
-//! | `DeferredSemaphore`, `DeferredLock`, `DeferredQueue` | `run_all(programs, parallelism)` for programs; else the locks and channels of `async-lock`, `async-channel` and the like. |
+//! | `DeferredSemaphore`, `DeferredLock`, `DeferredQueue` | `run_all(programs, parallelism)` for programs; else the locks and channels of `async-lock` and `async-channel`. |
 //! | `Cooperator`, `coiterate` | A task that awaits `sleep(Duration::ZERO)` between its pieces. |
 //! | `maybeDeferred`, `chainDeferred`, `pause`, `unpause` | `and_then` takes a closure that gives a `Result` or a `Deferred`. |
 //! | `d.called`, `d.result` | `try_take`, which takes the result. |
@@ -148,7 +149,7 @@
 //! | `TimeoutMixin` | A `DelayedCall` that each callback `reset`s. |
 //! | `NetstringReceiver`, `Int32StringReceiver`, `Protocol` wrappers | Collect `Bytes` in the protocol. |
 //! | `writeConnectionLost`, `setTcpNoDelay`, `setTcpKeepAlive` | `TCP_NODELAY` is always set; a lost writer is `connection_lost`. |
-//! | `listenUDP`, `listenSSL`, `startTLS` | A socket of your own with `register`; TLS wants another library. |
+//! | `listenUDP`, `listenSSL`, `startTLS` | A socket of your own with `register`; TLS needs another library. |
 //! | `reactor.resolve` | `connect_tcp` takes names, and looks them up in a thread. |
 //! | endpoints, `clientFromString` | `connect_tcp`, `connect_unix`, `StreamAdapter`. |
 //! | `procmon.ProcessMonitor`, `twistd`, services | The example `supervisor`; a service manager. |
