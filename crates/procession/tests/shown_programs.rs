@@ -1,5 +1,6 @@
 //! The programs of the facade's pages and of the README, as a reader copies them: without the lines
-//! that rustdoc hides. A program is a block with a `fn main`; what has none is part of one.
+//! that rustdoc hides. A program is a block with a `fn main`; what has none is part of one, and is put
+//! where the guide says that it stands.
 
 use std::fmt::Write;
 use std::fs;
@@ -52,7 +53,21 @@ fn text<'a>(page: &Path, line: &'a str) -> Option<&'a str> {
     Some(text.strip_prefix(' ').unwrap_or(text))
 }
 
-/// The blocks of Rust with a `fn main`.
+/// A part of a program that says that it needs a type from the program above it.
+const LEANS_ON: &str = "FakeProcess::new(WordCount";
+
+/// The program that a part is part of: after its imports, a function with a reactor.
+fn around(part: &str) -> String {
+    let (imports, rest): (Vec<_>, Vec<_>) = part.lines().partition(|line| line.starts_with("use "));
+    format!(
+        "#![allow(unused)]\n{}\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n\
+         let mut reactor = procession::Reactor::new()?;\n{}\nOk(())\n}}\n",
+        imports.join("\n"),
+        rest.join("\n")
+    )
+}
+
+/// The blocks of Rust, parts as programs.
 fn programs(page: &Path) -> Vec<Program> {
     let source = fs::read_to_string(page).expect("a page");
     let mut programs = Vec::new();
@@ -65,9 +80,13 @@ fn programs(page: &Path) -> Vec<Program> {
             let at = format!("{}:{}", page.display(), number + 1);
             block = match block.take() {
                 None => Some((is_rust, Program { at, shown: String::new(), hidden: Vec::new() })),
-                Some((was_rust, program)) => {
-                    let is_program = was_rust && program.shown.contains("fn main()");
-                    programs.extend(is_program.then_some(program));
+                Some((was_rust, mut program)) => {
+                    if !program.shown.contains("fn main()") {
+                        program.shown = around(&program.shown);
+                        program.hidden.clear();
+                    }
+                    let is_whole = was_rust && !program.shown.contains(LEANS_ON);
+                    programs.extend(is_whole.then_some(program));
                     None
                 }
             };
@@ -85,7 +104,7 @@ fn programs(page: &Path) -> Vec<Program> {
 
 fn all_programs() -> Vec<Program> {
     let programs: Vec<_> = pages().iter().flat_map(|page| programs(page)).collect();
-    assert!(programs.len() >= 8, "only {} programs", programs.len());
+    assert!(programs.len() >= 20, "only {} programs", programs.len());
     programs
 }
 
