@@ -243,8 +243,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "umask-is-forgotten",
         file: "crates/process-transport/src/sys/child.rs",
-        from: "        raw::umask(mask);",
-        to: "        raw::umask(mask & 0);",
+        from: "job.request.umask.map_or(Ok(()), raw::umask)",
+        to: "job.request.umask.map_or(Ok(()), |_| Ok(()))",
         package: "procession-process-transport",
         tests: &["identity", "limits"],
     },

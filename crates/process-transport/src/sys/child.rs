@@ -226,10 +226,7 @@ fn limits(job: &Job<'_>) -> Call {
 }
 
 fn umask(job: &Job<'_>) -> Call {
-    if let Some(mask) = job.request.umask {
-        raw::umask(mask);
-    }
-    Ok(())
+    job.request.umask.map_or(Ok(()), raw::umask)
 }
 
 fn priority(job: &Job<'_>) -> Call {

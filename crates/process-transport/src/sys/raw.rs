@@ -115,10 +115,10 @@ pub(super) fn set_limit(resource: c_int, limit: &KernelLimit) -> Call {
         .map(drop)
 }
 
-/// `umask(2)`, which does not fail.
-pub(super) fn umask(mask: u32) {
+/// `umask(2)`, which fails where a filter refuses it, and nowhere else.
+pub(super) fn umask(mask: u32) -> Call {
     // SAFETY: no pointer is passed; the child has its own umask (no CLONE_FS).
-    let _previous = unsafe { libc::syscall(libc::SYS_umask, mask) };
+    check(unsafe { libc::syscall(libc::SYS_umask, mask) }).map(drop)
 }
 
 /// `setpriority(2)` for the caller.

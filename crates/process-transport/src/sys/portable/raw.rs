@@ -107,10 +107,11 @@ pub(in crate::sys) fn set_limit(resource: c_int, limit: &KernelLimit) -> Call {
 }
 
 /// `umask(2)`, which does not fail.
-pub(in crate::sys) fn umask(mask: u32) {
+pub(in crate::sys) fn umask(mask: u32) -> Call {
     let mask = libc::mode_t::try_from(mask & 0o777).unwrap_or(0o777);
     // SAFETY: no pointer is passed.
     let _previous = unsafe { libc::umask(mask) };
+    Ok(())
 }
 
 /// `setpriority(2)` for the caller.
