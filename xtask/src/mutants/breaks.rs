@@ -251,8 +251,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "orphan-is-not-noticed",
         file: "crates/process-transport/src/sys/parent.rs",
-        from: "parent => parent != c_long::from",
-        to: "parent => parent == -1 && parent != c_long::from",
+        from: "is_ok_and(|pid| parent != c_long::from(pid))",
+        to: "is_ok_and(|pid| parent == c_long::from(pid.wrapping_neg()))",
         package: "procession-process-transport",
         tests: &["parent_death"],
     },

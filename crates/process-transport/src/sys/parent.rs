@@ -31,7 +31,8 @@ impl Parent {
                 (Some(before), Some(now)) => before != now,
                 _ => false, // there is no way to know it
             },
-            parent => parent != c_long::from(self.pid.cast_signed()),
+            // Where a filter refused to tell the parent its own number there is no way to know it either.
+            parent => i32::try_from(self.pid).is_ok_and(|pid| parent != c_long::from(pid)),
         }
     }
 }

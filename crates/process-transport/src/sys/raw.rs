@@ -229,10 +229,12 @@ pub(super) fn pid() -> c_long {
     unsafe { libc::syscall(libc::SYS_getpid) }
 }
 
-/// Sends a signal to the caller itself.
+/// Sends a signal to the caller itself, and to nobody where a filter refuses to say who that is: what
+/// is below 1 names a group, or everybody.
 pub(super) fn raise(signal: c_int) -> Call {
+    let own = check(pid())?;
     // SAFETY: no pointer is passed.
-    check(unsafe { libc::syscall(libc::SYS_kill, pid(), signal) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_kill, own, signal) }).map(drop)
 }
 
 /// The size of the kernel's signal set, in bytes.
@@ -317,11 +319,17 @@ pub(super) fn execve(
     last_errno()
 }
 
-/// Ends the calling process without running anything of it.
+/// Ends the calling process, which has one thread, without running anything of it.
+///
+/// Its parent may stand still until it has ended, so there is more than one way, should a filter refuse
+/// the first.
 pub(super) fn exit(code: c_int) -> ! {
     loop {
-        // SAFETY: no pointer is passed, and the call does not return.
-        let _never = unsafe { libc::syscall(libc::SYS_exit_group, code) };
+        for call in [libc::SYS_exit_group, libc::SYS_exit] {
+            // SAFETY: no pointer is passed, and the call does not return.
+            let _refused = unsafe { libc::syscall(call, code) };
+        }
+        raise(libc::SIGKILL).ok(); // refused as well: once more
     }
 }
 
