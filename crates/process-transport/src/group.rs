@@ -85,9 +85,9 @@ mod linux {
     use crate::own_children::own_children;
     use crate::sys;
     use procession_protocol::GroupState;
-    use rustix::process::getpid;
     use std::fs;
     use std::io;
+    use std::process;
 
     /// What /proc says of one process.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,11 +159,11 @@ mod linux {
     pub(crate) fn is_own_proc() -> bool {
         let own = fs::read_link("/proc/self").ok();
         let own = own.and_then(|own| own.to_str()?.parse::<i32>().ok());
-        own == Some(getpid().as_raw_nonzero().get())
+        own == i32::try_from(process::id()).ok()
     }
 
     fn pass(group: i32) -> Pass {
-        let own = getpid().as_raw_nonzero().get();
+        let own = process::id().cast_signed();
         let mut saw_leader = false;
         let Ok(entries) = fs::read_dir("/proc") else { return Pass::Unknown };
         for entry in entries {

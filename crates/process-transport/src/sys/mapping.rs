@@ -94,6 +94,6 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: start and length of a mapping that `anonymous` made; children have left it.
         let unmapped = unsafe { rustix::mm::munmap(self.start, self.bytes) };
-        debug_assert!(unmapped.is_ok(), "the mapping is ours");
+        unmapped.ok(); // it stays where a filter refuses the call
     }
 }

@@ -236,7 +236,7 @@ fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page>
         Err(first) => {
             // SAFETY: the mapping made above, which was not published: no reference is left.
             let unmapped = unsafe { munmap(start, PAGE_BYTES) };
-            debug_assert!(unmapped.is_ok(), "the mapping is ours");
+            unmapped.ok(); // it stays where a filter refuses the call
             first
         }
     };
