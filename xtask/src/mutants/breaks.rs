@@ -307,8 +307,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "failed-child-is-not-reaped",
         file: "crates/process-transport/src/sys/launch.rs",
-        from: "        end_failed(pid, pidfd.as_ref());\n",
-        to: "        drop((pid, pidfd, wait::reap_killed));\n",
+        from: "        end_failed(pid, pidfd.as_ref());\n        Err(match failure {",
+        to: "        drop(pidfd);\n        Err(match failure {",
         package: "procession-process-transport",
         tests: &["spawn_errors"],
     },
@@ -524,8 +524,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "exec-is-not-confirmed",
         file: "crates/process-transport/src/sys/launch.rs",
-        from: "            confirmation.wait(pidfd.as_ref().map(AsFd::as_fd));\n        }\n        wait_until_decided(report, pid, pidfd.as_ref());\n",
-        to: "            drop((confirmation, Confirmation::wait, wait_until_decided));\n        }\n",
+        from: "        if let Some(confirmation) = confirmation\n            && let Err(errno) = confirmation.wait(pidfd.as_ref().map(AsFd::as_fd))\n        {\n            drop(place);\n            end_failed(pid, pidfd.as_ref());\n            return Err(os_error(errno));\n        }\n        wait_until_decided(report, pid, pidfd.as_ref());\n",
+        to: "        drop((confirmation, Confirmation::wait, wait_until_decided));\n",
         package: "procession-process-transport",
         tests: &["pre_exec"],
     },

@@ -2,11 +2,11 @@
 //! clone does not wait.
 
 use super::outcome::PassedFd;
-use super::platform;
+use super::{platform, raw};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// The two ends. The child has the writing one until its exec, and nobody ever writes.
 pub(super) struct Confirmation {
@@ -40,11 +40,19 @@ impl Confirmation {
 
     /// Waits until the child has executed its program, or has ended: then a copy of the pipe that
     /// somebody else has, another thread's child or one of a closure's, does not count.
-    pub(super) fn wait(self, pidfd: Option<BorrowedFd<'_>>) {
-        drop(self.running);
+    ///
+    /// # Errors
+    ///
+    /// A filter refuses to close this process's own writing end, which would be waited for.
+    pub(super) fn wait(self, pidfd: Option<BorrowedFd<'_>>) -> Result<(), i32> {
+        raw::close(self.running.into_raw_fd())?;
         let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.started, PollFlags::IN)];
         fds.extend(pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
-        // Any other error than an interruption is one of memory, and as good as an answer.
-        rustix::io::retry_on_intr(|| poll(&mut fds, None)).ok();
+        if rustix::io::retry_on_intr(|| poll(&mut fds, None)).is_err() {
+            // For want of memory, or by a filter: nobody writes, so a read says when it has ended. Where
+            // that is refused as well there is no way to know.
+            rustix::io::retry_on_intr(|| read(&self.started, &mut [0_u8; 1])).ok();
+        }
+        Ok(())
     }
 }

@@ -258,8 +258,12 @@ impl Launcher {
         };
         raw::set_mask(old_mask).map_err(os_error)?;
         let (pid, pidfd) = settled.map_err(os_error)?;
-        if let Some(confirmation) = confirmation {
-            confirmation.wait(pidfd.as_ref().map(AsFd::as_fd));
+        if let Some(confirmation) = confirmation
+            && let Err(errno) = confirmation.wait(pidfd.as_ref().map(AsFd::as_fd))
+        {
+            drop(place);
+            end_failed(pid, pidfd.as_ref());
+            return Err(os_error(errno));
         }
         wait_until_decided(report, pid, pidfd.as_ref());
         let path = if path == SpawnPath::Fork {
