@@ -167,7 +167,7 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// As for [`Spawned::wait`].
+    /// As for [`Spawned::wait`]; and the system refuses to read an output (`read(2)`).
     pub fn output(mut self) -> io::Result<Output> {
         self.close_inputs();
         let mut kept = Output::default();

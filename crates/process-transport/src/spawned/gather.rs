@@ -135,18 +135,27 @@ impl Spawned {
         let mut buffer = Vec::new();
         let mut ready = ready.into_iter();
         let taken = &mut self.taken;
+        let mut refused = None;
         self.ends.retain(|end| {
             if !reads(end) || ready.next() != Some(true) {
                 return true;
             }
             buffer.resize(BUFFER_BYTES, 0);
-            let open = read_once(end, &mut buffer, kept.as_deref_mut()) != Ending::Ended;
+            let ending = read_once(end, &mut buffer, kept.as_deref_mut());
+            if let Ending::Refused(error) = ending {
+                refused = Some(error);
+            }
+            let open = matches!(ending, Ending::GoesOn | Ending::NothingNow);
             if !open {
                 taken.push(end.fd);
             }
             open
         });
-        Ok(exit_seen)
+        match refused {
+            // What is dropped anyway is no loss.
+            Some(error) if kept.is_some() => Err(error.into()),
+            _ => Ok(exit_seen),
+        }
     }
 
     /// Reads what the outputs hold at this moment, of each no more than a pipe can hold, for a
@@ -192,6 +201,8 @@ enum Ending {
     GoesOn,
     NothingNow,
     Ended,
+    /// By a filter, say: there may be more, which nobody can have.
+    Refused(Errno),
 }
 
 fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> Ending {
@@ -205,7 +216,8 @@ fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> E
         }
         Err(Errno::AGAIN) => Ending::NothingNow,
         // EIO is a terminal's end, and a socket that was reset has nothing more.
-        Err(_) => Ending::Ended,
+        Err(Errno::IO | Errno::CONNRESET) => Ending::Ended,
+        Err(error) => Ending::Refused(error),
     }
 }
 
