@@ -27,6 +27,7 @@ mod imports;
 mod leaks;
 mod lexer;
 mod loop_free;
+mod matrix;
 mod metadata;
 mod mutants;
 mod nightly;
@@ -138,6 +139,11 @@ const TASKS: &[Task] = &[
         name: "counts",
         about: "system calls and instructions of a release build (strace, valgrind)",
         run: step!(counts::run),
+    },
+    Task {
+        name: "matrix",
+        about: "refuse each call of a launch and write docs/launch-matrix.md (root)",
+        run: step!(matrix::run),
     },
     Task {
         name: "compare",

@@ -1,203 +1,201 @@
-//! Each system call of a launch, refused with EPERM and ENOSYS, and where the child alone makes it by
-//! its death, on each path: a child that runs, a typed error, or an end by that signal, and nothing
-//! left behind.
+//! Each system call that the library makes, refused with EPERM and ENOSYS, and where the child alone
+//! makes it by its death, on each path, from the first launch of a process on and after one: a child
+//! that runs as asked, or a typed error, and nothing left behind.
 //!
-//! Paths are forced in the slow tier (`PROCESSION_SLOW` is 1); else each launch finds its own.
+//! What came of each is in docs/launch-matrix.md, with which it is compared. In the slow tier
+//! (`PROCESSION_SLOW` is 1) every path is tried; else each launch finds its own. `cargo xtask matrix`
+//! writes the page anew.
 //!
-//! Calls that the test itself cannot do without (`close`, `fcntl`, `read`, `write`, `mmap`, `poll`, `waitid`)
-//! are not among them.
-#![cfg(feature = "reactor")]
+//! A copy of the test's process has the call refused and starts the child. It is watched from outside,
+//! so that calls which the test itself could not do without can be refused as well; and its program
+//! makes no call that matters, so that what is seen is the library's.
+#![cfg(all(feature = "reactor", target_os = "linux", target_arch = "x86_64"))]
 
 mod util;
 
 #[path = "spawn_paths/filter.rs"]
 mod filter;
+#[path = "faults_matrix/mod.rs"]
+mod matrix;
 
-use procession_process_transport::{Command, SpawnError, Spawned, Step};
-use procession_protocol::SpawnPath;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-use crate::filter::{Calls, answer, kill};
-use crate::util::{Leaks, PROBE, code, forced_path, isolated, ms, signal, sys};
+use crate::matrix::rows::{ASKED, KEPT, LAUNCH, LOOPS, MOVED, Row, STAYS, TERMINALS, VERBS};
+use crate::matrix::sys::Page;
+use crate::matrix::table::{self, Outcomes};
+use crate::matrix::watch::watch;
+use crate::matrix::{Cell, Column, Refusal, program};
+use crate::util::{forced_path, isolated, root_or_skip, sanitizer, skip, sys};
 
-/// How a call is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    Answer(i32),
-    Death,
+/// Where the tables are to be written, each to a file of its test's name.
+const WRITE_TO: &str = "PROCESSION_MATRIX_DIR";
+
+/// The page, from this package.
+const PAGE: &str = "../../docs/launch-matrix.md";
+
+/// What is open in this process, and not to be in any child.
+fn open_files() -> Vec<OwnedFd> {
+    let open = |path: &str| OwnedFd::from(File::open(path).expect("it is there"));
+    let copy = |path: &str, number, cloexec| sys::copy_at(open(path), number, cloexec);
+    vec![
+        copy("/", MOVED, true),
+        copy("/usr", KEPT, true),
+        copy("/dev", STAYS, true),
+        copy("/dev/zero", 200, false),
+        copy("/dev/full", 1500, false),
+    ]
 }
 
-/// What a call is for.
-struct Call {
-    name: &'static str,
-    number: libc::c_long,
-    /// The step that fails where it is needed; `None`: there is always a way without it.
-    step: Option<Step>,
-    /// The parent makes it as well, and would be killed.
-    by_parent: bool,
+struct Matrix {
+    page: &'static Page,
+    program: PathBuf,
+    columns: Vec<usize>,
+    /// What children are like where nothing is refused.
+    likes: BTreeMap<(&'static str, usize), String>,
+    faults: Vec<String>,
 }
 
-const fn child(name: &'static str, number: libc::c_long, step: Option<Step>) -> Call {
-    Call { name, number, step, by_parent: false }
-}
-
-const fn parent(name: &'static str, number: libc::c_long, step: Option<Step>) -> Call {
-    Call { name, number, step, by_parent: true }
-}
-
-/// Those of a command that asks for nothing.
-const PLAIN: [Call; 17] = [
-    child("close_range", libc::SYS_close_range, None),
-    child("recvmsg", libc::SYS_recvmsg, None),
-    child("dup3", libc::SYS_dup3, Some(Step::FdMap)),
-    child("execve", libc::SYS_execve, Some(Step::Exec)),
-    child("execveat", libc::SYS_execveat, None),
-    child("setsid", libc::SYS_setsid, None),
-    parent("sendmsg", libc::SYS_sendmsg, None),
-    parent("socketpair", libc::SYS_socketpair, None),
-    parent("clone", libc::SYS_clone, Some(Step::Clone)),
-    parent("clone3", libc::SYS_clone3, None),
-    parent("pidfd_open", libc::SYS_pidfd_open, None),
-    parent("pidfd_send_signal", libc::SYS_pidfd_send_signal, None),
-    parent("pipe2", libc::SYS_pipe2, Some(Step::Pipe)),
-    parent("fstat", libc::SYS_fstat, None),
-    parent("uname", libc::SYS_uname, None),
-    parent("madvise", libc::SYS_madvise, None),
-    parent("getrusage", libc::SYS_getrusage, None),
-];
-
-/// Those of a command that asks for much.
-const ASKED: [Call; 8] = [
-    child("getppid", libc::SYS_getppid, Some(Step::ParentDeathSignal)),
-    child("setsid", libc::SYS_setsid, Some(Step::Session)),
-    child("umask", libc::SYS_umask, Some(Step::Umask)),
-    child("setpriority", libc::SYS_setpriority, Some(Step::Priority)),
-    child("sched_setaffinity", libc::SYS_sched_setaffinity, Some(Step::Priority)),
-    child("chdir", libc::SYS_chdir, Some(Step::Chdir)),
-    child("prctl", libc::SYS_prctl, Some(Step::ParentDeathSignal)),
-    child("close_range", libc::SYS_close_range, None),
-];
-
-fn plain() -> Command {
-    Command::new(PROBE).args(["exit", "7"])
-}
-
-fn asked() -> Command {
-    plain()
-        .new_session()
-        .umask(0o77)
-        .nice(1)
-        .cpu_affinity([0])
-        .current_dir("/")
-        .parent_death_signal(procession_core::Signal::KILL)
-}
-
-/// What came of a spawn.
-#[derive(Debug, PartialEq, Eq)]
-enum Came {
-    /// The program ran, and exited with 7.
-    Ran(SpawnPath),
-    /// A filter killed it.
-    Died,
-    Failed(Step, Option<i32>),
-}
-
-fn came(spawned: Result<Spawned, SpawnError>) -> Came {
-    match spawned {
-        Err(error) => Came::Failed(error.step(), error.raw_os_error()),
-        Ok(mut child) => {
-            let reason = child.wait().expect("it is our child");
-            if signal(&reason) == Some(libc::SIGSYS) {
-                return Came::Died;
+impl Matrix {
+    /// Every cell of a row.
+    fn outcomes(&mut self, row: &Row) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        for column in self.columns.clone() {
+            let like = self.like(row, column);
+            for refusal in Refusal::ALL.into_iter().filter(|refusal| row.allows(*refusal)) {
+                let outcome = self.outcome(row, refusal, column, &like);
+                outcomes.insert((refusal, column), outcome);
             }
-            assert_eq!(code(&reason), Some(7), "{reason:?}");
-            Came::Ran(child.spawned_by())
         }
+        outcomes
     }
-}
 
-/// Whether this may come of it.
-fn is_right(came: &Came, call: &Call, refusal: Refusal, path: Option<SpawnPath>) -> bool {
-    match came {
-        Came::Ran(by) => path.is_none_or(|path| path == *by),
-        Came::Died => refusal == Refusal::Death && (call.step.is_some() || path.is_some()),
-        Came::Failed(step, errno) => {
-            // A path that is forced may be one that cannot be taken.
-            let is_path = *step == Step::Validate && path == Some(SpawnPath::SharedFiles);
-            let is_refused = match refusal {
-                Refusal::Answer(refused) => *errno == Some(refused),
-                Refusal::Death => false,
-            };
-            is_path || is_refused && call.step == Some(*step)
+    /// What a child of this row is like where nothing is refused.
+    fn like(&mut self, row: &Row, column: usize) -> String {
+        if let Some(like) = self.likes.get(&(row.ask.name, column)) {
+            return like.clone();
         }
+        let column_of = Column::ALL[column];
+        let refusal = Refusal::None;
+        let cell = Cell { row, refusal, column: column_of, is_first: true, program: &self.program };
+        let seen = watch(&cell, self.page, None);
+        let name = row.ask.name;
+        assert_eq!(seen.faults, [""; 0], "{name} {column_of:?} where nothing is refused");
+        let shows = row.ask.shows;
+        assert!(
+            seen.profile.contains(shows),
+            "{name} {column_of:?}: {shows:?} in {}",
+            seen.profile
+        );
+        self.likes.insert((name, column), seen.profile.clone());
+        seen.profile
     }
-}
 
-/// Once the path is tried first where the call is refused already, and once where it has been taken.
-fn in_a_copy(command: &Command, call: &Call, refusal: Refusal, path: Option<SpawnPath>) {
-    for is_first in [true, false] {
-        let copy = sys::fork(|| {
-            sys::alarm(ms(20_000));
-            let command = match path {
-                Some(path) => command.clone().spawn_path(path),
-                None => command.clone(),
-            };
-            if !is_first {
-                assert!(matches!(came(plain().spawn()), Came::Ran(_)));
+    fn outcome(&mut self, row: &Row, refusal: Refusal, column: usize, like: &str) -> String {
+        let column = Column::ALL[column];
+        let texts = [true, false].map(|is_first| {
+            let cell = Cell { row, refusal, column, is_first, program: &self.program };
+            let seen = watch(&cell, self.page, Some(like));
+            let when = if is_first { "from the first on" } else { "later" };
+            let place =
+                format!("{} for {}, {refusal:?}, {column:?}, {when}", row.call, row.ask.name);
+            for fault in seen.faults {
+                // At once: should the test be ended, this is what it has found so far.
+                eprintln!("{place}: {fault}");
+                self.faults.push(format!("{place}: {fault}"));
             }
-            let leaks = Leaks::baseline();
-            match refusal {
-                Refusal::Answer(errno) => answer(call.number, Calls::All, errno),
-                Refusal::Death => kill(call.number),
-            }
-            for _ in 0..2 {
-                let came = came(command.spawn());
-                assert!(is_right(&came, call, refusal, path), "{came:?}");
-                Leaks::assert_no_children();
-            }
-            if !is_first {
-                leaks.assert_no_fds();
-            }
-            0
+            let mut rounds = seen.rounds;
+            rounds.dedup();
+            rounds.join(", then ")
         });
-        let pid = Pid::from_raw(copy.cast_signed());
-        let waited = waitpid(pid, WaitOptions::empty());
-        let (_, status) = waited.expect("it is our child").expect("it has ended");
-        let name = call.name;
-        assert_eq!(status.exit_status(), Some(0), "{name} {refusal:?} {path:?} {is_first}");
+        let [first, later] = texts;
+        if first == later { first } else { format!("{first}; after a launch {later}") }
     }
 }
 
-fn every_refusal(command: &Command, calls: &[Call]) {
+/// Every cell of these rows; what must not be fails the test, and so does what the page does not say.
+fn every_refusal(name: &str, rows: &[Row]) {
     if forced_path().is_some() {
         return; // all are forced here
     }
-    let is_slow = std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1");
-    let refusals = [Refusal::Answer(libc::EPERM), Refusal::Answer(libc::ENOSYS), Refusal::Death];
-    let all = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork].map(Some);
-    let forced = if is_slow { &all[..] } else { &[] };
-    for call in calls {
-        for refusal in refusals {
-            if refusal == Refusal::Death && call.by_parent {
-                continue;
-            }
-            for path in forced.iter().chain([&None]) {
-                in_a_copy(command, call, refusal, *path);
-            }
-        }
+    if !root_or_skip(name) {
+        return;
     }
+    if let Some(sanitizer) = sanitizer() {
+        return skip(name, &format!("the {sanitizer} sanitizer makes calls of its own"));
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let program = program::write(dir.path());
+    let _open = open_files();
+    let write_to = std::env::var_os(WRITE_TO);
+    let is_slow = std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1");
+    let columns = if is_slow || write_to.is_some() { Column::ALL.len() } else { 1 };
+    let mut matrix = Matrix {
+        page: Page::shared(),
+        program,
+        columns: (0..columns).collect(),
+        likes: BTreeMap::new(),
+        faults: Vec::new(),
+    };
+    let only = std::env::var("PROCESSION_TEST_CALL").ok();
+    let is_wanted = |row: &&Row| only.as_ref().is_none_or(|only| only == row.call);
+    let found: Vec<(&Row, Outcomes)> =
+        rows.iter().filter(is_wanted).map(|row| (row, matrix.outcomes(row))).collect();
+    if let Some(dir) = write_to {
+        let lines: Vec<String> =
+            found.iter().flat_map(|(row, outcomes)| table::lines(row, outcomes)).collect();
+        let text = format!("{}{}\n", table::heading(), lines.join("\n"));
+        fs::write(Path::new(&dir).join(name), text).expect("the directory is there");
+    } else if is_reference(name) {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+        let page = table::read(&fs::read_to_string(page).expect("the page of the matrix"));
+        let differ = found.iter().flat_map(|(row, now)| table::differences(&page, row, now));
+        matrix.faults.extend(differ);
+        let all = [LAUNCH, ASKED, TERMINALS, VERBS, LOOPS].concat();
+        matrix.faults.extend(table::left_over(&page, &all));
+    }
+    assert_eq!(matrix.faults.len(), 0, "\n{}", matrix.faults.join("\n"));
+}
+
+/// Whether this kernel is like the one of the page.
+fn is_reference(name: &str) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (6, 15) {
+        skip(name, &format!("the page is of Linux 6.15 and later, and this is {}", release.trim()));
+    }
+    version >= (6, 15)
 }
 
 #[test]
-fn a_plain_launch_without_any_one_of_its_calls_works_or_says_why() {
-    isolated("a_plain_launch_without_any_one_of_its_calls_works_or_says_why", || {
-        every_refusal(&plain(), &PLAIN);
-    });
+fn a_launch_without_any_one_of_its_calls_works_or_says_why() {
+    let name = "a_launch_without_any_one_of_its_calls_works_or_says_why";
+    isolated(name, || every_refusal(name, LAUNCH));
 }
 
 #[test]
-fn a_launch_that_is_asked_for_much_works_or_says_what_it_cannot_do() {
-    isolated("a_launch_that_is_asked_for_much_works_or_says_what_it_cannot_do", || {
-        every_refusal(&asked(), &ASKED);
-    });
+fn what_a_command_asks_for_comes_about_or_the_spawn_fails() {
+    let name = "what_a_command_asks_for_comes_about_or_the_spawn_fails";
+    isolated(name, || every_refusal(name, ASKED));
+}
+
+#[test]
+fn a_terminal_comes_about_or_the_spawn_fails() {
+    let name = "a_terminal_comes_about_or_the_spawn_fails";
+    isolated(name, || every_refusal(name, TERMINALS));
+}
+
+#[test]
+fn a_verb_whose_call_is_refused_says_so_or_does_without() {
+    let name = "a_verb_whose_call_is_refused_says_so_or_does_without";
+    isolated(name, || every_refusal(name, VERBS));
+}
+
+#[test]
+fn a_reactor_whose_call_is_refused_says_so_or_does_without() {
+    let name = "a_reactor_whose_call_is_refused_says_so_or_does_without";
+    isolated(name, || every_refusal(name, LOOPS));
 }

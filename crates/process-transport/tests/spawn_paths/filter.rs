@@ -20,6 +20,18 @@ pub(crate) enum Calls {
         /// One bit.
         flag: u64,
     },
+    /// Those whose argument `index`, a number of 32 bits, is `value`.
+    Is {
+        /// Counted from 0.
+        index: u8,
+        /// Of a negative one its two's complement.
+        value: u32,
+    },
+    /// Those whose argument `index`, an address, is not null.
+    Given {
+        /// Counted from 0.
+        index: u8,
+    },
 }
 
 /// From now on these calls do nothing and fail with `errno`; 0 fakes success.
@@ -29,25 +41,38 @@ pub(crate) fn answer(call: libc::c_long, calls: Calls, errno: i32) {
 
 /// From now on such a call ends the process that makes it, by SIGSYS.
 pub(crate) fn kill(call: libc::c_long) {
-    install(call, Calls::All, SeccompAction::KillProcess);
+    kill_where(call, Calls::All);
+}
+
+/// The same for these calls alone.
+pub(crate) fn kill_where(call: libc::c_long, calls: Calls) {
+    install(call, calls, SeccompAction::KillProcess);
 }
 
 fn install(call: libc::c_long, calls: Calls, action: SeccompAction) {
-    let rules = match calls {
+    let conditions = match calls {
         Calls::All => Vec::new(),
         Calls::With { index, flag } => {
-            let condition = SeccompCondition::new(
-                index,
-                SeccompCmpArgLen::Qword,
-                SeccompCmpOp::MaskedEq(flag),
-                flag,
-            );
-            vec![SeccompRule::new(vec![condition.expect("a condition")]).expect("a rule")]
+            vec![condition(index, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(flag), flag)]
         }
+        Calls::Is { index, value } => {
+            vec![condition(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value.into())]
+        }
+        Calls::Given { index } => {
+            vec![condition(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)]
+        }
+    };
+    let rules = match conditions.is_empty() {
+        true => Vec::new(),
+        false => vec![SeccompRule::new(conditions).expect("a rule")],
     };
     let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
     let rules = BTreeMap::from([(call, rules)]);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).expect("a filter");
     let program: BpfProgram = filter.try_into().expect("a program");
     apply_filter(&program).expect("the kernel takes it");
+}
+
+fn condition(index: u8, of: SeccompCmpArgLen, how: SeccompCmpOp, value: u64) -> SeccompCondition {
+    SeccompCondition::new(index, of, how, value).expect("a condition")
 }
