@@ -8,6 +8,7 @@
 //! cargo-mutants break the pure cores, in every place that it knows to.
 
 mod breaks;
+mod launch_breaks;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use self::breaks::{BREAKS, Break};
+use self::launch_breaks::LAUNCH_BREAKS;
 use crate::arguments::Arguments;
 use crate::tool;
 
@@ -88,8 +90,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     if wanted == ["--cores"] {
         return break_cores(sh);
     }
-    let chosen: Vec<&Break> = BREAKS
-        .iter()
+    let chosen: Vec<&Break> = breaks()
         .filter(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name))
         .collect();
     if chosen.is_empty() {
@@ -116,6 +117,11 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         return Ok(());
     }
     bail!("not noticed: {}", missed.join(", "))
+}
+
+/// All there are.
+fn breaks() -> impl Iterator<Item = &'static Break> {
+    BREAKS.iter().chain(LAUNCH_BREAKS)
 }
 
 /// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.
@@ -242,7 +248,7 @@ mod tests {
     #[test]
     fn every_break_fits_the_source_once() {
         let sh = crate::shell_at_root().unwrap();
-        for each in BREAKS {
+        for each in breaks() {
             let source = sh.read_file(each.file).unwrap();
             assert_eq!(source.matches(each.from).count(), 1, "{} in {}", each.name, each.file);
             assert_ne!(each.from, each.to, "{}", each.name);
@@ -251,8 +257,8 @@ mod tests {
 
     #[test]
     fn there_are_thirty_breaks_with_names_of_their_own() {
-        let names: BTreeSet<&str> = BREAKS.iter().map(|each| each.name).collect();
-        assert_eq!(names.len(), BREAKS.len());
+        let names: BTreeSet<&str> = breaks().map(|each| each.name).collect();
+        assert_eq!(names.len(), breaks().count());
         assert!(names.len() >= 30, "{}", names.len());
     }
 
@@ -269,9 +275,9 @@ mod tests {
 
     #[test]
     fn each_target_is_run_unbroken_once() {
-        let all: Vec<&Break> = BREAKS.iter().collect();
+        let all: Vec<&Break> = breaks().collect();
         let targets = targets(&all);
-        assert!(targets.len() < BREAKS.len());
+        assert!(targets.len() < all.len());
         assert!(all.iter().all(|each| targets.contains(&(each.package, each.tests))));
     }
 
