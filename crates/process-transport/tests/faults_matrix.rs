@@ -116,7 +116,7 @@ impl Matrix {
 }
 
 /// Every cell of these rows; what must not be fails the test, and so does what the page does not say.
-fn every_refusal(name: &str, rows: &[Row]) {
+fn check_every_refusal(name: &str, rows: &[Row]) {
     if forced_path().is_some() {
         return; // all are forced here
     }
@@ -170,32 +170,37 @@ fn is_reference(name: &str) -> bool {
     version >= (6, 15)
 }
 
+/// Case SE-21.
 #[test]
 fn a_launch_without_any_one_of_its_calls_works_or_says_why() {
     let name = "a_launch_without_any_one_of_its_calls_works_or_says_why";
-    isolated(name, || every_refusal(name, LAUNCH));
+    isolated(name, || check_every_refusal(name, LAUNCH));
 }
 
+/// Case SE-21.
 #[test]
 fn what_a_command_asks_for_comes_about_or_the_spawn_fails() {
     let name = "what_a_command_asks_for_comes_about_or_the_spawn_fails";
-    isolated(name, || every_refusal(name, ASKED));
+    isolated(name, || check_every_refusal(name, ASKED));
 }
 
+/// Case SE-21.
 #[test]
 fn a_terminal_comes_about_or_the_spawn_fails() {
     let name = "a_terminal_comes_about_or_the_spawn_fails";
-    isolated(name, || every_refusal(name, TERMINALS));
+    isolated(name, || check_every_refusal(name, TERMINALS));
 }
 
+/// Case SE-21.
 #[test]
 fn a_verb_whose_call_is_refused_says_so_or_does_without() {
     let name = "a_verb_whose_call_is_refused_says_so_or_does_without";
-    isolated(name, || every_refusal(name, VERBS));
+    isolated(name, || check_every_refusal(name, VERBS));
 }
 
+/// Case SE-21.
 #[test]
 fn a_reactor_whose_call_is_refused_says_so_or_does_without() {
     let name = "a_reactor_whose_call_is_refused_says_so_or_does_without";
-    isolated(name, || every_refusal(name, LOOPS));
+    isolated(name, || check_every_refusal(name, LOOPS));
 }

@@ -12,7 +12,9 @@ use procession_protocol::ProcessProtocol;
 use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::util::{PROBE, code, isolated, ms, open_fds, process_state, sys};
+use crate::util::{
+    PROBE, code, command, isolated, isolated_as_pid_1, ms, open_fds, process_state, sys,
+};
 
 /// Runs `copy` in a copy of this process.
 fn in_a_copy(copy: impl FnOnce()) {
@@ -156,5 +158,51 @@ fn what_a_copy_drops_kills_no_child_of_its_parent() {
                 assert!(matches!(process_state(pid), 'Z' | 'X'), "{pid} is its parent's to kill");
             }
         }
+    });
+}
+
+fn sockets() -> Vec<String> {
+    open_fds().into_values().filter(|link| link.starts_with("socket:")).collect()
+}
+
+/// A child says `word`, and nobody else's child does.
+fn says(word: &str) {
+    let echo = command("/bin/echo").arg(word).spawn().expect("it starts");
+    let output = echo.output().expect("it is our child");
+    assert_eq!(output.stdout_utf8(), Ok(format!("{word}\n").as_str()));
+}
+
+/// Case FD-33. A process and its forked copy have the same number where each is the first of its PID
+/// namespace: by the number the copy would take its parent's mailbox for its own.
+#[test]
+fn a_copy_of_the_same_number_in_another_namespace_is_another_process() {
+    let name = "a_copy_of_the_same_number_in_another_namespace_is_another_process";
+    isolated_as_pid_1(name, || {
+        assert_eq!(std::process::id(), 1);
+        reserve_spawn_fds().unwrap();
+        let inherited = sockets();
+        let orphan = command("/bin/sleep").arg("100").spawn().unwrap();
+        let asleep = orphan.pid();
+        drop(orphan);
+        sys::new_pid_namespace();
+        // With the copy its namespace ends, in which this process's children are from here on.
+        let dir = tempfile::tempdir().unwrap();
+        let over = dir.path().join("over");
+        let copy = sys::fork(|| {
+            assert_eq!(std::process::id(), 1);
+            reserve_spawn_fds().unwrap();
+            assert!(sockets().iter().any(|socket| !inherited.contains(socket)), "{inherited:?}");
+            (0..100).for_each(|_| says("inside"));
+            while !over.exists() {
+                says("inside");
+            }
+            0
+        });
+        (0..100).for_each(|_| says("outside"));
+        std::fs::write(&over, "").unwrap();
+        let waited = waitpid(Pid::from_raw(copy.cast_signed()), WaitOptions::empty());
+        let (_, status) = waited.unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(0), "{status:?}");
+        assert_eq!(process_state(asleep), 'S', "the orphan is its parent's alone");
     });
 }

@@ -191,7 +191,7 @@ fn a_new_terminal_is_cooked() {
     });
 }
 
-/// Attributes and size are those that were asked for before the program's first look.
+/// Case PT-34. Attributes and size are those that were asked for before the program's first look.
 #[test]
 fn a_terminal_has_its_attributes_before_the_program_starts() {
     behaviour("a_terminal_has_its_attributes_before_the_program_starts", |driver| {
@@ -216,7 +216,8 @@ fn a_terminal_has_its_attributes_before_the_program_starts() {
     });
 }
 
-/// A terminal can be made raw while the child runs, and has a speed of its own each way.
+/// Case PT-35. A terminal can be made raw while the child runs, and has a speed of its own each
+/// way.
 #[test]
 fn attributes_can_be_changed_while_the_child_runs() {
     behaviour("attributes_can_be_changed_while_the_child_runs", |driver| {
@@ -236,7 +237,7 @@ fn attributes_can_be_changed_while_the_child_runs() {
     });
 }
 
-/// A terminal without an end-of-file character cannot be told the end of file.
+/// Case PT-36. A terminal without an end-of-file character cannot be told the end of file.
 #[test]
 fn a_disabled_end_character_is_an_error() {
     behaviour("a_disabled_end_character_is_an_error", |driver| {
@@ -252,7 +253,7 @@ fn a_disabled_end_character_is_an_error() {
     });
 }
 
-/// Without control there is a terminal on 0 to 2, but none that Ctrl-C works on.
+/// Case PT-37. Without control there is a terminal on 0 to 2, but none that Ctrl-C works on.
 #[test]
 fn a_terminal_that_does_not_control_is_only_a_terminal() {
     behaviour("a_terminal_that_does_not_control_is_only_a_terminal", |driver| {
@@ -267,7 +268,7 @@ fn a_terminal_that_does_not_control_is_only_a_terminal() {
     });
 }
 
-/// A child on a terminal leads a group: what it started is signalled with it.
+/// Case PT-38. A child on a terminal leads a group: what it started is signalled with it.
 #[test]
 fn a_child_on_a_terminal_leads_a_group() {
     behaviour("a_child_on_a_terminal_leads_a_group", |driver| {
@@ -280,7 +281,7 @@ fn a_child_on_a_terminal_leads_a_group() {
     });
 }
 
-/// Beside a terminal any map from 3 up works, in both directions.
+/// Case PT-39. Beside a terminal any map from 3 up works, in both directions.
 #[test]
 fn further_descriptors_work_beside_a_terminal() {
     behaviour("further_descriptors_work_beside_a_terminal", |driver| {
@@ -300,7 +301,7 @@ fn further_descriptors_work_beside_a_terminal() {
     });
 }
 
-/// The terminal's calls are errors on a child that has none, and that runs on.
+/// Case PT-33. The terminal's calls are errors on a child that has none, and that runs on.
 #[test]
 fn a_child_without_a_terminal_says_so() {
     behaviour("a_child_without_a_terminal_says_so", |driver| {
@@ -316,7 +317,7 @@ fn a_child_without_a_terminal_says_so() {
     });
 }
 
-/// Room in a terminal's queue is told of child fd 0, which it is written through.
+/// Case PT-40. Room in a terminal's queue is told of child fd 0, which it is written through.
 #[test]
 fn marks_of_a_terminal_are_told_of_its_input() {
     behaviour("marks_of_a_terminal_are_told_of_its_input", |driver| {

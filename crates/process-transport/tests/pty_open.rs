@@ -11,6 +11,7 @@ use procession_protocol::{Termios, WindowSize};
 
 use crate::util::{behaviour, sh};
 
+/// Case PT-30.
 #[test]
 fn a_terminal_that_is_opened_first_has_a_name_and_is_the_childs() {
     behaviour("a_terminal_that_is_opened_first_has_a_name_and_is_the_childs", |driver| {
@@ -24,6 +25,7 @@ fn a_terminal_that_is_opened_first_has_a_name_and_is_the_childs() {
     });
 }
 
+/// Case PT-31.
 #[test]
 fn a_new_terminal_has_its_size_in_pixels_and_knows_utf_8() {
     behaviour("a_new_terminal_has_its_size_in_pixels_and_knows_utf_8", |driver| {
@@ -49,6 +51,7 @@ fn a_new_terminal_has_its_size_in_pixels_and_knows_utf_8() {
     });
 }
 
+/// Case PT-32.
 #[test]
 fn raw_mode_ends_with_its_guard_also_by_a_panic() {
     let pty = Pty::open().unwrap();
@@ -65,6 +68,7 @@ fn raw_mode_ends_with_its_guard_also_by_a_panic() {
     assert_eq!(Termios::of(slave).unwrap(), before);
 }
 
+/// Case PT-33.
 #[test]
 fn what_is_no_terminal_says_so() {
     let file = File::open("/dev/null").unwrap();

@@ -52,7 +52,7 @@ fn counting() -> (Seen, impl FnMut(&Process, &Event) + 'static) {
     (seen, move |_: &Process, event: &Event| counts.borrow_mut().push((event.clone(), slaves())))
 }
 
-/// A child that gives up its 0 to 2 still has its terminal, for as long as it lives.
+/// Case PT-41. A child that gives up its 0 to 2 still has its terminal, for as long as it lives.
 #[test]
 fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
     behaviour("a_child_that_redirects_its_own_0_to_2_keeps_its_terminal", |driver| {
@@ -88,7 +88,8 @@ fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
     });
 }
 
-/// What a child wrote to its terminal as its last act is delivered, whoever comes first.
+/// Case PT-42. What a child wrote to its terminal as its last act is delivered, whoever comes
+/// first.
 #[test]
 fn the_last_words_on_a_terminal_are_delivered() {
     behaviour("the_last_words_on_a_terminal_are_delivered", |driver| {
@@ -105,7 +106,7 @@ fn the_last_words_on_a_terminal_are_delivered() {
     });
 }
 
-/// The loop may come late: the child is dead, its output lies in the terminal.
+/// Case PT-42. The loop may come late: the child is dead, its output lies in the terminal.
 #[test]
 fn output_survives_a_child_that_died_before_the_loop_ran() {
     behaviour("output_survives_a_child_that_died_before_the_loop_ran", |driver| {
@@ -119,7 +120,8 @@ fn output_survives_a_child_that_died_before_the_loop_ran() {
     });
 }
 
-/// A paused terminal is not read; its output, and with it the end, wait for the program.
+/// Case PT-43. A paused terminal is not read; its output, and with it the end, wait for the
+/// program.
 #[test]
 fn a_paused_terminal_keeps_its_output_past_the_exit() {
     behaviour("a_paused_terminal_keeps_its_output_past_the_exit", |driver| {
@@ -138,7 +140,7 @@ fn a_paused_terminal_keeps_its_output_past_the_exit() {
     });
 }
 
-/// A grandchild that holds the terminal holds the end back; with a bound it does not.
+/// Case PT-44. A grandchild that holds the terminal holds the end back; with a bound it does not.
 #[test]
 fn a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds() {
     behaviour("a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds", |driver| {
@@ -157,7 +159,7 @@ fn a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds() {
     });
 }
 
-/// A kill from the outside leaves nothing: no slave, no master, no zombie.
+/// Case PT-45. A kill from the outside leaves nothing: no slave, no master, no zombie.
 #[test]
 fn a_killed_child_gives_its_terminal_back() {
     behaviour("a_killed_child_gives_its_terminal_back", |driver| {
@@ -173,7 +175,7 @@ fn a_killed_child_gives_its_terminal_back() {
     });
 }
 
-/// Another number can be the same as 0, 1 or 2, in a chain too: it is the terminal.
+/// Case PT-46. Another number can be the same as 0, 1 or 2, in a chain too: it is the terminal.
 #[test]
 fn what_is_the_same_as_a_standard_number_is_the_terminal() {
     behaviour("what_is_the_same_as_a_standard_number_is_the_terminal", |driver| {

@@ -112,7 +112,7 @@ fn has_stopped(pid: Pid, clock: &Driver) -> bool {
 }
 
 /// Ctrl-Z and `fg`, over and over, on a group whose leader spawns.
-fn ctrl_z(name: &str, live: bool) {
+fn check_ctrl_z(name: &str, live: bool) {
     isolated(name, || {
         if let Some((path, live)) = orders() {
             spawn_for_ever(path, live);
@@ -144,22 +144,22 @@ fn ctrl_z(name: &str, live: bool) {
     });
 }
 
-/// A stop that waits behind the mask of the child would halt it before its exec, and its parent,
-/// which stands in vfork, would never report its own stop.
+/// Case SG-20. A stop that waits behind the mask of the child would halt it before its exec, and
+/// its parent, which stands in vfork, would never report its own stop.
 #[test]
 fn a_group_that_spawns_always_stops() {
-    ctrl_z("a_group_that_spawns_always_stops", false);
+    check_ctrl_z("a_group_that_spawns_always_stops", false);
 }
 
-/// The child swallows such a stop: handed on, it would arrive after the group was continued, and the
-/// child would stay stopped.
+/// Case SG-20. The child swallows such a stop: handed on, it would arrive after the group was
+/// continued, and the child would stay stopped.
 #[test]
 fn no_child_stays_stopped_when_the_group_goes_on() {
-    ctrl_z("no_child_stays_stopped_when_the_group_goes_on", true);
+    check_ctrl_z("no_child_stays_stopped_when_the_group_goes_on", true);
 }
 
-/// A stop is no more swallowed than it must be: a child with the parent's dispositions swallows it
-/// too, and one that ignores them goes on ignoring them.
+/// Case SG-21. A stop is no more swallowed than it must be: a child with the parent's dispositions
+/// swallows it too, and one that ignores them goes on ignoring them.
 #[test]
 fn inherited_dispositions_survive_the_swallowing_of_stops() {
     isolated("inherited_dispositions_survive_the_swallowing_of_stops", || {

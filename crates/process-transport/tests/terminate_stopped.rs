@@ -9,7 +9,7 @@ use procession_core::Signal;
 
 use crate::util::{PROMPTLY, WATCHDOG, behaviour, bound, command, process_state};
 
-/// A stopped child neither dies of TERM nor handles it: it is continued.
+/// Case TM-16. A stopped child neither dies of TERM nor handles it: it is continued.
 #[test]
 fn a_stopped_child_is_continued_so_that_it_can_end() {
     behaviour("a_stopped_child_is_continued_so_that_it_can_end", |driver| {

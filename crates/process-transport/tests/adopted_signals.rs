@@ -1,0 +1,100 @@
+//! Reaping what a program adopts where SIGCHLD does not say when: it is ignored, blocked, or somebody
+//! else's.
+#![cfg(all(feature = "reactor", target_os = "linux"))]
+
+mod util;
+
+use procession_process_transport::{Command, Fd, ReapOrphans};
+use procession_protocol::SpawnPath;
+use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
+
+use crate::util::{Driver, WATCHDOG, children, forced_path, isolated, keeps_statuses, sh, sys};
+
+/// A leader that exits with 3; what it has begun ends later, and is adopted.
+fn leaves() -> Command {
+    sh("sleep 0.1 & exit 3")
+        .child_fds([(0, Fd::null()), (1, Fd::null()), (2, Fd::null())])
+        .owned(true)
+}
+
+fn subreaper() -> Driver {
+    set_child_subreaper(Some(getpid())).expect("it only takes a number");
+    Driver::new()
+}
+
+fn until_nobody(driver: &mut Driver) {
+    driver.until_seen("nobody is left", WATCHDOG, || children().is_empty());
+}
+
+/// Starts one and drives it to its end; the member of its group that is left.
+fn leaves_one(driver: &mut Driver) -> Option<u32> {
+    let child = driver.spawn(leaves());
+    driver.drive_to_end(&child.record);
+    assert_eq!(child.record.code(), 3);
+    children().first().map(|(pid, ..)| *pid)
+}
+
+/// Case OR-07. Ignored before, the watch takes it from then on; ignored later, the kernel reaps.
+#[test]
+fn nobody_is_left_where_the_signal_is_ignored() {
+    isolated("nobody_is_left_where_the_signal_is_ignored", || {
+        let mut driver = subreaper();
+        sys::ignore(libc::SIGCHLD);
+        driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
+        leaves_one(&mut driver);
+        until_nobody(&mut driver);
+        sys::ignore(libc::SIGCHLD);
+        let child = driver.spawn(leaves());
+        driver.drive_to_end(&child.record);
+        // A copy of this process may be gone before its pidfd is opened, and with it the status.
+        if keeps_statuses() && forced_path() != Some(SpawnPath::Fork) {
+            assert_eq!(child.record.code(), 3);
+        }
+        until_nobody(&mut driver);
+        sys::default_action(libc::SIGCHLD);
+    });
+}
+
+/// Case OR-07. A handler that was there before runs as well. One that is installed later, in place of
+/// the watch, leaves the reaping to the next spawn.
+#[test]
+fn nobody_is_left_where_the_signal_has_another_handler() {
+    isolated("nobody_is_left_where_the_signal_has_another_handler", || {
+        let mut driver = subreaper();
+        sys::count_signal(libc::SIGCHLD);
+        driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
+        leaves_one(&mut driver);
+        until_nobody(&mut driver);
+        let before = sys::counted();
+        assert!(before >= 2, "the leader and its member: {before}");
+        sys::count_signal(libc::SIGCHLD);
+        let member = leaves_one(&mut driver).expect("it sleeps");
+        sys::wait_until_zombie(member);
+        assert!(sys::counted() > before, "it is not chained");
+        assert!(sh("exit 0").spawn().unwrap().wait().unwrap().is_ok());
+        assert_eq!(children(), []);
+    });
+}
+
+/// Case OR-07. Every thread blocks it, as where it is read from a signalfd: the next spawn reaps.
+#[test]
+fn nobody_is_left_where_every_thread_blocks_the_signal() {
+    isolated("nobody_is_left_where_every_thread_blocks_the_signal", || {
+        // A copy has this thread alone.
+        let copy = sys::fork(|| {
+            sys::alarm(WATCHDOG);
+            sys::block(&[libc::SIGCHLD]);
+            let mut driver = subreaper();
+            driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
+            let member = leaves_one(&mut driver).expect("it sleeps");
+            sys::wait_until_zombie(member);
+            assert!(sh("exit 0").spawn().unwrap().wait().unwrap().is_ok());
+            assert_eq!(children(), []);
+            0
+        });
+        let (_, status) = waitpid(Pid::from_raw(copy.cast_signed()), WaitOptions::empty())
+            .expect("it is our child")
+            .expect("it has ended");
+        assert_eq!(status.exit_status(), Some(0), "{status:?}");
+    });
+}
