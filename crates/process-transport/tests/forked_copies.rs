@@ -155,7 +155,7 @@ fn what_a_copy_drops_kills_no_child_of_its_parent() {
             }
             drop((spawned, reactor));
             for pid in pids {
-                assert!(matches!(process_state(pid), 'Z' | 'X'), "{pid} is its parent's to kill");
+                sys::wait_until_killed(pid); // it is its parent's to kill, which takes a moment
             }
         }
     });
