@@ -100,6 +100,27 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
     });
 }
 
+/// Each child that ends signals, also one that a filter has killed on the way to another path.
+#[test]
+fn a_path_that_has_failed_is_not_tried_again() {
+    isolated("a_path_that_has_failed_is_not_tried_again", || {
+        if forced_path().is_some() {
+            return;
+        }
+        for call in [libc::SYS_close_range, libc::SYS_recvmsg] {
+            in_a_copy(|| {
+                kill(call);
+                sys::count_signal(libc::SIGCHLD);
+                assert_eq!(ends(exits("7").spawn().unwrap()), Some(7));
+                let tried = sys::counted();
+                assert!(tried > 1, "{tried}");
+                assert_eq!(ends(exits("7").spawn().unwrap()), Some(7));
+                assert_eq!(sys::counted() - tried, 1);
+            });
+        }
+    });
+}
+
 /// Where no path does without it, that is how the child has ended; and nothing is learnt from it.
 #[test]
 fn a_call_that_kills_on_every_path_is_the_childs_end() {

@@ -4,11 +4,12 @@
 
 mod util;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use procession_process_transport::{Command, Step};
+use procession_process_transport::{Command, Fd, Step};
 use procession_protocol::SpawnPath;
 
 use crate::util::{Leaks, PROBE, code, isolated, ms, sys};
@@ -85,6 +86,20 @@ fn a_closure_that_closes_all_descriptors_is_waited_for() {
                 }
             }
         }
+        Leaks::assert_no_children();
+    });
+}
+
+/// Some end of the pipe that confirms the exec has one of these numbers in this process.
+#[test]
+fn the_pipe_that_confirms_an_exec_lies_on_no_number_of_the_childs() {
+    isolated("the_pipe_that_confirms_an_exec_lies_on_no_number_of_the_childs", || {
+        let file = Fd::inherit(File::open("/dev/null").unwrap());
+        let list = Command::new(PROBE).args(["fdlist", "1"]).child_fd(3, file);
+        let list = (4..=40).fold(list, |list, number| list.child_fd(number, Fd::same_as(3)));
+        let output = sys::pre_exec(list, 0).spawn().unwrap().output().unwrap();
+        let wanted: Vec<String> = (0..=40).map(|number: i32| number.to_string()).collect();
+        assert_eq!(output.stdout_utf8(), Ok(format!("[{}]", wanted.join(", ")).as_str()));
         Leaks::assert_no_children();
     });
 }
