@@ -173,7 +173,7 @@ fn timeouts_take_the_clock_of_their_thread() {
 }
 
 #[test]
-#[should_panic(expected = "needs a reactor")]
+#[should_panic(expected = "this thread has no reactor")]
 fn a_timeout_on_a_thread_without_a_clock_panics() {
     drop(D::<i32>::new().1.timeout(SECOND));
 }
@@ -253,4 +253,22 @@ fn first_of_takes_the_first_result_of_either_kind_and_cancels_the_rest() {
     drop(first_of(deferreds));
     assert!(promises.iter().all(Promise::is_cancelled));
     assert_eq!(first_of(Vec::<D<i32>>::new()).try_take(), Some(Err(Failed::Abandoned)));
+}
+
+/// Case CH-25.
+#[test]
+fn inside_a_callback_the_producer_is_told_after_it() {
+    let (promise, deferred) = Deferred::<i32, String>::new();
+    let promise = Rc::new(promise);
+    let told = Rc::new(Cell::new(false));
+    let tell = Rc::clone(&told);
+    promise.on_cancel(move || tell.set(true));
+    let (first, callback) = Deferred::<i32, String>::new();
+    let (seen, producer) = (Rc::clone(&told), Rc::clone(&promise));
+    callback.done(move |_| {
+        drop(deferred);
+        assert!(producer.is_cancelled() && !seen.get(), "late, and known at once");
+    });
+    first.complete(Ok(1));
+    assert!(told.get(), "as soon as the callback has returned");
 }

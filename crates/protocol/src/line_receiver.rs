@@ -89,9 +89,13 @@ impl LineReceiver {
     /// # Panics
     ///
     /// If the delimiter is empty.
+    #[track_caller]
     pub fn with_delimiter(delimiter: impl Into<Vec<u8>>) -> Self {
         let delimiter = delimiter.into();
-        assert!(!delimiter.is_empty(), "an empty delimiter ends no line");
+        assert!(
+            !delimiter.is_empty(),
+            "an empty delimiter ends no line: `new` is for lines of text, `RawMode` for none"
+        );
         Self {
             delimiter,
             drops_return: false,

@@ -38,6 +38,10 @@ pub(crate) fn set_current(handle: Option<Handle>) {
     drop(old);
 }
 
+/// What [`Handle::current`] says where there is none.
+const NO_REACTOR: &str = "this thread has no reactor: make one with `Reactor::new` first, and keep it \
+                          while it is used; from another thread call it by a `Remote`";
+
 impl Handle {
     /// The reactor of this thread.
     ///
@@ -45,8 +49,9 @@ impl Handle {
     ///
     /// If the thread has none: it has one from [`Reactor::new`](crate::Reactor::new) until that is
     /// dropped. [`try_current`](Self::try_current) does not panic.
+    #[track_caller]
     pub fn current() -> Self {
-        Self::try_current().expect("this thread has a reactor: `Reactor::new` comes first")
+        Self::try_current().expect(NO_REACTOR)
     }
 
     /// The reactor of this thread, if it has one.

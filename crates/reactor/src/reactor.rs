@@ -93,7 +93,7 @@ impl Reactor {
         wait: impl FnOnce() -> Wait,
     ) -> io::Result<Self> {
         if Handle::try_current().is_some() {
-            let message = "this thread has a reactor";
+            let message = "this thread has a reactor already: `Handle::current()` is its handle";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
         let occupied = standard_fds::occupy();

@@ -551,7 +551,11 @@ mod a_program_inside_a_program_is_refused {
     }
 
     pub(super) fn test(name: &'static str) {
-        assert_ended_with(0, name, "this thread has a reactor\n");
+        assert_ended_with(
+            0,
+            name,
+            "this thread has a reactor already: `Handle::current()` is its handle\n",
+        );
     }
 }
 

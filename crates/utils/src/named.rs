@@ -40,6 +40,7 @@ fn patient(command: impl Into<Command>) -> Run {
 /// ```
 #[doc(alias = "getProcessOutput")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+#[track_caller]
 pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
     patient(command).fail_on_stderr().start().map(|outcome| outcome.stdout)
 }
@@ -67,6 +68,7 @@ pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, Output
 /// ```
 #[doc(alias = "errortoo")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+#[track_caller]
 pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes, OutputError> {
     patient(command).merge_stderr().start().map(|outcome| outcome.stdout)
 }
@@ -94,6 +96,7 @@ pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes,
 /// ```
 #[doc(alias = "getProcessValue")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+#[track_caller]
 pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputError> {
     let run = Run::from(command.into()).drain_after_exit(None).keep(Keep::nothing());
     run.check_signal().start().map(|outcome| status(&outcome))
@@ -126,6 +129,7 @@ pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputErr
 #[doc(alias = "stdinBytes")]
 #[doc(alias = "getProcessOutputAndValue")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+#[track_caller]
 pub fn get_process_output_and_value(
     command: impl Into<Command>,
     stdin: impl Into<Stdin>,

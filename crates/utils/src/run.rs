@@ -285,16 +285,14 @@ impl Run {
     ///
     /// If the thread has no reactor ([`Handle::current`]).
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+    #[track_caller]
     pub fn start(self) -> Deferred<Outcome, OutputError> {
         self.start_on(&Handle::current())
     }
 
-    /// Starts it, as [`start`](Self::start) does.
-    ///
-    /// # Panics
-    ///
-    /// As [`start`](Self::start).
+    /// Starts it, or panics, as [`start`](Self::start) does.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
+    #[track_caller]
     pub fn output(self) -> Deferred<Outcome, OutputError> {
         self.start()
     }
@@ -379,6 +377,7 @@ impl IntoFuture for Run {
     type Output = <Deferred<Outcome, OutputError> as Future>::Output;
     type IntoFuture = Deferred<Outcome, OutputError>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
         self.start()
     }

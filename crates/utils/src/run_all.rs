@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
+use std::io;
 
 /// What one of many programs gave.
 pub type RunResult = Result<Outcome, Failed<OutputError>>;
@@ -50,6 +51,13 @@ impl fmt::Display for RunAllError {
 impl Error for RunAllError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.error.source()
+    }
+}
+
+/// What its error becomes.
+impl From<RunAllError> for io::Error {
+    fn from(error: RunAllError) -> Self {
+        error.error.into()
     }
 }
 
@@ -147,6 +155,7 @@ impl RunAll {
     ///
     /// If the thread has no reactor.
     #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
+    #[track_caller]
     pub fn all(self) -> Deferred<Vec<RunResult>, Infallible> {
         self.start(false)
     }
@@ -161,10 +170,12 @@ impl RunAll {
     ///
     /// If the thread has no reactor.
     #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
+    #[track_caller]
     pub fn all_or_first_error(self) -> Deferred<Vec<Outcome>, RunAllError> {
         self.start(true).map_err(|never| match never {}).and_then(batch::outcomes)
     }
 
+    #[track_caller]
     fn start(self, stops_at_error: bool) -> Deferred<Vec<RunResult>, Infallible> {
         Batch::start(&Handle::current(), self, stops_at_error)
     }
@@ -175,6 +186,7 @@ impl IntoFuture for RunAll {
     type Output = <Deferred<Vec<RunResult>, Infallible> as Future>::Output;
     type IntoFuture = Deferred<Vec<RunResult>, Infallible>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
         self.all()
     }

@@ -2,6 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
+
+const CANCELLED: &str = "cancelled";
+const TIMED_OUT: &str = "timed out";
+const ABANDONED: &str = "abandoned: the promise was dropped without a result";
 
 /// Why a [`Deferred`](super::Deferred) has no value.
 ///
@@ -64,9 +69,9 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
-            Self::Cancelled => f.write_str("cancelled"),
-            Self::TimedOut => f.write_str("timed out"),
-            Self::Abandoned => f.write_str("abandoned: the promise was dropped without a result"),
+            Self::Cancelled => f.write_str(CANCELLED),
+            Self::TimedOut => f.write_str(TIMED_OUT),
+            Self::Abandoned => f.write_str(ABANDONED),
         }
     }
 }
@@ -76,6 +81,21 @@ impl<E: Error> Error for Failed<E> {
         match self {
             Self::Error(error) => error.source(),
             Self::Cancelled | Self::TimedOut | Self::Abandoned => None,
+        }
+    }
+}
+
+/// An error becomes what it becomes; else the kind is `TimedOut`, or `Other`, and the message is kept.
+impl<E> From<Failed<E>> for io::Error
+where
+    E: Into<Self>,
+{
+    fn from(failed: Failed<E>) -> Self {
+        match failed {
+            Failed::Error(error) => error.into(),
+            Failed::TimedOut => Self::new(io::ErrorKind::TimedOut, TIMED_OUT),
+            Failed::Cancelled => Self::other(CANCELLED),
+            Failed::Abandoned => Self::other(ABANDONED),
         }
     }
 }
@@ -94,6 +114,20 @@ mod tests {
         assert_eq!(failed.to_string(), "outer");
         assert_eq!(failed.source().unwrap().to_string(), "invalid digit found in string");
         assert!(Failed::<Outer>::TimedOut.source().is_none());
+    }
+
+    #[test]
+    fn it_becomes_the_io_error_that_its_error_becomes() {
+        let refused = Failed::Error(io::Error::from_raw_os_error(13));
+        assert_eq!(io::Error::from(refused).raw_os_error(), Some(13));
+        let late = io::Error::from(Failed::<io::Error>::TimedOut);
+        assert_eq!((late.kind(), late.to_string().as_str()), (io::ErrorKind::TimedOut, TIMED_OUT));
+        let others = [(Failed::Cancelled, CANCELLED), (Failed::Abandoned, ABANDONED)];
+        for (failed, text) in others {
+            let failed: Failed<io::Error> = failed;
+            let failed = io::Error::from(failed);
+            assert_eq!((failed.kind(), failed.to_string().as_str()), (io::ErrorKind::Other, text));
+        }
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl<T: 'static, E: 'static> Promise<T, E> {
     /// or timed out before there was a result. After that it is called at once. Dropping the
     /// promise or giving a result drops `call`; a second `on_cancel` replaces the first.
     ///
+    /// `call` runs before the drop, the cancel or the timeout returns. Inside a callback of any
+    /// `Deferred` of the thread it runs late, as every callback does: after that callback has
+    /// returned, and after those that were due before. [`is_cancelled`](Self::is_cancelled) is true
+    /// at once. Do not leave to `call` what must be over before the callback goes on.
+    ///
     /// # Examples
     ///
     /// ```

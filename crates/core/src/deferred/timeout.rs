@@ -6,6 +6,10 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// What [`Deferred::timeout`] says where nobody keeps the time.
+const NO_CLOCK: &str = "this thread has no reactor: make one with `Reactor::new` first, or give the \
+                        timeout a clock with `timeout_on`";
+
 impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// Waits at most `after`, by this thread's clock.
     ///
@@ -24,7 +28,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Self {
-        let clock = current_clock().expect("a timeout needs a reactor, or a clock, on its thread");
+        let clock = current_clock().expect(NO_CLOCK);
         self.timeout_on(after, &*clock)
     }
 
