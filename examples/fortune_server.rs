@@ -70,9 +70,7 @@ fn run() -> Result<Stopped> {
 
     let mut reactor = Reactor::new()?;
     let quoter = move || FortuneQuoter { program: program.clone() };
-    let listener = reactor
-        .listen_tcp(("127.0.0.1", port), quoter)
-        .with_context(|| format!("cannot listen on port {port}"))?;
+    let listener = reactor.listen_tcp(("127.0.0.1", port), quoter)?;
     let port = listener.port().context("TCP has ports")?;
     if is_try {
         return ask(reactor, port);

@@ -228,9 +228,7 @@ fn run() -> Result<Stopped> {
     let mut reactor = Reactor::new()?;
     let session =
         move || Session { shell: shell.clone(), telnet: Telnet::default(), process: None };
-    let listener = reactor
-        .listen_tcp(("127.0.0.1", port), session)
-        .with_context(|| format!("cannot listen on port {port}"))?;
+    let listener = reactor.listen_tcp(("127.0.0.1", port), session)?;
     let port = listener.port().context("TCP has ports")?;
     if is_try {
         return try_it(reactor, port);

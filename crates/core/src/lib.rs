@@ -6,6 +6,7 @@
 //! * [`WriteQueue`]: chunks in, [`IoSlice`](std::io::IoSlice)s out, water marks, close after flush;
 //! * [`Clock`]: what a timeout needs of whoever keeps the time, with a [`FakeClock`] for tests;
 //! * [`Signal`], [`IntoBytes`], [`WriteError`]: small values that every layer above shares;
+//! * [`message`]: what the messages of errors are made of;
 //! * [`WithCell`]: interior state that foreign code can never find borrowed.
 //!
 //! # What this crate does not do
@@ -51,6 +52,7 @@ mod fake_clock;
 mod into_bytes;
 mod level;
 mod mark;
+pub mod message;
 mod signal;
 pub mod sigpipe;
 mod spent;

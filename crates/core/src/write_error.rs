@@ -26,24 +26,30 @@ pub enum WriteError {
     #[error("the reactor is gone")]
     ReactorGone,
     /// There is no descriptor of this number.
-    #[error("the child has no such descriptor")]
+    #[error("the parent has no descriptor of this number")]
     UnknownFd,
     /// The data would make the queue longer than its hard limit; none of it was queued.
-    #[error("the write queue is full")]
+    #[error("the write queue of the descriptor is full")]
     BufferFull,
+}
+
+impl WriteError {
+    /// Returns the kind that it has as an [`io::Error`].
+    pub fn kind(self) -> io::ErrorKind {
+        match self {
+            Self::Closed => io::ErrorKind::BrokenPipe,
+            Self::ReactorGone => io::ErrorKind::NotConnected,
+            Self::NotWritable | Self::UnknownFd => io::ErrorKind::InvalidInput,
+            Self::BufferFull => io::ErrorKind::WouldBlock,
+        }
+    }
 }
 
 /// Keeps the nearest kind: `BrokenPipe`, `NotConnected` (the reactor is gone), `InvalidInput` (for both
 /// numbers that cannot be written to), `WouldBlock`.
 impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
-        let kind = match error {
-            WriteError::Closed => io::ErrorKind::BrokenPipe,
-            WriteError::ReactorGone => io::ErrorKind::NotConnected,
-            WriteError::NotWritable | WriteError::UnknownFd => io::ErrorKind::InvalidInput,
-            WriteError::BufferFull => io::ErrorKind::WouldBlock,
-        };
-        Self::new(kind, error)
+        Self::new(error.kind(), error)
     }
 }
 

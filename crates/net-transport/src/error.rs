@@ -1,61 +1,123 @@
-//! What a connection that could not be made says.
+//! What a connection that could not be made says, and a socket that cannot listen.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 
-use thiserror::Error;
+use procession_core::message::{Reason, into_io_error};
 
 /// A connection could not be made; the protocol was dropped and heard nothing.
 ///
-/// It prints where to; its source says why. Of a name with several addresses it is the failure of
+/// It prints where to, and why not. Of a name with several addresses the reason is the failure of
 /// the last one that was tried.
 #[doc(alias = "clientConnectionFailed")]
-#[derive(Debug, Error)]
-#[error("cannot connect to {destination}")]
+#[derive(Debug)]
 pub struct ConnectError {
     destination: String,
-    source: io::Error,
+    reason: io::Error,
+}
+
+/// An address that cannot be listened on; the factory was dropped.
+///
+/// It prints the address, and why not.
+#[derive(Debug)]
+pub struct ListenError {
+    address: String,
+    reason: io::Error,
 }
 
 impl ConnectError {
-    pub(crate) fn new(destination: String, source: io::Error) -> Self {
-        Self { destination, source }
+    pub(crate) fn new(destination: String, reason: io::Error) -> Self {
+        Self { destination, reason }
     }
 
     /// What was connected to, as it was given.
     pub fn destination(&self) -> &str {
         &self.destination
     }
+}
 
-    /// The kind of the failure, for instance [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
+impl ListenError {
+    pub(crate) fn new(address: String, reason: io::Error) -> Self {
+        Self { address, reason }
     }
 
-    /// The number of the failure, where the kernel gave one.
-    pub fn raw_os_error(&self) -> Option<i32> {
-        self.source.raw_os_error()
+    /// What was to be listened on: a socket address, several, a path, or empty where the lookup of
+    /// a name has failed.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 }
 
-/// Keeps the kind.
-impl From<ConnectError> for io::Error {
-    fn from(error: ConnectError) -> Self {
-        Self::new(error.kind(), error)
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: {}", self.destination, Reason(&self.reason))
     }
 }
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.address.is_empty() {
+            return write!(f, "cannot look up the address to listen on: {}", Reason(&self.reason));
+        }
+        write!(f, "cannot listen on {}: {}", self.address, Reason(&self.reason))
+    }
+}
+
+macro_rules! reasons {
+    ($type:ident) => {
+        impl $type {
+            /// Why.
+            pub fn io_error(&self) -> &io::Error {
+                &self.reason
+            }
+
+            /// The kind of the reason, for instance
+            /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) or
+            /// [`AddrInUse`](io::ErrorKind::AddrInUse).
+            pub fn kind(&self) -> io::ErrorKind {
+                self.reason.kind()
+            }
+
+            /// The number of the reason, where the kernel gave one.
+            pub fn raw_os_error(&self) -> Option<i32> {
+                self.reason.raw_os_error()
+            }
+        }
+
+        /// The source of the reason, which is printed already.
+        impl Error for $type {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.reason.source()
+            }
+        }
+
+        /// Keeps the kind, and the number or else the message.
+        impl From<$type> for io::Error {
+            fn from(error: $type) -> Self {
+                into_io_error(error.kind(), error.raw_os_error(), error)
+            }
+        }
+    };
+}
+
+reasons!(ConnectError);
+reasons!(ListenError);
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
-
     use super::*;
 
     #[test]
-    fn it_names_the_destination_and_keeps_the_kind() {
-        let source = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let error = ConnectError::new("localhost:1".to_owned(), source);
-        assert_eq!(error.to_string(), "cannot connect to localhost:1");
-        assert_eq!(error.source().unwrap().to_string(), "connection refused");
+    fn they_name_what_failed_and_keep_the_kind() {
+        let reason = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = ConnectError::new("localhost:1".to_owned(), reason());
+        assert_eq!(error.to_string(), "cannot connect to localhost:1: connection refused");
+        assert!(error.source().is_none());
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionRefused);
+        let error = ListenError::new(String::new(), reason());
+        let text = "cannot look up the address to listen on: connection refused";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(io::Error::from(error).to_string(), text);
     }
 }

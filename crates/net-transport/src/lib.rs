@@ -150,6 +150,6 @@ mod stream;
 mod unix_path;
 
 pub use crate::destination::Destination;
-pub use crate::error::ConnectError;
+pub use crate::error::{ConnectError, ListenError};
 pub use crate::listener::Listener;
 pub use crate::net_transports::NetTransports;

@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use procession_reactor::{
 };
 use rustix::io::Errno;
 
+use crate::error::ListenError;
 use crate::socket;
 use crate::stream::{Ends, Stream};
 use crate::unix_path::BoundPath;
@@ -38,7 +42,7 @@ pub struct Listener(Rc<Port>);
 
 impl Listener {
     /// Listens on a bound, nonblocking socket.
-    pub(crate) fn start(
+    fn start(
         reactor: &Handle,
         fd: OwnedFd,
         path: Option<BoundPath>,
@@ -271,20 +275,55 @@ impl EventHandler for Port {
     }
 }
 
-/// Binds a TCP socket, with `SO_REUSEADDR`, to the first of the addresses that can be had.
-pub(crate) fn bind_tcp(address: impl std::net::ToSocketAddrs) -> io::Result<OwnedFd> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener.into())
+/// Listens on the first of the addresses that can be had, with `SO_REUSEADDR`.
+pub(crate) fn listen_tcp(
+    reactor: &Handle,
+    address: impl ToSocketAddrs,
+    factory: Box<dyn Factory>,
+) -> Result<Listener, ListenError> {
+    let addresses: Vec<SocketAddr> = match address.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => return Err(ListenError::new(String::new(), error)),
+    };
+    let listener = bind_tcp(&addresses)
+        .and_then(|listener| Listener::start(reactor, listener.into(), None, factory));
+    listener.map_err(|error| {
+        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        ListenError::new(names.join(" or "), error)
+    })
 }
 
-/// Binds a Unix socket to a path that does not exist.
-pub(crate) fn bind_unix(path: &std::path::Path) -> io::Result<(OwnedFd, BoundPath)> {
+fn bind_tcp(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    if addresses.is_empty() {
+        return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+    }
+    let listener = TcpListener::bind(addresses)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Listens on a path that does not exist.
+pub(crate) fn listen_unix(
+    reactor: &Handle,
+    path: &Path,
+    factory: Box<dyn Factory>,
+) -> Result<Listener, ListenError> {
+    bind_unix(path)
+        .and_then(|(fd, bound)| Listener::start(reactor, fd, Some(bound), factory))
+        .map_err(|error| ListenError::new(shown(path), error))
+}
+
+/// A path for a message; an empty one can be seen.
+fn shown(path: &Path) -> String {
+    if path.as_os_str().is_empty() { "\"\"".to_owned() } else { path.display().to_string() }
+}
+
+fn bind_unix(path: &Path) -> io::Result<(OwnedFd, BoundPath)> {
     if path.as_os_str().is_empty() {
         // Bound to nothing, it would get a name of the kernel's choice.
         return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
     }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    let listener = UnixListener::bind(path)?;
     let bound = BoundPath::new(path)?;
     listener.set_nonblocking(true)?;
     Ok((listener.into(), bound))

@@ -10,7 +10,7 @@ use procession_reactor::Handle;
 
 use crate::connect;
 use crate::destination::Destination;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, ListenError};
 use crate::listener::{self, Listener};
 use crate::stdio;
 
@@ -41,7 +41,7 @@ pub trait NetTransports {
     ///
     /// # Errors
     ///
-    /// Those of looking up, binding and listening: `AddrInUse`, `AddrNotAvailable`,
+    /// [`ListenError`], of looking up, binding and listening: of kind `AddrInUse`, `AddrNotAvailable`,
     /// `PermissionDenied` for ports below 1024.
     ///
     /// # Examples
@@ -82,7 +82,7 @@ pub trait NetTransports {
         &self,
         address: impl ToSocketAddrs,
         factory: impl Factory + 'static,
-    ) -> io::Result<Listener>;
+    ) -> Result<Listener, ListenError>;
 
     /// Connects to a TCP address, or to a name, which is looked up in a thread of its own.
     ///
@@ -132,7 +132,7 @@ pub trait NetTransports {
     ///
     /// # Errors
     ///
-    /// Those of binding: `AddrInUse` if the path exists, `InvalidInput` if it is empty or longer
+    /// [`ListenError`], of binding: of kind `AddrInUse` if the path exists, `InvalidInput` if it is empty or longer
     /// than a socket address.
     ///
     /// # Examples
@@ -159,7 +159,7 @@ pub trait NetTransports {
         &self,
         path: impl AsRef<Path>,
         factory: impl Factory + 'static,
-    ) -> io::Result<Listener>;
+    ) -> Result<Listener, ListenError>;
 
     /// Connects to a Unix stream socket, as [`connect_tcp`](Self::connect_tcp) does; waits while the
     /// backlog of the listener is full.
@@ -234,9 +234,8 @@ impl NetTransports for Handle {
         &self,
         address: impl ToSocketAddrs,
         factory: impl Factory + 'static,
-    ) -> io::Result<Listener> {
-        let fd = listener::bind_tcp(address)?;
-        Listener::start(self, fd, None, Box::new(factory))
+    ) -> Result<Listener, ListenError> {
+        listener::listen_tcp(self, address, Box::new(factory))
     }
 
     fn connect_tcp(
@@ -251,9 +250,8 @@ impl NetTransports for Handle {
         &self,
         path: impl AsRef<Path>,
         factory: impl Factory + 'static,
-    ) -> io::Result<Listener> {
-        let (fd, path) = listener::bind_unix(path.as_ref())?;
-        Listener::start(self, fd, Some(path), Box::new(factory))
+    ) -> Result<Listener, ListenError> {
+        listener::listen_unix(self, path.as_ref(), Box::new(factory))
     }
 
     fn connect_unix(

@@ -194,8 +194,7 @@ fn an_attempt_to_connect_fails_and_drops_its_protocol() {
         for attempt in attempts {
             let error = attempt.try_take().expect("it is there").unwrap_err().error().unwrap();
             assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
-            let source = std::error::Error::source(&error).expect("why");
-            assert_eq!(source.to_string(), "the event loop stopped");
+            assert_eq!(error.io_error().to_string(), "the event loop stopped");
         }
         assert_eq!(Rc::strong_count(&dropped), 1, "the protocols are dropped");
     });

@@ -10,11 +10,13 @@
 //! a program that reads stdout alone is not held up by what it does not look at.
 
 mod bridge;
+mod error;
 mod input;
 mod output;
 mod shared;
 mod tail;
 
+pub use error::ChildError;
 pub use input::ChildInput;
 pub use output::ChildOutput;
 pub use tail::OUTPUT_HIGH_BYTES;
@@ -27,7 +29,7 @@ use crate::child::Transport;
 use crate::command::Command;
 use crate::error::SpawnError;
 use procession_core::{IntoBytes, WithCell, WriteError};
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessTerminated};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone};
 use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,24 +38,6 @@ use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-
-/// What can go wrong in a whole dialogue with a child.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChildError {
-    /// It could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
-    /// It takes no more input.
-    #[error("cannot write to the child")]
-    Write(#[from] WriteError),
-    /// It did not exit with status 0.
-    #[error(transparent)]
-    Terminated(#[from] ProcessTerminated),
-    /// The reactor was dropped before the child's end.
-    #[error("the reactor is gone")]
-    ReactorGone,
-}
 
 /// A child for async code, made by [`SpawnProcess::spawn_child`](crate::SpawnProcess::spawn_child).
 ///

@@ -1,8 +1,11 @@
 //! What can go wrong between `spawn_process` and the first instruction of the program: one error,
 //! which says at which step, on what, and why.
 
+use procession_core::message::{Reason, into_io_error};
 use std::borrow::Cow;
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 
 pub use crate::sys::Step;
@@ -34,7 +37,7 @@ const fn doing(step: Step) -> &'static str {
     }
 }
 
-/// A child that could not be started.
+/// A child that could not be started: it prints at which step, on what, and why.
 ///
 /// When it is returned nothing was called back, every descriptor made for the child is closed, the
 /// child, if there was one, is reaped, and the caller's descriptors are as they were.
@@ -47,30 +50,43 @@ const fn doing(step: Step) -> &'static str {
 /// let error = Command::new("/no/such/program").spawn().unwrap_err();
 /// assert_eq!(error.step(), Step::Exec);
 /// assert_eq!(error.raw_os_error(), Some(2));
-/// assert_eq!(error.to_string(), "cannot execute \"/no/such/program\"");
+/// assert_eq!(error.to_string(), r#"cannot execute "/no/such/program": No such file or directory"#);
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error("{} {subject:?}{}{detail}", doing(*step), if detail.is_empty() { "" } else { ": " })]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
     step: Step,
+    /// What the message begins with.
+    verb: &'static str,
     subject: OsString,
-    /// What number and text of the source do not say; often empty.
-    detail: Cow<'static, str>,
-    source: io::Error,
+    /// What the message has between subject and reason; often empty.
+    more: Cow<'static, str>,
+    /// What the message has in place of the system's words; often empty.
+    why: Cow<'static, str>,
+    reason: io::Error,
 }
 
 impl SpawnError {
-    pub(crate) fn new(
-        step: Step,
-        subject: impl AsRef<OsStr>,
-        source: impl Into<io::Error>,
-    ) -> Self {
+    /// Makes an error for a test double of whatever starts children; a spawn makes its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_process_transport::{SpawnError, Step};
+    /// use std::io::ErrorKind;
+    ///
+    /// let error = SpawnError::new(Step::Exec, "git", ErrorKind::NotFound);
+    /// assert_eq!(error.to_string(), r#"cannot execute "git": entity not found"#);
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// ```
+    pub fn new(step: Step, subject: impl AsRef<OsStr>, reason: impl Into<io::Error>) -> Self {
         Self {
             step,
+            verb: doing(step),
             subject: subject.as_ref().to_owned(),
-            detail: Cow::Borrowed(""),
-            source: source.into(),
+            more: Cow::Borrowed(""),
+            why: Cow::Borrowed(""),
+            reason: reason.into(),
         }
     }
 
@@ -78,13 +94,26 @@ impl SpawnError {
         Self::new(step, subject, io::Error::from_raw_os_error(errno))
     }
 
-    pub(crate) fn invalid(subject: impl AsRef<OsStr>) -> Self {
-        Self::os(Step::Validate, subject, libc::EINVAL)
+    /// A command that is refused before the system is asked.
+    pub(crate) fn invalid(subject: impl AsRef<OsStr>, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::os(Step::Validate, subject, libc::EINVAL).because(why)
     }
 
-    /// Adds to the message what the subject alone leaves open.
-    pub(crate) fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = detail.into();
+    /// Has the message begin with this, and not with what the step does.
+    pub(crate) fn by(mut self, verb: &'static str) -> Self {
+        self.verb = verb;
+        self
+    }
+
+    /// Has the message say this, and not the reason in the system's words.
+    pub(crate) fn because(mut self, why: impl Into<Cow<'static, str>>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    /// Has the message say this right after the subject.
+    pub(crate) fn with(mut self, more: impl Into<Cow<'static, str>>) -> Self {
+        self.more = more.into();
         self
     }
 
@@ -93,30 +122,54 @@ impl SpawnError {
         self.step
     }
 
-    /// What it failed on: the program, the directory, the argument, the option.
+    /// What it failed on: the program, the file, the directory, the argument, the option.
     pub fn subject(&self) -> &OsStr {
         &self.subject
     }
 
     /// Why: what the system answered.
     pub fn io_error(&self) -> &io::Error {
-        &self.source
+        &self.reason
     }
 
     /// The error number, as in `errno(3)`.
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.source.raw_os_error()
+        self.reason.raw_os_error()
     }
 
     /// The kind of [`SpawnError::io_error`].
     pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
+        self.reason.kind()
     }
 }
 
-/// Keeps the kind, and the error itself: as [`get_ref`](io::Error::get_ref), and as what is printed.
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, subject, more, why, reason, .. } = self;
+        write!(f, "{verb} {subject:?}{more}: ")?;
+        if why.is_empty() { Reason(reason).fmt(f) } else { f.write_str(why) }
+    }
+}
+
+/// The source of the reason, which is printed already.
+impl Error for SpawnError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+/// Keeps the kind, and the number that the system has answered.
+///
+/// An [`io::Error`] has either a number or a text. So what has a number prints the reason alone, as
+/// the errors of [`std::process`] do, and what was refused before the system was asked keeps its
+/// message, and the error itself as [`get_ref`](io::Error::get_ref). To keep the message of all of
+/// them: `io::Error::new(error.kind(), error)`.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> Self {
-        Self::new(error.kind(), error)
+        let is_ours = matches!(error.step, Step::Validate | Step::Resolve) && !error.why.is_empty();
+        if is_ours {
+            return Self::new(error.kind(), error);
+        }
+        into_io_error(error.kind(), error.raw_os_error(), error)
     }
 }

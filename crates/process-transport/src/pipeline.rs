@@ -94,7 +94,7 @@ impl Pipeline {
 
     pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
         let Some(first) = self.stages.first() else {
-            return Err(SpawnError::invalid("a pipeline without stages"));
+            return Err(SpawnError::invalid("pipeline", "it has no stages"));
         };
         refuse_if_gone(reactor, &first.command)?;
         let mut ends = Vec::with_capacity(self.stages.len());
@@ -128,7 +128,7 @@ impl Pipeline {
 }
 
 /// Why a stage cannot have a terminal.
-const NO_TERMINAL: &str = "the stages of a pipeline are joined by pipes: spawn the program that needs a \
+const NO_TERMINAL: &str = "the stages of a pipeline are joined by pipes, and this one has a terminal: spawn the program that needs a \
                            terminal by itself, and forward its output (Process::forward)";
 
 /// A stage that runs and that the loop does not know yet.
@@ -170,7 +170,8 @@ fn register(reactor: &Handle, mut begun: Begun) -> Result<Vec<Rc<Transport>>, Sp
 
 /// Both ends blocking, as a child expects them, and above those that it will be given.
 fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    pipe_above_stdio().map_err(|error| SpawnError::new(Step::Pipe, &command.program, error))
+    let failed = |error| SpawnError::new(Step::Pipe, &command.program, error);
+    pipe_above_stdio().map_err(|error| failed(error).by("cannot make the pipe behind"))
 }
 
 impl RunningPipeline {

@@ -92,10 +92,10 @@ impl Spawned {
     /// `Unsupported` where there is none: before Linux 5.3, and elsewhere. `ESRCH` after the reap.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         match &self.child.pidfd {
-            _ if cfg!(not(target_os = "linux")) => Err(io::ErrorKind::Unsupported.into()),
+            _ if cfg!(not(target_os = "linux")) => Err(no_pidfd()),
             _ if self.reason.is_some() => Err(io::Error::from_raw_os_error(libc::ESRCH)),
             Some(pidfd) => pidfd.try_clone(),
-            None => Err(io::ErrorKind::Unsupported.into()),
+            None => Err(no_pidfd()),
         }
     }
 
@@ -306,6 +306,11 @@ impl Spawned {
 /// ```
 pub fn reserve_spawn_fds() -> io::Result<()> {
     sys::reserve()
+}
+
+/// What the verbs say of a child that has none.
+pub(crate) fn no_pidfd() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child")
 }
 
 /// Error numbers of a signal that could not be sent.

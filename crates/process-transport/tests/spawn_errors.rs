@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use procession_process_transport::{
-    Command, Fd, Pipeline, Resource, Rlimit, SpawnError, SpawnProcess, Step,
-};
+use procession_process_transport::{Command, Fd, Pipeline, Pty, SpawnError, SpawnProcess, Step};
 use procession_protocol::ProcessProtocol;
 use procession_reactor::{Handle, Reactor};
 use tempfile::TempDir;
@@ -43,58 +41,51 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-/// What a message says beside step and subject, where those leave it open.
+/// What a message says that only these tests can provoke; the facade has a table of all of them.
 #[test]
 fn a_message_says_what_is_wrong() {
     behaviour("a_message_says_what_is_wrong", |driver| {
-        let limits = |command: Command| {
-            let upside_down = Rlimit { soft: Some(2), hard: Some(1) };
-            command.rlimit(Resource::Cpu, upside_down)
-        };
         let x = || command("/bin/true");
-        for (bad, message) in [
-            (command("/no/such"), r#"cannot execute "/no/such""#),
-            (command(""), r#"invalid command: "program": it is empty"#),
-            (x().env("A=B", ""), r#"invalid command: "A=B": the name of a variable has no '='"#),
-            (x().env_remove("A\0"), r#"invalid command: "variable A\0 with a NUL byte""#),
-            (x().process_group(-2), r#"invalid command: "process_group": -2 is negative"#),
-            (x().uid(u32::MAX), r#"invalid command: "uid": 4294967295 is nobody's"#),
-            (x().gid(u32::MAX), r#"invalid command: "gid": 4294967295 is no group's"#),
-            (x().child_fd(-1, Fd::null()), r#"invalid command: "child fd -1": it is negative"#),
-            (
-                x().child_fd(5, Fd::same_as(9)),
-                r#"invalid command: "child fd 5": what it is to be the same as is not in the map"#,
-            ),
-            (
-                x().child_fd(7, Fd::inherit(sys::unopened(777))),
-                r#"cannot hand on the descriptors to "/bin/true": what child fd 7 is to be is not open"#,
-            ),
-            (limits(x()), r#"cannot set a resource limit of "/bin/true": Cpu"#),
-            (
-                x().cpu_affinity([]),
-                r#"cannot set the priority, the processors or the OOM score of "/bin/true""#,
-            ),
-            (
-                x().user("nobody-at-all"),
-                r#"cannot look up the user or group "nobody-at-all": there is no such user"#,
-            ),
-            (
-                x().uid(54_321),
-                "cannot look up the user or group \"uid 54321\": the user database does not know it, \
-                 and no gid is given",
-            ),
-        ] {
-            let error = driver.fails(bad);
-            assert_eq!(error.to_string(), message);
-            let kept = std::io::Error::from(error);
-            assert_eq!(kept.to_string(), message);
-            assert!(kept.get_ref().is_some_and(|error| error.is::<SpawnError>()));
-        }
+        let closed = driver.fails(x().child_fd(7, Fd::inherit(sys::unopened(777))));
+        let message = "cannot hand on the descriptors to \"/bin/true\": what child fd 7 is to be is \
+                       not open: Bad file descriptor";
+        assert_eq!(closed.to_string(), message);
+        assert_eq!(std::io::Error::from(closed).raw_os_error(), Some(libc::EBADF));
+        let failed = driver.fails(sys::pre_exec(x(), libc::EPERM));
+        let message = "cannot prepare the signals of \"/bin/true\": a pre_exec closure failed: \
+                       Operation not permitted";
+        assert_eq!(failed.to_string(), message);
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         let limit = limit.current.expect("a limit of descriptors");
         let error = driver.fails(x().child_fd(i32::MAX, Fd::null()));
         let message =
             format!("invalid command: \"child fd 2147483647\": the limit of open files is {limit}");
+        assert_eq!(error.to_string(), message);
+        let kept = std::io::Error::from(error);
+        assert_eq!(kept.to_string(), message);
+        assert!(kept.get_ref().is_some_and(|error| error.is::<SpawnError>()));
+    });
+}
+
+/// Case SE-22.
+#[test]
+fn the_device_that_is_missing_is_named() {
+    isolated("the_device_that_is_missing_is_named", || {
+        if !root_or_skip("a root without devices") {
+            return;
+        }
+        let empty = directory();
+        rustix::process::chroot(empty.path()).unwrap();
+        std::env::set_current_dir("/").unwrap();
+        let fails = |command: Command| command.spawn().map(drop).unwrap_err();
+        let error = fails(command("/x").stdin(Fd::null()));
+        assert_error(&error, Step::Pipe, libc::ENOENT);
+        let message = r#"cannot open "/dev/null" for child fd 0: No such file or directory"#;
+        assert_eq!(error.to_string(), message);
+        let error = fails(command("/x").pty(Pty::new()));
+        assert_error(&error, Step::Pty, libc::ENOENT);
+        let message = "cannot open the pseudo-terminal for \"/x\" by /dev/ptmx: \
+                       No such file or directory";
         assert_eq!(error.to_string(), message);
     });
 }
@@ -112,7 +103,7 @@ fn a_reactor_that_is_gone_starts_nothing() {
         let (first, record) = Recorder::new();
         let error = handle.spawn_process(first, touch()).unwrap_err();
         assert_eq!((error.step(), error.kind()), (Step::Register, ErrorKind::NotConnected));
-        assert_eq!(error.to_string(), r#"the reactor cannot take "touch""#);
+        assert_eq!(error.to_string(), r#"the reactor cannot take "touch": the reactor is gone"#);
         let pipeline = Pipeline::new().stage(touch()).stage("cat");
         assert_eq!(handle.spawn_pipeline(pipeline).unwrap_err().step(), Step::Register);
         assert!(matches!(

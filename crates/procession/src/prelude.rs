@@ -2,7 +2,7 @@
 
 pub use bytes::{Bytes, BytesMut};
 pub use procession_core::{Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather};
-pub use procession_net_transport::{ConnectError, Listener, NetTransports};
+pub use procession_net_transport::{ConnectError, ListenError, Listener, NetTransports};
 pub use procession_process_transport::{
     AdoptError, Child, ChildError, Command, Fd, FileMode, OfTerminal, Pipeline, Pty, RawMode,
     ReapOrphans, SpawnError, SpawnProcess, Spawned, Step, TakeError,

@@ -6,6 +6,7 @@
 //! [`Producer`] and the declaration of [`Producers`] stand here as well: the inside returns them, and
 //! they name the handle. What a program can do with a handle is in `process`.
 
+use crate::forward::cannot_forward;
 use crate::registry::Registry;
 use crate::{
     ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
@@ -190,7 +191,7 @@ pub trait ProcessControl {
     /// Moves what the child writes to `fd` to `target`, until its end.
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
         let (_, _) = (fd, target);
-        Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::Unsupported)))
+        Deferred::ready(Err(ForwardError::new(0, cannot_forward())))
     }
 
     /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
@@ -219,7 +220,7 @@ pub trait ProcessControl {
     ///
     /// `Unsupported` where there is none, or what the kernel says.
     fn pidfd(&self) -> io::Result<OwnedFd> {
-        Err(io::Error::from(io::ErrorKind::Unsupported))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`ReadProducer`]: feeds a child from anything that implements [`Read`].
 
 use crate::{ChildFd, Process, Producer};
-use procession_core::{Deferred, Promise};
+use procession_core::{Deferred, Promise, WriteError};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
@@ -85,7 +85,7 @@ impl<R: Read> Producer for ReadProducer<R> {
     }
 
     fn stop(&mut self, _: &Process, _: ChildFd) {
-        self.finished.complete(Err(ErrorKind::BrokenPipe.into()));
+        self.finished.complete(Err(WriteError::Closed.into()));
     }
 }
 

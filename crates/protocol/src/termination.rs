@@ -2,6 +2,7 @@
 
 use crate::ExitReason;
 use procession_core::Signal;
+use procession_core::message::Reason;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -90,26 +91,47 @@ impl fmt::Display for Termination {
 #[non_exhaustive]
 pub enum SignalError {
     /// The process was reaped, or its group is empty.
-    #[error("the process has exited already")]
+    #[error("cannot send the signal: the process has exited already")]
     ProcessExitedAlready,
     /// The process leads no group.
-    #[error("the process leads no group of its own")]
+    #[error("cannot send the signal: the process leads no group of its own")]
     NoGroup,
     /// The reactor is gone, and no handle of it knows what has become of the process.
-    #[error("the reactor is gone")]
+    #[error("cannot send the signal: the reactor is gone")]
     ReactorGone,
     /// The kernel refused.
-    #[error("the signal could not be sent")]
-    Os(#[source] io::Error),
+    #[error("cannot send the signal: {}", Reason(.0))]
+    Os(io::Error),
 }
 
+impl SignalError {
+    /// Returns what the kernel said, if it was asked.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Os(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind that it has as an [`io::Error`].
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            // What ESRCH has, which has no kind of its own.
+            Self::ProcessExitedAlready => io::Error::from_raw_os_error(NO_SUCH_PROCESS).kind(),
+            Self::NoGroup => io::ErrorKind::InvalidInput,
+            Self::ReactorGone => io::ErrorKind::NotConnected,
+            Self::Os(error) => error.kind(),
+        }
+    }
+}
+
+/// Keeps kind and number: `ESRCH` for a process that has exited, what the kernel said, or none.
 impl From<SignalError> for io::Error {
     fn from(error: SignalError) -> Self {
         match error {
             SignalError::ProcessExitedAlready => Self::from_raw_os_error(NO_SUCH_PROCESS),
-            SignalError::ReactorGone => Self::new(io::ErrorKind::NotConnected, error),
-            SignalError::NoGroup => Self::new(io::ErrorKind::InvalidInput, error),
             SignalError::Os(error) => error,
+            error => Self::new(error.kind(), error),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Transport`]: the handle to one connection, and its object-safe inside.
 
+use crate::forward::cannot_forward;
 use crate::{Address, ForwardError, Target};
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, WriteError};
@@ -58,13 +59,13 @@ pub trait TransportControl {
     /// `Unsupported` where there is no such descriptor, `NotConnected` once the connection is
     /// closed; else what the kernel says.
     fn take_fd(&self) -> io::Result<OwnedFd> {
-        Err(io::Error::from(io::ErrorKind::Unsupported))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the connection has no descriptor"))
     }
 
     /// Moves what the peer sends to `target`, until its end.
     fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
         drop(target);
-        Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::Unsupported)))
+        Deferred::ready(Err(ForwardError::new(0, cannot_forward())))
     }
 
     /// Returns the writing side as the sink of a forwarding of whichever transport: a boxed port,

@@ -1,5 +1,6 @@
 //! Why nothing is known of the end of a process.
 
+use procession_core::message::Reason;
 use std::fmt;
 use std::io;
 
@@ -40,11 +41,8 @@ impl fmt::Display for UnknownEnd {
             Self::Taken => f.write_str("somebody else waited for it"),
             Self::SigchldIgnored => f.write_str("SIGCHLD is ignored in this program"),
             Self::WaitRefused(errno) => {
-                write!(
-                    f,
-                    "the system refuses to wait for it: {}",
-                    io::Error::from_raw_os_error(*errno)
-                )
+                let reason = io::Error::from_raw_os_error(*errno);
+                write!(f, "the system refuses to wait for it: {}", Reason(&reason))
             }
             Self::NotReaped => f.write_str("it was not reaped by then"),
         }
@@ -63,7 +61,7 @@ mod tests {
             (UnknownEnd::SigchldIgnored, "SIGCHLD is ignored in this program"),
             (
                 UnknownEnd::WaitRefused(1),
-                "the system refuses to wait for it: Operation not permitted (os error 1)",
+                "the system refuses to wait for it: Operation not permitted",
             ),
             (UnknownEnd::NotReaped, "it was not reaped by then"),
         ] {

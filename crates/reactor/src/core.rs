@@ -126,7 +126,7 @@ pub(crate) enum Running {
 /// [`Handle::try_stop`] found no reactor to stop.
 #[doc(alias = "ReactorNotRunning")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the reactor is not running")]
+#[error("cannot stop the reactor: it is not running")]
 pub struct NotRunning;
 
 impl From<NotRunning> for io::Error {

@@ -25,10 +25,10 @@ use slab::{Slab, Status, Timer, TimerId};
 #[non_exhaustive]
 pub enum TimerError {
     /// It has run, or is running.
-    #[error("the call was made already")]
+    #[error("cannot change the delayed call: it was made already")]
     AlreadyCalled,
     /// It was cancelled, or its reactor is gone.
-    #[error("the call was cancelled already")]
+    #[error("cannot change the delayed call: it was cancelled already")]
     AlreadyCancelled,
 }
 

@@ -3,8 +3,10 @@
 use crate::{Ended, Outcome, Partial, Stream};
 use bytes::Bytes;
 use procession_core::Signal;
+use procession_core::message::{Reason, into_io_error};
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
+use std::error::Error;
 use std::fmt;
 use std::io;
 
@@ -38,17 +40,15 @@ use std::io;
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum OutputError {
     /// It could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
+    Spawn(SpawnError),
     /// It wrote to its standard error, where that counts as a failure.
     ///
     /// It was not killed (dropping the reactor kills it), and what it writes from then on is
     /// discarded.
-    #[error("{command} wrote to its standard error{}", outcome.tail())]
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
@@ -60,7 +60,6 @@ pub enum OutputError {
     },
     /// It wrote more than the limit, where that counts as a failure; it was
     /// [terminated](Self#what-is-left).
-    #[error("{command} wrote more than {max_bytes} bytes to its {stream}")]
     #[non_exhaustive]
     TooLong {
         /// Program and arguments, quoted for a shell.
@@ -73,7 +72,6 @@ pub enum OutputError {
         max_bytes: usize,
     },
     /// A signal ended it, where an exit status was asked for.
-    #[error("{}", Ending(command, outcome))]
     #[non_exhaustive]
     Signalled {
         /// Program and arguments, quoted for a shell.
@@ -82,7 +80,6 @@ pub enum OutputError {
         outcome: Box<Outcome>,
     },
     /// Its exit status, which was asked for, is not known; the message says why.
-    #[error("{}", Ending(command, outcome))]
     #[non_exhaustive]
     Lost {
         /// Program and arguments, quoted for a shell.
@@ -91,7 +88,6 @@ pub enum OutputError {
         outcome: Box<Outcome>,
     },
     /// It exited with another status than 0, and [`Run::check`](crate::Run::check) was asked for.
-    #[error("{}", Ending(command, outcome))]
     #[non_exhaustive]
     Failed {
         /// Program and arguments, quoted for a shell.
@@ -101,12 +97,6 @@ pub enum OutputError {
     },
     /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it was
     /// [terminated](Self#what-is-left).
-    #[error(
-        "{command} timed out after {:.2} s{}{}",
-        outcome.after.as_secs_f64(),
-        Stopped(*stopped_by),
-        outcome.tail()
-    )]
     #[non_exhaustive]
     TimedOut {
         /// Program and arguments, quoted for a shell.
@@ -120,7 +110,6 @@ pub enum OutputError {
     /// The reactor stopped, which closed its outputs before their end, or cut its input short.
     ///
     /// The stop does not kill it: this comes when it has ended, in a later turn perhaps.
-    #[error("the reactor stopped before {command} ended{}", outcome.tail())]
     #[non_exhaustive]
     Stopped {
         /// Program and arguments, quoted for a shell.
@@ -129,7 +118,6 @@ pub enum OutputError {
         outcome: Box<Outcome>,
     },
     /// The reader that its standard input comes from failed; it was [terminated](Self#what-is-left).
-    #[error("cannot read the standard input for {command}")]
     #[non_exhaustive]
     Stdin {
         /// Program and arguments, quoted for a shell.
@@ -167,6 +155,24 @@ impl OutputError {
         }
     }
 
+    /// What the system answered to the start, or the reader of the standard input said.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Spawn(error) => Some(error.io_error()),
+            Self::Stdin { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The kind of [`io_error`](Self::io_error); else `TimedOut` or `Other`.
+    pub fn kind(&self) -> io::ErrorKind {
+        match (self.io_error(), self) {
+            (Some(error), _) => error.kind(),
+            (None, Self::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            (None, _) => io::ErrorKind::Other,
+        }
+    }
+
     fn outputs(&self) -> Option<(&Bytes, &Bytes)> {
         match self {
             Self::Spawn(_) => None,
@@ -182,16 +188,57 @@ impl OutputError {
     }
 }
 
-/// Keeps the kind of a failed start, and of a failed reader; the message has the whole story.
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(error) => error.fmt(f),
+            Self::UnexpectedStderr { command, outcome, .. } => {
+                write!(f, "{command} wrote to its standard error{}", outcome.tail())
+            }
+            Self::TooLong { command, stream, max_bytes, .. } => {
+                write!(f, "{command} wrote more than {max_bytes} bytes to its {stream}")
+            }
+            Self::Signalled { command, outcome }
+            | Self::Lost { command, outcome }
+            | Self::Failed { command, outcome } => Ending(command, outcome).fmt(f),
+            Self::TimedOut { command, outcome, stopped_by } => {
+                let after = outcome.after.as_secs_f64();
+                let (stopped, tail) = (Stopped(*stopped_by), outcome.tail());
+                write!(f, "{command} timed out after {after:.2} s{stopped}{tail}")
+            }
+            Self::Stopped { command, outcome } => {
+                write!(f, "the reactor stopped before {command} ended{}", outcome.tail())
+            }
+            Self::Stdin { command, source, .. } => {
+                write!(f, "cannot read the standard input for {command}: {}", Reason(source))
+            }
+        }
+    }
+}
+
+/// The source of the reason, which is printed already.
+impl Error for OutputError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.io_error().and_then(Error::source)
+    }
+}
+
+impl From<SpawnError> for OutputError {
+    fn from(error: SpawnError) -> Self {
+        Self::Spawn(error)
+    }
+}
+
+/// Keeps the kind, and the number or else the message.
 impl From<OutputError> for io::Error {
     fn from(error: OutputError) -> Self {
-        let kind = match &error {
-            OutputError::Spawn(error) => error.kind(),
-            OutputError::Stdin { source, .. } => source.kind(),
-            OutputError::TimedOut { .. } => io::ErrorKind::TimedOut,
-            _ => io::ErrorKind::Other,
-        };
-        Self::new(kind, error)
+        match error {
+            OutputError::Spawn(error) => error.into(),
+            error => {
+                let number = error.io_error().and_then(Self::raw_os_error);
+                into_io_error(error.kind(), number, error)
+            }
+        }
     }
 }
 

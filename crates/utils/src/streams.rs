@@ -4,11 +4,13 @@
 use procession_process_transport::{Command, Fd};
 use procession_protocol::ChildFd;
 
-const INPUT_IS_ITS_OWN: &str = "a helper gives the program a standard input of its own: Run leaves it to \
-                                the terminal with stdin(Stdin::as_in_command())";
+const INPUT_IS_ITS_OWN: &str = "Run and the get_process_… helpers give the program a standard input of \
+                                their own, and this command has a terminal there: leave it to that \
+                                with Run and stdin(Stdin::as_in_command())";
 
-const OUTPUTS_ARE_MERGED: &str =
-    "the outputs of a terminal are one already: run it without merging them";
+const OUTPUTS_ARE_MERGED: &str = "merge_stderr and get_process_output_merged read a pipe, and this \
+                                  command has a terminal, whose outputs are one already: run it \
+                                  without merging them";
 
 /// Both outputs are one.
 pub(crate) fn merged(command: Command) -> Command {

@@ -2,7 +2,7 @@
 //! back.
 
 use std::any::Any;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -102,7 +102,7 @@ impl TransportControl for Stream {
     fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
         match self.driver.me().upgrade() {
             Some(me) => forward(&me, target),
-            None => Deferred::ready(Err(ForwardError::new(0, ErrorKind::NotConnected))),
+            None => Deferred::ready(Err(ForwardError::new(0, WriteError::ReactorGone))),
         }
     }
 

@@ -18,22 +18,26 @@ use super::transport::Stream;
 
 /// Begins to move what the peer sends.
 pub(super) fn forward(source: &Rc<Stream>, target: Target) -> Deferred<u64, ForwardError> {
-    begin(source, target).unwrap_or_else(|error| Deferred::ready(Err(ForwardError::new(0, error))))
+    begin(source, target).unwrap_or_else(|error| Deferred::ready(Err(failed(0, error))))
+}
+
+fn failed(moved: u64, error: io::Error) -> ForwardError {
+    ForwardError::new(moved, error).of("the connection's input")
 }
 
 fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, ForwardError>> {
     if source.is_cut_off.get() {
         return Err(WriteError::ReactorGone.into());
     }
-    if !source.state.with(State::can_forward) {
-        return Err(ErrorKind::InvalidInput.into());
+    if let Some(why) = source.state.with(State::forward_refusal) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
     let reactor = source.driver.reactor();
     let sink = sink_of(reactor, target)?;
     let input = Rc::new(Input { stream: Rc::downgrade(source), failed: Cell::new(None) });
     let (promise, deferred) = Deferred::new();
     Forward::start(reactor, input, sink, move |result| {
-        let failed = |Interrupted { moved, error, .. }| ForwardError::new(moved, error);
+        let failed = |Interrupted { moved, error, .. }| failed(moved, error);
         promise.complete(result.map_err(failed));
     })?;
     Ok(deferred)
@@ -44,9 +48,9 @@ fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
         Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
         Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(|| ErrorKind::Unsupported.into())
+            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
         }
-        _ => Err(ErrorKind::Unsupported.into()),
+        _ => Err(Forward::foreign_target()),
     }
 }
 

@@ -14,9 +14,16 @@ use super::state::State;
 
 /// What a forwarding does with the input.
 impl State {
-    pub(super) fn can_forward(&mut self) -> bool {
+    /// Returns why what is read cannot be moved on, if it cannot.
+    pub(super) fn forward_refusal(&mut self) -> Option<&'static str> {
         let is_read = self.lifecycle.accepts() && !self.lifecycle.has_failed();
-        is_read && self.routes.forward.is_none() && self.pipes.reader().is_some()
+        if self.routes.forward.is_some() {
+            Some("it is forwarded already")
+        } else if !is_read || self.pipes.reader().is_none() {
+            Some("it is closed")
+        } else {
+            None
+        }
     }
 
     /// Begins to move on what is read. Returns whether the input is paused.

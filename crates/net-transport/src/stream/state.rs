@@ -232,14 +232,15 @@ impl State {
     /// Hands the socket out, blocking again, once everything is written.
     pub(super) fn take_fd(&mut self, reactor: &Handle) -> (io::Result<OwnedFd>, Leftovers) {
         if self.lifecycle.is_lost() {
-            return (Err(ErrorKind::NotConnected.into()), Leftovers::default());
+            return (Err(closed()), Leftovers::default());
         }
         if !self.pipes.is_socket() {
-            return (Err(ErrorKind::Unsupported.into()), Leftovers::default());
+            let error = "only a socket can be taken out of the loop";
+            return (Err(io::Error::new(ErrorKind::Unsupported, error)), Leftovers::default());
         }
         let mut left = self.flush(reactor).left;
         if self.lifecycle.has_failed() {
-            return (Err(ErrorKind::NotConnected.into()), left);
+            return (Err(closed()), left);
         }
         if self.pipes.queue().is_ok_and(|queue| !queue.is_empty()) {
             let error = "what was written has not been sent yet";
@@ -251,7 +252,7 @@ impl State {
         let fd = self.pipes.take_fd(reactor);
         left.spent.extend(self.lifecycle.on_given_up());
         self.meet_demands(reactor, &mut left);
-        (fd.ok_or_else(|| ErrorKind::NotConnected.into()), left)
+        (fd.ok_or_else(closed), left)
     }
 
     /// Queues data; what is not taken stays in `data`, to be dropped where nothing is borrowed.
@@ -324,4 +325,8 @@ impl State {
             pipe.pause(reactor);
         }
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::NotConnected, "the connection is closed")
 }

@@ -20,8 +20,11 @@ pub(super) fn forward(
     fd: ChildFd,
     target: Target,
 ) -> Deferred<u64, ForwardError> {
-    begin(source, fd, target)
-        .unwrap_or_else(|error| Deferred::ready(Err(ForwardError::new(0, error))))
+    begin(source, fd, target).unwrap_or_else(|error| Deferred::ready(Err(failed(fd, 0, error))))
+}
+
+fn failed(fd: ChildFd, moved: u64, error: io::Error) -> ForwardError {
+    ForwardError::new(moved, error).of(format!("child fd {fd}"))
 }
 
 fn begin(
@@ -32,15 +35,18 @@ fn begin(
     if source.is_cut_off() {
         return Err(reactor_gone());
     }
-    let can_forward = |end: &mut End| end.can_forward();
-    if !source.state.with(|state| state.ends.get(fd).is_some_and(can_forward)) {
-        return Err(io::ErrorKind::InvalidInput.into());
+    let refusal = source.state.with(|state| match state.ends.get(fd) {
+        Some(end) => end.forward_refusal(),
+        None => Some("the parent has no end of it"),
+    });
+    if let Some(why) = refusal {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let sink = sink_of(source.reactor(), target)?;
     let source_end = Rc::new(SourceEnd { child: Rc::downgrade(source), fd });
     let (promise, deferred) = Deferred::new();
     Forward::start(source.reactor(), source_end, sink, move |result| {
-        let failed = |Interrupted { moved, error, .. }| ForwardError::new(moved, error);
+        let failed = |Interrupted { moved, error, .. }| failed(fd, moved, error);
         promise.complete(result.map_err(failed));
     })?;
     Ok(deferred)
@@ -51,9 +57,9 @@ fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
         Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
         Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(|| io::ErrorKind::Unsupported.into())
+            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
         }
-        _ => Err(io::ErrorKind::Unsupported.into()),
+        _ => Err(Forward::foreign_target()),
     }
 }
 

@@ -4,6 +4,7 @@ use super::driver::Transport;
 use super::parts::{End, Leftovers, reactor_gone};
 use super::ports::{SinkEnd, forward};
 use crate::launch::kernel_size;
+use crate::spawned::no_pidfd;
 use crate::sys::{self, platform};
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError, WriteQueue};
@@ -169,7 +170,7 @@ impl ProcessControl for Transport {
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
         match self.me().upgrade() {
             Some(me) => forward(&me, fd, target),
-            None => Deferred::ready(Err(ForwardError::new(0, io::ErrorKind::NotConnected))),
+            None => Deferred::ready(Err(ForwardError::new(0, reactor_gone()))),
         }
     }
 
@@ -210,7 +211,7 @@ impl ProcessControl for Transport {
 
     fn pidfd(&self) -> io::Result<OwnedFd> {
         if cfg!(not(target_os = "linux")) {
-            return Err(io::ErrorKind::Unsupported.into());
+            return Err(no_pidfd());
         }
         self.state.with(|state| state.exit.duplicate(self.reactor()))
     }

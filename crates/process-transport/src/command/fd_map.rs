@@ -40,7 +40,7 @@ impl FdMap {
         let (by_helper, named): (Vec<&ChildFd>, Vec<&ChildFd>) =
             standard.partition(|fd| self.by_helper.contains_key(fd));
         if let Some(fd) = named.first() {
-            return Some((format!("pty with child fd {fd}"), ""));
+            return Some((format!("child fd {fd}"), "the child of a pty has its terminal there"));
         }
         let why = self.by_helper.get(by_helper.first()?)?;
         Some(("pty".to_owned(), why))

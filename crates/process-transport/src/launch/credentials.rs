@@ -108,7 +108,8 @@ fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
 
 fn find_user(user: &OsStr) -> Result<User, SpawnError> {
     let failed = |errno| SpawnError::os(Step::Resolve, user, errno);
-    let name = CString::new(user.as_bytes()).map_err(|_| failed(libc::EINVAL))?;
+    let name = CString::new(user.as_bytes());
+    let name = name.map_err(|_| failed(libc::EINVAL).because("it has a NUL byte"))?;
     if let Some(entry) =
         sys::user_by_name(&name).map_err(|error| SpawnError::new(Step::Resolve, user, error))?
     {

@@ -10,7 +10,7 @@ use procession_protocol::ChildFd;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -62,8 +62,7 @@ impl Ends {
     ) -> Result<Self, SpawnError> {
         let mut ends = Self::default();
         for (&number, fd) in map {
-            ends.add(number, fd)
-                .map_err(|error| SpawnError::new(Step::Pipe, subject(number, fd), error))?;
+            ends.add(number, fd).map_err(|error| failed(number, fd, error))?;
         }
         for number in map.keys() {
             match resolve_same_as(map, *number, has_terminal) {
@@ -98,7 +97,7 @@ impl Ends {
                 Source::Owned(theirs)
             }
             FdKind::Inherit(fd) => Source::Inherited(Arc::clone(fd)),
-            FdKind::Null => Source::Owned(open(Path::new("/dev/null"), OFlags::RDWR)?),
+            FdKind::Null => Source::Owned(open(Path::new(NULL), OFlags::RDWR)?),
             FdKind::File(path, mode) => Source::Owned(open_file(path, mode_flags(*mode))?),
             FdKind::SameAs(_) | FdKind::Closed => return Ok(()),
         };
@@ -203,12 +202,17 @@ fn own_descriptor(path: &[u8]) -> Option<ChildFd> {
 }
 
 /// For a file its path says more than the number.
-fn subject(number: ChildFd, fd: &Fd) -> OsString {
-    match fd.kind() {
-        FdKind::File(path, _) => path.clone().into_os_string(),
-        _ => format!("child fd {number}").into(),
-    }
+fn failed(number: ChildFd, fd: &Fd, error: io::Error) -> SpawnError {
+    let path = match fd.kind() {
+        FdKind::File(path, _) => path.as_path(),
+        FdKind::Null => Path::new(NULL),
+        _ => return SpawnError::new(Step::Pipe, format!("child fd {number}"), error),
+    };
+    let number = format!(" for child fd {number}");
+    SpawnError::new(Step::Pipe, path, error).by("cannot open").with(number)
 }
+
+const NULL: &str = "/dev/null";
 
 fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let mode = Mode::from_raw_mode(0o666);

@@ -133,14 +133,14 @@ fn entry(command: &Command, group: Group) -> Option<Entry> {
 
 fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnError> {
     if command.program.is_empty() {
-        return Err(SpawnError::invalid("program").because("it is empty"));
+        return Err(SpawnError::invalid("program", "it is empty"));
     }
     for key in command.env.changes.keys() {
         if key.is_empty() {
-            return Err(SpawnError::invalid("a variable without a name"));
+            return Err(SpawnError::invalid("env", "the name of a variable is empty"));
         }
         if key.as_bytes().contains(&b'=') {
-            return Err(SpawnError::invalid(key).because("the name of a variable has no '='"));
+            return Err(SpawnError::invalid(key, "the name of a variable has no '='"));
         }
         if key.as_bytes().contains(&0) {
             return Err(nul(format_args!("variable {}", key.display()))(InteriorNul));
@@ -148,21 +148,27 @@ fn validate(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), SpawnE
     }
     let identity = &command.identity;
     if identity.session == NewSession::Yes && identity.process_group.is_some() {
-        return Err(SpawnError::invalid("new_session with process_group"));
+        return Err(SpawnError::invalid(
+            "process_group",
+            "the leader of a new_session leads its group",
+        ));
     }
     validate_numbers(identity)?;
     if identity.user.is_some() && (identity.uid.is_some() || identity.gid.is_some()) {
-        return Err(SpawnError::invalid("user with uid or gid"));
+        return Err(SpawnError::invalid("user", "it sets what uid or gid set"));
     }
     let session = command.pty.as_ref().is_some_and(|pty| pty.controlling);
     if session && identity.process_group.is_some() {
-        return Err(SpawnError::invalid("pty with process_group"));
+        return Err(SpawnError::invalid(
+            "process_group",
+            "the leader of a pty's session leads its group",
+        ));
     }
     validate_fds(command, map)
 }
 
 fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
-    let invalid = |subject: &str, why: String| Err(SpawnError::invalid(subject).because(why));
+    let invalid = |subject: &str, why: String| Err(SpawnError::invalid(subject, why));
     match *identity {
         Identity { process_group: Some(group), .. } if group < 0 => {
             invalid("process_group", format!("{group} is negative"))
@@ -188,7 +194,8 @@ fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((option, _)) => {
-            Err(SpawnError::new(Step::Validate, option, std::io::ErrorKind::Unsupported))
+            let error = SpawnError::new(Step::Validate, option, std::io::ErrorKind::Unsupported);
+            Err(error.because("only Linux has it"))
         }
         None => Ok(()),
     }
@@ -199,31 +206,31 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
     if command.pty.is_some()
         && let Some((what, why)) = command.fds.without_terminal()
     {
-        return Err(SpawnError::invalid(what).because(why));
+        return Err(SpawnError::invalid(what, why));
     }
     let highest = entries.keys().next_back().map_or(0, |fd| fd.as_raw());
     let lowest = entries.keys().next().map_or(0, |fd| fd.as_raw());
     if lowest < 0 {
-        return Err(SpawnError::invalid(format!("child fd {lowest}")).because("it is negative"));
+        return Err(SpawnError::invalid(format!("child fd {lowest}"), "it is negative"));
     }
     if highest > 2 {
         let limit = sys::open_files_limit();
         if u64::from(highest.cast_unsigned()) >= limit {
             let why = format!("the limit of open files is {limit}");
-            return Err(SpawnError::invalid(format!("child fd {highest}")).because(why));
+            return Err(SpawnError::invalid(format!("child fd {highest}"), why));
         }
     }
     for number in map.keys() {
         if resolve_same_as(map, *number, command.pty.is_some()).is_none() {
             let why = "what it is to be the same as is not in the map";
-            return Err(SpawnError::invalid(format!("child fd {number}")).because(why));
+            return Err(SpawnError::invalid(format!("child fd {number}"), why));
         }
     }
     Ok(())
 }
 
 fn nul(what: impl Display) -> impl FnOnce(InteriorNul) -> SpawnError {
-    move |InteriorNul| SpawnError::invalid(format!("{what} with a NUL byte"))
+    move |InteriorNul| SpawnError::invalid(what.to_string(), "it has a NUL byte")
 }
 
 fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
@@ -261,7 +268,7 @@ fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
     let mut strings = CStrings::default();
     if let Some(dir) = &command.cwd {
         let bytes = dir.as_os_str().as_bytes();
-        strings.push(&[bytes]).map_err(nul("a working directory"))?;
+        strings.push(&[bytes]).map_err(nul("current_dir"))?;
     }
     Ok(strings.finish())
 }
@@ -277,7 +284,7 @@ fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     let name = command.program.as_bytes();
     let mut strings = CStrings::default();
     if name.contains(&b'/') {
-        strings.push(&[name]).map_err(nul("a program"))?;
+        strings.push(&[name]).map_err(nul("program"))?;
         return Ok(strings.finish());
     }
     let path = search_path(command);
@@ -287,10 +294,10 @@ fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
         !dir.is_empty() && is_path
     };
     for dir in path.as_bytes().split(|&byte| byte == b':').filter(fits) {
-        strings.push(&[dir, b"/", name]).map_err(nul("a program"))?;
+        strings.push(&[dir, b"/", name]).map_err(nul("program"))?;
     }
     if name.contains(&0) {
-        return Err(nul("a program")(InteriorNul));
+        return Err(nul("program")(InteriorNul));
     }
     Ok(strings.finish())
 }

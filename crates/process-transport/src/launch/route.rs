@@ -8,6 +8,7 @@ use crate::fd_plan::FdPlan;
 use crate::own_children;
 use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
+use std::io;
 
 /// A child that has begun to run its program, with all that the parent has of it.
 pub(crate) struct Launched {
@@ -81,10 +82,12 @@ fn attempts(request: &Request, forced: Option<SpawnPath>) -> Result<Attempts, La
 
 fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     match error {
-        LaunchError::PreExec => SpawnError::invalid("pre_exec with a shared spawn_path"),
+        LaunchError::PreExec => {
+            SpawnError::invalid("spawn_path", "closures of pre_exec need the path Fork")
+        }
         LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
-        LaunchError::Path(error) => SpawnError::new(Step::Validate, "spawn_path", error),
-        LaunchError::Refused(errno) => SpawnError::os(Step::Validate, "spawn_path", errno),
+        LaunchError::Path(error) => refused_path(error),
+        LaunchError::Refused(errno) => refused_path(io::Error::from_raw_os_error(errno)),
         // `start` makes a child of it.
         LaunchError::Killed { .. } => SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD),
         LaunchError::TooMany { count, most } => {
@@ -95,6 +98,11 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     }
 }
 
+/// The error of a path that is forced and does not work here.
+fn refused_path(error: io::Error) -> SpawnError {
+    SpawnError::new(Step::Validate, "spawn_path", error).with(": it does not work here")
+}
+
 /// The error of a failure that the child reported.
 fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
@@ -103,16 +111,16 @@ fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     let error = SpawnError::os(step, &prepared.program, errno);
     match step {
         Step::FdMap => match prepared.ends.closed_source() {
-            Some(number) => error.because(format!("what child fd {number} is to be is not open")),
+            Some(number) => error.with(format!(": what child fd {number} is to be is not open")),
             None => error,
         },
         Step::Limits => {
             let limits = prepared.request.limits.iter();
             let named: Vec<String> = limits.map(|(which, _)| format!("{which:?}")).collect();
-            error.because(named.join(" or "))
+            error.with(format!(" ({})", named.join(" or ")))
         }
         Step::Signals if !prepared.request.pre_exec.is_empty() => {
-            error.because("a pre_exec closure failed")
+            error.with(": a pre_exec closure failed")
         }
         _ => error,
     }

@@ -84,7 +84,10 @@ pub(super) fn open(
 ) -> Result<Option<(Terminal, OwnedFd)>, SpawnError> {
     let Some(pty) = &command.pty else { return Ok(None) };
     let failed = |error| SpawnError::new(Step::Pty, &command.program, error);
-    let (master, slave) = pair(pty).map_err(failed)?;
+    let (master, slave) = pair(pty).map_err(|error| match pty.pair {
+        Some(_) => failed(error),
+        None => failed(error).with(" by /dev/ptmx"),
+    })?;
     let before = Before::of(pty, uid).map_err(failed)?;
     set_up(pty, &slave, uid).map_err(failed)?;
     Ok(Some((Terminal { slave: Some(Arc::new(slave)), before }, master)))

@@ -1,5 +1,6 @@
 //! Handing out an end, and why there is none.
 
+use procession_core::message::Reason;
 use procession_protocol::ChildFd;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
@@ -10,25 +11,42 @@ use std::os::fd::OwnedFd;
 #[non_exhaustive]
 pub enum TakeError {
     /// The child has nothing of the parent's on that number.
-    #[error("the parent has no end of child fd {0}")]
+    #[error("cannot hand out child fd {0}: the parent has no end of it")]
     Unknown(ChildFd),
     /// It was taken before, or a wait has closed it.
-    #[error("the parent's end of child fd {0} was taken or closed before")]
+    #[error("cannot hand out child fd {0}: it was taken or closed before")]
     Taken(ChildFd),
     /// It cannot be made blocking (`fcntl(2)`).
-    #[error("cannot hand out the parent's end of child fd {0}")]
-    Os(ChildFd, #[source] io::Error),
+    #[error("cannot hand out child fd {0}: {reason}", reason = Reason(.1))]
+    Os(ChildFd, io::Error),
 }
 
-/// `InvalidInput`, `NotFound`, or the kind of the system's answer.
+impl TakeError {
+    /// What the system answered, if it was asked.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Os(_, error) => Some(error),
+            Self::Unknown(_) | Self::Taken(_) => None,
+        }
+    }
+
+    /// `InvalidInput`, `NotFound`, or the kind of the system's answer.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Unknown(_) => io::ErrorKind::InvalidInput,
+            Self::Taken(_) => io::ErrorKind::NotFound,
+            Self::Os(_, error) => error.kind(),
+        }
+    }
+}
+
+/// Keeps the [kind](TakeError::kind), and the system's answer or else the message.
 impl From<TakeError> for io::Error {
     fn from(error: TakeError) -> Self {
-        let kind = match &error {
-            TakeError::Unknown(_) => io::ErrorKind::InvalidInput,
-            TakeError::Taken(_) => io::ErrorKind::NotFound,
-            TakeError::Os(_, error) => error.kind(),
-        };
-        Self::new(kind, error)
+        match error {
+            TakeError::Os(_, error) => error,
+            error => Self::new(error.kind(), error),
+        }
     }
 }
 

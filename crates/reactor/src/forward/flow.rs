@@ -12,6 +12,8 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 
+use procession_core::message::{Reason, into_io_error};
+
 /// The most that one forwarding moves in one turn, in bytes.
 const TURN_BYTES: usize = 4 << 20;
 /// The most that one call asks for, in bytes: the largest pipe an unprivileged user has.
@@ -23,7 +25,7 @@ const COPIES_HIGH_BYTES: usize = 256 << 10;
 
 /// A forwarding that ended before its source did.
 #[derive(Debug, thiserror::Error)]
-#[error("forwarding ended after {moved} bytes: {error}")]
+#[error("forwarding ended after {moved} bytes: {}", Reason(error))]
 #[non_exhaustive]
 pub struct Interrupted {
     /// The bytes that the sink has taken.
@@ -31,6 +33,25 @@ pub struct Interrupted {
     /// What failed: `BrokenPipe` where nobody reads the sink any more, or what the source says of
     /// its reads.
     pub error: io::Error,
+}
+
+impl Interrupted {
+    /// What failed.
+    pub fn io_error(&self) -> &io::Error {
+        &self.error
+    }
+
+    /// The kind of what failed.
+    pub fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+}
+
+/// Keeps the kind, and the number or else the message.
+impl From<Interrupted> for io::Error {
+    fn from(interrupted: Interrupted) -> Self {
+        into_io_error(interrupted.kind(), interrupted.error.raw_os_error(), interrupted)
+    }
 }
 
 /// One forwarding, from its beginning to its result.
@@ -352,6 +373,14 @@ mod tests {
             splices += 1;
         }
         splices
+    }
+
+    #[test]
+    fn it_says_what_failed_and_why() {
+        let error = Interrupted { moved: 7, error: io::Error::from_raw_os_error(32) };
+        assert_eq!(error.to_string(), "forwarding ended after 7 bytes: Broken pipe");
+        assert!(std::error::Error::source(&error).is_none());
+        assert_eq!(io::Error::from(error).raw_os_error(), Some(32));
     }
 
     #[test]

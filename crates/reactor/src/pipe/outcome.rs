@@ -1,10 +1,13 @@
 //! What a pipe says of its reads, flushes and events.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytes::Bytes;
 use procession_core::Spent;
+use procession_core::message::Reason;
 
 #[cfg(doc)]
 use super::Pipe;
@@ -17,6 +20,36 @@ pub struct OpenError {
     pub error: io::Error,
     /// The descriptor; `None` where the reactor was gone, and it was closed.
     pub fd: Option<OwnedFd>,
+}
+
+impl OpenError {
+    /// Why.
+    pub fn io_error(&self) -> &io::Error {
+        &self.error
+    }
+
+    /// The kind of the reason.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.error.kind()
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reactor cannot take ")?;
+        match &self.fd {
+            Some(fd) => write!(f, "descriptor {}", fd.as_raw_fd())?,
+            None => f.write_str("the descriptor")?,
+        }
+        write!(f, ": {}", Reason(&self.error))
+    }
+}
+
+/// The source of the reason, which is printed already.
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }
 
 impl From<io::Error> for OpenError {
@@ -81,4 +114,21 @@ pub struct PipeReady {
     pub unblocked: bool,
     /// An idle writer's peer has gone: nothing that is written will be read. Reported once.
     pub peer_gone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn it_says_what_failed_and_why() {
+        let fd = OwnedFd::from(File::open("/dev/null").unwrap());
+        let number = fd.as_raw_fd();
+        let refused = OpenError { error: io::Error::from_raw_os_error(28), fd: Some(fd) };
+        let text = format!("the reactor cannot take descriptor {number}: No space left on device");
+        assert_eq!(refused.to_string(), text);
+        assert!(refused.source().is_none());
+        assert_eq!(io::Error::from(refused).raw_os_error(), Some(28));
+    }
 }

@@ -302,9 +302,17 @@ impl End {
 
 /// Forwarding.
 impl End {
-    /// Returns whether what the child writes can be moved on.
-    pub(crate) fn can_forward(&self) -> bool {
-        self.forward.is_none() && self.closing != Closing::Close && self.is_reading()
+    /// Returns why what the child writes cannot be moved on, if it cannot.
+    pub(crate) fn forward_refusal(&self) -> Option<&'static str> {
+        if self.direction == Direction::Write {
+            Some("the parent only writes it")
+        } else if self.forward.is_some() {
+            Some("it is forwarded already")
+        } else if self.closing == Closing::Close || !self.is_reading() {
+            Some("it is closed")
+        } else {
+            None
+        }
     }
 
     pub(crate) fn forward(&self) -> Option<&Rc<Forward>> {

@@ -7,7 +7,7 @@ use super::running::Running;
 use crate::group::{self, GroupLook};
 use crate::own_children::try_reap;
 use crate::pauses::Pauses;
-use crate::spawned::OwnedChild;
+use crate::spawned::{OwnedChild, no_pidfd};
 use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
 use procession_protocol::{
@@ -171,7 +171,7 @@ impl ExitWatch {
             Pidfd::Source(key) => reactor
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
-            Pidfd::New(None) => Err(io::ErrorKind::Unsupported.into()),
+            Pidfd::New(None) => Err(no_pidfd()),
             Pidfd::GivenAway if !self.is_reaped => Err(reactor_gone()),
             Pidfd::Gone | Pidfd::GivenAway => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         }

@@ -1,0 +1,85 @@
+//! What messages are made of that give the reason of an I/O error, and what becomes of an error
+//! whose reason is one when it is turned into an [`io::Error`] itself.
+//!
+//! Every error of these crates prints what failed, on what, and why, once. So its
+//! [`source`](std::error::Error::source) is not the reason, which is in its text already, but what
+//! the reason itself has as its source; whoever prints a whole chain prints nothing twice.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// The text of an I/O error as the last part of a message: without the number that
+/// [`io::Error`] appends.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::message::Reason;
+/// use std::io;
+///
+/// let refused = io::Error::from_raw_os_error(2);
+/// assert_eq!(refused.to_string(), "No such file or directory (os error 2)");
+/// assert_eq!(Reason(&refused).to_string(), "No such file or directory");
+/// assert_eq!(Reason(&io::Error::other("torn tape")).to_string(), "torn tape");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Reason<'a>(pub &'a io::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let number = self.0.raw_os_error().map(|number| format!(" (os error {number})"));
+        let reason = number.and_then(|number| text.strip_suffix(&number));
+        f.write_str(reason.unwrap_or(&text))
+    }
+}
+
+/// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
+///
+/// An [`io::Error`] has either a number or a text. Where the reason has a number, as what the system
+/// answers has, the result is that number, which prints the reason alone. Else it prints as `error`
+/// does, and [`get_ref`](io::Error::get_ref) has that.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::message::into_io_error;
+/// use std::io::ErrorKind;
+///
+/// let denied = into_io_error(ErrorKind::PermissionDenied, Some(13), "cannot open x");
+/// assert_eq!((denied.kind(), denied.raw_os_error()), (ErrorKind::PermissionDenied, Some(13)));
+/// let odd = into_io_error(ErrorKind::InvalidData, None, "cannot read x: no text");
+/// assert_eq!(odd.kind(), ErrorKind::InvalidData);
+/// assert_eq!(odd.to_string(), "cannot read x: no text");
+/// ```
+pub fn into_io_error(
+    kind: io::ErrorKind,
+    number: Option<i32>,
+    error: impl Into<Box<dyn Error + Send + Sync>>,
+) -> io::Error {
+    number.map_or_else(|| io::Error::new(kind, error), io::Error::from_raw_os_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_text_without_a_number_of_its_own() {
+        let number = |number| Reason(&io::Error::from_raw_os_error(number)).to_string();
+        assert_eq!(number(8), "Exec format error");
+        assert_eq!(number(4095), "Unknown error 4095");
+        let kind = io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(Reason(&kind).to_string(), "entity not found");
+        let odd = io::Error::other("broken (os error 5)");
+        assert_eq!(Reason(&odd).to_string(), "broken (os error 5)");
+    }
+
+    #[test]
+    fn an_error_without_a_number_is_kept() {
+        let kept = into_io_error(io::ErrorKind::TimedOut, None, io::Error::other("whole"));
+        assert_eq!((kept.kind(), kept.raw_os_error()), (io::ErrorKind::TimedOut, None));
+        assert!(kept.get_ref().is_some_and(|error| error.is::<io::Error>()));
+    }
+}
