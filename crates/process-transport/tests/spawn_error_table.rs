@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 use crate::paths::{by, paths};
 use crate::table::fd_table;
-use crate::util::{Driver, behaviour, children, isolated, root_or_skip, sys};
+use crate::util::{Driver, behaviour, children, command, isolated, root_or_skip, sys};
 
 /// One way to fail: what is asked for, and the step and number that come of it.
 struct Row {
@@ -257,6 +257,10 @@ fn what_needs_privilege_fails_at_its_step() {
         set_thread_res_gid(gid, gid, gid).unwrap();
         set_thread_res_uid(uid, uid, uid).unwrap();
         let mut driver = Driver::new();
+        let error = driver.fails(command(closed.join("x")));
+        assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(libc::EACCES)));
+        let text = format!(": the directory {closed:?} may not be searched: Permission denied");
+        assert!(error.to_string().ends_with(&text), "{error}");
         let rows = [
             row("an unreadable working directory", Step::Chdir, libc::EACCES, move |command| {
                 command.current_dir(&closed)

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod ends;
+mod exec_failure;
 mod prepare;
 mod route;
 mod terminal;

@@ -1,6 +1,7 @@
 //! Which of the three ways of spawning a command takes, and the launch itself.
 
 use super::ends::ParentEnd;
+use super::exec_failure;
 use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
@@ -122,6 +123,7 @@ fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
         Step::Signals if !prepared.request.pre_exec.is_empty() => {
             error.with(": a pre_exec closure failed")
         }
+        Step::Exec => error.with(exec_failure::explain(prepared, errno)),
         _ => error,
     }
 }

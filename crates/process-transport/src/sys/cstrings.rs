@@ -44,7 +44,7 @@ impl CStrings {
         let mut pointers = Vec::with_capacity(self.starts.len() + 1);
         pointers.extend(self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast()));
         pointers.push(ptr::null());
-        CStringArray { pointers, _bytes: self.bytes }
+        CStringArray { pointers, bytes: self.bytes }
     }
 }
 
@@ -52,14 +52,19 @@ impl CStrings {
 #[derive(Debug)]
 pub(crate) struct CStringArray {
     pointers: Vec<*const c_char>,
-    /// Never touched again: the pointers lead into it.
-    _bytes: Vec<u8>,
+    /// Never changed again: the pointers lead into it.
+    bytes: Vec<u8>,
 }
 
 impl CStringArray {
     /// Every pointer but the last, null one.
     pub(crate) fn strings(&self) -> &[*const c_char] {
         &self.pointers[..self.pointers.len() - 1]
+    }
+
+    /// The strings again, for messages.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split(|byte| *byte == 0).take(self.strings().len())
     }
 
     /// As `execve` wants it.
@@ -82,5 +87,6 @@ mod tests {
         let array = strings.finish();
         assert_eq!(array.strings().len(), 2);
         assert!(array.pointers[2].is_null());
+        assert_eq!(array.iter().collect::<Vec<_>>(), [&b"A=1"[..], b""]);
     }
 }

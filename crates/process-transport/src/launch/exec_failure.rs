@@ -1,0 +1,178 @@
+//! What the system's number leaves open of a program that could not be executed: which file it was
+//! about, and what is the matter with it.
+//!
+//! This is looked at in the parent, after the exec has failed. It can be wrong where the child runs as
+//! another user, or where somebody changes the files meanwhile: the number is the truth, and this is
+//! said beside it.
+
+use super::prepare::Prepared;
+use rustix::fs::{Access, OFlags, access};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What the kernel reads of a program to see what it is (`BINPRM_BUF_SIZE`), in bytes.
+const HEAD_BYTES: u64 = 256;
+
+/// What a message says between the program and the reason; empty if there is nothing to add.
+pub(super) fn explain(prepared: &Prepared, errno: i32) -> String {
+    let candidates = prepared.request.candidates.iter();
+    let mut paths = candidates.map(|path| in_cwd(prepared, Path::new(OsStr::from_bytes(path))));
+    let explained = paths.find_map(|path| about(&path, errno));
+    explained.map(|what| format!(": {what}")).unwrap_or_default()
+}
+
+/// Where the child looks it up.
+fn in_cwd(prepared: &Prepared, path: &Path) -> PathBuf {
+    prepared.cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path))
+}
+
+/// What is the matter with a file that is there.
+fn about(path: &Path, errno: i32) -> Option<String> {
+    match errno {
+        libc::ENOENT => missing(path),
+        libc::ENOEXEC => Some(format_of(&head(path)?)),
+        libc::EACCES => denied(path),
+        _ => None,
+    }
+}
+
+/// Of a program that is there something else is missing.
+fn missing(path: &Path) -> Option<String> {
+    if !path.exists() {
+        let target = fs::read_link(path).ok()?;
+        return Some(format!("it is a symbolic link to {target:?}"));
+    }
+    let head = head(path)?;
+    match interpreter(&head) {
+        Some(interpreter) => (!interpreter.exists()).then(|| named(&interpreter)),
+        None if head.starts_with(ELF) => Some("the loader that it names".to_owned()),
+        None => None,
+    }
+}
+
+/// What a program begins with that is no script.
+const ELF: &[u8] = b"\x7fELF";
+
+/// An interpreter, for a message.
+fn named(interpreter: &Path) -> String {
+    let ends_in_return = interpreter.as_os_str().as_bytes().ends_with(b"\r");
+    let crlf = if ends_in_return { " (the line ends in CRLF, not in LF)" } else { "" };
+    format!("its interpreter {interpreter:?}{crlf}")
+}
+
+/// What follows `#!`, up to a blank (`execve(2)`, "Interpreter scripts").
+fn interpreter(head: &[u8]) -> Option<PathBuf> {
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0);
+    let name = line.split(is_blank).find(|word| !word.is_empty())?;
+    Some(Path::new(OsStr::from_bytes(name)).to_owned())
+}
+
+fn format_of(head: &[u8]) -> String {
+    let what = if head.is_empty() {
+        "it is empty"
+    } else if head.starts_with(ELF) {
+        "it is a program for another system, or damaged"
+    } else if head.starts_with(b"#!") {
+        "its #! line names no interpreter"
+    } else {
+        "it is no program and has no #! line"
+    };
+    what.to_owned()
+}
+
+fn denied(path: &Path) -> Option<String> {
+    if let Some(defect) = defect(path) {
+        return Some(defect);
+    }
+    let interpreter = interpreter(&head(path)?)?;
+    let defect = defect(&interpreter)?;
+    Some(format!("{}: {defect}", named(&interpreter)))
+}
+
+/// Why nobody, or not this user, may execute it.
+fn defect(path: &Path) -> Option<String> {
+    let Ok(file) = fs::metadata(path) else { return closed_directory(path) };
+    if file.is_dir() {
+        return Some("it is a directory".to_owned());
+    }
+    if !file.is_file() {
+        return Some("it is no regular file".to_owned());
+    }
+    let mode = file.permissions().mode() & 0o7777;
+    if mode & 0o111 == 0 {
+        return Some(format!("its mode {mode:04o} lets nobody execute it"));
+    }
+    is_noexec(path).then(|| "its file system is mounted noexec".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn is_noexec(path: &Path) -> bool {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Of other systems rustix does not know the flag.
+#[cfg(not(target_os = "linux"))]
+fn is_noexec(_: &Path) -> bool {
+    false
+}
+
+/// The directory on the way that may not be searched.
+fn closed_directory(path: &Path) -> Option<String> {
+    let mut on_the_way: Vec<&Path> = path.ancestors().skip(1).collect();
+    on_the_way.reverse();
+    let is_closed = |directory: &&Path| access(*directory, Access::EXEC_OK).is_err();
+    let mut named = on_the_way.into_iter().filter(|path| !path.as_os_str().is_empty());
+    let closed = named.find(is_closed)?;
+    Some(format!("the directory {closed:?} may not be searched"))
+}
+
+/// What a regular file begins with; opening it waits for nobody.
+fn head(path: &Path) -> Option<Vec<u8>> {
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).ok()?;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{format_of, interpreter};
+    use std::path::Path;
+
+    #[test]
+    fn the_interpreter_is_the_first_word_of_the_first_line() {
+        for (head, found) in [
+            (&b"#!/bin/sh\necho"[..], Some("/bin/sh")),
+            (b"#! \t/usr/bin/env -S x\n", Some("/usr/bin/env")),
+            (b"#!/bin/sh\r\necho\r\n", Some("/bin/sh\r")),
+            (b"#!/bin/sh", Some("/bin/sh")),
+            (b"#!\n/bin/sh", None),
+            (b"# !/bin/sh\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(interpreter(head).as_deref(), found.map(Path::new), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_program_is_told_from_one_of_another_system() {
+        for (head, what) in [
+            (&b""[..], "it is empty"),
+            (b"\x7fELF\0\0", "it is a program for another system, or damaged"),
+            (b"#! \nx", "its #! line names no interpreter"),
+            (b"exit 3", "it is no program and has no #! line"),
+        ] {
+            assert_eq!(format_of(head), what);
+        }
+    }
+}
