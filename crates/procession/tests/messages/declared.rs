@@ -1,0 +1,111 @@
+//! The errors that the sources of the libraries declare, and what they have as variants.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::{Attribute, Item, ItemEnum, Type, Visibility};
+
+/// The folder of all crates.
+pub(crate) fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Enums that are no errors, and that an error prints.
+const PARTS: [&str; 2] = ["Step", "UnknownEnd"];
+
+/// What the sources declare, as it is found.
+#[derive(Default)]
+struct Found {
+    /// Public types, and the variants of enums.
+    types: BTreeMap<String, Vec<String>>,
+    errors: BTreeSet<String>,
+}
+
+/// `Type` of a struct and `Type::Variant` of an enum, for every public error.
+pub(crate) fn errors() -> BTreeSet<String> {
+    let mut found = Found::default();
+    for library in fs::read_dir(crates()).expect("the crates") {
+        walk(&library.expect("a crate").path().join("src"), &mut found);
+    }
+    let Found { types, errors } = found;
+    assert!(errors.len() > 15, "the sources are not where they are looked for: {errors:?}");
+    let public = errors.into_iter().chain(PARTS.map(ToOwned::to_owned));
+    public
+        .filter_map(|name| Some((types.get(&name)?, name)))
+        .flat_map(|(variants, name)| match variants.as_slice() {
+            [] => vec![name],
+            variants => variants.iter().map(|variant| format!("{name}::{variant}")).collect(),
+        })
+        .collect()
+}
+
+fn walk(folder: &Path, found: &mut Found) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("its entry").path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).expect("a source");
+            // To parse them all takes seconds.
+            if !["Error", "reasons!", "pub enum"].iter().any(|word| text.contains(word)) {
+                continue;
+            }
+            let file = syn::parse_file(&text).expect("it compiles");
+            file.items.iter().for_each(|item| look(item, found));
+        }
+    }
+}
+
+fn look(item: &Item, found: &mut Found) {
+    match item {
+        Item::Struct(item) if is_public(&item.vis) => {
+            note(item.ident.to_string(), Vec::new(), &item.attrs, found);
+        }
+        Item::Enum(item) if is_public(&item.vis) => {
+            note(item.ident.to_string(), variants(item), &item.attrs, found);
+        }
+        Item::Impl(item) => {
+            let is_error = item.trait_.as_ref().is_some_and(|(path, ..)| {
+                path.segments.last().is_some_and(|last| last.ident == "Error")
+            });
+            if let (true, Type::Path(of)) = (is_error, &*item.self_ty) {
+                let last = of.path.segments.last().expect("a type has a name");
+                found.errors.insert(last.ident.to_string());
+            }
+        }
+        // `reasons!(ConnectError)` implements it.
+        Item::Macro(item) if item.mac.path.is_ident("reasons") => {
+            found.errors.insert(item.mac.tokens.to_string());
+        }
+        _ => {}
+    }
+}
+
+fn note(name: String, variants: Vec<String>, attrs: &[Attribute], found: &mut Found) {
+    if attrs.iter().any(derives_error) {
+        found.errors.insert(name.clone());
+    }
+    found.types.insert(name, variants);
+}
+
+fn variants(item: &ItemEnum) -> Vec<String> {
+    item.variants.iter().map(|variant| variant.ident.to_string()).collect()
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+/// Of `thiserror`, under whichever name.
+fn derives_error(attribute: &Attribute) -> bool {
+    let mut derives = false;
+    if attribute.path().is_ident("derive") {
+        let looked = attribute.parse_nested_meta(|meta| {
+            derives |= meta.path.segments.last().is_some_and(|last| last.ident == "Error");
+            Ok(())
+        });
+        looked.expect("a list of derives");
+    }
+    derives
+}

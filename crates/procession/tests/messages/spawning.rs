@@ -1,0 +1,278 @@
+//! Errors of what starts children: every step, and what a failed exec was about.
+
+use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use procession::prelude::{
+    Command, Fd, FileMode, Pipeline, Pty, Reactor, Signal, SpawnError, SpawnProcess, Step,
+};
+use procession::process_transport::{Resource, Rlimit};
+use tempfile::TempDir;
+
+use crate::{Row, row};
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = steps();
+    rows.extend(invalid());
+    rows.extend(programs());
+    rows.extend(made_up());
+    rows
+}
+
+/// The row of a spawn that fails at this step.
+fn fails(step: Step, of: &'static str, command: &Command, expected: impl Into<String>) -> Row {
+    let error = command.spawn().map(drop).expect_err("it cannot be started");
+    assert_eq!(error.step(), step, "{error}");
+    row(of, &error, expected)
+}
+
+fn x() -> Command {
+    Command::new("/bin/true")
+}
+
+fn steps() -> Vec<Row> {
+    let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").expect("it is there").into());
+    let pair = || Pty::new().pair(null.clone(), null.clone());
+    let upside_down = Rlimit { soft: Some(2), hard: Some(1) };
+    let nobody = "there is no such user";
+    let gone = {
+        let reactor = Reactor::new().expect("a reactor");
+        let handle = reactor.handle();
+        drop(reactor);
+        handle.spawn_child(x()).map(drop).expect_err("nobody could tell of it")
+    };
+    vec![
+        fails(
+            Step::Resolve,
+            "Step::Resolve",
+            &x().user("nobody-at-all"),
+            format!(r#"cannot look up the user or group "nobody-at-all": {nobody}"#),
+        ),
+        fails(
+            Step::Resolve,
+            "Step::Resolve",
+            &x().uid(54_321),
+            "cannot look up the user or group \"uid 54321\": the user database does not know it, and \
+             no gid is given",
+        ),
+        fails(
+            Step::Pipe,
+            "Step::Pipe",
+            &x().child_fd(5, Fd::file("/no/such/file", FileMode::Read)),
+            r#"cannot open "/no/such/file" for child fd 5: No such file or directory"#,
+        ),
+        fails(
+            Step::Pty,
+            "Step::Pty",
+            &x().pty(pair().size(1, 1)),
+            r#"cannot open the pseudo-terminal for "/bin/true": Inappropriate ioctl for device"#,
+        ),
+        fails(
+            Step::ControllingTerminal,
+            "Step::ControllingTerminal",
+            &x().pty(pair()),
+            "cannot acquire the controlling terminal for \"/bin/true\": \
+             Inappropriate ioctl for device",
+        ),
+        fails(
+            Step::ProcessGroup,
+            "Step::ProcessGroup",
+            &x().process_group(i32::MAX - 1),
+            r#"cannot set the process group of "/bin/true": Operation not permitted"#,
+        ),
+        fails(
+            Step::Limits,
+            "Step::Limits",
+            &x().rlimit(Resource::Cpu, upside_down),
+            r#"cannot set a resource limit of "/bin/true" (Cpu): Invalid argument"#,
+        ),
+        fails(
+            Step::Priority,
+            "Step::Priority",
+            &x().cpu_affinity([]),
+            "cannot set the priority, the processors or the OOM score of \"/bin/true\": \
+             Invalid argument",
+        ),
+        fails(
+            Step::Chdir,
+            "Step::Chdir",
+            &Command::new("/no/such/prog").current_dir("/no/such/dir"),
+            r#"cannot change to the directory "/no/such/dir": No such file or directory"#,
+        ),
+        fails(
+            Step::ParentDeathSignal,
+            "Step::ParentDeathSignal",
+            &x().parent_death_signal(Signal::from_raw(200)),
+            r#"cannot set the parent death signal of "/bin/true": Invalid argument"#,
+        ),
+        row("Step::Register", &gone, r#"the reactor cannot take "/bin/true": the reactor is gone"#),
+    ]
+}
+
+fn invalid() -> Vec<Row> {
+    let reactor = Reactor::new().expect("a reactor");
+    let empty = reactor.spawn_pipeline(Pipeline::new()).map(drop).expect_err("no stages");
+    let stage = Pipeline::new().stage(x().pty(Pty::new())).stage("cat");
+    let stage = reactor.spawn_pipeline(stage).map(drop).expect_err("a terminal");
+    let rows = [
+        (Command::new(""), r#""program": it is empty"#),
+        (Command::new("a\0b"), r#""program": it has a NUL byte"#),
+        (x().arg("a\0b"), r#""argument 1": it has a NUL byte"#),
+        (x().current_dir("a\0b"), r#""current_dir": it has a NUL byte"#),
+        (x().env("", "b"), r#""env": the name of a variable is empty"#),
+        (x().env("A=B", ""), r#""A=B": the name of a variable has no '='"#),
+        (x().env("A", "b\0"), r#""variable A": it has a NUL byte"#),
+        (
+            x().new_session().process_group(0),
+            r#""process_group": the leader of a new_session leads its group"#,
+        ),
+        (
+            x().pty(Pty::new()).process_group(0),
+            r#""process_group": the leader of a pty's session leads its group"#,
+        ),
+        (x().process_group(-2), r#""process_group": -2 is negative"#),
+        (x().user("root").uid(0), r#""user": it sets what uid or gid set"#),
+        (x().uid(u32::MAX), r#""uid": 4294967295 is nobody's"#),
+        (x().gid(u32::MAX), r#""gid": 4294967295 is no group's"#),
+        (x().child_fd(-1, Fd::null()), r#""child fd -1": it is negative"#),
+        (
+            x().child_fd(5, Fd::same_as(9)),
+            r#""child fd 5": what it is to be the same as is not in the map"#,
+        ),
+        (
+            x().pty(Pty::new()).stdout(Fd::null()),
+            r#""child fd 1": the child of a pty has its terminal there"#,
+        ),
+    ];
+    let rows = rows.into_iter().map(|(command, says)| {
+        fails(Step::Validate, "Step::Validate", &command, format!("invalid command: {says}"))
+    });
+    let why = "the stages of a pipeline are joined by pipes, and this one has a terminal";
+    let mut rows: Vec<Row> = rows.collect();
+    rows.push(row("Step::Validate", &empty, r#"invalid command: "pipeline": it has no stages"#));
+    rows.push(row(
+        "Step::Validate",
+        &stage,
+        format!(
+            "invalid command: \"pty\": {why}: spawn the program that needs a terminal by itself, and \
+             forward its output (Process::forward)"
+        ),
+    ));
+    rows
+}
+
+/// A folder of programs that cannot be executed.
+struct Programs(TempDir);
+
+impl Programs {
+    fn file(&self, name: &str, contents: &[u8], mode: u32) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, contents).expect("a file");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("its mode");
+        path
+    }
+}
+
+/// What the number leaves open.
+fn programs() -> Vec<Row> {
+    const MISSING: &str = "No such file or directory";
+    const DENIED: &str = "Permission denied";
+    const FORMAT: &str = "Exec format error";
+    let programs = Programs(tempfile::tempdir().expect("a folder"));
+    let folder = programs.0.path().to_owned();
+    let link = folder.join("link");
+    symlink("/no/such/target", &link).expect("a link");
+    let lost = b"#!/no/such/sh -e\n".as_slice();
+    let script = programs.file("script", lost, 0o755);
+    let elf = [b"\x7fELF".as_slice(), &[0; 60]].concat();
+    let rows = [
+        (PathBuf::from("/no/such/prog"), String::new(), MISSING),
+        (PathBuf::from("no-such-program"), String::new(), MISSING),
+        (script.clone(), r#": its interpreter "/no/such/sh""#.to_owned(), MISSING),
+        (
+            programs.file("crlf", b"#!/bin/sh\r\ntrue\r\n", 0o755),
+            r#": its interpreter "/bin/sh\r" (the line ends in CRLF, not in LF)"#.to_owned(),
+            MISSING,
+        ),
+        (
+            programs.file("unloadable", &elf_with_a_loader(), 0o755),
+            ": the loader that it names".to_owned(),
+            MISSING,
+        ),
+        (link, r#": it is a symbolic link to "/no/such/target""#.to_owned(), MISSING),
+        (
+            programs.file("plain", b"exit 3", 0o755),
+            ": it is no program and has no #! line".to_owned(),
+            FORMAT,
+        ),
+        (programs.file("empty", b"", 0o755), ": it is empty".to_owned(), FORMAT),
+        (
+            programs.file("elf", &elf, 0o755),
+            ": it is a program for another system, or damaged".to_owned(),
+            FORMAT,
+        ),
+        (
+            programs.file("denied", b"#!/bin/sh\n", 0o644),
+            ": its mode 0644 lets nobody execute it".to_owned(),
+            DENIED,
+        ),
+        (folder.clone(), ": it is a directory".to_owned(), DENIED),
+        (PathBuf::from("/dev/null"), ": it is no regular file".to_owned(), DENIED),
+        (
+            programs.file("odd", b"#!/etc/passwd\n", 0o755),
+            r#": its interpreter "/etc/passwd": its mode 0644 lets nobody execute it"#.to_owned(),
+            DENIED,
+        ),
+        (PathBuf::from("/etc/passwd/x"), String::new(), "Not a directory"),
+    ];
+    let exec = |command: &Command, name: &Path, more: &str, reason: &str| {
+        let text = format!("cannot execute {name:?}{more}: {reason}");
+        fails(Step::Exec, "Step::Exec", command, text)
+    };
+    let mut all: Vec<Row> = rows
+        .iter()
+        .map(|(path, more, reason)| exec(&Command::new(path), path, more, reason))
+        .collect();
+    // Found by a bare name, and by one that the child's directory makes a path.
+    let bare = Command::new("script").env("PATH", &folder);
+    let relative = Command::new("./script").current_dir(&folder);
+    for (command, name) in [(bare, "script"), (relative, "./script")] {
+        all.push(exec(&command, Path::new(name), r#": its interpreter "/no/such/sh""#, MISSING));
+    }
+    all
+}
+
+/// `/bin/true` with the name of its loader broken.
+fn elf_with_a_loader() -> Vec<u8> {
+    let mut program = fs::read("/bin/true").expect("a program");
+    let loader = b"/ld-";
+    let at = program.windows(loader.len()).position(|bytes| bytes == loader);
+    program[at.expect("a dynamic program") + 1] = b'X';
+    program
+}
+
+/// What fails for nobody, or with privilege alone: `spawn_error_table` of the transport provokes most.
+fn made_up() -> Vec<Row> {
+    let error = |step| SpawnError::new(step, "x", ErrorKind::PermissionDenied);
+    let rows = [
+        (Step::Clone, "Step::Clone", "cannot clone a process for"),
+        (Step::FdMap, "Step::FdMap", "cannot hand on the descriptors to"),
+        (Step::Session, "Step::Session", "cannot start a session for"),
+        (Step::Umask, "Step::Umask", "cannot set the umask of"),
+        (Step::Groups, "Step::Groups", "cannot set the supplementary groups of"),
+        (Step::Gid, "Step::Gid", "cannot set the group id of"),
+        (Step::Uid, "Step::Uid", "cannot set the user id of"),
+        (Step::Capabilities, "Step::Capabilities", "cannot clear the ambient capabilities of"),
+        (Step::Signals, "Step::Signals", "cannot prepare the signals of"),
+    ];
+    let mut rows: Vec<Row> = rows
+        .map(|(step, of, verb)| row(of, &error(step), format!(r#"{verb} "x": permission denied"#)))
+        .into();
+    let made = error(Step::Exec);
+    rows.push(row("SpawnError", &made, r#"cannot execute "x": permission denied"#));
+    rows
+}
