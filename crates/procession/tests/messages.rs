@@ -55,7 +55,7 @@ fn steady(text: &str) -> String {
 /// Errors that a program cannot provoke by the facade alone, and the test of their text.
 const ELSEWHERE: [(&str, &str); 1] = [("Interrupted", "reactor/src/forward/flow.rs")];
 
-/// Cases BI-12, BI-14 and SE-21.
+/// Cases BI-12, BI-14 and SE-23.
 #[test]
 fn every_error_says_what_failed_on_what_and_why_once() {
     let mut rows = loops::rows();
