@@ -8,6 +8,7 @@
 //! cargo-mutants break the pure cores, in every place that it knows to.
 
 mod breaks;
+mod group_breaks;
 mod launch_breaks;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use self::breaks::{BREAKS, Break};
+use self::group_breaks::GROUP_BREAKS;
 use self::launch_breaks::LAUNCH_BREAKS;
 use crate::arguments::Arguments;
 use crate::tool;
@@ -121,7 +123,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 
 /// All there are.
 fn breaks() -> impl Iterator<Item = &'static Break> {
-    BREAKS.iter().chain(LAUNCH_BREAKS)
+    BREAKS.iter().chain(GROUP_BREAKS).chain(LAUNCH_BREAKS)
 }
 
 /// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.

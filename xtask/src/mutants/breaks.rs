@@ -409,22 +409,6 @@ pub(crate) const BREAKS: &[Break] = &[
         tests: &["signals", "exit_by_signal"],
     },
     Break {
-        name: "zombie-counts-as-alive",
-        file: "crates/process-transport/src/group.rs",
-        from: r#"matches!(state, "Z" | "X" | "x") && threads <= 1"#,
-        to: r#"matches!(state, "X" | "x") && threads <= 1"#,
-        package: "procession-process-transport",
-        tests: &["lib", "termination_group"],
-    },
-    Break {
-        name: "status-of-a-joined-child-is-taken",
-        file: "crates/process-transport/src/group.rs",
-        from: "if number != group && !own.has(number)",
-        to: "if number != group && (group > 0 || !own.has(number))",
-        package: "procession-process-transport",
-        tests: &["termination_group"],
-    },
-    Break {
         name: "kept-leader-spins",
         file: "crates/process-transport/src/child/parts/exit_watch.rs",
         from: "let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };",

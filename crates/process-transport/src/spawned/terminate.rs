@@ -118,6 +118,9 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
             let child = self.child.borrow_mut();
             match step {
                 TerminationStep::Signal(signal) => {
+                    if child.scope() == TerminationScope::Group {
+                        self.look.expect(child.child.pid);
+                    }
                     if let Err(error) = child.signal_scope(signal) {
                         self.terminator.on_refused();
                         self.refused = Some(error);

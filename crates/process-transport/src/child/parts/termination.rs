@@ -121,6 +121,7 @@ impl ChildTermination {
         let outcome = self.terminator.poll_outcome()?;
         let begun = self.begun();
         let promises = mem::take(&mut begun.promises);
+        begun.look = GroupLook::default();
         Some(match outcome {
             TerminationOutcome::Ended { escalated, is_gone, after } => {
                 let reason = reason
@@ -144,7 +145,12 @@ impl ChildTermination {
         let scope = self.scope();
         while let Some(step) = self.terminator.poll_step() {
             let signal = match step {
-                TerminationStep::Signal(signal) => signal,
+                TerminationStep::Signal(signal) => {
+                    if let Some(group) = exit.group().filter(|_| scope == TerminationScope::Group) {
+                        self.look.expect(group);
+                    }
+                    signal
+                }
                 TerminationStep::Continue => Signal::CONT,
                 TerminationStep::Kill => {
                     exit.kill_scope(reactor, scope);

@@ -1,0 +1,38 @@
+//! The breaks of what is known of process groups, and of their end with the program.
+
+use super::breaks::Break;
+
+pub(crate) const GROUP_BREAKS: &[Break] = &[
+    Break {
+        name: "zombie-counts-as-alive",
+        file: "crates/process-transport/src/group/proc.rs",
+        from: r#"matches!(state, "Z" | "X" | "x") && threads <= 1"#,
+        to: r#"matches!(state, "X" | "x") && threads <= 1"#,
+        package: "procession-process-transport",
+        tests: &["lib", "termination_group"],
+    },
+    Break {
+        name: "status-of-a-joined-child-is-taken",
+        file: "crates/process-transport/src/group/survey.rs",
+        from: "if number != group && !own.has(number)",
+        to: "if number != group && (group > 0 || !own.has(number))",
+        package: "procession-process-transport",
+        tests: &["termination_group"],
+    },
+    Break {
+        name: "each-group-reads-proc-for-itself",
+        file: "crates/process-transport/src/group/survey.rs",
+        from: "None => sys::peek(sys::Child::Pid(number)) != Peeked::Running,",
+        to: "None => number == 0 && sys::peek(sys::Child::Pid(number)) != Peeked::Running,",
+        package: "procession-process-transport",
+        tests: &["group_looks"],
+    },
+    Break {
+        name: "members-that-end-are-looked-for-one-by-one",
+        file: "crates/process-transport/src/group/survey.rs",
+        from: "Some(Found::Alive(_)) => with_alive,",
+        to: "Some(Found::Alive(_)) => with_alive && number == 0,",
+        package: "procession-process-transport",
+        tests: &["group_looks"],
+    },
+];
