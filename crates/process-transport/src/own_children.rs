@@ -133,7 +133,7 @@ impl Drop for Launching {
     }
 }
 
-/// Reaps a child of ours if it has ended, which gives its place back first.
+/// Reaps a child of ours if it has ended, which gives its place back first, or leaves it to its group.
 pub(crate) fn try_reap(
     child: sys::Child<'_>,
     place: &mut Option<Place>,
@@ -143,7 +143,8 @@ pub(crate) fn try_reap(
         if sys::peek(child) == Peeked::Running {
             return Ok(Waited::Running);
         }
-        *place = None; // not under the lock: it may wait for the end of the program
+        // Not under the lock: it may wait for the end of the program.
+        *place = place.take().and_then(Place::before_reap);
     }
     let mut own = own_children();
     let waited = sys::try_reap(child, &mut None, parent_peak_kib)?;

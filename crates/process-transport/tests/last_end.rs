@@ -14,7 +14,10 @@ use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{Reactor, Stopped};
 
 use crate::tracer::{is_tracer, let_go, tracer_of};
-use crate::util::{WATCHDOG, bound, children, command, isolated, ms, process_state, root_or_skip};
+use crate::util::{
+    WATCHDOG, bound, children, command, isolated, ms, process_state, root_or_skip,
+    signals_groups_by_pidfd, skip,
+};
 
 struct Silent;
 impl ProcessProtocol for Silent {}
@@ -140,6 +143,51 @@ fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
             }
         }
     });
+}
+
+/// Case OL-18. The child has exited, and what it has left holds an output: it has not ended.
+#[test]
+fn a_group_that_its_leader_has_left_ends_with_its_reactor_while_it_holds_an_output() {
+    const NAME: &str =
+        "a_group_that_its_leader_has_left_ends_with_its_reactor_while_it_holds_an_output";
+    isolated(NAME, || {
+        if !signals_groups_by_pidfd() {
+            return skip(NAME, "before Linux 6.9");
+        }
+        let ways = [(drop_took as fn(Reactor) -> Duration, true), (run_until_stopped_took, false)];
+        for (ends, is_drop) in ways {
+            for is_killed in [true, false] {
+                let mut reactor = Reactor::new().unwrap();
+                let (recorder, record) = util::Recorder::new();
+                let command = command("/bin/sh").args(["-c", "sleep 100 & echo $!"]);
+                let command = command.owned(true).kill_on_drop(is_killed);
+                drop(reactor.spawn_process(recorder, command).unwrap());
+                let deadline = reactor.now() + WATCHDOG;
+                while record.exited().is_none() || record.text(1).is_empty() {
+                    assert!(reactor.now() < deadline, "it does not exit");
+                    reactor.turn(Some(ms(10))).unwrap();
+                }
+                assert!(record.ended().is_none());
+                let member: u32 = record.text(1).trim().parse().unwrap();
+                let is_over = ends(reactor) < bound(ms(1500));
+                assert!(is_over, "nobody is deaf");
+                // Who is killed on no drop ends with a run that is stopped all the same.
+                let is_to_live = !is_killed && is_drop;
+                assert_eq!(is_dead(member), !is_to_live, "{is_killed}");
+                let raw = rustix::process::Pid::from_raw(member.cast_signed()).unwrap();
+                rustix::process::kill_process(raw, rustix::process::Signal::KILL).ok();
+            }
+        }
+    });
+}
+
+fn run_until_stopped_took(mut reactor: Reactor) -> Duration {
+    let began = reactor.now();
+    reactor.call_when_running(procession_reactor::Handle::stop);
+    reactor.run_until(std::future::pending::<()>()).expect_err("it is stopped");
+    let took = reactor.now() - began;
+    drop(reactor);
+    took
 }
 
 fn run_until_took(mut reactor: Reactor) -> Duration {

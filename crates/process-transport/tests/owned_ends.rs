@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::util::{Owner, WAYS, lives, ms, root_or_skip};
+use crate::util::{Owner, WAYS, lives, ms, root_or_skip, signals_groups_by_pidfd, skip_here};
 
 const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
@@ -116,6 +116,42 @@ fn a_forked_copy_that_is_ended_leaves_its_parents_groups_alone() {
     assert!(lives(leader), "the parent's child");
     owner.signal(Signal::INT);
     owner.dies_by(Signal::INT);
+}
+
+/// Case OL-17. Its leader has ended and is reaped, and the child has not ended: its number is nobody's
+/// whom the program knows.
+#[test]
+fn a_group_that_its_leader_has_left_ends_with_the_program_while_it_holds_an_output() {
+    if !signals_groups_by_pidfd() {
+        return skip_here("a group that its leader has left", "before Linux 6.9");
+    }
+    for way in ["shared-files", "shared-memory", "fork"] {
+        for mode in ["held_left", "spawn_held_left"] {
+            let mut owner = Owner::start_by(way, &format!("{mode} grace=20"));
+            owner.until_said("exited");
+            owner.signal(Signal::TERM);
+            owner.dies_by(Signal::TERM);
+        }
+    }
+    // In a handler of the program's own.
+    let mut owner = Owner::start("held_left grace=20 ends=15");
+    owner.until_said("exited");
+    owner.signal(Signal::TERM);
+    let (status, said, _) = owner.end();
+    assert_eq!(status.code(), Some(9), "{said}");
+}
+
+/// Case OL-17. Nobody waits for it any more: it is left in the background.
+#[test]
+fn what_a_child_that_has_ended_left_behind_lives_on() {
+    for way in ["", ",without_pidfd"] {
+        let mut owner = Owner::start_by(way, "left grace=20");
+        owner.until_said("ended");
+        let member = owner.number("member=");
+        owner.signal(Signal::TERM);
+        assert_eq!(owner.end_alone().signal(), Some(libc::SIGTERM));
+        assert!(lives(member));
+    }
 }
 
 /// What is not asked for does not happen.

@@ -1,6 +1,7 @@
 //! The protocol of the table of owned children: every interleaving of two workers that start and reap
 //! children in one place, a handler that ends the process, a program that calls `end_owned_groups`,
-//! and a system that gives a freed number to a stranger at once.
+//! and a system that gives a freed number, or descriptor, to a stranger at once. A child leads a group
+//! of one more, which may outlive it, and which a worker may go on waiting for.
 //!
 //! The accesses are all sequentially consistent, so interleavings are all there is; loom takes SeqCst
 //! for less and would report what cannot happen. A place, one number and three children are enough: a
@@ -25,6 +26,12 @@ enum Without {
     GivingUp,
     /// A remover looks at *dying* where it should count acts.
     CountOfActs,
+    /// A remover does not wait for an act before it closes the pidfd.
+    WaitBeforeClose,
+    /// A place is given back at the reap, whoever waits for the group.
+    PlaceOfTheGroup,
+    /// An act uses the number of a group that its leader has left.
+    PidfdOfTheGroup,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +41,8 @@ enum Number {
     Child(usize),
     /// The same, not reaped.
     Zombie(usize),
+    /// That of a group whose leader is reaped: a member lives.
+    Group,
     Stranger,
 }
 
@@ -42,6 +51,17 @@ enum Place {
     Free,
     Starting,
     Running,
+    /// The pidfd alone is used.
+    Left,
+}
+
+/// What the pidfd's number stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Pidfd {
+    None,
+    Open,
+    /// It was closed, and is open again for somebody else.
+    Strangers,
 }
 
 /// Where a worker is: what it does next.
@@ -59,9 +79,23 @@ enum Worker {
     Clear,
     Wait,
     Reap,
+    /// Leaves the place to the group.
+    Leave,
+    WaitToLeave,
+    ReapLeader,
+    /// It waits for the group: what is left of it is to end with the program.
+    Held,
+    WaitToClose,
+    Close,
     Release,
     /// It saw that the program is dying.
     Parked,
+}
+
+impl Worker {
+    fn is_wait(self) -> bool {
+        matches!(self, Self::Wait | Self::WaitToLeave | Self::WaitToClose)
+    }
 }
 
 /// Where an act is.
@@ -72,6 +106,7 @@ enum Act {
     ReadState,
     ReadNumber(Place),
     Kill,
+    KillGroup,
     Done,
     /// It does not go on to the end of the program.
     Returned,
@@ -85,6 +120,9 @@ struct World {
     dying: bool,
     acting: u8,
     number: Number,
+    /// A member of the child's group lives.
+    member: bool,
+    pidfd: Pidfd,
     workers: [(Worker, u8); 2],
     /// That of the handler, and that of the program's own call.
     acts: [Act; 2],
@@ -99,6 +137,8 @@ const START: World = World {
     dying: false,
     acting: 0,
     number: Number::Free,
+    member: false,
+    pidfd: Pidfd::None,
     workers: [(Worker::Claim, 0); 2],
     acts: [Act::Idle; 2],
 };
@@ -147,6 +187,8 @@ impl World {
                     return;
                 }
                 to.number = Number::Child(index);
+                to.member = true;
+                to.pidfd = Pidfd::Open;
                 go(&mut to, Worker::Number);
             }
             Worker::Number => {
@@ -160,29 +202,59 @@ impl World {
             // By itself, or by a KILL that was sent before.
             Worker::End => {
                 to.number = Number::Zombie(index);
+                go(&mut to, Worker::Leave);
+                next.push(to);
                 go(&mut to, Worker::Clear);
+            }
+            Worker::Leave => {
+                if without == Without::PlaceOfTheGroup {
+                    to.number_is_known = false;
+                }
+                to.place = Place::Left;
+                go(&mut to, Worker::WaitToLeave);
+            }
+            Worker::WaitToLeave => {
+                if self.waits(without) {
+                    return;
+                }
+                go(&mut to, Worker::ReapLeader);
+            }
+            Worker::ReapLeader => {
+                to.number = self.number_after_the_reap();
+                go(&mut to, Worker::Held);
+            }
+            Worker::Held => {
+                to.number_is_known = false;
+                go(&mut to, Worker::WaitToClose);
+            }
+            Worker::WaitToClose => {
+                if without != Without::WaitBeforeClose && self.waits(without) {
+                    return;
+                }
+                go(&mut to, Worker::Close);
+            }
+            Worker::Close => {
+                to.pidfd = Pidfd::Strangers;
+                go(&mut to, Worker::Release);
             }
             Worker::Clear => {
                 to.number_is_known = false;
                 go(&mut to, Worker::Wait);
             }
             Worker::Wait => {
-                let waits = match without {
-                    Without::WaitBeforeReap => false,
-                    Without::CountOfActs => self.dying,
-                    _ => self.acting > 0,
-                };
-                if waits {
+                if self.waits(without) {
                     return;
                 }
                 go(&mut to, Worker::Reap);
             }
             Worker::Reap => {
-                to.number = Number::Free;
+                to.number = self.number_after_the_reap();
+                to.pidfd = Pidfd::Strangers;
                 go(&mut to, Worker::Release);
             }
             Worker::Release => {
                 to.place = Place::Free;
+                to.pidfd = Pidfd::None;
                 to.workers[index] = (Worker::Claim, round + 1);
             }
             Worker::Parked => return,
@@ -203,6 +275,11 @@ impl World {
             }
             Act::ReadState => Act::ReadNumber(self.place),
             Act::ReadNumber(Place::Free) => Act::Done,
+            Act::ReadNumber(Place::Left)
+                if self.number_is_known && without != Without::PidfdOfTheGroup =>
+            {
+                Act::KillGroup
+            }
             Act::ReadNumber(_) if self.number_is_known => Act::Kill,
             Act::ReadNumber(Place::Starting) if without != Without::WaitForNumber => {
                 // Somebody is on the way to write it, or the place is free again.
@@ -218,10 +295,19 @@ impl World {
                 if let Number::Child(worker) = self.number {
                     to.number = Number::Zombie(worker);
                 }
+                to.kill_member();
+                Act::Done
+            }
+            Act::KillGroup => {
+                harm.stranger_killed |= self.pidfd == Pidfd::Strangers;
+                if self.pidfd == Pidfd::Open {
+                    to.kill_member();
+                }
                 Act::Done
             }
             Act::Done => {
                 harm.survivor |= matches!(self.number, Number::Child(_));
+                harm.survivor |= self.member && self.is_waited_for();
                 if index == HANDLER {
                     return; // the program is gone
                 }
@@ -233,17 +319,51 @@ impl World {
         next.push(to);
     }
 
+    fn waits(self, without: Without) -> bool {
+        match without {
+            Without::WaitBeforeReap => false,
+            Without::CountOfActs => self.dying,
+            _ => self.acting > 0,
+        }
+    }
+
+    /// The kernel gives a number to nobody else as long as it is that of a group.
+    fn number_after_the_reap(self) -> Number {
+        if self.member { Number::Group } else { Number::Free }
+    }
+
+    fn kill_member(&mut self) {
+        if self.number != Number::Stranger {
+            self.member = false;
+        }
+        if self.number == Number::Group {
+            self.number = Number::Free;
+        }
+    }
+
+    /// Its leader is, or is about to be, reaped, and what is left of the group is not let live.
+    fn is_waited_for(self) -> bool {
+        let waits =
+            |at: Worker| matches!(at, Worker::WaitToLeave | Worker::ReapLeader | Worker::Held);
+        self.workers.into_iter().any(|(at, _)| waits(at))
+    }
+
     fn world_steps(self, next: &mut Vec<Self>) {
+        if self.member {
+            let mut ended = self;
+            ended.kill_member();
+            next.push(ended);
+        }
         match self.number {
             Number::Free => next.push(Self { number: Number::Stranger, ..self }),
             Number::Stranger => next.push(Self { number: Number::Free, ..self }),
-            Number::Child(_) | Number::Zombie(_) => {}
+            Number::Child(_) | Number::Zombie(_) | Number::Group => {}
         }
     }
 
     /// With nothing but a call of `end_owned_groups` behind it the program can reap.
     fn can_reap(self) -> bool {
-        let waits = self.workers.into_iter().any(|(at, _)| at == Worker::Wait);
+        let waits = self.workers.into_iter().any(|(at, _)| at.is_wait());
         let only_returned = self.acts == [Act::Idle, Act::Returned];
         !(waits && only_returned)
     }
@@ -259,7 +379,7 @@ fn explore(without: Without, acts: &[usize]) -> (usize, Harm) {
         for worker in 0..2 {
             let before = next.len();
             world.worker_steps(worker, without, &mut next);
-            if world.workers[worker].0 == Worker::Wait && next.len() == before {
+            if world.workers[worker].0.is_wait() && next.len() == before {
                 harm.never_reaped |= !world.can_reap();
             }
         }
@@ -284,6 +404,27 @@ fn no_interleaving_leaves_a_child_or_hits_a_stranger() {
 #[test]
 fn a_reap_that_waits_for_no_act_lets_a_stranger_be_hit() {
     let (_, harm) = explore(Without::WaitBeforeReap, &[HANDLER]);
+    assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
+}
+
+/// Case OL-17.
+#[test]
+fn a_close_that_waits_for_no_act_lets_a_stranger_be_hit() {
+    let (_, harm) = explore(Without::WaitBeforeClose, &[HANDLER]);
+    assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
+}
+
+/// Case OL-17.
+#[test]
+fn a_place_that_is_given_back_with_the_leader_leaves_its_group() {
+    let (_, harm) = explore(Without::PlaceOfTheGroup, &[HANDLER]);
+    assert_eq!(harm, Harm { survivor: true, ..Harm::default() });
+}
+
+/// Case OL-17.
+#[test]
+fn the_number_of_a_group_that_its_leader_has_left_may_be_a_strangers() {
+    let (_, harm) = explore(Without::PidfdOfTheGroup, &[HANDLER]);
     assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
 }
 

@@ -35,4 +35,20 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
         package: "procession-process-transport",
         tests: &["group_looks"],
     },
+    Break {
+        name: "group-loses-its-place-with-its-leader",
+        file: "crates/process-transport/src/sys/owned/table.rs",
+        from: "if !(leads_group && has_pidfd && self.table.is_own()) {",
+        to: "if leads_group || has_pidfd || !self.table.is_own() {",
+        package: "procession-process-transport",
+        tests: &["owned_ends"],
+    },
+    Break {
+        name: "what-a-finished-child-left-ends-with-the-program",
+        file: "crates/process-transport/src/child/state.rs",
+        from: "            self.exit.let_live();\n",
+        to: "            drop(ExitWatch::let_live);\n",
+        package: "procession-process-transport",
+        tests: &["owned_ends"],
+    },
 ];

@@ -67,8 +67,9 @@ impl State {
             termination.on_reaped(now);
         }
         let in_loop = Ends::new(taken, terminal, ends.len());
-        let state =
+        let mut state =
             Self { lifecycle, ends: in_loop, exit, termination, drain_timer: None, policy, reaped };
+        state.let_live_if_over();
         (state, ends)
     }
 
@@ -159,6 +160,7 @@ impl State {
         {
             timer.cancel(); // it holds this transport, and with it the pidfd of a leader
         }
+        self.let_live_if_over();
     }
 
     /// The child writes no more to this end: all of it, but for a socketpair that is still written.
@@ -208,6 +210,7 @@ impl State {
             }
         }
         let settled = self.termination.settle(self.lifecycle.reason())?;
+        self.let_live_if_over();
         if settled.has_ended() && self.termination.scope() == TerminationScope::Group {
             // Who still holds a pipe is not of the group.
             self.lifecycle.on_terminated();
@@ -237,7 +240,15 @@ impl State {
         self.ends.close_slave();
         self.termination.on_reaped(reactor.now());
         self.lifecycle.on_reaped(reason, reactor.now());
+        self.let_live_if_over();
         Some(())
+    }
+
+    /// What the child has left in its group ends with the program as long as somebody waits for it.
+    fn let_live_if_over(&mut self) {
+        if self.lifecycle.is_ended() && !self.termination.is_under_way() {
+            self.exit.let_live();
+        }
     }
 
     /// Begins to drain the ends whose time has come; those that are forwarded come back, with how many
@@ -268,9 +279,10 @@ impl State {
         Duration::from_millis(entry.map_or(GRACE_AT_THE_END_MS, |entry| entry.grace_ms).into())
     }
 
-    /// Returns whether the child, which runs, leads a group that is the program's.
+    /// Returns whether the child, which has not come to its end, leads a group that is the program's, or
+    /// has left it.
     pub(super) fn leads_owned_group(&self) -> bool {
-        self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_reaped()
+        self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_ended()
     }
 
     /// Returns whether the child, which runs, is killed on drop, and nobody is ending it.
@@ -320,17 +332,19 @@ impl State {
     /// comes back.
     pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> (Leftovers, Option<LastEnd>) {
         let mut left = Leftovers::default();
+        // Before the ends: without those a child that is reaped has come to its end.
+        let (settled, last) = self.leave_loop(reactor);
         for fd in self.ends.fds() {
             self.close(reactor, fd, &mut left);
         }
-        let (settled, last) = self.leave_loop(reactor);
         left.complete(settled);
         self.ends.drop_terminal();
         (left, last)
     }
 
     /// Hands on a termination that is under way, or a child that ends with its reactor, to whoever can
-    /// wait for it; any other child that runs is an orphan.
+    /// wait for it; any other child that runs is an orphan. What one that has not come to its end has left
+    /// in its group ends as it would have.
     pub(super) fn leave_loop(
         &mut self,
         reactor: &Handle,
@@ -346,7 +360,7 @@ impl State {
             let last = LastEnd::go_on_with(terminator, look, is_kept, child, reactor.now());
             return (Some(calls), Some(last));
         }
-        if self.lifecycle.is_reaped() {
+        if self.lifecycle.is_reaped() && !(is_killed && self.leads_owned_group()) {
             return (None, None);
         }
         if is_killed && self.policy.owned && reactor.is_ended_by_signal() {

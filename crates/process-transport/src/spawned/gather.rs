@@ -175,8 +175,17 @@ impl Spawned {
         self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
     }
 
-    /// Reaps the child if it has ended.
+    /// Reaps the child if it has ended. What is left of its group ends with the program until nothing
+    /// more is to come.
     pub(super) fn try_reap(&mut self) -> io::Result<()> {
+        self.reap()?;
+        if self.is_over() {
+            self.child.let_live();
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) -> io::Result<()> {
         if self.reason.is_some() {
             return Ok(());
         }

@@ -44,7 +44,7 @@ impl LastEnd {
     /// [`kill_grace`](crate::Command::kill_grace) between TERM and KILL.
     pub(crate) fn end(child: Spawned, now: Duration) -> Self {
         let grace = child.policy.kill_grace;
-        let mut terminator = Terminator::new(child.scope());
+        let mut terminator = terminator_of(&child, now);
         terminator.on_terminate(Signal::TERM, grace, now);
         let terminating = Terminating::new(child, terminator, GroupLook::default(), false);
         Self::new(terminating, now.saturating_add(grace))
@@ -52,7 +52,7 @@ impl LastEnd {
 
     /// Kills a child that is to end with its reactor.
     pub(crate) fn kill(child: Spawned, now: Duration) -> Self {
-        let mut terminator = Terminator::new(child.scope());
+        let mut terminator = terminator_of(&child, now);
         terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
         Self::new(Terminating::new(child, terminator, GroupLook::default(), false), now)
     }
@@ -86,6 +86,15 @@ impl LastEnd {
         let ask_again = asks.then(|| now.saturating_add(ASK_AGAIN));
         [deadline, next_kill, ask_again].into_iter().flatten().chain([give_up_at]).min()
     }
+}
+
+/// Of a child that is reaped, it acts on what that has left in its group.
+fn terminator_of(child: &Spawned, now: Duration) -> Terminator {
+    let mut terminator = Terminator::new(child.scope());
+    if child.reason.is_some() {
+        terminator.on_reaped(now);
+    }
+    terminator
 }
 
 /// Dropped, it leaves a child that does not end to whoever reaps orphans.

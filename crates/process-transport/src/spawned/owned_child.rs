@@ -38,7 +38,8 @@ impl AtDrop {
 #[derive(Debug)]
 pub(crate) struct OwnedChild {
     pub(crate) pid: u32,
-    /// Given back before the child is reaped and before the pidfd is closed: it stands before that.
+    /// Given back before the child is reaped, or left to its group, and given back before the pidfd is
+    /// closed: it stands before that.
     pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
@@ -82,14 +83,21 @@ impl OwnedChild {
         if waited != Waited::Running {
             self.at_drop = AtDrop::Nothing;
             if !leads_group {
+                self.place = None;
                 self.pidfd = None;
             }
         }
         Ok(waited)
     }
 
+    /// It is reaped, and nobody waits for anything of it any more: what it has left lives on.
+    pub(crate) fn let_live(&mut self) {
+        self.place = None;
+    }
+
     /// It is reaped, and the group that it led is empty, for good.
     pub(crate) fn forget_group(&mut self) {
+        self.place = None;
         self.pidfd = None;
     }
 

@@ -61,6 +61,8 @@ impl Terminating<&mut Spawned> {
             self.child.cut_off(None);
             if is_gone {
                 self.child.child.forget_group();
+            } else if self.child.reason.is_some() {
+                self.child.child.let_live();
             }
         }
         let Some(reason) = self.child.reason.clone() else {

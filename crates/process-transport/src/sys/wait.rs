@@ -15,7 +15,7 @@ const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first.
+/// A child that has ended gives its place back first, or leaves it to the group that it leads.
 pub(crate) fn try_reap(
     child: Child<'_>,
     place: &mut Option<Place>,
@@ -25,7 +25,7 @@ pub(crate) fn try_reap(
         if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Running)) {
             return Ok(Waited::Running);
         }
-        *place = None;
+        *place = place.take().and_then(Place::before_reap);
     }
     wait(child, libc::WEXITED | libc::WNOHANG, parent_peak_kib)
 }

@@ -20,7 +20,7 @@ use procession_core::Signal;
 use procession_process_transport::{
     Command, Fd, SpawnProcess, Spawned, end_children_with_program, end_owned_groups,
 };
-use procession_protocol::{ProcessProtocol, SpawnPath};
+use procession_protocol::{ExitReason, Process, ProcessProtocol, SpawnPath};
 use procession_reactor::{Reactor, SignalWatch, Stopped};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -33,8 +33,24 @@ const DEAF: &str = "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep
 const POLITE: &str = "(trap 'echo polite; exit' TERM; echo member=up; while :; do sleep 0.01; done) & \
                       trap 'wait; exit' TERM; echo leader=$$; wait; wait";
 
+/// The leader has ended at once; its member is deaf, and holds descriptor 3.
+const LEFT: &str =
+    "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep 600' & echo leader=$$";
+
 struct Silent;
 impl ProcessProtocol for Silent {}
+
+/// Says that the child has exited, and that it has ended.
+struct Talking;
+impl ProcessProtocol for Talking {
+    fn process_exited(&mut self, _: &Process, _: ExitReason) {
+        say("exited");
+    }
+
+    fn process_ended(&mut self, _: &Process, _: ExitReason) {
+        say("ended");
+    }
+}
 
 fn child(script: &str) -> Command {
     let fds = [(0, Fd::null()), (1, Fd::inherit(io::stdout())), (2, Fd::inherit(io::stderr()))];
@@ -68,10 +84,12 @@ fn main() -> Result<ExitCode> {
     if mode == "exit_in_storm" {
         exits::end_in_a_storm();
     }
-    let deaf = child(DEAF).kill_grace(Duration::from_millis(grace(&mut words)?));
+    let script = if mode.ends_with("left") { LEFT } else { DEAF };
+    let deaf = child(script).kill_grace(Duration::from_millis(grace(&mut words)?));
+    let deaf = if mode.ends_with("held_left") { deaf.child_fd(3, Fd::from_child()) } else { deaf };
     let later: Vec<String> = words.collect();
     match mode.as_str() {
-        "spawn" | "bare" => without_loop(&mode, &settings, &deaf, &later),
+        "spawn" | "bare" | "spawn_held_left" => without_loop(&mode, &settings, &deaf, &later),
         mode if exits::MODES.contains(&mode) => exits::end(mode, deaf),
         mode => with_loop(mode, &settings, deaf, &later),
     }
@@ -138,7 +156,11 @@ fn with_loop(mode: &str, before: &Settings, deaf: Command, later: &[String]) -> 
         }
         _ => deaf,
     };
-    reactor.spawn_process(Silent, command)?;
+    if mode.ends_with("left") {
+        reactor.spawn_process(Talking, command)?;
+    } else {
+        reactor.spawn_process(Silent, command)?;
+    }
     let second = Settings::of(later).apply(Some(&reactor))?;
     match mode {
         "callback" => {
@@ -187,11 +209,18 @@ fn without_loop(
     deaf: &Command,
     later: &[String],
 ) -> Result<ExitCode> {
-    if mode == "spawn" {
+    if mode != "bare" {
         end_children_with_program();
     }
     let _none = before.apply(None)?;
-    let spawned = deaf.spawn()?;
+    let mut spawned = deaf.spawn()?;
+    if mode == "spawn_held_left" {
+        while spawned.try_wait()?.is_none() {
+            sys::pause();
+        }
+        assert_eq!(spawned.wait_timeout(Duration::from_millis(50))?, None, "it is held");
+        say("exited");
+    }
     let _none = Settings::of(later).apply(None)?;
     say("ready");
     if later.iter().any(|word| word.starts_with("call")) {

@@ -25,14 +25,15 @@
 //! | `owned(true)` and `kill_on_drop(false)` | lives on | lives on | lives on ² |
 //! | any other, `kill_on_drop(true)` or not | lives on | lives on ⁴ | lives on ² |
 //! | a descendant that left the group (`setsid`) | lives on | lives on | lives on |
-//! | what a child that has ended left in its group ⁵ | lives on | lives on | lives on |
+//! | what a reaped child left in its group, while an output that it holds is waited for | as the child ⁵ | as the child ⁵ | lives on |
+//! | what any other ended child left in its group | lives on | lives on | lives on |
 //!
 //! 1. On Linux, and unless the command says `outlive_parent()`. What the child has started lives on.
 //! 2. Unless the command sets a [`parent_death_signal`](crate::prelude::Command::parent_death_signal).
 //! 3. After a call of [`end_children_with_program`](crate::end_children_with_program): the end of the
 //!    group.
 //! 4. With `kill_on_drop(true)` it ends if its owner is dropped before.
-//! 5. Also while a helper still waits for the end of its outputs.
+//! 5. An owned child, on Linux 6.9 and later; elsewhere it lives on.
 //!
 //! An async `Child` and a stage of a pipeline are what their command makes them: one of the rows above.
 //!

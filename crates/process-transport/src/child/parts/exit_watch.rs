@@ -30,8 +30,8 @@ pub(crate) struct ExitWatch {
     parent_peak_kib: i64,
     is_reaped: bool,
     seen: Seen,
-    /// Among the children that end with the program: until the reap. It stands before the pidfd, and
-    /// is given back before that is closed.
+    /// Among the children that end with the program: until the reap, and a leader's until
+    /// [`let_live`](Self::let_live). It stands before the pidfd, and is given back before that is closed.
     place: Option<Place>,
     pidfd: Pidfd,
     /// Until it is reaped, or given away.
@@ -329,17 +329,31 @@ impl ExitWatch {
 
     /// A leader's pidfd is what its group is signalled by, also after the reap.
     fn put_pidfd_away(&mut self, reactor: &Handle) {
-        let Pidfd::Source(key) = mem::replace(&mut self.pidfd, Pidfd::Gone) else { return };
-        if !self.leads_group {
-            reactor.close(key);
-        } else if let Some(pidfd) = reactor.take_fd(key) {
+        let pidfd = mem::replace(&mut self.pidfd, Pidfd::Gone);
+        if let (Pidfd::Source(key), true) = (&pidfd, self.leads_group)
+            && let Some(pidfd) = reactor.take_fd(*key)
+        {
             self.pidfd = Pidfd::Kept(pidfd);
+            return;
+        }
+        self.place = None;
+        if let Pidfd::Source(key) = pidfd {
+            reactor.close(key);
+        }
+    }
+
+    /// It is reaped, and nothing more is to come of it: what it has left in its group is not ended with
+    /// the program.
+    pub(crate) fn let_live(&mut self) {
+        if self.is_reaped {
+            self.place = None;
         }
     }
 
     /// The group that it led is empty, for good: the pidfd of a reaped leader names nobody.
     pub(crate) fn forget_group(&mut self) {
         if self.is_reaped && matches!(self.pidfd, Pidfd::Kept(_)) {
+            self.place = None;
             self.pidfd = Pidfd::Gone;
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! A pidfd names the child and nobody else. Where it is refused (before Linux 6.9 for a group, by a
 //! filter, or because somebody closed it) the number must do, which is the child's while it is
-//! unreaped: `waitid` says so, without reaping.
+//! unreaped: `waitid` says so, without reaping. Of a leader that is reaped only the pidfd is used, for
+//! its group: the kernel keeps the number from others as long as that has members, and a pidfd of a
+//! number that was given out again names nobody.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls;
@@ -71,10 +73,13 @@ pub(super) fn end_gently(child: Member) {
 
 /// Returns whether the child waits to be reaped, or is no child of ours any more.
 pub(super) fn has_ended(child: Member) -> bool {
-    look_at(child) != Some(false)
+    child.is_left || look_at(child) != Some(false)
 }
 
 fn to_leader(child: Member, signal: c_int) {
+    if child.is_left {
+        return;
+    }
     let sent = by_pidfd(child.pidfd, signal, 0);
     if matches!(sent, Err(errno) if errno != libc::ESRCH) && look_at(child).is_some() {
         calls::kill(child.pid, signal);
@@ -92,6 +97,7 @@ pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     match by_pidfd(child.pidfd, signal, PROCESS_GROUP) {
         Ok(()) => true,
         Err(libc::ESRCH) => false,
+        Err(_) if child.is_left => false,
         Err(_) => look_at(child).is_some() && calls::kill(-child.pid, signal),
     }
 }

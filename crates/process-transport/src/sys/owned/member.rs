@@ -2,12 +2,15 @@
 
 use std::ffi::c_int;
 
-/// A child that is not reaped.
+/// A child that is not reaped; or the group that it has led.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub(super) pid: c_int,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has pidfds"))]
     pub(super) pidfd: c_int,
     pub(super) leads_group: bool,
+    /// The leader is reaped, or about to be: only its group is left, whose members the pidfd names.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has pidfds"))]
+    pub(super) is_left: bool,
     pub(super) grace_ms: u32,
 }

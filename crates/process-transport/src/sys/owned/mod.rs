@@ -2,7 +2,9 @@
 //!
 //! # Model
 //!
-//! A child has a [`Place`] in the table of its process from before its clone until before its reap.
+//! A child has a [`Place`] in the table of its process from before its clone until before its reap. That
+//! of a leader with a pidfd stays after it, for its group, as long as somebody waits for that: what it
+//! has started may hold an output.
 //! INT, TERM, HUP and QUIT, where their disposition is the default, have a handler that acts on all
 //! places (`act`) and then lets the default action happen. [`end_owned_groups`] is the act alone, and
 //! what `exit(3)` calls (`exit`).
@@ -14,6 +16,7 @@
 //! | spawner | the place is STARTING; *dying* | it stops before its clone, or an act waits for its pid |
 //! | act | *dying*, *acting*; then places | |
 //! | remover | pid 0; *acting* | it waits before it reaps and closes, or no act sees the number |
+//! | who leaves the place to the group | the place is LEFT; *acting* | it waits before it reaps, or an act uses the pidfd alone |
 //!
 //! `dying` is never reset: nothing starts any more. `acting` counts the acts that are under way: the
 //! handler's never ends, and whoever calls [`end_owned_groups`] may go on to reap. The test
@@ -35,6 +38,8 @@
 //! | `Place::drop`, before the number is cleared | an act, here or elsewhere | the child is not reaped: number and pidfd are its own |
 //! | between the number and the reap | an act elsewhere | it may have read the number: the remover waits until no act is under way |
 //! | the same | an act on this thread, in a handler | it does not see the number, and does not wait for this place: it is not STARTING |
+//! | a group that its leader has left | its last member ends, and the number is another's | only the pidfd is used, with `PIDFD_SIGNAL_PROCESS_GROUP` (Linux 6.9; before, the group lives on): the kernel gives the number to nobody as long as the group has members, and then the pidfd still stands for the number's former life, in which nobody is left |
+//! | the close of that pidfd | an act elsewhere may have read it | the place is given back before, and the remover waits |
 //! | a reap by somebody else (`waitpid(-1)`) | the number may be another process's | the pidfd names the child alone; a number is used only where `waitid(WNOWAIT)` says that it is an unreaped child of ours |
 //! | the handler | no signal on this thread: its mask is full | further signals are taken from the queue by `rt_sigtimedwait`; handlers that stack up could overflow an alternate stack of 8 KiB, with four frames of 3 KiB |
 //! | the handler, chained | another library's handler calls it as the one before its own | it asks whether it is the disposition, and returns |

@@ -21,6 +21,9 @@ const FREE: i32 = 0;
 /// Between the reservation and the moment at which the child is known.
 const STARTING: i32 = 1;
 const RUNNING: i32 = 2;
+/// Its leader is reaped, or about to be, and somebody still waits for the group: that is acted on by
+/// the pidfd alone, and the number is that of no process.
+const LEFT: i32 = 3;
 
 /// Bits of [`Slot::about`], above the grace in milliseconds.
 const GRACE: u32 = 0xffff;
@@ -60,7 +63,8 @@ pub(crate) struct Entry {
 #[repr(C)]
 pub(super) struct Slot {
     state: AtomicI32,
-    /// 0 where there is no child, or it is about to be reaped.
+    /// 0 where there is no child, or it is about to be reaped; of a group that its leader has left, the
+    /// group's.
     pid: AtomicI32,
     /// Valid while `pid` is not 0; -1 where there is none.
     pidfd: AtomicI32,
@@ -111,11 +115,13 @@ impl Slot {
         let about = self.about.load(SeqCst);
         match state {
             FREE => Occupant::Nobody,
+            LEFT if pidfd < 0 => Occupant::Nobody,
             // Neither 1 nor below it, which `kill` takes for more than one process.
             _ if pid > 1 => Occupant::Child(Member {
                 pid,
                 pidfd,
                 leads_group: about & LEADS_GROUP != 0,
+                is_left: state == LEFT,
                 grace_ms: about & GRACE,
             }),
             STARTING => Occupant::Starting,
@@ -292,10 +298,12 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
     Ok(Place { slot, table })
 }
 
-/// A child's place in the table, from before its clone until before its reap.
+/// A child's place in the table, from before its clone until before its reap; that of a leader, for its
+/// group, until somebody drops it.
 ///
-/// It is dropped before the child is reaped and before its pidfd is closed. The drop waits as long as
-/// an act is under way, so for good where a signal ends this process.
+/// Before the reap it is dropped, or [left](Self::before_reap) to the group, and before the pidfd is
+/// closed it is dropped. Both wait as long as an act is under way, so for good where a signal ends this
+/// process.
 pub(crate) struct Place {
     slot: &'static Slot,
     table: &'static Page,
@@ -343,6 +351,19 @@ impl Place {
     #[cfg(feature = "reactor")]
     pub(crate) fn ask_to_end(&self) {
         self.slot.about.fetch_or(ASKED, SeqCst);
+    }
+
+    /// The child is about to be reaped. The place of a leader with a pidfd stays, for its group.
+    #[must_use = "dropping it gives the place back"]
+    pub(crate) fn before_reap(self) -> Option<Self> {
+        let leads_group = self.slot.about.load(SeqCst) & LEADS_GROUP != 0;
+        let has_pidfd = cfg!(target_os = "linux") && self.slot.pidfd.load(SeqCst) >= 0;
+        if !(leads_group && has_pidfd && self.table.is_own()) {
+            return None;
+        }
+        self.slot.state.store(LEFT, SeqCst);
+        self.table.wait_for_acts();
+        Some(self)
     }
 
     /// The pidfd is about to be closed: only the number is used from here on.

@@ -21,7 +21,7 @@ pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first.
+/// A child that has ended gives its place back first, or leaves it to the group that it leads.
 pub(crate) fn try_reap(
     child: Child<'_>,
     place: &mut Option<Place>,
@@ -31,7 +31,7 @@ pub(crate) fn try_reap(
         if peek(child) == Peeked::Running {
             return Ok(Waited::Running);
         }
-        *place = None;
+        *place = place.take().and_then(Place::before_reap);
     }
     wait(child, libc::WNOHANG, parent_peak_kib)
 }
