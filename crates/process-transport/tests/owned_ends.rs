@@ -68,6 +68,63 @@ fn a_group_has_a_grace_to_end_by_itself() {
     }
 }
 
+/// Case OL-19. A shell dies by TERM; what it has started has its grace all the same.
+#[test]
+fn a_group_has_its_grace_when_its_leader_has_ended() {
+    for (mode, ends) in [
+        ("trapper grace=2000", Ends::BySignal),
+        ("spawn_trapper grace=2000", Ends::BySignal),
+        ("trapper grace=2000 ends=15", Ends::With(9)),
+        ("exit_trapper grace=2000", Ends::With(3)),
+    ] {
+        let owner = Owner::start(mode);
+        let is_told = mode.starts_with("exit");
+        owner.signal(if is_told { Signal::USR1 } else { Signal::TERM });
+        let (status, said, took) = owner.end();
+        match ends {
+            Ends::BySignal => assert_eq!(status.signal(), Some(libc::SIGTERM), "{mode}: {said}"),
+            Ends::With(code) => assert_eq!(status.code(), Some(code), "{mode}: {said}"),
+        }
+        assert!(said.contains("clean\n"), "{mode}: {said}");
+        assert!((ms(290)..util::bound(ms(1500))).contains(&took), "{mode}: {took:?}");
+    }
+    // Without a pidfd it is a zombie by its number.
+    let owner = Owner::start_by("fork,without_pidfd", "trapper grace=2000");
+    owner.signal(Signal::TERM);
+    let (_, said, _) = owner.end();
+    assert!(said.contains("clean\n"), "{said}");
+}
+
+/// How a program ends.
+enum Ends {
+    BySignal,
+    With(i32),
+}
+
+/// Case OL-19. It gets KILL when its own grace is over; a further signal cuts that short.
+#[test]
+fn a_deaf_member_gets_kill_after_the_grace_of_its_leader_that_has_ended() {
+    let leader_has_left = |grace: u32| {
+        let mut owner = Owner::start(&format!("held_left grace={grace}"));
+        owner.until_said("exited");
+        owner
+    };
+    if signals_groups_by_pidfd() {
+        let owner = leader_has_left(400);
+        owner.signal(Signal::TERM);
+        let took = owner.dies_by(Signal::TERM);
+        assert!((ms(390)..util::bound(ms(1500))).contains(&took), "{took:?}");
+        let mut owner = leader_has_left(2000);
+        owner.signal(Signal::TERM);
+        owner.wait(ms(350));
+        owner.signal(Signal::INT);
+        let took = owner.dies_by(Signal::TERM);
+        assert!(took < util::bound(ms(1000)), "{took:?}");
+    } else {
+        skip_here("a group that its leader has left", "before Linux 6.9");
+    }
+}
+
 /// Those who do not end get KILL when the grace is over, and not before.
 #[test]
 fn a_deaf_group_gets_kill_after_its_grace() {

@@ -51,4 +51,20 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
         package: "procession-process-transport",
         tests: &["owned_ends"],
     },
+    Break {
+        name: "grace-ends-with-the-leader",
+        file: "crates/process-transport/src/sys/owned/act.rs",
+        from: "children > 0 || groups > 0 && is_a_group_left(table)",
+        to: "children > 0 || groups < 0 && is_a_group_left(table)",
+        package: "procession-process-transport",
+        tests: &["owned_ends"],
+    },
+    Break {
+        name: "zombies-have-a-grace-at-the-end",
+        file: "crates/process-transport/src/sys/owned/living.rs",
+        from: "Some(!is_ended || number(fields.nth(16)?)? > 1)",
+        to: "Some(!is_ended || number(fields.nth(16)?)? > 0)",
+        package: "procession-process-transport",
+        tests: &["lib", "owned_ends"],
+    },
 ];

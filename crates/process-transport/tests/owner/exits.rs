@@ -13,10 +13,11 @@ use crate::{POLITE, Result, Silent, child, dot, say, sys};
 /// What it ends with, where that is its own choice.
 const STATUS: u8 = 3;
 
-pub(crate) const MODES: [&str; 11] = [
+pub(crate) const MODES: [&str; 12] = [
     "return",
     "exit",
     "exit_politely",
+    "exit_trapper",
     "exit_in_callback",
     "exit_in_thread",
     "exit_without_loop",

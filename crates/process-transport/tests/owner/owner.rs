@@ -37,6 +37,10 @@ const POLITE: &str = "(trap 'echo polite; exit' TERM; echo member=up; while :; d
 const LEFT: &str =
     "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep 600' & echo leader=$$";
 
+/// The leader ends by TERM at once; what it waited for needs a moment, and says that it had it.
+const TRAPPER: &str = "echo leader=$$; sh -c 'trap \"sleep 0.3; echo clean; exit\" TERM; echo member=$$; \
+                       while :; do sleep 0.01; done'; true";
+
 struct Silent;
 impl ProcessProtocol for Silent {}
 
@@ -84,12 +88,18 @@ fn main() -> Result<ExitCode> {
     if mode == "exit_in_storm" {
         exits::end_in_a_storm();
     }
-    let script = if mode.ends_with("left") { LEFT } else { DEAF };
+    let script = match mode.as_str() {
+        mode if mode.ends_with("left") => LEFT,
+        mode if mode.ends_with("trapper") => TRAPPER,
+        _ => DEAF,
+    };
     let deaf = child(script).kill_grace(Duration::from_millis(grace(&mut words)?));
     let deaf = if mode.ends_with("held_left") { deaf.child_fd(3, Fd::from_child()) } else { deaf };
     let later: Vec<String> = words.collect();
     match mode.as_str() {
-        "spawn" | "bare" | "spawn_held_left" => without_loop(&mode, &settings, &deaf, &later),
+        "spawn" | "bare" | "spawn_held_left" | "spawn_trapper" => {
+            without_loop(&mode, &settings, &deaf, &later)
+        }
         mode if exits::MODES.contains(&mode) => exits::end(mode, deaf),
         mode => with_loop(mode, &settings, deaf, &later),
     }

@@ -9,9 +9,9 @@
 //!
 //! *The end of the group* is: TERM and CONT to the group, a grace, KILL to the processes of the group
 //! that still live. Here the grace is [`kill_grace`](crate::prelude::Command::kill_grace), two seconds at
-//! most, and it is over when the child itself has ended: a shell that dies by TERM cuts the grace of its
-//! own children short. If those need a moment, have the shell `exec` the program, or wait for it
-//! (`trap 'wait' TERM`).
+//! most, and it is over when nobody of the group lives. Where that cannot be seen, because the system is
+//! not Linux or `/proc` cannot be read, it is over when the child itself has ended: a shell that dies by
+//! TERM then cuts the grace of its own children short.
 //!
 //! The columns are the three ways in which a program ends: by the default action of INT, TERM, HUP or
 //! QUIT; by `exit` or a return from `main`; by SIGKILL, a crash, `abort` or `_exit`.

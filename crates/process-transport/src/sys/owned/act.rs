@@ -5,6 +5,7 @@
 //! counts from the first.
 
 use super::calls::{self, KeptErrno, SIGNALS};
+use super::member::{Leader, Member};
 use super::platform::{self, Further};
 use super::table::{Occupant, Page, Slot};
 use std::ffi::c_int;
@@ -118,30 +119,68 @@ fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
     SIGNALS.into_iter().filter(|signal| *signal != libc::SIGHUP).filter(is_ours)
 }
 
-/// Sends what is due, and returns whether a child has time left.
-fn is_waited_for(table: &'static Page) -> bool {
-    // Asked of all: each is to get its TERM.
-    table.slots().filter(|slot| attend_to(table, slot)).count() > 0
+/// What there is to wait for in a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nobody,
+    /// The child, which runs or is about to.
+    Child,
+    /// What it may have left in its group.
+    Group,
 }
 
-fn attend_to(table: &Page, slot: &Slot) -> bool {
-    let elapsed = elapsed_ms(table);
+/// Sends what is due, and returns whether somebody has time left.
+fn is_waited_for(table: &'static Page) -> bool {
+    let (mut children, mut groups) = (0, 0);
+    // Asked of all: each is to get its TERM.
+    for slot in table.slots() {
+        match attend_to(table, slot) {
+            Left::Nobody => {}
+            Left::Child => children += 1,
+            Left::Group => groups += 1,
+        }
+    }
+    children > 0 || groups > 0 && is_a_group_left(table)
+}
+
+fn attend_to(table: &Page, slot: &Slot) -> Left {
     match slot.occupant() {
-        Occupant::Nobody => false,
-        Occupant::Starting => elapsed < CLONE_WITHIN_MS,
+        Occupant::Nobody => Left::Nobody,
+        Occupant::Starting if elapsed_ms(table) < CLONE_WITHIN_MS => Left::Child,
+        Occupant::Starting => Left::Nobody,
         Occupant::Child(child) => {
-            let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
-            let is_over = elapsed >= child.grace_ms || table.hurry.load(SeqCst) >= hurry;
-            if is_over {
+            if is_over(table, slot, child) {
                 if slot.is_killed_now() {
                     platform::kill_group(child);
                 }
-                return false;
+                return Left::Nobody;
             }
             if slot.is_told_now() {
                 platform::end_gently(child);
             }
-            !platform::has_ended(child)
+            match platform::leader_of(child) {
+                Leader::Runs => Left::Child,
+                Leader::Ended if child.leads_group => Left::Group,
+                Leader::Ended | Leader::Gone => Left::Nobody,
+            }
         }
     }
+}
+
+/// Returns whether the child, and its group, have no grace any more.
+fn is_over(table: &Page, slot: &Slot, child: Member) -> bool {
+    let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
+    elapsed_ms(table) >= child.grace_ms || table.hurry.load(SeqCst) >= hurry
+}
+
+/// Returns whether anybody lives of a group that has time left; no where that cannot be known.
+fn is_a_group_left(table: &'static Page) -> bool {
+    let has_time = |group: c_int| {
+        table.slots().any(|slot| match slot.occupant() {
+            Occupant::Child(child) => child.pid == group && !is_over(table, slot, child),
+            Occupant::Nobody | Occupant::Starting => false,
+        })
+    };
+    // Who ends in the first look may have begun another one, with a number that was passed already.
+    (0..2).any(|_| platform::somebody_of(has_time) == Some(true))
 }

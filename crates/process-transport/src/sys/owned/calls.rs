@@ -70,6 +70,14 @@ pub(super) fn kill(target: c_int, signal: c_int) -> bool {
     unsafe { libc::kill(target, signal) == 0 }
 }
 
+/// The group of a process.
+#[cfg(target_os = "linux")]
+pub(super) fn group_of(pid: c_int) -> Option<c_int> {
+    // SAFETY: no pointer is passed.
+    let group = unsafe { libc::getpgid(pid) };
+    (group > 0).then_some(group)
+}
+
 /// What a signal does: the address of its handler, `SIG_DFL` or `SIG_IGN`.
 pub(super) fn disposition(signal: c_int) -> usize {
     // SAFETY: all zeros is a valid `sigaction`.

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls::{self, SIGNALS};
-use super::member::Member;
+use super::member::{Leader, Member};
 use std::ffi::c_int;
 use std::mem;
 
@@ -71,9 +71,17 @@ pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     look_at(child.pid).is_some() && calls::kill(-child.pid, signal)
 }
 
-/// Returns whether the child waits to be reaped, or is no child of ours any more.
-pub(super) fn has_ended(child: Member) -> bool {
-    look_at(child.pid) != Some(false)
+pub(super) fn leader_of(child: Member) -> Leader {
+    match look_at(child.pid) {
+        Some(false) => Leader::Runs,
+        Some(true) => Leader::Ended,
+        None => Leader::Gone,
+    }
+}
+
+/// Whether anybody lives whose group is asked for: not looked at here.
+pub(super) fn somebody_of(_: impl Fn(c_int) -> bool) -> Option<bool> {
+    None
 }
 
 /// Whether an unreaped child of ours has ended; `None` if there is none of that number.

@@ -8,11 +8,13 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls;
-use super::member::Member;
+use super::member::{Leader, Member};
 use crate::sys::raw::last_errno;
 use std::ffi::{c_int, c_uint};
 use std::mem;
 use std::ptr;
+
+pub(super) use super::living::somebody_of;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;
@@ -71,9 +73,14 @@ pub(super) fn end_gently(child: Member) {
     }
 }
 
-/// Returns whether the child waits to be reaped, or is no child of ours any more.
-pub(super) fn has_ended(child: Member) -> bool {
-    child.is_left || look_at(child) != Some(false)
+pub(super) fn leader_of(child: Member) -> Leader {
+    match look_at(child) {
+        _ if child.is_left && to_group(child, 0) => Leader::Ended,
+        _ if child.is_left => Leader::Gone,
+        Some(false) => Leader::Runs,
+        Some(true) => Leader::Ended,
+        None => Leader::Gone,
+    }
 }
 
 fn to_leader(child: Member, signal: c_int) {

@@ -2,6 +2,16 @@
 
 use std::ffi::c_int;
 
+/// How far the leader of a place has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leader {
+    Runs,
+    /// It waits to be reaped; or it is reaped, and its group has members.
+    Ended,
+    /// It is no child of ours any more, and nobody is known to be left of its group.
+    Gone,
+}
+
 /// A child that is not reaped; or the group that it has led.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {

@@ -22,6 +22,9 @@
 //! handler's never ends, and whoever calls [`end_owned_groups`] may go on to reap. The test
 //! `owned_model` runs through every interleaving, and finds what each left-out step would do.
 //!
+//! An act waits as long as a leader runs, or anybody of its group lives (`living`), and no longer than the
+//! grace; where `/proc` cannot be read, as long as a leader runs.
+//!
 //! A run that a signal has stopped ends its children by itself, by terminations, and no act has been:
 //! the reactor says when that was. The signal that comes 300 ms later or more sends KILL at once to
 //! those children, and the others have their TERM and their grace.
@@ -52,14 +55,17 @@
 //! | the same | an act | it waits for no pass, and TERM comes with CONT |
 //!
 //! The calls of handler and act: `sigaction`, `clock_gettime`, `getpid`, `kill`, `raise`, `poll`,
-//! `pthread_sigmask` and `_exit`, which POSIX calls async-signal-safe, and on Linux three plain
-//! system calls without any state: `pidfd_send_signal`, `waitid`, `rt_sigtimedwait`. Nothing is
-//! allocated or locked, and nothing there can panic.
+//! `pthread_sigmask` and `_exit`, which POSIX calls async-signal-safe, and on Linux plain system calls
+//! without any state: `pidfd_send_signal`, `waitid`, `rt_sigtimedwait`, `getpgid`, and for a group whose
+//! leader has ended `openat`, `getdents64`, `read`, `readlinkat` and `close` of descriptors of its own.
+//! Nothing is allocated or locked, and nothing there can panic. The buffers of the last ones take a
+//! kilobyte of the stack.
 //!
 //! | unsafe | obligation | who meets it | test |
 //! |---|---|---|---|
 //! | `table`, references to pages | they live for ever, and all zeros are valid | no page is unmapped once it is published; its fields are atomics | `owned_ends`, `owned_storm` |
 //! | `calls`, `linux`, `elsewhere` | pointers lead to what the call reads or writes | locals | `owned_ends` |
+//! | `living` | pointers lead to what the call reads or writes; only what was opened is closed | locals, and paths that end in a zero byte; a descriptor is a value that closes itself | `owned_ends` |
 //! | `exit` | what runs at the end lives until then, and does not unwind | a function of this crate; an act cannot panic | `owned_exit` |
 //! | `hook` | what runs in a signal handler is async-signal-safe | it is the act | `owned_beside_others` |
 
@@ -76,6 +82,8 @@ mod hook;
 mod job_control;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod living;
 mod member;
 mod table;
 

@@ -1,0 +1,159 @@
+//! Who of a group lives, as `/proc` says, in a signal handler: plain system calls, and a kilobyte of the
+//! stack, which may be a small one of its own.
+//!
+//! What is read, and what it means, is as for a termination (`group/survey.rs`): a zombie with one
+//! thread at most is dead. A process is read only where its group is one of those that are asked for.
+#![expect(unsafe_code, reason = "system calls in a signal handler")]
+
+use super::calls;
+use crate::sys::raw::last_errno;
+use std::ffi::{CStr, c_int};
+
+/// What is read at once of the names, and of what one process says: its first 20 fields fit.
+const BUFFER_BYTES: usize = 512;
+
+/// The head of an entry before its name (`getdents64(2)`): two numbers of 8 bytes, its size, its kind.
+const NAME_AT: usize = 19;
+const SIZE_AT: usize = 16;
+
+/// Whether anybody lives whose group is asked for; `None` where `/proc` cannot be read, or is that of
+/// another PID namespace.
+pub(super) fn somebody_of(is_asked: impl Fn(c_int) -> bool) -> Option<bool> {
+    let proc = File::open(libc::AT_FDCWD, c"/proc", libc::O_DIRECTORY).ok()?;
+    if proc.link_to_number(c"self") != Some(calls::own_pid()) {
+        return None;
+    }
+    let mut buffer = [0; BUFFER_BYTES];
+    loop {
+        let count = proc.names(&mut buffer)?;
+        let mut entries = buffer.get(..count)?;
+        if entries.is_empty() {
+            return Some(false);
+        }
+        while let Some((entry, rest)) = next_entry(entries) {
+            entries = rest;
+            let Some(pid) = number(entry) else { continue };
+            if calls::group_of(pid).is_some_and(&is_asked) && proc.lives(entry)? {
+                return Some(true);
+            }
+        }
+    }
+}
+
+/// The name of the first entry, and what follows the entry.
+fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+    let size: [u8; 2] = entries.get(SIZE_AT..SIZE_AT + 2)?.try_into().ok()?;
+    let (entry, rest) = entries.split_at_checked(u16::from_ne_bytes(size).into())?;
+    let name = entry.get(NAME_AT..)?;
+    Some((name.split(|byte| *byte == 0).next()?, rest))
+}
+
+fn number(digits: &[u8]) -> Option<c_int> {
+    let add = |sum: c_int, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(digit.into())
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
+/// Whether a line of `/proc/PID/stat` is that of somebody alive.
+fn is_alive(line: &[u8]) -> Option<bool> {
+    let name_ends = line.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = line.get(name_ends + 2..)?.split(|byte| *byte == b' ');
+    let is_ended = matches!(fields.next()?, b"Z" | b"X" | b"x");
+    // A first thread that has ended leaves the others to run.
+    Some(!is_ended || number(fields.nth(16)?)? > 1)
+}
+
+/// Closed when this is dropped.
+struct File(c_int);
+
+impl File {
+    fn open(dir: c_int, path: &CStr, flags: c_int) -> Result<Self, c_int> {
+        let flags = flags | libc::O_RDONLY | libc::O_CLOEXEC;
+        // SAFETY: the path ends in a zero byte.
+        let fd = unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) };
+        c_int::try_from(fd).ok().filter(|fd| *fd >= 0).map(Self).ok_or_else(last_errno)
+    }
+
+    /// Names of this directory; 0 at the end.
+    fn names(&self, buffer: &mut [u8; BUFFER_BYTES]) -> Option<usize> {
+        // SAFETY: the pointer leads to as many bytes as are asked for.
+        let count = unsafe {
+            libc::syscall(libc::SYS_getdents64, self.0, buffer.as_mut_ptr(), BUFFER_BYTES)
+        };
+        usize::try_from(count).ok()
+    }
+
+    fn read(&self, buffer: &mut [u8; BUFFER_BYTES]) -> Result<usize, c_int> {
+        // SAFETY: as above.
+        let count =
+            unsafe { libc::syscall(libc::SYS_read, self.0, buffer.as_mut_ptr(), BUFFER_BYTES) };
+        usize::try_from(count).map_err(|_| last_errno())
+    }
+
+    /// The number that a link of this directory leads to.
+    fn link_to_number(&self, name: &CStr) -> Option<c_int> {
+        let mut buffer = [0; 16];
+        let to = buffer.as_mut_ptr();
+        // SAFETY: the name ends in a zero byte, and the pointer leads to as many bytes as are asked for.
+        let count = unsafe { libc::syscall(libc::SYS_readlinkat, self.0, name.as_ptr(), to, 16) };
+        number(buffer.get(..usize::try_from(count).ok()?)?)
+    }
+
+    /// Whether the process of that number lives, by its directory in this one.
+    fn lives(&self, number: &[u8]) -> Option<bool> {
+        let mut path = [0; 32];
+        let ends = path.get_mut(..number.len() + 5)?;
+        let (name, rest) = ends.split_at_mut(number.len());
+        name.copy_from_slice(number);
+        rest.copy_from_slice(b"/stat");
+        let path = CStr::from_bytes_until_nul(&path).ok()?;
+        let mut buffer = [0; BUFFER_BYTES];
+        let read = Self::open(self.0, path, 0).and_then(|file| file.read(&mut buffer));
+        match read {
+            Ok(count) => is_alive(buffer.get(..count)?),
+            // It is gone.
+            Err(libc::ENOENT | libc::ESRCH) => Some(false),
+            Err(_) => None,
+        }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor was opened by this value, and nobody else has its number.
+        unsafe { libc::syscall(libc::SYS_close, self.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_who_lives_as_it_does_to_a_termination() {
+        let line = |name: &str, state: &str, threads: u32| {
+            let zeros = "0 ".repeat(13);
+            is_alive(format!("7 ({name}) {state} 1 5 5 {zeros}{threads} 0 99\n").as_bytes())
+        };
+        for name in ["sh", "a) Z 1 5 (b", "", ") (", "\n"] {
+            assert_eq!(line(name, "S", 1), Some(true));
+            assert_eq!(line(name, "Z", 1), Some(false));
+            assert_eq!(line(name, "X", 0), Some(false));
+            assert_eq!(line(name, "Z", 2), Some(true));
+        }
+        for line in ["", "7", "7 (x", "7 (x)", "7 (x) Z 1 5 5 0"] {
+            assert_eq!(is_alive(line.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn whoever_lives_is_found_and_nobody_else() {
+        let own = rustix::process::getpgrp().as_raw_nonzero().get();
+        assert_eq!(somebody_of(|group| group == own), Some(true));
+        assert_eq!(somebody_of(|group| group == 4_194_305), Some(false));
+        assert_eq!(number(b"12x"), None);
+        assert_eq!(number(b"99999999999"), None);
+    }
+}
