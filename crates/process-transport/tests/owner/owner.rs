@@ -33,9 +33,10 @@ const DEAF: &str = "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep
 const POLITE: &str = "(trap 'echo polite; exit' TERM; echo member=up; while :; do sleep 0.01; done) & \
                       trap 'wait; exit' TERM; echo leader=$$; wait; wait";
 
-/// The leader has ended at once; its member is deaf, and holds descriptor 3.
-const LEFT: &str =
-    "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep 600' & echo leader=$$";
+/// The leader has ended at once; its member is deaf, holds descriptor 3, and answers to USR1.
+const LEFT: &str = "trap '' TERM HUP INT QUIT; \
+                    sh -c 'trap \"echo still there\" USR1; echo member=$$; \
+                    while :; do sleep 0.01; done' & echo leader=$$";
 
 /// The leader ends by TERM at once; what it waited for needs a moment, and says that it had it.
 const TRAPPER: &str = "echo leader=$$; sh -c 'trap \"sleep 0.3; echo clean; exit\" TERM; echo member=$$; \
@@ -166,11 +167,12 @@ fn with_loop(mode: &str, before: &Settings, deaf: Command, later: &[String]) -> 
         }
         _ => deaf,
     };
-    if mode.ends_with("left") {
-        reactor.spawn_process(Talking, command)?;
+    // Somebody has a handle of it.
+    let _process = if mode.ends_with("left") {
+        reactor.spawn_process(Talking, command)?
     } else {
-        reactor.spawn_process(Silent, command)?;
-    }
+        reactor.spawn_process(Silent, command)?
+    };
     let second = Settings::of(later).apply(Some(&reactor))?;
     match mode {
         "callback" => {
