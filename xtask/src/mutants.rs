@@ -40,6 +40,7 @@ const CORES: [(&str, &[&str]); 4] = [
             "crates/protocol/src/connection/demand.rs",
             "crates/protocol/src/line_receiver.rs",
             "crates/protocol/src/terminator.rs",
+            "crates/protocol/src/terminator/calls.rs",
         ],
     ),
     ("procession-reactor", &["crates/reactor/src/pipe/growth.rs"]),

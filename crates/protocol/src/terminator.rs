@@ -28,15 +28,12 @@
 //! [`poll_deadline`](Terminator::poll_deadline); it reaps a leader that has ended when
 //! [`keeps_leader`](Terminator::keeps_leader) says no.
 
+use self::calls::{Calls, Look, Reap, UnderWay};
 use crate::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use procession_core::Signal;
-use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The times between looks at a group, in milliseconds; the last one is that of all that follow.
-const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
-/// For how long a group that was killed is looked at.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
+mod calls;
 
 /// Decides which signals a termination sends, and when: the one place that does, for real children
 /// and fakes.
@@ -73,16 +70,6 @@ pub struct Terminator {
     calls: Option<Box<Calls>>,
 }
 
-/// What the calls have come to.
-#[derive(Debug, Default)]
-struct Calls {
-    under_way: Option<UnderWay>,
-    /// What the driver has not taken yet.
-    due: VecDeque<TerminationStep>,
-    /// As above.
-    outcome: Option<TerminationOutcome>,
-}
-
 /// How far the child has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -93,41 +80,6 @@ enum Progress {
     Reaped,
     /// The child is reaped, and its group has no members.
     Empty,
-}
-
-/// A termination that has begun and not ended: calls wait for it.
-#[derive(Debug)]
-struct UnderWay {
-    /// The time of the first call.
-    since: Duration,
-    /// When KILL is due.
-    deadline: Duration,
-    /// When KILL was asked for.
-    killed: Option<Duration>,
-    /// The driver is sending the first signal: it may be refused.
-    trying: bool,
-    /// `Some` once the leader has ended.
-    look: Option<Look>,
-    /// The leader is to be reaped.
-    reap: Option<Reap>,
-}
-
-/// The next look at the group.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    /// `None` from the time that it is asked for until it is answered.
-    at: Option<Duration>,
-    /// How many looks found the group alive in a row, since it was killed if it was.
-    in_vain: usize,
-}
-
-/// Why the leader is to be reaped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reap {
-    /// The group is gone, or will not be: the termination ends.
-    AndEnd { is_gone: bool },
-    /// So that more is seen of the group.
-    AndLook,
 }
 
 impl Terminator {
@@ -368,49 +320,5 @@ impl Terminator {
                 after: now.saturating_sub(under_way.since),
             });
         }
-    }
-}
-
-impl Calls {
-    /// Asks for KILL, once a termination.
-    fn kill(&mut self, now: Duration) {
-        if let Some(under_way) = &mut self.under_way
-            && under_way.killed.is_none()
-        {
-            under_way.killed = Some(now);
-            self.due.push_back(TerminationStep::Kill);
-            if let Some(look) = &mut under_way.look {
-                *look = Look::begin(now);
-            }
-        }
-    }
-}
-
-impl UnderWay {
-    /// Returns when a group that was killed is given up.
-    fn limit(&self) -> Option<Duration> {
-        Some(self.killed?.saturating_add(END_AFTER_KILL))
-    }
-
-    fn look_again(&mut self, now: Duration) {
-        if let Some(look) = self.look.as_mut().filter(|look| look.at.is_none()) {
-            look.at = Some(now.saturating_add(look.interval()));
-            look.in_vain += 1;
-        }
-    }
-}
-
-impl Look {
-    /// The first one comes soon.
-    fn begin(now: Duration) -> Self {
-        let mut look = Self { at: None, in_vain: 0 };
-        look.at = Some(now.saturating_add(look.interval()));
-        look.in_vain = 1;
-        look
-    }
-
-    fn interval(self) -> Duration {
-        let [.., last] = INTERVALS_MS;
-        Duration::from_millis(INTERVALS_MS.get(self.in_vain).copied().unwrap_or(last))
     }
 }
