@@ -5,19 +5,34 @@
 //! A test that cannot run here (a program is absent, it needs root) must not pass in silence: it
 //! appends a line to the file that `PROCESSION_SKIP_LOG` names, and the task prints and counts
 //! these lines. Tests of the slow tier run where `PROCESSION_SLOW` is `1`.
+//!
+//! Twice as many tests run at once as there are processors, unless `RUST_TEST_THREADS` says how many:
+//! they wait for children longer than they compute.
 
 use std::collections::BTreeSet;
+use std::thread;
 
 use anyhow::{Context, Result};
-use xshell::{Shell, cmd};
+use xshell::{PushEnv, Shell, cmd};
 
 /// Runs every test but the slow tier, the doctests and the benches.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let _threads = more_threads(sh)?;
     counting_skips(sh, || {
         // The tests of the examples start them.
         cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
         Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --tests").run()?)
     })
+}
+
+/// Has more tests run at once for as long as the guard lives.
+pub(crate) fn more_threads(sh: &Shell) -> Result<Option<PushEnv<'_>>> {
+    const NAME: &str = "RUST_TEST_THREADS";
+    if sh.var_os(NAME).is_some() {
+        return Ok(None);
+    }
+    let processors = thread::available_parallelism().context("no number of processors")?;
+    Ok(Some(sh.push_env(NAME, (2 * processors.get()).to_string())))
 }
 
 /// Runs tests, and prints and counts those that were skipped.

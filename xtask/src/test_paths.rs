@@ -6,6 +6,8 @@
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
+use crate::test::more_threads;
+
 const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
 
 /// The tests that a spawning path can break.
@@ -43,6 +45,7 @@ pub(crate) fn run_all(sh: &Shell) -> Result<()> {
 }
 
 fn on_each_path(sh: &Shell, tests: &[&str]) -> Result<()> {
+    let _threads = more_threads(sh)?;
     for path in PATHS {
         println!("with PROCESSION_TEST_SPAWN_PATH={path}");
         let _path = sh.push_env("PROCESSION_TEST_SPAWN_PATH", path);
