@@ -145,7 +145,8 @@ fn streams_that_were_taken_outlive_it() {
             let mut input = child.take_input(0).unwrap();
             drop(child);
             assert_eq!(output.collect().await, b"bye\n");
-            assert!(input.write("x").await.is_err(), "it is gone");
+            // Its 1 may be closed a moment before its 0; then it is gone.
+            while input.write("x").await.is_ok() {}
         });
     });
 }

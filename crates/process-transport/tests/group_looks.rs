@@ -70,7 +70,7 @@ fn terminate(children: &[Spawned]) {
     }
 }
 
-/// Case TM-16.
+/// Case TM-17.
 #[test]
 fn groups_that_end_together_take_as_many_reads_as_one() {
     const NAME: &str = "groups_that_end_together_take_as_many_reads_as_one";
@@ -96,7 +96,7 @@ fn groups_that_end_together_take_as_many_reads_as_one() {
     });
 }
 
-/// Case TM-16. Their leaders have ended before, and the looks until now have seen who lives.
+/// Case TM-17. Their leaders have ended before, and the looks until now have seen who lives.
 #[test]
 fn members_that_end_together_take_as_many_reads_as_one() {
     const NAME: &str = "members_that_end_together_take_as_many_reads_as_one";
@@ -138,7 +138,7 @@ fn members_that_end_together_take_as_many_reads_as_one() {
     });
 }
 
-/// Case TM-16. The drop of a reactor waits for all of them.
+/// Case TM-17. The drop of a reactor waits for all of them.
 #[test]
 fn a_drop_that_ends_many_groups_takes_no_more_reads_for_it() {
     const NAME: &str = "a_drop_that_ends_many_groups_takes_no_more_reads_for_it";

@@ -120,7 +120,7 @@
 //! | `readConnectionLost` | `read_closed` | For every protocol. The default closes the connection after a flush. |
 //! | `Factory.forProtocol(P)`, `f.protocol = P` | a closure: `\|\| P` | |
 //! | `buildProtocol` of a `Factory` | [`Factory::build_protocol`](crate::prelude::Factory::build_protocol) | `None` refuses the connection. |
-//! | `listenTCP(port, factory, interface='')` | `listen_tcp(address, factory)` | The address is explicit: `("0.0.0.0", port)` is all of IPv4. |
+//! | `listenTCP(port, factory, interface='')` | `listen_tcp(address, factory)` | The address is explicit: `("0.0.0.0", port)` is all of IPv4. An address that cannot be listened on is a `ListenError`. |
 //! | `connectTCP(host, port, factory, timeout=30)`, `connectUNIX` | `connect_tcp(address, protocol)`, `connect_unix(path, protocol)` | A protocol, no factory; a `Deferred<Transport>`, no connector. **No time limit** but the kernel's, about two minutes for an address (`tcp_syn_retries` in `tcp(7)`): `.timeout(Duration::from_secs(30))` sets one. |
 //! | `clientConnectionFailed` | the error of that `Deferred` | `ConnectError`. |
 //! | `listenUNIX`, `stopListening` | `listen_unix`, `stop_listening` | |

@@ -147,7 +147,7 @@ impl ChildTermination {
             let signal = match step {
                 TerminationStep::Signal(signal) => {
                     if let Some(group) = exit.group().filter(|_| scope == TerminationScope::Group) {
-                        self.look.expect(group);
+                        self.begun().look.expect(group);
                     }
                     signal
                 }
