@@ -121,7 +121,7 @@ fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
             error.with(format!(" ({})", named.join(" or ")))
         }
         Step::Signals if !prepared.request.pre_exec.is_empty() => {
-            error.with(": a pre_exec closure failed")
+            error.by("a pre_exec closure failed for")
         }
         Step::Exec => error.with(exec_failure::explain(prepared, errno)),
         _ => error,
