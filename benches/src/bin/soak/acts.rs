@@ -92,7 +92,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
         3 => child(world, reactor, Command::new("/bin/sleep").arg("2"), plain(Some(0))),
         4 => {
             let expected = Expected {
-                pipes: Vec::new(),
+                pipes: vec![1],
                 readable: vec![1],
                 code: Some(4),
                 output: Some(b"hi\r\n".to_vec()),
