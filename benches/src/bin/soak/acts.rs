@@ -8,7 +8,10 @@ use procession::process_transport::{Resource, Rlimit};
 use procession::protocol::{Pace, ReadProducer, Target};
 
 use super::model::{Checked, Expected, Life};
-use super::{Alive, FILE, MOST_CHILDREN, World, helpers, loops, net};
+use super::{
+    Alive, FILE, MOST_CHILDREN, World, batches, endings, helpers, loops, net, pipes, producers,
+    stdio,
+};
 
 /// One of each of what opens something for good, so that the baseline has it.
 pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), String> {
@@ -22,6 +25,9 @@ pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), St
     loops::other_loop(world, &handle);
     loops::signal(world, &handle);
     loops::source(world, &handle);
+    for _ in 0..8 {
+        stdio::program(world, &handle); // in each manner
+    }
     let waits = handle.now() + Duration::from_secs(10);
     while world.pending.get() > 0 || world.alive.borrow().iter().any(|c| !c.life.borrow().ended) {
         if handle.now() > waits {
@@ -41,7 +47,7 @@ pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), St
 /// Does one thing.
 pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
     let room = world.alive.borrow().len() < MOST_CHILDREN;
-    match world.numbers.below(40) {
+    match world.numbers.below(46) {
         0..=6 if room => spawn(world, reactor),
         7 => fail_to_spawn(world, reactor),
         8 => loops::timers(world, reactor),
@@ -54,12 +60,16 @@ pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
         15 if room => helpers::run(world, reactor),
         16 if room => helpers::lines(world, reactor),
         17 if room => helpers::named(world),
-        18 if room => helpers::run_all_of_them(world),
-        19 if room => helpers::pipeline(world, reactor),
-        20 if room => helpers::producer(world, reactor),
+        18 if room => batches::run_all_of_them(world, reactor),
+        19 if room => pipes::pipeline(world, reactor),
+        20 if room => producers::of_a_reader(world, reactor),
         21 if room => helpers::forward(world, reactor),
         22 if room => loops::other_loop(world, reactor),
-        23 if room => loops::other_program(world, reactor),
+        23 if room => stdio::program(world, reactor),
+        24 if room => producers::of_its_own(world, reactor),
+        25 if room => endings::terminate(world, reactor),
+        26 if room => endings::helper(world, reactor),
+        27 => pipes::no_pipeline(world, reactor),
         _ => meddle(world),
     }
 }
@@ -245,6 +255,15 @@ pub(super) fn checked(world: &Rc<World>, expected: Expected) -> (Checked, Rc<Ref
     (Checked { life: life.clone(), book: world.book.clone(), act }, life)
 }
 
+/// A protocol of a child that cannot start.
+pub(super) struct Never(pub(super) Rc<World>);
+
+impl ProcessProtocol for Never {
+    fn connection_made(&mut self, _: &Process) {
+        self.0.violation("a spawn that failed called back".to_owned());
+    }
+}
+
 /// Commands that cannot start.
 fn fail_to_spawn(world: &Rc<World>, reactor: &Handle) {
     let (command, step) = match world.numbers.below(5) {
@@ -254,12 +273,6 @@ fn fail_to_spawn(world: &Rc<World>, reactor: &Handle) {
         3 => (Command::new("/bin/true").current_dir("/no/such/directory"), Step::Chdir),
         _ => (Command::new("/bin/true").child_fd(-1, Fd::null()), Step::Validate),
     };
-    struct Never(Rc<World>);
-    impl ProcessProtocol for Never {
-        fn connection_made(&mut self, _: &Process) {
-            self.0.violation("a spawn that failed called back".to_owned());
-        }
-    }
     match reactor.spawn_process(Never(world.clone()), command) {
         Err(error) if error.step() == step => world.count("failed as expected"),
         other => world.violation(format!("not an error of {step:?}: {other:?}")),

@@ -1,5 +1,5 @@
 //! The acts of the loop itself: timers, futures, signals, other threads' calls, sources of one's own,
-//! and loops beside it, in a thread and in a child.
+//! and a loop beside it, in a thread.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -11,8 +11,6 @@ use procession::reactor::{Phase, SignalWatch, SystemEvent};
 use rustix::process::{getpid, kill_process};
 
 use super::World;
-use super::acts::{self, plain};
-use super::model::Expected;
 
 /// Timers that fire in order, are cancelled or moved.
 pub(super) fn timers(world: &Rc<World>, reactor: &Handle) {
@@ -142,20 +140,6 @@ fn from_thread(
     });
     drop(thread); // it ends by itself
 }
-
-/// A loop in a child, which sends back what comes to its standard input, and ends with it.
-pub(super) fn other_program(world: &Rc<World>, reactor: &Handle) {
-    let Some(command) = world.echo.clone() else { return };
-    let data = world.numbers.bytes(150_000);
-    let expected = Expected { output: Some(data.clone()), ..plain(Some(ECHO_STATUS)) };
-    if let Some(process) = acts::child(world, reactor, command, expected) {
-        process.write(data);
-        process.close_stdin();
-    }
-}
-
-/// What such a child exits with.
-pub(crate) const ECHO_STATUS: i32 = 7;
 
 /// A signal to this process, which is watched for it.
 pub(super) fn signal(world: &Rc<World>, reactor: &Handle) {

@@ -7,12 +7,9 @@
 #[path = "mix.rs"]
 mod mix;
 
-use std::cell::Cell;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use procession::prelude::*;
-use procession::reactor::{Phase, SystemEvent};
 
 /// Makes this program the child that the mix starts as its echo.
 const ECHO: &str = "--echo";
@@ -23,7 +20,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == ECHO {
-            return Ok(ExitCode::from(u8::try_from(echo()?)?));
+            let most = args.next().map(|most| most.parse()).transpose()?;
+            return Ok(ExitCode::from(u8::try_from(mix::stdio::echo(most)?)?));
         }
         let value = args.next().ok_or_else(|| format!("{arg} takes a value"))?;
         match arg.as_str() {
@@ -47,26 +45,4 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// Sends standard input back, on a loop of its own; the last of its triggers chooses the status.
-fn echo() -> Result<i32, Box<dyn Error>> {
-    struct Back;
-    impl Protocol for Back {
-        fn data_received(&mut self, transport: &Transport, data: Bytes) {
-            transport.write(data);
-        }
-        fn connection_lost(&mut self, _: &Transport, _: io::Result<()>) {
-            Handle::current().stop();
-        }
-    }
-    let mut reactor = Reactor::new()?;
-    let status = Rc::new(Cell::new(0));
-    let last = status.clone();
-    reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, move |_| {
-        last.set(mix::loops::ECHO_STATUS);
-    });
-    reactor.stdio(Back)?;
-    reactor.run()?;
-    Ok(status.get())
 }

@@ -3,14 +3,26 @@
 
 #[path = "acts.rs"]
 mod acts;
+#[path = "batches.rs"]
+mod batches;
+#[path = "endings.rs"]
+mod endings;
+#[path = "groups.rs"]
+mod groups;
 #[path = "helpers.rs"]
 mod helpers;
 #[path = "loops.rs"]
-pub(crate) mod loops;
+mod loops;
 #[path = "model.rs"]
 mod model;
 #[path = "net.rs"]
 mod net;
+#[path = "pipes.rs"]
+mod pipes;
+#[path = "producers.rs"]
+mod producers;
+#[path = "stdio.rs"]
+pub(crate) mod stdio;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -71,6 +83,10 @@ struct World {
     numbers: Numbers,
     book: Shared,
     alive: RefCell<Vec<Alive>>,
+    /// Those of which nobody keeps the handle.
+    unheld: RefCell<Vec<Rc<RefCell<Life>>>>,
+    /// How many groups were marked.
+    groups: Cell<u64>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
     /// Started and not finished: futures, deferreds, connections, timers.
     pending: Cell<i64>,
@@ -116,6 +132,35 @@ impl World {
         let ended: Vec<Alive> =
             self.alive.borrow_mut().extract_if(.., |child| child.life.borrow().ended).collect();
         drop(ended);
+        self.unheld.borrow_mut().retain(|life| !life.borrow().ended);
+    }
+
+    /// Nothing that was started is under way, as far as callbacks tell.
+    fn is_quiet(&self) -> bool {
+        let nobody = self.alive.borrow().is_empty() && self.unheld.borrow().is_empty();
+        nobody && self.pending.get() == 0
+    }
+}
+
+/// What is left behind if something is.
+#[derive(Debug, PartialEq)]
+struct Left {
+    /// The open descriptors of this process and what they are.
+    fds: BTreeMap<i32, String>,
+    /// The sources, timers and tasks of the loop, as it prints them.
+    in_the_loop: String,
+    /// The children, dead or alive, by pid and state.
+    children: Vec<(u32, char)>,
+    /// Those that belong to a group that was terminated.
+    members: BTreeMap<u32, String>,
+}
+
+impl Left {
+    fn now(reactor: &Handle) -> Self {
+        let shown = format!("{reactor:?}");
+        let in_the_loop = shown.split_once("sources").map_or(&*shown, |(_, rest)| rest).to_owned();
+        let (fds, members) = (open_fds(), groups::living(&groups::ours()));
+        Self { fds, in_the_loop, children: children(), members }
     }
 }
 
@@ -131,6 +176,8 @@ pub(crate) fn run(
         numbers: Numbers(Cell::new(seed)),
         book: Shared::default(),
         alive: RefCell::default(),
+        unheld: RefCell::default(),
+        groups: Cell::new(0),
         counts: RefCell::default(),
         pending: Cell::new(0),
         port: Cell::new(0),
@@ -142,7 +189,7 @@ pub(crate) fn run(
     std::fs::write(world.file(), FILE).map_err(|error| error.to_string())?;
     // The first of everything, before the baseline: threads, mailboxes, handlers.
     acts::warm_up(&world, reactor)?;
-    let fds = open_fds();
+    let before = Left::now(reactor);
     let listener = net::listen(&world, reactor)?;
     let end = reactor.now() + time;
     let mut early = 0;
@@ -161,7 +208,7 @@ pub(crate) fn run(
     world.port.set(0);
     listener.stop_listening().detach();
     drop(listener);
-    settle(&world, reactor, &fds)?;
+    settle(&world, reactor, &before)?;
     let late = resident_bytes();
     if early > 0 && late > early + MOST_GROWTH_BYTES {
         return Err(format!("memory grew from {early} to {late} bytes"));
@@ -172,11 +219,7 @@ pub(crate) fn run(
 /// Kills what lives and waits until all has ended and every promise is kept.
 ///
 /// The pidfd of a group's leader is open as long as a KILL may be due to the group.
-fn settle(
-    world: &Rc<World>,
-    reactor: &mut Reactor,
-    fds: &BTreeMap<i32, String>,
-) -> Result<(), String> {
+fn settle(world: &Rc<World>, reactor: &mut Reactor, before: &Left) -> Result<(), String> {
     let end = reactor.now() + LAST_WAIT;
     loop {
         world.sweep();
@@ -189,18 +232,17 @@ fn settle(
         }
         reactor.turn(Some(Duration::from_millis(5))).map_err(|error| format!("turn: {error}"))?;
         violation(world)?;
-        let quiet = world.alive.borrow().is_empty() && world.pending.get() == 0;
-        if quiet && children().is_empty() && open_fds() == *fds {
+        if world.is_quiet() && Left::now(reactor) == *before {
             return Ok(());
         }
         if reactor.now() > end {
-            let lives: Vec<String> =
+            let held: Vec<String> =
                 world.alive.borrow().iter().map(|child| format!("{:?}", child.life)).collect();
-            let pending = world.pending.get();
-            let (children, open) = (children(), open_fds());
+            let (pending, now) = (world.pending.get(), Left::now(reactor));
             return Err(format!(
-                "no end: {pending} pending, children {children:?}, {lives:#?}\n\
-                 descriptors at the start {fds:?}, at the end {open:?}"
+                "no end: {pending} pending, {held:#?}, {:#?}\n\
+                 at the start {before:#?}, at the end {now:#?}",
+                world.unheld.borrow()
             ));
         }
     }

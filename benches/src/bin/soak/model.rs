@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::rc::Rc;
 
 use procession::prelude::*;
@@ -20,21 +21,21 @@ pub(crate) struct Book {
 pub(crate) type Shared = Rc<RefCell<Book>>;
 
 /// What a child is expected to do if nobody meddles.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Expected {
     /// The descriptors whose loss is told.
     pub(crate) pipes: Vec<i32>,
     /// Those that carry data to the parent.
     pub(crate) readable: Vec<i32>,
     pub(crate) code: Option<i32>,
-    /// On child fd 1, or 3 for a socketpair.
+    /// On child fd 1, or 0 and 3 for socketpairs.
     pub(crate) output: Option<Vec<u8>>,
     /// The child whose output it reads.
     pub(crate) source: Option<Rc<RefCell<Life>>>,
 }
 
 /// The state of one child's protocol.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Life {
     pub(crate) expected: Expected,
     /// Somebody closed, aborted, signalled or forwarded: output and code are anybody's.
@@ -54,11 +55,43 @@ impl Life {
         Self { expected, ..Self::default() }
     }
 
+    /// It has said something.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// Somebody meddled with it, or with one before it.
     fn is_disturbed(&self) -> bool {
         let source = self.expected.source.as_ref();
         self.disturbed || source.is_some_and(|source| source.borrow().is_disturbed())
     }
+}
+
+/// Without the bytes.
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Expected { pipes, readable, code, output, source } = &self.expected;
+        f.debug_struct("Life")
+            .field("pipes", pipes)
+            .field("readable", readable)
+            .field("code", code)
+            .field("expected_bytes", &output.as_ref().map(Vec::len))
+            .field("bytes", &self.output.len())
+            .field("same_up_to", &output.as_ref().map(|output| same(output, &self.output)))
+            .field("has_source", &source.is_some())
+            .field("disturbed", &self.is_disturbed())
+            .field("made", &self.made)
+            .field("exited", &self.exited)
+            .field("ended", &self.ended)
+            .field("lost", &self.lost)
+            .field("read_closed", &self.read_closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many bytes are the same, from the first on.
+fn same(some: &[u8], other: &[u8]) -> usize {
+    some.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 /// A protocol that knows what is legal.
@@ -102,7 +135,7 @@ impl ProcessProtocol for Checked {
         self.book.borrow_mut().bytes += u64::try_from(data.len()).unwrap_or(0);
         self.note(process, "data", |life| {
             let fd = fd.as_raw();
-            if fd == 1 || fd == 3 {
+            if matches!(fd, 0 | 1 | 3) {
                 life.output.extend_from_slice(&data);
             }
             !data.is_empty()
