@@ -8,11 +8,12 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Mark;
-use procession_protocol::{ChildFd, Event, Lifecycle, exit_reason};
+use procession_protocol::{ChildFd, DataNow, Event, Lifecycle, exit_reason};
 
 #[derive(Debug, Arbitrary)]
 enum Fact {
     Data(i8, u8),
+    DataNow(i8, u8),
     Mark(i8, bool),
     ReadClosed(i8),
     Closed(i8),
@@ -23,6 +24,7 @@ enum Fact {
     NotHeld(i8),
     SetDrain(Option<u64>),
     Stopped,
+    Terminated,
     Panicked,
     PollEvent,
     PollDrain,
@@ -45,6 +47,8 @@ struct Grammar {
     stopped: BTreeSet<i32>,
     exited: bool,
     ended: bool,
+    /// The bytes that were taken and not delivered yet.
+    taken: usize,
 }
 
 impl Grammar {
@@ -56,6 +60,7 @@ impl Grammar {
             Event::Made => {}
             Event::Data(fd, data) => {
                 assert!(!data.is_empty());
+                self.taken -= data.len();
                 assert!(self.open(*fd) && !self.read_closed.contains(&fd.as_raw()));
             }
             Event::ReadClosed(fd) => {
@@ -98,7 +103,28 @@ fuzz_target!(|input: Input| {
     for fact in input.facts {
         match fact {
             Fact::Data(raw, length) => {
-                drop(child.on_data(fd(raw), Bytes::from(vec![0; usize::from(length)])));
+                let accepted = child.accepts(fd(raw)) && length > 0;
+                let refused = child.on_data(fd(raw), Bytes::from(vec![0; usize::from(length)]));
+                assert_eq!(refused.is_none(), accepted);
+                grammar.taken += usize::from(accepted) * usize::from(length);
+            }
+            Fact::DataNow(raw, length) => {
+                let accepted = child.accepts(fd(raw)) && length > 0;
+                let is_due = child.has_event();
+                match child.on_data_now(fd(raw), Bytes::from(vec![0; usize::from(length)])) {
+                    DataNow::Due(data) => {
+                        assert!(accepted && !is_due);
+                        grammar.taken += data.len();
+                        grammar.check(&Event::Data(fd(raw), data));
+                    }
+                    DataNow::Queued => {
+                        assert!(accepted && is_due);
+                        grammar.taken += usize::from(length);
+                    }
+                    DataNow::Refused(data) => {
+                        assert!(!accepted && data.len() == usize::from(length));
+                    }
+                }
             }
             Fact::Mark(raw, full) => {
                 child.on_mark(fd(raw), if full { Mark::Full } else { Mark::Drained });
@@ -121,8 +147,14 @@ fuzz_target!(|input: Input| {
                 child.on_stop();
                 grammar.stopped.extend(&open);
             }
+            Fact::Terminated => {
+                let deadline = child.poll_deadline();
+                child.on_terminated();
+                assert_eq!(child.poll_deadline(), if reaped { None } else { deadline });
+            }
             Fact::Panicked => {
-                drop(child.on_panicked());
+                let spent = child.on_panicked().into_iter().map(|data| data.len());
+                assert_eq!(spent.sum::<usize>(), std::mem::take(&mut grammar.taken));
                 panicked = true;
             }
             Fact::PollEvent => {
@@ -145,5 +177,6 @@ fuzz_target!(|input: Input| {
         assert!(!panicked);
         grammar.check(&event);
     }
+    assert_eq!(grammar.taken, 0, "all that was taken is delivered");
     assert!(panicked || grammar.ended == child.is_ended(), "an end that was not told");
 });

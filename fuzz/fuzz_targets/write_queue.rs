@@ -12,12 +12,14 @@ use procession_core::{Mark, WriteError, WriteQueue};
 #[derive(Debug, Arbitrary)]
 enum Input {
     Write(u8),
+    WriteFrom(u8),
     Take { bytes: u16, slots: u8 },
     TakeTooMuch(usize),
     Limits(usize, usize),
     SmallLimits(u8, u8),
     HardLimit(Option<u16>),
     Close,
+    Hold(bool),
     FlushBegins,
     Abort,
 }
@@ -32,6 +34,7 @@ struct Model {
     full: bool,
     marks: Vec<Mark>,
     closing: bool,
+    held: bool,
     closed: bool,
 }
 
@@ -73,6 +76,15 @@ impl Model {
     }
 }
 
+/// So many bytes that are unlike their neighbours.
+fn bytes(next: &mut u8, length: u8) -> Vec<u8> {
+    let numbers = (0..length).map(|_| {
+        *next = next.wrapping_add(1);
+        *next
+    });
+    numbers.collect()
+}
+
 fuzz_target!(|inputs: Vec<Input>| {
     let mut queue = WriteQueue::new();
     let mut model = Model { high: queue.limits().0, low: queue.limits().1, ..Model::default() };
@@ -80,13 +92,15 @@ fuzz_target!(|inputs: Vec<Input>| {
     for input in inputs {
         match input {
             Input::Write(length) => {
-                let data: Vec<u8> = (0..length)
-                    .map(|_| {
-                        next = next.wrapping_add(1);
-                        next
-                    })
-                    .collect();
+                let data = bytes(&mut next, length);
                 assert_eq!(queue.on_write(Bytes::from(data.clone())), model.write(&data));
+            }
+            Input::WriteFrom(length) => {
+                let data = bytes(&mut next, length);
+                let mut given = Bytes::from(data.clone());
+                let result = queue.on_write_from(&mut given);
+                assert_eq!(result, model.write(&data));
+                assert_eq!(given, if result.is_ok() { &[] } else { &data[..] }, "all or nothing");
             }
             Input::Take { bytes, slots } => {
                 let mut slices = vec![IoSlice::new(&[]); usize::from(slots)];
@@ -122,9 +136,13 @@ fuzz_target!(|inputs: Vec<Input>| {
                 queue.on_close();
                 model.closing = true;
             }
+            Input::Hold(held) => {
+                queue.set_held(held);
+                model.held = held;
+            }
             Input::FlushBegins => {
                 queue.on_flush_begins();
-                model.closed |= model.closing;
+                model.closed |= model.closing && !model.held;
             }
             Input::Abort => {
                 drop(queue.on_abort());
@@ -133,6 +151,7 @@ fuzz_target!(|inputs: Vec<Input>| {
                     low: model.low,
                     hard_limit: model.hard_limit,
                     closing: true,
+                    held: model.held,
                     closed: true,
                     ..Model::default()
                 };
@@ -143,6 +162,8 @@ fuzz_target!(|inputs: Vec<Input>| {
         }
         assert_eq!(queue.poll_mark(), None);
         assert_eq!(queue.len(), model.bytes.len());
+        let state = (queue.is_closing(), queue.is_held(), queue.is_closed());
+        assert_eq!(state, (model.closing, model.held, model.closed));
         assert_eq!(queue.is_done(), model.closed && model.bytes.is_empty());
         assert_eq!(queue.front().map(|chunk| chunk[0]), model.bytes.front().copied());
     }
