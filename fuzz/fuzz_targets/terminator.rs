@@ -1,0 +1,273 @@
+//! Facts about a termination in any order, also in those that no system has: each call has one
+//! outcome, nobody is killed twice or too early, and nothing is asked for that cannot be done.
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use procession_core::Signal;
+use procession_protocol::{
+    GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+};
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Seen {
+    Alive,
+    Empty,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Fact {
+    /// `None` is a grace without an end.
+    Terminate(Option<u8>),
+    TerminateRefused,
+    /// Where nothing was asked for.
+    Refused,
+    Ended,
+    Reaped,
+    Group(Seen),
+    Time(u16),
+    /// As a driver's timer has it.
+    TimeIsDue,
+    Gone,
+}
+
+#[derive(Debug, Arbitrary)]
+struct Input {
+    group: bool,
+    facts: Vec<Fact>,
+    /// What the looks see; where there is none, the answer comes as a fact, or never.
+    looks: Vec<Option<Seen>>,
+    /// Whether a demanded reap is done at once.
+    reaps: bool,
+}
+
+/// A termination that was under way last, and may be still.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    since: Duration,
+    deadline: Duration,
+    /// KILL may come before the deadline.
+    hurried: bool,
+    signalled: bool,
+    continued: bool,
+    killed: Option<Duration>,
+    reap_asked: bool,
+}
+
+struct Play {
+    terminator: Terminator,
+    now: Duration,
+    phase: Option<Phase>,
+    waiting: u64,
+    refuses: bool,
+    reaps: bool,
+    looks: std::vec::IntoIter<Option<Seen>>,
+    ended: bool,
+    reaped: bool,
+    gone: bool,
+    /// Somebody said so since the leader's end.
+    empty: bool,
+    /// Nobody is left whatever comes: no signal may follow.
+    over: bool,
+    unknown: bool,
+}
+
+impl Play {
+    fn is_group(&self) -> bool {
+        self.terminator.scope() == TerminationScope::Group
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Terminate(grace) => self.terminate(grace),
+            Fact::TerminateRefused => {
+                self.refuses = true;
+                self.terminate(Some(9));
+                self.refuses = false;
+            }
+            Fact::Refused => self.terminator.on_refused(),
+            Fact::Ended => {
+                self.ended = true;
+                self.terminator.on_ended();
+            }
+            Fact::Reaped => self.reap(),
+            // Nobody looks at the group of a child that is ended alone.
+            Fact::Group(seen) if self.is_group() => self.see(seen),
+            Fact::Group(_) => {}
+            Fact::Time(millis) => self.now += Duration::from_millis(u64::from(millis)),
+            Fact::TimeIsDue => {
+                let due = self.terminator.poll_deadline().filter(|due| *due < Duration::MAX);
+                self.now = self.now.max(due.unwrap_or_default());
+            }
+            Fact::Gone => {
+                self.gone = true;
+                if let Some(phase) = &mut self.phase {
+                    phase.hurried = true;
+                }
+                self.terminator.on_gone();
+            }
+        }
+        if matches!(fact, Fact::Time(_) | Fact::TimeIsDue) {
+            self.terminator.on_time(self.now);
+        }
+        self.act();
+    }
+
+    fn terminate(&mut self, grace: Option<u8>) {
+        let grace = grace.map_or(Duration::MAX, |millis| Duration::from_millis(u64::from(millis)));
+        self.waiting += 1;
+        match self.phase.as_mut().filter(|_| self.terminator.is_under_way()) {
+            Some(phase) => phase.hurried = true,
+            None => {
+                self.phase = Some(Phase {
+                    since: self.now,
+                    deadline: self.now.saturating_add(grace),
+                    hurried: grace.is_zero() || self.gone,
+                    signalled: false,
+                    continued: false,
+                    killed: None,
+                    reap_asked: false,
+                });
+            }
+        }
+        self.terminator.on_terminate(Signal::TERM, grace, self.now);
+    }
+
+    fn reap(&mut self) {
+        (self.ended, self.reaped) = (true, true);
+        self.over |= !self.is_group();
+        self.terminator.on_reaped(self.now);
+    }
+
+    fn see(&mut self, seen: Seen) {
+        if self.ended {
+            self.unknown |= matches!(seen, Seen::Unknown);
+            self.empty |= matches!(seen, Seen::Empty);
+            self.over |= self.reaped && matches!(seen, Seen::Empty);
+        }
+        let state = match seen {
+            Seen::Alive => GroupState::Alive,
+            Seen::Empty => GroupState::Empty,
+            Seen::Unknown => GroupState::Unknown,
+        };
+        self.terminator.on_group(state, self.now);
+    }
+
+    /// Polls as a driver does, and judges all that comes.
+    fn act(&mut self) {
+        while let Some(step) = self.terminator.poll_step() {
+            self.step(step);
+        }
+        if let Some(outcome) = self.terminator.poll_outcome() {
+            assert!(self.waiting > 0, "{outcome:?} for nobody");
+            self.waiting = 0;
+            self.outcome(outcome);
+        }
+        assert_eq!(self.terminator.poll_outcome(), None);
+        let under_way = self.terminator.is_under_way();
+        assert_eq!(under_way, self.waiting > 0, "a call waits for nothing, or nobody waits");
+        let due = self.terminator.poll_deadline();
+        if !under_way {
+            assert_eq!(due, None);
+        } else if let (None, Some(phase)) = (due, self.phase) {
+            let waits_for_reap = phase.reap_asked || !self.is_group() && phase.killed.is_some();
+            assert!(waits_for_reap, "nothing would wake it up");
+        }
+        if !self.is_group() {
+            assert!(!self.terminator.keeps_leader() && !(self.reaped && under_way));
+        }
+    }
+
+    fn step(&mut self, step: TerminationStep) {
+        let now = self.now;
+        let phase = self.phase.as_mut().expect("nothing is to be done before a call");
+        match step {
+            TerminationStep::Signal(signal) => {
+                assert_eq!(signal, Signal::TERM);
+                assert!(!std::mem::replace(&mut phase.signalled, true) && !self.over);
+                if self.refuses {
+                    self.terminator.on_refused();
+                    assert_eq!(self.terminator.poll_step(), None, "it was refused");
+                }
+            }
+            TerminationStep::Continue => {
+                assert!(phase.signalled && !std::mem::replace(&mut phase.continued, true));
+                assert!(!self.over);
+            }
+            TerminationStep::Kill => {
+                assert_eq!(phase.killed.replace(now), None, "one KILL a termination");
+                assert!(phase.hurried || now >= phase.deadline, "not before its time");
+                assert!(!self.over, "nobody is left to be killed");
+            }
+            TerminationStep::LookAtGroup => {
+                assert!(self.is_group() && self.ended && !self.over);
+                if let Some(seen) = self.looks.next().flatten() {
+                    self.see(seen);
+                }
+            }
+            TerminationStep::Reap => {
+                assert!(!std::mem::replace(&mut phase.reap_asked, true), "once a termination");
+                let killed = phase.killed.is_some();
+                assert!(self.is_group() && self.ended && !self.reaped);
+                assert!(self.empty || killed, "the leader keeps the number of its group");
+                if self.reaps {
+                    self.reap();
+                }
+            }
+        }
+    }
+
+    fn outcome(&mut self, outcome: TerminationOutcome) {
+        let phase = self.phase.expect("somebody called");
+        match outcome {
+            TerminationOutcome::Ended { escalated, is_gone, after } => {
+                assert_eq!(escalated, phase.killed.is_some());
+                assert_eq!(after, self.now - phase.since);
+                let given_up =
+                    phase.killed.is_some_and(|at| at + Duration::from_secs(1) <= self.now);
+                if is_gone {
+                    self.over = true;
+                    assert!(if self.is_group() { self.empty } else { self.reaped });
+                } else {
+                    assert!(self.is_group() && (given_up || self.unknown || self.gone));
+                }
+            }
+            TerminationOutcome::Refused => assert!(self.refuses && !phase.continued),
+            TerminationOutcome::TooLate => {
+                assert!(self.over && !phase.signalled && phase.killed.is_none());
+            }
+            TerminationOutcome::Abandoned => assert!(self.gone),
+            other => panic!("an outcome that the model does not know: {other:?}"),
+        }
+    }
+}
+
+fuzz_target!(|input: Input| {
+    let scope = match input.group {
+        true => TerminationScope::Group,
+        false => TerminationScope::Child,
+    };
+    let mut play = Play {
+        terminator: Terminator::new(scope),
+        now: Duration::ZERO,
+        phase: None,
+        waiting: 0,
+        refuses: false,
+        reaps: input.reaps,
+        looks: input.looks.into_iter(),
+        ended: false,
+        reaped: false,
+        gone: false,
+        empty: false,
+        over: false,
+        unknown: false,
+    };
+    for fact in input.facts {
+        play.fact(fact);
+    }
+    play.fact(Fact::Gone);
+    assert_eq!(play.waiting, 0, "at the end every call has its outcome");
+});
