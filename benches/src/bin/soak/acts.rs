@@ -16,6 +16,7 @@ use super::{
 /// One of each of what opens something for good, so that the baseline has it.
 pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), String> {
     let handle = reactor.handle();
+    world.depth.set(1); // no callback acts: a child that it paused would wait for a later act
     child(world, &handle, Command::new("/bin/true"), plain(Some(0)));
     let listener = net::listen(world, reactor)?;
     for _ in 0..20 {
@@ -31,12 +32,16 @@ pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), St
     let waits = handle.now() + Duration::from_secs(10);
     while world.pending.get() > 0 || world.alive.borrow().iter().any(|c| !c.life.borrow().ended) {
         if handle.now() > waits {
-            return Err("the warm-up does not end".to_owned());
+            world.sweep();
+            let lives: Vec<_> = world.alive.borrow().iter().map(|c| c.life.clone()).collect();
+            let pending = world.pending.get();
+            return Err(format!("the warm-up does not end: {pending} pending, {lives:#?}"));
         }
         reactor.turn(Some(Duration::from_millis(50))).map_err(|error| error.to_string())?;
     }
     listener.stop_listening().detach();
     world.port.set(0);
+    world.depth.set(0);
     world.sweep();
     for _ in 0..3 {
         reactor.turn(Some(Duration::ZERO)).map_err(|error| error.to_string())?;
