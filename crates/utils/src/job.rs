@@ -255,12 +255,20 @@ impl Job {
         }
     }
 
+    /// In two steps: a loop that comes late to the end of the grace kills late, and what it kills has
+    /// its second all the same.
     fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
+        self.bound_the_wait(self.rules.kill_grace, |job| {
+            job.bound_the_wait(END_AFTER_KILL, |job| job.give_verdict());
+        });
+    }
+
+    /// Has this done after a time, unless the verdict is given before.
+    fn bound_the_wait(self: &Rc<Self>, after: Duration, then: fn(&Rc<Self>)) {
         let weak = Rc::downgrade(self);
-        let at_most = self.rules.kill_grace.saturating_add(END_AFTER_KILL);
-        let timer = self.reactor.call_at_deadline(at_most, move |_| {
+        let timer = self.reactor.call_at_deadline(after, move |_| {
             if let Some(job) = weak.upgrade() {
-                job.give_verdict();
+                then(&job);
             }
         });
         self.state.with(|state| state.timer = Some(timer));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use procession_core::Signal;
 use procession_process_transport::{Command, SpawnProcess};
-use procession_utils::Run;
+use procession_utils::{OutputError, Run};
 use util::{Driver, behaviour, bound, children, ms, sh};
 
 const LIMIT: Duration = Duration::from_millis(100);
@@ -92,5 +92,32 @@ fn a_program_that_never_stops_writing_times_out_all_the_same() {
         let begun = driver.reactor.now();
         driver.get(run.start()).unwrap_err();
         assert!(driver.reactor.now() - begun < bound(ms(3000)));
+    });
+}
+
+#[test]
+fn a_late_loop_still_waits_for_the_end_of_what_it_kills() {
+    behaviour("a_late_loop_still_waits_for_the_end_of_what_it_kills", |driver| {
+        let run = || {
+            let deaf = Run::from(sh("trap '' TERM; echo $$; sleep 60 & sleep 60"));
+            deaf.timeout(LIMIT).kill_grace(LIMIT).start().or_else(|error| {
+                let pid = String::from_utf8_lossy(error.stdout().unwrap()).trim().to_owned();
+                let is_reaped = !std::path::Path::new("/proc").join(&pid).exists();
+                assert!(is_reaped, "{pid} is there when its run has failed");
+                Err(error)
+            })
+        };
+        let runs: Vec<_> = (0..20).map(|_| run()).collect();
+        // From before the end of the grace until more than a second after it.
+        driver.reactor.call_later(LIMIT + LIMIT / 2, |reactor| {
+            let end = reactor.now() + ms(1500);
+            while reactor.now() < end {
+                std::hint::spin_loop();
+            }
+        });
+        for run in runs {
+            let error = driver.get(run).unwrap_err().error();
+            assert!(matches!(error, Some(OutputError::TimedOut { .. })), "{error:?}");
+        }
     });
 }
