@@ -194,7 +194,7 @@ fn watched(world: &Rc<World>, batch: &Rc<Batch>, all: RunAll) -> RunAll {
             me.violation(format!("{index} of {:?} had {result:?}", mine.kinds));
         }
         if matches!(kind, Kind::TimesOut | Kind::IsTooLong) {
-            groups::check_gone(&me, &mine.marks[index], "one of many has failed");
+            groups::check_killed(&me, &mine.marks[index], "one of many has failed");
         }
         if me.numbers.below(3) == 0 {
             give_up(&me, &mine);

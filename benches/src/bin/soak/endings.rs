@@ -256,7 +256,7 @@ pub(super) fn helper(world: &Rc<World>, reactor: &Handle) {
         if !right {
             me.violation(format!("{script}: a group had {result:?}"));
         }
-        groups::check_gone(&me, &mark, "a helper has failed");
+        groups::check_killed(&me, &mark, "a helper has failed");
         me.count("helpers of groups");
         me.finish();
     });

@@ -45,3 +45,28 @@ pub(super) fn check_gone(world: &World, mark: &str, what: &str) {
         world.violation(format!("{what}, and {living:?} live on"));
     }
 }
+
+/// The same of a group that may have been given up a second after its KILL, without a word: on a
+/// machine that is kept busy a process may take longer to die of it.
+pub(super) fn check_killed(world: &World, mark: &str, what: &str) {
+    let mut living = living(mark);
+    if !living.is_empty() {
+        living.retain(|pid, _| !is_killed(*pid));
+        match living.is_empty() {
+            true => world.count("groups slow to die"),
+            false => world.violation(format!("{what}, and {living:?} live on, not killed")),
+        }
+    }
+}
+
+/// It has ended, or KILL waits for it.
+fn is_killed(pid: u32) -> bool {
+    const KILL: u64 = 1 << 8;
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let mut pending = status.lines().filter_map(|line| {
+        let (name, mask) = line.split_once(':')?;
+        matches!(name, "SigPnd" | "ShdPnd").then(|| u64::from_str_radix(mask.trim(), 16).ok())?
+    });
+    let is_over = status.contains("State:\tZ") || status.contains("State:\tX");
+    is_over || pending.any(|mask| mask & KILL != 0)
+}
