@@ -18,6 +18,16 @@ enum Seen {
     Unknown,
 }
 
+impl Seen {
+    fn state(self) -> GroupState {
+        match self {
+            Self::Alive => GroupState::Alive,
+            Self::Empty => GroupState::Empty,
+            Self::Unknown => GroupState::Unknown,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Fact {
     /// `None` is a grace without an end.
@@ -94,9 +104,9 @@ impl Play {
                 self.terminator.on_ended();
             }
             Fact::Reaped => self.reap(),
-            // Nobody looks at the group of a child that is ended alone.
             Fact::Group(seen) if self.is_group() => self.see(seen),
-            Fact::Group(_) => {}
+            // Nobody looks at the group of a child that is ended alone: it means nothing.
+            Fact::Group(seen) => self.terminator.on_group(seen.state(), self.now),
             Fact::Time(millis) => self.now += Duration::from_millis(u64::from(millis)),
             Fact::TimeIsDue => {
                 let due = self.terminator.poll_deadline().filter(|due| *due < Duration::MAX);
@@ -148,12 +158,7 @@ impl Play {
             self.empty |= matches!(seen, Seen::Empty);
             self.over |= self.reaped && matches!(seen, Seen::Empty);
         }
-        let state = match seen {
-            Seen::Alive => GroupState::Alive,
-            Seen::Empty => GroupState::Empty,
-            Seen::Unknown => GroupState::Unknown,
-        };
-        self.terminator.on_group(state, self.now);
+        self.terminator.on_group(seen.state(), self.now);
     }
 
     /// Polls as a driver does, and judges all that comes.

@@ -156,9 +156,13 @@ impl Terminator {
         }
     }
 
-    /// A look at the group was answered at `now`. Ignored before the leader's end, and where nothing
-    /// is under way; that the group is alive also where no look was asked for.
+    /// A look at the group was answered at `now`. Ignored where a child is ended alone, before the
+    /// leader's end, and where nothing is under way; that the group is alive also where no look was
+    /// asked for.
     pub fn on_group(&mut self, state: GroupState, now: Duration) {
+        if self.scope != TerminationScope::Group {
+            return;
+        }
         let is_reaped = match self.progress {
             Progress::Running | Progress::Empty => return,
             Progress::Ended => false,

@@ -269,3 +269,17 @@ fn the_longest_grace_does_not_overflow() {
     terminator.on_terminate(Signal::TERM, Duration::MAX, START);
     assert_eq!(terminator.poll_deadline(), Some(Duration::MAX));
 }
+
+#[test]
+fn what_is_seen_of_a_group_means_nothing_to_a_child_that_is_ended_alone() {
+    for state in [GroupState::Alive, GroupState::Empty, GroupState::Unknown] {
+        let mut terminator = Terminator::new(TerminationScope::Child);
+        terminator.on_terminate(Signal::TERM, GRACE, START);
+        terminator.on_ended();
+        while terminator.poll_step().is_some() {}
+        terminator.on_terminate(Signal::TERM, GRACE, START);
+        assert_eq!(terminator.poll_step(), Some(Kill));
+        terminator.on_group(state, START);
+        assert_eq!((terminator.poll_step(), terminator.poll_outcome()), (None, None), "{state:?}");
+    }
+}
