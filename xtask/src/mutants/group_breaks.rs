@@ -67,4 +67,20 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
         package: "procession-process-transport",
         tests: &["lib", "owned_ends"],
     },
+    Break {
+        name: "late-loop-gives-up-on-what-it-kills",
+        file: "crates/utils/src/job.rs",
+        from: "self.bound_the_wait(self.rules.kill_grace, |job| {",
+        to: "self.bound_the_wait(Duration::ZERO, |job| {",
+        package: "procession-utils",
+        tests: &["late_loop"],
+    },
+    Break {
+        name: "late-drop-gives-up-on-what-it-kills",
+        file: "crates/process-transport/src/spawned/last_end.rs",
+        from: "self.killed.unwrap_or(self.kill_at)",
+        to: "self.kill_at",
+        package: "procession-process-transport",
+        tests: &["lib"],
+    },
 ];

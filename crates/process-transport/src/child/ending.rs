@@ -12,11 +12,14 @@ use procession_protocol::{
     ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
 };
 use procession_reactor::driver::Drive;
-use procession_reactor::{EventHandler, Interest, OwnedEnd};
+use procession_reactor::{DelayedCall, EventHandler, Interest, OwnedEnd};
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// For how long a child that was killed is waited for.
+const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The exit.
 impl Transport {
@@ -233,18 +236,39 @@ impl Transport {
         }
         let (promise, over) = Deferred::new();
         let now = self.reactor().now();
-        let give_up_at = self.state.with(|state| state.termination.give_up_at(now));
-        let limit = give_up_at.map(|at| {
-            let me = self.me().clone();
-            self.reactor().call_at_deadline(at.saturating_sub(now), move |_| {
-                if let Some(over) = me.upgrade().and_then(|me| me.termination_over.take()) {
-                    over.promise.complete(Ok(()));
-                }
+        let killed_at = self.state.with(|state| state.termination.open_end(now));
+        let limit = killed_at.map(|at| {
+            // The second begins where the KILL is sent, however late the loop is.
+            self.limit_the_wait(at.saturating_sub(now), |transport| {
+                let limit = transport.limit_the_wait(END_AFTER_KILL, Self::wait_no_more);
+                transport.set_limit(limit);
             })
         });
         let waiting = Box::new(TerminationOver { promise, limit });
         drop(self.termination_over.replace(Some(waiting)));
         Some(over)
+    }
+
+    fn limit_the_wait(&self, after: Duration, then: fn(&Self)) -> DelayedCall {
+        let me = self.me().clone();
+        self.reactor().call_at_deadline(after, move |_| {
+            if let Some(me) = me.upgrade() {
+                then(&me);
+            }
+        })
+    }
+
+    fn set_limit(&self, limit: DelayedCall) {
+        if let Some(mut over) = self.termination_over.take() {
+            over.limit = Some(limit);
+            self.termination_over.set(Some(over));
+        }
+    }
+
+    fn wait_no_more(&self) {
+        if let Some(over) = self.termination_over.take() {
+            over.promise.complete(Ok(()));
+        }
     }
 
     /// Sees to what is due later: the child may be reaped, and its pipes are cut off then.

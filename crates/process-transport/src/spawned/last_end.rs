@@ -22,6 +22,8 @@ pub(crate) struct LastEnd {
     terminating: Terminating<Spawned>,
     /// When KILL is sent at the latest, whatever grace was given.
     kill_at: Duration,
+    /// When that came to pass, which is later in a process that was stopped meanwhile.
+    killed: Option<Duration>,
     /// A tracer has it: it is dead, and cannot be reaped yet, however ready its pidfd is.
     is_held: bool,
 }
@@ -63,12 +65,15 @@ impl LastEnd {
             // It gets its KILL here.
             child.at_drop = AtDrop::LetLive;
         }
-        Self { terminating, kill_at, is_held: false }
+        Self { terminating, kill_at, killed: None, is_held: false }
     }
 
     /// Returns when it wants to be called again; `None` if it is over, or cannot be followed.
     fn step(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
-        let give_up_at = self.kill_at.saturating_add(END_AFTER_KILL);
+        if now >= self.kill_at {
+            self.killed.get_or_insert(now);
+        }
+        let give_up_at = self.killed.unwrap_or(self.kill_at).saturating_add(END_AFTER_KILL);
         self.terminating.look_for_the_end(now).ok()?;
         self.is_held = is_ready && self.terminating.watches_exit();
         self.terminating.terminator.on_time(now);
@@ -106,5 +111,24 @@ impl Outlasting for LastEnd {
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         let pidfd = self.terminating.child.child.pidfd.as_ref();
         pidfd.filter(|_| self.terminating.watches_exit() && !self.is_held).map(AsFd::as_fd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Command;
+
+    // It was stopped meanwhile, say, and the KILL has only just been sent.
+    #[test]
+    fn who_was_killed_late_is_waited_for_as_long() {
+        let child = Command::new("sleep").arg("100").spawn().unwrap();
+        let second = Duration::from_secs(1);
+        let mut end = LastEnd::end(child, Duration::ZERO);
+        // TERM, which it dies of; what is asked of it here is how long it is waited for.
+        let late = second * 100;
+        let again = end.step(late, false).expect("it is waited for");
+        assert!(again <= late + END_AFTER_KILL);
+        assert_eq!(end.step(late + END_AFTER_KILL, false), None);
     }
 }

@@ -15,9 +15,6 @@ use procession_reactor::{DelayedCall, Handle};
 use std::mem;
 use std::time::Duration;
 
-/// For how long a child that was killed is waited for.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
-
 type Promises = Vec<Promise<Termination, SignalError>>;
 
 /// The termination of one child, and of what its group holds after the reap.
@@ -172,12 +169,11 @@ impl ChildTermination {
         false
     }
 
-    /// Returns when a termination that is under way is given up by those who wait for it, where it has
-    /// no end of its own: that of a child alone ends with the reap, which a tracer can hold up for good.
-    pub(crate) fn give_up_at(&self, now: Duration) -> Option<Duration> {
+    /// Returns when the KILL of a termination that is under way is due, or was, if that has no end of its
+    /// own: that of a child alone ends with the reap, which a tracer can hold up for good.
+    pub(crate) fn open_end(&self, now: Duration) -> Option<Duration> {
         let is_open = self.is_under_way() && self.scope() == TerminationScope::Child;
-        let killed_at = self.terminator.poll_deadline().unwrap_or(now);
-        is_open.then(|| killed_at.saturating_add(END_AFTER_KILL))
+        is_open.then(|| self.terminator.poll_deadline().unwrap_or(now))
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
