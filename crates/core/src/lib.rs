@@ -53,6 +53,7 @@ mod into_bytes;
 mod level;
 mod mark;
 pub mod message;
+pub mod panics;
 mod signal;
 pub mod sigpipe;
 mod spent;

@@ -57,8 +57,6 @@ mod child;
 #[cfg(feature = "reactor")]
 mod orphan_watch;
 #[cfg(feature = "reactor")]
-mod panics;
-#[cfg(feature = "reactor")]
 mod pauses;
 #[cfg(feature = "reactor")]
 mod pipeline;

@@ -4,6 +4,7 @@
 //! It is dropped after its last callback and after a panic. What is called, and which call is the
 //! last, its users know.
 
+use procession_core::panics::discard;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -81,8 +82,7 @@ pub(crate) fn first_panic(
 ) -> thread::Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            // A payload may panic in its own drop, so it is left alone.
-            std::mem::forget(second);
+            discard(second);
             Err(first)
         }
         (first, second) => first.and(second),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::buffers::Buffers;
 use crate::handle::Handle;
 use crate::outlasting;
-use crate::panics::FirstPanic;
+use procession_core::panics::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {

@@ -55,7 +55,6 @@ mod handle;
 mod handler;
 pub mod hooks;
 mod outlasting;
-mod panics;
 pub mod pipe;
 mod reactor;
 mod readiness;

@@ -12,8 +12,8 @@ use std::rc::{Rc, Weak};
 use procession_core::{Deferred, gather};
 
 use crate::handle::Handle;
-use crate::panics::FirstPanic;
 use crate::triggers::{Phase, SystemEvent};
+use procession_core::panics::FirstPanic;
 
 /// What has something open that ends when the reactor stops.
 pub trait OnStop {

@@ -24,6 +24,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 /// The row of a spawn that fails at this step.
+#[track_caller]
 fn fails(step: Step, of: &'static str, command: &Command, expected: impl Into<String>) -> Row {
     let error = command.spawn().map(drop).expect_err("it cannot be started");
     assert_eq!(error.step(), step, "{error}");

@@ -1,0 +1,89 @@
+//! Doing all of several things of which each may panic, for authors of transports: the first panic goes
+//! on when all are done.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// The first panic of several calls, kept until all were made.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::panics::FirstPanic;
+/// use std::panic::catch_unwind;
+///
+/// let panic = catch_unwind(|| {
+///     let mut panics = FirstPanic::default();
+///     panics.catch(|| panic!("first"));
+///     panics.catch(|| panic!("second"));
+///     panics.resume();
+/// });
+/// assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"first"));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "the panic is to go on"]
+pub struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    /// Calls `call`; a panic of it is kept, unless there is one: the first is the cause, most likely.
+    pub fn catch<R>(&mut self, call: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                match &self.0 {
+                    None => self.0 = Some(panic),
+                    Some(_) => discard(panic),
+                }
+                None
+            }
+        }
+    }
+
+    /// Lets the panic go on, if there was one and none is under way.
+    pub fn resume(self) {
+        if let Some(panic) = self.0
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Drops what a panic that goes no further was given. Where that drop panics in turn, what this has
+/// given is left alone, or there would be no end.
+pub fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FirstPanic, discard};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn every_call_is_made_and_the_first_panic_goes_on() {
+        let mut panics = FirstPanic::default();
+        assert_eq!(panics.catch(|| 1), Some(1));
+        assert_eq!(panics.catch(|| panic!("first")), None::<()>);
+        assert_eq!(panics.catch(|| panic!("second")), None::<()>);
+        assert_eq!(panics.catch(|| 2), Some(2));
+        let panic = catch_unwind(AssertUnwindSafe(|| panics.resume())).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"first"));
+    }
+
+    #[test]
+    fn what_is_discarded_is_dropped_and_may_panic() {
+        thread_local!(static DROPPED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+        struct Given;
+        impl Drop for Given {
+            fn drop(&mut self) {
+                DROPPED.set(true);
+                panic!("in the drop of what a panic was given");
+            }
+        }
+        discard(Box::new(Given));
+        assert!(DROPPED.get());
+    }
+}
