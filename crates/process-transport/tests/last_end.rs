@@ -88,9 +88,7 @@ fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
         for is_by_signal in [true, false] {
             let mut reactor = Reactor::new().unwrap().with_signals();
             let (output, end) = std::io::pipe().unwrap();
-            // The shell would tell of the end of its `sleep` where nobody reads.
-            let script = "exec 2>/dev/null; trap 'echo polite; exit' TERM; echo up; \
-                          while :; do sleep 0.05; done";
+            let script = "trap 'echo polite; exit' TERM; echo up; while :; do sleep 0.05; done";
             let child = command("/bin/sh").args(["-c", script]).owned(true);
             let child = child.child_fd(1, Fd::inherit(end));
             drop(reactor.spawn_process(Silent, child).unwrap());
@@ -112,6 +110,75 @@ fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
             assert_eq!(said.contains(&"polite".to_owned()), is_by_signal, "{said:?}");
             assert_eq!(children(), []);
         }
+    });
+}
+
+/// A signal stops the run, and the reactor is dropped: the program's end by `Ok(reactor.run()?)`.
+fn run_to_a_signal(mut reactor: Reactor) {
+    reactor.call_when_running(|_| {
+        let own = rustix::process::getpid();
+        rustix::process::kill_process(own, rustix::process::Signal::TERM).expect("it works");
+    });
+    assert!(matches!(reactor.run().expect("it works"), Stopped::Signal(_)));
+    let took = drop_took(reactor);
+    assert!(took < bound(ms(1500)), "{took:?}");
+    assert_eq!(children(), []);
+}
+
+/// Case OL-16. Its outputs are read by the reactor, and a write to them in the grace is not its end.
+#[test]
+fn who_says_that_it_ends_has_its_grace_after_a_run_and_in_a_termination() {
+    const NAME: &str = "who_says_that_it_ends_has_its_grace_after_a_run_and_in_a_termination";
+    isolated(NAME, || {
+        for is_run in [true, false] {
+            let mut reactor = Reactor::new().unwrap().with_signals();
+            let (mut output, end) = std::io::pipe().unwrap();
+            let script = "trap 'echo ending; echo ending >&2; echo polite >&3; exit' TERM; echo up; \
+                          while :; do sleep 0.05; done";
+            let (recorder, record) = util::Recorder::new();
+            let child = command("/bin/sh").args(["-c", script]).owned(true);
+            let child = child.child_fd(3, Fd::inherit(end));
+            let process = reactor.spawn_process(recorder, child).unwrap();
+            let deadline = reactor.now() + WATCHDOG;
+            while record.text(1).is_empty() {
+                assert!(reactor.now() < deadline, "it says nothing");
+                reactor.turn(Some(ms(10))).unwrap();
+            }
+            if is_run {
+                run_to_a_signal(reactor);
+            } else {
+                process.terminate(Signal::TERM, ms(1000)).done(drop);
+                drop(reactor);
+            }
+            let mut said = String::new();
+            std::io::Read::read_to_string(&mut output, &mut said).unwrap();
+            assert_eq!(said, "polite\n", "{is_run}");
+        }
+    });
+}
+
+/// Case OL-18. What has no leader any more and holds an output is ended after a run as well.
+#[test]
+fn a_group_that_its_leader_has_left_ends_after_a_run_that_a_signal_has_stopped() {
+    const NAME: &str =
+        "a_group_that_its_leader_has_left_ends_after_a_run_that_a_signal_has_stopped";
+    isolated(NAME, || {
+        if !signals_groups_by_pidfd() {
+            return skip(NAME, "before Linux 6.9");
+        }
+        let mut reactor = Reactor::new().unwrap().with_signals();
+        let (recorder, record) = util::Recorder::new();
+        let command = command("/bin/sh").args(["-c", "sleep 100 & echo $!"]).owned(true);
+        drop(reactor.spawn_process(recorder, command).unwrap());
+        let deadline = reactor.now() + WATCHDOG;
+        while record.exited().is_none() || record.text(1).is_empty() {
+            assert!(reactor.now() < deadline, "it does not exit");
+            reactor.turn(Some(ms(10))).unwrap();
+        }
+        let member: u32 = record.text(1).trim().parse().unwrap();
+        run_to_a_signal(reactor);
+        assert!(record.ended().is_some(), "it is told by the stop");
+        assert!(is_dead(member));
     });
 }
 

@@ -6,7 +6,7 @@ use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
 use bytes::Bytes;
-use procession_core::{Deferred, Promise, WithCell};
+use procession_core::{Deferred, Promise, Signal, WithCell};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
@@ -239,6 +239,10 @@ impl Machine for Transport {
 
     fn on_loop_stops(&self) -> Leftovers {
         self.flush_ends();
+        if self.state.with(|state| state.is_left_to_end_with_program(self.reactor())) {
+            let grace = self.state.with(|state| state.grace_at_the_end());
+            self.terminate_with(Signal::TERM, grace).done(drop);
+        }
         self.state.with(|state| state.on_loop_stops(self.reactor()))
     }
 

@@ -6,16 +6,17 @@ use super::parts::{
     AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
-use crate::spawned::{AtDrop, LastEnd, OwnedChild, Spawned, since};
+use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
 use crate::sys::Peeked;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
-use std::process;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+mod leaving;
 
 /// Of a child that the program does not kill where it drops it.
 const GRACE_AT_THE_END_MS: u16 = 2000;
@@ -153,6 +154,11 @@ impl State {
         if let Some(end) = self.ends.get(fd) {
             end.close(reactor, left);
         }
+        self.lose(fd);
+    }
+
+    /// The parent's end is lost, as far as the program is concerned.
+    fn lose(&mut self, fd: ChildFd) {
         self.ends.on_loss();
         self.lifecycle.on_pipe_closed(fd);
         if self.lifecycle.is_ended()
@@ -305,75 +311,6 @@ impl State {
             }
         }
         left
-    }
-
-    /// The loop stops: every end is closed. The reason of the end says so if something was still to
-    /// come.
-    pub(super) fn on_loop_stops(&mut self, reactor: &Handle) -> Leftovers {
-        let mut left = Leftovers::default();
-        let is_read = self.ends.iter().any(|end| end.is_reading());
-        // That a child which has ended left some of its input is no loss.
-        if is_read || !self.lifecycle.is_reaped() {
-            self.lifecycle.on_stop();
-        }
-        // What is still to come of their sources is not moved.
-        for forward in self.ends.iter().filter_map(|end| end.forward()) {
-            forward.cut_off();
-        }
-        for fd in self.ends.fds() {
-            self.close(reactor, fd, &mut left);
-        }
-        left
-    }
-
-    /// The loop is going away with every descriptor in it.
-    ///
-    /// The caller drops the leftovers and makes no callback any more. It waits for the last end, if one
-    /// comes back.
-    pub(super) fn on_reactor_dropped(&mut self, reactor: &Handle) -> (Leftovers, Option<LastEnd>) {
-        let mut left = Leftovers::default();
-        // Before the ends: without those a child that is reaped has come to its end.
-        let (settled, last) = self.leave_loop(reactor);
-        for fd in self.ends.fds() {
-            self.close(reactor, fd, &mut left);
-        }
-        left.complete(settled);
-        self.ends.drop_terminal();
-        (left, last)
-    }
-
-    /// Hands on a termination that is under way, or a child that ends with its reactor, to whoever can
-    /// wait for it; any other child that runs is an orphan. What one that has not come to its end has left
-    /// in its group ends as it would have.
-    pub(super) fn leave_loop(
-        &mut self,
-        reactor: &Handle,
-    ) -> (Option<SettledCalls>, Option<LastEnd>) {
-        let is_kept = self.exit.is_kept();
-        let is_killed = self.policy.kill_on_drop;
-        if is_killed && self.policy.launched_by != process::id() {
-            // A forked copy has no children of its parent.
-            return (None, None);
-        }
-        if let Some((terminator, look, calls)) = self.termination.on_gone() {
-            let child = self.take_child(reactor);
-            let last = LastEnd::go_on_with(terminator, look, is_kept, child, reactor.now());
-            return (Some(calls), Some(last));
-        }
-        if self.lifecycle.is_reaped() && !(is_killed && self.leads_owned_group()) {
-            return (None, None);
-        }
-        if is_killed && self.policy.owned && reactor.is_ended_by_signal() {
-            self.exit.on_asked_to_end();
-            return (None, Some(LastEnd::end(self.take_child(reactor), reactor.now())));
-        }
-        if is_killed {
-            // At once: others are to be told before anybody is waited for.
-            self.exit.kill_scope(reactor, self.termination.scope());
-            return (None, Some(LastEnd::kill(self.take_child(reactor), reactor.now())));
-        }
-        crate::orphans::abandon(self.exit.number(), self.exit.take_back(reactor));
-        (None, None)
     }
 }
 

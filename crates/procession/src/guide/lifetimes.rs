@@ -89,9 +89,13 @@
 //! | one whose termination is under way | is waited for | is waited for | is not waited for | is waited for, `kill_grace` and a second at most |
 //!
 //! If a signal has stopped the last run, the drop sends TERM and waits for `kill_grace` before that KILL:
-//! a program that ends in `Ok(reactor.run()?)` gives its groups a grace too.
+//! a program that ends in `Ok(reactor.run()?)` gives its groups a grace too. So does a group that its leader
+//! has left, and that held an output when the signal came. After a `stop` or `shut_down` that no signal
+//! caused such a group lives on: its child has come to its end there.
 //!
-//! Pipes are closed at the end of the *during* phase of the shutdown. Children that run on are reaped
+//! Pipes are closed at the end of the *during* phase of the shutdown; but of groups that are to end with
+//! the program, or are being terminated, the outputs stay open until they have ended, and nobody reads
+//! them. A service that logs its end is not ended by SIGPIPE. Children that run on are reaped
 //! by every later spawn and wait, and by every other reactor.
 //!
 //! # What dropping a value does

@@ -4,6 +4,7 @@
 //! to 0 goes there; 1 and 2 take nothing.
 
 use super::end::End;
+use super::leftovers::Leftovers;
 use crate::launch::{ParentEnd, Terminal, take_in};
 use procession_core::WriteError;
 use procession_protocol::ChildFd;
@@ -65,6 +66,30 @@ impl Ends {
         }
         ends.extend(left);
         (ends, taken, self.terminal.take().map(|terminal| *terminal))
+    }
+
+    /// Throws away what the child writes to an output from now on; false if `fd` is none, or is
+    /// forwarded.
+    pub(crate) fn throw_away(
+        &mut self,
+        reactor: &Handle,
+        fd: ChildFd,
+        left: &mut Leftovers,
+    ) -> bool {
+        let output = self.get(fd).filter(|end| end.direction() == Direction::Read);
+        let output = output.filter(|end| end.forward().is_none());
+        output.is_some_and(|end| end.throw_away(reactor, left))
+    }
+
+    /// Takes the outputs that are open out of the loop.
+    pub(crate) fn take_outputs(&mut self, reactor: &Handle) -> Vec<ParentEnd> {
+        let outputs = self.list.iter_mut().filter(|end| end.direction() == Direction::Read);
+        outputs
+            .filter_map(|end| {
+                let (fd, direction) = (end.fd(), end.direction());
+                end.take_fd(reactor).map(|end| ParentEnd { fd, end, direction })
+            })
+            .collect()
     }
 
     /// The loop has taken all of it: what was set of a caller's terminal stays.
