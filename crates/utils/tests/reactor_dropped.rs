@@ -158,7 +158,6 @@ fn many_programs_take_one_grace_and_a_polite_one_has_it() {
         let file = folder.path().join("done");
         let mut reactor = Reactor::new().unwrap();
         let deaf: Vec<Started> = (0..5).map(|_| start(&mut reactor, deaf(DEAF, ms(500)))).collect();
-        // The shell would tell of the end of its `sleep` where nobody reads.
         let script = "trap 'sleep 0.2; echo done > $0; exit' TERM; echo $$; \
                       while :; do sleep 0.01; done";
         let polite = sh(script).arg(&file);
