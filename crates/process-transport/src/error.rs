@@ -57,7 +57,7 @@ const fn doing(step: Step) -> &'static str {
 pub struct SpawnError {
     step: Step,
     /// What the message begins with.
-    verb: &'static str,
+    verb: Cow<'static, str>,
     subject: OsString,
     /// What the message has between subject and reason; often empty.
     more: Cow<'static, str>,
@@ -82,7 +82,7 @@ impl SpawnError {
     pub fn new(step: Step, subject: impl AsRef<OsStr>, reason: impl Into<io::Error>) -> Self {
         Self {
             step,
-            verb: doing(step),
+            verb: Cow::Borrowed(doing(step)),
             subject: subject.as_ref().to_owned(),
             more: Cow::Borrowed(""),
             why: Cow::Borrowed(""),
@@ -100,8 +100,8 @@ impl SpawnError {
     }
 
     /// Has the message begin with this, and not with what the step does.
-    pub(crate) fn by(mut self, verb: &'static str) -> Self {
-        self.verb = verb;
+    pub(crate) fn by(mut self, verb: impl Into<Cow<'static, str>>) -> Self {
+        self.verb = verb.into();
         self
     }
 

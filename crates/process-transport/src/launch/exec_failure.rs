@@ -7,51 +7,107 @@
 
 use super::prepare::Prepared;
 use rustix::fs::{Access, OFlags, access};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::iter;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the kernel reads of a program to see what it is (`BINPRM_BUF_SIZE`), in bytes.
 const HEAD_BYTES: u64 = 256;
 
+/// How many interpreters the kernel goes through, each the interpreter of the one before.
+const MOST_INTERPRETERS: usize = 5;
+
 /// What a message says between the program and the reason; empty if there is nothing to add.
 pub(super) fn explain(prepared: &Prepared, errno: i32) -> String {
+    let at = Files { cwd: prepared.cwd.as_deref() };
     let candidates = prepared.request.candidates.iter();
-    let mut paths = candidates.map(|path| in_cwd(prepared, Path::new(OsStr::from_bytes(path))));
-    let explained = paths.find_map(|path| about(&path, errno));
+    let mut paths = candidates.map(|path| PathBuf::from(OsStr::from_bytes(path)));
+    let explained = paths.find_map(|path| at.about(path, errno));
     explained.map(|what| format!(": {what}")).unwrap_or_default()
 }
 
-/// Where the child looks it up.
-fn in_cwd(prepared: &Prepared, path: &Path) -> PathBuf {
-    prepared.cwd.as_ref().map_or_else(|| path.to_owned(), |cwd| cwd.join(path))
+/// The files as the child finds them.
+struct Files<'a> {
+    cwd: Option<&'a Path>,
 }
 
-/// What is the matter with a file that is there.
-fn about(path: &Path, errno: i32) -> Option<String> {
-    match errno {
-        libc::ENOENT => missing(path),
-        libc::ENOEXEC => Some(format_of(&head(path)?)),
-        libc::EACCES => denied(path),
-        _ => None,
+impl Files<'_> {
+    fn find(&self, path: &Path) -> PathBuf {
+        self.cwd.map_or_else(|| path.to_owned(), |cwd| cwd.join(path))
+    }
+
+    /// What is the matter with a file, or with an interpreter that it leads to.
+    fn about(&self, program: PathBuf, errno: i32) -> Option<String> {
+        let chain = self.chain(program);
+        if errno == libc::ELOOP && chain.len() > MOST_INTERPRETERS + 1 {
+            return Some(self.endless(&chain).to_owned());
+        }
+        let number = self.at_fault(&chain, errno)?;
+        let path = self.find(&chain[number]);
+        let what = match errno {
+            libc::ENOENT => missing(&path),
+            libc::ENOEXEC => Some(format_of(&head(&path)?)),
+            libc::EACCES => defect(&path),
+            _ => None,
+        };
+        let interpreters: Vec<String> = chain[1..=number].iter().map(|path| named(path)).collect();
+        let interpreters = (number > 0)
+            .then(|| format!("its interpreter {}", interpreters.join(", whose interpreter ")));
+        let parts: Vec<String> = interpreters.into_iter().chain(what).collect();
+        (!parts.is_empty()).then(|| parts.join(": "))
+    }
+
+    /// Which file of the chain is to blame.
+    fn at_fault(&self, chain: &[PathBuf], errno: i32) -> Option<usize> {
+        let last = chain.len().checked_sub(1)?;
+        let of_last = self.find(&chain[last]);
+        match errno {
+            // The kernel asks for the permissions of each.
+            libc::EACCES => chain.iter().position(|path| defect(&self.find(path)).is_some()),
+            libc::ENOENT => (!of_last.exists() || missing(&of_last).is_some()).then_some(last),
+            libc::ELOOP => (!of_last.exists()).then_some(last),
+            libc::ENOEXEC => Some(last),
+            _ => None,
+        }
+    }
+
+    /// A program, its interpreter, the interpreter of that, and so on, as they are written: up to one
+    /// more than the kernel takes.
+    fn chain(&self, program: PathBuf) -> Vec<PathBuf> {
+        let next = |path: &PathBuf| interpreter(&head(&self.find(path))?);
+        iter::successors(Some(program), next).take(MOST_INTERPRETERS + 2).collect()
+    }
+
+    /// Of a chain that is too long.
+    fn endless(&self, chain: &[PathBuf]) -> &'static str {
+        let ids = chain.iter().filter_map(|path| {
+            let file = fs::metadata(self.find(path)).ok()?;
+            Some((file.dev(), file.ino()))
+        });
+        let ids: Vec<_> = ids.collect();
+        let distinct: BTreeSet<_> = ids.iter().collect();
+        if distinct.len() == 1 {
+            "it is its own interpreter"
+        } else if distinct.len() < ids.len() {
+            "its interpreters lead to one another"
+        } else {
+            "its interpreters are scripts too, and more than five"
+        }
     }
 }
 
-/// Of a program that is there something else is missing.
+/// What is missing of a file that was not found.
 fn missing(path: &Path) -> Option<String> {
     if !path.exists() {
         let target = fs::read_link(path).ok()?;
         return Some(format!("it is a symbolic link to {target:?}"));
     }
-    let head = head(path)?;
-    match interpreter(&head) {
-        Some(interpreter) => (!interpreter.exists()).then(|| named(&interpreter)),
-        None if head.starts_with(ELF) => Some("the loader that it names".to_owned()),
-        None => None,
-    }
+    head(path)?.starts_with(ELF).then(|| "the loader that it names".to_owned())
 }
 
 /// What a program begins with that is no script.
@@ -61,7 +117,7 @@ const ELF: &[u8] = b"\x7fELF";
 fn named(interpreter: &Path) -> String {
     let ends_in_return = interpreter.as_os_str().as_bytes().ends_with(b"\r");
     let crlf = if ends_in_return { " (the line ends in CRLF, not in LF)" } else { "" };
-    format!("its interpreter {interpreter:?}{crlf}")
+    format!("{interpreter:?}{crlf}")
 }
 
 /// What follows `#!`, up to a blank (`execve(2)`, "Interpreter scripts").
@@ -83,15 +139,6 @@ fn format_of(head: &[u8]) -> String {
         "it is no program and has no #! line"
     };
     what.to_owned()
-}
-
-fn denied(path: &Path) -> Option<String> {
-    if let Some(defect) = defect(path) {
-        return Some(defect);
-    }
-    let interpreter = interpreter(&head(path)?)?;
-    let defect = defect(&interpreter)?;
-    Some(format!("{}: {defect}", named(&interpreter)))
 }
 
 /// Why nobody, or not this user, may execute it.

@@ -4,7 +4,7 @@
 use super::credentials::credentials;
 use super::ends::{Ends, resolve_same_as};
 use super::terminal::{self, Terminal};
-use crate::command::{Command, Fd, Identity, NewSession};
+use crate::command::{Command, Fd, FdKind, Identity, NewSession};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
@@ -13,6 +13,7 @@ use procession_protocol::{ChildFd, SpawnPath, TerminationScope};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -222,11 +223,28 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
     }
     for number in map.keys() {
         if resolve_same_as(map, *number, command.pty.is_some()).is_none() {
-            let why = "what it is to be the same as is not in the map";
-            return Err(SpawnError::invalid(format!("child fd {number}"), why));
+            return Err(SpawnError::invalid(format!("child fd {number}"), dead_end(map, *number)));
         }
     }
     Ok(())
+}
+
+/// Why no descriptor is found for a number that is to be the same as another.
+fn dead_end(map: &BTreeMap<ChildFd, Fd>, number: ChildFd) -> &'static str {
+    let next = |number: ChildFd| match map.get(&number)?.kind() {
+        FdKind::SameAs(other) => Some(*other),
+        _ => None,
+    };
+    if next(number) == Some(number) {
+        return "it is to be the same as itself";
+    }
+    // One that comes to an end visits no number twice.
+    let mut way = iter::successors(Some(number), |number| next(*number));
+    if way.nth(map.len() + 1).is_some() {
+        "the numbers that it is to be the same as lead in a circle"
+    } else {
+        "what it is to be the same as is not in the map"
+    }
 }
 
 fn nul(what: impl Display) -> impl FnOnce(InteriorNul) -> SpawnError {

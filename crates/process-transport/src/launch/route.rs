@@ -120,10 +120,40 @@ fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
             let named: Vec<String> = limits.map(|(which, _)| format!("{which:?}")).collect();
             error.with(format!(" ({})", named.join(" or ")))
         }
+        Step::Priority => error.by(setting(&prepared.request)),
+        Step::Groups => match bad_groups(&prepared.request, errno) {
+            Some(why) => error.because(why),
+            None => error,
+        },
         Step::Signals if !prepared.request.pre_exec.is_empty() => {
             error.by("a pre_exec closure failed for")
         }
         Step::Exec => error.with(exec_failure::explain(prepared, errno)),
         _ => error,
     }
+}
+
+/// What the step that sets the priority was asked for: the child does not say which of it failed.
+fn setting(request: &Request) -> String {
+    let asked = [
+        ("the priority", request.nice.is_some()),
+        ("the processors", request.cpus.is_some()),
+        ("the OOM score", request.oom_score_adj.is_some()),
+    ];
+    let asked = asked.into_iter().filter_map(|(what, asked)| asked.then_some(what));
+    let names = match asked.collect::<Vec<_>>().as_slice() {
+        [first, second, third] => format!("{first}, {second} or {third}"),
+        names => names.join(" or "),
+    };
+    format!("cannot set {names} of")
+}
+
+/// What is the matter with groups that the system finds invalid, where that can be seen.
+fn bad_groups(request: &Request, errno: i32) -> Option<String> {
+    let groups = request.credentials.groups.as_ref().filter(|_| errno == libc::EINVAL)?;
+    if groups.contains(&u32::MAX) {
+        return Some(format!("{} is no group's", u32::MAX));
+    }
+    let most = sys::most_groups().filter(|most| groups.len() > *most)?;
+    Some(format!("{} groups, and the most are {most}", groups.len()))
 }

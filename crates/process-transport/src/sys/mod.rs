@@ -127,7 +127,7 @@ pub use step::Step;
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
 pub(crate) use this_process::Mark;
-pub(crate) use users::{User, group_by_name, group_list, user_by_id, user_by_name};
+pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;
 pub(crate) use wait::{first_ended, own_peak_kib, peek, try_reap};

@@ -55,6 +55,13 @@ fn look_up(
     }
 }
 
+/// The most groups that a process can have, where the system says it.
+pub(crate) fn most_groups() -> Option<usize> {
+    // SAFETY: it takes a number and returns one.
+    let most = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
+    most.try_into().ok()
+}
+
 /// A group's id; `None` also where the database cannot be read.
 pub(crate) fn group_by_name(name: &CStr) -> Option<u32> {
     let mut buffer: Vec<c_char> = vec![0; 1024];

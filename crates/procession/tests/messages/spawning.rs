@@ -21,6 +21,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(invalid());
     rows.extend(programs());
     rows.extend(made_up());
+    rows.extend(groups());
     rows
 }
 
@@ -106,6 +107,24 @@ fn steps() -> Vec<Row> {
             Step::Priority,
             "Step::Priority",
             &x().cpu_affinity([]),
+            r#"cannot set the processors of "/bin/true": Invalid argument"#,
+        ),
+        fails(
+            Step::Priority,
+            "Step::Priority",
+            &x().oom_score_adj(1001),
+            r#"cannot set the OOM score of "/bin/true": Invalid argument"#,
+        ),
+        fails(
+            Step::Priority,
+            "Step::Priority",
+            &x().nice(1).cpu_affinity([]),
+            r#"cannot set the priority or the processors of "/bin/true": Invalid argument"#,
+        ),
+        fails(
+            Step::Priority,
+            "Step::Priority",
+            &x().nice(1).cpu_affinity([]).oom_score_adj(1000),
             "cannot set the priority, the processors or the OOM score of \"/bin/true\": \
              Invalid argument",
         ),
@@ -123,6 +142,22 @@ fn steps() -> Vec<Row> {
         ),
         row("Step::Register", &gone, r#"the reactor cannot take "/bin/true": the reactor is gone"#),
     ]
+}
+
+/// Anybody but root is refused whatever the groups are.
+fn groups() -> Vec<Row> {
+    if !rustix::process::geteuid().is_root() {
+        return Vec::new();
+    }
+    let rows = [
+        (x().groups([4, u32::MAX]), "4294967295 is no group's"),
+        (x().groups(0..70_000), "70000 groups, and the most are 65536"),
+    ];
+    rows.map(|(command, why)| {
+        let text = format!(r#"cannot set the supplementary groups of "/bin/true": {why}"#);
+        fails(Step::Groups, "Step::Groups", &command, text)
+    })
+    .into()
 }
 
 fn invalid() -> Vec<Row> {
@@ -154,6 +189,15 @@ fn invalid() -> Vec<Row> {
         (
             x().child_fd(5, Fd::same_as(9)),
             r#""child fd 5": what it is to be the same as is not in the map"#,
+        ),
+        (x().child_fd(1, Fd::same_as(1)), r#""child fd 1": it is to be the same as itself"#),
+        (
+            x().child_fd(1, Fd::same_as(2)).child_fd(2, Fd::same_as(1)),
+            r#""child fd 1": the numbers that it is to be the same as lead in a circle"#,
+        ),
+        (
+            x().child_fd(4, Fd::same_as(6)).child_fd(6, Fd::same_as(9)),
+            r#""child fd 4": what it is to be the same as is not in the map"#,
         ),
         (
             x().pty(Pty::new()).stdout(Fd::null()),
@@ -189,11 +233,13 @@ impl Programs {
     }
 }
 
+const MISSING: &str = "No such file or directory";
+const DENIED: &str = "Permission denied";
+const FORMAT: &str = "Exec format error";
+const LOOP: &str = "Too many levels of symbolic links";
+
 /// What the number leaves open.
 fn programs() -> Vec<Row> {
-    const MISSING: &str = "No such file or directory";
-    const DENIED: &str = "Permission denied";
-    const FORMAT: &str = "Exec format error";
     let programs = Programs(tempfile::tempdir().expect("a folder"));
     let folder = programs.0.path().to_owned();
     let link = folder.join("link");
@@ -249,6 +295,9 @@ fn programs() -> Vec<Row> {
         .iter()
         .map(|(path, more, reason)| exec(&Command::new(path), path, more, reason))
         .collect();
+    for (path, more, reason) in interpreted(&programs) {
+        all.push(exec(&Command::new(&path), &path, &more, reason));
+    }
     // Found by a bare name, and by one that the child's directory makes a path.
     let bare = Command::new("script").env("PATH", &folder);
     let relative = Command::new("./script").current_dir(&folder);
@@ -256,6 +305,60 @@ fn programs() -> Vec<Row> {
         all.push(exec(&command, Path::new(name), r#": its interpreter "/no/such/sh""#, MISSING));
     }
     all
+}
+
+/// Scripts whose interpreters are scripts: the kernel follows five.
+fn interpreted(programs: &Programs) -> Vec<(PathBuf, String, &'static str)> {
+    let script = |name: &str, interpreter: &Path| {
+        programs.file(name, format!("#!{}\n", interpreter.display()).as_bytes(), 0o755)
+    };
+    let lost = script("lost", Path::new("/no/such/sh"));
+    let middle = script("middle", &lost);
+    let denied = programs.file("closed", b"#!/bin/sh\n", 0o644);
+    let closed = script("by-closed", &denied);
+    let empty = programs.file("nothing", b"", 0o755);
+    let link = programs.0.path().join("dangling");
+    symlink("/no/such/target", &link).expect("a link");
+    let turns = symlink_to_itself(programs);
+    let own = script("own", &programs.0.path().join("own"));
+    let there = script("there", &programs.0.path().join("back"));
+    script("back", &there);
+    let mut deep = script("deep-0", Path::new("/bin/true"));
+    for number in 1..6 {
+        deep = script(&format!("deep-{number}"), &deep);
+    }
+    let to_lost = format!(": its interpreter {lost:?}, whose interpreter \"/no/such/sh\"");
+    let to_middle =
+        format!(": its interpreter {middle:?}, whose interpreter {lost:?}, whose interpreter ");
+    vec![
+        (middle.clone(), to_lost, MISSING),
+        (script("outer", &middle), to_middle + "\"/no/such/sh\"", MISSING),
+        (
+            script("by-link", &link),
+            format!(": its interpreter {link:?}: it is a symbolic link to \"/no/such/target\""),
+            MISSING,
+        ),
+        (
+            script("by-script", &closed),
+            format!(
+                ": its interpreter {closed:?}, whose interpreter {denied:?}: its mode 0644 lets \
+                 nobody execute it"
+            ),
+            DENIED,
+        ),
+        (script("by-nothing", &empty), format!(": its interpreter {empty:?}: it is empty"), FORMAT),
+        (own, ": it is its own interpreter".to_owned(), LOOP),
+        (there, ": its interpreters lead to one another".to_owned(), LOOP),
+        (deep, ": its interpreters are scripts too, and more than five".to_owned(), LOOP),
+        (script("by-turns", &turns), format!(": its interpreter {turns:?}"), LOOP),
+        (turns, String::new(), LOOP),
+    ]
+}
+
+fn symlink_to_itself(programs: &Programs) -> PathBuf {
+    let path = programs.0.path().join("turns");
+    symlink(&path, &path).expect("a link");
+    path
 }
 
 /// `/bin/true` with the name of its loader broken.
