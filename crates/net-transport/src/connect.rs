@@ -19,8 +19,9 @@ use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 
 use crate::destination::{Destination, Kind};
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Failure};
 use crate::resolve::resolve;
+use crate::shown;
 use crate::socket;
 use crate::stopped::stopped;
 use crate::stream::{Ends, Stream};
@@ -43,7 +44,7 @@ pub(crate) fn connect_unix(
     path: PathBuf,
     protocol: Box<dyn Protocol>,
 ) -> Deferred<Transport, ConnectError> {
-    let name = path.display().to_string();
+    let name = shown::path(&path);
     start(reactor, name, dial_unix(reactor.clone(), path), protocol)
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn connect_unix(
 fn start(
     reactor: &Handle,
     destination: String,
-    dialled: impl Future<Output = io::Result<(OwnedFd, Address)>> + 'static,
+    dialled: impl Future<Output = Result<(OwnedFd, Address), Failure>> + 'static,
     protocol: Box<dyn Protocol>,
 ) -> Deferred<Transport, ConnectError> {
     let (promise, deferred) = Deferred::new();
@@ -70,7 +71,7 @@ fn start(
         drop(enrolled); // from here on it is the stream's
         let opened = dialled.and_then(|(fd, peer)| {
             let host = socket::host(&fd);
-            Stream::open(&handle, Ends::Socket(fd), peer, host, protocol)
+            Ok(Stream::open(&handle, Ends::Socket(fd), peer, host, protocol)?)
         });
         match opened {
             Ok(stream) => {
@@ -115,13 +116,16 @@ impl OnStop for Attempt {
     }
 }
 
-async fn dial_tcp(reactor: Handle, destination: Destination) -> io::Result<(OwnedFd, Address)> {
+async fn dial_tcp(
+    reactor: Handle,
+    destination: Destination,
+) -> Result<(OwnedFd, Address), Failure> {
     let addresses = match destination.0 {
         Kind::Address(address) => vec![address],
         Kind::Name(host, port) => resolve(host, port).await?,
         Kind::Bad(_) => {
             let error = "neither an address nor a name, with a port";
-            return Err(io::Error::new(ErrorKind::InvalidInput, error));
+            return Err(io::Error::new(ErrorKind::InvalidInput, error).into());
         }
     };
     let mut failed = io::Error::new(ErrorKind::NotFound, "the name has no address");
@@ -131,7 +135,7 @@ async fn dial_tcp(reactor: Handle, destination: Destination) -> io::Result<(Owne
             Err(error) => failed = error,
         }
     }
-    Err(failed)
+    Err(failed.into())
 }
 
 async fn dial_address(reactor: &Handle, address: &SocketAddr) -> io::Result<OwnedFd> {
@@ -141,7 +145,7 @@ async fn dial_address(reactor: &Handle, address: &SocketAddr) -> io::Result<Owne
     dial(reactor, fd, address).await
 }
 
-async fn dial_unix(reactor: Handle, path: PathBuf) -> io::Result<(OwnedFd, Address)> {
+async fn dial_unix(reactor: Handle, path: PathBuf) -> Result<(OwnedFd, Address), Failure> {
     let address = SocketAddrUnix::new(&path)?;
     let mut wait = ASK_AGAIN;
     loop {
@@ -153,7 +157,7 @@ async fn dial_unix(reactor: Handle, path: PathBuf) -> io::Result<(OwnedFd, Addre
                 reactor.sleep(wait).await;
                 wait = (wait * 2).min(ASK_AGAIN_MAX);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use crate::shown;
+
 /// Where a TCP connection goes.
 ///
 /// Made of what one has: a [`SocketAddr`], an IP address and a port, a name and a port, or text like
@@ -114,7 +116,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Address(address) => address.fmt(f),
-            Kind::Name(host, port) => write!(f, "{host}:{port}"),
+            Kind::Name(host, port) => write!(f, "{}:{port}", shown::name(host)),
             Kind::Bad(text) => write!(f, "{text:?}"),
         }
     }

@@ -14,7 +14,22 @@ use procession_core::message::{Reason, into_io_error};
 #[derive(Debug)]
 pub struct ConnectError {
     destination: String,
+    failed: &'static str,
     reason: io::Error,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What failed on the way, for a message; empty where the reason says enough.
+    pub(crate) failed: &'static str,
+    pub(crate) reason: io::Error,
+}
+
+impl<E: Into<io::Error>> From<E> for Failure {
+    fn from(reason: E) -> Self {
+        Self { failed: "", reason: reason.into() }
+    }
 }
 
 /// An address that cannot be listened on; the factory was dropped.
@@ -27,11 +42,13 @@ pub struct ListenError {
 }
 
 impl ConnectError {
-    pub(crate) fn new(destination: String, reason: io::Error) -> Self {
-        Self { destination, reason }
+    pub(crate) fn new(destination: String, failure: impl Into<Failure>) -> Self {
+        let Failure { failed, reason } = failure.into();
+        Self { destination, failed, reason }
     }
 
-    /// What was connected to, as it was given.
+    /// What was connected to, as the message has it: quoted and escaped where it has characters that
+    /// cannot be printed.
     pub fn destination(&self) -> &str {
         &self.destination
     }
@@ -42,8 +59,9 @@ impl ListenError {
         Self { address, reason }
     }
 
-    /// What was to be listened on: a socket address, several, a path, or empty where the lookup of
-    /// a name has failed.
+    /// What was to be listened on, as the message has it: a socket address, several, or a path, which
+    /// is quoted and escaped where it has characters that cannot be printed. Empty where the lookup
+    /// of a name has failed: [`ToSocketAddrs`](std::net::ToSocketAddrs) does not tell what it looks up.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -51,7 +69,11 @@ impl ListenError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: {}", self.destination, Reason(&self.reason))
+        write!(f, "cannot connect to {}: ", self.destination)?;
+        if !self.failed.is_empty() {
+            write!(f, "{}: ", self.failed)?;
+        }
+        Reason(&self.reason).fmt(f)
     }
 }
 

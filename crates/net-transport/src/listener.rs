@@ -19,6 +19,7 @@ use procession_reactor::{
 use rustix::io::Errno;
 
 use crate::error::ListenError;
+use crate::shown;
 use crate::socket;
 use crate::stream::{Ends, Stream};
 use crate::unix_path::BoundPath;
@@ -310,12 +311,7 @@ pub(crate) fn listen_unix(
 ) -> Result<Listener, ListenError> {
     bind_unix(path)
         .and_then(|(fd, bound)| Listener::start(reactor, fd, Some(bound), factory))
-        .map_err(|error| ListenError::new(shown(path), error))
-}
-
-/// A path for a message; an empty one can be seen.
-fn shown(path: &Path) -> String {
-    if path.as_os_str().is_empty() { "\"\"".to_owned() } else { path.display().to_string() }
+        .map_err(|error| ListenError::new(shown::path(path), error))
 }
 
 fn bind_unix(path: &Path) -> io::Result<(OwnedFd, BoundPath)> {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
+use crate::error::Failure;
+
 /// What the thread and the loop share.
 #[derive(Default)]
 struct Lookup {
@@ -17,10 +19,11 @@ struct Lookup {
 /// The addresses of a name, in the order in which they should be tried.
 ///
 /// Each lookup is a thread of its own, which nobody waits for if the future is dropped.
-pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn resolve(host: String, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     let lookup = Arc::<Mutex<Lookup>>::default();
     let theirs = Arc::clone(&lookup);
-    thread::Builder::new().name("procession-resolve".to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name("procession-resolve".to_owned());
+    let started = thread.spawn(move || {
         let result = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
         let waker = {
             let mut lookup = lock(&theirs);
@@ -30,8 +33,9 @@ pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAdd
         if let Some(waker) = waker {
             waker.wake();
         }
-    })?;
-    poll_fn(|context| {
+    });
+    started.map_err(|reason| Failure { failed: "no thread to look the name up", reason })?;
+    let addresses = poll_fn(|context| {
         let mut lookup = lock(&lookup);
         match lookup.result.take() {
             Some(result) => Poll::Ready(result),
@@ -43,7 +47,8 @@ pub(crate) async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAdd
             }
         }
     })
-    .await
+    .await?;
+    Ok(addresses)
 }
 
 fn lock(lookup: &Mutex<Lookup>) -> MutexGuard<'_, Lookup> {

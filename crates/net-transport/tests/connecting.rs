@@ -12,6 +12,7 @@ use std::time::Duration;
 use procession_core::{Deferred, Failed};
 use procession_net_transport::{ConnectError, NetTransports};
 use procession_protocol::{Address, Protocol, Transport};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::util::{Event, Recorder, behaviour, drain};
 
@@ -58,6 +59,25 @@ fn text_that_is_no_destination_fails_the_result() {
         let bad = error(driver.block_on(connected).unwrap_err());
         assert_eq!(bad.kind(), ErrorKind::InvalidInput);
         assert_eq!(bad.destination(), "\"no port\"");
+    });
+}
+
+/// The limit is of memory, for that of processes does not hold for root.
+#[test]
+fn a_lookup_without_a_thread_says_so() {
+    behaviour("a_lookup_without_a_thread_says_so", |driver| {
+        let limit = getrlimit(Resource::As);
+        let connected = driver.connect_tcp(("localhost", 1), Dropped(Rc::default()));
+        setrlimit(Resource::As, Rlimit { current: Some(1 << 20), ..limit }).unwrap();
+        let result = driver.block_on(connected);
+        setrlimit(Resource::As, limit).unwrap();
+        let refused = error(result.unwrap_err());
+        assert_eq!(refused.raw_os_error(), Some(11));
+        assert_eq!(
+            refused.to_string(),
+            "cannot connect to localhost:1: no thread to look the name up: \
+             Resource temporarily unavailable"
+        );
     });
 }
 

@@ -1,10 +1,12 @@
 //! Errors of connections and listeners.
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use procession::core::Failed;
-use procession::prelude::{ConnectError, NetTransports, Protocol, Reactor};
+use procession::prelude::{ConnectError, ListenError, NetTransports, Protocol, Reactor};
 
 use crate::{Row, row};
 
@@ -21,12 +23,51 @@ pub(crate) fn rows() -> Vec<Row> {
     let lookup = reactor.listen_tcp("no port", || Quiet).map(drop).expect_err("it fails");
     let unix = reactor.listen_unix("/no/such/socket", || Quiet).map(drop).expect_err("it fails");
     let empty = reactor.listen_unix("", || Quiet).map(drop).expect_err("it fails");
+    let odd = listened(&reactor, Path::new("/no/such/so\ncket"));
+    let split = listened(&reactor, Path::new("/tmp/a\0b"));
     drop(taken);
     let refused = failed(reactor.block_on(reactor.connect_tcp(address, Quiet)));
     let bad = failed(reactor.block_on(reactor.connect_tcp("no port", Quiet)));
     let path = Path::new("/no/such/socket");
     let missing = failed(reactor.block_on(reactor.connect_unix(path, Quiet)));
+    let mut connect = |path| failed(reactor.block_on(reactor.connect_unix(path, Quiet)));
+    let odd_peer = connect("/no/such/so\u{1b}[2Jcket");
+    let split_peer = connect("/tmp/a\0b");
+    let quoted = connect(r#"/no/such/"so"\cket"#);
+    let raw = failed(
+        reactor.block_on(reactor.connect_unix(Path::new(OsStr::from_bytes(b"/\xff/x")), Quiet)),
+    );
+    let no_path = failed(reactor.block_on(reactor.connect_unix("", Quiet)));
+    let host = failed(reactor.block_on(reactor.connect_tcp(("a\0\nb", 80), Quiet)));
     vec![
+        row(
+            "ListenError",
+            &odd,
+            r#"cannot listen on "/no/such/so\ncket": No such file or directory"#,
+        ),
+        row(
+            "ListenError",
+            &split,
+            r#"cannot listen on "/tmp/a\0b": paths must not contain interior null bytes"#,
+        ),
+        row(
+            "ConnectError",
+            &odd_peer,
+            r#"cannot connect to "/no/such/so\u{1b}[2Jcket": No such file or directory"#,
+        ),
+        row("ConnectError", &split_peer, r#"cannot connect to "/tmp/a\0b": Invalid argument"#),
+        row(
+            "ConnectError",
+            &quoted,
+            r#"cannot connect to "/no/such/\"so\"\\cket": No such file or directory"#,
+        ),
+        row("ConnectError", &raw, r#"cannot connect to "/\xFF/x": No such file or directory"#),
+        row("ConnectError", &no_path, r#"cannot connect to "": Connection refused"#),
+        row(
+            "ConnectError",
+            &host,
+            r#"cannot connect to "a\0\nb":80: file name contained an unexpected NUL byte"#,
+        ),
         row("ListenError", &busy, format!("cannot listen on {address}: Address already in use")),
         row(
             "ListenError",
@@ -52,6 +93,10 @@ pub(crate) fn rows() -> Vec<Row> {
             "cannot connect to /no/such/socket: No such file or directory",
         ),
     ]
+}
+
+fn listened(reactor: &Reactor, path: &Path) -> ListenError {
+    reactor.listen_unix(path, || Quiet).map(drop).expect_err("it fails")
 }
 
 fn failed<T>(result: Result<T, Failed<ConnectError>>) -> ConnectError {
