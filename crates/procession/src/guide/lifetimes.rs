@@ -40,8 +40,10 @@
 //! A child that is not owned is in the program's own group. So the keys of the terminal reach it
 //! (Ctrl-C sends INT to the whole group), and a TERM that is sent to the program alone does not.
 //!
-//! A signal acts by default where nobody watches or handles it: outside of `run`, during
-//! [`block_on`](crate::Reactor::block_on), in a callback that never returns. A further INT, TERM or
+//! A signal acts by default where nobody watches or handles it: outside of `run`, and during
+//! [`block_on`](crate::Reactor::block_on). Under `run` the first INT or TERM stops the run, and does
+//! nothing while a callback goes on that never returns; a further one, 300 ms after the first or
+//! later, acts by default. A further INT, TERM or
 //! QUIT that comes 300 ms after the first or later ends the grace at once. A HUP never does, because a
 //! shell whose terminal is closed sends one and the kernel another. A program with handlers of its own
 //! calls [`end_owned_groups`](crate::end_owned_groups) in them. The children of a reactor made
