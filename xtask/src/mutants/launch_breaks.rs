@@ -100,4 +100,28 @@ pub(crate) const LAUNCH_BREAKS: &[Break] = &[
         package: "procession-process-transport",
         tests: &["faults_matrix"],
     },
+    Break {
+        name: "only-one-interpreter-is-looked-at",
+        file: "crates/process-transport/src/launch/exec_failure.rs",
+        from: ".take(MOST_INTERPRETERS + 2)",
+        to: ".take(2)",
+        package: "procession",
+        tests: &["messages"],
+    },
+    Break {
+        name: "circle-of-descriptors-is-a-gap",
+        file: "crates/process-transport/src/launch/prepare.rs",
+        from: "way.nth(map.len() + 1).is_some()",
+        to: "way.nth(map.len() + 9).is_none()",
+        package: "procession",
+        tests: &["messages"],
+    },
+    Break {
+        name: "odd-path-is-printed-as-it-is",
+        file: "crates/net-transport/src/shown.rs",
+        from: "if is_plain {",
+        to: "if is_plain || !bare.is_empty() {",
+        package: "procession-net-transport",
+        tests: &["lib"],
+    },
 ];

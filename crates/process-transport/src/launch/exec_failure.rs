@@ -83,7 +83,7 @@ impl Files<'_> {
         iter::successors(Some(program), next).take(MOST_INTERPRETERS + 2).collect()
     }
 
-    /// Of a chain that is too long.
+    /// What is the matter with a chain that is too long.
     fn endless(&self, chain: &[PathBuf]) -> &'static str {
         let ids = chain.iter().filter_map(|path| {
             let file = fs::metadata(self.find(path)).ok()?;
@@ -101,7 +101,7 @@ impl Files<'_> {
     }
 }
 
-/// What is missing of a file that was not found.
+/// What is missing: the target of a link, or the loader of a program that is there.
 fn missing(path: &Path) -> Option<String> {
     if !path.exists() {
         let target = fs::read_link(path).ok()?;

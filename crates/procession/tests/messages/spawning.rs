@@ -304,6 +304,11 @@ fn programs() -> Vec<Row> {
     for (command, name) in [(bare, "script"), (relative, "./script")] {
         all.push(exec(&command, Path::new(name), r#": its interpreter "/no/such/sh""#, MISSING));
     }
+    // An interpreter's name is relative to the child's directory too.
+    programs.file("beside", b"#!script\n", 0o755);
+    let beside = Command::new("./beside").current_dir(&folder);
+    let to_script = r#": its interpreter "script", whose interpreter "/no/such/sh""#;
+    all.push(exec(&beside, Path::new("./beside"), to_script, MISSING));
     all
 }
 
