@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use polling::Poller;
 use procession_core::WithCell;
+use rustix::process::{Pid, getpid};
 use thiserror::Error;
 
 use crate::anticipation::Anticipation;
@@ -64,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) hosted: Cell<bool>,
     /// The `Reactor` is being dropped, or gone.
     pub(crate) closed: Cell<bool>,
+    pub(crate) made: Cell<Made>,
 }
 
 impl Core {
@@ -91,6 +93,7 @@ impl Core {
             entered: Cell::new(false),
             hosted: Cell::new(false),
             closed: Cell::new(false),
+            made: Cell::new(Made::By(getpid())),
         }
     }
 
@@ -111,6 +114,26 @@ impl fmt::Debug for Core {
             .field("tasks", &self.tasks.len())
             .field("closed", &self.closed.get())
             .finish_non_exhaustive()
+    }
+}
+
+/// Which process has made the reactor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    By(Pid),
+    /// It is being dropped, or gone: this process, or the one that this is a forked copy of.
+    Here,
+    Elsewhere,
+}
+
+impl Made {
+    /// What is known once it was asked.
+    pub(crate) fn look(self) -> Self {
+        match self {
+            Self::By(pid) if pid == getpid() => Self::Here,
+            Self::By(_) => Self::Elsewhere,
+            known => known,
+        }
     }
 }
 

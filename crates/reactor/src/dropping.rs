@@ -1,15 +1,21 @@
 //! The end of a reactor: all that it owns is told, closed and dropped, in this order; then what was
 //! begun to end outside of the program is waited for.
 //!
+//! A forked copy shares the epoll instance with the process that made the reactor. So it lets go of its
+//! number for that first: what leaves the poller here stays in the original's.
+//!
 //! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
 //! panic goes on afterwards.
 
 use std::collections::HashSet;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use crate::buffers::Buffers;
+use crate::core::{Core, Made};
 use crate::handle::Handle;
 use crate::outlasting;
+use crate::sys::polled;
 use procession_core::panics::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
@@ -17,6 +23,10 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     let core = &handle.core;
     let mut panic = FirstPanic::default();
     core.closed.set(true);
+    core.made.set(core.made.get().look());
+    if core.made.get() == Made::Elsewhere {
+        disown_poller(core);
+    }
     tell_handlers(handle, &mut panic);
     close_sources(handle, &mut panic);
     panic.catch(|| handle.end_signals());
@@ -45,6 +55,17 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     let poller = core.poller.take();
     drop(poller);
     panic.resume();
+}
+
+/// Leaves the poller to the process that made it.
+fn disown_poller(core: &Core) {
+    let wake = core.shared.wake_fd();
+    core.poller.with(|poller| {
+        if let (Some(poller), Some(wake)) = (poller, &wake) {
+            // It fails where the copy has closed one of the two, and has nothing to leave then.
+            polled::disown(poller, wake.as_fd()).ok();
+        }
+    });
 }
 
 /// Once each, while all descriptors are open.

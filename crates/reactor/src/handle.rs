@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use procession_core::{Clock, Timer, WithCell};
 
-use crate::core::{Call, Core, NotRunning, Running};
+use crate::core::{Call, Core, Made, NotRunning, Running};
 use crate::remote::Remote;
 use crate::stopped::Stopped;
 use crate::tasks::JoinHandle;
@@ -196,6 +196,12 @@ impl Handle {
     /// Tells whether the reactor is being dropped, or gone: nothing can be begun on it any more.
     pub fn is_closed(&self) -> bool {
         self.core.closed.get()
+    }
+
+    /// Tells whether this process is a forked copy of the one that made the reactor: what is dropped
+    /// here is to do nothing to what the loop has there. For authors of transports.
+    pub fn is_inherited(&self) -> bool {
+        self.core.made.get().look() == Made::Elsewhere
     }
 
     /// Returns whether signals may be the reactor's business: unless it was made

@@ -24,6 +24,12 @@ impl WakeFd {
     }
 }
 
+impl AsFd for WakeFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// The end that is in the poller.
 #[derive(Debug)]
 pub(crate) enum WakeSource {

@@ -7,6 +7,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::mem::ManuallyDrop;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::FromRawFd;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
@@ -144,6 +148,25 @@ impl<S: AsFd + ?Sized> fmt::Debug for Polled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Polled").field("added", &self.added.get()).finish_non_exhaustive()
     }
+}
+
+/// Makes the poller's number one for what `other` is. In a forked copy of the process that made it: what
+/// is deleted from it after that, by `Polled` and by the poller's own drop, is not deleted from the epoll
+/// instance that the two share, and closing the descriptors takes nothing out of that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn disown(poller: &Poller, other: BorrowedFd<'_>) -> io::Result<()> {
+    let number = poller.as_fd().as_raw_fd();
+    // SAFETY: the poller has it open, and goes on to own it: `ManuallyDrop` never closes it.
+    let own = unsafe { OwnedFd::from_raw_fd(number) };
+    let mut own = ManuallyDrop::new(own);
+    // One step: at no time is the number free for another thread's file.
+    Ok(rustix::io::dup3(other, &mut own, rustix::io::DupFlags::CLOEXEC)?)
+}
+
+/// A kqueue is not inherited, and an event port is its own process's.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn disown(_: &Poller, _: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether the poller has this number for this key: the descriptor may be closed, and the number be that of
