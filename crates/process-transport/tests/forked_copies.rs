@@ -7,13 +7,17 @@ mod util;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use procession_process_transport::{Command, SpawnProcess, Step, reserve_spawn_fds};
+use procession_core::Signal;
+use procession_process_transport::{
+    Child, ChildError, Command, SpawnProcess, Step, reserve_spawn_fds,
+};
 use procession_protocol::ProcessProtocol;
 use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::util::{
-    PROBE, code, command, isolated, isolated_as_pid_1, ms, open_fds, process_state, sys,
+    PROBE, WATCHDOG, bound, code, command, isolated, isolated_as_pid_1, ms, open_fds,
+    process_state, sh, signal, sys,
 };
 
 /// Runs `copy` in a copy of this process.
@@ -158,6 +162,153 @@ fn what_a_copy_drops_kills_no_child_of_its_parent() {
                 sys::wait_until_killed(pid); // it is its parent's to kill, which takes a moment
             }
         }
+    });
+}
+
+/// A `cat` that is known to run.
+fn cat(reactor: &mut Reactor, command: Command) -> Child {
+    let mut child = reactor.spawn_child(command).expect("it starts");
+    echoes(reactor, &mut child, "before\n");
+    child
+}
+
+/// What is written comes back.
+fn echoes(reactor: &mut Reactor, child: &mut Child, text: &'static str) {
+    let back = reactor.block_on(async {
+        child.write(text).await.expect("it reads");
+        let mut back: Vec<u8> = Vec::new();
+        while back.len() < text.len() {
+            back.extend(child.stdout().next().await.expect("it writes").iter());
+        }
+        back
+    });
+    assert_eq!(back, text.as_bytes());
+}
+
+/// Ends by its end of file.
+fn end(reactor: &mut Reactor, mut child: Child) -> Result<(), ChildError> {
+    child.close_stdin();
+    reactor.block_on(child.ended()).map(drop)
+}
+
+/// Case FD-34. A copy drops the child alone, whose end would be begun in the loop.
+#[test]
+fn an_async_child_that_a_copy_drops_lives_on() {
+    isolated("an_async_child_that_a_copy_drops_lives_on", || {
+        let mut reactor = Reactor::new().unwrap();
+        for command in [
+            command("/bin/cat").owned(true),
+            command("/bin/cat").owned(true).kill_grace(ms(0)),
+            command("/bin/cat").kill_on_drop(true),
+        ] {
+            let mut child = Some(cat(&mut reactor, command));
+            in_a_copy(|| drop(child.take()));
+            let mut child = child.unwrap();
+            echoes(&mut reactor, &mut child, "after\n");
+            let ended = end(&mut reactor, child);
+            assert!(ended.is_ok(), "{ended:?}");
+        }
+    });
+}
+
+/// Whether the one poller of this process has the descriptor.
+fn is_polled(number: i32) -> bool {
+    let fds = open_fds();
+    let (poller, _) = fds.iter().find(|(_, link)| link.contains("eventpoll")).expect("a reactor");
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{poller}")).expect("it is open");
+    let mut watched = info.lines().filter(|line| line.starts_with("tfd:"));
+    watched.any(|line| line.split_whitespace().nth(1) == Some(number.to_string().as_str()))
+}
+
+/// Case FD-34. An output is paused while nobody reads it, and out of the poller: what drops it has it
+/// read again.
+#[test]
+fn a_paused_output_that_a_copy_drops_stays_paused() {
+    isolated("a_paused_output_that_a_copy_drops_stays_paused", || {
+        let mut reactor = Reactor::new().unwrap();
+        let script = "head -c 1000000 /dev/zero; echo over >&2";
+        let mut child = reactor.spawn_child(sh(script)).unwrap();
+        let mut output = child.take_output(1);
+        let number = child.process().with_fd(1, |fd| fd.as_raw_fd()).unwrap();
+        assert!(is_polled(number));
+        while is_polled(number) {
+            reactor.turn(None).unwrap();
+        }
+        in_a_copy(|| drop(output.take()));
+        assert!(!is_polled(number));
+        let mut output = output.unwrap();
+        let bytes = reactor.block_on(async {
+            let mut bytes = 0;
+            while let Some(data) = output.next().await {
+                bytes += data.len();
+            }
+            bytes
+        });
+        assert_eq!(bytes, 1_000_000);
+        assert!(reactor.block_on(child.ended()).is_ok());
+    });
+}
+
+/// Case FD-34. A copy that drops the loop does not go on with a termination that the original has begun:
+/// it would kill a group whose leader it cannot wait for.
+#[test]
+fn a_termination_is_not_gone_on_with_by_a_copy() {
+    isolated("a_termination_is_not_gone_on_with_by_a_copy", || {
+        for is_owned in [false, true] {
+            let mut reactor = Some(Reactor::new().unwrap());
+            let deaf = sh("trap '' TERM; cat").kill_on_drop(false).kill_grace(ms(0));
+            let mut child = cat(reactor.as_mut().unwrap(), deaf.owned(is_owned));
+            let terminated = child.process().terminate(Signal::TERM, bound(WATCHDOG));
+            in_a_copy(|| drop(reactor.take()));
+            let mut reactor = reactor.unwrap();
+            echoes(&mut reactor, &mut child, "after\n");
+            let ended = end(&mut reactor, child);
+            assert!(ended.is_ok(), "{ended:?}");
+            assert!(reactor.block_on(terminated).is_ok());
+        }
+    });
+}
+
+/// Case FD-35. An epoll instance is the same in both processes.
+#[test]
+fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
+    isolated("a_loop_that_a_copy_drops_goes_on_in_the_original", || {
+        for make in [Reactor::new, Reactor::new_portable] {
+            let mut reactor = Some(make().unwrap());
+            let mut child = Some(cat(reactor.as_mut().unwrap(), command("/bin/cat").owned(true)));
+            in_a_copy(|| drop((reactor.take(), child.take())));
+            in_a_copy(|| drop((child.take(), reactor.take())));
+            let (mut reactor, mut child) = (reactor.unwrap(), child.unwrap());
+            echoes(&mut reactor, &mut child, "after\n");
+            let handle = reactor.handle();
+            reactor.block_on(async { handle.sleep(ms(5)).await });
+            end(&mut reactor, child).expect("no signal has come");
+            let remote = reactor.remote();
+            let thread = std::thread::spawn(move || remote.call(|reactor| reactor.stop()));
+            let late =
+                reactor.call_later(bound(WATCHDOG), |_| panic!("nothing has woken the loop"));
+            reactor.run().unwrap();
+            late.cancel();
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Case FD-36. What is asked for by its name acts, in whichever process: the copy has no children, and knows a
+/// number.
+#[test]
+fn a_verb_in_a_copy_acts_on_the_child_of_the_original() {
+    isolated("a_verb_in_a_copy_acts_on_the_child_of_the_original", || {
+        let mut reactor = Reactor::new().unwrap();
+        let mut child = cat(&mut reactor, command("/bin/cat").owned(true));
+        in_a_copy(|| child.process().signal(Signal::USR1).unwrap());
+        let error = reactor.block_on(child.ended()).expect_err("it was signalled");
+        let signalled =
+            matches!(&error, ChildError::Terminated(end) if end.signal() == Some(Signal::USR1));
+        assert!(signalled, "{error}");
+        let mut spawned = Command::new("/bin/sleep").arg("600").owned(true).spawn().unwrap();
+        in_a_copy(|| spawned.signal(Signal::USR1).unwrap());
+        assert_eq!(signal(&spawned.wait().unwrap()), Some(Signal::USR1.as_raw()));
     });
 }
 

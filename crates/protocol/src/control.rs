@@ -208,6 +208,12 @@ pub trait ProcessControl {
         None
     }
 
+    /// Returns whether this process has launched the child, and not one that it is a forked copy of.
+    #[doc(hidden)]
+    fn is_launched_here(&self) -> bool {
+        true
+    }
+
     /// Returns the registry of producers that the transport's slot keeps:
     /// [`ProtocolSlot::producers`](crate::ProtocolSlot::producers).
     fn producers(&self) -> Option<&Producers> {

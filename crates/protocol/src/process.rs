@@ -350,6 +350,13 @@ impl Process {
         self.0.spawned_by()
     }
 
+    /// Returns whether this process has launched the child, and not one that it is a forked copy of: what
+    /// acts because a value is dropped asks before.
+    #[doc(hidden)]
+    pub fn is_launched_here(&self) -> bool {
+        self.0.is_launched_here()
+    }
+
     /// Calls `call` with the parent's end of `fd`, or returns `None` if there is none.
     pub fn with_fd<R>(
         &self,

@@ -316,7 +316,7 @@ impl Job {
             return;
         }
         let left = self.leave(phase);
-        if let Some(process) = &left.process {
+        if let Some(process) = left.process.as_ref().filter(|process| process.is_launched_here()) {
             // How it ends, and whether it had ended by itself, is nobody's business any more.
             self.terminate(process, || ());
         }

@@ -81,7 +81,7 @@ impl Drop for ChildOutput {
             (mem::take(&mut output.chunks), mem::take(&mut output.paused))
         });
         drop(chunks);
-        if paused {
+        if paused && process.is_launched_here() {
             process.resume(self.fd);
         }
     }

@@ -194,7 +194,7 @@ impl Transport {
 
     /// What had the child is gone: one that is killed on drop is to end, unless it is on its way.
     pub(crate) fn end_with_owner(&self, grace: Duration) {
-        if self.state.with(|state| state.is_to_end_with_owner()) {
+        if self.state.with(|state| state.is_to_end_with_owner(self.reactor())) {
             let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
             // Nobody is there to be told.
             self.terminate_with(signal, grace).done(drop);

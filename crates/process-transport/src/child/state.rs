@@ -292,9 +292,17 @@ impl State {
     }
 
     /// Returns whether the child, which runs, is killed on drop, and nobody is ending it.
-    pub(super) fn is_to_end_with_owner(&self) -> bool {
+    pub(super) fn is_to_end_with_owner(&self, reactor: &Handle) -> bool {
         let is_running = !self.lifecycle.is_reaped() && !self.termination.is_under_way();
-        self.policy.kill_on_drop && is_running
+        self.policy.kill_on_drop && is_running && self.is_launched_here(reactor)
+    }
+
+    /// Returns whether a drop may do anything to the child: a forked copy has no children of its parent.
+    pub(super) fn is_launched_here(&self, reactor: &Handle) -> bool {
+        match self.policy.launched_by {
+            0 => !reactor.is_inherited(),
+            pid => pid == std::process::id(),
+        }
     }
 
     /// The protocol is gone: nothing more is written, and what the child writes is read and thrown

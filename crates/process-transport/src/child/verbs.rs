@@ -204,6 +204,10 @@ impl ProcessControl for Transport {
         Some(self.state.with(|state| state.exit.path()))
     }
 
+    fn is_launched_here(&self) -> bool {
+        self.state.with(|state| state.is_launched_here(self.reactor()))
+    }
+
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let key = self.state.with(|state| state.ends.get(fd)?.key());
         key.and_then(|key| self.reactor().with_fd(key, call)).is_some()

@@ -54,7 +54,9 @@
 //! Other signals that end a program, such as SIGUSR1, count as SIGKILL. A program that replaces itself by
 //! another one (`exec`) keeps its children, which nobody owns any more; those of helpers get KILL when
 //! the new program ends. A forked copy of the program has no children: its end, and what it drops,
-//! does nothing to those of the original.
+//! does nothing to those of the original, nor to its loop. What it asks for by name acts on them:
+//! [`Process::signal`](crate::prelude::Process::signal),
+//! [`Spawned::signal`](crate::prelude::Spawned::signal), `terminate`.
 //!
 //! A launch holds all signals of its thread back until the child's exec. If that is the main thread, and
 //! a `pre_exec` closure takes long, Ctrl-C waits as long.

@@ -12,6 +12,7 @@ mod program;
 mod sanitizer;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 mod skip;
+mod sys;
 mod terminal;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_p
 pub(crate) use self::program::{Program, is_running};
 pub(crate) use self::sanitizer::sanitizer;
 pub(crate) use self::skip::skip_here;
+pub(crate) use self::sys::in_a_copy;
 pub(crate) use self::terminal::on_terminal;
 
 /// Nothing that a test waits for takes this long.

@@ -3,14 +3,13 @@
 use super::{Leftovers, SettledCalls, State};
 use crate::spawned::{LastEnd, Spawned};
 use procession_reactor::Handle;
-use std::process;
 
 impl State {
     /// Returns whether the group is to end with the program, which a signal has told to end, and nobody
     /// is ending it.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;
-        is_ours && self.policy.launched_by == process::id() && reactor.is_ended_by_signal()
+        is_ours && reactor.is_ended_by_signal() && self.is_launched_here(reactor)
     }
 
     /// Returns whether that is so of a group that its leader has left, and that still holds an output:
@@ -75,8 +74,7 @@ impl State {
     ) -> (Option<SettledCalls>, Option<LastEnd>) {
         let is_kept = self.exit.is_kept();
         let is_killed = self.policy.kill_on_drop;
-        if is_killed && self.policy.launched_by != process::id() {
-            // A forked copy has no children of its parent.
+        if !self.is_launched_here(reactor) {
             return (None, None);
         }
         if let Some((terminator, look, calls)) = self.termination.on_gone() {

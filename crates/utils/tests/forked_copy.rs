@@ -1,0 +1,74 @@
+//! What a forked copy of the program gives up runs on in the original, which gets its result.
+#![cfg(target_os = "linux")]
+
+mod util;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use procession_core::Deferred;
+use procession_reactor::Reactor;
+use procession_utils::{Outcome, OutputError, Run, run_all};
+
+use crate::util::{in_a_copy, isolated, ms, sh};
+
+/// Says that it runs, and ends by itself when the file is there.
+fn until_there(file: &Path, begun: &Rc<Cell<u32>>) -> Run {
+    let script = "echo begun; until [ -e \"$FILE\" ]; do sleep 0.01; done; echo hi";
+    let begun = begun.clone();
+    Run::from(sh(script).env("FILE", file)).for_each_line(move |_| begun.set(begun.get() + 1))
+}
+
+fn turn_until(reactor: &mut Reactor, begun: &Cell<u32>, count: u32) {
+    while begun.get() < count {
+        reactor.turn(None).expect("a turn");
+    }
+}
+
+fn assert_whole(outcome: Result<Outcome, impl std::fmt::Debug>) {
+    let outcome = outcome.expect("nobody has signalled it");
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert_eq!(outcome.stdout, "begun\nhi\n");
+}
+
+/// Case FD-34. The `Deferred` of a helper cancels where it is dropped.
+#[test]
+fn a_run_that_a_copy_drops_goes_on() {
+    isolated("a_run_that_a_copy_drops_goes_on", || {
+        let dir = tempfile::tempdir().unwrap();
+        let grace = [ms(0), ms(10_000)];
+        for (index, grace) in grace.into_iter().enumerate() {
+            let file = dir.path().join(index.to_string());
+            let mut reactor = Some(Reactor::new().unwrap());
+            let begun = Rc::default();
+            let run = until_there(&file, &begun).kill_grace(grace);
+            let mut running: Option<Deferred<Outcome, OutputError>> = Some(run.start());
+            turn_until(reactor.as_mut().unwrap(), &begun, 1);
+            in_a_copy(|| drop(running.take()));
+            in_a_copy(|| drop((running.take(), reactor.take())));
+            in_a_copy(|| drop((reactor.take(), running.take())));
+            std::fs::write(&file, "").unwrap();
+            assert_whole(reactor.unwrap().block_on(running.unwrap()));
+        }
+    });
+}
+
+/// Case FD-34. A batch cancels all of its runs.
+#[test]
+fn a_batch_that_a_copy_drops_goes_on() {
+    isolated("a_batch_that_a_copy_drops_goes_on", || {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let mut reactor = Reactor::new().unwrap();
+        let begun = Rc::default();
+        let runs = (0..2).map(|_| until_there(&file, &begun));
+        let mut running = Some(run_all(runs, 2).all());
+        turn_until(&mut reactor, &begun, 2);
+        in_a_copy(|| drop(running.take()));
+        std::fs::write(&file, "").unwrap();
+        let outcomes = reactor.block_on(running.unwrap()).unwrap();
+        assert_eq!(outcomes.len(), 2);
+        outcomes.into_iter().for_each(assert_whole);
+    });
+}
