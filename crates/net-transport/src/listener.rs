@@ -271,6 +271,9 @@ impl EventHandler for Port {
     }
 
     fn reactor_dropped(self: Rc<Self>) {
+        if self.reactor.is_inherited() {
+            drop(self.path.take()); // the original listens on
+        }
         // A path that cannot be removed stays: there is nobody to be told.
         self.close().ok();
     }

@@ -5,10 +5,11 @@ mod util;
 use std::io::{self, ErrorKind};
 
 use procession_core::{Failed, WriteError};
+use procession_net_transport::NetTransports;
 use procession_protocol::{Target, Transport};
 use procession_reactor::Reactor;
 
-use crate::util::{Driver, Recorder, isolated};
+use crate::util::{Driver, Recorder, in_a_copy, isolated};
 
 fn forwarded(transport: &Transport) -> io::Error {
     let (reader, _writer) = io::pipe().expect("a pipe");
@@ -67,5 +68,24 @@ fn a_connection_that_was_lost_before_is_closed() {
         let error = transport.into_fd().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotConnected);
         assert!(!is_gone(&error));
+    });
+}
+
+/// Case FD-35.
+#[test]
+fn a_listener_whose_loop_a_forked_copy_drops_listens_on() {
+    isolated("a_listener_whose_loop_a_forked_copy_drops_listens_on", || {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let mut reactor = Some(Reactor::new().unwrap());
+        let listener = reactor.as_ref().unwrap().listen_unix(&path, Recorder::quiet).unwrap();
+        in_a_copy(|| drop(reactor.take()));
+        assert!(path.exists());
+        assert!(listener.is_listening());
+        let mut reactor = reactor.unwrap();
+        let connected = reactor.connect_unix(&path, Recorder::quiet());
+        assert!(reactor.block_on(connected).is_ok());
+        drop(reactor);
+        assert!(!path.exists(), "it goes with the original's");
     });
 }

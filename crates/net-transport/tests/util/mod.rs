@@ -9,6 +9,8 @@ mod isolate;
 mod recorder;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 mod skip;
+#[path = "../../../utils/tests/util/sys.rs"]
+mod sys;
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -19,6 +21,7 @@ pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
 pub(crate) use self::isolate::isolated;
 pub(crate) use self::recorder::{Event, Record, Recorder};
 pub(crate) use self::skip::skip;
+pub(crate) use self::sys::in_a_copy;
 
 /// Nothing that a test waits for takes this long; on a busy machine, not its [`bound`].
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
