@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use polling::Poller;
 use procession_core::WithCell;
-use rustix::process::{Pid, getpid};
 use thiserror::Error;
 
 use crate::anticipation::Anticipation;
@@ -93,7 +92,7 @@ impl Core {
             entered: Cell::new(false),
             hosted: Cell::new(false),
             closed: Cell::new(false),
-            made: Cell::new(Made::By(getpid())),
+            made: Cell::new(Made::By(std::process::id())),
         }
     }
 
@@ -120,7 +119,7 @@ impl fmt::Debug for Core {
 /// Which process has made the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Made {
-    By(Pid),
+    By(u32),
     /// It is being dropped, or gone: this process, or the one that this is a forked copy of.
     Here,
     Elsewhere,
@@ -130,7 +129,7 @@ impl Made {
     /// What is known once it was asked.
     pub(crate) fn look(self) -> Self {
         match self {
-            Self::By(pid) if pid == getpid() => Self::Here,
+            Self::By(pid) if pid == std::process::id() => Self::Here,
             Self::By(_) => Self::Elsewhere,
             known => known,
         }
