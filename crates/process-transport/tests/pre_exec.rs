@@ -5,10 +5,12 @@
 mod util;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Step};
 use procession_protocol::SpawnPath;
 
@@ -66,6 +68,33 @@ fn handlers_of_a_fork_run_before_a_closure() {
         for _ in 0..2 {
             let mut child = command.spawn().expect("the closure has found what the handler did");
             assert_eq!(code(&child.wait().unwrap()), Some(7));
+        }
+        Leaks::assert_no_children();
+    });
+}
+
+/// Case SE-24. A panic that unwound into the program would have a second copy of it run on. Nothing of
+/// the child's own keeps it from its end: it may ignore the signal.
+#[test]
+fn a_closure_that_panics_ends_its_child() {
+    isolated("a_closure_that_panics_ends_its_child", || {
+        let program = std::process::id();
+        sys::ignore(libc::SIGABRT);
+        for (by_its_error, inherits) in [(false, false), (true, false), (false, true)] {
+            let command = Command::new(PROBE).args(["exit", "7"]);
+            let command = if inherits { command.inherit_signals() } else { command };
+            let command = sys::pre_exec_panicking(command, by_its_error);
+            let spawned = catch_unwind(AssertUnwindSafe(|| command.spawn()));
+            if std::process::id() != program {
+                std::process::exit(9); // a copy of the program
+            }
+            let mut child = spawned.expect("nothing panics here").expect("it has started");
+            let terminated = child.wait().unwrap().expect_err("it has run nothing");
+            assert_eq!(
+                (terminated.signal(), terminated.exit_code()),
+                (Some(Signal::ABRT), None),
+                "{by_its_error} {inherits}"
+            );
         }
         Leaks::assert_no_children();
     });

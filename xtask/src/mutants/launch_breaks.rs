@@ -29,6 +29,14 @@ pub(crate) const LAUNCH_BREAKS: &[Break] = &[
         tests: &["spawn_paths"],
     },
     Break {
+        name: "panic-in-a-closure-unwinds",
+        file: "crates/process-transport/src/sys/child.rs",
+        from: "let unwinding_ends_here = AbortOnDrop;",
+        to: "let unwinding_ends_here = mem::ManuallyDrop::new(AbortOnDrop);",
+        package: "procession-process-transport",
+        tests: &["pre_exec"],
+    },
+    Break {
         name: "mark-is-a-number",
         file: "crates/process-transport/src/sys/this_process.rs",
         from: "        made.here.load(Ordering::Relaxed) == 1\n            && (self.is_wiped_on_fork || self.owner == std::process::id())",

@@ -228,12 +228,15 @@ impl Command {
     /// descriptors is open until the exec.
     /// Until that the thread that spawns waits, with all signals held back.
     ///
+    /// A panic in `call` aborts the child, as in the standard library. The spawn succeeds, because the
+    /// child reports nothing, and the child's end is SIGABRT. The panic hook of the program runs first, in
+    /// the child: if it needs a lock that another thread holds, the child and the spawn wait for ever.
+    ///
     /// # Safety
     ///
     /// The child of a program with threads has only the thread that spawned it: locks that others
-    /// held stay locked for good. `call` may use only what is async-signal-safe (`signal-safety(7)`),
-    /// and must not panic. The GNU library makes its allocator usable in the child, which POSIX does
-    /// not ask for.
+    /// held stay locked for good. `call` may use only what is async-signal-safe (`signal-safety(7)`).
+    /// The GNU library makes its allocator usable in the child, which POSIX does not ask for.
     ///
     /// # Examples
     ///

@@ -6,7 +6,8 @@
 //! shared paths in its parent's memory, while the parent's thread stands still. It walks the
 //! ready-made slices of a [`Job`], in the order of [`Step`], and ends in `execve` or by reporting
 //! {step, errno} through the shared page. It allocates nothing, takes no lock, drops no owner, calls
-//! no foreign code (but `pre_exec` closures, on the path that copies memory), and cannot unwind.
+//! no foreign code (but `pre_exec` closures, on the path that copies memory), and cannot unwind: a
+//! closure that panics aborts the child.
 //!
 //! On the mailbox path it also shares its parent's descriptor table until the first system call has
 //! succeeded; the check after it makes sure of that before anything else is touched.
@@ -21,6 +22,7 @@ use super::request::{Group, Request};
 use super::stale;
 use super::step::Step;
 use std::ffi::{c_char, c_int};
+use std::{mem, process};
 
 /// The signals there are; 0 is none.
 const SIGNALS: c_int = 64;
@@ -319,10 +321,29 @@ fn mask(job: &Job<'_>) -> Call {
 
 /// After the mask, so that the program starts with the one that a closure leaves.
 fn pre_exec(job: &Job<'_>) -> Call {
+    let unwinding_ends_here = AbortOnDrop;
+    let result = call_closures(job);
+    mem::forget(unwinding_ends_here);
+    result
+}
+
+fn call_closures(job: &Job<'_>) -> Call {
     for call in &job.request.pre_exec {
+        // The error is dropped here: that is foreign code as well.
         (call.0)().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     }
     Ok(())
+}
+
+/// Ends the process when foreign code panics. Unwound any further, the child would go on as a second
+/// copy of the program, from where that catches panics.
+struct AbortOnDrop;
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        // Async-signal-safe, and the first process of a PID namespace ends by it too.
+        process::abort();
+    }
 }
 
 /// Tries the candidates in order, ranking errors as `execvp(3)` does.

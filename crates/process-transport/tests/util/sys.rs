@@ -280,6 +280,38 @@ pub(crate) fn pre_exec_after_fork_handlers(
     unsafe { command.pre_exec(call) }
 }
 
+/// Panics when it is dropped.
+#[derive(Debug)]
+struct PanicsAtItsEnd;
+
+impl std::fmt::Display for PanicsAtItsEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an error that panics when it is dropped")
+    }
+}
+
+impl std::error::Error for PanicsAtItsEnd {}
+
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        panic!("in the child, while its error is dropped");
+    }
+}
+
+/// Gives a command a closure that panics; or whose error does, when it is dropped.
+pub(crate) fn pre_exec_panicking(
+    command: procession_process_transport::Command,
+    by_its_error: bool,
+) -> procession_process_transport::Command {
+    let call = move || {
+        assert!(by_its_error, "in the child");
+        Err(std::io::Error::other(PanicsAtItsEnd))
+    };
+    // SAFETY: no other thread of this process prints or allocates for long, so that no lock that a
+    // panic needs stays locked in the child; and the panic is what is tested.
+    unsafe { command.pre_exec(call) }
+}
+
 /// Gives a command a closure that closes all descriptors from 3 up, takes some time, and fails with
 /// `errno` if that is none.
 pub(crate) fn pre_exec_closing_all(
