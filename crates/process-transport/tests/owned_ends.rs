@@ -125,6 +125,22 @@ fn a_deaf_member_gets_kill_after_the_grace_of_its_leader_that_has_ended() {
     }
 }
 
+/// Case OL-21. Where SIGCHLD is ignored the kernel keeps no child that has ended, and still the group.
+#[test]
+fn a_group_has_its_grace_when_nobody_reaps_its_leader() {
+    if !signals_groups_by_pidfd() {
+        return skip_here("a group whose leader is gone", "before Linux 6.9");
+    }
+    for mode in ["trapper grace=2000", "spawn_trapper grace=2000"] {
+        let owner = Owner::start(&format!("ignore={} {mode}", libc::SIGCHLD));
+        owner.signal(Signal::TERM);
+        let (status, said, took) = owner.end();
+        assert_eq!(status.signal(), Some(libc::SIGTERM), "{mode}: {said}");
+        assert!(said.contains("clean\n"), "{mode}: {said}");
+        assert!((ms(290)..util::bound(ms(1500))).contains(&took), "{mode}: {took:?}");
+    }
+}
+
 /// Those who do not end get KILL when the grace is over, and not before.
 #[test]
 fn a_deaf_group_gets_kill_after_its_grace() {

@@ -60,6 +60,14 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
         tests: &["owned_ends"],
     },
     Break {
+        name: "leader-that-nobody-reaps-takes-the-grace-along",
+        file: "crates/process-transport/src/sys/owned/linux.rs",
+        from: "None if child.leads_group && to_group(child, 0) => Leader::Ended,",
+        to: "None if child.is_left && to_group(child, 0) => Leader::Ended,",
+        package: "procession-process-transport",
+        tests: &["owned_ends"],
+    },
+    Break {
         name: "zombies-have-a-grace-at-the-end",
         file: "crates/process-transport/src/sys/owned/living.rs",
         from: "Some(!is_ended || number(fields.nth(16)?)? > 1)",

@@ -74,11 +74,12 @@ pub(super) fn end_gently(child: Member) {
 }
 
 pub(super) fn leader_of(child: Member) -> Leader {
-    match look_at(child) {
-        _ if child.is_left && to_group(child, 0) => Leader::Ended,
-        _ if child.is_left => Leader::Gone,
+    let has_ended = if child.is_left { None } else { look_at(child) };
+    match has_ended {
         Some(false) => Leader::Runs,
         Some(true) => Leader::Ended,
+        // Reaped: by us, by others, or by the kernel where SIGCHLD is ignored.
+        None if child.leads_group && to_group(child, 0) => Leader::Ended,
         None => Leader::Gone,
     }
 }

@@ -44,6 +44,7 @@
 //! | a group that its leader has left | its last member ends, and the number is another's | only the pidfd is used, with `PIDFD_SIGNAL_PROCESS_GROUP` (Linux 6.9; before, the group lives on): the kernel gives the number to nobody as long as the group has members, and then the pidfd still stands for the number's former life, in which nobody is left |
 //! | the close of that pidfd | an act elsewhere may have read it | the place is given back before, and the remover waits |
 //! | a reap by somebody else (`waitpid(-1)`) | the number may be another process's | the pidfd names the child alone; a number is used only where `waitid(WNOWAIT)` says that it is an unreaped child of ours |
+//! | a leader that nobody reaps, where SIGCHLD is ignored | it ends, and its number is another's | as for a group that its leader has left: it counts as ended while the pidfd reaches its group |
 //! | the handler | no signal on this thread: its mask is full | further signals are taken from the queue by `rt_sigtimedwait`; handlers that stack up could overflow an alternate stack of 8 KiB, with four frames of 3 KiB |
 //! | the handler, chained | another library's handler calls it as the one before its own | it asks whether it is the disposition, and returns |
 //! | an act | another act, on another thread, or on this one by a handler of the program's own | each comes to its end by itself and waits for no other; TERM is sent once by whoever marks the place first, KILL by both |
