@@ -33,8 +33,10 @@ impl AtProgramEnd {
 /// These are the children that are [owned](crate::Command::owned) and
 /// [killed on drop](crate::Command::kill_on_drop), of every reactor that claims signals, and of
 /// `Command::spawn` after [`end_children_with_program`]. It returns when nobody of the groups
-/// lives, or after the longest [`kill_grace`](crate::Command::kill_grace) of them, and every group has got
-/// KILL by then; where `/proc` cannot be read, and elsewhere than on Linux, when every leader has ended. Called a second time, from another thread or a handler, at least 300 ms after the first,
+/// lives. That takes the longest [`kill_grace`](crate::Command::kill_grace) of them at most, and after the
+/// KILL a second for processes that are slow to die: those with much memory, or held by a debugger. Where
+/// `/proc` cannot be read, and elsewhere than on Linux, it returns when every leader has ended, within
+/// the same time. Called a second time, from another thread or a handler, at least 300 ms after the first,
 /// it sends KILL at once.
 ///
 /// INT, TERM, HUP and QUIT do this by themselves where they end the program by default, and so do

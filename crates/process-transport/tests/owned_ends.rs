@@ -125,6 +125,24 @@ fn a_deaf_member_gets_kill_after_the_grace_of_its_leader_that_has_ended() {
     }
 }
 
+/// Case OL-20. The kernel needs a while to end whom it has killed.
+#[test]
+fn nothing_of_a_group_lives_at_the_moment_at_which_the_program_is_gone() {
+    for (mode, signal) in [
+        ("callback_heavy grace=20", Signal::TERM),
+        ("heavy grace=20", Signal::INT),
+        ("spawn_heavy grace=20", Signal::TERM),
+        ("spawn_heavy grace=20 ends=15", Signal::TERM),
+        ("exit_heavy grace=20", Signal::USR1),
+    ] {
+        let mut owner = Owner::start(mode);
+        let (leader, member) = (owner.number("leader="), owner.number("member="));
+        owner.signal(signal);
+        let status = owner.end_alone();
+        assert!(!lives(leader) && !lives(member), "{mode}: {status}");
+    }
+}
+
 /// Case OL-21. Where SIGCHLD is ignored the kernel keeps no child that has ended, and still the group.
 #[test]
 fn a_group_has_its_grace_when_nobody_reaps_its_leader() {

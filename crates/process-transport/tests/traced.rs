@@ -15,8 +15,8 @@ use procession_reactor::Reactor;
 
 use crate::tracer::{is_tracer, let_go, tracer_of};
 use crate::util::{
-    Driver, Spawned, WATCHDOG, behaviour, children, command, isolated, ms, process_state,
-    root_or_skip,
+    Driver, Owner, Spawned, WATCHDOG, behaviour, bound, children, command, isolated, ms,
+    process_state, root_or_skip,
 };
 
 /// Runs `body`, or in the tracer traces; it takes root.
@@ -111,5 +111,34 @@ fn an_orphan_that_a_tracer_holds_takes_no_processor() {
         driver.until_seen("the reap", ms(1000), || children().is_empty());
         driver.rebase();
         driver.finish();
+    });
+}
+
+/// Case OL-20. A program that ends its groups waits a second for what it has killed, and no longer; no
+/// further signal makes that shorter.
+#[test]
+fn the_end_of_a_program_waits_a_second_for_a_child_that_a_tracer_holds() {
+    const NAME: &str = "the_end_of_a_program_waits_a_second_for_a_child_that_a_tracer_holds";
+    if is_tracer() {
+        return;
+    }
+    isolated(NAME, || {
+        if !root_or_skip("tracing a process that is no child") {
+            return;
+        }
+        for further in [None, Some(ms(400))] {
+            let mut owner = Owner::start("spawn grace=20");
+            let leader = owner.number("leader=");
+            let tracer = tracer_of(NAME, leader);
+            owner.signal(rustix::process::Signal::TERM);
+            if let Some(after) = further {
+                owner.wait(after);
+                owner.signal(rustix::process::Signal::INT);
+            }
+            let took = owner.dies_by(rustix::process::Signal::TERM) + further.unwrap_or_default();
+            assert!((ms(1000)..bound(ms(2000))).contains(&took), "{took:?}");
+            assert_eq!(process_state(leader), 'Z', "it is held all the time");
+            let_go(tracer);
+        }
     });
 }

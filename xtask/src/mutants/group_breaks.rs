@@ -54,10 +54,18 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
     Break {
         name: "grace-ends-with-the-leader",
         file: "crates/process-transport/src/sys/owned/act.rs",
-        from: "children > 0 || groups > 0 && is_a_group_left(table)",
-        to: "children > 0 || groups < 0 && is_a_group_left(table)",
+        from: "children > 0 || groups > 0 && is_a_group_left(table, is_asked)",
+        to: "children > 0 || groups < 0 && is_a_group_left(table, is_asked)",
         package: "procession-process-transport",
         tests: &["owned_ends"],
+    },
+    Break {
+        name: "killed-are-not-waited-for",
+        file: "crates/process-transport/src/sys/owned/act.rs",
+        from: "while is_anybody_left(table) && since_ms(killed) < DEAD_WITHIN_MS {",
+        to: "while is_anybody_left(table) && since_ms(killed) > DEAD_WITHIN_MS {",
+        package: "procession-process-transport",
+        tests: &["owned_ends", "traced"],
     },
     Break {
         name: "leader-that-nobody-reaps-takes-the-grace-along",

@@ -13,11 +13,12 @@ use crate::{POLITE, Result, Silent, child, dot, say, sys};
 /// What it ends with, where that is its own choice.
 const STATUS: u8 = 3;
 
-pub(crate) const MODES: [&str; 12] = [
+pub(crate) const MODES: [&str; 13] = [
     "return",
     "exit",
     "exit_politely",
     "exit_trapper",
+    "exit_heavy",
     "exit_in_callback",
     "exit_in_thread",
     "exit_without_loop",

@@ -42,6 +42,12 @@ const LEFT: &str = "trap '' TERM HUP INT QUIT; \
 const TRAPPER: &str = "echo leader=$$; sh -c 'trap \"sleep 0.3; echo clean; exit\" TERM; echo member=$$; \
                        while :; do sleep 0.01; done'; true";
 
+/// As `DEAF`; the member has so much memory that the kernel needs a while to end it.
+const HEAVY: &str = "trap '' TERM HUP INT QUIT; \"$HEAVY_MEMBER\" be_heavy & echo leader=$$; wait";
+
+/// What the heavy member has.
+const HEAVY_BYTES: usize = 256 << 20;
+
 struct Silent;
 impl ProcessProtocol for Silent {}
 
@@ -75,7 +81,21 @@ fn say(word: &str) {
     rustix::io::write(rustix::stdio::stdout(), line.as_bytes()).expect("somebody reads");
 }
 
+/// Has much memory, in small pages, until it is killed.
+fn be_heavy() -> ! {
+    sys::without_huge_pages();
+    let memory = vec![1_u8; HEAVY_BYTES];
+    say(&format!("member={}", std::process::id()));
+    loop {
+        std::hint::black_box(&memory);
+        sys::pause();
+    }
+}
+
 fn main() -> Result<ExitCode> {
+    if env::args().nth(1).is_some_and(|word| word == "be_heavy") {
+        be_heavy(); // and stay deaf
+    }
     sys::default_signals();
     let mut words = env::args().skip(1).peekable();
     let mut settings = Settings::default();
@@ -92,13 +112,15 @@ fn main() -> Result<ExitCode> {
     let script = match mode.as_str() {
         mode if mode.ends_with("left") => LEFT,
         mode if mode.ends_with("trapper") => TRAPPER,
+        mode if mode.ends_with("heavy") => HEAVY,
         _ => DEAF,
     };
     let deaf = child(script).kill_grace(Duration::from_millis(grace(&mut words)?));
+    let deaf = deaf.env("HEAVY_MEMBER", env::current_exe()?);
     let deaf = if mode.ends_with("held_left") { deaf.child_fd(3, Fd::from_child()) } else { deaf };
     let later: Vec<String> = words.collect();
     match mode.as_str() {
-        "spawn" | "bare" | "spawn_held_left" | "spawn_trapper" => {
+        "spawn" | "bare" | "spawn_held_left" | "spawn_trapper" | "spawn_heavy" => {
             without_loop(&mode, &settings, &deaf, &later)
         }
         mode if exits::MODES.contains(&mode) => exits::end(mode, deaf),
@@ -175,7 +197,7 @@ fn with_loop(mode: &str, before: &Settings, deaf: Command, later: &[String]) -> 
     };
     let second = Settings::of(later).apply(Some(&reactor))?;
     match mode {
-        "callback" => {
+        "callback" | "callback_heavy" => {
             reactor.call_soon(|_| {
                 say("ready");
                 loop {

@@ -13,6 +13,10 @@
 //! not Linux or `/proc` cannot be read, it is over when the child itself has ended: a shell that dies by
 //! TERM then cuts the grace of its own children short.
 //!
+//! After KILL the program waits until nobody of the group lives, or where that cannot be seen until the
+//! child has ended. A process with much memory takes some milliseconds to die. One that a debugger
+//! holds does not die at all, and after a second the program ends without it.
+//!
 //! The columns are the three ways in which a program ends: by the default action of INT, TERM, HUP or
 //! QUIT; by `exit` or a return from `main`; by SIGKILL, a crash, `abort` or `_exit`.
 //!

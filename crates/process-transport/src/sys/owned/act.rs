@@ -18,6 +18,10 @@ const ESCALATES_AFTER_MS: u32 = 300;
 /// How long a clone that was under way is waited for. It takes microseconds.
 const CLONE_WITHIN_MS: u32 = 1000;
 
+/// How long those who got KILL are waited for. The kernel needs some time to end a process with much
+/// memory; a process that a debugger holds does not end at all.
+const DEAD_WITHIN_MS: u32 = 1000;
+
 /// The longest pause between two looks at the children.
 const PAUSE_MS: c_int = 10;
 
@@ -82,7 +86,19 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
             platform::kill_group(child);
         }
     }
+    wait_for_the_killed(table);
     Some(table.cause.load(SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// Waits until nobody of the children and their groups lives, [`DEAD_WITHIN_MS`] at most. No further
+/// signal makes it shorter.
+fn wait_for_the_killed(table: &'static Page) {
+    let killed = calls::now_ms();
+    let mut pause = 1;
+    while is_anybody_left(table) && since_ms(killed) < DEAD_WITHIN_MS {
+        calls::pause(pause);
+        pause = (pause * 2).min(PAUSE_MS);
+    }
 }
 
 /// A further signal: no grace any more, unless it comes too early.
@@ -131,16 +147,35 @@ enum Left {
 
 /// Sends what is due, and returns whether somebody has time left.
 fn is_waited_for(table: &'static Page) -> bool {
+    let has_time = |slot: &Slot, child| !is_over(table, slot, child);
+    is_somebody_left(table, |slot| attend_to(table, slot), has_time)
+}
+
+/// Returns whether anybody lives after all have got KILL.
+fn is_anybody_left(table: &'static Page) -> bool {
+    let left_in = |slot: &Slot| match slot.occupant() {
+        Occupant::Child(child) => left_of(child),
+        Occupant::Nobody | Occupant::Starting => Left::Nobody,
+    };
+    is_somebody_left(table, left_in, |_, _| true)
+}
+
+/// Looks at every place, and then for members of the groups that are asked for, if only those are left.
+fn is_somebody_left(
+    table: &'static Page,
+    look_at: impl Fn(&Slot) -> Left,
+    is_asked: impl Fn(&Slot, Member) -> bool,
+) -> bool {
     let (mut children, mut groups) = (0, 0);
     // Asked of all: each is to get its TERM.
     for slot in table.slots() {
-        match attend_to(table, slot) {
+        match look_at(slot) {
             Left::Nobody => {}
             Left::Child => children += 1,
             Left::Group => groups += 1,
         }
     }
-    children > 0 || groups > 0 && is_a_group_left(table)
+    children > 0 || groups > 0 && is_a_group_left(table, is_asked)
 }
 
 fn attend_to(table: &Page, slot: &Slot) -> Left {
@@ -158,12 +193,16 @@ fn attend_to(table: &Page, slot: &Slot) -> Left {
             if slot.is_told_now() {
                 platform::end_gently(child);
             }
-            match platform::leader_of(child) {
-                Leader::Runs => Left::Child,
-                Leader::Ended if child.leads_group => Left::Group,
-                Leader::Ended | Leader::Gone => Left::Nobody,
-            }
+            left_of(child)
         }
+    }
+}
+
+fn left_of(child: Member) -> Left {
+    match platform::leader_of(child) {
+        Leader::Runs => Left::Child,
+        Leader::Ended if child.leads_group => Left::Group,
+        Leader::Ended | Leader::Gone => Left::Nobody,
     }
 }
 
@@ -173,14 +212,14 @@ fn is_over(table: &Page, slot: &Slot, child: Member) -> bool {
     elapsed_ms(table) >= child.grace_ms || table.hurry.load(SeqCst) >= hurry
 }
 
-/// Returns whether anybody lives of a group that has time left; no where that cannot be known.
-fn is_a_group_left(table: &'static Page) -> bool {
-    let has_time = |group: c_int| {
+/// Returns whether anybody lives of a group that is asked for; no where that cannot be known.
+fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> bool) -> bool {
+    let is_asked = |group: c_int| {
         table.slots().any(|slot| match slot.occupant() {
-            Occupant::Child(child) => child.pid == group && !is_over(table, slot, child),
+            Occupant::Child(child) => child.pid == group && is_asked(slot, child),
             Occupant::Nobody | Occupant::Starting => false,
         })
     };
     // Who ends in the first look may have begun another one, with a number that was passed already.
-    (0..2).any(|_| platform::somebody_of(has_time) == Some(true))
+    (0..2).any(|_| platform::somebody_of(is_asked) == Some(true))
 }

@@ -24,6 +24,8 @@
 //!
 //! An act waits as long as a leader runs, or anybody of its group lives (`living`), and no longer than the
 //! grace; where `/proc` cannot be read, as long as a leader runs.
+//! After KILL it waits in the same way until they are dead, a second at most: the kernel needs some time
+//! to end a process with much memory.
 //!
 //! A run that a signal has stopped ends its children by itself, by terminations, and no act has been:
 //! the reactor says when that was. The signal that comes 300 ms later or more sends KILL at once to
@@ -45,6 +47,8 @@
 //! | the close of that pidfd | an act elsewhere may have read it | the place is given back before, and the remover waits |
 //! | a reap by somebody else (`waitpid(-1)`) | the number may be another process's | the pidfd names the child alone; a number is used only where `waitid(WNOWAIT)` says that it is an unreaped child of ours |
 //! | a leader that nobody reaps, where SIGCHLD is ignored | it ends, and its number is another's | as for a group that its leader has left: it counts as ended while the pidfd reaches its group |
+//! | the wait after KILL | a further signal | it has nothing left to cut short: no signal is taken from the queue, and the wait is a second at most |
+//! | the same | a remover elsewhere clears the number, or leaves the place to the group | KILL was sent before; where the number is cleared, what it stood for is not waited for |
 //! | the handler | no signal on this thread: its mask is full | further signals are taken from the queue by `rt_sigtimedwait`; handlers that stack up could overflow an alternate stack of 8 KiB, with four frames of 3 KiB |
 //! | the handler, chained | another library's handler calls it as the one before its own | it asks whether it is the disposition, and returns |
 //! | an act | another act, on another thread, or on this one by a handler of the program's own | each comes to its end by itself and waits for no other; TERM is sent once by whoever marks the place first, KILL by both |
