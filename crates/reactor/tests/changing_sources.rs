@@ -4,6 +4,8 @@
 mod bound;
 #[path = "util/each_loop.rs"]
 mod each_loop;
+#[path = "util/reexec.rs"]
+mod reexec;
 #[path = "changing_sources/sys.rs"]
 mod sys;
 #[path = "util/until.rs"]
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use each_loop::each_loop;
 use procession_reactor::{Interest, Reactor};
+use reexec::reexec;
 use until::until;
 
 /// Gives the next of its descriptors at each call, of which others keep copies open.
@@ -106,26 +109,32 @@ impl AsFd for Replaced {
 /// The number of a descriptor that was closed meanwhile may be that of another source: that stays.
 #[test]
 fn another_source_of_the_same_number_stays() {
-    each_loop(|mut reactor| {
-        let (first, _first_writer) = io::pipe().unwrap();
-        let (second, _second_writer) = io::pipe().unwrap();
-        let number = first.as_raw_fd();
-        let slot = Rc::new(RefCell::new(Some(first)));
-        let source = Replaced(Rc::clone(&slot), second);
-        let registered = reactor.register(source, Interest::READABLE, |_, _| {}).unwrap();
-        drop(slot.borrow_mut().take()); // closed: the number is free, and the kernel forgets it
-        let (other, mut writer) = io::pipe().unwrap();
-        assert_eq!(other.as_raw_fd(), number, "the lowest free number");
-        let heard = Rc::new(Cell::new(false));
-        let hear = Rc::clone(&heard);
-        let _other = reactor
-            .register(other, Interest::READABLE, move |pipe, _| {
-                assert_eq!(pipe.read(&mut [0; 8]).unwrap(), 1);
-                hear.set(true);
-            })
-            .unwrap();
-        registered.close();
-        writer.write_all(b"x").unwrap();
-        until(&mut reactor, || heard.get());
+    // Alone in its process, where nobody else takes the number.
+    let output = reexec("another_source_of_the_same_number_stays", || {
+        each_loop(|mut reactor| {
+            let (first, _first_writer) = io::pipe().unwrap();
+            let (second, _second_writer) = io::pipe().unwrap();
+            let number = first.as_raw_fd();
+            let slot = Rc::new(RefCell::new(Some(first)));
+            let source = Replaced(Rc::clone(&slot), second);
+            let registered = reactor.register(source, Interest::READABLE, |_, _| {}).unwrap();
+            drop(slot.borrow_mut().take()); // closed: the number is free, and the kernel forgets it
+            let (other, mut writer) = io::pipe().unwrap();
+            assert_eq!(other.as_raw_fd(), number, "the lowest free number");
+            let heard = Rc::new(Cell::new(false));
+            let hear = Rc::clone(&heard);
+            let _other = reactor
+                .register(other, Interest::READABLE, move |pipe, _| {
+                    assert_eq!(pipe.read(&mut [0; 8]).unwrap(), 1);
+                    hear.set(true);
+                })
+                .unwrap();
+            registered.close();
+            writer.write_all(b"x").unwrap();
+            until(&mut reactor, || heard.get());
+        });
     });
+    if let Some(output) = output {
+        assert!(output.status.success(), "{output:?}");
+    }
 }
