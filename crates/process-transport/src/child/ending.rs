@@ -7,6 +7,7 @@
 use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
+use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
 use procession_protocol::{
     ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
@@ -17,9 +18,6 @@ use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// For how long a child that was killed is waited for.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The exit.
 impl Transport {

@@ -15,7 +15,7 @@ use std::time::Duration;
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// For how long whoever was killed is waited for.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
+pub(crate) const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The end of one child, of which nobody hears any more.
 pub(crate) struct LastEnd {

@@ -5,13 +5,13 @@
 
 use super::leftovers::{Leftovers, Told};
 use super::passed::Draining;
+use crate::launch::ParentEnd;
 use bytes::Bytes;
 use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Lifecycle};
 use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
 use procession_reactor::{Handle, Key, Readiness};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 /// One end, open or closed.
@@ -94,8 +94,9 @@ impl End {
     }
 
     /// Takes it out of the loop, if it is open.
-    pub(super) fn take_fd(&mut self, reactor: &Handle) -> Option<OwnedFd> {
-        self.pipe.take()?.into_fd(reactor)
+    pub(super) fn take(&mut self, reactor: &Handle) -> Option<ParentEnd> {
+        let end = self.pipe.take()?.into_fd(reactor)?;
+        Some(ParentEnd { fd: self.fd, end, direction: self.direction })
     }
 
     /// Closes it now.

@@ -58,10 +58,9 @@ impl Ends {
         let mut ends = Vec::with_capacity(self.list.len() + left.len());
         let mut taken = std::mem::take(&mut self.taken);
         for end in &mut self.list {
-            let (fd, direction) = (end.fd(), end.direction());
-            match end.take_fd(reactor) {
-                Some(end) => ends.push(ParentEnd { fd, end, direction }),
-                None => taken.push(fd),
+            match end.take(reactor) {
+                Some(end) => ends.push(end),
+                None => taken.push(end.fd()),
             }
         }
         ends.extend(left);
@@ -84,12 +83,7 @@ impl Ends {
     /// Takes the outputs that are open out of the loop.
     pub(crate) fn take_outputs(&mut self, reactor: &Handle) -> Vec<ParentEnd> {
         let outputs = self.list.iter_mut().filter(|end| end.direction() == Direction::Read);
-        outputs
-            .filter_map(|end| {
-                let (fd, direction) = (end.fd(), end.direction());
-                end.take_fd(reactor).map(|end| ParentEnd { fd, end, direction })
-            })
-            .collect()
+        outputs.filter_map(|end| end.take(reactor)).collect()
     }
 
     /// The loop has taken all of it: what was set of a caller's terminal stays.

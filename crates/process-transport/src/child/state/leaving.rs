@@ -5,15 +5,14 @@ use crate::spawned::{LastEnd, Spawned};
 use procession_reactor::Handle;
 
 impl State {
-    /// Returns whether the group is to end with the program, which a signal has told to end, and nobody
-    /// is ending it.
+    /// Returns whether the group is to end with the program, which a signal has told to end.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;
         is_ours && reactor.is_ended_by_signal() && self.is_launched_here(reactor)
     }
 
-    /// Returns whether that is so of a group that its leader has left, and that still holds an output:
-    /// with the ends, the child comes to its end.
+    /// Returns whether that is so of a group that its leader has left, that still holds an output, and
+    /// that nobody is ending: with the ends, the child comes to its end.
     pub(in crate::child) fn is_left_to_end_with_program(&self, reactor: &Handle) -> bool {
         let is_left = self.lifecycle.is_reaped() && self.leads_owned_group();
         is_left && !self.termination.is_under_way() && self.ends_with_program(reactor)
@@ -85,7 +84,7 @@ impl State {
         if self.lifecycle.is_reaped() && !(is_killed && self.leads_owned_group()) {
             return (None, None);
         }
-        if is_killed && self.policy.owned && reactor.is_ended_by_signal() {
+        if self.ends_with_program(reactor) {
             self.exit.on_asked_to_end();
             return (None, Some(LastEnd::end(self.take_ending(reactor), reactor.now())));
         }
