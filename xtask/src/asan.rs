@@ -1,8 +1,4 @@
 //! The task `asan`: the suite with AddressSanitizer, and LeakSanitizer with it, on nightly.
-//!
-//! A child that shares our memory leaves marks of its stack frames in the sanitizer's shadow when it
-//! executes its program, for the next child on that stack to stumble over. So AddressSanitizer sees
-//! the path that copies memory alone; LeakSanitizer, which keeps no shadow, sees all of them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -69,7 +65,6 @@ pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let _lsan = sh.push_env("LSAN_OPTIONS", leaks);
     // What a sanitizer rules out, a tracer or a bound on memory, is left out, and said.
     let _sanitizer = sh.push_env("PROCESSION_TEST_SANITIZER", sanitizer);
-    let path = (sanitizer == "address").then(|| sh.push_env("PROCESSION_TEST_SPAWN_PATH", "fork"));
     let chosen = packages.iter().flat_map(|package| ["--package", package]);
     let result = test::counting_skips(sh, || {
         let suite = cmd!(
@@ -79,7 +74,6 @@ pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
         );
         suite.run().with_context(|| format!("the suite under the {sanitizer} sanitizer"))
     });
-    drop(path);
     print_reports(sh, &reports)?;
     result
 }

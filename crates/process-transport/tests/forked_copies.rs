@@ -16,8 +16,8 @@ use procession_reactor::Reactor;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::util::{
-    PROBE, WATCHDOG, bound, code, command, isolated, isolated_as_pid_1, ms, open_fds,
-    process_state, sh, signal, sys,
+    PROBE, WATCHDOG, bound, code, command, isolated_as_pid_1, isolated_without_leak_check, ms,
+    open_fds, process_state, sh, signal, sys,
 };
 
 /// Runs `copy` in a copy of this process.
@@ -62,7 +62,7 @@ fn spawns() {
 #[test]
 fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
     let name = "a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then";
-    isolated(name, || {
+    isolated_without_leak_check(name, || {
         reserve_spawn_fds().unwrap();
         in_a_copy(|| {
             let files = files_in_place_of_all();
@@ -87,7 +87,7 @@ fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
 /// One end alone may be closed by others, and be something else from then on.
 #[test]
 fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
-    isolated("a_mailbox_of_which_one_end_is_gone_is_made_anew", || {
+    isolated_without_leak_check("a_mailbox_of_which_one_end_is_gone_is_made_anew", || {
         for end in 0..2 {
             for is_replaced in [false, true] {
                 in_a_copy(|| {
@@ -114,7 +114,7 @@ fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
 /// A copy of a copy, and a copy that has closed nothing.
 #[test]
 fn each_copy_has_a_mailbox_of_its_own() {
-    isolated("each_copy_has_a_mailbox_of_its_own", || {
+    isolated_without_leak_check("each_copy_has_a_mailbox_of_its_own", || {
         spawns();
         in_a_copy(|| {
             spawns();
@@ -128,7 +128,7 @@ fn each_copy_has_a_mailbox_of_its_own() {
 /// The pidfd of an orphan that the parent waits for lies on a number of the copy's own file.
 #[test]
 fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
-    isolated("a_daemon_keeps_its_files_although_its_parent_had_orphans", || {
+    isolated_without_leak_check("a_daemon_keeps_its_files_although_its_parent_had_orphans", || {
         drop(Command::new("/bin/sleep").arg("2").spawn().unwrap());
         in_a_copy(|| {
             let files = files_in_place_of_all();
@@ -141,7 +141,7 @@ fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
 /// A copy that returns, or unwinds, drops what it has inherited.
 #[test]
 fn what_a_copy_drops_kills_no_child_of_its_parent() {
-    isolated("what_a_copy_drops_kills_no_child_of_its_parent", || {
+    isolated_without_leak_check("what_a_copy_drops_kills_no_child_of_its_parent", || {
         struct Silent;
         impl ProcessProtocol for Silent {}
         for is_owned in [false, true] {
@@ -194,7 +194,7 @@ fn end(reactor: &mut Reactor, mut child: Child) -> Result<(), ChildError> {
 /// Case FD-34. A copy drops the child alone, whose end would be begun in the loop.
 #[test]
 fn an_async_child_that_a_copy_drops_lives_on() {
-    isolated("an_async_child_that_a_copy_drops_lives_on", || {
+    isolated_without_leak_check("an_async_child_that_a_copy_drops_lives_on", || {
         let mut reactor = Reactor::new().unwrap();
         for command in [
             command("/bin/cat").owned(true),
@@ -224,7 +224,7 @@ fn is_polled(number: i32) -> bool {
 /// read again.
 #[test]
 fn a_paused_output_that_a_copy_drops_stays_paused() {
-    isolated("a_paused_output_that_a_copy_drops_stays_paused", || {
+    isolated_without_leak_check("a_paused_output_that_a_copy_drops_stays_paused", || {
         let mut reactor = Reactor::new().unwrap();
         let script = "head -c 1000000 /dev/zero; echo over >&2";
         let mut child = reactor.spawn_child(sh(script)).unwrap();
@@ -253,7 +253,7 @@ fn a_paused_output_that_a_copy_drops_stays_paused() {
 /// it would kill a group whose leader it cannot wait for.
 #[test]
 fn a_termination_is_not_gone_on_with_by_a_copy() {
-    isolated("a_termination_is_not_gone_on_with_by_a_copy", || {
+    isolated_without_leak_check("a_termination_is_not_gone_on_with_by_a_copy", || {
         for is_owned in [false, true] {
             let mut reactor = Some(Reactor::new().unwrap());
             let deaf = sh("trap '' TERM; cat").kill_on_drop(false).kill_grace(ms(0));
@@ -272,7 +272,7 @@ fn a_termination_is_not_gone_on_with_by_a_copy() {
 /// Case FD-35. An epoll instance is the same in both processes.
 #[test]
 fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
-    isolated("a_loop_that_a_copy_drops_goes_on_in_the_original", || {
+    isolated_without_leak_check("a_loop_that_a_copy_drops_goes_on_in_the_original", || {
         for make in [Reactor::new, Reactor::new_portable] {
             let mut reactor = Some(make().unwrap());
             let mut child = Some(cat(reactor.as_mut().unwrap(), command("/bin/cat").owned(true)));
@@ -298,7 +298,7 @@ fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
 /// number.
 #[test]
 fn a_verb_in_a_copy_acts_on_the_child_of_the_original() {
-    isolated("a_verb_in_a_copy_acts_on_the_child_of_the_original", || {
+    isolated_without_leak_check("a_verb_in_a_copy_acts_on_the_child_of_the_original", || {
         let mut reactor = Reactor::new().unwrap();
         let mut child = cat(&mut reactor, command("/bin/cat").owned(true));
         in_a_copy(|| child.process().signal(Signal::USR1).unwrap());

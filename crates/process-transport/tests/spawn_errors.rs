@@ -18,8 +18,8 @@ use procession_reactor::{Handle, Reactor};
 use tempfile::TempDir;
 
 use crate::util::{
-    Driver, Event, Recorder, WATCHDOG, behaviour, children, command, isolated, root_or_skip, sh,
-    skip, sys,
+    Driver, Event, Recorder, WATCHDOG, behaviour, children, command, isolated,
+    isolated_without_leak_check, root_or_skip, sh, skip, sys,
 };
 
 /// Asserts the step and the number of an error.
@@ -70,7 +70,7 @@ fn a_message_says_what_is_wrong() {
 /// Case SE-22.
 #[test]
 fn the_device_that_is_missing_is_named() {
-    isolated("the_device_that_is_missing_is_named", || {
+    isolated_without_leak_check("the_device_that_is_missing_is_named", || {
         if !root_or_skip("a root without devices") {
             return;
         }

@@ -7,6 +7,8 @@ mod bound;
 mod drive;
 mod isolate;
 mod recorder;
+#[path = "../../../process-transport/tests/util/sanitizer.rs"]
+mod sanitizer;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 mod skip;
 #[path = "../../../utils/tests/util/sys.rs"]
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
-pub(crate) use self::isolate::isolated;
+pub(crate) use self::isolate::{isolated, isolated_without_leak_check};
 pub(crate) use self::recorder::{Event, Record, Recorder};
 pub(crate) use self::skip::skip;
 pub(crate) use self::sys::in_a_copy;

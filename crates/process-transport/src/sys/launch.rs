@@ -312,11 +312,13 @@ impl Launcher {
             _ => libc::CLONE_VFORK,
         };
         let start = || clone::clone(flags, self.stack.top(), job, place.map(Place::cells));
-        if path != SpawnPath::Fork && job.request.credentials.change_ids() {
+        let cloned = if path != SpawnPath::Fork && job.request.credentials.change_ids() {
             dumpable::kept(start)
         } else {
             start()
-        }
+        };
+        self.stack.forget_frames();
+        cloned
     }
 }
 

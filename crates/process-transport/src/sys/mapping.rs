@@ -2,6 +2,8 @@
 #![expect(unsafe_code, reason = "memory maps")]
 
 #[cfg(target_os = "linux")]
+use super::sanitizer;
+#[cfg(target_os = "linux")]
 use rustix::mm::MprotectFlags;
 use rustix::mm::{MapFlags, ProtFlags};
 use std::ffi::c_void;
@@ -79,6 +81,14 @@ impl Mapping {
     #[cfg(target_os = "linux")]
     pub(super) fn top(&self) -> *mut c_void {
         self.start.wrapping_byte_add(self.bytes)
+    }
+
+    /// Forgets what a sanitizer knows of the frames of a child that has left the stack by its exec:
+    /// the frames of the next child would lie among their borders.
+    #[cfg(target_os = "linux")]
+    pub(super) fn forget_frames(&self) {
+        let usable = self.start.wrapping_byte_add(GUARD_BYTES);
+        sanitizer::forget(usable, self.bytes.saturating_sub(GUARD_BYTES));
     }
 
     /// The beginning of the page as a value that parent and child share.

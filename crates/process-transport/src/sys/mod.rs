@@ -29,6 +29,7 @@
 //! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
 //! | `duplicate` | the number is open and not -1 | it is asked for first, and is a number that a program has named | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
+//! | `sanitizer` | what a weak symbol names is the runtime's function, or nothing | its name is the sanitizer's, and a linker leaves zero where it finds none | `cargo xtask asan` |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and what is in it are atomics | `forked_copies` |
 //! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
@@ -81,6 +82,8 @@ mod launch;
 mod mailbox;
 #[cfg(target_os = "linux")]
 mod raw;
+#[cfg(target_os = "linux")]
+mod sanitizer;
 #[cfg(target_os = "linux")]
 mod signal;
 #[cfg(target_os = "linux")]

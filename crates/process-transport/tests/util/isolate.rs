@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::bound::announce;
+use super::sanitizer::without_leak_check;
 use super::skip::{forward, skip};
 use super::sys;
 
@@ -27,9 +28,18 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
     run(name, body, StdCommand::new(this_binary()));
 }
 
+/// The same, without a check for leaks where a sanitizer would make one: in a forked copy that exits
+/// nobody owns what the other threads of its parent hold, and without a /proc the check cannot be made.
+pub(crate) fn isolated_without_leak_check(name: &str, body: impl FnOnce()) {
+    let mut again = StdCommand::new(this_binary());
+    without_leak_check(&mut again);
+    run(name, body, again);
+}
+
 /// The same, as the first process of a PID namespace with a /proc of its own; it takes root.
 ///
-/// SIGALRM does not end such a process, so that the watchdog is another program's.
+/// SIGALRM does not end such a process, so that the watchdog is another program's. Leaks are not checked:
+/// its tests fork.
 pub(crate) fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
     let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
     let is_inside = std::env::var_os(VARIABLE).is_some();
@@ -40,6 +50,7 @@ pub(crate) fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
     let mut watched = StdCommand::new("timeout");
     watched.args(["--signal=KILL", &WATCHDOG.as_secs().to_string()]).args(unshare);
     watched.arg(this_binary());
+    without_leak_check(&mut watched);
     run(name, body, watched);
 }
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub(crate) use self::bound::{PROMPTLY, bound};
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
-pub(crate) use self::isolate::{isolated, isolated_as_pid_1};
+pub(crate) use self::isolate::{isolated, isolated_as_pid_1, isolated_without_leak_check};
 pub(crate) use self::kernel::{keeps_statuses, signals_groups_by_pidfd};
 pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
 pub(crate) use self::owner::{Owner, WAYS, lives};

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::bound::bound;
 use super::leaks::process_state;
+use super::sanitizer::without_leak_check;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-owner");
 
@@ -169,6 +170,7 @@ pub(crate) const WAYS: [&str; 6] = [
 /// The program, whose children are started in that way.
 fn by(how: &str) -> Command {
     let mut command = Command::new(PROGRAM);
+    without_leak_check(&mut command); // it exits with all that it has
     command.env("PROCESSION_TEST_OWNER", how);
     command
 }

@@ -11,7 +11,6 @@ use procession::prelude::{
     Command, Fd, FileMode, Pipeline, Pty, Reactor, Signal, SpawnError, SpawnProcess, Step,
 };
 use procession::process_transport::{Resource, Rlimit};
-use procession::protocol::SpawnPath;
 use tempfile::TempDir;
 
 use crate::{Row, row};
@@ -25,20 +24,10 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// The command, on a path that a sanitizer understands if there is one: not of a child that shares the
-/// memory of this program.
-fn seen(command: &Command) -> Command {
-    let command = command.clone();
-    match std::env::var_os("PROCESSION_TEST_SANITIZER") {
-        None => command,
-        Some(_) => command.spawn_path(SpawnPath::Fork),
-    }
-}
-
 /// The row of a spawn that fails at this step.
 #[track_caller]
 fn fails(step: Step, of: &'static str, command: &Command, expected: impl Into<String>) -> Row {
-    let error = seen(command).spawn().map(drop).expect_err("it cannot be started");
+    let error = command.spawn().map(drop).expect_err("it cannot be started");
     assert_eq!(error.step(), step, "{error}");
     row(of, &error, expected)
 }

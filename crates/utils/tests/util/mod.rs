@@ -21,10 +21,10 @@ use procession_process_transport::Command;
 
 pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour};
-pub(crate) use self::isolate::isolated;
+pub(crate) use self::isolate::{isolated, isolated_without_leak_check};
 pub(crate) use self::leaks::{children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub(crate) use self::program::{Program, is_running};
-pub(crate) use self::sanitizer::sanitizer;
+pub(crate) use self::sanitizer::{sanitizer, without_leak_check};
 pub(crate) use self::skip::skip_here;
 pub(crate) use self::sys::in_a_copy;
 pub(crate) use self::terminal::on_terminal;
