@@ -18,7 +18,9 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
 /// The same, without a check for leaks where a sanitizer would make one: in a forked copy that exits
 /// nobody owns what the other threads of its parent hold.
 pub(crate) fn isolated_without_leak_check(name: &str, body: impl FnOnce()) {
-    run(name, body, |command| drop(without_leak_check(command)));
+    run(name, body, |command| {
+        without_leak_check(command);
+    });
 }
 
 fn run(name: &str, body: impl FnOnce(), prepare: impl FnOnce(&mut Command)) {

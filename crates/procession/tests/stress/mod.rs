@@ -20,6 +20,8 @@ mod leaks;
 mod path;
 #[path = "../../../process-transport/tests/util/recorder.rs"]
 mod recorder;
+#[path = "../../../process-transport/tests/util/sanitizer.rs"]
+mod sanitizer;
 #[path = "../../../process-transport/tests/util/skip.rs"]
 mod skip;
 #[path = "../../../process-transport/tests/util/sys.rs"]
