@@ -22,7 +22,8 @@ pub(crate) use self::bound::bound;
 pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
 pub(crate) use self::isolate::{isolated, isolated_without_leak_check};
 pub(crate) use self::recorder::{Event, Record, Recorder};
-pub(crate) use self::skip::skip;
+pub(crate) use self::sanitizer::sanitizer;
+pub(crate) use self::skip::{skip, skip_here};
 pub(crate) use self::sys::in_a_copy;
 
 /// Nothing that a test waits for takes this long; on a busy machine, not its [`bound`].
