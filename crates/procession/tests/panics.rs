@@ -1,18 +1,21 @@
 //! A panic that a program causes says what to do, and names the line of the program.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use procession::core::WithCell;
 use procession::prelude::{
-    Command, Deferred, Handle, LineReceiver, Run, get_process_output, get_process_output_and_value,
-    get_process_output_merged, get_process_value, run_all,
+    Command, Deferred, Handle, LineReceiver, Promise, Run, get_process_output,
+    get_process_output_and_value, get_process_output_merged, get_process_value, run_all,
 };
 
 thread_local! {
     /// What the last panic of this thread said, and where.
     static SAID: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+
+    /// Of the result that does not come.
+    static PROMISE: Cell<Option<Promise<(), String>>> = const { Cell::new(None) };
 }
 
 type Call = Box<dyn Fn()>;
@@ -68,6 +71,6 @@ fn a_panic_names_the_callers_line_and_the_remedy() {
 /// A result that does not come.
 fn never() -> Deferred<(), String> {
     let (promise, deferred) = Deferred::new();
-    std::mem::forget(promise);
+    PROMISE.set(Some(promise));
     deferred
 }

@@ -75,16 +75,16 @@ pub(super) enum Table {
     Shared { receiver: c_int, sender: c_int, count: usize },
 }
 
-/// The child's life. Never returns.
-pub(super) fn run(job: &Job<'_>) -> ! {
+/// The child's life. Returns the status to end with if no program was executed.
+pub(super) fn run(job: &Job<'_>) -> c_int {
     job.report.on_running();
     if let Err(errno) = own_table(job) {
         job.report.on_refused(errno);
-        raw::exit(127);
+        return 127;
     }
     let (step, errno) = prepare_and_exec(job);
     job.report.on_failed(step, errno);
-    raw::exit(127)
+    127
 }
 
 /// Makes sure that the descriptor table is the child's own, holding what it is to get.

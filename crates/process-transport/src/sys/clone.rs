@@ -32,7 +32,7 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
     // SAFETY: `clone` below passes a pointer to a `Job` that it borrows until the child has exec'd
     // or ended; in a child with copied memory it leads to the copy.
     let job: &Job<'_> = unsafe { &*job.cast::<Job<'_>>() };
-    child::run(job)
+    raw::exit(child::run(job))
 }
 
 /// Clones; returns in the parent once the child has exec'd or ended.
@@ -74,10 +74,12 @@ pub(super) fn clone(
 /// A child with a place has its number there when it is settled: nothing interrupts this thread until
 /// then, and an act on another one waits for it.
 pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
-    // SAFETY: the child calls `child::run`, which never returns; what it calls beside system calls are
+    // SAFETY: the child calls `child::run` and exits; what it calls beside system calls are
     // the closures, whose safety is their author's. All signals are blocked, so that no handler runs.
     match unsafe { libc::fork() } {
-        0 => child::run(job),
+        0 => loop {
+            raw::exit(child::run(job));
+        },
         pid => {
             let pid = u32::try_from(pid).map_err(|_| raw::last_errno())?;
             Ok((pid, open_pidfd(pid)))

@@ -130,10 +130,12 @@ fn os_error(errno: i32) -> LaunchError {
 
 /// Forks; only the parent returns.
 fn fork(job: &Job<'_>) -> Result<u32, i32> {
-    // SAFETY: the child calls nothing but `child::run`, which uses async-signal-safe calls only and
-    // never returns; all signals are blocked, so that no handler runs in it.
+    // SAFETY: the child calls nothing but `child::run`, which uses async-signal-safe calls only, and
+    // exits; all signals are blocked, so that no handler runs in it.
     match unsafe { libc::fork() } {
-        0 => child::run(job),
+        0 => loop {
+            raw::exit(child::run(job));
+        },
         pid => u32::try_from(pid).map_err(|_| raw::last_errno()),
     }
 }

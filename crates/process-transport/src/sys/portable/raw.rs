@@ -257,7 +257,7 @@ pub(in crate::sys) fn execve(
 }
 
 /// Ends the calling process without running anything of it.
-pub(in crate::sys) fn exit(code: c_int) -> ! {
+pub(in crate::sys) fn exit(code: c_int) -> c_int {
     // SAFETY: no pointer is passed, and the call does not return.
     unsafe { libc::_exit(code) }
 }
