@@ -44,8 +44,8 @@ fn a_child_of_another_thread_is_reported_like_one_of_the_loops() {
 }
 
 #[test]
-fn ends_that_were_taken_count_as_lost_after_connection_made() {
-    behaviour("ends_that_were_taken_count_as_lost_after_connection_made", |driver| {
+fn taken_ends_count_as_lost_after_connection_made() {
+    behaviour("taken_ends_count_as_lost_after_connection_made", |driver| {
         let mut spawned = command("cat").spawn().unwrap();
         File::from(spawned.take(0).unwrap()).write_all(b"hello").unwrap();
         drop(spawned.take(2).unwrap());

@@ -10,7 +10,7 @@ use crate::util::{Leaks, command, isolated, isolated_as_pid_1};
 
 /// Checks that the first spawn leaves no process of the library's own behind, such as the ones that
 /// probe which spawn paths work here.
-fn assert_first_spawn_leaves_nobody() {
+fn assert_first_spawn_leaves_no_child() {
     let mut child = command("/bin/true").spawn().expect("it is there");
     assert!(child.wait().expect("it is ours").is_ok());
     Leaks::assert_no_children();
@@ -23,7 +23,7 @@ fn assert_first_spawn_leaves_nobody() {
 fn the_first_spawn_of_pid_1_leaves_no_zombie() {
     isolated_as_pid_1("the_first_spawn_of_pid_1_leaves_no_zombie", || {
         assert_eq!(std::process::id(), 1);
-        assert_first_spawn_leaves_nobody();
+        assert_first_spawn_leaves_no_child();
     });
 }
 
@@ -32,6 +32,6 @@ fn the_first_spawn_of_pid_1_leaves_no_zombie() {
 fn the_first_spawn_of_a_subreaper_leaves_no_zombie() {
     isolated("the_first_spawn_of_a_subreaper_leaves_no_zombie", || {
         assert!(set_child_subreaper(Some(getpid())).is_ok(), "it only takes a number");
-        assert_first_spawn_leaves_nobody();
+        assert_first_spawn_leaves_no_child();
     });
 }

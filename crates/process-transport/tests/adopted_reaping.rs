@@ -33,7 +33,7 @@ fn until_only_zombies(driver: &mut Driver, count: usize) {
     driver.until_seen("nothing but zombies is left", WATCHDOG, is_so);
 }
 
-fn until_nobody(driver: &mut Driver) {
+fn until_no_children(driver: &mut Driver) {
     driver.until_seen("nobody is left", WATCHDOG, || children().is_empty());
 }
 
@@ -59,7 +59,7 @@ fn eight_runs(driver: &mut Driver) {
     // The groups of the first eight were already forgotten when the reaping was switched on.
     assert_eq!(children().len(), 8);
     driver.reactor().reap_every_orphan().expect("SIGCHLD can be watched");
-    until_nobody(driver);
+    until_no_children(driver);
 }
 
 /// Case OR-02.
@@ -107,7 +107,7 @@ fn a_member_is_reaped_while_its_leader_runs() {
             driver.drive_to_end(&leader.record);
             assert_eq!(leader.record.signal(), 9);
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 
@@ -151,9 +151,9 @@ fn strangers_are_left_alone() {
         // `reap_every_orphan` reaps every child that is not the library's, and takes the statuses
         // of other libraries.
         driver.reactor().reap_every_orphan().unwrap();
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         let mut taken = foreign("exit 5", None);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         assert_eq!(taken.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
     });
 }
@@ -169,8 +169,8 @@ fn joined(driver: &mut Driver, group: u32, code: u32) -> procession_process_tran
 
 /// Case OR-05.
 #[test]
-fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_good() {
-    let name = "a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_good";
+fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_no_zombie_for_good() {
+    let name = "a_child_that_was_put_into_the_group_keeps_its_status_and_hides_no_zombie_for_good";
     isolated(name, || {
         let mut driver = subreaper();
         driver.reactor().reap_orphans().unwrap();
@@ -195,7 +195,7 @@ fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_goo
         leader.process.signal(Signal::KILL).unwrap();
         driver.drive_to_end(&leader.record);
         assert_eq!(leader.record.signal(), 9);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 
@@ -231,7 +231,7 @@ fn no_child_of_the_library_loses_its_status() {
             }
             thread.join().expect("each status was told");
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 

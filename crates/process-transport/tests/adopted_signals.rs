@@ -23,7 +23,7 @@ fn subreaper() -> Driver {
     Driver::new()
 }
 
-fn until_nobody(driver: &mut Driver) {
+fn until_no_children(driver: &mut Driver) {
     driver.until_seen("nobody is left", WATCHDOG, || children().is_empty());
 }
 
@@ -38,13 +38,13 @@ fn run_leaving_one(driver: &mut Driver) -> Option<u32> {
 /// Case OR-07. If the signal was ignored before, the watch handles it from then on. If it is
 /// ignored later, the kernel reaps.
 #[test]
-fn nobody_is_left_where_the_signal_is_ignored() {
-    isolated("nobody_is_left_where_the_signal_is_ignored", || {
+fn no_orphan_is_left_if_the_signal_is_ignored() {
+    isolated("no_orphan_is_left_if_the_signal_is_ignored", || {
         let mut driver = subreaper();
         sys::ignore(libc::SIGCHLD);
         driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
         run_leaving_one(&mut driver);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         sys::ignore(libc::SIGCHLD);
         let child = driver.spawn(leaves_orphan());
         driver.drive_to_end(&child.record);
@@ -53,7 +53,7 @@ fn nobody_is_left_where_the_signal_is_ignored() {
         if keeps_statuses() && forced_path() != Some(SpawnPath::Fork) {
             assert_eq!(child.record.code(), 3);
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         sys::default_action(libc::SIGCHLD);
     });
 }
@@ -61,13 +61,13 @@ fn nobody_is_left_where_the_signal_is_ignored() {
 /// Case OR-07. A handler that was there before still runs. A handler that later replaces the watch
 /// leaves_orphan the reaping to the next spawn.
 #[test]
-fn nobody_is_left_where_the_signal_has_another_handler() {
-    isolated("nobody_is_left_where_the_signal_has_another_handler", || {
+fn no_orphan_is_left_if_the_signal_has_another_handler() {
+    isolated("no_orphan_is_left_if_the_signal_has_another_handler", || {
         let mut driver = subreaper();
         sys::count_signal(libc::SIGCHLD);
         driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
         run_leaving_one(&mut driver);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         let before = sys::counted();
         assert!(before >= 2, "the leader and its member: {before}");
         sys::count_signal(libc::SIGCHLD);
@@ -82,8 +82,8 @@ fn nobody_is_left_where_the_signal_has_another_handler() {
 /// Case OR-07. Every thread blocks the signal, as a program does that reads it from a signalfd. The
 /// next spawn reaps.
 #[test]
-fn nobody_is_left_where_every_thread_blocks_the_signal() {
-    isolated("nobody_is_left_where_every_thread_blocks_the_signal", || {
+fn no_orphan_is_left_if_every_thread_blocks_the_signal() {
+    isolated("no_orphan_is_left_if_every_thread_blocks_the_signal", || {
         // The copy has only this thread.
         let copy = sys::fork(|| {
             sys::alarm(WATCHDOG);

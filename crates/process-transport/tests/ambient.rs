@@ -117,8 +117,8 @@ fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
 /// Supplementary groups follow a change of ids if the process may set groups. It does not have to
 /// be root.
 #[test]
-fn groups_follow_where_the_capability_is_ambient() {
-    behaviour("groups_follow_where_the_capability_is_ambient", |driver| {
+fn groups_follow_if_the_capability_is_ambient() {
+    behaviour("groups_follow_if_the_capability_is_ambient", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }
@@ -144,8 +144,8 @@ fn groups_follow_where_the_capability_is_ambient() {
 /// A process that may not set groups, but may change to a group of its own, keeps its supplementary
 /// groups.
 #[test]
-fn groups_stay_where_only_a_group_of_ones_own_is_taken() {
-    behaviour("groups_stay_where_only_a_group_of_ones_own_is_taken", |driver| {
+fn groups_stay_if_the_change_is_to_a_group_of_ones_own() {
+    behaviour("groups_stay_if_the_change_is_to_a_group_of_ones_own", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }

@@ -91,8 +91,8 @@ fn a_write_to_a_descriptor_that_cannot_be_written_is_an_error() {
 
 /// Case BI-07.
 #[test]
-fn closing_what_is_not_there_is_harmless() {
-    behaviour("closing_what_is_not_there_is_harmless", |driver| {
+fn closing_an_unknown_descriptor_is_harmless() {
+    behaviour("closing_an_unknown_descriptor_is_harmless", |driver| {
         let child = driver.spawn(command("/bin/cat"));
         child.process.close_child_fd(99);
         child.process.abort_child_fd(99);

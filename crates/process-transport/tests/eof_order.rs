@@ -92,8 +92,8 @@ fn the_exit_does_not_wait_for_a_grandchild_that_holds_the_pipes() {
 
 /// Case EO-03.
 #[test]
-fn what_a_grandchild_writes_after_the_exit_is_delivered() {
-    behaviour("what_a_grandchild_writes_after_the_exit_is_delivered", |driver| {
+fn output_of_a_grandchild_after_the_exit_is_delivered() {
+    behaviour("output_of_a_grandchild_after_the_exit_is_delivered", |driver| {
         let record = driver.run(sh("(sleep 1; echo late) & echo early; exit 4"));
         assert_eq!((record.text(1).as_str(), record.code()), ("early\nlate\n", 4));
         assert_about(&record, exited, Duration::ZERO);

@@ -361,8 +361,8 @@ impl ProcessProtocol for SilentProtocol {}
 /// `close_range` came with Linux 5.9, and its flag that marks with 5.11. Without the flag, the
 /// descriptors that a closure may use are marked one by one.
 #[test]
-fn a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range() {
-    let name = "a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range";
+fn a_closure_finds_the_parents_descriptors_if_the_kernel_marks_no_range() {
+    let name = "a_closure_finds_the_parents_descriptors_if_the_kernel_marks_no_range";
     isolated(name, || {
         if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
             return; // a closure takes one path
@@ -404,8 +404,8 @@ fn a_child_that_a_filter_kills_before_its_exec_died_by_that_signal() {
 
 /// The caller's terminal gets its old size back, even if the child already ran.
 #[test]
-fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
-    isolated("a_terminal_is_given_back_where_the_loop_takes_no_child", || {
+fn a_terminal_gets_its_size_back_if_the_loop_takes_no_child() {
+    isolated("a_terminal_gets_its_size_back_if_the_loop_takes_no_child", || {
         let mut driver = Driver::new();
         let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
         rustix::pty::unlockpt(&master).unwrap();
@@ -426,8 +426,8 @@ fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
 
 /// ENFILE, ENOMEM and EAGAIN of the calls that create the descriptors and processes of a spawn.
 #[test]
-fn what_the_system_runs_out_of_is_an_error_of_its_step() {
-    isolated("what_the_system_runs_out_of_is_an_error_of_its_step", || {
+fn the_lack_of_a_system_resource_is_an_error_of_its_step() {
+    isolated("the_lack_of_a_system_resource_is_an_error_of_its_step", || {
         type Row = (libc::c_long, i32, fn() -> Command, &'static str);
         let plain: fn() -> Command = || command("/bin/true");
         let socket: fn() -> Command =

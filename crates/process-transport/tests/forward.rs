@@ -136,8 +136,8 @@ fn copies_that_wait_for_a_slow_sink_are_bounded_and_all_arrive() {
 }
 
 #[test]
-fn a_source_that_is_closed_completes_with_what_was_moved() {
-    behaviour("a_source_that_is_closed_completes_with_what_was_moved", |driver| {
+fn a_closed_source_completes_with_the_moved_bytes() {
+    behaviour("a_closed_source_completes_with_the_moved_bytes", |driver| {
         let source = driver.spawn(sh("printf some; exec sleep 100"));
         let sink = driver.spawn(command("/bin/cat"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));

@@ -168,8 +168,8 @@ fn a_reset_of_the_source_is_its_end() {
 
 /// The count does not include the bytes that the program itself queued for the sink.
 #[test]
-fn the_count_leaves_out_what_the_program_queued() {
-    behaviour("the_count_leaves_out_what_the_program_queued", |driver| {
+fn the_count_leaves_out_bytes_that_the_program_queued() {
+    behaviour("the_count_leaves_out_bytes_that_the_program_queued", |driver| {
         let source = driver.spawn(command("/usr/bin/yes"));
         let sink = driver.spawn(command("/bin/sleep").arg("1000"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));

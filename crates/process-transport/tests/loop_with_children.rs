@@ -140,8 +140,8 @@ struct SilentProtocol;
 impl ProcessProtocol for SilentProtocol {}
 
 #[test]
-fn no_handler_for_sigchld_is_installed_where_there_are_pidfds() {
-    isolated("no_handler_for_sigchld_is_installed_where_there_are_pidfds", || {
+fn no_handler_for_sigchld_is_installed_if_there_are_pidfds() {
+    isolated("no_handler_for_sigchld_is_installed_if_there_are_pidfds", || {
         let mut reactor = Reactor::new().expect("a reactor");
         let process =
             reactor.spawn_process(SilentProtocol, Command::new("/bin/true")).expect("spawned");

@@ -20,10 +20,10 @@ use crate::util::{
 };
 
 /// The result of a pipeline: the reason of every stage.
-type Ends = Deferred<Vec<ExitReason>, Infallible>;
+type PipelineEnd = Deferred<Vec<ExitReason>, Infallible>;
 
 /// Drives the loop until every stage has ended.
-fn ends(driver: &mut Driver, ended: Ends) -> Vec<ExitReason> {
+fn ends(driver: &mut Driver, ended: PipelineEnd) -> Vec<ExitReason> {
     let slot: Rc<RefCell<Option<Vec<ExitReason>>>> = Rc::default();
     let result = Rc::clone(&slot);
     ended.done(move |reasons| *result.borrow_mut() = reasons.ok());

@@ -249,8 +249,8 @@ fn the_panic_of_a_termination_callback_is_not_the_protocols() {
 
 #[test]
 fn the_panic_of_a_producer_is_the_protocols() {
-    struct Panics;
-    impl Producer for Panics {
+    struct PanickingProducer;
+    impl Producer for PanickingProducer {
         fn resume(&mut self, process: &Process, fd: ChildFd) {
             process.write_to_child(fd, "x").expect("the pipe is open");
         }
@@ -262,7 +262,7 @@ fn the_panic_of_a_producer_is_the_protocols() {
         let (recorder, record) = Recorder::new();
         let process =
             driver.handle().spawn_process(recorder, sh("head -c 1; exec <&-; sleep 0.1")).unwrap();
-        process.register_producer(0, Pace::Pull, Panics).unwrap();
+        process.register_producer(0, Pace::Pull, PanickingProducer).unwrap();
         assert!(turn_to_panic(driver, || record.ended().is_some()));
         let before = record.events().len();
         driver.until("it is reaped", WATCHDOG, || process.pid().is_none());

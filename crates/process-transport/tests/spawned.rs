@@ -61,7 +61,7 @@ fn a_command_is_shared_between_threads_and_its_child_is_sent() {
 }
 
 #[test]
-fn sort_sorts() {
+fn sort_reads_its_input_and_writes_its_output() {
     let mut child = Command::new("sort").spawn().unwrap();
     File::from(child.take(0).unwrap()).write_all(b"b\na\n").unwrap();
     assert_eq!(child.output().unwrap().stdout_utf8().unwrap(), "a\nb\n");

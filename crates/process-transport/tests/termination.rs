@@ -138,24 +138,21 @@ fn the_drop_of_the_reactor_kills_the_rest_of_a_terminated_group() {
 /// A wait for a termination reports that the termination is abandoned, and its callback may use the
 /// process.
 #[test]
-fn a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed() {
-    isolated(
-        "a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed",
-        || {
-            let mut driver = Driver::new();
-            let deaf = sh("trap '' TERM; echo up; exec sleep 100").kill_grace(ms(100));
-            let child = driver.spawn(deaf);
-            driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
-            let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
-            let (asked, told) = (process.clone(), seen.clone());
-            process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
-                assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
-                assert_eq!(asked.pid(), None, "the drop of the reactor reaps it");
-                told.set(true);
-            });
-            drop(driver);
-            assert!(seen.get());
-            assert_eq!(children(), [], "its KILL came");
-        },
-    );
+fn a_termination_that_outlives_the_reactor_is_abandoned_outside_of_any_borrow() {
+    isolated("a_termination_that_outlives_the_reactor_is_abandoned_outside_of_any_borrow", || {
+        let mut driver = Driver::new();
+        let deaf = sh("trap '' TERM; echo up; exec sleep 100").kill_grace(ms(100));
+        let child = driver.spawn(deaf);
+        driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
+        let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
+        let (asked, told) = (process.clone(), seen.clone());
+        process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
+            assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
+            assert_eq!(asked.pid(), None, "the drop of the reactor reaps it");
+            told.set(true);
+        });
+        drop(driver);
+        assert!(seen.get());
+        assert_eq!(children(), [], "its KILL came");
+    });
 }

@@ -195,8 +195,8 @@ fn a_change_to_the_same_ids_needs_no_privilege() {
 /// Root without the right to set groups, as in a user namespace, keeps its groups if the command
 /// names only its own ids.
 #[test]
-fn groups_that_may_not_be_set_stay_where_no_id_changes() {
-    behaviour("groups_that_may_not_be_set_stay_where_no_id_changes", |driver| {
+fn groups_that_may_not_be_set_stay_if_no_id_changes() {
+    behaviour("groups_that_may_not_be_set_stay_if_no_id_changes", |driver| {
         if !root_or_skip("root that may not set groups") {
             return;
         }

@@ -20,12 +20,12 @@ use crate::util::{Recorder, code, ms, signal, sys};
 pub(crate) const ROUNDS: usize = 2;
 
 /// A message that needs no allocation.
-struct Text {
+struct FixedText {
     bytes: [u8; 200],
     length: usize,
 }
 
-impl Text {
+impl FixedText {
     fn of(arguments: fmt::Arguments<'_>) -> Self {
         let mut text = Self { bytes: [0; 200], length: 0 };
         text.write_fmt(arguments).ok(); // a message that is too long is cut
@@ -37,7 +37,7 @@ impl Text {
     }
 }
 
-impl Write for Text {
+impl Write for FixedText {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let room = &mut self.bytes[self.length..];
         let count = more.len().min(room.len());
@@ -67,12 +67,12 @@ impl fmt::Display for Errno {
     }
 }
 
-fn failed(error: &SpawnError) -> Text {
-    Text::of(format_args!("failed {:?} {}", error.step(), Errno(error.raw_os_error())))
+fn failed(error: &SpawnError) -> FixedText {
+    FixedText::of(format_args!("failed {:?} {}", error.step(), Errno(error.raw_os_error())))
 }
 
-fn refused(what: &str, error: &io::Error) -> Text {
-    Text::of(format_args!("ended {what} {}", Errno(error.raw_os_error())))
+fn refused(what: &str, error: &io::Error) -> FixedText {
+    FixedText::of(format_args!("ended {what} {}", Errno(error.raw_os_error())))
 }
 
 fn ran(path: Option<SpawnPath>) -> &'static str {
@@ -84,14 +84,14 @@ fn ran(path: Option<SpawnPath>) -> &'static str {
     }
 }
 
-fn end(reason: &ExitReason) -> Text {
+fn end(reason: &ExitReason) -> FixedText {
     match signal(reason) {
-        Some(libc::SIGTERM) => Text::of(format_args!("ended well")),
-        Some(libc::SIGSYS) => Text::of(format_args!("ended killed")),
-        Some(signal) => Text::of(format_args!("ended by signal {signal}")),
+        Some(libc::SIGTERM) => FixedText::of(format_args!("ended well")),
+        Some(libc::SIGSYS) => FixedText::of(format_args!("ended killed")),
+        Some(signal) => FixedText::of(format_args!("ended by signal {signal}")),
         None => match code(reason) {
-            Some(code) => Text::of(format_args!("ended with {code}")),
-            None => Text::of(format_args!("ended unknown")),
+            Some(code) => FixedText::of(format_args!("ended with {code}")),
+            None => FixedText::of(format_args!("ended unknown")),
         },
     }
 }
@@ -159,7 +159,7 @@ fn guard() {
     }
 }
 
-fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> Text {
+fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> FixedText {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(&error),
@@ -168,20 +168,20 @@ fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> Text {
     let text = match cell.row.scenario.act {
         Action::Signal => match child.signal(Signal::TERM) {
             Ok(()) => waited(&mut child),
-            Err(error) => Text::of(format_args!("ended signal {}", Errno(number(&error)))),
+            Err(error) => FixedText::of(format_args!("ended signal {}", Errno(number(&error)))),
         },
         Action::Timeout => match child.wait_timeout(ms(20)) {
             Ok(Some(reason)) => end(&reason),
             Ok(None) => match child.signal(Signal::TERM) {
                 Ok(()) => waited(&mut child),
-                Err(error) => Text::of(format_args!("ended signal {}", Errno(number(&error)))),
+                Err(error) => FixedText::of(format_args!("ended signal {}", Errno(number(&error)))),
             },
             Err(error) => refused("wait", &error),
         },
         Action::Output => {
             return match child.output() {
                 Ok(output) if output.stdout() != program::WRITES => {
-                    Text::of(format_args!("ended with output lost"))
+                    FixedText::of(format_args!("ended with output lost"))
                 }
                 Ok(output) => end(&output.reason),
                 Err(error) => refused("output", &error),
@@ -189,11 +189,13 @@ fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> Text {
         }
         Action::Terminate | Action::Insist => match child.terminate(Signal::TERM, ms(20)) {
             Ok(ended) if ended.escalated() && ended.signal() == Some(Signal::KILL) => {
-                Text::of(format_args!("ended well"))
+                FixedText::of(format_args!("ended well"))
             }
-            Ok(ended) if !ended.is_gone() => Text::of(format_args!("ended not known to be gone")),
+            Ok(ended) if !ended.is_gone() => {
+                FixedText::of(format_args!("ended not known to be gone"))
+            }
             Ok(ended) => end(ended.reason()),
-            Err(error) => Text::of(format_args!("ended terminate {}", Errno(number(&error)))),
+            Err(error) => FixedText::of(format_args!("ended terminate {}", Errno(number(&error)))),
         },
         _ => waited(&mut child),
     };
@@ -208,7 +210,7 @@ fn number(error: &procession_protocol::SignalError) -> Option<i32> {
     }
 }
 
-fn waited(child: &mut Spawned) -> Text {
+fn waited(child: &mut Spawned) -> FixedText {
     match child.wait() {
         Ok(reason) => end(&reason),
         Err(error) => refused("wait", &error),
@@ -222,7 +224,8 @@ fn on_loop(reactor: Option<&mut Reactor>, command: &Command, page: &Page) {
         None => match Reactor::new() {
             Ok(made) => own.insert(made),
             Err(error) => {
-                let text = Text::of(format_args!("failed Reactor {}", Errno(error.raw_os_error())));
+                let text =
+                    FixedText::of(format_args!("failed Reactor {}", Errno(error.raw_os_error())));
                 return page.say(text.as_str(), 0);
             }
         },
