@@ -1,5 +1,5 @@
 //! Owned children end with a program that exits or returns from `main`, as with a program that a
-//! signal ends. It does not matter which thread calls `exit`, and what else is under way.
+//! signal ends. Any thread may call `exit`, at any moment.
 #![cfg(feature = "reactor")]
 
 mod util;

@@ -1,5 +1,5 @@
-//! Which path a spawn takes, and what makes it fall back. A fallback is detected and harmless, and
-//! the parent's table stays the same whatever a filter does to the calls.
+//! The path that a spawn takes, and the reasons for a fallback. A fallback is detected and harmless,
+//! and the parent's table stays the same whatever a filter does to the calls.
 #![cfg(feature = "reactor")]
 
 mod util;
