@@ -1,4 +1,4 @@
-//! Children that were launched without a loop and given to one later.
+//! Adopting on a loop a child that was launched without one.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -20,7 +20,7 @@ use procession_reactor::Reactor;
 use crate::filter::{Calls, answer};
 use crate::util::{Driver, Record, Recorder, WATCHDOG, behaviour, command, isolated, sh, sys};
 
-/// Gives it to the driver's reactor, and drives it to its end.
+/// Gives the child to the driver's reactor, and drives it to its end.
 fn adopted(driver: &mut Driver, spawned: Spawned) -> Record {
     let (recorder, record) = Recorder::new();
     let process = driver.handle().adopt(recorder, spawned).expect("the reactor takes it");
@@ -30,8 +30,8 @@ fn adopted(driver: &mut Driver, spawned: Spawned) -> Record {
 }
 
 #[test]
-fn a_child_of_another_thread_is_heard_as_one_of_the_loops() {
-    behaviour("a_child_of_another_thread_is_heard_as_one_of_the_loops", |driver| {
+fn a_child_of_another_thread_is_reported_like_one_of_the_loops() {
+    behaviour("a_child_of_another_thread_is_reported_like_one_of_the_loops", |driver| {
         let launch =
             || command("sh").args(["-c", "echo out; echo err >&2; exit 5"]).spawn().unwrap();
         let spawned = thread::spawn(launch).join().unwrap();
@@ -44,8 +44,8 @@ fn a_child_of_another_thread_is_heard_as_one_of_the_loops() {
 }
 
 #[test]
-fn ends_that_were_taken_count_as_lost_after_connection_made() {
-    behaviour("ends_that_were_taken_count_as_lost_after_connection_made", |driver| {
+fn taken_ends_count_as_lost_after_connection_made() {
+    behaviour("taken_ends_count_as_lost_after_connection_made", |driver| {
         let mut spawned = command("cat").spawn().unwrap();
         File::from(spawned.take(0).unwrap()).write_all(b"hello").unwrap();
         drop(spawned.take(2).unwrap());
@@ -60,11 +60,11 @@ fn ends_that_were_taken_count_as_lost_after_connection_made() {
     });
 }
 
-/// Writes down the names of its callbacks. The recorder wants a pid as long as no exit was told, which
-/// this child has not.
-struct Names(Rc<RefCell<Vec<&'static str>>>);
+/// Records the names of its callbacks. The shared recorder cannot stand here: it expects a pid
+/// until the exit is reported, and this child is reaped before it is adopted.
+struct CallbackNames(Rc<RefCell<Vec<&'static str>>>);
 
-impl ProcessProtocol for Names {
+impl ProcessProtocol for CallbackNames {
     fn connection_made(&mut self, process: &Process) {
         assert_eq!(process.pid(), None, "it is reaped");
         self.0.borrow_mut().push("made");
@@ -86,13 +86,13 @@ impl ProcessProtocol for Names {
 }
 
 #[test]
-fn a_status_that_is_known_is_told_by_the_loop() {
-    behaviour("a_status_that_is_known_is_told_by_the_loop", |driver| {
+fn a_known_status_is_reported_by_the_loop() {
+    behaviour("a_known_status_is_reported_by_the_loop", |driver| {
         for owned in [false, true] {
             let mut spawned = command("sh").args(["-c", "exit 6"]).owned(owned).spawn().unwrap();
             assert!(spawned.wait().unwrap().is_err());
             let names = Rc::default();
-            let process = driver.handle().adopt(Names(Rc::clone(&names)), spawned).unwrap();
+            let process = driver.handle().adopt(CallbackNames(Rc::clone(&names)), spawned).unwrap();
             assert_eq!(*names.borrow(), ["made"], "the loop has not run");
             drop(process);
             driver.until("its end", WATCHDOG, || names.borrow().contains(&"ended"));
@@ -111,8 +111,8 @@ fn a_terminal_may_be_adopted() {
 }
 
 #[test]
-fn a_reactor_that_is_gone_gives_the_child_back() {
-    isolated("a_reactor_that_is_gone_gives_the_child_back", || {
+fn a_dropped_reactor_gives_the_child_back() {
+    isolated("a_dropped_reactor_gives_the_child_back", || {
         let reactor = Reactor::new().unwrap();
         let handle = procession_reactor::Handle::current();
         drop(reactor);
@@ -123,7 +123,7 @@ fn a_reactor_that_is_gone_gives_the_child_back() {
     });
 }
 
-/// The poller takes nothing: the child comes back whole, and can be used.
+/// The poller refuses every registration. The child comes back whole and usable.
 #[test]
 fn a_reactor_that_can_watch_no_more_gives_the_child_back() {
     isolated("a_reactor_that_can_watch_no_more_gives_the_child_back", || {

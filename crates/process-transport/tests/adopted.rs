@@ -1,4 +1,5 @@
-//! What a program adopts, as the first process of a PID namespace or as a subreaper, and who reaps it.
+//! Orphans that a program adopts, as the first process of a PID namespace or as a subreaper, and
+//! who reaps them.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -7,8 +8,9 @@ use rustix::process::{getpid, set_child_subreaper};
 
 use crate::util::{Leaks, command, isolated, isolated_as_pid_1};
 
-/// The library's own processes, such as those that find out how to spawn here.
-fn the_first_spawn_leaves_nobody() {
+/// Checks that the first spawn leaves no process of the library's own behind, such as the ones that
+/// probe which spawn paths work here.
+fn assert_first_spawn_leaves_no_child() {
     let mut child = command("/bin/true").spawn().expect("it is there");
     assert!(child.wait().expect("it is ours").is_ok());
     Leaks::assert_no_children();
@@ -21,7 +23,7 @@ fn the_first_spawn_leaves_nobody() {
 fn the_first_spawn_of_pid_1_leaves_no_zombie() {
     isolated_as_pid_1("the_first_spawn_of_pid_1_leaves_no_zombie", || {
         assert_eq!(std::process::id(), 1);
-        the_first_spawn_leaves_nobody();
+        assert_first_spawn_leaves_no_child();
     });
 }
 
@@ -30,6 +32,6 @@ fn the_first_spawn_of_pid_1_leaves_no_zombie() {
 fn the_first_spawn_of_a_subreaper_leaves_no_zombie() {
     isolated("the_first_spawn_of_a_subreaper_leaves_no_zombie", || {
         assert!(set_child_subreaper(Some(getpid())).is_ok(), "it only takes a number");
-        the_first_spawn_leaves_nobody();
+        assert_first_spawn_leaves_no_child();
     });
 }

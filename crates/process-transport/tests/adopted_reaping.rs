@@ -1,4 +1,5 @@
-//! Reaping what a program adopts: members of groups that it owns, and, where it says so, everybody.
+//! Reaping orphans that a program adopts: members of its owned groups and, if the program asks for
+//! it, all orphans.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -14,8 +15,9 @@ use crate::util::{
     Driver, WATCHDOG, children, isolated, isolated_as_pid_1, ms, process_state, sh, sys,
 };
 
-/// A program whose leader ends at once; what it has begun ends later, and is adopted.
-const LEAVES: &str = "sleep 0.1 >/dev/null 2>&1 &";
+/// A script whose leader ends at once. Its background process ends later, as an orphan that this
+/// program adopts.
+const LEAVES_ORPHAN: &str = "sleep 0.1 >/dev/null 2>&1 &";
 
 fn zombies() -> usize {
     children().iter().filter(|(_, _, state)| *state == 'Z').count()
@@ -31,19 +33,19 @@ fn until_only_zombies(driver: &mut Driver, count: usize) {
     driver.until_seen("nothing but zombies is left", WATCHDOG, is_so);
 }
 
-fn until_nobody(driver: &mut Driver) {
+fn until_no_children(driver: &mut Driver) {
     driver.until_seen("nobody is left", WATCHDOG, || children().is_empty());
 }
 
 fn run_eight(driver: &mut Driver) {
     for _ in 0..8 {
-        let child = driver.spawn(sh(LEAVES).owned(true));
+        let child = driver.spawn(sh(LEAVES_ORPHAN).owned(true));
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.code(), 0);
     }
 }
 
-/// Without it, and with it.
+/// Runs eight children without orphan reaping, then eight with it.
 fn eight_runs(driver: &mut Driver) {
     run_eight(driver);
     until_only_zombies(driver, 8);
@@ -54,10 +56,10 @@ fn eight_runs(driver: &mut Driver) {
     run_eight(driver);
     let others = || children().iter().filter(|(pid, ..)| !strangers.contains(pid)).count();
     driver.until_seen("none of the others is left", WATCHDOG, || others() == 0);
-    // The first eight are of groups that nobody knew any more when it was asked for.
+    // The groups of the first eight were already forgotten when the reaping was switched on.
     assert_eq!(children().len(), 8);
     driver.reactor().reap_every_orphan().expect("SIGCHLD can be watched");
-    until_nobody(driver);
+    until_no_children(driver);
 }
 
 /// Case OR-02.
@@ -79,7 +81,8 @@ fn a_subreaper_reaps_what_its_children_leave_behind_if_it_is_asked_to() {
     });
 }
 
-/// Case OR-03. The leader runs on, in a session, on a terminal; and was there before.
+/// Case OR-03. The leader started earlier and keeps running: in a group of its own, in a session,
+/// and on a terminal.
 #[test]
 fn a_member_is_reaped_while_its_leader_runs() {
     isolated("a_member_is_reaped_while_its_leader_runs", || {
@@ -104,11 +107,11 @@ fn a_member_is_reaped_while_its_leader_runs() {
             driver.drive_to_end(&leader.record);
             assert_eq!(leader.record.signal(), 9);
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 
-/// A child of somebody else's library, which nobody waits for until the test does.
+/// A child that another library started. Nobody waits for it until the test does.
 fn foreign(script: &str, group: Option<i32>) -> std::process::Child {
     let mut command = StdCommand::new("/bin/sh");
     command.args(["-c", script]).stdout(Stdio::null());
@@ -128,7 +131,8 @@ fn strangers_are_left_alone() {
     isolated("strangers_are_left_alone", || {
         let mut driver = subreaper();
         driver.reactor().reap_orphans().unwrap();
-        // Children of another library, one with a group of its own that leaves an orphan of it.
+        // Children of another library. One of them has a group of its own and leaves an orphan in
+        // it.
         let mut plain = foreign("exit 5", None);
         let mut leading = foreign("sleep 0.1 & exit 6", Some(0));
         until_zombie(&mut driver, plain.id());
@@ -137,23 +141,24 @@ fn strangers_are_left_alone() {
         let daemon = "setsid sh -c 'sleep 0.1; exit 7' >/dev/null 2>&1 & exit 0";
         let ours = driver.spawn(sh(daemon).owned(true));
         driver.drive_to_end(&ours.record);
-        // Two orphans and two children.
+        // Two orphans and two foreign children.
         until_only_zombies(&mut driver, 4);
         run_eight(&mut driver);
         until_only_zombies(&mut driver, 4);
         assert_eq!(plain.wait().unwrap().code(), Some(5));
         assert_eq!(leading.wait().unwrap().code(), Some(6));
         assert_eq!(zombies(), 2);
-        // Whoever says everybody gets everybody, and takes the statuses of others.
+        // `reap_every_orphan` reaps every child that is not the library's, and takes the statuses
+        // of other libraries.
         driver.reactor().reap_every_orphan().unwrap();
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         let mut taken = foreign("exit 5", None);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         assert_eq!(taken.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
     });
 }
 
-/// A child without a loop, which joins the group and ends; nobody has reaped it.
+/// A child without a loop that joins the group and ends. It is not reaped yet.
 fn joined(driver: &mut Driver, group: u32, code: u32) -> procession_process_transport::Spawned {
     let script = format!("exit {code}");
     let command = Command::new("/bin/sh").args(["-c", &script]).child_fds([(1, Fd::null())]);
@@ -164,8 +169,8 @@ fn joined(driver: &mut Driver, group: u32, code: u32) -> procession_process_tran
 
 /// Case OR-05.
 #[test]
-fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_good() {
-    let name = "a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_good";
+fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_no_zombie_for_good() {
+    let name = "a_child_that_was_put_into_the_group_keeps_its_status_and_hides_no_zombie_for_good";
     isolated(name, || {
         let mut driver = subreaper();
         driver.reactor().reap_orphans().unwrap();
@@ -178,7 +183,8 @@ fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_goo
         driver.run_for(ms(50));
         assert_eq!(first.wait().unwrap().unwrap_err().exit_code(), Some(7));
         driver.until_seen("the member is reaped", WATCHDOG, || zombies() == 0);
-        // Also where everybody is reaped, who stands behind a child that nobody waits for.
+        // `reap_every_orphan` too reaps the zombies that are listed behind a child that nobody has
+        // waited for.
         let mut second = joined(&mut driver, group, 8);
         driver.reactor().reap_every_orphan().unwrap();
         let orphan = driver.spawn(sh("setsid sleep 0.1 >/dev/null 2>&1 & exit 0"));
@@ -189,11 +195,11 @@ fn a_child_that_was_put_into_the_group_keeps_its_status_and_hides_nobody_for_goo
         leader.process.signal(Signal::KILL).unwrap();
         driver.drive_to_end(&leader.record);
         assert_eq!(leader.record.signal(), 9);
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 
-/// Case OR-06. Spawns on other threads, while everybody is reaped who is not known.
+/// Case OR-06. Other threads spawn children while every unknown child is reaped.
 #[test]
 fn no_child_of_the_library_loses_its_status() {
     isolated("no_child_of_the_library_loses_its_status", || {
@@ -225,20 +231,20 @@ fn no_child_of_the_library_loses_its_status() {
             }
             thread.join().expect("each status was told");
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
     });
 }
 
-/// Case OR-06. A thread that waits reaps as well, while no reactor turns.
+/// Case OR-06. A spawn and a blocking wait reap orphans while no reactor turns.
 #[test]
 fn a_spawn_and_a_wait_reap_too() {
     isolated("a_spawn_and_a_wait_reap_too", || {
         let driver = subreaper();
         driver.handle().reap_orphans().unwrap();
-        let mut left = sh(LEAVES).child_fds([(1, Fd::null())]).owned(true).spawn().unwrap();
+        let mut left = sh(LEAVES_ORPHAN).child_fds([(1, Fd::null())]).owned(true).spawn().unwrap();
         assert!(left.wait().unwrap().is_ok());
         let orphan = children().first().expect("it sleeps").0;
-        sys::wait_until_zombie(orphan); // nobody looks meanwhile
+        sys::wait_until_zombie(orphan); // nobody reaps meanwhile
         assert!(sh("exit 0").spawn().unwrap().wait().unwrap().is_ok());
         assert_eq!(children(), []);
     });

@@ -1,5 +1,5 @@
-//! Reaping what a program adopts where SIGCHLD does not say when: it is ignored, blocked, or somebody
-//! else's.
+//! Reaping adopted orphans when SIGCHLD does not arrive as usual: it is ignored, blocked, or
+//! handled by another handler.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -10,8 +10,9 @@ use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use crate::util::{Driver, WATCHDOG, children, forced_path, isolated, keeps_statuses, sh, sys};
 
-/// A leader that exits with 3; what it has begun ends later, and is adopted.
-fn leaves() -> Command {
+/// A leader that exits with 3. Its background process ends later, as an orphan that this program
+/// adopts.
+fn leaves_orphan() -> Command {
     sh("sleep 0.1 & exit 3")
         .child_fds([(0, Fd::null()), (1, Fd::null()), (2, Fd::null())])
         .owned(true)
@@ -22,53 +23,55 @@ fn subreaper() -> Driver {
     Driver::new()
 }
 
-fn until_nobody(driver: &mut Driver) {
+fn until_no_children(driver: &mut Driver) {
     driver.until_seen("nobody is left", WATCHDOG, || children().is_empty());
 }
 
-/// Starts one and drives it to its end; the member of its group that is left.
-fn leaves_one(driver: &mut Driver) -> Option<u32> {
-    let child = driver.spawn(leaves());
+/// Starts such a leader and drives it to its end. Returns the member of its group that is left.
+fn run_leaving_one(driver: &mut Driver) -> Option<u32> {
+    let child = driver.spawn(leaves_orphan());
     driver.drive_to_end(&child.record);
     assert_eq!(child.record.code(), 3);
     children().first().map(|(pid, ..)| *pid)
 }
 
-/// Case OR-07. Ignored before, the watch takes it from then on; ignored later, the kernel reaps.
+/// Case OR-07. If the signal was ignored before, the watch handles it from then on. If it is
+/// ignored later, the kernel reaps.
 #[test]
-fn nobody_is_left_where_the_signal_is_ignored() {
-    isolated("nobody_is_left_where_the_signal_is_ignored", || {
+fn no_orphan_is_left_if_the_signal_is_ignored() {
+    isolated("no_orphan_is_left_if_the_signal_is_ignored", || {
         let mut driver = subreaper();
         sys::ignore(libc::SIGCHLD);
         driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
-        leaves_one(&mut driver);
-        until_nobody(&mut driver);
+        run_leaving_one(&mut driver);
+        until_no_children(&mut driver);
         sys::ignore(libc::SIGCHLD);
-        let child = driver.spawn(leaves());
+        let child = driver.spawn(leaves_orphan());
         driver.drive_to_end(&child.record);
-        // A copy of this process may be gone before its pidfd is opened, and with it the status.
+        // A forked copy of this process may be gone before its pidfd is opened, and its status is
+        // then lost.
         if keeps_statuses() && forced_path() != Some(SpawnPath::Fork) {
             assert_eq!(child.record.code(), 3);
         }
-        until_nobody(&mut driver);
+        until_no_children(&mut driver);
         sys::default_action(libc::SIGCHLD);
     });
 }
 
-/// Case OR-07. A handler that was there before runs as well. One that is installed later, in place of
-/// the watch, leaves the reaping to the next spawn.
+/// Case OR-07. A handler that was there before still runs. A handler that later replaces the watch
+/// leaves_orphan the reaping to the next spawn.
 #[test]
-fn nobody_is_left_where_the_signal_has_another_handler() {
-    isolated("nobody_is_left_where_the_signal_has_another_handler", || {
+fn no_orphan_is_left_if_the_signal_has_another_handler() {
+    isolated("no_orphan_is_left_if_the_signal_has_another_handler", || {
         let mut driver = subreaper();
         sys::count_signal(libc::SIGCHLD);
         driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
-        leaves_one(&mut driver);
-        until_nobody(&mut driver);
+        run_leaving_one(&mut driver);
+        until_no_children(&mut driver);
         let before = sys::counted();
         assert!(before >= 2, "the leader and its member: {before}");
         sys::count_signal(libc::SIGCHLD);
-        let member = leaves_one(&mut driver).expect("it sleeps");
+        let member = run_leaving_one(&mut driver).expect("it sleeps");
         sys::wait_until_zombie(member);
         assert!(sys::counted() > before, "it is not chained");
         assert!(sh("exit 0").spawn().unwrap().wait().unwrap().is_ok());
@@ -76,17 +79,18 @@ fn nobody_is_left_where_the_signal_has_another_handler() {
     });
 }
 
-/// Case OR-07. Every thread blocks it, as where it is read from a signalfd: the next spawn reaps.
+/// Case OR-07. Every thread blocks the signal, as a program does that reads it from a signalfd. The
+/// next spawn reaps.
 #[test]
-fn nobody_is_left_where_every_thread_blocks_the_signal() {
-    isolated("nobody_is_left_where_every_thread_blocks_the_signal", || {
-        // A copy has this thread alone.
+fn no_orphan_is_left_if_every_thread_blocks_the_signal() {
+    isolated("no_orphan_is_left_if_every_thread_blocks_the_signal", || {
+        // The copy has only this thread.
         let copy = sys::fork(|| {
             sys::alarm(WATCHDOG);
             sys::block(&[libc::SIGCHLD]);
             let mut driver = subreaper();
             driver.reactor().reap_orphans().expect("SIGCHLD can be watched");
-            let member = leaves_one(&mut driver).expect("it sleeps");
+            let member = run_leaving_one(&mut driver).expect("it sleeps");
             sys::wait_until_zombie(member);
             assert!(sh("exit 0").spawn().unwrap().wait().unwrap().is_ok());
             assert_eq!(children(), []);

@@ -1,4 +1,4 @@
-//! Area UG: a parent that has its privileges by ambient capabilities, as a service manager gives them.
+//! Area UG: a parent whose privileges are ambient capabilities, as a service manager gives them.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -19,8 +19,9 @@ use rustix::thread::{
 use crate::filter::{Calls, answer};
 use crate::util::{Driver, behaviour, command, forced_path, root_or_skip};
 
-/// Makes this thread, the only one that spawns, that user of its own group with these groups and
-/// nothing but these capabilities, ambient ones; for good.
+/// Turns this thread, the only one that spawns, into that user and the group of the same number,
+/// with these supplementary groups. The thread keeps only the wanted capabilities, as ambient ones.
+/// This cannot be undone.
 fn become_user_with(id: u32, groups: &[u32], wanted: CapabilitySet) {
     let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
@@ -35,12 +36,12 @@ fn become_user_with(id: u32, groups: &[u32], wanted: CapabilitySet) {
     }
 }
 
-/// A child that prints who it is.
+/// A child that prints its ids, groups and capabilities.
 fn status() -> Command {
     command("/bin/cat").arg("/proc/self/status")
 }
 
-/// The value of a line of what [`status`] printed.
+/// Returns the value of one field that [`status`] printed.
 fn field(driver: &mut Driver, command: Command, name: &str) -> String {
     let shown = format!("{command:?}");
     let record = driver.run(command);
@@ -50,7 +51,7 @@ fn field(driver: &mut Driver, command: Command, name: &str) -> String {
     line.trim_start_matches(':').split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Every way of spawning, or the one that is forced.
+/// Every spawn path, or the forced one.
 fn paths() -> Vec<SpawnPath> {
     forced_path().map_or_else(
         || vec![SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork],
@@ -58,12 +59,13 @@ fn paths() -> Vec<SpawnPath> {
     )
 }
 
-/// No other command of prctl(2) that is used has all of these bits.
+/// The number of the prctl(2) command. No other command in use has all of these bits.
 const PR_CAP_AMBIENT: u64 = 47;
 
 const NONE: &str = "0000000000000000";
 
-/// Who is changed to cannot become root by what the parent may: uid, gid, both, a user, groups.
+/// A child whose uid, gid, user or groups change must not become root again with the parent's
+/// ambient capabilities.
 #[test]
 fn a_change_of_ids_clears_the_ambient_set() {
     behaviour("a_change_of_ids_clears_the_ambient_set", |driver| {
@@ -97,7 +99,7 @@ fn a_change_of_ids_clears_the_ambient_set() {
     });
 }
 
-/// Where it cannot be cleared the program does not start.
+/// The program does not start if the ambient set cannot be cleared.
 #[test]
 fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
     behaviour("an_ambient_set_that_cannot_be_cleared_is_an_error", |driver| {
@@ -112,10 +114,11 @@ fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
     });
 }
 
-/// Groups follow the ids wherever they may be set: root is not asked for.
+/// Supplementary groups follow a change of ids if the process may set groups. It does not have to
+/// be root.
 #[test]
-fn groups_follow_where_the_capability_is_ambient() {
-    behaviour("groups_follow_where_the_capability_is_ambient", |driver| {
+fn groups_follow_if_the_capability_is_ambient() {
+    behaviour("groups_follow_if_the_capability_is_ambient", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }
@@ -138,10 +141,11 @@ fn groups_follow_where_the_capability_is_ambient() {
     });
 }
 
-/// Who may not set groups and changes to a group that it may be has to keep them.
+/// A process that may not set groups, but may change to a group of its own, keeps its supplementary
+/// groups.
 #[test]
-fn groups_stay_where_only_a_group_of_ones_own_is_taken() {
-    behaviour("groups_stay_where_only_a_group_of_ones_own_is_taken", |driver| {
+fn groups_stay_if_the_change_is_to_a_group_of_ones_own() {
+    behaviour("groups_stay_if_the_change_is_to_a_group_of_ones_own", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }

@@ -1,4 +1,4 @@
-//! A child as async code: streams, an end to await, and what dropping does.
+//! A child as async code: output streams, awaiting the end, and dropping the child.
 #![cfg(feature = "reactor")]
 
 mod dialogue;
@@ -28,7 +28,7 @@ async fn until_dead(pid: u32) {
     }
 }
 
-/// The guide's program: a dialogue without a protocol.
+/// The example of the guide: a dialogue without a protocol.
 #[test]
 fn a_dialogue_is_written_as_it_is_read() {
     isolated("a_dialogue_is_written_as_it_is_read", || {
@@ -67,7 +67,7 @@ fn both_outputs_are_streams_of_their_own() {
     });
 }
 
-/// It is a `Stream` too.
+/// An output implements `Stream`.
 #[test]
 fn an_output_is_a_stream() {
     behaviour("an_output_is_a_stream", |driver| {
@@ -82,7 +82,7 @@ fn an_output_is_a_stream() {
     });
 }
 
-/// `wait` is for the process, `ended` for its descriptors too.
+/// `wait` waits for the process alone; `ended` also waits for its pipes.
 #[test]
 fn wait_is_for_the_process_and_ended_for_its_pipes() {
     behaviour("wait_is_for_the_process_and_ended_for_its_pipes", |driver| {
@@ -103,7 +103,7 @@ fn wait_is_for_the_process_and_ended_for_its_pipes() {
     });
 }
 
-/// Dropping the child leaves it alone: it runs to its end and is reaped.
+/// Dropping the handle leaves the child alone. The child runs to its end and is reaped.
 #[test]
 fn a_child_that_is_dropped_runs_on_and_is_reaped() {
     behaviour("a_child_that_is_dropped_runs_on_and_is_reaped", |driver| {
@@ -120,14 +120,14 @@ fn a_child_that_is_dropped_runs_on_and_is_reaped() {
     });
 }
 
-/// Says by its `Arc` whether somebody still keeps its waker.
-struct Kept;
+/// The count of its `Arc` shows whether the waker is still kept.
+struct CountedWaker;
 
-impl Wake for Kept {
+impl Wake for CountedWaker {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Waits that were given up, each in a task of its own, leave no more than the last one's waker.
+/// Waits that were given up, each in its own task, leave only the waker of the last one.
 #[test]
 fn waits_that_are_given_up_leave_one_waker() {
     behaviour("waits_that_are_given_up_leave_one_waker", |driver| {
@@ -136,7 +136,7 @@ fn waits_that_are_given_up_leave_one_waker() {
             let input = child.take_input(0);
             let mut wakers = Vec::new();
             for round in 0..100 {
-                let kept = Arc::new(Kept);
+                let kept = Arc::new(CountedWaker);
                 wakers.push(Arc::downgrade(&kept));
                 let waker = Waker::from(kept);
                 let mut cx = Context::from_waker(&waker);
@@ -155,14 +155,15 @@ fn waits_that_are_given_up_leave_one_waker() {
     });
 }
 
-/// Whoever waits for a child of a reactor that is dropped is told so.
+/// Every wait for a child of a dropped reactor returns an error.
 #[test]
 fn a_reactor_that_is_dropped_ends_every_wait() {
     isolated("a_reactor_that_is_dropped_ends_every_wait", || {
         let mut reactor = Reactor::new().unwrap();
         let mut child = reactor.block_on(async {
             let mut child = start(sh("echo kept; exec sleep 0.5"));
-            // It is there before the reactor goes; one pending poll of everything leaves wakers.
+            // The output arrives before the reactor goes. A pending poll of each future leaves a
+            // waker.
             Handle::current().sleep(ms(100)).await;
             assert!(is_pending(&mut pin!(child.stderr().next())).await);
             assert!(is_pending(&mut pin!(child.wait())).await);
@@ -181,25 +182,25 @@ fn a_reactor_that_is_dropped_ends_every_wait() {
             until_dead(pid).await;
         });
         drop(child);
-        // The next reactor takes it in and reaps it.
+        // The next reactor takes the child over and reaps it.
         while process_state(pid) != 'X' {
             reactor.turn(Some(Duration::from_millis(2))).unwrap();
         }
     });
 }
 
-/// A task that waits for a child goes away with the reactor that runs it.
+/// A task that waits for a child is dropped with the reactor that runs it.
 #[test]
 fn a_task_that_waits_is_dropped_with_its_reactor() {
-    struct Told(Rc<Cell<bool>>);
-    impl Drop for Told {
+    struct SetOnDrop(Rc<Cell<bool>>);
+    impl Drop for SetOnDrop {
         fn drop(&mut self) {
             self.0.set(true);
         }
     }
     isolated("a_task_that_waits_is_dropped_with_its_reactor", || {
         let told = Rc::new(Cell::new(false));
-        let guard = Told(told.clone());
+        let guard = SetOnDrop(told.clone());
         let reactor = Reactor::new().unwrap();
         let result: Rc<RefCell<Option<bool>>> = Rc::default();
         let slot = result.clone();
@@ -222,7 +223,7 @@ fn a_task_that_waits_is_dropped_with_its_reactor() {
     });
 }
 
-/// On a terminal there is one output, which ends with the child.
+/// A terminal has one output, which ends with the child.
 #[test]
 fn a_terminals_output_ends_with_the_child() {
     behaviour("a_terminals_output_ends_with_the_child", |driver| {
@@ -237,7 +238,7 @@ fn a_terminals_output_ends_with_the_child() {
     });
 }
 
-/// A spawn that fails is the dialogue's error.
+/// A failed spawn is an error of the dialogue.
 #[test]
 fn a_failed_spawn_is_an_error_of_the_dialogue() {
     behaviour("a_failed_spawn_is_an_error_of_the_dialogue", |driver| {
@@ -251,7 +252,8 @@ fn a_failed_spawn_is_an_error_of_the_dialogue() {
     });
 }
 
-/// A socketpair's output ends when the child writes no more, while it can still be written.
+/// The output of a socketpair ends when the child no longer writes, although the child can still
+/// read from it.
 #[test]
 fn a_socketpair_flows_both_ways() {
     behaviour("a_socketpair_flows_both_ways", |driver| {
@@ -265,7 +267,7 @@ fn a_socketpair_flows_both_ways() {
     });
 }
 
-/// A hundred dialogues on one loop.
+/// A hundred dialogues run on one loop.
 #[test]
 fn many_dialogues_run_at_once() {
     behaviour("many_dialogues_run_at_once", |driver| {

@@ -1,4 +1,4 @@
-//! Dropping an async child: it runs on, or is ended, and the drop never waits.
+//! Dropping an async child: the child runs on or is ended, and the drop never waits.
 #![cfg(feature = "reactor")]
 
 mod dialogue;
@@ -32,8 +32,8 @@ fn sleeper() -> Command {
     command("/bin/sleep").arg("100")
 }
 
-/// Reads a line of its output.
-async fn line(child: &mut Child) -> String {
+/// Reads a next_line of its output.
+async fn next_line(child: &mut Child) -> String {
     let mut text = Vec::new();
     while !text.ends_with(b"\n") {
         text.extend_from_slice(&child.stdout().next().await.expect("a whole line"));
@@ -46,7 +46,7 @@ async fn line(child: &mut Child) -> String {
 fn a_child_that_is_killed_on_drop_is_ended_and_reaped() {
     behaviour("a_child_that_is_killed_on_drop_is_ended_and_reaped", |driver| {
         let child = driver.handle().spawn_child(sleeper().kill_on_drop(true)).unwrap();
-        // Another handle is nobody who keeps it.
+        // Another handle does not keep the child alive.
         let (number, process) = (pid(&child), child.process().clone());
         drop(child);
         until_reaped(driver, number);
@@ -54,7 +54,7 @@ fn a_child_that_is_killed_on_drop_is_ended_and_reaped() {
     });
 }
 
-/// Case AC-05. A child that ignores TERM.
+/// Case AC-05. The child ignores TERM.
 #[test]
 fn the_drop_does_not_wait_for_the_grace() {
     behaviour("the_drop_does_not_wait_for_the_grace", |driver| {
@@ -62,7 +62,7 @@ fn the_drop_does_not_wait_for_the_grace() {
         for (grace, at_least) in [(400, 400), (0, 0)] {
             let deaf = deaf.clone().kill_on_drop(true).kill_grace(ms(grace));
             let mut child = driver.handle().spawn_child(deaf).unwrap();
-            block_on(driver, line(&mut child));
+            block_on(driver, next_line(&mut child));
             let (number, begun) = (pid(&child), driver.now());
             drop(child);
             let dropped = driver.now() - begun;
@@ -71,7 +71,7 @@ fn the_drop_does_not_wait_for_the_grace() {
             assert!(dropped < ms(200), "{dropped:?}");
             assert!(ended >= ms(at_least) && ended < ms(at_least + 1000), "{ended:?}");
         }
-        driver.run_for(ms(200)); // its last sleep has the outputs
+        driver.run_for(ms(200)); // the last `sleep` of the script still holds the outputs
     });
 }
 
@@ -82,13 +82,13 @@ fn the_group_of_an_owned_child_is_ended_with_it() {
         let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & wait";
         let owned = sh(script).owned(true).kill_grace(ms(300));
         let mut child = driver.handle().spawn_child(owned).unwrap();
-        let member: u32 = block_on(driver, line(&mut child)).parse().unwrap();
+        let member: u32 = block_on(driver, next_line(&mut child)).parse().unwrap();
         let leader = pid(&child);
         drop(child);
         assert!(!is_dead(member));
         until_reaped(driver, leader);
         assert!(is_dead(member), "the leader is reaped when its group is empty");
-        // What is said wins.
+        // An explicit `kill_on_drop(false)` wins over `owned`.
         let owned = sleeper().owned(true).kill_on_drop(false);
         let child = driver.handle().spawn_child(owned).unwrap();
         let (number, process) = (pid(&child), child.process().clone());
@@ -100,13 +100,13 @@ fn the_group_of_an_owned_child_is_ended_with_it() {
     });
 }
 
-/// Case AC-06. What it left in the background is left alone.
+/// Case AC-06. Its background processes are left alone too.
 #[test]
 fn a_child_that_has_ended_is_left_alone() {
     behaviour("a_child_that_has_ended_is_left_alone", |driver| {
         let script = "(exec sleep 100) >/dev/null 2>&1 & echo $!";
         let mut child = driver.handle().spawn_child(sh(script).owned(true)).unwrap();
-        let left: u32 = block_on(driver, line(&mut child)).parse().unwrap();
+        let left: u32 = block_on(driver, next_line(&mut child)).parse().unwrap();
         block_on(driver, child.ended()).unwrap();
         drop(child);
         driver.run_for(ms(100));
@@ -116,7 +116,7 @@ fn a_child_that_has_ended_is_left_alone() {
     });
 }
 
-/// Case AC-06. A second signal would be KILL at once.
+/// Case AC-06. A second signal of the termination would be KILL at once.
 #[test]
 fn a_termination_that_is_under_way_is_not_cut_short() {
     behaviour("a_termination_that_is_under_way_is_not_cut_short", |driver| {
@@ -125,7 +125,7 @@ fn a_termination_that_is_under_way_is_not_cut_short() {
                       while :; do sleep 0.05; done";
         let slow = sh(script).current_dir(dir.path()).owned(true);
         let mut child = driver.handle().spawn_child(slow).unwrap();
-        block_on(driver, line(&mut child));
+        block_on(driver, next_line(&mut child));
         let ended = child.process().terminate(Signal::TERM, WATCHDOG);
         drop(child);
         assert!(!block_on(driver, ended).unwrap().escalated());
@@ -135,17 +135,17 @@ fn a_termination_that_is_under_way_is_not_cut_short() {
 
 /// Case AC-06. An output that was taken is read to its end.
 #[test]
-fn streams_that_were_taken_outlive_it() {
-    behaviour("streams_that_were_taken_outlive_it", |driver| {
+fn taken_streams_outlive_the_child_handle() {
+    behaviour("taken_streams_outlive_the_child_handle", |driver| {
         block_on(driver, async {
             let script = "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.05; done";
             let mut child = start(sh(script).kill_on_drop(true));
-            line(&mut child).await;
+            next_line(&mut child).await;
             let mut output = child.take_output(1).unwrap();
             let mut input = child.take_input(0).unwrap();
             drop(child);
             assert_eq!(output.collect().await, b"bye\n");
-            // Its 1 may be closed a moment before its 0; then it is gone.
+            // The child may close its 1 a moment before its 0. The write fails once 0 is closed.
             while input.write("x").await.is_ok() {}
         });
     });
@@ -153,19 +153,19 @@ fn streams_that_were_taken_outlive_it() {
 
 /// Case AC-06.
 #[test]
-fn it_may_be_dropped_inside_a_callback() {
-    behaviour("it_may_be_dropped_inside_a_callback", |driver| {
+fn a_child_may_be_dropped_inside_a_callback() {
+    behaviour("a_child_may_be_dropped_inside_a_callback", |driver| {
         let child = driver.handle().spawn_child(sleeper().kill_on_drop(true)).unwrap();
         let first = pid(&child);
         driver.handle().call_later(Duration::ZERO, move |_| drop(child));
         until_reaped(driver, first);
-        // In one of another child.
+        // In a callback of another child.
         let child = driver.handle().spawn_child(sleeper().owned(true)).unwrap();
         let (second, kept) = (pid(&child), RefCell::new(Some(child)));
         let other = driver.spawn_with(sh("echo x"), move |_, _| drop(kept.take()));
         driver.drive_to_end(&other.record);
         until_reaped(driver, second);
-        // In a task that is given up.
+        // In a task that is cancelled.
         let third = Rc::new(RefCell::new(0));
         let slot = third.clone();
         let task = driver.handle().spawn_local(async move {
@@ -181,10 +181,11 @@ fn it_may_be_dropped_inside_a_callback() {
     });
 }
 
-/// Case AC-06. The reactor has killed it by then, and nothing is sent to whoever has its number now.
+/// Case AC-06. The reactor has already killed the child. The drop sends nothing to a process that
+/// may have its number now.
 #[test]
-fn it_may_be_dropped_after_its_reactor() {
-    isolated("it_may_be_dropped_after_its_reactor", || {
+fn a_child_may_be_dropped_after_its_reactor() {
+    isolated("a_child_may_be_dropped_after_its_reactor", || {
         let mut reactor = Reactor::new().unwrap();
         let (child, idle) = reactor.block_on(async {
             (start(sleeper().kill_on_drop(true)), start(sleeper().owned(true).kill_on_drop(false)))

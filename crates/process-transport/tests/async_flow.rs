@@ -1,4 +1,4 @@
-//! A child as async code: back-pressure both ways, with bounded memory, and nothing lost.
+//! A child as async code: back-pressure in both directions, with bounded memory and without loss.
 #![cfg(feature = "reactor")]
 
 mod dialogue;
@@ -23,12 +23,12 @@ fn resident() -> usize {
     kib.parse::<usize>().expect("a number") << 10
 }
 
-/// An output that was taken out can be read in another task, beside the others.
+/// An output that was taken can be read in another task, beside the others.
 #[test]
 fn outputs_can_be_read_at_the_same_time() {
     behaviour("outputs_can_be_read_at_the_same_time", |driver| {
         block_on(driver, async {
-            // Each is more than both pipes hold: reading them one after the other would hang.
+            // Each output is more than both pipes hold. Reading one after the other would hang.
             let script = "for i in 1 2 3 4 5 6 7 8; do head -c 131072 /dev/zero; \
                           head -c 131072 /dev/zero >&2; done";
             let mut child = start(sh(script));
@@ -43,17 +43,17 @@ fn outputs_can_be_read_at_the_same_time() {
     });
 }
 
-/// A slow reader slows the child, not memory; nothing is lost.
+/// A slow reader slows the child down instead of filling memory. Nothing is lost.
 #[test]
-fn a_slow_reader_holds_the_child_and_not_its_output() {
-    behaviour("a_slow_reader_holds_the_child_and_not_its_output", |driver| {
+fn a_slow_reader_slows_the_child_and_fills_no_memory() {
+    behaviour("a_slow_reader_slows_the_child_and_fills_no_memory", |driver| {
         block_on(driver, async {
             let total = 64 << 20;
             let mut child = start(command("/bin/head").args(["-c", "67108864", "/dev/zero"]));
             let before = resident();
             Handle::current().sleep(ms(300)).await;
             let grown = resident().saturating_sub(before);
-            // A read of 64 KiB may come on top, and what the loop keeps for itself.
+            // One read of 64 KiB may come on top, and so may the memory that the loop itself keeps.
             assert!(grown < 4 * OUTPUT_HIGH_BYTES, "{grown} bytes were kept for nobody");
             let mut read = 0;
             let mut largest = 0;
@@ -69,10 +69,10 @@ fn a_slow_reader_holds_the_child_and_not_its_output() {
     });
 }
 
-/// A slow child slows the writer; nothing is lost.
+/// A slow child slows the writer down. Nothing is lost.
 #[test]
-fn a_slow_child_holds_the_writer() {
-    behaviour("a_slow_child_holds_the_writer", |driver| {
+fn a_slow_child_slows_the_writer() {
+    behaviour("a_slow_child_slows_the_writer", |driver| {
         block_on(driver, async {
             let mut child = start(probe(["length"]));
             stop(child.process()).await;
@@ -87,7 +87,7 @@ fn a_slow_child_holds_the_writer() {
                     }
                 }
             };
-            // One pipe, the queue up to its mark, and the write that went over it.
+            // One pipe, the queue up to its mark, and the write that exceeded it.
             assert!(stuck <= (64 << 10) * 2 + (16 << 10) * 2, "{stuck} bytes were taken");
             assert!(child.process().write_buffered(0) > 64 << 10);
             child.process().signal(Signal::CONT).unwrap();
@@ -104,8 +104,8 @@ fn a_slow_child_holds_the_writer() {
     });
 }
 
-/// The limits are the queue's own: a write below them does not wait, and one above them not for
-/// ever.
+/// A write waits by the limits of its queue. A write below them does not wait. A write above them
+/// waits only until the queue has drained.
 #[test]
 fn a_write_waits_by_the_limits_of_its_queue() {
     behaviour("a_write_waits_by_the_limits_of_its_queue", |driver| {
@@ -139,7 +139,7 @@ fn a_write_waits_by_the_limits_of_its_queue() {
     });
 }
 
-/// A queue that is refilled before it is empty wakes its writer all the same.
+/// A queue that is refilled before it is empty still wakes its writer.
 #[test]
 fn many_writes_over_a_low_limit_all_return() {
     behaviour("many_writes_over_a_low_limit_all_return", |driver| {
@@ -167,7 +167,7 @@ async fn stop(process: &Process) {
     }
 }
 
-/// A round trip of much more than the pipes hold, reader and writer at once.
+/// A round trip of much more than the pipes hold, with the reader and the writer at work at once.
 #[test]
 fn both_directions_flow_at_once() {
     behaviour("both_directions_flow_at_once", |driver| {
@@ -195,7 +195,7 @@ fn both_directions_flow_at_once() {
     });
 }
 
-/// A write that waits for room ends when there will never be any.
+/// A write that waits for room fails when the pipe is gone.
 #[test]
 fn a_write_that_waits_ends_with_its_pipe() {
     behaviour("a_write_that_waits_ends_with_its_pipe", |driver| {
@@ -215,7 +215,7 @@ fn a_write_that_waits_ends_with_its_pipe() {
     });
 }
 
-/// Output that nobody takes does not hold up a child whose end is awaited.
+/// Unread output does not hold up a child whose end is awaited.
 #[test]
 fn an_end_that_is_awaited_comes_although_nobody_reads() {
     behaviour("an_end_that_is_awaited_comes_although_nobody_reads", |driver| {
@@ -226,23 +226,23 @@ fn an_end_that_is_awaited_comes_although_nobody_reads() {
             let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
             assert_eq!(reason.exit_code(), Some(4));
             let grown = resident().saturating_sub(before);
-            // With AddressSanitizer, what was freed is kept for a while.
+            // AddressSanitizer keeps freed memory for a while.
             let counts = sanitizer().as_deref() != Some("address");
             assert!(!counts || grown < 4 << 20, "{grown} bytes were kept");
             let kept = child.stdout().collect().await.len();
-            // At the mark it still reads, once more, and a read of a bulk is of 256 KiB.
+            // At the mark the reader reads once more, and one bulk read takes up to 256 KiB.
             let wanted = OUTPUT_HIGH_BYTES..=OUTPUT_HIGH_BYTES + (256 << 10);
             assert!(wanted.contains(&kept), "{kept} are there");
         });
     });
 }
 
-/// An `ended` that is given up, as in a timeout, throws nothing away from then on.
+/// An `ended` that is given up, for example by a timeout, discards no output from then on.
 #[test]
 fn an_end_that_is_given_up_keeps_the_output_that_comes() {
     behaviour("an_end_that_is_given_up_keeps_the_output_that_comes", |driver| {
         block_on(driver, async {
-            // The child floods only when it is told to, after the waiting was given up.
+            // The child floods only when it is asked to, after the wait was given up.
             let mut child = start(sh("read x; head -c 3000000 /dev/zero"));
             let mut input = child.take_input(0).unwrap();
             assert!(is_pending(&mut pin!(child.ended())).await);
@@ -258,7 +258,7 @@ fn an_end_that_is_given_up_keeps_the_output_that_comes() {
     });
 }
 
-/// An output that is dropped is thrown away as it comes.
+/// The output of a dropped stream is discarded as it arrives.
 #[test]
 fn an_output_that_is_dropped_does_not_hold_the_child() {
     behaviour("an_output_that_is_dropped_does_not_hold_the_child", |driver| {
@@ -268,7 +268,7 @@ fn an_output_that_is_dropped_does_not_hold_the_child() {
             assert_eq!(child.stdout().collect().await, b"done\n");
             child.wait().await.unwrap();
 
-            // Dropped while it is paused, full of what nobody took.
+            // The stream is dropped while it is paused, full of unread data.
             let mut child = start(sh("head -c 8388608 /dev/zero >&2; echo done"));
             Handle::current().sleep(ms(100)).await;
             drop(child.take_output(2));
@@ -278,10 +278,10 @@ fn an_output_that_is_dropped_does_not_hold_the_child() {
     });
 }
 
-/// A future that is dropped has done its part: what it queued is sent.
+/// Dropping the future of a write does not take back the queued bytes.
 #[test]
-fn a_write_that_is_dropped_is_sent() {
-    behaviour("a_write_that_is_dropped_is_sent", |driver| {
+fn a_write_whose_future_is_dropped_is_sent() {
+    behaviour("a_write_whose_future_is_dropped_is_sent", |driver| {
         block_on(driver, async {
             let mut child = start(probe(["length"]));
             {

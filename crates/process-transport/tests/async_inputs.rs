@@ -1,4 +1,4 @@
-//! The inputs of an async child: whoever waits for it closes those that nobody has.
+//! The inputs of an async child: a wait closes the inputs that nobody has taken.
 #![cfg(feature = "reactor")]
 
 mod dialogue;
@@ -17,16 +17,16 @@ use crate::util::{behaviour, command, ms, probe, sh};
 
 /// Case AC-01.
 #[test]
-fn whoever_waits_closes_the_inputs_that_nobody_has() {
-    behaviour("whoever_waits_closes_the_inputs_that_nobody_has", |driver| {
+fn a_wait_closes_the_inputs_that_nobody_has_taken() {
+    behaviour("a_wait_closes_the_inputs_that_nobody_has_taken", |driver| {
         block_on(driver, async {
             start(command("/bin/cat")).ended().await.unwrap();
             start(command("/bin/cat")).wait().await.unwrap();
-            // Each of them, whatever its number.
+            // Every input, whatever its number.
             let all = || sh("cat; cat <&3; cat <&4").child_fd(3, Fd::to_child());
             start(all().child_fd(4, Fd::to_child())).ended().await.unwrap();
             start(all().child_fd(4, Fd::socketpair())).wait().await.unwrap();
-            // One that was closed, or lost, before is no matter.
+            // An input that was closed or lost before makes no difference.
             let mut child = start(sh("exec <&-; sleep 0.1; exit 5"));
             child.close_stdin();
             let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
@@ -35,7 +35,7 @@ fn whoever_waits_closes_the_inputs_that_nobody_has() {
     });
 }
 
-/// Case AC-01. Of a socketpair it is the one direction: the answer is read.
+/// Case AC-01. A socketpair is closed only for writing; the answer is still read.
 #[test]
 fn a_socketpair_is_closed_for_writing_and_read_on() {
     behaviour("a_socketpair_is_closed_for_writing_and_read_on", |driver| {
@@ -52,8 +52,8 @@ fn a_socketpair_is_closed_for_writing_and_read_on() {
 
 /// Case AC-02.
 #[test]
-fn what_is_queued_is_sent_before_the_close() {
-    behaviour("what_is_queued_is_sent_before_the_close", |driver| {
+fn queued_bytes_are_sent_before_the_close() {
+    behaviour("queued_bytes_are_sent_before_the_close", |driver| {
         block_on(driver, async {
             let mut child = start(probe(["length"]));
             assert!(is_pending(&mut pin!(child.write(vec![0; 1 << 20]))).await);
@@ -64,7 +64,7 @@ fn what_is_queued_is_sent_before_the_close() {
     });
 }
 
-/// Case AC-02. A wait that is given up has closed them.
+/// Case AC-02. A wait that is given up has already closed them.
 #[test]
 fn a_wait_that_is_given_up_has_closed_the_inputs() {
     behaviour("a_wait_that_is_given_up_has_closed_the_inputs", |driver| {
@@ -98,7 +98,7 @@ fn an_input_that_was_taken_stays_open_until_it_is_dropped() {
                 }
                 Handle::current().sleep(ms(100)).await;
                 assert!(is_pending(&mut ended).await);
-                // Dropped behind what is queued.
+                // The input is dropped while bytes are still queued.
                 {
                     let mut write = pin!(input.write(vec![b'x'; 1 << 20]));
                     assert!(is_pending(&mut write).await);
@@ -112,7 +112,7 @@ fn an_input_that_was_taken_stays_open_until_it_is_dropped() {
     });
 }
 
-/// Case AC-03. Whoever writes and whoever waits are woken both.
+/// Case AC-03. The task that writes and the task that waits are both woken.
 #[test]
 fn a_taken_input_is_written_while_the_child_is_waited_for_and_after_it_is_dropped() {
     let name = "a_taken_input_is_written_while_the_child_is_waited_for_and_after_it_is_dropped";
@@ -147,10 +147,10 @@ fn a_taken_input_is_written_while_the_child_is_waited_for_and_after_it_is_droppe
     });
 }
 
-/// Case AC-04. What feeds an input closes it.
+/// Case AC-04. The forwarder or the producer that feeds an input closes it.
 #[test]
-fn an_input_that_something_feeds_is_left_to_that() {
-    behaviour("an_input_that_something_feeds_is_left_to_that", |driver| {
+fn a_wait_leaves_an_input_that_is_fed_to_its_feeder() {
+    behaviour("a_wait_leaves_an_input_that_is_fed_to_its_feeder", |driver| {
         block_on(driver, async {
             let mut source = start(command("/bin/head").args(["-c", "4194304", "/dev/zero"]));
             let mut child = start(probe(["length"]));
@@ -170,7 +170,7 @@ fn an_input_that_something_feeds_is_left_to_that() {
     });
 }
 
-/// Case AC-04. To close the terminal would be to hang the child up.
+/// Case AC-04. Closing the terminal would hang up the child.
 #[test]
 fn a_terminals_input_stays_open() {
     behaviour("a_terminals_input_stays_open", |driver| {

@@ -1,4 +1,5 @@
-//! What an async child wrote and nobody read: the tail of its stderr, and what is counted as gone.
+//! Output of an async child that nobody read: the kept tail of stderr, and the count of discarded
+//! bytes.
 #![cfg(feature = "reactor")]
 
 mod dialogue;
@@ -13,7 +14,7 @@ use procession_reactor::Handle;
 use crate::dialogue::{block_on, is_pending, start};
 use crate::util::{behaviour, command, ms, sh};
 
-/// What `seq 1000000` writes, in bytes.
+/// The length of the output of `seq 1000000`, in bytes.
 const SEQ_BYTES: u64 = 6_888_896;
 
 fn len(bytes: &[u8]) -> u64 {
@@ -27,8 +28,8 @@ async fn reason(child: &mut procession_process_transport::Child) -> ProcessTermi
 
 /// Case AC-07.
 #[test]
-fn what_is_missing_after_the_end_is_counted() {
-    behaviour("what_is_missing_after_the_end_is_counted", |driver| {
+fn bytes_missing_after_the_end_are_counted() {
+    behaviour("bytes_missing_after_the_end_are_counted", |driver| {
         block_on(driver, async {
             let mut child = start(command("/usr/bin/seq").arg("1000000"));
             assert_eq!((child.skipped_bytes(), child.stdout().skipped_bytes()), (0, 0));
@@ -39,7 +40,7 @@ fn what_is_missing_after_the_end_is_counted() {
             assert!(read.starts_with(b"1\n2\n3\n") && read.len() > OUTPUT_HIGH_BYTES);
             assert_eq!(len(&read) + skipped, SEQ_BYTES);
             assert_eq!(child.stdout().skipped_bytes(), skipped, "also afterwards");
-            // What fits is all there.
+            // An output that fits is kept whole.
             let mut child = start(command("/usr/bin/seq").arg("1000"));
             child.ended().await.unwrap();
             assert_eq!(child.skipped_bytes(), 0);
@@ -48,7 +49,8 @@ fn what_is_missing_after_the_end_is_counted() {
     });
 }
 
-/// Case AC-07. By descriptor, on a terminal, and when the wait is given up.
+/// Case AC-07. Each descriptor has its own count, also on a terminal, and also when the wait is
+/// given up.
 #[test]
 fn every_output_counts_for_itself() {
     behaviour("every_output_counts_for_itself", |driver| {
@@ -72,7 +74,7 @@ fn every_output_counts_for_itself() {
             let skipped = child.stdout().skipped_bytes();
             assert_eq!(len(&child.stdout().collect().await) + skipped, 1_000_000);
 
-            // Nothing is thrown away before, and after, an `ended` that is given up.
+            // An `ended` that is given up discards nothing, before or after.
             let mut child = start(sh("read x; head -c 1000000 /dev/zero"));
             let mut input = child.take_input(0).unwrap();
             assert!(is_pending(&mut pin!(child.ended())).await);
@@ -80,7 +82,8 @@ fn every_output_counts_for_itself() {
             assert_eq!(child.stdout().collect().await.len(), 1_000_000);
             assert_eq!(child.skipped_bytes(), 0);
             child.ended().await.unwrap();
-            // One that is read meanwhile lacks nothing; one that is dropped is not missed.
+            // An output that is read meanwhile lacks nothing. The bytes of a dropped output are not
+            // counted.
             let mut child = start(sh("head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero"));
             let mut output = child.take_output(1).unwrap();
             drop(child.take_output(2));
@@ -97,8 +100,8 @@ fn every_output_counts_for_itself() {
 
 /// Case AC-08.
 #[test]
-fn a_stderr_that_nobody_has_asked_for_holds_nobody_up() {
-    behaviour("a_stderr_that_nobody_has_asked_for_holds_nobody_up", |driver| {
+fn a_stderr_that_nobody_asked_for_does_not_block_the_child() {
+    behaviour("a_stderr_that_nobody_asked_for_does_not_block_the_child", |driver| {
         block_on(driver, async {
             let mut child = start(sh("head -c 10000000 /dev/zero >&2; echo done; exit 3"));
             assert_eq!(child.stdout().collect().await, b"done\n");
@@ -106,7 +109,7 @@ fn a_stderr_that_nobody_has_asked_for_holds_nobody_up() {
             let tail = child.stderr_tail();
             assert_eq!(tail.len(), OUTPUT_HIGH_BYTES);
             assert_eq!(child.skipped_bytes(), 10_000_000 - len(&tail));
-            // Other outputs have back-pressure as before.
+            // Other outputs keep their back-pressure.
             let script = "head -c 10000000 /dev/zero >&3; echo done";
             let mut child = start(sh(script).child_fd(3, Fd::from_child()));
             {
@@ -124,15 +127,16 @@ fn a_stderr_that_nobody_has_asked_for_holds_nobody_up() {
 
 /// Case AC-08.
 #[test]
-fn a_stderr_that_is_asked_for_late_begins_with_what_is_kept() {
-    behaviour("a_stderr_that_is_asked_for_late_begins_with_what_is_kept", |driver| {
+fn a_stderr_that_is_asked_for_late_begins_with_the_kept_tail() {
+    behaviour("a_stderr_that_is_asked_for_late_begins_with_the_kept_tail", |driver| {
         block_on(driver, async {
             let script = "seq 1000000 >&2; echo now; read x; seq 1000000 >&2";
             for taken in [false, true] {
                 let mut child = start(sh(script));
                 let mut input = child.take_input(0).unwrap();
                 assert_eq!(child.stdout().next().await.as_deref(), Some(&b"now\n"[..]));
-                // Its pipe was emptied before: what was written first is read first.
+                // The pipe is emptied before the child continues, so the bytes are read in the
+                // order of writing.
                 while !child.stderr_tail().ends_with(b"1000000\n") {
                     Handle::current().sleep(ms(2)).await;
                 }
@@ -174,7 +178,8 @@ fn the_error_of_the_end_shows_the_last_line() {
             assert_eq!(error.to_string(), "exited with status 2: fatal: \\u{1b}no");
             assert!(child.stderr_tail().starts_with(b"first\n"));
             assert_eq!(reason(&mut child).await, first, "also the second time");
-            // What has read it knows it; a signal has a line too.
+            // Output that the caller has read is not repeated in the error. A death by signal shows
+            // the line too.
             let mut child = start(sh(script));
             child.stderr().collect().await;
             assert_eq!(reason(&mut child).await.stderr_line(), None);
@@ -182,7 +187,7 @@ fn the_error_of_the_end_shows_the_last_line() {
             assert_eq!(reason(&mut child).await.to_string(), "ended by signal 9: killed");
             let mut child = start(sh("exit 1"));
             assert_eq!(reason(&mut child).await.to_string(), "exited with status 1");
-            // No pipe, no line.
+            // Without a pipe there is no line.
             let mut child = start(sh(script).child_fd(2, Fd::null()));
             assert_eq!(reason(&mut child).await.stderr_line(), None);
             assert_eq!(child.stderr_tail(), b"");

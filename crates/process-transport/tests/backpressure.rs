@@ -13,12 +13,12 @@ use procession_reactor::Handle;
 
 use crate::util::{Event, PROBE, PROMPTLY, WATCHDOG, behaviour, bound, command, ms, probe, sh};
 
-/// True for data on standard output.
+/// Returns whether the event is data on standard output.
 fn out(event: &Event) -> bool {
     matches!(event, Event::Data(1, _))
 }
 
-/// A repeating timer of 10 ms; the counter says how often it ran.
+/// Starts a repeating timer of 10 ms. The counter shows how often it ran.
 fn ticker(handle: &Handle) -> Rc<Cell<u32>> {
     fn tick(handle: &Handle, count: Rc<Cell<u32>>) {
         handle.call_later(ms(10), move |handle| {
@@ -121,7 +121,7 @@ fn the_exit_does_not_wait_for_a_paused_stream_but_the_end_does() {
 #[test]
 fn a_close_flushes_the_queue_first() {
     behaviour("a_close_flushes_the_queue_first", |driver| {
-        // A shell that sleeps first, then the reader.
+        // A shell that sleeps first, and then becomes the reader.
         let slow = format!("sleep 0.3; exec '{}' length", PROBE);
         let child = driver.spawn(sh(&slow));
         child.process.write(vec![b'x'; 1_000_000]);
@@ -139,7 +139,7 @@ fn a_close_flushes_the_queue_first() {
 #[test]
 fn a_flood_of_one_child_does_not_starve_the_others() {
     behaviour("a_flood_of_one_child_does_not_starve_the_others", |driver| {
-        // A protocol of its own: recording a flood would take all memory.
+        // A protocol of its own, because recording the flood would take all memory.
         struct Discard;
         impl procession_protocol::ProcessProtocol for Discard {}
         let zero = command("/bin/cat").arg("/dev/zero");
@@ -260,7 +260,7 @@ fn writing_in_the_data_callback_keeps_the_order() {
     });
 }
 
-/// The water marks fire on crossing, and the hard limit refuses without queueing.
+/// The water marks fire on crossing, and the hard limit refuses a write without queueing it.
 #[test]
 fn the_water_marks_pace_a_writer() {
     behaviour("the_water_marks_pace_a_writer", |driver| {
@@ -284,7 +284,7 @@ fn the_water_marks_pace_a_writer() {
     });
 }
 
-/// A piece that the hard limit refuses leaves no gap: none after it is queued.
+/// A sequence has no gap: after a piece that the hard limit refuses, no further piece is queued.
 #[test]
 fn a_sequence_ends_at_the_first_piece_that_is_refused() {
     behaviour("a_sequence_ends_at_the_first_piece_that_is_refused", |driver| {

@@ -91,8 +91,8 @@ fn a_write_to_a_descriptor_that_cannot_be_written_is_an_error() {
 
 /// Case BI-07.
 #[test]
-fn closing_what_is_not_there_is_harmless() {
-    behaviour("closing_what_is_not_there_is_harmless", |driver| {
+fn closing_an_unknown_descriptor_is_harmless() {
+    behaviour("closing_an_unknown_descriptor_is_harmless", |driver| {
         let child = driver.spawn(command("/bin/cat"));
         child.process.close_child_fd(99);
         child.process.abort_child_fd(99);
@@ -110,7 +110,7 @@ fn children_can_be_spawned_after_a_stop() {
     behaviour("children_can_be_spawned_after_a_stop", |driver| {
         let spawned: Rc<RefCell<Vec<_>>> = Rc::default();
         let slot = spawned.clone();
-        // Its pipes are closed with the rest, so that it is not to write.
+        // The reactor closes the pipes of this child with the others, so the child must not write.
         driver.handle().call_soon(move |handle: &Handle| {
             handle.stop();
             let (recorder, record) = Recorder::new();
@@ -168,7 +168,7 @@ fn the_reactors_own_descriptor_can_be_handed_on_without_harm() {
     });
 }
 
-/// A child fd that is negative or beyond the limit is refused before anything is made.
+/// A child fd that is negative or beyond the limit is refused before anything is created.
 #[test]
 fn a_child_fd_outside_the_limits_is_refused() {
     behaviour("a_child_fd_outside_the_limits_is_refused", |driver| {

@@ -1,5 +1,5 @@
-//! Every value that a command or a child's handle takes, at its extremes: a typed error or the
-//! plain meaning of the value, never a panic, and nothing is left.
+//! Passes extreme values to every option of a command and every call of a child's handle. Each
+//! gives a typed error or the value's plain meaning, never a panic, and nothing is left behind.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -16,8 +16,8 @@ use procession_protocol::{SignalError, Target, Termios};
 
 use crate::util::{behaviour, command, ms, sh, sys};
 
-/// A program that exists.
-fn good() -> Command {
+/// A command that can be started.
+fn valid_command() -> Command {
     command("/bin/true")
 }
 
@@ -26,7 +26,7 @@ fn assert_step(error: &SpawnError, step: Step, errno: i32) {
     assert_eq!((error.step(), error.raw_os_error()), (step, Some(errno)), "{error:?}");
 }
 
-/// Programs, arguments and directories that are empty, too long, or of bytes that are no text.
+/// Programs, arguments and directories that are empty, too long, or not valid text.
 #[test]
 fn names_of_any_length_and_any_bytes() {
     use std::ffi::OsStr;
@@ -38,61 +38,73 @@ fn names_of_any_length_and_any_bytes() {
         let validate = [
             Command::new(""),
             Command::new("\0"),
-            good().arg("\0"),
-            good().args(["a", "b\0"]),
-            good().arg0("\0"),
-            good().env("", ""),
-            good().env("=", "a"),
-            good().env("A\0", ""),
-            good().env("A", "\0"),
-            good().envs([("A", "a"), ("B=", "b")]),
-            good().current_dir("\0"),
-            // A name that no variable can have cannot be taken away either.
-            good().env_remove("A=B"),
-            good().env_remove(""),
+            valid_command().arg("\0"),
+            valid_command().args(["a", "b\0"]),
+            valid_command().arg0("\0"),
+            valid_command().env("", ""),
+            valid_command().env("=", "a"),
+            valid_command().env("A\0", ""),
+            valid_command().env("A", "\0"),
+            valid_command().envs([("A", "a"), ("B=", "b")]),
+            valid_command().current_dir("\0"),
+            // A name that no variable can have cannot be removed either.
+            valid_command().env_remove("A=B"),
+            valid_command().env_remove(""),
         ];
         for command in validate {
             let error = driver.fails(command);
             assert_step(&error, Step::Validate, libc::EINVAL);
         }
-        assert_step(&driver.fails(good().current_dir("")), Step::Chdir, libc::ENOENT);
-        assert_step(&driver.fails(good().current_dir(&long)), Step::Chdir, libc::ENAMETOOLONG);
+        assert_step(&driver.fails(valid_command().current_dir("")), Step::Chdir, libc::ENOENT);
+        assert_step(
+            &driver.fails(valid_command().current_dir(&long)),
+            Step::Chdir,
+            libc::ENAMETOOLONG,
+        );
         assert_step(&driver.fails(command(&long)), Step::Exec, libc::ENAMETOOLONG);
         assert_step(&driver.fails(command(format!("/{long}"))), Step::Exec, libc::ENAMETOOLONG);
-        for too_long in [good().arg(&huge), good().arg0(&huge), good().env("A", &huge)] {
+        for too_long in [
+            valid_command().arg(&huge),
+            valid_command().arg0(&huge),
+            valid_command().env("A", &huge),
+        ] {
             assert_step(&driver.fails(too_long), Step::Exec, libc::E2BIG);
         }
         let nothing = std::iter::empty::<&str>();
         let bytes = OsStr::from_bytes(b"\xff\xfe");
-        let fine = good().args(nothing).arg("").arg(bytes).env("A", "").env("B", bytes).arg0("");
+        let fine =
+            valid_command().args(nothing).arg("").arg(bytes).env("A", "").env("B", bytes).arg0("");
         assert_eq!(driver.run(fine).code(), 0);
-        assert_eq!(driver.run(good().env_remove("NO_SUCH_VARIABLE").env_clear()).code(), 0);
+        assert_eq!(
+            driver.run(valid_command().env_remove("NO_SUCH_VARIABLE").env_clear()).code(),
+            0
+        );
     });
 }
 
-/// Numbers of descriptors and what they are made of.
+/// Descriptor numbers and descriptor sources at their extremes.
 #[test]
 fn descriptors_of_any_number_and_any_source() {
     behaviour("descriptors_of_any_number_and_any_source", |driver| {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let limit = i32::try_from(limit.unwrap_or(1 << 20)).unwrap_or(i32::MAX);
         let bad = [
-            good().child_fd(-1, Fd::null()),
-            good().child_fd(i32::MIN, Fd::to_child()),
-            good().child_fd(i32::MAX, Fd::from_child()),
-            good().child_fd(limit, Fd::socketpair()),
-            good().child_fds([(0, Fd::null()), (-7, Fd::null())]),
-            good().child_fd(3, Fd::same_as(3)),
-            good().child_fd(3, Fd::same_as(-1)),
-            good().child_fd(3, Fd::same_as(i32::MAX)),
-            good().child_fd(3, Fd::same_as(4)).child_fd(4, Fd::same_as(3)),
-            good().child_fd(0, Fd::closed()).child_fd(3, Fd::same_as(0)),
-            good().pty(Pty::new()).child_fd(0, Fd::null()),
+            valid_command().child_fd(-1, Fd::null()),
+            valid_command().child_fd(i32::MIN, Fd::to_child()),
+            valid_command().child_fd(i32::MAX, Fd::from_child()),
+            valid_command().child_fd(limit, Fd::socketpair()),
+            valid_command().child_fds([(0, Fd::null()), (-7, Fd::null())]),
+            valid_command().child_fd(3, Fd::same_as(3)),
+            valid_command().child_fd(3, Fd::same_as(-1)),
+            valid_command().child_fd(3, Fd::same_as(i32::MAX)),
+            valid_command().child_fd(3, Fd::same_as(4)).child_fd(4, Fd::same_as(3)),
+            valid_command().child_fd(0, Fd::closed()).child_fd(3, Fd::same_as(0)),
+            valid_command().pty(Pty::new()).child_fd(0, Fd::null()),
         ];
         for command in bad {
             assert_step(&driver.fails(command), Step::Validate, libc::EINVAL);
         }
-        let closed = good().child_fd(3, Fd::inherit(sys::unopened(999)));
+        let closed = valid_command().child_fd(3, Fd::inherit(sys::unopened(999)));
         assert_step(&driver.fails(closed), Step::FdMap, libc::EBADF);
         for (path, mode, errno) in [
             ("", FileMode::Read, libc::ENOENT),
@@ -100,71 +112,71 @@ fn descriptors_of_any_number_and_any_source() {
             ("/no/such/file", FileMode::Append, libc::ENOENT),
             ("/", FileMode::Write, libc::EISDIR),
         ] {
-            let error = driver.fails(good().child_fd(3, Fd::file(path, mode)));
+            let error = driver.fails(valid_command().child_fd(3, Fd::file(path, mode)));
             assert_eq!(error.raw_os_error(), Some(errno), "{path:?}: {error:?}");
         }
-        // The highest number that there can be, and one that is closed in the child twice over.
-        assert_eq!(driver.run(good().child_fd(limit - 1, Fd::null())).code(), 0);
-        assert_eq!(driver.run(good().child_fd(700, Fd::closed())).code(), 0);
+        // The highest possible number, and a number that is closed twice in the child.
+        assert_eq!(driver.run(valid_command().child_fd(limit - 1, Fd::null())).code(), 0);
+        assert_eq!(driver.run(valid_command().child_fd(700, Fd::closed())).code(), 0);
     });
 }
 
-/// Ids, groups, limits, priorities, processors, masks, signals.
+/// Ids, groups, limits, priorities, processors, masks and signals.
 #[test]
 fn numbers_of_the_childs_identity_at_their_extremes() {
     behaviour("numbers_of_the_childs_identity_at_their_extremes", |driver| {
         let validate = [
-            good().uid(u32::MAX),
-            good().gid(u32::MAX),
-            good().process_group(-1),
-            good().process_group(i32::MIN),
-            good().new_session().process_group(0),
-            good().user("nobody").uid(1),
+            valid_command().uid(u32::MAX),
+            valid_command().gid(u32::MAX),
+            valid_command().process_group(-1),
+            valid_command().process_group(i32::MIN),
+            valid_command().new_session().process_group(0),
+            valid_command().user("nobody").uid(1),
         ];
         for command in validate {
             assert_step(&driver.fails(command), Step::Validate, libc::EINVAL);
         }
         for name in ["", "no-such-user", "a\0b", "-1", "99999999999999999999"] {
-            let error = driver.fails(good().user(name));
+            let error = driver.fails(valid_command().user(name));
             assert!(matches!(error.step(), Step::Validate | Step::Resolve), "{name:?}: {error:?}");
         }
-        let error = driver.fails(good().process_group(i32::MAX));
+        let error = driver.fails(valid_command().process_group(i32::MAX));
         assert_eq!(error.step(), Step::ProcessGroup, "{error:?}");
         let more = Rlimit { soft: Some(2), hard: Some(1) };
-        let error = driver.fails(good().rlimit(Resource::Core, more));
+        let error = driver.fails(valid_command().rlimit(Resource::Core, more));
         assert_step(&error, Step::Limits, libc::EINVAL);
         let zero = Rlimit { soft: Some(0), hard: Some(0) };
-        assert_eq!(driver.run(good().rlimit(Resource::Core, zero)).code(), 0);
-        // No processor, one that no machine has, and one beyond every mask.
+        assert_eq!(driver.run(valid_command().rlimit(Resource::Core, zero)).code(), 0);
+        // An empty list, a processor that no machine has, and one beyond every mask.
         for cpus in [vec![], vec![60_000], vec![usize::MAX]] {
-            let error = driver.fails(good().cpu_affinity(cpus));
+            let error = driver.fails(valid_command().cpu_affinity(cpus));
             assert_step(&error, Step::Priority, libc::EINVAL);
         }
-        assert_eq!(driver.run(good().cpu_affinity([0, usize::MAX])).code(), 0);
+        assert_eq!(driver.run(valid_command().cpu_affinity([0, usize::MAX])).code(), 0);
         for score in [i16::MIN, -1001, 1001, i16::MAX] {
-            let error = driver.fails(good().oom_score_adj(score));
+            let error = driver.fails(valid_command().oom_score_adj(score));
             assert_step(&error, Step::Priority, libc::EINVAL);
         }
-        // The kernel takes the nearest nice value that there is.
+        // The kernel clamps a nice value to its range.
         assert_eq!(driver.run(sh("nice").nice(i32::MAX)).text(1), "19\n");
         for number in [-1, 65, 1000, i32::MIN, i32::MAX] {
-            let error = driver.fails(good().parent_death_signal(Signal::from_raw(number)));
+            let error = driver.fails(valid_command().parent_death_signal(Signal::from_raw(number)));
             assert_step(&error, Step::ParentDeathSignal, libc::EINVAL);
         }
-        // Of a mask the nine bits count.
+        // Only the nine permission bits of a mask count.
         assert_eq!(driver.run(sh("umask").umask(u32::MAX)).text(1), "0777\n");
         assert_eq!(driver.run(sh("umask").umask(0)).text(1), "0000\n");
         if util::root_or_skip("group lists") {
-            assert_eq!(driver.run(good().groups([])).code(), 0);
-            let error = driver.fails(good().groups([u32::MAX]));
+            assert_eq!(driver.run(valid_command().groups([])).code(), 0);
+            let error = driver.fails(valid_command().groups([u32::MAX]));
             assert_step(&error, Step::Groups, libc::EINVAL);
-            let error = driver.fails(good().groups(0..70_000));
+            let error = driver.fails(valid_command().groups(0..70_000));
             assert_step(&error, Step::Groups, libc::EINVAL);
         }
     });
 }
 
-/// Terminals of no size and of the largest.
+/// Terminals of size zero and of the largest size.
 #[test]
 fn terminals_of_any_size_and_settings() {
     behaviour("terminals_of_any_size_and_settings", |driver| {
@@ -179,7 +191,7 @@ fn terminals_of_any_size_and_settings() {
             assert_eq!((size.rows, size.columns), (rows, columns));
         }
         let usual = child.process.termios().unwrap();
-        // Nothing set at all: speed zero hangs up, or is refused; either is an answer.
+        // No flag and no speed. Speed zero hangs up or is refused, and both outcomes are allowed.
         child.process.set_termios(&Termios::default()).ok();
         child.process.set_termios(&usual).ok();
         child.process.lose_connection();
@@ -192,18 +204,18 @@ fn terminals_of_any_size_and_settings() {
         ] {
             assert!(result.is_err(), "a terminal that is gone");
         }
-        drop(child); // a session leader's pidfd is kept as long as its handle
+        drop(child); // the handle keeps a session leader's pidfd open
         let null: Arc<std::os::fd::OwnedFd> =
             Arc::new(std::fs::File::open("/dev/null").unwrap().into());
         driver.rebase();
-        let error = driver.fails(good().pty(Pty::new().pair(null.clone(), null.clone())));
+        let error = driver.fails(valid_command().pty(Pty::new().pair(null.clone(), null.clone())));
         assert!(matches!(error.step(), Step::Pty | Step::ControllingTerminal), "{error:?}");
         drop(null);
         driver.rebase();
     });
 }
 
-/// Numbers of descriptors that the child has not, in every call of its handle.
+/// Descriptor numbers that the child does not have, in every call of its handle.
 #[test]
 fn calls_with_descriptors_that_are_not_there() {
     behaviour("calls_with_descriptors_that_are_not_there", |driver| {
@@ -249,7 +261,7 @@ fn calls_with_descriptors_that_are_not_there() {
     });
 }
 
-/// Signals that do not exist, and times without an end.
+/// Signals that do not exist, and extremely long times.
 #[test]
 fn signals_of_any_number_and_graces_of_any_length() {
     behaviour("signals_of_any_number_and_graces_of_any_length", |driver| {
@@ -285,7 +297,7 @@ fn signals_of_any_number_and_graces_of_any_length() {
     });
 }
 
-/// An async child has the same numbers.
+/// The same numbers on an async child.
 #[test]
 fn an_async_child_with_descriptors_that_are_not_there() {
     behaviour("an_async_child_with_descriptors_that_are_not_there", |driver| {
@@ -307,7 +319,7 @@ fn an_async_child_with_descriptors_that_are_not_there() {
     });
 }
 
-/// Plans of no move, of the same move often, and of the highest numbers.
+/// Plans with no move, with the same move many times, and with the highest numbers.
 #[test]
 fn plans_of_any_numbers() {
     let top = i32::MAX - 1;
@@ -322,7 +334,7 @@ fn plans_of_any_numbers() {
     }
 }
 
-/// Longer than any clock counts is for as long as it takes.
+/// A timeout longer than any clock can count waits until the child ends.
 #[test]
 fn a_wait_for_no_time_and_for_all_time() {
     let mut child = command("/bin/cat").spawn().unwrap();

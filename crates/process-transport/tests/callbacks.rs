@@ -1,5 +1,5 @@
-//! Area EO, second part: what a program does inside callbacks and around the end, and what a panic
-//! there does to others.
+//! Area EO, second part: what a program does inside callbacks and around the end, and how a panic
+//! there affects other children.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -15,12 +15,12 @@ use procession_reactor::Handle;
 
 use crate::util::{Event, Record, Recorder, WATCHDOG, behaviour, children, command, ms, sh};
 
-/// True for `process_exited`.
+/// Returns whether the event is `process_exited`.
 fn exited(event: &Event) -> bool {
     matches!(event, Event::Exited(_))
 }
 
-/// True for `process_ended`.
+/// Returns whether the event is `process_ended`.
 fn ended(event: &Event) -> bool {
     matches!(event, Event::Ended(_))
 }
@@ -77,7 +77,7 @@ fn a_loss_is_never_delivered_inside_the_call_that_causes_it() {
             Process::close_all,
         ];
         for call in calls {
-            // Outside of callbacks: the record does not grow during the call.
+            // Outside of callbacks, the record does not grow during the call.
             let child = driver.spawn(command("/bin/cat"));
             let before = child.record.events().len();
             call(&child.process);
@@ -85,7 +85,7 @@ fn a_loss_is_never_delivered_inside_the_call_that_causes_it() {
             child.process.lose_connection();
             driver.drive_to_end(&child.record);
 
-            // Inside a callback: the recorder refuses one inside another, and the depth says so.
+            // Inside a callback, the recorder refuses a nested callback, and the depth shows it.
             let depth = Rc::new(Cell::new(0));
             let (recorder, record) = {
                 let depth = depth.clone();
@@ -110,11 +110,11 @@ fn a_loss_is_never_delivered_inside_the_call_that_causes_it() {
     });
 }
 
-/// Picks events.
-type Picks = fn(&Event) -> bool;
+/// Selects events.
+type EventFilter = fn(&Event) -> bool;
 
-/// In which callback a protocol of case EO-13 panics.
-const PANICS: [(&str, Picks); 5] = [
+/// The callbacks in which a protocol of case EO-13 panics.
+const PANICS: [(&str, EventFilter); 5] = [
     ("made", |event| *event == Event::Made),
     ("data", |event| matches!(event, Event::Data(..))),
     ("lost", |event| matches!(event, Event::Lost(_))),
@@ -144,7 +144,7 @@ fn a_panic_in_a_callback_harms_only_its_own_child() {
                 assert!(catch_unwind(turns).is_err(), "the panic unwinds out of the loop: {place}");
                 assert!(record.events().last().is_some_and(here), "{place}:\n{record:?}");
             }
-            // A further call would find the recorder inside its callback, and fail here.
+            // The recorder would fail here on a further call, because its callback never returned.
             let before = record.events();
             driver.drive_to_end(&healthy.record);
             assert_eq!((healthy.record.text(1).as_str(), healthy.record.code()), ("healthy\n", 5));

@@ -1,5 +1,5 @@
-//! `drain_after_exit`: what the child wrote is never cut off, and nobody who holds a pipe can
-//! prolong the wait.
+//! `drain_after_exit`: nothing that the child wrote is cut off, and no holder of a pipe can prolong
+//! the wait.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::util::forwarding::{drive, outcome};
 use crate::util::{Event, WATCHDOG, behaviour, ms, sh};
 
-/// The fds that a reason names as held.
+/// The descriptors that a reason lists as held.
 fn held(reason: Option<ExitReason>) -> Vec<i32> {
     let held = |reason: &ExitReason| match reason {
         Ok(done) => done.held_fds().to_vec(),
@@ -33,10 +33,11 @@ fn a_descendant_that_floods_the_pipe_does_not_prolong_the_wait() {
     });
 }
 
-/// The loop was busy past the deadline: the pipes are read to their ends, and nobody held them.
+/// The loop was busy past the deadline. The pipes are read to their ends, and no descriptor is
+/// reported as held.
 #[test]
-fn a_busy_loop_cuts_nothing_off_and_blames_nobody() {
-    behaviour("a_busy_loop_cuts_nothing_off_and_blames_nobody", |driver| {
+fn a_busy_loop_cuts_nothing_off_and_reports_nothing_as_held() {
+    behaviour("a_busy_loop_cuts_nothing_off_and_reports_nothing_as_held", |driver| {
         for script in ["head -c 60000 /dev/zero; exit 2", "printf x; exit 2", "exit 2"] {
             let child = driver.spawn(sh(script).drain_after_exit(ms(0)));
             util::sys::wait_until_zombie(child.process.pid().unwrap());
@@ -52,14 +53,14 @@ fn a_busy_loop_cuts_nothing_off_and_blames_nobody() {
     });
 }
 
-/// An input is blamed on nobody, either, where it was let go while the loop was busy.
+/// An input is not reported as held if its holder let it go while the loop was busy.
 #[test]
-fn an_input_that_was_let_go_in_time_is_not_held() {
-    behaviour("an_input_that_was_let_go_in_time_is_not_held", |driver| {
+fn an_input_that_was_let_go_in_time_is_not_reported_as_held() {
+    behaviour("an_input_that_was_let_go_in_time_is_not_reported_as_held", |driver| {
         let script = "exec 3<&0; read x <&3 & exit 0";
         let child = driver.spawn_with(sh(script).drain_after_exit(ms(20)), |process, event| {
             if matches!(event, Event::Exited(_)) {
-                // The descendant ends while this callback runs, and is seen to.
+                // The descendant ends while this callback runs; the poll waits for that.
                 let gone = |fd: BorrowedFd<'_>| {
                     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
                     rustix::io::write(fd, b"go\n").ok();
@@ -67,7 +68,7 @@ fn an_input_that_was_let_go_in_time_is_not_held() {
                     fds[0].revents().contains(PollFlags::ERR)
                 };
                 assert!(process.with_fd(0, gone).expect("it is open"));
-                // And the callback goes on past the bound.
+                // The callback then goes on past the bound.
                 poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 })).unwrap();
             }
         });
@@ -76,10 +77,11 @@ fn an_input_that_was_let_go_in_time_is_not_held() {
     });
 }
 
-/// What the kernel keeps of a terminal's output behind the 4 KiB that are next is the child's too.
+/// A terminal's output is read whole, including the part that the kernel keeps beyond the 4 KiB
+/// that one read returns.
 #[test]
-fn nothing_of_a_terminal_is_cut_off() {
-    behaviour("nothing_of_a_terminal_is_cut_off", |driver| {
+fn a_terminals_output_is_not_cut_off() {
+    behaviour("a_terminals_output_is_not_cut_off", |driver| {
         for forwarded in [false, true] {
             let script = "stty raw; sleep 5 & head -c 7000 /dev/zero; printf END";
             let pty = Pty::new().controlling(false);
@@ -109,8 +111,8 @@ fn nothing_of_a_terminal_is_cut_off() {
 }
 
 #[test]
-fn a_paused_pipe_has_its_turn_when_it_is_resumed() {
-    behaviour("a_paused_pipe_has_its_turn_when_it_is_resumed", |driver| {
+fn a_paused_pipe_is_drained_when_it_is_resumed() {
+    behaviour("a_paused_pipe_is_drained_when_it_is_resumed", |driver| {
         let script = "sleep 3 2>/dev/null & head -c 50000 /dev/zero; exit 0";
         let child = driver.spawn(sh(script).drain_after_exit(ms(50)));
         child.process.pause(1);
@@ -123,7 +125,8 @@ fn a_paused_pipe_has_its_turn_when_it_is_resumed() {
     });
 }
 
-/// Paused by its own data: nothing is delivered until it is resumed, here either.
+/// A pipe that is paused in its data callback delivers nothing until it is resumed, also while it
+/// is drained.
 #[test]
 fn a_pipe_that_is_paused_while_it_is_drained_waits() {
     behaviour("a_pipe_that_is_paused_while_it_is_drained_waits", |driver| {
@@ -166,9 +169,9 @@ fn an_input_that_a_descendant_holds_is_closed_and_named() {
 }
 
 #[test]
-fn the_data_of_a_socketpair_outlives_its_child() {
-    behaviour("the_data_of_a_socketpair_outlives_its_child", |driver| {
-        // The parent's queue is blocked, and its reader gone: what the child said is still heard.
+fn the_data_of_a_socketpair_is_delivered_after_the_exit() {
+    behaviour("the_data_of_a_socketpair_is_delivered_after_the_exit", |driver| {
+        // The parent's queue is blocked, and its reader is gone. The child's output still arrives.
         for script in
             ["printf 'last words' >&5; exit 0", "printf 'last words' >&5; exec 5>&-; sleep 0.1"]
         {
@@ -180,10 +183,10 @@ fn the_data_of_a_socketpair_outlives_its_child() {
     });
 }
 
-/// A paused terminal or socketpair whose queue cannot be written keeps what it holds.
+/// A paused terminal or socketpair keeps its unread data when a write to it fails.
 #[test]
-fn what_a_paused_socketpair_holds_survives_a_write_in_vain() {
-    behaviour("what_a_paused_socketpair_holds_survives_a_write_in_vain", |driver| {
+fn unread_data_of_a_paused_socketpair_survives_a_failed_write() {
+    behaviour("unread_data_of_a_paused_socketpair_survives_a_failed_write", |driver| {
         let script = "printf 'last words' >&5; exit 0";
         let child = driver.spawn(sh(script).child_fd(5, Fd::socketpair()));
         child.process.pause(5);
@@ -197,11 +200,11 @@ fn what_a_paused_socketpair_holds_survives_a_write_in_vain() {
     });
 }
 
-/// The close of one output ends whoever writes it, and with that the holder of the others: what is named
-/// is what was held when the time came.
+/// Closing one output ends its writer, and with that the holder of the other outputs. The reason
+/// still names everything that was held at the deadline.
 #[test]
-fn what_was_held_when_the_time_came_is_named() {
-    behaviour("what_was_held_when_the_time_came_is_named", |driver| {
+fn descriptors_held_at_the_deadline_are_named() {
+    behaviour("descriptors_held_at_the_deadline_are_named", |driver| {
         let cases: [(&str, &[i32]); 4] = [
             ("cat /dev/zero & exit 0", &[1, 2, 3]),
             ("cat /dev/zero >&2 & exit 0", &[2, 3]),

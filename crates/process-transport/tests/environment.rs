@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::util::{Driver, Record, behaviour, command, isolated, probe, sh, sys};
 
-/// A script of `/bin/sh` that may be executed, in a directory of its own.
+/// An executable script for `/bin/sh`, in a directory of its own.
 fn script(name: &str, text: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join(name);
@@ -24,7 +24,7 @@ fn script(name: &str, text: &str) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Asserts what came on stdout, that nothing came on stderr, and exit code 0.
+/// Asserts the stdout, an empty stderr, and exit code 0.
 #[track_caller]
 fn assert_output(record: &Record, stdout: impl AsRef<[u8]>) {
     let stdout = stdout.as_ref();
@@ -67,7 +67,7 @@ fn the_environment_is_read_at_the_spawn_and_not_earlier() {
     });
 }
 
-/// The parent's environment as the probe prints it, with changes.
+/// Returns the parent's environment as the probe prints it, with changes applied.
 fn environment(change: impl Fn(&OsStr, &OsStr) -> Option<OsString>) -> Vec<u8> {
     let mut all: Vec<(OsString, OsString)> = std::env::vars_os()
         .filter_map(|(key, value)| {
@@ -141,7 +141,7 @@ fn the_last_value_of_a_name_wins_and_stands_there_once() {
         assert_output(&driver.run(sh("echo $FOO").envs(twice)), "good\n");
         let record = driver.run(command("/usr/bin/env").env_clear().envs(twice));
         assert_output(&record, "FOO=good\n");
-        // The same for one that the parent has too.
+        // The same for a variable that the parent has too.
         sys::set_env("FOO", "of the parent");
         let record = driver.run(command("/usr/bin/env").envs(twice));
         let all = record.text(1);
@@ -160,7 +160,7 @@ fn a_bare_program_is_looked_up_on_the_path_of_the_child() {
         let cleared = command("myprog").env_clear().env("PATH", &path);
         assert_output(&driver.run(cleared), "mine\n");
 
-        // A command that sets none uses the parent's.
+        // A command that sets no PATH uses the parent's.
         driver.fails(command("myprog"));
         sys::set_env("PATH", &path);
         assert_output(&driver.run(command("myprog")), "mine\n");
@@ -293,7 +293,7 @@ fn the_umask_is_the_parents_and_stays_it() {
     });
 }
 
-/// A limit as the shell prints it.
+/// Formats a limit as the shell prints it.
 fn shown(limit: Option<u64>) -> String {
     limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
 }
@@ -304,7 +304,7 @@ fn the_limit_of_open_descriptors_is_the_parents_original_one() {
     isolated("the_limit_of_open_descriptors_is_the_parents_original_one", || {
         let nofile = rustix::process::Resource::Nofile;
         let first = rustix::process::getrlimit(nofile);
-        // A soft limit below the hard one, so that somebody could raise it.
+        // A soft limit below the hard one, which a library could raise.
         let soft = first.current.map_or(1000, |soft| soft - 1);
         let limit = rustix::process::Rlimit { current: Some(soft), maximum: first.maximum };
         rustix::process::setrlimit(nofile, limit).unwrap();
@@ -315,7 +315,7 @@ fn the_limit_of_open_descriptors_is_the_parents_original_one() {
     });
 }
 
-/// A relative directory is relative to the parent's.
+/// A relative directory is resolved against the parent's directory.
 #[test]
 fn a_relative_directory_is_relative_to_the_parents() {
     behaviour("a_relative_directory_is_relative_to_the_parents", |driver| {

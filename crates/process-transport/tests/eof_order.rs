@@ -1,7 +1,7 @@
-//! Area EO, first part: which events come, how often, and in which order.
+//! Area EO, first part: which events arrive, how often, and in which order.
 //!
-//! The recorder checks the grammar of events in every test; here is what each case adds.
-//! `callbacks.rs` has what a callback may do.
+//! The recorder checks the grammar of events in every test. These tests check the rest of each
+//! case. `callbacks.rs` tests what a callback may do.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -16,24 +16,24 @@ use procession_reactor::Handle;
 
 use crate::util::{Event, PROMPTLY, Record, behaviour, code, command, ms, sh, sys};
 
-/// True for `process_exited`.
+/// Returns whether the event is `process_exited`.
 fn exited(event: &Event) -> bool {
     matches!(event, Event::Exited(_))
 }
 
-/// True for `process_ended`.
+/// Returns whether the event is `process_ended`.
 fn ended(event: &Event) -> bool {
     matches!(event, Event::Ended(_))
 }
 
-/// Asserts that an event like this came at about `wanted` after the start.
+/// Asserts that such an event came about `wanted` after the start.
 #[track_caller]
 fn assert_about(record: &Record, like: impl Fn(&Event) -> bool, wanted: Duration) {
     let came = record.came_within(like, wanted.saturating_sub(ms(100)), wanted + ms(400));
     assert!(came, "not at {wanted:?}:\n{record:?}");
 }
 
-/// A repeating timer of 10 ms; the counter says how often it ran.
+/// Starts a repeating timer of 10 ms. The counter shows how often it ran.
 fn ticker(handle: &Handle) -> Rc<Cell<usize>> {
     fn tick(handle: &Handle, count: Rc<Cell<usize>>) {
         handle.call_later(ms(10), move |handle| {
@@ -67,7 +67,7 @@ fn all_data_and_losses_and_the_exit_come_before_the_end() {
         assert_eq!((record.text(1).as_str(), record.text(2).as_str()), ("o\n", "e\n"));
         assert_eq!(events.len(), 8, "made, two data, three losses, exited, ended:\n{record:?}");
         assert_eq!(record.code(), 0);
-        // Nothing comes after the end.
+        // Nothing follows the end.
         driver.run_for(ms(50));
         assert_eq!(record.events(), events);
     });
@@ -92,8 +92,8 @@ fn the_exit_does_not_wait_for_a_grandchild_that_holds_the_pipes() {
 
 /// Case EO-03.
 #[test]
-fn what_a_grandchild_writes_after_the_exit_is_delivered() {
-    behaviour("what_a_grandchild_writes_after_the_exit_is_delivered", |driver| {
+fn output_of_a_grandchild_after_the_exit_is_delivered() {
+    behaviour("output_of_a_grandchild_after_the_exit_is_delivered", |driver| {
         let record = driver.run(sh("(sleep 1; echo late) & echo early; exit 4"));
         assert_eq!((record.text(1).as_str(), record.code()), ("early\nlate\n", 4));
         assert_about(&record, exited, Duration::ZERO);
@@ -182,7 +182,8 @@ fn a_stream_is_lost_with_its_last_writer() {
     });
 }
 
-/// With a bound, descendants that hold the pipes do not hold back the end, and are named.
+/// With a bound, descendants that hold the pipes do not delay the end, and the held descriptors are
+/// named.
 #[test]
 fn drain_after_exit_bounds_the_wait_for_descendants() {
     behaviour("drain_after_exit_bounds_the_wait_for_descendants", |driver| {
@@ -197,7 +198,8 @@ fn drain_after_exit_bounds_the_wait_for_descendants() {
     });
 }
 
-/// A bound that was not needed leaves no timer, and with it nothing of the child, behind.
+/// A bound that was not needed leaves no timer behind, and so nothing that keeps the child's data
+/// alive.
 #[test]
 fn an_end_before_the_bound_disarms_it() {
     behaviour("an_end_before_the_bound_disarms_it", |driver| {
@@ -207,7 +209,7 @@ fn an_end_before_the_bound_disarms_it() {
     });
 }
 
-/// The data of one read is one event, and an unread rest is none.
+/// The data of one read is one event. Bytes that were not read are not reported.
 #[test]
 fn data_is_delivered_as_bytes_that_outlive_the_callback() {
     behaviour("data_is_delivered_as_bytes_that_outlive_the_callback", |driver| {

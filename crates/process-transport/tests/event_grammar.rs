@@ -1,5 +1,5 @@
-//! One grammar of events for fakes and real children: the same life, played by either, tells the
-//! same story. The recorder checks the grammar on every event; here the stories are compared.
+//! Fakes and real children follow one grammar of events: the same scenario, played by either, gives
+//! the same events. The recorder checks the grammar on every event. These tests compare the events.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -10,21 +10,21 @@ use procession_protocol::{ExitReason, FakeFd, FakeProcess, Process, ProcessDone}
 
 use crate::util::{Event, PROBE, Record, Recorder, WATCHDOG, behaviour, ms, sh};
 
-/// What a program does in its callbacks.
+/// A program's action in its callbacks.
 type Hook = fn(&Process, &Event);
 
-/// One life, as a script for a real child and as a play for a fake one.
-struct Life {
+/// One scenario, as a script for a real child and as a script for a fake one.
+struct Scenario {
     name: &'static str,
     command: fn() -> Command,
     play: fn(&mut FakeProcess),
     hook: Hook,
 }
 
-/// Nothing.
+/// Does nothing.
 fn passive(_: &Process, _: &Event) {}
 
-/// Writes a line at the beginning and closes.
+/// Writes a line at the beginning and closes the input.
 fn talk(process: &Process, event: &Event) {
     if *event == Event::Made {
         process.write("line\n");
@@ -32,14 +32,14 @@ fn talk(process: &Process, event: &Event) {
     }
 }
 
-const LIVES: [Life; 12] = [
-    Life {
+const SCENARIOS: [Scenario; 12] = [
+    Scenario {
         name: "exits at once",
         command: || sh("exit 3"),
         play: |fake| fake.exit(3),
         hook: passive,
     },
-    Life {
+    Scenario {
         name: "talks and succeeds",
         command: || sh("read x; echo \"$x\"; echo err >&2"),
         play: |fake| {
@@ -50,7 +50,7 @@ const LIVES: [Life; 12] = [
         },
         hook: talk,
     },
-    Life {
+    Scenario {
         name: "exits before its pipes end",
         command: || sh("(sleep 0.1; echo late) & exit 4"),
         play: |fake| {
@@ -62,7 +62,7 @@ const LIVES: [Life; 12] = [
         },
         hook: passive,
     },
-    Life {
+    Scenario {
         name: "closes its pipes long before its exit",
         command: || sh("echo x; exec <&- >&- 2>&-; sleep 0.1; exit 5"),
         play: |fake| {
@@ -74,7 +74,7 @@ const LIVES: [Life; 12] = [
         },
         hook: passive,
     },
-    Life {
+    Scenario {
         name: "dies by a signal",
         command: || sh("echo x; kill -KILL $$"),
         play: |fake| {
@@ -83,7 +83,7 @@ const LIVES: [Life; 12] = [
         },
         hook: passive,
     },
-    Life {
+    Scenario {
         name: "is lost in made",
         command: || sh("cat >/dev/null"),
         play: |fake| fake.exit(0),
@@ -93,7 +93,7 @@ const LIVES: [Life; 12] = [
             }
         },
     },
-    Life {
+    Scenario {
         name: "is aborted at its data",
         command: || sh("echo x; cat >/dev/null; exit 6"),
         play: |fake| {
@@ -109,7 +109,7 @@ const LIVES: [Life; 12] = [
             }
         },
     },
-    Life {
+    Scenario {
         name: "is paused until its exit",
         command: || sh("echo x; exit 0"),
         play: |fake| {
@@ -122,7 +122,7 @@ const LIVES: [Life; 12] = [
             _ => {}
         },
     },
-    Life {
+    Scenario {
         name: "ends one direction of a socketpair",
         command: || {
             let script = format!("printf x >&5; {PROBE} shutdown 5; read x <&5; echo \"$x\"");
@@ -141,7 +141,7 @@ const LIVES: [Life; 12] = [
             }
         },
     },
-    Life {
+    Scenario {
         name: "is written past the mark",
         command: || sh("sleep 0.05; head -c 100000 >/dev/null; echo done"),
         play: |fake| {
@@ -154,7 +154,7 @@ const LIVES: [Life; 12] = [
             _ => {}
         },
     },
-    Life {
+    Scenario {
         name: "is cut off",
         command: || sh("sleep 2 & echo x; exit 0").drain_after_exit(ms(50)),
         play: |fake| {
@@ -166,7 +166,7 @@ const LIVES: [Life; 12] = [
         },
         hook: passive,
     },
-    Life {
+    Scenario {
         name: "has nothing to say after the end",
         command: || sh("exit 0"),
         play: |fake| fake.exit(0),
@@ -181,24 +181,24 @@ const LIVES: [Life; 12] = [
     },
 ];
 
-/// What is the same for all who tell of one life: what came from each fd, what was lost, how often
-/// each mark was crossed, and the reason with its held fds.
+/// The facts that must be equal for a fake and a real child: the data of each fd, the lost fds, the
+/// counts of the other events, and the reason with its held fds.
 #[derive(Debug, PartialEq)]
-struct Story {
+struct EventSummary {
     outputs: [Vec<u8>; 3],
     lost: Vec<i32>,
     counts: [usize; 5],
     reason: (Option<i32>, Option<i32>, Vec<i32>),
 }
 
-fn story(record: &Record) -> Story {
+fn summary(record: &Record) -> EventSummary {
     let count = |like: fn(&Event) -> bool| record.count(like);
     let reason: ExitReason = record.ended().unwrap_or_else(|| panic!("no end:\n{record:?}"));
     let held = match &reason {
         Ok(done) => done.held_fds(),
         Err(terminated) => terminated.held_fds(),
     };
-    Story {
+    EventSummary {
         outputs: [1, 2, 5].map(|fd| record.data(fd)),
         lost: record.lost(),
         counts: [
@@ -216,40 +216,40 @@ fn story(record: &Record) -> Story {
     }
 }
 
-fn fake(life: &Life) -> Record {
-    let (recorder, record) = Recorder::with(life.hook);
+fn fake(scenario: &Scenario) -> Record {
+    let (recorder, record) = Recorder::with(scenario.hook);
     let mut fds = vec![(0, FakeFd::ToChild), (1, FakeFd::FromChild), (2, FakeFd::FromChild)];
-    if life.name.contains("socketpair") {
+    if scenario.name.contains("socketpair") {
         fds.push((5, FakeFd::Socketpair));
     }
     let mut fake = FakeProcess::with_fds(recorder, fds);
-    (life.play)(&mut fake);
-    assert!(fake.is_ended(), "{}", life.name);
+    (scenario.play)(&mut fake);
+    assert!(fake.is_ended(), "{}", scenario.name);
     record
 }
 
 #[test]
-fn a_fake_and_a_real_child_tell_the_same_story() {
-    behaviour("a_fake_and_a_real_child_tell_the_same_story", |driver| {
-        for life in &LIVES {
-            let child = driver.spawn_with((life.command)(), life.hook);
-            driver.until(life.name, WATCHDOG, || child.record.ended().is_some());
-            assert_eq!(story(&fake(life)), story(&child.record), "{}", life.name);
+fn a_fake_and_a_real_child_report_the_same_events() {
+    behaviour("a_fake_and_a_real_child_report_the_same_events", |driver| {
+        for scenario in &SCENARIOS {
+            let child = driver.spawn_with((scenario.command)(), scenario.hook);
+            driver.until(scenario.name, WATCHDOG, || child.record.ended().is_some());
+            assert_eq!(summary(&fake(scenario)), summary(&child.record), "{}", scenario.name);
         }
     });
 }
 
-/// Dead before the loop runs: the real child alone can be.
+/// The child is dead before the loop runs. Only a real child can be.
 #[test]
-fn a_child_that_is_dead_before_the_loop_runs_tells_it_too() {
-    behaviour("a_child_that_is_dead_before_the_loop_runs_tells_it_too", |driver| {
-        for life in &LIVES[..2] {
-            let child = driver.spawn_with((life.command)(), life.hook);
-            if life.name == "exits at once" {
+fn a_child_that_is_dead_before_the_loop_runs_reports_the_same_events() {
+    behaviour("a_child_that_is_dead_before_the_loop_runs_reports_the_same_events", |driver| {
+        for scenario in &SCENARIOS[..2] {
+            let child = driver.spawn_with((scenario.command)(), scenario.hook);
+            if scenario.name == "exits at once" {
                 util::sys::wait_until_zombie(child.process.pid().unwrap());
             }
             driver.drive_to_end(&child.record);
-            assert_eq!(story(&fake(life)), story(&child.record), "{}", life.name);
+            assert_eq!(summary(&fake(scenario)), summary(&child.record), "{}", scenario.name);
         }
     });
 }

@@ -1,5 +1,5 @@
-//! Watching exits without pidfds, as on a kernel that has none: by SIGCHLD, each of our own children
-//! asked by its number, nobody else's touched.
+//! Watching exits without pidfds, as on a kernel that lacks them: SIGCHLD triggers a check of each
+//! child of the library by its number. Children of others are left alone.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -20,23 +20,23 @@ use crate::util::{
     isolated, ms, open_fds, process_state, sh, sys,
 };
 
-/// `sh -c script`, whose exit is watched by SIGCHLD.
+/// `sh -c script`, whose exit is watched with SIGCHLD.
 fn by_signal(script: &str) -> Command {
     sh(script).without_pidfd()
 }
 
-/// No descriptor at all between parent and child: only its number is left.
+/// A child that shares no descriptor with its parent. Only its number identifies it.
 fn bare(script: &str) -> Command {
     let none: [(ChildFd, Fd); 0] = [];
     by_signal(script).child_fds(none)
 }
 
-/// How many pidfds this process has.
+/// Returns how many pidfds this process has.
 fn pidfds() -> usize {
     open_fds().values().filter(|link| link.contains("[pidfd]")).count()
 }
 
-/// Reaps a child by its number, as somebody else would.
+/// Reaps a child by its number, as foreign code would.
 fn reap(pid: u32) {
     let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
     let waited = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).expect("it is our child");
@@ -58,7 +58,7 @@ fn exits_are_seen_without_a_pidfd() {
     });
 }
 
-/// The signal itself ends the wait: nothing else happens, no pipe is closed at the exit.
+/// The signal itself ends the wait: nothing else happens at the exit, because no pipe is closed.
 #[test]
 fn an_exit_wakes_a_loop_that_waits() {
     behaviour("an_exit_wakes_a_loop_that_waits", |driver| {
@@ -102,7 +102,7 @@ fn many_exits_at_once_are_all_seen() {
     });
 }
 
-/// Children that `std::process` started are theirs: their statuses stay where they are.
+/// Children that `std::process` started keep their statuses for `std::process`.
 #[test]
 fn children_of_others_are_left_alone() {
     behaviour("children_of_others_are_left_alone", |driver| {
@@ -123,7 +123,7 @@ fn children_of_others_are_left_alone() {
     });
 }
 
-/// Neither its pipes nor a handle hold such a child: it is seen all the same.
+/// No handle and no pipe keeps such a child. Its exit is still seen.
 #[test]
 fn a_child_that_nobody_holds_is_seen_and_reaped() {
     behaviour("a_child_that_nobody_holds_is_seen_and_reaped", |driver| {
@@ -138,7 +138,7 @@ fn a_child_that_nobody_holds_is_seen_and_reaped() {
     });
 }
 
-/// A stopped or continued child signals too, and has not ended.
+/// A child that stops or continues also sends SIGCHLD, but has not ended.
 #[test]
 fn a_stop_is_no_exit() {
     behaviour("a_stop_is_no_exit", |driver| {
@@ -157,7 +157,7 @@ fn a_stop_is_no_exit() {
     });
 }
 
-/// Signals go by number while the number is the child's, and nowhere after the reap.
+/// Signals are sent by number as long as the number is the child's, and no longer after the reap.
 #[test]
 fn signals_end_with_the_reap() {
     behaviour("signals_end_with_the_reap", |driver| {
@@ -182,8 +182,8 @@ fn signals_end_with_the_reap() {
 }
 
 #[test]
-fn a_termination_is_told_its_end() {
-    behaviour("a_termination_is_told_its_end", |driver| {
+fn a_termination_reports_its_end() {
+    behaviour("a_termination_reports_its_end", |driver| {
         let child = driver.spawn(by_signal("trap '' TERM; echo r; while :; do sleep 0.1; done"));
         driver.until("it is ready", WATCHDOG, || child.record.text(1) == "r\n");
         let told = Rc::new(RefCell::new(None));
@@ -198,10 +198,10 @@ fn a_termination_is_told_its_end() {
     });
 }
 
-/// Somebody who waits for any child takes the status away: the child still ends.
+/// Foreign code that waits for any child takes the status. The child still ends.
 #[test]
-fn a_status_that_somebody_else_took_is_lost() {
-    behaviour("a_status_that_somebody_else_took_is_lost", |driver| {
+fn a_status_that_foreign_code_took_is_lost() {
+    behaviour("a_status_that_foreign_code_took_is_lost", |driver| {
         let child = driver.spawn(by_signal("exit 9"));
         reap(child.process.pid().unwrap());
         driver.drive_to_end(&child.record);
@@ -210,7 +210,7 @@ fn a_status_that_somebody_else_took_is_lost() {
     });
 }
 
-/// All of a terminal's rules hold this way too.
+/// A terminal works the same without a pidfd.
 #[test]
 fn a_terminals_child_is_seen() {
     behaviour("a_terminals_child_is_seen", |driver| {
@@ -219,7 +219,7 @@ fn a_terminals_child_is_seen() {
     });
 }
 
-/// A descendant that holds a pipe holds the end back, and not beyond a bound.
+/// A descendant that holds a pipe delays the end, but only up to the bound.
 #[test]
 fn the_bound_on_draining_holds() {
     behaviour("the_bound_on_draining_holds", |driver| {
@@ -232,7 +232,7 @@ fn the_bound_on_draining_holds() {
     });
 }
 
-/// Children of both kinds live side by side.
+/// Both ways of watching work side by side.
 #[test]
 fn both_ways_of_watching_live_side_by_side() {
     behaviour("both_ways_of_watching_live_side_by_side", |driver| {
@@ -249,7 +249,7 @@ fn both_ways_of_watching_live_side_by_side() {
     });
 }
 
-/// A child that is started in a callback of the last one is seen as well.
+/// A child that is started in a callback of the last child is seen as well.
 #[test]
 fn a_child_that_is_started_at_the_end_of_another_is_seen() {
     behaviour("a_child_that_is_started_at_the_end_of_another_is_seen", |driver| {
@@ -277,10 +277,10 @@ fn a_child_that_is_started_at_the_end_of_another_is_seen() {
     });
 }
 
-/// A protocol that panics takes neither the watch nor the other children with it.
+/// A protocol that panics ends neither the watch nor the other children.
 #[test]
-fn the_panic_of_one_protocol_is_its_own() {
-    isolated("the_panic_of_one_protocol_is_its_own", || {
+fn the_panic_of_one_protocol_harms_no_other_child() {
+    isolated("the_panic_of_one_protocol_harms_no_other_child", || {
         let mut driver = Driver::new();
         let all: Vec<_> = (0..3)
             .map(|number| {
@@ -304,7 +304,8 @@ fn the_panic_of_one_protocol_is_its_own() {
     });
 }
 
-/// The next reactor of the thread watches for itself, also while handles of the last one live.
+/// The thread's next reactor installs its own watch, even while handles of the previous reactor
+/// live.
 #[test]
 fn a_later_reactor_sees_its_own_children() {
     isolated("a_later_reactor_sees_its_own_children", || {
@@ -325,10 +326,10 @@ fn a_later_reactor_sees_its_own_children() {
     });
 }
 
-/// Dropping the reactor kills the children that are to be, pipes or none.
+/// Dropping the reactor kills the children with `kill_on_drop`, with pipes or without.
 #[test]
-fn children_are_killed_with_the_reactor_on_demand() {
-    isolated("children_are_killed_with_the_reactor_on_demand", || {
+fn children_with_kill_on_drop_are_killed_with_the_reactor() {
+    isolated("children_with_kill_on_drop_are_killed_with_the_reactor", || {
         let reactor = Reactor::new().unwrap();
         let start = |command: Command| {
             let (recorder, _record) = Recorder::new();
@@ -350,7 +351,7 @@ fn children_are_killed_with_the_reactor_on_demand() {
     });
 }
 
-/// While no such child lives the signal is nobody's.
+/// The library gives the signal back when the last such child is gone.
 #[test]
 fn the_signal_is_given_back_with_the_last_child() {
     behaviour("the_signal_is_given_back_with_the_last_child", |driver| {

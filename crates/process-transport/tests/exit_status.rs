@@ -1,4 +1,4 @@
-//! Area XS: how a child ended, exactly.
+//! Area XS: the exact way in which a child ended.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -12,7 +12,7 @@ use crate::util::{
     Event, WATCHDOG, behaviour, code, command, ms, probe, process_state, sh, signal, skip,
 };
 
-/// The raw wait status in a reason.
+/// Returns the raw wait status of a reason.
 fn raw(reason: &ExitReason) -> i32 {
     let raw = match reason {
         Ok(done) => done.raw_status(),
@@ -61,7 +61,7 @@ fn an_exit_code_has_eight_bits() {
 #[test]
 fn every_signal_that_ends_a_child_is_named() {
     behaviour("every_signal_that_ends_a_child_is_named", |driver| {
-        let dir = tempfile::tempdir().unwrap(); // For core files.
+        let dir = tempfile::tempdir().unwrap(); // for core files
         for number in [1, 2, 3, 6, 9, 11, 13, 14, 15, 34, 64] {
             let child = sh(&format!("kill -{number} $$")).current_dir(dir.path());
             let reason = driver.run(child).ended().unwrap();
@@ -83,7 +83,7 @@ fn a_core_dump_does_not_change_the_signal() {
         let record = driver.run(sh("kill -ABRT $$").current_dir(dir.path()));
         let reason = record.ended().unwrap();
         assert_eq!((code(&reason), signal(&reason)), (None, Some(6)));
-        // Whether there was a dump is the machine's affair; the bit is passed on unchanged.
+        // The machine's settings decide whether there is a dump. The bit is passed on unchanged.
         let dumped = raw(&reason) & 0x80 != 0;
         assert_eq!(raw(&reason) & !0x80, 6);
         assert_eq!(reason.unwrap_err().core_dumped(), dumped);
@@ -173,7 +173,7 @@ fn a_race_of_exit_and_signal_has_one_outcome() {
     });
 }
 
-/// The resource usage of the child alone comes with its reason.
+/// The reason carries the resource usage of the child alone.
 #[test]
 fn the_reason_has_the_childs_resource_usage() {
     behaviour("the_reason_has_the_childs_resource_usage", |driver| {

@@ -1,5 +1,5 @@
-//! Descriptors and processes that run out at every point where one is wanted: a typed error, no
-//! descriptor and no zombie more, and a loop that goes on.
+//! The lack of descriptors or processes at every point where one is needed: a typed error, no
+//! leaked descriptor, no zombie, and a loop that goes on.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -15,7 +15,7 @@ use procession_protocol::{SpawnPath, Target};
 use procession_reactor::Reactor;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::limit::Dense;
+use crate::limit::FilledFds;
 use crate::util::{
     Driver, Leaks, command, forced_path, isolated, ms, open_fds, sanitizer, sh, skip, sys,
 };
@@ -23,8 +23,8 @@ use crate::util::{
 /// More descriptors than any of these commands opens at once.
 const ENOUGH: u64 = 24;
 
-/// Commands that open descriptors in every way there is.
-fn shapes() -> Vec<(&'static str, Command)> {
+/// Commands that open descriptors in every possible way.
+fn commands() -> Vec<(&'static str, Command)> {
     let nothing: [(i32, Fd); 0] = [];
     vec![
         ("three pipes", command("/bin/true")),
@@ -53,16 +53,17 @@ fn a_spawn_survives_the_lack_of_any_of_its_descriptors() {
             return skip(name, "the report of a sanitizer takes a descriptor before the exec");
         }
         let mut driver = Driver::new();
-        let dense = Dense::new();
+        let filled = FilledFds::new();
         driver.rebase();
-        for (name, shape) in shapes() {
+        for (name, shape) in commands() {
             let mut failures = 0;
             for more in 0..ENOUGH {
-                let result = dense.with(more, || driver.try_spawn_with(shape.clone(), |_, _| ()));
+                let result = filled.with(more, || driver.try_spawn_with(shape.clone(), |_, _| ()));
                 match result {
                     Ok(child) => {
-                        // What runs out while it runs is nobody's business: no more is opened.
-                        dense.with(0, || driver.drive_to_end(&child.record));
+                        // A running child needs no further descriptor, so the limit is zero from
+                        // here on.
+                        filled.with(0, || driver.drive_to_end(&child.record));
                         assert_eq!(child.record.code(), 0, "{name} with {more}");
                     }
                     Err(error) => {
@@ -75,7 +76,7 @@ fn a_spawn_survives_the_lack_of_any_of_its_descriptors() {
                 driver.leaks().assert_none();
             }
             assert!(failures > 0, "{name}: the limit was never met");
-            // Nothing is remembered of the trouble.
+            // The failures leave no trace: the next spawn takes the usual path.
             let child = driver.spawn(shape);
             if forced_path().is_none() {
                 assert_eq!(child.process.spawned_by(), Some(SpawnPath::SharedFiles), "{name}");
@@ -86,7 +87,7 @@ fn a_spawn_survives_the_lack_of_any_of_its_descriptors() {
     });
 }
 
-/// The same for the first spawn of a thread, which makes what later ones use again.
+/// The same for the first spawn of a thread, which creates descriptors that later spawns use again.
 #[test]
 fn a_first_spawn_survives_the_lack_of_any_of_its_descriptors() {
     isolated("a_first_spawn_survives_the_lack_of_any_of_its_descriptors", || {
@@ -94,12 +95,12 @@ fn a_first_spawn_survives_the_lack_of_any_of_its_descriptors() {
             let copy = sys::fork(|| {
                 sys::alarm(ms(20_000));
                 let reactor = Reactor::new().expect("a reactor");
-                let dense = Dense::new();
-                let made = dense.with(more, reserve_spawn_fds);
+                let filled = FilledFds::new();
+                let made = filled.with(more, reserve_spawn_fds);
                 if let Err(error) = &made {
                     assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error:?}");
                 }
-                drop((reactor, dense));
+                drop((reactor, filled));
                 let mut driver = Driver::new();
                 driver.run(command("/bin/true"));
                 driver.finish();
@@ -116,15 +117,15 @@ fn a_first_spawn_survives_the_lack_of_any_of_its_descriptors() {
     });
 }
 
-/// A reactor and its first spawn, with `more` descriptors for the spawn.
+/// Creates a reactor and spawns its first child, with `more` descriptors for the spawn.
 fn first_spawn(more: u64) {
     use procession_process_transport::SpawnProcess;
 
     let mut reactor = Reactor::new().expect("a reactor");
-    let dense = Dense::new();
+    let filled = FilledFds::new();
     let before = open_fds();
     let (recorder, record) = util::Recorder::new();
-    let spawned = dense.with(more, || reactor.spawn_process(recorder, command("/bin/true")));
+    let spawned = filled.with(more, || reactor.spawn_process(recorder, command("/bin/true")));
     match spawned {
         Ok(process) => {
             let deadline = reactor.now() + util::WATCHDOG;
@@ -136,9 +137,9 @@ fn first_spawn(more: u64) {
             drop(process);
         }
         Err(error) => {
-            // Where a path is forced, what it cannot get is an error of that choice.
+            // If a path is forced, the lack of a descriptor is an error of that path.
             assert!(matches!(error.raw_os_error(), Some(libc::EMFILE)), "{error:?}");
-            // The mailbox, where there was room for it, is kept.
+            // The mailbox is kept if there was room for it.
             let more: Vec<_> =
                 open_fds().into_iter().filter(|(fd, at)| before.get(fd) != Some(at)).collect();
             assert!(more.iter().all(|(_, link)| link.starts_with("socket:")), "{more:?}");
@@ -160,16 +161,17 @@ fn wait_for(pid: u32, more: u64) {
     assert_eq!(status.exit_status(), Some(0), "with {more} descriptors: {status:?}");
 }
 
-/// What a running child's handle opens: duplicates of the pidfd, pipes of a forwarding.
+/// The calls of a running child's handle open descriptors too: duplicates of the pidfd, and pipes
+/// for a forwarding.
 #[test]
 fn calls_that_open_descriptors_survive_the_lack_of_them() {
     isolated("calls_that_open_descriptors_survive_the_lack_of_them", || {
         let mut driver = Driver::new();
-        let dense = Dense::new();
+        let filled = FilledFds::new();
         driver.rebase();
         for more in 0..8 {
             let child = driver.spawn(sh("head -c 300000 /dev/zero"));
-            let pidfd = dense.with(more, || child.process.pidfd());
+            let pidfd = filled.with(more, || child.process.pidfd());
             assert_eq!(pidfd.is_ok(), more > 0, "{pidfd:?}");
             if let Err(error) = &pidfd {
                 assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
@@ -178,8 +180,8 @@ fn calls_that_open_descriptors_survive_the_lack_of_them() {
             let file = tempfile::tempfile().expect("a file");
             let target = file.try_clone().expect("a duplicate");
             let moved =
-                dense.with(more, || child.process.forward(1, Target::fd(OwnedFd::from(target))));
-            let result = dense.with(more, || {
+                filled.with(more, || child.process.forward(1, Target::fd(OwnedFd::from(target))));
+            let result = filled.with(more, || {
                 driver.drive_to_end(&child.record);
                 moved.try_take()
             });
@@ -197,15 +199,16 @@ fn calls_that_open_descriptors_survive_the_lack_of_them() {
     });
 }
 
-/// A loop that cannot be made says so and leaves nothing; the next one can.
+/// A reactor that cannot be created returns an error and leaves nothing behind. The next one can be
+/// created.
 #[test]
 fn a_reactor_survives_the_lack_of_any_of_its_descriptors() {
     isolated("a_reactor_survives_the_lack_of_any_of_its_descriptors", || {
-        let dense = Dense::new();
+        let filled = FilledFds::new();
         let before = Leaks::baseline();
         let mut made = 0;
         for more in 0..12 {
-            match dense.with(more, Reactor::new) {
+            match filled.with(more, Reactor::new) {
                 Ok(reactor) => {
                     made += 1;
                     drop(reactor);
@@ -215,22 +218,22 @@ fn a_reactor_survives_the_lack_of_any_of_its_descriptors() {
             before.assert_no_fds();
         }
         assert!((1..12).contains(&made), "{made} of 12");
-        drop(dense); // so that the mailbox lies low
+        drop(filled); // so that the mailbox gets a low number
         let mut driver = Driver::new();
         driver.run(command("/bin/true"));
         driver.finish();
     });
 }
 
-/// A user may have no more processes: EAGAIN of `clone`, and the next spawn works.
+/// A user has reached the limit of processes. `clone` fails with EAGAIN, and the next spawn works.
 #[test]
-fn a_process_too_many_is_an_error_of_the_clone() {
-    isolated("a_process_too_many_is_an_error_of_the_clone", || {
+fn one_process_too_many_is_an_error_of_the_clone() {
+    isolated("one_process_too_many_is_an_error_of_the_clone", || {
         if !util::root_or_skip("a limit of processes") {
             return;
         }
         let mut driver = Driver::new();
-        // The kernel does not limit root; a number that nobody else uses is limited alone.
+        // The kernel does not limit root. An id that nobody else uses is limited alone.
         let nobody = rustix::process::Uid::from_raw(61_234);
         let root = rustix::process::Uid::ROOT;
         rustix::thread::set_thread_res_uid(nobody, nobody, root).expect("root may");
@@ -268,7 +271,7 @@ fn children_until_the_limit_then_all_of_them_again() {
             };
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error:?}");
             assert!(matches!(error.step(), Step::Pipe | Step::Clone), "{error:?}");
-            // Three pipes and a pidfd each.
+            // Each child has three pipes and a pidfd.
             assert!((20..=31).contains(&alive), "{alive} children at once");
             driver.drive_all_to_end(util::WATCHDOG);
             driver.leaks().assert_none();
@@ -279,7 +282,7 @@ fn children_until_the_limit_then_all_of_them_again() {
     });
 }
 
-/// The same tests where the program that is run is a file of std's: what is compared with.
+/// A child has the parent's limit, as a child that `std` starts has.
 #[test]
 fn a_limit_in_the_parent_is_the_childs_too() {
     isolated("a_limit_in_the_parent_is_the_childs_too", || {

@@ -1,6 +1,6 @@
-//! System calls that a filter or an old kernel refuses, each before the library looked at what
-//! there is and after it: a typed error or a working fall-back, no descriptor and no zombie more,
-//! and a loop that goes on.
+//! System calls that a filter or an old kernel refuses, either before or after the library has
+//! probed them: a typed error or a working fallback, no leaked descriptor, no zombie, and a loop
+//! that goes on.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -25,15 +25,16 @@ use crate::util::{
     Driver, Leaks, WATCHDOG, command, fd_list, forced_path, isolated, ms, probe, sh, sys,
 };
 
-/// What is refused.
+/// One refused system call.
 struct Fault {
     name: &'static str,
     install: fn(i32),
-    /// The path that is taken when the library meets the filter first; `None`: no child can be had.
+    /// The spawn path that is taken if the filter is there before the library probes. `None` means
+    /// that no child can be started.
     path: Option<SpawnPath>,
 }
 
-/// A word of the arguments.
+/// Selects the calls whose argument at `index` has the bits of `flag`.
 const fn with(index: u8, flag: u64) -> Calls {
     Calls::With { index, flag }
 }
@@ -43,7 +44,7 @@ const CLONE_FILES: u64 = 0x400;
 const CLONE_VFORK: u64 = 0x4000;
 const CLONE_PIDFD: u64 = 0x1000;
 const P_PIDFD: u64 = 3;
-/// No other command of fcntl(2) has all of these bits.
+/// The number of the fcntl(2) command. No other command has all of these bits.
 const F_SETPIPE_SZ: u64 = 1031;
 
 const FAULTS: [Fault; 14] = [
@@ -119,7 +120,7 @@ const FAULTS: [Fault; 14] = [
     },
 ];
 
-/// Starts one of each kind of child and uses it; the typed errors that came, and the path taken.
+/// Starts and uses one child of each kind. Returns the typed errors and the path taken.
 fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
     let mut errors = Vec::new();
     let mut taken = None;
@@ -156,7 +157,7 @@ fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.text(1), "hi\r\n");
     }
-    // Enough to make a pipe grow.
+    // Enough data to make a pipe grow.
     if let Some(child) = spawn(driver, sh("head -c 4000000 /dev/zero"), &mut errors) {
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.data(1).len(), 4_000_000);
@@ -178,15 +179,15 @@ fn workout(driver: &mut Driver) -> (Vec<String>, Option<SpawnPath>) {
     (errors, taken)
 }
 
-/// Runs the workout in a copy of this process; what it must come to.
-fn under(fault: &Fault, errno: i32, first: bool) {
+/// Runs the workout in a copy of this process and checks its result.
+fn check_with_fault(fault: &Fault, errno: i32, first: bool) {
     let copy = sys::fork(|| {
         sys::alarm(ms(30_000));
         if first {
             (fault.install)(errno);
         }
         if first && (fault.path.is_none() || forces_refused(fault)) {
-            no_child_at_all(errno);
+            assert_no_child_starts(errno);
             return 0;
         }
         let mut driver = Driver::new();
@@ -215,7 +216,7 @@ fn under(fault: &Fault, errno: i32, first: bool) {
     );
 }
 
-/// Whether a spawn on this path makes the clone that is refused.
+/// Returns whether a spawn on this path makes the refused clone.
 fn is_needed_by(fault: &Fault, path: SpawnPath) -> bool {
     match path {
         SpawnPath::SharedFiles => fault.name.starts_with("clone with"),
@@ -224,15 +225,15 @@ fn is_needed_by(fault: &Fault, path: SpawnPath) -> bool {
     }
 }
 
-/// Whether this run forces a path that needs the clone that is refused.
+/// Returns whether this run forces a path that needs the refused clone.
 fn forces_refused(fault: &Fault) -> bool {
     forced_path().is_some_and(|path| is_needed_by(fault, path))
 }
 
-/// The errors that are right: all are typed, and whatever has another way is done.
+/// The expected errors. All are typed, and a call with a fallback causes none.
 fn expected(fault: &Fault, errno: i32, first: bool) -> Vec<String> {
     let missing = "missing: Exec Some(2)".to_owned();
-    // A run that forces a path has no other, and what no path can do without nobody does.
+    // A run that forces a path has no fallback, and no path works without a call that all need.
     if fault.path.is_none() || !first && forces_refused(fault) {
         let refused = format!("Clone Some({errno})");
         return std::iter::repeat_n(refused.clone(), 6)
@@ -242,8 +243,8 @@ fn expected(fault: &Fault, errno: i32, first: bool) -> Vec<String> {
     vec![missing]
 }
 
-/// Where every clone is refused from the first on.
-fn no_child_at_all(errno: i32) {
+/// Checks that no child can be started if every clone is refused from the start.
+fn assert_no_child_starts(errno: i32) {
     let mut reactor = Reactor::new().expect("a reactor");
     reserve_spawn_fds().expect("room for two");
     let leaks = Leaks::baseline();
@@ -264,39 +265,43 @@ fn no_child_at_all(errno: i32) {
     }
 }
 
-fn each(name: &str, errno: i32, first: bool) {
+fn check_faults(name: &str, errno: i32, first: bool) {
     isolated(name, || {
         let only = std::env::var("PROCESSION_TEST_FAULT").ok();
         for fault in &FAULTS {
-            // A run that forces the shared table has no other way to take.
+            // A run that forces the shared table has no other path.
             let has_way = forced_path() != Some(SpawnPath::SharedFiles)
                 || fault.path == Some(SpawnPath::SharedFiles);
             if has_way && only.as_ref().is_none_or(|only| only == fault.name) {
-                under(fault, errno, first);
+                check_with_fault(fault, errno, first);
             }
         }
     });
 }
 
 #[test]
-fn calls_that_an_old_kernel_does_not_know_are_done_without() {
-    each("calls_that_an_old_kernel_does_not_know_are_done_without", libc::ENOSYS, true);
+fn spawning_works_without_calls_that_an_old_kernel_lacks() {
+    check_faults("spawning_works_without_calls_that_an_old_kernel_lacks", libc::ENOSYS, true);
 }
 
 #[test]
-fn calls_that_a_filter_denies_are_done_without() {
-    each("calls_that_a_filter_denies_are_done_without", libc::EPERM, true);
+fn spawning_works_without_calls_that_a_filter_denies() {
+    check_faults("spawning_works_without_calls_that_a_filter_denies", libc::EPERM, true);
 }
 
 #[test]
-fn calls_that_are_denied_after_the_library_looked_are_done_without() {
-    each("calls_that_are_denied_after_the_library_looked_are_done_without", libc::EPERM, false);
+fn spawning_works_without_calls_that_are_denied_after_the_probe() {
+    check_faults(
+        "spawning_works_without_calls_that_are_denied_after_the_probe",
+        libc::EPERM,
+        false,
+    );
 }
 
-/// Without `waitid` on a pidfd the child is asked by its number.
+/// Without `waitid` on a pidfd the library asks for the child's exit by its number.
 #[test]
-fn an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same() {
-    isolated("an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same", || {
+fn an_exit_is_reported_without_waitid_on_a_pidfd() {
+    isolated("an_exit_is_reported_without_waitid_on_a_pidfd", || {
         for errno in [libc::ENOSYS, libc::EINVAL, libc::EPERM] {
             let mut driver = Driver::new();
             answer(libc::SYS_waitid, with(0, P_PIDFD), errno);
@@ -307,12 +312,13 @@ fn an_exit_that_no_pidfd_can_be_asked_for_is_told_all_the_same() {
     });
 }
 
-/// A signal that a filter refuses is sent by the child's number, as long as that is not reaped.
+/// If a filter refuses the signal to the pidfd, it is sent by the child's number, as long as the
+/// child is not reaped.
 #[test]
 fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
     let name = "a_signal_that_no_pidfd_takes_arrives_all_the_same";
     isolated(name, || {
-        // The newest filter's errno counts.
+        // If several filters match, the errno of the newest one counts.
         for errno in [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL] {
             let mut driver = Driver::new();
             answer(libc::SYS_pidfd_send_signal, Calls::All, errno);
@@ -320,7 +326,8 @@ fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
             child.process.signal(Signal::TERM).unwrap();
             driver.drive_to_end(&child.record);
             assert_eq!(child.record.signal(), libc::SIGTERM);
-            // A whole group: its member has the pipe, so the end comes when that is gone, too.
+            // The same for a whole group. Its member holds the pipe, so the end comes only when the
+            // member is gone too.
             let both = || sh("trap '' TERM; sleep 600 & echo on; wait; sleep 600").owned(true);
             let child = driver.spawn(both());
             driver.until("the member runs", WATCHDOG, || child.record.text(1) == "on\n");
@@ -336,10 +343,10 @@ fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
             assert_eq!((ended.signal(), ended.escalated()), (Some(Signal::KILL), true));
             drop(child);
             driver.finish();
-            // And at the drop of a reactor.
+            // The same when a reactor is dropped.
             let reactor = Reactor::new().unwrap();
             let sleep = command("sleep").arg("600").owned(true).kill_on_drop(true);
-            let process = reactor.spawn_process(Quiet, sleep).unwrap();
+            let process = reactor.spawn_process(SilentProtocol, sleep).unwrap();
             let pid = process.pid().unwrap();
             drop(reactor);
             sys::wait_until_killed(pid);
@@ -347,15 +354,15 @@ fn a_signal_that_no_pidfd_takes_arrives_all_the_same() {
     });
 }
 
-struct Quiet;
+struct SilentProtocol;
 
-impl ProcessProtocol for Quiet {}
+impl ProcessProtocol for SilentProtocol {}
 
-/// The flag that marks came with Linux 5.11, the call with 5.9: without it what a closure may use is
-/// marked one by one.
+/// `close_range` came with Linux 5.9, and its flag that marks with 5.11. Without the flag, the
+/// descriptors that a closure may use are marked one by one.
 #[test]
-fn a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range() {
-    let name = "a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range";
+fn a_closure_finds_the_parents_descriptors_if_the_kernel_marks_no_range() {
+    let name = "a_closure_finds_the_parents_descriptors_if_the_kernel_marks_no_range";
     isolated(name, || {
         if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
             return; // a closure takes one path
@@ -380,7 +387,7 @@ fn a_closure_finds_the_parents_descriptors_where_the_kernel_marks_no_range() {
     });
 }
 
-/// A filter that does not answer but kills: the child has died by SIGSYS, which is no error.
+/// A filter that kills instead of answering: the child dies by SIGSYS, which is not a spawn error.
 #[test]
 fn a_child_that_a_filter_kills_before_its_exec_died_by_that_signal() {
     isolated("a_child_that_a_filter_kills_before_its_exec_died_by_that_signal", || {
@@ -389,16 +396,16 @@ fn a_child_that_a_filter_kills_before_its_exec_died_by_that_signal() {
         let child = driver.spawn(probe(["exit", "0"]).new_session());
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.signal(), libc::SIGSYS);
-        drop(child); // a leader's pidfd is kept as long as its handle
+        drop(child); // the handle keeps a leader's pidfd open
         assert_eq!(driver.run(probe(["exit", "3"])).code(), 3);
         driver.finish();
     });
 }
 
-/// A caller's terminal is as it was also where the child has run by then.
+/// The caller's terminal gets its old size back, even if the child already ran.
 #[test]
-fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
-    isolated("a_terminal_is_given_back_where_the_loop_takes_no_child", || {
+fn a_terminal_gets_its_size_back_if_the_loop_takes_no_child() {
+    isolated("a_terminal_gets_its_size_back_if_the_loop_takes_no_child", || {
         let mut driver = Driver::new();
         let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
         rustix::pty::unlockpt(&master).unwrap();
@@ -417,10 +424,10 @@ fn a_terminal_is_given_back_where_the_loop_takes_no_child() {
     });
 }
 
-/// ENFILE, ENOMEM and EAGAIN of the calls that make what a spawn needs.
+/// ENFILE, ENOMEM and EAGAIN of the calls that create the descriptors and processes of a spawn.
 #[test]
-fn what_the_system_runs_out_of_is_an_error_of_its_step() {
-    isolated("what_the_system_runs_out_of_is_an_error_of_its_step", || {
+fn the_lack_of_a_system_resource_is_an_error_of_its_step() {
+    isolated("the_lack_of_a_system_resource_is_an_error_of_its_step", || {
         type Row = (libc::c_long, i32, fn() -> Command, &'static str);
         let plain: fn() -> Command = || command("/bin/true");
         let socket: fn() -> Command =
@@ -432,7 +439,7 @@ fn what_the_system_runs_out_of_is_an_error_of_its_step() {
             (libc::SYS_clone, libc::EAGAIN, plain, "Clone"),
             (libc::SYS_clone, libc::ENOMEM, plain, "Clone"),
             (libc::SYS_clone, libc::ENFILE, plain, "Clone"),
-            // The child runs by then: it is killed and reaped.
+            // The child already runs by then. It is killed and reaped.
             (libc::SYS_epoll_ctl, libc::ENOSPC, plain, "Register"),
             (libc::SYS_epoll_ctl, libc::ENOMEM, || command("/bin/cat").owned(true), "Register"),
             (libc::SYS_epoll_ctl, libc::ENOSPC, || sh("trap '' TERM; cat"), "Register"),

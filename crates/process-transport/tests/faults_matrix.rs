@@ -1,14 +1,15 @@
-//! Each system call that the library makes, refused with EPERM and ENOSYS, and where the child alone
-//! makes it by its death, on each path, from the first launch of a process on and after one: a child
-//! that runs as asked, or a typed error, and nothing left behind.
+//! Refuses each system call that the library makes, with EPERM and with ENOSYS, and, if only the
+//! child makes the call, by killing the child. Each refusal is tried on each spawn path, from the
+//! first launch of a process on and after a launch. The result must be a child that runs as asked
+//! or a typed error, with nothing left behind.
 //!
-//! What came of each is in docs/launch-matrix.md, with which it is compared. In the slow tier
-//! (`PROCESSION_SLOW` is 1) every path is tried; else each launch finds its own. `cargo xtask matrix`
-//! writes the page anew.
+//! docs/launch-matrix.md lists the outcomes, and the tests compare theirs with it. The slow tier
+//! (`PROCESSION_SLOW` is 1) tries every path. Otherwise each launch chooses its own path. `cargo
+//! xtask matrix` writes the page anew.
 //!
-//! A copy of the test's process has the call refused and starts the child. It is watched from outside,
-//! so that calls which the test itself could not do without can be refused as well; and its program
-//! makes no call that matters, so that what is seen is the library's.
+//! A copy of the test's process installs the refusal and starts the child. The test watches the
+//! copy from outside, so that calls which the test itself needs can be refused as well. The child's
+//! program makes hardly any call, so that the observed effects are the library's.
 #![cfg(all(feature = "reactor", target_os = "linux", target_arch = "x86_64"))]
 
 mod util;
@@ -30,13 +31,13 @@ use crate::matrix::watch::watch;
 use crate::matrix::{Cell, Column, Refusal, program};
 use crate::util::{forced_path, isolated, root_or_skip, sanitizer, skip, sys};
 
-/// Where the tables are to be written, each to a file of its test's name.
+/// The directory to write the tables to. Each table goes to a file with the name of its test.
 const WRITE_TO: &str = "PROCESSION_MATRIX_DIR";
 
-/// The page, from this package.
+/// The path of the page, relative to this package.
 const PAGE: &str = "../../docs/launch-matrix.md";
 
-/// What is open in this process, and not to be in any child.
+/// Descriptors that are open in this process and must not be open in any child.
 fn open_files() -> Vec<OwnedFd> {
     let open = |path: &str| OwnedFd::from(File::open(path).expect("it is there"));
     let copy = |path: &str, number, cloexec| sys::copy_at(open(path), number, cloexec);
@@ -53,56 +54,62 @@ struct Matrix {
     page: &'static Page,
     program: PathBuf,
     columns: Vec<usize>,
-    /// What children are like where nothing is refused.
-    likes: BTreeMap<(&'static str, usize), String>,
+    /// The profiles of the children when no call is refused.
+    expected_profiles: BTreeMap<(&'static str, usize), String>,
     faults: Vec<String>,
 }
 
 impl Matrix {
-    /// Every cell of a row.
+    /// Runs every cell of a row.
     fn outcomes(&mut self, row: &Row) -> Outcomes {
         let mut outcomes = Outcomes::new();
         for column in self.columns.clone() {
-            let like = self.like(row, column);
+            let expected_profile = self.expected_profile(row, column);
             for refusal in Refusal::ALL.into_iter().filter(|refusal| row.allows(*refusal)) {
-                let outcome = self.outcome(row, refusal, column, &like);
+                let outcome = self.outcome(row, refusal, column, &expected_profile);
                 outcomes.insert((refusal, column), outcome);
             }
         }
         outcomes
     }
 
-    /// What a child of this row is like where nothing is refused.
-    fn like(&mut self, row: &Row, column: usize) -> String {
-        if let Some(like) = self.likes.get(&(row.ask.name, column)) {
-            return like.clone();
+    /// Returns the profile that a child of this row has when no call is refused.
+    fn expected_profile(&mut self, row: &Row, column: usize) -> String {
+        if let Some(expected_profile) = self.expected_profiles.get(&(row.scenario.name, column)) {
+            return expected_profile.clone();
         }
         let column_of = Column::ALL[column];
         let refusal = Refusal::None;
         let cell = Cell { row, refusal, column: column_of, is_first: true, program: &self.program };
         let seen = watch(&cell, self.page, None);
-        let name = row.ask.name;
+        let name = row.scenario.name;
         assert_eq!(seen.faults, [""; 0], "{name} {column_of:?} where nothing is refused");
-        let shows = row.ask.shows;
+        let shows = row.scenario.shows;
         assert!(
             seen.profile.contains(shows),
             "{name} {column_of:?}: {shows:?} in {}",
             seen.profile
         );
-        self.likes.insert((name, column), seen.profile.clone());
+        self.expected_profiles.insert((name, column), seen.profile.clone());
         seen.profile
     }
 
-    fn outcome(&mut self, row: &Row, refusal: Refusal, column: usize, like: &str) -> String {
+    fn outcome(
+        &mut self,
+        row: &Row,
+        refusal: Refusal,
+        column: usize,
+        expected_profile: &str,
+    ) -> String {
         let column = Column::ALL[column];
         let texts = [true, false].map(|is_first| {
             let cell = Cell { row, refusal, column, is_first, program: &self.program };
-            let seen = watch(&cell, self.page, Some(like));
+            let seen = watch(&cell, self.page, Some(expected_profile));
             let when = if is_first { "from the first on" } else { "later" };
             let place =
-                format!("{} for {}, {refusal:?}, {column:?}, {when}", row.call, row.ask.name);
+                format!("{} for {}, {refusal:?}, {column:?}, {when}", row.call, row.scenario.name);
             for fault in seen.faults {
-                // At once: should the test be ended, this is what it has found so far.
+                // printed at once, so that a test that is killed has shown what it found
                 eprintln!("{place}: {fault}");
                 self.faults.push(format!("{place}: {fault}"));
             }
@@ -115,10 +122,11 @@ impl Matrix {
     }
 }
 
-/// Every cell of these rows; what must not be fails the test, and so does what the page does not say.
+/// Runs every cell of these rows. The test fails on a forbidden outcome, and on an outcome that
+/// differs from the page.
 fn check_every_refusal(name: &str, rows: &[Row]) {
     if forced_path().is_some() {
-        return; // all are forced here
+        return; // all cells would take the forced path
     }
     if !root_or_skip(name) {
         return;
@@ -136,7 +144,7 @@ fn check_every_refusal(name: &str, rows: &[Row]) {
         page: Page::shared(),
         program,
         columns: (0..columns).collect(),
-        likes: BTreeMap::new(),
+        expected_profiles: BTreeMap::new(),
         faults: Vec::new(),
     };
     let only = std::env::var("PROCESSION_TEST_CALL").ok();
@@ -159,7 +167,7 @@ fn check_every_refusal(name: &str, rows: &[Row]) {
     assert_eq!(matrix.faults.len(), 0, "\n{}", matrix.faults.join("\n"));
 }
 
-/// Whether this kernel is like the one of the page.
+/// Returns whether this kernel is as new as the one that the page describes.
 fn is_reference(name: &str) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));

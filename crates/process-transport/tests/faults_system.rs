@@ -1,6 +1,6 @@
-//! A system that is full: ENFILE at the k-th call that makes descriptors, and EAGAIN and ENOMEM at the
-//! k-th clone, for every k that a program meets from its first reactor on. strace puts the error in
-//! the place of the call; where it is missing the test says so.
+//! A system that runs out of resources: ENFILE at the k-th call that creates descriptors, and
+//! EAGAIN and ENOMEM at the k-th clone, for every k that a program meets from its first reactor on.
+//! strace injects the error in place of the call. Without strace the test reports that it skips.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -14,8 +14,8 @@ use procession_reactor::Reactor;
 use crate::util::{Recorder, WATCHDOG, children, command, isolated, open_fds};
 use crate::watch::{is_watched, watched};
 
-/// The calls that make descriptors, what narrows them down, how many of each the program below makes
-/// at the most, and their error. Of `ioctl` it is the one that opens a terminal's other side.
+/// The calls that create descriptors, the options that narrow them down, the most calls that the
+/// program below makes, and their error. The `ioctl` is the one that opens a terminal's other side.
 const CALLS: [(&str, &[&str], u32, i32); 11] = [
     ("epoll_create1", &[], 2, libc::ENFILE),
     ("eventfd2", &[], 3, libc::ENFILE),
@@ -30,22 +30,22 @@ const CALLS: [(&str, &[&str], u32, i32); 11] = [
     ("ioctl", &["-P", "/dev/ptmx"], 6, libc::ENFILE),
 ];
 
-/// What is done without: a terminal whose other side the master does not open is opened by its
-/// name, and the wait for a deadline needs no timer.
-const WITH_ANOTHER_WAY: [&str; 2] = ["ioctl", "timerfd_create"];
+/// Calls with a fallback. If the master cannot open the terminal's other side, it is opened by its
+/// name. The wait for a deadline works without a timer descriptor.
+const WITH_FALLBACK: [&str; 2] = ["ioctl", "timerfd_create"];
 
-fn shapes() -> [Command; 4] {
+fn commands() -> [Command; 4] {
     let plain = || command("/bin/true");
     let file = Fd::file("/dev/zero", FileMode::Read);
     let socket = plain().child_fd(3, Fd::socketpair());
     [plain(), socket, plain().child_fd(3, file), plain().pty(Pty::new())]
 }
 
-/// Names the error to the program that is watched.
+/// The variable that gives the expected error to the watched program.
 const ERROR: &str = "PROCESSION_TEST_ERROR";
 
-/// Makes a loop and spawns while one call fails: that one has a typed error or a way round it, all
-/// others work, and of all of them nothing is left but the thread's socketpair.
+/// Creates a loop and spawns children while one call fails. That call gives a typed error or is
+/// replaced by its fallback, all others work, and only the thread's socketpair is left.
 fn work() {
     let errno: i32 = std::env::var(ERROR).expect("the error").parse().expect("a number");
     let before = open_fds();
@@ -56,7 +56,7 @@ fn work() {
         assert_eq!(open_fds(), before);
         Reactor::new().expect("the next one")
     });
-    for shape in shapes().into_iter().chain(shapes()) {
+    for shape in commands().into_iter().chain(commands()) {
         let (recorder, record) = Recorder::new();
         match reactor.spawn_process(recorder, shape) {
             Ok(_) => {
@@ -83,9 +83,9 @@ fn work() {
     eprintln!("failed: {failed}");
 }
 
-/// In the test of this name alone, each call that makes descriptors fails once with the error of its
+/// In its own test process, each call that creates descriptors fails once with the error of its
 /// row.
-fn survives(name: &str, is_of_test: impl Fn(&str) -> bool + Send + Sync) {
+fn check_failures(name: &str, is_of_test: impl Fn(&str) -> bool + Send + Sync) {
     isolated(name, || {
         if is_watched() {
             work();
@@ -104,25 +104,25 @@ fn survives(name: &str, is_of_test: impl Fn(&str) -> bool + Send + Sync) {
                 assert!(output.status.success(), "{call} {nth}, error {errno}: {text}");
                 failures += u32::from(text.contains("failed: 1"));
             }
-            let is_met = failures > 0 || WITH_ANOTHER_WAY.contains(&call);
+            let is_met = failures > 0 || WITH_FALLBACK.contains(&call);
             assert!(is_met, "{call} {narrower:?}: the error was never met");
         }
     });
 }
 
-/// Each call is met once: those of the clone, of the pipes, and all others.
+/// Three tests share the calls: the clone, the pipes, and all others.
 #[test]
 fn a_spawn_survives_a_full_system_at_its_clone() {
-    survives("a_spawn_survives_a_full_system_at_its_clone", |call| call == "clone");
+    check_failures("a_spawn_survives_a_full_system_at_its_clone", |call| call == "clone");
 }
 
 #[test]
 fn a_spawn_survives_a_full_system_at_any_of_its_pipes() {
-    survives("a_spawn_survives_a_full_system_at_any_of_its_pipes", |call| call == "pipe2");
+    check_failures("a_spawn_survives_a_full_system_at_any_of_its_pipes", |call| call == "pipe2");
 }
 
 #[test]
 fn a_spawn_survives_a_full_system_at_any_other_of_its_descriptors() {
     let name = "a_spawn_survives_a_full_system_at_any_other_of_its_descriptors";
-    survives(name, |call| !["clone", "pipe2"].contains(&call));
+    check_failures(name, |call| !["clone", "pipe2"].contains(&call));
 }

@@ -1,5 +1,5 @@
-//! Area FD, second part: what happens to descriptors that a child is given, and that nothing else
-//! of the parent reaches it.
+//! Area FD, second part: the descriptors that are given to a child, and that no other descriptor of
+//! the parent reaches the child.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -24,7 +24,7 @@ use crate::util::{
     Driver, Event, WATCHDOG, behaviour, command, fd_list, isolated, ms, probe, sh, skip, sys,
 };
 
-/// `/dev/null`, for reading and writing.
+/// Opens `/dev/null` for reading and writing.
 fn null() -> File {
     File::options().read(true).write(true).open("/dev/null").expect("/dev/null")
 }
@@ -65,15 +65,15 @@ fn inheritable_descriptors_of_the_parent_do_not_leak_into_the_child() {
     });
 }
 
-/// Takes close-on-exec away from every descriptor of this process from 3 to 64.
+/// Removes close-on-exec from every descriptor of this process from 3 to 64.
 fn make_all_inheritable() {
     for number in (3..=64).filter(|number| sys::is_open(*number)) {
-        // One that another thread has closed meanwhile has no flags.
+        // A descriptor that another thread has just closed has no flags.
         fcntl_setfd(sys::borrow(number), FdFlags::empty()).ok();
     }
 }
 
-/// As some C code does it, once, and another thread all the time.
+/// Some C code removes the flags like this: once, or from another thread all the time.
 #[test]
 fn no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags() {
     isolated("no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags", || {
@@ -82,7 +82,7 @@ fn no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags() {
             let record = driver.run(probe(["fdlist", "1"]));
             assert_eq!((fd_list(&record, 1), record.code()), (vec![0, 1, 2], 0));
         };
-        lists(driver); // by now there is a mailbox
+        lists(driver); // the mailbox exists from here on
         make_all_inheritable();
         lists(driver);
         let done = AtomicBool::new(false);
@@ -100,7 +100,7 @@ fn no_child_holds_an_end_of_a_mailbox_whatever_others_do_to_its_flags() {
     });
 }
 
-/// Calls it at the end, also of a panic.
+/// Calls its closure when it is dropped, also after a panic.
 struct Defer<F: Fn()>(F);
 
 impl<F: Fn()> Drop for Defer<F> {
@@ -109,7 +109,7 @@ impl<F: Fn()> Drop for Defer<F> {
     }
 }
 
-/// The descriptors of this process that are sockets of messages: the ends of a mailbox.
+/// The descriptors of this process that are sockets of type SEQPACKET: the ends of a mailbox.
 fn mailbox_ends() -> Vec<i32> {
     let is_seqpacket = |number: &i32| {
         sys::is_open(*number)
@@ -118,7 +118,8 @@ fn mailbox_ends() -> Vec<i32> {
     (3..=64).filter(is_seqpacket).collect()
 }
 
-/// Somebody else's child may have an end whose flag was gone: what it has is of no use.
+/// A foreign child may have inherited an end that had lost its flag. That end receives no more
+/// mail.
 #[test]
 fn a_mailbox_that_others_may_hold_gets_no_more_mail() {
     isolated("a_mailbox_that_others_may_hold_gets_no_more_mail", || {
@@ -126,7 +127,7 @@ fn a_mailbox_that_others_may_hold_gets_no_more_mail() {
         let shared = Some(SpawnPath::SharedFiles);
         let known = driver.spawn(sh("exit 0"));
         if known.process.spawned_by() != shared {
-            return driver.drive_to_end(&known.record); // there are no mailboxes on this path
+            return driver.drive_to_end(&known.record); // this path uses no mailbox
         }
         driver.drive_to_end(&known.record);
         let ends = mailbox_ends();
@@ -191,7 +192,7 @@ fn whether_an_inherited_descriptor_blocks_is_left_alone() {
     });
 }
 
-/// The child's ends of the pipes block, whatever the parent's do.
+/// The child's ends of the pipes are blocking, whatever the parent's ends are.
 #[test]
 fn the_childs_ends_block_and_are_inheritable() {
     behaviour("the_childs_ends_block_and_are_inheritable", |driver| {
@@ -327,7 +328,7 @@ fn one_socket_can_be_0_1_and_2() {
     });
 }
 
-/// A file that the parent opens at the spawn.
+/// The parent opens a file for the child at the spawn.
 #[test]
 fn a_file_is_opened_for_the_child_alone() {
     behaviour("a_file_is_opened_for_the_child_alone", |driver| {

@@ -1,4 +1,4 @@
-//! Area FL: no descriptor of the parent outlives what it was made for.
+//! Area FL: no descriptor of the parent outlives its purpose.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,12 +17,12 @@ use crate::util::{
     Driver, Event, Spawned, WATCHDOG, behaviour, children, command, isolated, ms, open_fds, sh, sys,
 };
 
-/// How many pidfds this process has.
+/// Returns how many pidfds this process has.
 fn pidfds() -> usize {
     open_fds().values().filter(|link| link.contains("[pidfd]")).count()
 }
 
-/// How many ends of pipes this process has; it may have been started with some.
+/// Returns how many ends of pipes this process has. It may have been started with some.
 fn pipes() -> usize {
     open_fds().values().filter(|link| link.starts_with("pipe:")).count()
 }
@@ -57,11 +57,12 @@ fn failed_spawns_leave_no_descriptor() {
     });
 }
 
-/// On every path: what the child is not to have it has no more when the spawn returns, so that the
-/// last of ours is the last of all. A pipe tells.
+/// On every path, the child has closed all descriptors that it must not have when the spawn
+/// returns. The end of a pipe shows it: when the parent closes its write end, that was the last
+/// one.
 #[test]
-fn when_a_spawn_returns_the_child_has_nothing_but_its_own() {
-    behaviour("when_a_spawn_returns_the_child_has_nothing_but_its_own", |driver| {
+fn when_a_spawn_returns_the_child_has_only_its_own_descriptors() {
+    behaviour("when_a_spawn_returns_the_child_has_only_its_own_descriptors", |driver| {
         for path in paths() {
             for round in 0..100 {
                 let (mut read, write) = std::io::pipe().expect("a pipe");
@@ -120,7 +121,7 @@ fn the_parents_end_is_closed_when_it_is_lost_and_not_at_the_end() {
 #[test]
 fn two_hundred_reactors_leave_no_descriptor() {
     isolated("two_hundred_reactors_leave_no_descriptor", || {
-        drop(Reactor::new().unwrap()); // What the process keeps for good is made here.
+        drop(Reactor::new().unwrap()); // creates the descriptors that the process keeps for good
         let before = open_fds();
         for _ in 0..200 {
             let mut reactor = Reactor::new().unwrap();
@@ -130,7 +131,7 @@ fn two_hundred_reactors_leave_no_descriptor() {
     });
 }
 
-/// Dropping the reactor closes the ends of living children too.
+/// Dropping the reactor also closes the pipe ends of living children.
 #[test]
 fn a_dropped_reactor_closes_the_pipes_of_living_children() {
     isolated("a_dropped_reactor_closes_the_pipes_of_living_children", || {

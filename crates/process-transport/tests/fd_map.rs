@@ -1,5 +1,5 @@
-//! Area FD, first part: which descriptor the child finds on which number; `fd_inherit.rs` has the
-//! second.
+//! Area FD, first part: which descriptor the child finds at which number. `fd_inherit.rs` has the
+//! second part.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -14,12 +14,12 @@ use rustix::io::fcntl_getfd;
 
 use crate::util::{Event, Standard, behaviour, command, fd_list, ms, probe, sh, sys};
 
-/// An empty file without a name.
+/// Creates an empty file without a name.
 fn file() -> File {
     tempfile::tempfile().expect("a temporary file")
 }
 
-/// All that a file holds.
+/// Reads the whole content of a file.
 fn contents(mut file: &File) -> String {
     file.seek(SeekFrom::Start(0)).expect("a file");
     let mut text = String::new();
@@ -27,14 +27,14 @@ fn contents(mut file: &File) -> String {
     text
 }
 
-/// A pipe that holds `text` and ends after it, at descriptor `number`.
+/// Returns the read end of a pipe at descriptor `number`. The pipe holds `text` and ends after it.
 fn pipe_at(number: i32, text: &str) -> OwnedFd {
     let (reader, mut writer) = pipe().expect("a pipe");
     writer.write_all(text.as_bytes()).expect("it fits");
     sys::copy_at(reader, number, true)
 }
 
-/// `/dev/null`, for reading and writing.
+/// Opens `/dev/null` for reading and writing.
 fn null() -> File {
     File::options().read(true).write(true).open("/dev/null").expect("/dev/null")
 }
@@ -362,7 +362,7 @@ fn a_hundred_descriptors_each_carry_their_own_data() {
     });
 }
 
-/// `Fd::same_as` is a shell's `2>&1`: one pipe, in the order of the writes.
+/// `Fd::same_as` is a shell's `2>&1`: one pipe that keeps the order of the writes.
 #[test]
 fn the_same_as_another_number_is_one_pipe() {
     behaviour("the_same_as_another_number_is_one_pipe", |driver| {
@@ -373,7 +373,7 @@ fn the_same_as_another_number_is_one_pipe() {
     });
 }
 
-/// A socketpair goes both ways; when the child shuts its side the parent may go on writing.
+/// A socketpair goes both ways. When the child shuts down its side, the parent may still write.
 #[test]
 fn a_socketpair_carries_both_directions() {
     behaviour("a_socketpair_carries_both_directions", |driver| {

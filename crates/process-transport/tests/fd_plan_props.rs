@@ -1,7 +1,7 @@
-//! Laws of the fd plan, against a simulated descriptor table.
+//! Laws of the fd plan, checked against a simulated descriptor table.
 //!
-//! The maps are drawn from few numbers, so that swaps, cycles, several targets of one source and
-//! targets that are sources come up all the time.
+//! The maps use few numbers, so that swaps, cycles, several targets of one source, and targets that
+//! are also sources are frequent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,20 +9,21 @@ use procession_process_transport::fd_plan::{FdMove, FdPlan, FdStep};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-/// What a number refers to: the number that it was opened as.
+/// The open file description of a number, named by the number that it was opened at.
 type Description = i32;
 
-/// A descriptor table as the kernel has it: number to description and close-on-exec.
+/// A descriptor table as the kernel keeps it: number to description and close-on-exec.
 #[derive(Debug, Clone, PartialEq)]
 struct Table(BTreeMap<i32, (Description, bool)>);
 
 impl Table {
-    /// All of these are open with close-on-exec, each a description of its own.
+    /// Opens all of these numbers with close-on-exec, each with a description of its own.
     fn open(numbers: impl IntoIterator<Item = i32>) -> Self {
         Self(numbers.into_iter().map(|number| (number, (number, true))).collect())
     }
 
-    /// Executes one step; an error is what the kernel would refuse, or would do nothing for.
+    /// Executes one step. It fails if the kernel would refuse the step, or if the step would do
+    /// nothing.
     fn step(&mut self, step: &FdStep) -> Result<(), String> {
         match *step {
             FdStep::Dup { from, to } => self.copy(from, to, false),
@@ -57,13 +58,13 @@ impl Table {
     }
 }
 
-/// The map that the moves ask for: the last one for a target wins.
-fn wanted(moves: &[FdMove]) -> BTreeMap<i32, Description> {
+/// Returns the map that the moves ask for. The last move for a target wins.
+fn wanted_map(moves: &[FdMove]) -> BTreeMap<i32, Description> {
     moves.iter().map(|entry| (entry.target, entry.source)).collect()
 }
 
-/// Runs the plan for `moves` on a table where their sources and `others` are open.
-fn run(moves: &[FdMove], others: &BTreeSet<i32>) -> Result<Table, TestCaseError> {
+/// Runs the plan for `moves` on a table in which their sources and `others` are open.
+fn run_plan(moves: &[FdMove], others: &BTreeSet<i32>) -> Result<Table, TestCaseError> {
     let sources = moves.iter().map(|entry| entry.source);
     let mut table = Table::open(sources.chain(others.iter().copied()));
     let plan = FdPlan::new(moves);
@@ -76,7 +77,7 @@ fn run(moves: &[FdMove], others: &BTreeSet<i32>) -> Result<Table, TestCaseError>
 
 /// Asserts that the table holds exactly the wanted map, all of it inheritable.
 fn assert_exact(moves: &[FdMove], table: &Table) -> Result<(), TestCaseError> {
-    let exact: BTreeMap<i32, (Description, bool)> = wanted(moves)
+    let exact: BTreeMap<i32, (Description, bool)> = wanted_map(moves)
         .into_iter()
         .map(|(target, description)| (target, (description, false)))
         .collect();
@@ -84,12 +85,12 @@ fn assert_exact(moves: &[FdMove], table: &Table) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Few numbers, and now and then a large one.
+/// Mostly small numbers, and now and then a large one.
 fn number() -> impl Strategy<Value = i32> {
     prop_oneof![8 => 0..8_i32, 2 => 0..40_i32, 1 => 1000..1100_i32, 1 => Just(i32::MAX - 1)]
 }
 
-/// Any map: targets distinct, sources at will.
+/// Any map with distinct targets and arbitrary sources.
 fn map() -> impl Strategy<Value = Vec<FdMove>> {
     prop::collection::btree_map(number(), number(), 0..10).prop_flat_map(|map| {
         let moves: Vec<FdMove> =
@@ -98,7 +99,7 @@ fn map() -> impl Strategy<Value = Vec<FdMove>> {
     })
 }
 
-/// A permutation of distinct numbers: nothing but cycles and numbers that stay.
+/// A permutation of distinct numbers: only cycles and numbers that stay.
 fn permutation() -> impl Strategy<Value = Vec<FdMove>> {
     prop::collection::btree_set(number(), 1..9).prop_flat_map(|set| {
         let targets: Vec<i32> = set.into_iter().collect();
@@ -109,7 +110,7 @@ fn permutation() -> impl Strategy<Value = Vec<FdMove>> {
     })
 }
 
-/// Numbers that are open in the child's table and that nobody asked for.
+/// Numbers that are open in the child's table although the map does not name them.
 fn others() -> impl Strategy<Value = BTreeSet<i32>> {
     prop::collection::btree_set(number(), 0..12)
 }
@@ -121,22 +122,22 @@ fn config() -> Config {
 proptest! {
     #![proptest_config(config())]
 
-    /// Any map comes about exactly: every target with the right description and without
-    /// close-on-exec, no scratch copy and no other descriptor left open.
+    /// The plan makes exactly the wanted map. Every target has the right description and no
+    /// close-on-exec. No scratch copy and no other descriptor stays open.
     #[test]
     fn any_map_comes_about_exactly(moves in map(), others in others()) {
-        let table = run(&moves, &others)?;
+        let table = run_plan(&moves, &others)?;
         assert_exact(&moves, &table)?;
     }
 
-    /// Swaps and cycles of any length come about.
+    /// The plan makes swaps and cycles of any length.
     #[test]
     fn a_permutation_comes_about_exactly(moves in permutation(), others in others()) {
-        let table = run(&moves, &others)?;
+        let table = run_plan(&moves, &others)?;
         assert_exact(&moves, &table)?;
     }
 
-    /// The order in which the map was written down makes no difference.
+    /// The order of the entries in the map makes no difference.
     #[test]
     fn the_order_of_the_map_does_not_matter(moves in map()) {
         let mut sorted = moves.clone();
@@ -144,8 +145,8 @@ proptest! {
         prop_assert_eq!(FdPlan::new(&moves), FdPlan::new(&sorted));
     }
 
-    /// Before the closing nothing is overwritten but targets and numbers that are neither source
-    /// nor target, and what lies on a number that is never closed is never touched.
+    /// Before the closing, the plan overwrites only targets, and numbers that are neither source
+    /// nor target. It never touches a number that is never closed.
     #[test]
     fn only_targets_and_scratch_numbers_are_written(moves in map()) {
         let targets: BTreeSet<i32> = moves.iter().map(|entry| entry.target).collect();
@@ -170,7 +171,7 @@ proptest! {
         }
     }
 
-    /// Every number that is no target lies in exactly one closed range, whatever is open there.
+    /// Every number that is not a target lies in exactly one closed range, whatever is open there.
     #[test]
     fn every_other_number_is_closed_once(moves in map(), probe in number()) {
         let targets: BTreeSet<i32> = moves.iter().map(|entry| entry.target).collect();
@@ -181,7 +182,8 @@ proptest! {
         prop_assert_eq!(closing, usize::from(!targets.contains(&probe)));
     }
 
-    /// The plan is short: one dup or keep for each target, at most one copy for each but the last.
+    /// The plan is short: one dup or keep for each target, and at most one copy for each target but
+    /// the last.
     #[test]
     fn a_plan_has_few_steps(moves in map()) {
         let plan = FdPlan::new(&moves);
@@ -195,10 +197,10 @@ proptest! {
     }
 }
 
-/// Of several entries for one target the last wins.
+/// If several entries name one target, the last wins.
 #[test]
 fn the_last_entry_for_a_target_wins() {
     let moves = [(3, 1), (4, 1), (5, 1)].map(|(source, target)| FdMove { source, target });
-    let table = run(&moves, &BTreeSet::new()).unwrap();
+    let table = run_plan(&moves, &BTreeSet::new()).unwrap();
     assert_eq!(table, Table(BTreeMap::from([(1, (5, false))])));
 }

@@ -1,4 +1,4 @@
-//! Area FD: FIFOs as files of a child, opened by the parent: nobody is waited for.
+//! Area FD: FIFOs as files of a child. The parent opens them without blocking.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::util::{behaviour, command, ms, sh};
 
-/// A FIFO that nobody has open.
+/// Creates a FIFO that nobody has open.
 fn fifo(dir: &TempDir) -> std::path::PathBuf {
     let path = dir.path().join("fifo");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
@@ -24,7 +24,8 @@ fn both(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).open(path).expect("Linux does not wait then")
 }
 
-/// To write needs somebody who reads: it fails at once, and says on what.
+/// Opening a FIFO for writing needs a reader. Without one the spawn fails at once, and the error
+/// names the path.
 #[test]
 fn a_fifo_that_nobody_reads_cannot_be_written() {
     behaviour("a_fifo_that_nobody_reads_cannot_be_written", |driver| {
@@ -40,7 +41,8 @@ fn a_fifo_that_nobody_reads_cannot_be_written() {
     });
 }
 
-/// To read needs nobody: the child finds the end, or what there is.
+/// Opening a FIFO for reading needs no writer. The child reads the end of file, or the data that is
+/// there.
 #[test]
 fn a_fifo_that_nobody_writes_is_at_its_end() {
     behaviour("a_fifo_that_nobody_writes_is_at_its_end", |driver| {
@@ -56,10 +58,10 @@ fn a_fifo_that_nobody_writes_is_at_its_end() {
     });
 }
 
-/// With somebody on the other side it is a FIFO as any other: the child waits, in both directions.
+/// With a process on the other side the FIFO works as usual: the child waits, in both directions.
 #[test]
-fn a_child_waits_for_who_has_the_other_side() {
-    behaviour("a_child_waits_for_who_has_the_other_side", |driver| {
+fn a_child_waits_for_the_other_side_of_a_fifo() {
+    behaviour("a_child_waits_for_the_other_side_of_a_fifo", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
         let mut other = both(&path);
@@ -71,7 +73,7 @@ fn a_child_waits_for_who_has_the_other_side() {
         other.write_all(b"line\n").unwrap();
         driver.drive_to_end(&reads.record);
         assert_eq!(reads.record.text(1), "line\n");
-        // More than a FIFO takes.
+        // more than a FIFO holds
         let bytes = 200_000;
         let writes = driver.spawn(
             command("/usr/bin/head")
@@ -88,10 +90,11 @@ fn a_child_waits_for_who_has_the_other_side() {
     });
 }
 
-/// No file is left in another state than before: what the child has blocks, and appends where it is to.
+/// The child's descriptor of a file has the requested flags. It is blocking, and it appends if that
+/// was asked for.
 #[test]
-fn the_flags_of_a_file_are_what_was_asked_for() {
-    behaviour("the_flags_of_a_file_are_what_was_asked_for", |driver| {
+fn a_file_has_the_flags_that_were_asked_for() {
+    behaviour("a_file_has_the_flags_that_were_asked_for", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         for (mode, flags) in [

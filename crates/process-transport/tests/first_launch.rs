@@ -1,5 +1,5 @@
-//! The first launch is its own probe: nothing else is started, and a path that a filter kills, or that
-//! cannot be taken, gives way to the next one.
+//! The first launch is its own probe: the library starts no other process. If a filter kills the
+//! child on one path, or a path cannot be taken, the launch takes the next path.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -32,12 +32,12 @@ fn exits(code: &str) -> Command {
     Command::new(PROBE).args(["exit", code])
 }
 
-fn ends(mut child: Spawned) -> Option<i32> {
+fn exit_code(mut child: Spawned) -> Option<i32> {
     code(&child.wait().expect("it is our child"))
 }
 
-/// The child is the first process of the namespace, as std's would be. With it the namespace ends, so
-/// that there must have been nobody before it.
+/// The child is the first process of the namespace, as a child of `std` would be. The namespace
+/// ends with its first process, so no process can have been there before.
 #[test]
 fn the_first_child_in_a_new_pid_namespace_is_its_first_process() {
     isolated("the_first_child_in_a_new_pid_namespace_is_its_first_process", || {
@@ -60,7 +60,7 @@ fn the_first_child_in_a_new_pid_namespace_is_its_first_process() {
     });
 }
 
-/// A filter may kill who makes a call that only some paths make.
+/// A filter may kill a process that makes a call which only some paths make.
 #[test]
 fn a_call_that_kills_is_not_made_where_another_path_does_without() {
     isolated("a_call_that_kills_is_not_made_where_another_path_does_without", || {
@@ -71,7 +71,7 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
             for is_first in [true, false] {
                 in_a_copy(|| {
                     if !is_first {
-                        assert_eq!(ends(exits("0").spawn().unwrap()), Some(0));
+                        assert_eq!(exit_code(exits("0").spawn().unwrap()), Some(0));
                     }
                     kill(call);
                     let high = sys::copy_at(std::fs::File::open("/dev/null").unwrap(), 1500, false);
@@ -79,17 +79,20 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
                     for _ in 0..2 {
                         let child = exits("7").spawn().unwrap();
                         assert_eq!(child.spawned_by(), SpawnPath::SharedMemory);
-                        assert_eq!(ends(child), Some(7));
+                        assert_eq!(exit_code(child), Some(7));
                         let listed = Command::new(PROBE).args(["fdlist", "1"]).spawn().unwrap();
                         let output = listed.output().unwrap();
                         assert_eq!(String::from_utf8_lossy(output.stdout()), "[0, 1, 2]");
                         let error = Command::new("/no/such/program").spawn().unwrap_err();
                         assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(2)));
-                        // With a closure, and with other ids.
-                        assert_eq!(ends(sys::pre_exec(exits("8"), 0).spawn().unwrap()), Some(8));
+                        // The same with a closure, and with forced paths.
+                        assert_eq!(
+                            exit_code(sys::pre_exec(exits("8"), 0).spawn().unwrap()),
+                            Some(8)
+                        );
                         for path in [SpawnPath::SharedMemory, SpawnPath::Fork] {
                             let forced = exits("9").spawn_path(path).spawn().unwrap();
-                            assert_eq!(ends(forced), Some(9));
+                            assert_eq!(exit_code(forced), Some(9));
                         }
                     }
                     assert!(low.as_raw_fd() == 200 && high.as_raw_fd() == 1500);
@@ -100,7 +103,8 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
     });
 }
 
-/// Each child that ends signals, also one that a filter has killed on the way to another path.
+/// Every child that ends causes SIGCHLD, also a child that a filter killed before another path was
+/// tried. The count of signals shows the attempts.
 #[test]
 fn a_path_that_has_failed_is_not_tried_again() {
     isolated("a_path_that_has_failed_is_not_tried_again", || {
@@ -111,17 +115,18 @@ fn a_path_that_has_failed_is_not_tried_again() {
             in_a_copy(|| {
                 kill(call);
                 sys::count_signal(libc::SIGCHLD);
-                assert_eq!(ends(exits("7").spawn().unwrap()), Some(7));
+                assert_eq!(exit_code(exits("7").spawn().unwrap()), Some(7));
                 let tried = sys::counted();
                 assert!(tried > 1, "{tried}");
-                assert_eq!(ends(exits("7").spawn().unwrap()), Some(7));
+                assert_eq!(exit_code(exits("7").spawn().unwrap()), Some(7));
                 assert_eq!(sys::counted() - tried, 1);
             });
         }
     });
 }
 
-/// Where no path does without it, that is how the child has ended; and nothing is learnt from it.
+/// If every path makes the call, the child's end is reported as a death by signal. The library then
+/// still takes its usual path.
 #[test]
 fn a_call_that_kills_on_every_path_is_the_childs_end() {
     isolated("a_call_that_kills_on_every_path_is_the_childs_end", || {
@@ -131,18 +136,18 @@ fn a_call_that_kills_on_every_path_is_the_childs_end() {
             assert_eq!(signal(&child.wait().unwrap()), Some(libc::SIGSYS));
             let usual = exits("3").spawn().unwrap();
             assert_eq!(usual.spawned_by(), SpawnPath::SharedFiles);
-            assert_eq!(ends(usual), Some(3));
+            assert_eq!(exit_code(usual), Some(3));
             Leaks::assert_no_children();
         });
     });
 }
 
-/// A program that a filter kills itself is no reason to start it again.
+/// A program that a filter kills after its exec is not started again.
 #[test]
 fn a_program_that_is_killed_after_its_exec_runs_once() {
     isolated("a_program_that_is_killed_after_its_exec_runs_once", || {
         in_a_copy(|| {
-            // The probe makes it, and no path does.
+            // `nice` makes this call, and no spawn path does.
             kill(libc::SYS_setpriority);
             let script = "echo once; exec nice -n 1 true";
             let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
@@ -152,7 +157,7 @@ fn a_program_that_is_killed_after_its_exec_runs_once() {
         });
         in_a_copy(|| {
             answer(libc::SYS_clone, Calls::With { index: 0, flag: 0x400 }, libc::EPERM);
-            assert_eq!(ends(exits("3").spawn().unwrap()), Some(3));
+            assert_eq!(exit_code(exits("3").spawn().unwrap()), Some(3));
             Leaks::assert_no_children();
         });
     });

@@ -1,4 +1,5 @@
-//! What a stream costs: memory past a slow consumer, turns while paused, system calls of an echo.
+//! The cost of a stream: memory with a slow consumer, turns of the loop while paused, and system
+//! calls of an echo.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -21,7 +22,8 @@ use crate::util::{
     without_leak_check,
 };
 
-/// Turns of the loop within this time, each of which may wait for the rest of it.
+/// Returns how many turns the loop takes within this time. Each turn may wait for the rest of the
+/// time.
 fn turns_within(driver: &mut Driver, time: Duration) -> usize {
     let end = driver.now() + time;
     let mut turns = 0;
@@ -58,7 +60,7 @@ fn a_paused_stream_costs_no_wake_ups_alive_or_dead() {
     });
 }
 
-/// What the child writes to a socketpair that is being closed is not read, and wakes nobody.
+/// While a socketpair is being closed, the child's data on it is not read and wakes no loop.
 #[test]
 fn a_socketpair_that_is_closed_behind_a_full_queue_costs_no_wake_ups() {
     behaviour("a_socketpair_that_is_closed_behind_a_full_queue_costs_no_wake_ups", |driver| {
@@ -77,8 +79,8 @@ fn a_socketpair_that_is_closed_behind_a_full_queue_costs_no_wake_ups() {
 }
 
 #[test]
-fn a_flood_has_its_share_of_a_turn_and_no_more() {
-    behaviour("a_flood_has_its_share_of_a_turn_and_no_more", |driver| {
+fn a_flood_takes_only_its_share_of_a_turn() {
+    behaviour("a_flood_takes_only_its_share_of_a_turn", |driver| {
         let bytes = Rc::new(Cell::new(0));
         let count = bytes.clone();
         let child = driver.spawn_with(command("/usr/bin/yes"), move |_, event| {
@@ -98,14 +100,14 @@ fn a_flood_has_its_share_of_a_turn_and_no_more() {
     });
 }
 
-/// A field of `/proc/self/status`, in KiB.
+/// Returns a field of `/proc/self/status`, in KiB.
 fn status_kib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
     line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Counts what it is given and passes it on to another child, which is slower.
+/// Counts the data and passes it on to another child, which is slower.
 fn pump(to: Process, count: Rc<Cell<u64>>) -> impl FnMut(&Process, &Event) + 'static {
     move |from, event| match event {
         Event::Data(1, data) => {
@@ -121,15 +123,15 @@ fn pump(to: Process, count: Rc<Cell<u64>>) -> impl FnMut(&Process, &Event) + 'st
 }
 
 #[test]
-fn a_gibibyte_past_a_slow_consumer_needs_no_memory() {
-    isolated("a_gibibyte_past_a_slow_consumer_needs_no_memory", || {
+fn a_gibibyte_to_a_slow_consumer_takes_no_memory() {
+    isolated("a_gibibyte_to_a_slow_consumer_takes_no_memory", || {
         const BLOCKS: u64 = 8192;
         let mut reactor = Reactor::new().unwrap();
         let source: Rc<RefCell<Option<Process>>> = Rc::default();
         let paused = source.clone();
         let ended = Rc::new(Cell::new(0));
         let end = ended.clone();
-        let sink = Quiet(Box::new(move |_, event| match event {
+        let sink = HookProtocol(Box::new(move |_, event| match event {
             Event::Drained(0) => {
                 let source = paused.borrow().clone();
                 source.inspect(|source| source.resume(1));
@@ -140,7 +142,7 @@ fn a_gibibyte_past_a_slow_consumer_needs_no_memory() {
         let sink = reactor.spawn_process(sink, sh("cat | cat >/dev/null")).unwrap();
         let count = Rc::new(Cell::new(0));
         let (end, mut pump) = (ended.clone(), pump(sink, count.clone()));
-        let protocol = Quiet(Box::new(move |process, event| {
+        let protocol = HookProtocol(Box::new(move |process, event| {
             pump(process, event);
             if matches!(event, Event::Ended(_)) {
                 end.set(end.get() + 1);
@@ -148,7 +150,7 @@ fn a_gibibyte_past_a_slow_consumer_needs_no_memory() {
         }));
         let blocks = BLOCKS.to_string();
         let idle = status_kib("VmRSS");
-        std::fs::write("/proc/self/clear_refs", "5").unwrap(); // the peak begins anew
+        std::fs::write("/proc/self/clear_refs", "5").unwrap(); // resets the peak
         let process = reactor.spawn_process(protocol, probe(["blocks", &blocks, "131072"]));
         *source.borrow_mut() = Some(process.unwrap());
         while ended.get() < 2 {
@@ -161,13 +163,13 @@ fn a_gibibyte_past_a_slow_consumer_needs_no_memory() {
     });
 }
 
-/// What a test does in a callback.
+/// A test's action in a callback.
 type Hook = Box<dyn FnMut(&Process, &Event)>;
 
-/// A protocol that keeps no record, which would be the larger part of the memory.
-struct Quiet(Hook);
+/// A protocol that keeps no record, because the record would take most of the memory.
+struct HookProtocol(Hook);
 
-impl procession_protocol::ProcessProtocol for Quiet {
+impl procession_protocol::ProcessProtocol for HookProtocol {
     fn child_data_received(
         &mut self,
         process: &Process,
@@ -190,10 +192,10 @@ impl procession_protocol::ProcessProtocol for Quiet {
     }
 }
 
-/// Says in the traced process how many round trips to make.
+/// The variable that tells the traced process how many round trips to make.
 const ROUNDS: &str = "PROCESSION_TEST_ECHO_ROUNDS";
 
-/// Sends one byte to `cat` and back, so many times; nothing outside of the traced process.
+/// Sends one byte to `cat` and back, so many times. It does nothing outside of the traced process.
 #[test]
 fn an_echo_to_be_traced() {
     let Some(rounds) = std::env::var_os(ROUNDS) else { return };
@@ -216,7 +218,8 @@ fn an_echo_to_be_traced() {
     assert!(record.ended().is_some());
 }
 
-/// The system calls of the thread that runs the loop while it makes so many round trips, by name.
+/// Returns the system calls, by name, of the thread that runs the loop while it makes so many round
+/// trips.
 fn trace(log: &Path, rounds: u32) -> BTreeMap<String, i64> {
     let traced = without_leak_check(&mut StdCommand::new("strace"))
         .args(["-f", "-qq", "-o"])
@@ -233,7 +236,7 @@ fn trace(log: &Path, rounds: u32) -> BTreeMap<String, i64> {
     let (thread, _) = lines().find(|(_, call)| is_wait(call)).expect("it waits");
     let mut calls = BTreeMap::new();
     for (_, call) in lines().filter(|(pid, _)| *pid == thread) {
-        // An interrupted line is finished by another one, which has no name in this place.
+        // strace finishes an interrupted line with another line, which has no name in this place.
         if let Some((name, _)) = call.trim_start().split_once('(')
             && !name.contains(' ')
         {
@@ -243,7 +246,7 @@ fn trace(log: &Path, rounds: u32) -> BTreeMap<String, i64> {
     calls
 }
 
-/// One byte to `cat` and back: a wait, a read and a write.
+/// A round trip of one byte to `cat` and back takes a wait, a read and a write.
 #[test]
 fn a_round_trip_is_three_system_calls() {
     if StdCommand::new("strace").arg("-V").output().is_err() {
@@ -263,7 +266,7 @@ fn a_round_trip_is_three_system_calls() {
     assert!((980..=1020).contains(&waits), "in 1000 round trips: {more:?}");
 }
 
-/// Also where its disposition is the default, which ends the process.
+/// Holds also if the disposition is the default, which would end the process.
 #[test]
 fn sigpipe_never_reaches_the_program() {
     behaviour("sigpipe_never_reaches_the_program", |driver| {

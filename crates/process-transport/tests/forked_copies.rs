@@ -1,5 +1,6 @@
-//! A forked copy of a process that has spawned, as a daemon is one: what it has inherited of the
-//! library is not its own, and may lie on numbers that it has files of its own on by now.
+//! A forked copy of a process that has spawned children, such as a daemon. The library's inherited
+//! descriptors are not the copy's own, and their numbers may meanwhile belong to files that the
+//! copy opened.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -25,7 +26,7 @@ fn in_a_copy(copy: impl FnOnce()) {
     let pid = sys::fork(|| {
         sys::alarm(ms(20_000));
         copy();
-        // As a program that returns from main: what its threads have is dropped.
+        // Like a program that returns from `main`: the values of its threads are dropped.
         std::process::exit(0)
     });
     let waited = waitpid(Pid::from_raw(pid.cast_signed()), WaitOptions::empty());
@@ -33,8 +34,8 @@ fn in_a_copy(copy: impl FnOnce()) {
     assert_eq!(status.exit_status(), Some(0), "{status:?}");
 }
 
-/// Closes all that this process has from 3 up, and opens files of the program's own there.
-fn files_in_place_of_all() -> Vec<File> {
+/// Closes all descriptors from 3 up, and opens files of the program's own at their numbers.
+fn replace_all_descriptors() -> Vec<File> {
     sys::close_range(3, i32::MAX);
     let files: Vec<File> =
         (0..40).map(|_| File::open("/dev/null").expect("there is one")).collect();
@@ -49,7 +50,7 @@ fn assert_open(files: &[File]) {
     }
 }
 
-fn spawns() {
+fn assert_spawns() {
     for _ in 0..2 {
         let mut child = Command::new(PROBE).args(["exit", "7"]).spawn().expect("it starts");
         assert_eq!(code(&child.wait().expect("it ends")), Some(7));
@@ -58,36 +59,37 @@ fn spawns() {
     }
 }
 
-/// daemon(7), steps 1 and 2 the other way round.
+/// The first two steps of daemon(7), in the opposite order.
 #[test]
 fn a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then() {
     let name = "a_daemon_that_closes_all_descriptors_keeps_the_files_that_it_opens_then";
     isolated_without_leak_check(name, || {
         reserve_spawn_fds().unwrap();
         in_a_copy(|| {
-            let files = files_in_place_of_all();
-            spawns();
+            let files = replace_all_descriptors();
+            assert_spawns();
             assert_open(&files);
         });
-        // Nor without a spawn, and without a fork.
-        in_a_copy(|| assert_open(&files_in_place_of_all()));
+        // The files stay open without a spawn as well, and without a fork.
+        in_a_copy(|| assert_open(&replace_all_descriptors()));
         std::thread::spawn(|| reserve_spawn_fds().map(drop).unwrap()).join().unwrap();
         let thread = std::thread::spawn(|| {
             reserve_spawn_fds().unwrap();
-            let files = files_in_place_of_all();
-            spawns();
+            let files = replace_all_descriptors();
+            assert_spawns();
             assert_open(&files);
             files
         });
         assert_open(&thread.join().unwrap());
-        spawns();
+        assert_spawns();
     });
 }
 
-/// One end alone may be closed by others, and be something else from then on.
+/// Foreign code may close only one end of the mailbox, and its number may then belong to another
+/// file.
 #[test]
-fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
-    isolated_without_leak_check("a_mailbox_of_which_one_end_is_gone_is_made_anew", || {
+fn a_mailbox_that_lost_one_end_is_created_anew() {
+    isolated_without_leak_check("a_mailbox_that_lost_one_end_is_created_anew", || {
         for end in 0..2 {
             for is_replaced in [false, true] {
                 in_a_copy(|| {
@@ -100,7 +102,7 @@ fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
                         let file = File::open("/dev/null").unwrap();
                         sys::copy_at(&file, number, true)
                     });
-                    spawns();
+                    assert_spawns();
                     if let Some(file) = file {
                         assert_eq!(sys::link(number), "/dev/null");
                         drop(file);
@@ -111,44 +113,44 @@ fn a_mailbox_of_which_one_end_is_gone_is_made_anew() {
     });
 }
 
-/// A copy of a copy, and a copy that has closed nothing.
+/// Covers a copy of a copy, and a copy that has closed nothing.
 #[test]
 fn each_copy_has_a_mailbox_of_its_own() {
     isolated_without_leak_check("each_copy_has_a_mailbox_of_its_own", || {
-        spawns();
+        assert_spawns();
         in_a_copy(|| {
-            spawns();
-            in_a_copy(spawns);
-            spawns();
+            assert_spawns();
+            in_a_copy(assert_spawns);
+            assert_spawns();
         });
-        spawns();
+        assert_spawns();
     });
 }
 
-/// The pidfd of an orphan that the parent waits for lies on a number of the copy's own file.
+/// The parent waits for an orphan. The copy opens a file at the number of the orphan's pidfd.
 #[test]
 fn a_daemon_keeps_its_files_although_its_parent_had_orphans() {
     isolated_without_leak_check("a_daemon_keeps_its_files_although_its_parent_had_orphans", || {
         drop(Command::new("/bin/sleep").arg("2").spawn().unwrap());
         in_a_copy(|| {
-            let files = files_in_place_of_all();
-            spawns();
+            let files = replace_all_descriptors();
+            assert_spawns();
             assert_open(&files);
         });
     });
 }
 
-/// A copy that returns, or unwinds, drops what it has inherited.
+/// A copy that returns or unwinds drops the values that it has inherited.
 #[test]
-fn what_a_copy_drops_kills_no_child_of_its_parent() {
-    isolated_without_leak_check("what_a_copy_drops_kills_no_child_of_its_parent", || {
-        struct Silent;
-        impl ProcessProtocol for Silent {}
+fn a_copys_drops_kill_no_child_of_its_parent() {
+    isolated_without_leak_check("a_copys_drops_kill_no_child_of_its_parent", || {
+        struct SilentProtocol;
+        impl ProcessProtocol for SilentProtocol {}
         for is_owned in [false, true] {
             let sleep = || Command::new("sleep").arg("600").kill_on_drop(true).owned(is_owned);
             let mut spawned = Some(sleep().spawn().unwrap());
             let mut reactor = Some(Reactor::new().unwrap());
-            let process = reactor.as_ref().unwrap().spawn_process(Silent, sleep()).unwrap();
+            let process = reactor.as_ref().unwrap().spawn_process(SilentProtocol, sleep()).unwrap();
             let pids = [spawned.as_ref().unwrap().pid(), process.pid().unwrap()];
             in_a_copy(|| {
                 drop(spawned.take());
@@ -159,21 +161,21 @@ fn what_a_copy_drops_kills_no_child_of_its_parent() {
             }
             drop((spawned, reactor));
             for pid in pids {
-                sys::wait_until_killed(pid); // it is its parent's to kill, which takes a moment
+                sys::wait_until_killed(pid); // the kill by the parent takes a moment
             }
         }
     });
 }
 
-/// A `cat` that is known to run.
+/// Starts a `cat` and checks that it runs.
 fn cat(reactor: &mut Reactor, command: Command) -> Child {
     let mut child = reactor.spawn_child(command).expect("it starts");
-    echoes(reactor, &mut child, "before\n");
+    assert_echoes(reactor, &mut child, "before\n");
     child
 }
 
-/// What is written comes back.
-fn echoes(reactor: &mut Reactor, child: &mut Child, text: &'static str) {
+/// Checks that the child echoes the text.
+fn assert_echoes(reactor: &mut Reactor, child: &mut Child, text: &'static str) {
     let back = reactor.block_on(async {
         child.write(text).await.expect("it reads");
         let mut back: Vec<u8> = Vec::new();
@@ -185,13 +187,13 @@ fn echoes(reactor: &mut Reactor, child: &mut Child, text: &'static str) {
     assert_eq!(back, text.as_bytes());
 }
 
-/// Ends by its end of file.
+/// Closes the child's input and waits for its end.
 fn end(reactor: &mut Reactor, mut child: Child) -> Result<(), ChildError> {
     child.close_stdin();
     reactor.block_on(child.ended()).map(drop)
 }
 
-/// Case FD-34. A copy drops the child alone, whose end would be begun in the loop.
+/// Case FD-34. The copy drops only the child. The drop must not begin its termination in the loop.
 #[test]
 fn an_async_child_that_a_copy_drops_lives_on() {
     isolated_without_leak_check("an_async_child_that_a_copy_drops_lives_on", || {
@@ -204,14 +206,14 @@ fn an_async_child_that_a_copy_drops_lives_on() {
             let mut child = Some(cat(&mut reactor, command));
             in_a_copy(|| drop(child.take()));
             let mut child = child.unwrap();
-            echoes(&mut reactor, &mut child, "after\n");
+            assert_echoes(&mut reactor, &mut child, "after\n");
             let ended = end(&mut reactor, child);
             assert!(ended.is_ok(), "{ended:?}");
         }
     });
 }
 
-/// Whether the one poller of this process has the descriptor.
+/// Returns whether the only poller of this process watches the descriptor.
 fn is_polled(number: i32) -> bool {
     let fds = open_fds();
     let (poller, _) = fds.iter().find(|(_, link)| link.contains("eventpoll")).expect("a reactor");
@@ -220,8 +222,8 @@ fn is_polled(number: i32) -> bool {
     watched.any(|line| line.split_whitespace().nth(1) == Some(number.to_string().as_str()))
 }
 
-/// Case FD-34. An output is paused while nobody reads it, and out of the poller: what drops it has it
-/// read again.
+/// Case FD-34. An output that nobody reads is paused and out of the poller. In the original
+/// process, dropping it would make the loop read it again.
 #[test]
 fn a_paused_output_that_a_copy_drops_stays_paused() {
     isolated_without_leak_check("a_paused_output_that_a_copy_drops_stays_paused", || {
@@ -249,11 +251,11 @@ fn a_paused_output_that_a_copy_drops_stays_paused() {
     });
 }
 
-/// Case FD-34. A copy that drops the loop does not go on with a termination that the original has begun:
-/// it would kill a group whose leader it cannot wait for.
+/// Case FD-34. A copy that drops the loop does not continue a termination that the original has
+/// begun. It would kill a group although it cannot wait for the leader.
 #[test]
-fn a_termination_is_not_gone_on_with_by_a_copy() {
-    isolated_without_leak_check("a_termination_is_not_gone_on_with_by_a_copy", || {
+fn a_copy_does_not_continue_a_termination() {
+    isolated_without_leak_check("a_copy_does_not_continue_a_termination", || {
         for is_owned in [false, true] {
             let mut reactor = Some(Reactor::new().unwrap());
             let deaf = sh("trap '' TERM; cat").kill_on_drop(false).kill_grace(ms(0));
@@ -261,7 +263,7 @@ fn a_termination_is_not_gone_on_with_by_a_copy() {
             let terminated = child.process().terminate(Signal::TERM, bound(WATCHDOG));
             in_a_copy(|| drop(reactor.take()));
             let mut reactor = reactor.unwrap();
-            echoes(&mut reactor, &mut child, "after\n");
+            assert_echoes(&mut reactor, &mut child, "after\n");
             let ended = end(&mut reactor, child);
             assert!(ended.is_ok(), "{ended:?}");
             assert!(reactor.block_on(terminated).is_ok());
@@ -269,7 +271,7 @@ fn a_termination_is_not_gone_on_with_by_a_copy() {
     });
 }
 
-/// Case FD-35. An epoll instance is the same in both processes.
+/// Case FD-35. Both processes share the epoll instance.
 #[test]
 fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
     isolated_without_leak_check("a_loop_that_a_copy_drops_goes_on_in_the_original", || {
@@ -279,7 +281,7 @@ fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
             in_a_copy(|| drop((reactor.take(), child.take())));
             in_a_copy(|| drop((child.take(), reactor.take())));
             let (mut reactor, mut child) = (reactor.unwrap(), child.unwrap());
-            echoes(&mut reactor, &mut child, "after\n");
+            assert_echoes(&mut reactor, &mut child, "after\n");
             let handle = reactor.handle();
             reactor.block_on(async { handle.sleep(ms(5)).await });
             end(&mut reactor, child).expect("no signal has come");
@@ -294,8 +296,8 @@ fn a_loop_that_a_copy_drops_goes_on_in_the_original() {
     });
 }
 
-/// Case FD-36. What is asked for by its name acts, in whichever process: the copy has no children, and knows a
-/// number.
+/// Case FD-36. An explicit call acts in whichever process makes it. The copy has no children, but
+/// knows the child's number.
 #[test]
 fn a_verb_in_a_copy_acts_on_the_child_of_the_original() {
     isolated_without_leak_check("a_verb_in_a_copy_acts_on_the_child_of_the_original", || {
@@ -316,15 +318,15 @@ fn sockets() -> Vec<String> {
     open_fds().into_values().filter(|link| link.starts_with("socket:")).collect()
 }
 
-/// A child says `word`, and nobody else's child does.
-fn says(word: &str) {
+/// Checks that the child's output is `word`, and not the output of another process's child.
+fn assert_echoes_word(word: &str) {
     let echo = command("/bin/echo").arg(word).spawn().expect("it starts");
     let output = echo.output().expect("it is our child");
     assert_eq!(output.stdout_utf8(), Ok(format!("{word}\n").as_str()));
 }
 
-/// Case FD-33. A process and its forked copy have the same number where each is the first of its PID
-/// namespace: by the number the copy would take its parent's mailbox for its own.
+/// Case FD-33. A process and its forked copy have the same pid if each is the first of its PID
+/// namespace. Judged by the pid alone, the copy would take its parent's mailbox for its own.
 #[test]
 fn a_copy_of_the_same_number_in_another_namespace_is_another_process() {
     let name = "a_copy_of_the_same_number_in_another_namespace_is_another_process";
@@ -336,20 +338,21 @@ fn a_copy_of_the_same_number_in_another_namespace_is_another_process() {
         let asleep = orphan.pid();
         drop(orphan);
         sys::new_pid_namespace();
-        // With the copy its namespace ends, in which this process's children are from here on.
+        // From here on this process's children live in the namespace of the copy, which ends with
+        // the copy.
         let dir = tempfile::tempdir().unwrap();
         let over = dir.path().join("over");
         let copy = sys::fork(|| {
             assert_eq!(std::process::id(), 1);
             reserve_spawn_fds().unwrap();
             assert!(sockets().iter().any(|socket| !inherited.contains(socket)), "{inherited:?}");
-            (0..100).for_each(|_| says("inside"));
+            (0..100).for_each(|_| assert_echoes_word("inside"));
             while !over.exists() {
-                says("inside");
+                assert_echoes_word("inside");
             }
             0
         });
-        (0..100).for_each(|_| says("outside"));
+        (0..100).for_each(|_| assert_echoes_word("outside"));
         std::fs::write(&over, "").unwrap();
         let waited = waitpid(Pid::from_raw(copy.cast_signed()), WaitOptions::empty());
         let (_, status) = waited.unwrap().unwrap();

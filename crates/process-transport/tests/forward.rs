@@ -1,4 +1,4 @@
-//! Forwarding: what a child writes is moved on without passing through the program.
+//! Forwarding: the loop moves a child's output on without passing it to the program.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -48,7 +48,8 @@ fn data_goes_to_a_socket() {
     });
 }
 
-/// A file that is appended to takes no splice (splice(2), EINVAL): the bytes are copied.
+/// A file opened for appending cannot be the target of a splice (splice(2), EINVAL), so the bytes
+/// are copied.
 #[test]
 fn a_file_takes_data_by_splice_or_appended_by_copies() {
     behaviour("a_file_takes_data_by_splice_or_appended_by_copies", |driver| {
@@ -79,7 +80,7 @@ fn a_terminal_is_a_source_and_a_sink() {
         driver.drive_to_end(&source.record);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "from a terminal\n");
 
-        // It stays until the source's end was seen, or the sink would be lost before it.
+        // This sink stays until the source has ended. Otherwise the sink would be lost first.
         let ready = "stty raw -echo; printf R; head -c 5; printf .; exec sleep 100";
         let sink = driver.spawn(sh(ready).pty(Pty::new()));
         driver.until("ready", WATCHDOG, || sink.record.text(1).ends_with('R'));
@@ -102,7 +103,7 @@ fn a_full_sink_holds_the_source_back_and_costs_no_turns() {
         let turns = driver.turns_in(ms(200));
         assert!(turns <= 3, "{turns} turns while the sink is full");
         assert!(moved.borrow().is_none());
-        // The sink ends without having read it all: the source is told by SIGPIPE.
+        // The sink ends before it has read everything, and SIGPIPE ends the source.
         let Err((bytes, kind)) = drive(driver, &moved) else { panic!("the sink is lost") };
         assert_eq!(kind, io::ErrorKind::BrokenPipe);
         assert!(bytes >= 500_000, "{bytes}");
@@ -114,7 +115,7 @@ fn a_full_sink_holds_the_source_back_and_costs_no_turns() {
 #[test]
 fn copies_that_wait_for_a_slow_sink_are_bounded_and_all_arrive() {
     behaviour("copies_that_wait_for_a_slow_sink_are_bounded_and_all_arrive", |driver| {
-        // From a socket to a socket nothing can be spliced.
+        // splice(2) cannot move bytes from a socket to a socket.
         let source = driver
             .spawn(sh("head -c 2000000 /dev/zero >&5; exec 5>&-").child_fd(5, Fd::socketpair()));
         let slow = sh("sleep 0.3; cat <&6 | wc -c").child_fd(6, Fd::socketpair());
@@ -129,14 +130,14 @@ fn copies_that_wait_for_a_slow_sink_are_bounded_and_all_arrive() {
         assert!(highest.get() <= (256 + 64) << 10, "{} bytes in memory", highest.get());
         driver.drive_all_to_end(WATCHDOG);
         assert_eq!(sink.record.text(1).trim(), "2000000");
-        // Only one direction of the sink ended: the other end was the child's to close.
+        // The forwarding ended only one direction of the sink. The child closed the other.
         assert!(sink.record.has(|event| *event == Event::Lost(6)));
     });
 }
 
 #[test]
-fn a_source_that_is_closed_completes_with_what_was_moved() {
-    behaviour("a_source_that_is_closed_completes_with_what_was_moved", |driver| {
+fn a_closed_source_completes_with_the_moved_bytes() {
+    behaviour("a_closed_source_completes_with_the_moved_bytes", |driver| {
         let source = driver.spawn(sh("printf some; exec sleep 100"));
         let sink = driver.spawn(command("/bin/cat"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
@@ -169,8 +170,8 @@ fn a_paused_source_moves_nothing_until_it_is_resumed() {
 }
 
 #[test]
-fn a_forwarded_pipe_that_descendants_hold_is_moved_on_and_named() {
-    behaviour("a_forwarded_pipe_that_descendants_hold_is_moved_on_and_named", |driver| {
+fn a_forwarded_pipe_that_descendants_hold_is_drained_and_named() {
+    behaviour("a_forwarded_pipe_that_descendants_hold_is_drained_and_named", |driver| {
         let held = sh("sleep 2 2>/dev/null & printf last; exit 0").drain_after_exit(ms(100));
         let source = driver.spawn(held);
         let sink = driver.spawn(command("/bin/cat"));
@@ -184,8 +185,8 @@ fn a_forwarded_pipe_that_descendants_hold_is_moved_on_and_named() {
 }
 
 #[test]
-fn the_panic_of_a_protocol_does_not_stop_what_its_child_forwards() {
-    let name = "the_panic_of_a_protocol_does_not_stop_what_its_child_forwards";
+fn the_panic_of_a_protocol_does_not_stop_its_forwarding() {
+    let name = "the_panic_of_a_protocol_does_not_stop_its_forwarding";
     behaviour(name, |driver| {
         use std::panic::{AssertUnwindSafe, catch_unwind};
         let sink = driver.spawn(command("/bin/cat"));
@@ -210,8 +211,8 @@ fn the_panic_of_a_protocol_does_not_stop_what_its_child_forwards() {
 }
 
 #[test]
-fn what_cannot_be_forwarded_is_refused() {
-    behaviour("what_cannot_be_forwarded_is_refused", |driver| {
+fn an_impossible_forwarding_is_refused() {
+    behaviour("an_impossible_forwarding_is_refused", |driver| {
         let source = driver.spawn(command("/bin/cat"));
         let sink = driver.spawn(command("/bin/cat"));
         let refused = |fd: i32, target: Target| {
@@ -244,7 +245,7 @@ fn a_childs_output_can_be_its_own_input() {
     });
 }
 
-/// What was queued in vain does not count, and what was taken before does.
+/// Bytes that were queued but not taken do not count. Bytes that the sink took before do.
 #[test]
 fn a_copy_that_the_sink_refuses_leaves_the_count_as_it_was() {
     behaviour("a_copy_that_the_sink_refuses_leaves_the_count_as_it_was", |driver| {
@@ -260,7 +261,7 @@ fn a_copy_that_the_sink_refuses_leaves_the_count_as_it_was() {
             peer.read_to_end(&mut ten).ok(); // it would block
             ten.len() == 10
         });
-        // The source is ready before the sink is gone, so that the loop hears of it first.
+        // The source is ready before the sink is gone, so that the loop sees the source first.
         go.write_all(b"\n").unwrap();
         let waiting = || source.process.with_fd(5, |fd| rustix::io::ioctl_fionread(fd).unwrap());
         while waiting() != Some(7) {

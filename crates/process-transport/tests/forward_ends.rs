@@ -1,4 +1,4 @@
-//! Forwarding where something ends, begins late, waits, or is closed by somebody else.
+//! Forwarding when a side ends, begins late, waits, or is closed by a verb.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -18,16 +18,16 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use crate::util::forwarding::{Slot, drive, outcome};
 use crate::util::{Driver, Event, Spawned, WATCHDOG, behaviour, command, ms, sh};
 
-/// More turns than nothing costs, and far fewer than a loop that spins takes.
-const FEW: usize = 20;
+/// More turns than an idle loop takes, and far fewer than a busy loop takes.
+const MAX_IDLE_TURNS: usize = 20;
 
-/// A source that has written so much to its socket and ended.
+/// A source that writes so many bytes to its socket and ends.
 fn socket_source(driver: &mut Driver, bytes: usize) -> Spawned {
     let script = format!("head -c {bytes} /dev/zero >&5");
     driver.spawn(sh(&script).child_fd(5, Fd::socketpair()).drain_after_exit(ms(50)))
 }
 
-/// A sink that reads its socket late, with so little room in it that copies have to wait.
+/// A sink that reads its socket late. The socket has so little room that copies have to wait.
 fn late_sink(driver: &mut Driver) -> Spawned {
     let sink = driver.spawn(sh("read go; wc -c <&6").child_fd(6, Fd::socketpair()));
     let shrink = |fd: BorrowedFd<'_>| set_socket_send_buffer_size(fd, 4096).expect("a socket");
@@ -35,10 +35,11 @@ fn late_sink(driver: &mut Driver) -> Spawned {
     sink
 }
 
-/// What is read in the turn in which a callback has the rest forwarded goes to the target as well.
+/// A callback starts a forwarding in the middle of a turn. The data read later in that turn goes to
+/// the target as well.
 #[test]
-fn nothing_is_told_after_the_call() {
-    behaviour("nothing_is_told_after_the_call", |driver| {
+fn nothing_is_delivered_to_the_protocol_after_the_call() {
+    behaviour("nothing_is_delivered_to_the_protocol_after_the_call", |driver| {
         for drained in [false, true] {
             let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
             let moved: Rc<RefCell<Option<Slot>>> = Rc::default();
@@ -54,7 +55,8 @@ fn nothing_is_told_after_the_call() {
                 if matches!(event, Event::Data(1, _))
                     && let Some(file) = target.take()
                 {
-                    // The loop reads again in this turn: there is more than one read takes.
+                    // The loop reads again in this turn, because the pipe holds more than one read
+                    // takes.
                     let filled = |fd: BorrowedFd<'_>| rustix::io::ioctl_fionread(fd).unwrap() > 0;
                     assert!(process.with_fd(1, filled).unwrap(), "the rest is in the pipe");
                     *put.borrow_mut() = Some(outcome(process.forward(1, Target::fd(file))));
@@ -77,7 +79,8 @@ fn nothing_is_told_after_the_call() {
     });
 }
 
-/// Who closes a sink that has no room closes it at once: nothing of the program's is queued.
+/// A full sink is closed at once when the program closes it, because the program has queued nothing
+/// for it.
 #[test]
 fn a_sink_that_waits_for_room_is_closed_when_it_is_asked_for() {
     behaviour("a_sink_that_waits_for_room_is_closed_when_it_is_asked_for", |driver| {
@@ -105,11 +108,11 @@ fn a_sink_that_waits_for_room_is_closed_when_it_is_asked_for() {
     });
 }
 
-/// Copies that wait for a slow sink, of a source that has ended: to resume the source costs nothing,
-/// nobody held it, and all of them arrive.
+/// Copies wait for a slow sink after their source has ended. Resuming the source costs no turns, no
+/// descriptor counts as held, and all copies arrive.
 #[test]
-fn copies_outlive_their_source_without_blame() {
-    behaviour("copies_outlive_their_source_without_blame", |driver| {
+fn copies_outlive_their_source_and_are_not_held() {
+    behaviour("copies_outlive_their_source_and_are_not_held", |driver| {
         let (source, sink) = (socket_source(driver, 100_000), late_sink(driver));
         let moved = outcome(source.process.forward(5, Target::child(&sink.process, 6)));
         driver.until("the exit", WATCHDOG, || source.record.exited().is_some());
@@ -117,7 +120,7 @@ fn copies_outlive_their_source_without_blame() {
         driver.run_for(ms(100));
         source.process.resume_all();
         let turns = driver.turns_in(ms(100));
-        assert!(turns < FEW, "{turns} turns while the sink is full");
+        assert!(turns < MAX_IDLE_TURNS, "{turns} turns while the sink is full");
         sink.process.write("go\n");
         assert_eq!(drive(driver, &moved), Ok(100_000));
         driver.drive_all_to_end(WATCHDOG);
@@ -126,10 +129,11 @@ fn copies_outlive_their_source_without_blame() {
     });
 }
 
-/// The same where the kernel moves the bytes: what the bound finds in the pipe is the child's own.
+/// The same if the kernel moves the bytes. The bytes that are in the pipe at the bound are the
+/// child's own.
 #[test]
-fn a_pipe_that_waits_for_its_sink_is_held_by_nobody() {
-    behaviour("a_pipe_that_waits_for_its_sink_is_held_by_nobody", |driver| {
+fn a_pipe_that_waits_for_its_sink_is_not_held() {
+    behaviour("a_pipe_that_waits_for_its_sink_is_not_held", |driver| {
         let source = driver.spawn(sh("head -c 120000 /dev/zero").drain_after_exit(ms(20)));
         let late = command("/bin/sh").arg("-c").arg("read go <&5; wc -c");
         let sink = driver.spawn(late.child_fd(5, Fd::to_child()));
@@ -144,7 +148,8 @@ fn a_pipe_that_waits_for_its_sink_is_held_by_nobody() {
     });
 }
 
-/// A child that leaves something unread resets its socket: that is its end and no failure.
+/// A child that leaves data unread resets its socket. The reset counts as the end of the source,
+/// not as a failure.
 #[test]
 fn a_reset_of_the_source_is_its_end() {
     behaviour("a_reset_of_the_source_is_its_end", |driver| {
@@ -161,10 +166,10 @@ fn a_reset_of_the_source_is_its_end() {
     });
 }
 
-/// What the program itself has queued for the sink is none of what was moved.
+/// The count does not include the bytes that the program itself queued for the sink.
 #[test]
-fn the_count_leaves_out_what_the_program_queued() {
-    behaviour("the_count_leaves_out_what_the_program_queued", |driver| {
+fn the_count_leaves_out_bytes_that_the_program_queued() {
+    behaviour("the_count_leaves_out_bytes_that_the_program_queued", |driver| {
         let source = driver.spawn(command("/usr/bin/yes"));
         let sink = driver.spawn(command("/bin/sleep").arg("1000"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
@@ -179,7 +184,7 @@ fn the_count_leaves_out_what_the_program_queued() {
     });
 }
 
-/// A verb ends a forwarding; who waits for it is called by the loop, not inside the verb.
+/// A verb ends a forwarding. The loop calls the waiting callback, not the verb.
 #[test]
 fn a_verb_calls_nobody_back() {
     behaviour("a_verb_calls_nobody_back", |driver| {
@@ -206,8 +211,8 @@ fn a_verb_calls_nobody_back() {
     });
 }
 
-/// A verb closes one side, and the other is ready in the same turn: what the loop does next does not
-/// change what the forwarding came to.
+/// A verb closes one side while the other side is ready in the same turn. The next step of the loop
+/// does not change the outcome of the forwarding.
 #[test]
 fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
     behaviour("a_side_that_is_closed_in_a_callback_decides_the_outcome", |driver| {
@@ -216,7 +221,7 @@ fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
             let sink =
                 driver.spawn(sh("read x <&5; exec cat >/dev/null").child_fd(5, Fd::to_child()));
             let (from, to) = (source.process.clone(), sink.process.clone());
-            // It speaks first, so that the loop hears of it first.
+            // This child speaks first, so that the loop sees it first.
             let close = driver.spawn_with(sh("read x; echo now"), move |_, event| {
                 if matches!(event, Event::Data(1, _)) {
                     if of_source {
@@ -228,11 +233,11 @@ fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
             });
             let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
             if of_source {
-                // The sink is full, and reads again when the loop is busy.
+                // The sink is full, and reads again while the loop is busy.
                 source.process.write("go\n");
                 driver.run_for(ms(100));
             }
-            // Past the loop, whose turn could already find the answer.
+            // The write goes past the loop, whose turn could already see the answer.
             close.process.with_fd(0, |fd| rustix::io::write(fd, b"go\n")).unwrap().unwrap();
             readable(&close, 1);
             if of_source {
@@ -261,7 +266,7 @@ fn writable(child: &Spawned, number: i32) {
     wait_for(child, number, PollFlags::OUT);
 }
 
-/// Without the loop.
+/// Waits without running the loop.
 fn wait_for(child: &Spawned, number: i32, ready: PollFlags) {
     let wait = |fd: BorrowedFd<'_>| {
         let mut fds = [PollFd::from_borrowed_fd(fd, ready)];
@@ -270,7 +275,7 @@ fn wait_for(child: &Spawned, number: i32, ready: PollFlags) {
     assert_eq!(child.process.with_fd(number, wait), Some(1));
 }
 
-/// A terminal that hung up takes nothing and does not say so: its input is given up.
+/// A terminal that hung up takes no input and reports no error. The loop gives up the input.
 #[test]
 fn a_terminal_that_hung_up_costs_no_turns() {
     behaviour("a_terminal_that_hung_up_costs_no_turns", |driver| {
@@ -291,7 +296,7 @@ fn a_terminal_that_hung_up_costs_no_turns() {
             driver.until("the exit", WATCHDOG, || child.record.exited().is_some());
             driver.run_for(ms(20));
             let turns = driver.turns_in(ms(200));
-            assert!(turns < FEW, "{turns} turns of a dead terminal");
+            assert!(turns < MAX_IDLE_TURNS, "{turns} turns of a dead terminal");
             child.process.resume(1);
             sink.process.signal(Signal::KILL).unwrap();
             driver.drive_all_to_end(WATCHDOG);

@@ -1,5 +1,5 @@
-//! What it takes to see that terminated groups are empty: groups that end together are looked for
-//! together.
+//! The cost of seeing that terminated groups are empty: one read of /proc serves all groups that
+//! end together.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -18,15 +18,15 @@ use rustix::fs::{Access, access};
 use crate::util::{Driver, Spawned, WATCHDOG, bound, isolated, process_state, sh};
 use crate::watch::{is_watched, watched};
 
-struct Silent;
-impl ProcessProtocol for Silent {}
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
 /// Writes a line into the log of strace.
 fn mark(text: &str) {
     access(format!("/procession/{text}"), Access::EXISTS).expect_err("there is no such file");
 }
 
-/// The log of this test, which does `body` under strace; `None` if there is no strace.
+/// Runs `body` under strace and returns the log, or `None` without strace.
 fn traced(name: &str, body: impl FnOnce()) -> Option<String> {
     if is_watched() {
         body();
@@ -41,14 +41,14 @@ fn traced(name: &str, body: impl FnOnce()) -> Option<String> {
     Some(std::fs::read_to_string(log).expect("strace wrote it"))
 }
 
-/// How often /proc was read between two marks.
+/// Returns how often /proc was read between two marks.
 fn reads(log: &str, from: &str, to: &str) -> usize {
     let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text}"));
     let between = &log[place(from)..place(to)];
     between.lines().filter(|call| call.contains("\"/proc\"")).count()
 }
 
-/// Lets processes end, in no turn of the loop.
+/// Waits until the processes have ended, without a turn of the loop.
 fn until_dead(clock: &Handle, pids: &[u32]) {
     let deadline = clock.now() + bound(WATCHDOG);
     while !pids.iter().all(|pid| matches!(process_state(*pid), 'Z' | 'X')) {
@@ -91,12 +91,12 @@ fn groups_that_end_together_take_as_many_reads_as_one() {
         });
         let Some(log) = log else { return };
         let of = |count| reads(&log, &format!("/{count}-ended"), &format!("/{count}-seen"));
-        // One that finds nobody, and another one that makes sure.
+        // One read finds no member, and another confirms it.
         assert_eq!(COUNTS.map(of), [2; 3]);
     });
 }
 
-/// Case TM-17. Their leaders have ended before, and the looks until now have seen who lives.
+/// Case TM-17. The leaders ended earlier, and the reads before that saw living members.
 #[test]
 fn members_that_end_together_take_as_many_reads_as_one() {
     const NAME: &str = "members_that_end_together_take_as_many_reads_as_one";
@@ -119,7 +119,7 @@ fn members_that_end_together_take_as_many_reads_as_one() {
                 let leaders = pids(&children);
                 terminate(&children);
                 until_dead(&driver.handle(), &leaders);
-                // Each has been seen to have a member by then.
+                // By then, each group was seen to have a member.
                 driver.run_for(Duration::from_millis(200));
                 for member in &members {
                     let member = rustix::process::Pid::from_raw(member.cast_signed()).unwrap();
@@ -138,7 +138,7 @@ fn members_that_end_together_take_as_many_reads_as_one() {
     });
 }
 
-/// Case TM-17. The drop of a reactor waits for all of them.
+/// Case TM-17. The drop of a reactor waits for all groups.
 #[test]
 fn a_drop_that_ends_many_groups_takes_no_more_reads_for_it() {
     const NAME: &str = "a_drop_that_ends_many_groups_takes_no_more_reads_for_it";
@@ -150,7 +150,7 @@ fn a_drop_that_ends_many_groups_takes_no_more_reads_for_it() {
                 let start = |_| {
                     let silent = [(0, Fd::null()), (1, Fd::null()), (2, Fd::null())];
                     let child = sh("exec sleep 100").owned(true).child_fds(silent);
-                    reactor.spawn_process(Silent, child).expect("it starts")
+                    reactor.spawn_process(SilentProtocol, child).expect("it starts")
                 };
                 let children: Vec<Process> = (0..count).map(start).collect();
                 let pids: Vec<u32> = children.iter().map(|child| child.pid().unwrap()).collect();

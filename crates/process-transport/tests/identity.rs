@@ -20,7 +20,7 @@ const NOBODY: u32 = 65534;
 /// A user and group that no system knows.
 const UNKNOWN: u32 = 54321;
 
-/// The probe where every user can execute it.
+/// A copy of the probe that every user can execute.
 struct PublicProbe {
     _dir: TempDir,
     path: PathBuf,
@@ -46,7 +46,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
 }
 
-/// Makes this thread, the only one that spawns, nobody's; for good.
+/// Makes this thread, the only one that spawns, the user nobody. This cannot be undone.
 fn become_nobody() {
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     set_thread_groups(&[]).expect("root may");
@@ -110,7 +110,7 @@ fn privileges_cannot_be_regained() {
     });
 }
 
-/// The uids of every thread of this process, as the kernel prints them.
+/// Returns the uids of every thread of this process, as the kernel prints them.
 fn uids_of_all_threads() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("/proc is mounted");
     tasks
@@ -204,8 +204,8 @@ fn the_directory_is_entered_before_the_ids_change() {
 
 /// Case UG-12.
 #[test]
-fn ids_that_passwd_does_not_know_are_taken_as_they_are() {
-    behaviour("ids_that_passwd_does_not_know_are_taken_as_they_are", |driver| {
+fn ids_that_passwd_does_not_know_are_used_unchanged() {
+    behaviour("ids_that_passwd_does_not_know_are_used_unchanged", |driver| {
         if !root_or_skip("UG-12") {
             return;
         }
@@ -248,10 +248,10 @@ fn a_user_brings_its_own_group_or_needs_one() {
     });
 }
 
-/// No privilege is needed when nothing changes.
+/// A change to the process's own ids needs no privilege.
 #[test]
-fn the_ids_that_one_has_need_no_privilege() {
-    behaviour("the_ids_that_one_has_need_no_privilege", |driver| {
+fn a_change_to_ones_own_ids_needs_no_privilege() {
+    behaviour("a_change_to_ones_own_ids_needs_no_privilege", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }

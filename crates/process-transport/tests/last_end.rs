@@ -1,4 +1,4 @@
-//! The drop of a reactor, and the end of `run_until`, wait for terminations no longer than is said:
+//! The drop of a reactor and the end of `run_until` wait for terminations only for a bounded time,
 //! whatever grace a call gave, and whoever holds the child.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
@@ -19,15 +19,15 @@ use crate::util::{
     signals_groups_by_pidfd, skip,
 };
 
-struct Silent;
-impl ProcessProtocol for Silent {}
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
 fn is_dead(pid: u32) -> bool {
     matches!(process_state(pid), 'Z' | 'X')
 }
 
-/// A child that has said that TERM does nothing to it.
-fn deaf(reactor: &mut Reactor, change: impl FnOnce(Command) -> Command) -> Process {
+/// Starts a child that ignores TERM, and waits until it has said so.
+fn start_deaf(reactor: &mut Reactor, change: impl FnOnce(Command) -> Command) -> Process {
     let (recorder, record) = util::Recorder::new();
     let script = "trap '' TERM; echo deaf; while :; do sleep 0.1; done";
     let command = change(command("/bin/sh").args(["-c", script]));
@@ -47,13 +47,13 @@ fn drop_took(reactor: Reactor) -> Duration {
     handle.now() - began
 }
 
-/// Case OL-11. The drop of a reactor is not to take an hour.
+/// Case OL-11. The drop of a reactor must not take an hour.
 #[test]
 fn a_drop_gives_a_termination_no_more_than_the_kill_grace_of_its_command() {
     isolated("a_drop_gives_a_termination_no_more_than_the_kill_grace_of_its_command", || {
         for is_owned in [false, true] {
             let mut reactor = Reactor::new().unwrap();
-            let process = deaf(&mut reactor, |command| {
+            let process = start_deaf(&mut reactor, |command| {
                 command.owned(is_owned).kill_on_drop(false).kill_grace(ms(300))
             });
             let pid = process.pid().unwrap();
@@ -66,12 +66,12 @@ fn a_drop_gives_a_termination_no_more_than_the_kill_grace_of_its_command() {
     });
 }
 
-/// Case OL-11. Nothing was begun: nothing is waited for.
+/// Case OL-11. No termination has begun, so the drop does not wait.
 #[test]
-fn a_drop_waits_for_nobody_who_is_to_live_on() {
-    isolated("a_drop_waits_for_nobody_who_is_to_live_on", || {
+fn a_drop_does_not_wait_for_children_that_are_to_live_on() {
+    isolated("a_drop_does_not_wait_for_children_that_are_to_live_on", || {
         let mut reactor = Reactor::new().unwrap();
-        let process = deaf(&mut reactor, |command| command.owned(true).kill_on_drop(false));
+        let process = start_deaf(&mut reactor, |command| command.owned(true).kill_on_drop(false));
         let pid = process.pid().unwrap();
         let took = drop_took(reactor);
         assert!(took < bound(ms(300)), "{took:?}");
@@ -81,7 +81,8 @@ fn a_drop_waits_for_nobody_who_is_to_live_on() {
     });
 }
 
-/// Case OL-16. The program is about to end by that signal; without one its children are killed.
+/// Case OL-16. After a stop by signal, the program is about to end by that signal. After a stop
+/// without a signal, the drop kills the children at once.
 #[test]
 fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
     isolated("a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace", || {
@@ -91,7 +92,7 @@ fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
             let script = "trap 'echo polite; exit' TERM; echo up; while :; do sleep 0.05; done";
             let child = command("/bin/sh").args(["-c", script]).owned(true);
             let child = child.child_fd(1, Fd::inherit(end));
-            drop(reactor.spawn_process(Silent, child).unwrap());
+            drop(reactor.spawn_process(SilentProtocol, child).unwrap());
             let mut lines = BufReader::new(output).lines();
             assert_eq!(lines.next().unwrap().unwrap(), "up");
             reactor.call_when_running(move |reactor| {
@@ -113,7 +114,8 @@ fn a_drop_after_a_signal_has_stopped_the_run_gives_owned_groups_their_grace() {
     });
 }
 
-/// A signal stops the run, and the reactor is dropped: the program's end by `Ok(reactor.run()?)`.
+/// A signal stops the run, and the reactor is dropped, as in a program that ends with
+/// `Ok(reactor.run()?)`.
 fn run_to_a_signal(mut reactor: Reactor) {
     reactor.call_when_running(|_| {
         let own = rustix::process::getpid();
@@ -125,10 +127,12 @@ fn run_to_a_signal(mut reactor: Reactor) {
     assert_eq!(children(), []);
 }
 
-/// Case OL-16. Its outputs are read by the reactor, and a write to them in the grace is not its end.
+/// Case OL-16. The reactor reads the child's outputs, so a write to them during the grace does not
+/// kill the child.
 #[test]
-fn who_says_that_it_ends_has_its_grace_after_a_run_and_in_a_termination() {
-    const NAME: &str = "who_says_that_it_ends_has_its_grace_after_a_run_and_in_a_termination";
+fn a_child_that_writes_at_its_end_has_its_grace_after_a_run_and_in_a_termination() {
+    const NAME: &str =
+        "a_child_that_writes_at_its_end_has_its_grace_after_a_run_and_in_a_termination";
     isolated(NAME, || {
         for is_run in [true, false] {
             let mut reactor = Reactor::new().unwrap().with_signals();
@@ -157,7 +161,8 @@ fn who_says_that_it_ends_has_its_grace_after_a_run_and_in_a_termination() {
     });
 }
 
-/// Case OL-18. What has no leader any more and holds an output is ended after a run as well.
+/// Case OL-18. A group whose leader has exited, but which still holds an output, also ends after a
+/// run.
 #[test]
 fn a_group_that_its_leader_has_left_ends_after_a_run_that_a_signal_has_stopped() {
     const NAME: &str =
@@ -195,14 +200,14 @@ fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
         }
         for ends in [drop_took, run_until_took] {
             let mut reactor = Reactor::new().unwrap();
-            let process = deaf(&mut reactor, |command| command.kill_grace(ms(200)));
+            let process = start_deaf(&mut reactor, |command| command.kill_grace(ms(200)));
             let tracer = tracer_of(NAME, process.pid().unwrap());
             process.terminate(Signal::TERM, ms(200)).done(drop);
             let took = ends(reactor);
             assert!((ms(1200)..bound(ms(2000))).contains(&took), "{took:?}");
             let_go(tracer);
             let mut next = Reactor::new().unwrap();
-            drop(next.spawn_process(Silent, command("/bin/true")).unwrap());
+            drop(next.spawn_process(SilentProtocol, command("/bin/true")).unwrap());
             let deadline = next.now() + WATCHDOG;
             while !children().is_empty() {
                 assert!(next.now() < deadline, "{:?}", children());
@@ -212,7 +217,8 @@ fn who_cannot_be_reaped_is_waited_for_a_second_after_its_kill() {
     });
 }
 
-/// Case OL-18. The child has exited, and what it has left holds an output: it has not ended.
+/// Case OL-18. The child has exited, but its background process holds an output, so the child has
+/// not ended.
 #[test]
 fn a_group_that_its_leader_has_left_ends_with_its_reactor_while_it_holds_an_output() {
     const NAME: &str =
@@ -238,7 +244,7 @@ fn a_group_that_its_leader_has_left_ends_with_its_reactor_while_it_holds_an_outp
                 let member: u32 = record.text(1).trim().parse().unwrap();
                 let is_over = ends(reactor) < bound(ms(1500));
                 assert!(is_over, "nobody is deaf");
-                // Who is killed on no drop ends with a run that is stopped all the same.
+                // A child without `kill_on_drop` also ends when a run is stopped.
                 let is_to_live = !is_killed && is_drop;
                 assert_eq!(is_dead(member), !is_to_live, "{is_killed}");
                 let raw = rustix::process::Pid::from_raw(member.cast_signed()).unwrap();

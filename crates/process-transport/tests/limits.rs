@@ -1,5 +1,5 @@
-//! What a program starts with beside its descriptors and ids: umask, limits, priority, processors,
-//! out-of-memory score. Each is the child's alone: the parent's stays as it is.
+//! Properties of a child besides its descriptors and ids: umask, limits, priority, processors, and
+//! out-of-memory score. A change applies to the child alone, and the parent keeps its own values.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,26 +13,26 @@ use rustix::thread::sched_getaffinity;
 
 use crate::util::{Driver, behaviour, command, probe, root_or_skip, sh};
 
-/// What the child printed, of a child that exits with 0.
+/// Runs a child that exits with 0, and returns its output.
 fn output(driver: &mut Driver, command: Command) -> String {
     let record = driver.run(command);
     assert_eq!(record.code(), 0, "{record:?}");
     record.text(1)
 }
 
-/// A limit, soft and hard.
+/// Builds a limit from its soft and hard values.
 fn limit(soft: impl Into<Option<u64>>, hard: impl Into<Option<u64>>) -> Rlimit {
     Rlimit { soft: soft.into(), hard: hard.into() }
 }
 
-/// The parent's umask, which can only be read by setting it.
+/// Returns the parent's umask, which can be read only by setting it.
 fn own_umask() -> u32 {
     let mask = rustix::process::umask(Mode::empty());
     rustix::process::umask(mask);
     mask.bits()
 }
 
-/// A umask is the child's alone.
+/// A umask changes the child's alone.
 #[test]
 fn a_umask_is_set_or_inherited() {
     behaviour("a_umask_is_set_or_inherited", |driver| {
@@ -44,7 +44,7 @@ fn a_umask_is_set_or_inherited() {
     });
 }
 
-/// Limits are the child's alone; the last word on a resource wins.
+/// Limits change the child's alone. The last value for a resource wins.
 #[test]
 fn limits_are_set_or_inherited() {
     behaviour("limits_are_set_or_inherited", |driver| {
@@ -65,7 +65,7 @@ fn limits_are_set_or_inherited() {
     });
 }
 
-/// Every resource reaches the kernel as the one that it is.
+/// Every resource reaches the kernel under its own number.
 #[test]
 fn every_resource_has_its_own_limit() {
     behaviour("every_resource_has_its_own_limit", |driver| {
@@ -94,7 +94,8 @@ fn every_resource_has_its_own_limit() {
     });
 }
 
-/// A limit below what the parent has open does not keep the child's descriptors from it.
+/// A limit below the parent's open descriptors does not keep the child from getting its
+/// descriptors.
 #[test]
 fn a_low_limit_of_descriptors_comes_after_the_map() {
     behaviour("a_low_limit_of_descriptors_comes_after_the_map", |driver| {
@@ -106,7 +107,7 @@ fn a_low_limit_of_descriptors_comes_after_the_map() {
     });
 }
 
-/// A soft limit above the hard one is the kernel's error.
+/// The kernel refuses a soft limit above the hard one.
 #[test]
 fn a_senseless_limit_is_an_error() {
     behaviour("a_senseless_limit_is_an_error", |driver| {
@@ -115,7 +116,8 @@ fn a_senseless_limit_is_an_error() {
     });
 }
 
-/// A file-size limit acts: the child dies of its own writing, not the parent.
+/// A limit on the file size takes effect: the child dies by its own write, and the parent is not
+/// affected.
 #[test]
 fn a_limit_acts_on_the_child() {
     behaviour("a_limit_acts_on_the_child", |driver| {
@@ -130,7 +132,7 @@ fn a_limit_acts_on_the_child() {
     });
 }
 
-/// A nice value is absolute, and the child's alone.
+/// A nice value is absolute, and changes the child's alone.
 #[test]
 fn a_nice_value_is_set_or_inherited() {
     behaviour("a_nice_value_is_set_or_inherited", |driver| {
@@ -143,7 +145,7 @@ fn a_nice_value_is_set_or_inherited() {
     });
 }
 
-/// Root may also favour a child, nobody else.
+/// Only root may raise a child's priority.
 #[test]
 fn a_child_can_be_favoured_by_root() {
     behaviour("a_child_can_be_favoured_by_root", |driver| {
@@ -156,7 +158,7 @@ fn a_child_can_be_favoured_by_root() {
     });
 }
 
-/// A child can be confined to one processor; the parent's thread keeps its own.
+/// A child can be confined to one processor. The parent's thread keeps its own.
 #[test]
 fn a_child_can_be_confined_to_processors() {
     behaviour("a_child_can_be_confined_to_processors", |driver| {
@@ -173,7 +175,8 @@ fn a_child_can_be_confined_to_processors() {
     });
 }
 
-/// The score of the out-of-memory killer is the child's alone, also while memory is shared.
+/// The score for the out-of-memory killer changes the child's alone, even while parent and child
+/// share memory.
 #[test]
 fn an_out_of_memory_score_is_set_or_inherited() {
     behaviour("an_out_of_memory_score_is_set_or_inherited", |driver| {
@@ -189,7 +192,7 @@ fn an_out_of_memory_score_is_set_or_inherited() {
     });
 }
 
-/// All of these together, on one child.
+/// All of these settings together, on one child.
 #[test]
 fn everything_at_once() {
     behaviour("everything_at_once", |driver| {

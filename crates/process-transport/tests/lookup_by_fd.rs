@@ -1,5 +1,6 @@
-//! Programs and directories that are named by a descriptor of the parent: `/proc/self/fd/N` leads there
-//! as long as the child looks, and the program itself does not have it.
+//! Programs and directories that are named by a descriptor of the parent. `/proc/self/fd/N` refers
+//! to the parent's descriptor while the child looks up the path, and the program itself does not
+//! get it.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,8 +18,8 @@ use crate::paths::{by, paths};
 use crate::util::{PROBE, behaviour, fd_list, sys};
 
 #[test]
-fn a_program_that_is_named_by_a_descriptor_runs_and_does_not_have_it() {
-    let name = "a_program_that_is_named_by_a_descriptor_runs_and_does_not_have_it";
+fn a_program_that_is_named_by_a_descriptor_runs_without_that_descriptor() {
+    let name = "a_program_that_is_named_by_a_descriptor_runs_without_that_descriptor";
     behaviour(name, |driver| {
         let open = File::open(PROBE).unwrap();
         let high = sys::copy_at(&open, 1300, true);
@@ -32,7 +33,7 @@ fn a_program_that_is_named_by_a_descriptor_runs_and_does_not_have_it() {
                     let child = driver.spawn(list());
                     driver.drive_to_end(&child.record);
                     assert_eq!(fd_list(&child.record, 1), [0, 1, 2], "{path:?} {program}");
-                    // And where a closure may use it.
+                    // Also on the path for a closure.
                     if path == procession_protocol::SpawnPath::Fork {
                         let child = driver.spawn(sys::pre_exec(list(), 0));
                         driver.drive_to_end(&child.record);
@@ -64,7 +65,8 @@ fn a_directory_that_is_named_by_a_descriptor_is_found() {
     });
 }
 
-/// A number of the map is the child's own, and one that is not open leads nowhere.
+/// A number of the map refers to the child's own descriptor. A number that is not open is not
+/// found.
 #[test]
 fn a_number_of_the_map_is_the_childs() {
     behaviour("a_number_of_the_map_is_the_childs", |driver| {

@@ -1,5 +1,5 @@
-//! What the loop owes its children: stale events go nowhere, an idle loop sleeps, two loops are two,
-//! and a handle that goes away inside its own callback takes nothing with it.
+//! The loop and its children: stale events are dropped, an idle loop sleeps, two loops are
+//! independent, and a handle may be dropped inside its own callback.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,16 +17,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use util::{Driver, Event, PROMPTLY, WATCHDOG, behaviour, command, isolated, ms, sh, sys};
 
-/// Lets so much time pass without turning the loop.
-fn block(time: Duration) {
+/// Lets time pass without turning the loop.
+fn block_thread(time: Duration) {
     let time = Timespec::try_from(time).expect("a short time");
     poll(&mut [], Some(&time)).expect("nothing to wait for but time");
 }
 
 /// Case RT-22.
 #[test]
-fn an_event_of_the_same_batch_for_a_closed_descriptor_goes_nowhere() {
-    behaviour("an_event_of_the_same_batch_for_a_closed_descriptor_goes_nowhere", |driver| {
+fn an_event_of_the_same_batch_for_a_closed_descriptor_is_dropped() {
+    behaviour("an_event_of_the_same_batch_for_a_closed_descriptor_is_dropped", |driver| {
         let both: Rc<RefCell<Vec<Process>>> = Rc::default();
         let children: Vec<_> = ["a", "b"]
             .map(|name| {
@@ -45,7 +45,7 @@ fn an_event_of_the_same_batch_for_a_closed_descriptor_goes_nowhere() {
             })
             .into();
         both.borrow_mut().extend(children.iter().map(|child| child.process.clone()));
-        block(ms(300)); // both are readable in one batch
+        block_thread(ms(300)); // both are readable in one batch
         driver.drive_all_to_end(WATCHDOG);
         both.borrow_mut().clear();
         let heard: Vec<_> =
@@ -55,7 +55,7 @@ fn an_event_of_the_same_batch_for_a_closed_descriptor_goes_nowhere() {
     });
 }
 
-/// The processor time of this process.
+/// Returns the processor time that this process has used.
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(time).expect("not negative")
@@ -71,7 +71,7 @@ fn an_idle_loop_with_a_child_sleeps() {
             .handle()
             .register(listener, procession_reactor::Interest::READABLE, |_, _| {})
             .expect("registered");
-        // What is written before the first wait is behind us.
+        // This turn makes the calls that precede the first wait.
         driver.turn();
         let (before, start) = (processor_time(), driver.now());
         let mut turns = 0;
@@ -114,8 +114,8 @@ fn a_loop_that_is_dropped_leaves_another_thread_s_alone() {
 
 /// Case RT-27.
 #[test]
-fn the_last_handle_may_go_inside_its_own_callback() {
-    behaviour("the_last_handle_may_go_inside_its_own_callback", |driver| {
+fn the_last_handle_may_be_dropped_inside_its_own_callback() {
+    behaviour("the_last_handle_may_be_dropped_inside_its_own_callback", |driver| {
         let timer: Rc<RefCell<Option<DelayedCall>>> = Rc::default();
         let own = Rc::clone(&timer);
         let called =
@@ -136,14 +136,15 @@ fn the_last_handle_may_go_inside_its_own_callback() {
     });
 }
 
-struct Quiet;
-impl ProcessProtocol for Quiet {}
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
 #[test]
-fn no_handler_for_sigchld_is_installed_where_there_are_pidfds() {
-    isolated("no_handler_for_sigchld_is_installed_where_there_are_pidfds", || {
+fn no_handler_for_sigchld_is_installed_if_there_are_pidfds() {
+    isolated("no_handler_for_sigchld_is_installed_if_there_are_pidfds", || {
         let mut reactor = Reactor::new().expect("a reactor");
-        let process = reactor.spawn_process(Quiet, Command::new("/bin/true")).expect("spawned");
+        let process =
+            reactor.spawn_process(SilentProtocol, Command::new("/bin/true")).expect("spawned");
         if process.pidfd().is_err() {
             return util::skip("no handler for SIGCHLD", "no pidfds here");
         }

@@ -1,5 +1,6 @@
-//! The environment of the children of a program with one thread, which is given to them as it is:
-//! no copy is made of it. The harness of the other tests has threads, so this is a program of its own.
+//! The environment of the children of a program with one thread. The library passes it to them
+//! without a copy. The harness of the other tests has threads, so this test is a program of its
+//! own.
 
 mod util;
 
@@ -18,8 +19,8 @@ use crate::util::{Recorder, WATCHDOG, sys};
 
 const NAME: &str = "PROCESSION_TEST_VARIABLE";
 
-/// What a child on `path` has under [`NAME`].
-fn of_a_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
+/// Returns the value that a child on `path` has for [`NAME`].
+fn value_in_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
     let (recorder, record) = Recorder::new();
     reactor.spawn_process(recorder, by(path, "/usr/bin/env")).expect("it starts");
     while record.ended().is_none() {
@@ -32,9 +33,9 @@ fn of_a_child(reactor: &mut Reactor, path: SpawnPath) -> Option<String> {
     text.lines().find_map(|line| Some(line.strip_prefix(NAME)?.strip_prefix('=')?.to_owned()))
 }
 
-fn each_path_shows(reactor: &mut Reactor, value: &str) {
+fn assert_each_path_shows(reactor: &mut Reactor, value: &str) {
     for path in paths() {
-        assert_eq!(of_a_child(reactor, path).as_deref(), Some(value), "{path:?}");
+        assert_eq!(value_in_child(reactor, path).as_deref(), Some(value), "{path:?}");
     }
 }
 
@@ -42,19 +43,19 @@ fn main() {
     let mut reactor = Reactor::new().expect("a reactor");
     for value in ["one", "", "two"] {
         sys::set_env(NAME, value);
-        each_path_shows(&mut reactor, value);
+        assert_each_path_shows(&mut reactor, value);
     }
-    // The library may move its vector as it grows.
+    // The C library may move its array of variables as it grows.
     for more in 0..200 {
         sys::set_env(&format!("{NAME}_{more}"), "x".repeat(more));
     }
-    each_path_shows(&mut reactor, "two");
-    // From the second thread on copies are made, and see the same.
+    assert_each_path_shows(&mut reactor, "two");
+    // With a second thread the library makes a copy, with the same content.
     let (end, ends) = channel::<()>();
     let other = thread::spawn(move || ends.recv());
-    each_path_shows(&mut reactor, "two");
+    assert_each_path_shows(&mut reactor, "two");
     drop(end);
     other.join().expect("it does nothing").expect_err("nothing is sent");
-    each_path_shows(&mut reactor, "two");
+    assert_each_path_shows(&mut reactor, "two");
     println!("test children_of_one_thread_have_its_environment ... ok");
 }

@@ -1,5 +1,5 @@
-//! The handler that ends owned children beside what else a program does with its signals: a
-//! disposition that is not the default stays what it is, whoever set it, and when.
+//! The handler that ends owned children, beside other uses of the program's signals. A disposition
+//! that is not the default stays unchanged, whoever set it, and whenever.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,14 +13,14 @@ use crate::util::{Owner, lives};
 
 const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
-/// `nohup`, and the background jobs of scripts.
+/// `nohup` ignores signals like this, and so do scripts for their background jobs.
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
     for (before, after) in [("ignore=1 ignore=2", ""), ("", "ignore=1 ignore=2")] {
         let owner = Owner::start(&format!("{before} block_on grace=20 {after}"));
         owner.signal(Signal::HUP);
         owner.signal(Signal::INT);
-        // One that is not ignored acts for all of them, and is the only one that is told.
+        // A signal that is not ignored ends all groups, and is the only one that is reported.
         owner.signal(Signal::TERM);
         owner.dies_by(Signal::TERM);
     }
@@ -37,7 +37,7 @@ fn a_handler_of_the_programs_own_stays_and_the_groups_are_left_to_it() {
     }
 }
 
-/// Such a handler can do the same by one call.
+/// A handler of the program's own can end the groups with one call.
 #[test]
 fn a_handler_of_the_programs_own_can_end_the_groups() {
     for signal in SIGNALS {
@@ -51,7 +51,7 @@ fn a_handler_of_the_programs_own_can_end_the_groups() {
     }
 }
 
-/// After the call the children can be reaped, and none can be started.
+/// After the call the program can reap its children, and cannot start any.
 #[test]
 fn a_program_goes_on_to_its_end_after_it_has_ended_the_groups() {
     let owner = Owner::start_with(Command::new(Owner::program()), "spawn grace=20 call=0");
@@ -59,21 +59,22 @@ fn a_program_goes_on_to_its_end_after_it_has_ended_the_groups() {
     assert_eq!(status.code(), Some(5), "{status}\n{said}");
 }
 
-/// A handler that was installed after ours, and calls the one before it: signal-hook's and tokio's
-/// do. The program's own graceful path is not cut off.
+/// A handler that was installed after ours and calls the previous one, as the handlers of
+/// signal-hook and tokio do. The program's own graceful path is not cut off.
 #[test]
 fn a_later_handler_that_calls_the_one_before_keeps_its_graceful_path() {
     let mut owner = Owner::start("exit_by_chain grace=20 chain=15");
     owner.signal(Signal::TERM);
     owner.until_said("graceful");
     let (status, said, _) = owner.end();
-    // The reactor is dropped by then, and with it the group.
+    // The reactor was dropped by then, which has ended the group.
     assert_eq!(status.code(), Some(3), "{status}\n{said}");
 }
 
-/// signal-hook, which the reactor's watches stand on, before and after the first child.
+/// signal-hook, on which the reactor's watches are built, is installed before and after the first
+/// child.
 #[test]
-fn a_watched_signal_is_told_and_ends_nobody() {
+fn a_watched_signal_is_reported_and_ends_no_group() {
     for (before, after) in [("watch=15", ""), ("", "watch=15")] {
         let mut owner = Owner::start(&format!("{before} block_on grace=20 {after}"));
         let leader = owner.number("leader=");
@@ -85,8 +86,7 @@ fn a_watched_signal_is_told_and_ends_nobody() {
     }
 }
 
-/// When nobody watches it any more a signal does what it did before, that of the owned children
-/// included.
+/// When its last watch is over, a signal acts as before, and that includes ending the owned groups.
 #[test]
 fn a_signal_whose_watch_is_over_ends_the_groups_again() {
     for signal in SIGNALS {
@@ -102,7 +102,7 @@ fn a_signal_whose_watch_is_over_ends_the_groups_again() {
     }
 }
 
-/// A group that ignores its TERM, and a program that is stopped when it comes.
+/// The group ignores TERM, and the program is stopped when TERM comes.
 #[test]
 fn a_stopped_program_ends_its_groups_when_it_goes_on() {
     let owner = Owner::start("block_on grace=20");

@@ -1,5 +1,5 @@
-//! Owned children end with the program that INT, TERM, HUP or QUIT end: all of their group, wherever
-//! the program is, and nobody else.
+//! Owned children end with a program that INT, TERM, HUP or QUIT ends: all members of their groups,
+//! wherever the program is at that moment, and no other process.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -14,8 +14,8 @@ use crate::util::{Owner, WAYS, lives, ms, root_or_skip, signals_groups_by_pidfd,
 
 const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
-/// In a wait, in a turn of `run` after its first signal, and in a callback that never returns; on a
-/// loop, without one, and with a child that was handed to one.
+/// The program is in a wait or in a callback that never returns; it uses a loop, no loop, or an
+/// adopted child.
 #[test]
 fn nothing_of_a_group_lives_when_a_signal_has_ended_the_program() {
     for signal in SIGNALS {
@@ -27,7 +27,7 @@ fn nothing_of_a_group_lives_when_a_signal_has_ended_the_program() {
     }
 }
 
-/// Whatever memory the child shares while it starts, and whether or not there is a pidfd.
+/// Holds whatever memory the child shares while it starts, with a pidfd and without.
 #[test]
 fn nothing_of_a_group_lives_however_it_was_started() {
     for way in WAYS {
@@ -39,7 +39,7 @@ fn nothing_of_a_group_lives_however_it_was_started() {
     }
 }
 
-/// The first signal stops the run, and the second one is what ends the program.
+/// The first signal stops the run, and the second one ends the program.
 #[test]
 fn the_signal_after_the_one_that_stopped_a_run_ends_the_groups() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -49,13 +49,13 @@ fn the_signal_after_the_one_that_stopped_a_run_ends_the_groups() {
         owner.signal(signal);
         owner.dies_by(signal);
     }
-    // Not claimed by a run.
+    // A run does not claim QUIT.
     let owner = Owner::start("run grace=20");
     owner.signal(Signal::QUIT);
     owner.dies_by(Signal::QUIT);
 }
 
-/// TERM comes first, so that git takes its lock away and docker its container.
+/// TERM comes first, so that git removes its lock and docker its container.
 #[test]
 fn a_group_has_a_grace_to_end_by_itself() {
     for signal in SIGNALS {
@@ -68,40 +68,43 @@ fn a_group_has_a_grace_to_end_by_itself() {
     }
 }
 
-/// Case OL-19. A shell dies by TERM; what it has started has its grace all the same.
+/// Case OL-19. TERM ends the shell. Its children still have their grace.
 #[test]
 fn a_group_has_its_grace_when_its_leader_has_ended() {
     for (mode, ends) in [
-        ("trapper grace=2000", Ends::BySignal),
-        ("spawn_trapper grace=2000", Ends::BySignal),
-        ("trapper grace=2000 ends=15", Ends::With(9)),
-        ("exit_trapper grace=2000", Ends::With(3)),
+        ("trapper grace=2000", ProgramEnd::BySignal),
+        ("spawn_trapper grace=2000", ProgramEnd::BySignal),
+        ("trapper grace=2000 ends=15", ProgramEnd::With(9)),
+        ("exit_trapper grace=2000", ProgramEnd::With(3)),
     ] {
         let owner = Owner::start(mode);
         let is_told = mode.starts_with("exit");
         owner.signal(if is_told { Signal::USR1 } else { Signal::TERM });
         let (status, said, took) = owner.end();
         match ends {
-            Ends::BySignal => assert_eq!(status.signal(), Some(libc::SIGTERM), "{mode}: {said}"),
-            Ends::With(code) => assert_eq!(status.code(), Some(code), "{mode}: {said}"),
+            ProgramEnd::BySignal => {
+                assert_eq!(status.signal(), Some(libc::SIGTERM), "{mode}: {said}")
+            }
+            ProgramEnd::With(code) => assert_eq!(status.code(), Some(code), "{mode}: {said}"),
         }
         assert!(said.contains("clean\n"), "{mode}: {said}");
         assert!((ms(290)..util::bound(ms(1500))).contains(&took), "{mode}: {took:?}");
     }
-    // Without a pidfd it is a zombie by its number.
+    // Without a pidfd, the leader is a zombie that only its number identifies.
     let owner = Owner::start_by("fork,without_pidfd", "trapper grace=2000");
     owner.signal(Signal::TERM);
     let (_, said, _) = owner.end();
     assert!(said.contains("clean\n"), "{said}");
 }
 
-/// How a program ends.
-enum Ends {
+/// The way in which a program ends.
+enum ProgramEnd {
     BySignal,
     With(i32),
 }
 
-/// Case OL-19. It gets KILL when its own grace is over; a further signal cuts that short.
+/// Case OL-19. The member gets KILL when its own grace is over. A further signal cuts the grace
+/// short.
 #[test]
 fn a_deaf_member_gets_kill_after_the_grace_of_its_leader_that_has_ended() {
     let leader_has_left = |grace: u32| {
@@ -125,7 +128,7 @@ fn a_deaf_member_gets_kill_after_the_grace_of_its_leader_that_has_ended() {
     }
 }
 
-/// Case OL-20. The kernel needs a while to end whom it has killed.
+/// Case OL-20. The kernel needs a while to end a killed process.
 #[test]
 fn nothing_of_a_group_lives_at_the_moment_at_which_the_program_is_gone() {
     for (mode, signal) in [
@@ -143,7 +146,8 @@ fn nothing_of_a_group_lives_at_the_moment_at_which_the_program_is_gone() {
     }
 }
 
-/// Case OL-21. Where SIGCHLD is ignored the kernel keeps no child that has ended, and still the group.
+/// Case OL-21. If SIGCHLD is ignored, the kernel keeps no zombie of the leader, but the group still
+/// exists.
 #[test]
 fn a_group_has_its_grace_when_nobody_reaps_its_leader() {
     if !signals_groups_by_pidfd() {
@@ -159,22 +163,23 @@ fn a_group_has_its_grace_when_nobody_reaps_its_leader() {
     }
 }
 
-/// Those who do not end get KILL when the grace is over, and not before.
+/// Members that do not end get KILL when the grace is over, and not before.
 #[test]
 fn a_deaf_group_gets_kill_after_its_grace() {
     let owner = Owner::start("block_on grace=400");
     owner.signal(Signal::TERM);
     let took = owner.dies_by(Signal::TERM);
     assert!(took >= ms(390), "{took:?}");
-    // Two seconds are the most.
+    // The grace is at most two seconds.
     let owner = Owner::start("block_on grace=60000");
     owner.signal(Signal::HUP);
     let took = owner.dies_by(Signal::HUP);
     assert!((ms(1990)..util::bound(ms(3000))).contains(&took), "{took:?}");
 }
 
-/// Somebody who presses Ctrl-C again does not want to wait. The echo of one signal, within 300 ms, is
-/// no second one, and a HUP never is: a shell whose terminal is closed sends two.
+/// A user who presses Ctrl-C again does not want to wait. A repetition within 300 ms is an echo of
+/// the first signal and does not count. A HUP never counts, because a shell whose terminal is
+/// closed sends two.
 #[test]
 fn a_further_signal_after_300_ms_cuts_the_grace_short() {
     for (further, is_short) in [(Signal::INT, true), (Signal::QUIT, true), (Signal::HUP, false)] {
@@ -185,7 +190,7 @@ fn a_further_signal_after_300_ms_cuts_the_grace_short() {
     assert!(took >= ms(1800), "{took:?}");
 }
 
-/// Sends the second signal that long after the first; how long it took after that.
+/// Sends the second signal after a pause. Returns how long the program then took to end.
 fn two_signals(first: Signal, second: Signal, after: Duration) -> Duration {
     let mut owner = Owner::start("block_on grace=2000");
     owner.signal(first);
@@ -194,7 +199,7 @@ fn two_signals(first: Signal, second: Signal, after: Duration) -> Duration {
     owner.dies_by(first)
 }
 
-/// A copy of the program has nothing to do with its parent's children.
+/// A forked copy of the program does not end the children of its parent.
 #[test]
 fn a_forked_copy_that_is_ended_leaves_its_parents_groups_alone() {
     let mut owner = Owner::start("fork grace=20");
@@ -209,8 +214,8 @@ fn a_forked_copy_that_is_ended_leaves_its_parents_groups_alone() {
     owner.dies_by(Signal::INT);
 }
 
-/// Case OL-17. Its leader has ended and is reaped, and the child has not ended: its number is nobody's
-/// whom the program knows.
+/// Case OL-17. The leader has ended and is reaped, but the child has not ended. The leader's number
+/// then belongs to no process that the program knows.
 #[test]
 fn a_group_that_its_leader_has_left_ends_with_the_program_while_it_holds_an_output() {
     if !signals_groups_by_pidfd() {
@@ -224,7 +229,7 @@ fn a_group_that_its_leader_has_left_ends_with_the_program_while_it_holds_an_outp
             owner.dies_by(Signal::TERM);
         }
     }
-    // In a handler of the program's own.
+    // The same in a handler of the program's own.
     let mut owner = Owner::start("held_left grace=20 ends=15");
     owner.until_said("exited");
     owner.signal(Signal::TERM);
@@ -232,7 +237,7 @@ fn a_group_that_its_leader_has_left_ends_with_the_program_while_it_holds_an_outp
     assert_eq!(status.code(), Some(9), "{said}");
 }
 
-/// Case OL-17. Nobody waits for it any more: it is left in the background.
+/// Case OL-17. The member was left in the background, and the program no longer waits for it.
 #[test]
 fn what_a_child_that_has_ended_left_behind_lives_on() {
     for way in ["", ",without_pidfd"] {
@@ -246,9 +251,9 @@ fn what_a_child_that_has_ended_left_behind_lives_on() {
     }
 }
 
-/// What is not asked for does not happen.
+/// The program does not end a child without being asked to.
 #[test]
-fn children_that_are_to_live_on_do() {
+fn children_that_are_to_live_on_survive_the_program() {
     for mode in ["bare", "without_signals", "live_on"] {
         let mut owner = Owner::start(&format!("{mode} grace=20"));
         let leader = owner.number("leader=");
@@ -258,7 +263,7 @@ fn children_that_are_to_live_on_do() {
     }
 }
 
-/// PID 1 is not ended by these signals, and so must not be by a handler.
+/// The kernel does not end PID 1 by these signals, so a handler must not either.
 #[test]
 fn in_pid_1_a_signal_does_nothing_as_before() {
     if !root_or_skip("PID 1 of a namespace") {
@@ -269,7 +274,7 @@ fn in_pid_1_a_signal_does_nothing_as_before() {
     let mut owner = Owner::start_with(command, "block_on grace=20");
     owner.until_said("ready");
     owner.until_said("leader=");
-    // `unshare` is its parent, and waits for it.
+    // The parent of PID 1 is `unshare`, which waits for it.
     let children = format!("/proc/{0}/task/{0}/children", owner.pid());
     let children = std::fs::read_to_string(children).unwrap();
     let init = Pid::from_raw(children.trim().parse().unwrap()).unwrap();

@@ -1,455 +1,467 @@
-//! The protocol of the table of owned children: every interleaving of two workers that start and reap
-//! children in one place, a handler that ends the process, a program that calls `end_owned_groups`,
-//! and a system that gives a freed number, or descriptor, to a stranger at once. A child leads a group
-//! of one more, which may outlive it, and which a worker may go on waiting for.
+//! A model of the protocol around the table of owned children. It explores every interleaving of
+//! two workers that start and reap children in one place of the table, a handler that ends the
+//! process, a program that calls `end_owned_groups`, and a system that gives a freed number or
+//! descriptor to a foreign process at once. A child leads a group with one more member. The member
+//! may outlive the child, and a worker may still wait for it.
 //!
-//! The accesses are all sequentially consistent, so interleavings are all there is; loom takes SeqCst
-//! for less and would report what cannot happen. A place, one number and three children are enough: a
-//! worker's second child, and the other's, find the place and the number as the first has left them.
-//! The model must also be able to fail: each step that is left out does harm.
+//! All accesses are sequentially consistent, so interleavings cover every execution. loom treats
+//! SeqCst as weaker and would report impossible executions. One place, one number and three
+//! children are enough, because a worker's second child finds the place and the number as the first
+//! child left them, and so does the other worker's child. The model must be able to fail: a test
+//! for each omitted step shows the harm.
 
 use std::collections::HashSet;
 
-/// What is left out of the protocol.
+/// A step that is left out of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Without {
+enum OmittedStep {
     Nothing,
-    /// A remover does not wait for an act before it reaps.
+    /// The worker does not wait for an act before it reaps.
     WaitBeforeReap,
     /// An act does not wait for the number of a child that is starting.
     WaitForNumber,
-    /// A spawner looks at *dying* before it takes its place, and not after.
+    /// A worker checks *dying* before it claims its place, and not after.
     LookAfterClaim,
-    /// A spawner does not look at *dying*.
+    /// A worker does not check *dying*.
     Look,
-    /// A spawner that sees *dying* keeps its place.
+    /// A worker that sees *dying* keeps its place.
     GivingUp,
-    /// A remover looks at *dying* where it should count acts.
+    /// A worker checks *dying* instead of the count of acts.
     CountOfActs,
-    /// A remover does not wait for an act before it closes the pidfd.
+    /// A worker does not wait for an act before it closes the pidfd.
     WaitBeforeClose,
-    /// A place is given back at the reap, whoever waits for the group.
+    /// The place is given back at the reap, although a worker still waits for the group.
     PlaceOfTheGroup,
-    /// An act uses the number of a group that its leader has left.
+    /// An act uses the number of a group whose leader is reaped.
     PidfdOfTheGroup,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Number {
+enum NumberOwner {
     Free,
-    /// A child that runs, of worker 0 or 1.
+    /// A running child of worker 0 or 1.
     Child(usize),
-    /// The same, not reaped.
+    /// The same child, ended but not reaped.
     Zombie(usize),
-    /// That of a group whose leader is reaped: a member lives.
+    /// The number of a group whose leader is reaped while a member lives.
     Group,
     Stranger,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+enum PlaceState {
     Free,
     Starting,
     Running,
-    /// The pidfd alone is used.
+    /// Only the pidfd may be used.
     Left,
 }
 
-/// What the pidfd's number stands for.
+/// The owner of the pidfd's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Pidfd {
+enum PidfdOwner {
     None,
     Open,
-    /// It was closed, and is open again for somebody else.
+    /// It was closed and opened again for another purpose.
     Strangers,
 }
 
-/// Where a worker is: what it does next.
+/// The next step of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Worker {
+enum WorkerStep {
     Claim,
-    /// It has looked, and nobody was dying.
+    /// The worker has checked *dying*, and it was not set.
     LookedFirst,
     Look,
     Clone,
-    /// The kernel's write, before the child's first instruction.
-    Number,
+    /// The kernel writes the number before the child's first instruction.
+    WriteNumber,
     Settle,
     End,
     Clear,
     Wait,
     Reap,
-    /// Leaves the place to the group.
+    /// The worker leaves the place to the group.
     Leave,
     WaitToLeave,
     ReapLeader,
-    /// It waits for the group: what is left of it is to end with the program.
+    /// The worker waits for the group, whose members are to end with the program.
     Held,
     WaitToClose,
     Close,
     Release,
-    /// It saw that the program is dying.
+    /// The worker saw that the program is dying.
     Parked,
 }
 
-impl Worker {
+impl WorkerStep {
     fn is_wait(self) -> bool {
         matches!(self, Self::Wait | Self::WaitToLeave | Self::WaitToClose)
     }
 }
 
-/// Where an act is.
+/// The next step of an act, which ends all owned groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Act {
+enum ActStep {
     Idle,
     Count,
     ReadState,
-    ReadNumber(Place),
+    ReadNumber(PlaceState),
     Kill,
     KillGroup,
     Done,
-    /// It does not go on to the end of the program.
+    /// The act returns to the program, which then goes on.
     Returned,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct World {
-    place: Place,
-    /// Whether the number is in the place.
+struct ModelState {
+    place: PlaceState,
+    /// Whether the place holds the number.
     number_is_known: bool,
     dying: bool,
     acting: u8,
-    number: Number,
-    /// A member of the child's group lives.
+    number: NumberOwner,
+    /// Whether a member of the child's group lives.
     member: bool,
-    pidfd: Pidfd,
-    workers: [(Worker, u8); 2],
-    /// That of the handler, and that of the program's own call.
-    acts: [Act; 2],
+    pidfd: PidfdOwner,
+    workers: [(WorkerStep, u8); 2],
+    /// The act of the handler, and the act of the program's own call.
+    acts: [ActStep; 2],
 }
 
 const HANDLER: usize = 0;
 const ROUNDS: u8 = 2;
 
-const START: World = World {
-    place: Place::Free,
+const START: ModelState = ModelState {
+    place: PlaceState::Free,
     number_is_known: false,
     dying: false,
     acting: 0,
-    number: Number::Free,
+    number: NumberOwner::Free,
     member: false,
-    pidfd: Pidfd::None,
-    workers: [(Worker::Claim, 0); 2],
-    acts: [Act::Idle; 2],
+    pidfd: PidfdOwner::None,
+    workers: [(WorkerStep::Claim, 0); 2],
+    acts: [ActStep::Idle; 2],
 };
 
-/// What went wrong, in some interleaving.
+/// The violations that some interleaving causes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Harm {
+struct Violations {
     stranger_killed: bool,
     survivor: bool,
-    /// The act waits for a number that never comes: after a second it gives up.
+    /// The act waits for a number that never comes. The real code gives up after a second.
     stuck: bool,
-    /// After `end_owned_groups` has returned a child of this process cannot be reaped.
+    /// After `end_owned_groups` has returned, a child of this process cannot be reaped.
     never_reaped: bool,
 }
 
-impl World {
-    /// The states that one step of a worker leads to.
-    fn worker_steps(self, index: usize, without: Without, next: &mut Vec<Self>) {
+impl ModelState {
+    /// Adds the states that one step of a worker leads to.
+    fn worker_steps(self, index: usize, without: OmittedStep, next: &mut Vec<Self>) {
         let (at, round) = self.workers[index];
         let mut to = self;
-        let go = |to: &mut Self, at: Worker| to.workers[index].0 = at;
+        let go = |to: &mut Self, at: WorkerStep| to.workers[index].0 = at;
         match at {
-            Worker::Claim if without == Without::LookAfterClaim => {
+            WorkerStep::Claim if without == OmittedStep::LookAfterClaim => {
                 if round == ROUNDS || self.dying {
                     return;
                 }
-                go(&mut to, Worker::LookedFirst);
+                go(&mut to, WorkerStep::LookedFirst);
             }
-            Worker::Claim | Worker::LookedFirst => {
-                if self.place != Place::Free || round == ROUNDS {
+            WorkerStep::Claim | WorkerStep::LookedFirst => {
+                if self.place != PlaceState::Free || round == ROUNDS {
                     return;
                 }
-                to.place = Place::Starting;
-                let is_blind = matches!(without, Without::Look | Without::LookAfterClaim);
-                go(&mut to, if is_blind { Worker::Clone } else { Worker::Look });
+                to.place = PlaceState::Starting;
+                let is_blind = matches!(without, OmittedStep::Look | OmittedStep::LookAfterClaim);
+                go(&mut to, if is_blind { WorkerStep::Clone } else { WorkerStep::Look });
             }
-            Worker::Look if self.dying => {
-                if without != Without::GivingUp {
-                    to.place = Place::Free;
+            WorkerStep::Look if self.dying => {
+                if without != OmittedStep::GivingUp {
+                    to.place = PlaceState::Free;
                 }
-                go(&mut to, Worker::Parked);
+                go(&mut to, WorkerStep::Parked);
             }
-            Worker::Look => go(&mut to, Worker::Clone),
-            Worker::Clone => {
-                if self.number != Number::Free {
+            WorkerStep::Look => go(&mut to, WorkerStep::Clone),
+            WorkerStep::Clone => {
+                if self.number != NumberOwner::Free {
                     return;
                 }
-                to.number = Number::Child(index);
+                to.number = NumberOwner::Child(index);
                 to.member = true;
-                to.pidfd = Pidfd::Open;
-                go(&mut to, Worker::Number);
+                to.pidfd = PidfdOwner::Open;
+                go(&mut to, WorkerStep::WriteNumber);
             }
-            Worker::Number => {
+            WorkerStep::WriteNumber => {
                 to.number_is_known = true;
-                go(&mut to, Worker::Settle);
+                go(&mut to, WorkerStep::Settle);
             }
-            Worker::Settle => {
-                to.place = Place::Running;
-                go(&mut to, Worker::End);
+            WorkerStep::Settle => {
+                to.place = PlaceState::Running;
+                go(&mut to, WorkerStep::End);
             }
-            // By itself, or by a KILL that was sent before.
-            Worker::End => {
-                to.number = Number::Zombie(index);
-                go(&mut to, Worker::Leave);
+            // The child ends by itself, or by a KILL that was sent before.
+            WorkerStep::End => {
+                to.number = NumberOwner::Zombie(index);
+                go(&mut to, WorkerStep::Leave);
                 next.push(to);
-                go(&mut to, Worker::Clear);
+                go(&mut to, WorkerStep::Clear);
             }
-            Worker::Leave => {
-                if without == Without::PlaceOfTheGroup {
+            WorkerStep::Leave => {
+                if without == OmittedStep::PlaceOfTheGroup {
                     to.number_is_known = false;
                 }
-                to.place = Place::Left;
-                go(&mut to, Worker::WaitToLeave);
+                to.place = PlaceState::Left;
+                go(&mut to, WorkerStep::WaitToLeave);
             }
-            Worker::WaitToLeave => {
+            WorkerStep::WaitToLeave => {
                 if self.waits(without) {
                     return;
                 }
-                go(&mut to, Worker::ReapLeader);
+                go(&mut to, WorkerStep::ReapLeader);
             }
-            Worker::ReapLeader => {
+            WorkerStep::ReapLeader => {
                 to.number = self.number_after_the_reap();
-                go(&mut to, Worker::Held);
+                go(&mut to, WorkerStep::Held);
             }
-            Worker::Held => {
+            WorkerStep::Held => {
                 to.number_is_known = false;
-                go(&mut to, Worker::WaitToClose);
+                go(&mut to, WorkerStep::WaitToClose);
             }
-            Worker::WaitToClose => {
-                if without != Without::WaitBeforeClose && self.waits(without) {
+            WorkerStep::WaitToClose => {
+                if without != OmittedStep::WaitBeforeClose && self.waits(without) {
                     return;
                 }
-                go(&mut to, Worker::Close);
+                go(&mut to, WorkerStep::Close);
             }
-            Worker::Close => {
-                to.pidfd = Pidfd::Strangers;
-                go(&mut to, Worker::Release);
+            WorkerStep::Close => {
+                to.pidfd = PidfdOwner::Strangers;
+                go(&mut to, WorkerStep::Release);
             }
-            Worker::Clear => {
+            WorkerStep::Clear => {
                 to.number_is_known = false;
-                go(&mut to, Worker::Wait);
+                go(&mut to, WorkerStep::Wait);
             }
-            Worker::Wait => {
+            WorkerStep::Wait => {
                 if self.waits(without) {
                     return;
                 }
-                go(&mut to, Worker::Reap);
+                go(&mut to, WorkerStep::Reap);
             }
-            Worker::Reap => {
+            WorkerStep::Reap => {
                 to.number = self.number_after_the_reap();
-                to.pidfd = Pidfd::Strangers;
-                go(&mut to, Worker::Release);
+                to.pidfd = PidfdOwner::Strangers;
+                go(&mut to, WorkerStep::Release);
             }
-            Worker::Release => {
-                to.place = Place::Free;
-                to.pidfd = Pidfd::None;
-                to.workers[index] = (Worker::Claim, round + 1);
+            WorkerStep::Release => {
+                to.place = PlaceState::Free;
+                to.pidfd = PidfdOwner::None;
+                to.workers[index] = (WorkerStep::Claim, round + 1);
             }
-            Worker::Parked => return,
+            WorkerStep::Parked => return,
         }
         next.push(to);
     }
 
-    fn act_steps(self, index: usize, without: Without, harm: &mut Harm, next: &mut Vec<Self>) {
+    fn act_steps(
+        self,
+        index: usize,
+        without: OmittedStep,
+        violations: &mut Violations,
+        next: &mut Vec<Self>,
+    ) {
         let mut to = self;
         to.acts[index] = match self.acts[index] {
-            Act::Idle => {
+            ActStep::Idle => {
                 to.dying = true;
-                Act::Count
+                ActStep::Count
             }
-            Act::Count => {
+            ActStep::Count => {
                 to.acting += 1;
-                Act::ReadState
+                ActStep::ReadState
             }
-            Act::ReadState => Act::ReadNumber(self.place),
-            Act::ReadNumber(Place::Free) => Act::Done,
-            Act::ReadNumber(Place::Left)
-                if self.number_is_known && without != Without::PidfdOfTheGroup =>
+            ActStep::ReadState => ActStep::ReadNumber(self.place),
+            ActStep::ReadNumber(PlaceState::Free) => ActStep::Done,
+            ActStep::ReadNumber(PlaceState::Left)
+                if self.number_is_known && without != OmittedStep::PidfdOfTheGroup =>
             {
-                Act::KillGroup
+                ActStep::KillGroup
             }
-            Act::ReadNumber(_) if self.number_is_known => Act::Kill,
-            Act::ReadNumber(Place::Starting) if without != Without::WaitForNumber => {
-                // Somebody is on the way to write it, or the place is free again.
-                let comes = |(at, _): (Worker, u8)| {
-                    matches!(at, Worker::Look | Worker::Clone | Worker::Number)
+            ActStep::ReadNumber(_) if self.number_is_known => ActStep::Kill,
+            ActStep::ReadNumber(PlaceState::Starting) if without != OmittedStep::WaitForNumber => {
+                // A worker is about to write the number, or the place is free again.
+                let comes = |(at, _): (WorkerStep, u8)| {
+                    matches!(at, WorkerStep::Look | WorkerStep::Clone | WorkerStep::WriteNumber)
                 };
-                harm.stuck |= self.place == Place::Starting && !self.workers.into_iter().any(comes);
-                Act::ReadState
+                violations.stuck |=
+                    self.place == PlaceState::Starting && !self.workers.into_iter().any(comes);
+                ActStep::ReadState
             }
-            Act::ReadNumber(_) => Act::Done,
-            Act::Kill => {
-                harm.stranger_killed |= self.number == Number::Stranger;
-                if let Number::Child(worker) = self.number {
-                    to.number = Number::Zombie(worker);
+            ActStep::ReadNumber(_) => ActStep::Done,
+            ActStep::Kill => {
+                violations.stranger_killed |= self.number == NumberOwner::Stranger;
+                if let NumberOwner::Child(worker) = self.number {
+                    to.number = NumberOwner::Zombie(worker);
                 }
                 to.kill_member();
-                Act::Done
+                ActStep::Done
             }
-            Act::KillGroup => {
-                harm.stranger_killed |= self.pidfd == Pidfd::Strangers;
-                if self.pidfd == Pidfd::Open {
+            ActStep::KillGroup => {
+                violations.stranger_killed |= self.pidfd == PidfdOwner::Strangers;
+                if self.pidfd == PidfdOwner::Open {
                     to.kill_member();
                 }
-                Act::Done
+                ActStep::Done
             }
-            Act::Done => {
-                harm.survivor |= matches!(self.number, Number::Child(_));
-                harm.survivor |= self.member && self.is_waited_for();
+            ActStep::Done => {
+                violations.survivor |= matches!(self.number, NumberOwner::Child(_));
+                violations.survivor |= self.member && self.is_waited_for();
                 if index == HANDLER {
                     return; // the program is gone
                 }
                 to.acting -= 1;
-                Act::Returned
+                ActStep::Returned
             }
-            Act::Returned => return,
+            ActStep::Returned => return,
         };
         next.push(to);
     }
 
-    fn waits(self, without: Without) -> bool {
+    fn waits(self, without: OmittedStep) -> bool {
         match without {
-            Without::WaitBeforeReap => false,
-            Without::CountOfActs => self.dying,
+            OmittedStep::WaitBeforeReap => false,
+            OmittedStep::CountOfActs => self.dying,
             _ => self.acting > 0,
         }
     }
 
-    /// The kernel gives a number to nobody else as long as it is that of a group.
-    fn number_after_the_reap(self) -> Number {
-        if self.member { Number::Group } else { Number::Free }
+    /// The kernel does not give a number to another process while a group has it.
+    fn number_after_the_reap(self) -> NumberOwner {
+        if self.member { NumberOwner::Group } else { NumberOwner::Free }
     }
 
     fn kill_member(&mut self) {
-        if self.number != Number::Stranger {
+        if self.number != NumberOwner::Stranger {
             self.member = false;
         }
-        if self.number == Number::Group {
-            self.number = Number::Free;
+        if self.number == NumberOwner::Group {
+            self.number = NumberOwner::Free;
         }
     }
 
-    /// Its leader is, or is about to be, reaped, and what is left of the group is not let live.
+    /// Returns whether the leader is reaped or about to be reaped, and a worker still waits for the
+    /// group.
     fn is_waited_for(self) -> bool {
-        let waits =
-            |at: Worker| matches!(at, Worker::WaitToLeave | Worker::ReapLeader | Worker::Held);
+        let waits = |at: WorkerStep| {
+            matches!(at, WorkerStep::WaitToLeave | WorkerStep::ReapLeader | WorkerStep::Held)
+        };
         self.workers.into_iter().any(|(at, _)| waits(at))
     }
 
-    fn world_steps(self, next: &mut Vec<Self>) {
+    fn system_steps(self, next: &mut Vec<Self>) {
         if self.member {
             let mut ended = self;
             ended.kill_member();
             next.push(ended);
         }
         match self.number {
-            Number::Free => next.push(Self { number: Number::Stranger, ..self }),
-            Number::Stranger => next.push(Self { number: Number::Free, ..self }),
-            Number::Child(_) | Number::Zombie(_) | Number::Group => {}
+            NumberOwner::Free => next.push(Self { number: NumberOwner::Stranger, ..self }),
+            NumberOwner::Stranger => next.push(Self { number: NumberOwner::Free, ..self }),
+            NumberOwner::Child(_) | NumberOwner::Zombie(_) | NumberOwner::Group => {}
         }
     }
 
-    /// With nothing but a call of `end_owned_groups` behind it the program can reap.
+    /// Returns whether the program can reap after a call of `end_owned_groups` that has returned.
     fn can_reap(self) -> bool {
         let waits = self.workers.into_iter().any(|(at, _)| at.is_wait());
-        let only_returned = self.acts == [Act::Idle, Act::Returned];
+        let only_returned = self.acts == [ActStep::Idle, ActStep::Returned];
         !(waits && only_returned)
     }
 }
 
-/// Runs through everything, with the number of states; `acts` are those that may happen.
-fn explore(without: Without, acts: &[usize]) -> (usize, Harm) {
+/// Explores every state. Returns their count and the violations. `acts` names the acts that may
+/// happen.
+fn explore(without: OmittedStep, acts: &[usize]) -> (usize, Violations) {
     let mut seen = HashSet::from([START]);
     let mut open = vec![START];
-    let mut harm = Harm::default();
+    let mut violations = Violations::default();
     let mut next = Vec::new();
     while let Some(world) = open.pop() {
         for worker in 0..2 {
             let before = next.len();
             world.worker_steps(worker, without, &mut next);
             if world.workers[worker].0.is_wait() && next.len() == before {
-                harm.never_reaped |= !world.can_reap();
+                violations.never_reaped |= !world.can_reap();
             }
         }
         for &act in acts {
-            world.act_steps(act, without, &mut harm, &mut next);
+            world.act_steps(act, without, &mut violations, &mut next);
         }
-        world.world_steps(&mut next);
+        world.system_steps(&mut next);
         open.extend(next.drain(..).filter(|world| seen.insert(*world)));
     }
-    (seen.len(), harm)
+    (seen.len(), violations)
 }
 
 #[test]
 fn no_interleaving_leaves_a_child_or_hits_a_stranger() {
     for acts in [&[HANDLER][..], &[1], &[HANDLER, 1]] {
-        let (states, harm) = explore(Without::Nothing, acts);
-        assert_eq!(harm, Harm::default(), "{acts:?}");
+        let (states, violations) = explore(OmittedStep::Nothing, acts);
+        assert_eq!(violations, Violations::default(), "{acts:?}");
         assert!(states > 1000, "{states} states of {acts:?}");
     }
 }
 
 #[test]
 fn a_reap_that_waits_for_no_act_lets_a_stranger_be_hit() {
-    let (_, harm) = explore(Without::WaitBeforeReap, &[HANDLER]);
-    assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::WaitBeforeReap, &[HANDLER]);
+    assert_eq!(violations, Violations { stranger_killed: true, ..Violations::default() });
 }
 
 /// Case OL-17.
 #[test]
 fn a_close_that_waits_for_no_act_lets_a_stranger_be_hit() {
-    let (_, harm) = explore(Without::WaitBeforeClose, &[HANDLER]);
-    assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::WaitBeforeClose, &[HANDLER]);
+    assert_eq!(violations, Violations { stranger_killed: true, ..Violations::default() });
 }
 
 /// Case OL-17.
 #[test]
 fn a_place_that_is_given_back_with_the_leader_leaves_its_group() {
-    let (_, harm) = explore(Without::PlaceOfTheGroup, &[HANDLER]);
-    assert_eq!(harm, Harm { survivor: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::PlaceOfTheGroup, &[HANDLER]);
+    assert_eq!(violations, Violations { survivor: true, ..Violations::default() });
 }
 
 /// Case OL-17.
 #[test]
 fn the_number_of_a_group_that_its_leader_has_left_may_be_a_strangers() {
-    let (_, harm) = explore(Without::PidfdOfTheGroup, &[HANDLER]);
-    assert_eq!(harm, Harm { stranger_killed: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::PidfdOfTheGroup, &[HANDLER]);
+    assert_eq!(violations, Violations { stranger_killed: true, ..Violations::default() });
 }
 
 #[test]
 fn an_act_that_waits_for_no_number_leaves_a_child() {
-    let (_, harm) = explore(Without::WaitForNumber, &[HANDLER]);
-    assert_eq!(harm, Harm { survivor: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::WaitForNumber, &[HANDLER]);
+    assert_eq!(violations, Violations { survivor: true, ..Violations::default() });
 }
 
 #[test]
 fn a_spawner_that_looks_before_it_claims_leaves_a_child() {
-    for without in [Without::LookAfterClaim, Without::Look] {
-        let (_, harm) = explore(without, &[HANDLER]);
-        assert!(harm.survivor && !harm.stranger_killed, "{without:?}: {harm:?}");
+    for without in [OmittedStep::LookAfterClaim, OmittedStep::Look] {
+        let (_, violations) = explore(without, &[HANDLER]);
+        assert!(violations.survivor && !violations.stranger_killed, "{without:?}: {violations:?}");
     }
 }
 
 #[test]
 fn a_spawner_that_keeps_its_place_holds_the_act_up() {
-    let (_, harm) = explore(Without::GivingUp, &[HANDLER]);
-    assert_eq!(harm, Harm { stuck: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::GivingUp, &[HANDLER]);
+    assert_eq!(violations, Violations { stuck: true, ..Violations::default() });
 }
 
 #[test]
 fn a_reap_that_looks_at_dying_never_happens_after_an_act_that_returned() {
-    let (_, harm) = explore(Without::CountOfActs, &[1]);
-    assert_eq!(harm, Harm { never_reaped: true, ..Harm::default() });
+    let (_, violations) = explore(OmittedStep::CountOfActs, &[1]);
+    assert_eq!(violations, Violations { never_reaped: true, ..Violations::default() });
 }

@@ -1,6 +1,6 @@
-//! Programs that start and reap owned children all the time, on two threads, ended at any moment by
-//! any of the four signals: nothing of any group lives when the program is gone, and nobody else is
-//! hit, also where every number is another process's a moment later.
+//! Programs that start and reap owned children all the time, on two threads, and that any of the
+//! four signals ends at any moment. No member of any group outlives the program, and no foreign
+//! process is hit, even if every freed number belongs to another process a moment later.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,8 +17,8 @@ use crate::util::{Owner, WAYS, root_or_skip, skip_here};
 
 const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
-/// A moment for each program: after `least` to `least + 11` children, which no clock tells, and then at
-/// once.
+/// Ends each program after `least` to `least + 11` children. The count sets the moment, not a
+/// clock.
 fn storm(programs: u32, least: usize) {
     let mut state = 0x9e37_79b9_u32;
     for (number, signal) in (0..programs).zip(SIGNALS.into_iter().cycle()) {
@@ -39,7 +39,7 @@ fn storm(programs: u32, least: usize) {
     }
 }
 
-/// The slow tier: `PROCESSION_SLOW=1`.
+/// Returns whether this is the slow tier: `PROCESSION_SLOW=1`.
 fn is_slow_tier() -> bool {
     std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1")
 }
@@ -56,18 +56,18 @@ fn a_thousand_programs_ended_at_any_moment_leave_nobody() {
     }
 }
 
-/// Set in a namespace in which there are few numbers.
+/// Set for the test that runs in a namespace with few process numbers.
 const INSIDE: &str = "PROCESSION_TEST_FEW_NUMBERS";
 
-/// The highest number there: those below 300 are given once only, by the kernel's rule, so that a
-/// hundred go round.
+/// The highest number in the namespace. The kernel gives numbers below 300 only once, so a hundred
+/// numbers are used again and again.
 const PID_MAX: u32 = 400;
 
-/// As many children as take all of these numbers, with the members of their groups.
-const ONCE_ROUND: usize = 40;
+/// The number of children that, with the members of their groups, use up all of these numbers.
+const CHILDREN_PER_ROUND: usize = 40;
 
-/// Runs the test of this name again in a namespace with few numbers, and in there the storm, beside
-/// strangers who get the numbers that it gives back.
+/// Runs this test again in a namespace with few numbers. There the storm runs beside foreign
+/// processes, which get the numbers that it gives back.
 fn check_storm_among_few_numbers(name: &str, programs: u32) {
     if std::env::var_os(INSIDE).is_some() {
         return storm_beside_strangers(programs);
@@ -77,11 +77,11 @@ fn check_storm_among_few_numbers(name: &str, programs: u32) {
         return;
     }
     if !each_namespace_has_a_limit() {
-        // Before, the limit would be that of the whole machine.
+        // On older kernels the limit applies to the whole machine.
         return skip_here(what, "needs Linux 6.14");
     }
     let this = std::env::current_exe().expect("the path of this test binary");
-    // Its first process reaps those who lose their parents, as this shell does.
+    // The first process of a namespace reaps orphans, as this shell does.
     let script = format!("echo {PID_MAX} >/proc/sys/kernel/pid_max && \"$@\"; exit $?");
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", &script, "sh"]);
@@ -91,7 +91,7 @@ fn check_storm_among_few_numbers(name: &str, programs: u32) {
     assert!(status.success() && stdout.contains("1 passed"), "{status}\n{stdout}\n{stderr}");
 }
 
-/// Whether this is Linux 6.14 or later.
+/// Returns whether this is Linux 6.14 or later.
 fn each_namespace_has_a_limit() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
     let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
@@ -102,8 +102,8 @@ fn storm_beside_strangers(programs: u32) {
     let is_over = AtomicBool::new(false);
     let strangers = thread::scope(|scope| {
         let strangers = scope.spawn(|| strangers_until(&is_over));
-        // Also where it panics: the scope waits for them.
-        let storm = scope.spawn(|| storm(programs, ONCE_ROUND)).join();
+        // The scope waits for the strangers, so `is_over` must be set even after a panic.
+        let storm = scope.spawn(|| storm(programs, CHILDREN_PER_ROUND)).join();
         is_over.store(true, Ordering::SeqCst);
         storm.expect("the storm says what is wrong");
         strangers.join().expect("nobody was hit")
@@ -112,8 +112,8 @@ fn storm_beside_strangers(programs: u32) {
     assert!(numbers.len() < strangers.len(), "no number came again: {strangers:?}");
 }
 
-/// Starts and reaps strangers all the time: leaders of groups of their own, which a signal to a number
-/// that was given back would end. Returns their numbers.
+/// Starts and reaps foreign processes all the time, each the leader of a group of its own. A signal
+/// to a freed number would end one of them. Returns their numbers.
 fn strangers_until(is_over: &AtomicBool) -> Vec<u32> {
     let mut numbers = Vec::new();
     while !is_over.load(Ordering::SeqCst) {

@@ -1,8 +1,9 @@
-//! The signal at the parent's death: sent when the thread that spawned the child ends, also after a
-//! change of ids, also to a child whose parent was gone before it could ask.
+//! The signal at the parent's death. The kernel sends it when the thread that spawned the child
+//! ends. It also reaches a child with changed ids, and a child whose parent was gone before it
+//! could ask.
 //!
-//! These tests play two roles. The test itself, in a process of its own, inherits the children of
-//! dead parents; for a parent that is to die it runs itself again.
+//! These tests play two roles. The test itself runs in its own process and inherits the children of
+//! dead parents. It runs itself again as a parent that is to die.
 #![cfg(feature = "reactor")]
 
 mod parent_death {
@@ -29,14 +30,14 @@ const NOBODY: u32 = 65534;
 /// Set in the process that plays the parent.
 const ROLE: &str = "PROCESSION_TEST_DYING_PARENT";
 
-/// Whether this process is the one whose child is to outlive it.
+/// Returns whether this process plays the parent.
 fn is_parent() -> bool {
     std::env::var_os(ROLE).is_some()
 }
 
-/// A protocol that is not told anything.
-struct Silent;
-impl ProcessProtocol for Silent {}
+/// A protocol that ignores every event.
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
 /// The process that plays the parent.
 struct Parent {
@@ -46,7 +47,8 @@ struct Parent {
 }
 
 impl Parent {
-    /// Runs the test `name` again, as the parent; its children are inherited when it is dead.
+    /// Runs the test `name` again, as the parent. This process inherits its children when it is
+    /// dead.
     fn start(name: &str) -> Self {
         set_child_subreaper(Some(getpid())).expect("no privilege is needed");
         let mut process = StdCommand::new(std::env::current_exe().expect("this test binary"))
@@ -61,40 +63,40 @@ impl Parent {
         Self { process, input, output }
     }
 
-    /// The number in its line that begins with `word`.
+    /// Returns the number in the parent's line that contains `word`.
     fn number(&mut self, word: &str) -> i32 {
         let mut line = String::new();
         loop {
             line.clear();
             let count = self.output.read_line(&mut line).expect("it is text");
             assert!(count > 0, "it ended without a line {word}");
-            // The harness prints the test's name before it, in the same line.
+            // The harness prints the test's name before it on the same line.
             if let Some((_, rest)) = line.split_once(word) {
                 return rest.trim().parse().expect("it prints numbers");
             }
         }
     }
 
-    /// Tells it to go on.
+    /// Lets the parent go on.
     fn go_on(&mut self) {
         self.input.write_all(b"x").expect("it reads");
     }
 
-    /// Kills it.
+    /// Kills the parent.
     fn kill(mut self) {
         self.process.kill().expect("it is our child");
         self.process.wait().expect("it is our child");
     }
 }
 
-/// The parent's part: tells who it is, and waits for the word.
+/// The parent's part: prints its thread id and waits for the test.
 fn announce_and_wait() {
     println!("thread={}", gettid().as_raw_nonzero());
     let mut word = [0];
     std::io::stdin().read_exact(&mut word).expect("the test's word");
 }
 
-/// The parent's part: starts the child, says so, and lives on until it is killed.
+/// The parent's part: starts the child, prints its pid, and runs until it is killed.
 fn spawn_and_wait(driver: &mut Driver, command: Command) -> ! {
     let child = driver.spawn(command);
     println!("child={}", child.process.pid().expect("it runs"));
@@ -103,12 +105,12 @@ fn spawn_and_wait(driver: &mut Driver, command: Command) -> ! {
     }
 }
 
-/// A child that lives long and says nothing.
+/// A child that sleeps for long and asks for the signal.
 fn sleeper() -> Command {
     command("/bin/sleep").arg("100").parent_death_signal(Signal::TERM)
 }
 
-/// The signal is sent when the parent dies, whatever it dies of.
+/// The kernel sends the signal when the parent dies, whatever the cause.
 #[test]
 fn a_child_is_signalled_when_its_parent_dies() {
     const NAME: &str = "a_child_is_signalled_when_its_parent_dies";
@@ -123,7 +125,7 @@ fn a_child_is_signalled_when_its_parent_dies() {
     });
 }
 
-/// A change of ids clears the request: it is made after it.
+/// A change of ids clears the request, so the child makes it after the change.
 #[test]
 fn a_child_with_other_ids_is_signalled_too() {
     const NAME: &str = "a_child_with_other_ids_is_signalled_too";
@@ -141,23 +143,23 @@ fn a_child_with_other_ids_is_signalled_too() {
     });
 }
 
-/// A parent that dies before its child has asked for the signal sends none: the child finds out.
+/// A parent that dies before its child has asked for the signal sends none. The child notices that.
 #[test]
 fn a_parent_that_is_gone_before_the_child_asks_counts() {
     const NAME: &str = "a_parent_that_is_gone_before_the_child_asks_counts";
     isolated(NAME, || {
         if is_parent() {
-            let mut driver = Driver::new(); // whose first child is not the one that is held
+            let mut driver = Driver::new(); // so that the held child is not its first
             announce_and_wait();
             spawn_and_wait(&mut driver, sleeper());
         }
-        let Some(status) = orphan_from_its_birth(NAME) else { return };
+        let Some(status) = orphan_at_birth(NAME) else { return };
         assert_eq!(libc::WTERMSIG(status), libc::SIGTERM, "before its exec");
     });
 }
 
-/// Starts the parent, and kills it when its child has not run yet; how the child ended.
-fn orphan_from_its_birth(name: &str) -> Option<i32> {
+/// Starts the parent, and kills it before its child has run. Returns the child's wait status.
+fn orphan_at_birth(name: &str) -> Option<i32> {
     let mut parent = Parent::start(name);
     let thread = parent.number("thread=");
     if let Err(error) = sys::seize(thread) {
@@ -174,12 +176,12 @@ fn orphan_from_its_birth(name: &str) -> Option<i32> {
     Some(sys::wait(child))
 }
 
-/// A parent whose children see none: in their PID namespace it has no number. KILL, since the first
-/// process of a namespace ignores what it sends to itself.
+/// A parent in another PID namespace than its children, where it has no number. The signal is KILL,
+/// because the first process of a namespace ignores every other signal that it sends to itself.
 fn parent_out_of_sight() -> ! {
     let mut driver = Driver::new();
     announce_and_wait();
-    sys::leave_the_children_alone().expect("root may");
+    sys::new_pid_namespace_for_children().expect("root may");
     spawn_and_wait(&mut driver, command("/bin/sleep").arg("2").parent_death_signal(Signal::KILL))
 }
 
@@ -194,13 +196,13 @@ fn a_parent_out_of_sight_that_is_gone_counts_as_well() {
         if is_parent() {
             parent_out_of_sight();
         }
-        let Some(status) = orphan_from_its_birth(NAME) else { return };
-        // It ends itself as it can.
+        let Some(status) = orphan_at_birth(NAME) else { return };
+        // The first process of a namespace cannot kill itself, so it exits with 128 + SIGKILL.
         assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 137));
     });
 }
 
-/// Case OL-06. As long as it lives the child does, and is killed with it.
+/// Case OL-06. The child lives as long as the parent, and is killed with it.
 #[test]
 fn a_parent_out_of_sight_that_lives_sends_nothing() {
     const NAME: &str = "a_parent_out_of_sight_that_lives_sends_nothing";
@@ -215,7 +217,8 @@ fn a_parent_out_of_sight_that_lives_sends_nothing() {
         parent.number("thread=");
         parent.go_on();
         let child = parent.number("child=");
-        // It has asked by then, and looked for its parent.
+        // When the child has this name, it has already asked for the signal and looked for its
+        // parent.
         let clock = Reactor::new().unwrap();
         while std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap() != "sleep\n" {
             assert!(clock.now() < util::WATCHDOG, "it does not come to its program");
@@ -226,7 +229,7 @@ fn a_parent_out_of_sight_that_lives_sends_nothing() {
     });
 }
 
-/// Without the request a child outlives its parent.
+/// Without the request, a child outlives its parent.
 #[test]
 fn a_child_that_did_not_ask_outlives_its_parent() {
     const NAME: &str = "a_child_that_did_not_ask_outlives_its_parent";
@@ -242,13 +245,14 @@ fn a_child_that_did_not_ask_outlives_its_parent() {
     });
 }
 
-/// The thread that spawned is the reactor's: its end counts, that of the process is not awaited.
+/// The reactor's thread spawned the child. The end of that thread counts, not the end of the
+/// process.
 #[test]
 fn the_end_of_the_reactors_thread_counts() {
     isolated("the_end_of_the_reactors_thread_counts", || {
         let thread = std::thread::spawn(|| {
             let reactor = Reactor::new().expect("a reactor");
-            let process = reactor.spawn_process(Silent, sleeper()).expect("it starts");
+            let process = reactor.spawn_process(SilentProtocol, sleeper()).expect("it starts");
             process.pid().expect("it runs").cast_signed()
         });
         let child = thread.join().unwrap();
@@ -256,7 +260,7 @@ fn the_end_of_the_reactors_thread_counts() {
     });
 }
 
-/// A parent that lives sends nothing, and an unknown signal is an error of its step.
+/// A living parent sends nothing. An unknown signal is an error of the step.
 #[test]
 fn a_parent_that_lives_sends_nothing() {
     behaviour("a_parent_that_lives_sends_nothing", |driver| {

@@ -1,4 +1,5 @@
-//! Pipelines: direct pipes between children, every status returned, nothing left by half of one.
+//! Pipelines: direct pipes between children, the status of every stage, and no leftovers if a stage
+//! does not start.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -18,11 +19,11 @@ use crate::util::{
     sh, signal,
 };
 
-/// What a pipeline's end is told by.
-type Ends = Deferred<Vec<ExitReason>, Infallible>;
+/// The result of a pipeline: the reason of every stage.
+type PipelineEnd = Deferred<Vec<ExitReason>, Infallible>;
 
 /// Drives the loop until every stage has ended.
-fn ends(driver: &mut Driver, ended: Ends) -> Vec<ExitReason> {
+fn ends(driver: &mut Driver, ended: PipelineEnd) -> Vec<ExitReason> {
     let slot: Rc<RefCell<Option<Vec<ExitReason>>>> = Rc::default();
     let result = Rc::clone(&slot);
     ended.done(move |reasons| *result.borrow_mut() = reasons.ok());
@@ -30,7 +31,7 @@ fn ends(driver: &mut Driver, ended: Ends) -> Vec<ExitReason> {
     slot.take().expect("it is there")
 }
 
-/// A recorder that is a stage of a pipeline.
+/// A recorder for a stage of a pipeline.
 fn recorded() -> (Recorder, Record) {
     Recorder::new()
 }
@@ -63,7 +64,7 @@ fn the_program_feeds_the_first_stage_and_has_no_descriptor_of_the_others() {
         let pipeline =
             Pipeline::new().stage(quiet("cat")).stage(quiet("cat")).stage_with(last, quiet("cat"));
         let running = driver.handle().spawn_pipeline(pipeline).unwrap();
-        // Three pidfds, the input of the first, the output of the last.
+        // Three pidfds, the input of the first stage, and the output of the last.
         assert_eq!(open_fds().len(), before + 5);
         for process in &running.processes()[1..] {
             assert!(process.write_to_child(0, "x").is_err(), "its input is the stage before it");
@@ -79,8 +80,8 @@ fn the_program_feeds_the_first_stage_and_has_no_descriptor_of_the_others() {
 }
 
 #[test]
-fn a_stage_whose_successor_ends_early_is_told_by_sigpipe() {
-    behaviour("a_stage_whose_successor_ends_early_is_told_by_sigpipe", |driver| {
+fn a_stage_whose_successor_ends_early_gets_sigpipe() {
+    behaviour("a_stage_whose_successor_ends_early_gets_sigpipe", |driver| {
         let (last, record) = recorded();
         let pipeline = Pipeline::new()
             .stage(command("/usr/bin/yes"))
@@ -123,8 +124,8 @@ fn a_stage_that_does_not_start_takes_the_others_with_it() {
 }
 
 #[test]
-fn a_panic_of_one_stage_in_made_does_not_keep_the_others_from_being_told() {
-    let name = "a_panic_of_one_stage_in_made_does_not_keep_the_others_from_being_told";
+fn a_panic_of_one_stage_in_made_does_not_keep_events_from_the_others() {
+    let name = "a_panic_of_one_stage_in_made_does_not_keep_events_from_the_others";
     behaviour(name, |driver| {
         let (first, _) = Recorder::with(|_, _| panic!("the panic that the test wants"));
         let (last, record) = recorded();

@@ -1,5 +1,5 @@
-//! Closures between fork and exec: the child is made as the C library makes one, so that they find its
-//! locks free, and others' handlers of a fork have run.
+//! Closures between fork and exec. The child is created as the C library creates one: its locks are
+//! free in the child, and the fork handlers have run.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -16,7 +16,7 @@ use procession_protocol::SpawnPath;
 
 use crate::util::{Leaks, PROBE, code, isolated, ms, sys};
 
-/// With other threads in the allocator at nearly every moment.
+/// Runs `body` while other threads are in the allocator at nearly every moment.
 fn while_others_allocate(body: impl FnOnce()) {
     let stop = Arc::new(AtomicBool::new(false));
     let busy = || {
@@ -24,7 +24,7 @@ fn while_others_allocate(body: impl FnOnce()) {
         thread::spawn(move || {
             let mut blocks = Vec::new();
             while !stop.load(Ordering::Relaxed) {
-                // Too large for a thread's own cache, small enough for the heap.
+                // Too large for a thread's own cache, and small enough for the heap.
                 blocks.extend((0..64).map(|size| vec![0_u8; 2000 + size * 300]));
                 blocks.clear();
             }
@@ -73,8 +73,8 @@ fn handlers_of_a_fork_run_before_a_closure() {
     });
 }
 
-/// Case SE-24. A panic that unwound into the program would have a second copy of it run on. Nothing of
-/// the child's own keeps it from its end: it may ignore the signal.
+/// Case SE-24. If the panic unwound into the program, a second copy of the program would run on.
+/// The child ends even if it ignores SIGABRT.
 #[test]
 fn a_closure_that_panics_ends_its_child() {
     isolated("a_closure_that_panics_ends_its_child", || {
@@ -86,7 +86,7 @@ fn a_closure_that_panics_ends_its_child() {
             let command = sys::pre_exec_panicking(command, by_its_error);
             let spawned = catch_unwind(AssertUnwindSafe(|| command.spawn()));
             if std::process::id() != program {
-                std::process::exit(9); // a copy of the program
+                std::process::exit(9); // this is a copy of the program
             }
             let mut child = spawned.expect("nothing panics here").expect("it has started");
             let terminated = child.wait().unwrap().expect_err("it has run nothing");
@@ -100,8 +100,8 @@ fn a_closure_that_panics_ends_its_child() {
     });
 }
 
-/// The exec is confirmed by a descriptor that a closure may close with all others, and its errors
-/// travel another way.
+/// A descriptor confirms the exec. The closure may close it with all others, and the closure's
+/// error still arrives.
 #[test]
 fn a_closure_that_closes_all_descriptors_is_waited_for() {
     isolated("a_closure_that_closes_all_descriptors_is_waited_for", || {
@@ -119,7 +119,7 @@ fn a_closure_that_closes_all_descriptors_is_waited_for() {
     });
 }
 
-/// Some end of the pipe that confirms the exec has one of these numbers in this process.
+/// In this process, one end of the pipe that confirms the exec has one of these numbers.
 #[test]
 fn the_pipe_that_confirms_an_exec_lies_on_no_number_of_the_childs() {
     isolated("the_pipe_that_confirms_an_exec_lies_on_no_number_of_the_childs", || {

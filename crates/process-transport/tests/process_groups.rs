@@ -15,12 +15,12 @@ use crate::util::{
     process_state, sh, sys,
 };
 
-/// A pid as rustix has it.
+/// Converts a pid to the type of rustix.
 fn pid(number: u32) -> Pid {
     Pid::from_raw(number.cast_signed()).expect("a pid is not 0")
 }
 
-/// True for a process that is gone or only a zombie.
+/// Returns whether a process is gone or a zombie.
 fn is_dead(number: u32) -> bool {
     matches!(process_state(number), 'Z' | 'X')
 }
@@ -30,7 +30,7 @@ fn kill(number: u32) {
     kill_process(pid(number), rustix::process::Signal::KILL).expect("it is alive");
 }
 
-/// Drives until the child has printed the pid of its own child.
+/// Drives the loop until the child has printed the pid of its own child.
 fn printed_pid(driver: &mut Driver, record: &Record) -> u32 {
     driver.until("the pid is printed", WATCHDOG, || record.text(1).ends_with('\n'));
     record.text(1).trim().parse().expect("a pid")
@@ -46,7 +46,7 @@ fn end(driver: &mut Driver, process: &Process, record: &Record) {
 #[test]
 fn a_child_is_in_the_parents_group_and_session_by_default() {
     behaviour("a_child_is_in_the_parents_group_and_session_by_default", |driver| {
-        // In a pid namespace the group and session that we came with may have no number.
+        // In a PID namespace, the group and session of this process may have no number.
         let own = setsid().expect("a process of its own leads no group");
         assert_eq!(own, getpid());
         let child = driver.spawn(command("/bin/cat"));
@@ -142,7 +142,7 @@ fn an_empty_group_has_exited_already() {
     });
 }
 
-/// True from Linux 6.9 on, where a pidfd stands for a whole group.
+/// Returns whether a pidfd can stand for a whole group, as from Linux 6.9 on.
 fn has_group_pidfds() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
     let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
@@ -193,7 +193,7 @@ fn a_new_session_with_a_group_contradicts_itself() {
             assert_eq!((error.step(), error.raw_os_error()), (Step::Validate, Some(libc::EINVAL)));
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
         }
-        // Owned and a new session is a session.
+        // An owned child in a new session has a session.
         for command in [
             probe(["session"]).owned(true).new_session(),
             probe(["session"]).new_session().owned(true),
@@ -220,7 +220,7 @@ fn a_group_can_be_joined_until_its_leader_is_reaped() {
     });
 }
 
-/// `terminate` ends an owned group by the signal, and says so.
+/// `terminate` ends an owned group by the signal, and reports that.
 #[test]
 fn terminate_ends_an_owned_group() {
     behaviour("terminate_ends_an_owned_group", |driver| {
@@ -238,7 +238,7 @@ fn terminate_ends_an_owned_group() {
         let text = result.take().unwrap();
         assert!(text.starts_with("ended by signal 15 after "), "{text}");
         driver.until_seen("the grandchild is dead", WATCHDOG, || is_dead(grandchild));
-        // The group may live on until the grace is over, and for that its pidfd is kept.
+        // The group may live until the grace is over, so its pidfd is kept.
         drop(child);
         let is_kept = || open_fds().values().any(|link| link.contains("[pidfd]"));
         driver.until_seen("the pidfd is closed", WATCHDOG, || !is_kept());

@@ -13,24 +13,24 @@ use procession_protocol::{ChildFd, Pace, Process, Producer, ProducerErrorKind, R
 
 use crate::util::{WATCHDOG, behaviour, command, ms, probe, sh};
 
-/// What a producer was told.
-type Calls = Rc<RefCell<Vec<&'static str>>>;
+/// The calls that a producer received.
+type CallLog = Rc<RefCell<Vec<&'static str>>>;
 
-/// Writes a block whenever it is resumed, as long as there are some.
-struct Blocks {
-    calls: Calls,
+/// Writes one block on every resume, until none is left, and then closes.
+struct BlockProducer {
+    calls: CallLog,
     left: usize,
     size: usize,
 }
 
-impl Blocks {
-    fn new(left: usize, size: usize) -> (Self, Calls) {
-        let calls = Calls::default();
+impl BlockProducer {
+    fn new(left: usize, size: usize) -> (Self, CallLog) {
+        let calls = CallLog::default();
         (Self { calls: calls.clone(), left, size }, calls)
     }
 }
 
-impl Producer for Blocks {
+impl Producer for BlockProducer {
     fn resume(&mut self, process: &Process, fd: ChildFd) {
         self.calls.borrow_mut().push("resume");
         if self.left == 0 {
@@ -55,9 +55,9 @@ impl Producer for Blocks {
 fn a_push_producer_is_paused_resumed_and_stopped() {
     behaviour("a_push_producer_is_paused_resumed_and_stopped", |driver| {
         let child = driver.spawn(sh("sleep 0.5; wc -c"));
-        let (producer, calls) = Blocks::new(6, 128 << 10);
+        let (producer, calls) = BlockProducer::new(6, 128 << 10);
         child.process.register_producer(0, Pace::Push, producer).unwrap();
-        // A push producer sets its own pace; its first block is written at its own time.
+        // A push producer sets its own pace. This write stands for its first block.
         child.process.write(vec![b'x'; 128 << 10]);
         driver.run_for(ms(200));
         assert_eq!(*calls.borrow(), ["pause"], "64 KiB are in the pipe, as much in the queue");
@@ -78,7 +78,7 @@ fn a_push_producer_is_paused_resumed_and_stopped() {
 fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     behaviour("a_pull_producer_is_asked_each_time_the_queue_is_empty", |driver| {
         let child = driver.spawn(sh("sleep 0.2; wc -c"));
-        let (producer, calls) = Blocks::new(10, 100_000);
+        let (producer, calls) = BlockProducer::new(10, 100_000);
         child.process.register_producer(0, Pace::Pull, producer).unwrap();
         assert_eq!(*calls.borrow(), ["resume"], "it is asked at once");
         driver.run_for(ms(50));
@@ -90,14 +90,14 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     });
 }
 
-/// The chunks are below the low mark, or a little above it.
+/// The chunks are smaller than the low mark, or a little larger.
 #[test]
 fn a_low_mark_does_not_keep_a_pull_producer_from_being_asked() {
     behaviour("a_low_mark_does_not_keep_a_pull_producer_from_being_asked", |driver| {
         for low in [99_999, 100_000, 200_000] {
             let child = driver.spawn(sh("sleep 0.1; wc -c"));
             child.process.set_write_limits(0, 256 << 10, low).unwrap();
-            let (producer, calls) = Blocks::new(10, 100_000);
+            let (producer, calls) = BlockProducer::new(10, 100_000);
             child.process.register_producer(0, Pace::Pull, producer).unwrap();
             driver.drive_to_end(&child.record);
             assert_eq!(child.record.text(1).trim(), "1000000", "low {low}");
@@ -106,7 +106,7 @@ fn a_low_mark_does_not_keep_a_pull_producer_from_being_asked() {
     });
 }
 
-/// Files of less than a low mark, and of several chunks.
+/// Covers files smaller than a low mark, and files of several chunks.
 #[test]
 fn a_file_is_read_to_its_end_whatever_the_low_mark_is() {
     behaviour("a_file_is_read_to_its_end_whatever_the_low_mark_is", |driver| {
@@ -133,7 +133,7 @@ fn a_terminals_producer_is_asked_whatever_the_low_mark_is() {
         let child = driver.spawn(sh(script).pty(Pty::new()));
         driver.until("ready", WATCHDOG, || child.record.text(1).contains('R'));
         child.process.set_write_limits(0, 1000, 500).unwrap();
-        let (producer, _calls) = Blocks::new(4, 100);
+        let (producer, _calls) = BlockProducer::new(4, 100);
         child.process.register_producer(0, Pace::Pull, producer).unwrap();
         driver.drive_to_end(&child.record);
         assert!(child.record.text(1).contains("300"), "{}", child.record.text(1));
@@ -144,15 +144,15 @@ fn a_terminals_producer_is_asked_whatever_the_low_mark_is() {
 fn a_producer_whose_child_closes_its_input_is_stopped_once() {
     behaviour("a_producer_whose_child_closes_its_input_is_stopped_once", |driver| {
         let child = driver.spawn(sh("exec <&-; sleep 0.2"));
-        let (producer, calls) = Blocks::new(usize::MAX, 100_000);
+        let (producer, calls) = BlockProducer::new(usize::MAX, 100_000);
         child.process.register_producer(0, Pace::Pull, producer).unwrap();
-        let again = child.process.register_producer(0, Pace::Pull, Blocks::new(0, 0).0);
+        let again = child.process.register_producer(0, Pace::Pull, BlockProducer::new(0, 0).0);
         assert_eq!(again.unwrap_err().kind(), ProducerErrorKind::AlreadyRegistered);
         driver.until("the loss", WATCHDOG, || child.record.is_lost(0));
         assert_eq!(child.record.exited(), None);
         driver.drive_to_end(&child.record);
         assert_eq!(calls.borrow().iter().filter(|call| **call == "stop").count(), 1);
-        let late = child.process.register_producer(0, Pace::Pull, Blocks::new(0, 0).0);
+        let late = child.process.register_producer(0, Pace::Pull, BlockProducer::new(0, 0).0);
         assert!(matches!(late.unwrap_err().kind(), ProducerErrorKind::Write(_)));
     });
 }
@@ -162,7 +162,7 @@ fn a_terminals_producer_is_stopped_when_it_hangs_up() {
     behaviour("a_terminals_producer_is_stopped_when_it_hangs_up", |driver| {
         let child = driver.spawn(sh("stty raw -echo; printf R; exec sleep 100").pty(Pty::new()));
         driver.until("ready", WATCHDOG, || child.record.text(1).contains('R'));
-        let (producer, calls) = Blocks::new(usize::MAX, 100_000);
+        let (producer, calls) = BlockProducer::new(usize::MAX, 100_000);
         child.process.register_producer(0, Pace::Pull, producer).unwrap();
         driver.run_for(ms(50));
         assert_eq!(*calls.borrow(), ["resume"]);

@@ -1,5 +1,5 @@
-//! A descriptor that is closed under its producer closes when that is done; one that pushes is told to
-//! pause where it writes.
+//! A descriptor that the program closes while it has a producer closes when the producer is done. A
+//! push producer is paused while it writes.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,25 +13,25 @@ use procession_protocol::{ChildFd, Pace, Process, Producer, ReadProducer};
 
 use crate::util::{WATCHDOG, behaviour, command, ms, sh};
 
-/// Writes blocks of its own accord, until it is paused or has written all.
+/// Writes blocks by itself until it is paused or has written all.
 #[derive(Clone)]
-struct Stream(Rc<StreamState>);
+struct StreamProducer(Rc<StreamProducerState>);
 
-struct StreamState {
+struct StreamProducerState {
     paused: Cell<bool>,
     left: Cell<usize>,
     stops: Cell<u32>,
 }
 
-impl Stream {
+impl StreamProducer {
     const BLOCK: usize = 16 << 10;
 
     fn new(blocks: usize) -> Self {
         let (paused, left, stops) = (Cell::new(false), Cell::new(blocks), Cell::new(0));
-        Self(Rc::new(StreamState { paused, left, stops }))
+        Self(Rc::new(StreamProducerState { paused, left, stops }))
     }
 
-    /// True once all is written.
+    /// Writes until it is paused or fails. Returns whether all blocks are written.
     fn run(&self, process: &Process, fd: ChildFd) -> bool {
         while !self.0.paused.get() && self.0.left.get() > 0 {
             if process.write_to_child(fd, vec![b'x'; Self::BLOCK]).is_err() {
@@ -43,7 +43,7 @@ impl Stream {
     }
 }
 
-impl Producer for Stream {
+impl Producer for StreamProducer {
     fn resume(&mut self, process: &Process, fd: ChildFd) {
         self.0.paused.set(false);
         if self.run(process, fd) {
@@ -69,13 +69,13 @@ const CLOSES: [(&str, CloseVerb); 4] = [
     ("close_all", Process::close_all),
 ];
 
-fn counted(file: &std::path::Path) -> String {
+fn counted_bytes(file: &std::path::Path) -> String {
     std::fs::read_to_string(file).expect("the child has counted").trim().to_owned()
 }
 
 #[test]
-fn a_descriptor_that_is_closed_under_its_producer_closes_when_that_is_done() {
-    let name = "a_descriptor_that_is_closed_under_its_producer_closes_when_that_is_done";
+fn a_descriptor_that_is_closed_under_its_producer_closes_when_the_producer_is_done() {
+    let name = "a_descriptor_that_is_closed_under_its_producer_closes_when_the_producer_is_done";
     behaviour(name, |driver| {
         let dir = tempfile::tempdir().unwrap();
         let count = dir.path().join("count");
@@ -91,19 +91,19 @@ fn a_descriptor_that_is_closed_under_its_producer_closes_when_that_is_done() {
                 child.process.register_producer(0, Pace::Pull, producer).unwrap();
                 close(&child.process);
                 driver.drive_to_end(&child.record);
-                assert_eq!(counted(&count), "1000000", "{verb}, pull");
+                assert_eq!(counted_bytes(&count), "1000000", "{verb}, pull");
                 assert_eq!(sent.try_take().map(|sent| sent.ok()), Some(Some(1_000_000)), "{verb}");
             }
             let child = driver.spawn(sh(&script));
-            let stream = Stream::new(40);
+            let stream = StreamProducer::new(40);
             child.process.register_producer(0, Pace::Push, stream.clone()).unwrap();
             child.process.write(vec![b'x'; 128 << 10]);
             let paused = || stream.0.paused.get();
             driver.until("the pause", WATCHDOG, paused);
             close(&child.process);
             driver.drive_to_end(&child.record);
-            let all = (128 << 10) + 40 * Stream::BLOCK;
-            assert_eq!(counted(&count), all.to_string(), "{verb}, paused");
+            let all = (128 << 10) + 40 * StreamProducer::BLOCK;
+            assert_eq!(counted_bytes(&count), all.to_string(), "{verb}, paused");
             assert_eq!(stream.0.stops.get(), 0, "{verb}: it was done before");
         }
         dir.close().unwrap();
@@ -140,8 +140,8 @@ fn a_terminal_is_hung_up_when_its_producer_is_done() {
 }
 
 #[test]
-fn an_abort_and_a_termination_wait_for_no_producer() {
-    behaviour("an_abort_and_a_termination_wait_for_no_producer", |driver| {
+fn an_abort_and_a_termination_do_not_wait_for_a_producer() {
+    behaviour("an_abort_and_a_termination_do_not_wait_for_a_producer", |driver| {
         let cuts: [CloseVerb; 3] = [
             |process| process.abort_child_fd(0),
             |process| {
@@ -157,24 +157,24 @@ fn an_abort_and_a_termination_wait_for_no_producer() {
             let script = "trap 'cat >/dev/null; exit 7' TERM; echo R; while :; do sleep 0.01; done";
             let child = driver.spawn(sh(script));
             driver.until("ready", WATCHDOG, || child.record.text(1).contains('R'));
-            let stream = Stream::new(1);
+            let stream = StreamProducer::new(1);
             child.process.register_producer(0, Pace::Push, stream.clone()).unwrap();
             cut(&child.process);
             driver.until("the loss", WATCHDOG, || child.record.is_lost(0));
             assert_eq!(stream.0.stops.get(), 1);
-            // Only the first of them was not sent.
+            // The first of the three has not sent the signal.
             child.process.signal(Signal::TERM).ok();
             driver.drive_to_end(&child.record);
         }
     });
 }
 
-/// Twisted's streaming example, with a child that reads nothing.
+/// Follows Twisted's streaming example. The child reads nothing.
 #[test]
 fn a_stream_that_is_written_until_it_is_paused_does_not_fill_the_memory() {
     behaviour("a_stream_that_is_written_until_it_is_paused_does_not_fill_the_memory", |driver| {
         let child = driver.spawn(command("/bin/sleep").arg("0.3"));
-        let stream = Stream::new((100 << 20) / Stream::BLOCK);
+        let stream = StreamProducer::new((100 << 20) / StreamProducer::BLOCK);
         child.process.register_producer(0, Pace::Push, stream.clone()).unwrap();
         assert!(!stream.run(&child.process, ChildFd::STDIN));
         assert!(stream.0.paused.get() && child.process.write_buffered(0) <= 128 << 10);

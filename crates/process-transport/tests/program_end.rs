@@ -1,4 +1,4 @@
-//! The end of `run_until`: groups that the program owns end with it, and before it returns.
+//! The end of `run_until`: the groups that the program owns end before it returns.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,7 +13,7 @@ use procession_reactor::{Handle, Phase, Stopped, SystemEvent};
 
 use crate::util::{Driver, Recorder, WATCHDOG, behaviour, command, ms, sh};
 
-/// Stops the program once the children have said that they are ready.
+/// Stops the reactor once the children have reported that they are ready.
 async fn stopped_when(ready: impl Fn() -> bool) {
     let handle = Handle::current();
     while !ready() {
@@ -23,7 +23,7 @@ async fn stopped_when(ready: impl Fn() -> bool) {
     pending::<()>().await;
 }
 
-/// A program that takes a while to end, and does so in its own way.
+/// A child that takes a while to end after TERM, and exits with 7.
 const CAREFUL: &str = "trap 'sleep 0.2; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
 
 #[test]
@@ -43,10 +43,10 @@ fn a_stop_ends_owned_groups_before_it_returns_and_leaves_others_alone() {
     });
 }
 
-/// A second call would kill at once.
+/// A second call of `terminate` would kill the child at once.
 #[test]
-fn a_termination_that_is_under_way_is_waited_for_and_no_more() {
-    let test = "a_termination_that_is_under_way_is_waited_for_and_no_more";
+fn a_termination_that_is_under_way_is_only_waited_for() {
+    let test = "a_termination_that_is_under_way_is_only_waited_for";
     behaviour(test, |driver| {
         let of_a_trigger = driver.spawn(sh(CAREFUL).owned(true));
         let of_the_future = driver.spawn(sh(CAREFUL).owned(true));
@@ -77,8 +77,8 @@ impl Drop for TerminateOnDrop {
 }
 
 #[test]
-fn what_is_deaf_to_the_signal_is_killed_after_its_grace() {
-    behaviour("what_is_deaf_to_the_signal_is_killed_after_its_grace", |driver| {
+fn a_child_that_ignores_the_signal_is_killed_after_its_grace() {
+    behaviour("a_child_that_ignores_the_signal_is_killed_after_its_grace", |driver| {
         let deaf = sh("trap '' TERM; echo ready; while :; do sleep 0.01; done");
         let child = driver.spawn(deaf.owned(true));
         let (record, guard) =
@@ -94,7 +94,7 @@ fn what_is_deaf_to_the_signal_is_killed_after_its_grace() {
     });
 }
 
-/// What it has left running is its own affair; what it has begun to end ends.
+/// The end of `run_until` leaves a running child alone, and waits for a termination that has begun.
 #[test]
 fn a_ready_future_waits_for_terminations_and_ends_nothing_by_itself() {
     let test = "a_ready_future_waits_for_terminations_and_ends_nothing_by_itself";
@@ -117,10 +117,10 @@ fn a_ready_future_waits_for_terminations_and_ends_nothing_by_itself() {
     });
 }
 
-/// A daemon that a program has left behind is not the program any more.
+/// A background process of a child that has ended is not ended with the program.
 #[test]
-fn what_a_program_that_has_ended_left_running_is_left_alone() {
-    let test = "what_a_program_that_has_ended_left_running_is_left_alone";
+fn background_processes_of_a_child_that_has_ended_are_left_alone() {
+    let test = "background_processes_of_a_child_that_has_ended_are_left_alone";
     behaviour(test, |driver| {
         let parent = driver.spawn(sh("(sleep 0.5; echo still here) & exit 0").owned(true));
         let process = parent.process.clone();
@@ -130,7 +130,7 @@ fn what_a_program_that_has_ended_left_running_is_left_alone() {
     });
 }
 
-/// A child that ends in the same turn is waited for by nobody.
+/// A child that ends in the same turn causes no wait.
 #[test]
 fn a_group_that_is_gone_already_delays_nothing() {
     behaviour("a_group_that_is_gone_already_delays_nothing", |driver: &mut Driver| {

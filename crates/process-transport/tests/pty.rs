@@ -1,6 +1,6 @@
 //! Area PT: children on a terminal.
 //!
-//! Case numbers that need `stty` or `head` are left to the probe and to the shell.
+//! The cases that need `stty` or `head` use the probe and the shell instead.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -18,12 +18,12 @@ use crate::util::{
     ms, open_fds, probe, sh, sys,
 };
 
-/// This command on a new terminal.
+/// Gives the command a new terminal.
 fn on_terminal(command: Command) -> Command {
     command.pty(Pty::new())
 }
 
-/// Asserts that everything came on fd 1 and that 1 alone was lost (D13).
+/// Asserts that all output came on fd 1, and that only 1 was lost (D13).
 #[track_caller]
 fn assert_terminal(record: &Record, text: &str) {
     assert_eq!(record.text(1), text);
@@ -31,12 +31,12 @@ fn assert_terminal(record: &Record, text: &str) {
     assert!(!record.has(|event| matches!(event, Event::Data(0 | 2, _))));
 }
 
-/// Drives until the child has printed this.
+/// Drives the loop until the child has printed this text.
 fn until_text(driver: &mut Driver, child: &Spawned, text: &str) {
     driver.until(text, WATCHDOG, || child.record.text(1) == text);
 }
 
-/// How many terminals there are.
+/// Returns how many terminals exist.
 fn terminals() -> usize {
     fs::read_dir("/dev/pts").expect("devpts is mounted").count()
 }
@@ -146,7 +146,7 @@ fn a_resize_reaches_the_child() {
 #[test]
 fn the_interrupt_and_quit_characters_signal_the_child() {
     behaviour("the_interrupt_and_quit_characters_signal_the_child", |driver| {
-        let dir = tempfile::tempdir().unwrap(); // For a core file.
+        let dir = tempfile::tempdir().unwrap(); // for a core file
         for (typed, echo, signal) in [(b"\x03", "^C", 2), (b"\x1c", "^\\", 3)] {
             let sleep = sh("echo r; exec sleep 100").current_dir(dir.path());
             let child = driver.spawn(on_terminal(sleep));
@@ -190,8 +190,8 @@ fn a_lost_connection_hangs_up() {
 
 /// Case PT-17.
 #[test]
-fn what_a_grandchild_writes_to_the_terminal_after_the_exit_is_delivered() {
-    behaviour("what_a_grandchild_writes_to_the_terminal_after_the_exit_is_delivered", |driver| {
+fn terminal_output_of_a_grandchild_after_the_exit_is_delivered() {
+    behaviour("terminal_output_of_a_grandchild_after_the_exit_is_delivered", |driver| {
         let script = "trap '' HUP; (sleep 0.5; echo late) & echo early; exit 4";
         let record = driver.run(on_terminal(sh(script)));
         let exited = record.after_made(|event| matches!(event, Event::Exited(_))).unwrap();
@@ -347,7 +347,7 @@ fn many_terminals_leave_nothing() {
         driver.drive_all_to_end(WATCHDOG);
         assert!(children.iter().all(|record| record.code() == 0));
         assert_eq!(open_fds(), before.0);
-        // Other processes may have terminals too, for a while.
+        // Other processes may hold terminals for a while too.
         driver.until_seen("the terminals are gone", WATCHDOG, || terminals() <= before.1);
     });
 }

@@ -1,4 +1,4 @@
-//! Area PT: a terminal's attributes, users, floods, and what it does with a long line.
+//! Area PT: a terminal's attributes and user, floods of output, and long lines.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -21,17 +21,17 @@ use crate::util::{
 /// The user and group that every system has for nobody.
 const NOBODY: u32 = 65534;
 
-/// This command on a new terminal.
+/// Gives the command a new terminal.
 fn on_terminal(command: Command) -> Command {
     command.pty(Pty::new())
 }
 
-/// Drives until the child has printed this.
+/// Drives the loop until the child has printed this text.
 fn until_text(driver: &mut Driver, child: &Spawned, text: &str) {
     driver.until(text, WATCHDOG, || child.record.text(1) == text);
 }
 
-/// True if `stty` is here; otherwise the test is skipped.
+/// Returns whether `stty` is installed. Without it the test is skipped.
 fn stty_or_skip(what: &str) -> bool {
     let found = ["/bin/stty", "/usr/bin/stty"].iter().any(|path| Path::new(path).exists());
     if !found {
@@ -40,7 +40,7 @@ fn stty_or_skip(what: &str) -> bool {
     found
 }
 
-/// Counts a timer that ticks every 10 ms.
+/// Counts the ticks of a timer that fires every 10 ms.
 fn ticks(handle: &Handle) -> Rc<Cell<usize>> {
     fn tick(handle: &Handle, count: Rc<Cell<usize>>) {
         count.set(count.get() + 1);
@@ -56,8 +56,8 @@ fn ticks(handle: &Handle) -> Rc<Cell<usize>> {
 
 /// Case PT-15.
 #[test]
-fn a_terminal_that_is_not_read_holds_up_nobody() {
-    behaviour("a_terminal_that_is_not_read_holds_up_nobody", |driver| {
+fn a_terminal_that_is_not_read_does_not_block_the_loop() {
+    behaviour("a_terminal_that_is_not_read_does_not_block_the_loop", |driver| {
         if !stty_or_skip("PT-15") {
             return;
         }
@@ -81,8 +81,8 @@ fn a_terminal_that_is_not_read_holds_up_nobody() {
 
 /// Case PT-16.
 #[test]
-fn a_line_is_cut_by_the_terminal_and_not_by_us() {
-    behaviour("a_line_is_cut_by_the_terminal_and_not_by_us", |driver| {
+fn a_long_line_is_cut_by_the_terminal_and_not_by_the_library() {
+    behaviour("a_long_line_is_cut_by_the_terminal_and_not_by_the_library", |driver| {
         if !stty_or_skip("PT-16") {
             return;
         }
@@ -155,8 +155,8 @@ fn children_on_terminals_can_be_killed_from_outside() {
 
 /// Case PT-27.
 #[test]
-fn a_flood_on_a_terminal_holds_up_nobody() {
-    behaviour("a_flood_on_a_terminal_holds_up_nobody", |driver| {
+fn a_flood_on_a_terminal_does_not_block_the_loop() {
+    behaviour("a_flood_on_a_terminal_does_not_block_the_loop", |driver| {
         let child = driver.spawn(on_terminal(command("/bin/cat").arg("/dev/zero")));
         let count = ticks(&driver.handle());
         driver.run_for(Duration::from_secs(1));
@@ -191,7 +191,7 @@ fn a_new_terminal_is_cooked() {
     });
 }
 
-/// Case PT-34. Attributes and size are those that were asked for before the program's first look.
+/// Case PT-34. The attributes and the size are set before the program can look at them.
 #[test]
 fn a_terminal_has_its_attributes_before_the_program_starts() {
     behaviour("a_terminal_has_its_attributes_before_the_program_starts", |driver| {
@@ -216,8 +216,8 @@ fn a_terminal_has_its_attributes_before_the_program_starts() {
     });
 }
 
-/// Case PT-35. A terminal can be made raw while the child runs, and has a speed of its own each
-/// way.
+/// Case PT-35. A terminal can be made raw while the child runs, and can have a different speed in
+/// each direction.
 #[test]
 fn attributes_can_be_changed_while_the_child_runs() {
     behaviour("attributes_can_be_changed_while_the_child_runs", |driver| {
@@ -237,7 +237,7 @@ fn attributes_can_be_changed_while_the_child_runs() {
     });
 }
 
-/// Case PT-36. A terminal without an end-of-file character cannot be told the end of file.
+/// Case PT-36. A terminal without an end-of-file character cannot pass on an end of file.
 #[test]
 fn a_disabled_end_character_is_an_error() {
     behaviour("a_disabled_end_character_is_an_error", |driver| {
@@ -253,10 +253,10 @@ fn a_disabled_end_character_is_an_error() {
     });
 }
 
-/// Case PT-37. Without control there is a terminal on 0 to 2, but none that Ctrl-C works on.
+/// Case PT-37. Without control, 0 to 2 are a terminal, but Ctrl-C on it sends no signal.
 #[test]
-fn a_terminal_that_does_not_control_is_only_a_terminal() {
-    behaviour("a_terminal_that_does_not_control_is_only_a_terminal", |driver| {
+fn a_terminal_without_control_sends_no_signals() {
+    behaviour("a_terminal_without_control_sends_no_signals", |driver| {
         let script = format!("test -t 0 && '{PROBE}' tty; echo r; read x; exit 4");
         let child = driver.spawn(sh(&script).pty(Pty::new().controlling(false)));
         driver.until("it is ready", WATCHDOG, || child.record.text(1).ends_with("r\r\n"));
@@ -268,7 +268,8 @@ fn a_terminal_that_does_not_control_is_only_a_terminal() {
     });
 }
 
-/// Case PT-38. A child on a terminal leads a group: what it started is signalled with it.
+/// Case PT-38. A child on a terminal leads a group. A signal to the group reaches the processes
+/// that it started.
 #[test]
 fn a_child_on_a_terminal_leads_a_group() {
     behaviour("a_child_on_a_terminal_leads_a_group", |driver| {
@@ -281,7 +282,7 @@ fn a_child_on_a_terminal_leads_a_group() {
     });
 }
 
-/// Case PT-39. Beside a terminal any map from 3 up works, in both directions.
+/// Case PT-39. Any map from 3 up works beside a terminal, in both directions.
 #[test]
 fn further_descriptors_work_beside_a_terminal() {
     behaviour("further_descriptors_work_beside_a_terminal", |driver| {
@@ -301,10 +302,10 @@ fn further_descriptors_work_beside_a_terminal() {
     });
 }
 
-/// Case PT-33. The terminal's calls are errors on a child that has none, and that runs on.
+/// Case PT-33. The terminal's calls fail for a child without a terminal. The child runs on.
 #[test]
-fn a_child_without_a_terminal_says_so() {
-    behaviour("a_child_without_a_terminal_says_so", |driver| {
+fn terminal_calls_fail_for_a_child_without_a_terminal() {
+    behaviour("terminal_calls_fail_for_a_child_without_a_terminal", |driver| {
         let cat = driver.spawn(command("/bin/cat"));
         let not_a_terminal = Some(libc::ENOTTY);
         assert_eq!(cat.process.resize(1, 2).unwrap_err().raw_os_error(), not_a_terminal);
@@ -317,15 +318,15 @@ fn a_child_without_a_terminal_says_so() {
     });
 }
 
-/// Case PT-40. Room in a terminal's queue is told of child fd 0, which it is written through.
+/// Case PT-40. Water marks of a terminal's queue are reported for child fd 0, its input.
 #[test]
-fn marks_of_a_terminal_are_told_of_its_input() {
-    behaviour("marks_of_a_terminal_are_told_of_its_input", |driver| {
+fn water_marks_of_a_terminal_are_reported_for_its_input() {
+    behaviour("water_marks_of_a_terminal_are_reported_for_its_input", |driver| {
         let child = driver.spawn(on_terminal(probe(["length"])));
         let mut settings = child.process.termios().unwrap();
         settings.set_echo(false);
         child.process.set_termios(&settings).unwrap();
-        // Lines, so that the terminal hands them on; the end character last.
+        // The data has lines, so that the terminal passes them on. The end character comes last.
         let lines = "0123456789abcde\n".repeat(10_000);
         child.process.write(lines);
         child.process.send_eof().unwrap();

@@ -1,4 +1,4 @@
-//! Terminals that are opened before there is a child, and what new ones are like.
+//! Terminals that are opened before there is a child, and the settings of new terminals.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -53,7 +53,7 @@ fn a_new_terminal_has_its_size_in_pixels_and_knows_utf_8() {
 
 /// Case PT-32.
 #[test]
-fn raw_mode_ends_with_its_guard_also_by_a_panic() {
+fn raw_mode_ends_with_its_guard_even_after_a_panic() {
     let pty = Pty::open().unwrap();
     let slave = pty.slave().unwrap();
     let before = Termios::of(slave).unwrap();
@@ -70,7 +70,7 @@ fn raw_mode_ends_with_its_guard_also_by_a_panic() {
 
 /// Case PT-33.
 #[test]
-fn what_is_no_terminal_says_so() {
+fn a_descriptor_that_is_no_terminal_gives_an_error() {
     let file = File::open("/dev/null").unwrap();
     for error in [
         Termios::of(&file).unwrap_err(),

@@ -1,7 +1,7 @@
-//! Area PT: the one descriptor of a terminal's slave that the parent keeps, and the end of output.
+//! Area PT: the one slave descriptor of a terminal that the parent keeps, and the end of output.
 //!
-//! Closed at once, a child that redirects its own 0 to 2 would leave the terminal without an
-//! opener; closed late, the master would never report its end.
+//! If it were closed at once, a child that redirects its own 0 to 2 would leave the slave without
+//! any opener. If it were closed too late, the master would never report its end.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -18,12 +18,12 @@ use crate::util::{
     process_state, sh,
 };
 
-/// This command on a new terminal.
+/// Gives the command a new terminal.
 fn on_terminal(command: Command) -> Command {
     command.pty(Pty::new())
 }
 
-/// How many descriptors of slaves this process has.
+/// Returns how many descriptors of slaves this process has.
 fn slaves() -> usize {
     open_fds().values().filter(|link| is_slave(link)).count()
 }
@@ -32,33 +32,33 @@ fn is_slave(link: &str) -> bool {
     link.strip_prefix("/dev/pts/").is_some_and(|rest| rest.parse::<u32>().is_ok())
 }
 
-/// How many descriptors of masters this process has.
+/// Returns how many descriptors of masters this process has.
 fn masters() -> usize {
     open_fds().values().filter(|link| link.ends_with("/ptmx")).count()
 }
 
-/// Drives until the child has printed this.
+/// Drives the loop until the child has printed this text.
 fn until_text(driver: &mut Driver, child: &Spawned, text: &str) {
     driver.until(text, WATCHDOG, || child.record.text(1) == text);
 }
 
-/// What a hook saw in each callback.
-type Seen = Rc<RefCell<Vec<(Event, usize)>>>;
+/// The events of a hook, each with the number of slaves at that moment.
+type EventLog = Rc<RefCell<Vec<(Event, usize)>>>;
 
 /// A hook that counts the slaves in each callback.
-fn counting() -> (Seen, impl FnMut(&Process, &Event) + 'static) {
-    let seen = Seen::default();
-    let counts = seen.clone();
-    (seen, move |_: &Process, event: &Event| counts.borrow_mut().push((event.clone(), slaves())))
+fn counting() -> (EventLog, impl FnMut(&Process, &Event) + 'static) {
+    let log = EventLog::default();
+    let counts = log.clone();
+    (log, move |_: &Process, event: &Event| counts.borrow_mut().push((event.clone(), slaves())))
 }
 
-/// Case PT-41. A child that gives up its 0 to 2 still has its terminal, for as long as it lives.
+/// Case PT-41. A child that redirects its 0 to 2 still has its terminal as long as it lives.
 #[test]
 fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
     behaviour("a_child_that_redirects_its_own_0_to_2_keeps_its_terminal", |driver| {
         let script = "exec </dev/null >/dev/null 2>&1; read x <&3; echo later >/dev/tty; exit 5";
         for _ in 0..10 {
-            let (seen, hook) = counting();
+            let (log, hook) = counting();
             let child = on_terminal(sh(script)).child_fd(3, Fd::to_child());
             let child = driver.spawn_with(child, hook);
             let number = child.process.pid().unwrap();
@@ -67,7 +67,7 @@ fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
                 link.is_ok_and(|link| link == std::path::Path::new("/dev/null"))
             };
             driver.until_seen("the child has redirected its own", WATCHDOG, gone);
-            // Nobody but the parent has the slave open now: the master must not report its end.
+            // Only the parent has the slave open now. The master must not report its end.
             driver.run_for(ms(20));
             assert!(child.record.exited().is_none(), "it was hung up:\n{}", driver.dump());
             assert_eq!((masters(), slaves()), (1, 1));
@@ -75,7 +75,7 @@ fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
             driver.drive_to_end(&child.record);
             assert_eq!(child.record.text(1), "later\r\n");
             assert_eq!(child.record.code(), 5);
-            for (event, count) in seen.borrow().iter() {
+            for (event, count) in log.borrow().iter() {
                 let reaped = matches!(event, Event::Exited(_) | Event::Ended(_));
                 if reaped {
                     assert_eq!(*count, 0, "once it is reaped there is none: {event:?}");
@@ -88,12 +88,12 @@ fn a_child_that_redirects_its_own_0_to_2_keeps_its_terminal() {
     });
 }
 
-/// Case PT-42. What a child wrote to its terminal as its last act is delivered, whoever comes
-/// first.
+/// Case PT-42. The last output of a child to its terminal is delivered, whether the loop sees the
+/// output or the exit first.
 #[test]
 fn the_last_words_on_a_terminal_are_delivered() {
     behaviour("the_last_words_on_a_terminal_are_delivered", |driver| {
-        // More than one read of a terminal hands over, less than it holds.
+        // More than one read of a terminal returns, and less than the terminal holds.
         let script = "exec >/dev/null 2>&1; i=0; while [ $i -lt 400 ]; do echo 0123456; \
                       i=$((i + 1)); done >/dev/tty; echo end >/dev/tty";
         let wanted = format!("{}end\r\n", "0123456\r\n".repeat(400));
@@ -106,7 +106,7 @@ fn the_last_words_on_a_terminal_are_delivered() {
     });
 }
 
-/// Case PT-42. The loop may come late: the child is dead, its output lies in the terminal.
+/// Case PT-42. The loop runs only after the child is dead. Its output waits in the terminal.
 #[test]
 fn output_survives_a_child_that_died_before_the_loop_ran() {
     behaviour("output_survives_a_child_that_died_before_the_loop_ran", |driver| {
@@ -120,8 +120,8 @@ fn output_survives_a_child_that_died_before_the_loop_ran() {
     });
 }
 
-/// Case PT-43. A paused terminal is not read; its output, and with it the end, wait for the
-/// program.
+/// Case PT-43. A paused terminal is not read. Its output and the child's end wait until it is
+/// resumed.
 #[test]
 fn a_paused_terminal_keeps_its_output_past_the_exit() {
     behaviour("a_paused_terminal_keeps_its_output_past_the_exit", |driver| {
@@ -140,11 +140,11 @@ fn a_paused_terminal_keeps_its_output_past_the_exit() {
     });
 }
 
-/// Case PT-44. A grandchild that holds the terminal holds the end back; with a bound it does not.
+/// Case PT-44. A grandchild that holds the terminal delays the end. A bound limits that delay.
 #[test]
 fn a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds() {
     behaviour("a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds", |driver| {
-        // The leader's exit hangs the session up, which nohup and setsid are for.
+        // The leader's exit hangs the session up, so the grandchild ignores HUP, as nohup does.
         let script = "trap '' HUP; sleep 5 & echo $!; exit 0";
         let record = driver.run(on_terminal(sh(script)).drain_after_exit(ms(100)));
         let ended = record.after_made(|event| matches!(event, Event::Ended(_))).unwrap();
@@ -159,7 +159,7 @@ fn a_bound_on_draining_ends_a_terminal_that_a_grandchild_holds() {
     });
 }
 
-/// Case PT-45. A kill from the outside leaves nothing: no slave, no master, no zombie.
+/// Case PT-45. A kill from outside leaves no slave, no master and no zombie.
 #[test]
 fn a_killed_child_gives_its_terminal_back() {
     behaviour("a_killed_child_gives_its_terminal_back", |driver| {
@@ -175,10 +175,11 @@ fn a_killed_child_gives_its_terminal_back() {
     });
 }
 
-/// Case PT-46. Another number can be the same as 0, 1 or 2, in a chain too: it is the terminal.
+/// Case PT-46. Another number can be the same as 0, 1 or 2, also through a chain. It is then the
+/// terminal.
 #[test]
-fn what_is_the_same_as_a_standard_number_is_the_terminal() {
-    behaviour("what_is_the_same_as_a_standard_number_is_the_terminal", |driver| {
+fn a_number_that_is_the_same_as_a_standard_one_is_the_terminal() {
+    behaviour("a_number_that_is_the_same_as_a_standard_one_is_the_terminal", |driver| {
         let script = "for fd in 3 4 5; do test -t $fd && echo $fd >&$fd; done; \
                       exec </dev/null >/dev/null 2>&1; echo last >&4; exit 5";
         let same = || {
@@ -191,7 +192,8 @@ fn what_is_the_same_as_a_standard_number_is_the_terminal() {
             let record = driver.run(command);
             assert_eq!((record.text(1).as_str(), record.code()), ("3\r\n4\r\n5\r\nlast\r\n", 5));
         }
-        // A number that is nobody's is still refused, by its name.
+        // A source number that the child does not have is still refused, and the error names the
+        // entry.
         let error = driver.fails(on_terminal(sh("exit 0")).child_fd(3, Fd::same_as(9)));
         assert!(error.to_string().contains("child fd 3"), "{error}");
         let error = driver.fails(on_terminal(sh("exit 0")).child_fd(3, Fd::same_as(3)));

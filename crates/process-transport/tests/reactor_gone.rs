@@ -1,4 +1,5 @@
-//! A handle whose reactor is gone says so: nothing else is known of a child that ran by then.
+//! Calls on a handle whose reactor is gone report that. Nothing else is known of a child that was
+//! still running then.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -16,13 +17,13 @@ use rustix::process::{Pid, kill_process};
 
 use crate::util::{Recorder, WATCHDOG, children, command, isolated, ms};
 
-struct Mute;
-impl Producer for Mute {
+struct SilentProducer;
+impl Producer for SilentProducer {
     fn resume(&mut self, _: &Process, _: procession_protocol::ChildFd) {}
 }
 
-/// A child that runs, and whose reactor is gone.
-fn left_by_its_reactor(command: Command) -> Process {
+/// Starts a child and drops its reactor while it runs.
+fn child_of_a_dropped_reactor(command: Command) -> Process {
     let reactor = Reactor::new().expect("a reactor");
     let (recorder, _record) = Recorder::new();
     let process = reactor.spawn_process(recorder, command).expect("it starts");
@@ -34,9 +35,9 @@ fn result<T: 'static, E: 'static>(deferred: Deferred<T, E>) -> Result<T, Failed<
     deferred.try_take().expect("there is nothing to wait for")
 }
 
-/// The verbs that say of a descriptor that is written to what came of it.
+/// Returns the result of each verb that writes to a descriptor.
 fn writes(process: &Process) -> Vec<(&'static str, Result<(), WriteError>)> {
-    let registered = process.register_producer(0, Pace::Push, Mute);
+    let registered = process.register_producer(0, Pace::Push, SilentProducer);
     let registered = registered.map_err(|error| match error.kind() {
         ProducerErrorKind::Write(error) => error,
         other => panic!("{other}"),
@@ -77,10 +78,10 @@ fn forwarded(process: &Process, target: Target) -> io::Error {
 #[test]
 fn every_verb_says_that_the_reactor_is_gone() {
     isolated("every_verb_says_that_the_reactor_is_gone", || {
-        // It runs on, or is killed by the drop.
+        // With `kill` false the child runs on; with true the drop kills it.
         for kill in [false, true] {
             let sleep = command("/bin/sleep").arg("0.5");
-            let process = left_by_its_reactor(sleep.owned(true).kill_on_drop(kill));
+            let process = child_of_a_dropped_reactor(sleep.owned(true).kill_on_drop(kill));
             for (verb, result) in writes(&process) {
                 assert_eq!(result, Err(WriteError::ReactorGone), "{verb}");
             }
@@ -99,14 +100,14 @@ fn every_verb_says_that_the_reactor_is_gone() {
             assert_eq!((process.pid(), process.pipe_size(0)), (None, None));
             assert_eq!((process.write_buffered(0), process.write_limits(0)), (0, None));
             assert!(!process.with_fd(0, |_| ()).is_some_and(|()| true));
-            without_effect(&process);
+            call_verbs_without_result(&process);
         }
         reap_all();
     });
 }
 
-/// None of these says anything, and none does anything.
-fn without_effect(process: &Process) {
+/// Calls the verbs that return no result. They have no effect.
+fn call_verbs_without_result(process: &Process) {
     process.write("x");
     process.close_child_fd(0);
     process.shutdown_child_fd(0);
@@ -122,10 +123,11 @@ fn without_effect(process: &Process) {
 
 /// Case OL-13.
 #[test]
-fn the_verbs_of_a_terminal_say_so_too() {
-    isolated("the_verbs_of_a_terminal_say_so_too", || {
+fn the_verbs_of_a_terminal_report_it_too() {
+    isolated("the_verbs_of_a_terminal_report_it_too", || {
         let script = "trap '' HUP; sleep 0.3";
-        let process = left_by_its_reactor(command("/bin/sh").args(["-c", script]).pty(Pty::new()));
+        let process =
+            child_of_a_dropped_reactor(command("/bin/sh").args(["-c", script]).pty(Pty::new()));
         let verbs: [(&str, io::Error); 4] = [
             ("resize", process.resize(1, 1).unwrap_err()),
             ("window_size", process.window_size().map(|_: WindowSize| ()).unwrap_err()),
@@ -142,12 +144,12 @@ fn the_verbs_of_a_terminal_say_so_too() {
     });
 }
 
-/// Case OL-13. A child without a pidfd, and one whose termination the drop has finished.
+/// Case OL-13. Covers a child without a pidfd, and a child whose termination the drop has finished.
 #[test]
-fn a_child_that_the_drop_has_ended_is_not_said_to_have_exited() {
-    isolated("a_child_that_the_drop_has_ended_is_not_said_to_have_exited", || {
+fn a_child_that_the_drop_has_ended_is_not_reported_as_exited() {
+    isolated("a_child_that_the_drop_has_ended_is_not_reported_as_exited", || {
         let sleep = || command("/bin/sleep").arg("60").owned(true);
-        let process = left_by_its_reactor(sleep().without_pidfd());
+        let process = child_of_a_dropped_reactor(sleep().without_pidfd());
         assert!(matches!(process.signal(Signal::TERM), Err(SignalError::ReactorGone)));
         let reactor = Reactor::new().unwrap();
         let (recorder, _record) = Recorder::new();
@@ -161,7 +163,8 @@ fn a_child_that_the_drop_has_ended_is_not_said_to_have_exited() {
     });
 }
 
-/// Case OL-13. It ended before: that is what counts, as ever.
+/// Case OL-13. The child ended before its reactor was dropped, so the handle reports its exit as
+/// usual.
 #[test]
 fn a_child_that_ended_before_its_reactor_has_exited_already() {
     isolated("a_child_that_ended_before_its_reactor_has_exited_already", || {
@@ -183,11 +186,11 @@ fn a_child_that_ended_before_its_reactor_has_exited_already() {
     });
 }
 
-/// Case OL-13. What is forwarded to it from a loop that lives.
+/// Case OL-13. A living loop forwards to a child whose reactor is gone.
 #[test]
-fn a_forwarding_to_a_child_without_a_reactor_says_so() {
-    isolated("a_forwarding_to_a_child_without_a_reactor_says_so", || {
-        let sink = left_by_its_reactor(command("/bin/sleep").arg("0.3"));
+fn a_forwarding_to_a_child_without_a_reactor_is_an_error() {
+    isolated("a_forwarding_to_a_child_without_a_reactor_is_an_error", || {
+        let sink = child_of_a_dropped_reactor(command("/bin/sleep").arg("0.3"));
         let reactor = Reactor::new().unwrap();
         let (recorder, _record) = Recorder::new();
         let source = reactor.spawn_process(recorder, command("/bin/sleep").arg("0.3")).unwrap();
@@ -201,7 +204,7 @@ fn a_forwarding_to_a_child_without_a_reactor_says_so() {
     });
 }
 
-/// The next reactor reaps what is left.
+/// Kills the remaining children and reaps them with a new reactor.
 fn reap_all() {
     let mut reactor = Reactor::new().expect("a reactor");
     let (recorder, _record) = Recorder::new();

@@ -1,4 +1,4 @@
-//! Area RZ: every child is reaped, exactly once, and nobody else's is.
+//! Area RZ: every child is reaped exactly once, and no other library's child is reaped.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -19,7 +19,7 @@ use crate::util::{
     keeps_statuses, ms, open_fds, process_state, sh, sys,
 };
 
-/// A pid as rustix has it.
+/// Converts a pid to the type of rustix.
 fn pid(number: u32) -> Pid {
     Pid::from_raw(number.cast_signed()).expect("a pid is not 0")
 }
@@ -109,7 +109,7 @@ fn fifty_exits_at_once_are_all_seen() {
             })
             .collect();
         drop(reader);
-        // All of them exit while the loop is busy in one callback.
+        // All of them exit while one callback keeps the loop busy.
         let pids: Vec<u32> = children.iter().map(|child| child.process.pid().unwrap()).collect();
         let blocked = Rc::new(std::cell::Cell::new(false));
         let done = blocked.clone();
@@ -222,7 +222,7 @@ fn children_that_outlive_their_reactor_are_reaped_by_the_next() {
         assert!(records.iter().all(|record| record.events() == [Event::Made]), "without callbacks");
         let pidfd = |link: &String| link.contains("pidfd");
         assert!(!open_fds().values().any(pidfd), "their pidfds are closed");
-        driver.rebase(); // The children's pidfds were open at the first baseline.
+        driver.rebase(); // the first baseline included the children's pidfds
         driver.finish();
     });
 }

@@ -1,5 +1,5 @@
-//! Everything a program may do, in every callback; and a panic in every callback, and in all else
-//! that a program gives to the loop.
+//! Every action that a program may take, in every callback; and a panic in every callback, and in
+//! every other value that a program gives to the loop.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,16 +17,16 @@ use procession_reactor::Handle;
 
 use crate::util::{Event, Record, Recorder, WATCHDOG, behaviour, children, command, ms, sh};
 
-/// The callbacks of the life that the tests play.
+/// The callbacks that the child of these tests causes.
 const CALLBACKS: [&str; 12] = [
     "made", "full", "drained", "data 1", "data 2", "data 5", "lost 0", "lost 1", "lost 2",
     "lost 5", "exited", "ended",
 ];
 
-/// A child in whose life each of them occurs.
-const LIFE: &str = "head -c 200000 >/dev/null; echo out; echo err >&2; echo socket >&5; exit 3";
+/// The script of a child that causes each of these callbacks.
+const SCRIPT: &str = "head -c 200000 >/dev/null; echo out; echo err >&2; echo socket >&5; exit 3";
 
-/// The name of a callback.
+/// Returns the name of a callback.
 fn name(event: &Event) -> String {
     match event {
         Event::Made => "made".to_owned(),
@@ -40,16 +40,16 @@ fn name(event: &Event) -> String {
     }
 }
 
-/// Begins the life: more than the queue's limit is written.
-fn begin(process: &Process) {
+/// Writes more than the queue's limit, with which the script begins.
+fn write_past_the_limit(process: &Process) {
     process.write(vec![b'.'; 200_000]);
 }
 
-/// What a program does inside a callback.
+/// An action of a program inside a callback.
 type Action = (&'static str, fn(&Process));
 
-/// Fds 0 to 5, one of which the child has not got.
-fn each(act: impl Fn(i32)) {
+/// Calls `act` for fds 0 to 5. The child does not have all of them.
+fn for_each_fd(act: impl Fn(i32)) {
     (0..6).for_each(act);
 }
 
@@ -58,13 +58,13 @@ const ACTIONS: [Action; 17] = [
         let (recorder, _) = Recorder::new();
         Handle::current().spawn_process(recorder, command("/bin/true")).expect("it starts");
     }),
-    ("close", |process| each(|fd| process.close_child_fd(fd))),
-    ("abort", |process| each(|fd| process.abort_child_fd(fd))),
-    ("shut down", |process| each(|fd| process.shutdown_child_fd(fd))),
+    ("close", |process| for_each_fd(|fd| process.close_child_fd(fd))),
+    ("abort", |process| for_each_fd(|fd| process.abort_child_fd(fd))),
+    ("shut down", |process| for_each_fd(|fd| process.shutdown_child_fd(fd))),
     ("lose", Process::lose_connection),
     ("close all", Process::close_all),
     ("pause and resume", |process| {
-        each(|fd| {
+        for_each_fd(|fd| {
             process.pause(fd);
             process.pause(fd);
             process.resume(fd);
@@ -77,12 +77,12 @@ const ACTIONS: [Action; 17] = [
         Handle::current().call_later(ms(3), move |_| process.resume_all());
     }),
     ("write", |process| {
-        each(|fd| {
+        for_each_fd(|fd| {
             process.write_to_child(fd, "more\n").ok();
         });
     }),
     ("limits", |process| {
-        each(|fd| {
+        for_each_fd(|fd| {
             process.set_write_limits(fd, 1, 0).ok();
             process.set_write_hard_limit(fd, Some(1)).ok();
         });
@@ -104,14 +104,14 @@ const ACTIONS: [Action; 17] = [
         process.forward(5, Target::child(process, 5)).done(drop);
     }),
     ("produce", |process| {
-        drop(process.register_producer(0, Pace::Pull, Closes));
+        drop(process.register_producer(0, Pace::Pull, ClosingProducer));
     }),
 ];
 
-/// A producer that has nothing.
-struct Closes;
+/// A producer without data that closes its descriptor.
+struct ClosingProducer;
 
-impl Producer for Closes {
+impl Producer for ClosingProducer {
     fn resume(&mut self, process: &Process, fd: ChildFd) {
         process.unregister_producer(fd);
         process.close_child_fd(fd);
@@ -119,10 +119,10 @@ impl Producer for Closes {
 }
 
 #[test]
-fn every_callback_occurs_in_the_life_that_is_played() {
-    behaviour("every_callback_occurs_in_the_life_that_is_played", |driver| {
-        let child = driver.spawn(sh(LIFE).child_fd(5, Fd::socketpair()));
-        begin(&child.process);
+fn the_script_causes_every_callback() {
+    behaviour("the_script_causes_every_callback", |driver| {
+        let child = driver.spawn(sh(SCRIPT).child_fd(5, Fd::socketpair()));
+        write_past_the_limit(&child.process);
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.code(), 3);
         for callback in CALLBACKS {
@@ -140,15 +140,15 @@ fn every_action_is_allowed_in_every_callback() {
                 let mut calls = 0;
                 let hook = move |process: &Process, event: &Event| {
                     if *event == Event::Made {
-                        begin(process);
+                        write_past_the_limit(process);
                     }
-                    // A write in `drained` is followed by another `drained`, for ever.
+                    // A write in `drained` causes another `drained`, and so on without end.
                     if name(event) == callback && calls < 5 {
                         calls += 1;
                         action(process);
                     }
                 };
-                let child = sh(LIFE).process_group(0).child_fd(5, Fd::socketpair());
+                let child = sh(SCRIPT).process_group(0).child_fd(5, Fd::socketpair());
                 records.push((callback, driver.spawn_with(child, hook).record));
             }
             for (callback, record) in records {
@@ -163,7 +163,7 @@ fn every_action_is_allowed_in_every_callback() {
     });
 }
 
-/// Turns until one panics, or until `done`.
+/// Turns the loop until a callback panics or `done` holds. Returns whether one panicked.
 fn turn_to_panic(driver: &mut util::Driver, done: impl FnMut() -> bool) -> bool {
     let turns = AssertUnwindSafe(|| driver.until("a panic", WATCHDOG, done));
     catch_unwind(turns).is_err()
@@ -176,11 +176,11 @@ fn a_panic_in_any_callback_is_its_protocols_last() {
             let healthy = driver.spawn(sh("sleep 0.1; echo healthy; exit 5"));
             let (recorder, record) = Recorder::with(move |process, event| {
                 if *event == Event::Made {
-                    begin(process);
+                    write_past_the_limit(process);
                 }
                 assert!(name(event) != callback, "the panic that the test wants");
             });
-            let child = sh(LIFE).child_fd(5, Fd::socketpair());
+            let child = sh(SCRIPT).child_fd(5, Fd::socketpair());
             let handle = driver.handle();
             let spawned = catch_unwind(AssertUnwindSafe(|| handle.spawn_process(recorder, child)));
             assert_eq!(spawned.is_err(), callback == "made");
@@ -200,29 +200,30 @@ fn a_panic_in_any_callback_is_its_protocols_last() {
     });
 }
 
-/// An owner of data that panics when it is dropped.
-struct Explosive;
+/// Data whose owner panics when it is dropped.
+struct PanicsOnDrop;
 
-impl AsRef<[u8]> for Explosive {
+impl AsRef<[u8]> for PanicsOnDrop {
     fn as_ref(&self) -> &[u8] {
         b"data"
     }
 }
 
-impl Drop for Explosive {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         panic!("the panic that the test wants");
     }
 }
 
-/// A panic of what is not the protocol leaves that as it is: it hears the rest of its events.
+/// A panic outside of the protocol does not affect the protocol: it receives the rest of its
+/// events.
 #[test]
 fn the_panic_of_an_owner_of_data_is_not_the_protocols() {
     behaviour("the_panic_of_an_owner_of_data_is_not_the_protocols", |driver| {
-        // Written; and dropped unwritten, at the exit.
+        // The data is written in the first run. It is dropped unwritten at the exit in the second.
         for script in ["read x; exit 4", "exec <&-; exit 4"] {
             let child = driver.spawn(sh(script));
-            child.process.write(Bytes::from_owner(Explosive));
+            child.process.write(Bytes::from_owner(PanicsOnDrop));
             child.process.write("\n");
             child.process.close_stdin();
             let mut panics = 0;
@@ -235,12 +236,12 @@ fn the_panic_of_an_owner_of_data_is_not_the_protocols() {
 }
 
 #[test]
-fn the_panic_of_who_waits_for_a_termination_is_not_the_protocols() {
-    behaviour("the_panic_of_who_waits_for_a_termination_is_not_the_protocols", |driver| {
+fn the_panic_of_a_termination_callback_is_not_the_protocols() {
+    behaviour("the_panic_of_a_termination_callback_is_not_the_protocols", |driver| {
         let child = driver.spawn(sh("sleep 100 & wait").process_group(0).drain_after_exit(ms(50)));
         child.process.terminate(Signal::TERM, ms(500)).done(|_| panic!("the panic that it wants"));
         assert!(turn_to_panic(driver, || child.record.ended().is_some()));
-        child.process.signal_group(Signal::KILL).ok(); // not owned: its descendant lives on
+        child.process.signal_group(Signal::KILL).ok(); // its descendant lives on: it is not owned
         driver.drive_to_end(&child.record);
         assert_eq!(child.record.signal(), 15);
     });
@@ -248,8 +249,8 @@ fn the_panic_of_who_waits_for_a_termination_is_not_the_protocols() {
 
 #[test]
 fn the_panic_of_a_producer_is_the_protocols() {
-    struct Panics;
-    impl Producer for Panics {
+    struct PanickingProducer;
+    impl Producer for PanickingProducer {
         fn resume(&mut self, process: &Process, fd: ChildFd) {
             process.write_to_child(fd, "x").expect("the pipe is open");
         }
@@ -261,7 +262,7 @@ fn the_panic_of_a_producer_is_the_protocols() {
         let (recorder, record) = Recorder::new();
         let process =
             driver.handle().spawn_process(recorder, sh("head -c 1; exec <&-; sleep 0.1")).unwrap();
-        process.register_producer(0, Pace::Pull, Panics).unwrap();
+        process.register_producer(0, Pace::Pull, PanickingProducer).unwrap();
         assert!(turn_to_panic(driver, || record.ended().is_some()));
         let before = record.events().len();
         driver.until("it is reaped", WATCHDOG, || process.pid().is_none());
@@ -279,7 +280,7 @@ fn a_child_that_is_spawned_in_every_callback_is_a_child_like_any_other() {
         let (count, all) = (ended.clone(), spawned.clone());
         let hook = move |process: &Process, event: &Event| {
             if *event == Event::Made {
-                begin(process);
+                write_past_the_limit(process);
             }
             let count = count.clone();
             let (recorder, record) = Recorder::with(move |_, event| {
@@ -289,7 +290,7 @@ fn a_child_that_is_spawned_in_every_callback_is_a_child_like_any_other() {
             });
             Handle::current().spawn_process(recorder, sh("cat; echo x")).expect("it starts");
             record.has(|_| true).then(|| all.borrow_mut().push(record)).expect("it was made");
-            // Its input is open; it ends when its handle says so, from outside of it.
+            // The new child's input is open. The child ends when the reactor closes its pipes.
         };
         let child = driver.spawn_with(
             sh("read x; echo out; exit 3").child_fds([(0, Fd::to_child()), (1, Fd::from_child())]),

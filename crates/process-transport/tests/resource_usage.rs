@@ -1,14 +1,15 @@
-//! What a child used: its own, and not what its parent had before the exec.
+//! The resource usage of a child excludes the memory that its parent had before the exec.
 #![cfg(feature = "reactor")]
 
 mod util;
 
 use crate::util::{behaviour, command};
 
-/// More than this test's process holds otherwise.
+/// More memory than this test's process holds otherwise, in bytes.
 const HELD: usize = 96 << 20;
 
-/// The kernel folds the parent's peak into that of a child that shares its memory until its exec.
+/// The kernel folds the parent's peak into the peak of a child that shares its memory until the
+/// exec.
 #[test]
 fn a_peak_that_may_be_the_parents_is_unknown() {
     behaviour("a_peak_that_may_be_the_parents_is_unknown", |driver| {

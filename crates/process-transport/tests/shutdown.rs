@@ -1,4 +1,5 @@
-//! The end of `run`: the parent's ends are closed in the *during* phase, children are not killed.
+//! The end of `run`: the parent's pipe ends are closed in the *during* phase, and children are not
+//! killed.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -18,10 +19,10 @@ use crate::util::{
     Event, Record, Recorder, WATCHDOG, behaviour, children, command, isolated, ms, open_fds, sh,
 };
 
-/// A phase, and what was lost by then.
-type Seen = (Phase, Vec<i32>);
+/// A phase, and the descriptors that were lost by then.
+type LostByPhase = (Phase, Vec<i32>);
 
-/// Runs the reactor and stops it after this long.
+/// Runs the reactor and stops it after this time.
 fn run_for(reactor: &mut Reactor, time: Duration) {
     reactor.call_later(time, |reactor| reactor.stop());
     assert!(matches!(reactor.run().expect("it runs"), Stopped::Called));
@@ -30,7 +31,7 @@ fn run_for(reactor: &mut Reactor, time: Duration) {
 #[test]
 fn a_stop_closes_the_ends_of_living_children_and_kills_none() {
     behaviour("a_stop_closes_the_ends_of_living_children_and_kills_none", |driver| {
-        let seen: Rc<RefCell<Vec<Seen>>> = Rc::default();
+        let seen: Rc<RefCell<Vec<LostByPhase>>> = Rc::default();
         let deaf = driver.spawn(sh("exec sleep 0.6"));
         let listener = driver.spawn(sh("cat >/dev/null; sleep 0.3; exit 6"));
         for phase in [Phase::Before, Phase::After] {
@@ -49,8 +50,8 @@ fn a_stop_closes_the_ends_of_living_children_and_kills_none() {
 }
 
 #[test]
-fn what_the_pipe_takes_is_written_before_it_is_closed() {
-    behaviour("what_the_pipe_takes_is_written_before_it_is_closed", |driver| {
+fn data_that_fits_the_pipe_is_written_before_the_close() {
+    behaviour("data_that_fits_the_pipe_is_written_before_the_close", |driver| {
         let child = driver.spawn(sh("read x; test \"$x\" = bye; exit $?"));
         let process = child.process.clone();
         driver.reactor().add_system_event_trigger(
@@ -58,7 +59,7 @@ fn what_the_pipe_takes_is_written_before_it_is_closed() {
             SystemEvent::Shutdown,
             move |_| process.write("bye\n"),
         );
-        // Nobody reads it: its queue cannot be flushed, and is dropped.
+        // Nobody reads this pipe. Its queue cannot be flushed and is dropped.
         let full = driver.spawn(command("/bin/sleep").arg("0.5"));
         full.process.write(vec![0; 1 << 20]);
         run_for(driver.reactor(), ms(20));
@@ -84,7 +85,7 @@ fn a_child_of_a_trigger_is_closed_with_the_rest() {
         }
         run_for(driver.reactor(), ms(20));
         assert_eq!(records.borrow().len(), 3);
-        driver.turn(); // The last phase has nothing after it that would tell of a loss.
+        driver.turn(); // no later phase exists that could deliver the loss
         for record in records.borrow().iter().chain([&first.record]) {
             assert_eq!(record.lost(), [0, 1, 2]);
         }
@@ -103,7 +104,7 @@ fn every_run_closes_the_children_of_its_own() {
             driver.drive_to_end(&child.record);
             assert_eq!(child.record.code(), 0);
         }
-        // Turns are no run: nothing is closed by them.
+        // Turns without a run close nothing.
         let child = driver.spawn(command("/bin/cat"));
         driver.run_for(ms(20));
         assert_eq!(child.record.events(), [Event::Made]);
@@ -113,8 +114,8 @@ fn every_run_closes_the_children_of_its_own() {
 }
 
 #[test]
-fn a_forwarding_that_a_stop_cuts_off_is_no_success() {
-    behaviour("a_forwarding_that_a_stop_cuts_off_is_no_success", |driver| {
+fn a_forwarding_that_a_stop_cuts_off_is_an_error() {
+    behaviour("a_forwarding_that_a_stop_cuts_off_is_an_error", |driver| {
         let source = driver.spawn(sh("echo some; exec sleep 0.3"));
         let sink = driver.spawn(command("/bin/cat"));
         let moved = outcome(source.process.forward(1, Target::child(&sink.process, 0)));
@@ -125,8 +126,8 @@ fn a_forwarding_that_a_stop_cuts_off_is_no_success() {
 }
 
 #[test]
-fn a_reactor_that_never_ran_leaves_no_list_behind() {
-    isolated("a_reactor_that_never_ran_leaves_no_list_behind", || {
+fn a_dropped_reactor_leaves_no_list_of_children_behind() {
+    isolated("a_dropped_reactor_leaves_no_list_of_children_behind", || {
         for round in 0..3 {
             let mut reactor = Reactor::new().unwrap();
             let (recorder, record) = Recorder::new();

@@ -1,4 +1,4 @@
-//! Area SG: signals to children, and the signal state that they start with.
+//! Area SG: signals to children, and the signal state with which they start.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -15,7 +15,7 @@ use crate::util::{
     process_state, root_or_skip, sh, signal, sys,
 };
 
-/// Asserts that a signal found no process any more.
+/// Asserts that a signal found no process.
 #[track_caller]
 fn assert_gone(result: Result<(), SignalError>) {
     assert!(matches!(result, Err(SignalError::ProcessExitedAlready)), "{result:?}");
@@ -142,7 +142,7 @@ fn a_signal_that_is_not_permitted_is_an_error_and_nothing_else() {
     });
 }
 
-/// A signal mask of `/proc/PID/status`.
+/// Parses a signal mask of `/proc/PID/status`.
 fn mask(status: &str, name: &str) -> u64 {
     let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel prints it");
     let (_, number) = line.split_once(':').expect("a colon");
@@ -178,7 +178,7 @@ fn a_child_starts_with_default_signals_whatever_the_parents_are() {
     });
 }
 
-/// `inherit_signals` leaves the child what the parent has.
+/// `inherit_signals` gives the child the parent's dispositions and mask.
 #[test]
 fn inherit_signals_hands_on_ignored_and_blocked_signals() {
     behaviour("inherit_signals_hands_on_ignored_and_blocked_signals", |driver| {
@@ -195,7 +195,8 @@ fn inherit_signals_hands_on_ignored_and_blocked_signals() {
     });
 }
 
-/// What the loop blocks while a turn runs is none of the program's mask.
+/// The loop blocks signals during a turn. They do not belong to the program's mask, so the child
+/// does not inherit them.
 #[test]
 fn inherit_signals_hands_on_no_signal_that_the_loop_blocks() {
     behaviour("inherit_signals_hands_on_no_signal_that_the_loop_blocks", |driver| {
@@ -264,8 +265,8 @@ fn a_child_that_ignores_term_lives_until_it_is_killed() {
 
 /// Case SG-12.
 #[test]
-fn a_signal_from_somebody_else_is_reported_all_the_same() {
-    behaviour("a_signal_from_somebody_else_is_reported_all_the_same", |driver| {
+fn a_signal_from_another_process_is_reported() {
+    behaviour("a_signal_from_another_process_is_reported", |driver| {
         let child = driver.spawn(command("/bin/sleep").arg("100"));
         let pid = child.process.pid().unwrap();
         let killer = driver.run(sh(&format!("kill -TERM {pid}")));
@@ -299,7 +300,7 @@ fn a_race_of_signal_and_exit_has_one_of_two_outcomes() {
         let mut wait = 0_u64;
         for _ in 0..300 {
             let child = driver.spawn(command("/bin/true"));
-            // A little generator: what matters is that the moments differ.
+            // A small generator of pseudo-random numbers, so that the moments differ.
             wait = (wait * 1_103_515_245 + 12_345) % 3001;
             driver.run_for(std::time::Duration::from_micros(wait));
             match child.process.signal(Signal::TERM) {

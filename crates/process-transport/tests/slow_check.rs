@@ -1,4 +1,5 @@
-//! Exits without pidfds where no SIGCHLD tells of them: the program blocks it, or has given it away.
+//! Exits without pidfds and without SIGCHLD: the program blocks the signal or has given it another
+//! handler.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -10,16 +11,16 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::util::{Driver, Recorder, behaviour, children, isolated, ms, sh, sys};
 
-/// The handler that the loop has installed is replaced while the child runs.
+/// Another handler replaces the loop's handler while the child runs.
 #[test]
-fn an_exit_is_told_although_the_signal_has_another_handler() {
-    behaviour("an_exit_is_told_although_the_signal_has_another_handler", |driver| {
+fn an_exit_is_reported_although_the_signal_has_another_handler() {
+    behaviour("an_exit_is_reported_although_the_signal_has_another_handler", |driver| {
         let child = driver.spawn(sh("sleep 0.1; exit 3").without_pidfd());
         sys::count_signal(libc::SIGCHLD);
         driver.until("the end", ms(1500), || child.record.ended().is_some());
         assert_eq!(child.record.code(), 3);
         assert!(sys::counted() > 0, "the other handler ran");
-        // And children that come later are seen too.
+        // Children that start later are seen too.
         for code in [4, 5] {
             let child = driver.spawn(sh(&format!("exit {code}")).without_pidfd());
             driver.until("the end", ms(1500), || child.record.ended().is_some());
@@ -28,10 +29,10 @@ fn an_exit_is_told_although_the_signal_has_another_handler() {
     });
 }
 
-/// It is ignored from then on, and the status is lost: that is told.
+/// The signal is ignored from then on, and the status is lost. The reason reports that.
 #[test]
-fn an_exit_is_told_although_the_signal_is_ignored() {
-    behaviour("an_exit_is_told_although_the_signal_is_ignored", |driver| {
+fn an_exit_is_reported_although_the_signal_is_ignored() {
+    behaviour("an_exit_is_reported_although_the_signal_is_ignored", |driver| {
         let child = driver.spawn(sh("sleep 0.1; exit 3").without_pidfd());
         sys::ignore(libc::SIGCHLD);
         driver.until("the end", ms(1500), || child.record.ended().is_some());
@@ -41,11 +42,11 @@ fn an_exit_is_told_although_the_signal_is_ignored() {
     });
 }
 
-/// Every thread blocks it, as where it is read from a signalfd.
+/// Every thread blocks the signal, as a program does that reads it from a signalfd.
 #[test]
-fn an_exit_is_told_although_every_thread_blocks_the_signal() {
-    isolated("an_exit_is_told_although_every_thread_blocks_the_signal", || {
-        // A copy has this thread alone.
+fn an_exit_is_reported_although_every_thread_blocks_the_signal() {
+    isolated("an_exit_is_reported_although_every_thread_blocks_the_signal", || {
+        // The copy has only this thread.
         let copy = sys::fork(|| {
             sys::block(&[libc::SIGCHLD]);
             let mut driver = Driver::new();
@@ -61,7 +62,8 @@ fn an_exit_is_told_although_every_thread_blocks_the_signal() {
     });
 }
 
-/// An orphan in the care of a reactor is reaped then too, and nothing is asked for after that.
+/// An orphan that a reactor watches is reaped in this case too. After that, the loop stops its
+/// periodic check.
 #[test]
 fn an_orphan_is_reaped_although_the_signal_has_another_handler() {
     isolated("an_orphan_is_reaped_although_the_signal_has_another_handler", || {

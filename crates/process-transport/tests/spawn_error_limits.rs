@@ -1,5 +1,5 @@
-//! Spawns that run into a limit: of processes, and of descriptors at each of those that a spawn makes.
-//! The error names the step, nothing is left, and the next spawn works.
+//! Spawns that run into a limit: of processes, and of descriptors at each descriptor that a spawn
+//! creates. The error names the step, nothing is left behind, and the next spawn works.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -24,7 +24,7 @@ use crate::util::{
     Driver, Recorder, WATCHDOG, behaviour, children, forced_path, isolated, root_or_skip,
 };
 
-/// The most processes of a user.
+/// The limit of processes of a user is reached.
 #[test]
 fn a_clone_that_the_process_limit_refuses_is_an_error_on_every_path() {
     isolated("a_clone_that_the_process_limit_refuses_is_an_error_on_every_path", || {
@@ -50,7 +50,7 @@ fn a_clone_that_the_process_limit_refuses_is_an_error_on_every_path() {
     });
 }
 
-/// The first spawn of a process needs room for one more, and no other.
+/// The first spawn of a process needs room for one process only.
 #[test]
 fn the_first_spawn_starts_nobody_but_its_child() {
     isolated("the_first_spawn_starts_nobody_but_its_child", || {
@@ -59,8 +59,8 @@ fn the_first_spawn_starts_nobody_but_its_child() {
         }
         let mut reactor = Reactor::new().unwrap();
         let limit = getrlimit(Resource::Nproc);
-        // A user of this run alone, whatever else runs this test: with this thread and one child it
-        // has as many as it may.
+        // A user id for this run alone. This thread and one child reach the limit, whatever else
+        // runs on the machine.
         let user = Uid::from_raw(1_954_000_000 + std::process::id());
         set_thread_res_uid(user, user, user).unwrap();
         let mut spawned_by = || {
@@ -81,7 +81,8 @@ fn the_first_spawn_starts_nobody_but_its_child() {
     });
 }
 
-/// Spawns with no free descriptor, then with one, two, three…, until it works; the steps that failed.
+/// Spawns with no free descriptor, then with one, two and so on, until it works. Returns the steps
+/// that failed.
 fn with_few_descriptors(driver: &mut Driver, ask: &dyn Fn() -> Command) -> Vec<Step> {
     const LIMIT: u64 = 64;
     let limit = getrlimit(Resource::Nofile);
@@ -117,7 +118,7 @@ fn with_few_descriptors(driver: &mut Driver, ask: &dyn Fn() -> Command) -> Vec<S
     }
 }
 
-/// At each of the descriptors that a spawn makes.
+/// Runs out of descriptors at each one that a spawn creates.
 #[test]
 fn a_spawn_that_runs_out_of_descriptors_leaves_none() {
     behaviour("a_spawn_that_runs_out_of_descriptors_leaves_none", |driver| {
@@ -131,7 +132,7 @@ fn a_spawn_that_runs_out_of_descriptors_leaves_none() {
                     .child_fd(8, Fd::file("/dev/null", FileMode::Read))
                     .child_fd(9, Fd::inherit(own.clone()))
             };
-            // Three pipes, a socketpair, the null device, a copy, a file, and last the pidfd.
+            // Three pipes, a socketpair, the null device, a duplicate, a file, and last the pidfd.
             let steps = with_few_descriptors(driver, &map);
             let mut expected = vec![Step::Pipe; 11];
             expected.push(Step::Clone);
@@ -147,15 +148,16 @@ fn a_spawn_that_runs_out_of_descriptors_leaves_none() {
     });
 }
 
-/// A mailbox that cannot be made: the copied table is used, and next time it is tried again.
+/// If the mailbox cannot be created, the child gets a copied table. The next spawn tries the
+/// mailbox again.
 #[test]
-fn a_mailbox_that_cannot_be_made_is_done_without() {
-    isolated("a_mailbox_that_cannot_be_made_is_done_without", || {
+fn a_spawn_works_without_a_mailbox_that_cannot_be_created() {
+    isolated("a_spawn_works_without_a_mailbox_that_cannot_be_created", || {
         if forced_path().is_some() {
             return;
         }
         let mut driver = Driver::new();
-        // Each thread has one of its own; this one's was made by the driver.
+        // Each thread has its own mailbox, and the driver has created the one of this thread.
         let done = std::thread::spawn(|| {
             let mut reactor = Reactor::new().unwrap();
             let limit = getrlimit(Resource::Nofile);

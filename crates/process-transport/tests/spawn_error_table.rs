@@ -1,6 +1,6 @@
-//! Every step of a spawn fails once, on every path: the error names the step and has the system's
-//! own number, nothing is called back, no descriptor and no child is left, the caller's descriptors
-//! are as they were, and the next spawn works.
+//! Every step of a spawn fails once, on every path. The error names the step and has the system's
+//! error number. No callback is called, no descriptor and no child is left, the caller's
+//! descriptors are unchanged, and the next spawn works.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -30,7 +30,7 @@ use crate::paths::{by, paths};
 use crate::table::fd_table;
 use crate::util::{Driver, behaviour, children, command, isolated, root_or_skip, sys};
 
-/// One way to fail: what is asked for, and the step and number that come of it.
+/// One way to fail: the request, and the step and error number that result.
 struct Row {
     what: &'static str,
     ask: Box<dyn Fn(Command) -> Command>,
@@ -50,11 +50,11 @@ fn row(
 /// A row with another program.
 fn program(what: &'static str, errno: i32, program: impl AsRef<Path>) -> Row {
     let program = program.as_ref().to_str().expect("its name is text").to_owned();
-    // The name is the command's, so that the row replaces what it was given.
+    // The program is part of the command, so the row replaces the whole command.
     row(what, Step::Exec, errno, move |command| renamed(&command, &program))
 }
 
-/// A command with another program, by the path of `like`.
+/// Builds a command with another program and the spawn path of `like`.
 fn renamed(like: &Command, program: &str) -> Command {
     let text = format!("{like:?}");
     let all = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork];
@@ -62,7 +62,7 @@ fn renamed(like: &Command, program: &str) -> Command {
     by(path.expect("every command here has one"), program)
 }
 
-/// Provokes every row by every path, and looks at what is left each time.
+/// Provokes the error of every row on every path, and checks for leftovers each time.
 fn provoke(driver: &mut Driver, rows: &[Row]) {
     let own = Arc::new(tempfile::tempfile().expect("a file"));
     std::io::Write::write_all(&mut &*own, b"the caller's").expect("there is room");
@@ -86,7 +86,7 @@ fn provoke(driver: &mut Driver, rows: &[Row]) {
     driver.rebase();
 }
 
-/// Makes a file with these contents and this mode.
+/// Creates a file with these contents and this mode.
 fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, contents).expect("a file");
@@ -94,12 +94,12 @@ fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
     path
 }
 
-/// A limit that is no limit.
+/// No limit at all.
 const UNLIMITED: Rlimit = Rlimit { soft: None, hard: None };
 
 #[test]
-fn what_cannot_be_executed_or_entered_fails_at_its_step() {
-    behaviour("what_cannot_be_executed_or_entered_fails_at_its_step", |driver| {
+fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
+    behaviour("a_program_or_directory_that_cannot_be_used_fails_at_its_step", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let binary = fs::read("/bin/true").unwrap();
         let busy = file(&dir, "busy", &binary, 0o755);
@@ -134,8 +134,8 @@ fn what_cannot_be_executed_or_entered_fails_at_its_step() {
 }
 
 #[test]
-fn what_the_kernel_refuses_the_child_fails_at_its_step() {
-    behaviour("what_the_kernel_refuses_the_child_fails_at_its_step", |driver| {
+fn a_call_that_the_kernel_refuses_the_child_fails_at_its_step() {
+    behaviour("a_call_that_the_kernel_refuses_the_child_fails_at_its_step", |driver| {
         let upside_down = Rlimit { soft: Some(2), hard: Some(1) };
         let mut rows = vec![
             row("a group of another session", Step::ProcessGroup, libc::EPERM, |command| {
@@ -155,7 +155,7 @@ fn what_the_kernel_refuses_the_child_fails_at_its_step() {
         provoke(driver, &rows);
         rows.clear();
         if paths().contains(&SpawnPath::Fork) {
-            // The caller's closure fails: a number of its own.
+            // The caller's closure fails, with an error number of its own choice.
             let failing = sys::pre_exec(by(SpawnPath::Fork, "/bin/true"), 77);
             let error = driver.fails(failing);
             assert_eq!((error.step(), error.raw_os_error()), (Step::Signals, Some(77)));
@@ -201,8 +201,8 @@ fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
 }
 
 #[test]
-fn descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step() {
-    behaviour("descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step", |driver| {
+fn descriptors_that_cannot_be_created_or_passed_fail_at_their_step() {
+    behaviour("descriptors_that_cannot_be_created_or_passed_fail_at_their_step", |driver| {
         let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
         let rows = [
             row("a source that is not open", Step::FdMap, libc::EBADF, |command| {
@@ -239,10 +239,10 @@ fn descriptors_that_cannot_be_made_or_handed_on_fail_at_their_step() {
     });
 }
 
-/// Without any privilege.
+/// These steps fail without privilege.
 #[test]
-fn what_needs_privilege_fails_at_its_step() {
-    isolated("what_needs_privilege_fails_at_its_step", || {
+fn a_call_without_the_needed_privilege_fails_at_its_step() {
+    isolated("a_call_without_the_needed_privilege_fails_at_its_step", || {
         let unreadable = tempfile::tempdir().unwrap();
         let closed = unreadable.path().join("closed");
         if !root_or_skip("privileged steps") {
@@ -281,14 +281,14 @@ fn what_needs_privilege_fails_at_its_step() {
     });
 }
 
-/// A resource whose hard limit is finite from now on.
+/// Gives a resource a finite hard limit, and returns the resource.
 fn finite_limit() -> Resource {
     let most = rustix::process::Rlimit { current: Some(1 << 30), maximum: Some(1 << 30) };
     setrlimit(rustix::process::Resource::Fsize, most).expect("root may");
     Resource::FileSize
 }
 
-/// Groups can be set then, and users cannot.
+/// The process may set groups but not users.
 #[test]
 fn a_user_that_may_set_groups_alone_fails_at_the_user() {
     isolated("a_user_that_may_set_groups_alone_fails_at_the_user", || {

@@ -1,5 +1,5 @@
-//! Area SE: a child that cannot be started is an error of `spawn_process`, at once, with the step
-//! and the system's own number, and nothing is called back or left behind.
+//! Area SE: if a child cannot be started, `spawn_process` returns an error at once, with the step
+//! and the system's error number. No callback is called, and nothing is left behind.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -22,13 +22,13 @@ use crate::util::{
     isolated_without_leak_check, root_or_skip, sh, skip, sys,
 };
 
-/// Asserts the step and the number of an error.
+/// Asserts the step and the error number.
 #[track_caller]
 fn assert_error(error: &SpawnError, step: Step, raw: i32) {
     assert_eq!((error.step(), error.raw_os_error()), (step, Some(raw)), "{error}: {error:?}");
 }
 
-/// Makes a file with these contents and this mode.
+/// Creates a file with these contents and this mode.
 fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, contents).expect("a file");
@@ -36,12 +36,12 @@ fn file(dir: &TempDir, name: &str, contents: &[u8], mode: u32) -> PathBuf {
     path
 }
 
-/// A directory for one test.
+/// Creates a directory for one test.
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-/// What a message says that only these tests can provoke; the facade has a table of all of them.
+/// The messages that only these tests can provoke. The facade has a table of all messages.
 #[test]
 fn a_message_says_what_is_wrong() {
     behaviour("a_message_says_what_is_wrong", |driver| {
@@ -51,7 +51,7 @@ fn a_message_says_what_is_wrong() {
                        not open: Bad file descriptor";
         assert_eq!(closed.to_string(), message);
         assert_eq!(std::io::Error::from(closed).raw_os_error(), Some(libc::EBADF));
-        // On its own path, whatever the others are tried on.
+        // A closure has its own path, whichever paths the other tests take.
         let failed = driver.fails(sys::pre_exec(Command::new("/bin/true"), libc::EPERM));
         let message = "a pre_exec closure failed for \"/bin/true\": Operation not permitted";
         assert_eq!(failed.to_string(), message);
@@ -90,10 +90,10 @@ fn the_device_that_is_missing_is_named() {
     });
 }
 
-/// A program does not run where nothing could tell of it.
+/// A program does not start if no reactor could report its end.
 #[test]
-fn a_reactor_that_is_gone_starts_nothing() {
-    isolated("a_reactor_that_is_gone_starts_nothing", || {
+fn a_dropped_reactor_starts_nothing() {
+    isolated("a_dropped_reactor_starts_nothing", || {
         let reactor = Reactor::new().unwrap();
         let handle = reactor.handle();
         drop(reactor);
@@ -110,7 +110,7 @@ fn a_reactor_that_is_gone_starts_nothing() {
             handle.spawn_child(touch()).unwrap_err(),
             error if error.step() == Step::Register
         ));
-        // Nor does one that is being dropped.
+        // A reactor that is being dropped starts nothing either.
         let refused = Rc::new(Cell::new(None));
         let reactor = Reactor::new().unwrap();
         let last_word = SpawnsLast(touch(), refused.clone());
@@ -351,8 +351,8 @@ fn a_clone_that_the_process_limit_refuses_leaves_the_callers_descriptors_alone()
     });
 }
 
-/// A script that prints `text`, in a directory of its own below `dir`.
-fn prints(dir: &TempDir, place: &str, text: &str, mode: u32) -> PathBuf {
+/// Creates a script that prints `text`, in a directory of its own below `dir`.
+fn printing_script(dir: &TempDir, place: &str, text: &str, mode: u32) -> PathBuf {
     let place = dir.path().join(place);
     fs::create_dir(&place).expect("a directory");
     let path = place.join("prog");
@@ -361,7 +361,7 @@ fn prints(dir: &TempDir, place: &str, text: &str, mode: u32) -> PathBuf {
     place
 }
 
-/// A PATH of these directories.
+/// Joins these directories to a PATH.
 fn path_of(places: &[&Path]) -> std::ffi::OsString {
     std::env::join_paths(places).expect("no colon in a temporary directory")
 }
@@ -371,19 +371,19 @@ fn path_of(places: &[&Path]) -> std::ffi::OsString {
 fn a_program_that_may_not_be_executed_is_passed_over_on_path() {
     behaviour("a_program_that_may_not_be_executed_is_passed_over_on_path", |driver| {
         let dir = directory();
-        let one = prints(&dir, "one", "one", 0o644);
-        let two = prints(&dir, "two", "two", 0o755);
+        let one = printing_script(&dir, "one", "one", 0o644);
+        let two = printing_script(&dir, "two", "two", 0o755);
         let record = driver.run(command("prog").env("PATH", path_of(&[&one, &two])));
         assert_eq!((record.text(1).as_str(), record.code()), ("two\n", 0));
         let error = driver.fails(command("prog").env("PATH", path_of(&[&one])));
         assert_error(&error, Step::Exec, libc::EACCES);
-        // So is what is too long to be a path at all.
+        // A candidate that is too long for a path is passed over too.
         let long = PathBuf::from(format!("/{}", "a/".repeat(2500)));
         let record = driver.run(command("prog").env("PATH", path_of(&[&long, &two])));
         assert_eq!((record.text(1).as_str(), record.code()), ("two\n", 0));
         let error = driver.fails(command("prog").env("PATH", path_of(&[&long])));
         assert_error(&error, Step::Exec, libc::ENOENT);
-        // Where nothing better is found the refusal is reported, wherever it stood.
+        // If no candidate works, the refusal is reported, wherever in PATH it was.
         let error = driver.fails(command("prog").env("PATH", path_of(&[&one, dir.path()])));
         assert_error(&error, Step::Exec, libc::EACCES);
     });

@@ -1,5 +1,5 @@
-//! Which path a child takes, what makes it fall back, and that falling back is seen and harms
-//! nothing; the parent's table stays the same whatever a filter makes of the calls.
+//! The path that a spawn takes, and the reasons for a fallback. A fallback is detected and harmless,
+//! and the parent's table stays the same whatever a filter does to the calls.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -27,31 +27,32 @@ use crate::util::{
     Driver, PROBE, Record, behaviour, command, fd_list, forced_path, isolated, open_fds, probe, sys,
 };
 
-/// `close_range` calls that unshare the table.
+/// Selects the `close_range` calls that unshare the table.
 const UNSHARING: Calls = Calls::With { index: 2, flag: libc::CLOSE_RANGE_UNSHARE as u64 };
 
-/// `clone` calls that want a pidfd.
+/// Selects the `clone` calls that ask for a pidfd.
 const WITH_PIDFD: Calls = Calls::With { index: 0, flag: libc::CLONE_PIDFD as u64 };
 
-/// `/dev/null`, for reading and writing.
+/// Opens `/dev/null` for reading and writing.
 fn null() -> File {
     File::options().read(true).write(true).open("/dev/null").expect("/dev/null")
 }
 
-/// Inheritable descriptors on the lowest free numbers, which a careless spawn hands on.
+/// Opens inheritable descriptors on the lowest free numbers. A careless spawn would pass them on.
 fn inheritable(count: usize) -> Vec<OwnedFd> {
     let open = null();
     let free: Vec<i32> = (3..).filter(|number| !sys::is_open(*number)).take(count).collect();
     free.into_iter().map(|number| sys::copy_at(&open, number, false)).collect()
 }
 
-/// A command that lists its descriptors, of which it is given 1 and 9.
+/// A command that lists its descriptors, with only 1 and 9 open.
 fn lists() -> Command {
     probe(["fdlist", "1"]).child_fds([(1, Fd::from_child()), (9, Fd::null())])
 }
 
-/// Spawns one by whatever path is best now; the path, and the table is as before.
-fn best(driver: &mut Driver) -> Option<SpawnPath> {
+/// Spawns a child on the best path of this moment, and checks that the table is unchanged. Returns
+/// the path.
+fn spawn_on_best_path(driver: &mut Driver) -> Option<SpawnPath> {
     let before = fd_table();
     let child = driver.spawn(lists());
     let path = child.process.spawned_by();
@@ -62,7 +63,7 @@ fn best(driver: &mut Driver) -> Option<SpawnPath> {
     path
 }
 
-/// Asserts that the shared table cannot be had, with this error, and that nothing changed.
+/// Asserts that the shared table is refused with this error, and that nothing changed.
 #[track_caller]
 fn assert_refused(driver: &mut Driver, errno: i32) {
     let before = fd_table();
@@ -71,37 +72,41 @@ fn assert_refused(driver: &mut Driver, errno: i32) {
     assert_eq!(fd_table(), before);
 }
 
-/// Both orders: a filter that is there before the first launch, and one that comes after it.
+/// Tries both orders: the filter is there before the first launch, or it comes after it.
 ///
-/// A run that forces a path has nothing to choose.
-fn falls_back(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
+/// A run that forces a path makes no choice, so it skips this.
+fn check_fallback(name: &str, filter: impl Fn(), errno: i32, to: SpawnPath) {
     isolated(name, || {
         if forced_path().is_some() {
             return;
         }
         let _inheritable = inheritable(2);
         reserve_spawn_fds().expect("a mailbox");
-        // In this copy the first launch meets the filter.
+        // In this copy, the first launch meets the filter.
         let copy = sys::fork(|| {
             filter();
-            reserve_spawn_fds().expect("a mailbox"); // its own: the inherited one is its parent's
+            reserve_spawn_fds().expect("a mailbox"); // its own: the inherited one is the parent's
             let mut driver = Driver::new();
             assert_refused(&mut driver, errno);
-            assert_eq!(best(&mut driver), Some(to), "chosen from the first");
+            assert_eq!(spawn_on_best_path(&mut driver), Some(to), "chosen from the first");
             driver.finish();
             0
         });
         assert_exit_0(copy);
         let mut driver = Driver::new();
-        assert_eq!(best(&mut driver), Some(SpawnPath::SharedFiles), "without a filter");
+        assert_eq!(
+            spawn_on_best_path(&mut driver),
+            Some(SpawnPath::SharedFiles),
+            "without a filter"
+        );
         filter();
         assert_refused(&mut driver, errno);
-        assert_eq!(best(&mut driver), Some(to), "a child that refuses falls back");
+        assert_eq!(spawn_on_best_path(&mut driver), Some(to), "a child that refuses falls back");
         driver.finish();
     });
 }
 
-/// Waits for a copy of this process, which has succeeded.
+/// Waits for a copy of this process, and asserts that it succeeded.
 fn assert_exit_0(pid: u32) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed());
     let waited = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
@@ -113,7 +118,7 @@ fn assert_exit_0(pid: u32) {
 fn the_first_launch_takes_the_mailbox_path_here() {
     behaviour("the_first_launch_takes_the_mailbox_path_here", |driver| {
         let expected = forced_path().unwrap_or(SpawnPath::SharedFiles);
-        assert_eq!(best(driver), Some(expected));
+        assert_eq!(spawn_on_best_path(driver), Some(expected));
     });
 }
 
@@ -134,51 +139,51 @@ fn every_path_can_be_forced_and_says_so() {
 }
 
 #[test]
-fn a_filter_that_denies_close_range_is_seen() {
+fn a_filter_that_denies_close_range_is_detected() {
     let filter = || answer(libc::SYS_close_range, Calls::All, libc::EPERM);
-    let name = "a_filter_that_denies_close_range_is_seen";
-    falls_back(name, filter, libc::EPERM, SpawnPath::SharedMemory);
+    let name = "a_filter_that_denies_close_range_is_detected";
+    check_fallback(name, filter, libc::EPERM, SpawnPath::SharedMemory);
 }
 
 #[test]
-fn a_kernel_without_close_range_is_seen_and_the_list_in_proc_takes_its_place() {
+fn a_kernel_without_close_range_is_detected_and_the_list_in_proc_is_used() {
     let filter = || answer(libc::SYS_close_range, Calls::All, libc::ENOSYS);
-    let name = "a_kernel_without_close_range_is_seen_and_the_list_in_proc_takes_its_place";
-    falls_back(name, filter, libc::ENOSYS, SpawnPath::SharedMemory);
+    let name = "a_kernel_without_close_range_is_detected_and_the_list_in_proc_is_used";
+    check_fallback(name, filter, libc::ENOSYS, SpawnPath::SharedMemory);
 }
 
 #[test]
-fn a_table_that_cannot_be_copied_for_lack_of_memory_is_seen() {
+fn a_table_that_cannot_be_copied_for_lack_of_memory_is_detected() {
     let filter = || answer(libc::SYS_close_range, UNSHARING, libc::ENOMEM);
-    let name = "a_table_that_cannot_be_copied_for_lack_of_memory_is_seen";
-    falls_back(name, filter, libc::ENOMEM, SpawnPath::SharedMemory);
+    let name = "a_table_that_cannot_be_copied_for_lack_of_memory_is_detected";
+    check_fallback(name, filter, libc::ENOMEM, SpawnPath::SharedMemory);
 }
 
 #[test]
-fn a_filter_that_fakes_the_success_of_unsharing_is_seen() {
+fn a_filter_that_fakes_the_success_of_unsharing_is_detected() {
     let filter = || answer(libc::SYS_close_range, UNSHARING, 0);
-    let name = "a_filter_that_fakes_the_success_of_unsharing_is_seen";
-    falls_back(name, filter, libc::EPERM, SpawnPath::SharedMemory);
+    let name = "a_filter_that_fakes_the_success_of_unsharing_is_detected";
+    check_fallback(name, filter, libc::EPERM, SpawnPath::SharedMemory);
 }
 
-/// What old container runtimes answer to calls that they do not know.
+/// Old container runtimes answer ENOSYS to calls that they do not know.
 #[test]
-fn without_clone3_and_pidfd_open_nothing_is_missing() {
-    isolated("without_clone3_and_pidfd_open_nothing_is_missing", || {
+fn spawning_works_without_clone3_and_pidfd_open() {
+    isolated("spawning_works_without_clone3_and_pidfd_open", || {
         for call in [libc::SYS_clone3, libc::SYS_pidfd_open, libc::SYS_execveat] {
             answer(call, Calls::All, libc::ENOSYS);
         }
         let mut driver = Driver::new();
         let expected = forced_path().unwrap_or(SpawnPath::SharedFiles);
-        assert_eq!(best(&mut driver), Some(expected));
+        assert_eq!(spawn_on_best_path(&mut driver), Some(expected));
         driver.finish();
     });
 }
 
-/// An emulator refuses the flag, and the exit is seen by SIGCHLD.
+/// An emulator refuses the flag. The exit is then seen with SIGCHLD.
 #[test]
-fn a_clone_that_knows_no_pidfds_is_made_without() {
-    isolated("a_clone_that_knows_no_pidfds_is_made_without", || {
+fn a_clone_without_pidfds_is_supported() {
+    isolated("a_clone_without_pidfds_is_supported", || {
         answer(libc::SYS_clone, WITH_PIDFD, libc::EINVAL);
         let mut driver = Driver::new();
         let child = driver.spawn(command("/bin/cat"));
@@ -193,8 +198,8 @@ fn a_clone_that_knows_no_pidfds_is_made_without() {
     });
 }
 
-/// Every gap between the targets is closed on every path: a number below the cut that no target
-/// uses was copied with the table, inheritable or not.
+/// Every path closes each gap between the targets. A number below the cut that is no target was
+/// copied with the table, whether inheritable or not.
 #[test]
 fn an_inheritable_descriptor_below_the_cut_is_not_in_the_childs_list() {
     isolated("an_inheritable_descriptor_below_the_cut_is_not_in_the_childs_list", || {
@@ -222,7 +227,7 @@ fn an_inheritable_descriptor_below_the_cut_is_not_in_the_childs_list() {
     });
 }
 
-/// The receiver of this thread's mailbox, which was made after `before` was taken.
+/// Returns the receiver of this thread's mailbox, which was created after `before` was recorded.
 fn mailbox(before: &std::collections::BTreeMap<i32, String>) -> i32 {
     let made: Vec<i32> =
         open_fds().into_keys().filter(|number| !before.contains_key(number)).collect();
@@ -231,8 +236,8 @@ fn mailbox(before: &std::collections::BTreeMap<i32, String>) -> i32 {
     receiver
 }
 
-/// A child that is killed before it has received anything has died by that signal, which is no
-/// error, and its mail does not wait for the next child.
+/// A child that is killed before it has received its descriptors died by that signal, which is not
+/// an error. Its message does not stay in the mailbox for the next child.
 #[test]
 fn a_child_killed_before_receipt_leaves_nothing_in_the_mailbox() {
     isolated("a_child_killed_before_receipt_leaves_nothing_in_the_mailbox", || {
@@ -260,7 +265,7 @@ fn a_child_killed_before_receipt_leaves_nothing_in_the_mailbox() {
             drop(child);
             assert_eq!(fd_table(), table);
         }
-        // A child that is given nothing receives nothing, and so passes the filter.
+        // A child without descriptors receives no message, and so passes the filter.
         let nothing: [(i32, Fd); 0] = [];
         let next = by(SpawnPath::SharedFiles, "/bin/true").child_fds(nothing);
         assert_eq!(driver.run(next).code(), 0);
@@ -268,7 +273,7 @@ fn a_child_killed_before_receipt_leaves_nothing_in_the_mailbox() {
     });
 }
 
-/// Where the mailbox lies high, a shared table would cost as much as a copied one.
+/// If the mailbox has a high number, a shared table would cost as much as a copied one.
 #[test]
 fn a_mailbox_that_lies_high_is_not_used() {
     isolated("a_mailbox_that_lies_high_is_not_used", || {
@@ -277,7 +282,7 @@ fn a_mailbox_that_lies_high_is_not_used() {
         }
         let many: Vec<File> = (0..300).map(|_| null()).collect();
         let mut late = Driver::new();
-        assert_eq!(best(&mut late), Some(SpawnPath::SharedMemory));
+        assert_eq!(spawn_on_best_path(&mut late), Some(SpawnPath::SharedMemory));
         let error = late.fails(by(SpawnPath::SharedFiles, "/bin/true"));
         assert_eq!(error.step(), Step::Validate, "{error:?}");
         late.finish();
@@ -294,13 +299,13 @@ fn a_mailbox_that_was_reserved_stays_low() {
         reserve_spawn_fds().unwrap();
         let many: Vec<File> = (0..300).map(|_| null()).collect();
         let mut driver = Driver::new();
-        assert_eq!(best(&mut driver), Some(SpawnPath::SharedFiles));
+        assert_eq!(spawn_on_best_path(&mut driver), Some(SpawnPath::SharedFiles));
         driver.finish();
         drop(many);
     });
 }
 
-/// The number that one message carries.
+/// One message carries at most 253 descriptors.
 #[test]
 fn more_descriptors_than_a_message_carries_take_the_copied_table() {
     behaviour("more_descriptors_than_a_message_carries_take_the_copied_table", |driver| {
@@ -335,7 +340,7 @@ fn more_descriptors_than_a_message_carries_take_the_copied_table() {
     });
 }
 
-/// A closure of the caller runs in copied memory, whatever works here.
+/// A closure of the caller runs in copied memory, whichever paths work here.
 #[test]
 fn pre_exec_takes_the_path_that_copies_memory() {
     behaviour("pre_exec_takes_the_path_that_copies_memory", |driver| {
@@ -356,7 +361,7 @@ fn pre_exec_takes_the_path_that_copies_memory() {
     });
 }
 
-/// Ids are changed in copied memory, unless a shared path is asked for by name.
+/// A child with other ids runs in copied memory, unless a shared path is forced.
 #[test]
 fn a_change_of_ids_takes_the_path_that_copies_memory() {
     behaviour("a_change_of_ids_takes_the_path_that_copies_memory", |driver| {
@@ -387,7 +392,7 @@ fn assert_step(error: &SpawnError, step: Step, errno: i32) {
     assert_eq!((error.step(), error.raw_os_error()), (step, Some(errno)), "{error:?}");
 }
 
-/// Neither `close_range` nor /proc: every number up to the limit is marked.
+/// Without `close_range` and /proc, every number up to the limit is marked.
 #[test]
 fn without_close_range_and_proc_the_limit_bounds_the_closing() {
     isolated("without_close_range_and_proc_the_limit_bounds_the_closing", || {
@@ -406,7 +411,8 @@ fn without_close_range_and_proc_the_limit_bounds_the_closing() {
     });
 }
 
-/// As in std a closure finds the child's own mask, and the program starts with what it makes of it.
+/// As in `std`, a closure finds the child's own mask, and the program starts with the mask that the
+/// closure leaves.
 #[test]
 fn pre_exec_has_the_last_word_on_the_signal_mask() {
     behaviour("pre_exec_has_the_last_word_on_the_signal_mask", |driver| {

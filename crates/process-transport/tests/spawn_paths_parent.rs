@@ -1,5 +1,5 @@
-//! What a spawn leaves alone in its parent, on every path: POSIX locks, epoll registrations, the
-//! dumpable flag, the standard descriptors and the whole descriptor table.
+//! The state of the parent that a spawn leaves unchanged, on every path: POSIX locks, epoll
+//! registrations, the dumpable flag, the standard descriptors and the whole descriptor table.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -30,7 +30,7 @@ use crate::util::{
     root_or_skip, sys,
 };
 
-/// True if this process holds a POSIX lock on the file.
+/// Returns whether this process holds a POSIX lock on the file.
 fn is_locked(file: &File) -> bool {
     let inode = format!(":{} ", file.metadata().expect("it is open").ino());
     let own = format!(" {} ", std::process::id());
@@ -40,11 +40,11 @@ fn is_locked(file: &File) -> bool {
     })
 }
 
-/// A close of any descriptor of a file drops the process's locks on it: a spawn closes none, even
-/// of a file that the child is given.
+/// Closing any descriptor of a file drops the process's locks on it. A spawn closes none in the
+/// parent, even of a file that it gives to the child.
 #[test]
-fn posix_locks_on_a_file_that_a_child_is_given_are_kept() {
-    behaviour("posix_locks_on_a_file_that_a_child_is_given_are_kept", |driver| {
+fn posix_locks_on_a_file_that_is_given_to_a_child_are_kept() {
+    behaviour("posix_locks_on_a_file_that_is_given_to_a_child_are_kept", |driver| {
         let file = Arc::new(tempfile::tempfile().unwrap());
         driver.rebase();
         assert!(!is_locked(&file));
@@ -100,7 +100,7 @@ fn epoll_registrations_are_kept() {
     });
 }
 
-/// After spawns that succeed and spawns that fail, at every step, the table is what it was.
+/// After spawns that succeed, and spawns that fail at every step, the table is unchanged.
 #[test]
 fn the_descriptor_table_is_the_same_after_every_spawn() {
     behaviour("the_descriptor_table_is_the_same_after_every_spawn", |driver| {
@@ -128,10 +128,10 @@ fn the_descriptor_table_is_the_same_after_every_spawn() {
     });
 }
 
-/// What is made while 0, 1 or 2 are closed is never put there: neither pidfd, nor pipe, nor socket.
+/// While 0, 1 or 2 are closed, a spawn never creates a pidfd, pipe or socket there.
 #[test]
-fn a_parent_without_standard_descriptors_spawns_as_any_other() {
-    behaviour("a_parent_without_standard_descriptors_spawns_as_any_other", |driver| {
+fn a_parent_without_standard_descriptors_can_spawn() {
+    behaviour("a_parent_without_standard_descriptors_can_spawn", |driver| {
         drop(Standard::save());
         driver.rebase();
         for subset in 0..8 {
@@ -174,7 +174,7 @@ fn a_mailbox_made_without_standard_descriptors_lies_above_them() {
     isolated("a_mailbox_made_without_standard_descriptors_lies_above_them", || {
         drop(Standard::save());
         for subset in 0..8 {
-            // Each thread has a mailbox of its own, which is closed by the time of the join.
+            // Each thread has its own mailbox, which is closed when the thread is joined.
             let thread = std::thread::spawn(move || {
                 let standard = Standard::save();
                 let closed = (0..3).filter(|number| subset & 1 << number != 0);
@@ -213,7 +213,8 @@ fn a_thread_that_spawned_leaves_no_descriptor() {
     });
 }
 
-/// Makes this thread a user's that may set ids, in a process that is dumpable as any of a user's.
+/// Turns this thread into a user that may set ids, in a process that is dumpable, as a user's
+/// processes are.
 fn become_user_with_capabilities() {
     use rustix::process::Uid;
     use rustix::thread;
@@ -226,13 +227,13 @@ fn become_user_with_capabilities() {
     set_dumpable_behavior(DumpableBehavior::Dumpable).expect("it is allowed");
 }
 
-/// Who may look into this process: the owner of its files in /proc.
+/// Returns the owner of this process's files in /proc, who may inspect the process.
 fn owner() -> u32 {
     fs::metadata("/proc/thread-self").expect("/proc is mounted").uid()
 }
 
-/// On the path that copies memory it never changes; where a shared path was asked for by name, it
-/// is put back when the child has left.
+/// On the path that copies memory, the flag never changes. On a shared path that was forced, it is
+/// restored when the child has left.
 #[test]
 fn the_dumpable_flag_is_as_before_after_a_spawn_with_ids() {
     isolated("the_dumpable_flag_is_as_before_after_a_spawn_with_ids", || {
@@ -258,7 +259,7 @@ fn the_dumpable_flag_is_as_before_after_a_spawn_with_ids() {
             assert_eq!(error.step(), Step::Exec);
             assert_eq!((dumpable_behavior().unwrap(), owner()), (DumpableBehavior::Dumpable, 1000));
         }
-        // A process that nobody may look into stays one.
+        // A process that is not dumpable stays so.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap();
         for path in paths() {
             driver.run(by(path, "/bin/true").uid(65534).gid(65534));
@@ -267,13 +268,13 @@ fn the_dumpable_flag_is_as_before_after_a_spawn_with_ids() {
     });
 }
 
-/// A program that nobody is told of.
-struct Quiet;
-impl ProcessProtocol for Quiet {}
+/// A protocol that ignores every event.
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
-/// The process's threads write programs and run them, all at once: no child of one thread holds a
-/// program of another open for writing, since its table was never a copy of ours. That happens to
-/// every 50th child of a plain fork.
+/// Several threads write programs and run them, all at once. No child of one thread holds another
+/// thread's program open for writing, because its table was never a copy of the parent's. A plain
+/// fork has this problem with every 50th child.
 #[test]
 fn a_shared_table_never_makes_a_program_busy() {
     isolated("a_shared_table_never_makes_a_program_busy", || {
@@ -292,7 +293,8 @@ fn a_shared_table_never_makes_a_program_busy() {
                     ready.wait();
                     let mut reactor = Reactor::new().unwrap();
                     ready.wait();
-                    // The holes below the mailboxes, whose descriptors are copied, are filled.
+                    // These files fill the gaps below the mailboxes, because descriptors below a
+                    // mailbox are copied.
                     let filler: Vec<File> =
                         (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
                     ready.wait();
@@ -301,7 +303,9 @@ fn a_shared_table_never_makes_a_program_busy() {
                         let program = place.to_str().expect("its name is text");
                         let child = by(SpawnPath::SharedFiles, program);
                         let nothing: [(i32, Fd); 0] = [];
-                        if let Err(error) = reactor.spawn_process(Quiet, child.child_fds(nothing)) {
+                        if let Err(error) =
+                            reactor.spawn_process(SilentProtocol, child.child_fds(nothing))
+                        {
                             panic!("round {round}: {error}: {:?}", error.io_error());
                         }
                         reactor.turn(Some(std::time::Duration::ZERO)).unwrap();
@@ -320,8 +324,8 @@ fn write_program(place: &Path) {
     file.set_permissions(fs::Permissions::from_mode(0o755)).expect("its mode");
 }
 
-/// A process that was forked from one that has spawned gets no mail of its parent's children, and
-/// none of their errors.
+/// A process that was forked from one that has spawned receives no message for its parent's
+/// children, and none of their errors.
 #[test]
 fn a_forked_process_spawns_by_itself() {
     isolated("a_forked_process_spawns_by_itself", || {
@@ -334,7 +338,7 @@ fn a_forked_process_spawns_by_itself() {
     });
 }
 
-/// Both processes spawn at once, and each child has its own parent's file.
+/// Both processes spawn at once. Each child has the file of its own parent.
 fn spawn_in_both(path: SpawnPath) {
     let (mut go, start) = std::os::unix::net::UnixStream::pair().expect("a pair");
     let copy = sys::fork(|| {

@@ -1,5 +1,5 @@
-//! Laws of the fd map against real children: whatever is asked for, on every path, the child finds
-//! exactly that, and the parent's table is as before.
+//! Laws of the fd map, checked with real children. On every path, the child finds exactly the
+//! requested map, and the parent's table is unchanged.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -27,9 +27,9 @@ use crate::paths::{by, paths};
 use crate::table::fd_table;
 use crate::util::{Driver, PROBE, behaviour, sys};
 
-/// What a descriptor of the caller is.
+/// The kind of a descriptor of the caller.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum DescriptorKind {
     File,
     ReadEnd,
     WriteEnd,
@@ -37,20 +37,20 @@ enum Kind {
     Socket,
 }
 
-/// A descriptor of the caller, at a number of the test's choice.
+/// A descriptor of the caller, at a number that the test chooses.
 #[derive(Debug, Clone, Copy)]
-struct Source {
-    kind: Kind,
+struct CallerDescriptor {
+    kind: DescriptorKind,
     nonblocking: bool,
     cloexec: bool,
 }
 
-/// What is asked for on one number of the child.
+/// The request for one number of the child.
 #[derive(Debug, Clone, Copy)]
-enum Wish {
-    /// The caller's descriptor; the index is taken modulo their count.
+enum FdRequest {
+    /// The caller's descriptor. The index is taken modulo their count.
     Inherit(usize),
-    /// The same as another wish, likewise.
+    /// The same as another request. The index is taken modulo their count.
     SameAs(usize),
     ToChild,
     FromChild,
@@ -59,83 +59,81 @@ enum Wish {
     File(FileMode),
 }
 
-/// A whole map: the caller's descriptors by number, and the child's.
+/// A whole map: the caller's descriptors by number, and the requests by the child's number.
 #[derive(Debug, Clone)]
-struct Case {
-    sources: BTreeMap<i32, Source>,
-    wishes: BTreeMap<i32, Wish>,
-    /// Where the child reports.
+struct MapCase {
+    sources: BTreeMap<i32, CallerDescriptor>,
+    requests: BTreeMap<i32, FdRequest>,
+    /// The number at which the child writes its report.
     report: i32,
 }
 
-impl Case {
-    /// The numbers whose wishes make a descriptor, which others can share.
-    fn makers(&self) -> Vec<i32> {
-        let making = self.wishes.iter().filter(|(_, wish)| !matches!(wish, Wish::SameAs(_)));
+impl MapCase {
+    /// Returns the numbers whose requests create a descriptor, which other requests can share.
+    fn creating_numbers(&self) -> Vec<i32> {
+        let making =
+            self.requests.iter().filter(|(_, request)| !matches!(request, FdRequest::SameAs(_)));
         making.map(|(number, _)| *number).chain([self.report]).collect()
     }
 }
 
-/// What the child says of one descriptor, or what it should say.
+/// The properties of one descriptor, as the child reports them or as they should be.
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
+struct DescriptorInfo {
     dev: u64,
-    /// `None` for the far end of a socketpair, whose inode the parent cannot know.
+    /// `None` for the far end of a socketpair, because the parent cannot know its inode.
     ino: Option<u64>,
     mode: u32,
     nonblocking: bool,
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
-    use Kind::{File, Null, ReadEnd, Socket, WriteEnd};
+fn kind() -> impl Strategy<Value = DescriptorKind> {
+    use DescriptorKind::{File, Null, ReadEnd, Socket, WriteEnd};
     prop::sample::select(vec![File, ReadEnd, WriteEnd, Null, Socket])
 }
 
-fn source() -> impl Strategy<Value = Source> {
-    (kind(), any::<bool>(), any::<bool>()).prop_map(|(kind, nonblocking, cloexec)| Source {
-        kind,
-        nonblocking,
-        cloexec,
-    })
+fn source() -> impl Strategy<Value = CallerDescriptor> {
+    (kind(), any::<bool>(), any::<bool>())
+        .prop_map(|(kind, nonblocking, cloexec)| CallerDescriptor { kind, nonblocking, cloexec })
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn request() -> impl Strategy<Value = FdRequest> {
     let mode = prop::sample::select(vec![FileMode::Read, FileMode::Append, FileMode::ReadWrite]);
     prop_oneof![
-        8 => any::<usize>().prop_map(Wish::Inherit),
-        2 => any::<usize>().prop_map(Wish::SameAs),
-        1 => Just(Wish::ToChild),
-        1 => Just(Wish::FromChild),
-        1 => Just(Wish::Socketpair),
-        1 => Just(Wish::Null),
-        1 => mode.prop_map(Wish::File),
+        8 => any::<usize>().prop_map(FdRequest::Inherit),
+        2 => any::<usize>().prop_map(FdRequest::SameAs),
+        1 => Just(FdRequest::ToChild),
+        1 => Just(FdRequest::FromChild),
+        1 => Just(FdRequest::Socketpair),
+        1 => Just(FdRequest::Null),
+        1 => mode.prop_map(FdRequest::File),
     ]
 }
 
-/// Numbers of the child: those of the caller's descriptors are among them, so that there are swaps
+/// Numbers of the child. They include numbers of the caller's descriptors, so that there are swaps
 /// and cycles.
 fn number() -> impl Strategy<Value = i32> {
     prop_oneof![6 => 0..6_i32, 6 => 20..28_i32, 1 => 28..300_i32]
 }
 
-fn case() -> impl Strategy<Value = Case> {
+fn case() -> impl Strategy<Value = MapCase> {
     let sources =
         prop::collection::btree_map(prop_oneof![6 => 20..28_i32, 1 => 28..300_i32], source(), 1..8);
-    let wishes = prop::collection::btree_map(number(), wish(), 0..12);
-    (sources, wishes, number()).prop_map(|(sources, wishes, report)| Case {
+    let requests = prop::collection::btree_map(number(), request(), 0..12);
+    (sources, requests, number()).prop_map(|(sources, requests, report)| MapCase {
         sources,
-        wishes,
+        requests,
         report,
     })
 }
 
-fn open(source: Source, number: i32) -> OwnedFd {
+fn open(source: CallerDescriptor, number: i32) -> OwnedFd {
     let made: OwnedFd = match source.kind {
-        Kind::File => tempfile::tempfile().expect("a file").into(),
-        Kind::Null => File::open("/dev/null").expect("/dev/null").into(),
-        Kind::ReadEnd => pipe_with(PipeFlags::CLOEXEC).expect("a pipe").0,
-        Kind::WriteEnd => pipe_with(PipeFlags::CLOEXEC).expect("a pipe").1,
-        Kind::Socket => std::os::unix::net::UnixStream::pair().expect("a pair").0.into(),
+        DescriptorKind::File => tempfile::tempfile().expect("a file").into(),
+        DescriptorKind::Null => File::open("/dev/null").expect("/dev/null").into(),
+        DescriptorKind::ReadEnd => pipe_with(PipeFlags::CLOEXEC).expect("a pipe").0,
+        DescriptorKind::WriteEnd => pipe_with(PipeFlags::CLOEXEC).expect("a pipe").1,
+        DescriptorKind::Socket => std::os::unix::net::UnixStream::pair().expect("a pair").0.into(),
     };
     if source.nonblocking {
         let flags = fcntl_getfl(&made).expect("it is open");
@@ -144,9 +142,9 @@ fn open(source: Source, number: i32) -> OwnedFd {
     sys::copy_at(made, number, source.cloexec)
 }
 
-fn seen(fd: impl AsFd) -> Seen {
+fn seen(fd: impl AsFd) -> DescriptorInfo {
     let (stat, flags) = (fstat(&fd).expect("it is open"), fcntl_getfl(&fd).expect("it is open"));
-    Seen {
+    DescriptorInfo {
         dev: stat.st_dev,
         ino: Some(stat.st_ino),
         mode: (flags & OFlags::RWMODE).bits(),
@@ -154,8 +152,8 @@ fn seen(fd: impl AsFd) -> Seen {
     }
 }
 
-/// The lines of `fdinfo`; close-on-exec, which nothing may have, is checked here.
-fn parse(text: &str) -> BTreeMap<i32, Seen> {
+/// Parses the lines of `fdinfo`. Asserts that no descriptor has close-on-exec.
+fn parse(text: &str) -> BTreeMap<i32, DescriptorInfo> {
     let line = |line: &str| {
         let (number, rest) = line.split_once(' ').expect("a number first");
         let field = |name: &str| {
@@ -163,7 +161,7 @@ fn parse(text: &str) -> BTreeMap<i32, Seen> {
             words.find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).expect("a field")
         };
         assert_eq!(field("cloexec"), "false", "{line}");
-        let seen = Seen {
+        let seen = DescriptorInfo {
             dev: field("dev").parse().expect("a number"),
             ino: Some(field("ino").parse().expect("a number")),
             mode: field("mode").parse().expect("a number"),
@@ -174,27 +172,27 @@ fn parse(text: &str) -> BTreeMap<i32, Seen> {
     text.lines().map(line).collect()
 }
 
-/// The map that a case asks for, with every index resolved.
-fn map_of(case: &Case, sources: &BTreeMap<i32, Arc<OwnedFd>>, file: &str) -> BTreeMap<i32, Fd> {
-    let makers = case.makers();
+/// Returns the map that a case asks for, with every index resolved.
+fn map_of(case: &MapCase, sources: &BTreeMap<i32, Arc<OwnedFd>>, file: &str) -> BTreeMap<i32, Fd> {
+    let creating_numbers = case.creating_numbers();
     let all: Vec<&Arc<OwnedFd>> = sources.values().collect();
-    let fd = |wish: Wish| match wish {
-        Wish::Inherit(index) => Fd::inherit(all[index % all.len()].clone()),
-        Wish::SameAs(index) => Fd::same_as(makers[index % makers.len()]),
-        Wish::ToChild => Fd::to_child(),
-        Wish::FromChild => Fd::from_child(),
-        Wish::Socketpair => Fd::socketpair(),
-        Wish::Null => Fd::null(),
-        Wish::File(mode) => Fd::file(file, mode),
+    let fd = |request: FdRequest| match request {
+        FdRequest::Inherit(index) => Fd::inherit(all[index % all.len()].clone()),
+        FdRequest::SameAs(index) => Fd::same_as(creating_numbers[index % creating_numbers.len()]),
+        FdRequest::ToChild => Fd::to_child(),
+        FdRequest::FromChild => Fd::from_child(),
+        FdRequest::Socketpair => Fd::socketpair(),
+        FdRequest::Null => Fd::null(),
+        FdRequest::File(mode) => Fd::file(file, mode),
     };
     let mut map: BTreeMap<i32, Fd> =
-        case.wishes.iter().map(|(number, wish)| (*number, fd(*wish))).collect();
+        case.requests.iter().map(|(number, request)| (*number, fd(*request))).collect();
     map.insert(case.report, Fd::from_child());
     map
 }
 
-/// Runs one case by one path.
-fn run(driver: &mut Driver, case: &Case, path: SpawnPath) {
+/// Runs one case on one path.
+fn run(driver: &mut Driver, case: &MapCase, path: SpawnPath) {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("file");
     let opened = File::create(&file).expect("a file");
@@ -203,7 +201,7 @@ fn run(driver: &mut Driver, case: &Case, path: SpawnPath) {
         .sources
         .iter()
         .map(|(number, source)| {
-            // What this process was started with may lie there.
+            // A descriptor that this process was started with may be there.
             let number = (*number..).find(|number| !sys::is_open(*number)).expect("a free one");
             (number, Arc::new(open(*source, number)))
         })
@@ -213,37 +211,43 @@ fn run(driver: &mut Driver, case: &Case, path: SpawnPath) {
     let command = by(path, PROBE).args(["fdinfo", &case.report.to_string()]);
     let child = driver.spawn(command.child_fds(map.clone()));
 
-    // Now, as long as the parent's ends are open, what each number should be.
+    // The expected properties must be read while the parent's ends are open.
     let all: Vec<&Arc<OwnedFd>> = sources.values().collect();
     let parents_end = |number: i32| child.process.with_fd(number, |fd| seen(fd)).expect("open");
-    let made = |number: i32, wish: Wish| match wish {
-        Wish::Inherit(index) => seen(all[index % all.len()]),
-        // Both ends of a pipe are one inode; the child's blocks.
-        Wish::ToChild => Seen { mode: 0, nonblocking: false, ..parents_end(number) },
-        Wish::FromChild => Seen { mode: 1, nonblocking: false, ..parents_end(number) },
-        Wish::Socketpair => Seen { ino: None, nonblocking: false, ..parents_end(number) },
-        Wish::Null => Seen { mode: 2, ..seen(File::open("/dev/null").expect("/dev/null")) },
-        Wish::File(mode) => {
+    let made = |number: i32, request: FdRequest| match request {
+        FdRequest::Inherit(index) => seen(all[index % all.len()]),
+        // Both ends of a pipe have the same inode. The child's end is blocking.
+        FdRequest::ToChild => DescriptorInfo { mode: 0, nonblocking: false, ..parents_end(number) },
+        FdRequest::FromChild => {
+            DescriptorInfo { mode: 1, nonblocking: false, ..parents_end(number) }
+        }
+        FdRequest::Socketpair => {
+            DescriptorInfo { ino: None, nonblocking: false, ..parents_end(number) }
+        }
+        FdRequest::Null => {
+            DescriptorInfo { mode: 2, ..seen(File::open("/dev/null").expect("/dev/null")) }
+        }
+        FdRequest::File(mode) => {
             let mode = match mode {
                 FileMode::Read => 0,
                 FileMode::Append => 1,
                 _ => 2,
             };
-            Seen { mode, ..seen(&opened) }
+            DescriptorInfo { mode, ..seen(&opened) }
         }
-        Wish::SameAs(_) => unreachable!("resolved"),
+        FdRequest::SameAs(_) => unreachable!("resolved"),
     };
-    let mut wishes = case.wishes.clone();
-    wishes.insert(case.report, Wish::FromChild);
-    let makers = case.makers();
-    let expected: BTreeMap<i32, Seen> = wishes
+    let mut requests = case.requests.clone();
+    requests.insert(case.report, FdRequest::FromChild);
+    let creating_numbers = case.creating_numbers();
+    let expected: BTreeMap<i32, DescriptorInfo> = requests
         .iter()
-        .map(|(number, wish)| match wish {
-            Wish::SameAs(index) => {
-                let maker = makers[index % makers.len()];
-                (*number, made(maker, wishes[&maker]))
+        .map(|(number, request)| match request {
+            FdRequest::SameAs(index) => {
+                let maker = creating_numbers[index % creating_numbers.len()];
+                (*number, made(maker, requests[&maker]))
             }
-            wish => (*number, made(*number, *wish)),
+            request => (*number, made(*number, *request)),
         })
         .collect();
 
@@ -259,7 +263,7 @@ fn run(driver: &mut Driver, case: &Case, path: SpawnPath) {
     assert_eq!(fd_table(), before, "{path:?}: {case:?}");
 }
 
-/// On each path a child finds exactly the map that was asked for.
+/// On each path, a child finds exactly the requested map.
 #[test]
 fn a_child_finds_exactly_the_map_that_was_asked_for() {
     behaviour("a_child_finds_exactly_the_map_that_was_asked_for", |driver| {

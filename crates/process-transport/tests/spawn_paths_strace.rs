@@ -1,5 +1,5 @@
-//! What a spawn is made of, seen from outside: strace counts its system calls, valgrind follows its
-//! memory. Where they are missing these tests say so.
+//! The cost of a spawn, seen from outside: strace counts its system calls, and valgrind follows its
+//! memory. If a tool is missing, the test reports that it skips.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -26,18 +26,18 @@ use crate::trace::{Call, calls};
 use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated, sanitizer, skip, skip_here};
 use crate::watch::{is_watched, watched};
 
-/// Writes a line into the log of whoever watches.
+/// Writes a line into the log of the watching program.
 fn mark(text: &str) {
     access(format!("/procession/{text}"), Access::EXISTS).expect_err("there is no such file");
 }
 
-/// The place of a mark in a log.
+/// Returns the place of a mark in a log.
 fn place(log: &[Call], text: &str) -> usize {
     let mark = format!("\"/procession/{text}\"");
     log.iter().position(|call| call.text.contains(&mark)).unwrap_or_else(|| panic!("no {mark}"))
 }
 
-/// The log of this test, which does `body` under strace; `None` if there is no strace.
+/// Runs `body` under strace and returns the log, or `None` without strace.
 fn traced(name: &str, body: impl FnOnce()) -> Option<Vec<Call>> {
     if is_watched() {
         body();
@@ -51,10 +51,10 @@ fn traced(name: &str, body: impl FnOnce()) -> Option<Vec<Call>> {
     Some(calls(&log))
 }
 
-/// The calls of the first child that is born after a mark, up to the exec that succeeds.
+/// Returns the calls of the first child after a mark, up to the exec that succeeds.
 fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {
     let (before, log) = log.split_at(place(log, text));
-    // Not the harness's own thread, which may be late on its way into its wait.
+    // Skips the harness's own thread, which may be late with its wait.
     let is_new = |call: &&Call| before.iter().chain(&log[..1]).all(|old| old.pid != call.pid);
     let child = log.iter().find(is_new).expect("a child").pid;
     let calls: Vec<&Call> = log.iter().filter(|call| call.pid == child).collect();
@@ -62,7 +62,7 @@ fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {
     calls[..=exec.unwrap_or(calls.len() - 1)].to_vec()
 }
 
-/// Before its table is its own a child may do nothing that changes one.
+/// As long as a child shares the table, it must not make a call that changes one.
 #[test]
 fn unsharing_is_the_first_system_call_of_a_child_on_the_shared_table() {
     let name = "unsharing_is_the_first_system_call_of_a_child_on_the_shared_table";
@@ -93,27 +93,29 @@ fn unsharing_is_the_first_system_call_of_a_child_on_the_shared_table() {
     });
 }
 
-/// The most system calls that a spawn with three pipes may take, from the call of `spawn_process` to
-/// its return; dispositions, of which the child resets every one, are counted apart.
+/// The most system calls that a spawn with three pipes may take, from the call of `spawn_process`
+/// to its return. Dispositions are counted apart, because the child resets every one.
 struct Budget {
     parent: usize,
     child: usize,
 }
 
-/// The most dispositions that the child sets, each once: all but those of KILL and STOP.
+/// The most dispositions that the child sets, one call each: all but those of KILL and STOP.
 const DISPOSITIONS: usize = 62;
 
 fn budget(path: SpawnPath) -> Budget {
     match path {
-        // Six for three pipes, nine to hand them to the loop, a look at the mailbox, a message sent.
+        // Six calls for three pipes, nine to register them with the loop, a check of the mailbox,
+        // and a message.
         SpawnPath::SharedFiles => Budget { parent: 23, child: 7 },
-        // Of a copied table low numbers are closed and high ones marked, in a call each.
+        // In a copied table, low numbers are closed and high ones are marked, with one call each.
         SpawnPath::SharedMemory => Budget { parent: 22, child: 7 },
         _ => Budget { parent: 22, child: 7 },
     }
 }
 
-/// The number of system calls of a spawn does not depend on what is open in the parent.
+/// The number of system calls of a spawn does not depend on the descriptors that are open in the
+/// parent.
 #[test]
 fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
     let name = "a_spawn_costs_the_same_system_calls_whatever_is_open";
@@ -145,7 +147,7 @@ fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
                 let (from, to) =
                     (place(&log, &begin), place(&log, &format!("end-{index}-{count}")));
                 let parent = log[from + 1..to].iter().filter(|call| call.pid == log[from].pid);
-                // The allocator asks the kernel now and then.
+                // The allocator makes these calls now and then.
                 let memory = ["brk", "mmap", "mprotect", "munmap", "madvise"];
                 let parent: Vec<&str> =
                     parent.map(Call::name).filter(|name| !memory.contains(name)).collect();
@@ -166,7 +168,7 @@ fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
     });
 }
 
-/// Raises the limit of descriptors to a million, or as far as it goes here.
+/// Raises the limit of descriptors to a million, or as far as possible here.
 fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let million = Rlimit { current: Some(1_000_000), maximum: Some(1_000_000) };
@@ -177,8 +179,8 @@ fn raise_limit() {
     }
 }
 
-/// Without `close_range` the child goes through the list in /proc: one call for each descriptor that
-/// is open, and none for the others, however high the limit is.
+/// Without `close_range`, the child uses the list in /proc. It makes one call for each open
+/// descriptor and none for other numbers, however high the limit is.
 #[test]
 fn without_close_range_the_limit_is_not_walked_through() {
     let name = "without_close_range_the_limit_is_not_walked_through";
@@ -206,7 +208,8 @@ fn without_close_range_the_limit_is_not_walked_through() {
             let calls = child_after(&log, &format!("{path:?}"));
             let count = |name| calls.iter().filter(|call| call.name() == name).count();
             assert!(count("getdents64") > 0, "{path:?}");
-            // Once more for the list itself, below the number from which all are marked and above it.
+            // The list itself is closed too: once for the numbers to close and once for the numbers
+            // to mark.
             let closed = count("close");
             assert!((OPEN..OPEN + 30).contains(&closed), "{path:?}: {closed} closed");
             assert_eq!(count("fcntl"), 0, "{path:?}: none is that high");
@@ -214,8 +217,8 @@ fn without_close_range_the_limit_is_not_walked_through() {
     });
 }
 
-/// valgrind copies memory that should be shared and runs on without waiting: the first launch sees that,
-/// and an exec that fails is an error all the same.
+/// valgrind copies memory that should be shared and does not wait for the exec. The first launch
+/// detects that, and a failed exec is still an error.
 #[test]
 fn under_valgrind_a_failed_exec_is_an_error() {
     let name = "under_valgrind_a_failed_exec_is_an_error";

@@ -1,5 +1,5 @@
-//! Spawning while signals rain: stops of the whole group, handlers, kills of the children at any
-//! moment, and threads that open and close descriptors all the time.
+//! Spawning under many signals: stops of the whole group, handlers, and kills of the children at
+//! any moment. Other threads open and close descriptors all the time.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -25,24 +25,24 @@ use rustix::thread::gettid;
 use crate::paths::{by, paths};
 use crate::util::{Driver, PROBE, fd_list, isolated, ms, sys};
 
-/// Set in the process that spawns in the storm: which path it takes, and what it starts.
+/// Set in the process that spawns: its path, and the program that it starts.
 const VARIABLE: &str = "PROCESSION_TEST_STORM";
 
 /// How often each group is stopped.
 const ROUNDS: usize = 200;
 
-/// Each path has its own time, even where the machine is busy with something else.
+/// The time limit of each path, long enough for a busy machine.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
-/// How long the storm's processes may take for what takes microseconds: they hang or they do not.
+/// The time limit for a stop, which takes microseconds unless a process hangs.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Starts children one after the other, for ever; one byte to standard output for each.
+/// Starts children one after the other, for ever. Writes one byte to standard output for each.
 fn spawn_for_ever(path: SpawnPath, live: bool) -> ! {
-    // What the harness has printed ends here.
+    // The line that the harness has begun ends here.
     println!("\nstorm");
     let mut driver = Driver::new();
-    // Threads that only wait: a stop reaches any of them first.
+    // Threads that only wait. A stop may reach any of them first.
     for _ in 0..3 {
         std::thread::spawn(|| {
             loop {
@@ -55,14 +55,14 @@ fn spawn_for_ever(path: SpawnPath, live: bool) -> ! {
             true => by(path, "/bin/sleep").arg("0.003"),
             false => by(path, PROBE).args(["exit", "0"]),
         };
-        // A child that was left stopped does not end, which fails after a while.
+        // A child that stays stopped does not end, and the watchdog reports it.
         assert_eq!(driver.run(child).code(), 0);
         rustix::io::write(rustix::stdio::stdout(), b".").expect("somebody counts");
     }
 }
 
-/// The process that spawns, in a group of its own of our session: not an orphaned group, whose
-/// members no terminal stop would stop.
+/// Starts the process that spawns, in a group of its own in this session. The group must not be
+/// orphaned, because a terminal stop does not stop members of an orphaned group.
 fn storm_child(name: &str, path: SpawnPath, live: bool) -> Child {
     let this = std::env::current_exe().expect("the path of this test binary");
     let mut command = std::process::Command::new(this);
@@ -75,8 +75,8 @@ fn storm_child(name: &str, path: SpawnPath, live: bool) -> Child {
     command.spawn().expect("this test binary runs again")
 }
 
-/// What [`VARIABLE`] says, in the process that spawns.
-fn orders() -> Option<(SpawnPath, bool)> {
+/// Parses [`VARIABLE`], in the process that spawns.
+fn parse_variable() -> Option<(SpawnPath, bool)> {
     let text = std::env::var(VARIABLE).ok()?;
     let (path, live) = text.split_once(' ').expect("two words");
     let all = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork];
@@ -84,7 +84,7 @@ fn orders() -> Option<(SpawnPath, bool)> {
     Some((path, live == "true"))
 }
 
-/// Reads what the spawning process has counted since; at least `least`, within the watchdog.
+/// Waits until the spawning process has reported at least `least` further children.
 fn progress(child: &mut Child, least: usize) {
     let output = child.stdout.as_mut().expect("it is a pipe");
     let mut count = 0;
@@ -96,7 +96,8 @@ fn progress(child: &mut Child, least: usize) {
     }
 }
 
-/// Waits until the leader of the group reports its stop; false if it does not, within [`SOON`].
+/// Waits until the leader of the group reports its stop. Returns whether it does so within
+/// [`SOON`].
 fn has_stopped(pid: Pid, clock: &Driver) -> bool {
     let deadline = clock.now() + SOON;
     loop {
@@ -111,10 +112,10 @@ fn has_stopped(pid: Pid, clock: &Driver) -> bool {
     }
 }
 
-/// Ctrl-Z and `fg`, over and over, on a group whose leader spawns.
+/// Stops and continues, as Ctrl-Z and `fg` do, a group whose leader spawns.
 fn check_ctrl_z(name: &str, live: bool) {
     isolated(name, || {
-        if let Some((path, live)) = orders() {
+        if let Some((path, live)) = parse_variable() {
             spawn_for_ever(path, live);
         }
         setsid().expect("it leads no group");
@@ -130,7 +131,8 @@ fn check_ctrl_z(name: &str, live: bool) {
                 kill_process_group(pid, signals[round % 3]).expect("it lives");
                 failed += usize::from(!has_stopped(pid, &clock));
                 kill_process_group(pid, Signal::CONT).expect("it lives");
-                // Now and then it comes far, at other times it is stopped again at once.
+                // In every eighth round the process makes progress. In the others it is stopped
+                // again at once.
                 if round % 8 == 0 {
                     progress(&mut storm, 1);
                 }
@@ -144,22 +146,22 @@ fn check_ctrl_z(name: &str, live: bool) {
     });
 }
 
-/// Case SG-20. A stop that waits behind the mask of the child would halt it before its exec, and
-/// its parent, which stands in vfork, would never report its own stop.
+/// Case SG-20. A stop that the child's mask holds back would halt the child before its exec. The
+/// parent waits in vfork and would then never report its own stop.
 #[test]
 fn a_group_that_spawns_always_stops() {
     check_ctrl_z("a_group_that_spawns_always_stops", false);
 }
 
-/// Case SG-20. The child swallows such a stop: handed on, it would arrive after the group was
+/// Case SG-20. The child swallows such a stop. Otherwise the stop would arrive after the group was
 /// continued, and the child would stay stopped.
 #[test]
 fn no_child_stays_stopped_when_the_group_goes_on() {
     check_ctrl_z("no_child_stays_stopped_when_the_group_goes_on", true);
 }
 
-/// Case SG-21. A stop is no more swallowed than it must be: a child with the parent's dispositions
-/// swallows it too, and one that ignores them goes on ignoring them.
+/// Case SG-21. The child swallows no more stops than necessary. A child with the parent's
+/// dispositions swallows them too, and a child that ignores them still ignores them.
 #[test]
 fn inherited_dispositions_survive_the_swallowing_of_stops() {
     isolated("inherited_dispositions_survive_the_swallowing_of_stops", || {
@@ -183,10 +185,10 @@ fn inherited_dispositions_survive_the_swallowing_of_stops() {
     });
 }
 
-/// Whether the threads of a test go on: as long as the test itself does, and no longer if it fails.
-struct Going(AtomicBool);
+/// Whether the threads of a test go on. They stop when the test ends or fails.
+struct ThreadsRunning(AtomicBool);
 
-impl Going {
+impl ThreadsRunning {
     fn new() -> Self {
         Self(AtomicBool::new(true))
     }
@@ -196,7 +198,7 @@ impl Going {
     }
 
     fn until_dropped(&self) -> impl Drop {
-        struct End<'a>(&'a Going);
+        struct End<'a>(&'a ThreadsRunning);
         impl Drop for End<'_> {
             fn drop(&mut self) {
                 self.0.0.store(false, Ordering::Relaxed);
@@ -206,15 +208,15 @@ impl Going {
     }
 }
 
-/// Handlers run in the parent only, whatever memory the child shares, and disturb no spawn.
+/// Handlers run only in the parent, whatever memory the child shares, and disturb no spawn.
 #[test]
 fn no_handler_of_the_parent_runs_in_a_child() {
     isolated("no_handler_of_the_parent_runs_in_a_child", || {
-        // Children are of the group too, and their programs ignore this one by default.
+        // Children belong to the group too. Their programs ignore this signal by default.
         setsid().unwrap();
         sys::count_foreign(libc::SIGURG);
         let mut driver = Driver::new();
-        let going = Going::new();
+        let going = ThreadsRunning::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while going.is_on() {
@@ -238,13 +240,13 @@ fn no_handler_of_the_parent_runs_in_a_child() {
     });
 }
 
-/// A child may be killed at any moment: it has died by that signal then, or it ran to its end with
-/// its own descriptors and nobody else's.
+/// A child may be killed at any moment. It either dies by that signal, or runs to its end with
+/// exactly its own descriptors.
 #[test]
 fn children_killed_at_any_moment_leave_the_next_ones_alone() {
     isolated("children_killed_at_any_moment_leave_the_next_ones_alone", || {
         let mut driver = Driver::new();
-        let going = Going::new();
+        let going = ThreadsRunning::new();
         let kills = AtomicUsize::new(0);
         let children = format!("/proc/self/task/{}/children", gettid());
         std::thread::scope(|scope| {
@@ -255,7 +257,7 @@ fn children_killed_at_any_moment_leave_the_next_ones_alone() {
                     let pids = fs::read_to_string(&children).unwrap_or_default();
                     round += 1;
                     for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-                        // Every second one, so that some are left alone.
+                        // Kills only in every second round, so that some children live.
                         if round.is_multiple_of(2)
                             && let Some(pid) = Pid::from_raw(pid)
                             && kill_process(pid, Signal::KILL).is_ok()
@@ -269,7 +271,8 @@ fn children_killed_at_any_moment_leave_the_next_ones_alone() {
             for path in paths() {
                 sys::alarm(WATCHDOG);
                 for round in 0..60 {
-                    // Another number each time: what an earlier child left would be seen.
+                    // A different number each time, so that a descriptor of an earlier child would
+                    // show.
                     let other = 3 + round % 20;
                     let fds = [(1, Fd::from_child()), (other, Fd::null())];
                     let child = driver.spawn(by(path, PROBE).args(["fdlist", "1"]).child_fds(fds));
@@ -290,12 +293,12 @@ fn children_killed_at_any_moment_leave_the_next_ones_alone() {
     });
 }
 
-/// Descriptors that other threads open meanwhile, inheritable ones too, reach no child.
+/// Descriptors that other threads open during a spawn reach no child, even inheritable ones.
 #[test]
-fn descriptors_that_threads_open_meanwhile_reach_no_child() {
-    isolated("descriptors_that_threads_open_meanwhile_reach_no_child", || {
+fn descriptors_that_other_threads_open_reach_no_child() {
+    isolated("descriptors_that_other_threads_open_reach_no_child", || {
         let mut driver = Driver::new();
-        let going = Going::new();
+        let going = ThreadsRunning::new();
         std::thread::scope(|scope| {
             for thread in 0..2 {
                 let going = &going;

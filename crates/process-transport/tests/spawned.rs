@@ -1,4 +1,4 @@
-//! Children without a loop: the blocking verbs, in both forms of this crate.
+//! Children without a loop: the blocking verbs, with and without the feature `reactor`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,7 @@ fn sh(script: &str) -> Command {
     Command::new("sh").args(["-c", script])
 }
 
-/// The first line that the child writes to 1, which is taken.
+/// Takes descriptor 1 and returns the first line that the child writes to it.
 fn first_line(child: &mut Spawned) -> (String, BufReader<File>) {
     let mut output = BufReader::new(File::from(child.take(1).expect("1 is a pipe")));
     let mut line = String::new();
@@ -28,7 +28,7 @@ fn first_line(child: &mut Spawned) -> (String, BufReader<File>) {
     (line, output)
 }
 
-/// Waits until the child has ended, and leaves the reap to others.
+/// Waits until the child has ended, without reaping it.
 fn until_ended(pidfd: &OwnedFd) {
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None).expect("it is open");
 }
@@ -61,7 +61,7 @@ fn a_command_is_shared_between_threads_and_its_child_is_sent() {
 }
 
 #[test]
-fn sort_sorts() {
+fn sort_reads_its_input_and_writes_its_output() {
     let mut child = Command::new("sort").spawn().unwrap();
     File::from(child.take(0).unwrap()).write_all(b"b\na\n").unwrap();
     assert_eq!(child.output().unwrap().stdout_utf8().unwrap(), "a\nb\n");
@@ -102,9 +102,9 @@ fn a_wait_with_a_timeout_gives_up_and_can_go_on() {
     assert_eq!(reason.unwrap_err().signal(), Some(Signal::KILL));
 }
 
-/// The child fills its pipe again and again, and goes on because each look reads.
+/// The child fills its pipe again and again. It goes on because each look reads the pipe.
 #[test]
-fn looks_without_a_wait_read_what_there_is() {
+fn looks_without_a_wait_read_the_available_output() {
     let mut child = sh("head -c 1000000 /dev/zero").spawn().unwrap();
     let pidfd = child.pidfd().unwrap();
     for _ in 0..100_000 {
@@ -112,7 +112,7 @@ fn looks_without_a_wait_read_what_there_is() {
             assert!(reason.is_ok());
             return;
         }
-        // Its end, or the moment at which there may be more.
+        // Waits for the end, or for a moment in which more output may come.
         let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&pause)).unwrap();
     }
@@ -127,7 +127,7 @@ fn an_end_is_handed_out_once_and_blocks() {
     assert!(!fcntl_getfl(&input).unwrap().contains(OFlags::NONBLOCK));
     assert!(matches!(child.take(0), Err(TakeError::Taken(ChildFd::STDIN))));
     assert!(matches!(child.take(2), Err(TakeError::Unknown(ChildFd::STDERR))));
-    // More than a pipe holds: the write waits for the reader.
+    // More than a pipe holds, so the write waits for the reader.
     let writer = thread::spawn(move || input.write_all(&[b'x'; 300_000]).unwrap());
     let mut text = Vec::new();
     output.read_to_end(&mut text).unwrap();
@@ -149,7 +149,7 @@ fn a_deaf_child_is_killed_after_the_grace() {
     assert_eq!((ended.signal(), ended.escalated()), (Some(Signal::TERM), false));
 }
 
-/// The member holds the pipe that is read here, so that its end can be seen.
+/// The member holds the pipe that the test reads, so the end of file shows the member's end.
 #[test]
 fn the_group_of_an_owned_child_ends_with_it() {
     let script = "(trap '' TERM; echo on; while :; do sleep 0.01; done) & wait";
@@ -164,7 +164,7 @@ fn the_group_of_an_owned_child_ends_with_it() {
 }
 
 #[test]
-fn a_child_that_is_dropped_is_killed_where_that_was_asked_for() {
+fn a_child_with_kill_on_drop_is_killed_when_it_is_dropped() {
     let script = "sleep 600 & echo on; wait";
     let mut child = sh(script).owned(true).kill_on_drop(true).spawn().unwrap();
     let (_, mut output) = first_line(&mut child);
@@ -176,14 +176,14 @@ fn a_child_that_is_dropped_is_killed_where_that_was_asked_for() {
     assert_eq!(output.read_to_string(&mut String::new()).unwrap(), 0, "it is gone");
 }
 
-/// To own a child is to end it, unless something else is said.
+/// An owned child ends with its handle, unless `kill_on_drop(false)` is set.
 #[test]
 fn an_owned_child_that_is_dropped_is_killed_unless_it_is_to_live_on() {
     let mut child = sh("sleep 600 & echo on; wait").owned(true).spawn().unwrap();
     let (_, mut output) = first_line(&mut child);
     drop(child);
     assert_eq!(output.read_to_string(&mut String::new()).unwrap(), 0, "the group is gone");
-    // In whatever order it is said.
+    // The order of the two options does not matter.
     let on = || sh("read line; echo read");
     for command in [on().kill_on_drop(false).owned(true), on().owned(true).kill_on_drop(false)] {
         let mut child = command.spawn().unwrap();
@@ -227,7 +227,7 @@ fn descendants_that_hold_an_output_are_waited_for_as_long_as_the_command_says() 
     assert!(held.wait().unwrap().is_ok());
 }
 
-/// The bound counts from the reap, not from each look; and what was cut off has its name.
+/// The bound counts from the reap, not from each look. The output that was cut off is named.
 #[test]
 fn short_waits_one_after_another_come_to_the_bound_on_held_outputs() {
     let command = sh("sleep 600 & echo $!; exit 3").drain_after_exit(Duration::from_millis(300));
@@ -242,7 +242,7 @@ fn short_waits_one_after_another_come_to_the_bound_on_held_outputs() {
 }
 
 #[test]
-fn an_output_that_nobody_held_is_not_said_to_be() {
+fn an_output_that_nobody_held_is_not_reported_as_held() {
     let child = sh("seq 100000; seq 100000 >&2").drain_after_exit(Duration::ZERO).spawn().unwrap();
     let output = child.output().unwrap();
     assert_eq!(output.stdout().len(), 588_895);
@@ -270,7 +270,7 @@ fn a_terminal_is_an_output_and_has_a_size() {
     assert!(Command::new("true").spawn().unwrap().resize(1, 1).is_err());
 }
 
-/// As of any terminal: nobody but the child holds its other side.
+/// Only the child holds the slave side, as with any terminal.
 #[test]
 fn a_terminal_that_was_taken_ends_with_the_child_and_without_a_wait() {
     let mut child = sh("echo hi").pty(Pty::new()).spawn().unwrap();
@@ -282,7 +282,7 @@ fn a_terminal_that_was_taken_ends_with_the_child_and_without_a_wait() {
 }
 
 #[test]
-fn without_a_pidfd_the_child_is_asked_by_its_number() {
+fn without_a_pidfd_the_child_is_waited_for_by_its_number() {
     let blind = |script: &str| sh(script).without_pidfd().spawn().unwrap();
     assert_eq!(blind("echo hi").output().unwrap().stdout(), b"hi\n");
     assert_eq!(blind("exit 4").wait().unwrap().unwrap_err().exit_code(), Some(4));
@@ -291,7 +291,7 @@ fn without_a_pidfd_the_child_is_asked_by_its_number() {
     assert!(blind("true").pidfd().is_err());
 }
 
-/// Case OL-07. It may travel: nothing of it hangs on that thread.
+/// Case OL-07. A child does not depend on the thread that spawned it, and may move to another.
 #[test]
 fn a_child_lives_on_when_the_thread_that_spawned_it_has_returned() {
     let spawned = thread::spawn(|| sh("read x; exit 3").spawn().unwrap());

@@ -1,4 +1,4 @@
-//! Area IO: what is written arrives, what the child writes is delivered, on whichever fd.
+//! Area IO: written data arrives, and the child's output is delivered, on every fd.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -83,13 +83,13 @@ fn all_byte_values_come_back() {
     });
 }
 
-/// What a protocol of case IO-06 saw.
-type Seen = Rc<RefCell<Vec<String>>>;
+/// The calls that a protocol of case IO-06 received.
+type CallLog = Rc<RefCell<Vec<String>>>;
 
-/// Overrides the generic callbacks alone.
-struct Generic(Seen);
+/// Overrides only the generic callbacks.
+struct GenericCallbacks(CallLog);
 
-impl ProcessProtocol for Generic {
+impl ProcessProtocol for GenericCallbacks {
     fn child_data_received(&mut self, _: &Process, fd: ChildFd, data: Bytes) {
         self.0.borrow_mut().push(format!("data {fd} {data:?}"));
     }
@@ -111,10 +111,10 @@ impl ProcessProtocol for Generic {
     }
 }
 
-/// Overrides the specific callbacks alone.
-struct Specific(Seen);
+/// Overrides only the specific callbacks.
+struct SpecificCallbacks(CallLog);
 
-impl ProcessProtocol for Specific {
+impl ProcessProtocol for SpecificCallbacks {
     fn out_received(&mut self, _: &Process, data: Bytes) {
         self.0.borrow_mut().push(format!("out {data:?}"));
     }
@@ -145,8 +145,8 @@ impl ProcessProtocol for Specific {
 fn the_generic_callbacks_dispatch_to_the_specific_ones() {
     behaviour("the_generic_callbacks_dispatch_to_the_specific_ones", |driver| {
         let script = "echo o; echo e >&2";
-        let seen = Seen::default();
-        driver.handle().spawn_process(Specific(seen.clone()), sh(script)).unwrap();
+        let seen = CallLog::default();
+        driver.handle().spawn_process(SpecificCallbacks(seen.clone()), sh(script)).unwrap();
         let done = || seen.borrow().last().is_some_and(|last| last == "ended");
         driver.until("the specific protocol ends", WATCHDOG, done);
         let mut specific = seen.take();
@@ -154,7 +154,7 @@ fn the_generic_callbacks_dispatch_to_the_specific_ones() {
         let wanted = ["ended", "err b\"e\\n\"", "err lost", "in lost", "out b\"o\\n\"", "out lost"];
         assert_eq!(specific, wanted);
 
-        driver.handle().spawn_process(Generic(seen.clone()), sh(script)).unwrap();
+        driver.handle().spawn_process(GenericCallbacks(seen.clone()), sh(script)).unwrap();
         let done = || seen.borrow().last().is_some_and(|last| last == "ended");
         driver.until("the generic protocol ends", WATCHDOG, done);
         let mut generic = seen.take();
@@ -167,8 +167,8 @@ fn the_generic_callbacks_dispatch_to_the_specific_ones() {
 
 /// Case IO-07.
 #[test]
-fn what_is_written_in_connection_made_arrives() {
-    behaviour("what_is_written_in_connection_made_arrives", |driver| {
+fn data_written_in_connection_made_arrives() {
+    behaviour("data_written_in_connection_made_arrives", |driver| {
         let record = driver.run_with(command("/bin/cat"), |process, event| {
             if *event == Event::Made {
                 process.write("written in made");
@@ -202,8 +202,8 @@ fn empty_writes_have_no_effect() {
 
 /// Case IO-09.
 #[test]
-fn data_is_delivered_when_it_comes_and_not_at_the_end() {
-    behaviour("data_is_delivered_when_it_comes_and_not_at_the_end", |driver| {
+fn data_is_delivered_when_it_arrives_and_not_at_the_end() {
+    behaviour("data_is_delivered_when_it_arrives_and_not_at_the_end", |driver| {
         let record = driver.run(sh("printf a; sleep 1; printf b"));
         let when = |letter: &'static str| {
             record.after_made(|event| *event == Event::Data(1, letter.into())).unwrap()
@@ -272,13 +272,13 @@ fn input_that_nobody_reads_is_no_failure() {
 
 /// Case IO-15.
 #[test]
-fn a_write_that_comes_too_late_has_no_effect_and_says_so() {
-    behaviour("a_write_that_comes_too_late_has_no_effect_and_says_so", |driver| {
+fn a_write_that_comes_too_late_is_an_error() {
+    behaviour("a_write_that_comes_too_late_is_an_error", |driver| {
         let late = |process: &Process| {
             process.write("late");
             process.write_to_child(0, "late").unwrap_err()
         };
-        // A turn after close_stdin.
+        // One turn after `close_stdin`.
         let child = driver.spawn(command("/bin/cat"));
         child.process.close_stdin();
         driver.turn();
@@ -287,7 +287,7 @@ fn a_write_that_comes_too_late_has_no_effect_and_says_so() {
         assert_outputs(&child.record, "", "");
         assert_eq!(late(&child.process), WriteError::Closed, "after the end");
 
-        // After the child closed its input.
+        // After the child has closed its input.
         let child = driver.spawn(sh("exec <&-; sleep 0.2"));
         let record = child.record.clone();
         driver.until("lost(0)", WATCHDOG, || record.is_lost(0));
@@ -296,7 +296,7 @@ fn a_write_that_comes_too_late_has_no_effect_and_says_so() {
         driver.drive_to_end(&record);
         assert_eq!(record.code(), 0);
 
-        // A map without it.
+        // A map without an input.
         let child = driver.spawn(command("/bin/true").child_fds([(1, Fd::from_child())]));
         assert_eq!(late(&child.process), WriteError::UnknownFd);
         driver.drive_to_end(&child.record);

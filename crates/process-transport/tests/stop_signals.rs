@@ -1,4 +1,4 @@
-//! Stops of the whole group while children are being spawned: the spawning thread goes on.
+//! Stops of the whole group while it spawns children: the spawning thread goes on afterwards.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -14,16 +14,16 @@ use rustix::process::{Signal, kill_current_process_group, setsid};
 
 use crate::util::{Event, Recorder, WATCHDOG, children, command, isolated, ms, sys};
 
-/// What the chain of spawns has come to.
+/// The progress of the chain of spawns.
 #[derive(Default)]
-struct Chain {
+struct SpawnChain {
     spawned: Cell<usize>,
     ended: Cell<usize>,
     over: Cell<bool>,
 }
 
-/// Spawns `true`, and again in the next turn, until it is over.
-fn spawn_on(reactor: &Handle, chain: Rc<Chain>) {
+/// Spawns `true`, and again in the next turn, until the chain is over.
+fn spawn_on(reactor: &Handle, chain: Rc<SpawnChain>) {
     if chain.over.get() {
         return;
     }
@@ -45,7 +45,7 @@ fn a_stop_of_the_group_does_not_hold_the_spawning_thread_for_good() {
         setsid().expect("it leads no group");
         sys::count_signal(libc::SIGTSTP);
         let mut reactor = Reactor::new().unwrap();
-        let chain = Rc::new(Chain::default());
+        let chain = Rc::new(SpawnChain::default());
         spawn_on(&reactor, chain.clone());
         let stops = thread::spawn(|| {
             for _ in 0..20 {
@@ -63,7 +63,7 @@ fn a_stop_of_the_group_does_not_hold_the_spawning_thread_for_good() {
         }
         stops.join().unwrap();
         chain.over.set(true);
-        // A stop that came after the last CONT of its round is undone by the next one.
+        // A stop that came after the last CONT of its round is undone by this CONT.
         kill_current_process_group(Signal::CONT).expect("it is ours");
         let deadline = reactor.now() + WATCHDOG;
         while chain.ended.get() < chain.spawned.get() {

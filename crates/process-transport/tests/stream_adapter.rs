@@ -1,4 +1,4 @@
-//! A byte-stream protocol over real children: the standard error is no part of the connection.
+//! A byte-stream protocol over real children. The standard error is not part of the connection.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,19 +13,19 @@ use procession_protocol::{ProcessTerminated, Protocol, StreamAdapter, Target, Tr
 
 use crate::util::{Driver, WATCHDOG, behaviour, code, ms, sh, signal};
 
-/// What a test does when the connection stands.
+/// A test's action when the connection is made.
 type OnMade = fn(&Transport);
 
-/// Notes how the connection was lost; `read_closed` is the default.
-struct Client {
+/// Records how the connection was lost. It uses the default of `read_closed`.
+struct RecordingClient {
     on_made: OnMade,
-    lost: Lost,
+    lost: LossSlot,
 }
 
-/// How the connection was lost, once it was.
-type Lost = Rc<RefCell<Option<Result<(), ProcessTerminated>>>>;
+/// How the connection was lost, once that has happened.
+type LossSlot = Rc<RefCell<Option<Result<(), ProcessTerminated>>>>;
 
-impl Protocol for Client {
+impl Protocol for RecordingClient {
     fn connection_made(&mut self, transport: &Transport) {
         (self.on_made)(transport);
     }
@@ -40,12 +40,13 @@ impl Protocol for Client {
     }
 }
 
-fn client(on_made: OnMade) -> (StreamAdapter<Client>, Lost) {
-    let lost = Lost::default();
-    (StreamAdapter::new(Client { on_made, lost: Rc::clone(&lost) }), lost)
+fn client(on_made: OnMade) -> (StreamAdapter<RecordingClient>, LossSlot) {
+    let lost = LossSlot::default();
+    (StreamAdapter::new(RecordingClient { on_made, lost: Rc::clone(&lost) }), lost)
 }
 
-/// Starts the child with a standard error that is kept, and gives what it was at the loss.
+/// Starts the child and keeps its standard error. Returns the kept bytes and the exit code at the
+/// loss.
 fn kept(driver: &mut Driver, on_made: OnMade, command: Command) -> (Bytes, Option<i32>) {
     let (protocol, lost) = client(on_made);
     let (protocol, kept) = protocol.keep_stderr(1000);
@@ -54,8 +55,8 @@ fn kept(driver: &mut Driver, on_made: OnMade, command: Command) -> (Bytes, Optio
     (kept.bytes(), status)
 }
 
-/// The exit code, `None` for a death by signal.
-fn until_lost(driver: &mut Driver, lost: &Lost) -> Option<i32> {
+/// Waits for the loss. Returns the exit code, or `None` for a death by signal.
+fn until_lost(driver: &mut Driver, lost: &LossSlot) -> Option<i32> {
     driver.until("the connection is lost", WATCHDOG, || lost.borrow().is_some());
     match lost.take().expect("it was waited for") {
         Ok(()) => Some(0),
@@ -91,10 +92,10 @@ fn a_child_that_closes_its_output_goes_on() {
     });
 }
 
-/// More than a pipe holds, so that the child would wait for ever if it was not read.
+/// More output than a pipe holds. The child would wait for ever if nobody read it.
 #[test]
-fn a_child_whose_error_output_nobody_wants_goes_on() {
-    behaviour("a_child_whose_error_output_nobody_wants_goes_on", |driver| {
+fn a_child_whose_error_output_nobody_reads_goes_on() {
+    behaviour("a_child_whose_error_output_nobody_reads_goes_on", |driver| {
         let (protocol, lost) = client(|_| {});
         let script = "exec >&-; cat >/dev/null; head -c 300000 /dev/zero >&2 || exit 4; exit 3";
         driver.handle().spawn_process(protocol, sh(script)).unwrap();
@@ -103,8 +104,8 @@ fn a_child_whose_error_output_nobody_wants_goes_on() {
 }
 
 #[test]
-fn a_program_that_closes_the_connection_still_hears_the_errors() {
-    behaviour("a_program_that_closes_the_connection_still_hears_the_errors", |driver| {
+fn a_program_that_closes_the_connection_still_gets_the_error_output() {
+    behaviour("a_program_that_closes_the_connection_still_gets_the_error_output", |driver| {
         let close: OnMade = |transport| {
             transport.write("last words");
             transport.lose_connection();
@@ -121,14 +122,14 @@ fn an_aborted_connection_closes_the_error_output_too() {
             transport.write("nobody hears");
             transport.abort_connection();
         };
-        // A write to it fails.
+        // The child's write to its standard error fails.
         let script = "trap '' PIPE; cat >/dev/null; echo error >&2 || exit 5";
         let result = kept(driver, abort, sh(script));
         assert_eq!(result, ("".into(), Some(5)));
     });
 }
 
-/// A descendant that holds the standard error.
+/// A command whose descendant holds the standard error.
 fn held(reader: io::PipeReader) -> Command {
     let script = "exec >&-; (read line <&3; echo late >&2) & exec 3<&-; exit 3";
     sh(script).child_fd(3, Fd::inherit(reader))
@@ -148,7 +149,7 @@ fn the_loss_waits_for_the_last_writer_of_an_error_output_that_is_kept() {
         drop(hold);
         assert_eq!((until_lost(driver, &lost), kept.bytes()), (Some(3), "late\n".into()));
 
-        // Unless the wait is bounded.
+        // A bound limits the wait.
         let (reader, hold) = io::pipe().unwrap();
         let command = held(reader).drain_after_exit(ms(1));
         assert_eq!(self::kept(driver, |_| {}, command), ("".into(), Some(3)));
@@ -157,8 +158,8 @@ fn the_loss_waits_for_the_last_writer_of_an_error_output_that_is_kept() {
 }
 
 #[test]
-fn the_loss_waits_for_nobody_if_the_error_output_is_dropped() {
-    behaviour("the_loss_waits_for_nobody_if_the_error_output_is_dropped", |driver| {
+fn the_loss_does_not_wait_if_the_error_output_is_dropped() {
+    behaviour("the_loss_does_not_wait_if_the_error_output_is_dropped", |driver| {
         let (reader, hold) = io::pipe().unwrap();
         let (protocol, lost) = client(|_| {});
         driver.handle().spawn_process(protocol, held(reader)).unwrap();
@@ -167,7 +168,7 @@ fn the_loss_waits_for_nobody_if_the_error_output_is_dropped() {
     });
 }
 
-/// A terminal is all three, and one that is closed hangs up.
+/// A terminal serves all three descriptors, and closing it hangs up.
 #[test]
 fn a_closed_connection_hangs_a_terminal_up() {
     behaviour("a_closed_connection_hangs_a_terminal_up", |driver| {
@@ -182,10 +183,10 @@ fn a_closed_connection_hangs_a_terminal_up() {
     });
 }
 
-/// The connection of one child is the source, and that of another the target.
+/// The connection of one child is the source, and the connection of another the target.
 #[test]
-fn what_a_child_writes_is_moved_to_the_connection_of_another() {
-    behaviour("what_a_child_writes_is_moved_to_the_connection_of_another", |driver| {
+fn a_childs_output_is_forwarded_to_the_connection_of_another() {
+    behaviour("a_childs_output_is_forwarded_to_the_connection_of_another", |driver| {
         thread_local! {
             static SINK: RefCell<Option<Transport>> = const { RefCell::new(None) };
         }

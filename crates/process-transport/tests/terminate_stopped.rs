@@ -9,7 +9,8 @@ use procession_core::Signal;
 
 use crate::util::{PROMPTLY, WATCHDOG, behaviour, bound, command, process_state};
 
-/// Case TM-16. A stopped child neither dies of TERM nor handles it: it is continued.
+/// Case TM-16. A stopped child neither dies of TERM nor handles it, so the termination continues
+/// it.
 #[test]
 fn a_stopped_child_is_continued_so_that_it_can_end() {
     behaviour("a_stopped_child_is_continued_so_that_it_can_end", |driver| {
@@ -18,7 +19,7 @@ fn a_stopped_child_is_continued_so_that_it_can_end() {
             let pid = child.process.pid().unwrap();
             child.process.signal(Signal::STOP).unwrap();
             driver.until_seen("it is stopped", WATCHDOG, || process_state(pid) == 'T');
-            // Longer than the watchdog: no KILL is to help.
+            // The grace is longer than the watchdog, so KILL cannot help.
             let ended = child.process.terminate(Signal::TERM, Duration::from_secs(100));
             let begin = driver.now();
             driver.until("it has ended", WATCHDOG, || child.record.ended().is_some());

@@ -1,4 +1,4 @@
-//! What a termination keeps, and for how long.
+//! The resources that a termination keeps, and how long it keeps them.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -16,7 +16,7 @@ use crate::util::{
     Driver, Spawned, WATCHDOG, behaviour, children, isolated, ms, open_fds, process_state, sh,
 };
 
-/// The descendants of a leader that was reaped are gone long before the grace is over: nothing is
+/// The leader is reaped, and its descendants end long before the grace is over. Nothing is then
 /// kept for their KILL.
 #[test]
 fn nothing_is_kept_for_a_group_that_is_empty() {
@@ -48,10 +48,11 @@ fn nothing_is_kept_for_a_group_that_is_empty() {
     });
 }
 
-/// Its descendant does not hold the pipe, and outlives it for half a second.
+/// The descendant does not hold the pipe, and outlives the leader by half a second.
 const LINGERS: &str = "(trap '' TERM; sleep 0.5) >/dev/null 2>&1 & trap 'exit 0' TERM; wait";
 
-/// A leader that is gone at once, and its descendant, which `trap`s as the script says.
+/// Starts a leader that ends at once, and its descendant, which runs the given `trap`. Returns when
+/// the leader is reaped.
 fn leave_a_group(driver: &mut Driver, trap: &str) -> Spawned {
     let script = format!("({trap} echo up; exec sleep 100) & exit 0");
     let child = driver.spawn(sh(&script).owned(true));
@@ -68,12 +69,12 @@ fn reap_orphans(child: &Spawned) {
     {}
 }
 
-/// Whether this kernel signals the group of a leader that was reaped (Linux 6.9).
+/// Returns whether this kernel signals the group of a reaped leader (Linux 6.9 and later).
 fn can_be_signalled(child: &Spawned) -> bool {
     child.process.signal_group(Signal::from_raw(0)).is_ok()
 }
 
-/// Once its leader is reaped the group is what a termination ends, and waits for.
+/// When its leader is reaped, a termination ends the group and waits for it.
 #[test]
 fn a_group_is_terminated_after_its_leader_was_reaped() {
     behaviour("a_group_is_terminated_after_its_leader_was_reaped", |driver| {
@@ -113,11 +114,11 @@ fn a_group_is_terminated_after_its_leader_was_reaped() {
     });
 }
 
-/// A leader died of the first signal; what still ignores it is not left behind by a program that ends
-/// then.
+/// The leader died of the first signal. A program that ends then does not leave a member that
+/// ignores the signal behind.
 #[test]
-fn the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group() {
-    isolated("the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group", || {
+fn the_drop_of_the_reactor_kills_the_rest_of_a_terminated_group() {
+    isolated("the_drop_of_the_reactor_kills_the_rest_of_a_terminated_group", || {
         set_child_subreaper(Some(getpid())).expect("it only takes a number");
         let mut driver = Driver::new();
         let script = "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & wait";
@@ -129,31 +130,29 @@ fn the_drop_of_the_reactor_kills_what_a_termination_left_of_a_group() {
         driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
         driver.run_for(ms(50));
         drop(driver);
-        // A member that this process has adopted is reaped with it.
+        // This process has adopted the member, which is reaped with the leader.
         assert_eq!((process_state(leader), process_state(member)), ('X', 'X'));
     });
 }
 
-/// Whoever waits for a termination is told that nothing comes of it, and may ask the process.
+/// A wait for a termination reports that the termination is abandoned, and its callback may use the
+/// process.
 #[test]
-fn a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed() {
-    isolated(
-        "a_termination_that_outlives_the_reactor_is_abandoned_where_nothing_is_borrowed",
-        || {
-            let mut driver = Driver::new();
-            let deaf = sh("trap '' TERM; echo up; exec sleep 100").kill_grace(ms(100));
-            let child = driver.spawn(deaf);
-            driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
-            let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
-            let (asked, told) = (process.clone(), seen.clone());
-            process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
-                assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
-                assert_eq!(asked.pid(), None, "the drop of the reactor reaps it");
-                told.set(true);
-            });
-            drop(driver);
-            assert!(seen.get());
-            assert_eq!(children(), [], "its KILL came");
-        },
-    );
+fn a_termination_that_outlives_the_reactor_is_abandoned_outside_of_any_borrow() {
+    isolated("a_termination_that_outlives_the_reactor_is_abandoned_outside_of_any_borrow", || {
+        let mut driver = Driver::new();
+        let deaf = sh("trap '' TERM; echo up; exec sleep 100").kill_grace(ms(100));
+        let child = driver.spawn(deaf);
+        driver.until("it is up", WATCHDOG, || child.record.text(1) == "up\n");
+        let (seen, process) = (Rc::new(Cell::new(false)), child.process.clone());
+        let (asked, told) = (process.clone(), seen.clone());
+        process.terminate(Signal::TERM, Duration::MAX).done(move |result| {
+            assert!(matches!(result, Err(Failed::Abandoned)), "{result:?}");
+            assert_eq!(asked.pid(), None, "the drop of the reactor reaps it");
+            told.set(true);
+        });
+        drop(driver);
+        assert!(seen.get());
+        assert_eq!(children(), [], "its KILL came");
+    });
 }

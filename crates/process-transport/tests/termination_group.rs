@@ -1,4 +1,4 @@
-//! A termination of an owned group ends when the group is empty, and not before.
+//! A termination of an owned group completes when the group is empty, and not before.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -20,7 +20,8 @@ use crate::util::{
     Driver, Event, Spawned, WATCHDOG, behaviour, children, isolated, ms, process_state, sh,
 };
 
-/// The leader ends by TERM, its member does not, and says its pid when both are prepared.
+/// The leader ends by TERM and its member does not. The member prints its pid when both traps are
+/// set.
 const DEAF_MEMBER: &str = "trap 'exit 3' TERM; \
                            (trap '' TERM; echo $(exec sh -c 'echo $PPID'); exec sleep 100) & wait";
 
@@ -32,7 +33,8 @@ fn raw(pid: u32) -> Option<Pid> {
     Pid::from_raw(pid.cast_signed())
 }
 
-/// A child of two, and the pid of the second, which it prints.
+/// Starts a child with one member in its group. Returns the child and the member's pid, which the
+/// member prints.
 fn pair(driver: &mut Driver, script: &str) -> (Spawned, u32) {
     let child = driver.spawn(sh(script).owned(true));
     driver.until("the member is there", WATCHDOG, || child.record.text(1).ends_with('\n'));
@@ -40,15 +42,15 @@ fn pair(driver: &mut Driver, script: &str) -> (Spawned, u32) {
     (child, member)
 }
 
-type Result = std::result::Result<Termination, Failed<SignalError>>;
+type TerminationResult = Result<Termination, Failed<SignalError>>;
 
-/// Terminates, and notes the result in the same moment that it comes.
+/// Terminates the child, and records the result at the moment when it arrives.
 fn terminate(
     child: &Spawned,
     grace: Duration,
     check: impl Fn() + 'static,
-) -> Rc<RefCell<Vec<Result>>> {
-    let results: Rc<RefCell<Vec<Result>>> = Rc::default();
+) -> Rc<RefCell<Vec<TerminationResult>>> {
+    let results: Rc<RefCell<Vec<TerminationResult>>> = Rc::default();
     let slot = results.clone();
     child.process.terminate(Signal::TERM, grace).done(move |result| {
         check();
@@ -57,7 +59,7 @@ fn terminate(
     results
 }
 
-fn only(results: &Rc<RefCell<Vec<Result>>>) -> Termination {
+fn take_only_result(results: &Rc<RefCell<Vec<TerminationResult>>>) -> Termination {
     let mut results = results.borrow_mut();
     assert_eq!(results.len(), 1);
     results.pop().expect("it is there").expect("it was terminated")
@@ -73,7 +75,7 @@ fn a_termination_ends_when_the_group_is_empty_and_keeps_its_leader_until_then() 
     });
 }
 
-/// Case TM-14. Before Linux 6.9 a pidfd does not stand for a group.
+/// Case TM-14. Before Linux 6.9, a pidfd does not stand for a group.
 #[test]
 fn an_older_kernel_ends_a_group_in_the_same_way() {
     behaviour("an_older_kernel_ends_a_group_in_the_same_way", |driver| {
@@ -84,29 +86,29 @@ fn an_older_kernel_ends_a_group_in_the_same_way() {
         let first = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
         let second = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
         driver.drive_to_end(&child.record);
-        assert!(only(&first).is_gone() && only(&second).is_gone());
+        assert!(take_only_result(&first).is_gone() && take_only_result(&second).is_gone());
     });
 }
 
-/// From now on a pidfd refuses `PIDFD_SIGNAL_PROCESS_GROUP`.
+/// Makes a pidfd refuse `PIDFD_SIGNAL_PROCESS_GROUP` from now on.
 fn as_before_linux_6_9() {
     answer(libc::SYS_pidfd_send_signal, Calls::With { index: 3, flag: 4 }, libc::EINVAL);
 }
 
-/// Terminates a pair whose member is deaf, for 400 ms.
+/// Terminates a pair whose member ignores TERM for the grace of 400 ms.
 fn keeps_its_leader_until_then(driver: &mut Driver) -> Termination {
     let (child, member) = pair(driver, DEAF_MEMBER);
     let leader = child.process.pid().expect("it runs");
     let begun = driver.now();
     let result = terminate(&child, ms(400), move || assert!(is_dead(member), "it is not empty"));
     driver.until_seen("the leader has ended", WATCHDOG, || process_state(leader) == 'Z');
-    // Nothing is left to be told that it has: a loop that is told so all the time spins.
+    // The pidfd of the zombie stays readable. A loop that still watched it would spin.
     assert!(driver.turns_in(ms(200)) < 40, "the loop does not spin");
     assert_eq!(child.process.pid(), Some(leader), "it keeps the number");
     assert!(!is_dead(member) && result.borrow().is_empty());
     assert!(child.record.exited().is_none(), "the exit comes with the reap");
     driver.drive_to_end(&child.record);
-    let ended = only(&result);
+    let ended = take_only_result(&result);
     assert_eq!(ended.reason().as_ref().err().and_then(|reason| reason.exit_code()), Some(3));
     assert!((ms(400)..ms(1400)).contains(&ended.after()), "{ended:?}");
     let exit = child.record.when(|event| matches!(event, Event::Exited(_)));
@@ -123,7 +125,7 @@ fn a_member_that_needs_a_moment_gets_it_and_no_more() {
         let (child, member) = pair(driver, script);
         let result = terminate(&child, WATCHDOG * 3, move || assert!(is_dead(member)));
         driver.drive_to_end(&child.record);
-        let ended = only(&result);
+        let ended = take_only_result(&result);
         assert!(!ended.escalated() && ended.is_gone(), "{ended:?}");
         assert!(ended.after() >= ms(250) && ended.after() < WATCHDOG, "{ended:?}");
     });
@@ -131,8 +133,8 @@ fn a_member_that_needs_a_moment_gets_it_and_no_more() {
 
 /// Case TM-03.
 #[test]
-fn a_second_call_kills_what_the_leader_left_and_both_are_told() {
-    behaviour("a_second_call_kills_what_the_leader_left_and_both_are_told", |driver| {
+fn a_second_call_kills_the_rest_of_the_group_and_both_report_it() {
+    behaviour("a_second_call_kills_the_rest_of_the_group_and_both_report_it", |driver| {
         let (child, member) = pair(driver, DEAF_MEMBER);
         let leader = child.process.pid().expect("it runs");
         let first = terminate(&child, Duration::MAX, move || assert!(is_dead(member)));
@@ -142,17 +144,17 @@ fn a_second_call_kills_what_the_leader_left_and_both_are_told() {
         assert!(second.borrow().is_empty(), "the loop tells");
         driver.drive_to_end(&child.record);
         for result in [first, second] {
-            let ended = only(&result);
+            let ended = take_only_result(&result);
             assert!(ended.escalated() && ended.is_gone(), "{ended:?}");
         }
     });
 }
 
-/// Case TM-04. `setsid` leaves the group, and keeps the outputs.
+/// Case TM-04. A process that has left the group by `setsid` keeps the outputs open.
 #[test]
-fn what_the_pipes_hold_is_read_and_their_end_is_not_waited_for() {
-    behaviour("what_the_pipes_hold_is_read_and_their_end_is_not_waited_for", |driver| {
-        // It says its pid when it has left the group.
+fn buffered_output_is_read_and_the_end_of_the_pipes_is_not_waited_for() {
+    behaviour("buffered_output_is_read_and_the_end_of_the_pipes_is_not_waited_for", |driver| {
+        // The process prints its pid after it has left the group.
         let script =
             "trap 'echo bye >&2; exit 0' TERM; setsid sh -c 'echo $$; exec sleep 100' & wait";
         let (child, stranger) = pair(driver, script);
@@ -161,20 +163,20 @@ fn what_the_pipes_hold_is_read_and_their_end_is_not_waited_for() {
         driver.drive_to_end(&child.record);
         assert!(driver.now() - begun < WATCHDOG);
         assert_eq!(child.record.text(2), "bye\n");
-        assert!(!only(&result).escalated());
+        assert!(!take_only_result(&result).escalated());
         assert!(!is_dead(stranger), "it is not of the group");
         let stranger = raw(stranger).expect("a pid");
         rustix::process::kill_process(stranger, rustix::process::Signal::KILL).unwrap();
     });
 }
 
-/// Case TM-05. Adopted zombies are nobody alive, and are nobody else's to reap.
+/// Case TM-05. Adopted zombies do not count as living members, and the termination reaps them.
 #[test]
 fn a_group_of_adopted_zombies_is_empty_and_leaves_none() {
     isolated("a_group_of_adopted_zombies_is_empty_and_leaves_none", || {
         set_child_subreaper(Some(getpid())).expect("it only takes a number");
         let mut driver = Driver::new();
-        // The member's parent is gone when it ends.
+        // The member's parent is gone when the member ends.
         let script = "trap 'exit 0' TERM; (sleep 0.2 & exec true) >/dev/null 2>&1; echo 1; \
                       while :; do sleep 100 & wait; done";
         let child = driver.spawn(sh(script).owned(true));
@@ -188,20 +190,20 @@ fn a_group_of_adopted_zombies_is_empty_and_leaves_none() {
         driver.until_seen("its member is a zombie of ours", WATCHDOG, || zombies() == 1);
         let result = terminate(&child, WATCHDOG * 3, || ());
         driver.drive_to_end(&child.record);
-        let ended = only(&result);
+        let ended = take_only_result(&result);
         assert!(!ended.escalated() && ended.is_gone(), "{ended:?}");
         assert!(ended.after() < WATCHDOG, "{ended:?}");
         assert_eq!(zombies(), 0, "no zombie of the group is left");
     });
 }
 
-/// Case TM-06. A child that the program put into the group has a status of its own.
+/// Case TM-06. A child that the program put into the group has its own status.
 #[test]
 fn a_child_that_was_put_into_the_group_keeps_its_status() {
     behaviour("a_child_that_was_put_into_the_group_keeps_its_status", |driver| {
         let leader = driver.spawn(sh("exec sleep 100").owned(true));
         let group = leader.process.group().expect("it leads one").cast_signed();
-        // Without a loop: it waits to be reaped when the group is looked at.
+        // A child without a loop. It waits to be reaped while the library checks the group.
         let joined = sh("exec sleep 100").child_fds([(1, Fd::null())]).process_group(group);
         let mut joined = joined.spawn().expect("the group is there");
         let result = terminate(&leader, WATCHDOG * 3, || ());
@@ -209,20 +211,21 @@ fn a_child_that_was_put_into_the_group_keeps_its_status() {
         assert_eq!(leader.record.signal(), 15);
         let joined = joined.wait().expect("it is a child of ours").unwrap_err();
         assert_eq!(joined.signal(), Some(Signal::TERM));
-        assert!(!only(&result).escalated());
+        assert!(!take_only_result(&result).escalated());
     });
 }
 
-/// Case TM-07. A panic of the callback does not keep the exit from being told.
+/// Case TM-07. A call of `terminate` in the callback of a termination finds that the child has
+/// exited.
 #[test]
-fn a_call_from_within_a_callback_is_told_in_order() {
-    behaviour("a_call_from_within_a_callback_is_told_in_order", |driver| {
+fn a_call_in_a_termination_callback_finds_the_child_exited() {
+    behaviour("a_call_in_a_termination_callback_finds_the_child_exited", |driver| {
         let (child, member) = pair(driver, DEAF_MEMBER);
         let told = Rc::new(Cell::new(false));
         let (seen, process) = (told.clone(), child.process.clone());
         child.process.terminate(Signal::TERM, ms(100)).done(move |result| {
             assert!(is_dead(member) && result.is_ok());
-            // It is reaped, and its group is known to be empty.
+            // The child is reaped, and its group is known to be empty.
             let late = process.terminate(Signal::TERM, ms(100));
             let late = late.try_take().expect("it is settled at once");
             assert!(matches!(late, Err(Failed::Error(SignalError::ProcessExitedAlready))));
@@ -258,7 +261,7 @@ fn a_thread_that_waits_is_told_when_the_group_is_empty() {
             assert!(ended.after() >= ms(200) && ended.after() < ms(1200), "{ended:?}");
             assert!(child.terminate(Signal::TERM, ms(200)).is_err(), "nobody is left");
         }
-        // An output that a stranger holds is closed.
+        // An output that a process outside of the group holds is closed.
         let script = "trap 'exit 0' TERM; setsid sleep 3 & wait";
         let mut child = sh(script).owned(true).child_fds([(1, Fd::from_child())]).spawn().unwrap();
         assert_eq!(child.wait_timeout(ms(300)).unwrap(), None, "it is up");
@@ -268,10 +271,11 @@ fn a_thread_that_waits_is_told_when_the_group_is_empty() {
     });
 }
 
-/// Case TM-15. Other code of the program has reaped the leader, so that its number may be another's.
+/// Case TM-15. Foreign code of the program has reaped the leader, so the number may belong to
+/// another process.
 #[test]
-fn an_older_kernel_signals_no_group_by_a_number_that_somebody_has_freed() {
-    isolated("an_older_kernel_signals_no_group_by_a_number_that_somebody_has_freed", || {
+fn an_older_kernel_signals_no_group_by_a_number_that_foreign_code_has_freed() {
+    isolated("an_older_kernel_signals_no_group_by_a_number_that_foreign_code_has_freed", || {
         as_before_linux_6_9();
         let command = sh("sleep 100 >/dev/null & echo $!").owned(true);
         let mut child = command.child_fds([(1, Fd::from_child())]).spawn().unwrap();

@@ -1,5 +1,5 @@
-//! Spawns at the end of a thread, in the destructor of a thread-local value: what the library keeps for
-//! a thread may be gone by then.
+//! Spawns at the end of a thread, in the destructor of a thread-local value. The library's own
+//! thread-local values may be gone by then.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -13,44 +13,44 @@ use procession_reactor::Reactor;
 
 use crate::util::{PROBE, code, isolated};
 
-/// What a spawn came to: an exit code, or the step at which it failed.
-type Came = Result<Option<i32>, Step>;
+/// The outcome of a spawn: an exit code, or the step at which it failed.
+type SpawnOutcome = Result<Option<i32>, Step>;
 
 /// Spawns when it is dropped.
-struct AtTheEnd(Sender<Came>);
+struct SpawnsOnDrop(Sender<SpawnOutcome>);
 
-impl Drop for AtTheEnd {
+impl Drop for SpawnsOnDrop {
     fn drop(&mut self) {
         let spawned = Command::new(PROBE).args(["exit", "7"]).spawn();
         let came = spawned.map_err(|error| error.step());
         let came = came.map(|mut child| code(&child.wait().expect("it ends")));
         self.0.send(came).expect("somebody listens");
-        reserve_spawn_fds().ok(); // whatever it says, it says it
+        reserve_spawn_fds().ok(); // the outcome does not matter, but it must not panic
     }
 }
 
-/// Spawns on a loop when it is dropped, and is the loop.
-struct LoopAtTheEnd(Reactor, Sender<Came>);
+/// Holds a loop, and spawns on it when it is dropped.
+struct SpawnsOnLoopOnDrop(Reactor, Sender<SpawnOutcome>);
 
-struct Quiet;
+struct SilentProtocol;
 
-impl ProcessProtocol for Quiet {}
+impl ProcessProtocol for SilentProtocol {}
 
-impl Drop for LoopAtTheEnd {
+impl Drop for SpawnsOnLoopOnDrop {
     fn drop(&mut self) {
-        let spawned = self.0.spawn_process(Quiet, Command::new(PROBE).args(["exit", "7"]));
+        let spawned = self.0.spawn_process(SilentProtocol, Command::new(PROBE).args(["exit", "7"]));
         let came = spawned.map(|_| None).map_err(|error| error.step());
         self.1.send(came).expect("somebody listens");
     }
 }
 
 thread_local! {
-    static END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
-    static LOOP: RefCell<Option<LoopAtTheEnd>> = const { RefCell::new(None) };
+    static END: RefCell<Option<SpawnsOnDrop>> = const { RefCell::new(None) };
+    static LOOP: RefCell<Option<SpawnsOnLoopOnDrop>> = const { RefCell::new(None) };
 }
 
-/// The values of a thread are dropped in the order in which they were first used, or in the opposite
-/// one: a spawn before and one after the use of this one give both.
+/// The values of a thread are dropped in the order of their first use, or in the opposite order. A
+/// spawn before and a spawn after the first use of this value cover both.
 #[test]
 fn a_spawn_in_the_destructor_of_a_thread_local_is_an_error_or_works() {
     isolated("a_spawn_in_the_destructor_of_a_thread_local_is_an_error_or_works", || {
@@ -65,7 +65,7 @@ fn a_spawn_in_the_destructor_of_a_thread_local_is_an_error_or_works() {
                 if before {
                     spawn();
                 }
-                END.with_borrow_mut(|end| *end = Some(AtTheEnd(sender)));
+                END.with_borrow_mut(|end| *end = Some(SpawnsOnDrop(sender)));
                 if after {
                     spawn();
                 }
@@ -79,8 +79,8 @@ fn a_spawn_in_the_destructor_of_a_thread_local_is_an_error_or_works() {
 }
 
 #[test]
-fn a_loop_that_is_dropped_at_the_end_of_its_thread_may_spawn_in_vain() {
-    isolated("a_loop_that_is_dropped_at_the_end_of_its_thread_may_spawn_in_vain", || {
+fn a_loop_that_is_dropped_at_the_end_of_its_thread_may_fail_to_spawn() {
+    isolated("a_loop_that_is_dropped_at_the_end_of_its_thread_may_fail_to_spawn", || {
         for before in [false, true] {
             let (sender, came) = channel();
             let thread = std::thread::spawn(move || {
@@ -88,7 +88,7 @@ fn a_loop_that_is_dropped_at_the_end_of_its_thread_may_spawn_in_vain() {
                     drop(Command::new(PROBE).args(["exit", "3"]).spawn().unwrap());
                 }
                 let reactor = Reactor::new().unwrap();
-                LOOP.with_borrow_mut(|slot| *slot = Some(LoopAtTheEnd(reactor, sender)));
+                LOOP.with_borrow_mut(|slot| *slot = Some(SpawnsOnLoopOnDrop(reactor, sender)));
                 if !before {
                     drop(Command::new(PROBE).args(["exit", "3"]).spawn().unwrap());
                 }

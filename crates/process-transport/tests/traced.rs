@@ -1,5 +1,5 @@
-//! Area RZ: a child that has ended, and that a tracer holds, a debugger perhaps: nobody can reap it until
-//! that lets go.
+//! Area RZ: a child that has ended while a tracer, such as a debugger, holds it. Nobody can reap it
+//! until the tracer lets go.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod tracer;
@@ -19,7 +19,7 @@ use crate::util::{
     process_state, root_or_skip,
 };
 
-/// Runs `body`, or in the tracer traces; it takes root.
+/// Runs `body`. In the tracer, traces instead. Needs root.
 fn traced(name: &str, body: impl FnOnce(&mut Driver)) {
     if is_tracer() {
         return;
@@ -31,8 +31,12 @@ fn traced(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// A child that a tracer holds, killed.
-fn killed(driver: &mut Driver, name: &str, command: Command) -> (Spawned, Child) {
+/// Starts a child, lets a tracer hold it, and kills it.
+fn start_killed_under_tracer(
+    driver: &mut Driver,
+    name: &str,
+    command: Command,
+) -> (Spawned, Child) {
     let child = driver.spawn(command);
     let pid = child.process.pid().expect("it runs");
     let tracer = tracer_of(name, pid);
@@ -41,7 +45,7 @@ fn killed(driver: &mut Driver, name: &str, command: Command) -> (Spawned, Child)
     (child, tracer)
 }
 
-/// It is asked again at growing pauses, and its end is told once it can be had.
+/// The library checks the child at growing intervals. Its end is reported once it can be reaped.
 #[test]
 fn a_child_that_a_tracer_holds_takes_no_processor() {
     const NAME: &str = "a_child_that_a_tracer_holds_takes_no_processor";
@@ -51,7 +55,7 @@ fn a_child_that_a_tracer_holds_takes_no_processor() {
             if without_pidfd {
                 sleep = sleep.without_pidfd();
             }
-            let (child, tracer) = killed(driver, NAME, sleep);
+            let (child, tracer) = start_killed_under_tracer(driver, NAME, sleep);
             let turns = driver.turns_in(ms(600));
             assert!(turns < 40, "{turns} turns");
             assert!(child.record.exited().is_none(), "nobody can know of it");
@@ -62,7 +66,7 @@ fn a_child_that_a_tracer_holds_takes_no_processor() {
     });
 }
 
-/// The same for one that is being terminated, alone and with its group.
+/// The same for a child that is being terminated, alone or with its group.
 #[test]
 fn the_termination_of_a_child_that_a_tracer_holds_takes_no_processor() {
     const NAME: &str = "the_termination_of_a_child_that_a_tracer_holds_takes_no_processor";
@@ -82,11 +86,11 @@ fn the_termination_of_a_child_that_a_tracer_holds_takes_no_processor() {
     });
 }
 
-struct Silent;
+struct SilentProtocol;
 
-impl ProcessProtocol for Silent {}
+impl ProcessProtocol for SilentProtocol {}
 
-/// An orphan in the care of a reactor is asked again in the same way.
+/// A reactor checks an orphan in the same way.
 #[test]
 fn an_orphan_that_a_tracer_holds_takes_no_processor() {
     const NAME: &str = "an_orphan_that_a_tracer_holds_takes_no_processor";
@@ -98,7 +102,7 @@ fn an_orphan_that_a_tracer_holds_takes_no_processor() {
             return;
         }
         let first = Reactor::new().unwrap();
-        let process = first.spawn_process(Silent, command("/bin/sleep").arg("60")).unwrap();
+        let process = first.spawn_process(SilentProtocol, command("/bin/sleep").arg("60")).unwrap();
         let pid = process.pid().unwrap();
         let tracer = tracer_of(NAME, pid);
         process.signal(Signal::KILL).unwrap();
@@ -114,8 +118,8 @@ fn an_orphan_that_a_tracer_holds_takes_no_processor() {
     });
 }
 
-/// Case OL-20. A program that ends its groups waits a second for what it has killed, and no longer; no
-/// further signal makes that shorter.
+/// Case OL-20. A program that ends its groups waits one second for the processes that it has
+/// killed, and no longer. A further signal does not shorten that.
 #[test]
 fn the_end_of_a_program_waits_a_second_for_a_child_that_a_tracer_holds() {
     const NAME: &str = "the_end_of_a_program_waits_a_second_for_a_child_that_a_tracer_holds";

@@ -1,5 +1,5 @@
-//! Under qemu's user mode a clone copies memory that should be shared, and does not wait for the exec:
-//! each child has its own error all the same, at once.
+//! Under qemu's user mode, a clone copies memory that should be shared, and does not wait for the
+//! exec. Each child still reports its own error, at once.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -17,7 +17,7 @@ use crate::watch::{is_watched, watched};
 fn under_qemu_each_child_has_its_own_error() {
     let name = "under_qemu_each_child_has_its_own_error";
     if is_watched() {
-        sys::alarm(WATCHDOG); // a child that is waited for takes no time at all
+        sys::alarm(WATCHDOG); // a hang in one of the spawns fails the test
         for round in 0..25 {
             let error = Command::new("/no/such/program").spawn().unwrap_err();
             assert_eq!((error.step(), error.raw_os_error()), (Step::Exec, Some(2)), "{round}");

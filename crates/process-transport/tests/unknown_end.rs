@@ -1,4 +1,5 @@
-//! Statuses that this process does not get by waiting, and what is said where they are lost.
+//! Statuses that this process does not get by waiting, and the reasons that are reported if they
+//! are lost.
 #![cfg(all(feature = "reactor", target_os = "linux"))]
 
 mod util;
@@ -12,18 +13,18 @@ use procession_protocol::{ExitReason, ProcessTerminated, UnknownEnd};
 use crate::filter::{Calls, answer};
 use crate::util::{Driver, WATCHDOG, behaviour, isolated, keeps_statuses, sh, sys};
 
-/// What is to be known of the end: the status where the kernel keeps it, else why it is not known.
+/// The expected end: the status if the kernel keeps it, and otherwise the reason for its loss.
 fn expected(code: i32, why: UnknownEnd) -> ProcessTerminated {
     if keeps_statuses() { ProcessTerminated::exited(code) } else { ProcessTerminated::unknown(why) }
 }
 
-/// How a child ends that is spawned and waited for without a loop.
+/// Spawns a child without a loop and waits for it. Returns its reason.
 fn waited(command: Command) -> ExitReason {
     command.spawn().expect("it starts").wait().expect("it ends")
 }
 
-/// Case D12: a program that inherited an ignored SIGCHLD has the status by the child's pidfd, or says
-/// what is wrong.
+/// Case D12: a program that inherited an ignored SIGCHLD gets the status through the child's pidfd,
+/// or reports the cause of the loss.
 #[test]
 fn with_sigchld_ignored_the_kernel_is_asked_for_the_status() {
     behaviour("with_sigchld_ignored_the_kernel_is_asked_for_the_status", |driver| {
@@ -40,7 +41,7 @@ fn with_sigchld_ignored_the_kernel_is_asked_for_the_status() {
                 driver.drive_all_to_end(WATCHDOG);
                 assert!(many.iter().all(|child| child.record.code() == 7));
             }
-            // Nobody keeps anything where there is no pidfd.
+            // Without a pidfd, the status is lost.
             let blind = waited(sh("exit 5").without_pidfd());
             assert_eq!(blind, Err(ProcessTerminated::unknown(why)));
             let text = "ended with an unknown status: SIGCHLD is ignored in this program";
@@ -51,16 +52,16 @@ fn with_sigchld_ignored_the_kernel_is_asked_for_the_status() {
     });
 }
 
-/// A filter that refuses `waitid` alone does not hide the status.
+/// A filter that refuses only `waitid` does not hide the status.
 #[test]
-fn where_waitid_is_not_permitted_another_call_is_tried() {
-    isolated("where_waitid_is_not_permitted_another_call_is_tried", || without_waitid(libc::EPERM));
+fn if_waitid_is_not_permitted_another_call_is_tried() {
+    isolated("if_waitid_is_not_permitted_another_call_is_tried", || without_waitid(libc::EPERM));
 }
 
-/// The same of one that says that there is no such call.
+/// The same for a filter that answers that the call does not exist.
 #[test]
-fn where_there_is_no_waitid_another_call_is_tried() {
-    isolated("where_there_is_no_waitid_another_call_is_tried", || without_waitid(libc::ENOSYS));
+fn if_waitid_does_not_exist_another_call_is_tried() {
+    isolated("if_waitid_does_not_exist_another_call_is_tried", || without_waitid(libc::ENOSYS));
 }
 
 fn without_waitid(errno: i32) {
@@ -72,7 +73,8 @@ fn without_waitid(errno: i32) {
     driver.finish();
 }
 
-/// A filter that refuses every wait is named as what it is, and not as somebody else who waited.
+/// If a filter refuses every wait, the reason names the refusal, and not another process that
+/// waited.
 #[test]
 fn a_wait_that_is_refused_is_said_to_be() {
     isolated("a_wait_that_is_refused_is_said_to_be", || {

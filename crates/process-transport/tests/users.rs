@@ -1,4 +1,5 @@
-//! Area UG: users by name and number, and what a change of ids leaves alone in the parent.
+//! Area UG: users by name and number, and the state of the parent that a change of ids leaves
+//! unchanged.
 #![cfg(feature = "reactor")]
 
 mod util;
@@ -21,7 +22,7 @@ use crate::util::{Driver, PROBE, behaviour, command, forced_path, root_or_skip, 
 /// The user and group that every system has for nobody.
 const NOBODY: u32 = 65534;
 
-/// The probe where every user can execute it.
+/// A copy of the probe that every user can execute.
 struct PublicProbe {
     _dir: TempDir,
     path: PathBuf,
@@ -47,7 +48,8 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
 }
 
-/// Makes this thread, the only one that spawns, nobody's, with these groups; for good.
+/// Makes this thread, the only one that spawns, the user nobody with these groups. This cannot be
+/// undone.
 fn become_nobody(groups: &[u32]) {
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
@@ -56,14 +58,15 @@ fn become_nobody(groups: &[u32]) {
     set_thread_res_uid(uid, uid, uid).expect("root may");
 }
 
-/// What the child printed, of a child that exits with 0.
+/// Runs a child that exits with 0, and returns its output.
 fn output(driver: &mut Driver, command: Command) -> String {
     let record = driver.run(command);
     assert_eq!(record.code(), 0, "{record:?}");
     record.text(1)
 }
 
-/// A user of the database beside root and nobody, with a group that is not its number.
+/// Finds a user of the database, besides root and nobody, whose group number differs from its user
+/// number.
 fn a_user_with_another_group() -> Option<(String, u32, u32)> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     let groups = fs::read_to_string("/etc/group").ok()?;
@@ -71,7 +74,7 @@ fn a_user_with_another_group() -> Option<(String, u32, u32)> {
         let fields: Vec<&str> = line.split(':').collect();
         let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
         let name = *fields.first()?;
-        // One that no group lists, so that its groups are its own one.
+        // A user that no group lists has only its own group.
         let listed = groups.lines().any(|line| {
             line.rsplit(':').next().is_some_and(|list| list.split(',').any(|who| who == name))
         });
@@ -79,12 +82,12 @@ fn a_user_with_another_group() -> Option<(String, u32, u32)> {
     })
 }
 
-/// The ids and groups, as the probe prints them.
+/// Formats ids and groups as the probe prints them.
 fn shown(uid: u32, gid: u32, groups: &[u32]) -> String {
     format!("({uid}, {uid}, {uid}) ({gid}, {gid}, {gid}) {groups:?}\n")
 }
 
-/// `user` brings uid, primary group and group list, by name and by number.
+/// `user` sets the uid, the primary group and the group list, by name and by number.
 #[test]
 fn a_user_is_found_by_name_and_by_number() {
     behaviour("a_user_is_found_by_name_and_by_number", |driver| {
@@ -121,7 +124,7 @@ fn an_unknown_user_is_an_error() {
     });
 }
 
-/// The parent's groups are gone also where root only changes its group, or takes them by name.
+/// The parent's groups are gone even if root changes only its group, or a user is given by name.
 #[test]
 fn no_group_of_the_parent_survives_unasked() {
     behaviour("no_group_of_the_parent_survives_unasked", |driver| {
@@ -140,7 +143,7 @@ fn no_group_of_the_parent_survives_unasked() {
         let text = output(driver, probe.ids().uid(NOBODY).gid(77).groups(none));
         assert_eq!(text, shown(NOBODY, 77, &[]));
         assert_eq!(output(driver, probe.ids()), shown(0, 0, &[0, 4, 24]), "nothing was asked");
-        // Nor does one survive where the ids that are named are the parent's own.
+        // They are gone as well if the given ids are the parent's own.
         for (own, groups) in [
             (probe.ids().gid(0), &[0][..]),
             (probe.ids().uid(0).gid(0), &[0]),
@@ -158,10 +161,10 @@ fn no_group_of_the_parent_survives_unasked() {
     });
 }
 
-/// Nobody needs no privilege to be nobody, in whatever way that is said.
+/// The user nobody needs no privilege to stay nobody, in whatever way the command asks for it.
 #[test]
-fn what_changes_nothing_needs_no_privilege() {
-    behaviour("what_changes_nothing_needs_no_privilege", |driver| {
+fn a_change_to_the_same_ids_needs_no_privilege() {
+    behaviour("a_change_to_the_same_ids_needs_no_privilege", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }
@@ -189,11 +192,11 @@ fn what_changes_nothing_needs_no_privilege() {
     });
 }
 
-/// Root that may not set groups, as in a user namespace, keeps those that it has where it names ids
-/// that are its own.
+/// Root without the right to set groups, as in a user namespace, keeps its groups if the command
+/// names only its own ids.
 #[test]
-fn groups_that_may_not_be_set_stay_where_no_id_changes() {
-    behaviour("groups_that_may_not_be_set_stay_where_no_id_changes", |driver| {
+fn groups_that_may_not_be_set_stay_if_no_id_changes() {
+    behaviour("groups_that_may_not_be_set_stay_if_no_id_changes", |driver| {
         if !root_or_skip("root that may not set groups") {
             return;
         }
@@ -221,10 +224,10 @@ fn groups_that_may_not_be_set_stay_where_no_id_changes() {
     });
 }
 
-/// The group of one's own id counts, listed or not.
+/// The group of one's own id counts as a member, whether it is listed or not.
 #[test]
-fn one_without_groups_is_in_its_own() {
-    behaviour("one_without_groups_is_in_its_own", |driver| {
+fn a_user_without_groups_is_in_its_own_group() {
+    behaviour("a_user_without_groups_is_in_its_own_group", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }
@@ -244,7 +247,7 @@ fn one_without_groups_is_in_its_own() {
     });
 }
 
-/// A spawn with other ids forks unless another path is forced, and says so.
+/// A spawn with other ids takes the fork path unless another path is forced, and reports it.
 #[test]
 fn other_ids_take_a_copied_memory() {
     behaviour("other_ids_take_a_copied_memory", |driver| {
@@ -277,7 +280,8 @@ fn the_parent_stays_dumpable() {
         if forced_path().is_some_and(|path| path != SpawnPath::Fork) {
             return;
         }
-        // The files of a process that is not dumpable belong to root: seen by another user only.
+        // The files of a process that is not dumpable belong to root. A different group makes that
+        // visible.
         let other = Gid::from_raw(4);
         set_thread_res_gid(other, other, Gid::ROOT).unwrap();
         let dumpable = rustix::process::DumpableBehavior::Dumpable;

@@ -1,4 +1,4 @@
-//! What the tests of the async child stand on.
+//! Helpers for the tests of the async child.
 #![allow(dead_code, reason = "every test crate has all of this file and uses its own part")]
 
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ pub(crate) fn start(command: Command) -> Child {
     Handle::current().spawn_child(command).expect("it starts")
 }
 
-/// Runs the future, for ten seconds at most.
+/// Runs the future, for at most ten seconds.
 pub(crate) fn block_on<T>(driver: &mut Driver, future: impl Future<Output = T>) -> T {
     let late = Handle::current().sleep(WATCHDOG);
     driver.reactor().block_on(async move {
@@ -31,7 +31,7 @@ pub(crate) fn block_on<T>(driver: &mut Driver, future: impl Future<Output = T>) 
     })
 }
 
-/// Polls once; true if it is not ready.
+/// Polls once. Returns whether the future is pending.
 pub(crate) async fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
 }

@@ -1,4 +1,4 @@
-//! A limit after which the k-th new descriptor is refused.
+//! A limit that refuses the k-th new descriptor.
 
 use std::fs::File;
 
@@ -6,14 +6,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::util::open_fds;
 
-/// Descriptors in every gap, so that the soft limit says how many more there may be.
-pub(crate) struct Dense {
+/// Descriptors that fill every gap, so that the soft limit sets exactly how many more can be
+/// opened.
+pub(crate) struct FilledFds {
     _fill: Vec<File>,
     next: u64,
     usual: Rlimit,
 }
 
-impl Dense {
+impl FilledFds {
     /// Fills the gaps below the highest number in use.
     pub(crate) fn new() -> Self {
         let highest = open_fds().into_keys().max().unwrap_or(2);
@@ -30,7 +31,7 @@ impl Dense {
         Self { _fill: fill, next, usual: getrlimit(Resource::Nofile) }
     }
 
-    /// Runs `body` where `more` new descriptors are possible.
+    /// Runs `body` with room for `more` new descriptors.
     pub(crate) fn with<R>(&self, more: u64, body: impl FnOnce() -> R) -> R {
         let tight = Rlimit { current: Some(self.next + more), ..self.usual };
         setrlimit(Resource::Nofile, tight).expect("a lower soft limit");

@@ -1,5 +1,6 @@
-//! What a copy of this process does: it has one call refused, starts its child twice, and says what came
-//! of it. Nothing here allocates or makes a system call between the filter and the end, but the library.
+//! The work of one copy of this process: it has one call refused, starts its child twice, and
+//! reports the outcome. From the filter to the end, only the library allocates memory and makes
+//! system calls.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -10,7 +11,7 @@ use procession_protocol::{ExitReason, SpawnPath};
 use procession_reactor::Reactor;
 
 use crate::filter::{Calls, answer, kill_where};
-use crate::matrix::rows::{Act, null};
+use crate::matrix::rows::{Action, null};
 use crate::matrix::sys::Page;
 use crate::matrix::{Cell, Column, Refusal, program};
 use crate::util::{Recorder, code, ms, signal, sys};
@@ -18,16 +19,16 @@ use crate::util::{Recorder, code, ms, signal, sys};
 /// How often each copy starts the child.
 pub(crate) const ROUNDS: usize = 2;
 
-/// A message that takes no memory.
-struct Text {
+/// A message that needs no allocation.
+struct FixedText {
     bytes: [u8; 200],
     length: usize,
 }
 
-impl Text {
+impl FixedText {
     fn of(arguments: fmt::Arguments<'_>) -> Self {
         let mut text = Self { bytes: [0; 200], length: 0 };
-        text.write_fmt(arguments).ok(); // what is too long is cut
+        text.write_fmt(arguments).ok(); // a message that is too long is cut
         text
     }
 
@@ -36,7 +37,7 @@ impl Text {
     }
 }
 
-impl Write for Text {
+impl Write for FixedText {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let room = &mut self.bytes[self.length..];
         let count = more.len().min(room.len());
@@ -46,7 +47,7 @@ impl Write for Text {
     }
 }
 
-/// An error number by its name.
+/// Formats an error number as its name.
 struct Errno(Option<i32>);
 
 impl fmt::Display for Errno {
@@ -66,12 +67,12 @@ impl fmt::Display for Errno {
     }
 }
 
-fn failed(error: &SpawnError) -> Text {
-    Text::of(format_args!("failed {:?} {}", error.step(), Errno(error.raw_os_error())))
+fn failed(error: &SpawnError) -> FixedText {
+    FixedText::of(format_args!("failed {:?} {}", error.step(), Errno(error.raw_os_error())))
 }
 
-fn refused(what: &str, error: &io::Error) -> Text {
-    Text::of(format_args!("ended {what} {}", Errno(error.raw_os_error())))
+fn refused(what: &str, error: &io::Error) -> FixedText {
+    FixedText::of(format_args!("ended {what} {}", Errno(error.raw_os_error())))
 }
 
 fn ran(path: Option<SpawnPath>) -> &'static str {
@@ -83,23 +84,23 @@ fn ran(path: Option<SpawnPath>) -> &'static str {
     }
 }
 
-fn end(reason: &ExitReason) -> Text {
+fn end(reason: &ExitReason) -> FixedText {
     match signal(reason) {
-        Some(libc::SIGTERM) => Text::of(format_args!("ended well")),
-        Some(libc::SIGSYS) => Text::of(format_args!("ended killed")),
-        Some(signal) => Text::of(format_args!("ended by signal {signal}")),
+        Some(libc::SIGTERM) => FixedText::of(format_args!("ended well")),
+        Some(libc::SIGSYS) => FixedText::of(format_args!("ended killed")),
+        Some(signal) => FixedText::of(format_args!("ended by signal {signal}")),
         None => match code(reason) {
-            Some(code) => Text::of(format_args!("ended with {code}")),
-            None => Text::of(format_args!("ended unknown")),
+            Some(code) => FixedText::of(format_args!("ended with {code}")),
+            None => FixedText::of(format_args!("ended unknown")),
         },
     }
 }
 
-/// The command of a cell.
+/// Builds the command of a cell.
 pub(crate) fn command(cell: &Cell<'_>) -> Command {
     let command = Command::new(cell.program);
-    let command = if cell.row.ask.has_ends { command } else { null(command) };
-    on(cell.column, (cell.row.ask.make)(command))
+    let command = if cell.row.scenario.has_ends { command } else { null(command) };
+    on(cell.column, (cell.row.scenario.make)(command))
 }
 
 fn on(column: Column, command: Command) -> Command {
@@ -110,10 +111,10 @@ fn on(column: Column, command: Command) -> Command {
     }
 }
 
-/// From a fork on; it never ends by itself.
+/// The main function of the forked copy. The copy does not end by itself: the watcher kills it.
 pub(crate) fn run(cell: &Cell<'_>, page: &Page) -> i32 {
     let command = command(cell);
-    let is_loop = cell.row.ask.act == Act::Loop;
+    let is_loop = cell.row.scenario.act == Action::Loop;
     let mut reactor = None;
     if !cell.is_first {
         let first = on(cell.column, null(Command::new("/bin/true")));
@@ -123,7 +124,7 @@ pub(crate) fn run(cell: &Cell<'_>, page: &Page) -> i32 {
             reactor = Some(Reactor::new().expect("a reactor"));
         }
     }
-    if cell.row.ask.act == Act::Insist {
+    if cell.row.scenario.act == Action::Insist {
         sys::ignore(libc::SIGTERM);
     }
     page.say("ready", 0);
@@ -134,9 +135,9 @@ pub(crate) fn run(cell: &Cell<'_>, page: &Page) -> i32 {
         Refusal::Death => kill_where(cell.row.number, cell.row.calls),
     }
     for _ in 0..ROUNDS {
-        match cell.row.ask.act {
-            Act::Loop => on_loop(reactor.as_mut(), &command, page),
-            Act::OnThread => {
+        match cell.row.scenario.act {
+            Action::Loop => on_loop(reactor.as_mut(), &command, page),
+            Action::OnThread => {
                 let text = std::thread::scope(|scope| {
                     let one = scope.spawn(|| alone(cell, &command, page));
                     one.join().expect("it does not panic")
@@ -150,48 +151,51 @@ pub(crate) fn run(cell: &Cell<'_>, page: &Page) -> i32 {
     0
 }
 
-/// Whatever number a refused call has given: it is nobody's to be killed.
+/// Kills this copy if the library signals a number that a refused call returned. No child has such a
+/// number.
 fn guard() {
     for value in [0, -libc::EPERM, -libc::ENOSYS] {
         kill_where(libc::SYS_kill, Calls::Is { index: 0, value: value.cast_unsigned() });
     }
 }
 
-fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> Text {
+fn alone(cell: &Cell<'_>, command: &Command, page: &Page) -> FixedText {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(&error),
     };
     page.say(ran(Some(child.spawned_by())), child.pid());
-    let text = match cell.row.ask.act {
-        Act::Signal => match child.signal(Signal::TERM) {
+    let text = match cell.row.scenario.act {
+        Action::Signal => match child.signal(Signal::TERM) {
             Ok(()) => waited(&mut child),
-            Err(error) => Text::of(format_args!("ended signal {}", Errno(number(&error)))),
+            Err(error) => FixedText::of(format_args!("ended signal {}", Errno(number(&error)))),
         },
-        Act::Timeout => match child.wait_timeout(ms(20)) {
+        Action::Timeout => match child.wait_timeout(ms(20)) {
             Ok(Some(reason)) => end(&reason),
             Ok(None) => match child.signal(Signal::TERM) {
                 Ok(()) => waited(&mut child),
-                Err(error) => Text::of(format_args!("ended signal {}", Errno(number(&error)))),
+                Err(error) => FixedText::of(format_args!("ended signal {}", Errno(number(&error)))),
             },
             Err(error) => refused("wait", &error),
         },
-        Act::Output => {
+        Action::Output => {
             return match child.output() {
                 Ok(output) if output.stdout() != program::WRITES => {
-                    Text::of(format_args!("ended with output lost"))
+                    FixedText::of(format_args!("ended with output lost"))
                 }
                 Ok(output) => end(&output.reason),
                 Err(error) => refused("output", &error),
             };
         }
-        Act::Terminate | Act::Insist => match child.terminate(Signal::TERM, ms(20)) {
+        Action::Terminate | Action::Insist => match child.terminate(Signal::TERM, ms(20)) {
             Ok(ended) if ended.escalated() && ended.signal() == Some(Signal::KILL) => {
-                Text::of(format_args!("ended well"))
+                FixedText::of(format_args!("ended well"))
             }
-            Ok(ended) if !ended.is_gone() => Text::of(format_args!("ended not known to be gone")),
+            Ok(ended) if !ended.is_gone() => {
+                FixedText::of(format_args!("ended not known to be gone"))
+            }
             Ok(ended) => end(ended.reason()),
-            Err(error) => Text::of(format_args!("ended terminate {}", Errno(number(&error)))),
+            Err(error) => FixedText::of(format_args!("ended terminate {}", Errno(number(&error)))),
         },
         _ => waited(&mut child),
     };
@@ -206,7 +210,7 @@ fn number(error: &procession_protocol::SignalError) -> Option<i32> {
     }
 }
 
-fn waited(child: &mut Spawned) -> Text {
+fn waited(child: &mut Spawned) -> FixedText {
     match child.wait() {
         Ok(reason) => end(&reason),
         Err(error) => refused("wait", &error),
@@ -220,7 +224,8 @@ fn on_loop(reactor: Option<&mut Reactor>, command: &Command, page: &Page) {
         None => match Reactor::new() {
             Ok(made) => own.insert(made),
             Err(error) => {
-                let text = Text::of(format_args!("failed Reactor {}", Errno(error.raw_os_error())));
+                let text =
+                    FixedText::of(format_args!("failed Reactor {}", Errno(error.raw_os_error())));
                 return page.say(text.as_str(), 0);
             }
         },

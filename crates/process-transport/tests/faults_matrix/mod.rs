@@ -1,4 +1,4 @@
-//! The matrix: which call is refused, how, on which path, and what comes of it.
+//! The matrix: the refused call, the way of refusal, the spawn path, and the outcome.
 
 pub(crate) mod copy;
 mod profile;
@@ -12,19 +12,19 @@ use std::path::Path;
 
 use procession_protocol::SpawnPath;
 
-use self::rows::{Act, Ask, By, Row};
+use self::rows::{Action, Caller, Row, Scenario};
 
 /// How a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Refusal {
-    /// It is not: what a child is like then is what it has to be like.
+    /// The call is not refused. The profile of this child is the expected one.
     None,
     Answer(i32),
     Death,
 }
 
 impl Refusal {
-    /// All that refuse.
+    /// All ways of refusal.
     pub(crate) const ALL: [Self; 3] =
         [Self::Answer(libc::EPERM), Self::Answer(libc::ENOSYS), Self::Death];
 }
@@ -32,10 +32,10 @@ impl Refusal {
 /// A way of starting a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// As the library chooses.
+    /// The path that the library chooses.
     Chosen,
     Forced(SpawnPath),
-    /// With a closure between fork and exec.
+    /// The path for a closure between fork and exec.
     Closure,
 }
 
@@ -50,38 +50,38 @@ impl Column {
     ];
 }
 
-/// One copy of this process.
+/// One cell of the matrix, which one copy of this process runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell<'a> {
     pub(crate) row: &'a Row,
     pub(crate) refusal: Refusal,
     pub(crate) column: Column,
-    /// The call is refused from the first launch of the process on.
+    /// Whether the call is refused from the first launch of the process on.
     pub(crate) is_first: bool,
     pub(crate) program: &'a Path,
 }
 
 impl Cell<'_> {
-    /// Whether the path that was taken is of interest.
+    /// Returns whether the outcome includes the path that was taken.
     fn names_path(&self) -> bool {
         self.column == Column::Chosen
     }
 }
 
-impl Ask {
-    /// Its child is ended by nobody else.
+impl Scenario {
+    /// Returns whether the watcher has to end the child, because the program does not.
     fn is_ended_from_outside(&self) -> bool {
-        !matches!(self.act, Act::Signal | Act::Timeout | Act::Terminate | Act::Insist)
+        !matches!(self.act, Action::Signal | Action::Timeout | Action::Terminate | Action::Insist)
     }
 }
 
 impl Row {
-    /// Whether it can be refused like this without the end of the program itself.
+    /// Returns whether the call can be refused like this without killing the program itself.
     pub(crate) fn allows(&self, refusal: Refusal) -> bool {
-        refusal != Refusal::Death || self.by == By::Child
+        refusal != Refusal::Death || self.by == Caller::Child
     }
 
-    /// Whether descriptors can be closed.
+    /// Returns whether descriptors can be closed.
     fn can_close(&self) -> bool {
         self.number != libc::SYS_close
     }

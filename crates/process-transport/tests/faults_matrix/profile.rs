@@ -1,9 +1,9 @@
-//! What a child is like, seen from outside: enough of /proc to tell one that runs as asked from one that
-//! does not.
+//! The profile of a child, as seen from outside: enough of /proc to tell a child that runs as asked
+//! from one that does not.
 
 use std::fs;
 
-/// Which children a process has.
+/// Returns the children of a process.
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists = tasks.filter_map(|task| {
@@ -14,7 +14,8 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// The descriptors of a process and what they are, pipes and sockets without their numbers.
+/// Returns the descriptors of a process and what they refer to. Pipes and sockets appear without
+/// their numbers.
 pub(crate) fn fds_of(pid: u32) -> Vec<(i32, String)> {
     let Ok(list) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let mut fds: Vec<(i32, String)> = list
@@ -22,7 +23,7 @@ pub(crate) fn fds_of(pid: u32) -> Vec<(i32, String)> {
             let entry = entry.ok()?;
             let link = fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
             let kind = link.split(":[").next().unwrap_or(&link);
-            // Each terminal has a number of its own.
+            // Each terminal has a different number, so the number is cut off.
             let kind = kind.trim_end_matches(|c: char| c.is_ascii_digit());
             Some((entry.file_name().to_str()?.parse().ok()?, kind.to_owned()))
         })
@@ -31,20 +32,21 @@ pub(crate) fn fds_of(pid: u32) -> Vec<(i32, String)> {
     fds
 }
 
-/// The letter of a process's state; `X` where there is none.
+/// Returns the letter of a process's state, or `X` if there is no such process.
 pub(crate) fn state_of(pid: u32) -> char {
     let stat = stat(pid);
     stat.first().and_then(|state| state.chars().next()).unwrap_or('X')
 }
 
-/// The fields of `/proc/PID/stat` behind the name: state, parent, group, session, terminal and so on.
+/// Returns the fields of `/proc/PID/stat` after the name: state, parent, group, session, terminal
+/// and so on.
 fn stat(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let rest = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
     rest.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// What a child is like, in a form that is the same for each child of one command.
+/// Returns the profile of a child. It is the same for every child of one command.
 pub(crate) fn profile(pid: u32) -> String {
     let stat = stat(pid);
     let field = |index: usize| stat.get(index).map_or("", String::as_str);

@@ -1,22 +1,22 @@
-//! A program that makes two system calls, so that hardly a filter which its parent has changes what it
-//! does: it writes a byte, and stops until a signal ends it.
+//! A program that makes only two system calls, so that hardly any filter of its parent changes what
+//! it does. It writes a byte and then pauses until a signal ends it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// `write(1, "E", 1)`, from the head of the file, and then `pause()` for ever; where that is refused, a
-/// loop.
+/// `write(1, "E", 1)`, with the byte from the head of the file, and then `pause()` for ever. If
+/// `pause` is refused, the code loops.
 #[rustfmt::skip]
 const CODE: [u8; 31] = [
     0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0xbe, 1, 0, 0x40, 0, 0xba, 1, 0, 0, 0, 0x0f, 0x05,
     0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7,
 ];
 
-/// What it writes.
+/// The output of the program.
 pub(crate) const WRITES: &[u8] = b"E";
 
-/// Where the file is mapped.
+/// The address at which the file is mapped.
 const ADDRESS: u64 = 0x40_0000;
 
 const HEADER: u64 = 64;
@@ -30,14 +30,14 @@ pub(crate) fn write(dir: &Path) -> PathBuf {
     path
 }
 
-/// An ELF file of one segment (`elf(5)`).
+/// Returns an ELF file of one segment (`elf(5)`).
 fn bytes() -> Vec<u8> {
     let size = HEADER + SEGMENT + CODE.len() as u64;
     let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let (executable, x86_64) = (2_u16, 62_u16);
     file.extend([executable, x86_64].iter().flat_map(|word| word.to_le_bytes()));
     file.extend(1_u32.to_le_bytes());
-    // Entry, program headers, no section headers.
+    // Entry point, program headers, no section headers.
     file.extend([ADDRESS + HEADER + SEGMENT, HEADER, 0].iter().flat_map(|word| word.to_le_bytes()));
     file.extend(0_u32.to_le_bytes());
     let sizes = [HEADER, SEGMENT].map(|size| u16::try_from(size).expect("it is small"));

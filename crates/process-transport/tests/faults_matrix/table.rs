@@ -1,21 +1,21 @@
-//! The table in docs/launch-matrix.md: writing it, and reading what stands there.
+//! Writing and reading the table in docs/launch-matrix.md.
 
 use std::collections::BTreeMap;
 
 use super::rows::Row;
 use super::{Column, Refusal};
 
-/// The heads of the columns behind the first two.
+/// The headings of the columns after the first three.
 pub(crate) const HEADS: [&str; 5] =
     ["chosen", "shared files", "shared memory", "fork", "with a closure"];
 
-/// In place of what is not tried.
+/// The text of a cell that is not tried.
 pub(crate) const NOT_TRIED: &str = "-";
 
-/// What came of one row: by refusal and column.
+/// The outcomes of one row, by refusal and column.
 pub(crate) type Outcomes = BTreeMap<(Refusal, usize), String>;
 
-/// How a refusal is called in the table.
+/// Returns the name of a refusal in the table.
 fn name(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Answer(libc::EPERM) => "EPERM",
@@ -25,12 +25,12 @@ fn name(refusal: Refusal) -> &'static str {
     }
 }
 
-/// The first two fields: the call, with what is asked for, and the refusal.
+/// Returns the first three fields: the call, the option that needs it, and the refusal.
 fn head(row: &Row, refusal: Refusal) -> [String; 3] {
-    [row.call.to_owned(), row.ask.name.to_owned(), name(refusal).to_owned()]
+    [row.call.to_owned(), row.scenario.name.to_owned(), name(refusal).to_owned()]
 }
 
-/// The lines of one row, a line for each refusal.
+/// Returns the lines of one row, one for each refusal.
 pub(crate) fn lines(row: &Row, outcomes: &Outcomes) -> Vec<String> {
     let line = |refusal| {
         let cells = (0..Column::ALL.len()).map(|column| {
@@ -42,13 +42,13 @@ pub(crate) fn lines(row: &Row, outcomes: &Outcomes) -> Vec<String> {
     Refusal::ALL.into_iter().filter(|refusal| row.allows(*refusal)).map(line).collect()
 }
 
-/// The head of a table.
+/// Returns the heading of a table.
 pub(crate) fn heading() -> String {
     let heads: Vec<&str> = ["call", "asked for", "refused by"].into_iter().chain(HEADS).collect();
     format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len()))
 }
 
-/// What stands in a page: the cells by their line's head.
+/// Reads the cells of a page, by the head of their line.
 pub(crate) fn read(page: &str) -> BTreeMap<[String; 3], Vec<String>> {
     let rows = page.lines().filter_map(|line| {
         let line = line.strip_prefix("| ")?.strip_suffix(" |")?;
@@ -59,7 +59,7 @@ pub(crate) fn read(page: &str) -> BTreeMap<[String; 3], Vec<String>> {
     rows.collect()
 }
 
-/// The lines of a page that belong to none of these rows.
+/// Returns the lines of a page that belong to none of these rows.
 pub(crate) fn left_over(page: &BTreeMap<[String; 3], Vec<String>>, rows: &[Row]) -> Vec<String> {
     let known = |line: &&[String; 3]| {
         let heads = rows.iter().flat_map(|row| Refusal::ALL.map(|refusal| (row, refusal)));
@@ -70,7 +70,7 @@ pub(crate) fn left_over(page: &BTreeMap<[String; 3], Vec<String>>, rows: &[Row])
     lines.map(|line| format!("{line:?} is in the page, and is no row")).collect()
 }
 
-/// How what came of a row differs from what stands in the page, for the columns that were tried.
+/// Returns how the outcomes of a row differ from the page, for the columns that were tried.
 pub(crate) fn differences(
     page: &BTreeMap<[String; 3], Vec<String>>,
     row: &Row,

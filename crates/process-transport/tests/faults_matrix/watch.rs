@@ -1,5 +1,5 @@
-//! What is seen of a copy from outside, where nothing is refused: what it says, what its children are
-//! like, and what it leaves behind.
+//! Watches a copy from outside, where no call is refused: its messages, the profiles of its
+//! children, and what it leaves behind.
 
 use std::thread;
 use std::time::Duration;
@@ -9,41 +9,46 @@ use rustix::process::{
 };
 
 use crate::matrix::profile::{children_of, fds_of, profile, state_of};
-use crate::matrix::rows::Act;
+use crate::matrix::rows::Action;
 use crate::matrix::sys::Page;
 use crate::matrix::{Cell, Refusal, copy};
 use crate::util::{ms, sys};
 
-/// After this long a copy hangs: what it does takes milliseconds.
+/// A copy hangs if it takes longer than this. Its work takes milliseconds.
 const HANGS: Duration = Duration::from_secs(20);
 
-/// How often a copy is looked at.
+/// The time between two looks at a copy.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// How long the last descriptors of a table that was copied may take to be closed by the exec.
+/// How long the exec may take to close the last descriptors of a copied table.
 const SETTLES: Duration = Duration::from_secs(3);
 
-/// What was seen of one copy.
+/// The observations of one copy.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// What came of each round, as the table has it.
+pub(crate) struct CellReport {
+    /// The outcome of each round, as the table shows it.
     pub(crate) rounds: Vec<String>,
-    /// What must not be.
+    /// Forbidden outcomes.
     pub(crate) faults: Vec<String>,
-    /// What its child was like.
+    /// The profile of its child.
     pub(crate) profile: String,
 }
 
-/// Runs a cell in a copy of this process; `like` is what its child has to be like, if it is known.
-pub(crate) fn watch(cell: &Cell<'_>, page: &'static Page, like: Option<&str>) -> Seen {
-    sys::alarm(ms(60_000)); // of this process: each cell has that time
+/// Runs a cell in a copy of this process. `expected_profile` is the profile that its child must
+/// have, if it is known.
+pub(crate) fn watch(
+    cell: &Cell<'_>,
+    page: &'static Page,
+    expected_profile: Option<&str>,
+) -> CellReport {
+    sys::alarm(ms(60_000)); // for this process: each cell has that time
     page.clear();
     let copy = sys::fork(|| copy::run(cell, page));
     let mut watcher = Watcher {
         copy,
         cell,
-        like,
-        seen: Seen::default(),
+        expected_profile,
+        seen: CellReport::default(),
         ran: None,
         fds: None,
         killed: Vec::new(),
@@ -56,13 +61,13 @@ pub(crate) fn watch(cell: &Cell<'_>, page: &'static Page, like: Option<&str>) ->
 struct Watcher<'a> {
     copy: u32,
     cell: &'a Cell<'a>,
-    like: Option<&'a str>,
-    seen: Seen,
-    /// The path of the child of this round, and the child.
+    expected_profile: Option<&'a str>,
+    seen: CellReport,
+    /// The path of the child of this round, and its pid.
     ran: Option<(String, u32)>,
-    /// How many descriptors the copy had at the end of the round before.
+    /// How many descriptors the copy had at the end of the previous round.
     fds: Option<usize>,
-    /// Children that could not be waited for, and were killed here.
+    /// Children that the copy could not wait for, and that the watcher killed.
     killed: Vec<u32>,
 }
 
@@ -97,13 +102,13 @@ impl Watcher<'_> {
 
     fn hear(&mut self, text: &str, child: u32) {
         if text == "ready" {
-            if !self.cell.is_first && self.cell.row.ask.act != Act::OnThread {
+            if !self.cell.is_first && self.cell.row.scenario.act != Action::OnThread {
                 self.fds = Some(fds_of(self.copy).len());
             }
         } else if let Some(path) = text.strip_prefix("ran ") {
             self.look_at(child);
             self.ran = Some((path.to_owned(), child));
-            if self.cell.row.ask.is_ended_from_outside() {
+            if self.cell.row.scenario.is_ended_from_outside() {
                 term(child);
             }
         } else {
@@ -111,21 +116,21 @@ impl Watcher<'_> {
         }
     }
 
-    /// A child that runs is the only one, and as the command asks.
+    /// Checks that the running child is the only one, and is as the command asks.
     fn look_at(&mut self, child: u32) {
         let is_dead = || matches!(state_of(child), 'Z' | 'X');
-        let Some(like) = self.like else {
+        let Some(expected_profile) = self.expected_profile else {
             until(SETTLES, || is_dead() || state_of(child) == 'S');
-            // Nothing tells of the end of the exec.
+            // No event reports the end of the exec.
             until(ms(30), || false);
             self.seen.profile = profile(child);
             return;
         };
-        // Asleep, it has written what it writes.
-        let is_like = || state_of(child) == 'S' && profile(child) == like;
-        if !until(SETTLES, || is_dead() || is_like()) {
+        // The child sleeps only after it has written its byte.
+        let has_expected_profile = || state_of(child) == 'S' && profile(child) == expected_profile;
+        if !until(SETTLES, || is_dead() || has_expected_profile()) {
             let now = profile(child);
-            self.fault(format!("WRONG CHILD\n    {now}\nis not\n    {like}"));
+            self.fault(format!("WRONG CHILD\n    {now}\nis not\n    {expected_profile}"));
         }
         let all = self.children();
         if all != [child] {
@@ -138,7 +143,7 @@ impl Watcher<'_> {
         let (round, is_open) = self.outcome(text, ran.as_ref());
         let left = self.children();
         if is_open {
-            // It could not be waited for, or not be signalled: the program knows that.
+            // The copy could not wait for the child or could not signal it, and has reported that.
             left.iter().copied().for_each(kill);
             self.killed.extend(left);
         } else {
@@ -155,11 +160,12 @@ impl Watcher<'_> {
         self.seen.rounds.push(round);
     }
 
-    /// What the table has of a round, and whether its child may be there still.
+    /// Returns the outcome of a round as the table shows it, and whether its child may still be
+    /// there.
     fn outcome(&mut self, text: &str, ran: Option<&(String, u32)>) -> (String, bool) {
         let refusal = self.cell.refusal;
         if let Some(failed) = text.strip_prefix("failed ") {
-            // A filter that kills answers nothing.
+            // A filter that kills returns no error.
             if failed != "Exec ENOENT" && !matches!(refusal, Refusal::Answer(_)) {
                 self.fault(format!("FAILS: {failed}"));
             }
@@ -186,7 +192,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Where each thread of the copy, and each child, stands.
+    /// Describes where each thread of the copy and each child is blocked.
     fn wchan(&self) -> String {
         let all = children_of(self.copy).into_iter().chain([self.copy]);
         let place = |pid: u32| {
@@ -198,7 +204,7 @@ impl Watcher<'_> {
     }
 }
 
-/// Looks again and again; returns whether it came about in time.
+/// Polls the condition. Returns whether it became true in time.
 fn until(most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let looks = most.as_micros() / LOOK.as_micros();
     for _ in 0..looks {
@@ -227,7 +233,7 @@ fn kill(child: u32) {
     kill_process(pid(child), Signal::KILL).ok(); // it may be dead already
 }
 
-/// Ends a copy and what it has left.
+/// Ends a copy and its remaining children.
 fn end(copy: u32) {
     children_of(copy).into_iter().chain([copy]).for_each(kill);
     waitpid(Some(pid(copy)), WaitOptions::empty()).expect("it is our child");

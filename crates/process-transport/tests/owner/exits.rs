@@ -1,4 +1,4 @@
-//! The ways in which the program ends by itself, once it is told by SIGUSR1.
+//! The ways in which the program ends by itself, after SIGUSR1 has asked it to.
 
 use std::mem;
 use std::process::{self, ExitCode};
@@ -8,9 +8,9 @@ use procession_core::Signal;
 use procession_process_transport::{Command, SpawnProcess, end_children_with_program};
 use procession_reactor::Reactor;
 
-use crate::{POLITE, Result, Silent, child, dot, say, sys};
+use crate::{POLITE, Result, SilentProtocol, child, dot, say, sys};
 
-/// What it ends with, where that is its own choice.
+/// The exit status, if the program chooses it.
 const STATUS: u8 = 3;
 
 pub(crate) const MODES: [&str; 13] = [
@@ -33,7 +33,7 @@ fn exit() -> ! {
     process::exit(STATUS.into())
 }
 
-/// Ends in one of those ways: nothing is dropped, so that nothing else ends the child.
+/// Ends in the way that `how` names. It drops no value, so that only the exit can end the child.
 pub(crate) fn end(how: &str, deaf: Command) -> Result<ExitCode> {
     sys::count_and_chain_at(libc::SIGUSR1);
     if how.starts_with("exit_without") {
@@ -51,7 +51,7 @@ pub(crate) fn end(how: &str, deaf: Command) -> Result<ExitCode> {
         "exit_and_let_live" => deaf.kill_on_drop(false),
         _ => deaf,
     };
-    reactor.spawn_process(Silent, command)?;
+    reactor.spawn_process(SilentProtocol, command)?;
     if how == "exit_in_callback" {
         reactor.call_soon(|_| {
             say("ready");
@@ -79,7 +79,7 @@ pub(crate) fn end(how: &str, deaf: Command) -> Result<ExitCode> {
     Ok(ExitCode::from(STATUS))
 }
 
-/// Exits in a thread, while this one and another start children and reap them.
+/// Exits in a thread while this thread and another one start and reap children.
 pub(crate) fn end_in_a_storm() -> ! {
     sys::count_and_chain_at(libc::SIGUSR1);
     end_children_with_program();
@@ -105,7 +105,7 @@ pub(crate) fn end_in_a_storm() -> ! {
     }
 }
 
-/// Nothing starts any more, or there is nothing to do.
+/// Waits for ever, because no child can be started any more, or nothing is left to do.
 fn stand_still() -> ! {
     loop {
         sys::pause();

@@ -1,10 +1,11 @@
-//! A program that owns children, for the tests of how they end with it: one thread, unless it is told
-//! otherwise, and no harness.
+//! A program that owns children, for the tests of how they end with the program. It has one thread,
+//! unless its mode says otherwise, and no test harness.
 //!
-//! `procession-owner [SETTING]... MODE [CHILD]`. Before the mode come what is to be there before the
-//! first child: `ignore=N`, `handler=N`, `watch=N`; after it what comes later. A child's standard
-//! output is the program's, so that whoever reads that sees an end of file when nobody of them lives.
-//! `PROCESSION_TEST_OWNER` says how children are started: `path` or `path,without_pidfd`.
+//! `procession-owner [SETTING]... MODE grace=MILLISECONDS [SETTING]...`. The settings before the
+//! mode apply before the first child starts: `ignore=N`, `handler=N`, `watch=N` and others. The
+//! later ones apply after it has started. A child's standard output is the program's, so a reader
+//! of it sees the end of file when no process of the group lives. `PROCESSION_TEST_OWNER` sets how
+//! children are started: `path` or `path,without_pidfd`.
 
 mod exits;
 mod sys;
@@ -25,35 +26,37 @@ use procession_reactor::{Reactor, SignalWatch, Stopped};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Its leader and a member of its group ignore what is ignored; both say that they are there.
+/// The leader and a member of its group ignore the four signals. Both report that they run.
 const DEAF: &str = "trap '' TERM HUP INT QUIT; sh -c 'echo member=$$; exec sleep 600' & \
                     echo leader=$$; wait";
 
-/// The leader and the member end by TERM, and say so.
+/// The leader and the member end by TERM. The member writes a word first.
 const POLITE: &str = "(trap 'echo polite; exit' TERM; echo member=up; while :; do sleep 0.01; done) & \
                       trap 'wait; exit' TERM; echo leader=$$; wait; wait";
 
-/// The leader has ended at once; its member is deaf, holds descriptor 3, and answers to USR1.
+/// The leader ends at once. Its member ignores the four signals, inherits all descriptors, and
+/// answers to USR1.
 const LEFT: &str = "trap '' TERM HUP INT QUIT; \
                     sh -c 'trap \"echo still there\" USR1; echo member=$$; \
                     while :; do sleep 0.01; done' & echo leader=$$";
 
-/// The leader ends by TERM at once; what it waited for needs a moment, and says that it had it.
+/// The leader ends by TERM at once. The process that it waited for needs a moment after TERM, and
+/// then writes a word.
 const TRAPPER: &str = "echo leader=$$; sh -c 'trap \"sleep 0.3; echo clean; exit\" TERM; echo member=$$; \
                        while :; do sleep 0.01; done'; true";
 
-/// As `DEAF`; the member has so much memory that the kernel needs a while to end it.
+/// Like `DEAF`, but the member has so much memory that the kernel needs a while to end it.
 const HEAVY: &str = "trap '' TERM HUP INT QUIT; \"$HEAVY_MEMBER\" be_heavy & echo leader=$$; wait";
 
-/// What the heavy member has.
+/// The memory of the heavy member, in bytes.
 const HEAVY_BYTES: usize = 256 << 20;
 
-struct Silent;
-impl ProcessProtocol for Silent {}
+struct SilentProtocol;
+impl ProcessProtocol for SilentProtocol {}
 
-/// Says that the child has exited, and that it has ended.
-struct Talking;
-impl ProcessProtocol for Talking {
+/// Reports that the child has exited, and that it has ended.
+struct ReportingProtocol;
+impl ProcessProtocol for ReportingProtocol {
     fn process_exited(&mut self, _: &Process, _: ExitReason) {
         say("exited");
     }
@@ -81,7 +84,7 @@ fn say(word: &str) {
     rustix::io::write(rustix::stdio::stdout(), line.as_bytes()).expect("somebody reads");
 }
 
-/// Has much memory, in small pages, until it is killed.
+/// Keeps much memory, in small pages, until it is killed.
 fn be_heavy() -> ! {
     sys::without_huge_pages();
     let memory = vec![1_u8; HEAVY_BYTES];
@@ -94,7 +97,7 @@ fn be_heavy() -> ! {
 
 fn main() -> Result<ExitCode> {
     if env::args().nth(1).is_some_and(|word| word == "be_heavy") {
-        be_heavy(); // and stay deaf
+        be_heavy(); // the member stays deaf
     }
     sys::default_signals();
     let mut words = env::args().skip(1).peekable();
@@ -128,13 +131,13 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// `grace=MILLISECONDS` of the deaf child.
+/// Parses `grace=MILLISECONDS`, the grace of the deaf child.
 fn grace(words: &mut impl Iterator<Item = String>) -> Result<u64> {
     let word = words.next().ok_or("no grace")?;
     Ok(word.strip_prefix("grace=").ok_or("a grace comes after the mode")?.parse()?)
 }
 
-/// What is to be there before the first child, or after it.
+/// The settings that apply before the first child, or after it.
 #[derive(Default)]
 struct Settings {
     signals: Vec<(String, i32)>,
@@ -163,7 +166,7 @@ impl Settings {
                 "watch" | "unwatched" => {
                     let reactor = reactor.ok_or("a watch without a reactor")?;
                     let watch = reactor.on_signal(Signal::from_raw(*signal), |_| say("seen"))?;
-                    // Dropped, it leaves the signal to the emulation of its default action.
+                    // A dropped watch leaves the signal to the emulation of its default action.
                     watches.extend(Some(watch).filter(|_| what == "watch"));
                 }
                 "call" => {}
@@ -184,16 +187,16 @@ fn with_loop(mode: &str, before: &Settings, deaf: Command, later: &[String]) -> 
         "polite" => child(POLITE),
         "live_on" => deaf.kill_on_drop(false),
         "adopt" => {
-            reactor.adopt(Silent, deaf.spawn()?)?;
+            reactor.adopt(SilentProtocol, deaf.spawn()?)?;
             child("exit")
         }
         _ => deaf,
     };
-    // Somebody has a handle of it.
+    // The program keeps a handle of the child.
     let _process = if mode.ends_with("left") {
-        reactor.spawn_process(Talking, command)?
+        reactor.spawn_process(ReportingProtocol, command)?
     } else {
-        reactor.spawn_process(Silent, command)?
+        reactor.spawn_process(SilentProtocol, command)?
     };
     let second = Settings::of(later).apply(Some(&reactor))?;
     match mode {
@@ -268,7 +271,7 @@ fn without_loop(
     }
 }
 
-/// Starts and reaps owned children all the time, on two threads, and tells of each by a dot.
+/// Starts and reaps owned children all the time, on two threads, and writes a dot for each.
 fn storm() -> Result<ExitCode> {
     end_children_with_program();
     std::thread::spawn(|| {
@@ -291,7 +294,7 @@ fn storm() -> Result<ExitCode> {
         })?;
         dot();
         running.process().signal_group(Signal::KILL)?;
-        // It ends by that signal.
+        // KILL ends it.
         reactor.block_on(running.ended()).expect_err("it was killed");
     }
 }

@@ -1,11 +1,11 @@
-//! The unsafe corner of the program: signals and a forked copy.
+//! The system calls of the program that need unsafe code: signals and forked copies.
 //!
 //! # Audit
 //!
-//! * `sigaction`: given whole actions, with handlers that store to atomics, call `_exit` and what the
-//!   library calls async-signal-safe, or call the handler that was there before.
-//! * `fork`: the program has one thread.
-//! * `pause`, `_exit`: numbers, or nothing, are passed.
+//! `sigaction`: the actions are complete. Their handlers store to atomics, call `_exit` and library
+//! functions that are documented as async-signal-safe, or call the previous handler.
+//! `fork`: the program has one thread.
+//! `pause`, `_exit`: the arguments are numbers, or there are none.
 #![expect(unsafe_code, reason = "these calls have no safe form")]
 
 use std::ffi::c_int;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use procession_process_transport::end_owned_groups;
 
-/// Sets the action of a signal and returns what it was.
+/// Sets the action of a signal and returns the previous handler.
 fn set(signal: c_int, handler: usize) -> usize {
     // SAFETY: all zeros is a valid `sigaction`.
     let mut new: libc::sigaction = unsafe { mem::zeroed() };
@@ -23,13 +23,13 @@ fn set(signal: c_int, handler: usize) -> usize {
     new.sa_flags = libc::SA_RESTART;
     // SAFETY: as above.
     let mut old: libc::sigaction = unsafe { mem::zeroed() };
-    // SAFETY: the new action is whole, the old one goes to a local.
+    // SAFETY: the new action is complete, and the old one goes to a local.
     let result = unsafe { libc::sigaction(signal, &raw const new, &raw mut old) };
     assert_eq!(result, 0, "signal {signal}");
     old.sa_sigaction
 }
 
-/// The four signals do by default what they do, whoever started this program.
+/// Sets the four signals to their default action, whatever the parent of this program did.
 pub(crate) fn default_signals() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
         set(signal, libc::SIG_DFL);
@@ -41,7 +41,7 @@ pub(crate) fn ignore(signal: c_int) {
 }
 
 extern "C" fn exit_with_7(_signal: c_int) {
-    // SAFETY: takes a number.
+    // SAFETY: the argument is a number.
     unsafe { libc::_exit(7) }
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn exit_with_7_at(signal: c_int) {
 
 extern "C" fn end_groups_and_exit(_signal: c_int) {
     end_owned_groups();
-    // SAFETY: takes a number.
+    // SAFETY: the argument is a number.
     unsafe { libc::_exit(9) }
 }
 
@@ -61,15 +61,16 @@ pub(crate) fn end_groups_and_exit_at(signal: c_int) {
     set(signal, handler as usize);
 }
 
-/// How often the chaining handler ran, and the address of the one before it.
+/// How often the chaining handler ran, and the address of the previous handler.
 static CHAINED: AtomicUsize = AtomicUsize::new(0);
 static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
-/// As the handlers of signal-hook and tokio do: first the one before, then its own act.
+/// Calls the previous handler first and then acts, as the handlers of signal-hook and tokio do.
 extern "C" fn count_and_chain(signal: c_int) {
     let before = BEFORE.load(Ordering::SeqCst);
     if before > libc::SIG_IGN {
-        // SAFETY: the address of a handler of one number, as its action had no SA_SIGINFO.
+        // SAFETY: the address is a handler that takes one number, because its action had no
+        // SA_SIGINFO.
         let before: extern "C" fn(c_int) = unsafe { mem::transmute::<usize, _>(before) };
         before(signal);
     }
@@ -92,15 +93,15 @@ pub(crate) fn until_chained() {
     }
 }
 
-/// Ends this process, and runs nothing of it.
+/// Ends this process without running any code of it.
 pub(crate) fn exit_at_once(status: u8) -> ! {
-    // SAFETY: takes a number.
+    // SAFETY: the argument is a number.
     unsafe { libc::_exit(status.into()) }
 }
 
-/// A copy of this program that exits at once, as programs do; its pid.
+/// Forks a copy that exits at once, as programs do. Returns its pid.
 pub(crate) fn fork_and_exit() -> c_int {
-    // SAFETY: one thread, so that nobody holds a lock that the copy needs.
+    // SAFETY: the program has one thread, so no other thread holds a lock that the copy needs.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         std::process::exit(0);
@@ -108,24 +109,24 @@ pub(crate) fn fork_and_exit() -> c_int {
     pid
 }
 
-/// Memory of this process comes in pages of 4 KiB, of which there are more to free.
+/// Gives this process pages of 4 KiB, because the kernel needs longer to free many of them.
 pub(crate) fn without_huge_pages() {
     #[cfg(target_os = "linux")]
-    // SAFETY: takes numbers.
+    // SAFETY: the arguments are numbers.
     unsafe {
         libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0)
     };
 }
 
-/// Waits for a signal, or for a moment: one that came just before has been seen.
+/// Waits for a signal, but only for a moment, because a signal may have come just before.
 pub(crate) fn pause() {
-    // SAFETY: no descriptor, and so no memory, is passed.
+    // SAFETY: no descriptors and no memory are passed.
     unsafe { libc::poll(ptr::null_mut(), 0, 50) };
 }
 
-/// A copy of this program that only waits, until a signal ends it; its pid.
+/// Forks a copy that only waits until a signal ends it. Returns its pid.
 pub(crate) fn fork_and_pause() -> c_int {
-    // SAFETY: one thread, so that nobody holds a lock that the copy needs.
+    // SAFETY: the program has one thread, so no other thread holds a lock that the copy needs.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         loop {

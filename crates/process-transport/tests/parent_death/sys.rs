@@ -1,27 +1,27 @@
-//! As much of ptrace as it takes to hold a child at its birth.
+//! The ptrace calls that hold a child at its birth.
 //!
 //! # Audit
 //!
-//! * `ptrace`: PTRACE_SEIZE and PTRACE_DETACH take numbers only; PTRACE_GETEVENTMSG writes one
-//!   unsigned long, to a local.
-//! * `waitpid`: writes one int, to a local.
-//! * `unshare`: takes a number.
+//! `ptrace`: PTRACE_SEIZE and PTRACE_DETACH take only numbers. PTRACE_GETEVENTMSG writes one
+//! unsigned long to a local.
+//! `waitpid`: writes one int to a local.
+//! `unshare`: takes a number.
 #![expect(unsafe_code, reason = "these calls have no safe form")]
 
 use std::io;
 use std::ptr::null_mut;
 
-/// Traces thread `thread` so that it stops, with its child, at the vfork that is to come.
+/// Traces `thread` so that it stops at its next vfork, together with its child.
 pub(crate) fn seize(thread: i32) -> io::Result<()> {
     let options = usize::try_from(libc::PTRACE_O_TRACEVFORK).expect("a flag");
     let none: *mut libc::c_void = null_mut();
     let options = std::ptr::without_provenance_mut::<libc::c_void>(options);
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are numbers.
     let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, thread, none, options) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits until `thread` is at its vfork, and until the child that it has made is stopped.
+/// Waits until `thread` is at its vfork and its new child is stopped. Returns the child's pid.
 pub(crate) fn child_at_birth(thread: i32) -> i32 {
     let status = wait(thread);
     assert!(libc::WIFSTOPPED(status), "status {status:#x}");
@@ -44,22 +44,22 @@ pub(crate) fn child_at_birth(thread: i32) -> i32 {
     child
 }
 
-/// Lets a stopped process run on, on its own.
+/// Lets a stopped process run on without a tracer.
 pub(crate) fn detach(pid: i32) {
     let none: *mut libc::c_void = null_mut();
-    // SAFETY: numbers only.
+    // SAFETY: the arguments are numbers.
     let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, pid, none, none) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
-/// Has the children of this thread, from here on, live in a PID namespace of their own.
-pub(crate) fn leave_the_children_alone() -> io::Result<()> {
-    // SAFETY: takes a number.
+/// Puts later children of this thread into a new PID namespace.
+pub(crate) fn new_pid_namespace_for_children() -> io::Result<()> {
+    // SAFETY: the argument is a number.
     let result = unsafe { libc::unshare(libc::CLONE_NEWPID) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits for a change of a child, of a traced thread, or of a child that was inherited.
+/// Waits for a change of a child, a traced thread, or an inherited child. Returns the wait status.
 pub(crate) fn wait(pid: i32) -> i32 {
     let mut status = 0;
     // SAFETY: the pointer leads to an int.

@@ -1,4 +1,4 @@
-//! What the probe says about its descriptors.
+//! The probe's reports about its descriptors.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use rustix::process::{Resource, getrlimit};
 use crate::stdio::print;
 use crate::sys;
 
-/// One past the highest descriptor that may be open.
+/// One more than the highest descriptor that may be open.
 const HIGHEST: u64 = 1 << 20;
 
-/// The open descriptors, found without opening any.
+/// Finds the open descriptors without opening any.
 fn open() -> impl Iterator<Item = i32> {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(HIGHEST).min(HIGHEST);
     let limit = i32::try_from(limit).expect("a million fits");
@@ -55,7 +55,7 @@ pub(crate) fn info(out: i32) -> i32 {
     0
 }
 
-/// Prints whether 0, 1 and 2 are pipes, as python does.
+/// Prints whether 0, 1 and 2 are pipes, in the format of Python.
 pub(crate) fn fifos() -> i32 {
     let is_fifo = |number| {
         let stat = fstat(sys::fd(number)).expect("it is open");

@@ -1,4 +1,4 @@
-//! Who the probe is: ids, session and terminal.
+//! The probe's reports about its ids, session and terminal.
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{getgroups, getpgrp, getpid, getsid};
@@ -21,12 +21,13 @@ pub(crate) fn ids() -> i32 {
     0
 }
 
-/// `/proc/self/status`, which has the saved ids too.
+/// Returns `/proc/self/status`, which has the saved ids too.
 fn procfs_status() -> String {
     std::fs::read_to_string("/proc/self/status").expect("/proc is mounted")
 }
 
-/// Prints whether it leads a session and a group, then opens the controlling terminal.
+/// Prints whether the probe leads a session and a group, and whether its controlling terminal
+/// opens.
 pub(crate) fn session() -> i32 {
     let pid = getpid();
     let leads = getsid(None).is_ok_and(|session| session == pid) && getpgrp() == pid;
@@ -40,7 +41,8 @@ pub(crate) fn session() -> i32 {
     }
 }
 
-/// Prints whether it leads the foreground of its controlling terminal, and whether that opens.
+/// Prints whether the probe leads the foreground group of its controlling terminal, and whether
+/// that terminal opens.
 pub(crate) fn terminal() -> i32 {
     let pid = getpid();
     let leads = getsid(None).is_ok_and(|session| session == pid);
@@ -53,7 +55,7 @@ pub(crate) fn terminal() -> i32 {
     0
 }
 
-/// Tries to become root; prints the error and gives 1 where that fails.
+/// Tries to become root. If that fails, prints the error and returns 1.
 pub(crate) fn regain() -> i32 {
     let root = rustix::process::Uid::ROOT;
     match rustix::thread::set_thread_uid(root) {

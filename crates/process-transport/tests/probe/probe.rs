@@ -1,8 +1,9 @@
-//! The probe: a child for this crate's tests, which does what their catalogue does with python3.
+//! The probe: a child for this crate's tests that does the work for which their catalogue uses
+//! python3.
 //!
-//! `procession-probe COMMAND [ARGUMENT..]`; the commands are in [`run`]. It has no Rust runtime
-//! before its `main`, because that opens descriptors 0 to 2 where they are closed and ignores
-//! SIGPIPE: a probe must see what it was really started with. It opens no descriptor by itself.
+//! `procession-probe COMMAND [ARGUMENT..]`; [`run`] has the commands. The probe has no Rust runtime
+//! before its `main`, because the runtime opens closed descriptors 0 to 2 and ignores SIGPIPE, and
+//! a probe must see its original state. It opens no descriptor by itself.
 #![no_main]
 
 mod fds;
@@ -13,7 +14,7 @@ mod sys;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Runs one command; the result is the exit code.
+/// Runs one command. Returns the exit code.
 fn run(args: &[&[u8]]) -> i32 {
     let command = args.get(1).map_or(b"".as_slice(), |command| *command);
     match (command, args.get(2..).unwrap_or(&[])) {
@@ -45,7 +46,7 @@ fn run(args: &[&[u8]]) -> i32 {
     }
 }
 
-/// An argument as a number.
+/// Parses an argument as a number.
 fn number(argument: &[u8]) -> i32 {
     std::str::from_utf8(argument)
         .ok()

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::sys;
 
-/// Writes all of `data` to descriptor `number`; a failure ends the probe with 71.
+/// Writes all of `data` to descriptor `number`. A failure ends the probe with 71.
 pub(crate) fn print(number: i32, mut data: &[u8]) {
     while !data.is_empty() {
         match rustix::io::write(sys::fd(number), data) {
@@ -15,7 +15,7 @@ pub(crate) fn print(number: i32, mut data: &[u8]) {
     }
 }
 
-/// One read of at most `count` bytes.
+/// Reads once, at most `count` bytes.
 fn read(number: i32, count: usize) -> Vec<u8> {
     let mut buffer = vec![0; count];
     loop {
@@ -30,7 +30,7 @@ fn read(number: i32, count: usize) -> Vec<u8> {
     }
 }
 
-/// Exactly `count` bytes, fewer at the end of the stream.
+/// Reads exactly `count` bytes, or fewer at the end of the stream.
 fn read_exactly(number: i32, count: usize) -> Vec<u8> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -43,19 +43,19 @@ fn read_exactly(number: i32, count: usize) -> Vec<u8> {
     all
 }
 
-/// All until the end of the stream.
+/// Reads to the end of the stream.
 fn read_to_end(number: i32) -> Vec<u8> {
     read_exactly(number, usize::MAX)
 }
 
-/// Leaves with `code` unless the bytes are the expected ones.
+/// Ends the probe with `code` unless the bytes are the expected ones.
 fn expect(found: &[u8], wanted: &[u8], code: i32) {
     if found != wanted {
         sys::exit(code);
     }
 }
 
-/// Case FD-02's child: two writers, two readers and a status line.
+/// The child of case FD-02: two writers, two readers and a status line.
 pub(crate) fn fd02() -> i32 {
     expect(&read_exactly(0, 4), b"abcd", 1);
     print(1, b"righto");
@@ -66,7 +66,7 @@ pub(crate) fn fd02() -> i32 {
     0
 }
 
-/// Case FD-03's child: standard input and output swapped.
+/// The child of case FD-03, with standard input and output swapped.
 pub(crate) fn reversed() -> i32 {
     let mut data = read(1, 100);
     data.push(b'!');
@@ -74,7 +74,7 @@ pub(crate) fn reversed() -> i32 {
     0
 }
 
-/// Case IO-20's child: closes its outputs one after the other.
+/// The child of case IO-20. It closes its outputs one after the other.
 pub(crate) fn stages() -> i32 {
     let data = read_exactly(0, 4);
     print(1, &data);
@@ -86,13 +86,13 @@ pub(crate) fn stages() -> i32 {
     23
 }
 
-/// Prints its arguments as they are, joined by `|`.
+/// Prints its arguments unchanged, joined by `|`.
 pub(crate) fn args(args: &[&[u8]]) -> i32 {
     print(1, &args.join(&b'|'));
     0
 }
 
-/// Prints its environment as it is, sorted by name and joined by `|`.
+/// Prints its environment unchanged, sorted by name and joined by `|`.
 pub(crate) fn env() -> i32 {
     let mut all: Vec<_> = std::env::vars_os().collect();
     all.sort();
@@ -104,7 +104,7 @@ pub(crate) fn env() -> i32 {
     0
 }
 
-/// Prints how many bytes standard input held.
+/// Prints how many bytes it read from standard input.
 pub(crate) fn length() -> i32 {
     let length = read_to_end(0).len();
     print(1, format!("{length}\n").as_bytes());

@@ -1,10 +1,11 @@
-//! The unsafe corner of the probe: C's `main`, descriptors by number, exec in a thread.
+//! The system calls of the probe that need unsafe code: C's `main`, descriptors by number, and exec
+//! in a thread.
 //!
 //! # Audit
 //!
-//! * `main`: the kernel hands over `argc` strings that live as long as the process.
-//! * `borrow_raw`: the probe uses numbers that it was started with; a closed one gives EBADF.
-//! * `_exit`, `close`: numbers only.
+//! `main`: the kernel passes `argc` strings that live as long as the process.
+//! `borrow_raw`: the probe uses numbers that it was started with. A closed one gives EBADF.
+//! `_exit`, `close`: the arguments are numbers.
 #![expect(unsafe_code, reason = "these have no safe form")]
 
 use std::ffi::{CStr, OsStr, c_char, c_int};
@@ -12,7 +13,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What the C library calls.
+/// The entry point that the C library calls.
 #[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let count = usize::try_from(argc).expect("argc is not negative");
@@ -20,7 +21,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         .map(|index| {
             // SAFETY: `argv` has `argc` elements.
             let element = unsafe { argv.add(index) };
-            // SAFETY: as above; each is a pointer to a string.
+            // SAFETY: as above; each element is a pointer to a string.
             let string = unsafe { *element };
             // SAFETY: the strings end in NUL and live as long as the process.
             unsafe { CStr::from_ptr(string) }.to_bytes()
@@ -29,10 +30,10 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     crate::run(&args)
 }
 
-/// Descriptor `number`, open or not.
+/// Borrows descriptor `number`, open or not.
 pub(crate) fn fd(number: i32) -> BorrowedFd<'static> {
     assert!(number >= 0, "a descriptor is not negative");
-    // SAFETY: not -1; see the audit.
+    // SAFETY: the number is not -1; see the audit.
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
@@ -42,9 +43,9 @@ pub(crate) fn close(number: i32) {
     unsafe { libc::close(number) };
 }
 
-/// Leaves at once with any number, also one that does not fit in a byte.
+/// Exits at once with any number, even one that does not fit in a byte.
 pub(crate) fn exit(code: i32) -> ! {
-    // SAFETY: takes a number.
+    // SAFETY: the argument is a number.
     unsafe { libc::_exit(code) }
 }
 

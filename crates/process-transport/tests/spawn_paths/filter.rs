@@ -1,4 +1,4 @@
-//! System call filters of this thread and of the children that it starts.
+//! System call filters for this thread and the children that it starts.
 #![allow(dead_code, reason = "every test crate has all of this file and uses its own part")]
 
 use std::collections::BTreeMap;
@@ -8,43 +8,43 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-/// The calls that are looked at: all, or those with this flag in that argument.
+/// The calls that a filter selects: all, or those with a certain argument.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Calls {
-    /// Whatever the arguments.
+    /// All calls, whatever the arguments.
     All,
-    /// With `flag` set in argument `index`.
+    /// Calls with `flag` set in argument `index`.
     With {
         /// Counted from 0.
         index: u8,
         /// One bit.
         flag: u64,
     },
-    /// Those whose argument `index`, a number of 32 bits, is `value`.
+    /// Calls whose argument `index`, a number of 32 bits, is `value`.
     Is {
         /// Counted from 0.
         index: u8,
-        /// Of a negative one its two's complement.
+        /// A negative value as its two's complement.
         value: u32,
     },
-    /// Those whose argument `index`, an address, is not null.
+    /// Calls whose argument `index`, an address, is not null.
     Given {
         /// Counted from 0.
         index: u8,
     },
 }
 
-/// From now on these calls do nothing and fail with `errno`; 0 fakes success.
+/// From now on, these calls do nothing and fail with `errno`. With 0 they pretend success.
 pub(crate) fn answer(call: libc::c_long, calls: Calls, errno: i32) {
     install(call, calls, SeccompAction::Errno(errno.cast_unsigned()));
 }
 
-/// From now on such a call ends the process that makes it, by SIGSYS.
+/// From now on, SIGSYS ends a process that makes such a call.
 pub(crate) fn kill(call: libc::c_long) {
     kill_where(call, Calls::All);
 }
 
-/// The same for these calls alone.
+/// The same, for these calls alone.
 pub(crate) fn kill_where(call: libc::c_long, calls: Calls) {
     install(call, calls, SeccompAction::KillProcess);
 }

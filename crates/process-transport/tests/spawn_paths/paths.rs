@@ -1,11 +1,11 @@
-//! The paths that a test goes through one after the other.
+//! The spawn paths that a test tries one after the other.
 
 use procession_process_transport::Command;
 use procession_protocol::SpawnPath;
 
 use crate::util::forced_path;
 
-/// All three, or the one that this run forces.
+/// Returns all three paths, or the one that this run forces.
 pub(crate) fn paths() -> Vec<SpawnPath> {
     match forced_path() {
         Some(path) => vec![path],
@@ -13,7 +13,7 @@ pub(crate) fn paths() -> Vec<SpawnPath> {
     }
 }
 
-/// A command that is spawned by `path`.
+/// A command that is spawned on `path`.
 pub(crate) fn by(path: SpawnPath, program: &str) -> Command {
     Command::new(program).spawn_path(path)
 }

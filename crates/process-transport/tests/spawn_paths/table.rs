@@ -1,4 +1,4 @@
-//! The descriptor table of this process, exactly.
+//! The exact descriptor table of this process.
 
 use std::collections::BTreeMap;
 use std::fs::read_dir;
@@ -8,15 +8,15 @@ use rustix::io::fcntl_getfd;
 
 use crate::util::sys;
 
-/// What one number is: device, inode, descriptor flags, status flags, offset.
+/// The entry of one number: device, inode, descriptor flags, status flags, offset.
 pub(crate) type Entry = (u64, u64, u32, u32, Option<u64>);
 
-/// Every open descriptor of this process and what it is.
+/// Returns every open descriptor of this process and its entry.
 pub(crate) fn fd_table() -> BTreeMap<i32, Entry> {
     let entries = read_dir("/proc/self/fd").expect("/proc is mounted");
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The directory's own descriptor is closed by now.
+    // The descriptor of the directory itself is closed by now.
     let open = numbers.into_iter().filter(|number| sys::is_open(*number));
     open.map(|number| (number, entry(number))).collect()
 }

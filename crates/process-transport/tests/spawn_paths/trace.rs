@@ -1,24 +1,24 @@
-//! The log of strace.
+//! Reading the log of strace.
 
 use std::path::Path;
 
 /// One system call of one process, as strace writes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// The process or thread.
+    /// The process or thread that made the call.
     pub(crate) pid: u32,
-    /// `name(arguments) = result`, or without a result if it was interrupted by another line.
+    /// `name(arguments) = result`. The result is missing if another line interrupted the call.
     pub(crate) text: String,
 }
 
 impl Call {
-    /// The name of the call.
+    /// Returns the name of the call.
     pub(crate) fn name(&self) -> &str {
         self.text.split('(').next().unwrap_or_default()
     }
 }
 
-/// The calls in a file that `strace -f -o` wrote, in the order of their beginnings.
+/// Reads the calls from a file that `strace -f -o` wrote, in the order in which they began.
 pub(crate) fn calls(log: &Path) -> Vec<Call> {
     let text = std::fs::read_to_string(log).expect("strace wrote it");
     let call = |line: &str| {

@@ -7,12 +7,13 @@ use crate::util::{skip, without_leak_check};
 /// Set in the process that is watched.
 const VARIABLE: &str = "PROCESSION_TEST_WATCHED";
 
-/// True in the process that is watched.
+/// Returns whether this is the watched process.
 pub(crate) fn is_watched() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// Runs the test `name` of this binary under `watcher`; `None`, with a notice, if there is none.
+/// Runs the test `name` of this binary under `watcher`. Returns `None`, with a notice, if the
+/// watcher is not installed.
 pub(crate) fn watched(name: &str, watcher: &[&str]) -> Option<Output> {
     let [program, options @ ..] = watcher else { panic!("a watcher has a name") };
     let works = Command::new(program).args(options).arg("/bin/true").output();

@@ -1,14 +1,15 @@
-//! The test binary again, as a process that traces another one, so that its parent cannot reap that.
+//! Runs the test binary again as a process that traces another one, so that the parent of the
+//! traced process cannot reap it.
 
 mod sys;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// Holds the number of the process to trace, in the tracer.
+/// Holds the pid of the process to trace. Set only in the tracer.
 const ROLE: &str = "PROCESSION_TEST_TRACES";
 
-/// Runs the test `name` again, which traces `pid` until it is let go of.
+/// Runs the test `name` again. It traces `pid` until [`let_go`] is called.
 pub(crate) fn tracer_of(name: &str, pid: u32) -> Child {
     let mut tracer = Command::new(std::env::current_exe().expect("this test binary"))
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
@@ -22,7 +23,7 @@ pub(crate) fn tracer_of(name: &str, pid: u32) -> Child {
     tracer
 }
 
-/// In the tracer: traces until its input ends. True if this is one.
+/// In the tracer: traces until its input ends. Returns whether this process is a tracer.
 pub(crate) fn is_tracer() -> bool {
     let Some(pid) = std::env::var_os(ROLE) else { return false };
     let pid = pid.to_str().and_then(|pid| pid.parse().ok()).expect("a pid");
@@ -32,7 +33,7 @@ pub(crate) fn is_tracer() -> bool {
     true
 }
 
-/// Lets go of what is traced.
+/// Ends the tracer, which lets go of the traced process.
 pub(crate) fn let_go(mut tracer: Child) {
     drop(tracer.stdin.take());
     tracer.wait().expect("it ends");
