@@ -26,19 +26,15 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Runs a program to its end and gives its [`Outcome`].
 ///
-/// By default:
-///
-/// - standard input is `/dev/null`;
-/// - the first 64 MiB of each output are kept, and the rest is read and counted;
-/// - every end of the program is an outcome;
-/// - half a second after the program's exit, outputs that descendants still hold are closed.
+/// By default standard input is `/dev/null`, the first 64 MiB of each output are kept and the rest
+/// is read and counted, and every end of the program is an outcome. Half a second after the
+/// program's exit, outputs that descendants still hold are closed.
 ///
 /// The program starts with [`start`](Self::start), [`output`](Self::output), or when the `Run` is
 /// awaited or given to `block_on`. The child leads a session, and a process group, [of its
 /// own](Self#the-programs-terminal). From the start on, the timeout, and dropping or cancelling the
 /// [`Deferred`], terminate that group: it gets TERM, after [`kill_grace`](Self::kill_grace) it gets
 /// KILL, and the child is reaped. Descendants that left the group are not reached.
-///
 /// [`OutputError::TimedOut`] is reported when the group is empty. A drop, a cancellation and
 /// [`Deferred::timeout`] return at once, and the group ends in the background. The drop of the
 /// reactor and the end of `run_until` wait for that, at most `kill_grace` and one second. A program
@@ -47,7 +43,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The child also ends with the parent program. A signal, an exit and a return from `main` end its
 /// group (see [`Command::owned`]). On Linux the child is also killed when the parent is killed or
 /// crashes. This kills only the child, not the processes that it started, and does not work for a
-/// set-user-ID program. [`outlive_parent`](Self::outlive_parent) turns this off.
+/// set-user-ID program. [`outlive_parent`](Self::outlive_parent) turns it off.
 ///
 /// # The program's terminal
 ///
@@ -67,8 +63,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # The end of the reactor
 ///
 /// A stop of the reactor closes the outputs and the input, and leaves the program running. Unless
-/// everything was read before, the result is [`OutputError::Stopped`], reported when the program
-/// has ended.
+/// everything was read before, the result is [`OutputError::Stopped`], when the program has ended.
 ///
 /// # Examples
 ///
@@ -78,7 +73,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// use std::time::Duration;
 ///
 /// let mut reactor = Reactor::new()?;
-/// The background process may write more; the run does not wait for it.
+/// // The background process may write more; the run does not wait for it.
 /// let run = Run::new("sh").args(["-c", "echo hi; sleep 30 &"]).drain_after_exit(Duration::ZERO);
 /// let outcome = reactor.block_on(run.output()).unwrap();
 /// assert_eq!(outcome.stdout, "hi\n");
@@ -173,17 +168,14 @@ impl Run {
     }
 
     /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
-    /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent
-    /// program.
+    /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
     }
 
-    /// Makes any end but exit status 0 an error.
-    ///
-    /// The error is [`OutputError::Failed`] or [`OutputError::Signalled`], and prints what a log
-    /// needs.
+    /// Makes any end but exit status 0 an error: [`OutputError::Failed`] or
+    /// [`OutputError::Signalled`].
     pub fn check(mut self) -> Self {
         self.rules.fail_on = FailOn::NoSuccess;
         self
@@ -195,7 +187,7 @@ impl Run {
         self
     }
 
-    /// Makes the first byte on standard error an error, [`OutputError::UnexpectedStderr`]. The
+    /// Fails with [`OutputError::UnexpectedStderr`] at the first byte on standard error. The
     /// program runs on.
     pub fn fail_on_stderr(mut self) -> Self {
         self.rules.fails_on_stderr = true;
@@ -224,8 +216,7 @@ impl Run {
     /// Sets the time between TERM and KILL when the group is terminated. The default is two
     /// seconds; zero sends KILL at once.
     ///
-    /// Only a group that does not end by TERM takes this time, and it delays an error that
-    /// terminates the program.
+    /// A group that does not end by TERM takes this time, and delays the error by it.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.rules.kill_grace = grace;
         self
@@ -253,11 +244,10 @@ impl Run {
 
     /// Calls `call` for each line of both outputs while the program runs.
     ///
-    /// A line ends with a line feed; a carriage return before it is not part of the line. The last
-    /// line needs no line feed. It is reported when the program and both outputs have ended, and
-    /// not at all if a stop of the reactor cut it off. No line is reported after the result.
-    ///
-    /// The outputs are kept as well; [`Keep::nothing`] turns that off.
+    /// A line ends with a line feed; a carriage return before it is not part of the line. A last
+    /// line without a line feed is reported when the program and both outputs have ended, and not
+    /// at all if a stop of the reactor cut it off. No line is reported after the result. The
+    /// outputs are kept as well; [`Keep::nothing`] turns that off.
     ///
     /// # Examples
     ///
