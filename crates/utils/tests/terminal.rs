@@ -1,5 +1,5 @@
-//! The children of helpers and the program's terminal: they have none, and say so, unless the program
-//! lets them; and a child that is stopped at its timeout is said to be.
+//! The children of helpers have no terminal, and report that they lack one, unless the program lets
+//! them use its own. The error of a timeout says if the child was stopped.
 
 mod util;
 
@@ -15,15 +15,16 @@ use procession_utils::{
 };
 use util::{Driver, behaviour, bound, ms, on_terminal, sh, skip_here};
 
-/// Whoever reads the terminal in the background is stopped; whoever has none is told.
+/// A background process that reads the terminal is stopped. A process without a terminal gets an
+/// error.
 const ASK: &str = "read x </dev/tty; echo $x";
 
-/// Prints its number, that of its group and that of its session; the name has no space in it.
+/// Prints the pid, the group and the session of the shell. The program's name has no space.
 const WHERE: &str = "cut -d' ' -f1,5,6 /proc/$$/stat";
 
 const NO_TERMINAL: &str = "/dev/tty: No such device or address";
 
-/// What a child is the leader of, or whose group it is in.
+/// Which session or group a child leads or is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Session,
@@ -31,7 +32,7 @@ enum Place {
     Parent,
 }
 
-/// What [`WHERE`] has said.
+/// Parses the output of [`WHERE`].
 #[track_caller]
 fn place(output: &Bytes) -> Place {
     let text = String::from_utf8_lossy(output);
@@ -45,7 +46,7 @@ fn place(output: &Bytes) -> Place {
     }
 }
 
-/// Both are 0 where they are of another PID namespace.
+/// Both are 0 if they belong to another PID namespace.
 fn own_group_and_session() -> (i32, i32) {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc is mounted");
     let (_, fields) = stat.rsplit_once(") ").expect("it has a name");
@@ -65,21 +66,17 @@ fn place_of(driver: &mut Driver, run: Run) -> Place {
 
 /// Case TT-01.
 #[test]
-fn a_child_that_asks_the_terminal_is_told_at_once_that_there_is_none() {
-    on_terminal(
-        "a_child_that_asks_the_terminal_is_told_at_once_that_there_is_none",
-        "",
-        |driver| {
-            std::fs::File::open("/dev/tty").expect("the program has a terminal");
-            let run = Run::from(sh(ASK)).timeout(bound(Duration::from_secs(5)));
-            let outcome = driver.get(run.start()).unwrap();
-            assert!(outcome.stderr_utf8().unwrap().contains(NO_TERMINAL), "{outcome:?}");
-            let all = driver.get(run_all([sh(ASK), sh(ASK)], 2).all()).unwrap();
-            assert!(all.into_iter().all(|one| !one.unwrap().stderr.is_empty()));
-            let merged = driver.get(get_process_output_merged(sh(ASK))).unwrap();
-            assert!(String::from_utf8_lossy(&merged).contains(NO_TERMINAL));
-        },
-    );
+fn a_child_that_opens_the_terminal_fails_at_once() {
+    on_terminal("a_child_that_opens_the_terminal_fails_at_once", "", |driver| {
+        std::fs::File::open("/dev/tty").expect("the program has a terminal");
+        let run = Run::from(sh(ASK)).timeout(bound(Duration::from_secs(5)));
+        let outcome = driver.get(run.start()).unwrap();
+        assert!(outcome.stderr_utf8().unwrap().contains(NO_TERMINAL), "{outcome:?}");
+        let all = driver.get(run_all([sh(ASK), sh(ASK)], 2).all()).unwrap();
+        assert!(all.into_iter().all(|one| !one.unwrap().stderr.is_empty()));
+        let merged = driver.get(get_process_output_merged(sh(ASK))).unwrap();
+        assert!(String::from_utf8_lossy(&merged).contains(NO_TERMINAL));
+    });
 }
 
 /// Case TT-02.
@@ -97,7 +94,7 @@ fn the_children_of_helpers_lead_sessions() {
         assert_eq!(place(&output), Place::Session);
         let script = format!("set -- $({WHERE}); [ $1 = $2 ] && [ $1 = $3 ]");
         assert_eq!(driver.get(get_process_value(sh(&script))).unwrap(), 0);
-        // An end of the group reaches all of it, as before.
+        // An end of the group reaches every member, as before.
         let run = Run::from(sh("sleep 60 & wait")).timeout(bound(ms(100)));
         assert!(driver.get(run.start()).is_err());
         driver.until_no_children(ms(2000));
@@ -106,10 +103,10 @@ fn the_children_of_helpers_lead_sessions() {
 
 /// Cases TT-03 and TT-04.
 #[test]
-fn a_command_that_says_where_its_child_is_to_be_counts() {
-    on_terminal("a_command_that_says_where_its_child_is_to_be_counts", "", |driver| {
+fn a_session_or_group_that_the_command_sets_takes_precedence() {
+    on_terminal("a_session_or_group_that_the_command_sets_takes_precedence", "", |driver| {
         let run = |change: fn(Command) -> Command| Run::from(sh(WHERE)).command(change);
-        // In a session it would be nice to nobody but its own.
+        // In a session of its own, its nice value would count only there.
         assert_eq!(place_of(driver, run(|command| command.nice(5))), Place::Group);
         assert_eq!(place_of(driver, run(|command| command.process_group(0))), Place::Group);
         let asked = run(|command| command.new_session().nice(5));
@@ -181,7 +178,7 @@ fn an_error_of_a_child_that_wanted_a_terminal_names_what_gives_it_one() {
     });
 }
 
-/// Case TT-06, with the program that most people meet.
+/// Case TT-06, with git, which most users meet.
 #[test]
 fn git_that_would_ask_for_a_name_says_that_it_cannot() {
     let name = "git_that_would_ask_for_a_name_says_that_it_cannot";
@@ -200,7 +197,7 @@ fn git_that_would_ask_for_a_name_says_that_it_cannot() {
     });
 }
 
-/// What a timeout says of what had stopped the child.
+/// Returns what a timeout says about the signal that stopped the child.
 fn stopped_by(driver: &mut Driver, run: Run) -> (Option<Signal>, String) {
     let result = driver.get(run.timeout(bound(ms(300))).start());
     match result {
@@ -224,10 +221,10 @@ fn a_timeout_of_a_child_that_is_stopped_says_so() {
         let (signal, message) = stopped_by(driver, Run::from(sh("sleep 60")));
         assert_eq!(signal, None);
         assert!(!message.contains("stopped"), "{message}");
-        // One that was continued is not.
+        // A child that was continued is not stopped.
         let script = "(sleep 0.1; kill -CONT $$) & kill -STOP $$; sleep 60";
         assert_eq!(stopped_by(driver, Run::from(sh(script))).0, None);
-        // Nor is one that has ended.
+        // A child that has ended is not stopped.
         let child = Handle::current().spawn_child(Command::new("true")).unwrap();
         let process = child.process().clone();
         driver.until("it has ended", ms(2000), |_| process.pid().is_none());
