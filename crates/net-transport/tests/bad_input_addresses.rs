@@ -1,4 +1,4 @@
-//! Addresses, names, paths and sizes at their extremes: an error that says so, never a panic.
+//! Extreme addresses, names, paths and sizes: an error that names the problem, never a panic.
 
 mod util;
 
@@ -59,7 +59,7 @@ fn destinations_that_nobody_can_reach() {
     });
 }
 
-/// Keeps its transport.
+/// Stores its transport.
 struct Keep(Rc<RefCell<Option<Transport>>>);
 impl Protocol for Keep {
     fn connection_made(&mut self, transport: &Transport) {

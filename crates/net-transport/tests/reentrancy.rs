@@ -37,7 +37,7 @@ const CALLBACKS: [fn(&Event) -> bool; 6] = [
     |event| matches!(event, Event::Lost(_)),
 ];
 
-/// Each pair of calls in each callback; the recorder checks that what is heard is legal.
+/// Makes each pair of calls in each callback. The recorder checks that the callbacks are legal.
 #[test]
 fn every_pair_of_calls_is_allowed_in_every_callback() {
     behaviour("every_pair_of_calls_is_allowed_in_every_callback", |driver| {
