@@ -14,20 +14,20 @@ use crate::machine::{self, Placement};
 use crate::rows::{Drive, Row, Size};
 use crate::turn::Contender;
 
-/// How we are called in the tables.
+/// The name of procession in the tables.
 pub(crate) const OURS: &str = "procession";
-/// How the limit is called here.
+/// The name of the limit here.
 pub(crate) const LIMIT: &str = "limit";
 
 const SETTLED: Duration = Duration::from_millis(500);
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// What came of a row: for each contender its figures, or why there are none.
+/// The outcome of a row: for each contender its figures, or why there are none.
 #[derive(Debug)]
 pub(crate) struct Outcome(pub(crate) Vec<(&'static str, Result<Figures, String>)>);
 
 impl Outcome {
-    /// Returns the figures of one.
+    /// Returns the figures of one contender.
     pub(crate) fn figures(&self, name: &str) -> Option<Figures> {
         let (_, figures) = self.0.iter().find(|(other, _)| *other == name)?;
         figures.as_ref().ok().copied()
@@ -36,7 +36,7 @@ impl Outcome {
 
 struct Entry {
     name: &'static str,
-    /// None once it has failed.
+    /// `None` after a failure.
     player: Option<Player>,
     rounds: Vec<f64>,
     absent: String,
@@ -51,8 +51,9 @@ enum Player {
 /// Measures a row.
 pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
     machine::small_pages(row.id == "spawn-1g");
-    // Whether two processes share a processor is the scheduler's choice otherwise, made anew now and
-    // then, and makes a round trip three times as long or not, and a pipe as fast.
+    // Without this the scheduler decides whether two processes share a processor, and changes that
+    // now and then. It makes a round trip up to three times as long, and changes the speed of a
+    // pipe as much.
     let processors = &Placement::begin(row.processors);
     let stage = Stage { row, size, programs, external, processors };
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
@@ -67,10 +68,10 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
             Entry { name, player, rounds: Vec::new(), absent }
         })
         .collect();
-    // The first round warms up, and is not counted, where rounds are many.
+    // If there are many rounds, the first one warms up, and is not counted.
     let warm_up = u32::from(size.rounds > 5);
     for round in 0..size.rounds + warm_up {
-        // A different one begins each time.
+        // Each round begins with a different contender.
         let first = usize::try_from(round).unwrap_or(0) % entries.len();
         entries.rotate_left(first);
         for entry in &mut entries {
@@ -94,7 +95,7 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
     Outcome(outcome.collect())
 }
 
-/// Where contenders of a row are started.
+/// The surroundings in which the contenders of a row are started.
 struct Stage<'a> {
     row: &'a Row,
     size: Size,
@@ -160,7 +161,7 @@ impl Stage<'_> {
     }
 }
 
-/// Returns how often the threads of a process have waited so far: each wait ends in a wake-up.
+/// Returns how often the threads of a process have waited so far. Each wait ends in a wake-up.
 fn wake_ups(pid: u32) -> Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

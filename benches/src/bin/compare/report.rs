@@ -11,18 +11,18 @@ use crate::figures::Figures;
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::rows::Row;
 
-/// The report as it grows.
+/// The report, which grows row by row.
 #[derive(Debug)]
 pub(crate) struct Report {
     machine: Value,
     rows: Vec<Value>,
-    /// Our median of each row so far, if we have one.
+    /// Procession's median of each row so far, if it has one.
     medians: BTreeMap<&'static str, Option<f64>>,
-    /// A line for each goal: whether it is met.
+    /// One entry for each goal, with whether it is met.
     pub(crate) goals: Vec<Goal>,
 }
 
-/// What was aimed at, and what came of it.
+/// A goal, and the figure that was reached.
 #[derive(Debug)]
 pub(crate) struct Goal {
     pub(crate) row: &'static str,
@@ -31,12 +31,12 @@ pub(crate) struct Goal {
     pub(crate) reached: Option<f64>,
 }
 
-/// What a figure is held against.
+/// What a figure is compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bar {
-    /// So many times better, at least.
+    /// At least this many times better.
     Wanted(f64),
-    /// So much, at most.
+    /// At most this much.
     Allowed(f64),
 }
 
@@ -45,7 +45,7 @@ impl Report {
         Self { machine, rows: Vec::new(), medians: BTreeMap::new(), goals: Vec::new() }
     }
 
-    /// Adds a row, if we have a figure there.
+    /// Adds a row, if procession has a figure there.
     pub(crate) fn add(&mut self, row: &Row, what: &str, outcome: &Outcome) {
         let ours = outcome.figures(OURS);
         let times = |name: &str| {
@@ -76,7 +76,8 @@ impl Report {
         }));
     }
 
-    /// Adds what our own figure is held against: a bound, and that of another row if it was run.
+    /// Adds what procession's own figure is compared with: a limit, and the figure of another row
+    /// if that was run.
     fn add_allowed(&mut self, row: &Row, ours: Option<f64>) {
         self.medians.insert(row.id, ours);
         let goal = |against, bar, reached| Goal { row: row.id, against, bar, reached };
@@ -95,7 +96,7 @@ impl Report {
     }
 }
 
-/// Who has no figure, and why.
+/// Returns the contenders without a figure, and the reasons.
 fn absent(outcome: &Outcome) -> Map<String, Value> {
     let reasons = outcome.0.iter().filter_map(|(name, figures)| {
         let reason = figures.as_ref().err()?;

@@ -5,7 +5,7 @@ use crate::measure::{LIMIT, OURS, Outcome};
 use crate::report::{Bar, Goal, Report};
 use crate::rows::Row;
 
-/// A bar of exactly 1.0 is met by this, because medians of the same thing differ.
+/// This value meets a goal of exactly 1.0, because medians of the same thing differ.
 const EVEN: f64 = 0.95;
 
 /// Prints a row: a line for each contender.
@@ -41,7 +41,7 @@ pub(crate) fn print_summary(report: &Report) {
     }
 }
 
-/// The line of a goal; `cargo xtask compare` reads it.
+/// Returns the line of a goal, which `cargo xtask compare` reads.
 fn line(goal: &Goal) -> String {
     let (bar, word, is_met) = match goal.bar {
         Bar::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
@@ -58,7 +58,7 @@ fn line(goal: &Goal) -> String {
     format!("  {row:<18} {against:<14} {bar:>6} {word:<7} {reached:>8}  {verdict}")
 }
 
-/// Four digits or so.
+/// Formats a value with about four digits.
 pub(crate) fn short(value: f64) -> String {
     let decimals = match value {
         value if value >= 1000.0 => 0,
