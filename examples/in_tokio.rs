@@ -113,7 +113,7 @@ fn run() -> Result<()> {
         let host = spawn_local(host(reactor, Rc::clone(&turns), Rc::clone(&over)));
         let outcome = program(handle.clone(), turns).await;
         over.set(true);
-        handle.call_soon(|_| ()); // the host is to look
+        handle.call_soon(|_| ()); // this wakes the host, which checks `over`
         host.await??;
         outcome
     })

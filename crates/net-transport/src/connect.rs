@@ -69,7 +69,7 @@ fn start(
     let enrolled = reactor.enrol(Rc::downgrade(&me));
     let task = reactor.spawn_local(async move {
         let dialled = dialled.await;
-        drop(enrolled); // from here on it is the stream's
+        drop(enrolled); // from here on the stream is enrolled
         let opened = dialled.and_then(|(fd, peer)| {
             let host = socket::host(&fd);
             Ok(Stream::open(&handle, StreamFds::Socket(fd), peer, host, protocol)?)
@@ -79,7 +79,7 @@ fn start(
                 stream.made();
                 let transport = stream.transport();
                 if result.is_cancelled() {
-                    transport.abort_connection(); // inside of `connection_made`
+                    transport.abort_connection(); // it was cancelled inside `connection_made`
                 }
                 result.complete(Ok(transport));
             }

@@ -209,7 +209,7 @@ impl ListeningPort {
         }
         let protocol = match built {
             Ok(Some(protocol)) => protocol,
-            Ok(None) => return, // refused: closed here
+            Ok(None) => return, // refused: this drops and closes it
             Err(panic) => {
                 drop(fd);
                 resume_unwind(panic);
@@ -276,7 +276,7 @@ impl EventHandler for ListeningPort {
 
     fn reactor_dropped(self: Rc<Self>) {
         if self.reactor.is_inherited() {
-            drop(self.path.take()); // the original listens on
+            drop(self.path.take()); // the original still listens
         }
         // A path that cannot be removed stays, because nobody can receive the error.
         self.close().ok();

@@ -49,7 +49,7 @@ impl RestoreBlocking {
         }
         let copy = fd.try_clone_to_owned()?;
         if kind == FileType::RegularFile {
-            return Ok(copy); // never blocks, and has an offset that is to be shared
+            return Ok(copy); // it never blocks, and its offset must stay shared
         }
         if may_reopen(&stat)
             && let Some(own) = reopen(fd, access)

@@ -85,7 +85,7 @@ fn a_lookup_without_a_thread_is_an_error_that_names_it() {
 fn a_name_is_looked_up() {
     behaviour("a_name_is_looked_up", |driver| {
         let (listener, address) = driver.listen(Recorder::echo);
-        let name = "localhost".to_owned(); // borrowed by the call only
+        let name = "localhost".to_owned(); // only the call borrows it
         let connected = driver.connect_tcp((name.as_str(), address.port()), Recorder::quiet());
         drop(name);
         let transport = driver.block_on(connected).unwrap();
@@ -159,7 +159,7 @@ fn a_timeout_closes_the_socket() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&listener, 0).unwrap();
         let address = listener.local_addr().unwrap();
-        let _full = util::connected(address); // the one that a backlog of 0 has room for
+        let _full = util::connected(address); // a backlog of 0 has room for this one
         let connected = driver.connect_tcp(address, Dropped(Rc::clone(&drops)));
         let result = driver.block_on(connected.timeout(Duration::from_millis(50)));
         assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_a_terminal_is_answered_where_there_may_be_one() {
+    fn a_request_for_a_terminal_gets_a_hint_unless_the_run_is_in_the_foreground() {
         let wish = "sh: cannot open /dev/tty: No such device or address\n";
         let advice = " (it asked for a terminal: foreground() lets it use the parent's)";
         assert_eq!(tail(wish), format!(": {}{advice}", wish.trim_end()));

@@ -28,12 +28,12 @@ const LEFT_BEHIND: &str = "trap '' TERM; (while :; do sleep 0.2; done) & echo $!
 type Running = Deferred<Outcome, OutputError>;
 
 /// A run whose script has reported its pids.
-struct Started {
+struct StartedRun {
     running: Running,
     pids: Vec<u32>,
 }
 
-fn start(reactor: &mut Reactor, run: Run) -> Started {
+fn start(reactor: &mut Reactor, run: Run) -> StartedRun {
     let said = Rc::new(RefCell::new(String::new()));
     let lines = said.clone();
     let run = run.drain_after_exit(None).for_each_line(move |line| {
@@ -42,7 +42,7 @@ fn start(reactor: &mut Reactor, run: Run) -> Started {
     let running = run.start();
     until(reactor, || !said.borrow().is_empty());
     let pids: Vec<u32> = said.borrow().split(' ').map(|pid| pid.parse().expect("pid")).collect();
-    Started { running, pids }
+    StartedRun { running, pids }
 }
 
 fn until(reactor: &mut Reactor, done: impl Fn() -> bool) {
@@ -157,7 +157,8 @@ fn many_programs_take_one_grace_and_a_polite_one_has_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("done");
         let mut reactor = Reactor::new().unwrap();
-        let deaf: Vec<Started> = (0..5).map(|_| start(&mut reactor, deaf(DEAF, ms(500)))).collect();
+        let deaf: Vec<StartedRun> =
+            (0..5).map(|_| start(&mut reactor, deaf(DEAF, ms(500)))).collect();
         let script = "trap 'sleep 0.2; echo done > $0; exit' TERM; echo $$; \
                       while :; do sleep 0.01; done";
         let polite = sh(script).arg(&file);

@@ -281,14 +281,14 @@ fn every_helper_can_be_awaited() {
 }
 
 #[test]
-fn a_pipe_to_the_program_that_nobody_can_write_is_at_its_end() {
-    behaviour("a_pipe_to_the_program_that_nobody_can_write_is_at_its_end", |driver| {
+fn a_pipe_to_the_program_that_nobody_can_write_is_closed() {
+    behaviour("a_pipe_to_the_program_that_nobody_can_write_is_closed", |driver| {
         for fd in [Fd::to_child(), Fd::socketpair()] {
             let reader = sh("cat <&5; echo ok").child_fd(5, fd);
             assert_eq!(driver.get(Run::from(&reader).start()).unwrap().stdout, "ok\n");
             assert_eq!(driver.get(get_process_output(reader)).unwrap(), "ok\n");
         }
-        // Only the parent's direction ends. What the program writes there is accepted.
+        // Only the parent's direction ends. Data that the program writes there is accepted.
         let both = sh("cat <&5; echo x >&5 && cat <&1 && echo ok");
         let both = both.child_fd(5, Fd::socketpair()).child_fd(1, Fd::socketpair());
         assert_eq!(driver.get(Run::from(both).start()).unwrap().stdout, "ok\n");

@@ -71,7 +71,7 @@ fn holding<T: 'static>(held: T, end: impl FnOnce(T) + 'static) -> Option<Box<dyn
 
 /// A callback, and the number of the call that gives up.
 #[derive(Debug, Clone, Copy)]
-enum When {
+enum GiveUpAt {
     Result(u32),
     Progress(u32),
 }
@@ -123,7 +123,7 @@ fn begin(driver: &Driver, way: &str, all: RunAll, give_up: &GiveUp) {
 }
 
 /// Gives up in the callback, then turns until nothing happens any more.
-fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
+fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: GiveUpAt) {
     let count = Rc::new(Count::default());
     let give_up = GiveUp::default();
     let (own, noted, mut calls) = (Rc::clone(&give_up), Rc::clone(&count), 0);
@@ -138,8 +138,8 @@ fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
     };
     let all = run_all(count.programs(way != "first error"), parallelism);
     let all = match when {
-        When::Result(at) => all.on_result(move |_, _: &RunResult| called(at)),
-        When::Progress(at) => all.on_progress(move |_| called(at)),
+        GiveUpAt::Result(at) => all.on_result(move |_, _: &RunResult| called(at)),
+        GiveUpAt::Progress(at) => all.on_progress(move |_| called(at)),
     };
     begin(driver, way, all, &give_up);
     driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
@@ -162,7 +162,7 @@ fn nothing_is_started_after_on_result_gave_up() {
         for way in WAYS {
             for parallelism in 1..=3 {
                 for at in 1..=3 {
-                    given_up(driver, way, parallelism, When::Result(at));
+                    given_up(driver, way, parallelism, GiveUpAt::Result(at));
                 }
             }
         }
@@ -175,7 +175,7 @@ fn nothing_is_started_after_on_progress_gave_up() {
         for way in WAYS {
             for parallelism in 1..=3 {
                 for at in 1..=6 {
-                    given_up(driver, way, parallelism, When::Progress(at));
+                    given_up(driver, way, parallelism, GiveUpAt::Progress(at));
                 }
             }
         }

@@ -26,7 +26,7 @@ const NO_TERMINAL: &str = "/dev/tty: No such device or address";
 
 /// Which session or group a child leads or is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ChildPlacement {
     Session,
     Group,
     Parent,
@@ -34,14 +34,14 @@ enum Place {
 
 /// Parses the output of [`WHERE`].
 #[track_caller]
-fn place(output: &Bytes) -> Place {
+fn place(output: &Bytes) -> ChildPlacement {
     let text = String::from_utf8_lossy(output);
     let [pid, group, session] = numbers(&text)[..] else { panic!("{text}") };
     let (own_group, own_session) = own_group_and_session();
     match (group, session) {
-        _ if (group, session) == (pid, pid) => Place::Session,
-        _ if (group, session) == (pid, own_session) => Place::Group,
-        _ if (group, session) == (own_group, own_session) => Place::Parent,
+        _ if (group, session) == (pid, pid) => ChildPlacement::Session,
+        _ if (group, session) == (pid, own_session) => ChildPlacement::Group,
+        _ if (group, session) == (own_group, own_session) => ChildPlacement::Parent,
         _ => panic!("{text}"),
     }
 }
@@ -60,7 +60,7 @@ fn numbers(text: &str) -> Vec<i32> {
 }
 
 #[track_caller]
-fn place_of(driver: &mut Driver, run: Run) -> Place {
+fn place_of(driver: &mut Driver, run: Run) -> ChildPlacement {
     place(&driver.get(run.start()).expect("a shell").stdout)
 }
 
@@ -83,15 +83,15 @@ fn a_child_that_opens_the_terminal_fails_at_once() {
 #[test]
 fn the_children_of_helpers_lead_sessions() {
     behaviour("the_children_of_helpers_lead_sessions", |driver| {
-        assert_eq!(place_of(driver, Run::from(sh(WHERE))), Place::Session);
+        assert_eq!(place_of(driver, Run::from(sh(WHERE))), ChildPlacement::Session);
         let all = driver.get(run_all([sh(WHERE), sh(WHERE)], 2).all()).unwrap();
-        assert!(all.into_iter().all(|one| place(&one.unwrap().stdout) == Place::Session));
+        assert!(all.into_iter().all(|one| place(&one.unwrap().stdout) == ChildPlacement::Session));
         let output = driver.get(get_process_output(sh(WHERE))).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let output = driver.get(get_process_output_merged(sh(WHERE))).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let (output, ..) = driver.get(get_process_output_and_value(sh(WHERE), "")).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let script = format!("set -- $({WHERE}); [ $1 = $2 ] && [ $1 = $3 ]");
         assert_eq!(driver.get(get_process_value(sh(&script))).unwrap(), 0);
         // An end of the group reaches every member, as before.
@@ -107,19 +107,23 @@ fn a_session_or_group_that_the_command_sets_takes_precedence() {
     on_terminal("a_session_or_group_that_the_command_sets_takes_precedence", "", |driver| {
         let run = |change: fn(Command) -> Command| Run::from(sh(WHERE)).command(change);
         // In a session of its own, its nice value would count only there.
-        assert_eq!(place_of(driver, run(|command| command.nice(5))), Place::Group);
-        assert_eq!(place_of(driver, run(|command| command.process_group(0))), Place::Group);
+        assert_eq!(place_of(driver, run(|command| command.nice(5))), ChildPlacement::Group);
+        assert_eq!(
+            place_of(driver, run(|command| command.process_group(0))),
+            ChildPlacement::Group
+        );
         let asked = run(|command| command.new_session().nice(5));
-        assert_eq!(place_of(driver, asked), Place::Session);
-        assert_eq!(place_of(driver, run(|command| command).foreground()), Place::Parent);
+        assert_eq!(place_of(driver, asked), ChildPlacement::Session);
+        assert_eq!(place_of(driver, run(|command| command).foreground()), ChildPlacement::Parent);
         let in_ours = run(|command| {
             let (group, _) = own_group_and_session();
             command.process_group(group)
         });
-        assert_eq!(place_of(driver, in_ours), Place::Parent);
-        for (pty, expected) in
-            [(Pty::new(), Place::Session), (Pty::new().controlling(false), Place::Group)]
-        {
+        assert_eq!(place_of(driver, in_ours), ChildPlacement::Parent);
+        for (pty, expected) in [
+            (Pty::new(), ChildPlacement::Session),
+            (Pty::new().controlling(false), ChildPlacement::Group),
+        ] {
             let run = Run::from(sh(WHERE).pty(pty)).stdin(Stdin::as_in_command());
             assert_eq!(place_of(driver, run), expected);
         }
@@ -135,7 +139,7 @@ fn other_children_stay_where_they_were() {
     behaviour("other_children_stay_where_they_were", |driver| {
         let reactor = driver.reactor.handle();
         for (command, expected) in
-            [(sh(WHERE), Place::Parent), (sh(WHERE).owned(true), Place::Group)]
+            [(sh(WHERE), ChildPlacement::Parent), (sh(WHERE).owned(true), ChildPlacement::Group)]
         {
             let output = driver.reactor.block_on(async {
                 let mut child = reactor.spawn_child(command.clone()).unwrap();
@@ -152,7 +156,7 @@ fn other_children_stay_where_they_were() {
         let pipeline = Pipeline::new().stage(sh(WHERE)).stage(last);
         let pipeline = driver.reactor.spawn_pipeline(pipeline).unwrap();
         driver.reactor.block_on(pipeline.ended()).unwrap();
-        assert_ne!(place(&read_all(reader)), Place::Session);
+        assert_ne!(place(&read_all(reader)), ChildPlacement::Session);
     });
 }
 

@@ -298,7 +298,7 @@ fn a_killed_program_leaves_what_its_child_has_started() {
         let leader = started.number("leader");
         started.signal(Signal::KILL);
         assert_eq!(started.leader_died_by(), Some(Signal::KILL.as_raw()), "{program}");
-        kill_process(leader, Signal::KILL).ok(); // it lives on, today
+        kill_process(leader, Signal::KILL).ok(); // it is still alive
         assert_eq!(started.orphan_died_by(leader), Some(Signal::KILL.as_raw()), "{program}");
         started.tell("end");
         started.until_said("still here");

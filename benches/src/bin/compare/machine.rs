@@ -73,7 +73,7 @@ impl Placement {
     }
 
     /// Makes the children of a contender run on their processor.
-    pub(crate) fn tell(&self, contender: &mut Command) {
+    pub(crate) fn set_childs_processor(&self, contender: &mut Command) {
         contender.envs(self.children.map(|cpu| (CHILDS_PROCESSOR, cpu.to_string())));
     }
 }

@@ -37,12 +37,12 @@ impl Outcome {
 struct Entry {
     name: &'static str,
     /// `None` after a failure.
-    player: Option<Player>,
+    participant: Option<Participant>,
     rounds: Vec<f64>,
     absent: String,
 }
 
-enum Player {
+enum Participant {
     Itself(Contender),
     Client { client: Client, _server: Contender },
     Fresh,
@@ -55,17 +55,17 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
     // now and then. It makes a round trip up to three times as long, and changes the speed of a
     // pipe as much.
     let processors = &Placement::begin(row.processors);
-    let stage = Stage { row, size, programs, external, processors };
+    let stage = RowContext { row, size, programs, external, processors };
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
     let names = names.chain(row.peers.iter().copied());
     let mut entries: Vec<Entry> = names
         .map(|name| {
-            let player = stage.prepare(name);
-            let (player, absent) = match player {
-                Ok(player) => (Some(player), String::new()),
+            let participant = stage.prepare(name);
+            let (participant, absent) = match participant {
+                Ok(participant) => (Some(participant), String::new()),
                 Err(error) => (None, format!("{error:#}")),
             };
-            Entry { name, player, rounds: Vec::new(), absent }
+            Entry { name, participant, rounds: Vec::new(), absent }
         })
         .collect();
     // If there are many rounds, the first one warms up, and is not counted.
@@ -75,14 +75,14 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
         let first = usize::try_from(round).unwrap_or(0) % entries.len();
         entries.rotate_left(first);
         for entry in &mut entries {
-            let Some(player) = &mut entry.player else { continue };
-            match stage.play(entry.name, player) {
+            let Some(participant) = &mut entry.participant else { continue };
+            match stage.play(entry.name, participant) {
                 Ok(value) if round >= warm_up => entry.rounds.push(value),
                 Ok(_) => {}
                 Err(error) => {
                     entry.absent = format!("{error:#}");
                     entry.rounds.clear();
-                    entry.player = None;
+                    entry.participant = None;
                 }
             }
         }
@@ -96,7 +96,7 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
 }
 
 /// The surroundings in which the contenders of a row are started.
-struct Stage<'a> {
+struct RowContext<'a> {
     row: &'a Row,
     size: Size,
     programs: &'a Path,
@@ -104,8 +104,8 @@ struct Stage<'a> {
     processors: &'a Placement,
 }
 
-impl Stage<'_> {
-    fn prepare(&self, name: &str) -> Result<Player> {
+impl RowContext<'_> {
+    fn prepare(&self, name: &str) -> Result<Participant> {
         let (needed, limit) = (self.row.descriptors(self.size), machine::descriptor_limit());
         ensure!(
             needed <= limit,
@@ -113,7 +113,7 @@ impl Stage<'_> {
         );
         ensure!(self.processors.is_possible(), "skipped: it needs two processors");
         if matches!(self.row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
-            return Ok(Player::Fresh);
+            return Ok(Participant::Fresh);
         }
         let mut contender = self.start(name)?;
         Ok(match self.row.drive {
@@ -121,14 +121,14 @@ impl Stage<'_> {
                 contender.go()?;
                 let port = contender.port.context("it does not say where it listens")?;
                 let client = Client::connect(port, self.size.crowd)?;
-                Player::Client { client, _server: contender }
+                Participant::Client { client, _server: contender }
             }
             Drive::WakeUps => {
                 contender.go()?;
                 contender.let_work(SETTLED)?;
-                Player::Itself(contender)
+                Participant::Itself(contender)
             }
-            _ => Player::Itself(contender),
+            _ => Participant::Itself(contender),
         })
     }
 
@@ -136,21 +136,21 @@ impl Stage<'_> {
         let mut command = self.external.command(name, self.row.id, self.programs)?;
         command.arg(self.row.id).arg(self.programs);
         command.args([self.size.count.to_string(), self.size.crowd.to_string()]);
-        self.processors.tell(&mut command);
+        self.processors.set_childs_processor(&mut command);
         Contender::start(&mut command)
     }
 
-    fn play(&self, name: &str, player: &mut Player) -> Result<f64> {
-        match player {
-            Player::Itself(contender) if self.row.drive == Drive::WakeUps => {
+    fn play(&self, name: &str, participant: &mut Participant) -> Result<f64> {
+        match participant {
+            Participant::Itself(contender) if self.row.drive == Drive::WakeUps => {
                 let before = wake_ups(contender.pid())?;
                 contender.let_work(WATCHED)?;
                 let after = wake_ups(contender.pid())?;
                 Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
             }
-            Player::Itself(contender) => contender.round(),
-            Player::Client { client, .. } => client.round(self.size.count),
-            Player::Fresh => {
+            Participant::Itself(contender) => contender.round(),
+            Participant::Client { client, .. } => client.round(self.size.count),
+            Participant::Fresh => {
                 let mut contender = self.start(name)?;
                 if self.row.drive == Drive::WarmFreshRounds {
                     contender.round()?;

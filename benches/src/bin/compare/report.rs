@@ -27,13 +27,13 @@ pub(crate) struct Report {
 pub(crate) struct Goal {
     pub(crate) row: &'static str,
     pub(crate) against: &'static str,
-    pub(crate) bar: Bar,
+    pub(crate) bar: GoalLimit,
     pub(crate) reached: Option<f64>,
 }
 
 /// What a figure is compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Bar {
+pub(crate) enum GoalLimit {
     /// At least this many times better.
     Wanted(f64),
     /// At most this much.
@@ -54,7 +54,7 @@ impl Report {
         };
         let of_limit = row.goal_of_limit.map(|wanted| (LIMIT, wanted));
         self.goals.extend(row.goals.iter().copied().chain(of_limit).map(|(against, wanted)| {
-            Goal { row: row.id, against, bar: Bar::Wanted(wanted), reached: times(against) }
+            Goal { row: row.id, against, bar: GoalLimit::Wanted(wanted), reached: times(against) }
         }));
         self.add_allowed(row, ours.map(|ours| ours.median));
         let Some(ours) = ours else { return };
@@ -81,10 +81,10 @@ impl Report {
     fn add_allowed(&mut self, row: &Row, ours: Option<f64>) {
         self.medians.insert(row.id, ours);
         let goal = |against, bar, reached| Goal { row: row.id, against, bar, reached };
-        let bound = row.allowed.map(|most| goal(row.unit, Bar::Allowed(most), ours));
+        let bound = row.allowed.map(|most| goal(row.unit, GoalLimit::Allowed(most), ours));
         let of_row = row.allowed_of_row.and_then(|(other, most)| {
             let ratio = self.medians.get(other)?.zip(ours).map(|(other, ours)| ours / other);
-            Some(goal(other, Bar::Allowed(most), ratio))
+            Some(goal(other, GoalLimit::Allowed(most), ratio))
         });
         self.goals.extend(bound.into_iter().chain(of_row));
     }
@@ -123,7 +123,7 @@ mod tests {
         report.add(row, row.what, &Outcome(all.collect()));
     }
 
-    fn goal(report: &Report, row: &str, against: &str) -> Option<(Bar, Option<f64>)> {
+    fn goal(report: &Report, row: &str, against: &str) -> Option<(GoalLimit, Option<f64>)> {
         let found = report.goals.iter().find(|goal| goal.row == row && goal.against == against);
         found.map(|goal| (goal.bar, goal.reached))
     }
@@ -144,8 +144,8 @@ mod tests {
         add(&mut report, "memory-per-child", vec![(OURS, Ok(1500.0))]);
         add(&mut report, "idle", vec![(OURS, Ok(0.0))]);
         let memory = goal(&report, "memory-per-child", "bytes");
-        assert_eq!(memory, Some((Bar::Allowed(2048.0), Some(1500.0))));
-        assert_eq!(goal(&report, "idle", "/s"), Some((Bar::Allowed(0.0), Some(0.0))));
+        assert_eq!(memory, Some((GoalLimit::Allowed(2048.0), Some(1500.0))));
+        assert_eq!(goal(&report, "idle", "/s"), Some((GoalLimit::Allowed(0.0), Some(0.0))));
     }
 
     #[test]
@@ -155,6 +155,6 @@ mod tests {
         assert_eq!(goal(&report, "echo-5k", "echo"), None);
         add(&mut report, "echo", vec![(OURS, Ok(5.0))]);
         add(&mut report, "echo-5k", vec![(OURS, Ok(6.0))]);
-        assert_eq!(goal(&report, "echo-5k", "echo"), Some((Bar::Allowed(1.15), Some(1.2))));
+        assert_eq!(goal(&report, "echo-5k", "echo"), Some((GoalLimit::Allowed(1.15), Some(1.2))));
     }
 }

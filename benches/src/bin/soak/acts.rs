@@ -352,7 +352,7 @@ fn meddle(world: &Rc<World>) {
         }
         21 => {
             disturb();
-            process.send_eof().ok(); // a terminal alone has one
+            process.send_eof().ok(); // only a terminal has one
         }
         22 => {
             disturb();
@@ -367,7 +367,7 @@ fn meddle(world: &Rc<World>) {
         24 => {
             disturb();
             let (producer, sent) = ReadProducer::new(io::Cursor::new(numbers.bytes(100_000)));
-            process.register_producer(fd, Pace::Pull, producer).ok(); // it may have one
+            process.register_producer(fd, Pace::Pull, producer).ok(); // the descriptor may have one
             world.begin();
             let me = world.clone();
             sent.done(move |_| me.finish());

@@ -221,5 +221,5 @@ pub(super) fn future(world: &Rc<World>, reactor: &Handle) {
         me.count("async children");
         me.finish();
     });
-    drop(task); // it runs on
+    drop(task); // dropping the handle does not stop it
 }

@@ -226,8 +226,8 @@ fn settle(world: &Rc<World>, reactor: &mut Reactor, before: &Leftovers) -> Resul
             child.life.borrow_mut().disturbed = true;
             child.process.resume_all();
             child.process.close_all();
-            child.process.signal_group(Signal::KILL).ok(); // leads none, or is gone
-            child.process.signal(Signal::KILL).ok(); // gone
+            child.process.signal_group(Signal::KILL).ok(); // it may lead no group, or be gone
+            child.process.signal(Signal::KILL).ok(); // it may be gone
         }
         reactor.turn(Some(Duration::from_millis(5))).map_err(|error| format!("turn: {error}"))?;
         violation(world)?;

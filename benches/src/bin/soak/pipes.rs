@@ -11,7 +11,7 @@ use super::{Alive, World};
 
 /// What a stage does with its input.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+enum StageKind {
     Passes,
     /// Passes everything on, and then fails.
     Fails,
@@ -20,7 +20,7 @@ enum Stage {
     EndsEarly(usize),
 }
 
-impl Stage {
+impl StageKind {
     fn any(world: &World) -> Self {
         match world.numbers.below(8) {
             0 => Self::Fails,
@@ -76,7 +76,7 @@ impl Stage {
 pub(super) fn pipeline(world: &Rc<World>, reactor: &Handle) {
     let data = world.numbers.bytes(150_000);
     let last = world.numbers.index(3) + 1;
-    let stages: Vec<Stage> = (0..=last).map(|_| Stage::any(world)).collect();
+    let stages: Vec<StageKind> = (0..=last).map(|_| StageKind::any(world)).collect();
     let left = stages.iter().fold(data.len(), |bytes, stage| stage.passes(bytes));
     let mut lives: Vec<Rc<RefCell<ChildState>>> = Vec::new();
     let mut pipeline = Pipeline::new();

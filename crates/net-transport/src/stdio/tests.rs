@@ -16,7 +16,7 @@ use super::*;
 
 /// What an [`Echo`] received.
 #[derive(Default)]
-struct Heard {
+struct EchoRecord {
     text: String,
     read_closed: bool,
     lost: Option<io::Result<()>>,
@@ -24,7 +24,7 @@ struct Heard {
 
 /// Sends everything back, and closes at the end.
 #[derive(Clone, Default)]
-struct Echo(Rc<RefCell<Heard>>);
+struct Echo(Rc<RefCell<EchoRecord>>);
 
 impl Protocol for Echo {
     fn data_received(&mut self, transport: &Transport, data: Bytes) {
@@ -244,7 +244,7 @@ fn after_the_end_of_the_output_the_input_goes_on() {
 }
 
 #[test]
-fn a_directory_is_refused_and_nobody_is_called() {
+fn a_directory_is_refused_and_no_callback_is_called() {
     let reactor = Reactor::new().unwrap();
     let directory = File::open(std::env::temp_dir()).unwrap();
     let (socket, _far) = UnixStream::pair().unwrap();

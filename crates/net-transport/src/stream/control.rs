@@ -93,7 +93,7 @@ impl TransportControl for Stream {
         if fd.is_ok() {
             drop(self.slot.retire());
         } else {
-            self.queue_flush(); // what the attempt to write found out may be due
+            self.queue_flush(); // the write may have failed, and then the loss is due
         }
         left.settle_in_verb();
         fd

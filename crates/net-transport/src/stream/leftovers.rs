@@ -7,7 +7,7 @@ use procession_core::Spent;
 use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 
-/// What to drop or report when nothing is borrowed.
+/// Values to drop and reports to make when nothing is borrowed.
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
 pub(crate) struct Leftovers {
@@ -16,7 +16,7 @@ pub(crate) struct Leftovers {
     notices: Option<Box<ForwardNotices>>,
 }
 
-/// What to report to forwardings.
+/// The reports to forwardings.
 #[derive(Default)]
 struct ForwardNotices {
     /// Something else closed the source.
@@ -76,7 +76,7 @@ impl Leftovers {
         drop(self.spent);
     }
 
-    /// Does the same inside a method that the program called: the loop will call back whoever waits
+    /// Does the same inside a method that the program called: the loop calls back the waiters
     /// for a forwarding.
     pub(super) fn settle_in_verb(self) {
         if let Some(forward) = self.notices.as_ref().and_then(|notices| notices.sink_ready.as_ref())

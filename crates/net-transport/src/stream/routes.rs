@@ -7,7 +7,7 @@ use procession_reactor::forward::Forward;
 /// At most one forwarding for each direction.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// The forwarding that takes what is read, which is then not delivered.
+    /// The forwarding that takes the data that is read, so that it is not delivered.
     pub(super) forward: Option<Rc<Forward>>,
     /// The forwarding that writes to this connection.
     pub(super) fed_by: Option<Rc<Forward>>,

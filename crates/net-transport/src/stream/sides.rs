@@ -75,7 +75,7 @@ impl StreamState {
             // The forwarding was draining a connection that has failed.
             None if self.lifecycle.has_failed() => self.lifecycle.on_nothing_to_read(),
             None => {
-                self.ask_close(); // it returns no forwarding: the one was taken above
+                self.ask_close(); // it returns no forwarding, which was taken above
             }
         }
         self.meet_demands(reactor, &mut left);

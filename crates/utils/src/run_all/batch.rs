@@ -114,7 +114,7 @@ impl Batch {
             batch.fill();
             batch.finish_if_done();
         });
-        drop(task); // it runs on
+        drop(task); // dropping the handle does not stop it
     }
 
     fn launch(self: &Rc<Self>, index: usize, run: Run) {
