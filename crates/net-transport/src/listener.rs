@@ -100,7 +100,7 @@ impl Listener {
     }
 
     /// Stops listening at once. The socket is closed, and so are connections that it has not
-    /// accepted. AcceptOutcome connections continue. A second call has no effect.
+    /// accepted. Accepted connections continue. A second call has no effect.
     ///
     /// The path of a Unix socket is removed if it still names this socket. The result comes in the
     /// next turn, after the factory was dropped. You need not wait for it.

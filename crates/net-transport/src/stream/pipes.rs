@@ -128,7 +128,7 @@ impl Pipes {
         pipe.as_mut().map_or_else(PipeReady::default, |pipe| pipe.on_ready(reactor, seen))
     }
 
-    /// StreamFds the reading. A socket ends this direction; a separate input is closed.
+    /// Ends the reading. A socket ends this direction; a separate input is closed.
     pub(super) fn end_reading(&mut self, reactor: &Handle, spent: &mut Spent) {
         if !self.is_socket {
             return spent
@@ -139,14 +139,14 @@ impl Pipes {
         }
     }
 
-    /// StreamFds the writing, and leaves the descriptor to the reader.
+    /// Ends the writing, and leaves the descriptor to the reader.
     pub(super) fn end_writing(&mut self, reactor: &Handle, spent: &mut Spent) {
         if let Some(pipe) = self.writer() {
             spent.extend(pipe.end_writing(reactor));
         }
     }
 
-    /// StreamFds the writing, and makes the peer see the end.
+    /// Ends the writing, and makes the peer see the end.
     pub(super) fn shut_down(&mut self, reactor: &Handle, spent: &mut Spent) {
         if let Some(pipe) = self.writer() {
             // If it is not a socket, or not connected any more, the peer sees nothing.

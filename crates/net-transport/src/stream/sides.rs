@@ -59,7 +59,7 @@ impl StreamState {
         }
     }
 
-    /// StreamFds the forwarding of the input. `failed` is the error of the reads, if any. If the peer
+    /// Ends the forwarding of the input. `failed` is the error of the reads, if any. If the peer
     /// has not sent its last byte, the target was lost.
     pub(super) fn forward_ends(
         &mut self,
@@ -113,7 +113,7 @@ impl StreamState {
         true
     }
 
-    /// StreamFds the forwarding into the output. The writing ends after the flush.
+    /// Ends the forwarding into the output. The writing ends after the flush.
     pub(super) fn feed_ends(&mut self) -> Option<Rc<Forward>> {
         let over = self.routes.fed_by.take();
         self.ask_shutdown();
