@@ -1,11 +1,11 @@
 //! Answers each TCP connection with the output of `fortune`: `fortune_server [--try] [PORT
 //! [PROGRAM]]`.
 //!
-//! PORT is 10999 unless given; 0 is any that is free, and the one in use is printed. PROGRAM is
-//! `/usr/games/fortune` unless given. A client gets an answer or a close: also when the program is
-//! missing, prints to its standard error or takes too long. `nc localhost 10999` is a client; with
-//! `--try` the server asks itself once, prints the answer and stops. SIGINT, SIGTERM
-//! and SIGHUP stop it.
+//! PORT is 10999 by default. For 0 the kernel chooses a free port. The server prints the port that
+//! it uses. PROGRAM is `/usr/games/fortune` by default. A client gets an answer, or the server
+//! closes the connection: if the program is missing, writes to its standard error or takes too
+//! long. `nc localhost 10999` is a client. With `--try` the server connects to itself once, prints
+//! the answer and stops. SIGINT, SIGTERM and SIGHUP stop it.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -32,7 +32,7 @@ impl Protocol for FortuneQuoter {
     }
 }
 
-/// A client: collects until the server closes the connection.
+/// A client that collects data until the server closes the connection.
 struct Ask {
     answer: BytesMut,
     answered: Promise<Bytes, io::Error>,
@@ -75,7 +75,7 @@ fn run() -> Result<Stopped> {
     if is_try {
         return ask(reactor, port);
     }
-    // Once it runs signals stop it.
+    // Print this when the loop runs, because from then on signals stop the server.
     reactor.call_when_running(move |_| println!("listening on port {port}"));
     Ok(reactor.run()?)
 }

@@ -1,10 +1,10 @@
-//! Decrypts a file with GnuPG over five descriptors: `gpg_decrypt FILE`, the passphrase on the
+//! Decrypts a file with GnuPG over five descriptors: `gpg_decrypt FILE`, with the passphrase on the
 //! standard input.
 //!
-//! The child's 0 takes the ciphertext and its 1 gives the plaintext, 2 is this program's own, so
-//! that gpg's messages are seen; the passphrase goes to 3, and 4 says, line by line, what gpg is
-//! doing. Each status is printed on the standard error as it comes; the plaintext is printed at the
-//! end, if gpg says that it is right.
+//! gpg reads the ciphertext from descriptor 0 and writes the plaintext to 1. Its descriptor 2 is
+//! this program's standard error, so that the user sees gpg's messages. It reads the passphrase
+//! from 3, and writes status lines to 4. This program prints each status line on its standard error
+//! as it arrives. It prints the plaintext at the end, if gpg succeeded.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 const PASSPHRASE: i32 = 3;
 const STATUS: i32 = 4;
-/// What each status line begins with.
+/// The prefix of each status line.
 const MARK: &str = "[GNUPG:] ";
-/// How status lines begin that say what went wrong.
+/// The beginnings of status lines that report an error.
 const COMPLAINTS: [&str; 4] = ["ERROR", "NODATA", "DECRYPTION_FAILED", "FAILURE"];
 
 #[derive(Debug, thiserror::Error)]
@@ -31,18 +31,18 @@ struct Decrypt {
     ciphertext: Bytes,
     plaintext: BytesMut,
     status: LineReceiver,
-    /// What gpg complained of first.
+    /// The first error that gpg reported.
     complaint: Option<String>,
     decrypted: Promise<Bytes, DecryptError>,
 }
 
 impl Decrypt {
-    /// Looks at the status lines that are whole.
+    /// Handles the complete status lines.
     fn read_status(&mut self) {
         while let Some(line) = self.status.poll() {
             let line = String::from_utf8_lossy(&line);
             let status = line.strip_prefix(MARK).unwrap_or(&line);
-            // In one write: gpg has words of its own for the same place.
+            // Use one write, because gpg writes to the same place.
             let line = format!("status: {status}\n");
             eprint!("{line}");
             if COMPLAINTS.iter().any(|begin| status.starts_with(begin)) {
@@ -54,7 +54,7 @@ impl Decrypt {
 
 impl ProcessProtocol for Decrypt {
     fn connection_made(&mut self, process: &Process) {
-        // gpg may be gone already: its end tells why.
+        // gpg may have exited already. Then its exit reason says why.
         process.write_to_child(PASSPHRASE, self.passphrase.clone()).ok();
         process.close_child_fd(PASSPHRASE);
         process.write(self.ciphertext.clone());

@@ -1,12 +1,12 @@
-//! Runs the reactor inside calloop: children and their protocols beside calloop's sources.
+//! Runs the reactor inside calloop, with children and their protocols beside calloop's sources.
 //!
-//! The reactor is a descriptor and a deadline. [`Guest`] makes a source of calloop of the two, and
-//! has the reactor turn, without waiting, when either calls. The rest of the file is a program: it
-//! runs a child, counts how often an idle reactor wakes the host, and measures how long a byte
-//! takes from a timer of calloop to a callback of the reactor.
+//! The reactor is a descriptor and a deadline. [`Guest`] makes a calloop source of these two, and
+//! runs one turn of the reactor, without waiting, when either is ready. The rest of the file is a
+//! program. It runs a child, counts how often an idle reactor wakes the host, and measures how long
+//! a byte takes from a calloop timer to a reactor callback.
 //!
-//! What ends the program is calloop's business, so it has no `run_main`: at its end the source has
-//! the reactor shut down.
+//! calloop decides when the program ends, so the reactor has no `run_main`. At the end of the
+//! program the source shuts the reactor down.
 
 use anyhow::{Context, Result};
 use calloop::generic::Generic;
@@ -21,10 +21,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// The reactor as a source of calloop; its event is a turn that was made.
+/// The reactor as a calloop source. It reports an event after each turn.
 struct Guest {
     reactor: Reactor,
-    /// Another number for the reactor's descriptor.
+    /// A duplicate of the reactor's descriptor.
     readable: Generic<OwnedFd>,
     deadline: Timer,
 }
@@ -38,9 +38,9 @@ impl Guest {
     }
 }
 
-/// A timer for what the reactor has to do without its descriptor being readable.
+/// Returns a timer for work that does not make the reactor's descriptor readable.
 fn deadline(reactor: &Reactor) -> Timer {
-    // `Duration::MAX` is never.
+    // `Duration::MAX` means never.
     let never = || Timer::from_duration(Duration::MAX);
     reactor.next_deadline().map_or_else(never, Timer::from_deadline)
 }
@@ -62,7 +62,7 @@ impl EventSource for Guest {
     {
         self.reactor.turn(Some(Duration::ZERO))?;
         callback((), &mut ());
-        // The deadline is another after each turn.
+        // The deadline changes with each turn.
         Ok(PostAction::Reregister)
     }
 
@@ -86,17 +86,17 @@ impl EventSource for Guest {
 
 const BYTES: usize = 10;
 const APART: Duration = Duration::from_millis(20);
-/// The last byte ends the program; without it the program ends all the same.
+/// The last byte ends the program. Without it the program ends after this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The data of the event loop.
+/// The data of calloop's event loop.
 #[derive(Default)]
 struct Program {
     turns: u32,
     departures: Vec<Duration>,
 }
 
-/// Has calloop run for this time, or until it is stopped.
+/// Runs calloop for this time, or until it is stopped.
 fn run_for(host: &mut EventLoop<'_, Program>, program: &mut Program, time: Duration) -> Result<()> {
     let signal = host.get_signal();
     let stop = move |_, (): &mut (), _: &mut Program| {
@@ -128,7 +128,7 @@ fn run() -> Result<()> {
     let hello = said.take().context("calloop stopped too early")??;
     print!("echo said {}", String::from_utf8_lossy(&hello));
 
-    // A child that is silent, a socket and a timer: the reactor is idle, not empty.
+    // With a silent child, a socket and a timer the reactor is idle, but not empty.
     struct Silent;
     impl ProcessProtocol for Silent {}
     let cat = handle.spawn_process(Silent, "cat")?;
@@ -140,7 +140,7 @@ fn run() -> Result<()> {
     let all_there = host.get_signal();
     let socket = handle.register(socket, Interest::READABLE, move |socket, _| {
         let Ok(count @ 1..) = socket.read(&mut [0; 16]) else { return socket.close() };
-        // On a busy machine several may come at once.
+        // On a busy machine several bytes may arrive at once.
         let mut arrived = arrived.borrow_mut();
         arrived.extend(iter::repeat_n(socket.reactor().now(), count));
         if arrived.len() == BYTES {

@@ -1,12 +1,12 @@
-//! Runs the reactor inside tokio: children and their protocols in a program that is tokio's.
+//! Runs the reactor inside tokio: a tokio program with children and their protocols.
 //!
-//! The reactor is a descriptor and a deadline. [`host`] waits for either with tokio's means and has
-//! the reactor turn, without waiting. The rest of the file is a program: it awaits a child from a
-//! task of tokio, counts how often an idle reactor wakes the host, and measures how long a byte
-//! takes from a task of tokio to a callback of the reactor.
+//! The reactor is a descriptor and a deadline. [`host`] uses tokio to wait for either, and then
+//! runs one turn of the reactor, without waiting. The rest of the file is a program. It awaits a
+//! child in a tokio task, counts how often an idle reactor wakes the host, and measures how long a
+//! byte takes from a tokio task to a reactor callback.
 //!
-//! What ends the program is tokio's business, so it has no `run_main`: at its end the host has the
-//! reactor shut down.
+//! tokio decides when the program ends, so the reactor has no `run_main`. At the end of the program
+//! the host shuts the reactor down.
 
 use anyhow::Result;
 use procession::prelude::*;
@@ -20,8 +20,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};
 
-/// Turns the reactor whenever it has something to do, until the program is over, and shuts it down
-/// then; counts the turns.
+/// Runs a turn of the reactor whenever it has something to do, until the program is over, and then
+/// shuts it down. Counts the turns.
 async fn host(reactor: Reactor, turns: Rc<Cell<u32>>, over: Rc<Cell<bool>>) -> io::Result<()> {
     #[expect(deprecated, reason = "its successor is unsafe; a Reactor keeps its one descriptor")]
     let mut guest = AsyncFd::with_interest(reactor, tokio::io::Interest::READABLE)?;
@@ -29,7 +29,7 @@ async fn host(reactor: Reactor, turns: Rc<Cell<u32>>, over: Rc<Cell<bool>>) -> i
         guest.get_mut().turn(Some(Duration::ZERO))?;
         turns.set(turns.get() + 1);
         if is_readable(guest.get_ref())? {
-            // tokio hears of changes only, and this is none.
+            // tokio reports only changes, and the descriptor has not changed.
             yield_now().await;
         } else {
             wait(&guest).await?;
@@ -38,7 +38,7 @@ async fn host(reactor: Reactor, turns: Rc<Cell<u32>>, over: Rc<Cell<bool>>) -> i
     guest.get_mut().shut_down()
 }
 
-/// Until the reactor's descriptor has become readable, or its deadline has come.
+/// Waits until the reactor's descriptor is readable, or its deadline has come.
 async fn wait(guest: &AsyncFd<Reactor>) -> io::Result<()> {
     let readable = guest.readable();
     let ready = match guest.get_ref().next_deadline() {
@@ -59,12 +59,12 @@ fn is_readable(reactor: &Reactor) -> io::Result<bool> {
 const BYTES: usize = 10;
 const APART: Duration = Duration::from_millis(20);
 
-/// Tasks of tokio and callbacks of the reactor share a thread, and so each other's values.
+/// Tasks of tokio and callbacks of the reactor run on one thread, so they can share values.
 async fn program(handle: Handle, turns: Rc<Cell<u32>>) -> Result<()> {
     let hello = get_process_output(Command::new("echo").arg("hello")).await?;
     print!("echo said {}", String::from_utf8_lossy(&hello));
 
-    // A child that is silent, a socket and a timer: the reactor is idle, not empty.
+    // With a silent child, a socket and a timer the reactor is idle, but not empty.
     struct Silent;
     impl ProcessProtocol for Silent {}
     let cat = handle.spawn_process(Silent, "cat")?;
@@ -113,7 +113,7 @@ fn run() -> Result<()> {
         let host = spawn_local(host(reactor, Rc::clone(&turns), Rc::clone(&over)));
         let outcome = program(handle.clone(), turns).await;
         over.set(true);
-        handle.call_soon(|_| ()); // the host is to look
+        handle.call_soon(|_| ()); // this wakes the host, which checks `over`
         host.await??;
         outcome
     })

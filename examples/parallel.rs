@@ -1,11 +1,12 @@
-//! Runs each line of the standard input as a command, so many at a time: `parallel [-P N]`.
+//! Runs each line of the standard input as a command, with a limit on how many run at once:
+//! `parallel [-P N]`.
 //!
-//! Like `xargs -P`, but a line is a whole command, for `sh`. N is 4 unless given. What a command
-//! wrote is printed when it has ended, so that outputs do not mix, and so has all that it left in
-//! the background; of more than 64 MiB the beginning is printed, which counts as a failure. On a
-//! terminal a bar shows how far it is; elsewhere there is a line for each command on the standard
-//! error. The exit status is 1 if one of them failed. SIGINT, SIGTERM and SIGHUP
-//! end those that run.
+//! It is like `xargs -P`, but each line is a whole command, for `sh`. N is 4 by default. The output
+//! of a command is printed when the command, and everything that it left in the background, has
+//! ended; therefore outputs do not mix. If an output has more than 64 MiB, only its beginning is
+//! printed, and that counts as a failure. On a terminal a bar shows the progress. Otherwise the
+//! standard error has a line for each command. The exit status is 1 if a command failed. SIGINT,
+//! SIGTERM and SIGHUP end the running commands.
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,7 +20,7 @@ use std::rc::Rc;
 const PARALLELISM: usize = 4;
 const USAGE: &str = "usage: parallel [-P N]";
 
-/// How far it is, for a person or for a log.
+/// The progress display: a bar for a person, or lines for a log.
 enum Display {
     Bar(ProgressBar),
     Lines,
@@ -64,7 +65,7 @@ impl Display {
     }
 }
 
-/// Whether not all of what it wrote was kept.
+/// Returns whether only a part of an output was kept.
 fn is_truncated(result: &RunResult) -> bool {
     match result {
         Ok(outcome) => outcome.is_truncated(),
@@ -81,14 +82,14 @@ fn print_truncation(command: &str, result: &RunResult) {
     }
 }
 
-/// What it wrote; of the standard error of one that failed the message has the end.
+/// Prints the outputs. If the command failed, the error message has the end of its standard error.
 fn print_output(result: &RunResult) {
     let (stdout, stderr) = match result {
         Ok(outcome) => (Some(&outcome.stdout), Some(&outcome.stderr)),
         Err(Failed::Error(error)) => (error.stdout(), None),
         Err(_) => (None, None),
     };
-    // If nobody reads it, nobody is told.
+    // If nobody reads this, nobody can receive the error.
     io::stdout().write_all(stdout.map_or(&[], |bytes| bytes)).ok();
     io::stderr().write_all(stderr.map_or(&[], |bytes| bytes)).ok();
 }
@@ -112,7 +113,7 @@ fn run() -> Result<Stopped> {
     let mut commands = commands.context("cannot read the commands")?;
     commands.retain(|command| !command.trim().is_empty());
     let total = commands.len();
-    // What runs on in the background may still write, and nothing that is written is left out.
+    // Wait for background processes too, so that no output is lost.
     let run = |command: &String| Run::new("sh").args(["-c", command]).drain_after_exit(None);
     let runs: Vec<_> = commands.iter().map(|command| run(command).check()).collect();
 
@@ -128,7 +129,7 @@ fn run() -> Result<Stopped> {
             on_result.result(&commands[index], result);
         });
 
-    // Stopped, it drops the future, which ends those that run.
+    // A stop drops the future, which ends the running commands.
     let done = Reactor::new()?.run_until(async move { all.all().await.is_ok() });
     if let Display::Bar(bar) = &*display {
         bar.finish_and_clear();

@@ -1,15 +1,16 @@
 //! Runs programs in a pipeline: `pipeline COMMAND [ARG..] '|' COMMAND [ARG..] ..`.
 //!
-//! What one writes, the next one reads, and it does not pass through this program. The first one
-//! reads this program's input, and what the last one writes is printed. Without arguments the words
-//! of the howto's sentence are sorted. The exit status is 1 if a program failed, and the first of
-//! those is named; one that a later program did not hear out has not failed.
+//! Each program reads what the previous one writes; the data does not pass through this program.
+//! The first program reads this program's standard input, and the last one writes to its standard
+//! output. Without arguments the words of the howto's sentence are sorted. If a program fails, the
+//! exit status is 1, and the error names the first program that failed. A program that ends because
+//! a later one stops reading (SIGPIPE) has not failed.
 
 use anyhow::{Context, Result, bail};
 use procession::prelude::*;
 use std::process::ExitCode;
 
-/// Has the words of a sentence sorted, one in a line.
+/// A pipeline that sorts the words of a sentence, one on each line.
 const SENTENCE: [&str; 9] = [
     "echo",
     "accessing protocols through Twisted is fun!",
@@ -22,7 +23,8 @@ const SENTENCE: [&str; 9] = [
     "-f",
 ];
 
-/// The stages, joined to this program at both ends; all complaints go where its own go.
+/// Builds the pipeline from its stages. Its ends, and all standard errors, are those of this
+/// program.
 fn pipeline(stages: &[&[String]]) -> Result<Pipeline> {
     let mut pipeline = Pipeline::new();
     for (stage, number) in stages.iter().zip(1..) {

@@ -1,13 +1,14 @@
-//! Serves a shell on a terminal of its own to each TCP connection: `pty_shell [--try] [PORT
+//! Serves a shell on its own terminal to each TCP connection: `pty_shell [--try] [PORT
 //! [SHELL]]`.
 //!
-//! PORT is 10998 unless given; 0 is any that is free, and the one in use is printed. SHELL is `sh`
-//! unless given. `telnet localhost 10998` is a client: the server asks it to send each key at once
-//! and to tell the size of its window, now and whenever that changes (RFC 854, 857, 858 and 1073).
-//! With `--try` the server is its own client once, prints what it gets and stops.
+//! PORT is 10998 by default. For 0 the kernel chooses a free port. The server prints the port that
+//! it uses. SHELL is `sh` by default. `telnet localhost 10998` is a client. The server asks it to
+//! send each key at once, and to report the size of its window, now and at each change (RFC 854,
+//! 857, 858 and 1073). With `--try` the server is its own client once, prints what it receives and
+//! stops.
 //!
-//! It listens on the loopback address only, but asks nobody for a password: whoever has an account
-//! on this machine can be you. It is an example, to be stopped with SIGINT when it was seen.
+//! The server listens only on the loopback address, but asks for no password: everybody with an
+//! account on this machine can act as you. This is an example; stop it with SIGINT after use.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -15,39 +16,39 @@ use std::process::ExitCode;
 
 const PORT: u16 = 10998;
 const SHELL: &str = "sh";
-/// The size of a window before its client tells it.
+/// The window's size until the client reports one.
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
-/// Between the hang-up and KILL.
+/// The time between SIGHUP and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What telnet calls "interpret as command", and its commands.
+/// Telnet's "interpret as command", and its commands.
 const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
 const WILL: u8 = 251;
 const SUBNEGOTIATION: u8 = 250;
 const END: u8 = 240;
-/// The options that are used here.
+/// The telnet options that this program uses.
 const ECHO: u8 = 1;
 const SUPPRESS_GO_AHEAD: u8 = 3;
 const WINDOW_SIZE: u8 = 31;
-/// What a client is asked for.
+/// What the server asks the client for.
 const GREETING: [u8; 9] = [IAC, WILL, ECHO, IAC, WILL, SUPPRESS_GO_AHEAD, IAC, DO, WINDOW_SIZE];
 
-/// Takes telnet's commands out of what a client sends.
+/// Removes telnet's commands from the data of a client.
 #[derive(Default)]
 struct Telnet {
-    state: State,
-    /// Rows and columns, once they are known to have changed.
+    state: TelnetState,
+    /// Rows and columns, if the client reported a change.
     size: Option<(u16, u16)>,
 }
 
 #[derive(Default)]
-enum State {
+enum TelnetState {
     #[default]
     Data,
-    /// After a carriage return, which a line feed or a NUL may follow.
+    /// After a carriage return. A line feed or a NUL may follow.
     Return,
     Command,
     Option,
@@ -56,7 +57,7 @@ enum State {
 }
 
 impl Telnet {
-    /// Returns what was typed.
+    /// Returns the bytes that the user typed.
     fn receive(&mut self, data: &[u8]) -> Vec<u8> {
         let mut typed = Vec::with_capacity(data.len());
         for byte in data {
@@ -65,42 +66,48 @@ impl Telnet {
         typed
     }
 
-    fn step(&mut self, byte: u8, typed: &mut Vec<u8>) -> State {
+    fn step(&mut self, byte: u8, typed: &mut Vec<u8>) -> TelnetState {
         match (std::mem::take(&mut self.state), byte) {
-            (State::Return, b'\n' | 0) => State::Data,
-            (State::Data | State::Return, IAC) => State::Command,
-            (State::Command, SUBNEGOTIATION) => State::Subnegotiation(Vec::new()),
-            (State::Command, WILL..=DONT) => State::Option,
-            (State::Command, command) => {
+            (TelnetState::Return, b'\n' | 0) => TelnetState::Data,
+            (TelnetState::Data | TelnetState::Return, IAC) => TelnetState::Command,
+            (TelnetState::Command, SUBNEGOTIATION) => TelnetState::Subnegotiation(Vec::new()),
+            (TelnetState::Command, WILL..=DONT) => TelnetState::Option,
+            (TelnetState::Command, command) => {
                 if command == IAC {
                     typed.push(IAC);
                 }
-                State::Data
+                TelnetState::Data
             }
-            (State::Data | State::Return, typed_byte) => {
+            (TelnetState::Data | TelnetState::Return, typed_byte) => {
                 typed.push(typed_byte);
-                if typed_byte == b'\r' { State::Return } else { State::Data }
+                if typed_byte == b'\r' { TelnetState::Return } else { TelnetState::Data }
             }
-            (State::Option, _) => State::Data,
-            (State::Subnegotiation(told), IAC) => State::SubnegotiationCommand(told),
-            (State::SubnegotiationCommand(told), END) => {
-                if let [WINDOW_SIZE, c1, c0, r1, r0] = told[..] {
+            (TelnetState::Option, _) => TelnetState::Data,
+            (TelnetState::Subnegotiation(options), IAC) => {
+                TelnetState::SubnegotiationCommand(options)
+            }
+            (TelnetState::SubnegotiationCommand(options), END) => {
+                if let [WINDOW_SIZE, c1, c0, r1, r0] = options[..] {
                     self.size = Some((u16::from_be_bytes([r1, r0]), u16::from_be_bytes([c1, c0])));
                 }
-                State::Data
+                TelnetState::Data
             }
-            (State::Subnegotiation(mut told) | State::SubnegotiationCommand(mut told), byte) => {
-                // Nothing that is understood here is longer.
-                if told.len() < 16 {
-                    told.push(byte);
+            (
+                TelnetState::Subnegotiation(mut options)
+                | TelnetState::SubnegotiationCommand(mut options),
+                byte,
+            ) => {
+                // Every subnegotiation that this program understands is shorter.
+                if options.len() < 16 {
+                    options.push(byte);
                 }
-                State::Subnegotiation(told)
+                TelnetState::Subnegotiation(options)
             }
         }
     }
 }
 
-/// A byte that would begin a command is doubled.
+/// Doubles each byte that would begin a command.
 fn escape(output: Bytes) -> Bytes {
     if !output.contains(&IAC) {
         return output;
@@ -109,7 +116,7 @@ fn escape(output: Bytes) -> Bytes {
     output.iter().flat_map(twice).collect()
 }
 
-/// The client's side.
+/// The protocol of the client's connection.
 struct Session {
     shell: String,
     telnet: Telnet,
@@ -136,7 +143,7 @@ impl Protocol for Session {
         let typed = self.telnet.receive(&data);
         let Some(process) = &self.process else { return };
         if let Some((rows, columns)) = self.telnet.size.take() {
-            // The shell may be gone: then it needs no size.
+            // If the shell has ended, it needs no size.
             process.resize(rows, columns).ok();
         }
         process.write(typed);
@@ -158,7 +165,7 @@ impl Protocol for Session {
     }
 }
 
-/// The shell's side.
+/// The protocol of the shell.
 struct Screen {
     transport: Transport,
 }
@@ -181,7 +188,7 @@ impl ProcessProtocol for Screen {
     }
 }
 
-/// A client with a window of 50 rows and 132 columns, which asks the shell for it.
+/// A client that reports a window of 50 rows and 132 columns, and asks the shell for its size.
 struct Try {
     output: BytesMut,
     ended: Promise<Bytes, io::Error>,
@@ -190,8 +197,8 @@ struct Try {
 impl Protocol for Try {
     fn connection_made(&mut self, transport: &Transport) {
         let size = [0, 132, 0, 50];
-        let told = [&[IAC, SUBNEGOTIATION, WINDOW_SIZE], &size[..], &[IAC, END]].concat();
-        transport.write(told);
+        let options = [&[IAC, SUBNEGOTIATION, WINDOW_SIZE], &size[..], &[IAC, END]].concat();
+        transport.write(options);
         transport.write("PS1=; echo; stty size; test -t 0 && echo a terminal; exit\r\n");
     }
 
@@ -233,7 +240,7 @@ fn run() -> Result<Stopped> {
     if is_try {
         return try_it(reactor, port);
     }
-    // Once it runs signals stop it.
+    // Print this when the loop runs, because from then on signals stop the server.
     reactor.call_when_running(move |_| println!("listening on port {port}"));
     Ok(reactor.run()?)
 }

@@ -1,10 +1,11 @@
 //! Keeps the commands of a file running: `supervisor FILE [SECONDS]`.
 //!
-//! Each line of FILE is `name: command`, and `sh` runs the command; empty lines and those that
-//! begin with `#` are passed over. A command that ends is started again, after a pause that doubles
-//! while its runs are short. What it writes is printed line by line behind its name, and what the
-//! supervisor has to say behind a star. SIGTERM, SIGINT, SIGHUP and the end of SECONDS stop
-//! everything: TERM to each group, after some seconds KILL, and the supervisor ends when all have ended.
+//! Each line of FILE is `name: command`, and `sh` runs the command. Empty lines, and lines that
+//! begin with `#`, are skipped. A command that ends is started again after a pause. The pause
+//! doubles with each short run. The output of a command is printed line by line after its name and
+//! a bar; the supervisor's own messages have a star there. SIGTERM, SIGINT, SIGHUP and the end of
+//! SECONDS stop everything: each group gets TERM, and KILL after some seconds. The supervisor ends
+//! when all commands have ended.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -16,14 +17,14 @@ use std::rc::Rc;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A command that ran for this long begins with the first pause again.
+/// After a run of at least this length, the pause is the first one again.
 const LONG_RUN: Duration = Duration::from_secs(5);
-/// Between TERM and KILL.
+/// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long descendants may hold the output after the command's exit.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// A line of the file, and what has become of it.
+/// A line of the file, and its state.
 struct Service {
     name: String,
     command: Command,
@@ -31,9 +32,9 @@ struct Service {
     pause: Cell<Duration>,
     process: Cell<Option<Process>>,
     next_start: Cell<Option<DelayedCall>>,
-    /// Nothing is started any more.
+    /// The supervisor is stopping: nothing is started any more.
     stopping: Cell<bool>,
-    /// To be told when nothing runs any more.
+    /// Completed when the service has stopped.
     stopped: Cell<Option<Promise<(), Infallible>>>,
 }
 
@@ -77,7 +78,7 @@ impl Service {
         self.next_start.set(Some(call));
     }
 
-    /// Has it end, for good.
+    /// Ends the service for good.
     fn stop(&self) -> Deferred<(), Infallible> {
         self.stopping.set(true);
         if let Some(next_start) = self.next_start.take() {
@@ -86,7 +87,7 @@ impl Service {
         let Some(process) = self.process.take() else { return Deferred::ready(Ok(())) };
         let (promise, stopped) = Deferred::new();
         self.stopped.set(Some(promise));
-        // How it ended is told by `process_ended`.
+        // `process_ended` reports how it ended.
         process.terminate(Signal::TERM, GRACE).done(drop);
         stopped
     }
@@ -181,7 +182,7 @@ fn run() -> Result<Stopped> {
         let seconds = Duration::try_from_secs_f64(seconds).context("no time to run")?;
         reactor.call_later(seconds, |reactor| reactor.stop());
     }
-    // The loop goes on until all have ended.
+    // The loop continues until all services have stopped.
     reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move |_| {
         gather(services.iter().map(|service| service.stop()))
     });

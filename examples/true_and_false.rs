@@ -1,4 +1,5 @@
-//! Prints the exit status of two programs, one after the other: the howto's `getProcessValue`.
+//! Runs two programs, one after the other, and prints their exit statuses: the howto's
+//! `getProcessValue`.
 
 use procession::prelude::*;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
-//! Says which callback is called when: the howto's verbose example.
+//! Prints each callback when it is called: the howto's verbose example.
 //!
-//! `close_stdin` is called in the loop, as there: what is written in the same callback after it is
-//! still sent. The environment is empty, as in the listing.
+//! As in the howto, `close_stdin` is called inside the loop of writes. What the same callback
+//! writes after that is still sent. The environment is empty, as in the howto.
 
 use procession::prelude::*;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Counts the lines, words and characters of a text with `wc`: `word_count [FILE]`.
 //!
-//! FILE may have any size: the next chunk is read when the write queue says that the last one has
-//! gone. Without FILE the howto's sentence is counted.
+//! FILE may have any size: the program reads the next chunk when the write queue has sent the last
+//! one. Without FILE it counts the howto's sentence.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// What `wc` prints.
+/// The output of `wc`.
 #[derive(Debug, PartialEq)]
 struct Counts {
     lines: u64,
@@ -58,7 +58,8 @@ struct WordCount {
 }
 
 impl WordCount {
-    /// One chunk: the queue says `drained` when it has gone, and the next one follows.
+    /// Writes one chunk. When the write queue has sent it, `child_write_buffer_drained` writes the
+    /// next one.
     fn feed(&mut self, process: &Process) {
         let mut chunk = vec![0; CHUNK_BYTES];
         match self.text.read(&mut chunk) {

@@ -1,6 +1,6 @@
-//! One byte to `cat` and back, beside no other child and beside a thousand.
+//! The latency of one byte to `cat` and back, with no other child and with a thousand.
 //!
-//! The work is that of the rows of `cargo xtask compare`; an iteration is a round.
+//! The work is that of the rows of `cargo xtask compare`. An iteration is a round.
 
 mod round;
 

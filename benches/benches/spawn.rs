@@ -1,6 +1,7 @@
-//! From `spawn_process` to `process_ended` of `true`, through the public API.
+//! The time from `spawn_process` to the `process_ended` of `true`, through the public API.
 //!
-//! `std` is the same with `std::process`, which blocks: what the kernel and the child cost.
+//! `std` does the same with `std::process`, which blocks: this is the cost of the kernel and the
+//! child.
 
 use criterion::Criterion;
 use procession::prelude::*;

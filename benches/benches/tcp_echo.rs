@@ -1,6 +1,6 @@
 //! 64 bytes over loopback and back, over one connection and over a hundred.
 //!
-//! The server is the one of `cargo xtask compare`, in a thread of its own; the client is blocking.
+//! The server is the one of `cargo xtask compare`, on a separate thread. The client is blocking.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,7 +12,7 @@ use procession_benches::tcp::Client;
 
 fn tcp_echo(criterion: &mut Criterion) {
     let (send, port) = channel();
-    // It serves until the process ends.
+    // The server runs until the process ends.
     thread::spawn(move || {
         let row = "tcp-echo-1".to_owned();
         let job = Job { row, programs: String::new().into(), count: 0, crowd: 0 };

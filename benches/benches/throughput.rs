@@ -1,11 +1,11 @@
-//! Bytes through pipes: from a child, to a child, and through one.
+//! The throughput of pipes: from a child, to a child, and through one.
 
 use criterion::{Criterion, Throughput};
 use procession::prelude::*;
 use procession_benches::{Input, run};
 
 static CHUNK: [u8; 64 << 10] = [b'x'; 64 << 10];
-/// Enough that starting the child is below one part in a hundred.
+/// So much data that the start of the child takes less than one percent of the time.
 const CHUNKS: u64 = 4096;
 const TOTAL_BYTES: u64 = CHUNKS * CHUNK.len() as u64;
 

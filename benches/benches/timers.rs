@@ -1,6 +1,6 @@
-//! A hundred thousand timers set, half of them cancelled, the rest fired.
+//! A hundred thousand timers: half of them are cancelled, and the others fire.
 //!
-//! The work is that of the rows of `cargo xtask compare`; an iteration is a round.
+//! The work is that of the rows of `cargo xtask compare`. An iteration is a round.
 
 mod round;
 

@@ -1,6 +1,6 @@
-//! A call from another thread that is answered.
+//! A call from another thread, and its answer.
 //!
-//! The work is that of the rows of `cargo xtask compare`; an iteration is a round.
+//! The work is that of the rows of `cargo xtask compare`. An iteration is a round.
 
 mod round;
 

@@ -1,11 +1,12 @@
-// The limit of a spawn: the system calls of ours, in a plain loop without a library above them.
+// The limit of a spawn: procession's system calls in a plain loop, without a library.
 //
 //     limit ROW PROGRAMS COUNT CROWD
 //
 // It answers each line of its standard input with `value MICROSECONDS`, the mean of COUNT spawns of
-// PROGRAMS/exit0 with three pipes, read to their end and reaped. The child shares memory and
-// descriptor table with its parent until its first system call, gets its descriptors by mail, and
-// resets every disposition; the parent watches its ends and the exit by epoll.
+// PROGRAMS/exit0 with three pipes, which are read to their end, and reaped. Until its first system
+// call, the child shares memory and descriptor table with its parent. It receives its descriptors
+// over a socketpair, and resets every disposition. The parent watches the pipes and the exit with
+// epoll.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,7 +34,7 @@ enum { STACK = 64 * 1024, FDS = 4 };
 static char program[4096], holder[4096];
 static char *child_stack;
 static int with_session, with_map, with_pty;
-// The mailbox, and where the ends are watched.
+// The socketpair, and the epoll descriptor that watches the pipes.
 static int receiver, sender, watched;
 
 static void fail(const char *what) {
@@ -66,11 +67,12 @@ static int in_child(void *data) {
     if (close_range(receiver + 1, ~0U, CLOSE_RANGE_UNSHARE)) _exit(127);
     if (fcntl(sender, F_GETFD) != -1) _exit(127);
     close_range(0, receiver - 1, 0);
-    // They take the lowest numbers, which are those that the program is to have.
+    // They get the lowest numbers, which are those that the program should have.
     if (recvmsg(receiver, letter(&mail, child->count), MSG_DONTWAIT) != 1) _exit(127);
     if (with_session || with_pty) setsid();
     if (with_pty) ioctl(0, TIOCSCTTY, 0);
-    // A child is to start with no disposition of ours, and no call tells which there are.
+    // A child must start with default dispositions, and no call reports which ones the parent has
+    // changed.
     static const unsigned long normal[8];
     for (int signal = 1; signal <= 64; signal++)
         if (signal != SIGKILL && signal != SIGSTOP)
@@ -84,7 +86,7 @@ static int in_child(void *data) {
     _exit(127);
 }
 
-// Mails `fds`, starts the program, and returns a descriptor of the process.
+// Sends `fds`, starts the program, and returns a descriptor of the process.
 static int start(const char *name, const int *fds, int count) {
     struct mail mail = {.byte = 'x'};
     struct msghdr *message = letter(&mail, count);
@@ -103,7 +105,7 @@ static int start(const char *name, const int *fds, int count) {
                     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0 || pidfd < 0 || child.failed) fail("clone");
-    // What the child did not take would be the next one's.
+    // If the child has not received the message, the next child would receive it.
     recv(receiver, &mail.byte, 1, MSG_DONTWAIT);
     return pidfd;
 }
@@ -124,7 +126,8 @@ static void reap(int pidfd) {
     if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage)) fail("waitid");
 }
 
-// Reads `open` ends, the writing one among them, until they are closed and the child is reaped.
+// Reads `open` pipes, including the one to the child, until they are closed and the child is
+// reaped.
 static void until_the_end(int pidfd, int writing, int open) {
     static char buffer[65536];
     struct epoll_event events[8];
@@ -192,7 +195,7 @@ int main(int argc, char **argv) {
     long count = atol(argv[3]), crowd = atol(argv[4]);
     snprintf(program, sizeof program, "%s/exit0", argv[2]);
     snprintf(holder, sizeof holder, "%s/hold", argv[2]);
-    // The receiver on a low number, before anything else is opened, and the sender above it.
+    // Open the receiver at a low number, before anything else, and the sender above it.
     int mailbox[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, mailbox)) fail("socketpair");
     receiver = mailbox[0];
@@ -205,7 +208,7 @@ int main(int argc, char **argv) {
     with_session = with_map = !strcmp(row, "spawn-1g");
     if (with_session) {
         size_t bytes = (size_t)crowd << 20;
-        // Pages of 4 KiB, whatever the system's choice.
+        // Use pages of 4 KiB, whatever the system's setting.
         if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)) fail("prctl");
         char *ballast = malloc(bytes);
         if (bytes && !ballast) fail("malloc");

@@ -179,7 +179,7 @@ async def run_all():
 
 
 async def timers():
-    # A tenth of them, times ten: all of them take minutes.
+    # Takes a tenth of them, and multiplies by ten: all of them would take minutes.
     count = CROWD // 10
     loop = asyncio.get_running_loop()
     delays = random.Random(1)
@@ -276,7 +276,7 @@ async def main():
 
 
 if hasattr(asyncio, "PidfdChildWatcher") and sys.version_info < (3, 12):
-    # What later versions take by themselves; a thread for each child otherwise.
+    # Later versions use this by default. The older default is a thread for each child.
     class Watcher(asyncio.PidfdChildWatcher):
         pass
 

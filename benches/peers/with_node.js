@@ -181,7 +181,7 @@ async function prepare() {
 
 async function main() {
   const [work, port] = await prepare();
-  // By hand and at once: the stream of stdout may be late when the loop is blocked.
+  // Write synchronously: the stream of stdout may be late when the loop is blocked.
   const say = (line) => fs.writeSync(1, line + '\n');
   say(`ready ${port}`);
   for await (const _ of readline.createInterface({ input: process.stdin })) {

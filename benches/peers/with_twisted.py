@@ -70,7 +70,7 @@ class Count(protocol.ProcessProtocol):
 def spawn_once():
     count, options = Count(), {}
     if ROW == "spawn-1g":
-        # It has a session of its own only with a terminal, and then no map of descriptors.
+        # Twisted gives a session only with a terminal, and then allows no map of descriptors.
         options = {"usePTY": True}
     reactor.spawnProcess(count, program("exit0"), ["exit0"], env=None, **options)
     return count.ended
@@ -225,7 +225,7 @@ async def run_all():
 
 
 async def timers():
-    # A tenth of them, times ten: all of them take minutes.
+    # Takes a tenth of them, and multiplies by ten: all of them would take minutes.
     count = CROWD // 10
     delays = random.Random(1)
     done = defer.Deferred()

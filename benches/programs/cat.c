@@ -1,5 +1,5 @@
-// Copies its standard input to its standard output, 128 KiB at a time, on the processor that it is
-// told, if any.
+// Copies its standard input to its standard output, 128 KiB at a time, on the processor that the
+// environment names, if any.
 #include "raw.h"
 
 static char buffer[128 * 1024] __attribute__((aligned(4096)));

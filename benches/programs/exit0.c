@@ -1,4 +1,4 @@
-// Exits: what starting a process costs when the process costs nothing.
+// Exits: the cost of starting a process that does nothing.
 #include "raw.h"
 
 void begin(const word *stack) {

@@ -1,6 +1,6 @@
-// Writes the second argument's number of chunks of the first argument's number of bytes, at most
-// 256 KiB; without a second argument it goes on until the reader is gone. On the processor that it is
-// told, if any.
+// Writes chunks. The first argument is the size of a chunk in bytes, at most 256 KiB. The second is
+// the number of chunks; without it the program writes until the reader is gone. It runs on the
+// processor that the environment names, if any.
 #include "raw.h"
 
 static char chunk[256 * 1024] __attribute__((aligned(4096)));

@@ -1,9 +1,10 @@
-// Lives until its standard input ends. Crowds of it are spread over the processors, each one starting
-// once more on its own: what has run on one processor alone does not interrupt the others when it
-// ends, and how many have is otherwise the scheduler's choice while they start.
+// Lives until its standard input ends. A crowd of it is spread over the processors: each process
+// executes itself again on its own processor. When a process ends that has run on only one
+// processor, it does not interrupt the others. Without this, the scheduler decides how many of the
+// processes that is.
 #include "raw.h"
 
-// The n-th of the processors that this process may run on; the first again after the last.
+// Returns the n-th processor that this process may run on. After the last one it starts again.
 static long choose(const word *allowed, word words, word n) {
     word count = 0;
     for (word cpu = 0; cpu < words * WORD_BITS; cpu++)

@@ -1,5 +1,5 @@
-// What the children of the comparisons are made of: system calls without a C library, so that
-// starting one costs as little as a program can. Linux on x86_64 and AArch64.
+// Shared code of the children of the comparisons: system calls without a C library, so that
+// starting a child costs as little as possible. Linux on x86_64 and AArch64.
 #pragma once
 
 #include <asm/unistd.h>
@@ -48,12 +48,13 @@ static inline word decimal(const char *digits) {
     return value;
 }
 
-// The n-th argument as a number; 0 where there is none. `stack` is what the kernel left there.
+// Returns the n-th argument as a number, or 0 if there is none. `stack` is the initial stack
+// pointer.
 static inline word number(const word *stack, word n) {
     return n < stack[0] ? decimal((const char *)stack[1 + n]) : 0;
 }
 
-// Writes all of it; a reader that is gone ends this program.
+// Writes all bytes. If the reader is gone, ends this program.
 static inline void write_all(const char *bytes, word count) {
     for (word done = 0; done < count;) {
         long written = call(SYS_WRITE, 1, (word)(bytes + done), count - done);
@@ -62,10 +63,10 @@ static inline void write_all(const char *bytes, word count) {
     }
 }
 
-// A set of processors, as many words as are asked for.
+// The size of a set of processors, in words.
 enum { WORD_BITS = 8 * sizeof(word), MOST_WORDS = 16 };
 
-// Stays on one processor from now on; negative where that is refused.
+// Restricts this process to one processor. Returns a negative number if that is refused.
 static inline long stay_on(word cpu) {
     word own[MOST_WORDS];
     if (cpu >= WORD_BITS * MOST_WORDS) return -1;
@@ -74,8 +75,8 @@ static inline long stay_on(word cpu) {
     return call(SYS_SCHED_SETAFFINITY, 0, sizeof own, (word)own);
 }
 
-// Moves to the processor that the environment names (CHILDS_PROCESSOR of programs.rs), so that a
-// reader and a writer have one each or share one in every run.
+// Moves to the processor that the environment names (CHILDS_PROCESSOR of programs.rs), so that in
+// every run reader and writer have one processor each, or share one.
 static inline void move_to_processor(const word *stack) {
     static const char name[] = "PROCESSION_CHILDS_PROCESSOR=";
     for (const word *entry = stack + 2 + stack[0]; *entry; entry++) {

@@ -1,4 +1,4 @@
-// Reads its standard input to the end and throws it away.
+// Reads its standard input to the end, and discards it.
 #include "raw.h"
 
 static char buffer[64 * 1024] __attribute__((aligned(4096)));

@@ -1,13 +1,13 @@
-//! The stopwatch: the one place of the benches that reads a clock.
+//! The stopwatch: the only code of the benches that reads a clock.
 
 use std::time::{Duration, Instant};
 
-/// A time that has begun.
+/// A running time measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts one.
+    /// Starts a stopwatch.
     #[expect(clippy::disallowed_methods, reason = "measuring is what this package is for")]
     #[must_use]
     pub fn start() -> Self {
@@ -33,7 +33,7 @@ impl Stopwatch {
     }
 }
 
-/// Makes a float of a count: exact below 2^53.
+/// Converts a count to a float, which is exact below 2^53.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts here lie far below 2^53")]
 pub fn float(count: u64) -> f64 {

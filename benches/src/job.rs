@@ -1,22 +1,22 @@
-//! What a contender is told, and what it gives back.
+//! The input and the output of a contender.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-/// One round of work: returns its figure, in the unit of the row.
+/// One round of work. Returns its figure, in the unit of the row.
 pub type Round = Box<dyn FnMut() -> Result<f64>>;
 
-/// What a contender is to do.
+/// The work of a contender.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The id of the row.
     pub row: String,
     /// The folder of the programs that children run.
     pub programs: PathBuf,
-    /// Operations of a round; for a row of throughput, the bytes.
+    /// The operations of a round. For a row of throughput, the bytes.
     pub count: u64,
-    /// How many others there are: children alive, descriptors open, connections, commands.
+    /// How many other children, descriptors, connections or commands there are.
     pub crowd: u64,
 }
 
@@ -33,14 +33,14 @@ impl Job {
         if self.row == "capture-static" { self.program("exit0") } else { "/bin/true".into() }
     }
 
-    /// Returns the arguments that have `flood` write the row's bytes, in the row's chunks.
+    /// Returns the arguments with which `flood` writes the row's bytes, in the row's chunks.
     #[must_use]
     pub fn flood_args(&self) -> [String; 2] {
         let chunk = self.chunk_bytes();
         [chunk.to_string(), (self.count / chunk).to_string()]
     }
 
-    /// Returns the bytes that one write of the row's child has.
+    /// Returns how many bytes one write of the row's child has.
     #[must_use]
     pub fn chunk_bytes(&self) -> u64 {
         if self.row == "bulk-out-4k" { 4 << 10 } else { 128 << 10 }
@@ -50,19 +50,19 @@ impl Job {
 /// A contender that is ready to work.
 #[expect(missing_debug_implementations, reason = "a round is a closure")]
 pub struct Ready {
-    /// The port where it listens, in the rows that drive it from outside.
+    /// The port where it listens, if the row drives it from outside.
     pub port: Option<u16>,
     /// The work.
     pub round: Round,
 }
 
 impl Ready {
-    /// Makes one that is asked for rounds.
+    /// Creates a contender that works in rounds.
     pub fn rounds(round: impl FnMut() -> Result<f64> + 'static) -> Self {
         Self { port: None, round: Box::new(round) }
     }
 
-    /// Makes one that listens: the round serves until the process is killed.
+    /// Creates a contender that listens: its round serves until the process is killed.
     pub fn server(port: u16, serve: impl FnMut() -> Result<f64> + 'static) -> Self {
         Self { port: Some(port), round: Box::new(serve) }
     }

@@ -1,10 +1,10 @@
-//! What is measured: the same work done by procession, by its peers, and by the bare system calls
-//! that are the limit.
+//! The comparison: the same work done by procession, by its peers, and by the bare system calls,
+//! which are the limit.
 //!
-//! The unit is a *contender*: one library at one row of the comparison, in a process of its own, so
-//! that no contender pays for another's signal handlers, threads or memory. [`contenders`] has them
-//! all; the program `compare` runs them in turns. The criterion benches use [`run`] and
-//! [`contenders::ours`] directly.
+//! Its unit is a *contender*: one library at one row of the comparison. It runs in its own process,
+//! so that the signal handlers, threads and memory of one contender do not slow another.
+//! [`contenders`] has all of them, and the program `compare` runs them in turns. The criterion
+//! benches use [`run`] and [`contenders::ours`] directly.
 
 pub mod clock;
 pub mod contenders;
@@ -15,27 +15,27 @@ pub mod tcp;
 
 use procession::prelude::*;
 
-/// What a child is given on its standard input: the same chunk, some times over.
+/// The standard input of a child: the same chunk, some number of times.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
-    /// One write; cloning it copies no bytes.
+    /// The data of one write. A clone copies no bytes.
     pub chunk: Bytes,
-    /// How often it is written. The next write waits until the queue is drained.
+    /// How often the chunk is written. The next write waits until the queue is drained.
     pub times: u64,
 }
 
-/// Runs a child to its end and returns the number of bytes that it wrote to its standard output.
+/// Runs a child to its end. Returns the number of bytes that it wrote to its standard output.
 ///
 /// # Errors
 ///
-/// The child cannot be started, or does not exit with status 0.
+/// If the child cannot be started, or does not exit with status 0.
 pub fn run(reactor: &mut Reactor, command: Command, input: Input) -> Result<u64, Box<dyn Error>> {
     let (ended, result) = Deferred::new();
     reactor.spawn_process(Counter { input, received_bytes: 0, ended }, command)?;
     Ok(reactor.block_on(result)?)
 }
 
-/// Feeds a child, counts what comes back, and gives the count when the child has ended.
+/// Writes the input of a child, counts its output, and gives the count when the child has ended.
 #[derive(Debug)]
 pub struct Counter {
     input: Input,
@@ -44,7 +44,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Makes the protocol and the result that it completes.
+    /// Creates the protocol, and the result that it completes.
     #[must_use]
     pub fn new(input: Input) -> (Self, Deferred<u64, ProcessTerminated>) {
         let (ended, result) = Deferred::new();

@@ -1,8 +1,8 @@
 //! The programs that children run, built with the system's C compiler.
 //!
-//! They are static and have no C library, so that a child costs as little as it can. `limit` is no
-//! child but a contender: the bare loop of system calls for the rows of spawning, in C because it is
-//! the one that needs `clone` without a library above it.
+//! They are static and have no C library, so that a child costs as little as possible. `limit` is
+//! not a child but a contender: the bare loop of system calls for the spawn rows. It is in C
+//! because it needs `clone` without a library above it.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
-/// The environment variable that tells a child its processor.
+/// The environment variable that names a child's processor.
 pub const CHILDS_PROCESSOR: &str = "PROCESSION_CHILDS_PROCESSOR";
 
 const CHILDREN: [(&str, &str); 5] = [
@@ -27,13 +27,14 @@ const LIMIT: &str = include_str!("../peers/limit.c");
 const BARE: [&str; 5] =
     ["-static", "-nostdlib", "-ffreestanding", "-fno-builtin", "-fno-stack-protector"];
 
-/// Builds what is not built yet below the build's target folder, and returns the folder.
+/// Builds the programs below the build's target folder, if they are not built yet, and returns the
+/// folder.
 ///
 /// # Errors
 ///
-/// There is no C compiler, or it does not accept the programs.
+/// If there is no C compiler, or it rejects the programs.
 pub fn build() -> Result<PathBuf> {
-    // One thread of this process at a time; other processes have names of their own.
+    // One thread of this process builds at a time. Other processes use other file names.
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = target()?.join("compare").join("programs");
@@ -46,11 +47,11 @@ pub fn build() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns cargo's target folder: the one that the running program lies in.
+/// Returns cargo's target folder, which contains the running program.
 ///
 /// # Errors
 ///
-/// The running program does not lie in a build folder.
+/// If the running program is not in a build folder.
 pub fn target() -> Result<PathBuf> {
     let own = env::current_exe()?;
     let is_profile = |path: &&Path| path.ends_with("release") || path.ends_with("debug");
@@ -65,7 +66,7 @@ fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> Result<()
     if !write_if_new(&file, source)? && program.exists() {
         return Ok(());
     }
-    // Under another name until it is whole: two builds may run at once.
+    // The file has another name until it is complete, because two builds may run at once.
     let unfinished = folder.join(format!("{name}.{}", std::process::id()));
     let mut cc = Command::new("cc");
     cc.arg("-O2").args(flags).arg("-o").arg(&unfinished).arg(&file);
@@ -74,7 +75,7 @@ fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> Result<()
     Ok(fs::rename(unfinished, program)?)
 }
 
-/// Returns whether the file was not there like this.
+/// Writes the file if its text differs. Returns whether it did.
 fn write_if_new(file: &Path, text: &str) -> Result<bool> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! The client of the TCP rows: the same for every server, blocking.
+//! The blocking client of the TCP rows. It is the same for every server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,11 +13,11 @@ const MESSAGE: [u8; 64] = [b'x'; 64];
 pub struct Client(Vec<TcpStream>);
 
 impl Client {
-    /// Connects, and sees one message come back over each.
+    /// Connects, and waits for one message to come back over each connection.
     ///
     /// # Errors
     ///
-    /// A connection cannot be made, or brings nothing back.
+    /// If a connection cannot be made, or its message does not come back.
     pub fn connect(port: u16, connections: u64) -> Result<Self> {
         let connect = |_| {
             let stream = TcpStream::connect(("127.0.0.1", port))?;
@@ -29,12 +29,12 @@ impl Client {
         Ok(client)
     }
 
-    /// Has `count` messages sent over each and waits for all of them each time: microseconds of one
-    /// message.
+    /// Sends `count` messages over each connection, and waits for all connections after each
+    /// message. Returns the microseconds of one message.
     ///
     /// # Errors
     ///
-    /// A connection is lost.
+    /// If a connection is lost.
     pub fn round(&mut self, count: u64) -> Result<f64> {
         let mut answer = MESSAGE;
         let watch = Stopwatch::start();

@@ -1,10 +1,10 @@
-//! What is counted and not timed: system calls and instructions, which no other program's work can
-//! change. A count that grows is a change for the worse that no clock would show.
+//! Counts of system calls and instructions. Unlike times, they do not depend on what else the
+//! machine does, and they show a regression that no clock would show.
 //!
-//! The counts of one operation are those of a long run less those of a short one, divided by the
-//! difference. Where a tool is not installed a test is skipped, loudly and counted. Instructions of
-//! code that is not optimised say nothing: their tests are there in a release build alone, which
-//! `cargo xtask counts` makes.
+//! The counts of one operation are those of a long run minus those of a short run, divided by the
+//! difference. If a tool is not installed, its tests are skipped; each reports that, and it is
+//! counted. Instructions of unoptimised code have no meaning, so their tests exist only in a
+//! release build, which `cargo xtask counts` makes.
 
 #[path = "../../examples/tests/util/skip.rs"]
 mod skip;
@@ -21,7 +21,7 @@ use procession_benches::programs;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
-/// Returns whether a tool is there, for a test of this name, which is skipped if it is not.
+/// Returns whether a tool is installed. If not, reports that this test is skipped.
 fn has(tool: &str, test: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
@@ -30,7 +30,7 @@ fn has(tool: &str, test: &str) -> bool {
     found
 }
 
-/// A file of this test alone.
+/// Returns a path that only this test uses.
 fn scratch(name: &str) -> PathBuf {
     let folder = programs::target().expect("the test runs from the target folder");
     fs::create_dir_all(folder.join("compare")).expect("the folder can be made");
@@ -53,7 +53,8 @@ fn run(tool: &mut Command, contender: &str, row: &str, count: u64) -> String {
     stderr
 }
 
-/// Returns the system calls of one operation: of the contender, or of it and its children.
+/// Returns the system calls of one operation: those of the contender, or those of it and its
+/// children.
 fn calls_each(contender: &str, row: &str, with_children: bool, counts: [u64; 2]) -> f64 {
     counted(contender, row, with_children, counts, calls_in)
 }
@@ -77,12 +78,12 @@ fn counted(
     per_operation(few, many, counts)
 }
 
-/// Counts the calls in a log of strace: not their ends, and not what is no call.
+/// Counts the calls in a log of strace. It skips the ends of calls, and lines that are not calls.
 fn calls_in(file: &Path) -> u64 {
     calls_but(file, "---")
 }
 
-/// The same, without the calls of one name.
+/// Does the same, without the calls whose name begins with `name`.
 fn calls_but(file: &Path, name: &str) -> u64 {
     let log = fs::read_to_string(file).expect("strace has written it");
     let no_call = ["resumed>", "---", name];
@@ -107,7 +108,7 @@ fn a_round_trip_takes_three_system_calls() {
 #[test]
 fn a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own() {
     if has("strace", "a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own") {
-        // The read and the write are the callback's.
+        // The callback does the read and the write.
         let calls = calls_each("procession", "dispatch", false, [100, 1100]);
         eprintln!("system calls of a turn: {calls:.3}");
         assert!((2.99..3.01).contains(&calls), "{calls}");
@@ -118,7 +119,8 @@ fn a_turn_with_one_ready_descriptor_takes_one_system_call_of_its_own() {
 fn a_spawn_takes_fewer_system_calls_than_a_peers() {
     if has("strace", "a_spawn_takes_fewer_system_calls_than_a_peers") {
         let ours = calls_each("procession", "spawn", true, [20, 120]);
-        // How often it waits, and looks at SIGPIPE before, depends on how the ends come together.
+        // How often the parent waits, and checks SIGPIPE before a wait, depends on the timing of
+        // the ends.
         let but_waits = |file: &Path| calls_but(file, "epoll_") + epoll_changes(file);
         let of_parent = counted("procession", "spawn", false, [20, 120], but_waits);
         let tokio = calls_each("tokio", "spawn", true, [20, 120]);
@@ -129,8 +131,9 @@ fn a_spawn_takes_fewer_system_calls_than_a_peers() {
     }
 }
 
-/// Three pipes, mail, masks, clone, four sources, and all of it undone; no waits. With debug
-/// assertions std asks for the flags of each of the seven descriptors before it closes it.
+/// Three pipes, a message, signal masks, a clone and four sources, and their removal, but no waits.
+/// With debug assertions std asks for the flags of each of the seven descriptors before it closes
+/// it.
 const MOST_CALLS_OF_A_SPAWN: f64 = if cfg!(debug_assertions) { 43.0 } else { 36.0 };
 
 fn epoll_changes(file: &Path) -> u64 {
@@ -157,7 +160,7 @@ fn nothing_to_do_takes_no_system_calls() {
     let before = calls_in(&file);
     lines.recv_timeout(Duration::from_secs(1)).expect_err("it goes on");
     let after = calls_in(&file);
-    // Killing strace would leave the others behind; their lines begin with their ids.
+    // Killing strace would leave the traced processes behind. Their lines begin with their pids.
     let log = fs::read_to_string(&file).expect("strace has written it");
     let pid = log.split_whitespace().next().and_then(|word| word.parse().ok());
     let pid = pid.and_then(rustix::process::Pid::from_raw).expect("an id");
@@ -167,7 +170,7 @@ fn nothing_to_do_takes_no_system_calls() {
     assert_eq!(after - before, 0, "system calls of an idle second");
 }
 
-/// Hands on what a child prints.
+/// Passes on the lines that a child prints.
 fn lines_of(child: &mut Child) -> Receiver<String> {
     use std::io::{BufRead, BufReader};
     let out = BufReader::new(child.stdout.take().expect("it is a pipe"));
@@ -184,7 +187,7 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
 mod instructions {
     use super::{Command, has, per_operation, run};
 
-    /// Returns those of one operation.
+    /// Returns the instructions of one operation.
     fn each(contender: &str, row: &str) -> f64 {
         let counts = [100, 2100];
         let [few, many] = counts.map(|count| {
@@ -207,7 +210,8 @@ mod instructions {
         }
     }
 
-    /// What an echo may take of tokio's. It was 0.83 when this was written; the contract is 1.1.
+    /// The limit of an echo, as a share of tokio's instructions. It was 0.83 when this was written;
+    /// the contract is 1.1.
     const ECHO_OF_TOKIOS: f64 = 0.95;
 
     #[test]
@@ -219,6 +223,7 @@ mod instructions {
         }
     }
 
-    /// What a turn may take of tokio's. It was 0.2 when this was written; the contract is 0.5.
+    /// The limit of a turn, as a share of tokio's instructions. It was 0.2 when this was written;
+    /// the contract is 0.5.
     const TURN_OF_TOKIOS: f64 = 0.3;
 }

@@ -1,5 +1,5 @@
-//! ctrlc's handler beside children that end with the program: whichever comes first, the program's
-//! graceful path is taken, and the default action ends the children where ctrlc leaves it.
+//! ctrlc's handler beside children that end with the program, in either order. The program's
+//! graceful path is taken, and the default action ends the children if ctrlc does not replace it.
 
 mod beside;
 
@@ -9,15 +9,14 @@ use rustix::process::Signal;
 
 use crate::beside::{each, graceful, killed_by};
 
-/// INT is ctrlc's, which takes it over whoever has it.
+/// ctrlc handles INT, and replaces any other handler.
 fn watch() -> Box<dyn FnOnce()> {
     let (came, comes) = channel();
     ctrlc::set_handler(move || came.send(()).expect("it is waited for")).expect("it is the first");
     Box::new(move || comes.recv().expect("it comes"))
 }
 
-/// The form that takes nothing but the default action. Where it is refused the program waits all the
-/// same.
+/// This form replaces only the default action. If it is refused, the program waits too.
 fn try_watch() -> Box<dyn FnOnce()> {
     let (came, comes) = channel();
     let tried = ctrlc::try_set_handler(move || came.send(()).expect("it is waited for"));
@@ -41,7 +40,7 @@ fn a_signal_that_ctrlc_does_not_have_ends_the_children() {
     assert_eq!(ends, [killed_by(Signal::TERM), killed_by(Signal::TERM)]);
 }
 
-/// Ours stands in the default action's place.
+/// The library's handler has replaced the default action.
 #[test]
 fn a_handler_that_takes_the_default_action_only_has_to_be_first() {
     let name = "a_handler_that_takes_the_default_action_only_has_to_be_first";

@@ -1,5 +1,5 @@
-//! tokio's signals beside children that end with the program: whichever comes first, the program's
-//! graceful path is taken, and the default action ends the children where tokio leaves it.
+//! tokio's signals beside children that end with the program, in either order. The program's
+//! graceful path is taken, and the default action ends the children if tokio does not replace it.
 //!
 //! tokio's handlers are those of signal-hook's registry.
 
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::beside::{each, graceful, killed_by};
 
-/// TERM is tokio's.
+/// tokio handles TERM.
 fn watch() -> Box<dyn FnOnce()> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let entered = runtime.enter();

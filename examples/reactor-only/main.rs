@@ -1,9 +1,9 @@
-//! The loop alone, with no process anywhere: `reactor_only [PATH]`.
+//! The event loop alone, without processes: `reactor_only [PATH]`.
 //!
-//! It is a server on the Unix socket PATH that sends back what it is sent, and closes a connection
-//! that says nothing for a second. SIGHUP has it tell how many connections there are; SIGINT and
-//! SIGTERM stop it. Without PATH the socket is in the directory for temporary files, and the server
-//! is its own client: it says hello, tick by tick, and stops.
+//! The program is a server on the Unix socket PATH. It sends back what a client sends, and closes a
+//! connection that is silent for a second. On SIGHUP it prints the number of connections. SIGINT
+//! and SIGTERM stop it. Without PATH the socket is in the directory for temporary files, and the
+//! server is its own client: it says hello at each tick, and stops.
 
 use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Signal, Stopped};
 use std::cell::Cell;
@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 const TICKS: usize = 3;
 
-/// How many connections there are.
+/// The number of connections.
 type Count = Rc<Cell<usize>>;
 
-/// Listens; the file is removed when this is dropped.
+/// A listening server. Dropping it removes the socket's file.
 struct Server {
     path: PathBuf,
     connections: Count,
@@ -33,7 +33,7 @@ impl Server {
         let server = Self { path: path.to_owned(), connections: Rc::clone(&connections) };
         listener.set_nonblocking(true)?;
         reactor.register(listener, Interest::READABLE, move |listener, _| {
-            // The next one is another event: the loop tells as long as somebody waits.
+            // The loop reports again while another client waits.
             if let Ok((stream, _)) = listener.accept()
                 && let Err(error) = serve(listener.reactor(), stream, &connections)
             {
@@ -46,12 +46,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // If somebody else has removed it, that is as well.
+        // The file may be gone already.
         std::fs::remove_file(&self.path).ok();
     }
 }
 
-/// Sends back what a client sends, until it ends or is silent for too long.
+/// Sends back what a client sends, until the client ends or is silent for too long.
 fn serve(reactor: &Handle, stream: UnixStream, connections: &Count) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     let too_long: Rc<Cell<Option<DelayedCall>>> = Rc::default();
@@ -61,7 +61,7 @@ fn serve(reactor: &Handle, stream: UnixStream, connections: &Count) -> io::Resul
             if error.kind() == ErrorKind::WouldBlock {
                 return;
             }
-            // Dropped with the source: what is silent now is gone.
+            // The source is dropped after this; the timer must not close it again.
             silence.take().iter().for_each(DelayedCall::cancel);
             count.set(count.get() - 1);
             stream.close();
@@ -81,7 +81,8 @@ fn serve(reactor: &Handle, stream: UnixStream, connections: &Count) -> io::Resul
     Ok(())
 }
 
-/// One read and one write. What a client does not take is lost: this is no transport.
+/// Does one read and one write. What the client does not accept is lost, because this is not a
+/// transport.
 fn echo(stream: &mut Registered<'_, UnixStream>) -> io::Result<()> {
     let mut buffer = [0; 1024];
     match stream.read(&mut buffer)? {
@@ -90,7 +91,7 @@ fn echo(stream: &mut Registered<'_, UnixStream>) -> io::Result<()> {
     }
 }
 
-/// Says hello tick by tick, prints what comes back, and stops the loop when that was all.
+/// Says hello at each tick, prints the answers, and stops the loop after the last one.
 fn client(reactor: &Handle, path: &Path) -> io::Result<()> {
     let stream = UnixStream::connect(path)?;
     stream.set_nonblocking(true)?;
@@ -133,7 +134,7 @@ fn main() -> io::Result<Stopped> {
     if is_own {
         client(&reactor, &path)?;
     } else {
-        // Once it runs SIGINT and SIGTERM stop it.
+        // Print this when the loop runs, because from then on SIGINT and SIGTERM stop the server.
         reactor.call_when_running(move |_| println!("listening on {}", path.display()));
     }
     let stopped = reactor.run()?;

@@ -1,10 +1,11 @@
-//! How every example ends: with status 0, by the signal that has stopped it, or with one line on
-//! stderr and status 1.
+//! The end of every example: status 0, the signal that stopped it, or one line on stderr and status
+//! 1.
 
 use std::fmt::Display;
 use std::process::{ExitCode, Termination};
 
-/// Ends an example as `main` would with this outcome, but prints the whole chain of causes in one line.
+/// Ends an example as `main` would with this outcome, but prints the whole chain of causes on one
+/// line.
 pub fn end<T: Termination, E: Display>(name: &str, outcome: Result<T, E>) -> ExitCode {
     match outcome {
         Ok(done) => done.report(),

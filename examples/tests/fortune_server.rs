@@ -1,4 +1,5 @@
-//! The example `fortune_server`: a client gets an answer or a close, whatever the program does.
+//! Tests of the example `fortune_server`: a client gets an answer or a close, whatever the program
+//! does.
 
 mod util;
 
@@ -7,7 +8,7 @@ use std::net::TcpListener;
 use tempfile::TempDir;
 use util::{Server, client, example, run, script};
 
-/// A server whose program is this script.
+/// Starts a server whose program is this script.
 fn serving(text: &str) -> (Server, u16, TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let program = script(dir.path(), "fortune", text);
@@ -17,7 +18,7 @@ fn serving(text: &str) -> (Server, u16, TempDir) {
     (server, port, dir)
 }
 
-/// All that a client gets until the server closes the connection.
+/// Returns everything that a client receives until the server closes the connection.
 fn ask(port: u16) -> String {
     let mut answer = String::new();
     client(port).read_to_string(&mut answer).expect("an answer, or a close");
@@ -70,7 +71,7 @@ fn a_program_that_complains_closes_the_connection() {
 }
 
 #[test]
-fn a_client_that_does_not_wait_is_no_trouble() {
+fn a_client_that_does_not_wait_disturbs_nobody() {
     let (server, port, _dir) = serving("sleep 0.1; echo late");
     drop(client(port));
     assert_eq!(ask(port), "late\n");

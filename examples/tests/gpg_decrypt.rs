@@ -1,4 +1,4 @@
-//! The example `gpg_decrypt`, with a key ring of its own in a temporary directory.
+//! Tests of the example `gpg_decrypt`, with a key ring in a temporary directory.
 
 mod util;
 
@@ -13,13 +13,13 @@ use util::{Ended, example, feed, skip};
 const PASSPHRASE: &str = "a passphrase, with spaces\n";
 const PLAINTEXT: &str = "accessing protocols through Twisted is fun!\n";
 
-/// A home for gpg; what gpg has started there ends with it.
+/// A home directory for gpg. Dropping it ends the programs that gpg started there.
 struct Home {
     dir: TempDir,
 }
 
 impl Home {
-    /// `None` where there is no gpg: the test is skipped.
+    /// Returns `None` if there is no gpg: the test is skipped.
     fn new(test: &str) -> Option<Self> {
         let is_there =
             |program| Command::new(program).arg("--version").stdout(Stdio::null()).status();
@@ -28,13 +28,13 @@ impl Home {
             return None;
         }
         let dir = tempfile::tempdir().expect("a directory");
-        // gpg complains of a home that others can see.
+        // gpg warns if others can read its home directory.
         let own = Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path(), own).expect("it is ours");
         Some(Self { dir })
     }
 
-    /// Encrypts with the passphrase; gives the file.
+    /// Encrypts with the passphrase. Returns the file.
     fn encrypt(&self, plaintext: &str) -> PathBuf {
         let plain = self.dir.path().join("plain");
         let cipher = self.dir.path().join("cipher");
@@ -69,7 +69,7 @@ impl Drop for Home {
 }
 
 #[test]
-fn the_plaintext_comes_out_and_the_status_is_told_on_the_way() {
+fn the_plaintext_is_printed_at_the_end_and_the_status_meanwhile() {
     let Some(home) = Home::new("gpg_decrypt: plaintext and status") else { return };
     let ended = home.decrypt(&home.encrypt(PLAINTEXT), PASSPHRASE);
     assert_eq!((ended.status, ended.stdout.as_str()), (0, PLAINTEXT), "{}", ended.stderr);
@@ -79,7 +79,7 @@ fn the_plaintext_comes_out_and_the_status_is_told_on_the_way() {
     for wanted in ["BEGIN_DECRYPTION", "PLAINTEXT_LENGTH 44", "DECRYPTION_OKAY", "END_DECRYPTION"] {
         assert!(rest.any(|status| *status == wanted), "{wanted} in {told:?}");
     }
-    // gpg's own words go past the example, to the same place.
+    // gpg's own messages bypass the example, and go to the same place.
     assert!(ended.stderr.lines().any(|line| line.starts_with("gpg: ")), "{}", ended.stderr);
 }
 

@@ -1,4 +1,5 @@
-//! The example `in_tokio`: a hosted reactor wakes its host for what happens, and for nothing else.
+//! Tests of the example `in_tokio`: a hosted reactor wakes its host for events, and for nothing
+//! else.
 
 mod util;
 
@@ -9,14 +10,14 @@ use util::{bound, example, run};
 const MOST_WAKE_UPS: u64 = 5;
 const PROMPTLY: Duration = Duration::from_millis(20);
 
-/// The number between these two parts of a line.
+/// Returns the number between these two parts of a line.
 fn number(output: &str, before: &str, after: &str) -> u64 {
     let is_it = |line: &str| line.strip_prefix(before)?.strip_suffix(after)?.parse().ok();
     output.lines().find_map(is_it).unwrap_or_else(|| panic!("no `{before}..{after}` in {output}"))
 }
 
 #[test]
-fn an_idle_reactor_wakes_its_host_five_times_a_second_at_most_and_hears_at_once() {
+fn an_idle_reactor_wakes_its_host_at_most_five_times_a_second_and_sees_events_at_once() {
     let ended = run(example("in_tokio"));
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
     assert!(ended.stdout.starts_with("echo said hello\n"), "{}", ended.stdout);

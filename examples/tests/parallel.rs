@@ -1,4 +1,5 @@
-//! The example `parallel`: every line is run, so many at a time, and outputs do not mix.
+//! Tests of the example `parallel`: it runs every line, a limited number at once, and outputs do
+//! not mix.
 
 mod util;
 
@@ -6,7 +7,7 @@ use procession::prelude::*;
 use util::{example, feed, on_terminal};
 
 #[test]
-fn every_line_is_run_and_told_on_the_standard_error() {
+fn every_line_is_run_and_reported_on_the_standard_error() {
     let ended = feed(example("parallel"), "echo one\n\n  \necho two; echo aside >&2\n");
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     lines.sort_unstable();
@@ -21,7 +22,7 @@ fn every_line_is_run_and_told_on_the_standard_error() {
 fn no_more_than_asked_for_run_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display();
-    // Each counts those that run with it.
+    // Each command counts the commands that run with it.
     let line = format!("touch {path}/$$; sleep 0.05; ls {path} | wc -l; rm {path}/$$\n");
     for (parallelism, most) in [("1", 1), ("3", 3)] {
         let command = example("parallel").args(["-P", parallelism]);
@@ -53,7 +54,7 @@ fn outputs_do_not_mix() {
 }
 
 #[test]
-fn those_that_fail_are_told_and_counted_and_the_others_run() {
+fn failed_commands_are_reported_and_counted_and_the_others_run() {
     let ended = feed(example("parallel"), "echo fine\necho why >&2; exit 3\nkill -9 $$\n");
     assert_eq!((ended.status, ended.stdout.as_str()), (1, "fine\n"));
     for part in ["exited with status 3 after", ": why\n", "ended by signal 9 after"] {
@@ -63,7 +64,7 @@ fn those_that_fail_are_told_and_counted_and_the_others_run() {
 }
 
 #[test]
-fn an_output_that_is_cut_off_is_told_and_counts_as_a_failure() {
+fn an_output_that_is_cut_off_is_reported_and_counts_as_a_failure() {
     let too_long = "head -c 67108865 /dev/zero";
     for (lines, rest) in
         [(format!("{too_long}\n"), ""), (format!("{too_long}; exit 3\n"), "; exit 3")]
@@ -89,7 +90,7 @@ fn without_lines_there_is_nothing_to_do() {
 
 #[test]
 fn on_a_terminal_a_bar_shows_how_far_it_is() {
-    // The end of the input, typed.
+    // A user types the end of the input.
     let typed = "echo ou''tput\nsleep 0.3\nexit 1\n\x04";
     let ended = on_terminal(example("parallel").args(["-P", "2"]).env("TERM", "xterm"), typed);
     assert_eq!(ended.status, 1, "{}", ended.stdout);
@@ -124,7 +125,7 @@ fn sigterm_ends_those_that_run() {
 }
 
 #[test]
-fn what_it_does_not_understand_is_one_line_and_status_1() {
+fn a_wrong_argument_is_one_line_and_status_1() {
     for args in [&["-P"][..], &["-P", "many"], &["-x"], &["-P", "2", "more"]] {
         let ended = feed(example("parallel").args(args), "echo\n");
         assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));

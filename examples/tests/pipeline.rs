@@ -1,4 +1,4 @@
-//! The example `pipeline`: the shell's pipes, without a shell.
+//! Tests of the example `pipeline`: the shell's pipes, without a shell.
 
 mod util;
 
@@ -33,7 +33,7 @@ fn sixty_megabytes_arrive_whole() {
 }
 
 #[test]
-fn a_program_that_is_not_heard_out_has_not_failed() {
+fn a_program_whose_output_is_not_read_to_the_end_has_not_failed() {
     let ended = pipeline(&["yes", "|", "cat", "|", "head", "-n", "2"]);
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "y\ny\n"), "{}", ended.stderr);
 }

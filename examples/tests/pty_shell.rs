@@ -1,4 +1,5 @@
-//! The example `pty_shell`: a shell on a terminal behind each connection, and nothing left of it.
+//! Tests of the example `pty_shell`: each connection has a shell on a terminal, and nothing is left
+//! of it.
 
 mod util;
 
@@ -31,7 +32,7 @@ impl Session {
         self.stream.write_all(typed).expect("it listens");
     }
 
-    /// What the terminal shows up to and with this.
+    /// Returns what the terminal shows, up to and including this text.
     fn until(&mut self, wanted: &str) -> String {
         let found = |screen: &[u8]| {
             let at = screen.windows(wanted.len()).position(|shown| shown == wanted.as_bytes());
@@ -55,7 +56,7 @@ impl Session {
         let shown = String::from_utf8_lossy(&self.screen);
         let bytes = match read {
             Ok(bytes) => bytes,
-            // A process that is stopped and continued finds its read interrupted.
+            // A stop and a continuation of the process interrupt its read.
             Err(error) if error.kind() == ErrorKind::Interrupted => return,
             Err(error) => panic!("no {wanted:?} in {shown:?}: {error}"),
         };
@@ -63,7 +64,7 @@ impl Session {
         self.screen.extend_from_slice(&buffer[..bytes]);
     }
 
-    /// The shell's pid.
+    /// Returns the shell's pid.
     fn pid(&mut self) -> u32 {
         self.type_in(b"echo pid $$ .\r");
         let shown = self.until(" .\r\n");
@@ -73,7 +74,7 @@ impl Session {
 }
 
 #[test]
-fn the_window_has_the_size_that_the_client_tells_again_and_again() {
+fn the_window_has_each_size_that_the_client_reports() {
     let server = Server::start("pty_shell", &["0"]);
     let mut session = Session::new(server.port());
     session.type_in(b"stty size; echo .\r");
@@ -93,7 +94,8 @@ fn ctrl_c_interrupts_and_ctrl_d_ends() {
     let pid = session.pid();
     session.type_in(b"cat; echo not this\rcat is there\r");
     session.until("cat is there\r\n");
-    // The interrupt throws away what is typed before the shell is back: it says so by a new line.
+    // The interrupt discards what is typed before the shell is ready again. The shell reports that
+    // by a new line.
     session.type_in(b"\x03");
     session.until("\r\n");
     session.type_in(b"echo a''fter\r");
@@ -142,7 +144,8 @@ fn a_client_that_does_not_read_stops_the_shell_and_not_the_memory() {
     let (mut floods, mut other) = (Session::new(port), Session::new(port));
     let pid = floods.pid();
     floods.type_in(b"exec yes\r");
-    // More than a socket holds is not read; the other one is served all the time.
+    // The client does not read, and a socket cannot hold this much. The other client is served all
+    // the time.
     for _ in 0..200 {
         other.pid();
     }
@@ -154,7 +157,7 @@ fn a_client_that_does_not_read_stops_the_shell_and_not_the_memory() {
 }
 
 #[test]
-fn a_shell_that_is_missing_is_told_to_the_client() {
+fn a_missing_shell_is_reported_to_the_client() {
     let server = Server::start("pty_shell", &["0", "/there/is/no/shell"]);
     let mut shown = Vec::new();
     client(server.port()).read_to_end(&mut shown).unwrap();

@@ -1,4 +1,5 @@
-//! The example `supervisor`: what it keeps running, and that nothing is left when it stops.
+//! Tests of the example `supervisor`: what it keeps running, and that it leaves nothing when it
+//! stops.
 
 mod util;
 
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use util::{Server, example, run, runs, until};
 
-/// A supervisor of this file, and the file's directory.
+/// Starts a supervisor of this file. Returns it, and the file's directory.
 fn supervising(text: &str) -> (Server, TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let file = file(&dir, text);
@@ -20,7 +21,7 @@ fn file(dir: &TempDir, text: &str) -> PathBuf {
     file
 }
 
-/// The pid in `name * started as PID`.
+/// Returns the pid of a line `name * started as PID`.
 fn started(server: &Server, name: &str) -> u32 {
     let before = format!("{name} * started as ");
     let line = server.line_like(|line| line.starts_with(&before));
@@ -90,7 +91,7 @@ fn sigterm_lets_each_command_end_in_its_own_way() {
     assert!(pids.iter().all(|pid| !runs(*pid)), "all have ended before it ends");
 }
 
-/// As when its terminal is closed, where the shell and the kernel send one each.
+/// When a terminal is closed, the shell and the kernel send one SIGHUP each.
 #[test]
 fn hang_ups_and_an_interrupt_stop_it_like_sigterm() {
     for (signals, name) in [(&[Signal::HUP, Signal::HUP][..], "HUP"), (&[Signal::INT], "INT")] {

@@ -1,4 +1,4 @@
-//! The example `true_and_false`: the two lines of the howto.
+//! Tests of the example `true_and_false`: the two lines of the howto.
 
 mod util;
 

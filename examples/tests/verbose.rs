@@ -1,11 +1,13 @@
-//! The example `verbose`: each callback of the howto's transcript once, in an order that holds.
+//! Tests of the example `verbose`: it prints each callback of the howto's transcript once, in a
+//! valid order.
 
 mod util;
 
 use std::os::unix::fs::PermissionsExt;
 use util::{example, run};
 
-/// The transcript, in groups whose lines keep their order; groups may be interleaved.
+/// The transcript, in groups whose lines keep their order. Lines of different groups may be
+/// interleaved.
 const STREAMS: [&[&str]; 3] = [
     &["inConnectionLost! stdin is closed! (we probably did it)"],
     &[

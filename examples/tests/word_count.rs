@@ -1,4 +1,5 @@
-//! The example `word_count`: exact output, any size in little memory, and errors in one line.
+//! Tests of the example `word_count`: exact output, any size in little memory, and errors on one
+//! line.
 
 mod util;
 
@@ -6,7 +7,8 @@ use procession::prelude::Command;
 use std::os::unix::fs::PermissionsExt;
 use util::{example, run};
 
-/// More than a program with this memory could hold; in the slow tier more than an `i32` counts.
+/// More than a program with this memory could hold. In the slow tier it is more than an `i32` can
+/// count.
 fn sparse_bytes() -> u64 {
     let is_slow = std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1");
     if is_slow { 2 << 30 } else { 256 << 20 }
@@ -79,7 +81,7 @@ fn a_wc_that_fails_is_one_line_and_status_1() {
     let wc = dir.path().join("wc");
     std::fs::write(&wc, "#!/bin/sh\nexit 1\n").unwrap();
     std::fs::set_permissions(&wc, std::fs::Permissions::from_mode(0o755)).unwrap();
-    // More than a pipe holds: the example is writing when the reader goes away.
+    // A pipe cannot hold this much: the example is writing when the reader goes away.
     let text = tempfile::NamedTempFile::new().unwrap();
     text.as_file().set_len(1 << 20).unwrap();
     let command = example("word_count").env("PATH", dir.path()).arg(text.path());

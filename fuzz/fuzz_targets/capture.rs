@@ -1,7 +1,7 @@
-//! What a helper keeps of an output, cut into chunks at will: the head and the tail of the whole, cut
-//! between characters.
+//! The part of an output that a helper keeps. The output arrives in arbitrary chunks. The kept part
+//! must be the head and the tail of the whole output, cut between characters.
 //!
-//! The module is compiled into this target: its crate does not show it.
+//! The module is compiled into this target, because its crate does not export it.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 mod keep;
 
 mod outcome {
-    //! Where something lacks.
+    //! The gap in a kept output.
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Gap {
@@ -35,7 +35,7 @@ enum Stream {
     Bytes(Vec<u8>),
 }
 
-/// The bounds of the character of UTF-8 that a cut at `at` would divide.
+/// Returns the bounds of the UTF-8 character that a cut at `at` would divide.
 fn character_around(stream: &[u8], at: usize) -> Option<(usize, usize)> {
     (at.saturating_sub(3)..at).find_map(|start| {
         (at + 1..=stream.len().min(start + 4)).find_map(|end| {

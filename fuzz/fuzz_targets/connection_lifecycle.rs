@@ -1,5 +1,5 @@
-//! Any sequence of facts about a connection: the events obey the contract's grammar, what was taken
-//! is delivered, and the descriptors are closed once, for a reason that there was.
+//! Any sequence of facts about a connection: the events obey the contract's grammar, accepted data
+//! is delivered, and the descriptors are closed once, for a reason that a fact gave.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -39,7 +39,7 @@ enum Fact {
 #[derive(Debug, Arbitrary)]
 struct Input {
     pair: bool,
-    /// What the kernel says of a connection that is gone is no error.
+    /// The kernel reports no error for a connection that is gone.
     gone_in_order: bool,
     facts: Vec<Fact>,
 }
@@ -49,21 +49,21 @@ const WRITE_FAILED: ErrorKind = ErrorKind::Other;
 const GONE: ErrorKind = ErrorKind::TimedOut;
 const STOPPED: ErrorKind = ErrorKind::Interrupted;
 
-/// What was taken and not delivered yet, and what has been heard.
+/// The data that was accepted and not delivered yet, and the events so far.
 #[derive(Default)]
 struct Grammar {
     taken: VecDeque<Bytes>,
-    heard: usize,
+    events: usize,
     read_closed: bool,
     lost: Option<Result<(), ErrorKind>>,
 }
 
 impl Grammar {
-    fn hear(&mut self, event: ConnectionEvent) {
+    fn on_event(&mut self, event: ConnectionEvent) {
         assert_eq!(self.lost, None, "nothing comes after the loss: {event:?}");
         let made = matches!(event, ConnectionEvent::Made);
-        assert_eq!(made, self.heard == 0, "made is the first and comes once");
-        self.heard += 1;
+        assert_eq!(made, self.events == 0, "made is the first and comes once");
+        self.events += 1;
         match event {
             ConnectionEvent::Made => {}
             ConnectionEvent::Data(data) => {
@@ -91,7 +91,7 @@ struct Play {
     grammar: Grammar,
     demands: Vec<Demand>,
     facts: Vec<Fact>,
-    /// What the loss is to say, once there is one.
+    /// The expected reason of the loss, after it.
     reason: Option<Result<(), ErrorKind>>,
     given_up: bool,
     paused: bool,
@@ -128,7 +128,7 @@ impl Play {
                     ConnectionDataNow::Due(now) => {
                         assert!(taken && !due);
                         self.grammar.taken.push_back(data);
-                        self.grammar.hear(ConnectionEvent::Data(now));
+                        self.grammar.on_event(ConnectionEvent::Data(now));
                     }
                     ConnectionDataNow::Queued => {
                         assert!(taken && due);
@@ -203,7 +203,7 @@ impl Play {
             let is_some = event.is_some();
             if let Some(event) = event {
                 assert!(!self.given_up, "an event of one that was given up: {event:?}");
-                self.grammar.hear(event);
+                self.grammar.on_event(event);
             }
             is_some
         });
@@ -238,7 +238,7 @@ impl Play {
         }
     }
 
-    /// What a fact that ends it has the loss say.
+    /// Sets the expected reason of a loss that this fact causes.
     fn judge_loss(&mut self, fact: Fact, had_failed: bool, reads: bool) {
         let asked = self.demanded(Demand::AskReason);
         self.reason = Some(match fact {

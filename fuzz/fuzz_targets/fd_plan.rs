@@ -1,4 +1,4 @@
-//! Any list of moves, run on a model of a descriptor table: exactly the wanted map comes out.
+//! Any list of moves, run on a model of a descriptor table: the result is exactly the wanted map.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +9,15 @@ use procession_process_transport::fd_plan::{FdMove, FdPlan, FdStep};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
-    /// Source and target; small numbers collide most.
+    /// Source and target. Small numbers collide most often.
     moves: Vec<(u8, u8)>,
-    /// A few that lie anywhere.
+    /// Some moves between arbitrary numbers.
     far: Vec<(u32, u32)>,
     others: BTreeSet<u8>,
 }
 
-/// Number to what it refers to (the number that it was opened as) and close-on-exec.
+/// Maps a number to what it refers to (the number that this was opened as) and its close-on-exec
+/// flag.
 type Table = BTreeMap<i32, (i32, bool)>;
 
 fn number(raw: u32) -> i32 {

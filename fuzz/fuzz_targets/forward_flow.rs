@@ -1,8 +1,8 @@
-//! A forwarding between two sides that do as the input says: what it counts is what was moved, it
-//! ends once, and it never stops while there is something to move and room for it.
+//! A forwarding between two sides that do what the input says. Its count is the number of bytes
+//! moved, it ends once, and it never stops while there is data to move and room for it.
 //!
-//! The core is compiled into this target: its crate does not show it. The driver is that of
-//! `reactor/src/forward/forwarding.rs`, without descriptors.
+//! The core is compiled into this target, because its crate does not export it. The driver is that
+//! of `reactor/src/forward/forwarding.rs`, without descriptors.
 #![no_main]
 
 use std::io::ErrorKind;
@@ -18,13 +18,13 @@ mod flow;
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Fact {
-    /// The source has so many bytes more.
+    /// This many bytes more arrive at the source.
     Arrive(u32),
-    /// Nobody writes to the source any more.
+    /// The last writer of the source is gone.
     End,
-    /// The sink takes so many bytes more.
+    /// The sink has room for this many bytes more.
     Room(u32),
-    /// The program writes to the sink beside it.
+    /// The program writes to the same sink.
     Beside(u8),
     Pause(bool),
     SourceClosed,
@@ -33,35 +33,35 @@ enum Fact {
     CutOff,
     /// The kernel refuses to splice from now on.
     Refuse,
-    /// An attempt fails, and the next one tells nothing.
+    /// An attempt fails, and the next one gives no reason.
     Fail,
-    /// The poller was wrong.
+    /// The poller reported the source as ready without a cause.
     Spurious,
 }
 
 #[derive(Debug, Arbitrary)]
 struct Input {
     copying: bool,
-    /// The sink never blocks, and no event tells of its room.
+    /// The sink never blocks, and no event reports its room.
     always_room: bool,
     facts: Vec<Fact>,
 }
 
-/// The two sides, and what a driver knows.
+/// Both sides, and the state of a driver.
 struct Sides {
     flow: Flow,
-    /// In the source.
+    /// The bytes in the source.
     held: u64,
     at_end: bool,
-    /// What the sink has room for in the kernel.
+    /// The room of the sink in the kernel.
     room: u64,
-    /// What waits in the queue of the sink: copies, and what the program wrote.
+    /// The bytes in the queue of the sink: copies, and the program's own writes.
     queued: u64,
     copying: bool,
     always_room: bool,
     fails: u8,
     paused: bool,
-    /// What left the source.
+    /// The bytes that left the source.
     taken: u64,
     waits: bool,
     closed: bool,
@@ -84,7 +84,7 @@ impl Sides {
         self.always_room || self.room > 0
     }
 
-    /// What the poller would tell: only of what is watched.
+    /// Reports what the poller would report: only a watched source.
     fn poll_ready(&mut self) {
         let readable = self.held > 0 || self.at_end;
         if readable && self.flow.wants_source() == Some(true) && !self.closed {
@@ -93,7 +93,7 @@ impl Sides {
         }
     }
 
-    /// The sink has written what it could.
+    /// Reports that the sink has written its queue, if it has.
     fn sink_ready(&mut self) {
         self.flush();
         if !self.lost && (self.queued == 0 && self.has_room()) {

@@ -43,11 +43,11 @@ struct Grammar {
     seen: usize,
     lost: BTreeSet<i32>,
     read_closed: BTreeSet<i32>,
-    /// Open when the loop stopped.
+    /// The descriptors that were open when the loop stopped.
     stopped: BTreeSet<i32>,
     exited: bool,
     ended: bool,
-    /// The bytes that were taken and not delivered yet.
+    /// How many bytes were accepted and not delivered yet.
     taken: usize,
 }
 

@@ -1,5 +1,5 @@
-//! A stream, a delimiter and a limit, cut into chunks at will: the lines and the raw data are those
-//! of the whole, also where the mode is changed on the way.
+//! A stream, a delimiter and a limit. The stream arrives in arbitrary chunks. The lines and the raw
+//! data must be those of the whole stream, even if the mode changes in between.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -9,17 +9,17 @@ use procession_protocol::LineReceiver;
 
 #[derive(Debug, Arbitrary)]
 struct Input {
-    /// Empty: lines of text.
+    /// If it is empty, the stream has lines of text.
     delimiter: Vec<u8>,
     max_length: u8,
     pieces: Vec<Piece>,
     cuts: Vec<u8>,
-    /// After so many lines more, raw mode for so many bytes; a line whose number is one too many
-    /// never comes.
+    /// For each pair: after this many further lines, raw mode for this many bytes. If there are too
+    /// few lines, the mode never changes.
     modes: Vec<(u8, u8)>,
 }
 
-/// What streams are made of.
+/// The parts of a stream.
 #[derive(Debug, Arbitrary)]
 enum Piece {
     Byte(u8),
@@ -30,7 +30,7 @@ enum Piece {
     Character(char),
 }
 
-/// The whole stream.
+/// Returns the whole stream.
 fn stream(pieces: &[Piece], delimiter: &[u8]) -> Vec<u8> {
     let mut stream = Vec::new();
     for piece in pieces {
@@ -46,7 +46,7 @@ fn stream(pieces: &[Piece], delimiter: &[u8]) -> Vec<u8> {
     stream
 }
 
-/// What was found, in order; raw data of one stretch are one.
+/// The results, in order. Raw data between two changes of the mode is one result.
 #[derive(Debug, PartialEq)]
 enum Found {
     Line(Vec<u8>),
@@ -54,8 +54,8 @@ enum Found {
     Raw(Vec<u8>),
 }
 
-/// How many bytes of a line of which `length` bytes are known may be handed over: a cut lies before a
-/// character that the limit divides.
+/// Returns how many bytes of a line that exceeds the limit may be reported. The cut lies before a
+/// character that the limit would divide.
 fn cut_at(known: &[u8], max: usize) -> usize {
     let begins = (max.saturating_sub(3)..max).rev().find(|at| known[*at] & 0xc0 != 0x80);
     let divides = |at: &usize| {
@@ -73,7 +73,7 @@ fn cut_at(known: &[u8], max: usize) -> usize {
     }
 }
 
-/// What the page of the type says, of the whole stream.
+/// Returns what the documentation of the type says about the whole stream.
 fn expected(input: &Input, stream: &[u8], delimiter: &[u8], max: usize) -> Vec<Found> {
     let is_text = input.delimiter.is_empty();
     let mut modes =
@@ -104,7 +104,7 @@ fn expected(input: &Input, stream: &[u8], delimiter: &[u8], max: usize) -> Vec<F
         }
         mode = mode.map(|(lines, bytes)| (lines - 1, bytes));
         let is_cut = line.len() > max;
-        // Raw mode begins right behind a beginning that is handed over.
+        // Raw mode starts directly after the part of a line that is reported.
         let goes_raw = matches!(mode, Some((0, _)));
         if is_cut {
             let end = cut_at(rest, max);
@@ -136,7 +136,7 @@ fuzz_target!(|input: Input| {
         input.modes.iter().map(|(lines, bytes)| (usize::from(*lines), usize::from(*bytes)));
     let mut mode = modes.next();
     let mut found = Vec::new();
-    // The raw data that are one stretch so far.
+    // The raw data of the current raw mode.
     let mut raw = Vec::new();
     let mut poll = |receiver: &mut LineReceiver, found: &mut Vec<Found>| {
         loop {

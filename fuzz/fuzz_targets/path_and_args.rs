@@ -1,6 +1,6 @@
-//! Programs, search paths, arguments, variables and directories of any bytes: refused as the
-//! contract says, or handed to the child as they are. Nothing of what is tried exists, but the
-//! shell that gives its arguments back.
+//! Programs, search paths, arguments, variables and directories of arbitrary bytes. They are
+//! refused as the contract says, or passed to the child unchanged. None of the programs exists,
+//! except the shell that prints its arguments.
 #![no_main]
 
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use procession_reactor::Reactor;
 
 #[derive(Debug, Arbitrary)]
 struct Input {
-    /// Below a directory that does not exist, or looked for in directories that do not exist.
+    /// In a directory that does not exist, or searched for in such directories.
     program: Vec<u8>,
     bare: bool,
     path: Vec<u8>,
@@ -31,12 +31,12 @@ struct Input {
 }
 
 #[derive(Default)]
-struct Seen {
+struct ChildRecord {
     output: Vec<u8>,
     ended: bool,
 }
 
-struct Collect(Rc<RefCell<Seen>>);
+struct Collect(Rc<RefCell<ChildRecord>>);
 
 impl ProcessProtocol for Collect {
     fn out_received(&mut self, _: &Process, data: Bytes) {
@@ -53,7 +53,7 @@ fn os(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
-/// The directory that does not exist.
+/// A directory that does not exist.
 const NOWHERE: &[u8] = b"/nonexistent-directory-of-the-fuzzer/";
 
 fn program(input: &Input) -> Vec<u8> {
@@ -80,7 +80,7 @@ fuzz_target!(|input: Input| {
     let path = search_path(&input);
     let mut command = Command::new(os(&program));
     if input.echo {
-        // The shell's own argv[0] must not be an option, so the script names what is given back.
+        // The shell's argv[0] must not be an option, so the script is followed by a name.
         command = command.args(["-c", "for a do printf '%s\\0' \"$a\"; done", "sh"]);
     }
     command = command.args(input.args.iter().map(|arg| os(arg)));
@@ -98,7 +98,7 @@ fuzz_target!(|input: Input| {
     }
 
     let nul = |bytes: &[u8]| bytes.contains(&0);
-    // The variable PATH is set last, above whatever the input had for it.
+    // The variable PATH is set last, and overrides one of the input.
     let bad_key = |key: &[u8]| key.is_empty() || key.contains(&b'=');
     let invalid = program.is_empty()
         || nul(&program)
@@ -111,7 +111,7 @@ fuzz_target!(|input: Input| {
                 || last_values(&vars).any(nul));
 
     REACTOR.with_borrow_mut(|reactor| {
-        let seen = Rc::new(RefCell::new(Seen::default()));
+        let seen = Rc::new(RefCell::new(ChildRecord::default()));
         let result = reactor.spawn_process(Collect(seen.clone()), command);
         match result {
             Err(error) if invalid => {
@@ -120,7 +120,7 @@ fuzz_target!(|input: Input| {
             Err(error) if !input.echo => {
                 let expected = if input.cwd.is_some() { Step::Chdir } else { Step::Exec };
                 assert_eq!(error.step(), expected, "{error:?}");
-                // Not there, or (E2BIG, ENAMETOOLONG) longer than the system takes.
+                // Not found, or (E2BIG, ENAMETOOLONG) longer than the system allows.
                 assert!(matches!(error.raw_os_error(), Some(2 | 7 | 36)), "{error:?}");
                 error.to_string();
             }
@@ -138,7 +138,7 @@ fuzz_target!(|input: Input| {
     });
 });
 
-/// The values that reach the environment: of each name the last one, and none of PATH.
+/// Returns the values in the environment: the last one for each name, without PATH.
 fn last_values(vars: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &[u8]> {
     let map: std::collections::BTreeMap<&[u8], &[u8]> =
         vars.iter().map(|(key, value)| (&key[..], &value[..])).collect();

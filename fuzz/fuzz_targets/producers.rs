@@ -1,5 +1,5 @@
-//! Producers of a child that is not there: whatever they, the program and the child do, each hears
-//! what the page of `Producer` says, and what was taken arrives in order.
+//! Producers of a fake child. Whatever they, the program and the child do, each producer gets the
+//! calls that the documentation of `Producer` promises, and accepted data arrives in order.
 #![no_main]
 
 use std::cell::{Cell, RefCell};
@@ -17,7 +17,7 @@ use procession_protocol::{
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Act {
     Write(u8),
-    /// Its own descriptor.
+    /// Closes its own descriptor.
     Close,
     Abort,
     ShutDown,
@@ -29,13 +29,13 @@ enum Act {
 
 #[derive(Debug, Clone, Arbitrary)]
 enum Fact {
-    /// What the producer does in each call, until it has nothing more to do.
+    /// Registers a producer that does one act in each call, until its plan is empty.
     Register {
         fd: u8,
         pull: bool,
         plan: Vec<Act>,
     },
-    /// The program does it.
+    /// The program does an act.
     Do {
         fd: u8,
         act: Act,
@@ -52,31 +52,31 @@ struct Input {
     facts: Vec<Fact>,
 }
 
-/// What is known of one descriptor.
+/// The expected state of one descriptor.
 #[derive(Debug, Default)]
-struct Known {
+struct FdModel {
     taken: Vec<u8>,
     next: u8,
-    /// The producer that is registered, by its number.
+    /// The number of the registered producer.
     producer: Option<usize>,
-    /// A close that a producer may hold up.
+    /// A close was asked for. A producer may delay it.
     close_asked: bool,
-    /// It may be lost although a producer has it.
+    /// The descriptor may be lost although it has a producer.
     may_be_lost: bool,
     lost: bool,
 }
 
-/// What all see.
+/// The shared state.
 #[derive(Default)]
 struct Table {
-    fds: RefCell<BTreeMap<i32, Known>>,
+    fds: RefCell<BTreeMap<i32, FdModel>>,
     alive: Cell<usize>,
     next: Cell<usize>,
 }
 
 impl Table {
     fn act(&self, process: &Process, fd: ChildFd, act: Act, by_producer: bool) {
-        let known = |change: &dyn Fn(&mut Known)| {
+        let known = |change: &dyn Fn(&mut FdModel)| {
             change(self.fds.borrow_mut().entry(fd.as_raw()).or_default());
         };
         match act {
@@ -86,7 +86,7 @@ impl Table {
                     let known = fds.entry(fd.as_raw()).or_default();
                     let data: Vec<u8> = (0..length).map(|at| known.next.wrapping_add(at)).collect();
                     known.next = known.next.wrapping_add(length);
-                    // Before the write, which may call a producer that writes as well.
+                    // Change this before the write, which may call a producer that writes as well.
                     known.taken.extend(&data);
                     data
                 };
@@ -130,7 +130,7 @@ impl Table {
                 for known in self.fds.borrow_mut().values_mut() {
                     known.may_be_lost = true;
                 }
-                // For what was closed later, too.
+                // This includes descriptors that have no entry yet.
                 for fd in 0..4 {
                     self.fds.borrow_mut().entry(fd).or_default().may_be_lost = true;
                 }
@@ -143,20 +143,21 @@ impl Table {
     }
 }
 
-struct Planned {
+struct PlannedProducer {
     table: Rc<Table>,
     number: usize,
     pull: bool,
     paused: bool,
-    /// A pull producer is asked at its registration, whatever is queued.
+    /// A pull producer was asked once. The first time, at its registration, the queue may have
+    /// data.
     asked: bool,
     inside: bool,
     stopped: bool,
-    /// From the last to the first.
+    /// The acts, the last one first.
     plan: Vec<Act>,
 }
 
-impl Planned {
+impl PlannedProducer {
     fn enter(&mut self, fd: ChildFd) {
         assert!(!std::mem::replace(&mut self.inside, true), "it is called inside of its call");
         assert!(!self.stopped, "nothing comes after the stop");
@@ -172,7 +173,7 @@ impl Planned {
     }
 }
 
-impl Producer for Planned {
+impl Producer for PlannedProducer {
     fn resume(&mut self, process: &Process, fd: ChildFd) {
         self.enter(fd);
         if self.pull {
@@ -200,7 +201,7 @@ impl Producer for Planned {
     }
 }
 
-impl Drop for Planned {
+impl Drop for PlannedProducer {
     fn drop(&mut self) {
         self.table.alive.set(self.table.alive.get() - 1);
     }
@@ -240,7 +241,7 @@ fuzz_target!(|input: Input| {
                 table.next.set(number + 1);
                 table.alive.set(table.alive.get() + 1);
                 let before = table.fds.borrow().get(&fd.as_raw()).and_then(|known| known.producer);
-                let producer = Planned {
+                let producer = PlannedProducer {
                     table: table.clone(),
                     number,
                     pull,

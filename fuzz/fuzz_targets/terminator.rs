@@ -1,5 +1,5 @@
-//! Facts about a termination in any order, also in those that no system has: each call has one
-//! outcome, nobody is killed twice or too early, and nothing is asked for that cannot be done.
+//! Facts about a termination in any order, including orders that no system produces. Each call has
+//! one outcome, no process is killed twice or too early, and no step is impossible.
 #![no_main]
 
 use std::time::Duration;
@@ -12,13 +12,13 @@ use procession_protocol::{
 };
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
-enum Seen {
+enum LookResult {
     Alive,
     Empty,
     Unknown,
 }
 
-impl Seen {
+impl LookResult {
     fn state(self) -> GroupState {
         match self {
             Self::Alive => GroupState::Alive,
@@ -30,16 +30,16 @@ impl Seen {
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Fact {
-    /// `None` is a grace without an end.
+    /// `None` is an endless grace.
     Terminate(Option<u8>),
     TerminateRefused,
-    /// Where nothing was asked for.
+    /// Reports a refusal although nothing was asked for.
     Refused,
     Ended,
     Reaped,
-    Group(Seen),
+    Group(LookResult),
     Time(u16),
-    /// As a driver's timer has it.
+    /// Moves the time to the deadline, as a driver's timer does.
     TimeIsDue,
     Gone,
 }
@@ -48,13 +48,13 @@ enum Fact {
 struct Input {
     group: bool,
     facts: Vec<Fact>,
-    /// What the looks see; where there is none, the answer comes as a fact, or never.
-    looks: Vec<Option<Seen>>,
-    /// Whether a demanded reap is done at once.
+    /// The results of looks at the group. If one is missing, it comes as a fact later, or never.
+    looks: Vec<Option<LookResult>>,
+    /// Whether a reap is done at once.
     reaps: bool,
 }
 
-/// A termination that was under way last, and may be still.
+/// The last termination, which may still be under way.
 #[derive(Debug, Clone, Copy)]
 struct Phase {
     since: Duration,
@@ -74,13 +74,13 @@ struct Play {
     waiting: u64,
     refuses: bool,
     reaps: bool,
-    looks: std::vec::IntoIter<Option<Seen>>,
+    looks: std::vec::IntoIter<Option<LookResult>>,
     ended: bool,
     reaped: bool,
     gone: bool,
-    /// Somebody said so since the leader's end.
+    /// A look after the leader's end found the group empty.
     empty: bool,
-    /// Nobody is left whatever comes: no signal may follow.
+    /// No process is left: no signal may follow.
     over: bool,
     unknown: bool,
 }
@@ -105,7 +105,7 @@ impl Play {
             }
             Fact::Reaped => self.reap(),
             Fact::Group(seen) if self.is_group() => self.see(seen),
-            // Nobody looks at the group of a child that is ended alone: it means nothing.
+            // The child is terminated alone, so its group has no meaning.
             Fact::Group(seen) => self.terminator.on_group(seen.state(), self.now),
             Fact::Time(millis) => self.now += Duration::from_millis(u64::from(millis)),
             Fact::TimeIsDue => {
@@ -152,16 +152,16 @@ impl Play {
         self.terminator.on_reaped(self.now);
     }
 
-    fn see(&mut self, seen: Seen) {
+    fn see(&mut self, seen: LookResult) {
         if self.ended {
-            self.unknown |= matches!(seen, Seen::Unknown);
-            self.empty |= matches!(seen, Seen::Empty);
-            self.over |= self.reaped && matches!(seen, Seen::Empty);
+            self.unknown |= matches!(seen, LookResult::Unknown);
+            self.empty |= matches!(seen, LookResult::Empty);
+            self.over |= self.reaped && matches!(seen, LookResult::Empty);
         }
         self.terminator.on_group(seen.state(), self.now);
     }
 
-    /// Polls as a driver does, and judges all that comes.
+    /// Polls as a driver does, and checks every answer.
     fn act(&mut self) {
         while let Some(step) = self.terminator.poll_step() {
             self.step(step);

@@ -1,7 +1,7 @@
-//! All that can be done to timers, in any order, against a search tree.
+//! All operations on timers, in any order, compared with a search tree.
 //!
-//! The module is compiled into this target, with as much of a reactor around it as it asks for: time
-//! is moved by hand here.
+//! The module is compiled into this target, with as much of a reactor as it needs. The target moves
+//! the time.
 #![no_main]
 
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ use crate::handle::Handle;
 use crate::reactor::timers::{DelayedCall, TimerError};
 
 mod core {
-    //! What a call is, and where timers are kept.
+    //! The type of a call, and the owner of the timers.
 
     use procession_core::WithCell;
 
@@ -30,7 +30,7 @@ mod core {
 }
 
 mod handle {
-    //! A reactor of nothing but timers and a time.
+    //! A reactor that has only timers and a time.
 
     use std::rc::Rc;
     use std::time::Duration;
@@ -49,7 +49,7 @@ mod handle {
     }
 }
 
-/// What the module finds its own files beside.
+/// The module finds its own files in this folder.
 #[path = "../../crates/reactor/src"]
 mod reactor {
     #[expect(dead_code, reason = "it is written for its crate")]
@@ -57,7 +57,7 @@ mod reactor {
 }
 
 #[derive(Debug, Arbitrary)]
-enum Step {
+enum TimerAct {
     Add { after: u8, patience: u8 },
     AddMany { count: u8, after: u16, spread: u16 },
     AddNever,
@@ -88,34 +88,34 @@ impl Status {
     }
 }
 
-/// One that there was, and who can ask for it.
-struct Known {
+/// A timer that was added, and the handles to it.
+struct KnownTimer {
     calls: Vec<DelayedCall>,
     status: Status,
     key: (u64, u64),
     patience: u8,
 }
 
-/// Says which it was when it is dropped.
-struct Told(usize, Rc<RefCell<Vec<usize>>>);
+/// Records its index when it is dropped.
+struct DropRecorder(usize, Rc<RefCell<Vec<usize>>>);
 
-impl Drop for Told {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
         self.1.borrow_mut().push(self.0);
     }
 }
 
 #[derive(Default)]
-struct Both {
+struct TimersAndModel {
     handle: Handle,
     dropped: Rc<RefCell<Vec<usize>>>,
-    /// By deadline and number.
+    /// Maps deadline and number to an index.
     waiting: BTreeMap<(u64, u64), usize>,
     number: u64,
-    all: Vec<Known>,
+    all: Vec<KnownTimer>,
 }
 
-impl Both {
+impl TimersAndModel {
     fn now(&self) -> u64 {
         self.handle.core.now.get()
     }
@@ -127,15 +127,15 @@ impl Both {
 
     fn add(&mut self, at: u64, patience: u8) {
         let key = self.next_key(at);
-        let told = Told(self.all.len(), self.dropped.clone());
-        let call = Box::new(move |_: &Handle| drop(told));
+        let recorder = DropRecorder(self.all.len(), self.dropped.clone());
+        let call = Box::new(move |_: &Handle| drop(recorder));
         let at = Duration::from_nanos(at);
         let call = DelayedCall::new(self.handle.clone(), at, call, patience);
         self.waiting.insert(key, self.all.len());
-        self.all.push(Known { calls: vec![call], status: Status::Waiting, key, patience });
+        self.all.push(KnownTimer { calls: vec![call], status: Status::Waiting, key, patience });
     }
 
-    /// One that can be asked for, if there are any near it.
+    /// Returns the index of a timer near `which` that still has a handle.
     fn pick(&self, which: u16) -> Option<usize> {
         let len = self.all.len();
         let around = (0..len.min(50)).map(|next| (usize::from(which) + next) % len);
@@ -176,8 +176,8 @@ impl Both {
         }
     }
 
-    /// What is to be called next; whoever has patience is put off before that, in a turn with other
-    /// work.
+    /// Returns the timer to call next. In a turn with other work, timers with patience are
+    /// postponed first.
     fn due(&mut self, limit: u64, is_quiet: bool) -> Option<usize> {
         loop {
             let (key, index) = self.waiting.first_key_value()?;
@@ -194,31 +194,31 @@ impl Both {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &TimerAct) {
         match *step {
-            Step::Add { after, patience } => {
+            TimerAct::Add { after, patience } => {
                 self.add(self.now() + u64::from(after % 16), patience % 4)
             }
-            Step::AddMany { count, after, spread } => {
-                // Few, or so many that they are kept in parts.
+            TimerAct::AddMany { count, after, spread } => {
+                // Few timers, or so many that they are kept in parts.
                 let count = if count > 250 { 1500 } else { u64::from(count) / 4 };
                 for nth in 0..count {
                     let at = u64::from(after) + nth * 7919 % (u64::from(spread) + 1);
                     self.add(self.now() + at, 0);
                 }
             }
-            Step::AddNever => self.add(u64::MAX, 0),
-            Step::Cancel(which) => {
+            TimerAct::AddNever => self.add(u64::MAX, 0),
+            TimerAct::Cancel(which) => {
                 if let Some(index) = self.pick(which) {
                     self.cancel(index);
                 }
             }
-            Step::CancelEach(each) => {
+            TimerAct::CancelEach(each) => {
                 for index in (0..self.all.len()).step_by(usize::from(each) + 1) {
                     self.cancel(index);
                 }
             }
-            Step::Reset { which, after } => {
+            TimerAct::Reset { which, after } => {
                 let Some(index) = self.pick(which) else { return };
                 let after = Duration::from_nanos(u64::from(after % 16));
                 let status = self.all[index].status;
@@ -228,7 +228,7 @@ impl Both {
                     self.moved(index, key);
                 }
             }
-            Step::Delay { which, by } => {
+            TimerAct::Delay { which, by } => {
                 let Some(index) = self.pick(which) else { return };
                 let by = by.map_or(Duration::MAX, |by| Duration::from_nanos(u64::from(by)));
                 let status = self.all[index].status;
@@ -239,22 +239,22 @@ impl Both {
                     self.moved(index, (at.saturating_add(by), number));
                 }
             }
-            Step::Forget(which) => {
+            TimerAct::Forget(which) => {
                 if let Some(index) = self.pick(which) {
                     self.all[index].calls.pop();
                 }
             }
-            Step::Share(which) => {
+            TimerAct::Share(which) => {
                 if let Some(index) = self.pick(which) {
                     let again = self.all[index].calls[0].clone();
                     self.all[index].calls.push(again);
                 }
             }
-            Step::Turn { passes, is_quiet } => {
+            TimerAct::Turn { passes, is_quiet } => {
                 self.handle.core.now.set(self.now() + u64::from(passes % 16));
                 self.turn(is_quiet);
             }
-            Step::LongTurn(passes) => {
+            TimerAct::LongTurn(passes) => {
                 self.handle.core.now.set(self.now() + u64::from(passes));
                 self.turn(true);
             }
@@ -275,8 +275,8 @@ impl Both {
     }
 }
 
-fuzz_target!(|steps: Vec<Step>| {
-    let mut both = Both::default();
+fuzz_target!(|steps: Vec<TimerAct>| {
+    let mut both = TimersAndModel::default();
     for step in steps.iter().take(30) {
         both.step(step);
         both.check();

@@ -54,9 +54,9 @@ impl Model {
 
     fn take(&mut self, bytes: usize) -> Vec<u8> {
         let taken: Vec<u8> = self.bytes.drain(..bytes.min(self.bytes.len())).collect();
-        let told = self.marks.len();
+        let marks_before = self.marks.len();
         self.cross();
-        if self.bytes.is_empty() && !taken.is_empty() && self.marks.len() == told {
+        if self.bytes.is_empty() && !taken.is_empty() && self.marks.len() == marks_before {
             self.marks.push(Mark::Emptied);
         }
         taken
@@ -76,7 +76,7 @@ impl Model {
     }
 }
 
-/// So many bytes that are unlike their neighbours.
+/// Returns bytes of which no two neighbours are equal.
 fn bytes(next: &mut u8, length: u8) -> Vec<u8> {
     let numbers = (0..length).map(|_| {
         *next = next.wrapping_add(1);

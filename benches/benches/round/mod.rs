@@ -1,4 +1,4 @@
-//! A row of `cargo xtask compare` as a bench: an iteration is a round.
+//! A row of `cargo xtask compare` as a bench. An iteration is a round.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Throughput};
@@ -7,7 +7,7 @@ use procession_benches::contenders::ours;
 use procession_benches::job::Job;
 use procession_benches::programs;
 
-/// Measures our rounds of one row.
+/// Measures procession's rounds of one row.
 pub(crate) fn round(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -18,7 +18,8 @@ pub(crate) fn round(
     let programs = programs::build().expect("there is a C compiler");
     let job = Job { row: row.to_owned(), programs, count, crowd };
     let mut ready = ours::prepare(&job).expect("the row exists");
-    // Of timers the crowd is what a round works off; elsewhere it only stands by.
+    // For timers, a round works through the crowd. In other rows the crowd only exists beside the
+    // work.
     let done = if row == "timers-1m" { crowd } else { count };
     group.throughput(Throughput::Elements(done));
     group.bench_function(name, |bencher| {

@@ -1,7 +1,7 @@
 //! calloop: a loop of callbacks, without child processes.
 //!
-//! Its timers are left out: a turn hands out one event of the timer source after the other through
-//! the token of each, and a million of them do not come to an end within minutes.
+//! Its timers are left out. A turn handles the events of the timer source one by one, each by its
+//! own token, and a million timers do not finish within minutes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -29,7 +29,7 @@ fn one_by_one(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Three pipes and one more, which is what the crate is for.
+/// Uses three pipes and one more, which is the purpose of the crate.
 fn once(job: &Job) -> Result<()> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut command = Command::new(job.program("exit0"));

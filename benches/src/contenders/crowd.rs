@@ -1,5 +1,5 @@
-//! What stands beside the work: resident memory, open descriptors, and the pipe that children wait
-//! on.
+//! What the process holds beside its work: resident memory, open descriptors, and the pipe that
+//! children wait for.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -12,24 +12,25 @@ use rustix::thread::disable_transparent_huge_pages;
 
 use crate::job::Job;
 
-/// What a row wants the process to hold while it works.
+/// What a row makes the process hold while it works.
 pub(crate) struct Ballast {
     memory: Vec<u8>,
     fds: Vec<OwnedFd>,
 }
 
 impl Ballast {
-    /// Takes it on: the row's mebibytes, written to, or its number of descriptors.
+    /// Allocates the row's mebibytes and writes to them, or opens its number of descriptors.
     pub(crate) fn for_row(job: &Job) -> Result<Self> {
         let mut ballast = Self { memory: Vec::new(), fds: Vec::new() };
         match job.row.as_str() {
             "spawn-1g" => {
-                // Pages of 4 KiB, whatever the system's choice.
+                // Use pages of 4 KiB, whatever the system's setting.
                 disable_transparent_huge_pages(true)?;
                 ballast.memory = vec![1; usize::try_from(job.crowd << 20)?];
             }
             "spawn-18k" => {
-                // Each opened for itself, as connections are: copies of one share a counter.
+                // Open each descriptor separately, as connections are: duplicates would share a
+                // reference count.
                 let null = || File::open("/dev/null").map(OwnedFd::from);
                 let fds = (0..job.crowd).map(|_| null()).collect::<Result<_, _>>();
                 ballast.fds = fds.context("the limit of open descriptors is too low")?;
@@ -46,7 +47,8 @@ impl Drop for Ballast {
     }
 }
 
-/// A pipe whose reading end is the standard input of many: they end when the other end is closed.
+/// A pipe whose reading end is the standard input of many children. They end when the other end is
+/// closed.
 pub(crate) struct Leash {
     pub(crate) child_end: OwnedFd,
     own_end: OwnedFd,
@@ -58,7 +60,7 @@ impl Leash {
         Ok(Self { child_end, own_end })
     }
 
-    /// Closes it: the children end.
+    /// Closes the pipe, so that the children end.
     pub(crate) fn let_go(self) {
         drop(self.own_end);
     }
@@ -72,7 +74,7 @@ pub(crate) fn resident_bytes() -> Result<u64> {
     Ok(kib.parse::<u64>()? << 10)
 }
 
-/// Returns the time that this process has been on a processor, in seconds.
+/// Returns the processor time that this process has used, in seconds.
 pub(crate) fn cpu_seconds() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     std::time::Duration::try_from(now).map_or(0.0, |time| time.as_secs_f64())

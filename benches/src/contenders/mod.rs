@@ -1,7 +1,7 @@
-//! Who takes part, each in a file of its own.
+//! The contenders, each in its own file.
 //!
-//! A contender prepares itself (ballast, open descriptors, a crowd of children) and then works in
-//! rounds. A row that a library has no answer to is not in its table.
+//! A contender prepares itself (memory, open descriptors, a crowd of children) and then works in
+//! rounds. If a library cannot do the work of a row, the row is not in its table.
 
 mod async_process;
 mod calloop;
@@ -24,7 +24,7 @@ use crate::job::{Job, Ready};
 /// Prepares a contender for a row.
 type Prepare = fn(&Job) -> Result<Ready>;
 
-/// A library, and the rows that it takes part in.
+/// A library, and its rows.
 struct Contender {
     name: &'static str,
     rows: fn(&str) -> Option<Prepare>,
@@ -51,7 +51,7 @@ const CONTENDERS: &[Contender] = &[
 ///
 /// # Errors
 ///
-/// There is no such contender, it has no answer to the row, or it could not be prepared.
+/// If there is no such contender, if it does not have the row, or if it cannot be prepared.
 pub fn prepare(name: &str, job: &Job) -> Result<Ready> {
     let contender = CONTENDERS.iter().find(|contender| contender.name == name);
     let contender = contender.with_context(|| format!("no contender {name}"))?;

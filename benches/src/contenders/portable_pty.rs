@@ -24,7 +24,7 @@ fn one_by_one(job: &Job) -> Result<Ready> {
             let pair = native_pty_system().openpty(PtySize::default())?;
             let mut child = pair.slave.spawn_command(CommandBuilder::new(job.program("exit0")))?;
             drop(pair.slave);
-            // The end of a terminal is an error of its own.
+            // The end of a terminal is reported as an error.
             pair.master.try_clone_reader()?.read_to_end(&mut Vec::new()).ok();
             ensure!(child.wait()?.success(), "the child failed");
         }

@@ -25,7 +25,7 @@ fn one_by_one(job: &Job) -> Result<Ready> {
                 let (mut pty, slave) = pty_process::open()?;
                 let exit0 = pty_process::Command::new(job.program("exit0"));
                 let mut child = exit0.spawn(slave)?;
-                // The end of a terminal is an error of its own.
+                // The end of a terminal is reported as an error.
                 pty.read_to_end(&mut Vec::new()).await.ok();
                 ensure!(child.wait().await?.success(), "the child failed");
             }

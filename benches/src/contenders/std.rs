@@ -74,7 +74,7 @@ fn stall(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// What a blocking library needs for two at a time: two threads.
+/// Uses two threads, which a blocking library needs for two children at a time.
 fn two_threads(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
@@ -132,7 +132,7 @@ fn forward_cpu(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// `io::copy` knows that both are pipes, and splices.
+/// `io::copy` detects that both are pipes, and splices.
 fn move_all(job: &Job) -> Result<()> {
     let mut sink = Command::new(job.program("sink")).stdin(Stdio::piped()).spawn()?;
     let mut flood = flood(job)?;

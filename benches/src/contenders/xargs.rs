@@ -1,4 +1,4 @@
-//! xargs: what a shell has for many commands, two at a time.
+//! xargs: the shell's tool for many commands, two at a time.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
     (id == "run-all").then_some(run_all)
 }
 
-/// It captures nothing: its commands write where it does.
+/// It captures nothing: its commands write to its own output.
 fn run_all(job: &Job) -> Result<Ready> {
     let lines = (0..job.crowd).map(|number| format!("{number}\n")).collect::<String>();
     Ok(Ready::rounds(move || {

@@ -1,12 +1,12 @@
-//! What the peers need and have no safe way to: a closure between fork and exec, and a descriptor in
-//! tokio's poller.
+//! What the peers need and can do only by unsafe code: a closure between fork and exec, and a
+//! descriptor in tokio's poller.
 //!
 //! # Audit
 //!
 //! | block | obligation | who meets it |
 //! |---|---|---|
-//! | `std`, `tokio` | the closure is async-signal-safe | [`session`]: one system call by rustix, which allocates nothing and takes no lock |
-//! | `readable` | the descriptor is open as long as it is registered, and always the same | it is owned by what is returned |
+//! | `std`, `tokio` | the closure is async-signal-safe | [`session`]: it makes one system call by rustix, which allocates nothing and takes no lock |
+//! | `readable` | the descriptor stays open and the same while it is registered | the returned value owns it |
 #![expect(unsafe_code, reason = "the unsafe functions of the peers")]
 
 use std::io;
@@ -16,13 +16,13 @@ use std::os::unix::process::CommandExt;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Has the child of a `std` command begin a session, which takes a `pre_exec` closure.
+/// Makes the child of a `std` command start a session, which takes a `pre_exec` closure.
 pub(crate) fn new_session(command: &mut std::process::Command) {
     // SAFETY: `session` makes one system call and nothing else.
     unsafe { command.pre_exec(session) };
 }
 
-/// The same for a command of tokio.
+/// Does the same for a command of tokio.
 pub(crate) fn new_session_tokio(command: &mut tokio::process::Command) {
     // SAFETY: `session` makes one system call and nothing else.
     unsafe { command.pre_exec(session) };

@@ -1,5 +1,5 @@
-//! A program with a library of its own for signals, beside children that end with the program:
-//! whichever comes first.
+//! A program that uses another library for signals, beside children that end with the program, in
+//! either order.
 //!
 //! The program is the test binary again, with [`ROLE`] set to the order.
 
@@ -15,10 +15,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const ROLE: &str = "PROCESSION_TEST_BESIDE";
 
-/// The library's part of the program: watches the signals, and gives what waits for one of them.
+/// The library's part of the program: watches the signals, and returns a function that waits for
+/// one.
 pub(crate) type Watch = fn() -> Box<dyn FnOnce()>;
 
-/// A child that holds the program's output as long as it lives.
+/// Starts a child that holds the program's output as long as it lives.
 fn own() -> Spawned {
     end_children_with_program();
     let fds = [(0, Fd::null()), (1, Fd::inherit(std::io::stdout())), (2, Fd::null())];
@@ -26,7 +27,7 @@ fn own() -> Spawned {
     sleep.spawn().expect("it starts")
 }
 
-/// The program: waits for a signal by its library, and says so.
+/// The program: waits for a signal with the library, and reports it.
 fn program(library_first: bool, watch: Watch) {
     let (wait, child) = if library_first {
         let wait = watch();
@@ -58,20 +59,21 @@ fn start(name: &str, order: &str) -> (Child, BufReader<ChildStdout>) {
     (child, output)
 }
 
-/// How a program ended, and what it said.
+/// How a program ended, and its output.
 pub(crate) type End = (Option<i32>, Option<i32>, String);
 
-/// The library's path was taken.
+/// Returns the end of the library's path.
 pub(crate) fn graceful() -> End {
     (Some(3), None, "graceful\n".to_owned())
 }
 
-/// The default action was.
+/// Returns the end by the default action.
 pub(crate) fn killed_by(signal: Signal) -> End {
     (None, Some(signal.as_raw()), String::new())
 }
 
-/// Sends both orders of the program a signal: how each ended, once nobody holds its output.
+/// Sends a signal to the program, in both orders. Returns how each ended, after its output is
+/// closed.
 pub(crate) fn each(name: &str, signal: Signal, watch: Watch) -> Vec<End> {
     if let Ok(order) = env::var(ROLE) {
         program(order == "library first", watch);

@@ -1,5 +1,5 @@
-//! Connecting: a task of the loop that looks up, tries one address after the other, and hands the
-//! socket to a stream.
+//! Outgoing connections. A task of the loop looks the name up, tries one address after the other,
+//! and passes the socket to a stream.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -18,15 +18,15 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 
-use crate::destination::{Destination, Kind};
+use crate::destination::{Destination, DestinationKind};
 use crate::error::{ConnectError, Failure};
 use crate::resolve::resolve;
 use crate::shown;
 use crate::socket;
 use crate::stopped::stopped;
-use crate::stream::{Ends, Stream};
+use crate::stream::{Stream, StreamFds};
 
-/// How long to wait before a Unix listener whose backlog is full is asked again.
+/// How long to wait before another attempt, if the backlog of a Unix listener is full.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 const ASK_AGAIN_MAX: Duration = Duration::from_millis(200);
 
@@ -48,7 +48,8 @@ pub(crate) fn connect_unix(
     start(reactor, name, dial_unix(reactor.clone(), path), protocol)
 }
 
-/// Runs the dialling as a task; the protocol is connected first, then the result is given.
+/// Runs the dialling as a task. When it succeeds, connects the protocol first, and then gives the
+/// result.
 fn start(
     reactor: &Handle,
     destination: String,
@@ -59,7 +60,7 @@ fn start(
     let promise = Rc::new(promise);
     let result = Rc::clone(&promise);
     let handle = reactor.clone();
-    let attempt = Rc::new(Attempt {
+    let attempt = Rc::new(ConnectAttempt {
         destination: destination.clone(),
         result: Rc::downgrade(&promise),
         task: WithCell::new(None),
@@ -68,17 +69,17 @@ fn start(
     let enrolled = reactor.enrol(Rc::downgrade(&me));
     let task = reactor.spawn_local(async move {
         let dialled = dialled.await;
-        drop(enrolled); // from here on it is the stream's
+        drop(enrolled); // from here on the stream is enrolled
         let opened = dialled.and_then(|(fd, peer)| {
             let host = socket::host(&fd);
-            Ok(Stream::open(&handle, Ends::Socket(fd), peer, host, protocol)?)
+            Ok(Stream::open(&handle, StreamFds::Socket(fd), peer, host, protocol)?)
         });
         match opened {
             Ok(stream) => {
                 stream.made();
                 let transport = stream.transport();
                 if result.is_cancelled() {
-                    transport.abort_connection(); // inside of `connection_made`
+                    transport.abort_connection(); // it was cancelled inside `connection_made`
                 }
                 result.complete(Ok(transport));
             }
@@ -90,15 +91,15 @@ fn start(
     deferred
 }
 
-/// A connection that is not made yet; kept by its result until that is there.
-struct Attempt {
+/// A connection attempt. Its result keeps it alive until the result is given.
+struct ConnectAttempt {
     destination: String,
     result: Weak<Promise<Transport, ConnectError>>,
     task: WithCell<Option<JoinHandle<()>>>,
 }
 
-impl Attempt {
-    /// Has the loop drop the protocol and what was opened.
+impl ConnectAttempt {
+    /// Makes the loop drop the protocol and the opened descriptors.
     fn give_up(&self) {
         let task = self.task.take();
         if let Some(task) = task {
@@ -107,7 +108,7 @@ impl Attempt {
     }
 }
 
-impl OnStop for Attempt {
+impl OnStop for ConnectAttempt {
     fn on_stop(self: Rc<Self>) {
         let Some(result) = self.result.upgrade() else { return };
         self.give_up();
@@ -121,9 +122,9 @@ async fn dial_tcp(
     destination: Destination,
 ) -> Result<(OwnedFd, Address), Failure> {
     let addresses = match destination.0 {
-        Kind::Address(address) => vec![address],
-        Kind::Name(host, port) => resolve(host, port).await?,
-        Kind::Bad(_) => {
+        DestinationKind::Address(address) => vec![address],
+        DestinationKind::Name(host, port) => resolve(host, port).await?,
+        DestinationKind::Bad(_) => {
             let error = "neither an address nor a name, with a port";
             return Err(io::Error::new(ErrorKind::InvalidInput, error).into());
         }
@@ -152,7 +153,7 @@ async fn dial_unix(reactor: Handle, path: PathBuf) -> Result<(OwnedFd, Address),
         let fd = socket::stream(AddressFamily::UNIX)?;
         match dial(&reactor, fd, &address).await {
             Ok(fd) => return Ok((fd, Address::Unix(Some(path)))),
-            // The backlog is full, of which no event would tell.
+            // The backlog is full. No event reports when there is room again.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 reactor.sleep(wait).await;
                 wait = (wait * 2).min(ASK_AGAIN_MAX);
@@ -165,11 +166,11 @@ async fn dial_unix(reactor: Handle, path: PathBuf) -> Result<(OwnedFd, Address),
 async fn dial(reactor: &Handle, fd: OwnedFd, address: &impl SocketAddrArg) -> io::Result<OwnedFd> {
     match rustix::net::connect(&fd, address) {
         Ok(()) => return Ok(fd),
-        // An interrupted connect goes on in the background, as POSIX has it.
+        // POSIX: a connect that a signal interrupts continues in the background.
         Err(Errno::INPROGRESS | Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    let pending = Pending::new(reactor, fd)?;
+    let pending = PendingSocket::new(reactor, fd)?;
     pending.writable().await;
     let fd = pending.into_fd().ok_or(ErrorKind::NotConnected)?;
     match sockopt::socket_error(&fd)? {
@@ -178,22 +179,22 @@ async fn dial(reactor: &Handle, fd: OwnedFd, address: &impl SocketAddrArg) -> io
     }
 }
 
-/// A socket whose connection is under way; closed if it is dropped.
-struct Pending {
+/// A socket that is connecting. Dropping it closes the socket.
+struct PendingSocket {
     reactor: Handle,
     key: Key,
-    waiter: Rc<Waiter>,
+    waiter: Rc<WritableWaiter>,
 }
 
 #[derive(Default)]
-struct Waiter {
+struct WritableWaiter {
     done: Cell<bool>,
     waker: WithCell<Option<Waker>>,
 }
 
-impl Pending {
+impl PendingSocket {
     fn new(reactor: &Handle, fd: OwnedFd) -> io::Result<Self> {
-        let waiter = Rc::<Waiter>::default();
+        let waiter = Rc::<WritableWaiter>::default();
         let key = reactor.add_source(fd, Interest::WRITABLE, waiter.clone(), 0)?;
         Ok(Self { reactor: reactor.clone(), key, waiter })
     }
@@ -215,15 +216,15 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for PendingSocket {
     fn drop(&mut self) {
         self.reactor.close(self.key);
     }
 }
 
-impl EventHandler for Waiter {
+impl EventHandler for WritableWaiter {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        // It reports until the task has run, which would be in vain.
+        // Without this the source would report in every turn until the task has run.
         reactor.set_interest(ready.key, Interest::PAUSED).ok();
         self.done.set(true);
         let waker = self.waker.take();

@@ -1,15 +1,15 @@
-//! Where a TCP connection goes: addresses, or a name that is yet to be looked up.
+//! The destination of a TCP connection: an address, or a name to look up.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::shown;
 
-/// Where a TCP connection goes.
+/// The destination of a TCP connection.
 ///
-/// Made of what one has: a [`SocketAddr`], an IP address and a port, a name and a port, or text like
-/// `"localhost:80"` or `"[::1]:80"`. Only a name is looked up, in a thread of its own; text that is
-/// neither name nor address fails the connection, not the call.
+/// Build it from a [`SocketAddr`], an IP address and a port, a name and a port, or text such as
+/// `"localhost:80"` or `"[::1]:80"`. Only a name is looked up, on a separate thread. Text that is
+/// neither a name nor an address, with a port, makes the connection fail, not the call.
 ///
 /// # Examples
 ///
@@ -20,49 +20,49 @@ use crate::shown;
 /// assert_eq!(Destination::from("example.org:80").to_string(), "example.org:80");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination(pub(crate) Kind);
+pub struct Destination(pub(crate) DestinationKind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum DestinationKind {
     Address(SocketAddr),
     Name(String, u16),
-    /// Text without a host or a port.
+    /// Text that lacks a host or a port.
     Bad(String),
 }
 
 impl From<SocketAddr> for Destination {
     fn from(address: SocketAddr) -> Self {
-        Self(Kind::Address(address))
+        Self(DestinationKind::Address(address))
     }
 }
 
 impl From<SocketAddrV4> for Destination {
     fn from(address: SocketAddrV4) -> Self {
-        Self(Kind::Address(address.into()))
+        Self(DestinationKind::Address(address.into()))
     }
 }
 
 impl From<SocketAddrV6> for Destination {
     fn from(address: SocketAddrV6) -> Self {
-        Self(Kind::Address(address.into()))
+        Self(DestinationKind::Address(address.into()))
     }
 }
 
 impl From<(IpAddr, u16)> for Destination {
     fn from(address: (IpAddr, u16)) -> Self {
-        Self(Kind::Address(address.into()))
+        Self(DestinationKind::Address(address.into()))
     }
 }
 
 impl From<(Ipv4Addr, u16)> for Destination {
     fn from(address: (Ipv4Addr, u16)) -> Self {
-        Self(Kind::Address(address.into()))
+        Self(DestinationKind::Address(address.into()))
     }
 }
 
 impl From<(Ipv6Addr, u16)> for Destination {
     fn from(address: (Ipv6Addr, u16)) -> Self {
-        Self(Kind::Address(address.into()))
+        Self(DestinationKind::Address(address.into()))
     }
 }
 
@@ -76,12 +76,12 @@ impl From<(String, u16)> for Destination {
     fn from((host, port): (String, u16)) -> Self {
         match host.parse::<IpAddr>() {
             Ok(ip) => (ip, port).into(),
-            Err(_) => Self(Kind::Name(host, port)),
+            Err(_) => Self(DestinationKind::Name(host, port)),
         }
     }
 }
 
-/// Of `host:port`.
+/// Parses `host:port`.
 impl From<&str> for Destination {
     fn from(text: &str) -> Self {
         if let Ok(address) = text.parse::<SocketAddr>() {
@@ -93,19 +93,19 @@ impl From<&str> for Destination {
         });
         match name_and_port {
             Some(parts) => parts.into(),
-            None => Self(Kind::Bad(text.to_owned())),
+            None => Self(DestinationKind::Bad(text.to_owned())),
         }
     }
 }
 
-/// Of `host:port`.
+/// Parses `host:port`.
 impl From<String> for Destination {
     fn from(text: String) -> Self {
         text.as_str().into()
     }
 }
 
-/// Of `host:port`.
+/// Parses `host:port`.
 impl From<&String> for Destination {
     fn from(text: &String) -> Self {
         text.as_str().into()
@@ -115,9 +115,9 @@ impl From<&String> for Destination {
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Address(address) => address.fmt(f),
-            Kind::Name(host, port) => write!(f, "{}:{port}", shown::name(host)),
-            Kind::Bad(text) => write!(f, "{text:?}"),
+            DestinationKind::Address(address) => address.fmt(f),
+            DestinationKind::Name(host, port) => write!(f, "{}:{port}", shown::name(host)),
+            DestinationKind::Bad(text) => write!(f, "{text:?}"),
         }
     }
 }
@@ -137,13 +137,13 @@ mod tests {
             (Ipv4Addr::LOCALHOST, 80).into(),
             (address.ip(), 80).into(),
         ];
-        assert!(given.iter().all(|one| one.0 == Kind::Address(address)));
+        assert!(given.iter().all(|one| one.0 == DestinationKind::Address(address)));
     }
 
     #[test]
     fn text_without_host_or_port_is_bad() {
         for text in ["localhost", ":80", "localhost:", "localhost:70000", ""] {
-            assert_eq!(Destination::from(text).0, Kind::Bad(text.to_owned()));
+            assert_eq!(Destination::from(text).0, DestinationKind::Bad(text.to_owned()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection that could not be made says, and a socket that cannot listen.
+//! The errors of connecting and listening.
 
 use std::error::Error;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::io;
 
 use procession_core::message::{Reason, into_io_error};
 
-/// A connection could not be made; the protocol was dropped and heard nothing.
+/// The error of a connection that could not be made. Its protocol was dropped without a callback.
 ///
-/// It prints where to, and why not. Of a name with several addresses the reason is the failure of
-/// the last one that was tried.
+/// The printed error names the destination and the reason. If a name has several addresses, the
+/// reason is that of the last address that was tried.
 #[doc(alias = "clientConnectionFailed")]
 #[derive(Debug)]
 pub struct ConnectError {
@@ -21,7 +21,7 @@ pub struct ConnectError {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// What failed on the way, for a message; empty where the reason says enough.
+    /// The step that failed, for the message. Empty if the reason is clear without it.
     pub(crate) failed: &'static str,
     pub(crate) reason: io::Error,
 }
@@ -32,9 +32,9 @@ impl<E: Into<io::Error>> From<E> for Failure {
     }
 }
 
-/// An address that cannot be listened on; the factory was dropped.
+/// The error of an address that cannot be listened on. The factory was dropped.
 ///
-/// It prints the address, and why not.
+/// The printed error names the address and the reason.
 #[derive(Debug)]
 pub struct ListenError {
     address: String,
@@ -47,7 +47,7 @@ impl ConnectError {
         Self { destination, failed, reason }
     }
 
-    /// What was connected to, as the message has it: quoted and escaped where it has characters that
+    /// Returns the destination as it is printed. It is quoted and escaped if it has characters that
     /// cannot be printed.
     pub fn destination(&self) -> &str {
         &self.destination
@@ -59,9 +59,10 @@ impl ListenError {
         Self { address, reason }
     }
 
-    /// What was to be listened on, as the message has it: a socket address, several, or a path, which
-    /// is quoted and escaped where it has characters that cannot be printed. Empty where the lookup
-    /// of a name has failed: [`ToSocketAddrs`](std::net::ToSocketAddrs) does not tell what it looks up.
+    /// Returns the address as it is printed: one or more socket addresses, or a path. A path is
+    /// quoted and escaped if it has characters that cannot be printed. The text is empty if the
+    /// lookup of a name failed, because [`ToSocketAddrs`](std::net::ToSocketAddrs) does not say
+    /// which name it looks up.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -89,32 +90,32 @@ impl fmt::Display for ListenError {
 macro_rules! reasons {
     ($type:ident) => {
         impl $type {
-            /// Why.
+            /// Returns the reason.
             pub fn io_error(&self) -> &io::Error {
                 &self.reason
             }
 
-            /// The kind of the reason, for instance
+            /// Returns the kind of the reason, for instance
             /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) or
             /// [`AddrInUse`](io::ErrorKind::AddrInUse).
             pub fn kind(&self) -> io::ErrorKind {
                 self.reason.kind()
             }
 
-            /// The number of the reason, where the kernel gave one.
+            /// Returns the OS error number of the reason, if it has one.
             pub fn raw_os_error(&self) -> Option<i32> {
                 self.reason.raw_os_error()
             }
         }
 
-        /// The source of the reason, which is printed already.
+        /// The source is that of the reason, whose own text is already in this error's text.
         impl Error for $type {
             fn source(&self) -> Option<&(dyn Error + 'static)> {
                 self.reason.source()
             }
         }
 
-        /// Keeps the kind, and the number or else the message.
+        /// Keeps the kind, and either the OS error number or the message.
         impl From<$type> for io::Error {
             fn from(error: $type) -> Self {
                 into_io_error(error.kind(), error.raw_os_error(), error)

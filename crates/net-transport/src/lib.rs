@@ -2,17 +2,17 @@
 //! own standard input and output.
 //!
 //! [`NetTransports`] adds `listen_tcp`, `connect_tcp`, `listen_unix`, `connect_unix` and `stdio` to
-//! a reactor's `Handle`. Each connection has a `Protocol`, which hears what happens, and acts on it
-//! through a `Transport`. Writes queue and never block: what a callback has written leaves in one
-//! system call when it returns.
+//! a reactor's `Handle`. Each connection has a `Protocol`, which receives the callbacks, and a
+//! `Transport`, through which the protocol acts. Writes are queued and never block: when a callback
+//! returns, one system call sends everything that it wrote.
 //!
 //! # What this crate does not do
 //!
-//! * No TLS, no datagrams, no HTTP: byte streams only.
+//! * It has no TLS, no datagrams and no HTTP, only byte streams.
 //! * It does not race the addresses of a name (RFC 8305), and does not reconnect.
-//! * It starts no thread but one for each name that is looked up.
-//! * It does not know processes; `Transport::into_fd` gives a socket to one, and `Transport::forward`
-//!   moves what a peer sends to one.
+//! * It starts no threads, except one for each name that it looks up.
+//! * It does not know processes. `Transport::into_fd` gives a socket to one, and
+//!   `Transport::forward` sends to one what a peer sends.
 //!
 //! # Example
 //!
@@ -57,15 +57,15 @@
 //!
 //! # Forwarding
 //!
-//! A proxy: what either side sends is moved to the other (`Transport::forward`) and passes through no
-//! protocol. One that has sent its last may still be answered.
+//! A proxy forwards what each side sends to the other side (`Transport::forward`). The data passes
+//! through no protocol. A side that has sent its last byte may still receive an answer.
 //!
 //! ```
 //! use procession_net_transport::NetTransports;
 //! use procession_protocol::{Protocol, Target, Transport};
 //! use procession_reactor::{Handle, Reactor};
 //!
-//! /// What comes from behind the proxy.
+//! /// The protocol of the connection to the server behind the proxy.
 //! struct Behind;
 //!
 //! impl Protocol for Behind {

@@ -1,4 +1,5 @@
-//! Listening: a socket in the loop that accepts, and asks a factory for a protocol each time.
+//! Listeners: a socket on the loop accepts connections, and a factory builds a protocol for each
+//! one.
 
 use std::cell::Cell;
 use std::fmt;
@@ -21,25 +22,25 @@ use rustix::io::Errno;
 use crate::error::ListenError;
 use crate::shown;
 use crate::socket;
-use crate::stream::{Ends, Stream};
+use crate::stream::{Stream, StreamFds};
 use crate::unix_path::BoundPath;
 
-/// The most connections that wait to be accepted; the kernel has a limit of its own.
+/// The most connections that wait to be accepted. The kernel has its own limit too.
 const BACKLOG: i32 = 1024;
 
-/// How many connections one event accepts; the others wait for the next turn.
+/// How many connections one event accepts. The others wait for the next turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long a listener rests when there are no descriptors left, or no memory.
+/// How long a listener pauses when no descriptors or no memory are left.
 const REST: Duration = Duration::from_millis(100);
 
-/// A socket that listens; a cheap clone.
+/// A socket that listens. A clone is cheap.
 ///
-/// Dropping it does nothing: [`stop_listening`](Self::stop_listening) ends it, and so does a reactor
-/// that stops or is dropped.
+/// Dropping it does not stop listening. [`stop_listening`](Self::stop_listening) does, and so does
+/// a stop or a drop of the reactor.
 #[derive(Clone)]
 #[doc(alias = "IListeningPort")]
-pub struct Listener(Rc<Port>);
+pub struct Listener(Rc<ListeningPort>);
 
 impl Listener {
     /// Listens on a bound, nonblocking socket.
@@ -49,10 +50,10 @@ impl Listener {
         path: Option<BoundPath>,
         factory: Box<dyn Factory>,
     ) -> io::Result<Self> {
-        // std listens already; once more raises the backlog.
+        // std listens already. The second call raises the backlog.
         let listens = rustix::net::listen(&fd, BACKLOG);
         let host = socket::host(&fd);
-        let port = Rc::new_cyclic(|me: &Weak<Port>| Port {
+        let port = Rc::new_cyclic(|me: &Weak<ListeningPort>| ListeningPort {
             me: me.clone(),
             reactor: reactor.clone(),
             host,
@@ -71,20 +72,21 @@ impl Listener {
                 Ok(Self(port))
             }
             Err(error) => {
-                // The first error is the one to tell.
+                // Report the first error.
                 port.path.take().map(BoundPath::remove).transpose().ok();
                 Err(error)
             }
         }
     }
 
-    /// The address that is listened on, with the port that the kernel has chosen for port 0.
+    /// Returns the address of the listener. If it was given port 0, this has the port that the
+    /// kernel chose.
     #[doc(alias = "getHost")]
     pub fn host(&self) -> Address {
         self.0.host.clone()
     }
 
-    /// The TCP port; `None` for a Unix socket.
+    /// Returns the TCP port, or `None` for a Unix socket.
     pub fn port(&self) -> Option<u16> {
         match &self.0.host {
             Address::Tcp(address) => Some(address.port()),
@@ -92,16 +94,16 @@ impl Listener {
         }
     }
 
-    /// Tells whether it still listens.
+    /// Returns whether the listener still listens.
     pub fn is_listening(&self) -> bool {
         self.0.key.get().is_some()
     }
 
-    /// Stops listening, now: the socket is closed, and so is what it had not accepted. Connections
-    /// that were accepted go on. Twice is harmless.
+    /// Stops listening at once. The socket is closed, and so are connections that it has not
+    /// accepted. Accepted connections continue. A second call has no effect.
     ///
-    /// The path of a Unix socket is removed, if it still names this socket. The result comes in the
-    /// next turn, when the factory is dropped; nobody needs to wait for it.
+    /// The path of a Unix socket is removed if it still names this socket. The result comes in the
+    /// next turn, after the factory was dropped. You need not wait for it.
     ///
     /// # Errors
     ///
@@ -142,27 +144,27 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// A listening socket, for the loop and behind its [`Listener`] handles.
-struct Port {
+/// A listening socket, shared by the loop and its [`Listener`] handles.
+struct ListeningPort {
     me: Weak<Self>,
     reactor: Handle,
     host: Address,
-    /// `None` once it was closed.
+    /// `None` after the socket was closed.
     key: Cell<Option<Key>>,
-    /// Moved out while it is called.
+    /// `None` while it is called.
     factory: WithCell<Option<Box<dyn Factory>>>,
-    /// Ends the rest.
+    /// The timer that ends a pause.
     rest: WithCell<Option<DelayedCall>>,
-    /// To be removed at the end.
+    /// The path to remove when the listener closes.
     path: WithCell<Option<BoundPath>>,
-    /// In the list of what is closed when the reactor stops.
+    /// Keeps this in the list of objects that are closed when the reactor stops.
     _enrolled: Enrolled,
 }
 
-impl Port {
+impl ListeningPort {
     fn close(&self) -> io::Result<()> {
         let Some(key) = self.key.take() else { return Ok(()) };
-        // The path goes first: whoever finds it could connect.
+        // Remove the path first: a process that finds it could still connect.
         let removed = self.path.take().map_or(Ok(()), BoundPath::remove);
         self.reactor.close(key);
         if let Some(rest) = self.rest.take() {
@@ -172,15 +174,15 @@ impl Port {
         removed
     }
 
-    fn accept(&self, key: Key) -> Accepted {
+    fn accept(&self, key: Key) -> AcceptOutcome {
         let accepted = self.reactor.with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
         match accepted {
-            None => Accepted::Closed,
-            Some(Ok((fd, peer))) => Accepted::Connection(fd, socket::address(peer)),
-            Some(Err(Errno::AGAIN)) => Accepted::NoMore,
+            None => AcceptOutcome::Closed,
+            Some(Ok((fd, peer))) => AcceptOutcome::Connection(fd, socket::address(peer)),
+            Some(Err(Errno::AGAIN)) => AcceptOutcome::NoMore,
             Some(Err(error)) => match error {
-                // The connection was gone before it was accepted, or broke: accept(2) hands out
-                // errors of the network, too.
+                // The connection broke, or was gone before it was accepted. accept(2) also returns
+                // pending network errors.
                 Errno::CONNABORTED
                 | Errno::INTR
                 | Errno::PROTO
@@ -190,13 +192,13 @@ impl Port {
                 | Errno::HOSTUNREACH
                 | Errno::NOPROTOOPT
                 | Errno::OPNOTSUPP
-                | Errno::PERM => Accepted::Lost,
-                _ => Accepted::Failed,
+                | Errno::PERM => AcceptOutcome::Lost,
+                _ => AcceptOutcome::Failed,
             },
         }
     }
 
-    /// Asks the factory, and connects the protocol that it gives.
+    /// Asks the factory for a protocol, and connects it.
     fn connect(&self, fd: OwnedFd, peer: Address) {
         let Some(mut factory) = self.factory.take() else { return };
         let built = catch_unwind(AssertUnwindSafe(|| factory.build_protocol(&peer)));
@@ -207,7 +209,7 @@ impl Port {
         }
         let protocol = match built {
             Ok(Some(protocol)) => protocol,
-            Ok(None) => return, // refused: closed here
+            Ok(None) => return, // refused: this drops and closes it
             Err(panic) => {
                 drop(fd);
                 resume_unwind(panic);
@@ -217,16 +219,18 @@ impl Port {
             socket::send_at_once(&fd);
         }
         let host = socket::host(&fd);
-        let opened = Stream::open(&self.reactor, Ends::Socket(fd), peer, host, protocol);
-        // Without memory in the poller the connection is closed, which is all that can be said.
+        let opened = Stream::open(&self.reactor, StreamFds::Socket(fd), peer, host, protocol);
+        // If the poller has no memory left, the connection is closed. There is nobody to report it
+        // to.
         if let Ok(stream) = opened {
             stream.made();
         }
     }
 
-    /// Leaves the poller for a while: the connections that wait would have it report for ever.
+    /// Pauses the events of the socket. Waiting connections would otherwise cause an event in every
+    /// turn.
     fn rest(&self, key: Key) {
-        // Fewer watches cannot fail for want of memory.
+        // This only removes a watch, so it cannot fail for lack of memory.
         self.reactor.set_interest(key, Interest::PAUSED).ok();
         let me = self.me.clone();
         let over = self.reactor.call_later(REST, move |reactor| {
@@ -240,46 +244,46 @@ impl Port {
     }
 }
 
-/// What one accept came to.
-enum Accepted {
+/// The outcome of one accept.
+enum AcceptOutcome {
     Connection(OwnedFd, Address),
-    /// One that was lost before; there may be others.
+    /// The connection was lost before it was accepted. There may be others.
     Lost,
     NoMore,
-    /// No descriptor or no memory is left.
+    /// No descriptors or no memory are left.
     Failed,
     Closed,
 }
 
-impl OnStop for Port {
+impl OnStop for ListeningPort {
     fn on_stop(self: Rc<Self>) {
-        // As when the reactor is dropped.
+        // As when the reactor is dropped, nobody can receive the error.
         self.close().ok();
     }
 }
 
-impl EventHandler for Port {
+impl EventHandler for ListeningPort {
     fn ready(self: Rc<Self>, _: &Handle, ready: Ready) {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.accept(ready.key) {
-                Accepted::Connection(fd, peer) => self.connect(fd, peer),
-                Accepted::Lost => {}
-                Accepted::NoMore | Accepted::Closed => return,
-                Accepted::Failed => return self.rest(ready.key),
+                AcceptOutcome::Connection(fd, peer) => self.connect(fd, peer),
+                AcceptOutcome::Lost => {}
+                AcceptOutcome::NoMore | AcceptOutcome::Closed => return,
+                AcceptOutcome::Failed => return self.rest(ready.key),
             }
         }
     }
 
     fn reactor_dropped(self: Rc<Self>) {
         if self.reactor.is_inherited() {
-            drop(self.path.take()); // the original listens on
+            drop(self.path.take()); // the original still listens
         }
-        // A path that cannot be removed stays: there is nobody to be told.
+        // A path that cannot be removed stays, because nobody can receive the error.
         self.close().ok();
     }
 }
 
-/// Listens on the first of the addresses that can be had, with `SO_REUSEADDR`.
+/// Listens on the first address that can be bound, with `SO_REUSEADDR`.
 pub(crate) fn listen_tcp(
     reactor: &Handle,
     address: impl ToSocketAddrs,
@@ -306,7 +310,7 @@ fn bind_tcp(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Listens on a path that does not exist.
+/// Listens on a path that does not exist yet.
 pub(crate) fn listen_unix(
     reactor: &Handle,
     path: &Path,
@@ -319,7 +323,7 @@ pub(crate) fn listen_unix(
 
 fn bind_unix(path: &Path) -> io::Result<(OwnedFd, BoundPath)> {
     if path.as_os_str().is_empty() {
-        // Bound to nothing, it would get a name of the kernel's choice.
+        // The kernel would choose a name for an empty path.
         return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
     }
     let listener = UnixListener::bind(path)?;

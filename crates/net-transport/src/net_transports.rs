@@ -1,4 +1,4 @@
-//! The verbs that this crate adds to a reactor's handle.
+//! The methods that this crate adds to a reactor's handle.
 
 use std::io;
 use std::net::ToSocketAddrs;
@@ -16,33 +16,38 @@ use crate::stdio;
 
 /// Connections, as methods of [`Handle`] and so of `Reactor`.
 ///
-/// All of them: a protocol is called from the loop only, but for the `connection_made` of
-/// [`stdio`](Self::stdio). Its panic unwinds out of the loop, after its connection was closed and
-/// it was dropped; others go on when the loop does. What the peer has sent is delivered before the
-/// loss of its connection, and nothing is read after `lose_connection`. TCP connections have
-/// `TCP_NODELAY` set, for the write queue gathers small writes already. No descriptor is inherited
-/// by children.
+/// These rules hold for all of them:
+///
+/// - Only the loop calls a protocol. The exception is the `connection_made` of
+///   [`stdio`](Self::stdio).
+/// - If a protocol panics, its connection is closed, the protocol is dropped, and the panic unwinds
+///   out of the loop. Other connections continue when the loop does.
+/// - Everything that the peer has sent is delivered before the loss of its connection. Nothing is
+///   read after `lose_connection`.
+/// - TCP connections have `TCP_NODELAY` set, because the write queue gathers small writes already.
+/// - Children inherit no descriptor.
 ///
 /// When the reactor stops, at the end of the *during* phase of its shutdown, listeners stop
-/// listening, attempts to connect fail, and of each connection what the kernel takes at once is
-/// written; then it is closed, and its protocol hears `connection_lost` with `ConnectionAborted`, "the
-/// event loop stopped", unless it was lost for a reason of its own. What the peer has sent and was
-/// not read is dropped. A *before* trigger that returns a `Deferred` holds this up, for those who want
-/// to finish first. A reactor that is dropped without a stop closes everything too, and tells no
-/// protocol.
+/// listening, and attempts to connect fail. Each connection writes what the kernel takes at once,
+/// and is closed. Its protocol gets `connection_lost` with `ConnectionAborted`, "the event loop
+/// stopped", unless the connection was lost for another reason before. Data that the peer has sent
+/// and that was not read is dropped. To finish work first, add a *before* trigger that returns a
+/// `Deferred`: it delays all of this. A reactor that is dropped without a stop closes everything
+/// too, and calls no protocol.
 pub trait NetTransports {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///
-    /// Port 0 is one of the kernel's choice: [`Listener::port`] tells. Of several addresses it is
-    /// the first that can be had. A name is looked up at once, and blocks meanwhile: give an
-    /// address, or `"localhost"`. `SO_REUSEADDR` is set, so that a server can be started again at
-    /// once. When there are no descriptors left, connections wait in the kernel until there are.
-    /// A panic of the factory closes that connection; the listener goes on.
+    /// For port 0 the kernel chooses a port; [`Listener::port`] returns it. If there are several
+    /// addresses, the first one that can be bound is used. A name is looked up before this returns,
+    /// which blocks the loop: give an address, or `"localhost"`. `SO_REUSEADDR` is set, so that a
+    /// server can be restarted at once. When no descriptors are left, connections wait in the
+    /// kernel until there are some. If the factory panics, that connection is closed, and the
+    /// listener continues.
     ///
     /// # Errors
     ///
-    /// [`ListenError`], of looking up, binding and listening: of kind `AddrInUse`, `AddrNotAvailable`,
-    /// `PermissionDenied` for ports below 1024.
+    /// [`ListenError`] if the lookup, the bind or the listen fails. Its kind is for instance
+    /// `AddrInUse`, `AddrNotAvailable`, or `PermissionDenied` for ports below 1024.
     ///
     /// # Examples
     ///
@@ -84,18 +89,19 @@ pub trait NetTransports {
         factory: impl Factory + 'static,
     ) -> Result<Listener, ListenError>;
 
-    /// Connects to a TCP address, or to a name, which is looked up in a thread of its own.
+    /// Connects to a TCP address, or to a name, which is looked up on a separate thread.
     ///
-    /// The addresses of a name are tried one after the other. Once connected, the protocol hears
-    /// `connection_made`, and then the result is the transport. Dropping, cancelling or timing out
-    /// the `Deferred` before that gives the connection up and drops the protocol: inside of
-    /// `connection_made` it aborts the connection, which the protocol still hears.
-    /// [`detach`](Deferred::detach) is for those who do not wait.
+    /// The addresses of a name are tried one after the other. When the connection is made, the
+    /// protocol gets `connection_made`, and then the `Deferred` gives the transport. Dropping,
+    /// cancelling or timing out the `Deferred` before that gives up the connection and drops the
+    /// protocol. If this happens inside `connection_made`, the connection is aborted, and the
+    /// protocol gets `connection_lost`. If you do not wait for the result, use
+    /// [`detach`](Deferred::detach).
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails with [`ConnectError`]; the protocol is dropped and heard nothing. Of kind
-    /// `ConnectionAborted` if the reactor stops before.
+    /// The `Deferred` fails with [`ConnectError`], and the protocol is dropped without a callback.
+    /// The kind is `ConnectionAborted` if the reactor stops first.
     ///
     /// # Examples
     ///
@@ -126,14 +132,14 @@ pub trait NetTransports {
 
     /// Listens on a Unix stream socket, and asks `factory` for a protocol for each connection.
     ///
-    /// The path must not exist; it is removed by [`Listener::stop_listening`], and when the reactor
-    /// stops or is dropped. A file that a program left behind when it was killed is in the way:
-    /// whether it may be removed is the caller's to know.
+    /// The path must not exist. [`Listener::stop_listening`] removes it, and so does a stop or a
+    /// drop of the reactor. The file of a program that was killed stays, and makes this fail: only
+    /// the caller can know whether it may be removed.
     ///
     /// # Errors
     ///
-    /// [`ListenError`], of binding: of kind `AddrInUse` if the path exists, `InvalidInput` if it is empty or longer
-    /// than a socket address.
+    /// [`ListenError`] if the bind fails. Its kind is `AddrInUse` if the path exists, and
+    /// `InvalidInput` if it is empty or longer than a socket address allows.
     ///
     /// # Examples
     ///
@@ -161,12 +167,12 @@ pub trait NetTransports {
         factory: impl Factory + 'static,
     ) -> Result<Listener, ListenError>;
 
-    /// Connects to a Unix stream socket, as [`connect_tcp`](Self::connect_tcp) does; waits while the
-    /// backlog of the listener is full.
+    /// Connects to a Unix stream socket, as [`connect_tcp`](Self::connect_tcp) does. It waits while
+    /// the backlog of the listener is full.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails with [`ConnectError`]; the protocol is dropped and heard nothing.
+    /// The `Deferred` fails with [`ConnectError`], and the protocol is dropped without a callback.
     #[doc(alias = "connectUNIX")]
     #[must_use = "dropping it gives the connection up; `detach` lets it go on"]
     fn connect_unix(
@@ -177,15 +183,16 @@ pub trait NetTransports {
 
     /// Uses the program's own standard input and output as a connection.
     ///
-    /// `connection_made` is called before this returns. The end of the input is `read_closed`; a
-    /// reader of the output that goes away is `connection_lost` with `BrokenPipe`. Files and
-    /// `/dev/null` are always ready to be read. Descriptors 0 and 1 themselves stay open, as Rust
-    /// programs count on them: whoever reads the output sees its end when the program ends.
+    /// `connection_made` is called before this returns. The end of the input is `read_closed`. If
+    /// the reader of the output goes away, that is `connection_lost` with `BrokenPipe`. Files and
+    /// `/dev/null` are always ready to be read. Descriptors 0 and 1 themselves stay open, because
+    /// Rust programs rely on them. Therefore the reader of the output sees its end only when the
+    /// program ends.
     ///
     /// # Errors
     ///
-    /// 0 or 1 cannot be used: no descriptors are left, or one is a directory (`IsADirectory`). The
-    /// protocol is dropped and heard nothing.
+    /// If descriptor 0 or 1 cannot be used: no descriptors are left, or one of the two is a
+    /// directory (`IsADirectory`). The protocol is dropped without a callback.
     ///
     /// # Panics
     ///
@@ -193,9 +200,9 @@ pub trait NetTransports {
     ///
     /// # Platform
     ///
-    /// On Linux pipes and terminals get a description of their own, so that nobody else finds them
-    /// nonblocking. Elsewhere, and for sockets, the one that is shared is nonblocking as long as
-    /// the connection lasts.
+    /// On Linux, pipes and terminals are opened again, so that other users of the same open file
+    /// description do not see it become nonblocking. On other systems, and for sockets, the shared
+    /// open file description is nonblocking while the connection lasts.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Name resolution off the loop's thread: getaddrinfo(3) blocks, for seconds if it likes.
+//! Looks names up on a separate thread, because getaddrinfo(3) can block for seconds.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,16 +9,16 @@ use std::thread;
 
 use crate::error::Failure;
 
-/// What the thread and the loop share.
+/// The state that the thread and the loop share.
 #[derive(Default)]
 struct Lookup {
     result: Option<io::Result<Vec<SocketAddr>>>,
     waker: Option<Waker>,
 }
 
-/// The addresses of a name, in the order in which they should be tried.
+/// Returns the addresses of a name, in the order in which they should be tried.
 ///
-/// Each lookup is a thread of its own, which nobody waits for if the future is dropped.
+/// Each lookup has its own thread. If the future is dropped, nobody waits for the thread.
 pub(crate) async fn resolve(host: String, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     let lookup = Arc::<Mutex<Lookup>>::default();
     let theirs = Arc::clone(&lookup);

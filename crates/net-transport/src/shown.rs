@@ -1,18 +1,19 @@
-//! Names and paths as messages print them: bare, or quoted and escaped where bare ones would mislead.
+//! Formats names and paths for messages: bare, or quoted and escaped if the bare text could
+//! mislead.
 
 use std::path::Path;
 
-/// A host's name.
+/// Formats a host's name.
 pub(crate) fn name(name: &str) -> String {
     bare_or_quoted(name, format!("{name:?}"))
 }
 
-/// A path.
+/// Formats a path.
 pub(crate) fn path(path: &Path) -> String {
     bare_or_quoted(&path.to_string_lossy(), format!("{path:?}"))
 }
 
-/// What is empty, or has characters that quoting escapes, stays quoted.
+/// Returns `quoted` if the text is empty or has characters that quoting escapes, else `bare`.
 fn bare_or_quoted(bare: &str, quoted: String) -> String {
     let is_plain =
         !bare.is_empty() && quoted.len() == bare.len() + 2 && quoted[1..].starts_with(bare);

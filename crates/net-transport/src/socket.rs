@@ -1,4 +1,4 @@
-//! Sockets as the kernel has them: nonblocking, closed on exec, and their addresses.
+//! Sockets: nonblocking, closed on exec, and their addresses.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,15 +11,16 @@ use std::time::Duration;
 use procession_protocol::Address;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType, sockopt};
 
-/// Makes a stream socket, nonblocking and closed on exec.
+/// Creates a stream socket that is nonblocking and closed on exec.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(family, SocketType::STREAM, flags(), None)?)
 }
 
-/// Makes a stream socket, nonblocking and closed on exec.
+/// Creates a stream socket that is nonblocking and closed on exec.
 ///
-/// Not in one step here: a child that another thread starts in between inherits it.
+/// This takes more than one step here: a child that another thread starts in between inherits the
+/// socket.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
     prepared(rustix::net::socket(family, SocketType::STREAM, None)?)
@@ -33,7 +34,8 @@ pub(crate) fn accept(
     rustix::net::acceptfrom_with(listener, flags())
 }
 
-/// Accepts one connection, nonblocking and closed on exec; in more than one step, as in `stream`.
+/// Accepts one connection, nonblocking and closed on exec. It takes more than one step, as in
+/// `stream`.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn accept(
     listener: BorrowedFd<'_>,
@@ -56,24 +58,24 @@ fn prepared(fd: OwnedFd) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Tells the socket to close with a reset, dropping what the kernel still holds.
+/// Makes the close of the socket reset the connection, which drops what the kernel still holds.
 pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
-    // Not a socket that knows it: then the close alone has to do.
+    // If the socket does not support this, it is closed without a reset.
     sockopt::set_socket_linger(fd, Some(Duration::ZERO)).ok();
 }
 
-/// Has small writes sent at once: the queue gathers them already, so waiting for more is in vain.
+/// Makes the kernel send small writes at once. The write queue gathers them already.
 pub(crate) fn send_at_once(fd: impl AsFd) {
-    // A slower connection is no reason to have none.
+    // If this fails, the connection is slower, but usable.
     sockopt::set_tcp_nodelay(fd, true).ok();
 }
 
-/// This side's address.
+/// Returns the local address.
 pub(crate) fn host(fd: impl AsFd) -> Address {
     address(rustix::net::getsockname(fd).ok())
 }
 
-/// As programs see it; the kernel gives none for a Unix socket without a name.
+/// Converts an address of the kernel, which has none for an unnamed Unix socket.
 pub(crate) fn address(address: Option<SocketAddrAny>) -> Address {
     let Some(address) = address else { return Address::Unix(None) };
     match address.address_family() {

@@ -1,9 +1,9 @@
 //! The program's own standard input and output as a stream.
 //!
-//! `O_NONBLOCK` belongs to a description, which others may share: the shell that started the
-//! program, and its own `println!`. So pipes and terminals are opened once more where the system
-//! can do that; else, and where nobody writes a pipe any more, the flag is set, and taken back at the
-//! end.
+//! `O_NONBLOCK` is a flag of the open file description, which others may share: the shell that
+//! started the program, and the program's own `println!`. Therefore pipes and terminals are opened
+//! again if the system supports it. Otherwise, and if a pipe has no writer any more, the flag is
+//! set, and cleared at the end.
 
 use std::io::{self, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,9 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::{Errno, ioctl_fionbio};
 
-use crate::stream::{Ends, Stream};
+use crate::stream::{Stream, StreamFds};
 
-/// A stream over standard input and output; calls nobody yet.
+/// Opens a stream over standard input and output. No callback is called yet.
 pub(crate) fn open(reactor: &Handle, protocol: Box<dyn Protocol>) -> io::Result<Rc<Stream>> {
     over(reactor, stdin().as_fd(), stdout().as_fd(), protocol)
 }
@@ -28,19 +28,19 @@ fn over(
     output: BorrowedFd<'_>,
     protocol: Box<dyn Protocol>,
 ) -> io::Result<Rc<Stream>> {
-    let mut restore = Restore(Vec::new());
+    let mut restore = RestoreBlocking(Vec::new());
     let input = restore.nonblocking(input, OFlags::RDONLY)?;
     let output = restore.nonblocking(output, OFlags::WRONLY)?;
     let restore = std::mem::take(&mut restore.0);
-    let ends = Ends::Pair { input, output, restore };
+    let ends = StreamFds::Pair { input, output, restore };
     Stream::open(reactor, ends, Address::Other, Address::Other, protocol)
 }
 
-/// What was made nonblocking and is blocking again when this is dropped.
-struct Restore(Vec<OwnedFd>);
+/// Descriptors that were made nonblocking. Dropping this makes them blocking again.
+struct RestoreBlocking(Vec<OwnedFd>);
 
-impl Restore {
-    /// A nonblocking descriptor for what `fd` refers to.
+impl RestoreBlocking {
+    /// Returns a nonblocking descriptor of the file that `fd` refers to.
     fn nonblocking(&mut self, fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
         let stat = fstat(fd)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -49,11 +49,12 @@ impl Restore {
         }
         let copy = fd.try_clone_to_owned()?;
         if kind == FileType::RegularFile {
-            return Ok(copy); // never blocks, and has an offset that is to be shared
+            return Ok(copy); // it never blocks, and its offset must stay shared
         }
         if may_reopen(&stat)
             && let Some(own) = reopen(fd, access)
-            // After the opening: a writer that comes in between is one that it has seen.
+            // Check this after the open: the new description sees a writer that opened the pipe in
+            // between.
             && !(access == OFlags::RDONLY && is_hung_up(fd))
         {
             return Ok(own);
@@ -67,17 +68,17 @@ impl Restore {
     }
 }
 
-impl Drop for Restore {
+impl Drop for RestoreBlocking {
     fn drop(&mut self) {
         for fd in &self.0 {
-            // It was changed by the same call, which succeeded.
+            // The same call succeeded when it set the flag.
             ioctl_fionbio(fd, false).ok();
         }
     }
 }
 
-/// Tells whether opening it once more gives the same thing: pipes, and terminals but for the
-/// masters, of which each opening makes a new one.
+/// Returns whether opening the file again gives the same object. That is so for pipes, and for
+/// terminals except the masters: each open of a master makes a new one.
 #[cfg(target_os = "linux")]
 fn may_reopen(stat: &rustix::fs::Stat) -> bool {
     const CONSOLES: u32 = 4;
@@ -97,7 +98,8 @@ fn may_reopen(_: &rustix::fs::Stat) -> bool {
     false
 }
 
-/// `None` where it may not be opened: another user's, or a pipe that nobody reads.
+/// Returns `None` if the file may not be opened: it belongs to another user, or is a pipe without a
+/// reader.
 fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -105,13 +107,14 @@ fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
     rustix::fs::open(path, flags, rustix::fs::Mode::empty()).ok()
 }
 
-/// Tells whether the last writer of a pipe is gone.
+/// Returns whether a pipe has no writer any more.
 ///
-/// A FIFO that is opened to be read while nobody writes it never tells of that end, only of the next
-/// writer's (`fifo(7)`; `fifo_open` in Linux): what was opened before has to be used.
+/// A FIFO that is opened for reading while it has no writer never reports that end. It reports only
+/// the end of the next writer (`fifo(7)`; `fifo_open` in Linux). In that case the original
+/// descriptor must be used.
 fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
-    // It fails for lack of memory: nothing is seen then.
+    // A lack of memory makes this fail. Then no event is set.
     poll(&mut fds, Some(&Timespec::default())).ok();
     fds[0].revents().contains(PollFlags::HUP)
 }

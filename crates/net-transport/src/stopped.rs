@@ -1,4 +1,4 @@
-//! Why a connection, a listener or an attempt to connect has ended when the reactor stops.
+//! The error of a connection, a listener or an attempt to connect when the reactor stops.
 
 use std::io::{self, ErrorKind};
 

@@ -1,15 +1,17 @@
-//! The stream transport: a connection, or the program's own stdin and stdout, driven by its
-//! descriptors.
+//! The stream transport: a connection, or the program's own stdin and stdout.
 //!
 //! # Model
 //!
-//! What becomes of a connection is decided by `ConnectionLifecycle`, a pure core of the protocol
-//! crate, and delivered by the driver of the reactor crate, which children have too. Between them
-//! stands what only a connection has: `pipes` are its one or two descriptors, `state` tells the
-//! lifecycle what they say and does to them what it demands, `transport` is what the driver drives,
-//! and `control` what a program can do. Of the forwardings that the reactor crate moves bytes with,
-//! `routes` are those that a connection takes part in, `ports` what they know of it, and `sides` what
-//! they do to its state.
+//! `ConnectionLifecycle`, a pure core of the protocol crate, makes the decisions. The driver of the
+//! reactor crate, which children use as well, delivers the callbacks. The modules here have what
+//! only a connection has:
+//!
+//! - `pipes` has its one or two descriptors.
+//! - `state` reports what the descriptors say to the lifecycle, and carries out its demands.
+//! - `transport` is what the driver drives.
+//! - `control` is what a program can do.
+//! - `routes` has the forwardings that the connection takes part in, `ports` is the connection as a
+//!   forwarding sees it, and `sides` is what a forwarding does to its state.
 
 mod control;
 mod leftovers;
@@ -20,5 +22,5 @@ mod sides;
 mod state;
 mod transport;
 
-pub(crate) use self::pipes::Ends;
+pub(crate) use self::pipes::StreamFds;
 pub(crate) use self::transport::Stream;

@@ -1,14 +1,14 @@
-//! The path of a Unix socket that listens, to be removed with it.
+//! The path of a listening Unix socket, which is removed when the socket is closed.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A path that was bound here, and the file that it named then.
+/// A path that was bound by this program, and the file that it named then.
 #[derive(Debug)]
 pub(crate) struct BoundPath {
-    /// Absolute: the current directory may change.
+    /// Absolute, because the current directory may change.
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -21,7 +21,7 @@ impl BoundPath {
         Ok(Self { path, device: found.dev(), inode: found.ino() })
     }
 
-    /// Removes the file, unless it is gone, or somebody has put another in its place.
+    /// Removes the file, unless it is gone or another file has replaced it.
     pub(crate) fn remove(self) -> io::Result<()> {
         let removed = fs::symlink_metadata(&self.path).and_then(|found| {
             let same = found.dev() == self.device && found.ino() == self.inode;

@@ -1,4 +1,4 @@
-//! Addresses, names, paths and sizes at their extremes: an error that says so, never a panic.
+//! Extreme addresses, names, paths and sizes: an error that names the problem, never a panic.
 
 mod util;
 
@@ -17,8 +17,8 @@ struct Quiet;
 impl Protocol for Quiet {}
 
 #[test]
-fn addresses_that_nobody_can_listen_on() {
-    behaviour("addresses_that_nobody_can_listen_on", |driver| {
+fn addresses_that_cannot_be_listened_on() {
+    behaviour("addresses_that_cannot_be_listened_on", |driver| {
         let factory = || Quiet;
         for bad in
             ["", ":", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:-1", ":80", "[::1", "a\0b:1"]
@@ -38,8 +38,8 @@ fn addresses_that_nobody_can_listen_on() {
 }
 
 #[test]
-fn destinations_that_nobody_can_reach() {
-    behaviour("destinations_that_nobody_can_reach", |driver| {
+fn destinations_that_cannot_be_reached() {
+    behaviour("destinations_that_cannot_be_reached", |driver| {
         for bad in ["", ":", "localhost", "localhost:", ":80", "localhost:99999", "localhost:x"] {
             let result = driver.connect_tcp(bad, Quiet).timeout(bound(Duration::from_secs(5)));
             let error = driver.block_on(result).expect_err(bad);
@@ -59,7 +59,7 @@ fn destinations_that_nobody_can_reach() {
     });
 }
 
-/// Keeps its transport.
+/// Stores its transport.
 struct Keep(Rc<RefCell<Option<Transport>>>);
 impl Protocol for Keep {
     fn connection_made(&mut self, transport: &Transport) {
@@ -86,7 +86,7 @@ fn sizes_of_any_magnitude_and_calls_after_the_end() {
         transport.abort_connection();
         driver.turns(3);
         assert_eq!(transport.try_write("x"), Err(WriteError::Closed));
-        transport.set_write_limits(1, 1).ok(); // of a queue that is gone
+        transport.set_write_limits(1, 1).ok(); // the queue is gone
         for _ in 0..2 {
             transport.pause();
             transport.resume();

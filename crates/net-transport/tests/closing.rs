@@ -1,4 +1,4 @@
-//! Area TC: how connections end, and what is delivered before.
+//! Area TC: how connections end, and what is delivered before their end.
 
 mod util;
 
@@ -16,7 +16,8 @@ use rustix::net::sockopt::set_socket_linger;
 
 use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern, try_drain};
 
-/// A Unix connection whose server's side is recorded, and the nonblocking client's.
+/// Returns a Unix connection whose server side is recorded, and the nonblocking socket of the
+/// client.
 fn unix_connection(driver: &mut Driver, recorder: Recorder) -> (Record, Transport, UnixStream) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("socket");
@@ -63,7 +64,7 @@ fn losing_the_connection_sends_everything_first() {
         driver.turns(2);
         assert_eq!(transport.try_write("late"), Err(WriteError::Closed));
         let mut read = Vec::new();
-        // Slow: one small read per turn.
+        // The client reads slowly: one small read per turn.
         driver.until("all is read", || {
             let mut buffer = [0; 300_000];
             match client.read(&mut buffer) {
@@ -84,7 +85,7 @@ fn losing_the_connection_sends_everything_first() {
     });
 }
 
-/// A request that nobody read does not cost the peer the reply.
+/// The peer still gets the reply if its request was not read.
 #[test]
 fn unread_input_does_not_reset_the_reply() {
     behaviour("unread_input_does_not_reset_the_reply", |driver| {
@@ -158,7 +159,7 @@ fn by_default_the_peers_half_close_closes_after_the_flush() {
     });
 }
 
-/// The own half close, after the queue; the peer goes on.
+/// The program ends its own direction after the queue. The peer can still send.
 #[test]
 fn after_the_own_half_close_the_peers_reply_still_arrives() {
     behaviour("after_the_own_half_close_the_peers_reply_still_arrives", |driver| {
@@ -209,8 +210,8 @@ fn everything_may_be_called_after_the_loss() {
 
 /// Case TC-18.
 #[test]
-fn what_came_while_paused_is_delivered_after_it_and_then_the_loss() {
-    behaviour("what_came_while_paused_is_delivered_after_it_and_then_the_loss", |driver| {
+fn data_that_arrived_during_a_pause_is_delivered_before_the_loss() {
+    behaviour("data_that_arrived_during_a_pause_is_delivered_before_the_loss", |driver| {
         let (record, transport, mut client) = driver.connection(Recorder::quiet());
         transport.pause();
         let all = pattern(1 << 20);
@@ -235,7 +236,8 @@ fn what_came_while_paused_is_delivered_after_it_and_then_the_loss() {
     });
 }
 
-/// A peer that sent and then reset, or closed, while something was still to be written.
+/// The peer sent data and then reset or closed the connection, while the program still had data to
+/// write.
 #[test]
 fn what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end() {
     behaviour("what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end", |driver| {
@@ -249,7 +251,7 @@ fn what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end() {
     });
 }
 
-/// A Unix peer that closes gives its end and its hang-up in one event, and no other after it.
+/// When a Unix peer closes, its end and its hang-up come in one event, and no event follows.
 #[test]
 fn a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open() {
     let name = "a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open";
@@ -278,7 +280,8 @@ fn a_unix_peer_that_closes_is_one_loss_also_for_a_protocol_that_keeps_half_open(
     });
 }
 
-/// The peer has gone when its last words are told: what the protocol calls on that is no failure.
+/// The peer is gone when its last data is delivered. A call of the protocol on that is not a
+/// failure.
 #[test]
 fn a_unix_peer_that_has_gone_already_is_no_broken_pipe() {
     behaviour("a_unix_peer_that_has_gone_already_is_no_broken_pipe", |driver| {
@@ -307,7 +310,7 @@ fn a_unix_peer_that_has_gone_already_is_no_broken_pipe() {
     });
 }
 
-/// The reason of the hang-up is that of the loss.
+/// The reason of the hang-up is the reason of the loss.
 #[test]
 fn a_unix_peer_that_closes_with_unread_data_is_a_reset() {
     behaviour("a_unix_peer_that_closes_with_unread_data_is_a_reset", |driver| {
@@ -322,7 +325,7 @@ fn a_unix_peer_that_closes_with_unread_data_is_a_reset() {
     });
 }
 
-/// A Unix peer that only ends its sending still gets the reply, and its close is the loss.
+/// A Unix peer that ends only its sending still gets the reply. Its close is the loss.
 #[test]
 fn after_a_unix_peers_half_close_a_reply_still_arrives() {
     behaviour("after_a_unix_peers_half_close_a_reply_still_arrives", |driver| {
@@ -344,7 +347,7 @@ fn after_a_unix_peers_half_close_a_reply_still_arrives() {
     });
 }
 
-/// The socket is blocking again, what was written has been sent, and nothing is called any more.
+/// The socket is blocking again, the queue has been sent, and no callback follows.
 #[test]
 fn into_fd_gives_a_blocking_socket_after_what_was_written() {
     behaviour("into_fd_gives_a_blocking_socket_after_what_was_written", |driver| {
@@ -364,10 +367,10 @@ fn into_fd_gives_a_blocking_socket_after_what_was_written() {
     });
 }
 
-/// A queue that cannot be sent at once keeps the socket in the loop.
+/// If the queue cannot be sent at once, the socket stays in the loop.
 #[test]
-fn into_fd_refuses_while_something_is_queued() {
-    behaviour("into_fd_refuses_while_something_is_queued", |driver| {
+fn into_fd_refuses_while_the_queue_is_not_empty() {
+    behaviour("into_fd_refuses_while_the_queue_is_not_empty", |driver| {
         let all = pattern(16 << 20);
         let (record, transport, mut client) = driver.connection(Recorder::quiet());
         transport.write(all.clone());
@@ -381,13 +384,14 @@ fn into_fd_refuses_while_something_is_queued() {
     });
 }
 
-/// It writes at once, also where no turn keeps the signal away.
+/// `into_fd` writes at once, also outside a turn, where the loop does not block the signal.
 #[test]
 fn into_fd_outside_of_a_turn_raises_no_sigpipe() {
     behaviour("into_fd_outside_of_a_turn_raises_no_sigpipe", |driver| {
         let raised = Rc::new(Cell::new(0));
         let told = Rc::clone(&raised);
-        // A watch has a handler installed: what would kill by default is told instead.
+        // The watch installs a handler, which reports a signal that would otherwise kill the
+        // process.
         let watch = driver.on_signal(Signal::PIPE, move |_| told.set(told.get() + 1)).unwrap();
         let (record, transport, client) = unix_connection(driver, Recorder::quiet());
         drop(client);
@@ -401,7 +405,7 @@ fn into_fd_outside_of_a_turn_raises_no_sigpipe() {
     });
 }
 
-/// Decision D9: in each callback, the panic unwinds, this connection is closed, others go on.
+/// Decision D9: in each callback, a panic unwinds and closes this connection, and others continue.
 #[test]
 fn a_panic_in_a_callback_closes_that_connection_alone() {
     behaviour("a_panic_in_a_callback_closes_that_connection_alone", |driver| {
@@ -441,7 +445,7 @@ fn a_panic_in_a_callback_closes_that_connection_alone() {
     });
 }
 
-/// Flow control as the queue has it: full once, drained once empty.
+/// The marks follow the queue: full once, and drained once it is empty.
 #[test]
 fn the_marks_follow_the_limits() {
     behaviour("the_marks_follow_the_limits", |driver| {
@@ -461,7 +465,7 @@ fn the_marks_follow_the_limits() {
     });
 }
 
-/// An empty queue is not told for itself: what stays at the low mark raises no mark.
+/// An empty queue alone causes no mark: a queue that stays at the low mark raises none.
 #[test]
 fn a_queue_that_is_emptied_below_its_low_mark_is_not_drained() {
     behaviour("a_queue_that_is_emptied_below_its_low_mark_is_not_drained", |driver| {

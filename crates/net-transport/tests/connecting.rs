@@ -62,10 +62,10 @@ fn text_that_is_no_destination_fails_the_result() {
     });
 }
 
-/// The limit is of memory, for that of processes does not hold for root.
+/// The test limits memory, because root ignores a limit on processes.
 #[test]
-fn a_lookup_without_a_thread_says_so() {
-    let name = "a_lookup_without_a_thread_says_so";
+fn a_lookup_without_a_thread_is_an_error_that_names_it() {
+    let name = "a_lookup_without_a_thread_is_an_error_that_names_it";
     if sanitizer().as_deref() == Some("address") {
         return skip_here(name, "the sanitizer's own memory is over any limit");
     }
@@ -89,7 +89,7 @@ fn a_lookup_without_a_thread_says_so() {
 fn a_name_is_looked_up() {
     behaviour("a_name_is_looked_up", |driver| {
         let (listener, address) = driver.listen(Recorder::echo);
-        let name = "localhost".to_owned(); // borrowed by the call only
+        let name = "localhost".to_owned(); // only the call borrows it
         let connected = driver.connect_tcp((name.as_str(), address.port()), Recorder::quiet());
         drop(name);
         let transport = driver.block_on(connected).unwrap();
@@ -100,7 +100,7 @@ fn a_name_is_looked_up() {
     });
 }
 
-/// Giving up is at once, whatever the lookup does.
+/// Giving up takes effect at once, whatever the lookup does.
 #[test]
 fn giving_up_drops_the_protocol_and_leaves_nothing() {
     behaviour("giving_up_drops_the_protocol_and_leaves_nothing", |driver| {
@@ -120,7 +120,7 @@ fn giving_up_drops_the_protocol_and_leaves_nothing() {
     });
 }
 
-/// Between `connection_made` and the result there is a connection to be given up.
+/// Between `connection_made` and the result there is a connection to give up.
 #[test]
 fn giving_up_inside_connection_made_aborts_the_connection() {
     behaviour("giving_up_inside_connection_made_aborts_the_connection", |driver| {
@@ -154,7 +154,7 @@ fn giving_up_inside_connection_made_aborts_the_connection() {
     });
 }
 
-/// A backlog that is full of others lets no connection through: it times out.
+/// A full backlog accepts no connection, so the attempt times out.
 #[test]
 fn a_timeout_closes_the_socket() {
     behaviour("a_timeout_closes_the_socket", |driver| {
@@ -163,7 +163,7 @@ fn a_timeout_closes_the_socket() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&listener, 0).unwrap();
         let address = listener.local_addr().unwrap();
-        let _full = util::connected(address); // the one that a backlog of 0 has room for
+        let _full = util::connected(address); // a backlog of 0 has room for this one
         let connected = driver.connect_tcp(address, Dropped(Rc::clone(&drops)));
         let result = driver.block_on(connected.timeout(Duration::from_millis(50)));
         assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
@@ -172,7 +172,7 @@ fn a_timeout_closes_the_socket() {
     });
 }
 
-/// As TC-01, over a Unix socket.
+/// Like TC-01, over a Unix socket.
 #[test]
 fn an_echo_over_a_unix_socket_comes_back_and_the_path_is_removed() {
     behaviour("an_echo_over_a_unix_socket_comes_back_and_the_path_is_removed", |driver| {
@@ -204,8 +204,8 @@ fn an_echo_over_a_unix_socket_comes_back_and_the_path_is_removed() {
 }
 
 #[test]
-fn a_path_that_somebody_else_has_taken_over_stays() {
-    behaviour("a_path_that_somebody_else_has_taken_over_stays", |driver| {
+fn a_path_that_another_file_has_replaced_stays() {
+    behaviour("a_path_that_another_file_has_replaced_stays", |driver| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = driver.listen_unix(&path, Recorder::quiet).unwrap();
@@ -217,7 +217,8 @@ fn a_path_that_somebody_else_has_taken_over_stays() {
     });
 }
 
-/// A full backlog of a Unix listener is EAGAIN, of which no event tells.
+/// For a full backlog of a Unix listener, connect gives EAGAIN, and no event reports when there is
+/// room.
 #[test]
 fn a_full_backlog_of_a_unix_listener_is_waited_for() {
     behaviour("a_full_backlog_of_a_unix_listener_is_waited_for", |driver| {
@@ -241,7 +242,7 @@ fn a_full_backlog_of_a_unix_listener_is_waited_for() {
     });
 }
 
-/// Both directions of a Unix socket that is paused when the peer goes away.
+/// A Unix socket is paused when the peer goes away; both directions are tested.
 #[test]
 fn a_paused_unix_connection_whose_peer_has_gone_does_not_spin_and_loses_nothing() {
     let name = "a_paused_unix_connection_whose_peer_has_gone_does_not_spin_and_loses_nothing";
@@ -266,7 +267,7 @@ fn a_paused_unix_connection_whose_peer_has_gone_does_not_spin_and_loses_nothing(
     });
 }
 
-/// The nonblocking peers of these tests do see the end.
+/// The nonblocking peers of these tests see the end.
 #[test]
 fn the_end_of_a_connection_reaches_the_peer() {
     behaviour("the_end_of_a_connection_reaches_the_peer", |driver| {

@@ -1,4 +1,5 @@
-//! Flow control: back-pressure keeps memory bounded and loses nothing, a flood starves nobody.
+//! Flow control: back-pressure limits memory and loses nothing, and a flood starves no other
+//! connection.
 
 mod util;
 
@@ -19,7 +20,7 @@ use crate::util::{
     pattern,
 };
 
-/// Sends everything back, and reads no more while what it sends is not taken.
+/// Sends everything back, and pauses reading while its own queue is full.
 fn bounded_echo(most: &Rc<Cell<usize>>) -> Recorder {
     let most = Rc::clone(most);
     Recorder::new(move |transport, event| match event {
@@ -39,7 +40,7 @@ fn an_echo_with_back_pressure_is_exact_and_bounded() {
         let most = Rc::new(Cell::new(0));
         let theirs = Rc::clone(&most);
         let (listener, address) = driver.listen(move || bounded_echo(&theirs));
-        // More than the kernel takes in both directions: its buffers grow to some megabytes.
+        // More than the kernel buffers in both directions, which can be some megabytes.
         let all = pattern(24 << 20);
         let mut client = connected(address);
         rustix::net::sockopt::set_socket_recv_buffer_size(&client, 64 << 10).unwrap();
@@ -50,7 +51,7 @@ fn an_echo_with_back_pressure_is_exact_and_bounded() {
                 false
             }
             Err(_) => {
-                // Full for now: the server reads on until its own queue is not taken any more.
+                // The socket is full for now. The server reads until its own queue is full.
                 most.get() > 64 << 10
             }
         });
@@ -63,14 +64,14 @@ fn an_echo_with_back_pressure_is_exact_and_bounded() {
             echo.len() == all.len()
         });
         assert!(echo == all);
-        // The high mark, and what one turn may read on top of it.
+        // The high mark, and the data that one turn may read on top of it.
         assert!(most.get() <= (64 + 256 + 64) << 10, "{} bytes queued", most.get());
         drop(client);
         listener.stop_listening();
     });
 }
 
-/// While whole buffers of 64 KiB come, one read asks for more than that.
+/// While whole buffers of 64 KiB arrive, one read asks for more than that.
 #[test]
 fn a_bulk_comes_in_large_reads() {
     behaviour("a_bulk_comes_in_large_reads", |driver| {
@@ -83,7 +84,7 @@ fn a_bulk_comes_in_large_reads() {
         let mut client = UnixStream::connect(&path).unwrap();
         client.set_nonblocking(true).unwrap();
         driver.until("it is accepted", || record.transport().is_some());
-        // More than one turn reads, and a buffer on top of it.
+        // More than one turn reads, and one more buffer.
         rustix::net::sockopt::set_socket_send_buffer_size(&client, 1 << 20).unwrap();
         let all = pattern(4 << 20);
         let mut sent = 0;
@@ -109,7 +110,7 @@ fn a_bulk_comes_in_large_reads() {
     });
 }
 
-/// Calls itself every 10 ms, and notes how long it really was.
+/// Calls itself every 10 ms, and records the real times between the calls.
 fn tick(reactor: &Handle, last: Duration, gaps: Rc<RefCell<Vec<Duration>>>) {
     reactor.call_later(Duration::from_millis(10), move |reactor| {
         let now = reactor.now();
@@ -118,7 +119,7 @@ fn tick(reactor: &Handle, last: Duration, gaps: Rc<RefCell<Vec<Duration>>>) {
     });
 }
 
-/// Of case TC-21, the part that needs no child.
+/// The part of case TC-21 that needs no child.
 #[test]
 fn a_flood_starves_neither_timers_nor_other_connections() {
     behaviour("a_flood_starves_neither_timers_nor_other_connections", |driver| {
@@ -163,7 +164,7 @@ fn a_flood_starves_neither_timers_nor_other_connections() {
     });
 }
 
-/// Reads, and forgets; says when it is over.
+/// Reads and discards data, and records the loss.
 struct Discard(Rc<Cell<bool>>);
 
 impl Protocol for Discard {
@@ -172,10 +173,10 @@ impl Protocol for Discard {
     }
 }
 
-/// A transport whose last handle is dropped goes on: the loop has it.
+/// A transport continues when its last handle is dropped, because the loop owns it.
 #[test]
-fn dropping_every_handle_does_nothing() {
-    isolated("dropping_every_handle_does_nothing", || {
+fn dropping_every_handle_keeps_the_connection() {
+    isolated("dropping_every_handle_keeps_the_connection", || {
         let before = open_fds();
         let mut driver = Driver(Reactor::new().unwrap());
         let (listener, address) = driver.listen(Recorder::echo);

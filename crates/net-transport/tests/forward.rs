@@ -1,5 +1,5 @@
-//! Forwarding: what a peer sends is moved on without passing through the program, to another peer, a
-//! child or a file, and what a child writes to a peer.
+//! Forwarding: the data of a peer goes to another peer, a child or a file, and the output of a
+//! child goes to a peer, without passing through the program.
 
 mod util;
 
@@ -25,11 +25,11 @@ use crate::util::{
     Driver, Event, Record, Recorder, behaviour, drain, isolated, pattern, try_drain,
 };
 
-/// The bytes, or the bytes until it failed and how.
+/// The number of bytes, or the number of bytes before the failure, and its kind.
 type Outcome = Result<u64, (u64, ErrorKind)>;
 type Slot = Rc<RefCell<Option<Outcome>>>;
 
-/// A slot for the outcome of a forwarding.
+/// Returns a slot that will hold the outcome of a forwarding.
 fn outcome(moved: Deferred<u64, ForwardError>) -> Slot {
     let slot = Slot::default();
     let put = slot.clone();
@@ -48,7 +48,7 @@ fn over(driver: &mut Driver, slot: &Slot) -> Outcome {
     slot.take().expect("it is there")
 }
 
-/// What a child has written, and whether it has ended.
+/// The output of a child, and whether it has ended.
 #[derive(Clone, Default)]
 struct Child {
     output: Rc<RefCell<Vec<u8>>>,
@@ -74,7 +74,7 @@ impl ProcessProtocol for Child {
     }
 }
 
-/// The same with children, of which the first leaves something open for good.
+/// Does the same with children. The first child leaves a descriptor open permanently.
 fn behaviour_with_children(name: &str, body: impl FnOnce(&mut Driver)) {
     isolated(name, || {
         let mut driver = Driver(Reactor::new().expect("a reactor"));
@@ -85,18 +85,18 @@ fn behaviour_with_children(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// A connection that stays open when its peer has sent its last.
+/// Returns a connection that stays open when its peer has sent its last byte.
 fn half_open(driver: &mut Driver) -> (Record, Transport, TcpStream) {
     driver.connection(Recorder::quiet().keep_half_open())
 }
 
-/// Has the kernel reset a connection when this end is dropped.
+/// Makes the kernel reset a connection when this end is dropped.
 fn reset(peer: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).expect("a socket");
     drop(peer);
 }
 
-/// Writes all of `data` and shuts the direction down, apart from the loop.
+/// Writes all of `data` on another thread, and shuts the direction down.
 fn send(peer: &TcpStream, data: Vec<u8>) -> std::thread::JoinHandle<io::Result<()>> {
     let mut peer = peer.try_clone().expect("a descriptor");
     peer.set_nonblocking(false).expect("a socket");
@@ -112,7 +112,7 @@ fn join<T>(driver: &mut Driver, thread: std::thread::JoinHandle<io::Result<T>>) 
     thread.join().expect("no panic").expect("the connection is in order")
 }
 
-/// Reads to the end, apart from the loop; the peer is made blocking.
+/// Reads to the end on another thread. This makes the peer blocking.
 fn receive(peer: &TcpStream) -> std::thread::JoinHandle<io::Result<Vec<u8>>> {
     let mut peer = peer.try_clone().expect("a descriptor");
     peer.set_nonblocking(false).expect("a socket");
@@ -157,7 +157,7 @@ fn what_a_peer_sends_goes_to_a_child() {
         let mut all = b"first ".to_vec();
         all.extend(pattern(3_000_000));
         assert!(*child.output.borrow() == all, "in order and complete");
-        // The peer has sent its last, and may still be answered.
+        // The peer has sent its last byte, and may still receive an answer.
         assert_eq!(record.events(), [Event::Made, Event::ReadClosed]);
         transport.write("thanks");
         transport.lose_connection();
@@ -166,7 +166,7 @@ fn what_a_peer_sends_goes_to_a_child() {
     });
 }
 
-/// Between two sockets nothing can be spliced: the bytes are copied.
+/// Splice does not work between two sockets: the bytes are copied.
 #[test]
 fn a_proxy_of_two_forwardings_passes_both_halves_on() {
     behaviour("a_proxy_of_two_forwardings_passes_both_halves_on", |driver| {
@@ -250,7 +250,7 @@ fn a_full_target_holds_the_peer_back_and_costs_no_turns() {
 #[test]
 fn a_lost_target_closes_the_source_and_counts_what_it_took() {
     behaviour("a_lost_target_closes_the_source_and_counts_what_it_took", |driver| {
-        // With the default of `read_closed` the target closes when its peer does.
+        // By default, `read_closed` closes the target when its peer ends.
         let (target_record, target, mut target_peer) = driver.connection(Recorder::quiet());
         let (record, transport, mut peer) = half_open(driver);
         transport.write("before");
@@ -270,7 +270,7 @@ fn a_lost_target_closes_the_source_and_counts_what_it_took() {
     });
 }
 
-/// The target's own reads are paused: the poller alone knows that it is gone.
+/// The target's own reads are paused. Only the poller knows that it is gone.
 #[test]
 fn a_target_that_is_reset_is_lost_although_nothing_is_read() {
     behaviour("a_target_that_is_reset_is_lost_although_nothing_is_read", |driver| {
@@ -288,8 +288,8 @@ fn a_target_that_is_reset_is_lost_although_nothing_is_read() {
 }
 
 #[test]
-fn a_child_whose_peer_is_gone_is_told_by_sigpipe() {
-    behaviour_with_children("a_child_whose_peer_is_gone_is_told_by_sigpipe", |driver| {
+fn a_child_whose_peer_is_gone_gets_sigpipe() {
+    behaviour_with_children("a_child_whose_peer_is_gone_gets_sigpipe", |driver| {
         let (record, transport, mut peer) = driver.connection(Recorder::quiet());
         let (child, process) = Child::spawn(driver, "exec yes");
         let moved = outcome(process.forward(1, Target::connection(&transport)));
@@ -305,7 +305,7 @@ fn a_child_whose_peer_is_gone_is_told_by_sigpipe() {
     });
 }
 
-/// The peer's end and its failure are not the same: by splices and by copies.
+/// A failure of the peer is not its end. This holds for splices and for copies.
 #[test]
 fn a_peer_that_resets_is_no_end_but_an_error() {
     behaviour("a_peer_that_resets_is_no_end_but_an_error", |driver| {
@@ -315,7 +315,7 @@ fn a_peer_that_resets_is_no_end_but_an_error() {
             let (record, transport, mut peer) = half_open(driver);
             let moved = outcome(transport.forward(target));
             peer.write_all(b"some").unwrap();
-            // What has arrived before the reset is moved.
+            // The data that arrived before the reset is forwarded.
             driver.turns(3);
             reset(peer);
             assert_eq!(over(driver, &moved), Err((4, ErrorKind::ConnectionReset)));
@@ -430,7 +430,8 @@ fn a_target_that_the_program_closes_is_lost() {
     });
 }
 
-/// The peer takes nothing more, which a write finds out, and what it has sent by then is moved on.
+/// A write finds out that the peer takes no more data. The data that it has sent until then is
+/// forwarded.
 #[test]
 fn what_a_peer_has_sent_before_a_write_to_it_failed_is_moved() {
     behaviour("what_a_peer_has_sent_before_a_write_to_it_failed_is_moved", |driver| {

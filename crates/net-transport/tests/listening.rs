@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern, skip};
 
-/// Sends 1 KiB, and closes when it came back.
+/// Sends `bytes`, and closes when they have come back.
 fn client(bytes: Vec<u8>) -> Recorder {
     let mut left = bytes.len();
     Recorder::new(move |transport, event| match event {
@@ -177,8 +177,8 @@ impl Factory for Picky {
 
 /// Case TC-16.
 #[test]
-fn a_factory_that_gives_none_refuses_that_connection_alone() {
-    behaviour("a_factory_that_gives_none_refuses_that_connection_alone", |driver| {
+fn a_factory_that_returns_none_refuses_only_that_connection() {
+    behaviour("a_factory_that_returns_none_refuses_only_that_connection", |driver| {
         let listener = driver.listen_tcp("127.0.0.1:0", Picky(0)).unwrap();
         let address = ("127.0.0.1", listener.port().unwrap());
         let mut refused = TcpStream::connect(address).unwrap();
@@ -254,7 +254,7 @@ fn two_hundred_connections_and_twenty_listeners_leave_nothing() {
     });
 }
 
-/// Case D9 of the listener: the connection is closed, the listener goes on.
+/// Case D9 of the listener: the connection is closed, and the listener continues.
 #[test]
 fn a_panic_of_the_factory_unwinds_and_the_listener_goes_on() {
     behaviour("a_panic_of_the_factory_unwinds_and_the_listener_goes_on", |driver| {
@@ -275,7 +275,8 @@ fn a_panic_of_the_factory_unwinds_and_the_listener_goes_on() {
     });
 }
 
-/// A listener without descriptors rests, costs next to nothing, and serves when there are some.
+/// A listener without descriptors pauses, uses almost no processor time, and continues when there
+/// are descriptors again.
 #[test]
 fn without_descriptors_connections_wait_and_the_loop_does_not_spin() {
     behaviour("without_descriptors_connections_wait_and_the_loop_does_not_spin", |driver| {
@@ -300,10 +301,10 @@ fn without_descriptors_connections_wait_and_the_loop_does_not_spin() {
     });
 }
 
-/// The reactor's end closes listeners and connections, and tells no protocol.
+/// Dropping the reactor closes listeners and connections, and calls no protocol.
 #[test]
-fn dropping_the_reactor_closes_everything_without_a_word() {
-    util::isolated("dropping_the_reactor_closes_everything_without_a_word", || {
+fn dropping_the_reactor_closes_everything_and_calls_no_protocol() {
+    util::isolated("dropping_the_reactor_closes_everything_and_calls_no_protocol", || {
         let before = util::open_fds();
         let mut driver = Driver(procession_reactor::Reactor::new().unwrap());
         let recorder = Recorder::quiet();
@@ -323,7 +324,7 @@ fn dropping_the_reactor_closes_everything_without_a_word() {
     });
 }
 
-/// What TC-11 and TC-12 rest on: a child inherits neither listeners nor connections.
+/// TC-11 and TC-12 rely on this: a child inherits neither listeners nor connections.
 #[test]
 fn every_descriptor_is_closed_on_exec() {
     behaviour("every_descriptor_is_closed_on_exec", |driver| {

@@ -1,4 +1,4 @@
-//! What a panic leaves: the order is the same as for children, for the driver is.
+//! The state after a panic. The order is that of children, because both use the same driver.
 
 mod util;
 
@@ -12,11 +12,12 @@ use procession_protocol::Transport;
 
 use crate::util::{Event, Recorder, behaviour, drain};
 
-/// An owner of data that looks at the connection when it is dropped, and panics then.
+/// An owner of data that looks at the connection when it is dropped, and then panics.
 struct Explosive;
 
 thread_local! {
-    /// What the next owner that is dropped does before it panics; `Bytes` wants owners to be `Send`.
+    /// What the next dropped owner does before it panics. This is not in the owner, because `Bytes`
+    /// requires owners to be `Send`.
     static LOOK: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
@@ -75,11 +76,11 @@ fn after_a_panic_the_connection_is_in_order_before_the_panic_goes_on() {
     });
 }
 
-/// A panic of what is not the protocol leaves that as it is: it hears the rest of its events.
+/// A panic outside the protocol does not affect the protocol, which gets the rest of its events.
 #[test]
-fn the_panic_of_an_owner_of_data_is_not_the_protocols() {
-    behaviour("the_panic_of_an_owner_of_data_is_not_the_protocols", |driver| {
-        // Written, which drains the queue; and dropped unwritten, by an abort.
+fn a_panic_of_an_owner_of_data_leaves_the_protocol() {
+    behaviour("a_panic_of_an_owner_of_data_leaves_the_protocol", |driver| {
+        // The data is written, which drains the queue; or an abort drops it unwritten.
         let (record, transport, mut client) = driver.connection(Recorder::quiet());
         transport.write(Explosive::bytes(|| ()));
         assert_eq!(driver.until_panic(), "of an owner of data");

@@ -1,4 +1,5 @@
-//! A handle of a connection whose reactor is gone says so; one that was lost before is just closed.
+//! A handle of a connection reports that its reactor is gone. If the connection was lost before,
+//! the handle reports that it is closed.
 
 mod util;
 
@@ -33,14 +34,14 @@ fn every_verb_says_that_the_reactor_is_gone() {
         assert_eq!(transport.try_write("x"), Err(WriteError::ReactorGone));
         assert_eq!(transport.set_write_limits(2, 1), Err(WriteError::ReactorGone));
         assert!(is_gone(&forwarded(&transport)));
-        // What a loop that lives moves on to it.
+        // The source of a forwarding to it is on a loop that still runs.
         let mut driver = Driver(Reactor::new().unwrap());
         let (_, source, _client) = driver.connection(Recorder::quiet());
         let moved = source.forward(Target::connection(&transport));
         let Some(Err(Failed::Error(error))) = moved.try_take() else { panic!("it cannot begin") };
         assert!(is_gone(&error.source), "{error:?}");
         drop(driver);
-        // None of these says anything, and none does anything.
+        // These methods return nothing, and do nothing.
         transport.write("x");
         transport.write_copy(b"x");
         transport.pause();

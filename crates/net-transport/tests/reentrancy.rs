@@ -37,7 +37,7 @@ const CALLBACKS: [fn(&Event) -> bool; 6] = [
     |event| matches!(event, Event::Lost(_)),
 ];
 
-/// Each pair of calls in each callback; the recorder checks that what is heard is legal.
+/// Makes each pair of calls in each callback. The recorder checks that the callbacks are legal.
 #[test]
 fn every_pair_of_calls_is_allowed_in_every_callback() {
     behaviour("every_pair_of_calls_is_allowed_in_every_callback", |driver| {
@@ -47,7 +47,7 @@ fn every_pair_of_calls_is_allowed_in_every_callback() {
                     let mut done = false;
                     let recorder = Recorder::new(move |transport, event| {
                         if *event == Event::Made {
-                            transport.set_write_limits(100, 10).ok(); // closed is as good
+                            transport.set_write_limits(100, 10).ok(); // it may be closed
                             transport.write(pattern(200));
                         }
                         if callback(event) && !done {
@@ -58,9 +58,9 @@ fn every_pair_of_calls_is_allowed_in_every_callback() {
                     });
                     let record = recorder.record.clone();
                     let (_, transport, mut client) = driver.connection(recorder);
-                    client.write_all(b"data").ok(); // aborted already, maybe
+                    client.write_all(b"data").ok(); // it may be aborted already
                     driver.turns(2);
-                    client.shutdown(Shutdown::Write).ok(); // the same
+                    client.shutdown(Shutdown::Write).ok(); // it may be aborted already
                     let mut ended = false;
                     for _ in 0..3 {
                         driver.turns(2);

@@ -1,4 +1,5 @@
-//! The end of `run`: connections and listeners are closed in the *during* phase, and told.
+//! The end of `run`: connections and listeners are closed in the *during* phase, and protocols get
+//! the loss.
 
 mod util;
 
@@ -15,11 +16,11 @@ use procession_reactor::{Handle, Phase, Stopped, SystemEvent};
 
 use crate::util::{Driver, Event, Record, Recorder, behaviour, drain, pattern, try_client};
 
-/// The reason of a loss by a stop, and what is heard of it.
+/// The reason of a loss by a stop, and the event of it.
 const STOPPED: Result<(), ErrorKind> = Err(ErrorKind::ConnectionAborted);
 const LOST: Event = Event::Lost(STOPPED);
 
-/// Runs the loop and stops it after this long.
+/// Runs the loop, and stops it after this time.
 fn run_for(driver: &mut Driver, milliseconds: u64) {
     driver.call_later(Duration::from_millis(milliseconds), |reactor| reactor.stop());
     assert!(matches!(driver.run().expect("it runs"), Stopped::Called));
@@ -61,7 +62,8 @@ fn a_stop_closes_connections_and_listeners_in_the_during_phase() {
 fn what_the_kernel_takes_is_written_before_the_close() {
     behaviour("what_the_kernel_takes_is_written_before_the_close", |driver| {
         let (record, transport, mut client) = driver.connection(Recorder::quiet());
-        // What was not read would have the kernel reset the connection, and lose the last words.
+        // Unread data would make the kernel reset the connection at the close, which would lose the
+        // last bytes.
         transport.pause();
         client.write_all(b"never read").unwrap();
         for (phase, words) in [(Phase::During, "-bye"), (Phase::After, "too late")] {
@@ -70,10 +72,10 @@ fn what_the_kernel_takes_is_written_before_the_close() {
                 writer.write(words);
             });
         }
-        // Nobody reads it: what the kernel does not take is dropped.
+        // Nobody reads this connection: what the kernel does not take is dropped.
         let (full, flood, mut slow) = driver.connection(Recorder::quiet());
         flood.write(pattern(16 << 20));
-        // It was to be closed once all is written, which it is.
+        // This connection is asked to close after its queue. The stop still writes the queue.
         let (closing, last, mut reader) = driver.connection(Recorder::quiet());
         driver.turns(3);
         driver.call_soon(move |reactor| {
@@ -98,10 +100,10 @@ fn what_the_kernel_takes_is_written_before_the_close() {
     });
 }
 
-/// A graceful program finishes in a *before* trigger.
+/// A graceful program finishes its work in a *before* trigger.
 #[test]
-fn a_before_trigger_holds_the_close_up() {
-    behaviour("a_before_trigger_holds_the_close_up", |driver| {
+fn a_before_trigger_delays_the_close() {
+    behaviour("a_before_trigger_delays_the_close", |driver| {
         let (record, transport, client) = driver.connection(Recorder::echo());
         let client = Rc::new(RefCell::new(client));
         let peer = Rc::clone(&client);
@@ -117,7 +119,7 @@ fn a_before_trigger_holds_the_close_up() {
     });
 }
 
-/// Looks every millisecond; then closes the connection.
+/// Looks every millisecond, and then closes the connection.
 fn wait_for_the_echo(
     reactor: &Handle,
     peer: Rc<RefCell<TcpStream>>,
@@ -139,8 +141,8 @@ fn wait_for_the_echo(
 
 /// A listener of the *during* phase may accept before the *after* phase, which closes both.
 #[test]
-fn what_a_trigger_begins_is_closed_with_the_rest() {
-    behaviour("what_a_trigger_begins_is_closed_with_the_rest", |driver| {
+fn a_connection_that_a_trigger_makes_is_closed_too() {
+    behaviour("a_connection_that_a_trigger_makes_is_closed_too", |driver| {
         let (first, _, _client) = driver.connection(Recorder::quiet());
         let listeners = Rc::new(RefCell::new(Vec::new()));
         let clients = Rc::new(RefCell::new(Vec::new()));
@@ -172,7 +174,7 @@ fn an_attempt_to_connect_fails_and_drops_its_protocol() {
     behaviour("an_attempt_to_connect_fails_and_drops_its_protocol", |driver| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        // A backlog of 0 has room for one: neither of these is ever accepted.
+        // A backlog of 0 has room for one connection: neither attempt is ever accepted.
         let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
         rustix::net::listen(&unix, 0).unwrap();
         let _first = UnixStream::connect(&path).unwrap();
@@ -200,10 +202,10 @@ fn an_attempt_to_connect_fails_and_drops_its_protocol() {
     });
 }
 
-/// What one is told of the stop may write to another, which is closed after it.
+/// A protocol that learns of the stop may write to another connection, which is closed after it.
 #[test]
-fn what_a_failed_attempt_writes_to_a_connection_is_sent() {
-    behaviour("what_a_failed_attempt_writes_to_a_connection_is_sent", |driver| {
+fn a_write_that_a_failed_attempt_causes_is_sent() {
+    behaviour("a_write_that_a_failed_attempt_causes_is_sent", |driver| {
         let full = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&full, 0).unwrap();
         let address = full.local_addr().unwrap();
@@ -232,7 +234,7 @@ fn every_run_closes_what_was_opened_since_the_last() {
             assert_eq!(record.events(), [Event::Made, LOST]);
             assert!(!listener.is_listening());
         }
-        // Turns are no run: nothing is closed by them.
+        // Turns are not a run: they close nothing.
         let (record, transport, _client) = driver.connection(Recorder::quiet());
         driver.turns(5);
         assert_eq!(record.events(), [Event::Made]);
@@ -241,7 +243,7 @@ fn every_run_closes_what_was_opened_since_the_last() {
     });
 }
 
-/// A panic in one protocol keeps no other from being closed.
+/// A panic of one protocol does not keep the others open.
 #[test]
 fn a_panic_of_one_protocol_leaves_the_others_closed() {
     behaviour("a_panic_of_one_protocol_leaves_the_others_closed", |driver| {

@@ -1,4 +1,4 @@
-//! The protocol of a helper's child: feeds its standard input, collects its outputs.
+//! The protocol of a helper's child: it writes the standard input and collects the outputs.
 
 use crate::Stream;
 use crate::job::Job;
@@ -15,19 +15,19 @@ use std::rc::Rc;
 
 /// What is written to the child's standard input.
 pub(crate) enum Feed {
-    /// Nothing, or nothing more; the pipe, if there is one, is closed.
+    /// Nothing, or nothing more. The pipe, if there is one, is closed.
     Nothing,
     Bytes(Bytes),
     Reader(Box<dyn Read + Send>),
-    /// It is asked for the next chunk once the last one is written.
+    /// A reader on its thread. It is asked for the next chunk when the last one is written.
     Reading(Reading),
 }
 
-/// Passes what happens to the child on to the job.
+/// Reports what happens to the child to the job.
 pub(crate) struct Collector {
     job: Rc<Job>,
     feed: Feed,
-    /// What is written to nobody: every pipe to the child, but standard input, and the parent's
+    /// Pipes that nobody writes to: every pipe to the child except standard input, and the parent's
     /// direction of every socketpair.
     unused: Vec<ChildFd>,
     lines: Option<Lines>,
@@ -57,7 +57,7 @@ impl Collector {
         }
     }
 
-    /// Reads on a thread of its own; what comes is written as soon as it is there.
+    /// Starts to read on a separate thread. Each chunk is written as soon as it arrives.
     fn feed_from(&self, reader: Box<dyn Read + Send>, process: &Process) -> Feed {
         let (job, child) = (Rc::clone(&self.job), process.clone());
         let begun = Reading::begin(job.reactor(), reader, {
@@ -73,7 +73,7 @@ impl Collector {
         }
     }
 
-    /// The stream is read to its end: its last line need not end.
+    /// Ends the lines of a stream that was read to its end. The last line needs no line feed.
     fn end_lines(&mut self, stream: Stream) {
         if let Some(lines) = &mut self.lines {
             lines.on_end(stream);
@@ -91,7 +91,7 @@ impl Collector {
 fn on_chunk(job: &Rc<Job>, process: &Process, chunk: Chunk) {
     match chunk {
         Chunk::Data(data) if job.is_running() => return process.write(data),
-        // A reader that panics counts as whoever waits for the program: that is terminated.
+        // A panic of the reader ends the run as a cancellation does: the program is terminated.
         Chunk::Panicked(panic) => {
             process.close_stdin();
             job.on_reader_panicked();
@@ -134,7 +134,7 @@ impl ProcessProtocol for Collector {
 
     fn child_connection_lost(&mut self, _: &Process, fd: ChildFd) {
         if fd == ChildFd::STDIN {
-            // The program need not read all that it is given.
+            // The program may close its input before it has read everything.
             self.feed = Feed::Nothing;
         }
     }
@@ -150,8 +150,8 @@ impl ProcessProtocol for Collector {
     }
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
-        // Not at the loss of each: a stop of the reactor looks the same there, and half a line is
-        // none. A job that is over hears no line.
+        // This is not done when each stream closes: a stop of the reactor looks the same there, and
+        // would report half a line as a whole one. After the result, the job ignores lines.
         if !is_stopped(&reason) {
             self.end_lines(Stream::Stdout);
             self.end_lines(Stream::Stderr);

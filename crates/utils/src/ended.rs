@@ -1,7 +1,8 @@
-//! [`Ended`]: the end of a child that an error leaves running, as something that can be sent.
+//! [`Ended`]: the end of a child that an error left running. It can be sent to other threads.
 //!
-//! A `Deferred` belongs to one thread, and an error that held one could not be an `anyhow::Error`.
-//! So the error holds a ticket, and the `Deferred` waits in its thread's list.
+//! A `Deferred` belongs to one thread, and an error that contains one could not become an
+//! `anyhow::Error`. Therefore the error holds a ticket, and the `Deferred` stays in a list of its
+//! thread.
 
 use procession_core::{Deferred, Failed, WithCell};
 use procession_protocol::ExitReason;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 
 type End = Deferred<ExitReason, Infallible>;
 
-/// The end of a child that runs on: awaited, or with callbacks, it gives the reason.
+/// The end of a child that still runs. Await it, or give it a callback, to get the exit reason.
 ///
-/// Dropping it changes nothing. Used on another thread than that of the child's reactor, it fails
-/// with [`Failed::Abandoned`].
+/// Dropping it does not affect the child. On a thread other than that of the child's reactor it
+/// fails with [`Failed::Abandoned`].
 ///
 /// # Examples
 ///
@@ -49,11 +50,11 @@ thread_local! {
 }
 
 impl Ended {
-    /// Keeps `end` for whoever holds the ticket.
+    /// Keeps `end` for the holder of the ticket.
     pub(crate) fn new(end: End) -> Self {
         let ticket = Arc::new(());
         let entry = Waiting { ticket: Arc::clone(&ticket), end };
-        // Tickets that were dropped on another thread left their entries here.
+        // Remove the entries of tickets that were dropped on another thread.
         let stale = with_waiting(|all| {
             let stale = take_stale(all);
             all.push(entry);
@@ -63,13 +64,13 @@ impl Ended {
         Self(ticket)
     }
 
-    /// The `Deferred` of the end.
+    /// Returns the `Deferred` of the end.
     pub fn into_deferred(self) -> End {
-        // Without its promise it is abandoned.
+        // A `Deferred` whose promise is dropped is abandoned.
         self.take().unwrap_or_else(|| Deferred::new().1)
     }
 
-    /// Has `call` called with how the child ended, once.
+    /// Calls `call` once, with the exit reason, when the child has ended.
     pub fn done(self, call: impl FnOnce(Result<ExitReason, Failed<Infallible>>) + 'static) {
         self.into_deferred().done(call);
     }
@@ -83,7 +84,7 @@ impl Ended {
     }
 }
 
-/// `None` while the thread's locals are being destroyed.
+/// Returns `None` while the thread's locals are being destroyed.
 fn with_waiting<R>(change: impl FnOnce(&mut Vec<Waiting>) -> R) -> Option<R> {
     WAITING.try_with(|all| all.with(change)).ok()
 }

@@ -1,4 +1,4 @@
-//! [`OutputError`]: why a program has no outcome, or none that was asked for.
+//! [`OutputError`]: why a run failed.
 
 use crate::{Ended, Outcome, Partial, Stream};
 use bytes::Bytes;
@@ -10,19 +10,21 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why a program has no outcome, or none that was asked for.
+/// Why a run failed: the program gave no outcome, or not the outcome that the run asked for.
 ///
-/// Printed, it names the program and its arguments, quoted for a shell, what happened, after what
-/// time, and the last lines of its standard error, or what of it is kept, with an ellipsis where
-/// that is cut. Control characters are escaped. It can be sent to other threads.
+/// The printed error names the program and its arguments, quoted for a shell, says what happened
+/// and after how long, and ends with the last lines of the program's standard error. An ellipsis
+/// marks where these are cut. Control characters are escaped. The error can be sent to other
+/// threads.
 ///
 /// # What is left
 ///
-/// [`TimedOut`](Self::TimedOut), [`TooLong`](Self::TooLong) and [`Stdin`](Self::Stdin) come when nothing
-/// of the program's group is alive: it is terminated first, which takes
-/// [`kill_grace`](crate::Run::kill_grace) where it ignores TERM. At the latest they come a second after
-/// KILL, which what runs as another user outlives, and what waits for a disk or a network drive.
-/// Processes that left the group are not touched. What is in `outcome` is as of the failure.
+/// [`TimedOut`](Self::TimedOut), [`TooLong`](Self::TooLong) and [`Stdin`](Self::Stdin) terminate
+/// the program's process group first, and are reported when no process of the group is alive. That
+/// takes up to [`kill_grace`](crate::Run::kill_grace) if a process ignores TERM. They are reported
+/// one second after KILL at the latest: a process of another user, or one that waits for a disk or
+/// a network drive, can outlive KILL. Processes that left the group are not terminated. `outcome`
+/// has the outputs as they were at the failure.
 ///
 /// # Examples
 ///
@@ -43,35 +45,34 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OutputError {
-    /// It could not be started.
+    /// The program could not be started.
     Spawn(SpawnError),
-    /// It wrote to its standard error, where that counts as a failure.
+    /// The program wrote to its standard error, and the run counts that as a failure.
     ///
-    /// It was not killed (dropping the reactor kills it), and what it writes from then on is
-    /// discarded.
+    /// The program was not killed; dropping the reactor kills it. Its further output is discarded.
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
         command: String,
-        /// Both outputs up to then.
+        /// Both outputs up to the failure.
         outcome: Box<Partial>,
         /// The end of the process.
         ended: Ended,
     },
-    /// It wrote more than the limit, where that counts as a failure; it was
+    /// The program wrote more than the limit, and the run counts that as a failure. The program was
     /// [terminated](Self#what-is-left).
     #[non_exhaustive]
     TooLong {
         /// Program and arguments, quoted for a shell.
         command: String,
-        /// Both outputs up to then; of the one that is too long, what is kept of it.
+        /// Both outputs up to the failure. The output that is too long has only the kept part.
         outcome: Box<Partial>,
-        /// The one that is too long.
+        /// The output that is too long.
         stream: Stream,
         /// The limit.
         max_bytes: usize,
     },
-    /// A signal ended it, where an exit status was asked for.
+    /// A signal ended the program, and the run asked for an exit status.
     #[non_exhaustive]
     Signalled {
         /// Program and arguments, quoted for a shell.
@@ -79,7 +80,7 @@ pub enum OutputError {
         /// Both outputs, and the signal.
         outcome: Box<Outcome>,
     },
-    /// Its exit status, which was asked for, is not known; the message says why.
+    /// The run asked for an exit status, and it is not known. The message says why.
     #[non_exhaustive]
     Lost {
         /// Program and arguments, quoted for a shell.
@@ -87,7 +88,8 @@ pub enum OutputError {
         /// Both outputs.
         outcome: Box<Outcome>,
     },
-    /// It exited with another status than 0, and [`Run::check`](crate::Run::check) was asked for.
+    /// The program exited with a status other than 0, and the run asked for
+    /// [`check`](crate::Run::check).
     #[non_exhaustive]
     Failed {
         /// Program and arguments, quoted for a shell.
@@ -95,52 +97,55 @@ pub enum OutputError {
         /// Both outputs, and the status.
         outcome: Box<Outcome>,
     },
-    /// The time given to [`Run::timeout`](crate::Run::timeout) passed; it was
+    /// The time given to [`Run::timeout`](crate::Run::timeout) passed. The program was
     /// [terminated](Self#what-is-left).
     #[non_exhaustive]
     TimedOut {
         /// Program and arguments, quoted for a shell.
         command: String,
-        /// Both outputs up to then.
+        /// Both outputs up to the failure.
         outcome: Box<Partial>,
-        /// The signal that had stopped it, if it was stopped: TTIN or TTOU of a child in the
-        /// background of a terminal that it reads or changes.
+        /// The signal that had stopped the program, if it was stopped. TTIN and TTOU stop a
+        /// background process that reads or changes its terminal.
         stopped_by: Option<Signal>,
     },
-    /// The reactor stopped, which closed its outputs before their end, or cut its input short.
+    /// The reactor stopped: it closed the outputs before their end, or cut the input short.
     ///
-    /// The stop does not kill it: this comes when it has ended, in a later turn perhaps.
+    /// The stop does not kill the program. This error is reported when the program has ended,
+    /// possibly in a later turn of the loop.
     #[non_exhaustive]
     Stopped {
         /// Program and arguments, quoted for a shell.
         command: String,
-        /// Both outputs up to the stop, and how it ended.
+        /// Both outputs up to the stop, and the exit reason.
         outcome: Box<Outcome>,
     },
-    /// The reader that its standard input comes from failed; it was [terminated](Self#what-is-left).
+    /// The reader that supplies the standard input failed. The program was
+    /// [terminated](Self#what-is-left).
     #[non_exhaustive]
     Stdin {
         /// Program and arguments, quoted for a shell.
         command: String,
-        /// Both outputs up to then.
+        /// Both outputs up to the failure.
         outcome: Box<Partial>,
-        /// What the reader said.
+        /// The error of the reader.
         source: io::Error,
     },
 }
 
 impl OutputError {
-    /// The standard output up to the failure; `None` if it could not be started.
+    /// Returns the standard output up to the failure, or `None` if the program could not be
+    /// started.
     pub fn stdout(&self) -> Option<&Bytes> {
         self.outputs().map(|(stdout, _)| stdout)
     }
 
-    /// The standard error up to the failure; `None` if it could not be started.
+    /// Returns the standard error up to the failure, or `None` if the program could not be started.
     pub fn stderr(&self) -> Option<&Bytes> {
         self.outputs().map(|(_, stderr)| stderr)
     }
 
-    /// How it ended, if it had ended by then.
+    /// Returns how the program ended, if it had ended when the run failed.
     pub fn terminated(&self) -> Option<&ProcessTerminated> {
         match self {
             Self::Signalled { outcome, .. }
@@ -155,7 +160,8 @@ impl OutputError {
         }
     }
 
-    /// What the system answered to the start, or the reader of the standard input said.
+    /// Returns the error of the system call that failed at the start, or that of the standard
+    /// input's reader.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Spawn(error) => Some(error.io_error()),
@@ -164,7 +170,7 @@ impl OutputError {
         }
     }
 
-    /// The kind of [`io_error`](Self::io_error); else `TimedOut` or `Other`.
+    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut` or `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match (self.io_error(), self) {
             (Some(error), _) => error.kind(),
@@ -216,7 +222,7 @@ impl fmt::Display for OutputError {
     }
 }
 
-/// The source of the reason, which is printed already.
+/// The source is that of the inner error, whose own text is already in this error's text.
 impl Error for OutputError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.io_error().and_then(Error::source)
@@ -229,7 +235,7 @@ impl From<SpawnError> for OutputError {
     }
 }
 
-/// Keeps the kind, and the number or else the message.
+/// Keeps the kind, and either the OS error number or the message.
 impl From<OutputError> for io::Error {
     fn from(error: OutputError) -> Self {
         match error {
@@ -242,7 +248,7 @@ impl From<OutputError> for io::Error {
     }
 }
 
-/// That a program was stopped, if it was.
+/// Displays the signal that stopped a program, if one did.
 struct Stopped(Option<Signal>);
 
 impl fmt::Display for Stopped {
@@ -251,7 +257,7 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// The command, how it ended, when, and the last it said.
+/// Displays the command, how and when it ended, and the last lines of its standard error.
 struct Ending<'a>(&'a str, &'a Outcome);
 
 impl fmt::Display for Ending<'_> {

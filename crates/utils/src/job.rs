@@ -1,18 +1,23 @@
-//! One run of one program: what is shared by its protocol, its timeout and its cancellation.
+//! One run of one program: the state that its protocol, its timeout and its cancellation share.
 //!
 //! # Model
 //!
-//! *Running* until there is a result. The result comes from the end of the process, or before it:
-//! from the timeout, a limit, a byte on stderr, a failed reader, or from nobody waiting any more.
-//! From then on nothing more is kept or called, and the job is *stopping*, its group being
-//! terminated, or *released*, its child running on unheard. *Over* is the end of the process. An
-//! error that stops it is given when its group is empty, or was given up a second after its KILL.
+//! A job has four phases:
 //!
-//! The protocol owns the job; the timer and the cancel hook hold it weakly.
+//! - *Running*: there is no result yet. The end of the process gives the result. The timeout, a
+//!   limit, a byte on stderr, a failed reader and a cancellation end this phase earlier.
+//! - *Stopping*: the process group is being terminated. An error that caused this is delivered when
+//!   the group is empty, or one second after KILL.
+//! - *Released*: the child still runs, and its output is discarded.
+//! - *Over*: the process has ended.
+//!
+//! After *running* the job keeps no more output and calls no callback.
+//!
+//! The protocol owns the job. The timer and the cancel hook hold weak references to it.
 
 use crate::keep::{Capture, Keep};
 use crate::lines::{OnLine, OutputLine};
-use crate::outcome::{About, is_stopped};
+use crate::outcome::{RunSetup, is_stopped};
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::{Deferred, Promise, Signal, WithCell};
 use procession_protocol::{ExitReason, Process};
@@ -22,8 +27,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// For how long a program is waited for after its KILL, where the termination itself has no end: one
-/// that leads no group, and is somebody else's or held by a tracer.
+/// How long to wait for a program after its KILL if the termination itself may never end. This
+/// concerns a program that leads no group, and that another user owns or a tracer holds.
 const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// Which ends of a process are failures.
@@ -32,7 +37,7 @@ pub(crate) enum FailOn {
     Nothing,
     /// An end without an exit status.
     NoStatus,
-    /// Any but exit status 0.
+    /// Any end but exit status 0.
     NoSuccess,
 }
 
@@ -42,7 +47,7 @@ pub(crate) struct Rules {
     pub(crate) fail_on: FailOn,
     pub(crate) fails_on_stderr: bool,
     pub(crate) stops_at_limit: bool,
-    pub(crate) about: About,
+    pub(crate) setup: RunSetup,
     pub(crate) kill_grace: Duration,
     pub(crate) keep: Keep,
 }
@@ -50,24 +55,24 @@ pub(crate) struct Rules {
 pub(crate) struct Job {
     reactor: Handle,
     rules: Rules,
-    /// Quoted, for messages.
+    /// Program and arguments, quoted for messages.
     command: String,
     promise: Promise<Outcome, OutputError>,
-    /// Out while it runs.
+    /// `None` while the callback runs.
     on_line: WithCell<Option<OnLine>>,
-    state: WithCell<State>,
+    state: WithCell<JobState>,
 }
 
-struct State {
+struct JobState {
     phase: Phase,
     stdout: Capture,
     stderr: Capture,
     started: Duration,
-    /// From the spawn to the end.
+    /// `Some` from the spawn to the end.
     process: Option<Process>,
-    /// Of the bound while running, and while stopping of how long the end is waited for.
+    /// While running: the time limit. While stopping: the limit on the wait for the end.
     timer: Option<DelayedCall>,
-    /// Why it is stopping, until that is given.
+    /// While stopping: the error to deliver.
     verdict: Option<OutputError>,
 }
 
@@ -86,7 +91,7 @@ impl Job {
         on_line: Option<OnLine>,
     ) -> (Rc<Self>, Deferred<Outcome, OutputError>) {
         let (promise, deferred) = Deferred::new();
-        let state = State {
+        let state = JobState {
             phase: Phase::Running,
             stdout: Capture::new(rules.keep),
             stderr: Capture::new(rules.keep),
@@ -107,19 +112,19 @@ impl Job {
         job.promise.on_cancel(move || {
             if let Some(job) = weak.upgrade() {
                 job.give_up(Phase::Stopping);
-                // Its group may be on its way to the end already.
+                // A verdict may be pending if the group is already being terminated.
                 drop(job.take_verdict());
             }
         });
         (job, deferred)
     }
 
-    /// Bounds the time from now.
+    /// Starts the time limit now.
     pub(crate) fn arm(self: &Rc<Self>, after: Duration) {
         let weak = Rc::downgrade(self);
         let timer = self.reactor.call_at_deadline(after, move |_| {
             let Some(job) = weak.upgrade() else { return };
-            // Before the termination continues it.
+            // Read this before the termination sends CONT.
             let process = job.state.with(|state| state.process.clone());
             let stopped_by = process.and_then(|process| process.stopped_by());
             job.fail(|command, outcome| OutputError::TimedOut { command, outcome, stopped_by });
@@ -135,12 +140,12 @@ impl Job {
         self.state.with(|state| matches!(state.phase, Phase::Running))
     }
 
-    /// The process has started.
+    /// Records that the process has started.
     pub(crate) fn on_started(&self, process: &Process) {
         self.state.with(|state| state.process = Some(process.clone()));
     }
 
-    /// The program wrote.
+    /// Adds data that the program wrote, and checks the limits.
     pub(crate) fn on_data(self: &Rc<Self>, stream: Stream, data: &[u8]) {
         let fits = self.state.with(|state| {
             let capture = match stream {
@@ -162,7 +167,7 @@ impl Job {
         }
     }
 
-    /// Calls whoever wants lines, if the job still runs.
+    /// Calls the line callback if the job still runs.
     pub(crate) fn on_line(&self, line: OutputLine) {
         let Some(mut call) = self.on_line.take() else { return };
         call(line);
@@ -172,12 +177,12 @@ impl Job {
         }
     }
 
-    /// The reader of the standard input failed.
+    /// Fails the job because the reader of the standard input failed.
     pub(crate) fn on_reader_failed(self: &Rc<Self>, source: io::Error) {
         self.fail(|command, outcome| OutputError::Stdin { command, outcome, source });
     }
 
-    /// The reader of the standard input panicked: there will be no result.
+    /// Gives up because the reader of the standard input panicked. There will be no result.
     pub(crate) fn on_reader_panicked(&self) {
         self.give_up(Phase::Stopping);
     }
@@ -186,15 +191,15 @@ impl Job {
         &self.reactor
     }
 
-    /// The child was reaped; its outputs may still be open.
+    /// Records that the child was reaped. Its outputs may still be open.
     pub(crate) fn on_exited(&self, process: &Process) {
-        // A descendant that left the group may hold a pipe for as long as it likes.
+        // A descendant that left the group may hold a pipe open for any time.
         if self.state.with(|state| matches!(state.phase, Phase::Stopping)) {
             process.close_all();
         }
     }
 
-    /// The child was reaped and its outputs are closed: nothing follows.
+    /// Records that the child was reaped and its outputs are closed. No event follows.
     pub(crate) fn on_ended(&self, reason: ExitReason) {
         let left = self.leave(Phase::Over);
         drop(left.process);
@@ -205,15 +210,15 @@ impl Job {
         }
     }
 
-    /// The protocol is dropped, before its end if that has not come: a callback has panicked, or
-    /// the reactor is gone.
+    /// Records that the protocol was dropped. If the process has not ended yet, a callback has
+    /// panicked, or the reactor is gone.
     pub(crate) fn on_dropped(&self) {
         self.give_up(Phase::Over);
     }
 
-    /// Whether this end is what was asked for.
+    /// Returns the outcome, or the error if the run counts this end as a failure.
     fn judge(&self, outcome: Outcome) -> Result<Outcome, OutputError> {
-        // Before all else: how it ended may be the stop's doing, and its outputs are not whole.
+        // Check this first: the stop may have caused this end, and it cut the outputs.
         if is_stopped(&outcome.reason) {
             let (command, outcome) = (self.command.clone(), Box::new(outcome));
             return Err(OutputError::Stopped { command, outcome });
@@ -237,12 +242,12 @@ impl Job {
         })
     }
 
-    /// Terminates the group, and gives an error for a result when that has ended.
+    /// Terminates the group, and delivers the error when the group has ended.
     fn fail(self: &Rc<Self>, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
         if !self.is_running() {
             return;
         }
-        let Left { partial, process, .. } = self.leave(Phase::Stopping);
+        let Leftovers { partial, process, .. } = self.leave(Phase::Stopping);
         let verdict = error(self.command.clone(), Box::new(partial));
         let none = self.state.with(|state| state.verdict.replace(verdict));
         drop(none);
@@ -255,15 +260,15 @@ impl Job {
         }
     }
 
-    /// In two steps: a loop that comes late to the end of the grace kills late, and what it kills has
-    /// its second all the same.
+    /// Bounds the wait in two steps. A loop that is late at the end of the grace sends KILL late;
+    /// the killed processes still get one second from then.
     fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
         self.bound_the_wait(self.rules.kill_grace, |job| {
             job.bound_the_wait(END_AFTER_KILL, |job| job.give_verdict());
         });
     }
 
-    /// Has this done after a time, unless the verdict is given before.
+    /// Calls `then` after a time, unless the verdict is delivered first.
     fn bound_the_wait(self: &Rc<Self>, after: Duration, then: fn(&Rc<Self>)) {
         let weak = Rc::downgrade(self);
         let timer = self.reactor.call_at_deadline(after, move |_| {
@@ -280,7 +285,7 @@ impl Job {
         }
     }
 
-    /// Nobody waits for the end any more.
+    /// Takes the verdict, and ends the wait for it.
     fn take_verdict(&self) -> Option<OutputError> {
         let (verdict, timer) = self.state.with(|state| match state.verdict.take() {
             None => (None, None),
@@ -292,7 +297,7 @@ impl Job {
         verdict
     }
 
-    /// Gives the error of the strict form, and lets the child run on.
+    /// Fails because of output on stderr, and lets the child run on.
     fn release(&self) {
         if !self.is_running() {
             return;
@@ -300,7 +305,7 @@ impl Job {
         let (end, ended) = Deferred::new();
         let left = self.leave(Phase::Released(end));
         if let Some(process) = &left.process {
-            process.close_stdin(); // what its reader still gives is not waited for
+            process.close_stdin(); // do not wait for the rest of its reader
         }
         self.keep_process(left.process);
         self.promise.complete(Err(OutputError::UnexpectedStderr {
@@ -310,14 +315,14 @@ impl Job {
         }));
     }
 
-    /// Nobody waits any more: terminates the group in the background.
+    /// Terminates the group in the background, because nobody waits for the result any more.
     fn give_up(&self, phase: Phase) {
         if !self.is_running() {
             return;
         }
         let left = self.leave(phase);
         if let Some(process) = left.process.as_ref().filter(|process| process.is_launched_here()) {
-            // How it ends, and whether it had ended by itself, is nobody's business any more.
+            // The exit reason does not matter any more.
             self.terminate(process, || ());
         }
         self.keep_process(left.process);
@@ -332,7 +337,7 @@ impl Job {
         }
     }
 
-    /// The process is kept to the end of it, so that its protocol owns it only through the job.
+    /// Keeps the process until its end, so that its protocol owns it only through the job.
     fn keep_process(&self, process: Option<Process>) {
         let none = self.state.with(|state| match state.phase {
             Phase::Over => process,
@@ -341,16 +346,16 @@ impl Job {
         drop(none);
     }
 
-    /// Goes on to a phase other than running; what is left over is to be dropped by the caller.
-    fn leave(&self, phase: Phase) -> Left {
+    /// Changes to a phase other than running. The caller drops the leftovers.
+    fn leave(&self, phase: Phase) -> Leftovers {
         let now = self.reactor.now();
         let mut left = self.state.with(|state| {
             let (stdout, stdout_gap) = state.stdout.take();
             let (stderr, stderr_gap) = state.stderr.take();
             let after = now.saturating_sub(state.started);
-            let about = self.rules.about;
-            Left {
-                partial: Partial { stdout, stderr, stdout_gap, stderr_gap, after, about },
+            let setup = self.rules.setup;
+            Leftovers {
+                partial: Partial { stdout, stderr, stdout_gap, stderr_gap, after, setup },
                 phase: std::mem::replace(&mut state.phase, phase),
                 process: state.process.take(),
                 timer: state.timer.take(),
@@ -364,7 +369,7 @@ impl Job {
     }
 }
 
-struct Left {
+struct Leftovers {
     partial: Partial,
     phase: Phase,
     process: Option<Process>,

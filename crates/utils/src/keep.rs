@@ -2,21 +2,24 @@
 //!
 //! # Model
 //!
-//! Data in, in any cutting; out comes the head of the stream and its tail, and how much between the
-//! two was skipped. Where a cut lies in a character of UTF-8, all of that is skipped: so three bytes are
-//! remembered beside each cut. One vector holds both: it grows to the head's and the tail's bytes, and from
-//! then on its part behind the head is a ring. It grows by halves of the limit, so that a growth
-//! that has to copy never holds more than the limit.
+//! The input is a stream in pieces of any size. The output is the head of the stream, its tail, and
+//! the number of bytes that were skipped between them. If a cut falls inside a character of UTF-8,
+//! the whole character is skipped; therefore up to three bytes are remembered beside each cut.
+//!
+//! One vector holds the head and the tail. It grows until it holds both; from then on its part
+//! behind the head is a ring. The last capacity is the limit, and each capacity is half of the next
+//! one. Therefore a growth that copies has, with the old bytes and their copy, no more than the
+//! limit in use.
 
 use crate::outcome::Gap;
 use bytes::Bytes;
 use procession_core::split_character;
 use std::mem;
 
-/// How much of each output stream is kept in memory; the rest is read and counted.
+/// How much of each output stream is kept in memory. The rest is read and counted.
 ///
-/// Text is cut between characters: where a limit lies in the middle of a character of UTF-8, up to three
-/// bytes fewer are kept.
+/// Text is cut between characters: if a limit falls inside a character of UTF-8, up to three bytes
+/// fewer are kept.
 ///
 /// # Examples
 ///
@@ -38,7 +41,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// What is kept of each stream unless something else is asked for: the first 64 MiB.
+    /// The limit of each stream by default: its first 64 MiB are kept.
     pub const DEFAULT_MAX_BYTES: usize = 64 * 1024 * 1024;
 
     /// Keeps the first `max_bytes`.
@@ -61,30 +64,30 @@ impl Keep {
         Self::head(0)
     }
 
-    /// The most that is kept, in bytes.
+    /// Returns the most bytes that are kept.
     pub const fn max_bytes(self) -> usize {
         self.head.saturating_add(self.tail)
     }
 }
 
-/// The first 64 MiB.
+/// Keeps the first 64 MiB.
 impl Default for Keep {
     fn default() -> Self {
         Self::head(Self::DEFAULT_MAX_BYTES)
     }
 }
 
-/// What was kept of one stream so far.
+/// The part of one stream that is kept so far.
 #[derive(Debug, Default)]
 pub(crate) struct Capture {
     keep: Keep,
     kept: Vec<u8>,
-    /// Where in the tail's part the oldest byte is; 0 until the vector is full.
+    /// The index of the oldest byte in the tail's part; 0 until the vector is full.
     oldest: usize,
     skipped: u64,
-    /// What follows the head in the stream, once something was skipped.
+    /// The bytes that follow the head in the stream, once something was skipped.
     after_head: Edge,
-    /// What precedes the tail in the stream, once something was skipped.
+    /// The bytes that precede the tail in the stream, once something was skipped.
     before_tail: Edge,
 }
 
@@ -100,7 +103,7 @@ impl Edge {
         &self.bytes[..self.len]
     }
 
-    /// Adds bytes to the end, as long as there is room.
+    /// Appends bytes while there is room.
     fn fill(&mut self, bytes: impl IntoIterator<Item = u8>) {
         for (place, byte) in self.bytes[self.len..].iter_mut().zip(bytes) {
             *place = byte;
@@ -108,7 +111,7 @@ impl Edge {
         }
     }
 
-    /// Adds a byte to the end, and forgets the first of three.
+    /// Appends a byte. If there are three already, drops the first.
     fn push(&mut self, byte: u8) {
         if self.len < 3 {
             return self.fill([byte]);
@@ -117,7 +120,7 @@ impl Edge {
     }
 }
 
-/// The first buffer, where more than that is allowed, in bytes.
+/// The least capacity of the first buffer, in bytes. A lower limit takes precedence.
 const SMALLEST: usize = 1024;
 
 impl Capture {
@@ -125,7 +128,7 @@ impl Capture {
         Self { keep, ..Self::default() }
     }
 
-    /// The stream went on; false once it is longer than what is kept.
+    /// Adds data of the stream. Returns whether everything so far is kept.
     pub(crate) fn push(&mut self, data: &[u8]) -> bool {
         let room = self.keep.max_bytes() - self.kept.len();
         let (fits, rest) = data.split_at(room.min(data.len()));
@@ -140,7 +143,7 @@ impl Capture {
         self.skipped == 0
     }
 
-    /// Takes the head and the tail, one after the other, and leaves nothing.
+    /// Takes the head and the tail, joined, and leaves nothing.
     pub(crate) fn take(&mut self) -> (Bytes, Option<Gap>) {
         let mut taken = mem::take(self);
         let tail_at = taken.keep.head.min(taken.kept.len());
@@ -158,7 +161,8 @@ impl Capture {
         (Bytes::from(taken.kept), Some(Gap { at, skipped_bytes }))
     }
 
-    /// The vector is full, and `data` come: they, or the oldest of the tail for them, are skipped.
+    /// Remembers the bytes beside the cuts. The vector is full, so `data.len()` bytes will be
+    /// skipped: either `data` or older bytes of the tail.
     fn note_edges(&mut self, data: &[u8]) {
         let (head, ring) = self.kept.split_at(self.keep.head);
         if self.skipped == 0 {
@@ -166,7 +170,7 @@ impl Capture {
             self.before_tail.fill(head[head.len().saturating_sub(3)..].iter().copied());
         }
         self.after_head.fill(data.iter().copied());
-        // As many as come are skipped, the ring's first.
+        // As many bytes are skipped as arrive, those of the ring first.
         for at in data.len().saturating_sub(3)..data.len() {
             let byte = match at.checked_sub(ring.len()) {
                 Some(at) => data[at],
@@ -188,13 +192,13 @@ impl Capture {
         self.kept.reserve_exact(capacity - self.kept.len());
     }
 
-    /// Only where the vector is full.
+    /// Writes data over the oldest bytes of the tail. The vector must be full.
     fn replace_oldest(&mut self, data: &[u8]) {
         let ring = &mut self.kept[self.keep.head..];
         if ring.is_empty() {
             return;
         }
-        // Of more than the ring holds the beginning would be overwritten at once.
+        // If there is more than the ring holds, its beginning would be overwritten at once.
         let passed = data.len().saturating_sub(ring.len());
         let data = &data[passed..];
         let at = (self.oldest + passed % ring.len()) % ring.len();
@@ -209,7 +213,7 @@ impl Capture {
 mod tests {
     use super::*;
 
-    /// What is to be kept of `stream`, by the words of the contract.
+    /// Returns what the contract says is kept of `stream`.
     fn model(stream: &[u8], head: usize, tail: usize) -> Vec<u8> {
         if stream.len() <= head + tail {
             return stream.to_vec();

@@ -1,21 +1,22 @@
 //! Run a program and get its output: one call, safe by default.
 //!
-//! [`Run`] starts a program, feeds its standard input, reads both outputs to their end, within
-//! bounds, waits for its exit, and gives one [`Outcome`] or one [`OutputError`].
+//! [`Run`] starts a program, writes its standard input, reads both outputs to their end within
+//! limits, waits for its exit, and gives one [`Outcome`] or one [`OutputError`].
 //! [`get_process_output`], [`get_process_output_merged`], [`get_process_value`] and
-//! [`get_process_output_and_value`] are Twisted's helpers, made of it. [`run_all()`] runs many
-//! programs, so many at a time.
+//! [`get_process_output_and_value`] are Twisted's helpers, built on [`Run`]. [`run_all()`] runs
+//! many programs with a limit on how many run at once.
 //!
-//! All of them start at once, on the thread's current reactor, and give a
-//! [`Deferred`](procession_core::Deferred): it can be awaited, given to `block_on`, or continued
-//! with callbacks. Dropping or cancelling it, and a timeout, end the child: TERM to the group that
-//! it leads, KILL after a grace of two seconds, in the background, and it is reaped. What a stop of
-//! the reactor cuts off is no success: [`OutputError::Stopped`].
+//! Every helper starts its program at once, on the thread's current reactor, and gives a
+//! [`Deferred`](procession_core::Deferred). You can await it, pass it to `block_on`, or continue it
+//! with callbacks. Dropping it, cancelling it, and a timeout terminate the child: its process group
+//! gets TERM, and KILL after a grace of two seconds. This happens in the background, and the child
+//! is reaped. If the reactor stops before the program has ended, the result is the error
+//! [`OutputError::Stopped`].
 //!
 //! # What this crate does not do
 //!
-//! It runs no shell and parses no command lines, and it has no pipelines: a shell does that. It
-//! keeps no children running and has no dialogue with them: that is for a `ProcessProtocol`.
+//! This crate runs no shell, parses no command lines and builds no pipelines. It does not keep
+//! children running and holds no dialogue with them: implement `ProcessProtocol` for that.
 //!
 //! # Examples
 //!
@@ -30,7 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The error, printed with `{}`, is what a log should say:
+//! Printed with `{}`, the error has all that a log needs:
 //!
 //! ```
 //! use procession_reactor::Reactor;
@@ -44,7 +45,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! As callbacks, from any place in a program that runs a reactor:
+//! With callbacks, anywhere in a program that runs a reactor:
 //!
 //! ```
 //! use procession_protocol::{Protocol, Transport};
@@ -93,7 +94,7 @@ pub use run::Run;
 pub use run_all::{Progress, RunAll, RunAllError, RunResult, run_all};
 pub use stdin::Stdin;
 
-/// A result that nobody uses warns; `drop` and `detach` use it.
+/// Checks that an unused result is a warning, and that `drop` and `detach` count as a use.
 ///
 /// ```no_run
 /// #![deny(unused_must_use)]

@@ -14,7 +14,7 @@ pub enum Stream {
     Stderr,
 }
 
-/// "standard output" or "standard error".
+/// Writes "standard output" or "standard error".
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -24,14 +24,14 @@ impl fmt::Display for Stream {
     }
 }
 
-/// A line that a program wrote, and where. It derefs to the [`Line`].
+/// A line that a program wrote, and the stream it wrote it to. It derefs to the [`Line`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputLine {
-    /// Where it wrote it.
+    /// The stream that the line was written to.
     pub stream: Stream,
-    /// The line without its line feed and a carriage return before that;
-    /// [cut](Line::is_cut) where it was longer than [`max_line_bytes`](crate::Run::max_line_bytes).
+    /// The line without its line feed, and without a carriage return before that. It is
+    /// [cut](Line::is_cut) if it was longer than [`max_line_bytes`](crate::Run::max_line_bytes).
     pub text: Line,
 }
 
@@ -43,10 +43,10 @@ impl Deref for OutputLine {
     }
 }
 
-/// What is called for each line.
+/// The callback for each line.
 pub(crate) type OnLine = Box<dyn FnMut(OutputLine)>;
 
-/// The two streams, cut into lines.
+/// Both streams, cut into lines.
 #[derive(Debug)]
 pub(crate) struct Lines {
     stdout: LineReceiver,

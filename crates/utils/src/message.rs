@@ -1,25 +1,25 @@
-//! Words for a log: a command as one would type it, and the end of its standard error.
+//! Text for error messages: a command as a user would type it, and the end of its standard error.
 
-use crate::outcome::{About, Gap};
+use crate::outcome::{Gap, RunSetup};
 use crate::terminal_wanted::wants_terminal;
 use procession_process_transport::Command;
 use std::fmt::{self, Write};
 
-/// A longer command is cut, in bytes.
+/// The length at which a command is cut, in bytes.
 const COMMAND_BYTES: usize = 1024;
-/// The most that is shown of a standard error, in bytes and in lines.
+/// The most that a message shows of a standard error, in bytes and in lines.
 const TAIL_BYTES: usize = 512;
 const TAIL_LINES: usize = 3;
 
-/// Program and arguments, quoted for a shell; what is not UTF-8 is shown as far as it can be, and a
-/// control character by its escape.
+/// Returns program and arguments, quoted for a shell. Bytes that are not UTF-8 are replaced, and
+/// control characters are escaped.
 pub(crate) fn quoted(command: &Command) -> String {
     let mut line = String::new();
     for word in std::iter::once(command.get_program()).chain(command.get_args()) {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(&Shown(&shell_words::quote(&word.to_string_lossy())).to_string());
+        line.push_str(&Escaped(&shell_words::quote(&word.to_string_lossy())).to_string());
         if line.len() > COMMAND_BYTES {
             line.truncate(line.floor_boundary(COMMAND_BYTES));
             line.push('…');
@@ -29,24 +29,26 @@ pub(crate) fn quoted(command: &Command) -> String {
     line
 }
 
-/// The last lines of a standard error, after a colon, in one line; nothing if there are none.
+/// Displays the last lines of a standard error as one line that begins with a colon. It displays
+/// nothing if there are no lines.
 ///
-/// Of one with a gap they are those after it, whole ones if there are any. Where nothing was kept
-/// after it, they are the last before it, and an ellipsis follows. Where they say that the program
-/// wants a terminal, and it was kept from the parent's, what gives it one comes last.
+/// If the text has a gap, the lines after the gap are shown, whole lines if there are any. If
+/// nothing was kept after the gap, the last lines before it are shown, and an ellipsis follows. If
+/// the lines say that the program needs a terminal, and the run kept the parent's terminal from it,
+/// a hint at `foreground()` comes last.
 pub(crate) struct Tail<'a> {
     text: &'a [u8],
-    /// A terminal is what it lacks.
+    /// The program failed because it has no terminal.
     wants_terminal: bool,
     /// The text may begin in the middle of a line.
     is_cut: bool,
-    /// More followed: `Some(true)` if the text ends in the middle of a line.
+    /// `Some` if more text followed; `Some(true)` if the text ends in the middle of a line.
     goes_on: Option<bool>,
 }
 
 impl<'a> Tail<'a> {
-    pub(crate) fn of(kept: &'a [u8], gap: Option<Gap>, about: About) -> Self {
-        let wants_terminal = !about.is_foreground && wants_terminal(kept);
+    pub(crate) fn of(kept: &'a [u8], gap: Option<Gap>, setup: RunSetup) -> Self {
+        let wants_terminal = !setup.is_foreground && wants_terminal(kept);
         let (text, is_cut, goes_on) = match gap.map(|gap| kept.split_at(gap.at)) {
             None => (kept, false, None),
             Some((head, [])) => {
@@ -62,14 +64,16 @@ impl<'a> Tail<'a> {
     }
 }
 
-/// The whole lines, if there are any, and whether the text begins in the middle of one.
+/// Returns the whole lines if there are any, else everything; and whether the result may begin in
+/// the middle of a line.
 fn end_of_tail(tail: &[u8]) -> (&[u8], bool) {
     let whole = tail.iter().position(|byte| *byte == b'\n').map(|end| &tail[end + 1..]);
     let whole = whole.filter(|lines| !lines.trim_ascii().is_empty());
     (whole.unwrap_or(tail), whole.is_none())
 }
 
-/// The whole lines, if there are any, and whether the text ends in the middle of one.
+/// Returns the whole lines if there are any, else everything; and whether the result may end in the
+/// middle of a line.
 fn end_of_head(head: &[u8]) -> (&[u8], bool) {
     let whole = head.iter().rposition(|byte| *byte == b'\n').map(|end| &head[..end]);
     let whole = whole.filter(|lines| !lines.trim_ascii().is_empty());
@@ -98,13 +102,13 @@ impl Tail<'_> {
         for (index, line) in shown.iter().enumerate() {
             f.write_str(if index > 0 { " | " } else { ": " })?;
             if index == 0 && is_cut {
-                // The first one may begin in the middle, even of a character.
+                // The first line may begin in the middle, even inside a character.
                 f.write_char('…')?;
             }
             let line = line.trim_start_matches(|c| index == 0 && is_cut && c == '\u{fffd}');
             let is_open = self.goes_on == Some(true) && index + 1 == shown.len();
             let line = line.trim_end_matches(|c| is_open && c == '\u{fffd}');
-            write!(f, "{}", Shown(line))?;
+            write!(f, "{}", Escaped(line))?;
         }
         match self.goes_on {
             Some(is_open) if !shown.is_empty() => {
@@ -115,10 +119,10 @@ impl Tail<'_> {
     }
 }
 
-/// Text for a log, which is no terminal: what would move its cursor is shown instead.
-struct Shown<'a>(&'a str);
+/// Displays text with its control characters escaped, because they could move a terminal's cursor.
+struct Escaped<'a>(&'a str);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
             if c.is_control() && c != '\t' {
@@ -136,7 +140,7 @@ trait FloorBoundary {
 }
 
 impl FloorBoundary for str {
-    /// The last character boundary at `at` bytes or before.
+    /// Returns the last character boundary at or before `at`, in bytes.
     fn floor_boundary(&self, at: usize) -> usize {
         (0..=at.min(self.len())).rev().find(|at| self.is_char_boundary(*at)).unwrap_or(0)
     }
@@ -147,13 +151,13 @@ mod tests {
     use super::*;
 
     fn tail(stderr: &str) -> String {
-        Tail::of(stderr.as_bytes(), None, About::default()).to_string()
+        Tail::of(stderr.as_bytes(), None, RunSetup::default()).to_string()
     }
 
-    /// Of a standard error that lacks something between the two.
+    /// Returns the displayed tail of a standard error that has a gap between the two parts.
     fn tail_of(head: &str, tail: &str) -> String {
         let gap = Gap { at: head.len(), skipped_bytes: 9 };
-        Tail::of([head, tail].concat().as_bytes(), Some(gap), About::default()).to_string()
+        Tail::of([head, tail].concat().as_bytes(), Some(gap), RunSetup::default()).to_string()
     }
 
     #[test]
@@ -195,20 +199,20 @@ mod tests {
         assert_eq!(tail_of("1\n2\n", "99\n1000\n"), ": 1000");
         assert_eq!(tail_of("", "9\na\nb\nc\nd"), ": b | c | d");
         assert_eq!(tail_of("1\n2\n", "\nlast\n"), ": last");
-        // The only one is the one that the gap has cut.
+        // The only line is the one that the gap has cut.
         assert_eq!(tail_of("1\n2\n", "sk full\n"), ": …sk full");
         assert_eq!(tail_of("", "sk full"), ": …sk full");
     }
 
     #[test]
-    fn a_wish_for_a_terminal_is_answered_where_there_may_be_one() {
+    fn a_request_for_a_terminal_gets_a_hint_unless_the_run_is_in_the_foreground() {
         let wish = "sh: cannot open /dev/tty: No such device or address\n";
         let advice = " (it asked for a terminal: foreground() lets it use the parent's)";
         assert_eq!(tail(wish), format!(": {}{advice}", wish.trim_end()));
         let more = "1\n2\n3\n4\n";
         assert_eq!(tail(&[wish, more].concat()), format!(": 2 | 3 | 4{advice}"));
-        let about = About { is_foreground: true, ..About::default() };
-        let shown = Tail::of(wish.as_bytes(), None, about).to_string();
+        let setup = RunSetup { is_foreground: true, ..RunSetup::default() };
+        let shown = Tail::of(wish.as_bytes(), None, setup).to_string();
         assert_eq!(shown, format!(": {}", wish.trim_end()));
     }
 

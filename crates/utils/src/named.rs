@@ -1,26 +1,26 @@
-//! The helpers under the names that Twisted made known: each is a [`Run`] with its settings fixed.
+//! The helpers with the names that Twisted made known. Each is a [`Run`] with fixed settings.
 
 use crate::{Keep, OutputError, Run, Stdin};
 use bytes::Bytes;
 use procession_core::Deferred;
 use procession_process_transport::Command;
 
-/// What the named helpers have in common: they wait for the last writer of an output, and have no
-/// place to say that an output was cut off.
+/// Returns the run that the named helpers share. They wait for the last writer of an output, and
+/// fail at the limit, because their results cannot say that an output was cut.
 fn patient(command: impl Into<Command>) -> Run {
     Run::from(command.into()).drain_after_exit(None).stop_at_limit()
 }
 
-/// Runs a program and gives its standard output; its exit status does not matter.
+/// Runs a program and gives its standard output. Its exit status does not matter.
 ///
 /// The first byte on standard error fails it with
-/// [`UnexpectedStderr`](OutputError::UnexpectedStderr): the program is not killed, the error has
-/// both outputs and the end of the process. Standard input is `/dev/null`. More than 64 MiB of
+/// [`UnexpectedStderr`](OutputError::UnexpectedStderr). The program is not killed, and the error
+/// has both outputs and the end of the process. Standard input is `/dev/null`. More than 64 MiB of
 /// output fail it with [`TooLong`](OutputError::TooLong), and a program that cannot be started with
 /// [`Spawn`](OutputError::Spawn).
 ///
-/// It is waited for until the last descendant has closed the output. Dropping or cancelling the
-/// `Deferred` terminates the program and its group.
+/// The `Deferred` completes when the program has ended and its last descendant has closed the
+/// output. Dropping or cancelling the `Deferred` terminates the program and its group.
 ///
 /// # Panics
 ///
@@ -45,9 +45,10 @@ pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, Output
     patient(command).fail_on_stderr().start().map(|outcome| outcome.stdout)
 }
 
-/// Runs a program and gives what it wrote to standard output and standard error, in true order.
+/// Runs a program and gives what it wrote to standard output and standard error, in the order in
+/// which it wrote them.
 ///
-/// In all else it is like [`get_process_output`].
+/// Everything else is as in [`get_process_output`].
 ///
 /// # Panics
 ///
@@ -73,10 +74,10 @@ pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes,
     patient(command).merge_stderr().start().map(|outcome| outcome.stdout)
 }
 
-/// Runs a program and gives its exit status; what it writes is read and thrown away.
+/// Runs a program and gives its exit status. Its output is read and discarded.
 ///
-/// A death by signal fails it with [`Signalled`](OutputError::Signalled), which names the signal.
-/// Standard input is `/dev/null`.
+/// If a signal ends the program, it fails with [`Signalled`](OutputError::Signalled), which names
+/// the signal. Standard input is `/dev/null`.
 ///
 /// # Panics
 ///
@@ -102,12 +103,12 @@ pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputErr
     run.check_signal().start().map(|outcome| status(&outcome))
 }
 
-/// Runs a program, gives it `stdin`, and gives its standard output, its standard error and its exit
-/// status.
+/// Runs a program, writes `stdin` to it, and gives its standard output, its standard error and its
+/// exit status.
 ///
-/// A death by signal fails it with [`Signalled`](OutputError::Signalled), which has both outputs,
-/// and more than 64 MiB of one output with [`TooLong`](OutputError::TooLong). A program that does
-/// not read all of `stdin` is no error.
+/// If a signal ends the program, it fails with [`Signalled`](OutputError::Signalled), which has
+/// both outputs. More than 64 MiB of one output fail it with [`TooLong`](OutputError::TooLong). A
+/// program need not read all of `stdin`.
 ///
 /// # Panics
 ///
@@ -140,7 +141,7 @@ pub fn get_process_output_and_value(
     })
 }
 
-/// The exit status of an outcome that was checked to have one.
+/// Returns the exit status of an outcome that was checked to have one.
 fn status(outcome: &crate::Outcome) -> i32 {
     outcome.exit_code().expect("`check_signal` makes an outcome without a status an error")
 }

@@ -1,4 +1,4 @@
-//! What a program left: its outputs, and how it ended.
+//! The outcome of a program: its outputs, and how it ended.
 
 use crate::message::Tail;
 use bytes::Bytes;
@@ -25,44 +25,44 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What it wrote to its standard output, or to both where they were merged.
+    /// The standard output, or both outputs if they were merged.
     pub stdout: Bytes,
-    /// What it wrote to its standard error.
+    /// The standard error.
     pub stderr: Bytes,
-    /// Where `stdout` lacks something, if it was longer than what is kept.
+    /// The gap in `stdout`, if the output was longer than the part that is kept.
     pub stdout_gap: Option<Gap>,
-    /// Where `stderr` lacks something, if it was longer than what is kept.
+    /// The gap in `stderr`, if the output was longer than the part that is kept.
     pub stderr_gap: Option<Gap>,
-    /// How it ended.
+    /// The exit reason.
     pub reason: ExitReason,
-    /// The time from its start to its end and that of its outputs.
+    /// The time from the start to the end of the program and of its outputs.
     pub after: Duration,
-    pub(crate) about: About,
+    pub(crate) setup: RunSetup,
 }
 
-/// What a program wrote so far, when waiting for it came to an end before the program did.
+/// What a program wrote until a failure ended the run before the program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Partial {
-    /// What it wrote to its standard output, or to both where they were merged.
+    /// The standard output, or both outputs if they were merged.
     pub stdout: Bytes,
-    /// What it wrote to its standard error.
+    /// The standard error.
     pub stderr: Bytes,
-    /// Where `stdout` lacks something, if it was longer than what is kept.
+    /// The gap in `stdout`, if the output was longer than the part that is kept.
     pub stdout_gap: Option<Gap>,
-    /// Where `stderr` lacks something, if it was longer than what is kept.
+    /// The gap in `stderr`, if the output was longer than the part that is kept.
     pub stderr_gap: Option<Gap>,
-    /// The time from its start.
+    /// The time from the start to the failure.
     pub after: Duration,
-    pub(crate) about: About,
+    pub(crate) setup: RunSetup,
 }
 
-/// What is known of a program beforehand.
+/// How the program was set up, as far as its error messages depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct RunSetup {
     /// Both outputs go through one pipe.
     pub(crate) is_merged: bool,
-    /// It is left where it can use the parent's terminal.
+    /// The program runs where it can use the parent's terminal.
     pub(crate) is_foreground: bool,
 }
 
@@ -70,45 +70,46 @@ pub(crate) struct About {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Where in what was kept it is missing, in bytes from the beginning.
+    /// Where the part is missing in the kept output, in bytes from the beginning.
     pub at: usize,
-    /// Its length.
+    /// The length of the missing part.
     pub skipped_bytes: u64,
 }
 
 macro_rules! outputs {
     ($type:ident) => {
         impl $type {
-            /// The standard output as text.
+            /// Returns the standard output as text.
             ///
             /// # Errors
             ///
-            /// It is not UTF-8.
+            /// If it is not UTF-8.
             pub fn stdout_utf8(&self) -> Result<&str, Utf8Error> {
                 str::from_utf8(&self.stdout)
             }
 
-            /// The standard error as text.
+            /// Returns the standard error as text.
             ///
             /// # Errors
             ///
-            /// It is not UTF-8.
+            /// If it is not UTF-8.
             pub fn stderr_utf8(&self) -> Result<&str, Utf8Error> {
                 str::from_utf8(&self.stderr)
             }
 
-            /// Tells whether one of the outputs was longer than what is kept.
+            /// Returns whether an output was longer than the part that is kept.
             pub fn is_truncated(&self) -> bool {
                 self.stdout_gap.is_some() || self.stderr_gap.is_some()
             }
 
-            /// The end of the program's complaints: of both outputs, if they went through one pipe.
+            /// Returns the end of the standard error, or that of both outputs if they went through
+            /// one pipe.
             pub(crate) fn tail(&self) -> Tail<'_> {
-                let (complaints, gap) = match self.about.is_merged {
+                let (complaints, gap) = match self.setup.is_merged {
                     true => (&self.stdout, self.stdout_gap),
                     false => (&self.stderr, self.stderr_gap),
                 };
-                Tail::of(complaints, gap, self.about)
+                Tail::of(complaints, gap, self.setup)
             }
         }
     };
@@ -119,16 +120,16 @@ outputs!(Partial);
 
 impl Outcome {
     pub(crate) fn new(partial: Partial, reason: ExitReason) -> Self {
-        let Partial { stdout, stderr, stdout_gap, stderr_gap, after, about } = partial;
-        Self { stdout, stderr, stdout_gap, stderr_gap, reason, after, about }
+        let Partial { stdout, stderr, stdout_gap, stderr_gap, after, setup } = partial;
+        Self { stdout, stderr, stdout_gap, stderr_gap, reason, after, setup }
     }
 
-    /// Tells whether it exited with status 0.
+    /// Returns whether the program exited with status 0.
     pub fn is_success(&self) -> bool {
         self.reason.is_ok()
     }
 
-    /// The exit status, or `None` if a signal ended it or somebody else reaped it.
+    /// Returns the exit status, or `None` if a signal ended the program or other code reaped it.
     pub fn exit_code(&self) -> Option<i32> {
         match &self.reason {
             Ok(done) => done.exit_code(),
@@ -136,12 +137,12 @@ impl Outcome {
         }
     }
 
-    /// The signal that ended it, if one did.
+    /// Returns the signal that ended the program, if one did.
     pub fn signal(&self) -> Option<Signal> {
         self.reason.as_ref().err().and_then(|terminated| terminated.signal())
     }
 
-    /// What it used of processor and memory, where that is known.
+    /// Returns the processor time and the memory that the program used, if they are known.
     pub fn usage(&self) -> Option<&ResourceUsage> {
         match &self.reason {
             Ok(done) => done.usage(),
@@ -149,10 +150,10 @@ impl Outcome {
         }
     }
 
-    /// The outputs that descendants still held open when
+    /// Returns the outputs that descendants still held open when
     /// [`drain_after_exit`](crate::Run::drain_after_exit) closed them.
     ///
-    /// What the program itself wrote is complete also then.
+    /// The outputs have everything that the program itself wrote in this case too.
     pub fn held_fds(&self) -> &[ChildFd] {
         match &self.reason {
             Ok(done) => done.held_fds(),
@@ -161,7 +162,7 @@ impl Outcome {
     }
 }
 
-/// Whether the stop of the reactor cut off an output, or the input.
+/// Returns whether a stop of the reactor cut off an output or the input.
 pub(crate) fn is_stopped(reason: &ExitReason) -> bool {
     let fds = match reason {
         Ok(done) => done.stopped_fds(),

@@ -1,7 +1,9 @@
-//! Reads a standard input on a thread of its own, so that a reader that waits holds no loop up.
+//! Reads a standard input on a separate thread, so that a reader that blocks does not block the
+//! loop.
 //!
-//! The loop asks for one chunk at a time, and gets it in a task. The thread, and with it the reader,
-//! ends once nobody can ask any more; one that waits in a read ends when that returns.
+//! The loop asks for one chunk at a time, and a task on the loop receives it. The thread ends, and
+//! drops the reader, when nobody can ask any more. If the thread is in a read then, it ends when
+//! the read returns.
 
 use procession_reactor::{Handle, JoinHandle};
 use std::any::Any;
@@ -16,38 +18,39 @@ use std::thread;
 /// How much of a reader is held in memory, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What a read gave. All but data are the last.
+/// The result of a read. Every kind but `Data` is the last one.
 pub(crate) enum Chunk {
     Data(Vec<u8>),
     End,
     Failed(io::Error),
-    /// The reader has panicked, with this payload.
+    /// The reader panicked with this payload.
     Panicked(Box<dyn Any + Send>),
 }
 
 /// A reader that is being read.
 pub(crate) struct Reading {
     asks: Sender<()>,
-    /// Cancelled when this is dropped.
+    /// Cancelled when this value is dropped.
     task: Option<JoinHandle<()>>,
 }
 
-/// Where the thread leaves a chunk for the task.
+/// Passes a chunk from the thread to the task.
 #[derive(Default)]
-struct Slot {
+struct ChunkSlot {
     chunk: Option<Chunk>,
     waker: Option<Waker>,
 }
 
 impl Reading {
-    /// Begins, and asks for the first chunk; `came` is called on the loop with each.
+    /// Starts the thread and asks for the first chunk. `came` is called on the loop with each
+    /// chunk.
     pub(crate) fn begin(
         reactor: &Handle,
         reader: Box<dyn Read + Send>,
         mut came: impl FnMut(Chunk) + 'static,
     ) -> io::Result<Self> {
         let (asks, asked) = channel();
-        let slot = Arc::new(Mutex::new(Slot::default()));
+        let slot = Arc::new(Mutex::new(ChunkSlot::default()));
         let of_thread = Arc::clone(&slot);
         thread::Builder::new().name("standard input".to_owned()).spawn(move || {
             let mut reader = reader;
@@ -71,9 +74,9 @@ impl Reading {
         Ok(this)
     }
 
-    /// Asks for a chunk. There is one for each time this is called, up to the last.
+    /// Asks for a chunk. Each call gives one chunk, until the last chunk has come.
     pub(crate) fn ask(&self) {
-        // After the last there is nobody to ask.
+        // The thread has ended after the last chunk.
         self.asks.send(()).ok();
     }
 }
@@ -101,7 +104,7 @@ fn read_chunk(reader: &mut dyn Read) -> Chunk {
     }
 }
 
-fn put(slot: &Mutex<Slot>, chunk: Chunk) {
+fn put(slot: &Mutex<ChunkSlot>, chunk: Chunk) {
     let waker = {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.chunk = Some(chunk);
@@ -112,7 +115,7 @@ fn put(slot: &Mutex<Slot>, chunk: Chunk) {
     }
 }
 
-async fn next(slot: &Mutex<Slot>) -> Chunk {
+async fn next(slot: &Mutex<ChunkSlot>) -> Chunk {
     poll_fn(|context| {
         let waker = context.waker().clone();
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,10 @@
-//! [`Run`]: a program to be run to its end, with everything that may be said about that.
+//! [`Run`]: a program that runs to its end, and all options of such a run.
 
 use crate::collector::{Collector, Feed};
 use crate::job::{FailOn, Job, Rules};
 use crate::lines::{Lines, OnLine};
 use crate::message::quoted;
-use crate::outcome::About;
+use crate::outcome::RunSetup;
 use crate::stdin::Source;
 use crate::streams;
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
@@ -17,50 +17,53 @@ use std::future::IntoFuture;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a group that is terminated has between TERM and KILL.
+/// The default time between TERM and KILL when a group is terminated.
 const KILL_GRACE: Duration = Duration::from_secs(2);
-/// How long descendants may hold the outputs after the program's exit.
+/// The default time for which descendants may hold the outputs after the program's exit.
 const DRAIN_AFTER_EXIT: Duration = Duration::from_millis(500);
-/// The longest line.
+/// The default length at which a line is cut.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Runs a program to its end and gives its [`Outcome`].
 ///
-/// By default standard input is `/dev/null`, the first 64 MiB of each output are kept
-/// and the rest is read and counted, any end of the program is an outcome, and outputs that
-/// descendants hold are closed half a second after its exit.
+/// By default standard input is `/dev/null`, the first 64 MiB of each output are kept and the rest
+/// is read and counted, and every end of the program is an outcome. Half a second after the
+/// program's exit, outputs that descendants still hold are closed.
 ///
-/// The child leads a session, and a process group, [of its own](Self#the-programs-terminal). It starts
-/// with [`start`](Self::start), [`output`](Self::output), or when the `Run` is awaited or given to
-/// `block_on`; from then on dropping or cancelling the [`Deferred`], and the timeout, terminate that group: TERM, after
-/// [`kill_grace`](Self::kill_grace) KILL, and the child is reaped. [`OutputError::TimedOut`] comes when
-/// the group is empty; a drop, a cancellation and [`Deferred::timeout`] return at once, and the group
-/// ends in the background: the drop of the reactor, and the end of `run_until`, wait for that, no
-/// longer than `kill_grace` and a second. A program that runs when the reactor is dropped is killed at
-/// once. Descendants that left the group are not reached.
+/// The program starts with [`start`](Self::start), [`output`](Self::output), or when the `Run` is
+/// awaited or given to `block_on`. The child leads a session, and a process group, [of its
+/// own](Self#the-programs-terminal). From the start on, the timeout, and dropping or cancelling the
+/// [`Deferred`], terminate that group: it gets TERM, after [`kill_grace`](Self::kill_grace) it gets
+/// KILL, and the child is reaped. Descendants that left the group are not reached.
+/// [`OutputError::TimedOut`] is reported when the group is empty. A drop, a cancellation and
+/// [`Deferred::timeout`] return at once, and the group ends in the background. The drop of the
+/// reactor and the end of `run_until` wait for that, at most `kill_grace` and one second. A program
+/// that runs when the reactor is dropped is killed at once.
 ///
-/// It ends with the program, too. A signal, an exit and a return from `main` end its group (see
-/// [`Command::owned`]). On Linux what kills the program, or a crash of it, kills the child: that alone,
-/// not what it has started, and not a set-user-ID program.
-/// [`outlive_parent`](Self::outlive_parent) takes the last away.
+/// The child also ends with the parent program. A signal, an exit and a return from `main` end its
+/// group (see [`Command::owned`]). On Linux the child is also killed when the parent is killed or
+/// crashes. This kills only the child, not the processes that it started, and does not work for a
+/// set-user-ID program. [`outlive_parent`](Self::outlive_parent) turns it off.
 ///
 /// # The program's terminal
 ///
-/// In a session of its own the child has no terminal: git, ssh or sudo, which would ask for a password
-/// on `/dev/tty`, fail at once and say why. The [error](OutputError) then names
-/// [`foreground`](Self::foreground), which leaves the child where it can ask. Ctrl-C and Ctrl-Z do not
-/// reach it either: [`run`](procession_reactor::Reactor::run) and `run_main` pass both on.
+/// In a session of its own the child has no terminal. Programs such as git, ssh and sudo, which
+/// would ask for a password on `/dev/tty`, fail at once and say why. The [error](OutputError) then
+/// names [`foreground`](Self::foreground), which leaves the child in a group that can use the
+/// terminal. Ctrl-C and Ctrl-Z do not reach the child either:
+/// [`run`](procession_reactor::Reactor::run) and `run_main` pass both on.
 ///
-/// If the command says `process_group` or `new_session`, or has a terminal, that counts instead. With
-/// `nice` the child leads a group in the program's session: a nice value counts within a session only.
-/// `.command(|command| command.process_group(0))` also keeps what a session loses: sudo's ticket,
-/// sudoers with `requiretty`, and writing to `/dev/tty`. A leader of a session that opens a terminal
-/// which no session has (a serial line) without `O_NOCTTY` gets it for its own.
+/// If the command sets `process_group` or `new_session`, or has a terminal, that takes precedence.
+/// With `nice` the child leads a group in the parent's session, because a nice value counts only
+/// within a session. `.command(|command| command.process_group(0))` keeps what a new session loses:
+/// sudo's cached credentials, sudoers with `requiretty`, and writing to `/dev/tty`. A session
+/// leader that opens a terminal of no session (a serial line) without `O_NOCTTY` makes it its
+/// controlling terminal.
 ///
 /// # The end of the reactor
 ///
-/// A stop of the reactor closes the outputs and the input, and leaves the program running: unless
-/// all was read by then, the result is [`OutputError::Stopped`] once it has ended.
+/// A stop of the reactor closes the outputs and the input, and leaves the program running. Unless
+/// everything was read before, the result is [`OutputError::Stopped`], when the program has ended.
 ///
 /// # Examples
 ///
@@ -70,7 +73,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// use std::time::Duration;
 ///
 /// let mut reactor = Reactor::new()?;
-/// // What the background process would write is not waited for.
+/// // The background process may write more; the run does not wait for it.
 /// let run = Run::new("sh").args(["-c", "echo hi; sleep 30 &"]).drain_after_exit(Duration::ZERO);
 /// let outcome = reactor.block_on(run.output()).unwrap();
 /// assert_eq!(outcome.stdout, "hi\n");
@@ -89,7 +92,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of `program` without arguments.
+    /// Creates a run of `program` without arguments.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self::from(Command::new(program))
     }
@@ -117,12 +120,12 @@ impl Run {
         self.command(|command| command.envs(vars))
     }
 
-    /// Keeps a variable out of the program's environment.
+    /// Removes a variable from the program's environment.
     pub fn env_remove(self, key: impl AsRef<OsStr>) -> Self {
         self.command(|command| command.env_remove(key))
     }
 
-    /// Starts the program's environment from nothing.
+    /// Clears the program's environment: it inherits no variables.
     pub fn env_clear(self) -> Self {
         self.command(Command::env_clear)
     }
@@ -132,13 +135,15 @@ impl Run {
         self.command(|command| command.current_dir(dir))
     }
 
-    /// Says anything else that can be said about a [`Command`].
+    /// Changes any other setting of the [`Command`].
     ///
-    /// Descriptor 0 is for [`stdin`](Self::stdin) to say; `owned`, `kill_on_drop`,
-    /// `kill_grace` and `drain_after_exit` are this type's. Nobody can write to a pipe on another number, so the
-    /// program finds its end there: one to the program is closed at once, and of a socketpair the
-    /// parent's direction. A command with a terminal needs [`Stdin::as_in_command`], and cannot have its
-    /// outputs merged.
+    /// [`stdin`](Self::stdin) overrides the command's descriptor 0. The methods of `Run` override
+    /// `owned`, `kill_on_drop`, `kill_grace` and `drain_after_exit`.
+    ///
+    /// A run writes to no descriptor but 0. A pipe to the program on another number is closed at
+    /// once, as is the parent's writing direction of a socketpair, and the program reads end of
+    /// file there. A command with a terminal needs [`Stdin::as_in_command`], and its outputs cannot
+    /// be merged.
     ///
     /// # Examples
     ///
@@ -156,22 +161,21 @@ impl Run {
         self
     }
 
-    /// Says what the program finds on its standard input; nothing otherwise.
+    /// Sets the program's standard input. The default is `/dev/null`.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
         self.stdin = stdin.into();
         self
     }
 
-    /// Fails with [`OutputError::TimedOut`], which has what was read so far, after this time. It stands
-    /// still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the program.
+    /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
+    /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
     }
 
-    /// Makes any end but exit status 0 an error, which says what a log should say.
-    ///
-    /// It is [`OutputError::Failed`] or [`OutputError::Signalled`].
+    /// Makes any end but exit status 0 an error: [`OutputError::Failed`] or
+    /// [`OutputError::Signalled`].
     pub fn check(mut self) -> Self {
         self.rules.fail_on = FailOn::NoSuccess;
         self
@@ -183,69 +187,67 @@ impl Run {
         self
     }
 
-    /// Makes the first byte on standard error an error, [`OutputError::UnexpectedStderr`], that
-    /// leaves the program running.
+    /// Fails with [`OutputError::UnexpectedStderr`] at the first byte on standard error. The
+    /// program runs on.
     pub fn fail_on_stderr(mut self) -> Self {
         self.rules.fails_on_stderr = true;
         self
     }
 
-    /// Sends standard error where standard output goes, through one pipe, in true order.
+    /// Sends standard error and standard output through one pipe, so that their order is kept.
     pub fn merge_stderr(mut self) -> Self {
-        self.rules.about.is_merged = true;
+        self.rules.setup.is_merged = true;
         self
     }
 
-    /// Says how much of each output is kept; the first 64 MiB otherwise.
+    /// Sets how much of each output is kept. The default is the first 64 MiB.
     pub fn keep(mut self, keep: Keep) -> Self {
         self.rules.keep = keep;
         self
     }
 
-    /// Fails with [`OutputError::TooLong`], and terminates, once an output is longer than what is
-    /// kept; it is read on and counted otherwise.
+    /// Terminates the program and fails with [`OutputError::TooLong`] when an output is longer than
+    /// the part that is kept. By default the run reads the rest and counts it.
     pub fn stop_at_limit(mut self) -> Self {
         self.rules.stops_at_limit = true;
         self
     }
 
-    /// Sets the time between TERM and KILL when the group is terminated; two seconds otherwise,
-    /// and for zero KILL at once.
+    /// Sets the time between TERM and KILL when the group is terminated. The default is two
+    /// seconds; zero sends KILL at once.
     ///
-    /// It is used up only by a group that does not end by TERM, and an error that ends the program
-    /// comes that much later then.
+    /// A group that does not end by TERM takes this time, and delays the error by it.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.rules.kill_grace = grace;
         self
     }
 
-    /// Leaves the program in the parent's process group, where it can read the terminal and is
-    /// reached by Ctrl-C and Ctrl-Z; terminating then reaches the program alone.
+    /// Leaves the program in the parent's process group. There it can read the terminal, and Ctrl-C
+    /// and Ctrl-Z reach it. A termination then reaches the program only.
     pub fn foreground(mut self) -> Self {
-        self.rules.about.is_foreground = true;
+        self.rules.setup.is_foreground = true;
         self
     }
 
-    /// Has the program live on when this one is killed, or crashes; it is killed with it otherwise, on
-    /// Linux. See [`Command::outlive_parent`].
+    /// Lets the program live on when the parent program is killed or crashes. By default it is
+    /// killed then, on Linux. See [`Command::outlive_parent`].
     pub fn outlive_parent(self) -> Self {
         self.command(Command::outlive_parent)
     }
 
-    /// Bounds the time for which descendants that hold an output are waited for after the
-    /// program's exit; 500 ms otherwise, and without a bound for `None`, also if the command has one.
+    /// Limits how long the run waits, after the program's exit, for descendants that hold an
+    /// output. The default is 500 ms. `None` sets no limit, even if the command has one.
     pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.drain_after_exit = after.into();
         self
     }
 
-    /// Has `call` called for each line of both outputs while the program runs.
+    /// Calls `call` for each line of both outputs while the program runs.
     ///
-    /// Lines end with a line feed, and a carriage return before it is no part of them; the last one
-    /// need not end so. The outputs are kept as well: with
-    /// [`Keep::nothing`] they are not. An unterminated last line comes at the end of the program and
-    /// of both outputs, and not at all if a stop of the reactor has cut it off. Nothing is called
-    /// after the result.
+    /// A line ends with a line feed; a carriage return before it is not part of the line. A last
+    /// line without a line feed is reported when the program and both outputs have ended, and not
+    /// at all if a stop of the reactor cut it off. No line is reported after the result. The
+    /// outputs are kept as well; [`Keep::nothing`] turns that off.
     ///
     /// # Examples
     ///
@@ -270,16 +272,16 @@ impl Run {
         self
     }
 
-    /// Sets the longest line, in bytes, for [`for_each_line`](Self::for_each_line): of a longer one
-    /// the beginning is given, cut at a character. 64 KiB otherwise.
+    /// Sets the longest line for [`for_each_line`](Self::for_each_line), in bytes. A longer line is
+    /// cut at a character, and only its beginning is reported. The default is 64 KiB.
     pub fn max_line_bytes(mut self, max_bytes: usize) -> Self {
         self.max_line_bytes = max_bytes;
         self
     }
 
-    /// Starts it, on the reactor of this thread.
+    /// Starts the program on the reactor of this thread.
     ///
-    /// A program that cannot be started fails the `Deferred`, with [`OutputError::Spawn`].
+    /// If the program cannot be started, the `Deferred` fails with [`OutputError::Spawn`].
     ///
     /// # Panics
     ///
@@ -290,27 +292,28 @@ impl Run {
         self.start_on(&Handle::current())
     }
 
-    /// Starts it, or panics, as [`start`](Self::start) does.
+    /// Starts the program, or panics, as [`start`](Self::start) does.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     #[track_caller]
     pub fn output(self) -> Deferred<Outcome, OutputError> {
         self.start()
     }
 
-    /// Starts it on this reactor.
+    /// Starts the program on this reactor.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
         let line = quoted(&self.command);
         let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));
         let grace = self.rules.kill_grace;
         let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
-        let command = self.command.owned(!self.rules.about.is_foreground).session_if_owned();
-        // The thread is the reactor's, which ends its children when it is dropped.
+        let command = self.command.owned(!self.rules.setup.is_foreground).session_if_owned();
+        // The thread is the reactor's. The reactor ends its children when it is dropped.
         let command = command.kill_on_drop(true).kill_grace(grace);
         let mut command = command.die_with_thread_by_default();
-        // A command that has a bound of its own cannot be rid of it: `Duration::MAX` is never.
+        // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
+        // ends.
         command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
-        if self.rules.about.is_merged {
+        if self.rules.setup.is_merged {
             command = streams::merged(command);
         }
         let (stdin, feed) = match self.stdin.0 {
@@ -336,9 +339,9 @@ impl Run {
     }
 }
 
-/// The command's own descriptors count, except 0 (see [`Stdin::as_in_command`]), and 1 and 2 where
-/// the outputs are merged; so does everything else but `owned`, `kill_on_drop`,
-/// `kill_grace` and `drain_after_exit`.
+/// The settings of the command are kept, with these exceptions: descriptor 0 (see
+/// [`Stdin::as_in_command`]), descriptors 1 and 2 if the outputs are merged, and `owned`,
+/// `kill_on_drop`, `kill_grace` and `drain_after_exit`.
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
         Self {
@@ -352,7 +355,7 @@ impl From<Command> for Run {
                 fail_on: FailOn::Nothing,
                 fails_on_stderr: false,
                 stops_at_limit: false,
-                about: About::default(),
+                setup: RunSetup::default(),
                 kill_grace: KILL_GRACE,
                 keep: Keep::default(),
             },
@@ -372,7 +375,7 @@ impl From<&str> for Run {
     }
 }
 
-/// Starts it, as [`Run::start`] does.
+/// Starts the program, as [`Run::start`] does.
 impl IntoFuture for Run {
     type Output = <Deferred<Outcome, OutputError> as Future>::Output;
     type IntoFuture = Deferred<Outcome, OutputError>;

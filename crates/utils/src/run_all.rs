@@ -1,4 +1,4 @@
-//! Many programs, so many at a time.
+//! Many programs, with a limit on how many run at once.
 
 mod batch;
 
@@ -12,16 +12,16 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 
-/// What one of many programs gave.
+/// The result of one of many programs.
 pub type RunResult = Result<Outcome, Failed<OutputError>>;
 
-/// How far a [`RunAll`] is: the other four numbers add up to the total.
+/// The progress of a [`RunAll`]: the other four numbers add up to the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// Programs that gave an outcome.
     pub done: usize,
-    /// Programs that run.
+    /// Programs that are running.
     pub running: usize,
     /// Programs that gave an error.
     pub failed: usize,
@@ -31,14 +31,14 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// The first error of [`RunAll::all_or_first_error`]; it prints as the error does, and has its
-/// source.
+/// The first error of [`RunAll::all_or_first_error`]. It prints as the inner error does, and has
+/// the same source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunAllError {
-    /// Which program it was, counted from 0.
+    /// The index of the program, counted from 0.
     pub index: usize,
-    /// Why it has no outcome.
+    /// Why the program has no outcome.
     pub error: Failed<OutputError>,
 }
 
@@ -54,7 +54,7 @@ impl Error for RunAllError {
     }
 }
 
-/// What its error becomes.
+/// Converts the inner error.
 impl From<RunAllError> for io::Error {
     fn from(error: RunAllError) -> Self {
         error.error.into()
@@ -64,22 +64,22 @@ impl From<RunAllError> for io::Error {
 type OnProgress = Box<dyn FnMut(Progress)>;
 type OnResult = Box<dyn FnMut(usize, &RunResult)>;
 
-/// What is called while the programs run.
+/// The callbacks while the programs run.
 #[derive(Default)]
 struct Hooks {
     on_progress: Option<OnProgress>,
     on_result: Option<OnResult>,
 }
 
-/// Runs programs, at most `parallelism` at a time (0 counts as 1), in their order.
+/// Runs programs in their order, at most `parallelism` at a time (0 counts as 1).
 ///
-/// They are commands, or [`Run`]s with all that can be said of one. They start with
-/// [`RunAll::all`], [`RunAll::all_or_first_error`], or when the `RunAll` is awaited. From the first
-/// call of a callback on, the loop starts them.
+/// The programs are commands, or [`Run`]s with all their options. They start with [`RunAll::all`],
+/// [`RunAll::all_or_first_error`], or when the `RunAll` is awaited. After the first call of a
+/// callback, the loop starts the remaining ones.
 ///
 /// A callback may drop or cancel the result, or the task that awaits it: no program starts after
-/// that. After a panic in a callback the programs that run are terminated, no more are started, and
-/// the result is [`Failed::Abandoned`].
+/// that. If a callback panics, the running programs are terminated, no more are started, and the
+/// result is [`Failed::Abandoned`].
 ///
 /// # Examples
 ///
@@ -111,7 +111,7 @@ where
     }
 }
 
-/// Many programs that [`run_all()`] runs.
+/// The programs that [`run_all()`] will run, and its options.
 #[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
 pub struct RunAll {
     runs: Vec<Run>,
@@ -120,7 +120,7 @@ pub struct RunAll {
 }
 
 impl RunAll {
-    /// Has `call` called whenever a program starts, just before it does, or has ended.
+    /// Calls `call` just before a program starts, and when one has ended.
     ///
     /// # Examples
     ///
@@ -140,16 +140,16 @@ impl RunAll {
         self
     }
 
-    /// Has `call` called with each result as it comes, and the number of its program from 0.
+    /// Calls `call` with each result as it comes, and with the index of its program, from 0.
     pub fn on_result(mut self, call: impl FnMut(usize, &RunResult) + 'static) -> Self {
         self.hooks.on_result = Some(Box::new(call));
         self
     }
 
-    /// Starts them on the reactor of this thread, and gives all results, in order.
+    /// Starts the programs on the reactor of this thread, and gives all results, in order.
     ///
-    /// An error of one does not touch the others. Dropping or cancelling the `Deferred` terminates
-    /// those that run, and starts no more.
+    /// An error of one program does not affect the others. Dropping or cancelling the `Deferred`
+    /// terminates the running programs and starts no more.
     ///
     /// # Panics
     ///
@@ -160,11 +160,11 @@ impl RunAll {
         self.start(false)
     }
 
-    /// Starts them on the reactor of this thread, and gives all outcomes, in order, or the first
-    /// error in time.
+    /// Starts the programs on the reactor of this thread, and gives all outcomes, in order, or the
+    /// error that came first.
     ///
-    /// After an error, and when the `Deferred` is dropped or cancelled, those that run are
-    /// terminated, and no more are started.
+    /// After an error, and when the `Deferred` is dropped or cancelled, the running programs are
+    /// terminated and no more are started.
     ///
     /// # Panics
     ///
@@ -181,7 +181,7 @@ impl RunAll {
     }
 }
 
-/// Starts them, as [`RunAll::all`] does.
+/// Starts the programs, as [`RunAll::all`] does.
 impl IntoFuture for RunAll {
     type Output = <Deferred<Vec<RunResult>, Infallible> as Future>::Output;
     type IntoFuture = Deferred<Vec<RunResult>, Infallible>;

@@ -7,10 +7,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
-/// Where a program's standard input comes from: never from a pipe that is left open.
+/// The source of a program's standard input. The input always ends: no pipe is left open.
 ///
-/// Made of bytes, a `File` or an [`Fd`] by `into()`, too. A program that does not read all that it
-/// is given is no error.
+/// Bytes, a `File` and an [`Fd`] also convert into it by `into()`. The program need not read all of
+/// its input.
 ///
 /// # Examples
 ///
@@ -38,43 +38,47 @@ pub(crate) enum Source {
 }
 
 impl Stdin {
-    /// Nothing: `/dev/null`, the default.
+    /// Returns an empty input, `/dev/null`. This is the default.
     pub fn nothing() -> Self {
         Self(Source::Nothing)
     }
 
-    /// These bytes, and then the end.
+    /// Returns an input of these bytes.
     pub fn bytes(data: impl IntoBytes) -> Self {
         let data = data.into_bytes();
         Self(if data.is_empty() { Source::Nothing } else { Source::Bytes(data) })
     }
 
-    /// A file, from where it stands: the program reads it itself, nothing is copied.
+    /// Returns the file as input, from its current position. The program reads it directly; nothing
+    /// is copied.
     pub fn file(file: File) -> Self {
         Self::fd(Fd::inherit(file))
     }
 
-    /// Anything that a [`Command`](procession_process_transport::Command) can put on descriptor 0;
-    /// a pipe to the program is closed at once.
+    /// Returns any input that a [`Command`](procession_process_transport::Command) can put on
+    /// descriptor 0. A pipe to the program is closed at once.
     pub fn fd(fd: Fd) -> Self {
         Self(Source::Fd(fd))
     }
 
-    /// What a reader gives, up to its end, a chunk at a time and as fast as the program reads.
+    /// Returns an input that `reader` supplies up to its end, in chunks, as fast as the program
+    /// reads.
     ///
-    /// It is read, and dropped, on a thread of its own, so it may wait: a timeout of the
-    /// [`Run`](crate::Run) comes all the same, and the thread ends once its read returns. What is a
-    /// descriptor goes to the program itself by [`Stdin::fd`]. If it fails, the program is terminated, and
-    /// the error is [`OutputError::Stdin`](crate::OutputError::Stdin); if it panics, the program is
+    /// The reader is read, and dropped, on a separate thread, so it may block. A timeout of the
+    /// [`Run`](crate::Run) still works then, and the thread ends when the read returns. If the
+    /// source is a descriptor, pass it to the program directly with [`Stdin::fd`].
+    ///
+    /// If the reader fails, the program is terminated, and the error is
+    /// [`OutputError::Stdin`](crate::OutputError::Stdin). If the reader panics, the program is
     /// terminated, and the panic unwinds out of the loop.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Source::Reader(Box::new(reader)))
     }
 
-    /// What the [`Command`](procession_process_transport::Command) that the
-    /// [`Run`](crate::Run) was made of has on descriptor 0; a pipe to the program is closed at once.
+    /// Keeps descriptor 0 as the [`Command`](procession_process_transport::Command) of the
+    /// [`Run`](crate::Run) sets it. A pipe to the program is closed at once.
     ///
-    /// A command with a terminal (`pty`) needs it: there 0 is the terminal.
+    /// A command with a terminal (`pty`) needs this, because its descriptor 0 is the terminal.
     pub fn as_in_command() -> Self {
         Self(Source::Command)
     }

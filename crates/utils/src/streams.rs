@@ -1,5 +1,5 @@
-//! What a helper connects to the standard numbers of its program, and what it says to a command that has
-//! a terminal there.
+//! The descriptors that a helper sets for its program, and the errors for a command that has a
+//! terminal there.
 
 use procession_process_transport::{Command, Fd};
 use procession_protocol::ChildFd;
@@ -12,7 +12,7 @@ const OUTPUTS_ARE_MERGED: &str = "merge_stderr and get_process_output_merged rea
                                   command has a terminal, whose outputs are one already: run it \
                                   without merging them";
 
-/// Both outputs are one.
+/// Sends both outputs through one pipe.
 pub(crate) fn merged(command: Command) -> Command {
     command.helper_fd(ChildFd::STDOUT, Fd::from_child(), OUTPUTS_ARE_MERGED).helper_fd(
         ChildFd::STDERR,
@@ -21,7 +21,7 @@ pub(crate) fn merged(command: Command) -> Command {
     )
 }
 
-/// The standard input is this.
+/// Sets the standard input.
 pub(crate) fn with_input(command: Command, fd: Fd) -> Command {
     command.helper_fd(ChildFd::STDIN, fd, INPUT_IS_ITS_OWN)
 }

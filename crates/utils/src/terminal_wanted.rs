@@ -1,32 +1,33 @@
-//! Whether a program has said on its standard error that it wants a terminal, which a child in a
-//! session of its own has not.
+//! Recognises messages on standard error that say that a program needs a terminal. A child in a
+//! session of its own has no terminal.
 //!
-//! The sentences are those of git, ssh, sudo and of whoever reports an open of `/dev/tty` that failed.
-//! What may have another cause does not count: a wrong guess would send its reader astray.
+//! The known messages are those of git, ssh and sudo, and those of any program that failed to open
+//! `/dev/tty`. Messages that may have another cause do not count, because a wrong hint would
+//! mislead the reader.
 
-/// How much of the end is looked at, in bytes: git says a few lines more than ssh has said before.
+/// How many bytes at the end are searched: git writes a few lines after those of ssh.
 const LOOKED_AT_BYTES: usize = 4096;
 
-/// What the C library calls ENXIO.
+/// The C library's text for ENXIO.
 const NO_TERMINAL: &str = "No such device or address";
 
-/// What ssh says beside "Host key verification failed." where a question would not have helped: the key
-/// has changed, or is refused by the settings.
+/// Messages that ssh writes beside "Host key verification failed." if a terminal would not have
+/// helped: the key has changed, or the settings refuse it.
 const KEY_REFUSED: [&str; 3] =
     ["IDENTIFICATION HAS CHANGED", "requested strict checking", "differs from the key"];
 
-/// Returns whether the last lines say so.
+/// Returns whether the last lines say that the program needs a terminal.
 pub(crate) fn wants_terminal(stderr: &[u8]) -> bool {
     let from = stderr.len().saturating_sub(LOOKED_AT_BYTES);
     let text = String::from_utf8_lossy(&stderr[from..]);
     let is_key_refused = || KEY_REFUSED.iter().any(|sentence| text.contains(sentence));
     text.lines().map(str::trim).any(|line| match line {
         "Host key verification failed." => !is_key_refused(),
-        line => is_wish(line),
+        line => asks_for_terminal(line),
     })
 }
 
-fn is_wish(line: &str) -> bool {
+fn asks_for_terminal(line: &str) -> bool {
     let is_failed_open = names_terminal(line) && line.contains(NO_TERMINAL);
     let is_of_git = line.ends_with(NO_TERMINAL)
         && ["could not read Username for ", "could not read Password for "]
@@ -41,7 +42,7 @@ fn is_wish(line: &str) -> bool {
     is_failed_open || is_of_git || is_of_ssh || is_of_sudo
 }
 
-/// A serial line, such as `/dev/ttyS0`, is another device.
+/// Returns whether the line names `/dev/tty`. A serial line such as `/dev/ttyS0` is another device.
 fn names_terminal(line: &str) -> bool {
     let goes_on = |(_, rest): (&str, &str)| rest.starts_with(|c: char| c.is_alphanumeric());
     let name = "/dev/tty";
@@ -72,7 +73,7 @@ mod tests {
     const OTHERS: [&str; 14] = [
         "",
         "\n",
-        // The program's own wish.
+        // The program itself does not want to ask.
         "fatal: could not read Username for 'https://example.org': terminal prompts disabled\n",
         "fatal: could not read Username for 'https://example.org': Input/output error\n",
         "sudo: a password is required\n",

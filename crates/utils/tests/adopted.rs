@@ -1,4 +1,4 @@
-//! What a helper's program leaves behind, where this program adopts it.
+//! Processes that a helper's program leaves behind, and that this program adopts.
 #![cfg(target_os = "linux")]
 
 mod util;
@@ -10,18 +10,15 @@ use util::{WATCHDOG, behaviour, children, sh};
 
 /// Case OR-02, with helpers.
 #[test]
-fn what_programs_leave_in_the_background_is_reaped_where_that_is_asked_for() {
-    behaviour(
-        "what_programs_leave_in_the_background_is_reaped_where_that_is_asked_for",
-        |driver| {
-            set_child_subreaper(Some(getpid())).expect("it only takes a number");
-            driver.reactor.reap_orphans().unwrap();
-            for _ in 0..8 {
-                let run = Run::from(sh("sleep 0.1 >/dev/null 2>&1 &"));
-                assert!(driver.get(run.start()).unwrap().is_success());
-            }
-            driver.until_no_children(WATCHDOG);
-            assert_eq!(children(), []);
-        },
-    );
+fn adopted_background_processes_are_reaped_on_request() {
+    behaviour("adopted_background_processes_are_reaped_on_request", |driver| {
+        set_child_subreaper(Some(getpid())).expect("it only takes a number");
+        driver.reactor.reap_orphans().unwrap();
+        for _ in 0..8 {
+            let run = Run::from(sh("sleep 0.1 >/dev/null 2>&1 &"));
+            assert!(driver.get(run.start()).unwrap().is_success());
+        }
+        driver.until_no_children(WATCHDOG);
+        assert_eq!(children(), []);
+    });
 }

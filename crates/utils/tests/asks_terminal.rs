@@ -1,5 +1,5 @@
-//! Real programs that ask the terminal for something, run by a helper from a program on a terminal:
-//! each ends by itself, with its own message, and none is stopped for good in the background.
+//! Real programs that ask the terminal for something. A helper runs them in a program on a
+//! terminal. Each ends by itself with its own message, and none stays stopped in the background.
 
 mod on_terminal;
 
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::on_terminal::{OnTerminal, bound, ms, skip};
 
-/// Whether there is such a program; if not, what it would show is skipped.
+/// Returns whether such a program exists. If not, reports that its test is skipped.
 fn is_there(program: &str) -> bool {
     let found = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])
@@ -21,13 +21,13 @@ fn is_there(program: &str) -> bool {
     found
 }
 
-/// With the places of servers.
+/// Returns the search path, including the folders of servers.
 fn path() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     format!("{path}:/usr/sbin:/sbin")
 }
 
-/// Runs `script` by a helper of a program that holds a terminal: how it ended.
+/// Runs `script` with a helper, in a program that holds a terminal. Returns how the script ended.
 #[track_caller]
 fn asked_on_a_terminal(program: &str, script: &str) -> String {
     let script = format!("PATH={}; {script}", path());
@@ -40,7 +40,7 @@ fn asked_on_a_terminal(program: &str, script: &str) -> String {
     outcome
 }
 
-/// Each of two programs that wait, the one by `block_on` and the other by `run_main`.
+/// Asserts this for two programs: one waits with `block_on`, the other with `run_main`.
 #[track_caller]
 fn assert_ends(script: &str, code: i32) {
     for program in ["block_on", "run_main"] {
@@ -50,7 +50,7 @@ fn assert_ends(script: &str, code: i32) {
     }
 }
 
-/// It asks for a user's name on /dev/tty, whatever its standard input is.
+/// git asks for a user's name on /dev/tty, whatever its standard input is.
 ///
 /// Case TE-10.
 #[test]
@@ -62,7 +62,7 @@ fn git_that_asks_for_a_name_ends() {
     }
 }
 
-/// A server that it does not know, on its standard input and output: it asks whether to go on.
+/// ssh's standard input and output are a server that it does not know. It asks whether to continue.
 ///
 /// Case TE-10.
 #[test]
@@ -86,18 +86,18 @@ fn ssh_that_asks_whether_to_trust_a_host_ends() {
     }
 }
 
-/// As scripts turn the echo off before they ask for a password.
+/// Scripts turn the echo off in this way before they ask for a password.
 ///
 /// Case TE-10.
 #[test]
 fn stty_that_turns_the_echo_off_ends() {
     if is_there("stty") {
-        // The shell's own error of a redirection.
+        // The exit status is that of the shell's own redirection error.
         assert_ends("exec stty -echo </dev/tty", 2);
     }
 }
 
-/// A shell with job control wants the terminal's foreground.
+/// A shell with job control tries to become the terminal's foreground group.
 ///
 /// Case TE-10.
 #[test]

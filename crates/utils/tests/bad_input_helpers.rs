@@ -1,5 +1,5 @@
-//! Programs, sizes, times and numbers at their extremes, for the helpers: an error or the plain
-//! meaning, never a panic, and nothing is left running.
+//! Extreme programs, sizes, times and numbers for the helpers: an error or the plain meaning, never
+//! a panic, and nothing is left running.
 
 mod util;
 
@@ -85,7 +85,7 @@ fn times_of_any_length() {
         let all = quick().timeout(Duration::MAX).kill_grace(Duration::MAX);
         assert!(driver.get(all.drain_after_exit(Duration::MAX).start()).is_ok());
         assert!(driver.get(quick().drain_after_exit(Duration::ZERO).start()).is_ok());
-        // A grace without an end still ends with the program.
+        // A group with an endless grace still ends with the program.
         drop(slow().kill_grace(Duration::MAX).start());
         driver.until_no_children(Duration::from_secs(10));
     });

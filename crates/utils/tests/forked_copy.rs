@@ -1,4 +1,4 @@
-//! What a forked copy of the program gives up runs on in the original, which gets its result.
+//! What a forked copy of the program drops continues in the original, which gets its result.
 #![cfg(target_os = "linux")]
 
 mod util;
@@ -13,7 +13,7 @@ use procession_utils::{Outcome, OutputError, Run, run_all};
 
 use crate::util::{in_a_copy, isolated_without_leak_check, ms, sh};
 
-/// Says that it runs, and ends by itself when the file is there.
+/// Returns a run that reports its start, and ends by itself when the file exists.
 fn until_there(file: &Path, begun: &Rc<Cell<u32>>) -> Run {
     let script = "echo begun; until [ -e \"$FILE\" ]; do sleep 0.01; done; echo hi";
     let begun = begun.clone();
@@ -32,7 +32,7 @@ fn assert_whole(outcome: Result<Outcome, impl std::fmt::Debug>) {
     assert_eq!(outcome.stdout, "begun\nhi\n");
 }
 
-/// Case FD-34. The `Deferred` of a helper cancels where it is dropped.
+/// Case FD-34. Dropping the `Deferred` of a helper cancels it.
 #[test]
 fn a_run_that_a_copy_drops_goes_on() {
     isolated_without_leak_check("a_run_that_a_copy_drops_goes_on", || {
@@ -54,7 +54,7 @@ fn a_run_that_a_copy_drops_goes_on() {
     });
 }
 
-/// Case FD-34. A batch cancels all of its runs.
+/// Case FD-34. Dropping a batch cancels all of its runs.
 #[test]
 fn a_batch_that_a_copy_drops_goes_on() {
     isolated_without_leak_check("a_batch_that_a_copy_drops_goes_on", || {

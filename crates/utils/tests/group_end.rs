@@ -1,5 +1,5 @@
-//! An error that ends a program comes when nothing of its group is alive; who does not wait for it
-//! returns at once.
+//! An error that ends a program is reported when nothing of its group is alive. Dropping or
+//! cancelling the result returns at once.
 
 mod util;
 
@@ -12,7 +12,7 @@ use procession_core::Failed;
 use procession_utils::{Keep, OutputError, Run, Stdin};
 use util::{Driver, behaviour, bound, children, ms, process_state, sh};
 
-/// The member and the leader, which ignores TERM as well; both pids are on stdout.
+/// A member and the leader, which both ignore TERM. Both pids are on stdout.
 const DEAF: &str =
     "trap '' TERM; (while :; do sleep 0.2; done) & echo $! $$; while :; do sleep 0.2; done";
 /// The leader ends by TERM, its member does not.
@@ -22,7 +22,7 @@ fn is_dead(pid: u32) -> bool {
     matches!(process_state(pid), 'Z' | 'X')
 }
 
-/// The pids that the program printed are those of nobody alive, and there is no child.
+/// Asserts that the printed pids belong to no living process, and that there is no child.
 fn assert_gone(stdout: &str) {
     let pids = stdout.split_ascii_whitespace().map(|pid| pid.parse().expect("a pid"));
     let pids: Vec<u32> = pids.collect();
@@ -31,7 +31,7 @@ fn assert_gone(stdout: &str) {
     assert_eq!(children(), [], "and it is reaped");
 }
 
-/// How long it takes to hear of it.
+/// Returns how long the timeout took to be reported.
 fn timed_out(driver: &mut Driver, run: Run) -> Duration {
     let (result, after) = driver.timed(run.start());
     let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = result else {
@@ -48,7 +48,7 @@ fn a_timeout_comes_when_the_group_is_empty() {
     behaviour("a_timeout_comes_when_the_group_is_empty", |driver| {
         let (time, grace) = (bound(ms(300)), ms(300));
         for script in [DEAF, DEAF_MEMBER] {
-            // Twice in a row: the first is gone before the second starts.
+            // Do it twice: the first group is gone before the second starts.
             for _ in 0..2 {
                 let run = Run::from(sh(script)).timeout(time).kill_grace(grace);
                 let after = timed_out(driver, run);
@@ -91,17 +91,17 @@ impl io::Read for Broken {
 
 /// Case TM-12.
 #[test]
-fn who_gives_up_returns_at_once_also_while_the_group_ends() {
-    behaviour("who_gives_up_returns_at_once_also_while_the_group_ends", |driver| {
+fn giving_up_returns_at_once_also_while_the_group_ends() {
+    behaviour("giving_up_returns_at_once_also_while_the_group_ends", |driver| {
         let (time, grace) = (bound(ms(300)), ms(400));
         let deaf = || Run::from(sh(DEAF)).kill_grace(grace);
-        // The timeout of the result, not of the program.
+        // This is the timeout of the result, not of the program.
         let (result, after) = driver.timed(deaf().start().timeout(time));
         assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
         assert!(after < time + grace, "{after:?}");
         assert!(!children().is_empty(), "it ends in the background");
         driver.until_no_children(ms(1000));
-        // While its own timeout is ending the group.
+        // Cancel while the run's own timeout is ending the group.
         let told = Rc::new(Cell::new(false));
         let seen = told.clone();
         let running = deaf().timeout(time).start();
@@ -118,7 +118,7 @@ fn who_gives_up_returns_at_once_also_while_the_group_ends() {
     });
 }
 
-/// Case TM-13. A program in the foreground leads no group: its own end is what is waited for.
+/// Case TM-13. A program in the foreground leads no group. The run waits for the program's own end.
 #[test]
 fn a_program_in_the_foreground_is_gone_before_its_error_comes() {
     behaviour("a_program_in_the_foreground_is_gone_before_its_error_comes", |driver| {

@@ -1,5 +1,5 @@
-//! Whole programs (see `tests/stopper`) that are stopped, by Ctrl-Z or by a signal, and continued: what
-//! they own stops and goes on with them, and time limits stand still meanwhile.
+//! Whole programs (see `tests/stopper`) that Ctrl-Z or a signal stops, and that are continued.
+//! Their owned groups stop and continue with them, and time limits stand still meanwhile.
 
 mod util;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use procession_core::Signal;
 use util::{Program, bound, is_running, ms, process_state};
 
-/// How long a child of the programs may run.
+/// Returns how long a child of the programs may run.
 fn limit() -> Duration {
     bound(ms(800))
 }
@@ -16,7 +16,7 @@ fn limit() -> Duration {
 /// Case TT-08.
 #[test]
 fn ctrl_z_stops_the_group_as_well_and_time_stands_still() {
-    /// The shell tells of each stop, and continues it when somebody types.
+    /// The shell reports each stop, and continues the job when somebody types.
     const SHELL: &str = r#"set -m; "$0" "$@"; echo stopped; read x; fg >/dev/null; echo again; read x
         fg >/dev/null; echo over=$?"#;
     let mut shell = Program::on_terminal(SHELL, "timeout", limit());
@@ -63,9 +63,9 @@ fn every_reactor_of_the_program_stands_still() {
     assert!(program.end().is_ok(), "{}", program.said());
 }
 
-/// Case TT-10. Nobody of its session is outside of its group: the kernel does not stop it then.
+/// Case TT-10. No process of its session is outside its group, so the kernel does not stop it.
 #[test]
-fn nobody_is_stopped_for_ever_whom_nobody_would_continue() {
+fn a_program_that_nobody_would_continue_is_not_stopped() {
     let mut program = Program::in_session("twice", limit());
     for word in ["ready", "again"] {
         program.until_said(word);

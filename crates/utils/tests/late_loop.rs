@@ -1,5 +1,5 @@
-//! A loop that comes late, because a callback took long or the program was stopped, reads what is ready
-//! before it judges that something has not come in time.
+//! A loop that is late, because a callback took long or the program was stopped, reads what is
+//! ready before it judges a time limit.
 
 mod util;
 
@@ -12,8 +12,7 @@ use util::{Driver, behaviour, bound, children, ms, sh};
 
 const LIMIT: Duration = Duration::from_millis(100);
 
-/// Keeps the loop from turning, in a callback of its own, until the deadline has passed and every child
-/// has ended.
+/// Blocks the loop in a callback until the deadline has passed and every child has ended.
 fn block_the_loop(driver: &Driver, after: Duration) {
     driver.reactor.call_later(after, |reactor| {
         let end = reactor.now() + 2 * LIMIT;
@@ -24,8 +23,8 @@ fn block_the_loop(driver: &Driver, after: Duration) {
 }
 
 #[test]
-fn what_a_program_has_written_by_the_deadline_counts_on_a_late_loop() {
-    behaviour("what_a_program_has_written_by_the_deadline_counts_on_a_late_loop", |driver| {
+fn output_written_before_the_deadline_counts_on_a_late_loop() {
+    behaviour("output_written_before_the_deadline_counts_on_a_late_loop", |driver| {
         for (script, bytes) in [
             ("echo x", 2),
             ("echo x >&2; exit 3", 0),
@@ -52,8 +51,8 @@ fn what_a_program_has_written_by_the_deadline_counts_on_a_late_loop() {
 }
 
 #[test]
-fn a_program_that_was_stopped_and_continued_judges_nobody_for_it() {
-    behaviour("a_program_that_was_stopped_and_continued_judges_nobody_for_it", |driver| {
+fn no_time_limit_passes_while_the_program_is_stopped() {
+    behaviour("no_time_limit_passes_while_the_program_is_stopped", |driver| {
         let script =
             format!("sleep 0.1; kill -STOP {0}; sleep 0.6; kill -CONT {0}", std::process::id());
         let mut stopper =
@@ -108,7 +107,7 @@ fn a_late_loop_still_waits_for_the_end_of_what_it_kills() {
             })
         };
         let runs: Vec<_> = (0..20).map(|_| run()).collect();
-        // From before the end of the grace until more than a second after it.
+        // Block the loop from before the end of the grace until more than a second after it.
         driver.reactor.call_later(LIMIT + LIMIT / 2, |reactor| {
             let end = reactor.now() + ms(1500);
             while reactor.now() < end {

@@ -1,4 +1,4 @@
-//! Nothing is left behind, however a run ends.
+//! A run leaves nothing behind, however it ends.
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! How much is kept of what a program writes, and how much memory that takes.
+//! How much of a program's output is kept, and how much memory that takes.
 
 mod util;
 
@@ -8,10 +8,11 @@ use util::{behaviour, bound, ms, rss_bytes, rss_peak_bytes, sanitizer, sh, skip_
 
 const SLACK: usize = 4 << 20;
 
-/// Alone in its process, for the peak is that of its whole life.
+/// Runs alone in its process, because the peak covers the whole life of a process.
 fn stays_within(name: &str, keep: Keep) {
     if sanitizer().as_deref() == Some("address") {
-        // Its shadow is an eighth of all memory, and what is freed waits.
+        // AddressSanitizer's shadow takes an eighth of all memory, and it delays the reuse of freed
+        // memory.
         return skip_here(name, "AddressSanitizer has memory of its own");
     }
     behaviour(name, |driver| {

@@ -202,7 +202,7 @@ fn the_named_helpers_wait_for_the_last_writer_and_run_does_not() {
         assert_eq!(value.unwrap(), 0);
         assert!(after > ms(900), "{after:?}");
 
-        // Long past the bound, also on a busy machine.
+        // This is long after the time limit, also on a busy machine.
         let script = sh("(sleep 10; echo late) & echo early");
         let (outcome, after) = driver.timed(Run::from(script).start());
         let outcome = outcome.unwrap();

@@ -1,7 +1,7 @@
-//! A program that is killed takes the children of its helpers with it, whichever helper started them
-//! and on whichever path; but for those that are told to outlive it.
+//! When a program is killed, the children of its helpers are killed too, whichever helper and
+//! whichever spawn path started them. The exception is children that may outlive it.
 //!
-//! The test itself has the program run, which is this binary again with the test alone, and kills it.
+//! The test runs the program, which is this test binary again with one test, and kills it.
 #![cfg(target_os = "linux")]
 
 mod util;
@@ -22,19 +22,20 @@ use rustix::process::{Pid, Signal as KernelSignal, kill_process};
 
 use crate::util::{WATCHDOG, bound, isolated, ms, process_state, sh};
 
-/// Set in the process that plays the program.
+/// This variable is set in the process that plays the program.
 const ROLE: &str = "PROCESSION_TEST_KILLED_PROGRAM";
 
 fn is_program() -> bool {
     std::env::var_os(ROLE).is_some()
 }
 
-/// A child that says its number on 3, which is the program's standard output, and lives long.
+/// Returns a long-running child that reports its pid on descriptor 3, the program's standard
+/// output.
 fn child(word: &str) -> Command {
     sh(&format!("echo {word}=$$ >&3; exec sleep 60")).child_fd(3, Fd::inherit(std::io::stdout()))
 }
 
-/// The program's part: starts all of them, and lives until it is killed.
+/// The program's part: starts all children, and runs until it is killed.
 fn run_for_good(start: impl FnOnce() -> Vec<Deferred<(), ()>>) -> ! {
     let mut reactor = Reactor::new().expect("a reactor");
     let running = start();
@@ -48,7 +49,7 @@ fn forget<T: 'static, E: std::fmt::Debug + 'static>(running: Deferred<T, E>) -> 
     running.map(drop).map_err(drop)
 }
 
-/// The program, as its killer sees it.
+/// The program, as the test that kills it sees it.
 struct Program {
     process: Child,
     output: BufReader<ChildStdout>,
@@ -67,12 +68,12 @@ impl Program {
         Self { process, output }
     }
 
-    /// The words that are said with a number, until there are so many.
+    /// Reads reported words and pids until there are `count`.
     fn until_said(&mut self, count: usize) -> Vec<(String, u32)> {
         let mut said = Vec::new();
         while said.len() < count {
             let line = self.line().expect("it has not ended");
-            // The harness prints the test's name before the first, in the same line.
+            // The harness prints the test's name on the same line, before the first report.
             if let Some((before, number)) = line.trim().rsplit_once('=')
                 && let (Some(word), Ok(number)) = (before.rsplit(' ').next(), number.parse())
             {
@@ -82,7 +83,8 @@ impl Program {
         said
     }
 
-    /// `None` at the end of file, which says that nobody has the other end any more.
+    /// Returns a line, or `None` at the end of file, which means that no process holds the other
+    /// end.
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let bytes = self.output.read_line(&mut line).expect("it is text");
@@ -142,7 +144,7 @@ fn no_child_of_a_helper_outlives_the_kill_of_its_program_unless_it_is_told_to() 
     });
 }
 
-/// Has helpers start programs and end them, all the time, on two threads.
+/// Starts programs with helpers and ends them, without pause, on two threads.
 fn storm() -> ! {
     let at_it = || -> ! {
         let mut reactor = Reactor::new().expect("a reactor");
@@ -156,8 +158,8 @@ fn storm() -> ! {
     at_it()
 }
 
-/// Kills so many programs in a storm at any moment; how long the last of a program's children lived
-/// after it.
+/// Kills this many programs, each at a random moment in a storm. Returns how long the last child of
+/// a program lived after it.
 fn kill_in_a_storm(name: &str, programs: u32) -> Duration {
     if is_program() {
         storm();
@@ -204,7 +206,7 @@ fn a_thousand_programs_killed_at_any_moment_leave_no_direct_child() {
     });
 }
 
-/// Case OL-05. What the command says counts.
+/// Case OL-05. The command's setting takes precedence.
 #[test]
 fn a_helper_leaves_a_parent_death_signal_as_it_is() {
     const NAME: &str = "a_helper_leaves_a_parent_death_signal_as_it_is";

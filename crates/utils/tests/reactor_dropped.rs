@@ -1,5 +1,5 @@
-//! When the reactor is dropped, and when `run_until` returns, nothing is alive of the programs whose
-//! runs were given up before: what ends by TERM has its grace, and what does not is killed.
+//! When the reactor is dropped, and when `run_until` returns, no program is alive whose run was
+//! dropped or cancelled before. A group that ends by TERM has its grace. The others are killed.
 #![cfg(target_os = "linux")]
 
 mod util;
@@ -16,24 +16,24 @@ use procession_utils::{Outcome, OutputError, Run};
 
 use crate::util::{WATCHDOG, bound, children, isolated, ms, process_state, sh};
 
-/// The member and the leader, which ignores TERM as well; both pids are on stdout.
+/// A member and the leader, which both ignore TERM. Both pids are on stdout.
 const DEAF: &str =
     "trap '' TERM; (while :; do sleep 0.2; done) & echo $! $$; while :; do sleep 0.2; done";
 /// The leader ends by TERM, its member does not.
 const DEAF_MEMBER: &str = "trap 'exit 0' TERM; (trap '' TERM; echo $(exec sh -c 'echo $PPID') $$; \
                            while :; do sleep 0.2; done) & wait";
-/// The leader has ended by itself.
+/// The leader has ended by itself, and its member ignores TERM.
 const LEFT_BEHIND: &str = "trap '' TERM; (while :; do sleep 0.2; done) & echo $! $$; exit 0";
 
 type Running = Deferred<Outcome, OutputError>;
 
-/// A run whose script has said its numbers.
-struct Started {
+/// A run whose script has reported its pids.
+struct StartedRun {
     running: Running,
     pids: Vec<u32>,
 }
 
-fn start(reactor: &mut Reactor, run: Run) -> Started {
+fn start(reactor: &mut Reactor, run: Run) -> StartedRun {
     let said = Rc::new(RefCell::new(String::new()));
     let lines = said.clone();
     let run = run.drain_after_exit(None).for_each_line(move |line| {
@@ -42,7 +42,7 @@ fn start(reactor: &mut Reactor, run: Run) -> Started {
     let running = run.start();
     until(reactor, || !said.borrow().is_empty());
     let pids: Vec<u32> = said.borrow().split(' ').map(|pid| pid.parse().expect("pid")).collect();
-    Started { running, pids }
+    StartedRun { running, pids }
 }
 
 fn until(reactor: &mut Reactor, done: impl Fn() -> bool) {
@@ -53,7 +53,7 @@ fn until(reactor: &mut Reactor, done: impl Fn() -> bool) {
     }
 }
 
-/// How long it takes to drop the reactor.
+/// Returns how long the drop of the reactor took.
 fn drop_took(reactor: Reactor) -> Duration {
     let handle = reactor.handle();
     let began = handle.now();
@@ -110,7 +110,7 @@ fn what_a_run_that_was_given_up_has_started_is_gone_with_the_reactor() {
     });
 }
 
-/// Case OL-08. However its end is seen, and whatever it leads.
+/// Case OL-08. The child's end may be observed in any way, and it may lead no group.
 #[test]
 fn a_program_in_the_foreground_and_one_without_a_pidfd_are_gone_too() {
     const NAME: &str = "a_program_in_the_foreground_and_one_without_a_pidfd_are_gone_too";
@@ -140,7 +140,7 @@ fn what_a_program_has_left_in_its_group_is_gone_too() {
         let started = start(&mut reactor, deaf(LEFT_BEHIND, ms(400)));
         until(&mut reactor, || children().is_empty());
         drop(started.running);
-        // Its protocol has heard the last, too.
+        // Its protocol has received the last callback, too.
         let end = reactor.now() + ms(100);
         until(&mut reactor, || Handle::current().now() >= end);
         assert!(!is_dead(started.pids[0]));
@@ -150,14 +150,15 @@ fn what_a_program_has_left_in_its_group_is_gone_too() {
     });
 }
 
-/// Case OL-09. All at the same time.
+/// Case OL-09. All of this happens at the same time.
 #[test]
 fn many_programs_take_one_grace_and_a_polite_one_has_it() {
     isolated("many_programs_take_one_grace_and_a_polite_one_has_it", || {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("done");
         let mut reactor = Reactor::new().unwrap();
-        let deaf: Vec<Started> = (0..5).map(|_| start(&mut reactor, deaf(DEAF, ms(500)))).collect();
+        let deaf: Vec<StartedRun> =
+            (0..5).map(|_| start(&mut reactor, deaf(DEAF, ms(500)))).collect();
         let script = "trap 'sleep 0.2; echo done > $0; exit' TERM; echo $$; \
                       while :; do sleep 0.01; done";
         let polite = sh(script).arg(&file);
@@ -172,7 +173,7 @@ fn many_programs_take_one_grace_and_a_polite_one_has_it() {
     });
 }
 
-/// Case OL-09. Nobody has given it up: it is killed at once, as ever, and waited for.
+/// Case OL-09. A run that was not given up is killed at once, and the drop waits for its end.
 #[test]
 fn a_run_that_goes_on_is_killed_and_gone_when_the_reactor_is() {
     isolated("a_run_that_goes_on_is_killed_and_gone_when_the_reactor_is", || {
@@ -185,12 +186,12 @@ fn a_run_that_goes_on_is_killed_and_gone_when_the_reactor_is() {
     });
 }
 
-/// Case OL-10. It does not matter that an earlier run was stopped, nor that the leader is reaped.
+/// Case OL-10. An earlier run may have been stopped, and the leader may be reaped already.
 #[test]
 fn run_until_returns_when_what_its_future_gave_up_is_gone() {
     isolated("run_until_returns_when_what_its_future_gave_up_is_gone", || {
         for script in [DEAF, DEAF_MEMBER, LEFT_BEHIND] {
-            // A stop ends the run of a program that has ended.
+            // A stop would end the run of a program that has ended.
             let stops: &[bool] = if script == LEFT_BEHIND { &[false] } else { &[false, true] };
             for &stops_before in stops {
                 let mut reactor = Reactor::new().unwrap();

@@ -1,4 +1,4 @@
-//! What can be said about a run: strictness, order, standard input, lines, the group.
+//! The options of a run: strictness, order, standard input, lines, the group.
 
 mod util;
 
@@ -16,8 +16,8 @@ use procession_utils::{Keep, OutputError, Run, Stdin, Stream, get_process_output
 use util::{WATCHDOG, behaviour, bound, ms, sh};
 
 #[test]
-fn check_says_what_a_log_should_say() {
-    behaviour("check_says_what_a_log_should_say", |driver| {
+fn the_error_of_check_has_what_a_log_needs() {
+    behaviour("the_error_of_check_has_what_a_log_needs", |driver| {
         let run = Run::new("sh").args(["-c", "echo 'fatal: no' >&2; exit 128", "--format=%H"]);
         let error = driver.get(run.check().start()).unwrap_err().to_string();
         let (start, time) = error.split_once(" after ").unwrap();
@@ -77,7 +77,7 @@ fn standard_input_can_be_a_file_or_a_reader() {
         let run = Run::new("wc").arg("-c").stdin(Stdin::reader(reader));
         assert_eq!(driver.get(run.start()).unwrap().stdout_utf8().unwrap().trim(), "3000001");
 
-        // One that never ends, to a program that does not read it.
+        // An endless input, for a program that does not read it.
         let run = Run::new("true").stdin(Stdin::reader(io::repeat(b'x')));
         assert!(driver.get(run.start()).unwrap().is_success());
     });
@@ -135,10 +135,10 @@ fn a_reader_that_waits_holds_up_neither_the_loop_nor_a_timeout() {
             assert_eq!(outcome.stdout, gives);
             assert!(after >= ms(200) && after < bound(ms(2000)), "{after:?}");
             driver.until_no_children(ms(500));
-            // Its thread ends, and the socket is closed, with the read that waits.
+            // The thread ends, and the socket is closed, when the pending read returns.
             drop(peer);
         }
-        // A program that ends without its input is not waited for.
+        // A run does not wait for the input of a program that has ended.
         let (silent, peer) = UnixStream::pair().unwrap();
         let run = Run::new("true").stdin(Stdin::reader(silent)).start();
         assert!(driver.get(run).unwrap().is_success());
@@ -269,8 +269,8 @@ fn no_bound_on_draining_wins_over_that_of_the_command() {
 }
 
 #[test]
-fn everything_is_awaitable() {
-    behaviour("everything_is_awaitable", |driver| {
+fn every_helper_can_be_awaited() {
+    behaviour("every_helper_can_be_awaited", |driver| {
         let both = driver.reactor.block_on(async {
             let first = Run::new("echo").arg("1").await?;
             let second = Run::new("cat").stdin(first.stdout).output().await?;
@@ -281,14 +281,14 @@ fn everything_is_awaitable() {
 }
 
 #[test]
-fn a_pipe_to_the_program_that_nobody_can_write_is_at_its_end() {
-    behaviour("a_pipe_to_the_program_that_nobody_can_write_is_at_its_end", |driver| {
+fn a_pipe_to_the_program_that_nobody_can_write_is_closed() {
+    behaviour("a_pipe_to_the_program_that_nobody_can_write_is_closed", |driver| {
         for fd in [Fd::to_child(), Fd::socketpair()] {
             let reader = sh("cat <&5; echo ok").child_fd(5, fd);
             assert_eq!(driver.get(Run::from(&reader).start()).unwrap().stdout, "ok\n");
             assert_eq!(driver.get(get_process_output(reader)).unwrap(), "ok\n");
         }
-        // Only the parent's direction ends: what the program writes there is taken, or kept.
+        // Only the parent's direction ends. Data that the program writes there is accepted.
         let both = sh("cat <&5; echo x >&5 && cat <&1 && echo ok");
         let both = both.child_fd(5, Fd::socketpair()).child_fd(1, Fd::socketpair());
         assert_eq!(driver.get(Run::from(both).start()).unwrap().stdout, "ok\n");

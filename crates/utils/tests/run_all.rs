@@ -1,4 +1,4 @@
-//! Many programs, so many at a time.
+//! Many programs, with a limit on how many run at once.
 
 mod util;
 
@@ -19,7 +19,7 @@ fn stdout(result: &RunResult) -> String {
 #[test]
 fn results_are_in_order_and_come_as_they_come() {
     behaviour("results_are_in_order_and_come_as_they_come", |driver| {
-        // The first ends when the third has, and that one when the second has.
+        // The third program ends first; then the second, and then the first.
         let waits = |number: &str| sh("read line; echo $0").arg(number);
         let (first, hold_first) = io::pipe().unwrap();
         let (third, hold_third) = io::pipe().unwrap();

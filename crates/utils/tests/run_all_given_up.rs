@@ -1,4 +1,4 @@
-//! Many programs that are given up while one of their callbacks runs: nothing is started after that.
+//! Programs that are given up while one of their callbacks runs: no program starts after that.
 
 mod util;
 
@@ -18,7 +18,7 @@ use procession_process_transport::Fd;
 use procession_utils::{Run, RunAll, RunResult, Stdin, run_all};
 use util::{Driver, behaviour, children, ms, sh};
 
-/// A standard input that counts: it is asked for when its program is started.
+/// A standard input that counts how many programs start: a start borrows its descriptor.
 struct Starts {
     null: File,
     is_counted: AtomicBool,
@@ -42,7 +42,7 @@ impl Starts {
     }
 }
 
-/// How many programs have started, and how many had when they were given up.
+/// How many programs have started, and how many had started when they were given up.
 #[derive(Default)]
 struct Count {
     started: Arc<AtomicU32>,
@@ -50,7 +50,7 @@ struct Count {
 }
 
 impl Count {
-    /// Six programs, of which the second cannot be started if `one_fails`.
+    /// Returns six programs. If `one_fails`, the second one cannot be started.
     fn programs(&self, one_fails: bool) -> [Run; 6] {
         let second = if one_fails { "/no/such" } else { "true" };
         ["true", second, "true", "true", "true", "true"]
@@ -62,21 +62,21 @@ impl Count {
     }
 }
 
-/// What gives the programs up, once it is there.
+/// The closure that gives the programs up. `None` until it is set.
 type GiveUp = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
 
 fn holding<T: 'static>(held: T, end: impl FnOnce(T) + 'static) -> Option<Box<dyn FnOnce()>> {
     Some(Box::new(move || end(held)))
 }
 
-/// A callback, and at which of its calls it gives up.
+/// A callback, and the number of the call that gives up.
 #[derive(Debug, Clone, Copy)]
-enum When {
+enum GiveUpAt {
     Result(u32),
     Progress(u32),
 }
 
-/// Who holds the result, and how it is given up.
+/// The holders of the result, and the ways to give it up.
 const WAYS: [&str; 10] = [
     "dropped",
     "cancelled",
@@ -90,7 +90,7 @@ const WAYS: [&str; 10] = [
     "task",
 ];
 
-/// Begins the programs in a way in which `give_up` ends them.
+/// Starts the programs in such a way that `give_up` ends them.
 fn begin(driver: &Driver, way: &str, all: RunAll, give_up: &GiveUp) {
     let ends = match way {
         "dropped" => holding(all.all(), drop),
@@ -122,8 +122,8 @@ fn begin(driver: &Driver, way: &str, all: RunAll, give_up: &GiveUp) {
     *give_up.borrow_mut() = ends;
 }
 
-/// Gives up in the callback, then turns until all is quiet.
-fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
+/// Gives up in the callback, then turns until nothing happens any more.
+fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: GiveUpAt) {
     let count = Rc::new(Count::default());
     let give_up = GiveUp::default();
     let (own, noted, mut calls) = (Rc::clone(&give_up), Rc::clone(&count), 0);
@@ -138,8 +138,8 @@ fn given_up(driver: &mut Driver, way: &str, parallelism: usize, when: When) {
     };
     let all = run_all(count.programs(way != "first error"), parallelism);
     let all = match when {
-        When::Result(at) => all.on_result(move |_, _: &RunResult| called(at)),
-        When::Progress(at) => all.on_progress(move |_| called(at)),
+        GiveUpAt::Result(at) => all.on_result(move |_, _: &RunResult| called(at)),
+        GiveUpAt::Progress(at) => all.on_progress(move |_| called(at)),
     };
     begin(driver, way, all, &give_up);
     driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
@@ -162,7 +162,7 @@ fn nothing_is_started_after_on_result_gave_up() {
         for way in WAYS {
             for parallelism in 1..=3 {
                 for at in 1..=3 {
-                    given_up(driver, way, parallelism, When::Result(at));
+                    given_up(driver, way, parallelism, GiveUpAt::Result(at));
                 }
             }
         }
@@ -175,7 +175,7 @@ fn nothing_is_started_after_on_progress_gave_up() {
         for way in WAYS {
             for parallelism in 1..=3 {
                 for at in 1..=6 {
-                    given_up(driver, way, parallelism, When::Progress(at));
+                    given_up(driver, way, parallelism, GiveUpAt::Progress(at));
                 }
             }
         }
@@ -226,8 +226,8 @@ fn nothing_is_started_after_a_line_gave_up() {
     });
 }
 
-/// Turns on over panics until the programs have no result but `Abandoned` and all is quiet; returns
-/// how many there were.
+/// Turns on after panics, until the result is `Abandoned` and nothing happens any more. Returns how
+/// many panics there were.
 fn abandoned(driver: &mut Driver, all: Deferred<Vec<RunResult>, Infallible>) -> u32 {
     let mut panics = 0;
     let mut result = None;
@@ -252,7 +252,7 @@ fn a_panic_in_a_callback_ends_the_programs_and_starts_no_more() {
             for parallelism in 1..=3 {
                 let count = Rc::new(Count::default());
                 let sleeper = Run::new("sleep").arg("100");
-                // One ends, and with more than one at a time others run at the panic.
+                // One program ends. If more than one may run, others run at the panic.
                 let programs = [Run::new("true"), sleeper].into_iter().chain(count.programs(false));
                 let all = run_all(programs, parallelism);
                 let noted = Rc::clone(&count);
@@ -274,7 +274,7 @@ fn a_panic_in_a_callback_ends_the_programs_and_starts_no_more() {
     });
 }
 
-/// The second program ends while the third is reported and not started yet.
+/// The second program ends when the third is reported but not started.
 #[test]
 fn a_program_that_is_ready_is_not_started_after_the_next_callback_gave_up() {
     behaviour("a_program_that_is_ready_is_not_started_after_the_next_callback_gave_up", |driver| {

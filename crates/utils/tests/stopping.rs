@@ -1,4 +1,5 @@
-//! A stop of the reactor: what it cuts off is no success, and what it does not touch is one.
+//! A stop of the reactor: a run that it cuts off is an error, and a run that it does not affect is
+//! a success.
 
 mod util;
 
@@ -16,16 +17,16 @@ use procession_utils::{
 };
 use util::{Driver, behaviour, bound, children, ms, open_fds, sh};
 
-/// More than a pipe takes, in bytes.
+/// More bytes than a pipe holds.
 const LARGE: usize = 1 << 20;
 
-/// Runs the reactor until it has stopped, which it does at once.
+/// Runs the reactor, which stops at once.
 fn run_and_stop(driver: &mut Driver) {
     driver.reactor.call_when_running(|reactor| reactor.stop());
     driver.reactor.run().expect("it runs");
 }
 
-/// The error of a result that the stop has cut off.
+/// Returns the error of a result that the stop has cut off.
 #[track_caller]
 fn stopped<T: std::fmt::Debug>(result: Result<T, Failed<OutputError>>) -> (String, Box<Outcome>) {
     match result {
@@ -34,7 +35,7 @@ fn stopped<T: std::fmt::Debug>(result: Result<T, Failed<OutputError>>) -> (Strin
     }
 }
 
-/// What children wait behind until it is opened.
+/// Children wait for this gate until it is opened.
 struct Gate {
     theirs: Arc<PipeReader>,
     ours: PipeWriter,
@@ -46,18 +47,18 @@ impl Gate {
         Self { theirs: Arc::new(theirs), ours }
     }
 
-    /// Runs `script`, whose `wait_here` is to wait.
+    /// Returns a command for `script`, in which `wait_here` waits for the gate.
     fn sh(&self, script: &str) -> Command {
         let script = script.replace("wait_here", "read x <&9");
         sh(&script).child_fd(9, Fd::inherit(self.theirs.clone()))
     }
 
-    /// Lives on behind its output, whatever becomes of its pipes.
+    /// Returns a command that lives on after its output, whatever happens to its pipes.
     fn patient(&self) -> Command {
         self.sh("trap '' PIPE; wait_here; echo b; exit 0")
     }
 
-    /// Lets all of them go on.
+    /// Lets all children continue.
     fn open(self) {
         drop(self.ours);
     }
@@ -91,8 +92,8 @@ fn an_output_that_the_stop_cuts_off_is_no_success() {
 }
 
 #[test]
-fn every_helper_says_so() {
-    behaviour("every_helper_says_so", |driver| {
+fn every_helper_fails_with_stopped() {
+    behaviour("every_helper_fails_with_stopped", |driver| {
         let gate = Gate::new();
         let output = get_process_output(gate.patient());
         let merged = get_process_output_merged(gate.patient());
@@ -168,8 +169,8 @@ fn an_end_before_the_stop_is_a_success_whatever_is_closed_afterwards() {
 }
 
 #[test]
-fn a_callback_in_the_shutdown_hears_of_it_and_half_a_line_is_none() {
-    behaviour("a_callback_in_the_shutdown_hears_of_it_and_half_a_line_is_none", |driver| {
+fn a_callback_in_the_shutdown_gets_the_error_and_no_half_line() {
+    behaviour("a_callback_in_the_shutdown_gets_the_error_and_no_half_line", |driver| {
         let (heard, lines) = (Rc::new(RefCell::new(None)), Rc::new(RefCell::new(Vec::new())));
         let (result, seen) = (Rc::clone(&heard), Rc::clone(&lines));
         // A descendant holds the outputs.

@@ -1,5 +1,5 @@
-//! The children of helpers and the program's terminal: they have none, and say so, unless the program
-//! lets them; and a child that is stopped at its timeout is said to be.
+//! The children of helpers have no terminal, and report that they lack one, unless the program lets
+//! them use its own. The error of a timeout says if the child was stopped.
 
 mod util;
 
@@ -15,37 +15,38 @@ use procession_utils::{
 };
 use util::{Driver, behaviour, bound, ms, on_terminal, sh, skip_here};
 
-/// Whoever reads the terminal in the background is stopped; whoever has none is told.
+/// A background process that reads the terminal is stopped. A process without a terminal gets an
+/// error.
 const ASK: &str = "read x </dev/tty; echo $x";
 
-/// Prints its number, that of its group and that of its session; the name has no space in it.
+/// Prints the pid, the group and the session of the shell. The program's name has no space.
 const WHERE: &str = "cut -d' ' -f1,5,6 /proc/$$/stat";
 
 const NO_TERMINAL: &str = "/dev/tty: No such device or address";
 
-/// What a child is the leader of, or whose group it is in.
+/// Which session or group a child leads or is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ChildPlacement {
     Session,
     Group,
     Parent,
 }
 
-/// What [`WHERE`] has said.
+/// Parses the output of [`WHERE`].
 #[track_caller]
-fn place(output: &Bytes) -> Place {
+fn place(output: &Bytes) -> ChildPlacement {
     let text = String::from_utf8_lossy(output);
     let [pid, group, session] = numbers(&text)[..] else { panic!("{text}") };
     let (own_group, own_session) = own_group_and_session();
     match (group, session) {
-        _ if (group, session) == (pid, pid) => Place::Session,
-        _ if (group, session) == (pid, own_session) => Place::Group,
-        _ if (group, session) == (own_group, own_session) => Place::Parent,
+        _ if (group, session) == (pid, pid) => ChildPlacement::Session,
+        _ if (group, session) == (pid, own_session) => ChildPlacement::Group,
+        _ if (group, session) == (own_group, own_session) => ChildPlacement::Parent,
         _ => panic!("{text}"),
     }
 }
 
-/// Both are 0 where they are of another PID namespace.
+/// Both are 0 if they belong to another PID namespace.
 fn own_group_and_session() -> (i32, i32) {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc is mounted");
     let (_, fields) = stat.rsplit_once(") ").expect("it has a name");
@@ -59,45 +60,41 @@ fn numbers(text: &str) -> Vec<i32> {
 }
 
 #[track_caller]
-fn place_of(driver: &mut Driver, run: Run) -> Place {
+fn place_of(driver: &mut Driver, run: Run) -> ChildPlacement {
     place(&driver.get(run.start()).expect("a shell").stdout)
 }
 
 /// Case TT-01.
 #[test]
-fn a_child_that_asks_the_terminal_is_told_at_once_that_there_is_none() {
-    on_terminal(
-        "a_child_that_asks_the_terminal_is_told_at_once_that_there_is_none",
-        "",
-        |driver| {
-            std::fs::File::open("/dev/tty").expect("the program has a terminal");
-            let run = Run::from(sh(ASK)).timeout(bound(Duration::from_secs(5)));
-            let outcome = driver.get(run.start()).unwrap();
-            assert!(outcome.stderr_utf8().unwrap().contains(NO_TERMINAL), "{outcome:?}");
-            let all = driver.get(run_all([sh(ASK), sh(ASK)], 2).all()).unwrap();
-            assert!(all.into_iter().all(|one| !one.unwrap().stderr.is_empty()));
-            let merged = driver.get(get_process_output_merged(sh(ASK))).unwrap();
-            assert!(String::from_utf8_lossy(&merged).contains(NO_TERMINAL));
-        },
-    );
+fn a_child_that_opens_the_terminal_fails_at_once() {
+    on_terminal("a_child_that_opens_the_terminal_fails_at_once", "", |driver| {
+        std::fs::File::open("/dev/tty").expect("the program has a terminal");
+        let run = Run::from(sh(ASK)).timeout(bound(Duration::from_secs(5)));
+        let outcome = driver.get(run.start()).unwrap();
+        assert!(outcome.stderr_utf8().unwrap().contains(NO_TERMINAL), "{outcome:?}");
+        let all = driver.get(run_all([sh(ASK), sh(ASK)], 2).all()).unwrap();
+        assert!(all.into_iter().all(|one| !one.unwrap().stderr.is_empty()));
+        let merged = driver.get(get_process_output_merged(sh(ASK))).unwrap();
+        assert!(String::from_utf8_lossy(&merged).contains(NO_TERMINAL));
+    });
 }
 
 /// Case TT-02.
 #[test]
 fn the_children_of_helpers_lead_sessions() {
     behaviour("the_children_of_helpers_lead_sessions", |driver| {
-        assert_eq!(place_of(driver, Run::from(sh(WHERE))), Place::Session);
+        assert_eq!(place_of(driver, Run::from(sh(WHERE))), ChildPlacement::Session);
         let all = driver.get(run_all([sh(WHERE), sh(WHERE)], 2).all()).unwrap();
-        assert!(all.into_iter().all(|one| place(&one.unwrap().stdout) == Place::Session));
+        assert!(all.into_iter().all(|one| place(&one.unwrap().stdout) == ChildPlacement::Session));
         let output = driver.get(get_process_output(sh(WHERE))).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let output = driver.get(get_process_output_merged(sh(WHERE))).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let (output, ..) = driver.get(get_process_output_and_value(sh(WHERE), "")).unwrap();
-        assert_eq!(place(&output), Place::Session);
+        assert_eq!(place(&output), ChildPlacement::Session);
         let script = format!("set -- $({WHERE}); [ $1 = $2 ] && [ $1 = $3 ]");
         assert_eq!(driver.get(get_process_value(sh(&script))).unwrap(), 0);
-        // An end of the group reaches all of it, as before.
+        // An end of the group reaches every member, as before.
         let run = Run::from(sh("sleep 60 & wait")).timeout(bound(ms(100)));
         assert!(driver.get(run.start()).is_err());
         driver.until_no_children(ms(2000));
@@ -106,23 +103,27 @@ fn the_children_of_helpers_lead_sessions() {
 
 /// Cases TT-03 and TT-04.
 #[test]
-fn a_command_that_says_where_its_child_is_to_be_counts() {
-    on_terminal("a_command_that_says_where_its_child_is_to_be_counts", "", |driver| {
+fn a_session_or_group_that_the_command_sets_takes_precedence() {
+    on_terminal("a_session_or_group_that_the_command_sets_takes_precedence", "", |driver| {
         let run = |change: fn(Command) -> Command| Run::from(sh(WHERE)).command(change);
-        // In a session it would be nice to nobody but its own.
-        assert_eq!(place_of(driver, run(|command| command.nice(5))), Place::Group);
-        assert_eq!(place_of(driver, run(|command| command.process_group(0))), Place::Group);
+        // In a session of its own, its nice value would count only there.
+        assert_eq!(place_of(driver, run(|command| command.nice(5))), ChildPlacement::Group);
+        assert_eq!(
+            place_of(driver, run(|command| command.process_group(0))),
+            ChildPlacement::Group
+        );
         let asked = run(|command| command.new_session().nice(5));
-        assert_eq!(place_of(driver, asked), Place::Session);
-        assert_eq!(place_of(driver, run(|command| command).foreground()), Place::Parent);
+        assert_eq!(place_of(driver, asked), ChildPlacement::Session);
+        assert_eq!(place_of(driver, run(|command| command).foreground()), ChildPlacement::Parent);
         let in_ours = run(|command| {
             let (group, _) = own_group_and_session();
             command.process_group(group)
         });
-        assert_eq!(place_of(driver, in_ours), Place::Parent);
-        for (pty, expected) in
-            [(Pty::new(), Place::Session), (Pty::new().controlling(false), Place::Group)]
-        {
+        assert_eq!(place_of(driver, in_ours), ChildPlacement::Parent);
+        for (pty, expected) in [
+            (Pty::new(), ChildPlacement::Session),
+            (Pty::new().controlling(false), ChildPlacement::Group),
+        ] {
             let run = Run::from(sh(WHERE).pty(pty)).stdin(Stdin::as_in_command());
             assert_eq!(place_of(driver, run), expected);
         }
@@ -138,7 +139,7 @@ fn other_children_stay_where_they_were() {
     behaviour("other_children_stay_where_they_were", |driver| {
         let reactor = driver.reactor.handle();
         for (command, expected) in
-            [(sh(WHERE), Place::Parent), (sh(WHERE).owned(true), Place::Group)]
+            [(sh(WHERE), ChildPlacement::Parent), (sh(WHERE).owned(true), ChildPlacement::Group)]
         {
             let output = driver.reactor.block_on(async {
                 let mut child = reactor.spawn_child(command.clone()).unwrap();
@@ -155,7 +156,7 @@ fn other_children_stay_where_they_were() {
         let pipeline = Pipeline::new().stage(sh(WHERE)).stage(last);
         let pipeline = driver.reactor.spawn_pipeline(pipeline).unwrap();
         driver.reactor.block_on(pipeline.ended()).unwrap();
-        assert_ne!(place(&read_all(reader)), Place::Session);
+        assert_ne!(place(&read_all(reader)), ChildPlacement::Session);
     });
 }
 
@@ -181,7 +182,7 @@ fn an_error_of_a_child_that_wanted_a_terminal_names_what_gives_it_one() {
     });
 }
 
-/// Case TT-06, with the program that most people meet.
+/// Case TT-06, with git, which most users meet.
 #[test]
 fn git_that_would_ask_for_a_name_says_that_it_cannot() {
     let name = "git_that_would_ask_for_a_name_says_that_it_cannot";
@@ -200,7 +201,7 @@ fn git_that_would_ask_for_a_name_says_that_it_cannot() {
     });
 }
 
-/// What a timeout says of what had stopped the child.
+/// Returns what a timeout says about the signal that stopped the child.
 fn stopped_by(driver: &mut Driver, run: Run) -> (Option<Signal>, String) {
     let result = driver.get(run.timeout(bound(ms(300))).start());
     match result {
@@ -224,10 +225,10 @@ fn a_timeout_of_a_child_that_is_stopped_says_so() {
         let (signal, message) = stopped_by(driver, Run::from(sh("sleep 60")));
         assert_eq!(signal, None);
         assert!(!message.contains("stopped"), "{message}");
-        // One that was continued is not.
+        // A child that was continued is not stopped.
         let script = "(sleep 0.1; kill -CONT $$) & kill -STOP $$; sleep 60";
         assert_eq!(stopped_by(driver, Run::from(sh(script))).0, None);
-        // Nor is one that has ended.
+        // A child that has ended is not stopped.
         let child = Handle::current().spawn_child(Command::new("true")).unwrap();
         let process = child.process().clone();
         driver.until("it has ended", ms(2000), |_| process.pid().is_none());

@@ -1,5 +1,5 @@
-//! Nobody of a helper's group outlives the program that a terminal ends: by its keys, by its end, and
-//! by both at once, as shells do it.
+//! No process of a helper's group outlives a program that a terminal ends: by its keys, by closing,
+//! or, as shells do it, by both at once.
 
 mod on_terminal;
 
@@ -11,29 +11,30 @@ use crate::on_terminal::{
     CTRL_BACKSLASH, CTRL_C, CTRL_Z, GRACE, OnTerminal, bound, ms, process_state, skip,
 };
 
-/// All of its group end by TERM.
+/// Every process of the group ends by TERM.
 const PLAIN: &str = "sleep 600 & echo member=$! >&3; echo leader=$$ >&3; sleep 600";
 
-/// Nobody ends by TERM.
+/// No process of the group ends by TERM.
 const DEAF: &str = "trap '' TERM; sh -c 'echo member=$$ >&3; exec sleep 600' & \
                     echo leader=$$ >&3; wait";
 
-/// Its leader ends by TERM, and a member does not.
+/// The leader ends by TERM, and a member does not.
 const DEAF_MEMBER: &str = "sh -c 'trap \"\" TERM; echo member=$$ >&3; exec sleep 600' & \
                            echo leader=$$ >&3; wait";
 
-/// It needs a second after TERM. The shell would tell of the end of its `sleep` where nobody reads.
+/// It needs a second after TERM. stderr is closed because the shell would report the end of its
+/// `sleep` there.
 const CAREFUL: &str = "exec 2>/dev/null; trap 'sleep 1; echo careful to the end >&3; exit' TERM; \
                        echo member=none >&3; echo leader=$$ >&3; while :; do sleep 0.01; done";
 
-/// It ends when it is told to, and says so.
-const TOLD: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; echo told >&3";
+/// It ends when it reads a word, and reports that.
+const READER: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; echo told >&3";
 
-/// It writes a lot when it is told to.
+/// It writes a lot when it reads a word.
 const WRITER: &str = "echo member=none >&3; echo leader=$$ >&3; read word <&4; seq 100000";
 
-/// The programs, in a wait of the loop. A run takes the first signal as its stop; elsewhere it acts
-/// by default.
+/// The programs, which wait in the loop. A run takes the first signal as its stop. Outside a run
+/// the signal has its default action.
 const WAITING: [&str; 2] = ["block_on", "run_main"];
 
 fn start(program: &str, script: &str, grace: u32) -> OnTerminal {
@@ -47,7 +48,8 @@ fn start(program: &str, script: &str, grace: u32) -> OnTerminal {
     started
 }
 
-/// Types that key; how long it took until nobody lived, the program having died by `signal`.
+/// Types the key, and asserts that the program died by `signal`. Returns how long it took until no
+/// process was alive.
 #[track_caller]
 fn ended_by_key(mut started: OnTerminal, key: &str, signal: Signal) -> Duration {
     let since = started.now();
@@ -64,7 +66,7 @@ fn ctrl_c_ends_the_whole_group_and_then_the_program() {
     }
 }
 
-/// A run does not claim it, so that a loop that hangs can be ended.
+/// A run does not claim SIGQUIT, so that a user can end a loop that hangs.
 ///
 /// Case TE-01.
 #[test]
@@ -75,7 +77,7 @@ fn ctrl_backslash_ends_the_whole_group_and_then_the_program() {
     }
 }
 
-/// The first process of a container does not die by a signal, and says which by its status.
+/// The first process of a container does not die by a signal. Its exit status gives the signal.
 ///
 /// Case TE-11.
 #[test]
@@ -88,7 +90,7 @@ fn in_pid_1_ctrl_c_ends_the_whole_group_and_gives_the_status() {
         let mut started = OnTerminal::start_by(&["sh", "-c", script], program, PLAIN);
         assert_eq!(started.until_ready().as_raw_nonzero().get(), 1);
         if program.ends_with("blocked") {
-            // What acts by default does nothing there.
+            // The default action does nothing for this process.
             started.until_said("blocked");
             started.types(CTRL_C);
             started.wait(ms(350));
@@ -106,7 +108,7 @@ fn in_pid_1_ctrl_c_ends_the_whole_group_and_gives_the_status() {
     }
 }
 
-/// Types Ctrl-C twice; how long after the first it was over, and after the second.
+/// Types Ctrl-C twice. Returns how long after the first and after the second the program had ended.
 fn two_ctrl_c(program: &str, apart: Duration) -> (Duration, Duration) {
     let mut started = start(program, DEAF, 2000);
     let first = started.now();
@@ -138,7 +140,7 @@ fn a_second_ctrl_c_after_a_second_ends_the_wait() {
     }
 }
 
-/// The loop cannot be told of the first: the second acts as it would without a run.
+/// The loop cannot handle the first signal: the second one acts as it would without a run.
 ///
 /// Case TE-02.
 #[test]
@@ -146,14 +148,15 @@ fn a_second_ctrl_c_ends_a_run_whose_callback_never_returns() {
     let mut started = start("run_main, blocked", PLAIN, 2000);
     started.types(CTRL_C);
     started.wait(ms(100));
-    // An echo of the first.
+    // A repetition of the first signal.
     started.types(CTRL_C);
     started.wait(ms(250));
     let took = ended_by_key(started, CTRL_C, Signal::INT);
     assert!(took < bound(ms(1000)), "{took:?}");
 }
 
-/// Of a stop only those are asked to end whom the program ends: the others have not got a TERM yet.
+/// A stop signals only the groups that end with the program. Other children have not got a TERM
+/// yet.
 ///
 /// Case TE-02.
 #[test]
@@ -170,7 +173,8 @@ fn a_child_that_a_stopped_run_has_left_has_its_grace() {
     assert!((ms(1000)..bound(ms(2000))).contains(&took), "{took:?}");
 }
 
-/// At once where the leader has ended, and after the grace where the end of the group is waited for.
+/// It is killed at once if the leader has ended, and after the grace if the run waits for the end
+/// of the group.
 ///
 /// Case TE-03.
 #[test]
@@ -181,7 +185,7 @@ fn a_member_that_ignores_term_is_killed() {
     }
 }
 
-/// The program is the leader of the session: nothing else is sent, and once.
+/// The program leads the session. It gets one SIGHUP and no other signal.
 ///
 /// Case TE-04.
 #[test]
@@ -195,7 +199,7 @@ fn a_terminal_that_goes_away_ends_the_whole_group_and_then_the_program() {
     }
 }
 
-/// The shell sends one HUP to its job, and the kernel another when the shell has ended.
+/// The shell sends SIGHUP to its job, and the kernel sends another one when the shell has ended.
 ///
 /// Case TE-04.
 #[test]
@@ -216,7 +220,8 @@ fn a_terminal_closed_under_a_shell_leaves_a_service_its_second() {
     }
 }
 
-/// The program as a job in the foreground of an interactive shell, with its child; its pid.
+/// Starts the program, with its child, as a foreground job of an interactive shell. Returns its pid
+/// too.
 fn job_of(shell: &str, program: &str, script: &str) -> Option<(OnTerminal, rustix::process::Pid)> {
     let command = match shell {
         "bash" => vec!["bash", "--norc", "--noprofile", "-i"],
@@ -242,11 +247,11 @@ fn job_of(shell: &str, program: &str, script: &str) -> Option<(OnTerminal, rusti
 fn a_program_under_nohup_outlives_its_terminal() {
     for program in WAITING {
         let script = "exec nohup \"$PROGRAM\" </dev/null >/dev/null 2>&1";
-        let mut started = OnTerminal::start_by(&["sh", "-c", script], program, TOLD);
+        let mut started = OnTerminal::start_by(&["sh", "-c", script], program, READER);
         started.until_ready();
         let since = started.now();
         started.hang_up();
-        // The signal was sent when that returned.
+        // The signal was sent before that returned.
         started.tell("go on");
         started.until_said("told");
         started.until_said("outcome=Some(0)");
@@ -254,7 +259,7 @@ fn a_program_under_nohup_outlives_its_terminal() {
     }
 }
 
-/// Neither the keys nor the end of the terminal reach it.
+/// Neither the keys nor the closing of the terminal reach it.
 ///
 /// Case TE-05.
 #[test]
@@ -278,13 +283,13 @@ fn a_program_in_a_session_of_its_own_outlives_the_terminal_and_ends_by_term() {
     }
 }
 
-/// SIGKILL leaves no time for anything. What the kernel does for the child itself at its parent's
-/// death is another test's; nothing is done for what that has started.
+/// SIGKILL leaves the program no time. The kernel kills the direct child, which another test
+/// covers. It does nothing to the processes that the child has started.
 ///
 /// Case TE-06.
 #[test]
 fn a_killed_program_leaves_what_its_child_has_started() {
-    // The member has a session of its own: it is told of nobody's end.
+    // The member has a session of its own, so no signal reaches it.
     let script = "setsid sh -c 'echo member=$$ >&3; read word <&4; echo still here >&3' & \
                   echo leader=$$ >&3; read word <&4";
     for program in WAITING {
@@ -293,7 +298,7 @@ fn a_killed_program_leaves_what_its_child_has_started() {
         let leader = started.number("leader");
         started.signal(Signal::KILL);
         assert_eq!(started.leader_died_by(), Some(Signal::KILL.as_raw()), "{program}");
-        kill_process(leader, Signal::KILL).ok(); // it lives on, today
+        kill_process(leader, Signal::KILL).ok(); // it is still alive
         assert_eq!(started.orphan_died_by(leader), Some(Signal::KILL.as_raw()), "{program}");
         started.tell("end");
         started.until_said("still here");
@@ -301,7 +306,7 @@ fn a_killed_program_leaves_what_its_child_has_started() {
     }
 }
 
-/// It is nobody's any more: its `Run` has ended.
+/// The daemon belongs to no run any more: its `Run` has ended.
 ///
 /// Case TE-07.
 #[test]
@@ -317,7 +322,7 @@ fn a_daemon_left_by_a_run_is_not_hit_by_a_later_ctrl_c() {
     }
 }
 
-/// Ctrl-Z, and `fg`, in a shell with job control.
+/// Types Ctrl-Z and `fg` in a shell with job control.
 ///
 /// Case TE-08.
 #[test]

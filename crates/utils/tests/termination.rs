@@ -1,4 +1,4 @@
-//! Timeouts, cancelled and dropped results: the group is terminated and reaped.
+//! Timeouts, and results that are cancelled or dropped: the group is terminated and reaped.
 
 mod util;
 
@@ -17,18 +17,18 @@ fn sleeper() -> Command {
     Command::new("sleep").arg("100")
 }
 
-/// A group of two that ignores TERM; it prints the pid of its second member.
+/// Returns a group of two processes that ignores TERM. It prints the pid of the second one.
 fn stubborn() -> Command {
     sh("trap '' TERM; (while :; do sleep 1; done) & echo $!; while :; do sleep 1; done")
 }
 
-/// Turns until `stubborn` has spoken, with a run that tells its lines; gives the second's pid.
+/// Turns until a run of `stubborn` has reported its lines. Returns the pid of the second process.
 fn started(driver: &mut Driver, seen: &RefCell<Option<u32>>) -> u32 {
     driver.until("it has started", util::WATCHDOG, |_| seen.borrow().is_some());
     seen.borrow().expect("it was waited for")
 }
 
-fn telling(seen: &Rc<RefCell<Option<u32>>>) -> Run {
+fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run {
     let seen = Rc::clone(seen);
     Run::from(stubborn()).kill_grace(bound(ms(200))).for_each_line(move |line| {
         let text = String::from_utf8_lossy(&line.text).into_owned();
@@ -74,7 +74,7 @@ fn a_deferreds_timeout_ends_the_program() {
 fn a_group_that_ignores_term_is_killed_after_the_grace() {
     behaviour("a_group_that_ignores_term_is_killed_after_the_grace", |driver| {
         let seen = Rc::new(RefCell::new(None));
-        let running = telling(&seen).start();
+        let running = reporting(&seen).start();
         let second = started(driver, &seen);
         drop(running);
         driver.run_for(ms(100));
@@ -88,7 +88,7 @@ fn a_group_that_ignores_term_is_killed_after_the_grace() {
 fn a_grace_of_zero_kills_at_once() {
     behaviour("a_grace_of_zero_kills_at_once", |driver| {
         let seen = Rc::new(RefCell::new(None));
-        let running = telling(&seen).kill_grace(Duration::ZERO).start();
+        let running = reporting(&seen).kill_grace(Duration::ZERO).start();
         let second = started(driver, &seen);
         drop(running);
         driver.until("the group is dead", ms(300), |_| is_dead(second));
@@ -99,7 +99,7 @@ fn a_grace_of_zero_kills_at_once() {
 fn a_timeout_gives_what_was_read_so_far() {
     behaviour("a_timeout_gives_what_was_read_so_far", |driver| {
         let script = sh("echo out; echo err >&2; sleep 100");
-        // Both words are to come before it.
+        // Both words must arrive before the timeout.
         let time = bound(ms(300));
         let (result, after) = driver.timed(Run::from(script).timeout(time).start());
         let Err(Failed::Error(error)) = result else { panic!("{result:?}") };

@@ -1,4 +1,5 @@
-//! Helpers and commands that have a terminal: what cannot be says what to do, and in words of its user.
+//! Helpers and commands that have a terminal: the error of an impossible combination says what to
+//! do, in the user's terms.
 
 mod util;
 
@@ -15,7 +16,7 @@ fn on_terminal(script: &str) -> Command {
     sh(script).pty(Pty::new())
 }
 
-/// What is said, of a run that cannot be started.
+/// Returns the error of a run that cannot be started.
 fn said<T: std::fmt::Debug + 'static>(
     driver: &mut Driver,
     run: Deferred<T, OutputError>,
@@ -29,7 +30,7 @@ fn said<T: std::fmt::Debug + 'static>(
     failed
 }
 
-/// Each helper says how its program can have a terminal, and names no number.
+/// Each helper says how its program can have a terminal, and mentions no descriptor number.
 #[test]
 fn a_helper_says_why_its_program_can_have_no_terminal() {
     behaviour("a_helper_says_why_its_program_can_have_no_terminal", |driver| {
@@ -55,7 +56,8 @@ fn a_helper_says_why_its_program_can_have_no_terminal() {
     });
 }
 
-/// A run that leaves its input to the terminal has one, and its output is that of the terminal.
+/// A run that leaves its input to the command can have a terminal, and its output is that of the
+/// terminal.
 #[test]
 fn a_run_that_leaves_its_input_to_the_command_can_have_a_terminal() {
     behaviour("a_run_that_leaves_its_input_to_the_command_can_have_a_terminal", |driver| {
@@ -65,7 +67,7 @@ fn a_run_that_leaves_its_input_to_the_command_can_have_a_terminal() {
     });
 }
 
-/// A stage of a pipeline says what a program on a terminal can do in its place.
+/// The error of a pipeline's stage says what a program on a terminal can use instead.
 #[test]
 fn a_stage_says_why_it_can_have_no_terminal() {
     behaviour("a_stage_says_why_it_can_have_no_terminal", |driver| {

@@ -1,4 +1,4 @@
-//! The example `reactor_only`: timers, a Unix socket and signals.
+//! Tests of the example `reactor_only`: timers, a Unix socket and signals.
 
 use procession_reactor::{Handle, Interest, Reactor, Signal};
 use rustix::process::{Pid, kill_process};
@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// After this long it is killed, so that no read of a test waits for ever.
+/// The server is killed after this time, so that no read of a test waits forever.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The server on a socket of its own.
+/// A running server, on its own socket.
 struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -56,7 +56,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // If it has ended there is nothing to kill.
+        // If the server has ended, there is nothing to kill.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -70,7 +70,7 @@ fn echo(client: &mut UnixStream, text: &str) {
 }
 
 #[test]
-fn alone_it_hears_each_tick_and_stops() {
+fn without_a_path_it_reads_each_tick_and_stops() {
     let output = Command::new(env!("CARGO_BIN_EXE_reactor_only")).output().unwrap();
     let wanted = "read hello 1\nread hello 2\nread hello 3\nstopped\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), wanted);
@@ -87,7 +87,7 @@ fn clients_come_and_go_and_a_signal_counts_them() {
     server.signal(Signal::HUP);
     assert_eq!(server.line(), "2 connections");
     drop(one);
-    // What is served after it tells that the end of the first was seen.
+    // A later answer shows that the server has seen the first client's end.
     echo(&mut two, "more");
     echo(&mut two, "and more");
     server.signal(Signal::HUP);
@@ -98,7 +98,7 @@ fn clients_come_and_go_and_a_signal_counts_them() {
 fn a_connection_that_is_silent_is_closed_and_one_that_speaks_is_not() {
     let mut server = Server::start();
     let (mut silent, speaking) = (server.client(), Rc::new(RefCell::new(server.client())));
-    // It speaks as often as the loop of this test says, until the other one is at its end.
+    // This test's loop makes one client send regularly, until the other is closed.
     let mut reactor = Reactor::new().unwrap();
     speak(&reactor, Rc::clone(&speaking));
     silent.set_nonblocking(true).unwrap();

@@ -1,4 +1,4 @@
-//! Runs an example as a user would: as a program of its own, until it ends or a deadline passes.
+//! Runs an example as a user would: as a separate program, until it ends or a deadline passes.
 #![allow(dead_code, unused_imports, reason = "every test has all of this and uses its own part")]
 
 #[path = "../../../crates/process-transport/tests/util/bound.rs"]
@@ -17,28 +17,28 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Once;
 
-/// How long an example may take before the test fails, rather than hang.
+/// How long an example may take before the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 const SAMPLES_APART: Duration = Duration::from_millis(5);
 
-/// What became of an example.
+/// The outcome of an example.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// The exit status; a death by signal fails the test.
+    /// The exit status. A death by a signal fails the test.
     pub(crate) status: i32,
     /// All of its standard output.
     pub(crate) stdout: String,
     /// All of its standard error.
     pub(crate) stderr: String,
-    /// The most memory that it held, as the kernel said some milliseconds before its end.
+    /// The most memory that it held, as the kernel reported some milliseconds before its end.
     pub(crate) peak_rss_bytes: u64,
 }
 
-/// The binary of an example, which lies beside the test's.
+/// Returns the path of an example, which lies beside the test binary.
 ///
-/// Plain `cargo test` builds both; with a filter, `--examples` included, it builds the tests alone,
-/// and the examples are built here.
+/// Plain `cargo test` builds both. With a filter, including `--examples`, cargo builds only the
+/// tests, so this builds the examples.
 pub(crate) fn program(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
     let test = std::env::current_exe().expect("a test has an executable");
@@ -72,23 +72,23 @@ fn build(profile: &Path) {
     assert!(built.expect("cargo can be started").success(), "the examples can be built");
 }
 
-/// A command for an example.
+/// Returns a command for an example.
 pub(crate) fn example(name: &str) -> Command {
-    // In a UTF-8 locale `wc` decodes what it counts, at a fifth of the speed.
+    // In a UTF-8 locale `wc` decodes characters, which is five times slower.
     Command::new(program(name)).env("LC_ALL", "C").kill_on_drop(true)
 }
 
-/// Runs it to its end, without input.
+/// Runs a command to its end, without input.
 pub(crate) fn run(command: Command) -> Ended {
     capture(command.child_fd(0, Fd::null()), None)
 }
 
-/// Runs it to its end with this input.
+/// Runs a command to its end, with this input.
 pub(crate) fn feed(command: Command, input: impl Into<Bytes>) -> Ended {
     capture(command, Some(input.into()))
 }
 
-/// Runs it on a terminal, types, and gives what the terminal shows at the end.
+/// Runs a command on a terminal, types, and returns what the terminal shows at the end.
 pub(crate) fn on_terminal(command: Command, typed: impl Into<Bytes>) -> Ended {
     capture(command.pty(Pty::new().size(24, 80)), Some(typed.into()))
 }
@@ -155,18 +155,18 @@ impl ProcessProtocol for Capture {
     }
 }
 
-/// Asks again and again for the high-water mark of a process, which tells of all before it.
+/// Polls the high-water mark of a process's memory, which covers all the time before.
 ///
-/// The usage that comes with an exit is no help: its peak begins with that of whoever called exec,
-/// and counts the process's own children.
+/// The usage that comes with an exit does not help: its peak starts with that of the program that
+/// called exec, and it counts the process's own children.
 fn watch_memory(process: Process, peak: Rc<Cell<u64>>) {
     let Some(pid) = process.pid() else { return };
-    // A zombie has no memory, and no such line.
+    // A zombie has no memory, and its file lacks this line.
     peak.set(high_water_bytes(pid).unwrap_or(0).max(peak.get()));
     Handle::current().call_later(SAMPLES_APART, move |_| watch_memory(process, peak));
 }
 
-/// The most memory that a process has held so far.
+/// Returns the most memory that a process has held so far.
 pub(crate) fn high_water_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

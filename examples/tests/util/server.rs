@@ -1,5 +1,5 @@
-//! An example that serves until it is told to stop, seen from outside: what it prints, line by
-//! line, and what a signal does to it. Every wait has a deadline, and dropping it kills it.
+//! An example that serves until it is stopped, seen from outside: the lines that it prints, and its
+//! reaction to signals. Every wait has a deadline, and dropping the server kills it.
 
 use super::{DEADLINE, bound, program};
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -32,17 +32,17 @@ impl Server {
         Self { child, lines, errors }
     }
 
-    /// The next line that it prints.
+    /// Returns the next line that it prints.
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(bound(DEADLINE)).expect("it prints a line before the deadline")
     }
 
-    /// The next line on its standard error.
+    /// Returns the next line on its standard error.
     pub(crate) fn error(&self) -> String {
         self.errors.recv_timeout(bound(DEADLINE)).expect("it complains before the deadline")
     }
 
-    /// The next line like this; those before it are passed over.
+    /// Returns the next line that matches, and skips those before it.
     pub(crate) fn line_like(&self, is_wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.line();
@@ -52,7 +52,7 @@ impl Server {
         }
     }
 
-    /// The port that it says it listens on.
+    /// Returns the port that it prints.
     pub(crate) fn port(&self) -> u16 {
         let line = self.line();
         let port = line.strip_prefix("listening on port ").and_then(|port| port.parse().ok());
@@ -68,7 +68,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    /// Waits for its end: the signal that it died by, and the lines that were not taken.
+    /// Waits for its end. Returns the signal that ended it, and the unread lines.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
         let mut rest = Vec::new();
         loop {
@@ -81,7 +81,7 @@ impl Server {
         (self.child.wait().expect("it is ours").signal(), rest)
     }
 
-    /// Tells it to stop, and waits for its end, which is that signal's: the lines that were not taken.
+    /// Stops it, and waits for its end, which must be by that signal. Returns the unread lines.
     pub(crate) fn stop(self) -> Vec<String> {
         self.signal(Signal::TERM);
         let (signal, lines) = self.end();
@@ -92,7 +92,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `end` there is nothing left to kill.
+        // After `end` there is nothing to kill.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -102,28 +102,28 @@ fn lines_of_errors(child: &mut Child) -> Receiver<String> {
     lines(child.stderr.take().expect("a pipe"))
 }
 
-/// Reads lines in a thread of its own, so that waiting for one can have a deadline.
+/// Reads lines on a separate thread, so that a wait for one can have a deadline.
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // Nobody listens any more when the test is over.
+            // When the test is over, nobody receives this.
             sender.send(line).ok();
         }
     });
     receiver
 }
 
-/// A client of a server on this machine, which waits for nothing longer than the deadline.
+/// Returns a client of a server on this machine. It waits for nothing longer than the deadline.
 pub(crate) fn client(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(bound(DEADLINE / 4))).expect("a deadline");
     stream
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition holds.
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    // Nobody sends: it is a pause.
+    // Nobody sends: the receive is a pause.
     let (_sender, pause) = mpsc::channel::<()>();
     let mut left = bound(DEADLINE);
     while !is_so() {
@@ -133,16 +133,17 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process runs: a zombie does not.
+/// Returns whether a process runs; a zombie does not.
 pub(crate) fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    // The name stands in parentheses and may contain some.
+    // The name is in parentheses, and may contain some itself.
     stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
 }
 
-/// An executable for `sh`.
+/// Creates an executable for `sh`.
 ///
-/// A child writes it: a descriptor of ours could be in another test's child, and keep it busy.
+/// A child writes it. If this process opened it, a child of another test could inherit the
+/// descriptor, and exec would fail because the file is busy.
 pub(crate) fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);
     let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod 755 "$1""#;

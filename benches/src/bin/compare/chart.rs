@@ -14,10 +14,10 @@ use crate::table::short;
 const WIDTH: i32 = 720;
 const HEAD: i32 = 40;
 const LINE: i32 = 24;
-/// Where bars begin and end.
+/// The horizontal range of the bars.
 const LEFT: i32 = 250;
 const RIGHT: i32 = WIDTH - 110;
-/// Beyond this ratio of the largest to the smallest a linear bar shows nothing.
+/// If the ratio of the largest value to the smallest is above this, a linear scale shows nothing.
 const LINEAR: f64 = 40.0;
 
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
@@ -63,9 +63,9 @@ pub(crate) fn bars(file: &Path, row: &Row, what: &str, outcome: &Outcome) -> Res
     area.present().map_err(plain)
 }
 
-/// Where a value lies between `LEFT` and `RIGHT`.
+/// Maps a value to a position between `LEFT` and `RIGHT`.
 struct Scale {
-    /// The value at the left; 0 for a linear scale.
+    /// The value at the left, or 0 for a linear scale.
     from: f64,
     to: f64,
 }
@@ -89,7 +89,7 @@ impl Scale {
     }
 }
 
-/// A line of a plot: its name, and where it goes.
+/// A line of a plot: its name and its points.
 pub(crate) type Line = (&'static str, Vec<(f64, f64)>);
 
 /// Draws how costs grow.
@@ -121,7 +121,7 @@ pub(crate) fn lines(file: &Path, title: &str, x: &str, y: &str, lines: &[Line]) 
     area.present().map_err(plain)
 }
 
-/// The library's error borrows what it drew on.
+/// Converts the plot library's error, which borrows the drawing area.
 fn plain(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("the plot: {error}")
 }

@@ -1,4 +1,5 @@
-//! The contender's side: prepares itself, says so, and works a round for each line it reads.
+//! The contender's side: it prepares itself, reports that, and works one round for each line it
+//! reads.
 
 use std::io::{self, BufRead, Write};
 
@@ -6,7 +7,7 @@ use anyhow::{Result, bail};
 use procession_benches::contenders;
 use procession_benches::job::Job;
 
-/// `NAME ROW PROGRAMS COUNT CROWD`.
+/// Runs a contender with the arguments `NAME ROW PROGRAMS COUNT CROWD`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [name, row, programs, count, crowd] = arguments else {
         bail!("usage: compare contend NAME ROW PROGRAMS COUNT CROWD");

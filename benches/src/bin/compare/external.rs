@@ -1,4 +1,4 @@
-//! How a contender is started: this program again, the limit in C, or a peer of another language.
+//! Starts a contender: this program again, the limit in C, or a peer in another language.
 
 use std::env;
 use std::fs;
@@ -11,11 +11,11 @@ const ASYNCIO: &str = include_str!("../../../peers/with_asyncio.py");
 const TWISTED: &str = include_str!("../../../peers/with_twisted.py");
 const NODE: &str = include_str!("../../../peers/with_node.js");
 
-/// The peers outside of Rust: how to start each, or why it is not to be had.
+/// The peers in other languages: how to start each, or why it is not available.
 #[derive(Debug)]
 pub(crate) struct External(Vec<(&'static str, Result<Vec<PathBuf>, String>)>);
 
-/// Looks for them, and installs Twisted below the build's folder.
+/// Finds the peers, and installs Twisted below the build's folder.
 pub(crate) fn find(folder: &Path, quick: bool) -> External {
     let entry = |name, found: Result<Vec<PathBuf>>| {
         if let Err(error) = &found {
@@ -35,7 +35,7 @@ pub(crate) fn find(folder: &Path, quick: bool) -> External {
 }
 
 impl External {
-    /// Returns what starts a contender, without the arguments of the job.
+    /// Returns the command that starts a contender, without the arguments of the job.
     pub(crate) fn command(&self, name: &str, row: &str, programs: &Path) -> Result<Command> {
         if name == crate::measure::LIMIT && row.starts_with("spawn") {
             return Ok(Command::new(programs.join("limit")));

@@ -1,6 +1,6 @@
 //! Medians, spread and ratios.
 
-/// What the rounds of a contender came to.
+/// The figures of a contender's rounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Figures {
     pub(crate) median: f64,
@@ -9,7 +9,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Returns those of some rounds; None where there was none.
+    /// Returns the figures of some rounds, or `None` if there are no rounds.
     pub(crate) fn of(rounds: &[f64]) -> Option<Self> {
         let mut sorted = rounds.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -31,7 +31,7 @@ pub(crate) enum Better {
 }
 
 impl Better {
-    /// Returns how many times better `ours` is than `other`; None where one of them is 0.
+    /// Returns how many times better `ours` is than `other`, or `None` if one of them is 0.
     pub(crate) fn times(self, ours: f64, other: f64) -> Option<f64> {
         let ratio = match self {
             Self::Less => other / ours,

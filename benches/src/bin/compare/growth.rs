@@ -1,4 +1,4 @@
-//! How costs grow: one plot each over resident memory, open descriptors, live children and bytes.
+//! How costs grow: one plot each over resident memory, open descriptors, living children and bytes.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ struct Plot {
     title: &'static str,
     x: &'static str,
     steps: &'static [u64],
-    /// What a step is of: the row's crowd, or the bytes.
+    /// Converts a step, which is the row's crowd or the bytes, to a size.
     size: fn(u64) -> Size,
-    /// Beside us and the limit.
+    /// The contenders, beside procession and the limit.
     who: &'static [&'static str],
 }
 
@@ -61,7 +61,7 @@ const PLOTS: &[Plot] = &[
     },
 ];
 
-/// Measures and draws all of them.
+/// Measures and draws all plots.
 pub(crate) fn run(folder: &Path, programs: &Path, external: &External) -> Result<()> {
     for plot in PLOTS {
         let row = ROWS.iter().find(|row| row.id == plot.row).context("no such row")?;

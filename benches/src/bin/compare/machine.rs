@@ -1,4 +1,4 @@
-//! The machine that the figures are of, in general terms, and its limits.
+//! The machine that made the figures, in general terms, and its limits.
 
 use std::process::Command;
 use std::thread::available_parallelism;
@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::{Value, json};
 
-/// Kernel, processors and compiler.
+/// Returns kernel, processors and compiler.
 pub(crate) fn describe() -> Result<Value> {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     let rustc = Command::new("rustc").arg("--version").output();
@@ -20,11 +20,11 @@ pub(crate) fn describe() -> Result<Value> {
     Ok(json!({ "kernel": kernel, "cpus": available_parallelism()?.get(), "rustc": rustc }))
 }
 
-/// Lets this process, and with it every contender, open as many descriptors as it may.
+/// Lets this process, and every contender that it starts, open as many descriptors as it may.
 pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // What stays too low is said by the rows that need more.
+    // If the limit stays too low, the rows that need more report it.
     setrlimit(Resource::Nofile, raised).ok();
 }
 
@@ -38,23 +38,23 @@ pub(crate) fn descriptor_limit() -> u64 {
 pub(crate) enum Processors {
     /// The scheduler's choice.
     Any,
-    /// One for all.
+    /// One processor for all processes.
     One,
-    /// One for the contender, and another for its children.
+    /// One processor for the contender, and another one for its children.
     Two,
 }
 
-/// Holds this thread, and the contenders that it starts, to processors until it is dropped.
+/// Restricts this thread, and the contenders that it starts, to processors until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Placement {
     wanted: Processors,
     before: Option<CpuSet>,
-    /// The one for the children of the contenders.
+    /// The processor for the contenders' children.
     children: Option<usize>,
 }
 
 impl Placement {
-    /// Begins, where the system allows it and something is `wanted`.
+    /// Starts the restriction, if the system allows it and `wanted` asks for one.
     pub(crate) fn begin(wanted: Processors) -> Self {
         let before = sched_getaffinity(None).ok().filter(|_| wanted != Processors::Any);
         let own = sched_getcpu();
@@ -67,13 +67,13 @@ impl Placement {
         Self { wanted, before, children }
     }
 
-    /// Tells whether the machine has as many processors as are wanted.
+    /// Returns whether the machine has as many processors as `wanted` needs.
     pub(crate) fn is_possible(&self) -> bool {
         self.wanted != Processors::Two || self.children.is_some()
     }
 
-    /// Has the children of a contender run on the processor that is theirs.
-    pub(crate) fn tell(&self, contender: &mut Command) {
+    /// Makes the children of a contender run on their processor.
+    pub(crate) fn set_childs_processor(&self, contender: &mut Command) {
         contender.envs(self.children.map(|cpu| (CHILDS_PROCESSOR, cpu.to_string())));
     }
 }
@@ -81,14 +81,14 @@ impl Placement {
 impl Drop for Placement {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // It was allowed before.
+            // This set was allowed before.
             sched_setaffinity(None, before).ok();
         }
     }
 }
 
-/// Has memory come in pages of 4 KiB, for this process and those that it starts, or as usual.
+/// Turns large pages off, or on again, for this process and those that it starts.
 pub(crate) fn small_pages(only: bool) {
-    // A kernel without large pages has small ones.
+    // A kernel without large pages has only small ones.
     rustix::thread::disable_transparent_huge_pages(only).ok();
 }

@@ -3,9 +3,9 @@
 //!     compare [--quick] [--only ID].. [--growth]
 //!     compare contend NAME ROW PROGRAMS COUNT CROWD
 //!
-//! Every contender of a row is a process of its own (the second form, for those in Rust) that
-//! prepares itself and then waits to be asked for a round; the rounds of all contenders are
-//! interleaved, so that whatever else the machine does meets all of them alike.
+//! Every contender of a row is a separate process (the Rust ones use the second form). It prepares
+//! itself, and then waits for requests for rounds. The rounds of all contenders are interleaved, so
+//! that other work of the machine affects all of them alike.
 
 mod chart;
 mod contend;
@@ -30,7 +30,7 @@ use procession_benches::programs;
 use crate::report::Report;
 use crate::rows::{ROWS, Row};
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Debug, Default)]
 struct Options {
     quick: bool,

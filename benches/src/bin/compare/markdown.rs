@@ -1,10 +1,10 @@
-//! `table.md`: the figures as a table for a page, a line for each row.
+//! `table.md`: the figures as a Markdown table, with a line for each row.
 
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::rows::Row;
 use crate::table::short;
 
-/// The contenders that are no other library of this language.
+/// The contenders that are not Rust libraries.
 const NO_RUST_PEER: [&str; 5] =
     ["procession (late mailbox)", "xargs -P2", "Twisted", "asyncio", "Node"];
 
@@ -14,7 +14,7 @@ pub(crate) const HEAD: &str = "\
 |---|---|---|---|---|---|---|---|
 ";
 
-/// The line of a row; none where we have no figure.
+/// Returns the line of a row, or `None` if procession has no figure.
 pub(crate) fn line(row: &Row, outcome: &Outcome) -> Option<String> {
     let ours = outcome.figures(OURS)?;
     let times = |name: &str| row.better.times(ours.median, outcome.figures(name)?.median);
@@ -22,7 +22,7 @@ pub(crate) fn line(row: &Row, outcome: &Outcome) -> Option<String> {
         |name: &str| times(name).map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
     let measured = || row.peers.iter().copied().filter(|name| outcome.figures(name).is_some());
     let rust = measured().filter(|name| !NO_RUST_PEER.contains(name));
-    // The one against which we look worst.
+    // The peer against which procession looks worst.
     let best = rust.min_by(|a, b| times(a).unwrap_or(1.0).total_cmp(&times(b).unwrap_or(1.0)));
     let others: Vec<_> = measured()
         .filter(|name| Some(*name) != best)

@@ -14,20 +14,20 @@ use crate::machine::{self, Placement};
 use crate::rows::{Drive, Row, Size};
 use crate::turn::Contender;
 
-/// How we are called in the tables.
+/// The name of procession in the tables.
 pub(crate) const OURS: &str = "procession";
-/// How the limit is called here.
+/// The name of the limit here.
 pub(crate) const LIMIT: &str = "limit";
 
 const SETTLED: Duration = Duration::from_millis(500);
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// What came of a row: for each contender its figures, or why there are none.
+/// The outcome of a row: for each contender its figures, or why there are none.
 #[derive(Debug)]
 pub(crate) struct Outcome(pub(crate) Vec<(&'static str, Result<Figures, String>)>);
 
 impl Outcome {
-    /// Returns the figures of one.
+    /// Returns the figures of one contender.
     pub(crate) fn figures(&self, name: &str) -> Option<Figures> {
         let (_, figures) = self.0.iter().find(|(other, _)| *other == name)?;
         figures.as_ref().ok().copied()
@@ -36,13 +36,13 @@ impl Outcome {
 
 struct Entry {
     name: &'static str,
-    /// None once it has failed.
-    player: Option<Player>,
+    /// `None` after a failure.
+    participant: Option<Participant>,
     rounds: Vec<f64>,
     absent: String,
 }
 
-enum Player {
+enum Participant {
     Itself(Contender),
     Client { client: Client, _server: Contender },
     Fresh,
@@ -51,37 +51,38 @@ enum Player {
 /// Measures a row.
 pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
     machine::small_pages(row.id == "spawn-1g");
-    // Whether two processes share a processor is the scheduler's choice otherwise, made anew now and
-    // then, and makes a round trip three times as long or not, and a pipe as fast.
+    // Without this the scheduler decides whether two processes share a processor, and changes that
+    // now and then. It makes a round trip up to three times as long, and changes the speed of a
+    // pipe as much.
     let processors = &Placement::begin(row.processors);
-    let stage = Stage { row, size, programs, external, processors };
+    let stage = RowContext { row, size, programs, external, processors };
     let names = [OURS].into_iter().chain(row.limit.map(|_| LIMIT));
     let names = names.chain(row.peers.iter().copied());
     let mut entries: Vec<Entry> = names
         .map(|name| {
-            let player = stage.prepare(name);
-            let (player, absent) = match player {
-                Ok(player) => (Some(player), String::new()),
+            let participant = stage.prepare(name);
+            let (participant, absent) = match participant {
+                Ok(participant) => (Some(participant), String::new()),
                 Err(error) => (None, format!("{error:#}")),
             };
-            Entry { name, player, rounds: Vec::new(), absent }
+            Entry { name, participant, rounds: Vec::new(), absent }
         })
         .collect();
-    // The first round warms up, and is not counted, where rounds are many.
+    // If there are many rounds, the first one warms up, and is not counted.
     let warm_up = u32::from(size.rounds > 5);
     for round in 0..size.rounds + warm_up {
-        // A different one begins each time.
+        // Each round begins with a different contender.
         let first = usize::try_from(round).unwrap_or(0) % entries.len();
         entries.rotate_left(first);
         for entry in &mut entries {
-            let Some(player) = &mut entry.player else { continue };
-            match stage.play(entry.name, player) {
+            let Some(participant) = &mut entry.participant else { continue };
+            match stage.play(entry.name, participant) {
                 Ok(value) if round >= warm_up => entry.rounds.push(value),
                 Ok(_) => {}
                 Err(error) => {
                     entry.absent = format!("{error:#}");
                     entry.rounds.clear();
-                    entry.player = None;
+                    entry.participant = None;
                 }
             }
         }
@@ -94,8 +95,8 @@ pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -
     Outcome(outcome.collect())
 }
 
-/// Where contenders of a row are started.
-struct Stage<'a> {
+/// The surroundings in which the contenders of a row are started.
+struct RowContext<'a> {
     row: &'a Row,
     size: Size,
     programs: &'a Path,
@@ -103,8 +104,8 @@ struct Stage<'a> {
     processors: &'a Placement,
 }
 
-impl Stage<'_> {
-    fn prepare(&self, name: &str) -> Result<Player> {
+impl RowContext<'_> {
+    fn prepare(&self, name: &str) -> Result<Participant> {
         let (needed, limit) = (self.row.descriptors(self.size), machine::descriptor_limit());
         ensure!(
             needed <= limit,
@@ -112,7 +113,7 @@ impl Stage<'_> {
         );
         ensure!(self.processors.is_possible(), "skipped: it needs two processors");
         if matches!(self.row.drive, Drive::FreshRounds | Drive::WarmFreshRounds) {
-            return Ok(Player::Fresh);
+            return Ok(Participant::Fresh);
         }
         let mut contender = self.start(name)?;
         Ok(match self.row.drive {
@@ -120,14 +121,14 @@ impl Stage<'_> {
                 contender.go()?;
                 let port = contender.port.context("it does not say where it listens")?;
                 let client = Client::connect(port, self.size.crowd)?;
-                Player::Client { client, _server: contender }
+                Participant::Client { client, _server: contender }
             }
             Drive::WakeUps => {
                 contender.go()?;
                 contender.let_work(SETTLED)?;
-                Player::Itself(contender)
+                Participant::Itself(contender)
             }
-            _ => Player::Itself(contender),
+            _ => Participant::Itself(contender),
         })
     }
 
@@ -135,21 +136,21 @@ impl Stage<'_> {
         let mut command = self.external.command(name, self.row.id, self.programs)?;
         command.arg(self.row.id).arg(self.programs);
         command.args([self.size.count.to_string(), self.size.crowd.to_string()]);
-        self.processors.tell(&mut command);
+        self.processors.set_childs_processor(&mut command);
         Contender::start(&mut command)
     }
 
-    fn play(&self, name: &str, player: &mut Player) -> Result<f64> {
-        match player {
-            Player::Itself(contender) if self.row.drive == Drive::WakeUps => {
+    fn play(&self, name: &str, participant: &mut Participant) -> Result<f64> {
+        match participant {
+            Participant::Itself(contender) if self.row.drive == Drive::WakeUps => {
                 let before = wake_ups(contender.pid())?;
                 contender.let_work(WATCHED)?;
                 let after = wake_ups(contender.pid())?;
                 Ok(float(after.saturating_sub(before)) / WATCHED.as_secs_f64())
             }
-            Player::Itself(contender) => contender.round(),
-            Player::Client { client, .. } => client.round(self.size.count),
-            Player::Fresh => {
+            Participant::Itself(contender) => contender.round(),
+            Participant::Client { client, .. } => client.round(self.size.count),
+            Participant::Fresh => {
                 let mut contender = self.start(name)?;
                 if self.row.drive == Drive::WarmFreshRounds {
                     contender.round()?;
@@ -160,7 +161,7 @@ impl Stage<'_> {
     }
 }
 
-/// Returns how often the threads of a process have waited so far: each wait ends in a wake-up.
+/// Returns how often the threads of a process have waited so far. Each wait ends in a wake-up.
 fn wake_ups(pid: u32) -> Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

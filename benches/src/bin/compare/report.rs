@@ -11,32 +11,32 @@ use crate::figures::Figures;
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::rows::Row;
 
-/// The report as it grows.
+/// The report, which grows row by row.
 #[derive(Debug)]
 pub(crate) struct Report {
     machine: Value,
     rows: Vec<Value>,
-    /// Our median of each row so far, if we have one.
+    /// Procession's median of each row so far, if it has one.
     medians: BTreeMap<&'static str, Option<f64>>,
-    /// A line for each goal: whether it is met.
+    /// One entry for each goal, with whether it is met.
     pub(crate) goals: Vec<Goal>,
 }
 
-/// What was aimed at, and what came of it.
+/// A goal, and the figure that was reached.
 #[derive(Debug)]
 pub(crate) struct Goal {
     pub(crate) row: &'static str,
     pub(crate) against: &'static str,
-    pub(crate) bar: Bar,
+    pub(crate) bar: GoalLimit,
     pub(crate) reached: Option<f64>,
 }
 
-/// What a figure is held against.
+/// What a figure is compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Bar {
-    /// So many times better, at least.
+pub(crate) enum GoalLimit {
+    /// At least this many times better.
     Wanted(f64),
-    /// So much, at most.
+    /// At most this much.
     Allowed(f64),
 }
 
@@ -45,7 +45,7 @@ impl Report {
         Self { machine, rows: Vec::new(), medians: BTreeMap::new(), goals: Vec::new() }
     }
 
-    /// Adds a row, if we have a figure there.
+    /// Adds a row, if procession has a figure there.
     pub(crate) fn add(&mut self, row: &Row, what: &str, outcome: &Outcome) {
         let ours = outcome.figures(OURS);
         let times = |name: &str| {
@@ -54,7 +54,7 @@ impl Report {
         };
         let of_limit = row.goal_of_limit.map(|wanted| (LIMIT, wanted));
         self.goals.extend(row.goals.iter().copied().chain(of_limit).map(|(against, wanted)| {
-            Goal { row: row.id, against, bar: Bar::Wanted(wanted), reached: times(against) }
+            Goal { row: row.id, against, bar: GoalLimit::Wanted(wanted), reached: times(against) }
         }));
         self.add_allowed(row, ours.map(|ours| ours.median));
         let Some(ours) = ours else { return };
@@ -76,14 +76,15 @@ impl Report {
         }));
     }
 
-    /// Adds what our own figure is held against: a bound, and that of another row if it was run.
+    /// Adds what procession's own figure is compared with: a limit, and the figure of another row
+    /// if that was run.
     fn add_allowed(&mut self, row: &Row, ours: Option<f64>) {
         self.medians.insert(row.id, ours);
         let goal = |against, bar, reached| Goal { row: row.id, against, bar, reached };
-        let bound = row.allowed.map(|most| goal(row.unit, Bar::Allowed(most), ours));
+        let bound = row.allowed.map(|most| goal(row.unit, GoalLimit::Allowed(most), ours));
         let of_row = row.allowed_of_row.and_then(|(other, most)| {
             let ratio = self.medians.get(other)?.zip(ours).map(|(other, ours)| ours / other);
-            Some(goal(other, Bar::Allowed(most), ratio))
+            Some(goal(other, GoalLimit::Allowed(most), ratio))
         });
         self.goals.extend(bound.into_iter().chain(of_row));
     }
@@ -95,7 +96,7 @@ impl Report {
     }
 }
 
-/// Who has no figure, and why.
+/// Returns the contenders without a figure, and the reasons.
 fn absent(outcome: &Outcome) -> Map<String, Value> {
     let reasons = outcome.0.iter().filter_map(|(name, figures)| {
         let reason = figures.as_ref().err()?;
@@ -122,7 +123,7 @@ mod tests {
         report.add(row, row.what, &Outcome(all.collect()));
     }
 
-    fn goal(report: &Report, row: &str, against: &str) -> Option<(Bar, Option<f64>)> {
+    fn goal(report: &Report, row: &str, against: &str) -> Option<(GoalLimit, Option<f64>)> {
         let found = report.goals.iter().find(|goal| goal.row == row && goal.against == against);
         found.map(|goal| (goal.bar, goal.reached))
     }
@@ -143,8 +144,8 @@ mod tests {
         add(&mut report, "memory-per-child", vec![(OURS, Ok(1500.0))]);
         add(&mut report, "idle", vec![(OURS, Ok(0.0))]);
         let memory = goal(&report, "memory-per-child", "bytes");
-        assert_eq!(memory, Some((Bar::Allowed(2048.0), Some(1500.0))));
-        assert_eq!(goal(&report, "idle", "/s"), Some((Bar::Allowed(0.0), Some(0.0))));
+        assert_eq!(memory, Some((GoalLimit::Allowed(2048.0), Some(1500.0))));
+        assert_eq!(goal(&report, "idle", "/s"), Some((GoalLimit::Allowed(0.0), Some(0.0))));
     }
 
     #[test]
@@ -154,6 +155,6 @@ mod tests {
         assert_eq!(goal(&report, "echo-5k", "echo"), None);
         add(&mut report, "echo", vec![(OURS, Ok(5.0))]);
         add(&mut report, "echo-5k", vec![(OURS, Ok(6.0))]);
-        assert_eq!(goal(&report, "echo-5k", "echo"), Some((Bar::Allowed(1.15), Some(1.2))));
+        assert_eq!(goal(&report, "echo-5k", "echo"), Some((GoalLimit::Allowed(1.15), Some(1.2))));
     }
 }

@@ -1,17 +1,17 @@
-//! The rows: what is measured, who takes part, how much of it, and what is aimed at.
+//! The rows: what is measured, the contenders, the amount of work, and the goals.
 
 use crate::figures::Better;
 use crate::figures::Better::{Less, More};
 use crate::machine::Processors::{self, Any, One, Two};
 
-/// How a row's figure comes about.
+/// How the figure of a row is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drive {
     /// The contender measures itself.
     Rounds,
-    /// The same, with a new process for each round, and none beside it.
+    /// The same, with a new process for each round, and no other process beside it.
     FreshRounds,
-    /// The same, and the second round of each process counts.
+    /// The same, but the second round of each process counts.
     WarmFreshRounds,
     /// The contender serves, and a client here measures.
     Tcp,
@@ -19,7 +19,7 @@ pub(crate) enum Drive {
     WakeUps,
 }
 
-/// How much of it: see `Job` for the last two.
+/// The amount of work. See `Job` for the last two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) rounds: u32,
@@ -31,29 +31,30 @@ pub(crate) struct Size {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) id: &'static str,
-    /// `{crowd}` stands for the crowd's size where that is what is measured.
+    /// The text for the tables. `{crowd}` stands for the size of the crowd, if the row measures
+    /// that.
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
     pub(crate) drive: Drive,
     pub(crate) processors: Processors,
-    /// What the limit is made of; none where a row has no limit but 0.
+    /// What the limit consists of, or `None` if a row has no limit but 0.
     pub(crate) limit: Option<&'static str>,
     pub(crate) peers: &'static [&'static str],
-    /// Times better than a peer that we aim at.
+    /// The goals: how many times better than a peer procession is to be.
     pub(crate) goals: &'static [(&'static str, f64)],
-    /// What of the limit we aim at.
+    /// The goal as a share of the limit.
     pub(crate) goal_of_limit: Option<f64>,
-    /// What our own figure may be, at most.
+    /// The most that procession's own figure may be.
     pub(crate) allowed: Option<f64>,
-    /// How many times that of another row it may be, at most.
+    /// The most that the figure may be, as a multiple of another row's figure.
     pub(crate) allowed_of_row: Option<(&'static str, f64)>,
     pub(crate) quick: Size,
     pub(crate) full: Size,
 }
 
 impl Row {
-    /// Returns how much is to be done.
+    /// Returns the amount of work.
     pub(crate) fn size(&self, quick: bool) -> Size {
         if quick { self.quick } else { self.full }
     }
@@ -63,7 +64,7 @@ impl Row {
         self.what.replace("{crowd}", &grouped(size.crowd))
     }
 
-    /// Returns the descriptors that a contender has open at most.
+    /// Returns the most descriptors that a contender has open.
     pub(crate) fn descriptors(&self, size: Size) -> u64 {
         match self.id {
             "spawn-18k" => size.crowd + 64,
@@ -74,7 +75,7 @@ impl Row {
     }
 }
 
-/// A number with a comma before every three digits from its end.
+/// Formats a number with a comma between groups of three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
@@ -166,7 +167,7 @@ pub(crate) const ROWS: &[Row] = &[
             "Node",
         ],
         goals: &[("tokio", 50.0), ("command-fds", 50.0), ("portable-pty", 50.0), ("Twisted", 10.0)],
-        // One process at a time: nobody has 1 GiB for each of them.
+        // One process at a time: a machine may lack 1 GiB for each of them.
         drive: Drive::WarmFreshRounds,
         quick: size(5, 4, 1024),
         full: size(11, 10, 1024),

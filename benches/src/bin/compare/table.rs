@@ -2,10 +2,10 @@
 
 use crate::figures::Better;
 use crate::measure::{LIMIT, OURS, Outcome};
-use crate::report::{Bar, Goal, Report};
+use crate::report::{Goal, GoalLimit, Report};
 use crate::rows::Row;
 
-/// A bar of exactly 1.0 is met by this, because medians of the same thing differ.
+/// This value meets a goal of exactly 1.0, because medians of the same thing differ.
 const EVEN: f64 = 0.95;
 
 /// Prints a row: a line for each contender.
@@ -41,12 +41,12 @@ pub(crate) fn print_summary(report: &Report) {
     }
 }
 
-/// The line of a goal; `cargo xtask compare` reads it.
+/// Returns the line of a goal, which `cargo xtask compare` reads.
 fn line(goal: &Goal) -> String {
     let (bar, word, is_met) = match goal.bar {
-        Bar::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
-        Bar::Wanted(bar) => (bar, "wanted", goal.reached.map(|times| times >= bar)),
-        Bar::Allowed(bar) => (bar, "allowed", goal.reached.map(|figure| figure <= bar)),
+        GoalLimit::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
+        GoalLimit::Wanted(bar) => (bar, "wanted", goal.reached.map(|times| times >= bar)),
+        GoalLimit::Allowed(bar) => (bar, "allowed", goal.reached.map(|figure| figure <= bar)),
     };
     let verdict = match is_met {
         None => "absent",
@@ -58,7 +58,7 @@ fn line(goal: &Goal) -> String {
     format!("  {row:<18} {against:<14} {bar:>6} {word:<7} {reached:>8}  {verdict}")
 }
 
-/// Four digits or so.
+/// Formats a value with about four digits.
 pub(crate) fn short(value: f64) -> String {
     let decimals = match value {
         value if value >= 1000.0 => 0,
@@ -72,17 +72,17 @@ pub(crate) fn short(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn words(bar: Bar, reached: Option<f64>) -> String {
+    fn words(bar: GoalLimit, reached: Option<f64>) -> String {
         let line = line(&Goal { row: "idle", against: "/s", bar, reached });
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_ratio_is_wanted_and_a_figure_is_allowed() {
-        assert_eq!(words(Bar::Wanted(1.0), Some(0.96)), "idle /s 1 wanted 0.96 met");
-        assert_eq!(words(Bar::Wanted(1.05), Some(1.04)), "idle /s 1.05 wanted 1.04 SHORT");
-        assert_eq!(words(Bar::Allowed(0.0), Some(0.0)), "idle /s 0 allowed 0.00 met");
-        assert_eq!(words(Bar::Allowed(0.0), Some(0.2)), "idle /s 0 allowed 0.20 SHORT");
-        assert_eq!(words(Bar::Allowed(0.0), None), "idle /s 0 allowed - absent");
+        assert_eq!(words(GoalLimit::Wanted(1.0), Some(0.96)), "idle /s 1 wanted 0.96 met");
+        assert_eq!(words(GoalLimit::Wanted(1.05), Some(1.04)), "idle /s 1.05 wanted 1.04 SHORT");
+        assert_eq!(words(GoalLimit::Allowed(0.0), Some(0.0)), "idle /s 0 allowed 0.00 met");
+        assert_eq!(words(GoalLimit::Allowed(0.0), Some(0.2)), "idle /s 0 allowed 0.20 SHORT");
+        assert_eq!(words(GoalLimit::Allowed(0.0), None), "idle /s 0 allowed - absent");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// A contender that has not answered by then is given up.
+/// How long a contender may take to answer.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A contender's process.
@@ -17,12 +17,12 @@ pub(crate) struct Contender {
     child: Child,
     input: ChildStdin,
     answers: Receiver<String>,
-    /// Where it listens, if it does.
+    /// The port where it listens, if it does.
     pub(crate) port: Option<u16>,
 }
 
 impl Contender {
-    /// Starts one, and waits until it is prepared.
+    /// Starts a contender, and waits until it is prepared.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take().context("no stdin")?;
@@ -50,12 +50,12 @@ impl Contender {
         Ok(value.trim().parse()?)
     }
 
-    /// Asks for a round and waits for nothing: for those that serve.
+    /// Asks for a round, and does not wait: for contenders that serve.
     pub(crate) fn go(&mut self) -> Result<()> {
         Ok(self.input.write_all(b"go\n")?)
     }
 
-    /// Lets it work for a while. An answer is an error: it was to go on.
+    /// Lets it work for a while. An answer is an error, because it should not stop.
     pub(crate) fn let_work(&self, time: Duration) -> Result<()> {
         match self.answers.recv_timeout(time) {
             Ok(answer) => Err(anyhow!("{answer}")),

@@ -1,4 +1,4 @@
-//! The acts: children of every shape, and all that can be done to them and beside them.
+//! The acts: children of every shape, and everything that can be done to them and beside them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,13 +7,13 @@ use procession::prelude::*;
 use procession::process_transport::{Resource, Rlimit};
 use procession::protocol::{Pace, ReadProducer, Target};
 
-use super::model::{Checked, Expected, Life};
+use super::model::{Checked, ChildState, Expected};
 use super::{
     Alive, FILE, MOST_CHILDREN, World, batches, endings, helpers, loops, net, pipes, producers,
     stdio,
 };
 
-/// One of each of what opens something for good, so that the baseline has it.
+/// Does each act once that opens something permanently, so that the baseline includes it.
 pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), String> {
     let handle = reactor.handle();
     world.depth.set(1); // no callback acts: a child that it paused would wait for a later act
@@ -49,7 +49,7 @@ pub(super) fn warm_up(world: &Rc<World>, reactor: &mut Reactor) -> Result<(), St
     Ok(())
 }
 
-/// Does one thing.
+/// Does one random act.
 pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
     let room = world.alive.borrow().len() < MOST_CHILDREN;
     match world.numbers.below(46) {
@@ -79,12 +79,12 @@ pub(super) fn any(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// Three pipes.
+/// Returns what is expected of a child with three pipes.
 pub(super) fn plain(code: Option<i32>) -> Expected {
     Expected { pipes: vec![0, 1, 2], readable: vec![1, 2], code, ..Expected::default() }
 }
 
-/// A child of a random shape.
+/// Starts a child of a random shape.
 fn spawn(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
     let sh = |script: &str| Command::new("/bin/sh").args(["-c", script]);
@@ -205,7 +205,7 @@ fn forward(world: &Rc<World>, process: &Process, null: std::fs::File) {
     });
 }
 
-/// A child of which this is expected.
+/// Starts a child, and expects this of it.
 pub(super) fn child(
     world: &Rc<World>,
     reactor: &Handle,
@@ -215,13 +215,13 @@ pub(super) fn child(
     child_and_life(world, reactor, command, expected).map(|(process, _)| process)
 }
 
-/// A child of which this is expected, and what has become of it.
+/// Starts a child, and expects this of it. Returns its state too.
 pub(super) fn child_and_life(
     world: &Rc<World>,
     reactor: &Handle,
     command: Command,
     expected: Expected,
-) -> Option<(Process, Rc<RefCell<Life>>)> {
+) -> Option<(Process, Rc<RefCell<ChildState>>)> {
     let (protocol, life) = checked(world, expected);
     let shown = format!("{command:?}");
     let command = match world.numbers.below(8) {
@@ -244,13 +244,13 @@ pub(super) fn child_and_life(
     }
 }
 
-/// A protocol for a child of which this is expected.
-pub(super) fn checked(world: &Rc<World>, expected: Expected) -> (Checked, Rc<RefCell<Life>>) {
-    let life = Rc::new(RefCell::new(Life::new(expected)));
+/// Returns a protocol that expects this of its child.
+pub(super) fn checked(world: &Rc<World>, expected: Expected) -> (Checked, Rc<RefCell<ChildState>>) {
+    let life = Rc::new(RefCell::new(ChildState::new(expected)));
     let me = Rc::downgrade(world);
     let act = Rc::new(move |_: &Process| {
         let Some(world) = me.upgrade() else { return };
-        // In a callback now and then something else is done, to this child or another.
+        // Some callbacks do another act, to this child or to another one.
         if !world.is_over() && world.depth.get() == 0 && world.numbers.below(12) == 0 {
             world.depth.set(1);
             any(&world, &Handle::current());
@@ -260,7 +260,7 @@ pub(super) fn checked(world: &Rc<World>, expected: Expected) -> (Checked, Rc<Ref
     (Checked { life: life.clone(), book: world.book.clone(), act }, life)
 }
 
-/// A protocol of a child that cannot start.
+/// The protocol of a child that cannot start.
 pub(super) struct Never(pub(super) Rc<World>);
 
 impl ProcessProtocol for Never {
@@ -269,7 +269,7 @@ impl ProcessProtocol for Never {
     }
 }
 
-/// Commands that cannot start.
+/// Spawns commands that cannot start.
 fn fail_to_spawn(world: &Rc<World>, reactor: &Handle) {
     let (command, step) = match world.numbers.below(5) {
         0 => (Command::new("/no/such/program"), Step::Exec),
@@ -352,7 +352,7 @@ fn meddle(world: &Rc<World>) {
         }
         21 => {
             disturb();
-            process.send_eof().ok(); // a terminal alone has one
+            process.send_eof().ok(); // only a terminal has one
         }
         22 => {
             disturb();
@@ -367,7 +367,7 @@ fn meddle(world: &Rc<World>) {
         24 => {
             disturb();
             let (producer, sent) = ReadProducer::new(io::Cursor::new(numbers.bytes(100_000)));
-            process.register_producer(fd, Pace::Pull, producer).ok(); // it may have one
+            process.register_producer(fd, Pace::Pull, producer).ok(); // the descriptor may have one
             world.begin();
             let me = world.clone();
             sent.done(move |_| me.finish());

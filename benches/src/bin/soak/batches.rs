@@ -1,5 +1,5 @@
-//! The acts of `run_all`: programs that succeed, fail, take too long or say too much, some at a time;
-//! to their ends, to the first error, or given up.
+//! The acts of `run_all`: programs that succeed, fail, take too long or write too much, a few at a
+//! time. They run to their ends or to the first error, or are given up.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -11,16 +11,16 @@ use procession::utils::{Keep, Progress, RunAll};
 use super::World;
 use super::groups::{self, VARIABLE};
 
-/// What one of them comes to.
+/// How one of the programs ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+enum RunKind {
     Exits(i32),
     TimesOut,
     IsTooLong,
     IsNotFound,
 }
 
-impl Kind {
+impl RunKind {
     fn any(world: &World) -> Self {
         match world.numbers.below(10) {
             0 => Self::TimesOut,
@@ -74,25 +74,25 @@ impl Kind {
     }
 }
 
-/// One call of `run_all`, and what came of it so far.
+/// One call of `run_all`, and its results so far.
 struct Batch {
-    kinds: Vec<Kind>,
+    kinds: Vec<RunKind>,
     marks: Vec<String>,
     most: usize,
-    told: RefCell<BTreeSet<usize>>,
+    reported: RefCell<BTreeSet<usize>>,
     started: Cell<usize>,
     /// Nobody waits for it any more.
     given_up: Cell<bool>,
     ends: RefCell<Option<Ends>>,
 }
 
-/// What is waited for.
+/// The result that the act waits for.
 type Ends = Deferred<(), String>;
 
-/// Several helpers, some at a time.
+/// Runs several helpers, a few at a time.
 pub(super) fn run_all_of_them(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
-    let kinds: Vec<Kind> = (0..numbers.below(7)).map(|_| Kind::any(world)).collect();
+    let kinds: Vec<RunKind> = (0..numbers.below(7)).map(|_| RunKind::any(world)).collect();
     let marks: Vec<String> = kinds.iter().map(|_| groups::mark(world)).collect();
     let parallelism = numbers.index(4);
     let runs: Vec<Run> =
@@ -101,7 +101,7 @@ pub(super) fn run_all_of_them(world: &Rc<World>, reactor: &Handle) {
         kinds,
         marks,
         most: parallelism.max(1),
-        told: RefCell::default(),
+        reported: RefCell::default(),
         started: Cell::new(0),
         given_up: Cell::new(false),
         ends: RefCell::default(),
@@ -175,7 +175,7 @@ pub(super) fn run_all_of_them(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// Judges what is told on the way; a callback may give all of it up.
+/// Checks what the callbacks report. A callback may give the batch up.
 fn watched(world: &Rc<World>, batch: &Rc<Batch>, all: RunAll) -> RunAll {
     let (me, mine) = (world.clone(), batch.clone());
     let all = all.on_progress(move |now: Progress| {
@@ -190,10 +190,10 @@ fn watched(world: &Rc<World>, batch: &Rc<Batch>, all: RunAll) -> RunAll {
     let (me, mine) = (world.clone(), batch.clone());
     all.on_result(move |index, result| {
         let kind = mine.kinds[index];
-        if !kind.is(result) || mine.given_up.get() || !mine.told.borrow_mut().insert(index) {
+        if !kind.is(result) || mine.given_up.get() || !mine.reported.borrow_mut().insert(index) {
             me.violation(format!("{index} of {:?} had {result:?}", mine.kinds));
         }
-        if matches!(kind, Kind::TimesOut | Kind::IsTooLong) {
+        if matches!(kind, RunKind::TimesOut | RunKind::IsTooLong) {
             groups::check_killed(&me, &mine.marks[index], "one of many has failed");
         }
         if me.numbers.below(3) == 0 {
@@ -202,7 +202,7 @@ fn watched(world: &Rc<World>, batch: &Rc<Batch>, all: RunAll) -> RunAll {
     })
 }
 
-/// Drops or cancels the result, if it is there to be dropped.
+/// Drops or cancels the result, if it exists.
 fn give_up(world: &World, batch: &Batch) {
     let Some(ends) = batch.ends.take() else { return };
     match ends.try_take() {

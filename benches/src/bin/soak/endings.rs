@@ -1,5 +1,5 @@
-//! The acts of terminations: groups whose members obey, ignore TERM, are stopped or outlive their
-//! leader, ended in every manner.
+//! The acts of terminations: groups whose members end by TERM, ignore it, are stopped or outlive
+//! their leader. They are terminated in every way.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,62 +10,62 @@ use procession::utils::Keep;
 use super::World;
 use super::acts::{self, plain};
 use super::groups::{self, VARIABLE};
-use super::model::Life;
+use super::model::ChildState;
 
-/// What a group is like. What says a word says it when its members are as they will be.
+/// A kind of group. If its script prints a word, its members are ready then.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+struct GroupShape {
     script: &'static str,
-    /// Once it has said its word only KILL ends all of it.
+    /// When the script has printed its word, only KILL ends the whole group.
     is_deaf: bool,
 }
 
-const SHAPES: [Shape; 7] = [
-    Shape { script: "exec sleep 300", is_deaf: false },
-    Shape { script: "sleep 300 & sleep 300 & wait", is_deaf: false },
-    Shape { script: "trap '' TERM; sleep 300 & echo x; sleep 300; sleep 300", is_deaf: true },
-    // The leader obeys, and one of its group does not.
-    Shape { script: "(trap '' TERM; echo x; exec sleep 300) & exec sleep 300", is_deaf: true },
+const SHAPES: [GroupShape; 7] = [
+    GroupShape { script: "exec sleep 300", is_deaf: false },
+    GroupShape { script: "sleep 300 & sleep 300 & wait", is_deaf: false },
+    GroupShape { script: "trap '' TERM; sleep 300 & echo x; sleep 300; sleep 300", is_deaf: true },
+    // The leader ends by TERM, and a member of its group does not.
+    GroupShape { script: "(trap '' TERM; echo x; exec sleep 300) & exec sleep 300", is_deaf: true },
     // The leader ends by itself.
-    Shape { script: "sleep 300 & echo x", is_deaf: false },
-    Shape { script: "(trap '' TERM; echo x; exec sleep 300) &", is_deaf: true },
-    Shape { script: "sleep 300 & kill -STOP $$; wait", is_deaf: false },
+    GroupShape { script: "sleep 300 & echo x", is_deaf: false },
+    GroupShape { script: "(trap '' TERM; echo x; exec sleep 300) &", is_deaf: true },
+    GroupShape { script: "sleep 300 & kill -STOP $$; wait", is_deaf: false },
 ];
 
-/// How it is ended.
+/// How the act handles the termination.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Manner {
+enum EndManner {
     Waits,
     /// A second call comes before the grace is over.
     CallsAgain,
     DropsTheResult,
     Cancels,
     DropsTheHandle,
-    /// Its descriptors are closed as soon as it is called for.
+    /// The descriptors are closed right after the call.
     Closes,
 }
 
-const MANNERS: [Manner; 6] = [
-    Manner::Waits,
-    Manner::CallsAgain,
-    Manner::DropsTheResult,
-    Manner::Cancels,
-    Manner::DropsTheHandle,
-    Manner::Closes,
+const MANNERS: [EndManner; 6] = [
+    EndManner::Waits,
+    EndManner::CallsAgain,
+    EndManner::DropsTheResult,
+    EndManner::Cancels,
+    EndManner::DropsTheHandle,
+    EndManner::Closes,
 ];
 
-/// What one call was, to judge its result by.
+/// One call of `terminate`, by which its result is judged.
 #[derive(Debug, Clone)]
 struct Call {
-    shape: Shape,
+    shape: GroupShape,
     mark: String,
-    manner: Manner,
+    manner: EndManner,
     grace: Duration,
-    /// It has said its word before the call.
+    /// The script had printed its word before the call.
     was_ready: bool,
 }
 
-/// A group that is terminated some time after its start.
+/// Starts a group, and terminates it some time later.
 pub(super) fn terminate(world: &Rc<World>, reactor: &Handle) {
     let shape = SHAPES[world.numbers.index(SHAPES.len())];
     let mark = groups::mark(world);
@@ -88,9 +88,9 @@ fn call(
     world: &Rc<World>,
     reactor: &Handle,
     process: Process,
-    shape: Shape,
+    shape: GroupShape,
     mark: String,
-    life: &Rc<RefCell<Life>>,
+    life: &Rc<RefCell<ChildState>>,
 ) {
     let numbers = &world.numbers;
     let grace = Duration::from_millis(numbers.below(4).min(1) * numbers.below(150));
@@ -99,33 +99,33 @@ fn call(
     let call = Call { shape, mark, manner, grace, was_ready };
     let ended = process.terminate(Signal::TERM, grace);
     match manner {
-        Manner::Waits => wait(world, Some(process), call, ended),
-        Manner::DropsTheHandle => {
+        EndManner::Waits => wait(world, Some(process), call, ended),
+        EndManner::DropsTheHandle => {
             drop(process);
             wait(world, None, call, ended);
         }
-        Manner::Closes => {
+        EndManner::Closes => {
             process.close_all();
             wait(world, Some(process), call, ended);
         }
-        Manner::CallsAgain => {
+        EndManner::CallsAgain => {
             let again = process.clone();
             let first: Rc<RefCell<Option<bool>>> = Rc::default();
-            let told = first.clone();
+            let escalated = first.clone();
             let both = ended.map(move |ended| {
-                told.replace(Some(ended.escalated()));
+                escalated.replace(Some(ended.escalated()));
                 ended
             });
             wait(world, Some(process), call, both);
             call_again(world, reactor, again, &first);
         }
-        // Whether all of them end is seen at the very end.
-        Manner::DropsTheResult => {
+        // The end of the run checks that all of them have ended.
+        EndManner::DropsTheResult => {
             drop(ended);
             world.count("terminations dropped");
             world.finish();
         }
-        Manner::Cancels => {
+        EndManner::Cancels => {
             ended.cancel();
             world.count("terminations cancelled");
             world.finish();
@@ -133,7 +133,7 @@ fn call(
     }
 }
 
-/// Joins a termination that is under way, or comes too late.
+/// Calls again while a termination is under way, or after its end.
 fn call_again(
     world: &Rc<World>,
     reactor: &Handle,
@@ -148,7 +148,7 @@ fn call_again(
         let second = process.terminate(Signal::INT, Duration::from_secs(100));
         second.done(move |result| {
             let right = match (&result, came_late) {
-                // Both have the same end, and this one brought it about.
+                // Both calls have the same end, and the second one caused it.
                 (Ok(ended), false) => *first.borrow() == Some(true) && ended.escalated(),
                 (Err(Failed::Error(SignalError::ProcessExitedAlready)), _) => true,
                 _ => false,
@@ -186,7 +186,7 @@ fn judge(
     match result {
         Ok(ended) if ended.is_gone() => {
             groups::check_gone(world, &call.mark, "a termination has ended");
-            let is_early = ended.after() < call.grace && call.manner != Manner::CallsAgain;
+            let is_early = ended.after() < call.grace && call.manner != EndManner::CallsAgain;
             if ended.escalated() && is_early {
                 broken("it was killed within its grace");
             }
@@ -202,7 +202,7 @@ fn judge(
                 broken("it is gone and can be terminated");
             }
         }
-        // Legal where the machine is that slow; who is left is missed at the end.
+        // This is legal if the machine is slow. The end of the run finds the survivors.
         Ok(_) => world.count("terminations with survivors"),
         Err(Failed::Error(SignalError::ProcessExitedAlready)) => {
             groups::check_gone(world, &call.mark, "nobody was left to be terminated");
@@ -211,7 +211,7 @@ fn judge(
     }
 }
 
-/// A helper whose group ignores TERM, and that fails, or that nobody waits for any more.
+/// Runs a helper whose group ignores TERM. The run fails, or the act drops or cancels it.
 pub(super) fn helper(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
     let mark = groups::mark(world);
@@ -223,7 +223,7 @@ pub(super) fn helper(world: &Rc<World>, reactor: &Handle) {
     };
     let run = Run::new("/bin/sh").args(["-c", &script]).env(VARIABLE, &mark);
     let run = run.kill_grace(Duration::from_millis(numbers.below(60)));
-    // The bound on what holds the outputs is longer: the time ends those whose leader has ended.
+    // This limit is longer than the timeout, so the timeout ends groups whose leader has ended.
     let run = run.drain_after_exit(Duration::from_secs(200));
     let after = Duration::from_millis(numbers.below(60));
     let run = match fails_by_length {
@@ -239,7 +239,7 @@ pub(super) fn helper(world: &Rc<World>, reactor: &Handle) {
             if cancels {
                 ended.cancel();
             }
-            // With the error that it may have by now, or nothing.
+            // Drop the error if it has come already.
             drop(ended.try_take());
             drop(ended);
             me.count("helpers of groups dropped");

@@ -1,27 +1,27 @@
-//! Who of a group lives: every member has inherited a mark in its environment.
+//! Which processes of a group are alive: every member has inherited a mark in its environment.
 //!
-//! A process that has ended, reaped or not, has no environment any more.
+//! A process that has ended has no environment any more, whether it is reaped or not.
 
 use std::collections::BTreeMap;
 
 use super::World;
 
-/// Has the mark of a group for its value.
+/// The environment variable that holds the mark of a group.
 pub(super) const VARIABLE: &str = "PROCESSION_SOAK_GROUP";
 
-/// A mark that no other group has.
+/// Returns a mark that no other group has.
 pub(super) fn mark(world: &World) -> String {
     let number = world.groups.get();
     world.groups.set(number + 1);
     format!("{}-{number}.", std::process::id())
 }
 
-/// The mark that every group of this program begins with.
+/// Returns the prefix of the marks of this program's groups.
 pub(super) fn ours() -> String {
     format!("{}-", std::process::id())
 }
 
-/// Who lives of the groups whose mark begins like this, and what they run.
+/// Returns the living processes of the groups whose mark has this prefix, and their commands.
 pub(super) fn living(mark: &str) -> BTreeMap<u32, String> {
     let wanted = format!("{VARIABLE}={mark}");
     let Ok(entries) = std::fs::read_dir("/proc") else { return BTreeMap::new() };
@@ -38,7 +38,7 @@ pub(super) fn living(mark: &str) -> BTreeMap<u32, String> {
     .collect()
 }
 
-/// Notes it if somebody lives of a group that is said to be gone.
+/// Records a violation if a process is alive in a group that is reported gone.
 pub(super) fn check_gone(world: &World, mark: &str, what: &str) {
     let living = living(mark);
     if !living.is_empty() {
@@ -46,8 +46,8 @@ pub(super) fn check_gone(world: &World, mark: &str, what: &str) {
     }
 }
 
-/// The same of a group that may have been given up a second after its KILL, without a word: on a
-/// machine that is kept busy a process may take longer to die of it.
+/// Does the same for a group whose termination may have ended one second after KILL. On a busy
+/// machine a process may take longer to die.
 pub(super) fn check_killed(world: &World, mark: &str, what: &str) {
     let mut living = living(mark);
     if !living.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn check_killed(world: &World, mark: &str, what: &str) {
     }
 }
 
-/// It has ended, or KILL waits for it.
+/// Returns whether a process has ended, or has a pending KILL.
 fn is_killed(pid: u32) -> bool {
     const KILL: u64 = 1 << 8;
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };

@@ -1,4 +1,4 @@
-//! The acts of helpers: programs run to their end, line by line, one into another.
+//! The acts of helpers: programs that run to their end, line by line, and from one into another.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use super::World;
 use super::acts::{self, plain};
 use super::model::Expected;
 
-/// A helper, run to its end, timed out or dropped.
+/// Runs a helper to its end, or lets it time out, or drops it.
 pub(super) fn run(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
     let data = numbers.bytes(20_000);
@@ -44,19 +44,19 @@ pub(super) fn run(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// A helper's output, line by line.
+/// Runs a helper, and checks its output line by line.
 pub(super) fn lines(world: &Rc<World>, reactor: &Handle) {
     let data = world.numbers.bytes(20_000);
     let seen = Rc::new(RefCell::new(Vec::new()));
-    let told = seen.clone();
+    let lines = seen.clone();
     let run = Run::new("/bin/cat").stdin(data.clone()).for_each_line(move |line| {
-        told.borrow_mut().push(line.text);
+        lines.borrow_mut().push(line.text);
     });
     world.begin();
     let me = world.clone();
     run.start_on(reactor).done(move |result| {
         let mut wanted: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
-        // What follows the last line feed is a line if there is something, as it stands.
+        // If bytes follow the last line feed, they are a line without any change.
         let last = wanted.pop().filter(|last| !last.is_empty());
         let whole = wanted.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let wanted: Vec<&[u8]> = whole.chain(last).collect();
@@ -68,7 +68,7 @@ pub(super) fn lines(world: &Rc<World>, reactor: &Handle) {
     });
 }
 
-/// The four helpers that Twisted has.
+/// Runs the four helpers that Twisted has.
 pub(super) fn named(world: &Rc<World>) {
     let code = i32::try_from(world.numbers.below(256)).unwrap_or(0);
     let script = "echo out; echo err >&2; exit $0";
@@ -83,7 +83,7 @@ pub(super) fn named(world: &Rc<World>) {
         me.finish();
     };
     match world.numbers.below(4) {
-        // What is written to standard error is an error there.
+        // This helper treats output on standard error as an error.
         0 => get_process_output(command)
             .done(move |result| judge(result.is_err(), format!("{result:?}"))),
         1 => get_process_output_merged(command).done(move |result| {
@@ -101,7 +101,7 @@ pub(super) fn named(world: &Rc<World>) {
     }
 }
 
-/// What one child writes is another one's input.
+/// Forwards the output of one child to another.
 pub(super) fn forward(world: &Rc<World>, reactor: &Handle) {
     let length = world.numbers.below(300_000);
     let head = Command::new("/usr/bin/head").args(["-c", &length.to_string(), "/dev/zero"]);

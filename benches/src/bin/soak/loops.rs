@@ -1,5 +1,5 @@
-//! The acts of the loop itself: timers, futures, signals, other threads' calls, sources of one's own,
-//! and a loop beside it, in a thread.
+//! The acts of the loop itself: timers, futures, signals, calls from other threads, the program's
+//! own sources, and a second loop in a thread.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::process::{getpid, kill_process};
 
 use super::World;
 
-/// Timers that fire in order, are cancelled or moved.
+/// Sets timers that fire in order, are cancelled or moved.
 pub(super) fn timers(world: &Rc<World>, reactor: &Handle) {
     let numbers = &world.numbers;
     let due = Duration::from_millis(numbers.below(40));
@@ -39,17 +39,17 @@ pub(super) fn timers(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// A call from another thread.
+/// Makes a call from another thread.
 pub(super) fn remote(world: &Rc<World>, reactor: &Handle) {
     from_thread(world, reactor, "calls from threads", || Ok(()));
 }
 
-/// A loop in another thread: its triggers in their order, a child, and its end.
+/// Runs a loop in another thread: its triggers in their order, a child, and its end.
 pub(super) fn other_loop(world: &Rc<World>, reactor: &Handle) {
     from_thread(world, reactor, "loops in threads", || run_other_loop().map_err(|e| e.to_string()));
 }
 
-/// What the events of a loop are, in order.
+/// The events of a loop, in order.
 const EVENTS: [&str; 8] = [
     "before startup",
     "during startup",
@@ -72,7 +72,7 @@ fn run_other_loop() -> Result<(), Box<dyn Error>> {
         let note = note(what);
         reactor.add_system_event_trigger(phase, event, move |_| note());
     };
-    // Added in another order than they run in.
+    // They are added in another order than the one in which they run.
     at(Phase::After, SystemEvent::Shutdown, "after shutdown");
     at(Phase::During, SystemEvent::Shutdown, "during shutdown");
     at(Phase::After, SystemEvent::Startup, "after startup");
@@ -110,7 +110,7 @@ thread_local! {
     static WAITING: RefCell<Vec<Promise<(), String>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has a thread do something, and this loop told of the result.
+/// Runs a function on a thread, and reports its result to this loop.
 fn from_thread(
     world: &Rc<World>,
     reactor: &Handle,
@@ -132,7 +132,7 @@ fn from_thread(
     let thread = std::thread::spawn(move || {
         let result = work();
         sender.call(|_| {
-            // Anyone's: they are alike.
+            // All these promises are alike.
             if let Some(promise) = WAITING.with_borrow_mut(Vec::pop) {
                 promise.complete(result);
             }
@@ -141,7 +141,7 @@ fn from_thread(
     drop(thread); // it ends by itself
 }
 
-/// A signal to this process, which is watched for it.
+/// Sends this process a signal that it watches.
 pub(super) fn signal(world: &Rc<World>, reactor: &Handle) {
     let watch: Rc<RefCell<Option<SignalWatch>>> = Rc::default();
     let mine = watch.clone();
@@ -155,7 +155,7 @@ pub(super) fn signal(world: &Rc<World>, reactor: &Handle) {
         me.finish();
     };
     world.begin();
-    // One that does nothing where nobody watches.
+    // This signal does nothing if nobody watches it.
     let begun = reactor.on_signal(Signal::WINCH, called);
     match begun.map(|begun| *watch.borrow_mut() = Some(begun)) {
         Ok(()) => kill_process(getpid(), rustix::process::Signal::WINCH).unwrap_or_else(|error| {
@@ -165,7 +165,7 @@ pub(super) fn signal(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// A socket of the program's own.
+/// Registers a socket of the program's own.
 pub(super) fn source(world: &Rc<World>, reactor: &Handle) {
     let data = world.numbers.bytes(1000);
     let me = world.clone();
@@ -191,7 +191,7 @@ pub(super) fn source(world: &Rc<World>, reactor: &Handle) {
     }
 }
 
-/// A future on the loop: an async child, or a sleep.
+/// Runs a future on the loop: an async child, or a sleep.
 pub(super) fn future(world: &Rc<World>, reactor: &Handle) {
     let me = world.clone();
     let data = world.numbers.bytes(50_000);
@@ -208,18 +208,18 @@ pub(super) fn future(world: &Rc<World>, reactor: &Handle) {
             }
         };
         if keep {
-            child.write(data.clone()).await.ok(); // what arrives tells
+            child.write(data.clone()).await.ok(); // the output shows whether it arrived
             child.close_stdin();
             let output = child.stdout().collect().await;
             if output != data {
                 me.violation(format!("{} bytes of {}", output.len(), data.len()));
             }
-            child.ended().await.ok(); // the status was told to others
+            child.ended().await.ok(); // other callbacks got the status
         } else {
             child.close_stdin();
         }
         me.count("async children");
         me.finish();
     });
-    drop(task); // it runs on
+    drop(task); // dropping the handle does not stop it
 }

@@ -1,7 +1,8 @@
-//! The soak: a random mix of everything the API offers, for minutes, against a model of what may
-//! be called back. `cargo xtask soak --minutes N [--seed S]` starts it.
+//! The soak: a random mix of the whole API, for some minutes, checked against a model of legal
+//! callbacks. `cargo xtask soak --minutes N [--seed S]` starts it.
 //!
-//! It prints its seed first. The same seed gives the same sequence of acts; what the kernel does in
+//! It prints its seed first. The same seed gives the same sequence of acts. The kernel's behaviour
+//! between the acts differs from run to run.
 //! between differs from run to run.
 
 #[path = "mix.rs"]
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use procession::prelude::*;
 
-/// Makes this program the child that the mix starts as its echo.
+/// The option that makes this program the child that the mix starts as its echo.
 const ECHO: &str = "--echo";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {

@@ -1,5 +1,4 @@
-//! The mix: acts drawn from a seed, in the loop and inside callbacks, and what must be left at the
-//! end, which is nothing.
+//! The mix: acts drawn from a seed, in the loop and in callbacks. At the end nothing may be left.
 
 #[path = "acts.rs"]
 mod acts;
@@ -33,21 +32,21 @@ use std::rc::Rc;
 use procession::prelude::*;
 use tempfile::TempDir;
 
-use self::model::{Life, Shared};
+use self::model::{ChildState, Shared};
 
-/// The children alive at one time.
+/// The most children that are alive at one time.
 const MOST_CHILDREN: usize = 40;
 
-/// What the memory of this process may grow by, after its first third.
+/// How much the memory of this process may grow after the first third of the time.
 const MOST_GROWTH_BYTES: u64 = 24 << 20;
 
-/// How long the end may take: nothing that is started lives longer by itself.
+/// How long the end may take. Nothing that is started lives longer by itself.
 const LAST_WAIT: Duration = Duration::from_secs(60);
 
-/// What is in the file that children are given.
+/// The contents of the file that children get.
 const FILE: &[u8] = b"of the file\n";
 
-/// Numbers that look random (SplitMix64).
+/// A pseudorandom number generator (SplitMix64).
 #[derive(Debug)]
 struct Numbers(Cell<u64>);
 
@@ -72,32 +71,32 @@ impl Numbers {
     }
 }
 
-/// One child that has not ended, as far as is known.
+/// A child that has not ended, as far as is known.
 struct Alive {
     process: Process,
-    life: Rc<RefCell<Life>>,
+    life: Rc<RefCell<ChildState>>,
 }
 
-/// All that the acts share.
+/// The state that all acts share.
 struct World {
     numbers: Numbers,
     book: Shared,
     alive: RefCell<Vec<Alive>>,
-    /// Those of which nobody keeps the handle.
-    unheld: RefCell<Vec<Rc<RefCell<Life>>>>,
+    /// The children whose handle nobody keeps.
+    unheld: RefCell<Vec<Rc<RefCell<ChildState>>>>,
     /// How many groups were marked.
     groups: Cell<u64>,
     counts: RefCell<BTreeMap<&'static str, u64>>,
-    /// Started and not finished: futures, deferreds, connections, timers.
+    /// The number of unfinished futures, deferreds, connections and timers.
     pending: Cell<i64>,
-    /// Where the echo listens; 0 where it does not.
+    /// The port of the echo, or 0 if it does not listen.
     port: Cell<u16>,
-    /// An act that a callback asked for runs another callback's act only at the top.
+    /// The depth of acts inside callbacks: a callback acts only if this is 0.
     depth: Cell<u32>,
     root: bool,
-    /// For sockets that have a path, and a file.
+    /// The folder for sockets with a path, and for a file.
     directory: TempDir,
-    /// A program with a loop over its standard streams, where there is one.
+    /// A program with a loop over its standard streams, if there is one.
     echo: Option<Command>,
 }
 
@@ -118,12 +117,12 @@ impl World {
         self.pending.set(self.pending.get() - 1);
     }
 
-    /// A file with [`FILE`] in it.
+    /// Returns the path of a file that contains [`FILE`].
     fn file(&self) -> PathBuf {
         self.directory.path().join("file")
     }
 
-    /// Nothing more is to be started.
+    /// Returns whether no act may start anything more.
     fn is_over(&self) -> bool {
         self.port.get() == 0
     }
@@ -135,27 +134,27 @@ impl World {
         self.unheld.borrow_mut().retain(|life| !life.borrow().ended);
     }
 
-    /// Nothing that was started is under way, as far as callbacks tell.
+    /// Returns whether everything that was started has ended, as far as the callbacks report.
     fn is_quiet(&self) -> bool {
         let nobody = self.alive.borrow().is_empty() && self.unheld.borrow().is_empty();
         nobody && self.pending.get() == 0
     }
 }
 
-/// What is left behind if something is.
+/// What may be left behind.
 #[derive(Debug, PartialEq)]
-struct Left {
-    /// The open descriptors of this process and what they are.
+struct Leftovers {
+    /// The open descriptors of this process, and what they are.
     fds: BTreeMap<i32, String>,
     /// The sources, timers and tasks of the loop, as it prints them.
     in_the_loop: String,
     /// The children, dead or alive, by pid and state.
     children: Vec<(u32, char)>,
-    /// Those that belong to a group that was terminated.
+    /// The processes that belong to a group that was terminated.
     members: BTreeMap<u32, String>,
 }
 
-impl Left {
+impl Leftovers {
     fn now(reactor: &Handle) -> Self {
         let shown = format!("{reactor:?}");
         let in_the_loop = shown.split_once("sources").map_or(&*shown, |(_, rest)| rest).to_owned();
@@ -164,7 +163,7 @@ impl Left {
     }
 }
 
-/// Runs the mix for `time`, with this program that echoes, and gives what was done how often, or the
+/// Runs the mix for `time`, with this program as echo. Returns how often each act was done, or the
 /// first broken rule.
 pub(crate) fn run(
     reactor: &mut Reactor,
@@ -187,9 +186,9 @@ pub(crate) fn run(
         echo,
     });
     std::fs::write(world.file(), FILE).map_err(|error| error.to_string())?;
-    // The first of everything, before the baseline: threads, mailboxes, handlers.
+    // Do each act once before the baseline, which then includes threads, mailboxes and handlers.
     acts::warm_up(&world, reactor)?;
-    let before = Left::now(reactor);
+    let before = Leftovers::now(reactor);
     let listener = net::listen(&world, reactor)?;
     let end = reactor.now() + time;
     let mut early = 0;
@@ -216,10 +215,10 @@ pub(crate) fn run(
     Ok(report(&world))
 }
 
-/// Kills what lives and waits until all has ended and every promise is kept.
+/// Kills the living children, and waits until all have ended and every promise is completed.
 ///
-/// The pidfd of a group's leader is open as long as a KILL may be due to the group.
-fn settle(world: &Rc<World>, reactor: &mut Reactor, before: &Left) -> Result<(), String> {
+/// The pidfd of a group's leader stays open as long as the group may still get a KILL.
+fn settle(world: &Rc<World>, reactor: &mut Reactor, before: &Leftovers) -> Result<(), String> {
     let end = reactor.now() + LAST_WAIT;
     loop {
         world.sweep();
@@ -227,18 +226,18 @@ fn settle(world: &Rc<World>, reactor: &mut Reactor, before: &Left) -> Result<(),
             child.life.borrow_mut().disturbed = true;
             child.process.resume_all();
             child.process.close_all();
-            child.process.signal_group(Signal::KILL).ok(); // leads none, or is gone
-            child.process.signal(Signal::KILL).ok(); // gone
+            child.process.signal_group(Signal::KILL).ok(); // it may lead no group, or be gone
+            child.process.signal(Signal::KILL).ok(); // it may be gone
         }
         reactor.turn(Some(Duration::from_millis(5))).map_err(|error| format!("turn: {error}"))?;
         violation(world)?;
-        if world.is_quiet() && Left::now(reactor) == *before {
+        if world.is_quiet() && Leftovers::now(reactor) == *before {
             return Ok(());
         }
         if reactor.now() > end {
             let held: Vec<String> =
                 world.alive.borrow().iter().map(|child| format!("{:?}", child.life)).collect();
-            let (pending, now) = (world.pending.get(), Left::now(reactor));
+            let (pending, now) = (world.pending.get(), Leftovers::now(reactor));
             return Err(format!(
                 "no end: {pending} pending, {held:#?}, {:#?}\n\
                  at the start {before:#?}, at the end {now:#?}",
@@ -266,7 +265,7 @@ fn report(world: &World) -> String {
     text
 }
 
-/// The open descriptors of this process and what they are, sockets and pipes by kind alone.
+/// Returns the open descriptors of this process. Sockets and pipes are given only by kind.
 fn open_fds() -> BTreeMap<i32, String> {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeMap::new() };
     let numbers: Vec<i32> =
@@ -280,7 +279,7 @@ fn open_fds() -> BTreeMap<i32, String> {
         .collect()
 }
 
-/// The children of this process, dead or alive, by pid and state.
+/// Returns the children of this process, dead or alive, by pid and state.
 fn children() -> Vec<(u32, char)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -295,7 +294,7 @@ fn children() -> Vec<(u32, char)> {
     .collect()
 }
 
-/// The resident set of this process, in bytes.
+/// Returns the resident set of this process, in bytes.
 fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());

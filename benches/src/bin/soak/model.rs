@@ -1,5 +1,5 @@
-//! The model of one child: which callback is legal after which, and what must have arrived at the
-//! end of a child that nobody disturbed.
+//! The model of one child: which callback may follow which, and what must have arrived at the end
+//! of a child that no act has disturbed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,37 +8,37 @@ use std::rc::Rc;
 
 use procession::prelude::*;
 
-/// The broken rules, in words, and what happened how often.
+/// The findings: the broken rules, in words, and how often each event happened.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Findings {
     pub(crate) violations: Vec<String>,
     pub(crate) events: u64,
     pub(crate) bytes: u64,
     pub(crate) ended: u64,
 }
 
-/// A book that all protocols write to.
-pub(crate) type Shared = Rc<RefCell<Book>>;
+/// The findings that all protocols write to.
+pub(crate) type Shared = Rc<RefCell<Findings>>;
 
-/// What a child is expected to do if nobody meddles.
+/// The expected behaviour of a child that no act disturbs.
 #[derive(Clone, Default)]
 pub(crate) struct Expected {
-    /// The descriptors whose loss is told.
+    /// The descriptors whose loss is reported.
     pub(crate) pipes: Vec<i32>,
-    /// Those that carry data to the parent.
+    /// The descriptors that carry data to the parent.
     pub(crate) readable: Vec<i32>,
     pub(crate) code: Option<i32>,
-    /// On child fd 1, or 0 and 3 for socketpairs.
+    /// The output on child fd 1, or 0 and 3 for socketpairs.
     pub(crate) output: Option<Vec<u8>>,
     /// The child whose output it reads.
-    pub(crate) source: Option<Rc<RefCell<Life>>>,
+    pub(crate) source: Option<Rc<RefCell<ChildState>>>,
 }
 
 /// The state of one child's protocol.
 #[derive(Default)]
-pub(crate) struct Life {
+pub(crate) struct ChildState {
     pub(crate) expected: Expected,
-    /// Somebody closed, aborted, signalled or forwarded: output and code are anybody's.
+    /// An act has closed, aborted, signalled or forwarded: output and exit code may be anything.
     pub(crate) disturbed: bool,
     pub(crate) ended: bool,
     made: bool,
@@ -49,29 +49,29 @@ pub(crate) struct Life {
     output: Vec<u8>,
 }
 
-impl Life {
-    /// The life of a child of which this is expected.
+impl ChildState {
+    /// Returns the initial state of a child of which this is expected.
     pub(crate) fn new(expected: Expected) -> Self {
         Self { expected, ..Self::default() }
     }
 
-    /// It has said something.
+    /// Returns whether it has written anything.
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
 
-    /// Somebody meddled with it, or with one before it.
+    /// Returns whether an act has disturbed it, or a child before it.
     fn is_disturbed(&self) -> bool {
         let source = self.expected.source.as_ref();
         self.disturbed || source.is_some_and(|source| source.borrow().is_disturbed())
     }
 }
 
-/// Without the bytes.
-impl fmt::Debug for Life {
+/// Leaves the bytes out.
+impl fmt::Debug for ChildState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Expected { pipes, readable, code, output, source } = &self.expected;
-        f.debug_struct("Life")
+        f.debug_struct("ChildState")
             .field("pipes", pipes)
             .field("readable", readable)
             .field("code", code)
@@ -89,28 +89,29 @@ impl fmt::Debug for Life {
     }
 }
 
-/// How many bytes are the same, from the first on.
+/// Returns how many bytes are equal, from the first one on.
 fn same(some: &[u8], other: &[u8]) -> usize {
     some.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// A protocol that knows what is legal.
+/// A protocol that checks which callbacks are legal.
 pub(crate) struct Checked {
-    pub(crate) life: Rc<RefCell<Life>>,
+    pub(crate) life: Rc<RefCell<ChildState>>,
     pub(crate) book: Shared,
-    /// Called in each callback, after it was judged.
+    /// Called in each callback, after the check.
     pub(crate) act: Rc<dyn Fn(&Process)>,
 }
 
 impl Checked {
-    fn note(&self, process: &Process, what: &str, judge: impl FnOnce(&mut Life) -> bool) {
+    fn note(&self, process: &Process, what: &str, judge: impl FnOnce(&mut ChildState) -> bool) {
         let pid = process.pid();
         let broken = {
             let mut life = self.life.borrow_mut();
             let first = life.made || what == "made";
             let inside = std::mem::replace(&mut life.inside, true);
             let legal = judge(&mut life);
-            // What was due before the reap may be told after it: in between there may be none.
+            // Callbacks that were due before the reap may come after it, and then there may be no
+            // pid.
             let pid_is_right = if pid.is_some() { !life.exited } else { what != "made" };
             let late = life.ended && what != "ended";
             (!legal || !first || inside || late || !pid_is_right)

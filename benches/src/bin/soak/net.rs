@@ -8,7 +8,7 @@ use super::World;
 use super::acts;
 use super::model::Expected;
 
-/// Sends back what it gets.
+/// Sends back what it receives.
 struct Echo;
 
 impl Protocol for Echo {
@@ -25,40 +25,45 @@ pub(super) fn listen(world: &Rc<World>, reactor: &Handle) -> Result<Listener, St
     Ok(listener)
 }
 
-/// What a client does once it is connected.
+/// What a client does after it is connected.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Manner {
-    /// Closes when all has come back.
+enum ClientManner {
+    /// Closes when all data has come back.
     Closes,
     /// Ends its own direction at once, and waits for the other's end.
     HalfCloses,
-    /// Does not read for a while.
+    /// Pauses reading for a while.
     Pauses,
-    /// Breaks off.
+    /// Aborts the connection.
     Aborts,
     /// Gives the socket to a child.
     HandsOn,
 }
 
-/// All of them, the one that needs the listener for longer last.
-const MANNERS: [Manner; 5] =
-    [Manner::Closes, Manner::HalfCloses, Manner::Pauses, Manner::Aborts, Manner::HandsOn];
-const WITHOUT_A_CHILD: &[Manner] = MANNERS.split_at(4).0;
+/// All manners. The one that needs the listener longer is the last.
+const MANNERS: [ClientManner; 5] = [
+    ClientManner::Closes,
+    ClientManner::HalfCloses,
+    ClientManner::Pauses,
+    ClientManner::Aborts,
+    ClientManner::HandsOn,
+];
+const WITHOUT_A_CHILD: &[ClientManner] = MANNERS.split_at(4).0;
 
-/// Sends some bytes and compares what comes back.
+/// Sends some bytes, and compares what comes back.
 struct Client {
     world: Rc<World>,
-    manner: Manner,
+    manner: ClientManner,
     sent: Vec<u8>,
     got: usize,
     lost: bool,
-    /// Of a client that has a listener for itself.
+    /// The listener, if it serves only this client.
     listener: Option<Listener>,
 }
 
 impl Client {
-    /// One that does one of these.
-    fn new(world: &Rc<World>, manners: &[Manner]) -> Self {
+    /// Creates a client with one of these manners.
+    fn new(world: &Rc<World>, manners: &[ClientManner]) -> Self {
         let manner = manners[world.numbers.index(manners.len())];
         let sent = world.numbers.bytes(100_000);
         Self { world: world.clone(), manner, sent, got: 0, lost: false, listener: None }
@@ -71,20 +76,20 @@ impl Client {
 
 impl Protocol for Client {
     fn connection_made(&mut self, transport: &Transport) {
-        if self.manner == Manner::HandsOn {
+        if self.manner == ClientManner::HandsOn {
             return hand_on(&self.world, transport.clone());
         }
         transport.write(self.sent.clone());
         match self.manner {
-            Manner::HalfCloses => transport.shutdown_write(),
-            Manner::Aborts => transport.abort_connection(),
-            Manner::Pauses => {
+            ClientManner::HalfCloses => transport.shutdown_write(),
+            ClientManner::Aborts => transport.abort_connection(),
+            ClientManner::Pauses => {
                 transport.pause();
                 let after = Duration::from_millis(self.world.numbers.below(20));
                 let transport = transport.clone();
                 Handle::current().call_later(after, move |_| transport.resume());
             }
-            Manner::Closes | Manner::HandsOn => {}
+            ClientManner::Closes | ClientManner::HandsOn => {}
         }
         if self.sent.is_empty() {
             transport.lose_connection();
@@ -97,7 +102,7 @@ impl Protocol for Client {
             self.world.violation(format!("{:?}: an echo is not what was sent", self.manner));
         }
         self.got = end;
-        if self.is_whole() && self.manner != Manner::HalfCloses {
+        if self.is_whole() && self.manner != ClientManner::HalfCloses {
             transport.lose_connection();
         }
     }
@@ -107,7 +112,7 @@ impl Protocol for Client {
         if std::mem::replace(&mut self.lost, true) {
             world.violation("a connection was lost twice".to_owned());
         }
-        let cut = self.manner == Manner::Aborts || world.is_over();
+        let cut = self.manner == ClientManner::Aborts || world.is_over();
         if !cut && (!self.is_whole() || reason.is_err()) {
             let (manner, got, sent) = (self.manner, self.got, self.sent.len());
             world.violation(format!("{manner:?}: {got} bytes of {sent}, {reason:?}"));
@@ -125,7 +130,7 @@ impl Protocol for Client {
     }
 }
 
-/// The child says a word to the echo and waits for it.
+/// The child sends a word to the echo, and waits for it.
 fn hand_on(world: &Rc<World>, transport: Transport) {
     let script = "echo word; read -r back; test \"$back\" = word && exit 9";
     let pair = transport.into_fd().and_then(|fd| Ok((fd.try_clone()?, fd)));
@@ -149,7 +154,7 @@ fn hand_on(world: &Rc<World>, transport: Transport) {
     world.finish();
 }
 
-/// A connection to the echo.
+/// Connects to the echo.
 pub(super) fn connect(world: &Rc<World>, reactor: &Handle) {
     let client = Client::new(world, &MANNERS);
     world.begin();
@@ -157,14 +162,14 @@ pub(super) fn connect(world: &Rc<World>, reactor: &Handle) {
     reactor.connect_tcp(("127.0.0.1", world.port.get()), client).done(move |result| {
         match result {
             Ok(_) => {}
-            // The listener has closed meanwhile.
+            // The listener has closed in the meantime.
             Err(_) if me.is_over() => me.finish(),
             Err(error) => me.violation(format!("no connection: {error}")),
         }
     });
 }
 
-/// A connection to an echo that listens on a path, for this one client.
+/// Connects to an echo that listens on a path for this client only.
 pub(super) fn connect_unix(world: &Rc<World>, reactor: &Handle) {
     let path = world.directory.path().join(world.numbers.below(u64::MAX).to_string());
     let mut client = Client::new(world, WITHOUT_A_CHILD);

@@ -6,21 +6,21 @@ use std::rc::Rc;
 use procession::prelude::*;
 
 use super::acts::{self, plain};
-use super::model::Life;
+use super::model::ChildState;
 use super::{Alive, World};
 
 /// What a stage does with its input.
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+enum StageKind {
     Passes,
-    /// Passes all of it, and fails then.
+    /// Passes everything on, and then fails.
     Fails,
     FailsAtOnce,
-    /// Passes so many bytes.
+    /// Passes this many bytes on, and ends.
     EndsEarly(usize),
 }
 
-impl Stage {
+impl StageKind {
     fn any(world: &World) -> Self {
         match world.numbers.below(8) {
             0 => Self::Fails,
@@ -42,7 +42,7 @@ impl Stage {
         }
     }
 
-    /// How many of so many bytes it passes.
+    /// Returns how many of these bytes it passes on.
     fn passes(self, bytes: usize) -> usize {
         match self {
             Self::Passes | Self::Fails => bytes,
@@ -55,7 +55,8 @@ impl Stage {
         matches!(self, Self::FailsAtOnce | Self::EndsEarly(_))
     }
 
-    /// Whether it may end like this; one that writes to a stage that ended early may die of that.
+    /// Returns whether it may end like this. A stage that writes to a stage that ended early may
+    /// die of SIGPIPE.
     fn ends_like(self, reason: &ExitReason, before_an_early_end: bool) -> bool {
         let code = match self {
             Self::Passes | Self::EndsEarly(_) => 0,
@@ -71,13 +72,13 @@ impl Stage {
     }
 }
 
-/// A pipeline whose first stage is written to.
+/// Starts a pipeline, and writes to its first stage.
 pub(super) fn pipeline(world: &Rc<World>, reactor: &Handle) {
     let data = world.numbers.bytes(150_000);
     let last = world.numbers.index(3) + 1;
-    let stages: Vec<Stage> = (0..=last).map(|_| Stage::any(world)).collect();
+    let stages: Vec<StageKind> = (0..=last).map(|_| StageKind::any(world)).collect();
     let left = stages.iter().fold(data.len(), |bytes, stage| stage.passes(bytes));
-    let mut lives: Vec<Rc<RefCell<Life>>> = Vec::new();
+    let mut lives: Vec<Rc<RefCell<ChildState>>> = Vec::new();
     let mut pipeline = Pipeline::new();
     for (number, stage) in stages.iter().enumerate() {
         let mut expected = plain(None);
@@ -123,7 +124,8 @@ pub(super) fn pipeline(world: &Rc<World>, reactor: &Handle) {
     });
 }
 
-/// A pipeline of which one stage cannot start: nothing of it is left, and nobody is called.
+/// Starts a pipeline of which one stage cannot start: nothing is left of it, and no protocol is
+/// called.
 pub(super) fn no_pipeline(world: &Rc<World>, reactor: &Handle) {
     let number = world.numbers.index(3);
     let mut pipeline = Pipeline::new();

@@ -1,5 +1,5 @@
-//! The acts of producers: push and pull, on pipes and socketpairs; closed by the program meanwhile,
-//! or left by a child that ends early.
+//! The acts of producers: push and pull, on pipes and socketpairs. The program closes some of them,
+//! or their child ends early.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,19 +9,19 @@ use procession::protocol::{Pace, Producer, ReadProducer};
 
 use super::World;
 use super::acts::{self, plain};
-use super::model::{Expected, Life};
+use super::model::{ChildState, Expected};
 
-/// A child that reads a descriptor, and what it is to read.
+/// A child that reads a descriptor, and the data that it should read.
 struct Reader {
     process: Process,
-    life: Rc<RefCell<Life>>,
+    life: Rc<RefCell<ChildState>>,
     fd: i32,
     data: Vec<u8>,
-    /// It reads all of them.
+    /// The child reads all of the data.
     whole: bool,
 }
 
-/// A child that reads any descriptor, to its end or for some bytes.
+/// Starts a child that reads any descriptor, to its end or for some bytes.
 fn reader(world: &Rc<World>, reactor: &Handle) -> Option<Reader> {
     let numbers = &world.numbers;
     let data = numbers.bytes(400_000);
@@ -53,7 +53,7 @@ fn reader(world: &Rc<World>, reactor: &Handle) -> Option<Reader> {
     Some(Reader { process, life, fd, data, whole })
 }
 
-/// A child whose input a producer of the library has, which its queue paces.
+/// Starts a child whose input comes from a producer of the library, paced by the queue.
 pub(super) fn of_a_reader(world: &Rc<World>, reactor: &Handle) {
     let Some(Reader { process, life, fd, data, whole }) = reader(world, reactor) else { return };
     let length = u64::try_from(data.len()).unwrap_or(0);
@@ -72,7 +72,7 @@ pub(super) fn of_a_reader(world: &Rc<World>, reactor: &Handle) {
     });
 }
 
-/// The program closes what a producer has, which waits for that.
+/// Closes the descriptor of a producer. The close waits for the producer.
 fn close_meanwhile(world: &World, reactor: &Handle, process: &Process, fd: i32) {
     if world.numbers.below(3) == 0 {
         let process = process.clone();
@@ -81,27 +81,27 @@ fn close_meanwhile(world: &World, reactor: &Handle, process: &Process, fd: i32) 
     }
 }
 
-/// What a producer and whoever drives it share.
+/// The state that a producer shares with the code that drives it.
 struct Source {
     world: Rc<World>,
-    life: Rc<RefCell<Life>>,
+    life: Rc<RefCell<ChildState>>,
     pace: Pace,
     data: Bytes,
     at: Cell<usize>,
     whole: bool,
     paused: Cell<bool>,
-    /// A pull producer has been asked once.
+    /// A pull producer was asked once.
     asked: Cell<bool>,
-    /// A push producer goes on later.
+    /// A push producer continues later.
     waits: Cell<bool>,
     stopped: Cell<bool>,
-    /// All of it is written.
+    /// All data is written.
     done: Cell<bool>,
     inside: Cell<bool>,
 }
 
 impl Source {
-    /// Writes until it is paused, stopped or done; a pull producer writes once.
+    /// Writes until it is paused, stopped or done. A pull producer writes once.
     fn produce(self: &Rc<Self>, process: &Process, fd: i32) {
         while !self.paused.get() && !self.stopped.get() && !self.done.get() {
             let left = self.data.slice(self.at.get()..);
@@ -114,11 +114,11 @@ impl Source {
             }
             let some = left.slice(..left.len().min(self.world.numbers.index(40_000) + 1));
             let bytes = some.len();
-            // Before the write, which may call it.
+            // Change this before the write, which may call this function.
             self.at.set(self.at.get() + bytes);
             if process.write_to_child(fd, some).is_err() {
                 self.at.set(self.at.get() - bytes);
-                return; // full, of which it hears; or closed, of which it hears, too
+                return; // full or closed: a callback reports either
             }
             if self.pace == Pace::Pull || self.rests(process, fd) {
                 return;
@@ -126,7 +126,7 @@ impl Source {
         }
     }
 
-    /// A push producer may have nothing for a while, full or not.
+    /// Returns whether a push producer has no data for a while, full or not.
     fn rests(self: &Rc<Self>, process: &Process, fd: i32) -> bool {
         if self.waits.get() || self.world.numbers.below(3) > 0 {
             return self.waits.get();
@@ -155,7 +155,7 @@ impl Source {
     }
 }
 
-/// What is registered.
+/// The producer that is registered.
 struct Registered(Rc<Source>);
 
 impl Producer for Registered {
@@ -163,7 +163,7 @@ impl Producer for Registered {
         let source = &self.0;
         source.enter();
         match source.pace {
-            // At its registration it is asked whatever is queued.
+            // At its registration it is asked, whatever is queued.
             Pace::Pull if source.asked.replace(true) && process.write_buffered(fd) > 0 => {
                 source.broken("it is asked too early");
             }
@@ -202,7 +202,7 @@ impl Drop for Registered {
     }
 }
 
-/// A child whose input a producer of the program's own has.
+/// Starts a child whose input comes from a producer of the program's own.
 pub(super) fn of_its_own(world: &Rc<World>, reactor: &Handle) {
     let Some(Reader { process, life, fd, data, whole }) = reader(world, reactor) else { return };
     let pace = if world.numbers.below(2) == 0 { Pace::Push } else { Pace::Pull };

@@ -1,5 +1,5 @@
-//! The acts of a program that has its own standard descriptors on a loop: this one, started once more
-//! with pipes, a socketpair or a terminal for them, sends back what comes, all of it or some bytes.
+//! The acts of a program whose own standard descriptors are on a loop. It is this program, started
+//! again with pipes, a socketpair or a terminal for them. It sends back everything, or some bytes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,11 +11,11 @@ use super::World;
 use super::acts::{self, plain};
 use super::model::Expected;
 
-/// What such a program exits with.
+/// The exit status of such a program.
 const STATUS: i32 = 7;
 
-/// Sends standard input back, on a loop of its own, to its end or for so many bytes; the last of its
-/// triggers chooses the status.
+/// Sends standard input back, on its own loop, to the end or for this many bytes. Its last trigger
+/// sets the exit status.
 #[cfg_attr(test, expect(dead_code, reason = "a test is no program that could do this"))]
 pub(crate) fn echo(most: Option<usize>) -> Result<i32, Box<dyn Error>> {
     struct Back(usize);
@@ -43,7 +43,7 @@ pub(crate) fn echo(most: Option<usize>) -> Result<i32, Box<dyn Error>> {
     Ok(status.get())
 }
 
-/// Starts one and writes to it.
+/// Starts such a program, and writes to it.
 pub(super) fn program(world: &Rc<World>, reactor: &Handle) {
     let Some(command) = world.echo.clone() else { return };
     match world.numbers.below(4) {
@@ -64,7 +64,7 @@ fn with_pipes(world: &Rc<World>, reactor: &Handle, command: Command) {
     }
 }
 
-/// It ends before its input does, with all that it has sent.
+/// Starts a program that ends before its input does, after it has sent all its bytes.
 fn for_some_bytes(world: &Rc<World>, reactor: &Handle, command: Command) {
     let most = world.numbers.index(100_000) + 1;
     let data = vec![7; most + world.numbers.index(100_000)];
@@ -75,7 +75,7 @@ fn for_some_bytes(world: &Rc<World>, reactor: &Handle, command: Command) {
     }
 }
 
-/// One socket is both its input and its output.
+/// Uses one socket as both its input and its output.
 fn with_socketpair(world: &Rc<World>, reactor: &Handle, command: Command) {
     let data = world.numbers.bytes(150_000);
     let command = command.child_fd(0, Fd::socketpair()).child_fd(1, Fd::same_as(0));
@@ -93,7 +93,7 @@ fn with_socketpair(world: &Rc<World>, reactor: &Handle, command: Command) {
     }
 }
 
-/// A terminal that changes nothing has no end of input: it ends after so many bytes.
+/// Uses a terminal in raw mode, which has no end of input: the program ends after some bytes.
 fn with_terminal(world: &Rc<World>, reactor: &Handle, command: Command) {
     let data = vec![b'x'; world.numbers.index(20_000) + 1];
     let expected = Expected {
@@ -105,7 +105,7 @@ fn with_terminal(world: &Rc<World>, reactor: &Handle, command: Command) {
     };
     let command = command.arg(data.len().to_string()).pty(Pty::new());
     let Some(process) = acts::child(world, reactor, command, expected) else { return };
-    // Nothing is written before that.
+    // Write nothing before this.
     let raw = process.termios().and_then(|mut settings| {
         settings.set_raw();
         process.set_termios(&settings)

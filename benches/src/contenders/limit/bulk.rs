@@ -1,4 +1,4 @@
-//! Bytes by blocking reads, writes and splices, over pipes as large as anybody may make them.
+//! Bytes by blocking reads, writes and splices, over pipes as large as any user may make them.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -13,11 +13,12 @@ use crate::contenders::crowd::cpu_seconds;
 use crate::job::{Job, Ready};
 
 const MIB: usize = 1 << 20;
-/// Of a read.
+/// The size of a read's buffer.
 const BUFFER_BYTES: usize = 256 << 10;
 const PAGE_BYTES: usize = 4096;
 
-/// A loop of reads; 4 KiB writers get the kernel's own pipe size, where their pages stay in cache.
+/// Reads in a loop. Writers of 4 KiB get the kernel's default pipe size, with which the pages stay
+/// in the cache.
 pub(super) fn from_child(job: &Job) -> Result<Ready> {
     let job = job.clone();
     let mut memory = vec![0; BUFFER_BYTES + PAGE_BYTES];
@@ -34,7 +35,7 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// One thread writes and another reads.
+/// Writes on one thread, and reads on another.
 pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     let (count, program) = (job.count, job.program("cat"));
     let mut memory = vec![0; BUFFER_BYTES + PAGE_BYTES];
@@ -58,7 +59,7 @@ pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// A loop of splices: gigabytes per second.
+/// Splices in a loop. Returns gigabytes per second.
 pub(super) fn forward(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
@@ -68,7 +69,7 @@ pub(super) fn forward(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// The same: milliseconds of processor time for each gigabyte.
+/// Does the same. Returns milliseconds of processor time per gigabyte.
 pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
@@ -104,11 +105,12 @@ fn flood(job: &Job) -> Result<Child> {
 }
 
 fn grow(pipe: impl AsFd) {
-    // Refused where the user's share of pipe memory is spent: the pipe works on at its own size.
+    // This is refused if the user's share of pipe memory is used up. The pipe then keeps its size.
     fcntl_setpipe_size(pipe, MIB).ok();
 }
 
-/// A copy out of a pipe into memory 16 bytes past the beginning of a page has half the speed.
+/// Returns a page-aligned part of the memory: a copy out of a pipe to an address 16 bytes after a
+/// page's beginning has half the speed.
 fn page_aligned(memory: &mut [u8]) -> &mut [u8] {
     let start = memory.as_ptr().align_offset(PAGE_BYTES);
     &mut memory[start..start + BUFFER_BYTES]

@@ -1,4 +1,4 @@
-//! Reaping, by nothing but waits.
+//! Reaping, with waits only.
 
 use std::process::{Child, Command, Stdio};
 
@@ -8,7 +8,7 @@ use crate::clock::Stopwatch;
 use crate::contenders::crowd::Leash;
 use crate::job::{Job, Ready};
 
-/// Starts the row's number of children that wait for one pipe to close, with a pipe each.
+/// Starts the row's number of children, which wait for one pipe to close, and have a pipe each.
 pub(crate) fn start(job: &Job) -> Result<(Leash, Vec<Child>)> {
     let leash = Leash::new()?;
     let mut children = Vec::new();
@@ -20,7 +20,7 @@ pub(crate) fn start(job: &Job) -> Result<(Leash, Vec<Child>)> {
     Ok((leash, children))
 }
 
-/// A blocking wait for each: microseconds.
+/// Waits for each child with a blocking call. Returns microseconds.
 pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {

@@ -1,4 +1,4 @@
-//! One byte to `cat` and back, by epoll: wait, read, write.
+//! One byte to `cat` and back, with epoll: wait, read, write.
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use super::crowd;
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// Microseconds of a round trip of three system calls.
+/// Makes round trips of three system calls. Returns microseconds.
 pub(super) fn one_byte(job: &Job) -> Result<Ready> {
     let crowd = crowd::start(job)?;
     let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

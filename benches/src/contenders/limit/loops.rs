@@ -1,4 +1,4 @@
-//! What the rows without children share, and a wake-up by an eventfd.
+//! The delays that the timer rows share, and a wake-up with an eventfd.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -12,10 +12,10 @@ use rustix::io::{read, write};
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// No timer of the row lies further ahead.
+/// The longest delay of a timer.
 pub(crate) const TIMER_SPREAD: Duration = Duration::from_millis(100);
 
-/// Delays that look random, the same for every contender: whole microseconds.
+/// Pseudorandom delays in whole microseconds, the same for every contender.
 #[derive(Debug)]
 pub(crate) struct Delays {
     left: u64,
@@ -40,7 +40,7 @@ impl Iterator for Delays {
     }
 }
 
-/// Writes an eventfd that the other thread reads, which answers over a channel.
+/// Writes an eventfd that the other thread reads. That thread answers over a channel.
 pub(super) fn wake(job: &Job) -> Result<Ready> {
     let count = job.count;
     Ok(Ready::rounds(move || {

@@ -1,4 +1,4 @@
-//! The bare loops of system calls that are the limit: no library, blocking where that is cheapest.
+//! The limit: bare loops of system calls, without a library, and blocking if that is cheapest.
 //!
 //! The limits of spawning are another program, `peers/limit.c`.
 
@@ -10,7 +10,7 @@ mod net;
 
 use super::Prepare;
 
-/// The limit of a row.
+/// Returns the limit of a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
         "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => bulk::from_child,

@@ -1,4 +1,4 @@
-//! A TCP server that gives back what it gets: epoll, read, write.
+//! A TCP server that sends back what it receives: epoll, read, write.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};

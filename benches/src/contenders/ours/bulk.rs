@@ -1,4 +1,4 @@
-//! Bytes: from a child, through one, and between two.
+//! Bytes from a child, through a child, and between two children.
 
 use anyhow::{Result, ensure};
 use procession::prelude::*;
@@ -12,7 +12,7 @@ use crate::{Counter, Input, run};
 
 static CHUNK: [u8; 128 << 10] = [b'x'; 128 << 10];
 
-/// A child that writes chunks of the row's size: gigabytes per second.
+/// Reads from a child that writes chunks of the row's size. Returns gigabytes per second.
 pub(super) fn from_child(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -24,7 +24,7 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// To `cat` and back.
+/// Sends bytes to `cat` and back.
 pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -38,7 +38,7 @@ pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// From one child to another: gigabytes per second.
+/// Moves bytes from one child to another. Returns gigabytes per second.
 pub(super) fn forward(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -49,7 +49,7 @@ pub(super) fn forward(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// The same: milliseconds of this process's processor time for each gigabyte.
+/// Does the same. Returns milliseconds of this process's processor time per gigabyte.
 pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -63,7 +63,7 @@ pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
 fn move_all(reactor: &mut Reactor, job: &Job) -> Result<()> {
     let (protocol, sink_ended) = Counter::new(Input::default());
     let sink = Command::new(job.program("sink"));
-    // Its stdin is the forwarding's to close.
+    // The forwarding closes its stdin.
     let sink = reactor.spawn_process(KeepStdin(protocol), sink)?;
     let (protocol, flood_ended) = Counter::new(Input::default());
     let flood = reactor.spawn_process(protocol, flood(job))?;
@@ -78,7 +78,7 @@ fn flood(job: &Job) -> Command {
     Command::new(job.program("flood")).args(job.flood_args())
 }
 
-/// Hears of the end, and leaves the child's input alone.
+/// Reports the end, and does not touch the child's input.
 struct KeepStdin(Counter);
 
 impl ProcessProtocol for KeepStdin {

@@ -9,7 +9,7 @@ use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::{Leash, resident_bytes};
 use crate::job::{Job, Ready};
 
-/// Children that wait for one pipe to close; each has one pipe to us.
+/// Children that wait for one pipe to close. Each has one pipe to this process.
 pub(super) struct Crowd {
     leash: Leash,
     processes: Vec<Process>,
@@ -17,7 +17,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Starts the row's number of them.
+    /// Starts the row's number of children.
     pub(super) fn start(reactor: &Handle, job: &Job) -> Result<Self> {
         let leash = Leash::new()?;
         let mut crowd = Self { leash, processes: Vec::new(), ended: Vec::new() };
@@ -43,7 +43,7 @@ impl ProcessProtocol for Member {
     }
 }
 
-/// All end at once: microseconds of each until the last has ended.
+/// Ends all children at once. Returns the microseconds per child until the last has ended.
 pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -56,12 +56,12 @@ pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// What each costs this process, in resident bytes.
+/// Returns how many resident bytes of this process each child takes.
 pub(super) fn memory(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
     Ok(Ready::rounds(move || {
-        // One first, so that what is made once is not counted.
+        // Start one child first, so that one-time allocations are not counted.
         let one = Job { crowd: 1, ..job.clone() };
         let first = Crowd::start(&reactor, &one)?;
         reactor.turn(Some(Duration::ZERO))?;
@@ -74,7 +74,7 @@ pub(super) fn memory(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Children that write, and are not read.
+/// Starts children that write, and reads nothing.
 pub(super) fn idle(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let flood = Command::new(job.program("flood")).arg("4096");

@@ -11,7 +11,7 @@ use super::crowd::Crowd;
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// Microseconds of a round trip, beside the row's crowd of idle children.
+/// Makes round trips beside the row's crowd of idle children. Returns microseconds.
 pub(super) fn one_byte(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let crowd = Crowd::start(&reactor, job)?;

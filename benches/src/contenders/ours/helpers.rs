@@ -7,7 +7,7 @@ use procession::utils::run_all as run_them_all;
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// The output of a program that says nothing, one after the other: microseconds of each.
+/// Captures the output of a silent program, one run after the other. Returns microseconds per run.
 pub(super) fn capture(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let (count, program) = (job.count, job.captured());
@@ -21,7 +21,7 @@ pub(super) fn capture(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Many commands, two at a time: milliseconds of them all.
+/// Runs many commands, two at a time. Returns the milliseconds of all.
 pub(super) fn run_all(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let count = job.crowd;

@@ -15,7 +15,7 @@ use crate::clock::Stopwatch;
 use crate::contenders::limit::loops::{Delays, TIMER_SPREAD};
 use crate::job::{Job, Ready};
 
-/// Timers inserted, every second one cancelled, the rest fired: milliseconds.
+/// Sets timers, cancels every second one, and lets the others fire. Returns milliseconds.
 pub(super) fn timers(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let count = job.crowd;
@@ -40,7 +40,7 @@ pub(super) fn timers(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// A call from another thread that is answered over a channel: microseconds there and back.
+/// Answers calls from another thread over a channel. Returns the microseconds of both ways.
 pub(super) fn wake(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let count = job.count;
@@ -65,7 +65,7 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// A pipe that is read and written again whenever it is readable: microseconds of a turn.
+/// Reads a pipe whenever it is readable, and writes it again. Returns the microseconds of a turn.
 pub(super) fn dispatch(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let count = job.count;

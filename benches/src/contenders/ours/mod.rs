@@ -13,7 +13,7 @@ use crate::job::{Job, Ready};
 use anyhow::{Result, anyhow};
 use procession::prelude::*;
 
-/// What procession does at a row.
+/// Returns procession's work for a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
         "spawn" | "spawn-1g" | "spawn-18k" | "spawn-pty" => spawn::one_by_one,
@@ -32,24 +32,24 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "run-all" => helpers::run_all,
         "timers-1m" => loops::timers,
         "wake" => loops::wake,
-        // No row of the table: its instructions and system calls are counted by the tests.
+        // Not a row of the table: the tests count its instructions and system calls.
         "dispatch" => loops::dispatch,
         "tcp-echo-1" | "tcp-echo-1k" => net::echo_server,
         _ => return None,
     })
 }
 
-/// The same where the mailbox is made only after the descriptors were opened.
+/// Does the same, but creates the mailbox after the descriptors were opened.
 pub(super) fn row_with_late_mailbox(id: &str) -> Option<Prepare> {
     (id == "spawn-18k").then_some(spawn::with_late_mailbox)
 }
 
-/// Errors of the library as `anyhow` takes them.
+/// Converts an error of the library for `anyhow`.
 fn any(error: Box<dyn Error>) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Prepares one of ours for direct use, by the criterion benches.
+/// Prepares a contender of procession for direct use by the criterion benches.
 ///
 /// # Errors
 ///

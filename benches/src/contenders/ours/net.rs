@@ -1,4 +1,4 @@
-//! A TCP server that gives back what it gets.
+//! A TCP server that sends back what it receives.
 
 use anyhow::{Context, Result};
 use procession::prelude::*;

@@ -1,4 +1,4 @@
-//! Spawning: to the end of a child, beside others, and how long the loop stands still.
+//! Spawning: to the end of a child, beside other children, and how long the loop is blocked.
 
 use anyhow::Result;
 use procession::prelude::*;
@@ -9,14 +9,14 @@ use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 use crate::{Counter, Input, run};
 
-/// One child after the other, each read to its end.
+/// Spawns one child after the other, each read to its end.
 pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
-    // First of all, as a program that opens many descriptors is told to.
+    // Call this first, as the documentation tells a program that opens many descriptors.
     procession::reserve_spawn_fds()?;
     with_late_mailbox(job)
 }
 
-/// The same, and the descriptors that the row wants open are opened before the mailbox.
+/// Does the same, but opens the row's descriptors before the mailbox.
 pub(super) fn with_late_mailbox(job: &Job) -> Result<Ready> {
     let ballast = Ballast::for_row(job)?;
     let mut reactor = Reactor::new()?;
@@ -31,7 +31,7 @@ pub(super) fn with_late_mailbox(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// What the row spawns.
+/// Returns the command that the row spawns.
 fn command(job: &Job) -> Command {
     let exit0 = Command::new(job.program("exit0"));
     match job.row.as_str() {
@@ -41,7 +41,7 @@ fn command(job: &Job) -> Command {
     }
 }
 
-/// One child after the other while thousands are alive.
+/// Spawns one child after the other, beside thousands of living children.
 pub(super) fn beside_a_crowd(job: &Job) -> Result<Ready> {
     procession::reserve_spawn_fds()?;
     let mut reactor = Reactor::new()?;
@@ -57,7 +57,7 @@ pub(super) fn beside_a_crowd(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// The longest call of `spawn_process` in a round, in microseconds.
+/// Returns the longest call of `spawn_process` in a round, in microseconds.
 pub(super) fn stall(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();
@@ -75,7 +75,7 @@ pub(super) fn stall(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Two at a time: children per second.
+/// Spawns two children at a time. Returns children per second.
 pub(super) fn two_at_a_time(job: &Job) -> Result<Ready> {
     let mut reactor = Reactor::new()?;
     let job = job.clone();

@@ -1,4 +1,4 @@
-//! Bytes: from a child, through one, and between two.
+//! Bytes from a child, through a child, and between two children.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ use crate::job::{Job, Ready};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// A child that writes chunks of the row's size: gigabytes per second.
+/// Reads from a child that writes chunks of the row's size. Returns gigabytes per second.
 pub(super) fn from_child(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -32,7 +32,7 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// To `cat` and back.
+/// Sends bytes to `cat` and back.
 pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let (count, program) = (job.count, job.program("cat"));
@@ -60,7 +60,7 @@ pub(super) fn through_cat(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// From one child to another: gigabytes per second.
+/// Moves bytes from one child to another. Returns gigabytes per second.
 pub(super) fn forward(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -71,7 +71,7 @@ pub(super) fn forward(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// The same: milliseconds of this process's processor time for each gigabyte.
+/// Does the same. Returns milliseconds of this process's processor time per gigabyte.
 pub(super) fn forward_cpu(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -88,7 +88,7 @@ fn move_all(runtime: &Runtime, job: &Job) -> Result<()> {
         let mut flood = flood(job)?;
         let (input, out) = (sink.stdin.take(), flood.stdout.take());
         let (mut input, out) = (input.context("no stdin")?, out.context("no stdout")?);
-        // Its best: the default buffer of `copy` is 8 KiB.
+        // This is tokio's fastest way: the default buffer of `copy` has 8 KiB.
         let mut out = tokio::io::BufReader::with_capacity(BUFFER_BYTES, out);
         let moved = tokio::io::copy_buf(&mut out, &mut input).await?;
         drop(input);

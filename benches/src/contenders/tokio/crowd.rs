@@ -11,7 +11,7 @@ use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::{Leash, resident_bytes};
 use crate::job::{Job, Ready};
 
-/// Starts the row's number of children that wait for one pipe to close, with a pipe each.
+/// Starts the row's number of children, which wait for one pipe to close, and have a pipe each.
 pub(super) fn start(job: &Job) -> Result<(Leash, Vec<Child>)> {
     let leash = Leash::new()?;
     let mut children = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn start(job: &Job) -> Result<(Leash, Vec<Child>)> {
     Ok((leash, children))
 }
 
-/// All end at once: microseconds of each until the last has ended.
+/// Ends all children at once. Returns the microseconds per child until the last has ended.
 pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -32,7 +32,7 @@ pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
             let (leash, children) = start(&job)?;
             let waits = children.into_iter().map(|child| tokio::spawn(child.wait_with_output()));
             let waits: Vec<_> = waits.collect();
-            // Every wait has begun before the storm does.
+            // Every wait has begun before the children end.
             tokio::task::yield_now().await;
             let watch = Stopwatch::start();
             leash.let_go();
@@ -44,7 +44,7 @@ pub(super) fn exit_storm(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// What each costs this process, in resident bytes.
+/// Returns how many resident bytes of this process each child takes.
 pub(super) fn memory(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -63,7 +63,7 @@ pub(super) fn memory(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Children that write, and are not read.
+/// Starts children that write, and reads nothing.
 pub(super) fn idle(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let guard = runtime.enter();

@@ -10,7 +10,7 @@ use super::{crowd, runtime};
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// Microseconds of a round trip, beside the row's crowd of idle children.
+/// Makes round trips beside the row's crowd of idle children. Returns microseconds.
 pub(super) fn one_byte(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let guard = runtime.enter();

@@ -11,7 +11,7 @@ use super::runtime;
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
-/// The output of a program that says nothing, one after the other: microseconds of each.
+/// Captures the output of a silent program, one run after the other. Returns microseconds per run.
 pub(super) fn capture(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let (count, program) = (job.count, job.captured());
@@ -27,7 +27,7 @@ pub(super) fn capture(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Many commands, two at a time: milliseconds of them all.
+/// Runs many commands, two at a time. Returns the milliseconds of all.
 pub(super) fn run_all(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let count = job.crowd;

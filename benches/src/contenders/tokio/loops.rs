@@ -21,9 +21,9 @@ use crate::contenders::limit::loops::{Delays, TIMER_SPREAD};
 use crate::job::{Job, Ready};
 use crate::sys;
 
-/// Timers inserted, every second one cancelled, the rest fired: milliseconds.
+/// Sets timers, cancels every second one, and lets the others fire. Returns milliseconds.
 ///
-/// The cheapest way that tokio has: `Sleep` futures polled once, and then in turn, by one task.
+/// This is tokio's cheapest way: one task polls `Sleep` futures once, and then awaits them in turn.
 pub(super) fn timers(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let count = job.crowd;
@@ -33,9 +33,10 @@ pub(super) fn timers(job: &Job) -> Result<Ready> {
             let mut timers: Vec<Option<Pin<Box<Sleep>>>> = Vec::new();
             for delay in Delays::new(count) {
                 let mut timer = Box::pin(sleep(delay));
-                // The first poll is what inserts it.
+                // The first poll inserts the timer.
                 let poll = poll_fn(|context| Poll::Ready(timer.as_mut().poll(context))).await;
-                // A delay of nothing is over at once: the await below may not poll it again.
+                // A delay of zero is over at once, and the await below may not poll that timer
+                // again.
                 timers.push(poll.is_pending().then_some(timer));
             }
             for timer in timers.iter_mut().step_by(2) {
@@ -50,7 +51,7 @@ pub(super) fn timers(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// The same as a program would have it whose timers do something: a task each.
+/// Does the same as a program whose timers do something: one task per timer.
 pub(super) fn timers_in_tasks(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let count = job.crowd;
@@ -73,14 +74,14 @@ pub(super) fn timers_in_tasks(job: &Job) -> Result<Ready> {
             for task in tasks.into_iter().skip(1).step_by(2) {
                 task.await?;
             }
-            // Some of those to be cancelled were due already.
+            // Some of the timers to cancel were due already.
             ensure!(fired.get() >= count / 2, "{} timers fired", fired.get());
             Ok(watch.elapsed().as_secs_f64() * 1e3)
         })
     }))
 }
 
-/// A message from another thread that is answered over a channel: microseconds there and back.
+/// Answers messages from another thread over a channel. Returns the microseconds of both ways.
 pub(super) fn wake(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let count = job.count;
@@ -110,7 +111,7 @@ pub(super) fn wake(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// A pipe that is read and written again whenever it is readable: microseconds of a turn.
+/// Reads a pipe whenever it is readable, and writes it again. Returns the microseconds of a turn.
 pub(super) fn dispatch(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let count = job.count;

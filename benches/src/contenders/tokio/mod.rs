@@ -1,4 +1,4 @@
-//! tokio, on its current-thread runtime, as its documentation has it.
+//! tokio, on its current-thread runtime, used as its documentation says.
 
 mod bulk;
 mod crowd;
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::Prepare;
 
-/// What tokio does at a row.
+/// Returns tokio's work for a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
         "spawn" | "spawn-1g" | "spawn-18k" | "spawn-5k" => spawn::one_by_one,
@@ -38,7 +38,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
     })
 }
 
-/// Timers the other way: a task for each.
+/// Returns the other way to do the timers: one task per timer.
 pub(super) fn row_with_tasks(id: &str) -> Option<Prepare> {
     (id == "timers-1m").then_some(loops::timers_in_tasks)
 }

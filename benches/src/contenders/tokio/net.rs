@@ -1,4 +1,4 @@
-//! A TCP server that gives back what it gets: a task for each connection.
+//! A TCP server that sends back what it receives, with one task per connection.
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! Spawning: to the end of a child, beside others, and how long the loop stands still.
+//! Spawning: to the end of a child, beside other children, and how long the loop is blocked.
 
 use std::process::Stdio;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 use crate::sys;
 
-/// One child after the other, each read to its end.
+/// Spawns one child after the other, each read to its end.
 pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let ballast = Ballast::for_row(job)?;
@@ -39,7 +39,7 @@ fn command(job: &Job) -> Command {
     let mut command = Command::new(job.program("exit0"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if job.row == "spawn-1g" {
-        // It has no fd map; a session takes a `pre_exec` closure.
+        // tokio has no descriptor map, and a session takes a `pre_exec` closure.
         sys::new_session_tokio(&mut command);
     }
     command
@@ -51,7 +51,7 @@ async fn once(job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// The longest call of `spawn` in a round, in microseconds.
+/// Returns the longest call of `spawn` in a round, in microseconds.
 pub(super) fn stall(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
@@ -70,7 +70,7 @@ pub(super) fn stall(job: &Job) -> Result<Ready> {
     }))
 }
 
-/// Two at a time: children per second.
+/// Spawns two children at a time. Returns children per second.
 pub(super) fn two_at_a_time(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
     let job = Rc::new(job.clone());

@@ -14,9 +14,9 @@ use procession_reactor::Reactor;
 
 use super::*;
 
-/// What an [`Echo`] heard.
+/// What an [`Echo`] received.
 #[derive(Default)]
-struct Heard {
+struct EchoRecord {
     text: String,
     read_closed: bool,
     lost: Option<io::Result<()>>,
@@ -24,7 +24,7 @@ struct Heard {
 
 /// Sends everything back, and closes at the end.
 #[derive(Clone, Default)]
-struct Echo(Rc<RefCell<Heard>>);
+struct Echo(Rc<RefCell<EchoRecord>>);
 
 impl Protocol for Echo {
     fn data_received(&mut self, transport: &Transport, data: Bytes) {
@@ -156,8 +156,7 @@ fn until_moved(reactor: &mut Reactor, moved: Deferred<u64, ForwardError>) -> u64
     panic!("it was not moved within 10 s");
 }
 
-/// No event tells of a file: neither when it can be read nor when it can be written. It is more
-/// than is moved in one turn.
+/// No event reports that a file can be read or written. The file is longer than one turn's budget.
 #[test]
 fn a_file_is_moved_to_a_file() {
     let mut reactor = Reactor::new().unwrap();
@@ -245,7 +244,7 @@ fn after_the_end_of_the_output_the_input_goes_on() {
 }
 
 #[test]
-fn a_directory_is_refused_and_nobody_is_called() {
+fn a_directory_is_refused_and_no_callback_is_called() {
     let reactor = Reactor::new().unwrap();
     let directory = File::open(std::env::temp_dir()).unwrap();
     let (socket, _far) = UnixStream::pair().unwrap();
@@ -301,7 +300,8 @@ fn only_connection_made_is_called_before_the_loop_runs() {
     assert_eq!(lost.kind(), io::ErrorKind::ConnectionAborted);
 }
 
-/// A FIFO that was opened to be read, its path, and what was written to it by somebody who is gone.
+/// Returns a FIFO that was opened for reading, and its path. Its writer has written `text` and is
+/// gone.
 fn left_fifo(dir: &tempfile::TempDir, text: &str) -> (File, std::path::PathBuf) {
     use std::os::unix::fs::OpenOptionsExt;
     let path = dir.path().join("fifo");
@@ -314,7 +314,7 @@ fn left_fifo(dir: &tempfile::TempDir, text: &str) -> (File, std::path::PathBuf) 
     (input, path)
 }
 
-/// As `(echo a > fifo) & prog < fifo`: what the writer left is read, and then its end is seen.
+/// Like `(echo a > fifo) & prog < fifo`: reads what the writer wrote, and then sees its end.
 #[test]
 fn a_fifo_whose_writer_went_before_ends() {
     let dir = tempfile::tempdir().unwrap();
@@ -329,7 +329,7 @@ fn a_fifo_whose_writer_went_before_ends() {
     }
 }
 
-/// A writer that is still there, or comes before the start, is heard to its end.
+/// A writer that is still there, or that comes before the start, is read to its end.
 #[test]
 fn a_fifo_whose_writer_goes_later_ends_then() {
     let mut reactor = Reactor::new().unwrap();

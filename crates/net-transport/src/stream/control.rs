@@ -1,4 +1,4 @@
-//! What a program can do to a connection: [`TransportControl`], over the state. No method calls
+//! What a program can do to a connection: [`TransportControl`] over the state. No method calls
 //! back.
 
 use std::any::Any;
@@ -12,8 +12,8 @@ use procession_protocol::{Address, ForwardError, Target, TransportControl};
 use procession_reactor::driver::{Drive, Machine};
 use procession_reactor::forward::SinkPort;
 
-use super::ports::{Output, forward};
-use super::state::State;
+use super::ports::{OutputPort, forward};
+use super::state::StreamState;
 use super::transport::Stream;
 
 impl TransportControl for Stream {
@@ -25,7 +25,7 @@ impl TransportControl for Stream {
     }
 
     fn write_buffered(&self) -> usize {
-        self.state.with(State::queued)
+        self.state.with(StreamState::queued)
     }
 
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
@@ -39,7 +39,7 @@ impl TransportControl for Stream {
     }
 
     fn lose_connection(&self) {
-        let (is_new, forward) = self.state.with(State::ask_close);
+        let (is_new, forward) = self.state.with(StreamState::ask_close);
         if is_new {
             self.queue_flush();
         }
@@ -93,7 +93,7 @@ impl TransportControl for Stream {
         if fd.is_ok() {
             drop(self.slot.retire());
         } else {
-            self.queue_flush(); // what the attempt to write found out may be due
+            self.queue_flush(); // the write may have failed, and then the loss is due
         }
         left.settle_in_verb();
         fd
@@ -107,7 +107,7 @@ impl TransportControl for Stream {
     }
 
     fn sink_port(&self) -> Option<Box<dyn Any>> {
-        let port: Rc<dyn SinkPort> = Rc::new(Output::new(self.driver.me().clone()));
+        let port: Rc<dyn SinkPort> = Rc::new(OutputPort::new(self.driver.me().clone()));
         Some(port.into_any())
     }
 }

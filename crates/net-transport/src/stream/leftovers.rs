@@ -1,4 +1,5 @@
-//! What a change of a connection's state leaves over, to be dropped or told where nothing is borrowed.
+//! What a change of a connection's state leaves over. It is dropped or reported when nothing is
+//! borrowed.
 
 use std::rc::Rc;
 
@@ -6,79 +7,80 @@ use procession_core::Spent;
 use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 
-/// What is to be dropped or told, where nothing is borrowed.
+/// Values to drop and reports to make when nothing is borrowed.
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
 pub(crate) struct Leftovers {
     pub(super) spent: Spent,
-    /// Nearly always nothing.
-    told: Option<Box<Told>>,
+    /// Nearly always `None`.
+    notices: Option<Box<ForwardNotices>>,
 }
 
-/// What forwardings are to be told.
+/// The reports to forwardings.
 #[derive(Default)]
-struct Told {
-    /// The source was closed by somebody else.
+struct ForwardNotices {
+    /// Something else closed the source.
     source_closed: Option<Rc<Forward>>,
-    /// The sink takes nothing more, with so many bytes still in the queue.
+    /// The sink takes no more data. This many bytes are still in its queue.
     sink_lost: Option<(Rc<Forward>, usize)>,
-    /// The sink has taken its queue, and has room.
+    /// The sink has written its queue, and has room.
     sink_ready: Option<Rc<Forward>>,
-    /// The source is to be closed when what it holds is moved.
+    /// The source is to be closed when its remaining data is moved.
     drain: Option<Rc<Forward>>,
-    /// Over already, and only dropped.
+    /// This one has ended, and is only dropped.
     over: Option<Rc<Forward>>,
 }
 
 impl Leftovers {
     pub(super) fn source_closed(&mut self, forward: Option<Rc<Forward>>) {
         if forward.is_some() {
-            self.told().source_closed = forward;
+            self.notices().source_closed = forward;
         }
     }
 
     pub(super) fn sink_lost(&mut self, forward: Option<Rc<Forward>>, unsent: usize) {
         if let Some(forward) = forward {
-            self.told().sink_ready = None;
-            self.told().sink_lost = Some((forward, unsent));
+            self.notices().sink_ready = None;
+            self.notices().sink_lost = Some((forward, unsent));
         }
     }
 
     #[inline]
     pub(super) fn sink_ready(&mut self, forward: Option<&Rc<Forward>>) {
         if let Some(forward) = forward {
-            self.told().sink_ready = Some(Rc::clone(forward));
+            self.notices().sink_ready = Some(Rc::clone(forward));
         }
     }
 
     pub(super) fn drain(&mut self, forward: Option<&Rc<Forward>>) {
         if let Some(forward) = forward {
-            self.told().drain = Some(Rc::clone(forward));
+            self.notices().drain = Some(Rc::clone(forward));
         }
     }
 
     pub(super) fn keep(&mut self, forward: Rc<Forward>) {
-        self.told().over = Some(forward);
+        self.notices().over = Some(forward);
     }
 
     #[cold]
-    fn told(&mut self) -> &mut Told {
-        self.told.get_or_insert_default()
+    fn notices(&mut self) -> &mut ForwardNotices {
+        self.notices.get_or_insert_default()
     }
 
-    /// Drops and tells all of it.
+    /// Reports and drops everything.
     #[inline]
     pub(super) fn settle(self) {
-        if let Some(told) = self.told {
-            told.tell();
+        if let Some(notices) = self.notices {
+            notices.report();
         }
         drop(self.spent);
     }
 
-    /// The same inside of a verb of the program's: whoever waits for a forwarding is called by the
-    /// loop.
+    /// Does the same inside a method that the program called: the loop calls back the waiters
+    /// for a forwarding.
     pub(super) fn settle_in_verb(self) {
-        if let Some(forward) = self.told.as_ref().and_then(|told| told.sink_ready.as_ref()) {
+        if let Some(forward) = self.notices.as_ref().and_then(|notices| notices.sink_ready.as_ref())
+        {
             forward.complete_later();
         }
         self.settle();
@@ -87,15 +89,15 @@ impl Leftovers {
 
 impl From<Spent> for Leftovers {
     fn from(spent: Spent) -> Self {
-        Self { spent, told: None }
+        Self { spent, notices: None }
     }
 }
 
-impl Told {
-    /// One that panics must not keep the others from being told: so whoever waits for those that end
-    /// here is called by the loop, and the one that may call somebody now comes last.
+impl ForwardNotices {
+    /// A callback that panics must not prevent the other reports. Therefore the loop will call back
+    /// for forwardings that end here, and the only report that may call back now comes last.
     #[cold]
-    fn tell(self) {
+    fn report(self) {
         let Self { source_closed, sink_lost, sink_ready, drain, over } = self;
         if let Some(forward) = source_closed {
             forward.complete_later();

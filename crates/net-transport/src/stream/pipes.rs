@@ -1,5 +1,5 @@
-//! The descriptors of one connection: a socket, or an input and an output apart. Each method is one
-//! act, and decides nothing.
+//! The descriptors of one connection: a socket, or separate ones for input and output. Each method
+//! is one action, and makes no decisions.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -13,13 +13,13 @@ use rustix::net::{Shutdown, shutdown, sockopt};
 
 use crate::socket;
 
-/// The token of the source that is read; of a socket also the one that is written.
+/// The token of the source that is read. For a socket it is also the source that is written.
 const INPUT: u32 = 0;
-/// The token of an output apart.
+/// The token of a separate output.
 const OUTPUT: u32 = 1;
 
-/// What a stream is made of.
-pub(crate) enum Ends {
+/// The descriptors that a stream is opened with.
+pub(crate) enum StreamFds {
     Socket(OwnedFd),
     /// `restore` are made blocking again at the end.
     Pair {
@@ -29,7 +29,7 @@ pub(crate) enum Ends {
     },
 }
 
-impl Ends {
+impl StreamFds {
     pub(super) fn kind(&self) -> ConnectionKind {
         match self {
             Self::Socket(_) => ConnectionKind::Socket,
@@ -38,25 +38,25 @@ impl Ends {
     }
 }
 
-/// The descriptors of one connection, as the loop has them.
+/// The descriptors of one connection, registered with the loop.
 #[derive(Default)]
 pub(super) struct Pipes {
-    /// What is read; a socket is written here too. `None` once it is closed.
+    /// The descriptor that is read; a socket is also written here. `None` once it is closed.
     input: Option<Pipe>,
-    /// What is written, where that is another descriptor. `None` once it is closed.
+    /// The descriptor that is written, if it is a separate one. `None` once it is closed.
     output: Option<Pipe>,
-    /// One descriptor for both directions.
+    /// One descriptor serves both directions.
     is_socket: bool,
-    /// Made blocking again at the end.
+    /// Descriptors to make blocking again at the end.
     restore: Vec<OwnedFd>,
 }
 
 impl Pipes {
-    /// Gives the descriptors, which are nonblocking, to the loop. After a failure what was opened is
-    /// closed, and made blocking again.
+    /// Registers the nonblocking descriptors with the loop. If that fails, they are closed, and
+    /// made blocking again.
     pub(super) fn open(
         reactor: &Handle,
-        ends: Ends,
+        ends: StreamFds,
         handler: &Rc<impl EventHandler + 'static>,
     ) -> io::Result<Self> {
         let mut pipes = Self::default();
@@ -71,18 +71,18 @@ impl Pipes {
     fn open_all(
         &mut self,
         reactor: &Handle,
-        ends: Ends,
+        ends: StreamFds,
         handler: &Rc<impl EventHandler + 'static>,
     ) -> io::Result<()> {
         let open = |fd, direction, token| {
             Pipe::open(reactor, fd, direction, handler.clone(), token).map_err(io::Error::from)
         };
         match ends {
-            Ends::Socket(fd) => {
+            StreamFds::Socket(fd) => {
                 self.is_socket = true;
                 self.input = Some(open(fd, Direction::Both, INPUT)?);
             }
-            Ends::Pair { input, output, restore } => {
+            StreamFds::Pair { input, output, restore } => {
                 self.restore = restore;
                 self.input = Some(open(input, Direction::Read, INPUT)?);
                 self.output = Some(open(output, Direction::Write, OUTPUT)?);
@@ -91,7 +91,7 @@ impl Pipes {
         Ok(())
     }
 
-    /// The one descriptor of a socket that is open.
+    /// Returns the descriptor of an open socket.
     pub(super) fn socket(&self) -> Option<&Pipe> {
         self.input.as_ref().filter(|_| self.is_socket)
     }
@@ -100,7 +100,7 @@ impl Pipes {
         self.is_socket
     }
 
-    /// Returns whether the input can be read at any time, of which no event tells.
+    /// Returns whether the input can be read at any time. No event reports such an input.
     pub(super) fn is_always_ready(&self) -> bool {
         self.input.as_ref().is_some_and(Pipe::is_always_ready)
     }
@@ -121,14 +121,14 @@ impl Pipes {
         self.writer().and_then(Pipe::queue).ok_or(WriteError::Closed)
     }
 
-    /// Says what an event of the source with this token means.
+    /// Returns what an event of the source with this token means.
     #[inline]
     pub(super) fn on_ready(&mut self, reactor: &Handle, token: u32, seen: Readiness) -> PipeReady {
         let pipe = if token == OUTPUT { &mut self.output } else { &mut self.input };
         pipe.as_mut().map_or_else(PipeReady::default, |pipe| pipe.on_ready(reactor, seen))
     }
 
-    /// Ends the reading: of a socket the direction, else the descriptor.
+    /// Ends the reading. A socket ends this direction; a separate input is closed.
     pub(super) fn end_reading(&mut self, reactor: &Handle, spent: &mut Spent) {
         if !self.is_socket {
             return spent
@@ -146,17 +146,17 @@ impl Pipes {
         }
     }
 
-    /// Ends the writing, and has the peer see the end.
+    /// Ends the writing, and makes the peer see the end.
     pub(super) fn shut_down(&mut self, reactor: &Handle, spent: &mut Spent) {
         if let Some(pipe) = self.writer() {
-            // Not connected any more, or no socket: the peer has nothing to see.
+            // If it is not a socket, or not connected any more, the peer sees nothing.
             reactor.with_fd(pipe.key(), |fd| shutdown(fd, Shutdown::Write)).map(Result::ok);
         }
         self.end_writing(reactor, spent);
         spent.extend(self.output.take().into_iter().flat_map(|pipe| pipe.close(reactor)));
     }
 
-    /// Reads what has arrived, up to the share of a turn, and drops it.
+    /// Reads what has arrived, up to the budget of one turn, and drops it.
     pub(super) fn discard(&mut self, reactor: &Handle) {
         let Some(pipe) = self.reader() else { return };
         let mut budget = READ_BUDGET_BYTES;
@@ -166,14 +166,14 @@ impl Pipes {
         }
     }
 
-    /// Has the close reset the connection.
+    /// Makes the close reset the connection.
     pub(super) fn reset_on_close(&self, reactor: &Handle) {
         if let Some(pipe) = self.socket() {
             reactor.with_fd(pipe.key(), socket::reset_on_close);
         }
     }
 
-    /// What the kernel says of a connection that has gone in both directions.
+    /// Returns the kernel's error for a connection that is gone in both directions.
     pub(super) fn reason(&self, reactor: &Handle) -> io::Result<()> {
         let asked = self
             .socket()
@@ -191,7 +191,7 @@ impl Pipes {
             spent.extend(pipe.close(reactor));
         }
         for fd in self.restore.drain(..) {
-            // It was changed by the same call, which succeeded.
+            // The same call succeeded when it set the flag.
             rustix::io::ioctl_fionbio(&fd, false).ok();
         }
         spent

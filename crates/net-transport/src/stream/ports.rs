@@ -1,5 +1,5 @@
-//! A connection as the two sides of forwardings: what the reactor's
-//! [`forward`](procession_reactor::forward) knows of it.
+//! A connection as source and sink of forwardings, for the reactor's
+//! [`forward`](procession_reactor::forward).
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -13,10 +13,10 @@ use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, S
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Key};
 
-use super::state::State;
+use super::state::StreamState;
 use super::transport::Stream;
 
-/// Begins to move what the peer sends.
+/// Starts to forward what the peer sends.
 pub(super) fn forward(source: &Rc<Stream>, target: Target) -> Deferred<u64, ForwardError> {
     begin(source, target).unwrap_or_else(|error| Deferred::ready(Err(failed(0, error))))
 }
@@ -29,12 +29,12 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
     if source.is_cut_off.get() {
         return Err(WriteError::ReactorGone.into());
     }
-    if let Some(why) = source.state.with(State::forward_refusal) {
+    if let Some(why) = source.state.with(StreamState::forward_refusal) {
         return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
     let reactor = source.driver.reactor();
     let sink = sink_of(reactor, target)?;
-    let input = Rc::new(Input { stream: Rc::downgrade(source), failed: Cell::new(None) });
+    let input = Rc::new(InputPort { stream: Rc::downgrade(source), failed: Cell::new(None) });
     let (promise, deferred) = Deferred::new();
     Forward::start(reactor, input, sink, move |result| {
         let failed = |Interrupted { moved, error, .. }| failed(moved, error);
@@ -43,7 +43,7 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
     Ok(deferred)
 }
 
-/// The port of a target, whichever transport's it is.
+/// Returns the sink port of a target, of any transport.
 fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
         Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
@@ -54,27 +54,27 @@ fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     }
 }
 
-/// What the peer sends.
-struct Input {
+/// The receiving side of a connection.
+struct InputPort {
     stream: Weak<Stream>,
-    /// What the reads gave last, for the reason of the loss.
+    /// The error of the last read: the reason of the loss.
     failed: Cell<Option<io::Error>>,
 }
 
-impl Input {
-    fn with<R>(&self, call: impl FnOnce(&mut State, &Handle) -> R) -> Option<R> {
+impl InputPort {
+    fn with<R>(&self, call: impl FnOnce(&mut StreamState, &Handle) -> R) -> Option<R> {
         let stream = self.stream.upgrade()?;
         Some(stream.state.with(|state| call(state, stream.driver.reactor())))
     }
 }
 
-impl Port for Input {
+impl Port for InputPort {
     fn key(&self) -> Option<Key> {
         self.with(|state, _| state.input_key()).flatten()
     }
 }
 
-impl SourcePort for Input {
+impl SourcePort for InputPort {
     fn begin(&self, forward: &Rc<Forward>) -> bool {
         let Some(stream) = self.stream.upgrade() else { return false };
         let paused = stream.state.with(|state| state.set_forward(forward));
@@ -83,7 +83,7 @@ impl SourcePort for Input {
     }
 
     fn read(&self) -> ReadEvent {
-        self.with(State::read_raw).flatten().unwrap_or(ReadEvent::End)
+        self.with(StreamState::read_raw).flatten().unwrap_or(ReadEvent::End)
     }
 
     fn watch(&self, watched: bool) {
@@ -92,7 +92,7 @@ impl SourcePort for Input {
         stream.forward_later();
     }
 
-    /// What was not received is lost: the result says so, and the protocol hears of it.
+    /// The data that was not received is lost. Both the result and the protocol get the error.
     fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
         self.failed.set(Some(copy_of(&error)));
         Some(error)
@@ -111,36 +111,36 @@ fn copy_of(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
-/// What is sent to the peer.
-pub(super) struct Output {
+/// The sending side of a connection.
+pub(super) struct OutputPort {
     stream: Weak<Stream>,
 }
 
-impl Output {
+impl OutputPort {
     pub(super) fn new(stream: Weak<Stream>) -> Self {
         Self { stream }
     }
 
-    fn with<R>(&self, call: impl FnOnce(&mut State, &Handle) -> R) -> Option<R> {
+    fn with<R>(&self, call: impl FnOnce(&mut StreamState, &Handle) -> R) -> Option<R> {
         let stream = self.stream.upgrade()?;
         Some(stream.state.with(|state| call(state, stream.driver.reactor())))
     }
 }
 
-impl Port for Output {
+impl Port for OutputPort {
     fn key(&self) -> Option<Key> {
         self.with(|state, _| state.output_key()).flatten()
     }
 }
 
-impl SinkPort for Output {
+impl SinkPort for OutputPort {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
         let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
         let fed = stream.state.with(|state| state.feed(forward));
         Ok(fed.map_err(|error| stream.write_error(error))?)
     }
 
-    /// The connection flushes it itself.
+    /// The connection flushes its queue itself.
     fn write(&self, data: &mut Bytes) -> io::Result<()> {
         let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
         let written = stream.state.with(|state| state.write(data));
@@ -154,12 +154,12 @@ impl SinkPort for Output {
     }
 
     fn wait_for_room(&self) -> bool {
-        self.with(State::wait_for_room).unwrap_or(true)
+        self.with(StreamState::wait_for_room).unwrap_or(true)
     }
 
     fn finish(&self) {
         let Some(stream) = self.stream.upgrade() else { return };
-        let over = stream.state.with(State::feed_ends);
+        let over = stream.state.with(StreamState::feed_ends);
         drop(over);
         stream.queue_flush();
     }

@@ -4,17 +4,17 @@ use std::rc::Rc;
 
 use procession_reactor::forward::Forward;
 
-/// At most one for each direction.
+/// At most one forwarding for each direction.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// What is read is moved on by it, instead of being delivered.
+    /// The forwarding that takes the data that is read, so that it is not delivered.
     pub(super) forward: Option<Rc<Forward>>,
-    /// What it moves is written here.
+    /// The forwarding that writes to this connection.
     pub(super) fed_by: Option<Rc<Forward>>,
 }
 
 impl Routes {
-    /// The loop stops, and what is still to come of the peer is not moved.
+    /// Reports that the loop stops: the rest of the peer's data is not moved.
     pub(super) fn cut_off(&self) {
         if let Some(forward) = &self.forward {
             forward.cut_off();

@@ -1,5 +1,5 @@
-//! What forwardings do to a connection's state: to the input of one that is moved on, and to the output
-//! of one that is fed.
+//! What forwardings do to a connection's state: to its input as a source, and to its output as a
+//! sink.
 
 use std::io;
 use std::rc::Rc;
@@ -10,11 +10,11 @@ use procession_reactor::pipe::{Pipe, ReadEvent};
 use procession_reactor::{Handle, Key};
 
 use super::leftovers::Leftovers;
-use super::state::State;
+use super::state::StreamState;
 
 /// What a forwarding does with the input.
-impl State {
-    /// Returns why what is read cannot be moved on, if it cannot.
+impl StreamState {
+    /// Returns why the input cannot be forwarded, if it cannot.
     pub(super) fn forward_refusal(&mut self) -> Option<&'static str> {
         let is_read = self.lifecycle.accepts() && !self.lifecycle.has_failed();
         if self.routes.forward.is_some() {
@@ -26,7 +26,7 @@ impl State {
         }
     }
 
-    /// Begins to move on what is read. Returns whether the input is paused.
+    /// Starts to forward the input. Returns whether the input is paused.
     pub(super) fn set_forward(&mut self, forward: &Rc<Forward>) -> bool {
         self.routes.forward = Some(Rc::clone(forward));
         !self.lifecycle.reads()
@@ -36,7 +36,7 @@ impl State {
         self.routes.forward.clone()
     }
 
-    /// Returns whether what is read is moved on, although no event will ask for it.
+    /// Returns whether the input is forwarded although no event will report it.
     pub(super) fn forwards_without_events(&mut self) -> bool {
         self.routes.forward.is_some()
             && self.pipes.is_always_ready()
@@ -47,20 +47,20 @@ impl State {
         self.pipes.reader().map(|pipe| Pipe::key(pipe))
     }
 
-    /// Reads once, paused or not, and tells nobody.
+    /// Reads once, paused or not, and does not report to the lifecycle.
     pub(super) fn read_raw(&mut self, reactor: &Handle) -> Option<ReadEvent> {
         self.pipes.reader().map(|pipe| pipe.read(reactor))
     }
 
-    /// Watches the input of a forwarding, or leaves it alone.
+    /// Starts or stops watching the input of a forwarding.
     pub(super) fn watch_source(&mut self, reactor: &Handle, watched: bool) {
         if self.lifecycle.accepts() {
             self.watch(reactor, watched);
         }
     }
 
-    /// The forwarding of the input is over, for the reason that the reads gave, if any. Where the peer
-    /// has not sent its last, the target was lost.
+    /// Ends the forwarding of the input. `failed` is the error of the reads, if any. If the peer
+    /// has not sent its last byte, the target was lost.
     pub(super) fn forward_ends(
         &mut self,
         reactor: &Handle,
@@ -72,10 +72,10 @@ impl State {
         match failed {
             Some(error) => self.lifecycle.on_read_failed(error),
             None if ended => self.lifecycle.on_read_end(),
-            // It was to move what was left.
+            // The forwarding was draining a connection that has failed.
             None if self.lifecycle.has_failed() => self.lifecycle.on_nothing_to_read(),
             None => {
-                self.ask_close(); // there is no other forwarding to tell
+                self.ask_close(); // it returns no forwarding, which was taken above
             }
         }
         self.meet_demands(reactor, &mut left);
@@ -85,8 +85,8 @@ impl State {
 }
 
 /// What a forwarding does with the output.
-impl State {
-    /// Begins to be the sink of a forwarding.
+impl StreamState {
+    /// Becomes the sink of a forwarding.
     pub(super) fn feed(&mut self, forward: &Rc<Forward>) -> Result<(), WriteError> {
         if self.queue()?.is_closing() {
             return Err(WriteError::Closed);
@@ -102,18 +102,18 @@ impl State {
         self.pipes.writer().map(|pipe| Pipe::key(pipe))
     }
 
-    /// Asks the poller for the moment at which there is room; false if it never blocks.
+    /// Makes the poller report when there is room. Returns false if the output never blocks.
     pub(super) fn wait_for_room(&mut self, reactor: &Handle) -> bool {
         let Some(pipe) = self.pipes.writer() else { return true };
         if pipe.is_always_ready() {
             return false;
         }
-        // Without memory in the poller the forwarding stands still until its source ends.
+        // If the poller has no memory left, the forwarding stalls until its source ends.
         pipe.wait_for_room(reactor).ok();
         true
     }
 
-    /// The forwarding into it is over: the writing ends after the flush.
+    /// Ends the forwarding into the output. The writing ends after the flush.
     pub(super) fn feed_ends(&mut self) -> Option<Rc<Forward>> {
         let over = self.routes.fed_by.take();
         self.ask_shutdown();

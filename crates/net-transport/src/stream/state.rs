@@ -1,6 +1,6 @@
-//! What is known of one connection: its lifecycle, and the descriptors that it is about. Each method
-//! is a short change under the stream's borrow: no callback, and what may run foreign code when it is
-//! dropped is handed out. What forwardings do to it stands in `sides`.
+//! The state of one connection: its lifecycle and its descriptors. Each method is a short change
+//! under the stream's borrow. It calls no callback, and returns the values whose drop may run
+//! foreign code. `sides` has what forwardings do to the state.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -22,29 +22,29 @@ use super::routes::Routes;
 use crate::stopped::stopped;
 
 /// One connection's state.
-pub(super) struct State {
+pub(super) struct StreamState {
     pub(super) lifecycle: ConnectionLifecycle,
     pub(super) pipes: Pipes,
     pub(super) routes: Routes,
 }
 
-/// What came of an event.
-pub(super) enum Seen {
-    /// A read, if anything.
+/// The outcome of an event.
+pub(super) enum EventOutcome {
+    /// A read, if there was one.
     Read(Option<Read>),
-    /// A flush, of which this is left to do.
+    /// A flush, and what it leaves to do.
     Flush(Flushed),
 }
 
-/// What a flush leaves to do, where nothing is borrowed.
+/// What a flush leaves to do when nothing is borrowed.
 #[must_use = "settle what is left over where nothing is borrowed"]
 pub(super) struct Flushed {
     pub(super) left: Leftovers,
-    /// The input is to be read.
+    /// The input must be read.
     pub(super) read: bool,
 }
 
-impl State {
+impl StreamState {
     pub(super) fn new(kind: ConnectionKind) -> Self {
         Self {
             lifecycle: ConnectionLifecycle::new(kind),
@@ -75,8 +75,8 @@ impl State {
         self.lifecycle.reads_without_events()
     }
 
-    /// Reads once, of what is left of the turn's budget in bytes, and tells the lifecycle; `None` if
-    /// nothing is to be read, or what is read is moved on.
+    /// Reads once, within the rest of the turn's budget in bytes, and reports to the lifecycle.
+    /// Returns `None` if nothing is to be read, or if the input is forwarded.
     #[inline]
     pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
         if self.routes.forward.is_some() { None } else { self.read(reactor, budget) }
@@ -99,7 +99,7 @@ impl State {
         })
     }
 
-    /// A read gave no data.
+    /// Handles a read that gave no data.
     pub(super) fn on_read_over(&mut self, reactor: &Handle, event: ReadEvent) -> Leftovers {
         match event {
             ReadEvent::WouldBlock => self.lifecycle.on_nothing_to_read(),
@@ -111,17 +111,17 @@ impl State {
         left
     }
 
-    /// Sorts out what the poller saw of one source, and reads once where that is all.
+    /// Handles what the poller saw of one source. If there is nothing else to do, reads once.
     #[inline]
-    pub(super) fn on_ready(&mut self, reactor: &Handle, ready: Ready) -> Seen {
+    pub(super) fn on_ready(&mut self, reactor: &Handle, ready: Ready) -> EventOutcome {
         let seen = self.pipes.on_ready(reactor, ready.token, ready.readiness);
         if seen.peer_gone {
             self.lifecycle.on_peer_gone();
         }
         if seen.peer_gone || seen.unblocked || self.routes.forward.is_some() {
-            return Seen::Flush(self.on_change(reactor, &seen));
+            return EventOutcome::Flush(self.on_change(reactor, &seen));
         }
-        Seen::Read(if seen.readable { self.read(reactor, READ_BUDGET_BYTES) } else { None })
+        EventOutcome::Read(if seen.readable { self.read(reactor, READ_BUDGET_BYTES) } else { None })
     }
 
     #[cold]
@@ -134,14 +134,14 @@ impl State {
             Flushed { left, read: false }
         };
         if seen.peer_gone {
-            // The reads may find it out later, or never.
+            // The reads may find this out later, or never.
             flushed.left.sink_lost(self.routes.fed_by.take(), self.queued());
         }
         flushed.read |= seen.readable;
         flushed
     }
 
-    /// Writes what is queued, and closes what is to be closed.
+    /// Writes the queue, and closes what is due to close.
     #[inline]
     pub(super) fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut left = Leftovers::default();
@@ -186,7 +186,7 @@ impl State {
             }
             Demand::EndReading => pipes.end_reading(reactor, &mut left.spent),
             Demand::EndWriting => {
-                // What the peer has sent by then is still moved.
+                // The data that the peer has sent until now is still forwarded.
                 left.drain(self.routes.forward.as_ref());
                 pipes.end_writing(reactor, &mut left.spent);
             }
@@ -202,14 +202,14 @@ impl State {
         }
     }
 
-    /// Closes everything at once; what was due is dropped.
+    /// Closes everything at once. Pending data and events are dropped.
     pub(super) fn abort(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::from(self.lifecycle.on_abort());
         self.meet_demands(reactor, &mut left);
         left
     }
 
-    /// The loop stops: what the kernel takes now is written, then everything is closed.
+    /// Handles a stop of the loop: writes what the kernel takes now, and closes everything.
     pub(super) fn stop(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = self.flush(reactor).left;
         self.routes.cut_off();
@@ -222,14 +222,14 @@ impl State {
         self.lifecycle.is_lost()
     }
 
-    /// Closes everything; there are no more events.
+    /// Closes everything. No more events follow.
     pub(super) fn give_up(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::from(self.lifecycle.on_given_up());
         self.meet_demands(reactor, &mut left);
         left
     }
 
-    /// Hands the socket out, blocking again, once everything is written.
+    /// Returns the socket, blocking again, if everything is written.
     pub(super) fn take_fd(&mut self, reactor: &Handle) -> (io::Result<OwnedFd>, Leftovers) {
         if self.lifecycle.is_lost() {
             return (Err(closed()), Leftovers::default());
@@ -255,13 +255,14 @@ impl State {
         (fd.ok_or_else(closed), left)
     }
 
-    /// Queues data; what is not taken stays in `data`, to be dropped where nothing is borrowed.
+    /// Queues data. What is not taken stays in `data`, which the caller drops when nothing is
+    /// borrowed.
     #[inline]
     pub(super) fn write(&mut self, data: &mut Bytes) -> Result<(), WriteError> {
         self.queue()?.on_write_from(data)
     }
 
-    /// The bytes that wait in the queue.
+    /// Returns how many bytes wait in the queue.
     pub(super) fn queued(&mut self) -> usize {
         self.queue().map_or(0, |queue| queue.len())
     }
@@ -270,8 +271,8 @@ impl State {
         self.pipes.queue()
     }
 
-    /// Asks for the end after the flush. Returns whether one is due for that, and the forwarding that
-    /// is to be told that nothing is read any more.
+    /// Asks to close after the flush. Returns whether a flush is due for that, and the forwarding
+    /// that must learn that nothing is read any more.
     pub(super) fn ask_close(&mut self) -> (bool, Option<Rc<Forward>>) {
         let is_new = self.lifecycle.on_close_asked();
         if is_new {
@@ -280,7 +281,7 @@ impl State {
         (is_new, self.routes.forward.take())
     }
 
-    /// Asks for the end of the writing after the flush. Returns whether one is due for that.
+    /// Asks to end the writing after the flush. Returns whether a flush is due for that.
     pub(super) fn ask_shutdown(&mut self) -> bool {
         self.lifecycle.on_shutdown_asked() && {
             self.end_queue();
@@ -294,7 +295,7 @@ impl State {
         }
     }
 
-    /// Pauses the input. Returns the forwarding that is to be told, if what is read is moved on.
+    /// Pauses the input. Returns the forwarding that must learn of it, if the input is forwarded.
     pub(super) fn pause(&mut self, reactor: &Handle) -> Option<Rc<Forward>> {
         self.lifecycle.on_paused();
         let forward = self.routes.forward.clone();
@@ -306,7 +307,7 @@ impl State {
         forward
     }
 
-    /// Resumes the input. Returns the forwarding that is to be told, if what is read is moved on.
+    /// Resumes the input. Returns the forwarding that must learn of it, if the input is forwarded.
     pub(super) fn resume(&mut self, reactor: &Handle) -> Option<Rc<Forward>> {
         self.lifecycle.on_resumed();
         let forward = self.routes.forward.clone();
@@ -319,7 +320,7 @@ impl State {
     pub(super) fn watch(&mut self, reactor: &Handle, watched: bool) {
         let Some(pipe) = self.pipes.reader() else { return };
         if watched {
-            // The poller has no memory for it: it stays paused, and can be resumed again.
+            // If the poller has no memory for it, the input stays paused, and can be resumed later.
             pipe.resume(reactor).ok();
         } else {
             pipe.pause(reactor);

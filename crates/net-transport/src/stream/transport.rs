@@ -13,27 +13,27 @@ use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Ready};
 
 use super::leftovers::Leftovers;
-use super::pipes::{Ends, Pipes};
-use super::state::{Flushed, Seen, State};
+use super::pipes::{Pipes, StreamFds};
+use super::state::{EventOutcome, Flushed, StreamState};
 
-/// One connection, for the loop and behind its [`Transport`] handles.
+/// One connection, shared by the loop and its [`Transport`] handles.
 pub(crate) struct Stream {
     pub(super) driver: Driver<Self>,
     pub(super) slot: ConnectionSlot,
     pub(super) peer: Address,
     pub(super) host: Address,
-    pub(super) state: WithCell<State>,
-    /// A read is due without an event.
+    pub(super) state: WithCell<StreamState>,
+    /// A call that reads without an event is queued.
     read_queued: Cell<bool>,
     /// The reactor was gone before the connection was lost.
     pub(super) is_cut_off: Cell<bool>,
 }
 
 impl Stream {
-    /// Gives the descriptors, which are nonblocking, to the loop; calls nobody.
+    /// Registers the nonblocking descriptors with the loop. It calls no callback.
     pub(crate) fn open(
         reactor: &Handle,
-        ends: Ends,
+        ends: StreamFds,
         peer: Address,
         host: Address,
         protocol: Box<dyn Protocol>,
@@ -43,7 +43,7 @@ impl Stream {
             slot: ConnectionSlot::new(protocol),
             peer,
             host,
-            state: WithCell::new(State::new(ends.kind())),
+            state: WithCell::new(StreamState::new(ends.kind())),
             read_queued: Cell::new(false),
             is_cut_off: Cell::new(false),
         });
@@ -52,8 +52,8 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The connection stands: the first callback, and no other, for this may be called from outside
-    /// of the loop. The loop makes the others.
+    /// Calls `connection_made`. It calls no other callback, because this may be called from outside
+    /// the loop. The loop calls the others.
     pub(crate) fn made(&self) {
         Drive::made(self);
         if self.reads_without_events(()) {
@@ -65,7 +65,7 @@ impl Stream {
         Self::subject(self.driver.me().upgrade().expect("a method of it is running"))
     }
 
-    /// Why it is closed, where that is the reactor's doing.
+    /// Returns the error of a write. If the reactor closed the connection, the error says so.
     #[cold]
     pub(super) fn write_error(&self, error: WriteError) -> WriteError {
         match error {
@@ -81,7 +81,7 @@ impl Stream {
         }
     }
 
-    /// Reads on, or has it moved on.
+    /// Reads until there is nothing left, or lets the forwarding read.
     #[cold]
     fn read_now(&self) {
         let Some(forward) = self.state.with(|state| state.forward()) else {
@@ -91,9 +91,9 @@ impl Stream {
         self.forward_later();
     }
 
-    /// If something is to be moved on of which no event will tell, has the loop do it.
+    /// Queues a call that forwards the input, if no event will report it.
     pub(super) fn forward_later(&self) {
-        if self.state.with(State::forwards_without_events) {
+        if self.state.with(StreamState::forwards_without_events) {
             self.read_later(());
         }
     }
@@ -122,7 +122,7 @@ impl Machine for Stream {
 
     #[inline]
     fn poll_event(&self) -> Option<ConnectionEvent> {
-        self.state.with(State::poll_event)
+        self.state.with(StreamState::poll_event)
     }
 
     fn deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
@@ -137,8 +137,8 @@ impl Machine for Stream {
     #[inline]
     fn on_ready(&self, ready: Ready) -> Option<((), Read)> {
         match self.state.with(|state| state.on_ready(self.driver.reactor(), ready)) {
-            Seen::Read(read) => Some(((), read?)),
-            Seen::Flush(flushed) => {
+            EventOutcome::Read(read) => Some(((), read?)),
+            EventOutcome::Flush(flushed) => {
                 self.finish(flushed);
                 None
             }
@@ -159,7 +159,7 @@ impl Machine for Stream {
         self.state.with(|state| state.reads_without_events())
     }
 
-    /// In a call of its own.
+    /// Queues a separate call that reads.
     fn read_later(&self, (): ()) {
         if self.read_queued.replace(true) {
             return;

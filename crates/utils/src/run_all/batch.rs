@@ -1,19 +1,19 @@
-//! The programs of one [`RunAll`]: which wait, which run, what has come.
+//! The programs of one [`RunAll`]: which wait, which run, and their results.
 //!
 //! # Model
 //!
-//! Programs start in their order while fewer than allowed run. Each result comes once. The batch is
-//! over when the last one has come, at the first error where that stops it, and when nobody waits
-//! any more: what runs then is cancelled, and what comes later is dropped. A panic of a callback
-//! ends it too.
+//! Programs start in their order while fewer than allowed are running. Each result comes once. The
+//! batch is over when the last result has come, at the first error if that stops it, after a
+//! cancellation, and after a panic of a callback. The programs that still run are then cancelled,
+//! and later results are dropped.
 //!
 //! A callback may give the batch up, and the batch may learn of it only after the callback has
-//! returned: a chain of results cancels what it holds after the callbacks that are due, and a
-//! cancelled task is dropped by the loop. So nothing is started right after a callback. A task of
-//! the batch's own, which the loop runs after all of that, starts the next program; each callback
-//! queues one, and the last of them does it.
+//! returned: a chain of results cancels what it holds after the pending callbacks, and the loop
+//! drops a cancelled task. Therefore no program starts right after a callback. Instead each
+//! callback queues a task, which the loop runs after all of that; the last queued task starts the
+//! next program.
 //!
-//! The callbacks of the programs that run, and those tasks, own the batch; nothing else does.
+//! The callbacks of the running programs and the queued tasks own the batch. Nothing else owns it.
 
 use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
 use crate::{Outcome, Run};
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::{iter, mem, vec};
 
-/// The end of a program's chain; dropping it cancels the program.
+/// The end of a program's chain. Dropping it cancels the program.
 type Link = Deferred<(), Infallible>;
 
 pub(super) struct Batch {
@@ -33,21 +33,21 @@ pub(super) struct Batch {
     parallelism: usize,
     stops_at_error: bool,
     promise: Promise<Vec<RunResult>, Infallible>,
-    /// Each out while it runs.
+    /// Each callback is `None` while it runs.
     hooks: WithCell<Hooks>,
-    state: WithCell<State>,
+    state: WithCell<BatchState>,
 }
 
-struct State {
+struct BatchState {
     waiting: iter::Enumerate<vec::IntoIter<Run>>,
-    /// Reported and counted as running; it starts next.
+    /// The program that starts next. It is already reported and counted as running.
     ready: Option<(usize, Run)>,
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
     running: usize,
     done: usize,
     failed: usize,
-    /// Tasks that are queued, of which the last starts programs.
+    /// The number of queued tasks. The last one starts programs.
     tasks: usize,
     is_over: bool,
 }
@@ -59,7 +59,7 @@ impl Batch {
         stops_at_error: bool,
     ) -> Deferred<Vec<RunResult>, Infallible> {
         let (promise, deferred) = Deferred::new();
-        let state = State {
+        let state = BatchState {
             results: all.runs.iter().map(|_| None).collect(),
             waiting: all.runs.into_iter().enumerate(),
             ready: None,
@@ -89,7 +89,7 @@ impl Batch {
         deferred
     }
 
-    /// Starts programs while more may run, up to the next callback.
+    /// Starts programs while more may run, until a callback was called.
     fn fill(self: &Rc<Self>) {
         loop {
             if let Some((index, run)) = self.state.with(|state| state.take_ready()) {
@@ -98,13 +98,14 @@ impl Batch {
             if !self.state.with(|state| state.prepare_next(self.parallelism)) {
                 return;
             }
-            if self.report() {
+            if self.report_progress() {
                 return self.fill_later();
             }
         }
     }
 
-    /// Has the loop start programs, after what callbacks have given up is gone.
+    /// Queues a task that starts programs. It runs after the loop has dropped what callbacks gave
+    /// up.
     fn fill_later(self: &Rc<Self>) {
         self.state.with(|state| state.tasks += 1);
         let batch = Rc::clone(self);
@@ -113,17 +114,17 @@ impl Batch {
             batch.fill();
             batch.finish_if_done();
         });
-        drop(task); // it runs on
+        drop(task); // dropping the handle does not stop it
     }
 
     fn launch(self: &Rc<Self>, index: usize, run: Run) {
         let batch = Rc::clone(self);
-        let started = self.guard(|| run.start_on(&self.reactor));
+        let started = self.end_on_panic(|| run.start_on(&self.reactor));
         let link = started.then(move |result| {
             batch.on_result(index, result);
             Ok(())
         });
-        // One that could not be started may have given its result already.
+        // A program that could not be started may have given its result already.
         let done = self.state.with(|state| {
             if state.is_over || state.results[index].is_some() {
                 return Some(link);
@@ -143,10 +144,10 @@ impl Batch {
             return;
         }
         let is_error = result.is_err();
-        self.tell(index, &result);
+        self.report_result(index, &result);
         let late = self.state.with(|state| state.keep(index, result));
         drop(late);
-        self.report();
+        self.report_progress();
         if is_error && self.stops_at_error {
             return self.finish();
         }
@@ -155,7 +156,7 @@ impl Batch {
         }
     }
 
-    /// Gives the result if all have come, and says whether they have.
+    /// Gives the results if all have come, and returns whether they have.
     fn finish_if_done(&self) -> bool {
         let is_done = self.state.with(|state| state.running == 0 && state.waiting.len() == 0);
         if is_done {
@@ -164,7 +165,7 @@ impl Batch {
         is_done
     }
 
-    /// Gives the result, once.
+    /// Gives the results, once.
     fn finish(&self) {
         let Some(over) = self.end() else { return };
         drop(over.links);
@@ -177,43 +178,43 @@ impl Batch {
         self.promise.complete(Ok(results.collect()));
     }
 
-    /// From here on nothing is started and nothing called; what is left over is to be dropped by
-    /// the caller, which cancels what runs.
-    fn end(&self) -> Option<Over> {
+    /// Ends the batch: no program is started and no callback called after this. The caller drops
+    /// the leftovers, which cancels the running programs.
+    fn end(&self) -> Option<EndedBatch> {
         let over = self.state.with(|state| state.end());
         drop(self.hooks.take());
         over
     }
 
-    /// Whether nothing is to be started or called any more. A batch that was given up inside a
-    /// callback is cancelled before it is ended.
+    /// Returns whether no program may start and no callback be called any more. If a callback gives
+    /// the batch up, the promise is cancelled before the batch is ended.
     fn is_over(&self) -> bool {
         self.promise.is_cancelled() || self.state.with(|state| state.is_over)
     }
 
-    /// Reports the numbers, and says whether a callback has run.
-    fn report(&self) -> bool {
+    /// Reports the progress, and returns whether a callback was called.
+    fn report_progress(&self) -> bool {
         let call =
             if self.is_over() { None } else { self.hooks.with(|hooks| hooks.on_progress.take()) };
         let Some(mut call) = call else { return false };
         let progress = self.state.with(|state| state.progress());
-        self.guard(|| call(progress));
+        self.end_on_panic(|| call(progress));
         if !self.is_over() {
             self.hooks.with(|hooks| hooks.on_progress = Some(call));
         }
         true
     }
 
-    fn tell(&self, index: usize, result: &RunResult) {
+    fn report_result(&self, index: usize, result: &RunResult) {
         let Some(mut call) = self.hooks.with(|hooks| hooks.on_result.take()) else { return };
-        self.guard(|| call(index, result));
+        self.end_on_panic(|| call(index, result));
         if !self.is_over() {
             self.hooks.with(|hooks| hooks.on_result = Some(call));
         }
     }
 
-    /// Runs foreign code, whose panic ends the batch.
-    fn guard<R>(&self, call: impl FnOnce() -> R) -> R {
+    /// Calls foreign code. A panic in it ends the batch.
+    fn end_on_panic<R>(&self, call: impl FnOnce() -> R) -> R {
         catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
             drop(self.end());
             resume_unwind(panic)
@@ -221,20 +222,20 @@ impl Batch {
     }
 }
 
-/// What is to be dropped, or given away, when a batch is over.
-struct Over {
+/// The leftovers of a batch that is over: the caller drops them or gives them away.
+struct EndedBatch {
     _waiting: (Option<(usize, Run)>, iter::Enumerate<vec::IntoIter<Run>>),
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
 }
 
-impl State {
-    /// The program that starts now.
+impl BatchState {
+    /// Takes the program that starts now.
     fn take_ready(&mut self) -> Option<(usize, Run)> {
         if self.tasks > 0 { None } else { self.ready.take() }
     }
 
-    /// Makes the next program ready, if one more may start before the loop goes on.
+    /// Makes the next program ready, if one more may start before the loop continues.
     fn prepare_next(&mut self, parallelism: usize) -> bool {
         if self.is_over || self.tasks > 0 || self.running >= parallelism {
             return false;
@@ -244,7 +245,7 @@ impl State {
         self.ready.is_some()
     }
 
-    /// Keeps a result, or gives it back if it is too late.
+    /// Keeps a result, or returns it if it is too late.
     fn keep(&mut self, index: usize, result: RunResult) -> Option<RunResult> {
         if self.is_over {
             return Some(result);
@@ -270,11 +271,11 @@ impl State {
         }
     }
 
-    fn end(&mut self) -> Option<Over> {
+    fn end(&mut self) -> Option<EndedBatch> {
         if mem::replace(&mut self.is_over, true) {
             return None;
         }
-        Some(Over {
+        Some(EndedBatch {
             _waiting: (
                 self.ready.take(),
                 mem::replace(&mut self.waiting, Vec::new().into_iter().enumerate()),
@@ -285,7 +286,8 @@ impl State {
     }
 }
 
-/// All outcomes, or the error that stopped the batch: the only one that is no cancellation.
+/// Returns all outcomes, or the error that stopped the batch: the only one that is not a
+/// cancellation.
 pub(super) fn outcomes(results: Vec<RunResult>) -> Result<Vec<Outcome>, RunAllError> {
     let mut outcomes = Vec::with_capacity(results.len());
     let mut cancelled = None;

@@ -1,9 +1,9 @@
-//! Programs that run on a real terminal, and what tests do at its other side: type, read what is
-//! shown, take the terminal away.
+//! Programs that run on a real terminal, and what tests do at the other side of it: type, read what
+//! is shown, and close the terminal.
 //!
-//! The program (see `program`) and its children say what they have to say on descriptor 3, a pipe that
-//! all of them hold: its end of file says that nobody of them lives. Words of the test come on
-//! descriptor 4. Whoever loses its parent becomes the test's child.
+//! The program (see `program`) and its children report on descriptor 3, a pipe that all of them
+//! hold. Its end of file shows that none of them is alive. The test sends words to them on
+//! descriptor 4. Orphans become children of the test.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 #[path = "../../../process-transport/tests/util/bound.rs"]
@@ -30,29 +30,30 @@ pub(crate) use self::leaks::process_state;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-on-terminal");
 
-/// Names the script of the program's child.
+/// The variable that holds the script of the program's child.
 const CHILD: &str = "PROCESSION_TEST_CHILD";
 
-/// How many milliseconds its group has between TERM and KILL; 2,000 if it is not set.
+/// The variable that holds the milliseconds between TERM and KILL for the child's group. The
+/// default is 2,000.
 pub(crate) const GRACE: &str = "PROCESSION_TEST_GRACE";
 
-/// Whatever is waited for comes earlier, or not at all.
+/// A deadline: every event that a test waits for comes earlier, or never.
 const SOON: Duration = Duration::from_secs(10);
 
-/// What a user types.
+/// The keys that a user types.
 pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_BACKSLASH: &str = "\x1c";
 pub(crate) const CTRL_Z: &str = "\x1a";
 
-/// Milliseconds, short.
+/// Returns a number of milliseconds.
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What is started on a terminal, as the leader of its session.
+/// A program on a terminal, which leads the terminal's session.
 pub(crate) struct OnTerminal {
     leader: Spawned,
-    /// Our side of the terminal, until it is taken away.
+    /// The test's side of the terminal. `None` after a hang-up.
     terminal: Option<File>,
     lines: File,
     words: Option<File>,
@@ -62,17 +63,18 @@ pub(crate) struct OnTerminal {
 }
 
 impl OnTerminal {
-    /// Starts the program of that name, whose child is `script`.
+    /// Starts the named program with `script` as its child.
     pub(crate) fn start(name: &str, script: &str) -> Self {
         Self::start_by(&[], name, script)
     }
 
-    /// Has `command` start it, which finds its path in `$PROGRAM`; without one, it is what is started.
+    /// Starts `command`, which finds the program's path in `$PROGRAM`. If `command` is empty,
+    /// starts the program itself.
     pub(crate) fn start_by(command: &[&str], name: &str, script: &str) -> Self {
         Self::start_with(command, name, script, |command| command)
     }
 
-    /// The same with changes of the command.
+    /// Does the same, with changes to the command.
     pub(crate) fn start_with(
         command: &[&str],
         name: &str,
@@ -85,7 +87,7 @@ impl OnTerminal {
             Some((command, arguments)) => Command::new(command).args(arguments),
             None => Command::new(PROGRAM),
         };
-        // A program that Ctrl-\ ends leaves no file behind.
+        // A program that Ctrl-\ ends leaves no core file.
         let no_core = Rlimit { soft: Some(0), hard: Some(0) };
         let command = command
             .pty(Pty::new().size(24, 80))
@@ -110,13 +112,13 @@ impl OnTerminal {
         terminal.write_all(text.as_bytes()).expect("a terminal takes a line");
     }
 
-    /// Gives the programs a line on their descriptor 4.
+    /// Sends a line to the programs on their descriptor 4.
     pub(crate) fn tell(&mut self, word: &str) {
         let words = self.words.as_mut().expect("it is open");
         words.write_all(format!("{word}\n").as_bytes()).expect("somebody reads");
     }
 
-    /// Takes the terminal away, as the close of its window does.
+    /// Closes the terminal, as closing its window does.
     pub(crate) fn hang_up(&mut self) {
         self.terminal.take().expect("there is a terminal");
     }
@@ -134,7 +136,7 @@ impl OnTerminal {
         self.clock.now()
     }
 
-    /// Waits for a line that begins so; what follows in it.
+    /// Waits for a line with this beginning. Returns the rest of the line.
     pub(crate) fn until_said(&mut self, word: &str) -> String {
         loop {
             let mut lines = self.said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -145,20 +147,20 @@ impl OnTerminal {
         }
     }
 
-    /// Waits for a line `word=NUMBER`.
+    /// Waits for a line `word=NUMBER`. Returns the number.
     pub(crate) fn number(&mut self, word: &str) -> Pid {
         let number = self.until_said(&format!("{word}="));
         pid(number.parse().expect("a number"))
     }
 
-    /// Waits until the program and its child say that they are there; the program's pid.
+    /// Waits until the program and its child report that they run. Returns the program's pid.
     pub(crate) fn until_ready(&mut self) -> Pid {
         self.until_said("leader=");
         self.until_said("member=");
         self.number("program")
     }
 
-    /// Waits until the terminal shows it.
+    /// Waits until the terminal shows this text.
     pub(crate) fn until_shown(&mut self, text: &str) {
         while !self.shown.contains(text) {
             assert!(self.read_more(), "nobody is left to show {text}:\n{self}");
@@ -176,7 +178,7 @@ impl OnTerminal {
         }
     }
 
-    /// Lets time pass: what is tested is what comes so late.
+    /// Lets time pass, because the tested event comes this late.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.now() + time;
         while self.now() < end {
@@ -189,13 +191,13 @@ impl OnTerminal {
         &self.said
     }
 
-    /// Waits for the end of a process that loses its parent; the signal that it died by.
+    /// Waits for the end of a process that loses its parent. Returns the signal that ended it.
     pub(crate) fn orphan_died_by(&mut self, pid: Pid) -> Option<i32> {
         let end = self.now() + bound(SOON);
         loop {
             match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
                 Ok(Some(end)) => return end.terminating_signal(),
-                // It has a parent yet.
+                // It still has a parent.
                 Ok(None) | Err(Errno::CHILD) => {}
                 Err(error) => panic!("it can be waited for: {error}"),
             }
@@ -204,20 +206,20 @@ impl OnTerminal {
         }
     }
 
-    /// Waits until nobody lives that holds descriptor 3.
+    /// Waits until no process holds descriptor 3.
     pub(crate) fn until_nobody_lives(&mut self) {
         while self.read_more() {}
     }
 
-    /// Waits for the leader of the session, whoever lives on; the signal that it died by.
+    /// Waits for the leader of the session only. Returns the signal that ended it.
     pub(crate) fn leader_died_by(&mut self) -> Option<i32> {
         let end = self.leader.wait_timeout(bound(SOON)).expect("it can be waited for");
         let end = end.unwrap_or_else(|| panic!("the leader lives:\n{self}"));
         end.err().and_then(|terminated| terminated.signal()).map(|signal| signal.as_raw())
     }
 
-    /// Waits until nobody lives and the leader of the session exited with `status`; how long after
-    /// `since` that was.
+    /// Waits until no process is alive and the leader of the session has exited with `status`.
+    /// Returns the time since `since`.
     #[track_caller]
     pub(crate) fn exits_with(mut self, status: i32, since: Duration) -> Duration {
         self.until_nobody_lives();
@@ -228,15 +230,16 @@ impl OnTerminal {
         took
     }
 
-    /// Waits until nobody lives; the signal that the leader of the session died by, and all was over
-    /// so long after `since`.
+    /// Waits until no process is alive. Returns the signal that ended the session's leader, and the
+    /// time since `since`.
     pub(crate) fn end(mut self, since: Duration) -> (Option<i32>, Duration) {
         self.until_nobody_lives();
         let took = self.now() - since;
         (self.leader_died_by(), took)
     }
 
-    /// Waits until nobody lives and the leader died by `signal`; how long after `since` that was.
+    /// Waits until no process is alive, and the leader was ended by `signal`. Returns the time
+    /// since `since`.
     #[track_caller]
     pub(crate) fn dies_by(mut self, signal: Signal, since: Duration) -> Duration {
         self.until_nobody_lives();
@@ -246,7 +249,8 @@ impl OnTerminal {
         took
     }
 
-    /// Reads what was said or shown, waiting for it; false when nothing can be said any more.
+    /// Waits for a report or for text on the terminal, and reads it. Returns false at the end of
+    /// the reports.
     fn read_more(&mut self) -> bool {
         let limit = bound(SOON);
         let time = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
@@ -258,11 +262,11 @@ impl OnTerminal {
         assert_ne!(ready, 0, "nothing comes, and somebody lives:\n{self}");
         let mut buffer = [0; 4096];
         if shows {
-            // Its error says that nobody has the terminal open.
+            // An error here means that no process has the terminal open.
             let count = self.terminal.as_mut().and_then(|fd| fd.read(&mut buffer).ok());
             self.shown.push_str(&String::from_utf8_lossy(&buffer[..count.unwrap_or(0)]));
             if count.is_none() && !says {
-                // Nothing more comes from there; a poll of it would not wait.
+                // No more text comes from the terminal, and a poll of it would return at once.
                 return self.read_lines(&mut buffer);
             }
         }
@@ -284,7 +288,7 @@ impl std::fmt::Display for OnTerminal {
 
 impl Drop for OnTerminal {
     fn drop(&mut self) {
-        // All of this fails where the test went well.
+        // All of this fails if the test went well.
         let numbers = self.said.lines().filter_map(|line| line.split_once('='));
         let ours = ["program", "leader", "member", "daemon"];
         for (_, number) in numbers.filter(|(word, _)| ours.contains(word)) {
@@ -302,8 +306,8 @@ fn pid(number: u32) -> Pid {
     Pid::from_raw(number.cast_signed()).expect("a pid is not 0")
 }
 
-/// Whether a number that was said is still what it was: a descendant of this process, to which orphans
-/// come.
+/// Returns whether a reported pid is still a descendant of this process. Orphans become its
+/// children.
 fn is_child_or_below(pid: Pid) -> bool {
     let mut current = pid.as_raw_nonzero().get();
     let own = getpid().as_raw_nonzero().get();

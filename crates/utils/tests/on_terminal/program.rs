@@ -1,8 +1,10 @@
-//! The programs that the tests put on a terminal: each runs a child by [`Run`], in its own way, and says
-//! what came of it. It is a binary of its own, since the main thread of a program is what is tested.
+//! The programs that the tests put on a terminal. Each runs a child with [`Run`] in its own way,
+//! and reports the outcome. It is a separate binary, because the tests concern the main thread of a
+//! program.
 //!
-//! `PROCESSION_TEST_ON_TERMINAL` names the program, `PROCESSION_TEST_CHILD` is the script of its child,
-//! `PROCESSION_TEST_GRACE` the milliseconds that its group has between TERM and KILL.
+//! `PROCESSION_TEST_ON_TERMINAL` names the program, `PROCESSION_TEST_CHILD` is the script of its
+//! child, and `PROCESSION_TEST_GRACE` is the time in milliseconds between TERM and KILL for the
+//! child's group.
 
 use std::env;
 use std::error::Error;
@@ -18,7 +20,7 @@ use procession_utils::{Outcome, Run};
 
 type Ended = Result<Stopped, Box<dyn Error>>;
 
-/// A descriptor that this program was started with.
+/// Opens a descriptor that this program was started with.
 fn inherited(number: i32, options: &OpenOptions) -> File {
     options.open(format!("/proc/self/fd/{number}")).expect("it was started with it")
 }
@@ -31,7 +33,7 @@ fn say(line: &str) {
     lines().write_all(format!("{line}\n").as_bytes()).expect("the test reads");
 }
 
-/// The child, which says what it says on 3 and is told what it is told on 4.
+/// Returns the child. It reports on descriptor 3, and reads words from 4.
 fn child(script: &str) -> Run {
     let words = inherited(4, OpenOptions::new().read(true));
     let child = Command::new("/bin/sh").args(["-c", script]);
@@ -41,8 +43,8 @@ fn child(script: &str) -> Run {
     Run::from(child).kill_grace(Duration::from_millis(grace))
 }
 
-/// Says how many lines the child wrote, and whether they are those of `seq`.
-fn tell_of(outcome: &Outcome) {
+/// Reports how many lines the child wrote, and whether they are those of `seq`.
+fn report_outcome(outcome: &Outcome) {
     let lines = outcome.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let count = lines.clone().count();
     let whole = (1..=count).map(|number| number.to_string());
@@ -51,7 +53,7 @@ fn tell_of(outcome: &Outcome) {
     say(&format!("outcome={code:?} {count} lines {}", if as_counted { "whole" } else { "broken" }));
 }
 
-/// For ever, whatever comes.
+/// Blocks forever, ignoring everything.
 fn block(_: &Handle) {
     say("blocked");
     loop {
@@ -65,14 +67,14 @@ fn main() -> Ended {
     match env::var("PROCESSION_TEST_ON_TERMINAL")?.as_str() {
         "block_on" => {
             let outcome = Reactor::new()?.block_on(run)?;
-            tell_of(&outcome);
+            report_outcome(&outcome);
             Ok(Stopped::Called)
         }
         "run_main" => run_main(async {
-            tell_of(&run.await?);
+            report_outcome(&run.await?);
             Ok(())
         }),
-        // The child runs before its callback comes.
+        // The child runs before its callback is called.
         "block_on, blocked" => {
             let mut reactor = Reactor::new()?;
             let _running = run.start_on(&reactor);
@@ -98,20 +100,20 @@ fn main() -> Ended {
             drop(running);
             Ok(Stopped::Called)
         }
-        // One that has ended before the one that is waited for.
+        // The first child ends before the child that this waits for.
         "after another" => {
             let mut reactor = Reactor::new()?;
             let left = "(read word <&4; echo daemon still here >&3) & echo daemon=$! >&3";
             let outcome = reactor.block_on(child(left).drain_after_exit(Duration::ZERO))?;
             say(&format!("left={:?}", outcome.exit_code()));
-            tell_of(&reactor.block_on(run)?);
+            report_outcome(&reactor.block_on(run)?);
             Ok(Stopped::Called)
         }
         "after another, run_main" => run_main(async {
             let left = "(read word <&4; echo daemon still here >&3) & echo daemon=$! >&3";
             let outcome = child(left).drain_after_exit(Duration::ZERO).await?;
             say(&format!("left={:?}", outcome.exit_code()));
-            tell_of(&run.await?);
+            report_outcome(&run.await?);
             Ok(())
         }),
         other => Err(format!("no program {other}").into()),

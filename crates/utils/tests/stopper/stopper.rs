@@ -1,8 +1,9 @@
-//! A program that is stopped and continued, for the tests of what it owns: a run claims SIGTSTP in the
-//! main thread, and the harness runs tests in others.
+//! A program that is stopped and continued, for the tests of what it owns. It is a separate program
+//! because only a run of the main thread claims SIGTSTP, and the harness runs tests on other
+//! threads.
 //!
-//! `procession-stopper MODE MILLISECONDS`, which is how long its children may run. What they say is said
-//! on its standard output.
+//! Usage: `procession-stopper MODE MILLISECONDS`. The second argument is the time limit of its
+//! children. They report on its standard output.
 
 use std::env;
 use std::error::Error;
@@ -16,14 +17,14 @@ use procession_utils::{OutputError, Run};
 
 type Ended = Result<Stopped, Box<dyn Error>>;
 
-/// A group of two that says where it is.
+/// A group of two processes that report their pids.
 const GROUP: &str = "echo leader=$$; sh -c 'echo member=$$; exec sleep 600'; exit";
 
-/// Nothing ends earlier that is to be ended.
+/// How long the program sleeps. Every test ends it earlier.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A script of which each line is passed on.
-fn heard(script: &str) -> Run {
+/// Returns a run of a script that passes each line on.
+fn reported(script: &str) -> Run {
     let run = Run::from(Command::new("/bin/sh").args(["-c", script]));
     run.for_each_line(|line| println!("{}", line.text.escape_ascii()))
 }
@@ -40,7 +41,7 @@ fn main() -> Ended {
         "threads" => threads(limit),
         "twice" => twice(),
         "watch" => watch(),
-        "ready" => run_main(async { until_told("ready").await }),
+        "ready" => run_main(async { wait_for_usr1("ready").await }),
         "without_signals" => without_signals(limit),
         "halted" => halted(),
         "deaf" => deaf(limit),
@@ -50,7 +51,7 @@ fn main() -> Ended {
 
 fn timeout(limit: Duration) -> Ended {
     run_main(async move {
-        println!("{}", heard(GROUP).timeout(limit).await.expect_err("a timeout"));
+        println!("{}", reported(GROUP).timeout(limit).await.expect_err("a timeout"));
         Ok(())
     })
 }
@@ -58,13 +59,13 @@ fn timeout(limit: Duration) -> Ended {
 fn threads(limit: Duration) -> Ended {
     let other = thread::spawn(move || {
         let mut reactor = Reactor::new().expect("a reactor");
-        let run = heard("echo other=$$; exec sleep 600").timeout(limit);
+        let run = reported("echo other=$$; exec sleep 600").timeout(limit);
         let result = reactor.block_on(run);
         assert!(matches!(result, Err(Failed::Error(OutputError::TimedOut { .. }))));
         println!("timed out");
     });
     let ended = run_main(async move {
-        let result = heard(GROUP).start().timeout(limit).await;
+        let result = reported(GROUP).start().timeout(limit).await;
         assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
         println!("gave up");
         Handle::current().sleep(limit).await;
@@ -75,8 +76,8 @@ fn threads(limit: Duration) -> Ended {
     ended
 }
 
-/// Says a word, and waits for USR1.
-async fn until_told(word: &str) -> Result<(), Box<dyn Error>> {
+/// Prints a word, and waits for USR1.
+async fn wait_for_usr1(word: &str) -> Result<(), Box<dyn Error>> {
     let (promise, told) = procession_core::Deferred::<(), std::convert::Infallible>::new();
     let mut promise = Some(promise);
     let watch = Handle::current().on_signal(Signal::USR1, move |_| {
@@ -91,11 +92,11 @@ async fn until_told(word: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// In a run, and after it, where nobody claims the signal any more.
+/// Stops during a run, and after it, when no run claims the signal.
 fn twice() -> Ended {
     let mut reactor = Reactor::new()?;
-    reactor.run_until(until_told("ready"))??;
-    reactor.block_on(until_told("again"))?;
+    reactor.run_until(wait_for_usr1("ready"))??;
+    reactor.block_on(wait_for_usr1("again"))?;
     let outcome = reactor.block_on(Run::new("echo").arg("a child"))?;
     println!("{}", outcome.stdout_utf8()?);
     Ok(Stopped::Called)
@@ -104,23 +105,23 @@ fn twice() -> Ended {
 fn watch() -> Ended {
     run_main(async {
         let watch = Handle::current().on_signal(Signal::TSTP, |_| println!("seen"))?;
-        until_told("ready").await?;
+        wait_for_usr1("ready").await?;
         drop(watch);
-        until_told("without").await
+        wait_for_usr1("without").await
     })
 }
 
 fn without_signals(limit: Duration) -> Ended {
     let mut reactor = Reactor::new()?.without_signals();
-    let timed_out = reactor.run_until(heard(GROUP).timeout(limit))?;
+    let timed_out = reactor.run_until(reported(GROUP).timeout(limit))?;
     println!("{}", timed_out.expect_err("a timeout"));
     Ok(Stopped::Called)
 }
 
 fn halted() -> Ended {
     run_main(async {
-        let halted = heard("echo halted=$$; kill -STOP $$; sleep 600").start();
-        let running = heard(GROUP).start();
+        let halted = reported("echo halted=$$; kill -STOP $$; sleep 600").start();
+        let running = reported(GROUP).start();
         Handle::current().sleep(LONG).await;
         drop((halted, running));
         Ok(())
@@ -129,7 +130,7 @@ fn halted() -> Ended {
 
 fn deaf(limit: Duration) -> Ended {
     run_main(async move {
-        let run = heard("trap '' TERM; echo leader=$$; exec sleep 600").kill_grace(limit);
+        let run = reported("trap '' TERM; echo leader=$$; exec sleep 600").kill_grace(limit);
         let running = run.start();
         Handle::current().sleep(LONG).await;
         drop(running);
