@@ -71,8 +71,8 @@ impl Command {
     /// Creates a command that runs `program` without arguments.
     ///
     /// A name without a slash is searched for in the child's `PATH` if the command sets one, else
-    /// in the parent's, else in `/bin:/usr/bin`; empty elements of it are skipped. A name with a
-    /// slash is a path, relative to the child's working directory.
+    /// in the parent's, else in `/bin:/usr/bin`; an empty element is skipped and never means the
+    /// working directory. A name with a slash is a path, relative to the child's working directory.
     ///
     /// A script without `#!` fails with `ENOEXEC`: no shell is tried. A missing interpreter, such as
     /// one with a carriage return after its name, is `ENOENT`, like a missing script (`execve(2)`).
@@ -262,9 +262,8 @@ impl Command {
 
     /// Sets whether pipes that carry bulk data grow, to 256 KiB and then 1 MiB; they do by default.
     ///
-    /// A pipe starts at the system's size and grows only under bulk data. All pipes of an
-    /// unprivileged user share 64 MiB (`pipe-user-pages-soft` in `pipe(7)`); beyond that the system
-    /// refuses, and the pipe keeps its size. See
+    /// All pipes of an unprivileged user share 64 MiB (`pipe-user-pages-soft` in `pipe(7)`); beyond
+    /// that the system refuses, and a pipe keeps its size, which is the system's at first. See
     /// [`Process::pipe_size`](procession_protocol::Process::pipe_size).
     ///
     /// # Platform
@@ -343,7 +342,6 @@ impl From<&Self> for Command {
 macro_rules! from_programs {
     ($($program:ty),*) => {
         $(
-            /// See [`Command::new`].
             impl From<$program> for Command {
                 fn from(program: $program) -> Self {
                     Self::new(program)

@@ -1,5 +1,4 @@
-//! The pid and the pidfd of a child that is not reaped, and what becomes of it when nobody has it any
-//! more.
+//! The pid and the pidfd of a child, and what its drop does to the child.
 
 use crate::group;
 use crate::launch::Policy;
@@ -15,16 +14,16 @@ use std::process;
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtDrop {
-    /// It is reaped, or somebody else's.
+    /// Nothing: the child is reaped, or another owner has it.
     Nothing,
-    /// It runs on, as an orphan.
+    /// The child runs on, as an orphan.
     LetLive,
     Kill,
     KillGroup,
 }
 
 impl AtDrop {
-    /// What the command said, for a child that is not reaped.
+    /// Returns what the command's options ask for, for a child that is not reaped.
     pub(crate) fn of(policy: &Policy) -> Self {
         match policy {
             Policy { kill_on_drop: false, .. } => Self::LetLive,
@@ -34,12 +33,13 @@ impl AtDrop {
     }
 }
 
-/// One child, which leaves no zombie behind.
+/// One child. Its drop leaves no zombie behind.
 #[derive(Debug)]
 pub(crate) struct OwnedChild {
     pub(crate) pid: u32,
-    /// Given back before the child is reaped, or left to its group, and given back before the pidfd is
-    /// closed: it stands before that.
+    /// Its place in the table of children that end with the program. It is released before the
+    /// child is reaped, or left to the child's group. It is released before the pidfd is closed, so
+    /// its field comes before `pidfd`.
     pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
@@ -55,8 +55,8 @@ impl OwnedChild {
         Self { pid, place, pidfd, path, at_drop: AtDrop::of(policy), launched_by }
     }
 
-    /// Lets go of the child: whoever has the pidfd, or else the number, reaps it, and gives the place
-    /// back before that.
+    /// Gives the child away: the new owner of the pidfd, or of the number, reaps it, and releases
+    /// the place before that.
     #[cfg(feature = "reactor")]
     pub(crate) fn give_away(&mut self) -> (Option<Place>, Option<OwnedFd>) {
         self.at_drop = AtDrop::Nothing;
@@ -67,12 +67,12 @@ impl OwnedChild {
         sys::Child::of(self.pid, self.pidfd.as_ref())
     }
 
-    /// Looks whether it has ended, and does not reap it.
+    /// Returns whether the child has ended, without a reap.
     pub(crate) fn peek(&self) -> Peeked {
         sys::peek(self.as_sys())
     }
 
-    /// Reaps it if it has ended: the one place that does. A leader's pidfd is kept for its group.
+    /// Reaps the child if it has ended; nothing else does. A leader's pidfd is kept for its group.
     pub(crate) fn try_reap(
         &mut self,
         parent_peak_kib: i64,
@@ -90,22 +90,24 @@ impl OwnedChild {
         Ok(waited)
     }
 
-    /// It is reaped, and nobody waits for anything of it any more: what it has left lives on.
+    /// Releases a reaped child for which no verb waits any more: what is left of its group lives
+    /// on.
     pub(crate) fn let_live(&mut self) {
         self.place = None;
     }
 
-    /// It is reaped, and the group that it led is empty, for good.
+    /// Forgets the group that a reaped child led: it is empty for good.
     pub(crate) fn forget_group(&mut self) {
         self.place = None;
         self.pidfd = None;
     }
 
-    /// Sends a signal to the group that it leads; the error is an error number.
+    /// Sends a signal to the group that the child leads; the error is an error number.
     pub(crate) fn signal_group(&self, signal: Signal, is_reaped: bool) -> Result<(), i32> {
         let by_pidfd = self.pidfd.as_ref().map(|pidfd| sys::send_to_group(pidfd.as_fd(), signal));
         match by_pidfd {
-            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
+            // No such flag (before Linux 6.9), no such signal, or a filter: the group's number
+            // shows which.
             Some(Err(errno)) if sys::is_refusal(errno) && !is_reaped => {
                 group::send_by_number(self.as_sys(), signal)
             }
@@ -122,9 +124,9 @@ impl Drop for OwnedChild {
         match self.at_drop {
             AtDrop::Nothing => return,
             AtDrop::LetLive => {}
-            // A forked copy has no children of its parent.
+            // A forked copy of this process is not the parent of the child.
             _ if self.launched_by != process::id() => return,
-            // It may have ended already.
+            // The child may have ended already.
             AtDrop::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
             AtDrop::KillGroup => drop(self.signal_group(Signal::KILL, false)),
         }
