@@ -1,15 +1,16 @@
-//! Reaping the children that nobody of this process has started: those that it adopts, as the first
-//! process of a PID namespace or as a subreaper.
+//! Reaps the children that this process did not start but adopted, as the first process of a PID
+//! namespace or as a subreaper.
 //!
 //! # Model
 //!
-//! A look asks the kernel for the first child that has ended, and does not reap it: among the members
-//! of each known group, or among all children. One that is not ours is reaped. One that is ours waits
-//! for whoever has it, and hides those behind it: its reap has the look repeated. Where everybody is
-//! reaped, those behind are looked at one by one, as far as /proc tells who there is.
+//! A look asks the kernel for the first child that has ended, without reaping it: among the members
+//! of each known group, or among all children. If the child is not ours, it is reaped. If it is
+//! ours, it waits for its owner and hides the children behind it; its reap therefore repeats the
+//! look. When everybody's children are reaped, those behind it are checked one by one, as far as
+//! /proc lists them.
 //!
-//! A number that is unknown may be that of a child that is just being made by another thread. It is not
-//! touched before every launch that had begun when it was first seen is over.
+//! An unknown number may be that of a child that another thread is just starting. It is not touched
+//! until every launch that had begun when it was first seen is over.
 
 use crate::own_children::{Adopts, OwnChildren, own_children};
 use crate::sys::{self, Among, FirstEnded, Peeked, Waited};
@@ -17,13 +18,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Somebody has asked for it.
+/// Whether the program has asked for it.
 static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
 
-/// The numbers that were seen while launches were under way, and how many had begun then.
+/// The numbers that were seen during launches, each with the count of launches begun by then.
 static SIGHTED: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
 
-/// Has this process reap whom it adopts from now on; a wider choice than before counts.
+/// Makes this process reap adopted children from now on; the widest choice so far counts.
 #[cfg(feature = "reactor")]
 pub(crate) fn begin(adopts: Adopts) {
     let mut own = own_children();
@@ -31,15 +32,15 @@ pub(crate) fn begin(adopts: Adopts) {
     IS_ASKED_FOR.store(true, Ordering::SeqCst);
 }
 
-/// What came of a look.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Looked {
     Done,
-    /// It could not tell whether somebody is a child of ours.
+    /// The look could not tell whether a child is ours.
     Again,
 }
 
-/// Reaps those who have ended, if it was asked for.
+/// Reaps adopted children that have ended, if the program asked for it.
 pub(crate) fn reap() -> Looked {
     if !IS_ASKED_FOR.load(Ordering::SeqCst) {
         return Looked::Done;
@@ -59,9 +60,9 @@ pub(crate) fn reap() -> Looked {
 
 struct Look<'a> {
     own: &'a mut OwnChildren,
-    /// Whom the looks before could not tell.
+    /// The numbers that earlier looks could not tell.
     before: BTreeMap<u32, u64>,
-    /// Whom this one cannot tell.
+    /// The numbers that this look cannot tell.
     now: BTreeMap<u32, u64>,
 }
 
@@ -77,7 +78,7 @@ impl Look<'_> {
     fn at_everybody(&mut self) {
         if let FirstEnded::Child(_) = self.at_all(Among::Everybody) {
             self.own.hides = true;
-            // Meanwhile, those that can be found without.
+            // Meanwhile, reaps those that can be found otherwise.
             self.at_groups();
             for pid in numbers() {
                 if sys::peek(sys::Child::Pid(pid)) == Peeked::Ended {
@@ -87,7 +88,7 @@ impl Look<'_> {
         }
     }
 
-    /// Reaps as far as nobody stands before others who is not to be reaped; who does, if anybody.
+    /// Reaps adopted children up to the first that must stay; returns that one, if any.
     fn at_all(&mut self, among: Among) -> FirstEnded {
         loop {
             match sys::first_ended(among) {
@@ -102,7 +103,7 @@ impl Look<'_> {
         }
     }
 
-    /// Reaps a child that has ended, if it is adopted.
+    /// Reaps an ended child if it is adopted; returns whether it did.
     fn reap(&mut self, pid: u32) -> bool {
         if self.own.has(pid) {
             return false;
@@ -115,13 +116,13 @@ impl Look<'_> {
                 return false;
             }
         }
-        // A tracer may have it.
+        // A tracer may hold it.
         let waited = sys::try_reap(sys::Child::Pid(pid), &mut None, i64::MAX);
         matches!(waited, Ok(Waited::Reaped(..) | Waited::Kept(_) | Waited::Lost(_)))
     }
 }
 
-/// The numbers of all processes; none where /proc is not that of this PID namespace.
+/// Returns the numbers of all processes; empty if /proc is not that of this PID namespace.
 #[cfg(target_os = "linux")]
 fn numbers() -> Vec<u32> {
     if !crate::group::is_own_proc() {

@@ -1,4 +1,4 @@
-//! The protocol of an async child: what it hears goes into the shared state.
+//! The protocol of an async child: it copies its events into the shared state.
 
 use super::shared::Shared;
 use bytes::Bytes;
