@@ -1,5 +1,5 @@
-//! Children that nobody waits for any more: whoever spawned them dropped them, or their reactor is
-//! gone. They are reaped by every later spawn and wait, and by every live reactor, without callbacks.
+//! Orphans: children whose owner dropped them or whose reactor is gone. Every later spawn and wait,
+//! and every live reactor, reaps them, without callbacks.
 
 use crate::adopted;
 use crate::own_children::try_reap;
@@ -13,7 +13,7 @@ use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A child without anybody.
+/// A child without an owner.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub(crate) pid: u32,
@@ -21,9 +21,9 @@ pub(crate) struct Orphan {
 }
 
 impl Orphan {
-    /// Whether nothing is left to reap.
+    /// Returns whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
-        // Whoever abandoned it has given its place back.
+        // Its former owner has released its place.
         !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
     }
 
@@ -31,7 +31,7 @@ impl Orphan {
         sys::Child::of(self.pid, self.pidfd.as_ref())
     }
 
-    /// For a millisecond; not as long where a pidfd tells of the end.
+    /// Waits for a millisecond, or until the pidfd reports the end.
     #[cfg(feature = "reactor")]
     fn wait_a_moment(&self) {
         let mut fds: Vec<_> =
@@ -42,15 +42,15 @@ impl Orphan {
 
 /// The orphans of one process.
 struct Waiting {
-    /// Whose they are; `None` before the first one.
+    /// The mark of the process that they belong to; `None` before the first one.
     of: Option<Mark>,
     orphans: Vec<Orphan>,
 }
 
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { of: None, orphans: Vec::new() });
 
-/// Those of this process. A forked copy has inherited its parent's, which are no children of its own,
-/// and may have opened files of its own on the numbers of their pidfds: it forgets them.
+/// Returns the orphans of this process. A forked copy inherits the list, but these are not its
+/// children, and it may have opened other files on the numbers of their pidfds. So it forgets them.
 fn waiting() -> MutexGuard<'static, Waiting> {
     let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     if waiting.of.as_ref().is_some_and(|mark| !mark.is_own()) {
@@ -60,7 +60,7 @@ fn waiting() -> MutexGuard<'static, Waiting> {
     waiting
 }
 
-/// Takes a child that nobody waits for.
+/// Reaps a child that nobody waits for, or puts it on the list.
 pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     let orphan = Orphan { pid, pidfd };
     if !orphan.try_reap() {
@@ -71,7 +71,8 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 fn leave_to_others(orphan: Orphan) {
     let mut waiting = waiting();
     if waiting.of.is_none() {
-        // Without memory for a page a forked copy would not know, which is no reason to lose one.
+        // Without memory for a page, a forked copy cannot notice that it is one; that is no reason
+        // to lose an orphan.
         waiting.of = Mark::new().ok();
     }
     waiting.orphans.push(orphan);
@@ -79,25 +80,25 @@ fn leave_to_others(orphan: Orphan) {
     watchers::tell();
 }
 
-/// Reaps those that have ended, and those that this process has adopted, where that was asked for; at
+/// Reaps the orphans that have ended, and adopted processes if the program asked for it; called at
 /// every spawn and every wait.
 pub(crate) fn reap() {
     waiting().orphans.retain(|orphan| !orphan.try_reap());
     adopted::reap();
 }
 
-/// Hands out all that wait.
+/// Removes and returns all orphans.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
     mem::take(&mut waiting().orphans)
 }
 
-/// For how many milliseconds a child that was killed is waited for before it is an orphan. Only one
-/// in an uninterruptible wait takes longer than a moment.
+/// How many milliseconds to wait for a killed child before it becomes an orphan. Only a child in an
+/// uninterruptible wait takes longer than a moment.
 #[cfg(feature = "reactor")]
 const END_AFTER_KILL_MS: u32 = 2000;
 
-/// Kills a child that is not to run after all, with the group that it leads, and reaps it.
+/// Kills a child that shall not run after all, with the group that it leads, and reaps it.
 #[cfg(feature = "reactor")]
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     let orphan = Orphan { pid, pidfd };

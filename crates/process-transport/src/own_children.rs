@@ -1,15 +1,16 @@
-//! Which children of this process are this library's: what tells them from those that it has adopted.
+//! The children of this process that this library started, which distinguishes them from adopted
+//! ones.
 //!
 //! # Model
 //!
-//! A child is known from before its clone, as a launch that is under way, until it is reaped. Both ends
-//! are taken under one lock with what is looked up here, so that a number that is not known is no
-//! child of ours: [`try_reap`] is the one place that reaps one.
+//! A child is known from before its clone, as a running launch, until its reap. Both ends of this
+//! time are marked under the lock that guards every lookup here. So an unknown number is no child
+//! of ours. [`try_reap`] is the only place that reaps one of ours.
 //!
-//! A group is known as long as its leader is a child of ours. After the reap of that it is *left*, if
-//! this process reaps what it adopts and has a child in it, for as long as it has one: nobody else
-//! reaps such a child, so the number of the group is nobody else's meanwhile. The members of a leader
-//! that ends are this process's children before that can be reaped.
+//! A group is known as long as its leader is a child of ours. After the leader's reap the group is
+//! *left*, if this process reaps what it adopts and has a child in the group, for as long as it has
+//! one there. Nobody else reaps such a child, so no other group can get the number meanwhile. When
+//! a leader ends, its children become this process's children before the leader can be reaped.
 
 use crate::sys::{self, Among, FirstEnded, Peeked, Place, Waited};
 use crate::watchers;
@@ -18,28 +19,28 @@ use std::io;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Whom this process reaps beside its own children.
+/// Which adopted processes this process reaps beside its own children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "it is asked for on a loop"))]
 pub(crate) enum Adopts {
-    /// What a termination meets in its group.
+    /// Only those that a termination meets in its group.
     Nobody,
-    /// Members of groups that children of ours lead, or led.
+    /// Members of groups that children of ours lead or led.
     Members,
     Everybody,
 }
 
-/// What is known of the children of this process.
+/// The known children of this process.
 pub(crate) struct OwnChildren {
     pub(crate) adopts: Adopts,
-    /// By number; whether it leads the group of that number.
+    /// Each child by its number, with whether it leads the group of that number.
     own: BTreeMap<u32, bool>,
-    /// Launches that are under way, in the order in which they began, and the groups that they join.
+    /// The running launches, in the order of their begin, each with the group that it joins.
     launching: BTreeMap<u64, Option<u32>>,
     launches: u64,
     /// Groups whose leader is reaped.
     left: BTreeSet<u32>,
-    /// A child of ours that is not reaped has hidden others from a look.
+    /// An unreaped child of ours hid other children from a look.
     pub(crate) hides: bool,
 }
 
@@ -52,7 +53,7 @@ static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
     hides: false,
 });
 
-/// Nothing is told, and nobody parks, under this lock.
+/// Locks the list. No watcher is notified, and no thread parks, under this lock.
 pub(crate) fn own_children() -> MutexGuard<'static, OwnChildren> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -63,7 +64,7 @@ impl OwnChildren {
         self.own.contains_key(&pid)
     }
 
-    /// Returns whether an unknown number may be a child that is just being made.
+    /// Returns whether an unknown number may be a child whose launch is running.
     pub(crate) fn is_launching(&self) -> bool {
         !self.launching.is_empty()
     }
@@ -73,24 +74,24 @@ impl OwnChildren {
         self.launches
     }
 
-    /// Returns whether each of the first so many launches is over.
+    /// Returns whether each of the first `launches` launches is over.
     pub(crate) fn are_over(&self, launches: u64) -> bool {
         self.launching.keys().next().is_none_or(|oldest| *oldest >= launches)
     }
 
-    /// Returns whether a child is just being made that joins the group.
+    /// Returns whether a running launch joins the group.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_joined_now(&self, group: u32) -> bool {
         self.launching.values().any(|joins| *joins == Some(group))
     }
 
-    /// Returns the groups that children of ours lead, or led.
+    /// Returns the groups that children of ours lead or led.
     pub(crate) fn groups(&self) -> Vec<u32> {
         let led = self.own.iter().filter(|(_, leads)| **leads).map(|(pid, _)| *pid);
         led.chain(self.left.iter().copied()).collect()
     }
 
-    /// This process has no child in the group.
+    /// Forgets a left group in which this process has no child.
     pub(crate) fn on_nobody_in(&mut self, group: u32) {
         self.left.remove(&group);
     }
@@ -104,11 +105,11 @@ impl OwnChildren {
     }
 }
 
-/// A launch that is under way, until it is dropped.
+/// A running launch, until its drop.
 #[must_use = "its child is known to it alone"]
 pub(crate) struct Launching(u64);
 
-/// A child is about to be made, which joins the group `joins` of another process.
+/// Begins a launch; `joins` is the group of another process that the child joins.
 pub(crate) fn launching(joins: Option<u32>) -> Launching {
     let mut own = own_children();
     let serial = own.launches;
@@ -118,10 +119,10 @@ pub(crate) fn launching(joins: Option<u32>) -> Launching {
 }
 
 impl Launching {
-    /// The child is there.
+    /// Records the child that was cloned.
     pub(crate) fn born(self, pid: u32, leads_group: bool) {
         let mut own = own_children();
-        // Should somebody else have reaped what was left of a group of this number: it is a new one.
+        // If other code has reaped the rest of a group with this number, this is a new group.
         own.left.remove(&pid);
         own.own.insert(pid, leads_group);
     }
@@ -133,7 +134,8 @@ impl Drop for Launching {
     }
 }
 
-/// Reaps a child of ours if it has ended, which gives its place back first, or leaves it to its group.
+/// Reaps a child of ours if it has ended; before that, releases its place or leaves it to its
+/// group.
 pub(crate) fn try_reap(
     child: sys::Child<'_>,
     place: &mut Option<Place>,
@@ -143,7 +145,7 @@ pub(crate) fn try_reap(
         if sys::peek(child) == Peeked::Running {
             return Ok(Waited::Running);
         }
-        // Not under the lock: it may wait for the end of the program.
+        // Not under the lock, because it may wait for the end of the program.
         *place = place.take().and_then(Place::before_reap);
     }
     let mut own = own_children();

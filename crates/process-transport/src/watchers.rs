@@ -1,19 +1,19 @@
-//! Who is told that there is something to reap: reactors, on whatever thread.
+//! Notifies reactors, on any thread, that there is something to reap.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Somebody who is told.
+/// A receiver of notifications.
 pub(crate) trait Watch: Send + Sync {
-    /// Whether it watches no more.
+    /// Returns whether it no longer watches.
     fn is_over(&self) -> bool;
 
-    /// There is something to reap.
+    /// Reports that there is something to reap.
     fn tell(&self);
 }
 
 static WATCHERS: Mutex<Vec<Arc<dyn Watch>>> = Mutex::new(Vec::new());
 
-/// Has `watcher` told whenever there is something to reap.
+/// Adds a watcher, which is notified whenever there is something to reap.
 #[cfg(feature = "reactor")]
 pub(crate) fn watch(watcher: impl Watch + 'static) {
     let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -21,7 +21,7 @@ pub(crate) fn watch(watcher: impl Watch + 'static) {
     watchers.push(Arc::new(watcher));
 }
 
-/// Tells all of them.
+/// Notifies all watchers.
 pub(crate) fn tell() {
     let watchers = {
         let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ impl ProcessProtocol for Bridge {
     fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
         let mut data = Some(data);
         let pause = self.0.change_output(fd, |output| output.take_in(&mut data));
-        drop(data); // where nothing is borrowed
+        drop(data); // no borrow is held here
         if pause {
             process.pause(fd);
         }
