@@ -304,8 +304,8 @@ impl Transport {
     }
 }
 
-/// What the timer of a termination holds: the child, so that a group whose leader was reaped is ended,
-/// also where the loop goes away before.
+/// What the timer of a termination holds: the child, so that a group whose leader was reaped is
+/// ended even if the loop goes away first.
 struct TerminationTimer(Option<Rc<Transport>>);
 
 impl TerminationTimer {
@@ -316,7 +316,7 @@ impl TerminationTimer {
     }
 }
 
-/// It was cancelled, or is dropped with the loop.
+/// A drop without `fire`: the timer was cancelled, or the loop is being dropped.
 impl Drop for TerminationTimer {
     fn drop(&mut self) {
         if let Some(child) = self.0.take()

@@ -1,11 +1,11 @@
-//! What the program asked for of an end, to be done after its queue is written, and after whoever
-//! produces for it is done.
+//! The requests to close an end, which are carried out after its queue is written and after its
+//! producer is done.
 
 use super::end::{Closing, End};
 use procession_reactor::pipe::{Direction, Pipe};
 
 impl End {
-    /// Marks it for closing; true if there is something to do at the flush.
+    /// Marks it for closing; returns whether the flush has something to do.
     pub(crate) fn ask_close(&mut self) -> bool {
         if self.is_terminal || self.pipe.is_none() {
             return false;
@@ -18,7 +18,8 @@ impl End {
         true
     }
 
-    /// Marks the master of a terminal for closing, which hangs the child up; true if it is one.
+    /// Marks the master of a terminal for closing, which hangs up the child; returns whether it is
+    /// one.
     pub(crate) fn ask_hang_up(&mut self) -> bool {
         let is_due = self.is_terminal && self.pipe.is_some();
         if is_due {
@@ -27,7 +28,7 @@ impl End {
         is_due
     }
 
-    /// Ends the parent's direction of a socketpair after its queue; true as above.
+    /// Ends the parent's direction of a socketpair after its queue is written; returns the same.
     pub(crate) fn ask_shutdown(&mut self) -> bool {
         if self.is_terminal {
             return false;
@@ -43,20 +44,20 @@ impl End {
         true
     }
 
-    /// A producer writes here, which a close waits for, or is done; true if there may be something to
-    /// do at the flush.
+    /// Records that a producer writes here, for which a close waits, or is done; returns whether
+    /// the flush may have something to do.
     pub(crate) fn hold_open(&mut self, held: bool) -> bool {
         let is_terminal = self.is_terminal;
         let Some(queue) = self.queue() else { return false };
         queue.set_held(held);
-        // A terminal loses what is queued when it is hung up: that waits for the queue as well.
+        // A hang-up discards what a terminal has queued, so it also waits for the queue.
         if !held && !is_terminal && self.closing == Closing::AfterProducer {
             self.closing = Closing::Close;
         }
         !held
     }
 
-    /// Returns whether a close waited for a producer, and what that has written is gone.
+    /// Returns whether a close waited for a producer that is done now, with its data written.
     pub(super) fn is_producer_done(&mut self) -> bool {
         let is_done = self.queue().is_none_or(|queue| !queue.is_held() && queue.is_empty());
         self.closing == Closing::AfterProducer && is_done

@@ -1,7 +1,8 @@
-//! The child's number, its pidfd and its group: every signal goes through here, and so does the reap.
+//! The child's number, its pidfd and its group: every signal goes through here, and so does the
+//! reap.
 //!
-//! The number is used as long as the child is not reaped, and not after it was given away: it may be
-//! somebody else's then. A group whose leader is reaped is signalled by the pidfd alone.
+//! The number is used only while the child is neither reaped nor given away; afterwards it may be
+//! another process's. A group whose leader is reaped is signalled by the pidfd alone.
 
 use super::running::Running;
 use crate::group::{self, GroupLook};
@@ -20,7 +21,7 @@ use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// Watches one child's exit, and signals it.
+/// Watches one child's exit, and signals the child.
 #[derive(Debug)]
 pub(crate) struct ExitWatch {
     pid: u32,
@@ -30,11 +31,12 @@ pub(crate) struct ExitWatch {
     parent_peak_kib: i64,
     is_reaped: bool,
     seen: Seen,
-    /// Among the children that end with the program: until the reap, and a leader's until
-    /// [`let_live`](Self::let_live). It stands before the pidfd, and is given back before that is closed.
+    /// The child's place among those that end with the program: until the reap, or for a leader
+    /// until [`let_live`](Self::let_live). Its field comes before the pidfd, because it must be
+    /// released before the pidfd is closed.
     place: Option<Place>,
     pidfd: Pidfd,
-    /// Until it is reaped, or given away.
+    /// `Some` until it is reaped or given away.
     running: Option<Running>,
 }
 
@@ -43,30 +45,30 @@ pub(crate) struct ExitWatch {
 enum Seen {
     /// Nothing: its pidfd is watched.
     Nothing,
-    /// It has ended, and a tracer holds it: nobody can reap it until that lets go. Its pidfd, which
-    /// stays readable, is not watched, and it is asked again after pauses.
+    /// It has ended, and a tracer holds it: nobody can reap it until the tracer lets go. Its pidfd
+    /// stays readable, so it is not watched; the child is polled after pauses.
     Held(Pauses),
-    /// It has ended, and is kept as a zombie: its pidfd is not watched.
+    /// It has ended, and is kept as a zombie. Its pidfd is not watched.
     Kept,
 }
 
-/// Where the child's pidfd is.
+/// The location of the child's pidfd.
 #[derive(Debug)]
 enum Pidfd {
-    /// Not given to the loop; `None` where there is none, and SIGCHLD is watched instead.
+    /// Not yet given to the loop; `None` if there is no pidfd, and SIGCHLD is watched instead.
     New(Option<OwnedFd>),
     /// In the loop.
     Source(Key),
-    /// Reaped; kept for signals to the group that the child led.
+    /// The child is reaped; the pidfd is kept for signals to the group that the child led.
     Kept(OwnedFd),
-    /// Reaped.
+    /// The child is reaped.
     Gone,
-    /// The child, or its group, was given away: it is somebody else's.
+    /// The child, or its group, was given away to another owner.
     GivenAway,
 }
 
 impl ExitWatch {
-    /// Takes over a child, which may be reaped by now.
+    /// Takes over a child, which may already be reaped.
     pub(crate) fn new(
         mut child: OwnedChild,
         leads_group: bool,
@@ -94,7 +96,7 @@ impl ExitWatch {
         }
     }
 
-    /// Takes the pidfd, for the loop; `None` where there is none.
+    /// Takes the pidfd for the loop; returns `None` if there is no pidfd.
     pub(crate) fn take_new(&mut self) -> Option<OwnedFd> {
         match &mut self.pidfd {
             Pidfd::New(pidfd) if pidfd.is_some() => {
@@ -106,25 +108,25 @@ impl ExitWatch {
         }
     }
 
-    /// The loop has the pidfd.
+    /// Records that the loop has the pidfd.
     pub(crate) fn on_watched(&mut self, key: Key) {
         self.pidfd = Pidfd::Source(key);
     }
 
-    /// A termination begins.
+    /// Records that a termination begins.
     pub(crate) fn on_asked_to_end(&self) {
         if let Some(place) = &self.place {
             place.ask_to_end();
         }
     }
 
-    /// Takes the place, which is to be given back before the pidfd is closed and the child reaped.
+    /// Takes the place, which must be released before the pidfd is closed and the child reaped.
     pub(crate) fn take_place(&mut self) -> Option<Place> {
         self.place.take()
     }
 
-    /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more, and the child is
-    /// among those that end with the program no more, unless its place was taken before.
+    /// Takes the pidfd back, in whatever state. Afterwards no signal is sent any more, and the
+    /// child does not end with the program, unless its place was taken before.
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
         self.running = None;
         self.place = None;
@@ -141,17 +143,17 @@ impl ExitWatch {
         self.is_reaped || matches!(self.pidfd, Pidfd::Gone | Pidfd::GivenAway)
     }
 
-    /// Returns the pid, while it is the child's for certain.
+    /// Returns the pid, as long as it is certainly the child's.
     pub(crate) fn pid(&self) -> Option<u32> {
         (!self.is_over()).then_some(self.pid)
     }
 
-    /// Returns the number that was the child's at its birth.
+    /// Returns the number that the child got at its clone.
     pub(crate) fn number(&self) -> u32 {
         self.pid
     }
 
-    /// Returns the number of the group that the child leads, or led.
+    /// Returns the number of the group that the child leads or led.
     pub(crate) fn group(&self) -> Option<u32> {
         self.leads_group.then_some(self.pid)
     }
@@ -199,8 +201,8 @@ impl ExitWatch {
             Pidfd::GivenAway => return Err(SignalError::ReactorGone),
         };
         match by_pidfd {
-            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
-            // It is the child's as long as that is not reaped.
+            // No such flag (before Linux 6.9), no such signal, or a filter: the number shows which.
+            // It is the child's as long as the child is not reaped.
             Some(Err(errno)) if sys::is_refusal(errno) && !self.is_reaped => {
                 let by_number = |leader: sys::Child<'_>| group::send_by_number(leader, signal);
                 let sent = match &self.pidfd {
@@ -214,7 +216,7 @@ impl ExitWatch {
         }
     }
 
-    /// Sends a signal to whatever a termination acts on: of a group also to a leader that left it.
+    /// Sends a signal to what a termination acts on; for a group also to a leader that left it.
     pub(crate) fn signal_scope(
         &self,
         reactor: &Handle,
@@ -231,8 +233,8 @@ impl ExitWatch {
         to_group
     }
 
-    /// Kills whatever a termination acts on, the child first: one that has just begun may not lead its
-    /// group yet. Nobody who is gone needs it.
+    /// Kills what a termination acts on. The child comes first, because one that has just begun may
+    /// not lead its group yet. Errors mean that the target is gone.
     pub(crate) fn kill_scope(&self, reactor: &Handle, scope: TerminationScope) {
         self.signal(reactor, Signal::KILL).ok();
         if scope == TerminationScope::Group {
@@ -240,7 +242,7 @@ impl ExitWatch {
         }
     }
 
-    /// Looks whether anybody lives of the group that the child leads, or led.
+    /// Looks whether any process lives in the group that the child leads or led.
     pub(crate) fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
         let pidfd = match &self.pidfd {
             Pidfd::Kept(pidfd) => Some(pidfd.as_fd()),
@@ -249,17 +251,17 @@ impl ExitWatch {
         group::look(look, self.pid, pidfd, self.is_reaped)
     }
 
-    /// Looks whether the child has ended, and does not reap it.
+    /// Checks whether the child has ended, without a reap.
     pub(crate) fn peek(&self, reactor: &Handle) -> Peeked {
         self.with_child(reactor, sys::peek).unwrap_or(Peeked::Lost)
     }
 
-    /// Returns the signal by which the child is stopped.
+    /// Returns the signal that stopped the child, if it is stopped.
     pub(crate) fn stopped_by(&self, reactor: &Handle) -> Option<Signal> {
         self.with_child(reactor, sys::stopped_by)?.map(Signal::from_raw)
     }
 
-    /// The child has ended, and is not to be reaped yet.
+    /// Records that the child has ended and must not be reaped yet.
     pub(crate) fn keep(&mut self, reactor: &Handle) {
         self.set_seen(reactor, Seen::Kept);
     }
@@ -268,15 +270,15 @@ impl ExitWatch {
         self.seen == Seen::Kept
     }
 
-    /// The child is not kept any more.
+    /// Ends the keeping of the child.
     pub(crate) fn watch_again(&mut self, reactor: &Handle) {
         if self.is_kept() {
             self.set_seen(reactor, Seen::Nothing);
         }
     }
 
-    /// The pidfd is readable, and the child cannot be reaped yet: returns after how long to ask it again.
-    /// `None` for a child without a pidfd in the loop, which has no such event.
+    /// Handles a readable pidfd of a child that cannot be reaped yet; returns the delay before the
+    /// next look. `None` without a pidfd in the loop, because then no such event occurs.
     pub(crate) fn on_held(&mut self, reactor: &Handle) -> Option<Duration> {
         if !matches!(self.pidfd, Pidfd::Source(_)) || self.is_kept() {
             return None;
@@ -298,7 +300,7 @@ impl ExitWatch {
             && is_watched != was_watched
         {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
-            // It was in the poller before, which has room for it.
+            // The poller had it before, so it has room for it.
             reactor.set_interest(*key, interest).ok();
         }
     }
@@ -315,7 +317,7 @@ impl ExitWatch {
             Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
             Ok(Waited::Kept(status)) => exit_reason(status, None),
             Ok(Waited::Lost(why)) => Err(ProcessTerminated::unknown(why)),
-            // Nothing else can be known of it: an end without a status.
+            // Nothing else can be learnt about it: an end without a status.
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);
                 Err(ProcessTerminated::unknown(UnknownEnd::WaitRefused(errno)))
@@ -327,7 +329,7 @@ impl ExitWatch {
         Some(reason)
     }
 
-    /// A leader's pidfd is what its group is signalled by, also after the reap.
+    /// Keeps a leader's pidfd after the reap, because signals to its group need it; else closes it.
     fn put_pidfd_away(&mut self, reactor: &Handle) {
         let pidfd = mem::replace(&mut self.pidfd, Pidfd::Gone);
         if let (Pidfd::Source(key), true) = (&pidfd, self.leads_group)
@@ -342,15 +344,16 @@ impl ExitWatch {
         }
     }
 
-    /// It is reaped, and nothing more is to come of it: what it has left in its group is not ended with
-    /// the program.
+    /// Keeps the end of the program from ending what a reaped child left in its group, because
+    /// nothing more will come from the child.
     pub(crate) fn let_live(&mut self) {
         if self.is_reaped {
             self.place = None;
         }
     }
 
-    /// The group that it led is empty, for good: the pidfd of a reaped leader names nobody.
+    /// Forgets the group that it led, which is empty for good: the pidfd of a reaped leader names
+    /// no process.
     pub(crate) fn forget_group(&mut self) {
         if self.is_reaped && matches!(self.pidfd, Pidfd::Kept(_)) {
             self.place = None;
@@ -358,7 +361,7 @@ impl ExitWatch {
         }
     }
 
-    /// With the pidfd, or the number of a child that is not reaped.
+    /// Calls with the pidfd, or with the number of a child that is not reaped.
     fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
         match &self.pidfd {
             Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
@@ -369,12 +372,12 @@ impl ExitWatch {
     }
 }
 
-/// What the verbs say once the reactor is gone.
+/// The error of the verbs once the reactor is gone.
 pub(crate) fn reactor_gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }
 
-/// Error numbers of a signal that could not be sent.
+/// Converts the error number of a signal that could not be sent.
 fn signal_error(errno: i32) -> SignalError {
     match errno {
         libc::ESRCH => SignalError::ProcessExitedAlready,

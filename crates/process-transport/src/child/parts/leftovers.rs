@@ -1,5 +1,5 @@
-//! What a change of the state leaves over, to be dropped, completed or told where nothing is
-//! borrowed.
+//! The leftovers of a change of the state: values to drop, calls to complete and forwardings to
+//! notify, all without a borrow.
 
 use super::termination::SettledCalls;
 use procession_core::Spent;
@@ -8,12 +8,12 @@ use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// What is to be dropped, completed or told, where nothing is borrowed.
+/// What must be dropped, completed or notified while nothing is borrowed.
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
 pub(crate) struct Leftovers {
     pub(crate) chunks: Spent,
-    /// Nearly always nothing.
+    /// Nearly always `None`.
     more: Option<Box<More>>,
 }
 
@@ -23,15 +23,15 @@ struct More {
     told: Vec<Told>,
 }
 
-/// What a forwarding is to be told.
+/// A notification for a forwarding.
 pub(crate) enum Told {
-    /// Its source was closed by somebody else.
+    /// Its source was closed by other code.
     SourceClosed(Rc<Forward>),
-    /// Its sink was, with so many bytes still in the queue.
+    /// Its sink was closed, with this many bytes still in the queue.
     SinkLost(Rc<Forward>, usize),
-    /// Its sink has taken its queue, and has room.
+    /// Its sink has drained its queue, and has room.
     SinkReady(Rc<Forward>),
-    /// Nobody is left to resume it.
+    /// No protocol is left that could resume it.
     Unpause(Rc<Forward>),
 }
 
@@ -40,14 +40,14 @@ impl Leftovers {
         self.chunks.extend(chunks);
     }
 
-    /// To be told, if it is something.
+    /// Adds a notification, if there is one.
     pub(crate) fn tell(&mut self, told: Option<Told>) {
         if let Some(told) = told {
             self.more().told.push(told);
         }
     }
 
-    /// To be completed, if there are such calls.
+    /// Adds calls to complete, if there are any.
     pub(crate) fn complete(&mut self, settled: Option<SettledCalls>) {
         if settled.is_some() {
             self.more().settled = settled;
@@ -58,7 +58,7 @@ impl Leftovers {
         self.more.get_or_insert_default()
     }
 
-    /// Drops and tells all of it. One thing that panics does not keep the others from being done.
+    /// Drops, notifies and completes everything. A panic of one does not stop the others.
     #[inline]
     pub(crate) fn settle(self) {
         match self.more {
@@ -67,7 +67,8 @@ impl Leftovers {
         }
     }
 
-    /// The same inside of a verb of the program's: who waits for a forwarding is called by the loop.
+    /// Does the same inside a verb of the program: the loop calls back whoever waits for a
+    /// forwarding.
     pub(crate) fn settle_in_verb(self) {
         for told in self.more.iter().flat_map(|more| &more.told) {
             told.forward().complete_later();

@@ -1,5 +1,5 @@
-//! What a child is made of. Each part is a type with an invariant of its own, and knows neither the
-//! state that holds it nor the transport that drives it.
+//! The parts of a child. Each is a type with its own invariant, and knows neither the state that
+//! holds it nor the transport that drives it.
 
 mod closing;
 mod draining;

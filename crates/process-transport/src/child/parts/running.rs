@@ -1,7 +1,7 @@
-//! How many children of this thread run.
+//! Counts the running children of this thread.
 //!
-//! A child that runs alone ends while its parent has nothing better to do than to give it the
-//! processor. Where there are others, they would take it, and this thread would stand still.
+//! While a single child ends, its parent can do nothing better than yield the processor to it.
+//! Other children would take the processor instead, and this thread would stand still.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ thread_local! {
     static RUNNING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// One child that runs, until it is dropped.
+/// One running child, until its drop.
 #[derive(Debug)]
 pub(crate) struct Running(());
 
@@ -22,12 +22,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may be dropped at the thread's end, after the counter.
+        // At the thread's end the counter may be dropped first.
         RUNNING.try_with(|running| running.set(running.get() - 1)).ok();
     }
 }
 
-/// Whether this thread has no more than one child.
+/// Returns whether this thread has at most one running child.
 pub(crate) fn is_alone() -> bool {
     RUNNING.get() <= 1
 }
