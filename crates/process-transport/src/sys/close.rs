@@ -1,4 +1,4 @@
-//! Closing all but a few descriptors, on every kernel.
+//! Closes all but a few descriptors, on every kernel.
 
 use super::fd_step::Closing;
 use super::raw::{self, Call};
@@ -8,19 +8,19 @@ use rustix::process::{Resource, getrlimit};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::AsRawFd;
 
-/// What becomes of a number that the child is not to have.
+/// What happens to a number that the child must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Closed at once.
+    /// It is closed at once.
     Closed,
-    /// Close-on-exec. It costs less in a large table, and leaves the closing to the exec.
+    /// It is marked close-on-exec. This is cheaper in a large table, and the exec does the closing.
     Marked {
-        /// A closure may use it until then: it must not be closed before, at whatever cost.
+        /// A closure may use it until the exec, so it must not be closed earlier at any cost.
         is_used: bool,
     },
 }
 
-/// Gets rid of `first` to `last`, both included. All are marked where a closure may use them.
+/// Closes or marks `first` to `last`, both included. Marks all of them if a closure may use them.
 pub(super) fn close(first: u32, last: u32, how: Closing) -> Call {
     let end = |first, last, fate| {
         if how.is_plain { one_by_one(first, last, fate) } else { end(first, last, fate) }
@@ -45,11 +45,11 @@ fn end(first: u32, last: u32, fate: Fate) -> Call {
             .or_else(|_| raw::close_range(first, last, 0)),
         Fate::Marked { is_used: true } => raw::close_range(first, last, libc::CLOSE_RANGE_CLOEXEC),
     };
-    // Whatever a filter or an old kernel makes of the call: one by one works.
+    // A filter or an old kernel may fail the call in any way; one by one always works.
     closed.or_else(|_| one_by_one(first, last, fate))
 }
 
-/// Without `close_range`: by the list in /proc, and without that up to the limit.
+/// Does it without `close_range`: by the list in /proc, or else for all numbers up to the limit.
 fn one_by_one(first: u32, last: u32, fate: Fate) -> Call {
     if listed(first, last, fate).is_err() {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
@@ -83,7 +83,7 @@ fn listed(first: u32, last: u32, fate: Fate) -> Result<(), Errno> {
     result
 }
 
-/// A number that is not open needs nothing.
+/// Closes or marks one number; does nothing if it is not open.
 fn one(fd: u32, fate: Fate) {
     match fate {
         Fate::Closed => raw::close(fd.cast_signed()).ok(),
@@ -91,7 +91,7 @@ fn one(fd: u32, fate: Fate) {
     };
 }
 
-/// The name of an entry of /proc/self/fd as a number; `.` and `..` are none.
+/// Parses the name of an entry of /proc/self/fd as a number; `.` and `..` are not numbers.
 fn number(name: &[u8]) -> Option<u32> {
     name.iter().try_fold(0_u32, |number, digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
