@@ -1,4 +1,4 @@
-//! Reaping one child, with what it used.
+//! Reaps one child, with its resource usage.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
 use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
@@ -10,12 +10,13 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-/// Only looks.
+/// Flags that look without a reap.
 const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first, or leaves it to the group that it leads.
+/// Before the reap, a child that has ended releases its place, or leaves it to the group that it
+/// leads.
 pub(crate) fn try_reap(
     child: Child<'_>,
     place: &mut Option<Place>,
@@ -30,7 +31,7 @@ pub(crate) fn try_reap(
     wait(child, libc::WEXITED | libc::WNOHANG, parent_peak_kib)
 }
 
-/// Whether the child has ended and waits to be reaped; it stays as it is.
+/// Returns whether the child has ended and waits to be reaped; the child stays as it is.
 pub(crate) fn peek(child: Child<'_>) -> Peeked {
     match wait(child, WITHOUT_REAP, i64::MAX) {
         Ok(Waited::Running) => Peeked::Running,
@@ -39,13 +40,13 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     }
 }
 
-/// Looks for a child that has ended, and leaves it as it is.
+/// Returns a child that has ended, and leaves it as it is.
 pub(crate) fn first_ended(among: Among) -> FirstEnded {
     let (kind, id) = match among {
         Among::Everybody => (libc::P_ALL, 0),
         Among::Group(group) => (libc::P_PGID, group),
     };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: the pointer leads to a local.
@@ -56,7 +57,7 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
             _ => return FirstEnded::NoChild,
         }
     }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let pid = unsafe { info.si_pid() };
     match u32::try_from(pid) {
         Ok(pid @ 1..) => FirstEnded::Child(pid),
@@ -64,12 +65,12 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
     }
 }
 
-/// Reaps a child that was killed, and waits for its end, of which nobody wants to know what it says.
+/// Waits for the end of a child that was killed, and reaps it; its status does not matter.
 pub(super) fn reap_killed(child: Child<'_>) {
     wait(child, libc::WEXITED, i64::MAX).ok();
 }
 
-/// The signal that has ended a child that is not reaped; it stays as it is.
+/// Returns the signal that ended a child that is not reaped; the child stays as it is.
 pub(super) fn ended_by(child: Child<'_>) -> Option<c_int> {
     match wait(child, WITHOUT_REAP, i64::MAX) {
         Ok(Waited::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
@@ -77,7 +78,7 @@ pub(super) fn ended_by(child: Child<'_>) -> Option<c_int> {
     }
 }
 
-/// The highest resident set of this process so far, in KiB.
+/// Returns the highest resident set size of this process so far, in KiB.
 pub(crate) fn own_peak_kib() -> i64 {
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -86,11 +87,11 @@ pub(crate) fn own_peak_kib() -> i64 {
     if result == 0 { usage.ru_maxrss } else { 0 }
 }
 
-/// The signal by which the child is stopped; it stays as it is.
+/// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
 #[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(child: Child<'_>) -> Option<i32> {
     let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
-    // SAFETY: waitid fills this field for children, and it is zero where nothing has stopped.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has stopped.
     let signal = unsafe { info.si_status() };
     (info.si_code == libc::CLD_STOPPED).then_some(signal)
 }
@@ -104,7 +105,7 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
         }
         Err(error) => return Err(error),
     };
-    // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let status = unsafe { info.si_status() };
     let status = match info.si_code {
         libc::CLD_EXITED => status << 8,
@@ -115,7 +116,7 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
     Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
 }
 
-/// What is known of a child that nobody can wait for.
+/// Returns what is known of a child that can no longer be waited for.
 fn lost(child: Child<'_>) -> Waited {
     let kept = match child {
         Child::Fd(pidfd, _) => kept_status::of(pidfd),
@@ -124,7 +125,7 @@ fn lost(child: Child<'_>) -> Waited {
     kept.map_or_else(|| Waited::Lost(lost::why()), Waited::Kept)
 }
 
-/// Where `waitid(2)` is refused, by a filter perhaps: what `wait4(2)` says, which knows less.
+/// Waits by `wait4(2)`, which reports less, because `waitid(2)` is refused, by a filter perhaps.
 fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
     let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
     let mut status: c_int = 0;
@@ -153,7 +154,7 @@ fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::R
     }
 }
 
-/// What `waitid(2)` says of a child; `None` where it is none of ours.
+/// The result of `waitid(2)` for a child; `None` if it is no child of ours.
 type Answer = Option<(libc::siginfo_t, libc::rusage)>;
 
 fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
@@ -170,12 +171,12 @@ fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
             result => return result,
         }
     }
-    // Not reaped by us, so the number is the child's.
+    // We have not reaped it, so the number is the child's.
     wait_for(libc::P_PID, pid, flags)
 }
 
 fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -196,7 +197,7 @@ fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
 }
 
 fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {
-    // The peak of a process begins with that of the memory it had before its exec: the parent's.
+    // The peak of a process starts with that of its memory before the exec: the parent's.
     let peak = (usage.ru_maxrss > parent_peak_kib)
         .then(|| u64::try_from(usage.ru_maxrss).ok()?.checked_mul(1024))
         .flatten();

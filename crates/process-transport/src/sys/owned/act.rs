@@ -1,8 +1,8 @@
-//! The act: every owned group gets TERM and CONT, has a grace, and gets KILL.
+//! The act: every owned group gets TERM and CONT, a grace, and KILL.
 //!
-//! Several acts may be under way, on several threads or one within another: each goes through all
-//! places by itself, and none waits for another. What was sent is marked in the place, and the time
-//! counts from the first.
+//! Several acts may be under way, on several threads or one inside another. Each goes through all
+//! places by itself, and none waits for another. Marks in a place record what was sent; time counts
+//! from the first act.
 
 use super::calls::{self, KeptErrno, SIGNALS};
 use super::member::{Leader, Member};
@@ -11,15 +11,15 @@ use super::table::{Occupant, Page, Slot};
 use std::ffi::c_int;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// A signal that comes so long after the first says that its sender will not wait; one that comes
-/// earlier is the first one's echo.
+/// A signal this long after the first means that its sender will not wait. An earlier one is an
+/// echo of the first.
 const ESCALATES_AFTER_MS: u32 = 300;
 
-/// How long a clone that was under way is waited for. It takes microseconds.
+/// How long to wait for a running clone, which takes microseconds.
 const CLONE_WITHIN_MS: u32 = 1000;
 
-/// How long those who got KILL are waited for. The kernel needs some time to end a process with much
-/// memory; a process that a debugger holds does not end at all.
+/// How long to wait for processes that got KILL. The kernel needs some time to end a process with
+/// much memory; a process that a debugger holds does not end at all.
 const DEAD_WITHIN_MS: u32 = 1000;
 
 /// The longest pause between two looks at the children.
@@ -29,8 +29,8 @@ const PAUSE_MS: c_int = 10;
 const OF_THOSE_ASKED: i32 = 1;
 const OF_ALL: i32 = 2;
 
-/// Notes that a signal has stopped the program, which ends its children by itself: what it has asked
-/// to end has no grace any more when a further signal comes.
+/// Records that a signal has stopped the program, which then ends its children itself. When a
+/// further signal comes, the children that it asked to end have no grace any more.
 #[cfg(feature = "reactor")]
 pub(super) fn first_has_come() {
     if let Some(table) = Page::own() {
@@ -40,7 +40,7 @@ pub(super) fn first_has_come() {
 
 /// Ends the groups of the owned children of this process, and returns once that is done.
 ///
-/// Async-signal-safe; see the page of the function that is exported.
+/// Async-signal-safe; see the page of the exported function.
 pub(crate) fn end_owned_groups() {
     let _errno = KeptErrno::new();
     act(None);
@@ -53,13 +53,13 @@ pub(crate) fn end_owned_groups() {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause {
     pub(super) signal: c_int,
-    /// The address of our handler, by which others of its signals are known.
+    /// The address of our handler, which shows the other signals that have it.
     pub(super) handler: usize,
 }
 
-/// The act. Returns the signal of the first act that had one.
+/// Runs an act. Returns the signal of the first act that had one.
 ///
-/// Nobody reaps an owned child before [`Page::end_act`].
+/// No owned child is reaped before [`Page::end_act`].
 pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     let table = Page::own()?;
     let is_first = table.began.compare_exchange(0, calls::now_ms().max(1), SeqCst, SeqCst).is_ok();
@@ -90,8 +90,8 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     Some(table.cause.load(SeqCst)).filter(|signal| *signal != 0)
 }
 
-/// Waits until nobody of the children and their groups lives, [`DEAD_WITHIN_MS`] at most. No further
-/// signal makes it shorter.
+/// Waits until no process of the children and their groups lives, for at most [`DEAD_WITHIN_MS`]. A
+/// further signal does not shorten it.
 fn wait_for_the_killed(table: &'static Page) {
     let killed = calls::now_ms();
     let mut pause = 1;
@@ -101,14 +101,14 @@ fn wait_for_the_killed(table: &'static Page) {
     }
 }
 
-/// A further signal: no grace any more, unless it comes too early.
+/// Ends every grace because of a further signal, unless the signal comes too early.
 fn escalate(table: &Page) {
     if elapsed_ms(table) >= ESCALATES_AFTER_MS {
         table.hurry.fetch_max(OF_ALL, SeqCst);
     }
 }
 
-/// A signal has stopped the program, and it was no echo of the one that acts now.
+/// Returns whether a signal stopped the program so long ago that the current one is not its echo.
 fn is_stopped_for_long(table: &Page) -> bool {
     let stopped = table.stopped.load(SeqCst);
     stopped != 0 && since_ms(stopped) >= ESCALATES_AFTER_MS
@@ -120,12 +120,14 @@ fn elapsed_ms(table: &Page) -> u32 {
 
 fn since_ms(then: u32) -> u32 {
     let elapsed = calls::now_ms().wrapping_sub(then);
-    // The clock wraps around, and 0 of it counts as 1: a millisecond ahead is none.
+    // The clock wraps around, and its value 0 counts as 1: one millisecond in the future counts as
+    // none.
     if elapsed.cast_signed() < 0 { 0 } else { elapsed }
 }
 
-/// Those by which a user says that it is enough, as far as they would end this process. A shell whose
-/// terminal is closed sends HUP twice within a millisecond, and is patient.
+/// Returns the signals that end every grace, as far as they would end this process. HUP is not one
+/// of them: a shell whose terminal is closed sends it twice within a millisecond, and does not mean
+/// to hurry.
 fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
     let is_ours = move |&signal: &c_int| {
         cause.is_some_and(|cause| {
@@ -135,23 +137,23 @@ fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
     SIGNALS.into_iter().filter(|signal| *signal != libc::SIGHUP).filter(is_ours)
 }
 
-/// What there is to wait for in a place.
+/// What a place still has to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     Nobody,
-    /// The child, which runs or is about to.
+    /// The child, which runs or is about to run.
     Child,
-    /// What it may have left in its group.
+    /// What the child may have left in its group.
     Group,
 }
 
-/// Sends what is due, and returns whether somebody has time left.
+/// Sends what is due, and returns whether a child or a group has time left.
 fn is_waited_for(table: &'static Page) -> bool {
     let has_time = |slot: &Slot, child| !is_over(table, slot, child);
     is_somebody_left(table, |slot| attend_to(table, slot), has_time)
 }
 
-/// Returns whether anybody lives after all have got KILL.
+/// Returns whether any process lives after all have got KILL.
 fn is_anybody_left(table: &'static Page) -> bool {
     let left_in = |slot: &Slot| match slot.occupant() {
         Occupant::Child(child) => left_of(child),
@@ -160,14 +162,15 @@ fn is_anybody_left(table: &'static Page) -> bool {
     is_somebody_left(table, left_in, |_, _| true)
 }
 
-/// Looks at every place, and then for members of the groups that are asked for, if only those are left.
+/// Checks every place; if only groups are left, checks whether the ones in question have live
+/// members.
 fn is_somebody_left(
     table: &'static Page,
     look_at: impl Fn(&Slot) -> Left,
     is_asked: impl Fn(&Slot, Member) -> bool,
 ) -> bool {
     let (mut children, mut groups) = (0, 0);
-    // Asked of all: each is to get its TERM.
+    // All places are checked, because each child must get its TERM.
     for slot in table.slots() {
         match look_at(slot) {
             Left::Nobody => {}
@@ -206,13 +209,13 @@ fn left_of(child: Member) -> Left {
     }
 }
 
-/// Returns whether the child, and its group, have no grace any more.
+/// Returns whether the grace of the child and its group is over.
 fn is_over(table: &Page, slot: &Slot, child: Member) -> bool {
     let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
     elapsed_ms(table) >= child.grace_ms || table.hurry.load(SeqCst) >= hurry
 }
 
-/// Returns whether anybody lives of a group that is asked for; no where that cannot be known.
+/// Returns whether a group in question has a live member; false if that cannot be known.
 fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> bool) -> bool {
     let is_asked = |group: c_int| {
         table.slots().any(|slot| match slot.occupant() {
@@ -220,6 +223,7 @@ fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> boo
             Occupant::Nobody | Occupant::Starting => false,
         })
     };
-    // Who ends in the first look may have begun another one, with a number that was passed already.
+    // A process that ends during the first look may have started another one, with a number that
+    // the look had already passed.
     (0..2).any(|_| platform::somebody_of(is_asked) == Some(true))
 }

@@ -1,4 +1,5 @@
-//! The parent's half on systems other than Linux: `fork(2)`, and a pipe that the exec closes.
+//! The parent's half of a launch on systems other than Linux: `fork(2)`, and a pipe that the exec
+//! closes.
 #![expect(unsafe_code, reason = "fork and kqueue")]
 
 use super::raw::{self, KernelLimit};
@@ -22,17 +23,17 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-/// There is nothing to reserve here.
+/// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve() -> io::Result<()> {
     Ok(())
 }
 
-/// There is nothing to reserve here.
+/// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve_first() -> io::Result<()> {
     Ok(())
 }
 
-/// No filter kills children here.
+/// Reaps a child that has ended before its exec. No filter kills children here.
 pub(crate) fn discard(child: Cloned) {
     wait::reap_failed(child.pid, None);
 }
@@ -61,12 +62,12 @@ pub(crate) fn launch(
     let report: &Report = page.as_ref();
     // `prepare` refuses both here, and the child would too.
     let score = request.oom_score_adj.map(|score| score.to_string());
-    // Closed in the child by its exec or its end, and by nothing else.
+    // In the child, only its exec or its end closes this.
     let (started, running) = platform::pipe_above_stdio().map_err(LaunchError::Clone)?;
     let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
     let environment = Environment::of(request);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
-    // From here until it is settled nothing interrupts this thread.
+    // From here until the place is settled nothing interrupts this thread.
     let place = match request.entry.map(owned::reserve).transpose() {
         Ok(place) => place,
         Err(error) => {
@@ -98,7 +99,7 @@ pub(crate) fn launch(
     raw::set_mask(old_mask).map_err(os_error)?;
     let pid = forked.map_err(os_error)?;
     drop(running);
-    // Nothing is ever written: this ends when the child has exec'd or ended.
+    // Nothing is ever written: the read returns when the child has exec'd or ended.
     let mut byte = [0_u8; 1];
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
@@ -115,10 +116,10 @@ pub(crate) fn launch(
     }
 }
 
-/// Moves a descriptor out of the plan's way, whose copies would replace it.
+/// Moves a descriptor above every number of the plan, whose copies would replace it.
 fn above_all(fd: OwnedFd, moves: &[FdMove]) -> io::Result<OwnedFd> {
     let numbers = moves.iter().flat_map(|each| [each.source, each.target]);
-    // Copies that break a cycle take numbers beside these, one each.
+    // Copies that break a cycle take other numbers, one each.
     let count = c_int::try_from(moves.len()).unwrap_or(c_int::MAX);
     let lowest = numbers.max().unwrap_or(2).saturating_add(count).saturating_add(1);
     Ok(rustix::io::fcntl_dupfd_cloexec(&fd, lowest)?)
@@ -130,16 +131,16 @@ fn os_error(errno: i32) -> LaunchError {
 
 /// Forks; only the parent returns.
 fn fork(job: &Job<'_>) -> Result<u32, i32> {
-    // SAFETY: the child calls nothing but `child::run`, which uses async-signal-safe calls only and
-    // never returns; all signals are blocked, so that no handler runs in it.
+    // SAFETY: the child calls only `child::run`, which uses only async-signal-safe calls and never
+    // returns; all signals are blocked, so no handler runs in it.
     match unsafe { libc::fork() } {
         0 => child::run(job),
         pid => u32::try_from(pid).map_err(|_| raw::last_errno()),
     }
 }
 
-/// A queue with the exit of one child in it; `None` where the child has ended already, or none can be
-/// made: its exit is then watched by SIGCHLD.
+/// Makes a queue that reports the exit of one child; `None` if the child has already ended, or if
+/// no queue can be made. Then SIGCHLD reports the exit.
 fn exit_queue(pid: u32) -> Option<OwnedFd> {
     // SAFETY: no argument.
     let queue = unsafe { libc::kqueue() };
@@ -156,7 +157,7 @@ fn exit_queue(pid: u32) -> Option<OwnedFd> {
     change.flags = libc::EV_ADD;
     change.fflags = libc::NOTE_EXIT;
     let (none, now) = (ptr::null_mut::<libc::kevent>(), ptr::null::<libc::timespec>());
-    // SAFETY: one change is read from a local, and no event is asked for.
+    // SAFETY: one change is read from a local, and no event is requested.
     let added = unsafe { libc::kevent(queue.as_raw_fd(), &raw const change, 1, none, 0, now) };
     (added == 0).then_some(queue)
 }

@@ -1,5 +1,5 @@
-//! Reaping one child, with what it used, on systems other than Linux: by its number, which is its
-//! own as long as it is not reaped.
+//! Reaps one child, with its resource usage, on systems other than Linux: by its number, which is
+//! its own as long as it is not reaped.
 #![expect(unsafe_code, reason = "waiting for one child")]
 
 use super::raw;
@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// The number of a child, which is its own as long as it is not reaped.
+/// Returns the number of a child, which is its own as long as it is not reaped.
 pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
     let (Child::Pid(pid) | Child::Fd(_, pid)) = child;
     c_int::try_from(pid).map_err(io::Error::other)
@@ -21,7 +21,8 @@ pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first, or leaves it to the group that it leads.
+/// Before the reap, a child that has ended releases its place, or leaves it to the group that it
+/// leads.
 pub(crate) fn try_reap(
     child: Child<'_>,
     place: &mut Option<Place>,
@@ -36,7 +37,7 @@ pub(crate) fn try_reap(
     wait(child, libc::WNOHANG, parent_peak_kib)
 }
 
-/// Whether the child has ended and waits to be reaped; it stays as it is.
+/// Returns whether the child has ended and waits to be reaped; the child stays as it is.
 pub(crate) fn peek(child: Child<'_>) -> Peeked {
     let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
         return Peeked::Lost;
@@ -54,13 +55,13 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     }
 }
 
-/// The signal by which the child is stopped: not looked at here.
+/// Returns `None`: stopped children are not detected here.
 #[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(_: Child<'_>) -> Option<i32> {
     None
 }
 
-/// Looks for a child that has ended, and leaves it as it is.
+/// Returns a child that has ended, and leaves it as it is.
 pub(crate) fn first_ended(among: Among) -> FirstEnded {
     let (kind, id) = match among {
         Among::Everybody => (libc::P_ALL, 0),
@@ -69,7 +70,7 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
             Err(_) => return FirstEnded::NoChild,
         },
     };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     loop {
@@ -81,7 +82,7 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
             _ => return FirstEnded::NoChild,
         }
     }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let pid = unsafe { info.si_pid() };
     match u32::try_from(pid) {
         Ok(pid @ 1..) => FirstEnded::Child(pid),
@@ -91,14 +92,14 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
 
 /// Reaps a child that has failed before its exec and is about to end.
 pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
-    // It has reported and goes straight to its end, if nobody stops it: this wait is short, and nobody
-    // wants to know what it says.
+    // The child has reported and exits at once unless something stops it, so this wait is short.
+    // Its status does not matter.
     let number = pid.try_into().ok().and_then(Pid::from_raw);
     number.map(|pid| kill_process(pid, Signal::KILL).ok());
     wait(Child::Pid(pid), 0, i64::MAX).ok();
 }
 
-/// The highest resident set of this process so far, in KiB.
+/// Returns the highest resident set size of this process so far, in KiB.
 pub(crate) fn own_peak_kib() -> i64 {
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -128,7 +129,7 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
     }
 }
 
-/// Bytes on Apple's systems, KiB elsewhere.
+/// Returns the peak in KiB; the system counts bytes on Apple's systems, KiB on the others.
 fn peak_kib(usage: &libc::rusage) -> i64 {
     let peak = i64::from(usage.ru_maxrss);
     if cfg!(target_vendor = "apple") { peak / 1024 } else { peak }
