@@ -104,7 +104,7 @@ fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
     let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
     let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
     drop(old);
-    ask(); // it may have ended before there was a watch
+    ask(); // the orphan may have ended before the watch
     check_later(reactor);
 }
 

@@ -103,9 +103,9 @@ const END_AFTER_KILL_MS: u32 = 2000;
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     let orphan = Orphan { pid, pidfd };
     if leads_group {
-        crate::group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs nothing
+        crate::group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs no signal
     }
-    sys::send(orphan.child(), Signal::KILL).ok(); // it may have ended already
+    sys::send(orphan.child(), Signal::KILL).ok(); // the child may have ended already
     for _ in 0..END_AFTER_KILL_MS {
         if orphan.try_reap() {
             return;

@@ -120,7 +120,7 @@ impl Spawned {
         };
         take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
         if let Some(terminal) = self.terminal.as_mut().filter(|_| fd == ChildFd::STDOUT) {
-            terminal.slave = None; // or whoever reads the master would not see its end
+            terminal.slave = None; // else a reader of the master would not see its end
         }
         self.taken.push(fd);
         Ok(self.ends.remove(index).end)

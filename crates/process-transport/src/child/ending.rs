@@ -173,7 +173,7 @@ impl Transport {
         let (promise, deferred) = Deferred::new();
         let settled = self.state.with(|state| {
             if is_closed && !state.termination.is_under_way() {
-                drop(state.termination.on_gone()); // there is none
+                drop(state.termination.on_gone()); // none is under way
             }
             state.exit.on_asked_to_end();
             state.termination.on_terminate(promise, signal, grace, self.reactor().now());

@@ -117,7 +117,7 @@ impl ProcessControl for Transport {
         if let Some(forward) = forward {
             forward.set_paused(false);
         }
-        self.queue_flush(); // it may be due for its last read
+        self.queue_flush(); // the last read of a drain may be due
     }
 
     fn pause_all(&self) {

@@ -69,7 +69,7 @@ impl GroupLook {
                 let mut all = all.borrow_mut();
                 let awaited = all.entry(group).or_default();
                 awaited.times += 1;
-                awaited.found = None; // which was of an earlier group of this number
+                awaited.found = None; // it concerned an earlier group of this number
             };
             // On an ending thread there is nothing to share.
             AWAITED.try_with(count).ok();
@@ -109,7 +109,7 @@ impl Drop for GroupLook {
                 all.remove(&self.group);
             }
         };
-        AWAITED.try_with(forget).ok(); // nobody asks any more
+        AWAITED.try_with(forget).ok(); // no later look on this thread needs it
     }
 }
 
@@ -176,7 +176,7 @@ fn keep(found: &Open) {
             }
         }
     };
-    AWAITED.try_with(keep).ok(); // the next look reads /proc by itself then
+    AWAITED.try_with(keep).ok(); // then the next look reads /proc itself
 }
 
 fn survey(mut open: Open) -> Open {

@@ -238,7 +238,7 @@ fn reads(end: &ParentEnd) -> bool {
 
 /// Waits a moment, for a change that no descriptor reports.
 pub(super) fn pause() {
-    poll(&mut [], Some(&timespec(ASK_AGAIN))).ok(); // a signal cuts it short
+    poll(&mut [], Some(&timespec(ASK_AGAIN))).ok(); // a signal may cut it short
 }
 
 fn timespec(time: Duration) -> Timespec {

@@ -91,7 +91,7 @@ pub(super) fn run(job: &Job<'_>) -> ! {
 /// Makes sure that the descriptor table is the child's own, with the descriptors that it gets.
 fn own_table(job: &Job<'_>) -> Call {
     let Table::Shared { receiver, sender, count } = job.fds.table else { return Ok(()) };
-    let full = full_word(job, receiver); // it only looks
+    let full = full_word(job, receiver); // this only reads the table
     job.report.on_stage(Stage::Closing);
     // The first of all system calls: a change before it would change the parent's table.
     raw::unshare_from(above(receiver))?;

@@ -22,7 +22,7 @@ pub(super) fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) ->
     if let Some(place) = place {
         place.settle(pid, kept.as_ref().map(AsFd::as_fd));
     }
-    drop(closed); // not before the place has the other one
+    drop(closed); // only after the place has the other one
     kept
 }
 

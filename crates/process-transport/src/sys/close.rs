@@ -79,7 +79,7 @@ fn listed(first: u32, last: u32, fate: Fate) -> Result<(), Errno> {
             }
         }
     };
-    raw::close(list).ok(); // it was opened here
+    raw::close(list).ok(); // opened above
     result
 }
 

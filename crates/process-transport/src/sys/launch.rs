@@ -344,7 +344,7 @@ fn wait_until_decided(report: &Report, pid: u32, pidfd: Option<&OwnedFd>) {
     let moment = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     while !is_decided(report) && wait::peek(Child::of(pid, pidfd)) == Peeked::Running {
         let mut end: Vec<_> = pidfd.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
-        poll(&mut end, Some(&moment)).ok(); // interrupted, it is the shorter
+        poll(&mut end, Some(&moment)).ok(); // a signal may cut it short
     }
 }
 
@@ -367,6 +367,6 @@ fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
 /// stops it, so this is short.
 fn end_failed(pid: u32, pidfd: Option<&OwnedFd>) {
     let child = Child::of(pid, pidfd);
-    signal::send(child, Signal::KILL).ok(); // it may have ended already
+    signal::send(child, Signal::KILL).ok(); // the child may have ended already
     wait::reap_killed(child);
 }

@@ -96,6 +96,6 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: start and length of a mapping that `anonymous` made; children have left it.
         let unmapped = unsafe { rustix::mm::munmap(self.start, self.bytes) };
-        unmapped.ok(); // it stays where a filter refuses the call
+        unmapped.ok(); // if a filter refuses the call, it stays mapped
     }
 }

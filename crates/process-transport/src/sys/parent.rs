@@ -26,10 +26,10 @@ impl Parent {
     /// Returns, in the child, whether it has another parent by now.
     pub(super) fn is_gone(&self) -> bool {
         match raw::parent() {
-            c_long::MIN..0 => false, // a filter refuses to say
+            c_long::MIN..0 => false, // a filter refuses the call
             0 => match (self.in_proc, parent_in_proc()) {
                 (Some(before), Some(now)) => before != now,
-                _ => false, // there is no way to know it
+                _ => false, // there is no way to know
             },
             // If a filter refused to tell the parent its own number, there is no way to know it
             // either.

@@ -333,7 +333,7 @@ pub(super) fn exit(code: c_int) -> ! {
             // SAFETY: no pointer is passed, and the call does not return.
             let _refused = unsafe { libc::syscall(call, code) };
         }
-        raise(libc::SIGKILL).ok(); // refused as well: once more
+        raise(libc::SIGKILL).ok(); // refused as well: try again
     }
 }
 

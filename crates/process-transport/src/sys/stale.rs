@@ -43,10 +43,10 @@ pub(super) fn full_word_above(cut: c_int) -> Option<c_int> {
 pub(super) fn is_stale(open: c_int, first: c_int) -> bool {
     match raw::lowest_from(open, first) {
         Ok(number) => {
-            raw::close(number).ok(); // it was opened here
+            raw::close(number).ok(); // opened above
             number != first
         }
-        Err(_) => false, // beyond the limit, so that no program can have it
+        Err(_) => false, // beyond the limit: no program can use it
     }
 }
 

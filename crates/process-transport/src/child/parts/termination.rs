@@ -165,7 +165,7 @@ impl ChildTermination {
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
                 self.begun().refused = Some(error);
-            } // and whoever is not there any more needs no CONT
+            } // a target that is gone needs no CONT
         }
         false
     }

@@ -245,7 +245,7 @@ fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page>
         Err(first) => {
             // SAFETY: the mapping made above, which was not published: no reference is left.
             let unmapped = unsafe { munmap(start, PAGE_BYTES) };
-            unmapped.ok(); // it stays where a filter refuses the call
+            unmapped.ok(); // if a filter refuses the call, it stays mapped
             first
         }
     };
