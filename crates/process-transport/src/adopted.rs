@@ -12,8 +12,8 @@
 //! An unknown number may be that of a child that another thread is just starting. It is not touched
 //! until every launch that had begun when it was first seen is over.
 
-use crate::own_children::{Adopts, OwnChildren, own_children};
-use crate::sys::{self, Among, FirstEnded, Peeked, Waited};
+use crate::own_children::{OwnChildren, ReapScope, own_children};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +26,7 @@ static SIGHTED: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
 
 /// Makes this process reap adopted children from now on; the widest choice so far counts.
 #[cfg(feature = "reactor")]
-pub(crate) fn begin(adopts: Adopts) {
+pub(crate) fn begin(adopts: ReapScope) {
     let mut own = own_children();
     own.adopts = own.adopts.max(adopts);
     IS_ASKED_FOR.store(true, Ordering::SeqCst);
@@ -34,31 +34,31 @@ pub(crate) fn begin(adopts: Adopts) {
 
 /// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Looked {
+pub(crate) enum LookOutcome {
     Done,
     /// The look could not tell whether a child is ours.
     Again,
 }
 
 /// Reaps adopted children that have ended, if the program asked for it.
-pub(crate) fn reap() -> Looked {
+pub(crate) fn reap() -> LookOutcome {
     if !IS_ASKED_FOR.load(Ordering::SeqCst) {
-        return Looked::Done;
+        return LookOutcome::Done;
     }
     let mut sighted = SIGHTED.lock().unwrap_or_else(PoisonError::into_inner);
     let mut own = own_children();
     let mut look =
-        Look { own: &mut own, before: std::mem::take(&mut sighted), now: BTreeMap::new() };
+        AdoptedReaper { own: &mut own, before: std::mem::take(&mut sighted), now: BTreeMap::new() };
     match look.own.adopts {
-        Adopts::Nobody => {}
-        Adopts::Members => look.at_groups(),
-        Adopts::Everybody => look.at_everybody(),
+        ReapScope::Nobody => {}
+        ReapScope::Members => look.at_groups(),
+        ReapScope::Everybody => look.at_everybody(),
     }
     *sighted = look.now;
-    if sighted.is_empty() { Looked::Done } else { Looked::Again }
+    if sighted.is_empty() { LookOutcome::Done } else { LookOutcome::Again }
 }
 
-struct Look<'a> {
+struct AdoptedReaper<'a> {
     own: &'a mut OwnChildren,
     /// The numbers that earlier looks could not tell.
     before: BTreeMap<u32, u64>,
@@ -66,22 +66,22 @@ struct Look<'a> {
     now: BTreeMap<u32, u64>,
 }
 
-impl Look<'_> {
+impl AdoptedReaper<'_> {
     fn at_groups(&mut self) {
         for group in self.own.groups() {
-            if self.at_all(Among::Group(group)) == FirstEnded::NoChild {
+            if self.at_all(ChildSet::Group(group)) == FirstEnded::NoChild {
                 self.own.on_nobody_in(group);
             }
         }
     }
 
     fn at_everybody(&mut self) {
-        if let FirstEnded::Child(_) = self.at_all(Among::Everybody) {
+        if let FirstEnded::Child(_) = self.at_all(ChildSet::Everybody) {
             self.own.hides = true;
             // Meanwhile, reaps those that can be found otherwise.
             self.at_groups();
             for pid in numbers() {
-                if sys::peek(sys::Child::Pid(pid)) == Peeked::Ended {
+                if sys::peek(sys::ChildId::Pid(pid)) == PeekOutcome::Ended {
                     self.reap(pid);
                 }
             }
@@ -89,7 +89,7 @@ impl Look<'_> {
     }
 
     /// Reaps adopted children up to the first that must stay; returns that one, if any.
-    fn at_all(&mut self, among: Among) -> FirstEnded {
+    fn at_all(&mut self, among: ChildSet) -> FirstEnded {
         loop {
             match sys::first_ended(among) {
                 FirstEnded::Child(pid) => {
@@ -117,8 +117,8 @@ impl Look<'_> {
             }
         }
         // A tracer may hold it.
-        let waited = sys::try_reap(sys::Child::Pid(pid), &mut None, i64::MAX);
-        matches!(waited, Ok(Waited::Reaped(..) | Waited::Kept(_) | Waited::Lost(_)))
+        let waited = sys::try_reap(sys::ChildId::Pid(pid), &mut None, i64::MAX);
+        matches!(waited, Ok(WaitOutcome::Reaped(..) | WaitOutcome::Kept(_) | WaitOutcome::Lost(_)))
     }
 }
 

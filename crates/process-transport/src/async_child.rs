@@ -23,7 +23,7 @@ pub use output::ChildOutput;
 pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
-use self::shared::{Shared, State, Waiter};
+use self::shared::{DialogueState, SharedState, Waiter};
 use self::tail::{Tail, last_line};
 use crate::adopt;
 use crate::child::Transport;
@@ -73,7 +73,7 @@ pub struct Child {
     process: Process,
     /// The transport behind `process`.
     transport: Rc<Transport>,
-    shared: Rc<Shared>,
+    shared: Rc<SharedState>,
     /// The inputs that were not taken.
     inputs: BTreeSet<ChildFd>,
     /// The outputs that were not taken.
@@ -86,12 +86,12 @@ pub struct Child {
 impl Child {
     /// Starts a child whose events go into the shared state.
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
-        let mut state = State::default();
+        let mut state = DialogueState::default();
         if command.output_fds().contains(&ChildFd::STDERR) {
             let stderr = state.outputs.entry(ChildFd::STDERR).or_default();
             stderr.tail = Some(Tail::default());
         }
-        let shared = Rc::new(Shared(WithCell::new(state)));
+        let shared = Rc::new(SharedState(WithCell::new(state)));
         let bridge = Bridge(Rc::clone(&shared));
         let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
         let process = Process::from_control(transport.clone());
@@ -301,7 +301,7 @@ impl Child {
 
     async fn until(
         &self,
-        known: impl Fn(&State) -> Option<ExitReason>,
+        known: impl Fn(&DialogueState) -> Option<ExitReason>,
     ) -> Result<ProcessDone, ChildError> {
         let reason = poll_fn(|cx| {
             let (reason, gone) = self.shared.0.with(|state| (known(state), state.gone));
@@ -320,8 +320,8 @@ impl Child {
 
     /// Discards output above the limit on the outputs that were not taken, until the guard is
     /// dropped.
-    fn discard_outputs(&self) -> Discarding<'_> {
-        let discarding = Discarding(self);
+    fn discard_outputs(&self) -> DiscardGuard<'_> {
+        let discarding = DiscardGuard(self);
         for fd in self.outputs.keys() {
             let paused = self.shared.0.with(|state| {
                 let output = state.outputs.entry(*fd).or_default();
@@ -350,9 +350,9 @@ impl fmt::Debug for Child {
 
 /// On drop, ends the discarding: a program that stopped waiting may read again.
 #[must_use]
-struct Discarding<'a>(&'a Child);
+struct DiscardGuard<'a>(&'a Child);
 
-impl Drop for Discarding<'_> {
+impl Drop for DiscardGuard<'_> {
     fn drop(&mut self) {
         self.0.shared.0.with(|state| {
             for fd in self.0.outputs.keys() {

@@ -8,7 +8,7 @@ mod fd_map;
 mod identity;
 mod pty;
 
-pub(crate) use ending::Ending;
+pub(crate) use ending::EndOptions;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
 pub(crate) use identity::{Identity, NewSession};
@@ -53,7 +53,7 @@ pub struct Command {
     pub(crate) pty: Option<Pty>,
     pub(crate) identity: Identity,
     pub(crate) spawn_path: Option<SpawnPath>,
-    pub(crate) ending: Ending,
+    pub(crate) ending: EndOptions,
     pub(crate) drain_after_exit: Option<Duration>,
     pub(crate) without_pidfd: bool,
     pub(crate) pipes_grow: bool,
@@ -87,7 +87,7 @@ impl Command {
             pty: None,
             identity: Identity::default(),
             spawn_path: None,
-            ending: Ending::default(),
+            ending: EndOptions::default(),
             drain_after_exit: None,
             without_pidfd: false,
             pipes_grow: true,
@@ -360,7 +360,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn a_command_tells_what_the_parent_reads_and_writes() {
+    fn a_command_lists_what_the_parent_reads_and_writes() {
         let x = || Command::new("x");
         let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
         assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_a_command_in_whatever_way_it_is_held() {
+    fn every_string_and_path_type_converts_to_a_command() {
         let path = PathBuf::from("/bin/true");
         let name = "/bin/true".to_owned();
         let all: [Command; 8] = [
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_on_a_variable_wins() {
+    fn the_last_change_of_a_variable_wins() {
         let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
         assert_eq!(command.env.changes.len(), 1);
         assert_eq!(command.env_clear().env.changes.len(), 0);

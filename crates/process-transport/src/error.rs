@@ -11,7 +11,7 @@ use std::io;
 pub use crate::sys::Step;
 
 /// Returns the beginning of the message for a step; the subject follows.
-const fn doing(step: Step) -> &'static str {
+const fn message_start(step: Step) -> &'static str {
     match step {
         Step::Validate => "invalid command:",
         Step::Resolve => "cannot look up the user or group",
@@ -83,7 +83,7 @@ impl SpawnError {
     pub fn new(step: Step, subject: impl AsRef<OsStr>, reason: impl Into<io::Error>) -> Self {
         Self {
             step,
-            verb: Cow::Borrowed(doing(step)),
+            verb: Cow::Borrowed(message_start(step)),
             subject: subject.as_ref().to_owned(),
             more: Cow::Borrowed(""),
             why: Cow::Borrowed(""),

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_already_lies_right_is_kept() {
+    fn a_descriptor_on_its_target_is_kept() {
         let plan = FdPlan::new(&[FdMove { source: 0, target: 0 }]);
         assert_eq!(
             plan.steps(),

@@ -21,7 +21,7 @@ mod proc;
 #[cfg(target_os = "linux")]
 mod survey;
 
-use crate::sys::{self, Peeked};
+use crate::sys::{self, PeekOutcome};
 use procession_core::Signal;
 use procession_protocol::GroupState;
 use std::os::fd::BorrowedFd;
@@ -40,11 +40,11 @@ pub(crate) fn is_led_by(pid: u32) -> bool {
 /// Sends a signal to a leader's group by its number. The number belongs to the group while the
 /// leader is not reaped. Other code of this program may have reaped it, and the number may then be
 /// another child's; so this is checked first. The error is an error number.
-pub(crate) fn send_by_number(leader: sys::Child<'_>, signal: Signal) -> Result<(), i32> {
-    if sys::peek(leader) == Peeked::Lost {
+pub(crate) fn send_by_number(leader: sys::ChildId<'_>, signal: Signal) -> Result<(), i32> {
+    if sys::peek(leader) == PeekOutcome::Lost {
         return Err(libc::ESRCH);
     }
-    let (sys::Child::Fd(_, pid) | sys::Child::Pid(pid)) = leader;
+    let (sys::ChildId::Fd(_, pid) | sys::ChildId::Pid(pid)) = leader;
     sys::send_to_group_number(pid, signal)
 }
 

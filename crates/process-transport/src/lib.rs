@@ -21,7 +21,7 @@
 //!
 //! # What this crate does not do
 //!
-//! It runs no shell, parses no command lines, and keeps no children running; build that on top of it.
+//! It runs no shell, parses no command lines and does not restart children; build that on top.
 //! It reaps only children that it started, by pidfd. It installs no SIGCHLD handler if pidfds exist.
 //! `ReapOrphans` asks for more.
 //!

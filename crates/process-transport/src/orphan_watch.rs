@@ -1,12 +1,12 @@
 //! Reactors that take care of orphans: each live reactor watches the orphans it gets, without
 //! callbacks.
 
-use crate::adopted::{self, Looked};
+use crate::adopted::{self, LookOutcome};
 use crate::orphans::{self, Orphan};
 use crate::own_children::try_reap;
 use crate::pauses::{ASK_ANYWAY, Pauses};
-use crate::sys::{self, Waited};
-use crate::watchers::{self, Watch};
+use crate::sys::{self, WaitOutcome};
+use crate::watchers::{self, ReapListener};
 use procession_core::Signal;
 use procession_reactor::{
     DelayedCall, EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks,
@@ -34,14 +34,14 @@ pub(crate) fn enlist(reactor: &Handle) {
 fn join(reactor: &Handle) {
     let remote = reactor.remote();
     ENLISTED.set(Some(remote.clone()));
-    watchers::watch(Watcher(remote));
+    watchers::watch(ReactorListener(remote));
     take_in(reactor);
 }
 
 /// A reactor that is notified of orphans.
-struct Watcher(Remote);
+struct ReactorListener(Remote);
 
-impl Watch for Watcher {
+impl ReapListener for ReactorListener {
     fn is_over(&self) -> bool {
         self.0.is_closed()
     }
@@ -55,7 +55,7 @@ impl Watch for Watcher {
 fn take_in(reactor: &Handle) {
     let mut waiting = orphans::take_all();
     // Also those of an earlier reactor of this thread.
-    waiting.append(&mut ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
+    waiting.append(&mut POLLED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
     for orphan in waiting {
         if !orphan.try_reap() {
             watch(reactor, orphan);
@@ -69,7 +69,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Reaps adopted processes that have ended, if the program asked for it.
 pub(crate) fn reap_adopted(reactor: &Handle) {
-    if adopted::reap() == Looked::Again {
+    if adopted::reap() == LookOutcome::Again {
         drop(reactor.call_later(LOOK_AGAIN, reap_adopted));
     }
 }
@@ -86,7 +86,7 @@ fn watch(reactor: &Handle, orphan: Orphan) {
 
 /// The orphans without pidfds of this thread's reactor, and the watches for their exits.
 #[derive(Default)]
-struct Asked {
+struct PolledOrphans {
     orphans: Vec<Orphan>,
     watch: Option<SignalWatch>,
     /// The next slow check.
@@ -94,15 +94,15 @@ struct Asked {
 }
 
 thread_local! {
-    static ASKED: RefCell<Asked> = RefCell::default();
+    static POLLED: RefCell<PolledOrphans> = RefCell::default();
 }
 
 /// Watches an orphan without a pidfd: polls it at every SIGCHLD, and at slow intervals.
 fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
-    ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
+    POLLED.with_borrow_mut(|asked| asked.orphans.push(orphan));
     // Without a watch it is polled when the next reactor starts or the next orphan comes.
     let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
-    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
+    let old = POLLED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
     drop(old);
     ask(); // the orphan may have ended before the watch
     check_later(reactor);
@@ -110,20 +110,20 @@ fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
 
 /// Schedules the slow check, because other code may block SIGCHLD or replace its handler.
 fn check_later(reactor: &Handle) {
-    let check = ASKED.with_borrow(|asked| !asked.orphans.is_empty()).then(|| {
+    let check = POLLED.with_borrow(|asked| !asked.orphans.is_empty()).then(|| {
         reactor.call_later(ASK_ANYWAY, |reactor| {
             ask();
             check_later(reactor);
         })
     });
-    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.check, check));
+    let old = POLLED.with_borrow_mut(|asked| std::mem::replace(&mut asked.check, check));
     if let Some(old) = old {
         old.cancel();
     }
 }
 
 fn ask() {
-    let watch = ASKED.with_borrow_mut(|asked| {
+    let watch = POLLED.with_borrow_mut(|asked| {
         asked.orphans.retain(|orphan| !orphan.try_reap());
         if asked.orphans.is_empty() { asked.watch.take() } else { None }
     });
@@ -142,8 +142,8 @@ struct WatchedOrphan {
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let waited = reactor
-            .with_fd(ready.key, |fd| try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX));
-        if !matches!(waited, Some(Ok(Waited::Running))) {
+            .with_fd(ready.key, |fd| try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, i64::MAX));
+        if !matches!(waited, Some(Ok(WaitOutcome::Running))) {
             reactor.close(ready.key);
             return;
         }

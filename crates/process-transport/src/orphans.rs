@@ -3,7 +3,7 @@
 
 use crate::adopted;
 use crate::own_children::try_reap;
-use crate::sys::{self, Mark, Waited};
+use crate::sys::{self, ProcessMark, WaitOutcome};
 use crate::watchers;
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
@@ -24,11 +24,11 @@ impl Orphan {
     /// Returns whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
         // Its former owner has released its place.
-        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
+        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(WaitOutcome::Running))
     }
 
-    fn child(&self) -> sys::Child<'_> {
-        sys::Child::of(self.pid, self.pidfd.as_ref())
+    fn child(&self) -> sys::ChildId<'_> {
+        sys::ChildId::of(self.pid, self.pidfd.as_ref())
     }
 
     /// Waits for a millisecond, or until the pidfd reports the end.
@@ -41,23 +41,23 @@ impl Orphan {
 }
 
 /// The orphans of one process.
-struct Waiting {
+struct OrphanList {
     /// The mark of the process that they belong to; `None` before the first one.
-    of: Option<Mark>,
+    of: Option<ProcessMark>,
     orphans: Vec<Orphan>,
 }
 
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { of: None, orphans: Vec::new() });
+static ORPHANS: Mutex<OrphanList> = Mutex::new(OrphanList { of: None, orphans: Vec::new() });
 
 /// Returns the orphans of this process. A forked copy inherits the list, but these are not its
 /// children, and it may have opened other files on the numbers of their pidfds. So it forgets them.
-fn waiting() -> MutexGuard<'static, Waiting> {
-    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-    if waiting.of.as_ref().is_some_and(|mark| !mark.is_own()) {
-        waiting.of = None;
-        mem::forget(mem::take(&mut waiting.orphans));
+fn orphan_list() -> MutexGuard<'static, OrphanList> {
+    let mut orphan_list = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    if orphan_list.of.as_ref().is_some_and(|mark| !mark.is_own()) {
+        orphan_list.of = None;
+        mem::forget(mem::take(&mut orphan_list.orphans));
     }
-    waiting
+    orphan_list
 }
 
 /// Reaps a child that nobody waits for, or puts it on the list.
@@ -69,28 +69,28 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 }
 
 fn leave_to_others(orphan: Orphan) {
-    let mut waiting = waiting();
-    if waiting.of.is_none() {
+    let mut orphan_list = orphan_list();
+    if orphan_list.of.is_none() {
         // Without memory for a page, a forked copy cannot notice that it is one; that is no reason
         // to lose an orphan.
-        waiting.of = Mark::new().ok();
+        orphan_list.of = ProcessMark::new().ok();
     }
-    waiting.orphans.push(orphan);
-    drop(waiting);
+    orphan_list.orphans.push(orphan);
+    drop(orphan_list);
     watchers::tell();
 }
 
 /// Reaps the orphans that have ended, and adopted processes if the program asked for it; called at
 /// every spawn and every wait.
 pub(crate) fn reap() {
-    waiting().orphans.retain(|orphan| !orphan.try_reap());
+    orphan_list().orphans.retain(|orphan| !orphan.try_reap());
     adopted::reap();
 }
 
 /// Removes and returns all orphans.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
-    mem::take(&mut waiting().orphans)
+    mem::take(&mut orphan_list().orphans)
 }
 
 /// How many milliseconds to wait for a killed child before it becomes an orphan. Only a child in an

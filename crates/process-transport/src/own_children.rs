@@ -12,7 +12,7 @@
 //! one there. Nobody else reaps such a child, so no other group can get the number meanwhile. When
 //! a leader ends, its children become this process's children before the leader can be reaped.
 
-use crate::sys::{self, Among, FirstEnded, Peeked, Place, Waited};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
 use crate::watchers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Which adopted processes this process reaps beside its own children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "it is asked for on a loop"))]
-pub(crate) enum Adopts {
+pub(crate) enum ReapScope {
     /// Only those that a termination meets in its group.
     Nobody,
     /// Members of groups that children of ours lead or led.
@@ -32,7 +32,7 @@ pub(crate) enum Adopts {
 
 /// The known children of this process.
 pub(crate) struct OwnChildren {
-    pub(crate) adopts: Adopts,
+    pub(crate) adopts: ReapScope,
     /// Each child by its number, with whether it leads the group of that number.
     own: BTreeMap<u32, bool>,
     /// The running launches, in the order of their begin, each with the group that it joins.
@@ -45,7 +45,7 @@ pub(crate) struct OwnChildren {
 }
 
 static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
-    adopts: Adopts::Nobody,
+    adopts: ReapScope::Nobody,
     own: BTreeMap::new(),
     launching: BTreeMap::new(),
     launches: 0,
@@ -98,8 +98,8 @@ impl OwnChildren {
 
     fn on_reaped(&mut self, pid: u32) {
         let has_led = self.own.remove(&pid) == Some(true);
-        let is_left = has_led && self.adopts != Adopts::Nobody;
-        if is_left && sys::first_ended(Among::Group(pid)) != FirstEnded::NoChild {
+        let is_left = has_led && self.adopts != ReapScope::Nobody;
+        if is_left && sys::first_ended(ChildSet::Group(pid)) != FirstEnded::NoChild {
             self.left.insert(pid);
         }
     }
@@ -107,18 +107,18 @@ impl OwnChildren {
 
 /// A running launch, until its drop.
 #[must_use = "its child is known to it alone"]
-pub(crate) struct Launching(u64);
+pub(crate) struct RunningLaunch(u64);
 
 /// Begins a launch; `joins` is the group of another process that the child joins.
-pub(crate) fn launching(joins: Option<u32>) -> Launching {
+pub(crate) fn launching(joins: Option<u32>) -> RunningLaunch {
     let mut own = own_children();
     let serial = own.launches;
     own.launches += 1;
     own.launching.insert(serial, joins);
-    Launching(serial)
+    RunningLaunch(serial)
 }
 
-impl Launching {
+impl RunningLaunch {
     /// Records the child that was cloned.
     pub(crate) fn born(self, pid: u32, leads_group: bool) {
         let mut own = own_children();
@@ -128,7 +128,7 @@ impl Launching {
     }
 }
 
-impl Drop for Launching {
+impl Drop for RunningLaunch {
     fn drop(&mut self) {
         own_children().launching.remove(&self.0);
     }
@@ -137,23 +137,23 @@ impl Drop for Launching {
 /// Reaps a child of ours if it has ended; before that, releases its place or leaves it to its
 /// group.
 pub(crate) fn try_reap(
-    child: sys::Child<'_>,
+    child: sys::ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if sys::peek(child) == Peeked::Running {
-            return Ok(Waited::Running);
+        if sys::peek(child) == PeekOutcome::Running {
+            return Ok(WaitOutcome::Running);
         }
         // Not under the lock, because it may wait for the end of the program.
         *place = place.take().and_then(Place::before_reap);
     }
     let mut own = own_children();
     let waited = sys::try_reap(child, &mut None, parent_peak_kib)?;
-    if waited == Waited::Running {
+    if waited == WaitOutcome::Running {
         return Ok(waited);
     }
-    let (sys::Child::Fd(_, pid) | sys::Child::Pid(pid)) = child;
+    let (sys::ChildId::Fd(_, pid) | sys::ChildId::Pid(pid)) = child;
     own.on_reaped(pid);
     let has_hidden = mem::take(&mut own.hides);
     drop(own);

@@ -27,7 +27,7 @@ mod tests {
     use super::{LONGEST, Pauses};
 
     #[test]
-    fn they_grow_and_stay_at_the_longest() {
+    fn pauses_grow_up_to_the_longest() {
         let mut pauses = Pauses::default();
         let first: Vec<u128> = (0..10).map(|_| pauses.next().as_millis()).collect();
         assert_eq!(first, [1, 2, 4, 8, 16, 32, 64, 128, 250, 250]);

@@ -80,7 +80,7 @@ impl Pipeline {
 
     /// Adds a stage of which only the end is reported.
     pub fn stage(self, command: impl Into<Command>) -> Self {
-        self.stage_with(Quiet, command)
+        self.stage_with(IgnoreEvents, command)
     }
 
     /// Adds a stage with a protocol for its events, for instance the last one for its output.
@@ -99,7 +99,7 @@ impl Pipeline {
         };
         refuse_if_gone(reactor, &first.command)?;
         let mut ends = Vec::with_capacity(self.stages.len());
-        let mut begun = Begun::default();
+        let mut begun = StartedStages::default();
         let mut input: Option<OwnedFd> = None;
         let mut stages = self.stages.into_iter().peekable();
         while let Some(Stage { mut command, protocol }) = stages.next() {
@@ -113,8 +113,8 @@ impl Pipeline {
             }
             let (promise, ended) = Deferred::new();
             let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
-            let protocol = Box::new(Watched { protocol, ended: promise });
-            begun.0.push(Begin { command, spawned, protocol });
+            let protocol = Box::new(EndReporter { protocol, ended: promise });
+            begun.0.push(StartedStage { command, spawned, protocol });
             ends.push(ended);
         }
         let transports = register(reactor, begun)?;
@@ -133,7 +133,7 @@ const NO_TERMINAL: &str = "the stages of a pipeline are joined by pipes, and thi
                            terminal by itself, and forward its output (Process::forward)";
 
 /// A stage that runs and is not registered with the loop yet.
-struct Begin {
+struct StartedStage {
     command: Command,
     spawned: Spawned,
     protocol: Box<dyn ProcessProtocol>,
@@ -141,9 +141,9 @@ struct Begin {
 
 /// The stages that are started so far. Its drop kills and reaps them.
 #[derive(Default)]
-struct Begun(Vec<Begin>);
+struct StartedStages(Vec<StartedStage>);
 
-impl Drop for Begun {
+impl Drop for StartedStages {
     fn drop(&mut self) {
         for stage in self.0.drain(..) {
             stage.spawned.end_now();
@@ -152,10 +152,10 @@ impl Drop for Begun {
 }
 
 /// Registers all stages, or none.
-fn register(reactor: &Handle, mut begun: Begun) -> Result<Vec<Rc<Transport>>, SpawnError> {
+fn register(reactor: &Handle, mut begun: StartedStages) -> Result<Vec<Rc<Transport>>, SpawnError> {
     let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.0.len());
     while !begun.0.is_empty() {
-        let Begin { command, spawned, protocol } = begun.0.remove(0);
+        let StartedStage { command, spawned, protocol } = begun.0.remove(0);
         match adopt::register(reactor, protocol, &command, spawned) {
             Ok(transport) => transports.push(transport),
             Err(error) => {
@@ -215,17 +215,17 @@ impl fmt::Debug for RunningPipeline {
 }
 
 /// The protocol of a stage that has none of its own.
-struct Quiet;
+struct IgnoreEvents;
 
-impl ProcessProtocol for Quiet {}
+impl ProcessProtocol for IgnoreEvents {}
 
 /// Passes on all events, and completes the stage's promise at the end.
-struct Watched {
+struct EndReporter {
     protocol: Box<dyn ProcessProtocol>,
     ended: Promise<ExitReason, Infallible>,
 }
 
-impl ProcessProtocol for Watched {
+impl ProcessProtocol for EndReporter {
     fn connection_made(&mut self, process: &Process) {
         self.protocol.connection_made(process);
     }

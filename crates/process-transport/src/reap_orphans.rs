@@ -2,7 +2,7 @@
 
 use crate::adopted;
 use crate::orphan_watch;
-use crate::own_children::Adopts;
+use crate::own_children::ReapScope;
 use procession_core::{Signal, WithCell};
 use procession_reactor::{Handle, SignalWatch};
 use std::io;
@@ -71,11 +71,11 @@ pub trait ReapOrphans {
 
 impl ReapOrphans for Handle {
     fn reap_orphans(&self) -> io::Result<()> {
-        begin(self, Adopts::Members)
+        begin(self, ReapScope::Members)
     }
 
     fn reap_every_orphan(&self) -> io::Result<()> {
-        begin(self, Adopts::Everybody)
+        begin(self, ReapScope::Everybody)
     }
 }
 
@@ -84,7 +84,7 @@ thread_local! {
     static WATCH: WithCell<Option<SignalWatch>> = const { WithCell::new(None) };
 }
 
-fn begin(reactor: &Handle, adopts: Adopts) -> io::Result<()> {
+fn begin(reactor: &Handle, adopts: ReapScope) -> io::Result<()> {
     orphan_watch::enlist(reactor);
     // In the next turn: by then the ended children of this reactor are reaped, and hide no other.
     let look = |reactor: &Handle| reactor.call_soon(orphan_watch::reap_adopted);

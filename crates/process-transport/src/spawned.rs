@@ -25,7 +25,7 @@ pub(crate) use clock::since;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::{END_AFTER_KILL, LastEnd};
 #[cfg(feature = "reactor")]
-pub(crate) use owned_child::{AtDrop, OwnedChild};
+pub(crate) use owned_child::{DropAction, OwnedChild};
 
 use crate::command::Command;
 use crate::error::SpawnError;

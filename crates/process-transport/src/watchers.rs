@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A receiver of notifications.
-pub(crate) trait Watch: Send + Sync {
+pub(crate) trait ReapListener: Send + Sync {
     /// Returns whether it no longer watches.
     fn is_over(&self) -> bool;
 
@@ -11,12 +11,12 @@ pub(crate) trait Watch: Send + Sync {
     fn tell(&self);
 }
 
-static WATCHERS: Mutex<Vec<Arc<dyn Watch>>> = Mutex::new(Vec::new());
+static LISTENERS: Mutex<Vec<Arc<dyn ReapListener>>> = Mutex::new(Vec::new());
 
 /// Adds a watcher, which is notified whenever there is something to reap.
 #[cfg(feature = "reactor")]
-pub(crate) fn watch(watcher: impl Watch + 'static) {
-    let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn watch(watcher: impl ReapListener + 'static) {
+    let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
     watchers.retain(|watcher| !watcher.is_over());
     watchers.push(Arc::new(watcher));
 }
@@ -24,7 +24,7 @@ pub(crate) fn watch(watcher: impl Watch + 'static) {
 /// Notifies all watchers.
 pub(crate) fn tell() {
     let watchers = {
-        let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.retain(|watcher| !watcher.is_over());
         watchers.clone()
     };

@@ -1,6 +1,6 @@
 //! One input of a child, taken out of its [`Child`](crate::Child).
 
-use super::shared::{Shared, Waiter};
+use super::shared::{SharedState, Waiter};
 use procession_core::{IntoBytes, WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Process};
 use std::fmt;
@@ -15,7 +15,7 @@ use std::task::Poll;
 pub struct ChildInput {
     pub(super) fd: ChildFd,
     pub(super) process: Process,
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<SharedState>,
 }
 
 impl ChildInput {
@@ -33,7 +33,7 @@ impl ChildInput {
 /// Queues data at the first poll, then waits for room.
 pub(super) async fn write(
     process: &Process,
-    shared: &Shared,
+    shared: &SharedState,
     fd: ChildFd,
     waiter: Waiter,
     data: impl IntoBytes,

@@ -1,6 +1,6 @@
 //! One output of a child, as a stream.
 
-use super::shared::Shared;
+use super::shared::SharedState;
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
@@ -16,7 +16,7 @@ pub struct ChildOutput {
     pub(super) fd: ChildFd,
     /// `None` for a descriptor that the parent does not read.
     pub(super) process: Option<Process>,
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<SharedState>,
 }
 
 impl ChildOutput {

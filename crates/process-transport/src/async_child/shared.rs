@@ -10,11 +10,11 @@ use std::mem;
 use std::task::{Context, Waker};
 
 /// The shared cell.
-pub(super) struct Shared(pub(super) WithCell<State>);
+pub(super) struct SharedState(pub(super) WithCell<DialogueState>);
 
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) outputs: BTreeMap<ChildFd, Output>,
+pub(super) struct DialogueState {
+    pub(super) outputs: BTreeMap<ChildFd, OutputState>,
     /// The tasks that wait for a change, one for each [`Waiter`]: a wait borrows the child or the
     /// input, so the last poll counts.
     pub(super) wakers: BTreeMap<Waiter, Waker>,
@@ -35,7 +35,7 @@ pub(super) enum Waiter {
     Input(ChildFd),
 }
 
-impl State {
+impl DialogueState {
     /// Returns whether data queued for `fd` was dropped.
     pub(super) fn has_lost(&self, fd: ChildFd) -> bool {
         self.gone || self.lost.contains(&fd)
@@ -43,7 +43,7 @@ impl State {
 }
 
 #[derive(Default)]
-pub(super) struct Output {
+pub(super) struct OutputState {
     /// The last bytes of an output that the program has not asked for; `None` once it has.
     pub(super) tail: Option<Tail>,
     pub(super) chunks: VecDeque<Bytes>,
@@ -57,7 +57,7 @@ pub(super) struct Output {
     pub(super) waker: Option<Waker>,
 }
 
-impl Output {
+impl OutputState {
     /// Keeps or discards new data; returns whether the descriptor must be paused.
     pub(super) fn take_in(&mut self, data: &mut Option<Bytes>) -> bool {
         let Some(data) = data.take_if(|_| !self.ended) else { return false };
@@ -89,10 +89,10 @@ impl Output {
     }
 }
 
-impl Shared {
+impl SharedState {
     /// Wakes this task at the next change.
     pub(super) fn wait(&self, waiter: Waiter, cx: &Context<'_>) {
-        let is_known = |state: &mut State| {
+        let is_known = |state: &mut DialogueState| {
             state.wakers.get(&waiter).is_some_and(|waker| waker.will_wake(cx.waker()))
         };
         if !self.0.with(is_known) {
@@ -103,7 +103,7 @@ impl Shared {
     }
 
     /// Changes the state, then wakes all waiting tasks.
-    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut DialogueState)) {
         let wakers = self.0.with(|state| {
             change(state);
             mem::take(&mut state.wakers)
@@ -114,7 +114,11 @@ impl Shared {
     }
 
     /// Changes one output, then wakes its reader.
-    pub(super) fn change_output<R>(&self, fd: ChildFd, change: impl FnOnce(&mut Output) -> R) -> R {
+    pub(super) fn change_output<R>(
+        &self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut OutputState) -> R,
+    ) -> R {
         let (value, waker) = self.0.with(|state| {
             let output = state.outputs.entry(fd).or_default();
             (change(output), output.waker.take())
@@ -126,8 +130,8 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
+        f.write_str("SharedState")
     }
 }

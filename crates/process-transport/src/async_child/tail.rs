@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_last_that_says_something() {
+    fn the_last_line_is_the_last_that_is_not_blank() {
         for (text, line) in [
             ("", None),
             (" \n\t\n", None),

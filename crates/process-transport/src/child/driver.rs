@@ -1,7 +1,7 @@
 //! A child's transport: the loop's callbacks, and the interface for the reactor's driver.
 
 use super::parts::{Leftovers, is_alone, reactor_gone};
-use super::state::{Seen, State, Wants};
+use super::state::{ChildState, ReadyOutcome, ReadyWork};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
@@ -23,9 +23,9 @@ pub(super) const EXIT: u32 = u32::MAX;
 pub(crate) struct Transport {
     driver: Driver<Self>,
     pub(super) slot: ProtocolSlot,
-    /// A copy of the state's value, see [`State`].
+    /// A copy of the state's value, see [`ChildState`].
     has_terminal: bool,
-    pub(super) state: WithCell<State>,
+    pub(super) state: WithCell<ChildState>,
     /// Completed when the termination that is under way has ended.
     pub(super) termination_over: Cell<Option<Box<TerminationOver>>>,
 }
@@ -46,7 +46,7 @@ impl Transport {
         if reactor.is_closed() {
             return Err(AdoptError::new(spawned, reactor_gone()));
         }
-        let (state, ends) = State::new(spawned, reactor.now());
+        let (state, ends) = ChildState::new(spawned, reactor.now());
         let transport = Rc::new_cyclic(|me| Self {
             driver: Driver::new(reactor, me),
             slot: ProtocolSlot::new(protocol),
@@ -117,7 +117,7 @@ impl Transport {
 
     /// Does what an event requires beyond a read.
     #[cold]
-    fn do_all(&self, fd: ChildFd, wants: &Wants) {
+    fn do_all(&self, fd: ChildFd, wants: &ReadyWork) {
         let mut left = Leftovers::default();
         if wants.close {
             self.state.with(|state| state.close(self.reactor(), fd, &mut left));
@@ -193,8 +193,8 @@ impl Machine for Transport {
         let fd = ChildFd::from(ready.token.cast_signed());
         let reactor = self.reactor();
         match self.state.with(|state| state.on_ready(reactor, fd, ready.readiness)) {
-            Seen::Read(read) => Some((fd, read?)),
-            Seen::More(wants) => {
+            ReadyOutcome::Read(read) => Some((fd, read?)),
+            ReadyOutcome::More(wants) => {
                 self.do_all(fd, &wants);
                 None
             }

@@ -6,8 +6,8 @@
 //! timer.
 
 use super::driver::{EXIT, TerminationOver, Transport};
-use super::parts::sigchld::{self, Asked};
-use super::parts::{Alarm, DrainStep, End, Leftovers};
+use super::parts::sigchld::{self, PolledChild};
+use super::parts::{DrainStep, End, Leftovers, TimerChange};
 use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
 use procession_protocol::{
@@ -74,16 +74,16 @@ impl Transport {
         let me = self.me().clone();
         // Nothing cancels this timer: it may find a child that is reaped or gone.
         let _timer = self.reactor().call_later(after, move |_| {
-            if let Some(me) = me.upgrade().filter(|me| !Asked::is_over(&**me)) {
-                me.asked();
+            if let Some(me) = me.upgrade().filter(|me| !PolledChild::is_over(&**me)) {
+                me.poll_exit();
             }
         });
     }
 }
 
 /// Polled at SIGCHLD, without pidfds.
-impl Asked for Transport {
-    fn asked(&self) {
+impl PolledChild for Transport {
+    fn poll_exit(&self) {
         let _pump = self.pump_after_a_panic();
         self.exit_ready();
         self.pump();
@@ -293,9 +293,9 @@ impl Transport {
 
     fn set_termination_timer(&self) {
         match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
-            Alarm::AsItIs => {}
-            Alarm::Cancel(timer) => timer.cancel(),
-            Alarm::Set(after) => {
+            TimerChange::AsItIs => {}
+            TimerChange::Cancel(timer) => timer.cancel(),
+            TimerChange::Set(after) => {
                 let timer = TerminationTimer(self.me().upgrade());
                 let timer = self.reactor().call_at_deadline(after, move |_| timer.fire());
                 self.state.with(|state| state.termination.on_alarm_set(timer));

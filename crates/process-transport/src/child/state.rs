@@ -3,11 +3,11 @@
 //! foreign code are returned as [`Leftovers`].
 
 use super::parts::{
-    AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
+    AfterRead, ChildTermination, EndReadiness, Ends, ExitWatch, Leftovers, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
-use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
-use crate::sys::Peeked;
+use crate::spawned::{DropAction, OwnedChild, Spawned, since};
+use crate::sys::PeekOutcome;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
@@ -22,7 +22,7 @@ mod leaving;
 const GRACE_AT_THE_END_MS: u16 = 2000;
 
 /// One child's state.
-pub(super) struct State {
+pub(super) struct ChildState {
     pub(super) lifecycle: Lifecycle,
     pub(super) ends: Ends,
     pub(super) exit: ExitWatch,
@@ -35,20 +35,20 @@ pub(super) struct State {
 }
 
 /// The result of an event.
-pub(super) enum Seen {
+pub(super) enum ReadyOutcome {
     /// The result of a read, if there was one.
     Read(Option<Read>),
-    More(Wants),
+    More(ReadyWork),
 }
 
 /// What an event requires beyond a read.
-pub(super) struct Wants {
+pub(super) struct ReadyWork {
     pub(super) read: bool,
     pub(super) flush: bool,
     pub(super) close: bool,
 }
 
-impl State {
+impl ChildState {
     /// Creates the state of a running child; its ends are returned and not yet part of the state.
     pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
         let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
@@ -86,7 +86,8 @@ impl State {
         let reason = self.lifecycle.reason().cloned();
         let place = self.exit.take_place();
         let pidfd = self.exit.take_back(reactor);
-        let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
+        let at_drop =
+            if reason.is_some() { DropAction::Nothing } else { DropAction::of(&self.policy) };
         Spawned {
             child: OwnedChild {
                 pid: self.exit.number(),
@@ -116,15 +117,22 @@ impl State {
 
     /// Handles what the poller saw at one end, and reads once if nothing else is due.
     #[inline]
-    pub(super) fn on_ready(&mut self, reactor: &Handle, fd: ChildFd, seen: Readiness) -> Seen {
-        let Some(end) = self.ends.get(fd) else { return Seen::Read(None) };
+    pub(super) fn on_ready(
+        &mut self,
+        reactor: &Handle,
+        fd: ChildFd,
+        seen: Readiness,
+    ) -> ReadyOutcome {
+        let Some(end) = self.ends.get(fd) else { return ReadyOutcome::Read(None) };
         match end.on_ready(reactor, seen) {
-            SeenOfEnd::Nothing => Seen::Read(None),
-            SeenOfEnd::Readable => {
+            EndReadiness::Nothing => ReadyOutcome::Read(None),
+            EndReadiness::Readable => {
                 let event = end.read(reactor, READ_BUDGET_BYTES);
-                Seen::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
+                ReadyOutcome::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
             }
-            SeenOfEnd::More { read, flush, close } => Seen::More(Wants { read, flush, close }),
+            EndReadiness::More { read, flush, close } => {
+                ReadyOutcome::More(ReadyWork { read, flush, close })
+            }
         }
     }
 
@@ -232,13 +240,13 @@ impl State {
     /// Checks whether a child that its termination keeps has ended; returns `None` while it runs.
     fn notice_end(&mut self, reactor: &Handle) -> Option<()> {
         match self.exit.peek(reactor) {
-            Peeked::Running => None,
-            Peeked::Ended => {
+            PeekOutcome::Running => None,
+            PeekOutcome::Ended => {
                 self.exit.keep(reactor);
                 self.termination.on_ended();
                 Some(())
             }
-            Peeked::Lost => self.reap(reactor),
+            PeekOutcome::Lost => self.reap(reactor),
         }
     }
 

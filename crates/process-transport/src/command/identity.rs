@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_implied_only_where_nothing_else_is_said() {
+    fn a_session_is_implied_only_without_other_options() {
         let implied = || Identity { session: NewSession::IfOwned, ..Identity::default() };
         let owned = || Identity { owned: true, ..implied() };
         let of = |identity: Identity| (identity.group(), identity.group_with_terminal());

@@ -21,7 +21,7 @@
 
 use super::proc::{MemberState, is_own_proc};
 use crate::own_children::own_children;
-use crate::sys::{self, Peeked};
+use crate::sys::{self, PeekOutcome};
 use procession_protocol::GroupState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,21 +30,21 @@ use std::io;
 use std::process;
 
 thread_local! {
-    static AWAITED: RefCell<BTreeMap<u32, Awaited>> = const { RefCell::new(BTreeMap::new()) };
+    static AWAITED: RefCell<BTreeMap<u32, AwaitedGroup>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// What is known of a group that waits to be seen empty.
 #[derive(Debug, Default)]
-struct Awaited {
+struct AwaitedGroup {
     /// How many looks wait for it. One may belong to a finished termination of an earlier group
     /// with this number.
     times: usize,
-    found: Option<Found>,
+    found: Option<GroupFinding>,
 }
 
 /// What a survey found out about one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum GroupFinding {
     Alive(u32),
     /// Nobody is alive; whether the pass saw the leader, as a zombie of ours.
     Nobody {
@@ -65,7 +65,7 @@ impl GroupLook {
     pub(crate) fn expect(&mut self, group: u32) {
         if self.group == 0 && group > 1 && i32::try_from(group).is_ok() {
             self.group = group;
-            let count = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+            let count = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
                 let mut all = all.borrow_mut();
                 let awaited = all.entry(group).or_default();
                 awaited.times += 1;
@@ -101,7 +101,7 @@ impl Drop for GroupLook {
         if self.group == 0 {
             return;
         }
-        let forget = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+        let forget = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
             let mut all = all.borrow_mut();
             let Some(awaited) = all.get_mut(&self.group) else { return };
             awaited.times -= 1;
@@ -113,7 +113,7 @@ impl Drop for GroupLook {
     }
 }
 
-impl Found {
+impl GroupFinding {
     fn is_nobody(&self) -> bool {
         matches!(self, Self::Nobody { .. })
     }
@@ -140,26 +140,26 @@ impl Found {
     }
 }
 
-fn known_of(group: u32) -> Option<Found> {
+fn known_of(group: u32) -> Option<GroupFinding> {
     AWAITED.try_with(|all| all.borrow().get(&group)?.found).ok().flatten()
 }
 
 /// The groups of a survey, with its findings so far.
-type Open = BTreeMap<u32, Found>;
+type SurveyedGroups = BTreeMap<u32, GroupFinding>;
 
-const NOBODY_YET: Found = Found::Nobody { saw_leader: false };
+const NOBODY_YET: GroupFinding = GroupFinding::Nobody { saw_leader: false };
 
 /// Returns the group, and the other groups that the same survey looks for.
-fn open_beside(group: u32, with_alive: bool) -> Open {
-    let is_open = |number: u32, awaited: &Awaited| match awaited.found {
-        None => sys::peek(sys::Child::Pid(number)) != Peeked::Running,
-        Some(Found::Alive(_)) => with_alive,
-        Some(Found::Nobody { .. } | Found::Unknown) => false,
+fn open_beside(group: u32, with_alive: bool) -> SurveyedGroups {
+    let is_open = |number: u32, awaited: &AwaitedGroup| match awaited.found {
+        None => sys::peek(sys::ChildId::Pid(number)) != PeekOutcome::Running,
+        Some(GroupFinding::Alive(_)) => with_alive,
+        Some(GroupFinding::Nobody { .. } | GroupFinding::Unknown) => false,
     };
     let others = AWAITED.try_with(|all| {
         let all = all.borrow();
         let open = all.iter().filter(|(number, awaited)| is_open(**number, awaited));
-        open.map(|(number, _)| (*number, NOBODY_YET)).collect::<Open>()
+        open.map(|(number, _)| (*number, NOBODY_YET)).collect::<SurveyedGroups>()
     });
     let mut open = others.unwrap_or_default();
     open.insert(group, NOBODY_YET);
@@ -167,23 +167,23 @@ fn open_beside(group: u32, with_alive: bool) -> Open {
 }
 
 /// Keeps the findings for later looks.
-fn keep(found: &Open) {
-    let keep = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+fn keep(found: &SurveyedGroups) {
+    let keep = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
         let mut all = all.borrow_mut();
         for (group, found) in found {
             if let Some(awaited) = all.get_mut(group) {
-                awaited.found = Some(*found).filter(|found| *found != Found::Unknown);
+                awaited.found = Some(*found).filter(|found| *found != GroupFinding::Unknown);
             }
         }
     };
     AWAITED.try_with(keep).ok(); // then the next look reads /proc itself
 }
 
-fn survey(mut open: Open) -> Open {
+fn survey(mut open: SurveyedGroups) -> SurveyedGroups {
     for _ in 0..2 {
         if pass(&mut open).is_err() {
             open.values_mut().filter(|found| found.is_nobody()).for_each(|found| {
-                *found = Found::Unknown;
+                *found = GroupFinding::Unknown;
             });
         }
     }
@@ -191,7 +191,7 @@ fn survey(mut open: Open) -> Open {
 }
 
 /// Looks for a live member of each group in which none was found before.
-fn pass(open: &mut Open) -> io::Result<()> {
+fn pass(open: &mut SurveyedGroups) -> io::Result<()> {
     let mut left = 0;
     for found in open.values_mut().filter(|found| found.is_nobody()) {
         *found = NOBODY_YET;
@@ -209,7 +209,9 @@ fn pass(open: &mut Open) -> io::Result<()> {
         // This call costs a fiftieth of reading the file, and nearly all processes belong to other
         // groups.
         match sys::group_of(number) {
-            Ok(of) if !open.get(&of.cast_unsigned()).is_some_and(Found::is_nobody) => continue,
+            Ok(of) if !open.get(&of.cast_unsigned()).is_some_and(GroupFinding::is_nobody) => {
+                continue;
+            }
             Err(libc::ESRCH) => continue,
             _ => {}
         }
@@ -217,14 +219,14 @@ fn pass(open: &mut Open) -> io::Result<()> {
         let group = state.group.cast_unsigned();
         let Some(found) = open.get_mut(&group).filter(|found| found.is_nobody()) else { continue };
         if state.is_alive {
-            *found = Found::Alive(number);
+            *found = GroupFinding::Alive(number);
             left -= 1;
             if left == 0 {
                 return Ok(());
             }
         } else if state.parent == own {
             if number == group {
-                *found = Found::Nobody { saw_leader: true };
+                *found = GroupFinding::Nobody { saw_leader: true };
             }
             reap_adopted(number, group);
         }
@@ -237,7 +239,7 @@ fn reap_adopted(number: u32, group: u32) {
     let own = own_children();
     if number != group && !own.has(number) && !own.is_joined_now(group) {
         // A tracer may still hold it.
-        sys::try_reap(sys::Child::Pid(number), &mut None, i64::MAX).ok();
+        sys::try_reap(sys::ChildId::Pid(number), &mut None, i64::MAX).ok();
     }
 }
 
@@ -257,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_of_an_earlier_group_of_the_number_is_no_answer() {
+    fn a_finding_about_an_earlier_group_of_the_number_is_not_used() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get().cast_unsigned();
         let mut earlier = GroupLook::default();
         earlier.expect(own);
-        keep(&Open::from([(own, NOBODY_YET)]));
+        keep(&SurveyedGroups::from([(own, NOBODY_YET)]));
         assert_eq!(earlier.look(own, true), GroupState::Empty, "as it was said");
         let mut later = GroupLook::default();
         assert_eq!(later.look(own, true), GroupState::Alive);

@@ -134,7 +134,7 @@ mod tests {
     use rustix::process::{geteuid, getuid};
 
     #[test]
-    fn nothing_is_set_where_nothing_changes() {
+    fn unchanged_ids_set_nothing() {
         let own = Identity { uid: Some(getuid().as_raw()), ..Identity::default() };
         assert_eq!(getuid(), geteuid());
         assert_eq!(credentials(&own).unwrap(), Credentials::default());

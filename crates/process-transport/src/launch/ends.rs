@@ -66,13 +66,13 @@ impl Ends {
         }
         for number in map.keys() {
             match resolve_same_as(map, *number, has_terminal) {
-                Some(MadeBy::Number(made_by)) if made_by != *number => {
+                Some(FdOrigin::Number(made_by)) if made_by != *number => {
                     ends.share(made_by, *number).map_err(|error| {
                         SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
                     })?;
                 }
-                Some(MadeBy::Terminal) => ends.on_terminal.push(*number),
-                Some(MadeBy::Number(_)) | None => {}
+                Some(FdOrigin::Terminal) => ends.on_terminal.push(*number),
+                Some(FdOrigin::Number(_)) | None => {}
             }
         }
         Ok(ends)
@@ -242,7 +242,7 @@ const TERMINAL: [ChildFd; 3] = [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR
 
 /// The source of a number's descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MadeBy {
+pub(super) enum FdOrigin {
     /// The map's entry of that number, which may be the number itself.
     Number(ChildFd),
     Terminal,
@@ -253,14 +253,14 @@ pub(super) fn resolve_same_as(
     map: &BTreeMap<ChildFd, Fd>,
     mut number: ChildFd,
     has_terminal: bool,
-) -> Option<MadeBy> {
+) -> Option<FdOrigin> {
     for _ in 0..=map.len() {
         if has_terminal && TERMINAL.contains(&number) {
-            return Some(MadeBy::Terminal);
+            return Some(FdOrigin::Terminal);
         }
         match map.get(&number)?.kind() {
             FdKind::SameAs(other) => number = *other,
-            _ => return Some(MadeBy::Number(number)),
+            _ => return Some(FdOrigin::Number(number)),
         }
     }
     None
@@ -271,7 +271,7 @@ mod tests {
     use super::own_descriptor;
 
     #[test]
-    fn a_path_through_a_descriptor_of_the_process_is_known() {
+    fn a_path_through_a_descriptor_of_the_process_is_recognised() {
         for (path, number) in [
             ("/proc/self/fd/7", Some(7)),
             ("/proc/self/fd/12/bin/sh", Some(12)),

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_program_is_told_from_one_of_another_system() {
+    fn a_file_that_is_no_program_differs_from_one_of_another_system() {
         for (head, what) in [
             (&b""[..], "it is empty"),
             (b"\x7fELF\0\0", "it is a program for another system, or damaged"),

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_senseless_command_is_refused_before_anything_is_made() {
+    fn an_invalid_command_is_refused_before_anything_is_made() {
         let x = || Command::new("x");
         for bad in [
             Command::new(""),

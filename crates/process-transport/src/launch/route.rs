@@ -51,7 +51,7 @@ fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchE
     let Prepared { request, path: forced, .. } = prepared;
     let mut attempts = attempts(request, *forced)?;
     loop {
-        let error = match sys::launch(attempts.manner(), request, passed, FdPlan::steps_for) {
+        let error = match sys::launch(attempts.mode(), request, passed, FdPlan::steps_for) {
             Ok(child) => {
                 attempts.on_started();
                 return Ok(child);

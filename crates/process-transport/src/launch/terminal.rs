@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(crate) struct Terminal {
     /// `None` once the child is reaped.
     pub(crate) slave: Option<Arc<OwnedFd>>,
-    pub(crate) before: Before,
+    pub(crate) before: SavedTerminal,
 }
 
 /// The settings of a caller's terminal from before the command changed them; the drop restores
@@ -31,14 +31,14 @@ pub(crate) struct Terminal {
 ///
 /// Empty for a terminal that was made for the child.
 #[derive(Debug, Default)]
-pub(crate) struct Before {
+pub(crate) struct SavedTerminal {
     slave: Option<Arc<OwnedFd>>,
     size: Option<Winsize>,
     termios: Option<Termios>,
     owner: Option<(Uid, Gid)>,
 }
 
-impl Before {
+impl SavedTerminal {
     fn of(pty: &Pty, uid: Option<u32>) -> io::Result<Self> {
         let Some((_, slave)) = &pty.pair else { return Ok(Self::default()) };
         Ok(Self {
@@ -61,7 +61,7 @@ impl Before {
     }
 }
 
-impl Drop for Before {
+impl Drop for SavedTerminal {
     /// Restores the settings. What could be read and set can be restored, unless the terminal was
     /// hung up meanwhile.
     fn drop(&mut self) {
@@ -91,7 +91,7 @@ pub(super) fn open(
         Some(_) => failed(error),
         None => failed(error).with(" by /dev/ptmx"),
     })?;
-    let before = Before::of(pty, uid).map_err(failed)?;
+    let before = SavedTerminal::of(pty, uid).map_err(failed)?;
     set_up(pty, &slave, uid).map_err(failed)?;
     Ok(Some((Terminal { slave: Some(Arc::new(slave)), before }, master)))
 }

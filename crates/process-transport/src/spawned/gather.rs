@@ -4,7 +4,7 @@ use super::clock;
 use super::handle::Spawned;
 use super::output::Output;
 use crate::launch::{ParentEnd, take_in};
-use crate::sys::{Peeked, Waited};
+use crate::sys::{PeekOutcome, WaitOutcome};
 use procession_core::Direction;
 use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -89,7 +89,7 @@ impl Spawned {
         watches_exit: bool,
     ) -> io::Result<()> {
         loop {
-            if watches_exit && self.child.peek() != Peeked::Running {
+            if watches_exit && self.child.peek() != PeekOutcome::Running {
                 return Ok(());
             }
             let now = clock::now();
@@ -98,7 +98,7 @@ impl Spawned {
             }
             let timeout = deadline.map(|deadline| deadline - now);
             let exit_seen = self.poll_once(timeout, watches_exit, None)?;
-            if exit_seen && self.child.peek() == Peeked::Running {
+            if exit_seen && self.child.peek() == PeekOutcome::Running {
                 // A tracer holds the child: it is dead, and cannot be reaped yet.
                 pause();
             }
@@ -143,10 +143,10 @@ impl Spawned {
             }
             buffer.resize(BUFFER_BYTES, 0);
             let ending = read_once(end, &mut buffer, kept.as_deref_mut());
-            if let Ending::Refused(error) = ending {
+            if let ReadOutcome::Refused(error) = ending {
                 refused = Some(error);
             }
-            let open = matches!(ending, Ending::GoesOn | Ending::NothingNow);
+            let open = matches!(ending, ReadOutcome::GoesOn | ReadOutcome::NothingNow);
             if !open {
                 taken.push(end.fd);
             }
@@ -169,7 +169,7 @@ impl Spawned {
         for end in self.ends.iter().filter(|end| reads(end)) {
             let mut reads =
                 (0..MOST_READS).map(|_| read_once(end, &mut buffer, kept.as_deref_mut()));
-            if reads.find(|ending| *ending != Ending::GoesOn) != Some(Ending::Ended) {
+            if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {
                 held.push(end.fd);
             }
         }
@@ -192,10 +192,10 @@ impl Spawned {
             return Ok(());
         }
         let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
-            Waited::Running => return Ok(()),
-            Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
-            Waited::Kept(status) => exit_reason(status, None),
-            Waited::Lost(why) => Err(ProcessTerminated::unknown(why)),
+            WaitOutcome::Running => return Ok(()),
+            WaitOutcome::Reaped(status, usage) => exit_reason(status, Some(usage)),
+            WaitOutcome::Kept(status) => exit_reason(status, None),
+            WaitOutcome::Lost(why) => Err(ProcessTerminated::unknown(why)),
         };
         self.reason = Some(reason);
         self.reaped = Some(clock::now());
@@ -208,7 +208,7 @@ impl Spawned {
 
 /// The result of one read of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum ReadOutcome {
     GoesOn,
     NothingNow,
     Ended,
@@ -216,19 +216,19 @@ enum Ending {
     Refused(Errno),
 }
 
-fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> Ending {
+fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> ReadOutcome {
     match rustix::io::retry_on_intr(|| rustix::io::read(&end.end, &mut *buffer)) {
-        Ok(0) => Ending::Ended,
+        Ok(0) => ReadOutcome::Ended,
         Ok(bytes) => {
             if let Some(kept) = kept {
                 kept.push(end.fd, &buffer[..bytes]);
             }
-            Ending::GoesOn
+            ReadOutcome::GoesOn
         }
-        Err(Errno::AGAIN) => Ending::NothingNow,
+        Err(Errno::AGAIN) => ReadOutcome::NothingNow,
         // EIO is the end of a terminal; a socket that was reset has no more data.
-        Err(Errno::IO | Errno::CONNRESET) => Ending::Ended,
-        Err(error) => Ending::Refused(error),
+        Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,
+        Err(error) => ReadOutcome::Refused(error),
     }
 }
 

@@ -2,7 +2,7 @@
 //! termination, without callbacks, until the child and its group are gone.
 
 use super::handle::Spawned;
-use super::owned_child::AtDrop;
+use super::owned_child::DropAction;
 use super::terminate::Terminating;
 use crate::group::GroupLook;
 use procession_core::Signal;
@@ -61,9 +61,9 @@ impl LastEnd {
 
     fn new(mut terminating: Terminating<Spawned>, kill_at: Duration) -> Self {
         let child = &mut terminating.child.child;
-        if child.at_drop != AtDrop::Nothing {
+        if child.at_drop != DropAction::Nothing {
             // This value sends the KILL, so the drop need not.
-            child.at_drop = AtDrop::LetLive;
+            child.at_drop = DropAction::LetLive;
         }
         Self { terminating, kill_at, killed: None, is_held: false }
     }
@@ -121,7 +121,7 @@ mod tests {
 
     // The process was stopped meanwhile, for instance, and has only just sent the KILL.
     #[test]
-    fn who_was_killed_late_is_waited_for_as_long() {
+    fn a_late_kill_gets_the_full_wait() {
         let child = Command::new("sleep").arg("100").spawn().unwrap();
         let second = Duration::from_secs(1);
         let mut end = LastEnd::end(child, Duration::ZERO);

@@ -4,7 +4,7 @@ use crate::group;
 use crate::launch::Policy;
 use crate::orphans;
 use crate::own_children;
-use crate::sys::{self, Cloned, Peeked, Place, Waited};
+use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
 use std::io;
@@ -13,7 +13,7 @@ use std::process;
 
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AtDrop {
+pub(crate) enum DropAction {
     /// Nothing: the child is reaped, or another owner has it.
     Nothing,
     /// The child runs on, as an orphan.
@@ -22,7 +22,7 @@ pub(crate) enum AtDrop {
     KillGroup,
 }
 
-impl AtDrop {
+impl DropAction {
     /// Returns what the command's options ask for, for a child that is not reaped.
     pub(crate) fn of(policy: &Policy) -> Self {
         match policy {
@@ -43,7 +43,7 @@ pub(crate) struct OwnedChild {
     pub(crate) place: Option<Place>,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
-    pub(crate) at_drop: AtDrop,
+    pub(crate) at_drop: DropAction,
     /// See [`Policy::launched_by`].
     pub(crate) launched_by: u32,
 }
@@ -52,23 +52,23 @@ impl OwnedChild {
     pub(crate) fn new(child: Cloned, policy: &Policy) -> Self {
         let Cloned { pid, place, pidfd, path } = child;
         let launched_by = policy.launched_by;
-        Self { pid, place, pidfd, path, at_drop: AtDrop::of(policy), launched_by }
+        Self { pid, place, pidfd, path, at_drop: DropAction::of(policy), launched_by }
     }
 
     /// Gives the child away: the new owner of the pidfd, or of the number, reaps it, and releases
     /// the place before that.
     #[cfg(feature = "reactor")]
     pub(crate) fn give_away(&mut self) -> (Option<Place>, Option<OwnedFd>) {
-        self.at_drop = AtDrop::Nothing;
+        self.at_drop = DropAction::Nothing;
         (self.place.take(), self.pidfd.take())
     }
 
-    pub(crate) fn as_sys(&self) -> sys::Child<'_> {
-        sys::Child::of(self.pid, self.pidfd.as_ref())
+    pub(crate) fn as_sys(&self) -> sys::ChildId<'_> {
+        sys::ChildId::of(self.pid, self.pidfd.as_ref())
     }
 
     /// Returns whether the child has ended, without a reap.
-    pub(crate) fn peek(&self) -> Peeked {
+    pub(crate) fn peek(&self) -> PeekOutcome {
         sys::peek(self.as_sys())
     }
 
@@ -77,11 +77,11 @@ impl OwnedChild {
         &mut self,
         parent_peak_kib: i64,
         leads_group: bool,
-    ) -> io::Result<Waited> {
-        let child = sys::Child::of(self.pid, self.pidfd.as_ref());
+    ) -> io::Result<WaitOutcome> {
+        let child = sys::ChildId::of(self.pid, self.pidfd.as_ref());
         let waited = own_children::try_reap(child, &mut self.place, parent_peak_kib)?;
-        if waited != Waited::Running {
-            self.at_drop = AtDrop::Nothing;
+        if waited != WaitOutcome::Running {
+            self.at_drop = DropAction::Nothing;
             if !leads_group {
                 self.place = None;
                 self.pidfd = None;
@@ -122,13 +122,13 @@ impl OwnedChild {
 impl Drop for OwnedChild {
     fn drop(&mut self) {
         match self.at_drop {
-            AtDrop::Nothing => return,
-            AtDrop::LetLive => {}
+            DropAction::Nothing => return,
+            DropAction::LetLive => {}
             // A forked copy of this process is not the parent of the child.
             _ if self.launched_by != process::id() => return,
             // The child may have ended already.
-            AtDrop::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
-            AtDrop::KillGroup => drop(self.signal_group(Signal::KILL, false)),
+            DropAction::Kill => drop(sys::send(self.as_sys(), Signal::KILL)),
+            DropAction::KillGroup => drop(self.signal_group(Signal::KILL, false)),
         }
         self.place = None;
         orphans::abandon(self.pid, self.pidfd.take());

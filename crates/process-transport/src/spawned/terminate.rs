@@ -3,7 +3,7 @@
 use super::clock;
 use super::handle::Spawned;
 use crate::group::GroupLook;
-use crate::sys::Peeked;
+use crate::sys::PeekOutcome;
 use procession_core::Signal;
 use procession_protocol::{
     ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
@@ -92,13 +92,13 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
             return Ok(());
         }
         match self.child.borrow().child.peek() {
-            Peeked::Running => Ok(()),
-            Peeked::Ended if self.terminator.keeps_leader() => {
+            PeekOutcome::Running => Ok(()),
+            PeekOutcome::Ended if self.terminator.keeps_leader() => {
                 self.terminator.on_ended();
                 self.is_kept = true;
                 Ok(())
             }
-            Peeked::Ended | Peeked::Lost => self.reap(now),
+            PeekOutcome::Ended | PeekOutcome::Lost => self.reap(now),
         }
     }
 

@@ -36,7 +36,7 @@ fn learn(bits: u32) {
 
 /// How one attempt starts its child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct LaunchMode {
     pub(crate) path: SpawnPath,
     /// Without calls that are not essential.
     pub(crate) is_plain: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Manner {
 /// The attempts of one launch.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    manner: Manner,
+    mode: LaunchMode,
     is_forced: bool,
     /// The facts that are shown once an attempt works.
     shown: u32,
@@ -54,8 +54,8 @@ pub(crate) struct Attempts {
 impl Attempts {
     /// Creates attempts on this path only.
     pub(crate) fn on(path: SpawnPath) -> Self {
-        let manner = Manner { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
-        Self { manner, is_forced: true, shown: 0 }
+        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
+        Self { mode, is_forced: true, shown: 0 }
     }
 
     /// Creates attempts from the best path that works, or that is not known to fail.
@@ -63,13 +63,13 @@ impl Attempts {
         Self { is_forced: false, ..Self::on(best_path()) }
     }
 
-    pub(crate) fn manner(&self) -> Manner {
-        self.manner
+    pub(crate) fn mode(&self) -> LaunchMode {
+        self.mode
     }
 
     /// Records a failed attempt; returns whether there is another one.
     pub(crate) fn on_failed(&mut self, error: &LaunchError) -> bool {
-        let Manner { path, is_plain } = self.manner;
+        let LaunchMode { path, is_plain } = self.mode;
         let works_not = match path {
             SpawnPath::SharedFiles => NO_SHARED_FILES,
             SpawnPath::SharedMemory => NO_SHARED_MEMORY,
@@ -81,7 +81,7 @@ impl Attempts {
             LaunchError::Path(_) | LaunchError::TooMany { .. } => {}
             LaunchError::Refused(errno) if is_shortage(Some(*errno)) => {}
             LaunchError::Killed { in_close_range: true, .. } => {
-                self.manner.is_plain = true;
+                self.mode.is_plain = true;
                 self.shown |= NO_CLOSE_RANGE;
                 if path == SpawnPath::SharedFiles {
                     self.shown |= NO_SHARED_FILES;
@@ -95,8 +95,8 @@ impl Attempts {
         }
         match path {
             _ if self.is_forced => return false,
-            SpawnPath::SharedFiles => self.manner.path = SpawnPath::SharedMemory,
-            SpawnPath::SharedMemory => self.manner.path = SpawnPath::Fork,
+            SpawnPath::SharedFiles => self.mode.path = SpawnPath::SharedMemory,
+            SpawnPath::SharedMemory => self.mode.path = SpawnPath::Fork,
             _ => return false,
         }
         true

@@ -14,8 +14,8 @@
 //! else.
 
 use super::close;
-use super::fd_step::{Closing, FdStep};
-use super::parent::Parent;
+use super::fd_step::{CloseOptions, FdStep};
+use super::parent::ParentIdentity;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};
 use super::request::{Group, Request};
@@ -47,7 +47,7 @@ pub(super) struct Job<'a> {
     /// The signal mask that the program starts with.
     pub(super) mask: u64,
     /// Needed for the parent death signal.
-    pub(super) parent: Parent,
+    pub(super) parent: ParentIdentity,
     pub(super) report: Reporter<'a>,
 }
 
@@ -103,7 +103,7 @@ fn own_table(job: &Job<'_>) -> Call {
         raw::close_range(0, above(receiver) - 2, 0)?;
     }
     job.report.on_stage(Stage::Running);
-    sound(job, receiver, full)?;
+    check_stale_mark(job, receiver, full)?;
     if count > 0 {
         raw::receive_fds(receiver, count)?;
         job.report.on_received();
@@ -118,7 +118,7 @@ fn full_word(job: &Job<'_>, receiver: c_int) -> Option<c_int> {
 
 /// Checks for a stale mark in the copy, if the table had a word that leaves one.
 #[cfg(target_os = "linux")]
-fn sound(job: &Job<'_>, receiver: c_int, full: Option<c_int>) -> Call {
+fn check_stale_mark(job: &Job<'_>, receiver: c_int, full: Option<c_int>) -> Call {
     let Some(first) = full else { return Ok(()) };
     if stale::is_stale(receiver, first) {
         return Err(libc::EBADF);
@@ -133,7 +133,7 @@ fn full_word(_: &Job<'_>, _: c_int) -> Option<c_int> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sound(_: &Job<'_>, _: c_int, _: Option<c_int>) -> Call {
+fn check_stale_mark(_: &Job<'_>, _: c_int, _: Option<c_int>) -> Call {
     Ok(())
 }
 
@@ -143,11 +143,11 @@ fn above(fd: c_int) -> u32 {
 }
 
 /// One action of the child.
-type Act = fn(&Job<'_>) -> Call;
+type ChildAction = fn(&Job<'_>) -> Call;
 
 /// Does everything from the fd map to the exec; returns only with the failure.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let steps: [(Step, Act); 17] = [
+    let steps: [(Step, ChildAction); 17] = [
         (Step::FdMap, fd_map),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
@@ -187,7 +187,7 @@ fn fd_map(job: &Job<'_>) -> Call {
         Table::Copied if !job.request.pre_exec.is_empty() => Some(0),
         Table::Copied => Some(MARKED_FROM),
     };
-    let closing = Closing { marked_from, is_plain: job.fds.is_plain };
+    let closing = CloseOptions { marked_from, is_plain: job.fds.is_plain };
     for step in job.fds.steps {
         match *step {
             FdStep::Dup { from, to } => raw::dup(from, to, false)?,

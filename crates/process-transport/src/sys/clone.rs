@@ -52,19 +52,19 @@ pub(super) fn clone(
     let mut pidfd: c_int = -1;
     let (to_parent, to_child) = match cells {
         Some(cells) if flags & libc::CLONE_VM == 0 => {
-            let told = Told { parent: cells.pid, child: ptr::null_mut() };
-            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, told)?;
+            let writes = KernelWrites { parent: cells.pid, child: ptr::null_mut() };
+            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, writes)?;
             return Ok((pid, open_pidfd(pid)));
         }
         Some(cells) => (cells.pidfd, cells.pid),
         None => (&raw mut pidfd, ptr::null_mut()),
     };
     let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
-    let told = Told { parent: to_parent, child: to_child };
-    match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
+    let writes = KernelWrites { parent: to_parent, child: to_child };
+    match clone_once(flags | libc::CLONE_PIDFD, stack, job, writes) {
         Ok(pid) => Ok((pid, made_pidfd(to_parent))),
         Err(errno) if is_shortage(Some(errno)) => Err(errno),
-        Err(_) => Ok((clone_once(flags, stack, job, told)?, None)),
+        Err(_) => Ok((clone_once(flags, stack, job, writes)?, None)),
     }
 }
 
@@ -87,14 +87,19 @@ pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
 
 /// Where the kernel writes during a clone, according to its flags.
 #[derive(Clone, Copy)]
-struct Told {
+struct KernelWrites {
     /// Written on the parent's side.
     parent: *mut c_int,
     /// Written on the child's side, before its first instruction.
     child: *mut c_int,
 }
 
-fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Result<u32, i32> {
+fn clone_once(
+    flags: c_int,
+    stack: *mut c_void,
+    job: &Job<'_>,
+    writes: KernelWrites,
+) -> Result<u32, i32> {
     let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
     let no_tls = ptr::null_mut::<c_void>();
     // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
@@ -102,7 +107,15 @@ fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Re
     // signals are blocked, so no handler runs in the child. The kernel writes to a local of the
     // caller, or to memory that is never freed.
     let pid = unsafe {
-        libc::clone(enter, stack, flags | libc::SIGCHLD, argument, told.parent, no_tls, told.child)
+        libc::clone(
+            enter,
+            stack,
+            flags | libc::SIGCHLD,
+            argument,
+            writes.parent,
+            no_tls,
+            writes.child,
+        )
     };
     u32::try_from(pid).map_err(|_| raw::last_errno())
 }

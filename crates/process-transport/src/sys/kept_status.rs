@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// `struct pidfd_info` in its first form; unused fields have no name.
 #[repr(C)]
 #[derive(Default)]
-struct Info {
+struct PidfdInfo {
     mask: u64,
     _cgroup: u64,
     _ids: [u32; 11],
@@ -20,7 +20,7 @@ struct Info {
 const STATUS: u64 = 1 << 3;
 
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
-const GET_INFO: u64 = (3 << 30) | ((size_of::<Info>() as u64) << 16) | (0xFF << 8) | 11;
+const GET_INFO: u64 = (3 << 30) | ((size_of::<PidfdInfo>() as u64) << 16) | (0xFF << 8) | 11;
 
 /// How long a child that can no longer be waited for may still be in the kernel's exit path:
 /// normally some microseconds.
@@ -39,7 +39,7 @@ pub(super) fn of(pidfd: BorrowedFd<'_>) -> Option<i32> {
 
 /// Returns `None` if the kernel keeps no status; else what it has so far.
 fn ask(pidfd: BorrowedFd<'_>) -> Option<Option<i32>> {
-    let mut info = Info { mask: STATUS, ..Info::default() };
+    let mut info = PidfdInfo { mask: STATUS, ..PidfdInfo::default() };
     // SAFETY: the number of the call contains the size of what the kernel writes, and the pointer
     // leads to a local of that size.
     let result =
@@ -56,6 +56,6 @@ mod tests {
 
     #[test]
     fn the_call_has_the_kernels_number() {
-        assert_eq!((size_of::<Info>(), GET_INFO), (64, 0xC040_FF0B));
+        assert_eq!((size_of::<PidfdInfo>(), GET_INFO), (64, 0xC040_FF0B));
     }
 }

@@ -1,7 +1,7 @@
 //! The parent's half of a launch: a stack for the child, the page for its report, the signal mask
 //! around the clone, and the result.
 
-use super::attempts::{self, Manner};
+use super::attempts::{self, LaunchMode};
 use super::child::{Descriptors, Job, Table};
 use super::clone;
 use super::confirm::Confirmation;
@@ -12,15 +12,15 @@ use super::limits::kernel_limit;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::mask::inherited;
-use super::outcome::{Child, Cloned, LaunchError, PassedFd, Peeked};
+use super::outcome::{ChildId, Cloned, LaunchError, PassedFd, PeekOutcome};
 use super::owned::{self, Place};
-use super::parent::Parent;
+use super::parent::ParentIdentity;
 use super::raw::{self, KernelLimit};
-use super::report::{Failure, Report, Reporter, Stage};
+use super::report::{Report, ReportedFailure, Reporter, Stage};
 use super::request::Request;
 use super::signal;
 use super::step::Step;
-use super::this_process::Mark;
+use super::this_process::ProcessMark;
 use super::wait;
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
@@ -35,7 +35,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 struct Launcher {
     /// The process that made it. A forked copy inherits socketpair and report, and would get the
     /// mail of its parent's children. So it makes its own.
-    made_in: Mark,
+    made_in: ProcessMark,
     stack: Mapping,
     report: Mapping,
     /// `None` before the first use, or after a failure to make it.
@@ -82,19 +82,19 @@ fn with_slot<R>(call: impl FnOnce(&mut Option<Launcher>) -> io::Result<R>) -> io
 /// Starts a child. `plan` returns the steps that move the descriptors from where the child finds
 /// them to their targets; `passed` is sorted by target.
 pub(crate) fn launch(
-    manner: Manner,
+    mode: LaunchMode,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
-    with_launcher(|launcher| Ok(launcher.launch(manner, request, passed, plan)))
+    with_launcher(|launcher| Ok(launcher.launch(mode, request, passed, plan)))
         .map_err(LaunchError::Clone)?
 }
 
 impl Launcher {
     fn new() -> io::Result<Self> {
         let (stack, report) = (Mapping::stack()?, Mapping::shared_page()?);
-        Ok(Self { made_in: Mark::new()?, stack, report, mailbox: None })
+        Ok(Self { made_in: ProcessMark::new()?, stack, report, mailbox: None })
     }
 
     /// Returns a mailbox that exists and that no other program holds. If a receiver has lost its
@@ -134,13 +134,13 @@ impl Launcher {
 
     fn launch(
         &mut self,
-        manner: Manner,
+        mode: LaunchMode,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
-        if manner.path == SpawnPath::SharedFiles {
-            return self.launch_by_mail(manner, request, passed, plan);
+        if mode.path == SpawnPath::SharedFiles {
+            return self.launch_by_mail(mode, request, passed, plan);
         }
         let forks = !request.pre_exec.is_empty();
         let confirmation = if forks {
@@ -162,15 +162,15 @@ impl Launcher {
             steps: &steps,
             table: Table::Copied,
             until_exec: &until_exec,
-            is_plain: manner.is_plain,
+            is_plain: mode.is_plain,
             may_be_stale: false,
         };
-        self.start(manner.path, request, fds, confirmation)
+        self.start(mode.path, request, fds, confirmation)
     }
 
     fn launch_by_mail(
         &mut self,
-        manner: Manner,
+        mode: LaunchMode,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
@@ -199,10 +199,10 @@ impl Launcher {
             steps: &steps,
             table: Table::Shared { receiver, sender, count: passed.len() },
             until_exec: &until_exec,
-            is_plain: manner.is_plain,
+            is_plain: mode.is_plain,
             may_be_stale: attempts::may_be_stale(),
         };
-        let result = self.start(manner.path, request, fds, None);
+        let result = self.start(mode.path, request, fds, None);
         let report: &Report = self.report.as_ref();
         if !passed.is_empty()
             && !report.has_received()
@@ -228,7 +228,8 @@ impl Launcher {
         let cpus = request.cpus.as_deref().map(affinity_mask);
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
-        let parent = Parent::new(self.made_in.owner(), request.parent_death_signal.is_some());
+        let parent =
+            ParentIdentity::new(self.made_in.owner(), request.parent_death_signal.is_some());
         let report: &Report = self.report.as_ref();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
         // From here until the place is settled nothing interrupts this thread.
@@ -281,7 +282,7 @@ impl Launcher {
         let Some(failure) = report.failure() else {
             let stage = report.stage();
             let is_killed = stage < Stage::Execs
-                && wait::ended_by(Child::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
+                && wait::ended_by(ChildId::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
             let child = Cloned { pid, place, pidfd, path };
             return if is_killed {
                 let in_close_range = stage == Stage::Closing;
@@ -293,8 +294,8 @@ impl Launcher {
         drop(place);
         end_failed(pid, pidfd.as_ref());
         Err(match failure {
-            Failure::Refused(errno) => LaunchError::Refused(errno),
-            Failure::At(step, errno) => LaunchError::Child(step, errno),
+            ReportedFailure::Refused(errno) => LaunchError::Refused(errno),
+            ReportedFailure::At(step, errno) => LaunchError::Child(step, errno),
         })
     }
 
@@ -342,7 +343,7 @@ fn is_decided(report: &Report) -> bool {
 /// or if its clone did not wait.
 fn wait_until_decided(report: &Report, pid: u32, pidfd: Option<&OwnedFd>) {
     let moment = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-    while !is_decided(report) && wait::peek(Child::of(pid, pidfd)) == Peeked::Running {
+    while !is_decided(report) && wait::peek(ChildId::of(pid, pidfd)) == PeekOutcome::Running {
         let mut end: Vec<_> = pidfd.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
         poll(&mut end, Some(&moment)).ok(); // a signal may cut it short
     }
@@ -366,7 +367,7 @@ fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
 /// Ends a child that has failed before its exec. It has reported and exits at once unless something
 /// stops it, so this is short.
 fn end_failed(pid: u32, pidfd: Option<&OwnedFd>) {
-    let child = Child::of(pid, pidfd);
+    let child = ChildId::of(pid, pidfd);
     signal::send(child, Signal::KILL).ok(); // the child may have ended already
     wait::reap_killed(child);
 }

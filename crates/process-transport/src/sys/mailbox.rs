@@ -33,13 +33,13 @@ const HIGHEST_RECEIVER: i32 = 256;
 /// The two ends.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    receiver: End,
-    sender: End,
+    receiver: SocketEnd,
+    sender: SocketEnd,
 }
 
 /// One socket of the pair.
 #[derive(Debug)]
-struct End {
+struct SocketEnd {
     /// `None` only during the drop.
     fd: Option<OwnedFd>,
     number: i32,
@@ -47,7 +47,7 @@ struct End {
     identity: (u64, u64),
 }
 
-impl End {
+impl SocketEnd {
     fn new(fd: OwnedFd) -> io::Result<Self> {
         let (number, identity) = (fd.as_raw_fd(), identity(&fd)?);
         Ok(Self { fd: Some(fd), number, identity })
@@ -60,7 +60,7 @@ impl End {
     }
 }
 
-impl Drop for End {
+impl Drop for SocketEnd {
     fn drop(&mut self) {
         if self.socket().is_err() {
             // Other code has closed it, and the number may belong to another owner.
@@ -84,7 +84,7 @@ impl Mailbox {
             // The first usable number is above the limit.
             if error == Errno::INVAL { Errno::MFILE } else { error }
         })?;
-        Ok(Self { receiver: End::new(receiver)?, sender: End::new(sender)? })
+        Ok(Self { receiver: SocketEnd::new(receiver)?, sender: SocketEnd::new(sender)? })
     }
 
     /// Returns whether the sender is still the same socket and the receiver still closes at an
@@ -143,7 +143,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn mail_that_nobody_took_is_gone_after_a_drain() {
+    fn a_drain_discards_mail_that_no_child_took() {
         let mailbox = Mailbox::new().unwrap();
         assert!(mailbox.receiver() < mailbox.sender());
         let file = std::fs::File::open("/dev/null").unwrap();

@@ -29,7 +29,7 @@
 //! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
-//! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
+//! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
@@ -115,7 +115,9 @@ pub use fd_step::{FdMove, FdStep};
 pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
-pub(crate) use outcome::{Among, Child, Cloned, FirstEnded, LaunchError, PassedFd, Peeked, Waited};
+pub(crate) use outcome::{
+    ChildId, ChildSet, Cloned, FirstEnded, LaunchError, PassedFd, PeekOutcome, WaitOutcome,
+};
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
@@ -125,7 +127,7 @@ pub use step::Step;
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
-pub(crate) use this_process::Mark;
+pub(crate) use this_process::ProcessMark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;

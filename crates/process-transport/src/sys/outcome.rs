@@ -52,7 +52,7 @@ pub(crate) enum LaunchError {
 
 /// The result of a wait.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Waited {
+pub(crate) enum WaitOutcome {
     /// The child runs, or is stopped.
     Running,
     /// The child is reaped; the status is as in `waitpid(2)`.
@@ -66,7 +66,7 @@ pub(crate) enum Waited {
 
 /// The result of a look at a child that does not reap it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Peeked {
+pub(crate) enum PeekOutcome {
     /// The child runs, or is stopped.
     Running,
     /// The child has ended, and waits to be reaped.
@@ -77,7 +77,7 @@ pub(crate) enum Peeked {
 
 /// The children that a look covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Among {
+pub(crate) enum ChildSet {
     Everybody,
     /// Those in a group.
     Group(u32),
@@ -95,7 +95,7 @@ pub(crate) enum FirstEnded {
 
 /// Names a child: by pidfd, which cannot name another process, else by number.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Child<'a> {
+pub(crate) enum ChildId<'a> {
     /// Also with its number, for kernels (before 5.4) and filters that cannot wait on a pidfd, and
     /// for systems without pidfds.
     Fd(
@@ -106,7 +106,7 @@ pub(crate) enum Child<'a> {
     Pid(u32),
 }
 
-impl<'a> Child<'a> {
+impl<'a> ChildId<'a> {
     /// Names the child by its pidfd, if it has one.
     pub(crate) fn of(pid: u32, pidfd: Option<&'a OwnedFd>) -> Self {
         pidfd.map_or(Self::Pid(pid), |pidfd| Self::Fd(pidfd.as_fd(), pid))

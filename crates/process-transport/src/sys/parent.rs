@@ -10,13 +10,13 @@ use std::ffi::c_long;
 
 /// The parent, as its child knows it; made before the clone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parent {
+pub(super) struct ParentIdentity {
     pid: u32,
     /// The parent's number in /proc, if /proc can be read.
     in_proc: Option<u32>,
 }
 
-impl Parent {
+impl ParentIdentity {
     /// Describes this process, `pid`, for a child that asks for its death signal if `is_watched`.
     pub(super) fn new(pid: u32, is_watched: bool) -> Self {
         let in_proc = if is_watched { own_number_in_proc() } else { None };
@@ -107,7 +107,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_the_parent_that_the_system_says() {
+    fn the_parent_in_proc_is_the_systems() {
         let own = super::parent_in_proc().expect("there is a /proc");
         // In a PID namespace of its own, with the /proc of another, the numbers differ.
         if super::own_number_in_proc() == Some(std::process::id()) {

@@ -53,7 +53,7 @@ const REFUSED: u32 = u32::MAX;
 
 /// The failure that a child reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum ReportedFailure {
     /// The shared table could not be left, so another path is needed.
     Refused(i32),
     At(Step, i32),
@@ -86,12 +86,12 @@ impl Report {
         Stage::from_number(self.stage.load(Ordering::Acquire))
     }
 
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(super) fn failure(&self) -> Option<ReportedFailure> {
         let step = self.step.load(Ordering::Acquire);
         let errno = self.errno.load(Ordering::Relaxed);
         match Step::from_number(step) {
-            _ if step == REFUSED => Some(Failure::Refused(errno)),
-            Some(step) => Some(Failure::At(step, errno)),
+            _ if step == REFUSED => Some(ReportedFailure::Refused(errno)),
+            Some(step) => Some(ReportedFailure::At(step, errno)),
             None => None,
         }
     }
@@ -163,11 +163,11 @@ impl<'a> Reporter<'a> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Failure, Report, Reporter, Stage, Step};
+    use super::{Report, ReportedFailure, Reporter, Stage, Step};
     use crate::sys::mapping::Mapping;
 
     #[test]
-    fn a_late_child_writes_into_no_other_childs_report() {
+    fn a_late_child_leaves_other_reports_alone() {
         let page = Mapping::shared_page().unwrap();
         let report: &Report = page.as_ref();
         let late = Reporter::new(report);
@@ -183,6 +183,6 @@ mod tests {
         next.on_stage(Stage::Closing);
         assert_eq!(report.stage(), Stage::Closing);
         next.on_failed(Step::Chdir, 13);
-        assert_eq!(report.failure(), Some(Failure::At(Step::Chdir, 13)));
+        assert_eq!(report.failure(), Some(ReportedFailure::At(Step::Chdir, 13)));
     }
 }

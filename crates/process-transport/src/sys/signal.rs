@@ -2,7 +2,7 @@
 //! number of a child that is not reaped, which is still its own.
 #![expect(unsafe_code, reason = "pidfd_send_signal, kill and getpgid")]
 
-use super::outcome::{Child, Peeked};
+use super::outcome::{ChildId, PeekOutcome};
 use super::raw;
 use super::wait::peek;
 use procession_core::Signal;
@@ -14,19 +14,19 @@ use std::ptr;
 const PROCESS_GROUP: c_uint = 1 << 2;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
-pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
-    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {
+    let (ChildId::Fd(_, pid) | ChildId::Pid(pid)) = child;
     let by_number = || match peek(child) {
         // Other code of this program has reaped it, and the number may be another process's.
-        Peeked::Lost => Err(libc::ESRCH),
+        PeekOutcome::Lost => Err(libc::ESRCH),
         _ => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
     };
     match child {
-        Child::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
+        ChildId::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
             Err(errno) if is_refusal(errno) => by_number(),
             result => result,
         },
-        Child::Pid(_) => by_number(),
+        ChildId::Pid(_) => by_number(),
     }
 }
 

@@ -55,7 +55,7 @@ mod tests {
     use super::is_fixed;
 
     #[test]
-    fn a_kernel_since_the_mending_needs_no_look() {
+    fn a_fixed_kernel_needs_no_check() {
         for release in ["6.11.0", "6.18", "7.0.0-rc1", "10.1", "6.11-rc7+"] {
             assert!(is_fixed(release.as_bytes()), "{release}");
         }

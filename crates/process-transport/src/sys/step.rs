@@ -95,7 +95,7 @@ mod tests {
     use super::Step;
 
     #[test]
-    fn a_step_survives_the_way_through_the_shared_cell() {
+    fn a_step_number_converts_back_to_its_step() {
         for step in Step::ALL {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }

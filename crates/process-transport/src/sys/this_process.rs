@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The process number alone is no proof: the first process of a namespace has the same number as
 /// the first one of another. If the kernel zeroes no page in a forked copy, the number must
 /// suffice.
-pub(crate) struct Mark {
+pub(crate) struct ProcessMark {
     page: Mapping,
     is_wiped_on_fork: bool,
     /// The number of the process that made it.
@@ -20,26 +20,26 @@ pub(crate) struct Mark {
 
 /// The content of the page.
 #[repr(C)]
-struct Made {
+struct MarkPage {
     /// 1 in the process that made it.
     here: AtomicU32,
 }
 
 // SAFETY: the only field is an atomic, and zero is its valid value.
-unsafe impl AllAtomic for Made {}
+unsafe impl AllAtomic for MarkPage {}
 
-impl Mark {
+impl ProcessMark {
     /// Makes a mark of this process.
     pub(crate) fn new() -> io::Result<Self> {
         let (page, is_wiped_on_fork) = Mapping::page_wiped_on_fork()?;
-        let made: &Made = page.as_ref();
+        let made: &MarkPage = page.as_ref();
         made.here.store(1, Ordering::Relaxed);
         Ok(Self { page, is_wiped_on_fork, owner: std::process::id() })
     }
 
     /// Returns whether this process made it.
     pub(crate) fn is_own(&self) -> bool {
-        let made: &Made = self.page.as_ref();
+        let made: &MarkPage = self.page.as_ref();
         made.here.load(Ordering::Relaxed) == 1
             && (self.is_wiped_on_fork || self.owner == std::process::id())
     }
@@ -52,4 +52,4 @@ impl Mark {
 }
 
 // SAFETY: the page is read and written only as atomics, and its one owner unmaps it.
-unsafe impl Send for Mark {}
+unsafe impl Send for ProcessMark {}

@@ -1,7 +1,7 @@
 //! Reaps one child, with its resource usage.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use super::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use super::owned::Place;
 use super::{kept_status, lost, raw};
 use procession_protocol::ResourceUsage;
@@ -18,13 +18,13 @@ const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
 /// Before the reap, a child that has ended releases its place, or leaves it to the group that it
 /// leads.
 pub(crate) fn try_reap(
-    child: Child<'_>,
+    child: ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Running)) {
-            return Ok(Waited::Running);
+        if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(WaitOutcome::Running)) {
+            return Ok(WaitOutcome::Running);
         }
         *place = place.take().and_then(Place::before_reap);
     }
@@ -32,19 +32,19 @@ pub(crate) fn try_reap(
 }
 
 /// Returns whether the child has ended and waits to be reaped; the child stays as it is.
-pub(crate) fn peek(child: Child<'_>) -> Peeked {
+pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
     match wait(child, WITHOUT_REAP, i64::MAX) {
-        Ok(Waited::Running) => Peeked::Running,
-        Ok(Waited::Reaped(..)) => Peeked::Ended,
-        Ok(Waited::Kept(_) | Waited::Lost(_)) | Err(_) => Peeked::Lost,
+        Ok(WaitOutcome::Running) => PeekOutcome::Running,
+        Ok(WaitOutcome::Reaped(..)) => PeekOutcome::Ended,
+        Ok(WaitOutcome::Kept(_) | WaitOutcome::Lost(_)) | Err(_) => PeekOutcome::Lost,
     }
 }
 
 /// Returns a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
+pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
     let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => (libc::P_PGID, group),
+        ChildSet::Everybody => (libc::P_ALL, 0),
+        ChildSet::Group(group) => (libc::P_PGID, group),
     };
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -66,14 +66,14 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
 }
 
 /// Waits for the end of a child that was killed, and reaps it; its status does not matter.
-pub(super) fn reap_killed(child: Child<'_>) {
+pub(super) fn reap_killed(child: ChildId<'_>) {
     wait(child, libc::WEXITED, i64::MAX).ok();
 }
 
 /// Returns the signal that ended a child that is not reaped; the child stays as it is.
-pub(super) fn ended_by(child: Child<'_>) -> Option<c_int> {
+pub(super) fn ended_by(child: ChildId<'_>) -> Option<c_int> {
     match wait(child, WITHOUT_REAP, i64::MAX) {
-        Ok(Waited::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
+        Ok(WaitOutcome::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
         _ => None,
     }
 }
@@ -89,14 +89,14 @@ pub(crate) fn own_peak_kib() -> i64 {
 
 /// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
 #[cfg(feature = "reactor")]
-pub(crate) fn stopped_by(child: Child<'_>) -> Option<i32> {
+pub(crate) fn stopped_by(child: ChildId<'_>) -> Option<i32> {
     let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
     // SAFETY: waitid fills this field for children, and it is zero if no child has stopped.
     let signal = unsafe { info.si_status() };
     (info.si_code == libc::CLD_STOPPED).then_some(signal)
 }
 
-fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+fn wait(child: ChildId<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<WaitOutcome> {
     let (info, usage) = match wait_on(child, flags) {
         Ok(Some(answer)) => answer,
         Ok(None) => return Ok(lost(child)),
@@ -111,23 +111,27 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
         libc::CLD_EXITED => status << 8,
         libc::CLD_KILLED => status,
         libc::CLD_DUMPED => status | 0x80,
-        _ => return Ok(Waited::Running),
+        _ => return Ok(WaitOutcome::Running),
     };
-    Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+    Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib)))
 }
 
 /// Returns what is known of a child that can no longer be waited for.
-fn lost(child: Child<'_>) -> Waited {
+fn lost(child: ChildId<'_>) -> WaitOutcome {
     let kept = match child {
-        Child::Fd(pidfd, _) => kept_status::of(pidfd),
-        Child::Pid(_) => None,
+        ChildId::Fd(pidfd, _) => kept_status::of(pidfd),
+        ChildId::Pid(_) => None,
     };
-    kept.map_or_else(|| Waited::Lost(lost::why()), Waited::Kept)
+    kept.map_or_else(|| WaitOutcome::Lost(lost::why()), WaitOutcome::Kept)
 }
 
 /// Waits by `wait4(2)`, which reports less, because `waitid(2)` is refused, by a filter perhaps.
-fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
-    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+fn wait_by_number(
+    child: ChildId<'_>,
+    flags: c_int,
+    parent_peak_kib: i64,
+) -> io::Result<WaitOutcome> {
+    let (ChildId::Fd(_, pid) | ChildId::Pid(pid)) = child;
     let mut status: c_int = 0;
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -143,8 +147,8 @@ fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::R
             )
         };
         match result {
-            0 => return Ok(Waited::Running),
-            1.. => return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib))),
+            0 => return Ok(WaitOutcome::Running),
+            1.. => return Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib))),
             _ => match raw::last_errno() {
                 libc::EINTR => {}
                 libc::ECHILD => return Ok(lost(child)),
@@ -155,12 +159,12 @@ fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::R
 }
 
 /// The result of `waitid(2)` for a child; `None` if it is no child of ours.
-type Answer = Option<(libc::siginfo_t, libc::rusage)>;
+type WaitAnswer = Option<(libc::siginfo_t, libc::rusage)>;
 
-fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
+fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
     let (fd, pid) = match child {
-        Child::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
-        Child::Pid(pid) => (None, pid),
+        ChildId::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
+        ChildId::Pid(pid) => (None, pid),
     };
     if let Some(fd) = fd {
         let refused = |error: &io::Error| {
@@ -175,7 +179,7 @@ fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
     wait_for(libc::P_PID, pid, flags)
 }
 
-fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
+fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswer> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.

@@ -1,7 +1,7 @@
 //! The requests to close an end, which are carried out after its queue is written and after its
 //! producer is done.
 
-use super::end::{Closing, End};
+use super::end::{CloseRequest, End};
 use procession_reactor::pipe::{Direction, Pipe};
 
 impl End {
@@ -11,7 +11,7 @@ impl End {
             return false;
         }
         let is_read_on = self.direction == Direction::Both && self.is_held();
-        self.closing = if is_read_on { Closing::AfterProducer } else { Closing::Close };
+        self.closing = if is_read_on { CloseRequest::AfterProducer } else { CloseRequest::Close };
         if let Some(queue) = self.queue() {
             queue.on_close();
         }
@@ -23,7 +23,8 @@ impl End {
     pub(crate) fn ask_hang_up(&mut self) -> bool {
         let is_due = self.is_terminal && self.pipe.is_some();
         if is_due {
-            self.closing = if self.is_held() { Closing::AfterProducer } else { Closing::Close };
+            self.closing =
+                if self.is_held() { CloseRequest::AfterProducer } else { CloseRequest::Close };
         }
         is_due
     }
@@ -38,8 +39,8 @@ impl End {
         }
         let Some(queue) = self.queue() else { return false };
         queue.on_close();
-        if self.closing == Closing::No {
-            self.closing = Closing::Shutdown;
+        if self.closing == CloseRequest::No {
+            self.closing = CloseRequest::Shutdown;
         }
         true
     }
@@ -51,8 +52,8 @@ impl End {
         let Some(queue) = self.queue() else { return false };
         queue.set_held(held);
         // A hang-up discards what a terminal has queued, so it also waits for the queue.
-        if !held && !is_terminal && self.closing == Closing::AfterProducer {
-            self.closing = Closing::Close;
+        if !held && !is_terminal && self.closing == CloseRequest::AfterProducer {
+            self.closing = CloseRequest::Close;
         }
         !held
     }
@@ -60,7 +61,7 @@ impl End {
     /// Returns whether a close waited for a producer that is done now, with its data written.
     pub(super) fn is_producer_done(&mut self) -> bool {
         let is_done = self.queue().is_none_or(|queue| !queue.is_held() && queue.is_empty());
-        self.closing == Closing::AfterProducer && is_done
+        self.closing == CloseRequest::AfterProducer && is_done
     }
 
     fn is_held(&mut self) -> bool {

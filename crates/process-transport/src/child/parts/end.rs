@@ -3,7 +3,7 @@
 //! A closed end is not read, written or watched. Only its forwarding reads a forwarded end. The
 //! master of a terminal is closed only by a hang-up.
 
-use super::leftovers::{Leftovers, Told};
+use super::leftovers::{ForwardNotice, Leftovers};
 use super::passed::Draining;
 use crate::launch::ParentEnd;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub(crate) struct End {
     fd: ChildFd,
     pub(super) direction: Direction,
     pub(super) is_terminal: bool,
-    pub(super) closing: Closing,
+    pub(super) closing: CloseRequest,
     /// The poller saw that nobody reads what is written here.
     peer_gone: bool,
     /// The forwarding that moves what this end reads, instead of callbacks.
@@ -33,7 +33,7 @@ pub(crate) struct End {
 
 /// The close that the program asked for, due after the queue is written: see [`super::closing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
+pub(super) enum CloseRequest {
     No,
     /// Closes the parent's direction of a socketpair.
     Shutdown,
@@ -44,7 +44,7 @@ pub(super) enum Closing {
 }
 
 /// The meaning of an event.
-pub(crate) enum SeenOfEnd {
+pub(crate) enum EndReadiness {
     Nothing,
     /// It can be read, and nothing else is due.
     Readable,
@@ -70,7 +70,7 @@ impl End {
             fd,
             direction,
             is_terminal,
-            closing: Closing::No,
+            closing: CloseRequest::No,
             peer_gone: false,
             forward: None,
             fed_by: None,
@@ -103,8 +103,8 @@ impl End {
     pub(crate) fn close(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
         self.draining = Draining::default();
-        left.tell(self.forward.take().map(Told::SourceClosed));
-        left.tell(self.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
+        left.tell(self.forward.take().map(ForwardNotice::SourceClosed));
+        left.tell(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = self.pipe.take() {
             left.take(pipe.close(reactor));
         }
@@ -115,16 +115,16 @@ impl End {
 impl End {
     /// Interprets what the poller saw.
     #[inline]
-    pub(crate) fn on_ready(&mut self, reactor: &Handle, seen: Readiness) -> SeenOfEnd {
-        let Some(pipe) = &mut self.pipe else { return SeenOfEnd::Nothing };
+    pub(crate) fn on_ready(&mut self, reactor: &Handle, seen: Readiness) -> EndReadiness {
+        let Some(pipe) = &mut self.pipe else { return EndReadiness::Nothing };
         let ready = pipe.on_ready(reactor, seen);
         self.peer_gone |= ready.peer_gone;
         // The reads of a socketpair will report the close; a pipe has nothing more to report.
         let close = ready.peer_gone && !pipe.is_reading();
         if close || ready.unblocked || self.forward.is_some() {
-            return SeenOfEnd::More { read: ready.readable, flush: ready.unblocked, close };
+            return EndReadiness::More { read: ready.readable, flush: ready.unblocked, close };
         }
-        if ready.readable { SeenOfEnd::Readable } else { SeenOfEnd::Nothing }
+        if ready.readable { EndReadiness::Readable } else { EndReadiness::Nothing }
     }
 
     /// Reads once within the rest of the turn's budget; returns `None` if it is paused, closed,
@@ -132,7 +132,7 @@ impl End {
     #[inline]
     pub(crate) fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         let pipe = self.pipe.as_mut()?;
-        if self.closing == Closing::Close || pipe.is_paused() || self.forward.is_some() {
+        if self.closing == CloseRequest::Close || pipe.is_paused() || self.forward.is_some() {
             return None;
         }
         Some(pipe.read_within(reactor, budget))
@@ -149,7 +149,7 @@ impl End {
             return Some(AfterRead::Nothing);
         }
         pipe.end_reading(reactor);
-        left.tell(self.forward.take().map(Told::SourceClosed));
+        left.tell(self.forward.take().map(ForwardNotice::SourceClosed));
         Some(AfterRead::Writing)
     }
 
@@ -201,7 +201,7 @@ impl End {
         lifecycle: &mut Lifecycle,
         left: &mut Leftovers,
     ) -> bool {
-        let closing = self.closing == Closing::Close;
+        let closing = self.closing == CloseRequest::Close;
         if self.direction == Direction::Read {
             return closing && self.pipe.is_some();
         }
@@ -213,7 +213,7 @@ impl End {
             }
         }
         // Nearly always nothing else is left to do.
-        let is_open = matches!(self.closing, Closing::No | Closing::Shutdown);
+        let is_open = matches!(self.closing, CloseRequest::No | CloseRequest::Shutdown);
         if matches!(outcome, FlushOutcome::Idle) && is_open && self.fed_by.is_none() {
             return false;
         }
@@ -222,7 +222,7 @@ impl End {
 
     /// Acts on the result of a flush; returns whether the end must be closed.
     fn flushed(&mut self, reactor: &Handle, outcome: FlushOutcome, left: &mut Leftovers) -> bool {
-        let closing = self.closing == Closing::Close || self.is_producer_done();
+        let closing = self.closing == CloseRequest::Close || self.is_producer_done();
         let hang_up = self.is_terminal && closing;
         let Some(pipe) = self.pipe.as_mut() else { return false };
         if !pipe.is_writing() {
@@ -246,12 +246,12 @@ impl End {
                 hang_up
             }
             _ => {
-                left.tell(self.fed_by.clone().map(Told::SinkReady));
+                left.tell(self.fed_by.clone().map(ForwardNotice::SinkReady));
                 hang_up
             }
         };
         let is_done = self.queue().is_some_and(|queue| queue.is_done());
-        if !close && self.closing == Closing::Shutdown && is_done {
+        if !close && self.closing == CloseRequest::Shutdown && is_done {
             self.shut_down(reactor);
             self.end_writing(reactor, left);
             return !self.is_reading();
@@ -279,7 +279,7 @@ impl End {
         }
         match self.forward.clone() {
             // A forwarding does not need the protocol, so it goes on.
-            Some(forward) => left.tell(Some(Told::Unpause(forward))),
+            Some(forward) => left.tell(Some(ForwardNotice::Unpause(forward))),
             // If this fails, the child blocks, and dies when its reader does.
             None => self.resume(reactor),
         }
@@ -288,7 +288,7 @@ impl End {
 
     fn end_writing(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        left.tell(self.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
+        left.tell(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = &mut self.pipe {
             left.take(pipe.end_writing(reactor));
         }
@@ -310,7 +310,7 @@ impl End {
             Some("the parent only writes it")
         } else if self.forward.is_some() {
             Some("it is forwarded already")
-        } else if self.closing == Closing::Close || !self.is_reading() {
+        } else if self.closing == CloseRequest::Close || !self.is_reading() {
             Some("it is closed")
         } else {
             None
@@ -332,7 +332,7 @@ impl End {
     /// Makes it the sink of a forwarding.
     pub(crate) fn feed(&mut self, forward: &Rc<Forward>) -> Result<(), WriteError> {
         let is_writing = self.pipe.as_ref().is_some_and(Pipe::is_writing);
-        if self.closing == Closing::Close || !is_writing {
+        if self.closing == CloseRequest::Close || !is_writing {
             return Err(WriteError::Closed);
         }
         if self.fed_by.is_some() {

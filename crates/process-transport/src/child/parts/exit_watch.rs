@@ -4,12 +4,12 @@
 //! The number is used only while the child is neither reaped nor given away; afterwards it may be
 //! another process's. A group whose leader is reaped is signalled by the pidfd alone.
 
-use super::running::Running;
+use super::running::RunningChild;
 use crate::group::{self, GroupLook};
 use crate::own_children::try_reap;
 use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
-use crate::sys::{self, Peeked, Place, Waited};
+use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
 use procession_core::Signal;
 use procession_protocol::{
     ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
@@ -30,19 +30,19 @@ pub(crate) struct ExitWatch {
     leads_group: bool,
     parent_peak_kib: i64,
     is_reaped: bool,
-    seen: Seen,
+    seen: ExitSeen,
     /// The child's place among those that end with the program: until the reap, or for a leader
     /// until [`let_live`](Self::let_live). Its field comes before the pidfd, because it must be
     /// released before the pidfd is closed.
     place: Option<Place>,
-    pidfd: Pidfd,
+    pidfd: PidfdState,
     /// `Some` until it is reaped or given away.
-    running: Option<Running>,
+    running: Option<RunningChild>,
 }
 
 /// What was seen of a child that is not reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum ExitSeen {
     /// Nothing: its pidfd is watched.
     Nothing,
     /// It has ended, and a tracer holds it: nobody can reap it until the tracer lets go. Its pidfd
@@ -54,7 +54,7 @@ enum Seen {
 
 /// The location of the child's pidfd.
 #[derive(Debug)]
-enum Pidfd {
+enum PidfdState {
     /// Not yet given to the loop; `None` if there is no pidfd, and SIGCHLD is watched instead.
     New(Option<OwnedFd>),
     /// In the loop.
@@ -77,19 +77,19 @@ impl ExitWatch {
     ) -> Self {
         let (place, pidfd) = child.give_away();
         let pidfd = match pidfd {
-            pidfd if !is_reaped => Pidfd::New(pidfd),
-            Some(pidfd) if leads_group => Pidfd::Kept(pidfd),
-            _ => Pidfd::Gone,
+            pidfd if !is_reaped => PidfdState::New(pidfd),
+            Some(pidfd) if leads_group => PidfdState::Kept(pidfd),
+            _ => PidfdState::Gone,
         };
         let (pid, path) = (child.pid, child.path);
-        let running = (!is_reaped).then(Running::begin);
+        let running = (!is_reaped).then(RunningChild::begin);
         Self {
             pid,
             path,
             leads_group,
             parent_peak_kib,
             is_reaped,
-            seen: Seen::Nothing,
+            seen: ExitSeen::Nothing,
             place,
             pidfd,
             running,
@@ -99,9 +99,9 @@ impl ExitWatch {
     /// Takes the pidfd for the loop; returns `None` if there is no pidfd.
     pub(crate) fn take_new(&mut self) -> Option<OwnedFd> {
         match &mut self.pidfd {
-            Pidfd::New(pidfd) if pidfd.is_some() => {
+            PidfdState::New(pidfd) if pidfd.is_some() => {
                 let pidfd = pidfd.take();
-                self.pidfd = Pidfd::Gone;
+                self.pidfd = PidfdState::Gone;
                 pidfd
             }
             _ => None,
@@ -110,7 +110,7 @@ impl ExitWatch {
 
     /// Records that the loop has the pidfd.
     pub(crate) fn on_watched(&mut self, key: Key) {
-        self.pidfd = Pidfd::Source(key);
+        self.pidfd = PidfdState::Source(key);
     }
 
     /// Records that a termination begins.
@@ -130,17 +130,17 @@ impl ExitWatch {
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
         self.running = None;
         self.place = None;
-        match mem::replace(&mut self.pidfd, Pidfd::GivenAway) {
-            Pidfd::Source(key) => reactor.take_fd(key),
-            Pidfd::New(pidfd) => pidfd,
-            Pidfd::Kept(pidfd) => Some(pidfd),
-            Pidfd::Gone | Pidfd::GivenAway => None,
+        match mem::replace(&mut self.pidfd, PidfdState::GivenAway) {
+            PidfdState::Source(key) => reactor.take_fd(key),
+            PidfdState::New(pidfd) => pidfd,
+            PidfdState::Kept(pidfd) => Some(pidfd),
+            PidfdState::Gone | PidfdState::GivenAway => None,
         }
     }
 
     /// Returns whether there is nothing to watch: the child is reaped, or was given away.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_reaped || matches!(self.pidfd, Pidfd::Gone | Pidfd::GivenAway)
+        self.is_reaped || matches!(self.pidfd, PidfdState::Gone | PidfdState::GivenAway)
     }
 
     /// Returns the pid, as long as it is certainly the child's.
@@ -169,13 +169,15 @@ impl ExitWatch {
     /// Duplicates the pidfd.
     pub(crate) fn duplicate(&self, reactor: &Handle) -> io::Result<OwnedFd> {
         match &self.pidfd {
-            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => fd.try_clone(),
-            Pidfd::Source(key) => reactor
+            PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => fd.try_clone(),
+            PidfdState::Source(key) => reactor
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
-            Pidfd::New(None) => Err(no_pidfd()),
-            Pidfd::GivenAway if !self.is_reaped => Err(reactor_gone()),
-            Pidfd::Gone | Pidfd::GivenAway => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            PidfdState::New(None) => Err(no_pidfd()),
+            PidfdState::GivenAway if !self.is_reaped => Err(reactor_gone()),
+            PidfdState::Gone | PidfdState::GivenAway => {
+                Err(io::Error::from_raw_os_error(libc::ESRCH))
+            }
         }
     }
 
@@ -194,19 +196,21 @@ impl ExitWatch {
             return Err(SignalError::NoGroup);
         }
         let by_pidfd = match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
-            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => Some(sys::send_to_group(fd.as_fd(), signal)),
-            Pidfd::New(None) => Some(Err(libc::EINVAL)),
-            Pidfd::Gone => None,
-            Pidfd::GivenAway => return Err(SignalError::ReactorGone),
+            PidfdState::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => {
+                Some(sys::send_to_group(fd.as_fd(), signal))
+            }
+            PidfdState::New(None) => Some(Err(libc::EINVAL)),
+            PidfdState::Gone => None,
+            PidfdState::GivenAway => return Err(SignalError::ReactorGone),
         };
         match by_pidfd {
             // No such flag (before Linux 6.9), no such signal, or a filter: the number shows which.
             // It is the child's as long as the child is not reaped.
             Some(Err(errno)) if sys::is_refusal(errno) && !self.is_reaped => {
-                let by_number = |leader: sys::Child<'_>| group::send_by_number(leader, signal);
+                let by_number = |leader: sys::ChildId<'_>| group::send_by_number(leader, signal);
                 let sent = match &self.pidfd {
-                    Pidfd::Kept(fd) => by_number(sys::Child::Fd(fd.as_fd(), self.pid)),
+                    PidfdState::Kept(fd) => by_number(sys::ChildId::Fd(fd.as_fd(), self.pid)),
                     _ => self.with_child(reactor, by_number).unwrap_or(Err(libc::ESRCH)),
                 };
                 sent.map_err(signal_error)
@@ -245,15 +249,15 @@ impl ExitWatch {
     /// Looks whether any process lives in the group that the child leads or led.
     pub(crate) fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
         let pidfd = match &self.pidfd {
-            Pidfd::Kept(pidfd) => Some(pidfd.as_fd()),
+            PidfdState::Kept(pidfd) => Some(pidfd.as_fd()),
             _ => None,
         };
         group::look(look, self.pid, pidfd, self.is_reaped)
     }
 
     /// Checks whether the child has ended, without a reap.
-    pub(crate) fn peek(&self, reactor: &Handle) -> Peeked {
-        self.with_child(reactor, sys::peek).unwrap_or(Peeked::Lost)
+    pub(crate) fn peek(&self, reactor: &Handle) -> PeekOutcome {
+        self.with_child(reactor, sys::peek).unwrap_or(PeekOutcome::Lost)
     }
 
     /// Returns the signal that stopped the child, if it is stopped.
@@ -263,40 +267,40 @@ impl ExitWatch {
 
     /// Records that the child has ended and must not be reaped yet.
     pub(crate) fn keep(&mut self, reactor: &Handle) {
-        self.set_seen(reactor, Seen::Kept);
+        self.set_seen(reactor, ExitSeen::Kept);
     }
 
     pub(crate) fn is_kept(&self) -> bool {
-        self.seen == Seen::Kept
+        self.seen == ExitSeen::Kept
     }
 
     /// Ends the keeping of the child.
     pub(crate) fn watch_again(&mut self, reactor: &Handle) {
         if self.is_kept() {
-            self.set_seen(reactor, Seen::Nothing);
+            self.set_seen(reactor, ExitSeen::Nothing);
         }
     }
 
     /// Handles a readable pidfd of a child that cannot be reaped yet; returns the delay before the
     /// next look. `None` without a pidfd in the loop, because then no such event occurs.
     pub(crate) fn on_held(&mut self, reactor: &Handle) -> Option<Duration> {
-        if !matches!(self.pidfd, Pidfd::Source(_)) || self.is_kept() {
+        if !matches!(self.pidfd, PidfdState::Source(_)) || self.is_kept() {
             return None;
         }
         let mut pauses = match self.seen {
-            Seen::Held(pauses) => pauses,
-            Seen::Nothing | Seen::Kept => Pauses::default(),
+            ExitSeen::Held(pauses) => pauses,
+            ExitSeen::Nothing | ExitSeen::Kept => Pauses::default(),
         };
         let pause = pauses.next();
-        self.set_seen(reactor, Seen::Held(pauses));
+        self.set_seen(reactor, ExitSeen::Held(pauses));
         Some(pause)
     }
 
-    fn set_seen(&mut self, reactor: &Handle, seen: Seen) {
-        let was_watched = self.seen == Seen::Nothing;
+    fn set_seen(&mut self, reactor: &Handle, seen: ExitSeen) {
+        let was_watched = self.seen == ExitSeen::Nothing;
         self.seen = seen;
-        let is_watched = seen == Seen::Nothing;
-        if let Pidfd::Source(key) = &self.pidfd
+        let is_watched = seen == ExitSeen::Nothing;
+        if let PidfdState::Source(key) = &self.pidfd
             && is_watched != was_watched
         {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
@@ -313,10 +317,10 @@ impl ExitWatch {
         self.place = place;
         let waited = waited?;
         let reason = match waited {
-            Ok(Waited::Running) => return None,
-            Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
-            Ok(Waited::Kept(status)) => exit_reason(status, None),
-            Ok(Waited::Lost(why)) => Err(ProcessTerminated::unknown(why)),
+            Ok(WaitOutcome::Running) => return None,
+            Ok(WaitOutcome::Reaped(status, usage)) => exit_reason(status, Some(usage)),
+            Ok(WaitOutcome::Kept(status)) => exit_reason(status, None),
+            Ok(WaitOutcome::Lost(why)) => Err(ProcessTerminated::unknown(why)),
             // Nothing else can be learnt about it: an end without a status.
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);
@@ -331,15 +335,15 @@ impl ExitWatch {
 
     /// Keeps a leader's pidfd after the reap, because signals to its group need it; else closes it.
     fn put_pidfd_away(&mut self, reactor: &Handle) {
-        let pidfd = mem::replace(&mut self.pidfd, Pidfd::Gone);
-        if let (Pidfd::Source(key), true) = (&pidfd, self.leads_group)
+        let pidfd = mem::replace(&mut self.pidfd, PidfdState::Gone);
+        if let (PidfdState::Source(key), true) = (&pidfd, self.leads_group)
             && let Some(pidfd) = reactor.take_fd(*key)
         {
-            self.pidfd = Pidfd::Kept(pidfd);
+            self.pidfd = PidfdState::Kept(pidfd);
             return;
         }
         self.place = None;
-        if let Pidfd::Source(key) = pidfd {
+        if let PidfdState::Source(key) = pidfd {
             reactor.close(key);
         }
     }
@@ -355,19 +359,25 @@ impl ExitWatch {
     /// Forgets the group that it led, which is empty for good: the pidfd of a reaped leader names
     /// no process.
     pub(crate) fn forget_group(&mut self) {
-        if self.is_reaped && matches!(self.pidfd, Pidfd::Kept(_)) {
+        if self.is_reaped && matches!(self.pidfd, PidfdState::Kept(_)) {
             self.place = None;
-            self.pidfd = Pidfd::Gone;
+            self.pidfd = PidfdState::Gone;
         }
     }
 
     /// Calls with the pidfd, or with the number of a child that is not reaped.
-    fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
+    fn with_child<R>(
+        &self,
+        reactor: &Handle,
+        call: impl FnOnce(sys::ChildId<'_>) -> R,
+    ) -> Option<R> {
         match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
-            Pidfd::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
-            Pidfd::New(None) => Some(call(sys::Child::Pid(self.pid))),
-            Pidfd::Kept(_) | Pidfd::Gone | Pidfd::GivenAway => None,
+            PidfdState::Source(key) => {
+                reactor.with_fd(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
+            }
+            PidfdState::New(Some(fd)) => Some(call(sys::ChildId::Fd(fd.as_fd(), self.pid))),
+            PidfdState::New(None) => Some(call(sys::ChildId::Pid(self.pid))),
+            PidfdState::Kept(_) | PidfdState::Gone | PidfdState::GivenAway => None,
         }
     }
 }

@@ -14,17 +14,17 @@ use std::rc::Rc;
 pub(crate) struct Leftovers {
     pub(crate) chunks: Spent,
     /// Nearly always `None`.
-    more: Option<Box<More>>,
+    more: Option<Box<RareLeftovers>>,
 }
 
 #[derive(Default)]
-struct More {
+struct RareLeftovers {
     settled: Option<SettledCalls>,
-    told: Vec<Told>,
+    told: Vec<ForwardNotice>,
 }
 
 /// A notification for a forwarding.
-pub(crate) enum Told {
+pub(crate) enum ForwardNotice {
     /// Its source was closed by other code.
     SourceClosed(Rc<Forward>),
     /// Its sink was closed, with this many bytes still in the queue.
@@ -41,7 +41,7 @@ impl Leftovers {
     }
 
     /// Adds a notification, if there is one.
-    pub(crate) fn tell(&mut self, told: Option<Told>) {
+    pub(crate) fn tell(&mut self, told: Option<ForwardNotice>) {
         if let Some(told) = told {
             self.more().told.push(told);
         }
@@ -54,7 +54,7 @@ impl Leftovers {
         }
     }
 
-    fn more(&mut self) -> &mut More {
+    fn more(&mut self) -> &mut RareLeftovers {
         self.more.get_or_insert_default()
     }
 
@@ -77,7 +77,7 @@ impl Leftovers {
     }
 }
 
-impl More {
+impl RareLeftovers {
     #[cold]
     fn settle(self, chunks: Spent) {
         let Self { settled, told } = self;
@@ -91,7 +91,7 @@ impl More {
     }
 }
 
-impl Told {
+impl ForwardNotice {
     fn forward(&self) -> &Forward {
         match self {
             Self::SourceClosed(forward)

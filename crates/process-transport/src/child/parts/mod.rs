@@ -13,10 +13,10 @@ pub(super) mod sigchld;
 mod termination;
 
 pub(super) use draining::DrainStep;
-pub(super) use end::{AfterRead, End, SeenOfEnd};
+pub(super) use end::{AfterRead, End, EndReadiness};
 pub(super) use ends::Ends;
 pub(super) use exit_watch::ExitWatch;
 pub(crate) use exit_watch::reactor_gone;
 pub(crate) use leftovers::Leftovers;
 pub(super) use running::is_alone;
-pub(super) use termination::{Alarm, ChildTermination, SettledCalls};
+pub(super) use termination::{ChildTermination, SettledCalls, TimerChange};

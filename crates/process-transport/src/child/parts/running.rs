@@ -11,16 +11,16 @@ thread_local! {
 
 /// One running child, until its drop.
 #[derive(Debug)]
-pub(crate) struct Running(());
+pub(crate) struct RunningChild(());
 
-impl Running {
+impl RunningChild {
     pub(crate) fn begin() -> Self {
         RUNNING.set(RUNNING.get() + 1);
         Self(())
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningChild {
     fn drop(&mut self) {
         // At the thread's end the counter may be dropped first.
         RUNNING.try_with(|running| running.set(running.get() - 1)).ok();
@@ -34,13 +34,13 @@ pub(crate) fn is_alone() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Running, is_alone};
+    use super::{RunningChild, is_alone};
 
     #[test]
     fn a_child_is_alone_until_there_is_another() {
-        let first = Running::begin();
+        let first = RunningChild::begin();
         assert!(is_alone());
-        let second = Running::begin();
+        let second = RunningChild::begin();
         assert!(!is_alone());
         drop(first);
         assert!(is_alone());

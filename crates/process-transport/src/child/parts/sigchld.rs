@@ -17,9 +17,9 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 /// A child without a pidfd.
-pub(crate) trait Asked {
+pub(crate) trait PolledChild {
     /// Polls the child: a SIGCHLD may have been for it.
-    fn asked(&self);
+    fn poll_exit(&self);
 
     /// Returns whether it was reaped, or given up before the loop knew it.
     fn is_over(&self) -> bool;
@@ -35,7 +35,7 @@ struct SigchldWatch {
     watch: WithCell<Option<SignalWatch>>,
     /// The next slow check.
     check: WithCell<Option<DelayedCall>>,
-    children: WithCell<Vec<Rc<dyn Asked>>>,
+    children: WithCell<Vec<Rc<dyn PolledChild>>>,
 }
 
 thread_local! {
@@ -44,7 +44,7 @@ thread_local! {
 }
 
 /// Polls the child at every SIGCHLD from now on, and once in the next turn.
-pub(crate) fn watch(reactor: &Handle, child: Rc<dyn Asked>) -> io::Result<()> {
+pub(crate) fn watch(reactor: &Handle, child: Rc<dyn PolledChild>) -> io::Result<()> {
     let known = WATCH.with_borrow(Weak::upgrade);
     let shared = match known.filter(|shared| shared.watch.with(|watch| watch.is_some())) {
         Some(shared) => shared,
@@ -115,8 +115,8 @@ impl SigchldWatch {
 
 /// Polls in a call of its own, so that a panic of one protocol ends neither the watch nor the
 /// round.
-fn ask(reactor: &Handle, child: Rc<dyn Asked>) {
-    reactor.call_soon(move |_| child.asked());
+fn ask(reactor: &Handle, child: Rc<dyn PolledChild>) {
+    reactor.call_soon(move |_| child.poll_exit());
 }
 
 /// Owned by the callback of the watch, and dropped with it.

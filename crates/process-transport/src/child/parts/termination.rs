@@ -23,12 +23,12 @@ pub(crate) struct ChildTermination {
     terminator: Terminator,
     /// `Some` from the first call on; boxed, because few children are terminated and all have this
     /// type.
-    begun: Option<Box<Begun>>,
+    begun: Option<Box<TerminationCalls>>,
 }
 
 /// What the calls of `terminate` need.
 #[derive(Debug, Default)]
-struct Begun {
+struct TerminationCalls {
     look: GroupLook,
     /// The promises of the calls that wait.
     promises: Promises,
@@ -40,7 +40,7 @@ struct Begun {
 
 /// What to do about the timer, while nothing is borrowed.
 #[must_use = "a termination without its timer does not come to its end"]
-pub(crate) enum Alarm {
+pub(crate) enum TimerChange {
     AsItIs,
     /// Make a timer that is due after this time.
     Set(Duration),
@@ -62,7 +62,7 @@ impl ChildTermination {
         Self { terminator: Terminator::new(scope), begun: None }
     }
 
-    fn begun(&mut self) -> &mut Begun {
+    fn begun(&mut self) -> &mut TerminationCalls {
         self.begun.get_or_insert_default()
     }
 
@@ -103,7 +103,7 @@ impl ChildTermination {
         let under_way = self.is_under_way().then(|| {
             let rest = Terminator::new(self.scope());
             let terminator = mem::replace(&mut self.terminator, rest);
-            let Begun { look, promises, .. } = mem::take(self.begun());
+            let TerminationCalls { look, promises, .. } = mem::take(self.begun());
             (terminator, look, SettledCalls::Abandoned(promises))
         });
         self.terminator.on_gone();
@@ -187,23 +187,26 @@ impl ChildTermination {
     }
 
     /// Returns what to do about the timer.
-    pub(crate) fn alarm(&mut self, now: Duration) -> Alarm {
-        let Some(begun) = &mut self.begun else { return Alarm::AsItIs };
+    pub(crate) fn alarm(&mut self, now: Duration) -> TimerChange {
+        let Some(begun) = &mut self.begun else { return TimerChange::AsItIs };
         let Some(due) = self.terminator.poll_deadline() else {
-            return begun.timer.take().map_or(Alarm::AsItIs, |(_, timer)| Alarm::Cancel(timer));
+            return begun
+                .timer
+                .take()
+                .map_or(TimerChange::AsItIs, |(_, timer)| TimerChange::Cancel(timer));
         };
         let after = due.saturating_sub(now);
         match &mut begun.timer {
-            Some((set, _)) if *set == due => Alarm::AsItIs,
+            Some((set, _)) if *set == due => TimerChange::AsItIs,
             Some((set, timer)) if timer.try_reset(after).is_ok() => {
                 *set = due;
-                Alarm::AsItIs
+                TimerChange::AsItIs
             }
-            _ => Alarm::Set(after),
+            _ => TimerChange::Set(after),
         }
     }
 
-    /// Takes the timer that [`Alarm::Set`] asked for.
+    /// Takes the timer that [`TimerChange::Set`] asked for.
     pub(crate) fn on_alarm_set(&mut self, timer: DelayedCall) {
         if let Some(due) = self.terminator.poll_deadline() {
             self.begun().timer = Some((due, timer));

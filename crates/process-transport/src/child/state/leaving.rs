@@ -1,10 +1,10 @@
 //! How a child leaves the loop: when the loop stops, and when it goes away.
 
-use super::{Leftovers, SettledCalls, State};
+use super::{ChildState, Leftovers, SettledCalls};
 use crate::spawned::{LastEnd, Spawned};
 use procession_reactor::Handle;
 
-impl State {
+impl ChildState {
     /// Returns whether the group must end with the program, which a signal is ending.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;

@@ -5,9 +5,9 @@
 //! from the first act.
 
 use super::calls::{self, KeptErrno, SIGNALS};
-use super::member::{Leader, Member};
-use super::platform::{self, Further};
-use super::table::{Occupant, Page, Slot};
+use super::member::{LeaderState, Member};
+use super::platform::{self, FurtherSignals};
+use super::table::{Occupant, PlaceSlot, TablePage};
 use std::ffi::c_int;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -25,15 +25,15 @@ const DEAD_WITHIN_MS: u32 = 1000;
 /// The longest pause between two looks at the children.
 const PAUSE_MS: c_int = 10;
 
-/// Values of [`Page::hurry`]: whose grace is over at once.
+/// Values of [`TablePage::hurry`]: whose grace is over at once.
 const OF_THOSE_ASKED: i32 = 1;
 const OF_ALL: i32 = 2;
 
 /// Records that a signal has stopped the program, which then ends its children itself. When a
 /// further signal comes, the children that it asked to end have no grace any more.
 #[cfg(feature = "reactor")]
-pub(super) fn first_has_come() {
-    if let Some(table) = Page::own() {
+pub(super) fn on_program_stopped() {
+    if let Some(table) = TablePage::own() {
         table.stopped.store(calls::now_ms().max(1), SeqCst);
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn first_has_come() {
 pub(crate) fn end_owned_groups() {
     let _errno = KeptErrno::new();
     act(None);
-    if let Some(table) = Page::own() {
+    if let Some(table) = TablePage::own() {
         table.end_act();
     }
 }
@@ -59,9 +59,9 @@ pub(super) struct Cause {
 
 /// Runs an act. Returns the signal of the first act that had one.
 ///
-/// No owned child is reaped before [`Page::end_act`].
+/// No owned child is reaped before [`TablePage::end_act`].
 pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
-    let table = Page::own()?;
+    let table = TablePage::own()?;
     let is_first = table.began.compare_exchange(0, calls::now_ms().max(1), SeqCst, SeqCst).is_ok();
     if let Some(Cause { signal, .. }) = cause {
         table.cause.compare_exchange(0, signal, SeqCst, SeqCst).ok();
@@ -73,7 +73,7 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
         table.hurry.fetch_max(OF_THOSE_ASKED, SeqCst);
     }
     table.begin_act();
-    let mut further = Further::new(escalating(cause));
+    let mut further = FurtherSignals::new(escalating(cause));
     let mut pause = 1;
     while is_waited_for(table) {
         if further.came_within(pause) {
@@ -92,7 +92,7 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
 
 /// Waits until no process of the children and their groups lives, for at most [`DEAD_WITHIN_MS`]. A
 /// further signal does not shorten it.
-fn wait_for_the_killed(table: &'static Page) {
+fn wait_for_the_killed(table: &'static TablePage) {
     let killed = calls::now_ms();
     let mut pause = 1;
     while is_anybody_left(table) && since_ms(killed) < DEAD_WITHIN_MS {
@@ -102,19 +102,19 @@ fn wait_for_the_killed(table: &'static Page) {
 }
 
 /// Ends every grace because of a further signal, unless the signal comes too early.
-fn escalate(table: &Page) {
+fn escalate(table: &TablePage) {
     if elapsed_ms(table) >= ESCALATES_AFTER_MS {
         table.hurry.fetch_max(OF_ALL, SeqCst);
     }
 }
 
 /// Returns whether a signal stopped the program so long ago that the current one is not its echo.
-fn is_stopped_for_long(table: &Page) -> bool {
+fn is_stopped_for_long(table: &TablePage) -> bool {
     let stopped = table.stopped.load(SeqCst);
     stopped != 0 && since_ms(stopped) >= ESCALATES_AFTER_MS
 }
 
-fn elapsed_ms(table: &Page) -> u32 {
+fn elapsed_ms(table: &TablePage) -> u32 {
     since_ms(table.began.load(SeqCst))
 }
 
@@ -139,7 +139,7 @@ fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
 
 /// What a place still has to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Remaining {
     Nobody,
     /// The child, which runs or is about to run.
     Child,
@@ -148,75 +148,78 @@ enum Left {
 }
 
 /// Sends what is due, and returns whether a child or a group has time left.
-fn is_waited_for(table: &'static Page) -> bool {
-    let has_time = |slot: &Slot, child| !is_over(table, slot, child);
+fn is_waited_for(table: &'static TablePage) -> bool {
+    let has_time = |slot: &PlaceSlot, child| !is_over(table, slot, child);
     is_somebody_left(table, |slot| attend_to(table, slot), has_time)
 }
 
 /// Returns whether any process lives after all have got KILL.
-fn is_anybody_left(table: &'static Page) -> bool {
-    let left_in = |slot: &Slot| match slot.occupant() {
-        Occupant::Child(child) => left_of(child),
-        Occupant::Nobody | Occupant::Starting => Left::Nobody,
+fn is_anybody_left(table: &'static TablePage) -> bool {
+    let remaining_in = |slot: &PlaceSlot| match slot.occupant() {
+        Occupant::Child(child) => remaining_of(child),
+        Occupant::Nobody | Occupant::Starting => Remaining::Nobody,
     };
-    is_somebody_left(table, left_in, |_, _| true)
+    is_somebody_left(table, remaining_in, |_, _| true)
 }
 
 /// Checks every place; if only groups are left, checks whether the ones in question have live
 /// members.
 fn is_somebody_left(
-    table: &'static Page,
-    look_at: impl Fn(&Slot) -> Left,
-    is_asked: impl Fn(&Slot, Member) -> bool,
+    table: &'static TablePage,
+    look_at: impl Fn(&PlaceSlot) -> Remaining,
+    is_asked: impl Fn(&PlaceSlot, Member) -> bool,
 ) -> bool {
     let (mut children, mut groups) = (0, 0);
     // All places are checked, because each child must get its TERM.
     for slot in table.slots() {
         match look_at(slot) {
-            Left::Nobody => {}
-            Left::Child => children += 1,
-            Left::Group => groups += 1,
+            Remaining::Nobody => {}
+            Remaining::Child => children += 1,
+            Remaining::Group => groups += 1,
         }
     }
     children > 0 || groups > 0 && is_a_group_left(table, is_asked)
 }
 
-fn attend_to(table: &Page, slot: &Slot) -> Left {
+fn attend_to(table: &TablePage, slot: &PlaceSlot) -> Remaining {
     match slot.occupant() {
-        Occupant::Nobody => Left::Nobody,
-        Occupant::Starting if elapsed_ms(table) < CLONE_WITHIN_MS => Left::Child,
-        Occupant::Starting => Left::Nobody,
+        Occupant::Nobody => Remaining::Nobody,
+        Occupant::Starting if elapsed_ms(table) < CLONE_WITHIN_MS => Remaining::Child,
+        Occupant::Starting => Remaining::Nobody,
         Occupant::Child(child) => {
             if is_over(table, slot, child) {
-                if slot.is_killed_now() {
+                if slot.mark_kill_sent() {
                     platform::kill_group(child);
                 }
-                return Left::Nobody;
+                return Remaining::Nobody;
             }
-            if slot.is_told_now() {
+            if slot.mark_term_sent() {
                 platform::end_gently(child);
             }
-            left_of(child)
+            remaining_of(child)
         }
     }
 }
 
-fn left_of(child: Member) -> Left {
+fn remaining_of(child: Member) -> Remaining {
     match platform::leader_of(child) {
-        Leader::Runs => Left::Child,
-        Leader::Ended if child.leads_group => Left::Group,
-        Leader::Ended | Leader::Gone => Left::Nobody,
+        LeaderState::Runs => Remaining::Child,
+        LeaderState::Ended if child.leads_group => Remaining::Group,
+        LeaderState::Ended | LeaderState::Gone => Remaining::Nobody,
     }
 }
 
 /// Returns whether the grace of the child and its group is over.
-fn is_over(table: &Page, slot: &Slot, child: Member) -> bool {
+fn is_over(table: &TablePage, slot: &PlaceSlot, child: Member) -> bool {
     let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
     elapsed_ms(table) >= child.grace_ms || table.hurry.load(SeqCst) >= hurry
 }
 
 /// Returns whether a group in question has a live member; false if that cannot be known.
-fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> bool) -> bool {
+fn is_a_group_left(
+    table: &'static TablePage,
+    is_asked: impl Fn(&PlaceSlot, Member) -> bool,
+) -> bool {
     let is_asked = |group: c_int| {
         table.slots().any(|slot| match slot.occupant() {
             Occupant::Child(child) => child.pid == group && is_asked(slot, child),
@@ -225,5 +228,5 @@ fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> boo
     };
     // A process that ends during the first look may have started another one, with a number that
     // the look had already passed.
-    (0..2).any(|_| platform::somebody_of(is_asked) == Some(true))
+    (0..2).any(|_| platform::is_any_alive(is_asked) == Some(true))
 }

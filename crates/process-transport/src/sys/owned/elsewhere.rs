@@ -3,19 +3,19 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls::{self, SIGNALS};
-use super::member::{Leader, Member};
+use super::member::{LeaderState, Member};
 use std::ffi::c_int;
 use std::mem;
 
 /// Further signals, which stay pending because this thread blocks them.
-pub(super) struct Further {
+pub(super) struct FurtherSignals {
     /// One bit for each signal of [`SIGNALS`].
     asked: u32,
     /// Signals that were seen pending. They stay pending, so a second one cannot be distinguished.
     seen: u32,
 }
 
-impl Further {
+impl FurtherSignals {
     pub(super) fn new(signals: impl Iterator<Item = c_int>) -> Self {
         Self { asked: signals.fold(0, |asked, signal| asked | 1 << (signal - 1)), seen: 0 }
     }
@@ -71,16 +71,16 @@ pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     look_at(child.pid).is_some() && calls::kill(-child.pid, signal)
 }
 
-pub(super) fn leader_of(child: Member) -> Leader {
+pub(super) fn leader_of(child: Member) -> LeaderState {
     match look_at(child.pid) {
-        Some(false) => Leader::Runs,
-        Some(true) => Leader::Ended,
-        None => Leader::Gone,
+        Some(false) => LeaderState::Runs,
+        Some(true) => LeaderState::Ended,
+        None => LeaderState::Gone,
     }
 }
 
 /// Returns `None`: live members are not detected here.
-pub(super) fn somebody_of(_: impl Fn(c_int) -> bool) -> Option<bool> {
+pub(super) fn is_any_alive(_: impl Fn(c_int) -> bool) -> Option<bool> {
     None
 }
 

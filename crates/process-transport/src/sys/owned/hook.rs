@@ -26,7 +26,7 @@ unsafe impl BeforeDefault for EndOwnedChildren {
     }
 
     fn stopped() {
-        act::first_has_come();
+        act::on_program_stopped();
     }
 }
 

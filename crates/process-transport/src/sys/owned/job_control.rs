@@ -6,7 +6,7 @@
 
 use super::member::Member;
 use super::platform;
-use super::table::{Page, Slot};
+use super::table::{PlaceSlot, TablePage};
 
 /// Stops the owned groups that run. If a leader is already stopped, whoever stopped it continues
 /// it.
@@ -21,15 +21,15 @@ pub(super) fn stop_groups() {
 /// Continues the groups that [`stop_groups`] has stopped.
 pub(super) fn continue_groups() {
     pass(|slot, child| {
-        if slot.is_continued_now() {
+        if slot.take_stopped_mark() {
             platform::to_group(child, libc::SIGCONT);
         }
     });
 }
 
 /// Calls with every group leader that is not reaped.
-fn pass(call: impl Fn(&Slot, Member)) {
-    let Some(table) = Page::own() else { return };
+fn pass(call: impl Fn(&PlaceSlot, Member)) {
+    let Some(table) = TablePage::own() else { return };
     table.begin_pass();
     for slot in table.slots() {
         if let Some(child) = slot.running().filter(|child| child.leads_group) {

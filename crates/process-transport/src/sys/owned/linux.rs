@@ -8,13 +8,13 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls;
-use super::member::{Leader, Member};
+use super::member::{LeaderState, Member};
 use crate::sys::raw::last_errno;
 use std::ffi::{c_int, c_uint};
 use std::mem;
 use std::ptr;
 
-pub(super) use super::living::somebody_of;
+pub(super) use super::living::is_any_alive;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;
@@ -23,12 +23,12 @@ const PROCESS_GROUP: c_uint = 1 << 2;
 const SIGSET_BYTES: usize = 8;
 
 /// Further signals, which stay pending because this thread blocks them.
-pub(super) struct Further {
+pub(super) struct FurtherSignals {
     /// One bit for each signal.
     mask: u64,
 }
 
-impl Further {
+impl FurtherSignals {
     pub(super) fn new(signals: impl Iterator<Item = c_int>) -> Self {
         Self { mask: signals.fold(0, |mask, signal| mask | 1 << (signal - 1)) }
     }
@@ -74,14 +74,14 @@ pub(super) fn end_gently(child: Member) {
     }
 }
 
-pub(super) fn leader_of(child: Member) -> Leader {
+pub(super) fn leader_of(child: Member) -> LeaderState {
     let has_ended = if child.is_left { None } else { look_at(child) };
     match has_ended {
-        Some(false) => Leader::Runs,
-        Some(true) => Leader::Ended,
+        Some(false) => LeaderState::Runs,
+        Some(true) => LeaderState::Ended,
         // Reaped: by us, by other code, or by the kernel if SIGCHLD is ignored.
-        None if child.leads_group && to_group(child, 0) => Leader::Ended,
-        None => Leader::Gone,
+        None if child.leads_group && to_group(child, 0) => LeaderState::Ended,
+        None => LeaderState::Gone,
     }
 }
 

@@ -20,8 +20,8 @@ const SIZE_AT: usize = 16;
 
 /// Returns whether a process of a group in question lives; `None` if `/proc` cannot be read, or is
 /// that of another PID namespace.
-pub(super) fn somebody_of(is_asked: impl Fn(c_int) -> bool) -> Option<bool> {
-    let proc = File::open(libc::AT_FDCWD, c"/proc", libc::O_DIRECTORY).ok()?;
+pub(super) fn is_any_alive(is_asked: impl Fn(c_int) -> bool) -> Option<bool> {
+    let proc = ProcFile::open(libc::AT_FDCWD, c"/proc", libc::O_DIRECTORY).ok()?;
     if proc.link_to_number(c"self") != Some(calls::own_pid()) {
         return None;
     }
@@ -68,9 +68,9 @@ fn is_alive(line: &[u8]) -> Option<bool> {
 }
 
 /// A descriptor, closed on drop.
-struct File(c_int);
+struct ProcFile(c_int);
 
-impl File {
+impl ProcFile {
     fn open(dir: c_int, path: &CStr, flags: c_int) -> Result<Self, c_int> {
         let flags = flags | libc::O_RDONLY | libc::O_CLOEXEC;
         // SAFETY: the path ends in a zero byte.
@@ -123,7 +123,7 @@ impl File {
     }
 }
 
-impl Drop for File {
+impl Drop for ProcFile {
     fn drop(&mut self) {
         // SAFETY: this value opened the descriptor, and nothing else owns its number.
         unsafe { libc::syscall(libc::SYS_close, self.0) };
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_who_lives_as_it_does_to_a_termination() {
+    fn a_line_is_read_as_for_a_termination() {
         let line = |name: &str, state: &str, threads: u32| {
             let zeros = "0 ".repeat(13);
             is_alive(format!("7 ({name}) {state} 1 5 5 {zeros}{threads} 0 99\n").as_bytes())
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lives_is_found_and_nobody_else() {
+    fn only_live_members_are_found() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get();
-        assert_eq!(somebody_of(|group| group == own), Some(true));
-        assert_eq!(somebody_of(|group| group == 4_194_305), Some(false));
+        assert_eq!(is_any_alive(|group| group == own), Some(true));
+        assert_eq!(is_any_alive(|group| group == 4_194_305), Some(false));
         assert_eq!(number(b"12x"), None);
         assert_eq!(number(b"99999999999"), None);
     }

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 /// The state of the leader of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leader {
+pub(super) enum LeaderState {
     Runs,
     /// It waits to be reaped; or it is reaped, and its group has members.
     Ended,

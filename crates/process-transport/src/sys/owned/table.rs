@@ -25,15 +25,15 @@ const RUNNING: i32 = 2;
 /// group by the pidfd alone, and the number names no process.
 const LEFT: i32 = 3;
 
-/// Bits of [`Slot::about`], above the grace in milliseconds.
+/// Bits of [`PlaceSlot::about`], above the grace in milliseconds.
 const GRACE: u32 = 0xffff;
 const LEADS_GROUP: u32 = 1 << 16;
 /// TERM was sent.
-const TOLD: u32 = 1 << 17;
+const TERM_SENT: u32 = 1 << 17;
 /// KILL was sent because the child's own grace was over.
-const KILLED: u32 = 1 << 18;
+const KILL_SENT: u32 = 1 << 18;
 /// The program has asked the child to end, by a termination.
-const ASKED: u32 = 1 << 20;
+const END_REQUESTED: u32 = 1 << 20;
 /// Its group was stopped with the program.
 #[cfg(feature = "reactor")]
 const STOPPED: u32 = 1 << 19;
@@ -47,7 +47,7 @@ const SLOTS: usize = 253;
 const LOOK_AGAIN_MS: c_int = 1;
 
 /// The first page of this process, or of the process from which it was forked.
-static TABLE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+static TABLE: AtomicPtr<TablePage> = AtomicPtr::new(ptr::null_mut());
 
 /// The data of a child in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) struct Entry {
 /// One child, or nothing.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Slot {
+pub(super) struct PlaceSlot {
     state: AtomicI32,
     /// 0 if there is no child or it is about to be reaped; the group's number if the leader has
     /// left it.
@@ -74,7 +74,7 @@ pub(super) struct Slot {
 /// A page, which the kernel zeroes in a forked copy if it can.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Page {
+pub(super) struct TablePage {
     /// The process that made it; 0 in a forked copy if the kernel zeroes it.
     owner: AtomicI32,
     /// Whether the kernel zeroes it.
@@ -92,10 +92,10 @@ pub(super) struct Page {
     /// When a signal last stopped a run of this program, in milliseconds; 0 means never.
     pub(super) stopped: AtomicU32,
     next: AtomicPtr<Self>,
-    slots: [Slot; SLOTS],
+    slots: [PlaceSlot; SLOTS],
 }
 
-const _: () = assert!(size_of::<Page>() <= PAGE_BYTES);
+const _: () = assert!(size_of::<TablePage>() <= PAGE_BYTES);
 
 /// What an act finds in a place.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +106,7 @@ pub(super) enum Occupant {
     Child(Member),
 }
 
-impl Slot {
+impl PlaceSlot {
     pub(super) fn occupant(&self) -> Occupant {
         let state = self.state.load(SeqCst);
         // The pidfd is read after the number: see the audit.
@@ -131,19 +131,19 @@ impl Slot {
     }
 
     /// Marks TERM as sent; returns whether no act had sent it before.
-    pub(super) fn is_told_now(&self) -> bool {
-        self.about.fetch_or(TOLD, SeqCst) & TOLD == 0
+    pub(super) fn mark_term_sent(&self) -> bool {
+        self.about.fetch_or(TERM_SENT, SeqCst) & TERM_SENT == 0
     }
 
     /// Marks KILL as sent, at the end of the child's grace; returns whether no act had sent it
     /// before.
-    pub(super) fn is_killed_now(&self) -> bool {
-        self.about.fetch_or(KILLED, SeqCst) & KILLED == 0
+    pub(super) fn mark_kill_sent(&self) -> bool {
+        self.about.fetch_or(KILL_SENT, SeqCst) & KILL_SENT == 0
     }
 
     /// Returns whether the program has asked it to end.
     pub(super) fn is_asked_to_end(&self) -> bool {
-        self.about.load(SeqCst) & ASKED != 0
+        self.about.load(SeqCst) & END_REQUESTED != 0
     }
 
     /// Returns the child, if its launch is over.
@@ -163,7 +163,7 @@ impl Slot {
 
     /// Returns whether its group was stopped with the program and must now continue.
     #[cfg(feature = "reactor")]
-    pub(super) fn is_continued_now(&self) -> bool {
+    pub(super) fn take_stopped_mark(&self) -> bool {
         self.about.fetch_and(!STOPPED, SeqCst) & STOPPED != 0
     }
 
@@ -179,7 +179,7 @@ impl Slot {
     }
 }
 
-impl Page {
+impl TablePage {
     /// Returns the table of this process, if it has one.
     pub(super) fn own() -> Option<&'static Self> {
         page(TABLE.load(SeqCst)).filter(|table| table.is_own())
@@ -216,13 +216,13 @@ impl Page {
     }
 
     /// Returns every place of this table.
-    pub(super) fn slots(&'static self) -> impl Iterator<Item = &'static Slot> {
+    pub(super) fn slots(&'static self) -> impl Iterator<Item = &'static PlaceSlot> {
         let pages = iter::successors(Some(self), |known| page(known.next.load(SeqCst)));
         pages.flat_map(|page| page.slots.iter())
     }
 }
 
-fn page(address: *mut Page) -> Option<&'static Page> {
+fn page(address: *mut TablePage) -> Option<&'static TablePage> {
     // SAFETY: null, or an address that `publish` has stored: a page of zeros at first, which are
     // valid, made of atomics, and mapped as long as this process lives.
     unsafe { address.as_ref() }
@@ -230,12 +230,12 @@ fn page(address: *mut Page) -> Option<&'static Page> {
 
 /// Puts a new page into `cell`, which held `seen`; if another thread or a handler was first,
 /// returns theirs. It never waits.
-fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page> {
+fn publish(cell: &AtomicPtr<TablePage>, seen: *mut TablePage) -> io::Result<&'static TablePage> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: without an address and MAP_FIXED no existing mapping is touched.
     let start = unsafe { mmap_anonymous(ptr::null_mut(), PAGE_BYTES, access, MapFlags::PRIVATE)? };
     let is_wiped = wipe_on_fork(start);
-    let new = start.cast::<Page>();
+    let new = start.cast::<TablePage>();
     if let Some(new) = page(new) {
         new.is_wiped_on_fork.store(i32::from(is_wiped), SeqCst);
         new.owner.store(calls::own_pid(), SeqCst);
@@ -308,8 +308,8 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
 /// dropped before the pidfd is closed. Both wait while an act is under way, so they wait for good
 /// if a signal ends this process.
 pub(crate) struct Place {
-    slot: &'static Slot,
-    table: &'static Page,
+    slot: &'static PlaceSlot,
+    table: &'static TablePage,
 }
 
 /// Shows the number only, not the whole table.
@@ -353,7 +353,7 @@ impl Place {
     /// Records that the program asks the child to end, by a termination.
     #[cfg(feature = "reactor")]
     pub(crate) fn ask_to_end(&self) {
-        self.slot.about.fetch_or(ASKED, SeqCst);
+        self.slot.about.fetch_or(END_REQUESTED, SeqCst);
     }
 
     /// Prepares the reap of the child. The place of a leader with a pidfd stays, for its group.

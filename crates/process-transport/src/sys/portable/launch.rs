@@ -4,7 +4,7 @@
 
 use super::raw::{self, KernelLimit};
 use super::wait;
-use crate::sys::attempts::Manner;
+use crate::sys::attempts::LaunchMode;
 use crate::sys::child::{self, Descriptors, Job, Table};
 use crate::sys::environment::Environment;
 use crate::sys::fd_step::{FdMove, FdStep};
@@ -13,9 +13,9 @@ use crate::sys::mapping::Mapping;
 use crate::sys::mask::inherited;
 use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
 use crate::sys::owned;
-use crate::sys::parent::Parent;
+use crate::sys::parent::ParentIdentity;
 use crate::sys::platform;
-use crate::sys::report::{Failure, Report, Reporter};
+use crate::sys::report::{Report, ReportedFailure, Reporter};
 use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
@@ -40,12 +40,12 @@ pub(crate) fn discard(child: Cloned) {
 
 /// Starts a child.
 pub(crate) fn launch(
-    manner: Manner,
+    mode: LaunchMode,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
-    let path = manner.path;
+    let path = mode.path;
     if path != SpawnPath::Fork {
         return Err(LaunchError::Path(io::ErrorKind::Unsupported.into()));
     }
@@ -89,7 +89,7 @@ pub(crate) fn launch(
             may_be_stale: false,
         },
         mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
-        parent: Parent::new(std::process::id(), false),
+        parent: ParentIdentity::new(std::process::id(), false),
         report: Reporter::new(report),
     };
     let forked = fork(&job);
@@ -109,8 +109,8 @@ pub(crate) fn launch(
             drop(place);
             wait::reap_failed(pid, None);
             Err(match failure {
-                Failure::Refused(errno) => LaunchError::Refused(errno),
-                Failure::At(step, errno) => LaunchError::Child(step, errno),
+                ReportedFailure::Refused(errno) => LaunchError::Refused(errno),
+                ReportedFailure::At(step, errno) => LaunchError::Child(step, errno),
             })
         }
     }

@@ -3,13 +3,13 @@
 
 use super::raw;
 use super::wait::number;
-use crate::sys::outcome::Child;
+use crate::sys::outcome::ChildId;
 use procession_core::Signal;
 use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
-pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
+pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {
     kill(number(child).map_err(|_| libc::ESRCH)?, signal)
 }
 

@@ -4,7 +4,7 @@
 
 use super::raw;
 use crate::sys::lost;
-use crate::sys::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use crate::sys::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,8 +14,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// Returns the number of a child, which is its own as long as it is not reaped.
-pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
-    let (Child::Pid(pid) | Child::Fd(_, pid)) = child;
+pub(in crate::sys) fn number(child: ChildId<'_>) -> io::Result<c_int> {
+    let (ChildId::Pid(pid) | ChildId::Fd(_, pid)) = child;
     c_int::try_from(pid).map_err(io::Error::other)
 }
 
@@ -24,13 +24,13 @@ pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
 /// Before the reap, a child that has ended releases its place, or leaves it to the group that it
 /// leads.
 pub(crate) fn try_reap(
-    child: Child<'_>,
+    child: ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if peek(child) == Peeked::Running {
-            return Ok(Waited::Running);
+        if peek(child) == PeekOutcome::Running {
+            return Ok(WaitOutcome::Running);
         }
         *place = place.take().and_then(Place::before_reap);
     }
@@ -38,9 +38,9 @@ pub(crate) fn try_reap(
 }
 
 /// Returns whether the child has ended and waits to be reaped; the child stays as it is.
-pub(crate) fn peek(child: Child<'_>) -> Peeked {
+pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
     let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
-        return Peeked::Lost;
+        return PeekOutcome::Lost;
     };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: all zeros is a valid `siginfo_t`.
@@ -48,24 +48,24 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     // SAFETY: the pointer leads to a local.
     let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, flags) };
     match result {
-        0 if info.si_signo != 0 => Peeked::Ended,
-        0 => Peeked::Running,
-        _ if raw::last_errno() == libc::EINTR => Peeked::Running,
-        _ => Peeked::Lost,
+        0 if info.si_signo != 0 => PeekOutcome::Ended,
+        0 => PeekOutcome::Running,
+        _ if raw::last_errno() == libc::EINTR => PeekOutcome::Running,
+        _ => PeekOutcome::Lost,
     }
 }
 
 /// Returns `None`: stopped children are not detected here.
 #[cfg(feature = "reactor")]
-pub(crate) fn stopped_by(_: Child<'_>) -> Option<i32> {
+pub(crate) fn stopped_by(_: ChildId<'_>) -> Option<i32> {
     None
 }
 
 /// Returns a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
+pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
     let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => match libc::id_t::try_from(group) {
+        ChildSet::Everybody => (libc::P_ALL, 0),
+        ChildSet::Group(group) => match libc::id_t::try_from(group) {
             Ok(group) => (libc::P_PGID, group),
             Err(_) => return FirstEnded::NoChild,
         },
@@ -96,7 +96,7 @@ pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
     // Its status does not matter.
     let number = pid.try_into().ok().and_then(Pid::from_raw);
     number.map(|pid| kill_process(pid, Signal::KILL).ok());
-    wait(Child::Pid(pid), 0, i64::MAX).ok();
+    wait(ChildId::Pid(pid), 0, i64::MAX).ok();
 }
 
 /// Returns the highest resident set size of this process so far, in KiB.
@@ -108,7 +108,7 @@ pub(crate) fn own_peak_kib() -> i64 {
     if result == 0 { peak_kib(&usage) } else { 0 }
 }
 
-fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+fn wait(child: ChildId<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<WaitOutcome> {
     let pid = number(child)?;
     let mut status = 0;
     // SAFETY: all zeros is a valid `rusage`.
@@ -116,13 +116,13 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
     loop {
         // SAFETY: both pointers lead to locals.
         match unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) } {
-            0 => return Ok(Waited::Running),
+            0 => return Ok(WaitOutcome::Running),
             reaped if reaped > 0 => {
-                return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)));
+                return Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib)));
             }
             _ => match raw::last_errno() {
                 libc::EINTR => {}
-                libc::ECHILD => return Ok(Waited::Lost(lost::why())),
+                libc::ECHILD => return Ok(WaitOutcome::Lost(lost::why())),
                 errno => return Err(io::Error::from_raw_os_error(errno)),
             },
         }
