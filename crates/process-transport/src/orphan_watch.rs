@@ -46,7 +46,7 @@ impl ReapListener for ReactorListener {
         self.0.is_closed()
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         self.0.call(take_in);
     }
 }
@@ -55,7 +55,7 @@ impl ReapListener for ReactorListener {
 fn take_in(reactor: &Handle) {
     let mut waiting = orphans::take_all();
     // Also those of an earlier reactor of this thread.
-    waiting.append(&mut POLLED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
+    waiting.append(&mut POLLED.with_borrow_mut(|polled| std::mem::take(&mut polled.orphans)));
     for orphan in waiting {
         if !orphan.try_reap() {
             watch(reactor, orphan);
@@ -99,10 +99,10 @@ thread_local! {
 
 /// Watches an orphan without a pidfd: polls it at every SIGCHLD, and at slow intervals.
 fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
-    POLLED.with_borrow_mut(|asked| asked.orphans.push(orphan));
+    POLLED.with_borrow_mut(|polled| polled.orphans.push(orphan));
     // Without a watch it is polled when the next reactor starts or the next orphan comes.
     let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
-    let old = POLLED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
+    let old = POLLED.with_borrow_mut(|polled| std::mem::replace(&mut polled.watch, watch));
     drop(old);
     ask(); // the orphan may have ended before the watch
     check_later(reactor);
@@ -110,22 +110,22 @@ fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
 
 /// Schedules the slow check, because other code may block SIGCHLD or replace its handler.
 fn check_later(reactor: &Handle) {
-    let check = POLLED.with_borrow(|asked| !asked.orphans.is_empty()).then(|| {
+    let check = POLLED.with_borrow(|polled| !polled.orphans.is_empty()).then(|| {
         reactor.call_later(ASK_ANYWAY, |reactor| {
             ask();
             check_later(reactor);
         })
     });
-    let old = POLLED.with_borrow_mut(|asked| std::mem::replace(&mut asked.check, check));
+    let old = POLLED.with_borrow_mut(|polled| std::mem::replace(&mut polled.check, check));
     if let Some(old) = old {
         old.cancel();
     }
 }
 
 fn ask() {
-    let watch = POLLED.with_borrow_mut(|asked| {
-        asked.orphans.retain(|orphan| !orphan.try_reap());
-        if asked.orphans.is_empty() { asked.watch.take() } else { None }
+    let watch = POLLED.with_borrow_mut(|polled| {
+        polled.orphans.retain(|orphan| !orphan.try_reap());
+        if polled.orphans.is_empty() { polled.watch.take() } else { None }
     });
     drop(watch);
 }

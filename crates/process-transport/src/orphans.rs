@@ -77,7 +77,7 @@ fn leave_to_others(orphan: Orphan) {
     }
     orphan_list.orphans.push(orphan);
     drop(orphan_list);
-    watchers::tell();
+    watchers::notify_all();
 }
 
 /// Reaps the orphans that have ended, and adopted processes if the program asked for it; called at

@@ -158,7 +158,7 @@ pub(crate) fn try_reap(
     let has_hidden = mem::take(&mut own.hides);
     drop(own);
     if has_hidden {
-        watchers::tell();
+        watchers::notify_all();
     }
     Ok(waited)
 }

@@ -8,7 +8,7 @@ pub(crate) trait ReapListener: Send + Sync {
     fn is_over(&self) -> bool;
 
     /// Reports that there is something to reap.
-    fn tell(&self);
+    fn notify(&self);
 }
 
 static LISTENERS: Mutex<Vec<Arc<dyn ReapListener>>> = Mutex::new(Vec::new());
@@ -22,13 +22,13 @@ pub(crate) fn watch(watcher: impl ReapListener + 'static) {
 }
 
 /// Notifies all watchers.
-pub(crate) fn tell() {
+pub(crate) fn notify_all() {
     let watchers = {
         let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.retain(|watcher| !watcher.is_over());
         watchers.clone()
     };
     for watcher in watchers {
-        watcher.tell();
+        watcher.notify();
     }
 }

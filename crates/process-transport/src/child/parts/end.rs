@@ -103,8 +103,8 @@ impl End {
     pub(crate) fn close(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
         self.draining = Draining::default();
-        left.tell(self.forward.take().map(ForwardNotice::SourceClosed));
-        left.tell(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
+        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
+        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = self.pipe.take() {
             left.take(pipe.close(reactor));
         }
@@ -149,7 +149,7 @@ impl End {
             return Some(AfterRead::Nothing);
         }
         pipe.end_reading(reactor);
-        left.tell(self.forward.take().map(ForwardNotice::SourceClosed));
+        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
         Some(AfterRead::Writing)
     }
 
@@ -246,7 +246,7 @@ impl End {
                 hang_up
             }
             _ => {
-                left.tell(self.fed_by.clone().map(ForwardNotice::SinkReady));
+                left.notify(self.fed_by.clone().map(ForwardNotice::SinkReady));
                 hang_up
             }
         };
@@ -279,7 +279,7 @@ impl End {
         }
         match self.forward.clone() {
             // A forwarding does not need the protocol, so it goes on.
-            Some(forward) => left.tell(Some(ForwardNotice::Unpause(forward))),
+            Some(forward) => left.notify(Some(ForwardNotice::Unpause(forward))),
             // If this fails, the child blocks, and dies when its reader does.
             None => self.resume(reactor),
         }
@@ -288,7 +288,7 @@ impl End {
 
     fn end_writing(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        left.tell(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
+        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = &mut self.pipe {
             left.take(pipe.end_writing(reactor));
         }

@@ -20,7 +20,7 @@ pub(crate) struct Leftovers {
 #[derive(Default)]
 struct RareLeftovers {
     settled: Option<SettledCalls>,
-    told: Vec<ForwardNotice>,
+    notices: Vec<ForwardNotice>,
 }
 
 /// A notification for a forwarding.
@@ -41,9 +41,9 @@ impl Leftovers {
     }
 
     /// Adds a notification, if there is one.
-    pub(crate) fn tell(&mut self, told: Option<ForwardNotice>) {
-        if let Some(told) = told {
-            self.more().told.push(told);
+    pub(crate) fn notify(&mut self, notice: Option<ForwardNotice>) {
+        if let Some(notice) = notice {
+            self.more().notices.push(notice);
         }
     }
 
@@ -70,8 +70,8 @@ impl Leftovers {
     /// Does the same inside a verb of the program: the loop calls back whoever waits for a
     /// forwarding.
     pub(crate) fn settle_in_verb(self) {
-        for told in self.more.iter().flat_map(|more| &more.told) {
-            told.forward().complete_later();
+        for notice in self.more.iter().flat_map(|more| &more.notices) {
+            notice.forward().complete_later();
         }
         self.settle();
     }
@@ -80,11 +80,11 @@ impl Leftovers {
 impl RareLeftovers {
     #[cold]
     fn settle(self, chunks: Spent) {
-        let Self { settled, told } = self;
+        let Self { settled, notices } = self;
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(chunks));
-        for told in told {
-            panics.catch(|| told.tell());
+        for notice in notices {
+            panics.catch(|| notice.notify());
         }
         panics.catch(|| settled.map(SettledCalls::complete));
         panics.resume();
@@ -101,7 +101,7 @@ impl ForwardNotice {
         }
     }
 
-    fn tell(self) {
+    fn notify(self) {
         match self {
             Self::SourceClosed(forward) => forward.source_closed(),
             Self::SinkLost(forward, unsent) => forward.sink_lost(Errno::PIPE.into(), unsent),
