@@ -111,7 +111,6 @@ impl Spawned {
     /// # Errors
     ///
     /// [`TakeError`]: the parent has no end on that number, or the end was taken or closed before.
-    /// [`TakeError`]: the parent has no end of that number, or it was taken or closed before.
     pub fn take(&mut self, fd: impl Into<ChildFd>) -> Result<OwnedFd, TakeError> {
         let fd = fd.into();
         let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
