@@ -6,8 +6,8 @@
 //! A look asks the kernel for the first child that has ended, without reaping it: among the members
 //! of each known group, or among all children. If the child is not ours, it is reaped. If it is
 //! ours, it waits for its owner and hides the children behind it; its reap therefore repeats the
-//! look. When everybody's children are reaped, those behind it are checked one by one, as far as
-//! /proc lists them.
+//! look. If the program reaps all adopted children, those behind it are checked one by one, as far
+//! as /proc lists them.
 //!
 //! An unknown number may be that of a child that another thread is just starting. It is not touched
 //! until every launch that had begun when it was first seen is over.
@@ -60,9 +60,9 @@ pub(crate) fn reap() -> LookOutcome {
 
 struct AdoptedReaper<'a> {
     own: &'a mut OwnChildren,
-    /// The numbers that earlier looks could not tell.
+    /// The numbers that earlier looks could not tell from children of ours.
     before: BTreeMap<u32, u64>,
-    /// The numbers that this look cannot tell.
+    /// The numbers that this look cannot tell from children of ours.
     now: BTreeMap<u32, u64>,
 }
 
@@ -78,7 +78,7 @@ impl AdoptedReaper<'_> {
     fn at_everybody(&mut self) {
         if let FirstEnded::Child(_) = self.at_all(ChildSet::Everybody) {
             self.own.hides = true;
-            // Meanwhile, reaps those that can be found otherwise.
+            // Until then, reap those that can be found in another way.
             self.at_groups();
             for pid in numbers() {
                 if sys::peek(sys::ChildId::Pid(pid)) == PeekOutcome::Ended {

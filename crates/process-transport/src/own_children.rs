@@ -35,7 +35,7 @@ pub(crate) struct OwnChildren {
     pub(crate) adopts: ReapScope,
     /// Each child by its number, with whether it leads the group of that number.
     own: BTreeMap<u32, bool>,
-    /// The running launches, in the order of their begin, each with the group that it joins.
+    /// The running launches, in the order in which they began, each with the group that it joins.
     launching: BTreeMap<u64, Option<u32>>,
     launches: u64,
     /// Groups whose leader is reaped.

@@ -11,8 +11,8 @@ use std::io;
 ///
 /// When a process ends, the nearest subreaper among its ancestors (`PR_SET_CHILD_SUBREAPER`) adopts
 /// its children, or else the first process of its PID namespace. An adopted process that ends stays
-/// a zombie until its adopter reaps it. A program that is neither never adopts a process and does
-/// not need this trait.
+/// a zombie until its adopter reaps it. A program that is neither a subreaper nor such a first
+/// process adopts nothing and does not need this trait.
 ///
 /// By default the library reaps only children that it has started, and zombies that a termination
 /// meets in its group.
@@ -55,11 +55,11 @@ pub trait ReapOrphans {
     /// Makes this process reap every process that it adopts, and every other child that this
     /// library has not started.
     ///
-    /// An adopted process cannot be told from a child that other code of this program has started,
-    /// with `std::process`, another library or `fork`. **Such children are reaped too, and code
-    /// that waits for them gets an error (`ECHILD`) instead of the status.** Use it in a program
-    /// that starts all its children with this library, such as the init of a container. Children of
-    /// this library keep their statuses.
+    /// An adopted process cannot be distinguished from a child that other code of this program has
+    /// started, with `std::process`, another library or `fork`. **Such children are reaped too, and
+    /// code that waits for them gets an error (`ECHILD`) instead of the status.** Use it in a
+    /// program that starts all its children with this library, such as the init of a container.
+    /// Children of this library keep their statuses.
     ///
     /// It cannot be undone, and includes [`reap_orphans`](Self::reap_orphans).
     ///

@@ -98,8 +98,8 @@ impl Transport {
     }
 
     /// Delivers an event of a child with a terminal, which serves descriptors 0 to 2. Input events
-    /// are reported for 0. Its loss is reported once, for 1; before that, the producer of the input
-    /// is stopped.
+    /// are reported for 0. The loss of the terminal is reported once, for 1; before that, the
+    /// producer of the input is stopped.
     #[cold]
     fn deliver_of_terminal(&self, process: &Process, event: Event) -> std::thread::Result<()> {
         match event {

@@ -123,7 +123,7 @@ impl SourcePort for SourceEnd {
     }
 }
 
-/// A writable end, as the sink of a forwarding; a terminal's is fd 0.
+/// A writable end, as the sink of a forwarding; for a terminal it is fd 0.
 pub(super) struct SinkEnd {
     child: Weak<Transport>,
     fd: ChildFd,

@@ -260,8 +260,8 @@ impl ChildState {
         Some(())
     }
 
-    /// Stops the end of the program from ending what the child left in its group, once nobody waits
-    /// for it.
+    /// Once nothing waits for the child any more, the end of the program leaves the rest of its
+    /// group alone.
     fn let_live_if_over(&mut self) {
         if self.lifecycle.is_ended() && !self.termination.is_under_way() {
             self.exit.let_live();
@@ -296,7 +296,7 @@ impl ChildState {
         Duration::from_millis(entry.map_or(GRACE_AT_THE_END_MS, |entry| entry.grace_ms).into())
     }
 
-    /// Returns whether the child has not come to its end and leads, or led, a group that it owns.
+    /// Returns whether the child has not come to its end, and leads or led an owned group.
     pub(super) fn leads_owned_group(&self) -> bool {
         self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_ended()
     }

@@ -66,12 +66,12 @@ impl Command {
     /// and is ended alone.
     ///
     /// An owned child ends with its reactor, unless [`kill_on_drop(false)`](Self::kill_on_drop) is
-    /// set. It also ends with the program, wherever INT, TERM, HUP or QUIT end the program by
-    /// default: the group gets TERM and CONT, KILL after a [grace](Self::kill_grace), and then the
-    /// program ends. A second INT, TERM or QUIT at least 300 ms after the first cuts the grace
-    /// short. `std::process::exit` and a return from `main` do the same before they end the
-    /// program. Children of a reactor made `without_signals` do not end with the program, nor do
-    /// those of [`spawn`](Self::spawn): see
+    /// set. It also ends with the program, whatever the program is doing: if INT, TERM, HUP or QUIT
+    /// ends the program by default, the group gets TERM and CONT, after a [grace](Self::kill_grace)
+    /// KILL, and then the program ends. A second INT, TERM or QUIT at least 300 ms after the first
+    /// cuts the grace short. `std::process::exit` and a return from `main` do the same before they
+    /// end the program. Children of a reactor made `without_signals` do not end with the program,
+    /// nor do those of [`spawn`](Self::spawn): see
     /// [`end_children_with_program`](crate::end_children_with_program).
     pub fn owned(mut self, owned: bool) -> Self {
         self.identity.owned = owned;
@@ -128,8 +128,8 @@ impl Command {
     ///
     /// If the program may set groups, as root or with `CAP_SETGID`, the supplementary groups become
     /// this one group, unless [`Command::groups`] names others: a child that changes ids keeps no
-    /// group of the parent by accident. If the id is the parent's own and the program may not set
-    /// groups, in a user namespace perhaps, the groups stay.
+    /// group of the parent unless the command asks for it. If the id is the parent's own and the
+    /// program may not set groups, in a user namespace perhaps, the groups stay.
     pub fn gid(mut self, gid: u32) -> Self {
         self.identity.gid = Some(gid);
         self

@@ -159,9 +159,9 @@ impl Spawned {
         }
     }
 
-    /// Reads what the outputs hold at this moment, closes them, and records which ones somebody
-    /// still held open. Reads at most what a pipe can hold from each, because a descendant may go
-    /// on writing.
+    /// Reads what the outputs hold at this moment, closes them, and records which ones were still
+    /// held open by another process. Reads at most what a pipe can hold from each, because a
+    /// descendant may go on writing.
     pub(super) fn cut_off(&mut self, mut kept: Option<&mut Output>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -177,8 +177,8 @@ impl Spawned {
         self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
     }
 
-    /// Reaps the child if it has ended. The rest of its group ends with the program until nothing
-    /// more will come.
+    /// Reaps the child if it has ended. As long as more output may come, the end of the program
+    /// also ends the rest of the child's group.
     pub(super) fn try_reap(&mut self) -> io::Result<()> {
         self.reap()?;
         if self.is_over() {

@@ -348,8 +348,8 @@ impl ExitWatch {
         }
     }
 
-    /// Keeps the end of the program from ending what a reaped child left in its group, because
-    /// nothing more will come from the child.
+    /// Releases the place of a reaped child from which nothing more will come: the end of the
+    /// program then leaves the rest of its group alone.
     pub(crate) fn let_live(&mut self) {
         if self.is_reaped {
             self.place = None;

@@ -97,8 +97,9 @@ impl ChildTermination {
         self.terminator.on_time(now);
     }
 
-    /// Ends the timekeeping, because the loop is gone or going away. Returns a termination that is
-    /// under way, for code that can wait for it, and the calls that will get no result.
+    /// Records that the loop is gone or going away, so no timer fires any more. Returns a
+    /// termination that is under way, for code that can wait for it, and the calls that will get no
+    /// result.
     pub(crate) fn on_gone(&mut self) -> Option<(Terminator, GroupLook, SettledCalls)> {
         let under_way = self.is_under_way().then(|| {
             let rest = Terminator::new(self.scope());
