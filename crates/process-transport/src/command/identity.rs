@@ -74,8 +74,9 @@ impl Identity {
         }
     }
 
-    /// A session has a scheduling group of its own (autogroups in `sched(7)`), and a nice value
-    /// counts only within that group. So a child with a nice value does not get an implied session.
+    /// Returns whether the child leads a session without being asked to. A session has a scheduling
+    /// group of its own (autogroups in `sched(7)`), and a nice value counts only within that group;
+    /// so a child with a nice value gets no session.
     fn is_session_implied(&self) -> bool {
         self.session == NewSession::IfOwned && self.process_group.is_none() && self.nice.is_none()
     }

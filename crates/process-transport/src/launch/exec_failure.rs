@@ -163,7 +163,7 @@ fn is_noexec(path: &Path) -> bool {
     statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
-/// On other systems rustix does not know the flag.
+/// Returns false: on other systems rustix does not know the flag.
 #[cfg(not(target_os = "linux"))]
 fn is_noexec(_: &Path) -> bool {
     false

@@ -101,12 +101,12 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     }
 }
 
-/// The error of a forced path that does not work here.
+/// Returns the error of a forced path that does not work here.
 fn refused_path(error: io::Error) -> SpawnError {
     SpawnError::new(Step::Validate, "spawn_path", error).with(": it does not work here")
 }
 
-/// The error of a failure that the child reported.
+/// Returns the error of a failure that the child reported.
 fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
         return SpawnError::os(step, dir, errno);

@@ -242,7 +242,8 @@ fn priority(job: &Job<'_>) -> Call {
     Ok(())
 }
 
-/// This opens a file, so it comes before the limits, which may leave no number for one.
+/// Writes the OOM score adjustment. It opens a file, so it comes before the limits, which may leave
+/// no number for one.
 fn oom_score_adj(job: &Job<'_>) -> Call {
     if let Some(score) = job.oom_score_adj {
         let fd = raw::open_for_writing(c"/proc/self/oom_score_adj")?;
@@ -275,13 +276,14 @@ fn uid(job: &Job<'_>) -> Call {
     job.request.credentials.uid.map_or(Ok(()), raw::setuid)
 }
 
-/// What a change of ids leaves of the ambient set would let the program take on any identity again.
+/// Clears the ambient set. What a change of ids leaves in it would let the program take on any
+/// identity again.
 fn ambient(job: &Job<'_>) -> Call {
     if job.request.credentials.clears_ambient { raw::clear_ambient() } else { Ok(()) }
 }
 
-/// After the change of ids, which would clear it. A parent that is already gone sends no signal any
-/// more.
+/// Sets the parent death signal, after the change of ids, which would clear it. A parent that is
+/// already gone sends no signal any more, so the child then raises it itself.
 fn parent_death_signal(job: &Job<'_>) -> Call {
     let Some(signal) = job.request.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
@@ -296,7 +298,8 @@ fn parent_death_signal(job: &Job<'_>) -> Call {
     Ok(())
 }
 
-/// No handler of the parent may run here, so the handlers are removed before the mask is opened.
+/// Resets the dispositions. No handler of the parent may run here, so the handlers are removed
+/// before the mask is opened.
 fn dispositions(job: &Job<'_>) -> Call {
     let inherit = job.request.inherit_signals;
     for signal in 1..=SIGNALS {
@@ -321,7 +324,8 @@ fn mask(job: &Job<'_>) -> Call {
     raw::set_mask(job.mask).map(drop)
 }
 
-/// After the mask, so that the program starts with the mask that a closure leaves.
+/// Runs the closures after the mask is set, so that the program starts with the mask that a closure
+/// leaves.
 fn pre_exec(job: &Job<'_>) -> Call {
     let unwinding_ends_here = AbortOnDrop;
     let result = call_closures(job);

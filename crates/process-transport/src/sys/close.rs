@@ -15,7 +15,8 @@ enum CloseAction {
     Closed,
     /// It is marked close-on-exec. This is cheaper in a large table, and the exec does the closing.
     Marked {
-        /// A closure may use it until the exec, so it must not be closed earlier at any cost.
+        /// A closure may use it until the exec, so it must not be closed earlier, whatever the
+        /// marking costs.
         is_used: bool,
     },
 }

@@ -73,7 +73,7 @@ fn own() -> Option<*const *const c_char> {
     (!own.is_null()).then_some(own)
 }
 
-/// Only the GNU C library tells how many threads there are.
+/// Returns `None`: only the GNU C library tells how many threads there are.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn own() -> Option<*const *const c_char> {
     None

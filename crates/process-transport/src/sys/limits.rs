@@ -63,12 +63,12 @@ pub(super) fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelL
     (number_of(number), limit)
 }
 
-/// The type of a limit's number differs between C libraries; the number fits in all of them.
+/// Converts the number of a limit. Its type differs between C libraries; it fits in all of them.
 fn number_of(number: impl TryInto<c_int>) -> c_int {
     number.try_into().unwrap_or(c_int::MAX)
 }
 
-/// The type of its value differs likewise.
+/// Converts the value of a limit, whose type differs likewise.
 fn value<T: TryFrom<u64>>(limit: Option<u64>, unlimited: T) -> T {
     limit.and_then(|limit| limit.try_into().ok()).unwrap_or(unlimited)
 }

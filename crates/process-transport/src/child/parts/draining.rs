@@ -28,7 +28,8 @@ pub(crate) enum DrainStep {
 }
 
 impl End {
-    /// Records, once, whether another process holds the other side, because the limit has passed.
+    /// Records whether another process holds the other side. Called once the limit has passed; only
+    /// the first call counts.
     pub(crate) fn note_held(&mut self, reactor: &Handle) {
         if self.draining.was_held.is_none()
             && let Some(key) = self.key()

@@ -274,7 +274,7 @@ impl ExitWatch {
         self.seen == ExitSeen::Kept
     }
 
-    /// Ends the keeping of the child.
+    /// Watches the pidfd again, because the child is no longer kept.
     pub(crate) fn watch_again(&mut self, reactor: &Handle) {
         if self.is_kept() {
             self.set_seen(reactor, ExitSeen::Nothing);
@@ -382,7 +382,7 @@ impl ExitWatch {
     }
 }
 
-/// The error of the verbs once the reactor is gone.
+/// Returns the error of the verbs once the reactor is gone.
 pub(crate) fn reactor_gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }

@@ -66,8 +66,8 @@ impl ChildState {
     }
 
     /// Hands over a termination that is under way, or a child that ends with its reactor, to code
-    /// that can wait for it. Any other child that runs becomes an orphan. What a child that has not
-    /// come to its end left in its group is ended in the same way.
+    /// that can wait for it. Any other child that runs becomes an orphan. If a reaped child has not
+    /// come to its end, the rest of its group is ended as the child would have been.
     pub(in crate::child) fn leave_loop(
         &mut self,
         reactor: &Handle,

@@ -25,7 +25,7 @@ pub(super) fn end_owned_at_exit() {
     }
 }
 
-/// Code that still runs on this thread afterwards may reap, so this act has an end.
+/// Runs the act. The act must end, because code that still runs on this thread afterwards may reap.
 extern "C" fn at_exit() {
     end_owned_groups();
 }
