@@ -14,8 +14,8 @@ const WORD: c_int = 64;
 /// The marks of a small table do not reach beyond this word.
 const LAST_WORD: c_int = 64;
 
-/// Returns whether this kernel never had the fault, or has it fixed. Earlier versions may have the
-/// fix too; their numbers do not show it.
+/// Returns whether this kernel surely has no such fault: since 6.11 none has. Earlier versions may
+/// be free of it too; their numbers do not show it.
 pub(super) fn is_fixed_kernel() -> bool {
     raw::with_kernel_release(is_fixed)
 }

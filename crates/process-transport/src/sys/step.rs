@@ -1,6 +1,6 @@
 //! The steps of a launch, which name what failed.
 
-/// The step at which a spawn failed, in the order in which they run.
+/// The step at which a spawn failed. The variants are in the order in which the steps run.
 ///
 /// Steps up to [`Step::Clone`] and the last one run in the parent; the others run in the child
 /// before its exec.
