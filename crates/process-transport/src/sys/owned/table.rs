@@ -87,7 +87,7 @@ pub(super) struct TablePage {
     pub(super) began: AtomicU32,
     /// The signal of the first act that had one.
     pub(super) cause: AtomicI32,
-    /// A further signal came: which children have no grace any more.
+    /// After a further signal: the children that have no grace any more.
     pub(super) hurry: AtomicI32,
     /// When a signal last stopped a run of this program, in milliseconds; 0 means never.
     pub(super) stopped: AtomicU32,
@@ -278,7 +278,7 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
         Some(table) => table,
         None => publish(&TABLE, seen)?,
     };
-    // The place after the last one is usually free.
+    // The place of the last reservation is usually still taken, so the search starts after it.
     let skipped = NEXT.fetch_add(1, SeqCst) % SLOTS;
     let mut current = table;
     let slot = loop {
