@@ -1,4 +1,4 @@
-//! A launch, and the reactor that takes the child.
+//! Gives launched children to a reactor.
 
 use crate::adopt_error::AdoptError;
 use crate::child::{Transport, reactor_gone};
@@ -14,7 +14,7 @@ use procession_reactor::driver::Drive;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-/// Starts a child and gives it to the reactor; calls `connection_made`.
+/// Starts a child, gives it to the reactor and calls `connection_made`.
 pub(crate) fn spawn(
     reactor: &Handle,
     protocol: Box<dyn ProcessProtocol>,
@@ -27,7 +27,7 @@ pub(crate) fn spawn(
     Ok(transport)
 }
 
-/// Gives a child that runs to the reactor; calls `connection_made`.
+/// Gives a running child to the reactor and calls `connection_made`.
 pub(crate) fn adopt(
     reactor: &Handle,
     protocol: Box<dyn ProcessProtocol>,
@@ -40,7 +40,7 @@ pub(crate) fn adopt(
     Ok(Process::from_control(transport))
 }
 
-/// Has a child that was launched without a loop end with the program, as the reactor's own do.
+/// Makes a child that was launched without a loop end with the program, like the reactor's own.
 fn enter(reactor: &Handle, mut spawned: Spawned) -> Result<Spawned, AdoptError> {
     let is_in = spawned.child.place.is_some() || spawned.reason.is_some();
     match spawned.policy.entry {
@@ -56,7 +56,7 @@ fn enter(reactor: &Handle, mut spawned: Spawned) -> Result<Spawned, AdoptError> 
     Ok(spawned)
 }
 
-/// No program is to run of which no loop can tell.
+/// Fails if the reactor is gone: a program must not run if no loop can report its events.
 pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), SpawnError> {
     if reactor.is_closed() {
         return Err(SpawnError::new(Step::Register, &command.program, reactor_gone()));
@@ -64,7 +64,8 @@ pub(crate) fn refuse_if_gone(reactor: &Handle, command: &Command) -> Result<(), 
     Ok(())
 }
 
-/// Gives a new child to the reactor; nothing is called back yet. One that it cannot take is killed.
+/// Gives a new child to the reactor, without a callback. Kills a child that the reactor cannot
+/// take.
 pub(crate) fn register(
     reactor: &Handle,
     protocol: Box<dyn ProcessProtocol>,

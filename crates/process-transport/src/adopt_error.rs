@@ -1,4 +1,4 @@
-//! A child that a reactor could not take.
+//! The error for a child that a reactor could not take.
 
 use crate::spawned::Spawned;
 use procession_core::message::{Reason, into_io_error};
@@ -6,12 +6,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A child that runs and that the reactor did not take; it comes back as it was.
+/// A running child that the reactor could not take; the error returns it unchanged.
 ///
-/// Dropped with the error it is an orphan, as any [`Spawned`] that is dropped.
+/// If it is dropped with the error it becomes an orphan, like any dropped [`Spawned`].
 #[derive(Debug)]
 pub struct AdoptError {
-    // Large, and seldom there.
+    // Boxed because it is large, and the error is rare.
     spawned: Box<Spawned>,
     reason: io::Error,
 }
@@ -21,17 +21,18 @@ impl AdoptError {
         Self { spawned: Box::new(spawned), reason }
     }
 
-    /// Why: the reactor is gone (`NotConnected`), or cannot watch more (`epoll_ctl(2)`: ENOSPC).
+    /// Returns the reason: the reactor is gone (`NotConnected`), or cannot watch more descriptors
+    /// (`epoll_ctl(2)`: ENOSPC).
     pub fn io_error(&self) -> &io::Error {
         &self.reason
     }
 
-    /// The kind of [`io_error`](Self::io_error).
+    /// Returns the kind of [`io_error`](Self::io_error).
     pub fn kind(&self) -> io::ErrorKind {
         self.reason.kind()
     }
 
-    /// The child.
+    /// Returns the child.
     pub fn into_spawned(self) -> Spawned {
         *self.spawned
     }
@@ -48,14 +49,15 @@ impl fmt::Display for AdoptError {
     }
 }
 
-/// The source of the reason, which is printed already.
+/// The source is that of the reason, because the message shows the reason itself.
 impl Error for AdoptError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
 }
 
-/// Keeps the kind, and the number or else the message; the child is an orphan then.
+/// Keeps the kind, and the error number if there is one, else the message. The child becomes an
+/// orphan.
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> Self {
         let text = error.to_string();

@@ -1,94 +1,95 @@
-//! Reaping the children that nobody of this process has started: those that it adopts, as the first
-//! process of a PID namespace or as a subreaper.
+//! Reaps the children that this process did not start but adopted, as the first process of a PID
+//! namespace or as a subreaper.
 //!
 //! # Model
 //!
-//! A look asks the kernel for the first child that has ended, and does not reap it: among the members
-//! of each known group, or among all children. One that is not ours is reaped. One that is ours waits
-//! for whoever has it, and hides those behind it: its reap has the look repeated. Where everybody is
-//! reaped, those behind are looked at one by one, as far as /proc tells who there is.
+//! A look asks the kernel for the first child that has ended, without reaping it: among the members
+//! of each known group, or among all children. If the child is not ours, it is reaped. If it is
+//! ours, it waits for its owner and hides the children behind it; its reap therefore repeats the
+//! look. If the program reaps all adopted children, those behind it are checked one by one, as far
+//! as /proc lists them.
 //!
-//! A number that is unknown may be that of a child that is just being made by another thread. It is not
-//! touched before every launch that had begun when it was first seen is over.
+//! An unknown number may be that of a child that another thread is just starting. It is not touched
+//! until every launch that had begun when it was first seen is over.
 
-use crate::own_children::{Adopts, OwnChildren, own_children};
-use crate::sys::{self, Among, FirstEnded, Peeked, Waited};
+use crate::own_children::{OwnChildren, ReapScope, own_children};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Somebody has asked for it.
+/// Whether the program has asked for it.
 static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
 
-/// The numbers that were seen while launches were under way, and how many had begun then.
+/// The numbers that were seen during launches, each with the count of launches begun by then.
 static SIGHTED: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
 
-/// Has this process reap whom it adopts from now on; a wider choice than before counts.
+/// Makes this process reap adopted children from now on; the widest choice so far counts.
 #[cfg(feature = "reactor")]
-pub(crate) fn begin(adopts: Adopts) {
+pub(crate) fn begin(adopts: ReapScope) {
     let mut own = own_children();
     own.adopts = own.adopts.max(adopts);
     IS_ASKED_FOR.store(true, Ordering::SeqCst);
 }
 
-/// What came of a look.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Looked {
+pub(crate) enum LookOutcome {
     Done,
-    /// It could not tell whether somebody is a child of ours.
+    /// The look could not tell whether a child is ours.
     Again,
 }
 
-/// Reaps those who have ended, if it was asked for.
-pub(crate) fn reap() -> Looked {
+/// Reaps adopted children that have ended, if the program asked for it.
+pub(crate) fn reap() -> LookOutcome {
     if !IS_ASKED_FOR.load(Ordering::SeqCst) {
-        return Looked::Done;
+        return LookOutcome::Done;
     }
     let mut sighted = SIGHTED.lock().unwrap_or_else(PoisonError::into_inner);
     let mut own = own_children();
     let mut look =
-        Look { own: &mut own, before: std::mem::take(&mut sighted), now: BTreeMap::new() };
+        AdoptedReaper { own: &mut own, before: std::mem::take(&mut sighted), now: BTreeMap::new() };
     match look.own.adopts {
-        Adopts::Nobody => {}
-        Adopts::Members => look.at_groups(),
-        Adopts::Everybody => look.at_everybody(),
+        ReapScope::Nobody => {}
+        ReapScope::Members => look.at_groups(),
+        ReapScope::Everybody => look.at_everybody(),
     }
     *sighted = look.now;
-    if sighted.is_empty() { Looked::Done } else { Looked::Again }
+    if sighted.is_empty() { LookOutcome::Done } else { LookOutcome::Again }
 }
 
-struct Look<'a> {
+struct AdoptedReaper<'a> {
     own: &'a mut OwnChildren,
-    /// Whom the looks before could not tell.
+    /// The numbers that earlier looks could not tell from children of ours.
     before: BTreeMap<u32, u64>,
-    /// Whom this one cannot tell.
+    /// The numbers that this look cannot tell from children of ours.
     now: BTreeMap<u32, u64>,
 }
 
-impl Look<'_> {
+impl AdoptedReaper<'_> {
     fn at_groups(&mut self) {
         for group in self.own.groups() {
-            if self.at_all(Among::Group(group)) == FirstEnded::NoChild {
+            if self.at_all(ChildSet::Group(group)) == FirstEnded::NoChild {
                 self.own.on_nobody_in(group);
             }
         }
     }
 
     fn at_everybody(&mut self) {
-        if let FirstEnded::Child(_) = self.at_all(Among::Everybody) {
+        if let FirstEnded::Child(_) = self.at_all(ChildSet::Everybody) {
             self.own.hides = true;
-            // Meanwhile, those that can be found without.
+            // Until then, reap those that can be found in another way.
             self.at_groups();
             for pid in numbers() {
-                if sys::peek(sys::Child::Pid(pid)) == Peeked::Ended {
+                if sys::peek(sys::ChildId::Pid(pid)) == PeekOutcome::Ended {
                     self.reap(pid);
                 }
             }
         }
     }
 
-    /// Reaps as far as nobody stands before others who is not to be reaped; who does, if anybody.
-    fn at_all(&mut self, among: Among) -> FirstEnded {
+    /// Reaps adopted children up to the first that must stay; returns that one, if any.
+    fn at_all(&mut self, among: ChildSet) -> FirstEnded {
         loop {
             match sys::first_ended(among) {
                 FirstEnded::Child(pid) => {
@@ -102,7 +103,7 @@ impl Look<'_> {
         }
     }
 
-    /// Reaps a child that has ended, if it is adopted.
+    /// Reaps an ended child if it is adopted; returns whether it did.
     fn reap(&mut self, pid: u32) -> bool {
         if self.own.has(pid) {
             return false;
@@ -115,13 +116,13 @@ impl Look<'_> {
                 return false;
             }
         }
-        // A tracer may have it.
-        let waited = sys::try_reap(sys::Child::Pid(pid), &mut None, i64::MAX);
-        matches!(waited, Ok(Waited::Reaped(..) | Waited::Kept(_) | Waited::Lost(_)))
+        // A tracer may hold it.
+        let waited = sys::try_reap(sys::ChildId::Pid(pid), &mut None, i64::MAX);
+        matches!(waited, Ok(WaitOutcome::Reaped(..) | WaitOutcome::Kept(_) | WaitOutcome::Lost(_)))
     }
 }
 
-/// The numbers of all processes; none where /proc is not that of this PID namespace.
+/// Returns the numbers of all processes; empty if /proc is not that of this PID namespace.
 #[cfg(target_os = "linux")]
 fn numbers() -> Vec<u32> {
     if !crate::group::is_own_proc() {

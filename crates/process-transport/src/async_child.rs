@@ -1,13 +1,14 @@
-//! A child as async code: its output as streams, writes that wait, an end to await.
+//! A child for async code: outputs as streams, writes that wait, an end to await.
 //!
 //! # Model
 //!
-//! A [`Child`] shares a small state with its outputs and with a protocol of its own. Output is kept
-//! there until it is taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the
-//! program has taken what there was, so that a slow consumer slows the child, not memory.
+//! A [`Child`] shares a small state with its outputs and with a protocol of its own. The state
+//! keeps output until the program takes it. Above [`OUTPUT_HIGH_BYTES`] the descriptor is paused;
+//! it is resumed when the program has taken everything. So a slow consumer slows the child down and
+//! does not use up memory.
 //!
-//! Of a stderr the last [`OUTPUT_HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
-//! a program that reads stdout alone is not held up by what it does not look at.
+//! Stderr is not paused until the program asks for it; only its last [`OUTPUT_HIGH_BYTES`] are
+//! kept. So a program that reads stdout alone does not block the child by ignoring stderr.
 
 mod bridge;
 mod error;
@@ -22,7 +23,7 @@ pub use output::ChildOutput;
 pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
-use self::shared::{Shared, State, Waiter};
+use self::shared::{DialogueState, SharedState, Waiter};
 use self::tail::{Tail, last_line};
 use crate::adopt;
 use crate::child::Transport;
@@ -41,10 +42,10 @@ use std::time::Duration;
 
 /// A child for async code, made by [`SpawnProcess::spawn_child`](crate::SpawnProcess::spawn_child).
 ///
-/// Dropping it throws away the output that was not taken. The child runs on and is reaped, unless it
-/// is [killed on drop](Command::kill_on_drop): then it is terminated, with its group where it is
-/// [owned](Command::owned), by TERM and, after [`Command::kill_grace`], KILL. The drop does not wait for
-/// it; the loop sees to it.
+/// Its drop discards the output that was not taken. The child runs on and is reaped, unless it is
+/// [killed on drop](Command::kill_on_drop): then it is terminated, an [owned](Command::owned) child
+/// with its group, by TERM and, after [`Command::kill_grace`], KILL. The drop does not wait; the
+/// loop does the work.
 ///
 /// # Examples
 ///
@@ -70,27 +71,27 @@ use std::time::Duration;
 #[must_use = "dropping it ends the dialogue, and the child that is killed on drop"]
 pub struct Child {
     process: Process,
-    /// What the handle leads to.
+    /// The transport behind `process`.
     transport: Rc<Transport>,
-    shared: Rc<Shared>,
-    /// Those that were not taken.
+    shared: Rc<SharedState>,
+    /// The inputs that were not taken.
     inputs: BTreeSet<ChildFd>,
-    /// The same.
+    /// The outputs that were not taken.
     outputs: BTreeMap<ChildFd, ChildOutput>,
     none: ChildOutput,
-    /// Between TERM and KILL, where it is killed on drop.
+    /// The time between TERM and KILL, if it is killed on drop.
     kill_grace: Duration,
 }
 
 impl Child {
     /// Starts a child whose events go into the shared state.
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
-        let mut state = State::default();
+        let mut state = DialogueState::default();
         if command.output_fds().contains(&ChildFd::STDERR) {
             let stderr = state.outputs.entry(ChildFd::STDERR).or_default();
             stderr.tail = Some(Tail::default());
         }
-        let shared = Rc::new(Shared(WithCell::new(state)));
+        let shared = Rc::new(SharedState(WithCell::new(state)));
         let bridge = Bridge(Rc::clone(&shared));
         let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
         let process = Process::from_control(transport.clone());
@@ -106,19 +107,20 @@ impl Child {
         Ok(Self { process, transport, shared, inputs, outputs, none, kill_grace })
     }
 
-    /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
-    /// at its high limit or below, and else until it was drained.
+    /// Writes to the child's stdin, then waits while the queue is full: returns at once if the
+    /// queue is at or below its high limit, else once it has drained.
     ///
-    /// The data is queued at the first poll, also if the future is dropped after it.
+    /// The first poll queues the data; a later drop of the future does not remove it.
     ///
     /// # Errors
     ///
-    /// The child, or the program, has closed its stdin, be it while this waits; or there is none.
+    /// The child or the program closes its stdin, before the call or during the wait; or it has no
+    /// stdin.
     pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
         self.write_to(ChildFd::STDIN, data).await
     }
 
-    /// Does the same for any descriptor that the parent writes.
+    /// Does the same as [`write`](Self::write), for any descriptor that the parent writes.
     ///
     /// # Errors
     ///
@@ -132,33 +134,33 @@ impl Child {
         input::write(&self.process, &self.shared, fd, Waiter::Child, data).await
     }
 
-    /// Closes the child's stdin once what is queued has gone.
+    /// Closes the child's stdin once the queued data is written.
     pub fn close_stdin(&mut self) {
         self.process.close_stdin();
     }
 
-    /// The child's stdout; ends at once where the parent does not read it.
+    /// Returns the child's stdout; it ends at once if the parent does not read it.
     pub fn stdout(&mut self) -> &mut ChildOutput {
         self.output(ChildFd::STDOUT)
     }
 
-    /// The child's stderr; ends at once where the parent does not read it.
+    /// Returns the child's stderr; it ends at once if the parent does not read it.
     ///
-    /// Until this, or another verb, asks for it, its last [`OUTPUT_HIGH_BYTES`] are kept, and the child
-    /// is never held up by it. What is kept then comes first; from then on a slow reader slows the
-    /// child, as with every output.
+    /// Until this or another method asks for it, only its last [`OUTPUT_HIGH_BYTES`] are kept, and
+    /// it never blocks the child. The kept bytes come first. From then on a slow reader slows the
+    /// child down, as with every output.
     pub fn stderr(&mut self) -> &mut ChildOutput {
         self.output(ChildFd::STDERR)
     }
 
-    /// What the child writes to `fd`; ends at once where the parent does not read it.
+    /// Returns what the child writes to `fd`; it ends at once if the parent does not read it.
     pub fn output(&mut self, fd: impl Into<ChildFd>) -> &mut ChildOutput {
         let fd = fd.into();
         self.ask_for(fd);
         self.outputs.get_mut(&fd).unwrap_or(&mut self.none)
     }
 
-    /// Takes an output out, to be read beside the others; `None` the second time.
+    /// Takes an output out, to read it beside the others; returns `None` the second time.
     pub fn take_output(&mut self, fd: impl Into<ChildFd>) -> Option<ChildOutput> {
         let fd = fd.into();
         self.ask_for(fd);
@@ -173,8 +175,8 @@ impl Child {
         });
     }
 
-    /// What is kept of a stderr that nobody has asked for: its last bytes, [`OUTPUT_HIGH_BYTES`] at
-    /// most. Looking does not ask for it.
+    /// Returns the kept bytes of a stderr that the program has not asked for: the last ones, at
+    /// most [`OUTPUT_HIGH_BYTES`]. This call does not ask for it.
     ///
     /// # Examples
     ///
@@ -201,21 +203,22 @@ impl Child {
         })
     }
 
-    /// How many bytes were thrown away of all outputs: what is missing of them, if they are read after
-    /// [`ended`](Self::ended), or what of a stderr that nobody has asked for came before its tail.
+    /// Returns how many bytes of all outputs were discarded. They are missing from outputs that are
+    /// read after [`ended`](Self::ended), or came before the tail of a stderr that the program has
+    /// not asked for.
     ///
-    /// What comes for an output that was dropped is not counted.
+    /// Bytes for an output that was dropped do not count.
     pub fn skipped_bytes(&self) -> u64 {
         self.shared.0.with(|state| {
             state.outputs.values().fold(0, |sum: u64, one| sum.saturating_add(one.skipped_bytes))
         })
     }
 
-    /// Takes an input out, to be written beside whatever waits for the child; `None` the second time,
-    /// and where the parent does not write `fd`.
+    /// Takes an input out, to write it beside a wait for the child; returns `None` the second time,
+    /// and if the parent does not write `fd`.
     ///
-    /// It stays open while the child is waited for, until it is dropped. The verbs of the child reach
-    /// it all the same.
+    /// The input stays open during waits for the child, until its own drop. The methods of the
+    /// child can still write and close it.
     ///
     /// # Examples
     ///
@@ -241,26 +244,27 @@ impl Child {
     pub fn take_input(&mut self, fd: impl Into<ChildFd>) -> Option<ChildInput> {
         let fd = fd.into();
         let (process, shared) = (self.process.clone(), Rc::clone(&self.shared));
-        // Not made where it is not to be: its drop would close the input.
+        // Not built for an input that is not here, because its drop would close the input.
         self.inputs.remove(&fd).then(|| ChildInput { fd, process, shared })
     }
 
-    /// The handle for everything else: signals, other descriptors, the terminal.
+    /// Returns the handle for all else: signals, other descriptors, the terminal.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Waits until the child is reaped; descendants may still hold its pipes.
+    /// Waits until the child is reaped; descendants may still hold its pipes open.
     ///
-    /// The inputs that were not [taken](Self::take_input) are closed first, once what is queued has
-    /// gone, so that a child that reads comes to its end; of a socketpair it is the parent's
-    /// direction. They stay closed, also where the future is dropped. An input that a producer or a
-    /// forwarding feeds is theirs to close. The input of a terminal stays open: its close would hang
-    /// the child up.
+    /// First it closes the inputs that were not [taken](Self::take_input), once their queued data
+    /// is written, so that a child that reads can end; of a socketpair it closes the parent's
+    /// direction. They stay closed even if the future is dropped. An input that a producer or a
+    /// forwarding feeds is left to these. The input of a terminal stays open, because its close
+    /// would hang up the child.
     ///
     /// # Errors
     ///
-    /// A status other than 0, a signal, a lost status; or the reactor is gone.
+    /// The child ends with a status other than 0, by a signal, or with a lost status; or the
+    /// reactor is gone.
     pub async fn wait(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
         self.until(|state| state.exited.clone()).await
@@ -270,13 +274,14 @@ impl Child {
     ///
     /// Inputs are closed first, as by [`Child::wait`].
     ///
-    /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
-    /// is thrown away, and [counted](Self::skipped_bytes). Once the future is dropped before the end,
-    /// what comes is kept again.
+    /// Output that the program does not take meanwhile does not block the child: above
+    /// [`OUTPUT_HIGH_BYTES`] it is discarded and [counted](Self::skipped_bytes). If the future is
+    /// dropped before the end, output is kept again.
     ///
     /// # Errors
     ///
-    /// As for [`Child::wait`]. The error shows the last line of a stderr that nobody has asked for.
+    /// Those of [`Child::wait`]. The error shows the last line of a stderr that the program has not
+    /// asked for.
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
         let _discarding = self.discard_outputs();
@@ -287,7 +292,7 @@ impl Child {
         })
     }
 
-    /// Nothing more is to come on the inputs that nobody has.
+    /// Closes the inputs that were not taken: no more data will come on them.
     fn close_inputs(&self) {
         for fd in &self.inputs {
             self.transport.close_idle_input(*fd);
@@ -296,7 +301,7 @@ impl Child {
 
     async fn until(
         &self,
-        known: impl Fn(&State) -> Option<ExitReason>,
+        known: impl Fn(&DialogueState) -> Option<ExitReason>,
     ) -> Result<ProcessDone, ChildError> {
         let reason = poll_fn(|cx| {
             let (reason, gone) = self.shared.0.with(|state| (known(state), state.gone));
@@ -313,9 +318,10 @@ impl Child {
         Ok(reason.ok_or(ChildError::ReactorGone)??)
     }
 
-    /// The outputs that are still here will not be read while this child is waited for.
-    fn discard_outputs(&self) -> Discarding<'_> {
-        let discarding = Discarding(self);
+    /// Discards output above the limit on the outputs that were not taken, until the guard is
+    /// dropped.
+    fn discard_outputs(&self) -> DiscardGuard<'_> {
+        let discarding = DiscardGuard(self);
         for fd in self.outputs.keys() {
             let paused = self.shared.0.with(|state| {
                 let output = state.outputs.entry(*fd).or_default();
@@ -342,11 +348,11 @@ impl fmt::Debug for Child {
     }
 }
 
-/// Ends the discarding when it is dropped: whoever has given up waiting may read again.
+/// On drop, ends the discarding: a program that stopped waiting may read again.
 #[must_use]
-struct Discarding<'a>(&'a Child);
+struct DiscardGuard<'a>(&'a Child);
 
-impl Drop for Discarding<'_> {
+impl Drop for DiscardGuard<'_> {
     fn drop(&mut self) {
         self.0.shared.0.with(|state| {
             for fd in self.0.outputs.keys() {

@@ -1,17 +1,17 @@
-//! The transport of a child: the lifecycle and the write queues, driven by descriptors.
+//! The transport of a child: its descriptors drive the lifecycle and the write queues.
 //!
 //! # Model
 //!
-//! Four floors, each of which knows only those below it:
+//! There are four layers; each knows only those below it:
 //!
-//! - `parts/`: what a child is made of: its ends, its exit watch, its termination. Each is a type with
-//!   an invariant of its own.
-//! - `state`: holds the parts, tells the lifecycle what they have seen, and decides nothing.
-//! - `driver`: a [`Transport`] is the handler of every source of one child: of its parent's ends, told
-//!   apart by their child fd as token, and of its exit. An event changes the state under a short
-//!   borrow; then, with nothing borrowed, the reactor's driver delivers what is due.
-//! - `ending`, `ports`, `verbs`: how a child comes to its end, what a forwarding moves, and what a
-//!   program can do. Verbs change the state and ask for a flush: no method calls a protocol.
+//! - `parts/`: the parts of a child: its ends, its exit watch, its termination. Each is a type with
+//!   its own invariant.
+//! - `state`: holds the parts, passes what they see to the lifecycle, and decides nothing.
+//! - `driver`: a [`Transport`] handles every source of one child: the parent's ends, with their
+//!   child fds as tokens, and the exit. An event changes the state under a short borrow; then the
+//!   reactor's driver delivers what is due, without any borrow.
+//! - `ending`, `ports`, `verbs`: how a child ends, what a forwarding moves, and what a program can
+//!   do. Verbs change the state and request a flush; no method calls a protocol.
 
 mod driver;
 mod ending;

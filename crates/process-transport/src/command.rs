@@ -1,4 +1,5 @@
-//! What to start: the description of a child, built up by the caller, spawned any number of times.
+//! Describes the child to start. The caller builds a [`Command`] and may spawn it any number of
+//! times.
 
 mod before_exec;
 mod ending;
@@ -7,7 +8,7 @@ mod fd_map;
 mod identity;
 mod pty;
 
-pub(crate) use ending::Ending;
+pub(crate) use ending::EndOptions;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
 pub(crate) use identity::{Identity, NewSession};
@@ -24,8 +25,8 @@ use std::time::Duration;
 
 /// A program with its arguments, environment, descriptors and identity.
 ///
-/// A builder with `std::process::Command`'s names that is chained by value. Nothing is checked or
-/// opened before the spawn; spawning does not consume what a clone or `&command` can give again.
+/// The builder has the method names of `std::process::Command`; each method takes and returns the
+/// command by value. Nothing is checked or opened before the spawn, which also takes `&command`.
 ///
 /// # Examples
 ///
@@ -52,7 +53,7 @@ pub struct Command {
     pub(crate) pty: Option<Pty>,
     pub(crate) identity: Identity,
     pub(crate) spawn_path: Option<SpawnPath>,
-    pub(crate) ending: Ending,
+    pub(crate) ending: EndOptions,
     pub(crate) drain_after_exit: Option<Duration>,
     pub(crate) without_pidfd: bool,
     pub(crate) pipes_grow: bool,
@@ -62,19 +63,19 @@ pub struct Command {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     pub(crate) clear: bool,
-    /// `None` removes.
+    /// `None` removes the variable.
     pub(crate) changes: BTreeMap<OsString, Option<OsString>>,
 }
 
 impl Command {
-    /// A command that runs `program` without arguments.
+    /// Creates a command that runs `program` without arguments.
     ///
-    /// A name without a slash is looked up in the child's `PATH` if the command sets one, else in
-    /// the parent's, else in `/bin:/usr/bin`; an empty element of it is skipped and never means the
-    /// working directory. With a slash it is a path, relative to the child's working directory.
+    /// A name without a slash is searched for in the child's `PATH` if the command sets one, else
+    /// in the parent's, else in `/bin:/usr/bin`; an empty element is skipped and never means the
+    /// working directory. A name with a slash is a path, relative to the child's working directory.
     ///
-    /// A script without `#!` fails with `ENOEXEC`: no shell is tried. A missing interpreter is `ENOENT`, as
-    /// a missing script is (`execve(2)`); a first line that ends in a carriage return names one.
+    /// A script without `#!` fails with `ENOEXEC`: no shell is tried. A missing interpreter, such as
+    /// one with a carriage return after its name, is `ENOENT`, like a missing script (`execve(2)`).
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -86,7 +87,7 @@ impl Command {
             pty: None,
             identity: Identity::default(),
             spawn_path: None,
-            ending: Ending::default(),
+            ending: EndOptions::default(),
             drain_after_exit: None,
             without_pidfd: false,
             pipes_grow: true,
@@ -105,13 +106,13 @@ impl Command {
         self
     }
 
-    /// Sets `argv[0]`, which is the program as given otherwise.
+    /// Sets `argv[0]`; by default it is the program as given.
     pub fn arg0(mut self, arg0: impl AsRef<OsStr>) -> Self {
         self.arg0 = Some(arg0.as_ref().to_owned());
         self
     }
 
-    /// Sets a variable in the child's environment, which is the parent's otherwise.
+    /// Sets a variable in the child's environment, which otherwise is the parent's.
     ///
     /// The last value for a name wins. The parent's environment is read at the spawn.
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
@@ -130,13 +131,13 @@ impl Command {
         self
     }
 
-    /// Keeps a variable of the parent, or one set before, out of the child's environment.
+    /// Removes a variable, the parent's or one set before, from the child's environment.
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
         self.env.changes.insert(key.as_ref().to_owned(), None);
         self
     }
 
-    /// Starts the child's environment from nothing; variables set before are dropped.
+    /// Starts the child's environment empty and drops the variables set before.
     pub fn env_clear(mut self) -> Self {
         self.env.clear = true;
         self.env.changes.clear();
@@ -145,14 +146,14 @@ impl Command {
 
     /// Sets the child's working directory.
     ///
-    /// A relative program is resolved in it. A directory that is missing fails the spawn at
+    /// A relative program path is resolved in it. If the directory is missing, the spawn fails at
     /// [`Step::Chdir`](crate::Step::Chdir).
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.cwd = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Says what the child finds on one number; the last call for a number wins.
+    /// Sets what the child finds on one descriptor number; the last call for a number wins.
     ///
     /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2. A `File` or an
     /// `OwnedFd` is [inherited](Fd::inherit).
@@ -161,7 +162,7 @@ impl Command {
         self
     }
 
-    /// Says what the child finds on 0: [`child_fd`](Self::child_fd) by std's name.
+    /// Sets what the child finds on 0: [`child_fd`](Self::child_fd) by std's name.
     ///
     /// # Examples
     ///
@@ -176,17 +177,17 @@ impl Command {
         self.child_fd(ChildFd::STDIN, fd)
     }
 
-    /// Says what the child finds on 1: [`child_fd`](Self::child_fd) by std's name.
+    /// Sets what the child finds on 1: [`child_fd`](Self::child_fd) by std's name.
     pub fn stdout(self, fd: impl Into<Fd>) -> Self {
         self.child_fd(ChildFd::STDOUT, fd)
     }
 
-    /// Says what the child finds on 2: [`child_fd`](Self::child_fd) by std's name.
+    /// Sets what the child finds on 2: [`child_fd`](Self::child_fd) by std's name.
     pub fn stderr(self, fd: impl Into<Fd>) -> Self {
         self.child_fd(ChildFd::STDERR, fd)
     }
 
-    /// Replaces the whole map: a number that is not named is closed in the child, 0 to 2 included.
+    /// Replaces the whole map; numbers that it does not name are closed in the child, also 0 to 2.
     ///
     /// # Examples
     ///
@@ -207,8 +208,8 @@ impl Command {
 
     /// Gives the child a terminal as its 0, 1 and 2.
     ///
-    /// All output arrives as child fd 1. The map may name numbers from 3 up, where [`Fd::same_as`] of 0,
-    /// 1 or 2 is the terminal; 0, 1 and 2 are an error there. A change of user changes its owner too.
+    /// All output arrives as child fd 1. The map may name numbers from 3 up only; [`Fd::same_as`]
+    /// of 0, 1 or 2 is the terminal. A change of user also changes the terminal's owner.
     #[doc(alias = "usePTY")]
     pub fn pty(mut self, pty: Pty) -> Self {
         self.pty = Some(pty);
@@ -217,86 +218,85 @@ impl Command {
 
     /// Forces one way of spawning; see [`SpawnPath`].
     ///
-    /// A path that the command or the kernel cannot take is an error of step
+    /// If the command or the kernel cannot use the path, the spawn fails at
     /// [`Step::Validate`](crate::Step::Validate).
     ///
-    /// A command that changes ids, forced onto a path that shares memory, runs in the parent's memory
-    /// as the target user until its exec; [`uid`](Self::uid) says what that user can do meanwhile.
+    /// On a path that shares memory, a command that changes ids runs in the parent's memory as the
+    /// target user until its exec; [`uid`](Self::uid) says what that user can do in that time.
     pub fn spawn_path(mut self, path: SpawnPath) -> Self {
         self.spawn_path = Some(path);
         self
     }
 
-    /// Whether dropping the reactor, a [`Spawned`](crate::Spawned) or an async `Child` ends the child;
-    /// by default where it is [owned](Self::owned), and only there.
+    /// Sets whether dropping the reactor, a [`Spawned`](crate::Spawned) or an async `Child` ends
+    /// the child. By default this holds for an [owned](Self::owned) child only.
     ///
-    /// A reactor and a `Spawned` kill it. A `Child`, whose reactor goes on, sends TERM, and KILL after
-    /// [`kill_grace`](Self::kill_grace). Dropping a `Process` never does anything. The
-    /// drop of a reactor waits until whoever it has killed is gone, a second at most.
+    /// A dropped reactor or `Spawned` kills the child. A dropped `Child` sends TERM, and KILL after
+    /// [`kill_grace`](Self::kill_grace). Dropping a `Process` does nothing. A dropped reactor
+    /// waits, for at most a second, until the processes that it killed are gone.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.ending.kill_on_drop = Some(kill);
         self
     }
 
-    /// Sets how long the child has between TERM and KILL when a signal or an exit ends the program, if
-    /// it is [owned](Self::owned), or when the async `Child` is dropped that it is
-    /// [killed with](Self::kill_on_drop); 2 s by default and at most.
+    /// Sets the time between TERM and KILL for an [owned](Self::owned) child when a signal or an exit
+    /// ends the program, and for a dropped async `Child` with [`kill_on_drop`](Self::kill_on_drop);
+    /// 2 s by default and at most.
     ///
-    /// So long, and a second, the drop of a reactor waits for a termination of this child that is under
-    /// way, whatever grace that was given: here more than 2 s count.
+    /// A dropped reactor waits for a running termination of this child for at most this time and a
+    /// second, whatever grace the termination has. Only here a time above 2 s counts in full.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self
     }
 
-    /// Bounds the time for which descendants that hold a pipe open hold back `process_ended`.
+    /// Limits how long descendants that hold a pipe open can delay `process_ended`.
     ///
-    /// `after` the exit each pipe still open is read once more for what it holds at that moment and
-    /// closed; what the child itself wrote is never cut off. Without a bound, the default, the end
-    /// waits for the last writer.
+    /// When `after` has passed since the exit, each pipe that is still open is read once more for
+    /// what it holds at that moment, and closed. Output of the child itself is never cut off. By
+    /// default there is no limit: the end waits for the last writer.
     pub fn drain_after_exit(mut self, after: Duration) -> Self {
         self.drain_after_exit = Some(after);
         self
     }
 
-    /// Whether the pipes of a bulk grow, to 256 KiB and then 1 MiB; they do by default.
+    /// Sets whether pipes that carry bulk data grow, to 256 KiB and then 1 MiB; they do by default.
     ///
-    /// A pipe starts at the system's size, and one that trickles never grows. All pipes of an
-    /// unprivileged user share 64 MiB (`pipe-user-pages-soft` in `pipe(7)`); past that the system
-    /// refuses, and the pipe stays as it is. See
+    /// All pipes of an unprivileged user share 64 MiB (`pipe-user-pages-soft` in `pipe(7)`); beyond
+    /// that the system refuses, and a pipe keeps its size, which is the system's at first. See
     /// [`Process::pipe_size`](procession_protocol::Process::pipe_size).
     ///
     /// # Platform
     ///
-    /// Linux; elsewhere pipes have one size.
+    /// Linux; elsewhere pipes have a fixed size.
     pub fn adaptive_pipes(mut self, grow: bool) -> Self {
         self.pipes_grow = grow;
         self
     }
 
-    /// Watches the exit as on a kernel without pidfds, by SIGCHLD: for tests of that.
+    /// Watches the exit by SIGCHLD, as on a kernel without pidfds; for tests.
     #[doc(hidden)]
     pub fn without_pidfd(mut self) -> Self {
         self.without_pidfd = true;
         self
     }
 
-    /// The program, as given.
+    /// Returns the program, as given.
     pub fn get_program(&self) -> &OsStr {
         &self.program
     }
 
-    /// The arguments, without `argv[0]`.
+    /// Returns the arguments, without `argv[0]`.
     pub fn get_args(&self) -> impl Iterator<Item = &OsStr> {
         self.args.iter().map(OsString::as_os_str)
     }
 
-    /// The working directory, if one is set.
+    /// Returns the working directory, if one is set.
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.cwd.as_deref()
     }
 
-    /// The numbers that the parent can write to; of a terminal it is 0.
+    /// Returns the numbers that the parent can write to; a terminal is written on 0.
     ///
     /// # Examples
     ///
@@ -312,20 +312,21 @@ impl Command {
         self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
     }
 
-    /// The numbers that the parent reads; of a terminal it is 1.
+    /// Returns the numbers that the parent reads; a terminal is read on 1.
     pub fn output_fds(&self) -> Vec<ChildFd> {
         let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
         self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
     }
 
-    /// Those whose kind is like that, in ascending order; `terminal`, if there is one, is the lowest.
+    /// Returns the numbers whose kind matches, ascending; `terminal`, if any, comes first.
     fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
         let map = self.fd_entries();
         let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
         terminal.into_iter().chain(alike).collect()
     }
 
-    /// What the child finds on its numbers, the default map filled in; closed ones left out.
+    /// Returns what the child finds on each number, with the default map filled in and closed ones
+    /// left out.
     pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
         self.fds.filled_in(self.pty.is_some())
     }
@@ -337,11 +338,10 @@ impl From<&Self> for Command {
     }
 }
 
-/// A program without arguments, in whatever way its name or path is held.
+/// A program without arguments, from each type that can hold its name or path.
 macro_rules! from_programs {
     ($($program:ty),*) => {
         $(
-            /// As [`Command::new`].
             impl From<$program> for Command {
                 fn from(program: $program) -> Self {
                     Self::new(program)
@@ -360,7 +360,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn a_command_tells_what_the_parent_reads_and_writes() {
+    fn a_command_lists_what_the_parent_reads_and_writes() {
         let x = || Command::new("x");
         let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
         assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_a_command_in_whatever_way_it_is_held() {
+    fn every_string_and_path_type_converts_to_a_command() {
         let path = PathBuf::from("/bin/true");
         let name = "/bin/true".to_owned();
         let all: [Command; 8] = [
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_on_a_variable_wins() {
+    fn the_last_change_of_a_variable_wins() {
         let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
         assert_eq!(command.env.changes.len(), 1);
         assert_eq!(command.env_clear().env.changes.len(), 0);

@@ -1,5 +1,5 @@
-//! What can go wrong between `spawn_process` and the first instruction of the program: one error,
-//! which says at which step, on what, and why.
+//! The error of a spawn, for everything between the call and the first instruction of the program:
+//! it names the step, the subject and the reason.
 
 use procession_core::message::{Reason, into_io_error};
 use std::borrow::Cow;
@@ -10,8 +10,8 @@ use std::io;
 
 pub use crate::sys::Step;
 
-/// What a step does, for messages: the subject follows.
-const fn doing(step: Step) -> &'static str {
+/// Returns the beginning of the message for a step; the subject follows.
+const fn message_start(step: Step) -> &'static str {
     match step {
         Step::Validate => "invalid command:",
         Step::Resolve => "cannot look up the user or group",
@@ -37,10 +37,11 @@ const fn doing(step: Step) -> &'static str {
     }
 }
 
-/// A child that could not be started: it prints at which step, on what, and why.
+/// The error of a child that could not be started. Its message names the step, the subject and the
+/// reason.
 ///
-/// When it is returned nothing was called back, every descriptor made for the child is closed, the
-/// child, if there was one, is reaped, and the caller's descriptors are as they were.
+/// When it is returned, no callback has run, every descriptor made for the child is closed, the
+/// child, if any, is reaped, and the caller's descriptors are as they were.
 ///
 /// # Examples
 ///
@@ -56,18 +57,18 @@ const fn doing(step: Step) -> &'static str {
 #[non_exhaustive]
 pub struct SpawnError {
     step: Step,
-    /// What the message begins with.
+    /// The beginning of the message.
     verb: Cow<'static, str>,
     subject: OsString,
-    /// What the message has between subject and reason; often empty.
+    /// Text between subject and reason; often empty.
     more: Cow<'static, str>,
-    /// What the message has in place of the system's words; often empty.
+    /// Text instead of the system's reason; often empty.
     why: Cow<'static, str>,
     reason: io::Error,
 }
 
 impl SpawnError {
-    /// Makes an error for a test double of whatever starts children; a spawn makes its own.
+    /// Creates an error for a test double of code that starts children; a spawn creates its own.
     ///
     /// # Examples
     ///
@@ -82,7 +83,7 @@ impl SpawnError {
     pub fn new(step: Step, subject: impl AsRef<OsStr>, reason: impl Into<io::Error>) -> Self {
         Self {
             step,
-            verb: Cow::Borrowed(doing(step)),
+            verb: Cow::Borrowed(message_start(step)),
             subject: subject.as_ref().to_owned(),
             more: Cow::Borrowed(""),
             why: Cow::Borrowed(""),
@@ -94,50 +95,51 @@ impl SpawnError {
         Self::new(step, subject, io::Error::from_raw_os_error(errno))
     }
 
-    /// A command that is refused before the system is asked.
+    /// Creates the error of a command that is refused before any system call.
     pub(crate) fn invalid(subject: impl AsRef<OsStr>, why: impl Into<Cow<'static, str>>) -> Self {
         Self::os(Step::Validate, subject, libc::EINVAL).because(why)
     }
 
-    /// Has the message begin with this, and not with what the step does.
+    /// Replaces the beginning of the message.
     pub(crate) fn by(mut self, verb: impl Into<Cow<'static, str>>) -> Self {
         self.verb = verb.into();
         self
     }
 
-    /// Has the message say this, and not the reason in the system's words.
+    /// Replaces the system's reason in the message.
     pub(crate) fn because(mut self, why: impl Into<Cow<'static, str>>) -> Self {
         self.why = why.into();
         self
     }
 
-    /// Has the message say this right after the subject.
+    /// Adds text right after the subject.
     pub(crate) fn with(mut self, more: impl Into<Cow<'static, str>>) -> Self {
         self.more = more.into();
         self
     }
 
-    /// The step that failed.
+    /// Returns the step that failed.
     pub fn step(&self) -> Step {
         self.step
     }
 
-    /// What it failed on: the program, the file, the directory, the argument, the option.
+    /// Returns what the step failed on: the program, the file, the directory, the argument, the
+    /// option.
     pub fn subject(&self) -> &OsStr {
         &self.subject
     }
 
-    /// Why: what the system answered.
+    /// Returns the reason: the system's error.
     pub fn io_error(&self) -> &io::Error {
         &self.reason
     }
 
-    /// The error number, as in `errno(3)`.
+    /// Returns the error number, as in `errno(3)`.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.reason.raw_os_error()
     }
 
-    /// The kind of [`SpawnError::io_error`].
+    /// Returns the kind of [`SpawnError::io_error`].
     pub fn kind(&self) -> io::ErrorKind {
         self.reason.kind()
     }
@@ -151,19 +153,19 @@ impl fmt::Display for SpawnError {
     }
 }
 
-/// The source of the reason, which is printed already.
+/// The source is that of the reason, because the message shows the reason itself.
 impl Error for SpawnError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
 }
 
-/// Keeps the kind, and the number that the system has answered.
+/// Keeps the kind, and the system's error number if there is one.
 ///
-/// An [`io::Error`] has either a number or a text. So what has a number prints the reason alone, as
-/// the errors of [`std::process`] do, and what was refused before the system was asked keeps its
-/// message, and the error itself as [`get_ref`](io::Error::get_ref). To keep the message of all of
-/// them: `io::Error::new(error.kind(), error)`.
+/// An [`io::Error`] has either a number or a text. An error with a number therefore prints the
+/// reason alone, like the errors of [`std::process`]. An error without a system call keeps its
+/// message, and is available through [`get_ref`](io::Error::get_ref). To keep the message in all
+/// cases, use `io::Error::new(error.kind(), error)`.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> Self {
         let is_ours = matches!(error.step, Step::Validate | Step::Resolve) && !error.why.is_empty();

@@ -1,17 +1,18 @@
-//! Pure core: from "which descriptor goes on which number" to the steps that bring it about.
+//! Pure core: turns "which descriptor on which number" into steps for the child.
 //!
 //! # Model
 //!
-//! Input: a list of moves, each a source number that is open in the child's own table and the target
-//! number on which the program shall find it. Targets are distinct; a source may serve several
-//! targets, may itself be a target, and any cycle is allowed. Output: steps for the child, in order.
+//! Input: a list of moves. Each has a source number that is open in the child's own table, and the
+//! target number on which the program shall find it. Targets are distinct. A source may serve
+//! several targets and may itself be a target; any cycle is allowed. Output: steps for the child,
+//! in order.
 //!
 //! After the steps, every target is open without close-on-exec and refers to what its source
 //! referred to before the first step; every other number is closed. A step never overwrites a
-//! source that is still needed: one that is about to be overwritten is first copied to a scratch
-//! number, which is neither a source nor a target and is closed by the steps at the end.
+//! source that a later step needs: such a source is first copied to a scratch number, which is
+//! neither a source nor a target. The last steps close it.
 //!
-//! The steps are meant for a table that nobody else uses: that of the child between clone and exec.
+//! The steps need a table that nobody else uses: that of the child between clone and exec.
 
 pub use crate::sys::{FdMove, FdStep};
 
@@ -41,10 +42,10 @@ pub struct FdPlan {
 impl FdPlan {
     /// Plans `moves`, whose targets are distinct and not negative.
     ///
-    /// Of several moves to one target the last wins.
+    /// If several moves have one target, the last wins.
     pub fn new(moves: &[FdMove]) -> Self {
         let mut moves: Vec<FdMove> = moves.to_vec();
-        // The last entry for a target wins; sorted, the usual map needs no search at all.
+        // The last entry for a target wins. In sorted order the usual map needs no search at all.
         moves.reverse();
         moves.sort_by_key(|entry| entry.target);
         moves.dedup_by_key(|entry| entry.target);
@@ -56,7 +57,7 @@ impl FdPlan {
                 steps.push(FdStep::Keep { fd: target });
                 continue;
             }
-            // Who still needs what is on `target` now?
+            // Does a later move need what is on `target` now?
             let needed = moves[i + 1..].iter().any(|later| later.source == target);
             if needed {
                 let copy = scratch.take();
@@ -71,18 +72,18 @@ impl FdPlan {
         Self { steps }
     }
 
-    /// The steps for `moves`, as a launch takes them.
+    /// Returns the steps for `moves`, in the form that a launch takes.
     pub(crate) fn steps_for(moves: &[FdMove]) -> Vec<FdStep> {
         Self::new(moves).steps
     }
 
-    /// What to do, in order.
+    /// Returns the steps, in order.
     pub fn steps(&self) -> &[FdStep] {
         &self.steps
     }
 }
 
-/// Numbers that a scratch copy must not use: every source and every target, sorted.
+/// Returns the numbers that a scratch copy must not use: every source and every target, sorted.
 fn taken(moves: &[FdMove]) -> Vec<i32> {
     let mut taken: Vec<i32> = moves.iter().flat_map(|entry| [entry.source, entry.target]).collect();
     taken.sort_unstable();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_already_lies_right_is_kept() {
+    fn a_descriptor_on_its_target_is_kept() {
         let plan = FdPlan::new(&[FdMove { source: 0, target: 0 }]);
         assert_eq!(
             plan.steps(),

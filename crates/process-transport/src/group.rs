@@ -1,26 +1,27 @@
-//! Looking at a process group: whether anybody of it lives. Safe code over /proc.
+//! Finds out whether any process of a group lives. Safe code over /proc.
 //!
 //! # Model
 //!
-//! A signal 0 to the group says "alive" as long as it has a zombie, which the first process of the
-//! system may leave for seconds. So each member is looked at: a zombie with one thread at most is
-//! dead; one with more is alive, for only its first thread has ended. A look stops at the first that
-//! lives, and begins there the next time. Looks at several groups share what they read: see `survey`.
+//! Signal 0 to a group succeeds as long as the group has a zombie, which the init process may leave
+//! for seconds. So each member is checked: a zombie with at most one thread is dead; a zombie with
+//! more threads is alive, because only its first thread has ended. A look stops at the first live
+//! member and begins there the next time. Looks at several groups share what they read: see
+//! `survey`.
 //!
-//! What /proc says counts only where it is this process's own: it has to name this process, and the
-//! leader as its child as long as that is not reaped.
+//! What /proc says counts only if it is the /proc of this process: it must name this process, and
+//! must name the leader as its child as long as the leader is not reaped.
 //!
 //! Zombies of the group that this process has adopted (as a subreaper, or as the first process of a
-//! PID namespace) are reaped on the way; nobody else would. Never a child that this library has
-//! started, such as the leader, or one that was put into the group by its number: its status is for
-//! whoever waits for it.
+//! PID namespace) are reaped on the way, because nobody else would reap them. Children that this
+//! library has started are never reaped here, neither the leader nor one that was put into the
+//! group by its number: their status belongs to whoever waits for them.
 
 #[cfg(target_os = "linux")]
 mod proc;
 #[cfg(target_os = "linux")]
 mod survey;
 
-use crate::sys::{self, Peeked};
+use crate::sys::{self, PeekOutcome};
 use procession_core::Signal;
 use procession_protocol::GroupState;
 use std::os::fd::BorrowedFd;
@@ -30,25 +31,27 @@ pub(crate) use proc::is_own_proc;
 #[cfg(target_os = "linux")]
 pub(crate) use survey::GroupLook;
 
-/// Whether the group of a child that is not reaped has its number. One that cannot be asked does.
+/// Returns whether the group of a child that is not reaped has the child's number; true if it
+/// cannot be asked.
 pub(crate) fn is_led_by(pid: u32) -> bool {
     sys::group_of(pid).map_or(true, |group| group.cast_unsigned() == pid)
 }
 
-/// Sends a signal to the group of a leader by its number, which is its own while nobody has reaped it:
-/// other code of this program may have, and the number be another child's. The error is an error number.
-pub(crate) fn send_by_number(leader: sys::Child<'_>, signal: Signal) -> Result<(), i32> {
-    if sys::peek(leader) == Peeked::Lost {
+/// Sends a signal to a leader's group by its number. The number belongs to the group while the
+/// leader is not reaped. Other code of this program may have reaped it, and the number may then be
+/// another child's; so this is checked first. The error is an error number.
+pub(crate) fn send_by_number(leader: sys::ChildId<'_>, signal: Signal) -> Result<(), i32> {
+    if sys::peek(leader) == PeekOutcome::Lost {
         return Err(libc::ESRCH);
     }
-    let (sys::Child::Fd(_, pid) | sys::Child::Pid(pid)) = leader;
+    let (sys::ChildId::Fd(_, pid) | sys::ChildId::Pid(pid)) = leader;
     sys::send_to_group_number(pid, signal)
 }
 
-/// Looks whether anybody lives of the group that a child of ours leads, or led.
+/// Looks whether any process lives in the group that a child of ours leads or led.
 ///
-/// Once the leader is reaped the number may be somebody else's; as long as its pidfd finds members it
-/// is not.
+/// Once the leader is reaped the number may belong to another group, but not as long as the pidfd
+/// still finds members.
 pub(crate) fn look(
     look: &mut GroupLook,
     leader: u32,
@@ -69,7 +72,7 @@ pub(crate) fn look(
     }
 }
 
-/// The looks at one group. There is no /proc here.
+/// The looks at one group. This system has no /proc.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
 pub(crate) struct GroupLook;

@@ -1,7 +1,7 @@
-//! Child processes: a spawner that needs no loop, and the transport that puts its children on one.
+//! Child processes: a spawner that needs no loop, and a transport that runs its children on a loop.
 //!
-//! [`Command::spawn`] starts a child on any thread, with any descriptors, on a terminal if it is to
-//! have one, and gives a [`Spawned`], whose verbs block:
+//! [`Command::spawn`] starts a child on any thread, with any descriptors, on a terminal if the command
+//! has one. It returns a [`Spawned`], whose verbs block:
 //!
 //! ```
 //! use procession_process_transport::Command;
@@ -14,19 +14,18 @@
 //! ```
 //!
 //! With the feature `reactor`, which is on by default, `SpawnProcess::spawn_process` starts a child
-//! and gives everything that happens to it to a
-//! [`ProcessProtocol`](procession_protocol::ProcessProtocol): data from any of its descriptors, their
-//! losses, its exit. The [`Process`](procession_protocol::Process) that it returns, and that every
-//! callback is handed, writes, closes, pauses and signals. `SpawnProcess::adopt` does the same with a
-//! child that runs already.
+//! and reports its events to a [`ProcessProtocol`](procession_protocol::ProcessProtocol): data from
+//! any of its descriptors, their losses, its exit. The call returns a
+//! [`Process`](procession_protocol::Process), which every callback gets as well; its methods write,
+//! close, pause and signal. `SpawnProcess::adopt` does the same with a child that already runs.
 //!
 //! # What this crate does not do
 //!
-//! It runs no shell, parses no command lines, and keeps no children running: that is for what is
-//! built on it. It reaps only children that it started, by pidfd, and installs no SIGCHLD handler
-//! where pidfds exist, unless `ReapOrphans` asks for more.
+//! It runs no shell, parses no command lines and does not restart children; build that on top.
+//! It reaps only children that it started, by pidfd. It installs no SIGCHLD handler if pidfds exist.
+//! `ReapOrphans` asks for more.
 //!
-//! Without the feature `reactor` nothing of a loop is built: `cargo tree` shows neither
+//! Without the feature `reactor` no part of a loop is built: `cargo tree` shows neither
 //! `procession-reactor` nor `polling`.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]

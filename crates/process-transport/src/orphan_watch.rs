@@ -1,11 +1,12 @@
-//! Orphans in the care of reactors: each live reactor watches those that come, without callbacks.
+//! Reactors that take care of orphans: each live reactor watches the orphans it gets, without
+//! callbacks.
 
-use crate::adopted::{self, Looked};
+use crate::adopted::{self, LookOutcome};
 use crate::orphans::{self, Orphan};
 use crate::own_children::try_reap;
 use crate::pauses::{ASK_ANYWAY, Pauses};
-use crate::sys::{self, Waited};
-use crate::watchers::{self, Watch};
+use crate::sys::{self, WaitOutcome};
+use crate::watchers::{self, ReapListener};
 use procession_core::Signal;
 use procession_reactor::{
     DelayedCall, EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks,
@@ -20,7 +21,7 @@ thread_local! {
     static ENLISTED: RefCell<Option<Remote>> = const { RefCell::new(None) };
 }
 
-/// Makes the reactor one that watches orphans; later reactors do so from their start.
+/// Makes the reactor watch orphans; later reactors do so from their start.
 pub(crate) fn enlist(reactor: &Handle) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| hooks::on_reactor_start(join));
@@ -33,28 +34,28 @@ pub(crate) fn enlist(reactor: &Handle) {
 fn join(reactor: &Handle) {
     let remote = reactor.remote();
     ENLISTED.set(Some(remote.clone()));
-    watchers::watch(Watcher(remote));
+    watchers::watch(ReactorListener(remote));
     take_in(reactor);
 }
 
-/// A reactor that is told of orphans.
-struct Watcher(Remote);
+/// A reactor that is notified of orphans.
+struct ReactorListener(Remote);
 
-impl Watch for Watcher {
+impl ReapListener for ReactorListener {
     fn is_over(&self) -> bool {
         self.0.is_closed()
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         self.0.call(take_in);
     }
 }
 
-/// Takes every waiting orphan into this reactor, and reaps those that this process has adopted.
+/// Takes every waiting orphan into this reactor, and reaps adopted processes.
 fn take_in(reactor: &Handle) {
     let mut waiting = orphans::take_all();
-    // And what a former reactor of this thread asked for.
-    waiting.append(&mut ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.orphans)));
+    // Also those of an earlier reactor of this thread.
+    waiting.append(&mut POLLED.with_borrow_mut(|polled| std::mem::take(&mut polled.orphans)));
     for orphan in waiting {
         if !orphan.try_reap() {
             watch(reactor, orphan);
@@ -63,12 +64,12 @@ fn take_in(reactor: &Handle) {
     reap_adopted(reactor);
 }
 
-/// After how long those are looked at again who could not be told from children of ours.
+/// The delay before another look at numbers that may be children of ours.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Reaps those of the adopted that have ended, where that was asked for.
+/// Reaps adopted processes that have ended, if the program asked for it.
 pub(crate) fn reap_adopted(reactor: &Handle) {
-    if adopted::reap() == Looked::Again {
+    if adopted::reap() == LookOutcome::Again {
         drop(reactor.call_later(LOOK_AGAIN, reap_adopted));
     }
 }
@@ -78,14 +79,14 @@ fn watch(reactor: &Handle, orphan: Orphan) {
     let pauses = Cell::default();
     let watched = WatchedOrphan { pid, key: Cell::new(None), pauses, reactor: reactor.clone() };
     let watched = Rc::new(watched);
-    // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
+    // On failure the pidfd is lost, and with it the means to wait: the child stays a zombie until
     // this process ends.
     watched.key.set(reactor.add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
 }
 
-/// Orphans without pidfds in the care of this thread's reactor, and what tells of their exits.
+/// The orphans without pidfds of this thread's reactor, and the watches for their exits.
 #[derive(Default)]
-struct Asked {
+struct PolledOrphans {
     orphans: Vec<Orphan>,
     watch: Option<SignalWatch>,
     /// The next slow check.
@@ -93,47 +94,47 @@ struct Asked {
 }
 
 thread_local! {
-    static ASKED: RefCell<Asked> = RefCell::default();
+    static POLLED: RefCell<PolledOrphans> = RefCell::default();
 }
 
-/// Without a pidfd the orphan is asked at every SIGCHLD, and slowly without one.
+/// Watches an orphan without a pidfd: polls it at every SIGCHLD, and at slow intervals.
 fn ask_at_signals(reactor: &Handle, orphan: Orphan) {
-    ASKED.with_borrow_mut(|asked| asked.orphans.push(orphan));
-    // Without a watch it is asked when the next reactor starts, or the next orphan comes.
+    POLLED.with_borrow_mut(|polled| polled.orphans.push(orphan));
+    // Without a watch it is polled when the next reactor starts or the next orphan comes.
     let watch = reactor.on_signal(Signal::CHLD, |_| ask()).ok();
-    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.watch, watch));
+    let old = POLLED.with_borrow_mut(|polled| std::mem::replace(&mut polled.watch, watch));
     drop(old);
-    ask(); // it may have ended before there was a watch
+    ask(); // the orphan may have ended before the watch
     check_later(reactor);
 }
 
-/// Others may block SIGCHLD, or have taken it.
+/// Schedules the slow check, because other code may block SIGCHLD or replace its handler.
 fn check_later(reactor: &Handle) {
-    let check = ASKED.with_borrow(|asked| !asked.orphans.is_empty()).then(|| {
+    let check = POLLED.with_borrow(|polled| !polled.orphans.is_empty()).then(|| {
         reactor.call_later(ASK_ANYWAY, |reactor| {
             ask();
             check_later(reactor);
         })
     });
-    let old = ASKED.with_borrow_mut(|asked| std::mem::replace(&mut asked.check, check));
+    let old = POLLED.with_borrow_mut(|polled| std::mem::replace(&mut polled.check, check));
     if let Some(old) = old {
         old.cancel();
     }
 }
 
 fn ask() {
-    let watch = ASKED.with_borrow_mut(|asked| {
-        asked.orphans.retain(|orphan| !orphan.try_reap());
-        if asked.orphans.is_empty() { asked.watch.take() } else { None }
+    let watch = POLLED.with_borrow_mut(|polled| {
+        polled.orphans.retain(|orphan| !orphan.try_reap());
+        if polled.orphans.is_empty() { polled.watch.take() } else { None }
     });
     drop(watch);
 }
 
-/// An orphan in the care of a reactor.
+/// An orphan that a reactor watches.
 struct WatchedOrphan {
     pid: u32,
     key: Cell<Option<Key>>,
-    /// Between the looks at one that has ended, and that a tracer holds.
+    /// The pauses between looks at an orphan that has ended and that a tracer holds.
     pauses: Cell<Pauses>,
     reactor: Handle,
 }
@@ -141,18 +142,18 @@ struct WatchedOrphan {
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let waited = reactor
-            .with_fd(ready.key, |fd| try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX));
-        if !matches!(waited, Some(Ok(Waited::Running))) {
+            .with_fd(ready.key, |fd| try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, i64::MAX));
+        if !matches!(waited, Some(Ok(WaitOutcome::Running))) {
             reactor.close(ready.key);
             return;
         }
-        // Its pidfd stays readable: it is watched again after a pause.
+        // Its pidfd stays readable, so it is watched again only after a pause.
         let mut pauses = self.pauses.get();
         let after = pauses.next();
         self.pauses.set(pauses);
         if reactor.set_interest(ready.key, Interest::PAUSED).is_ok() {
             let _timer = reactor.call_later(after, move |reactor| {
-                // It may be gone; the poller had room for it.
+                // The orphan may be gone. The poller had room for it.
                 reactor.set_interest(ready.key, Interest::READABLE).ok();
             });
         }

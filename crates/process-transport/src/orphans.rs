@@ -1,9 +1,9 @@
-//! Children that nobody waits for any more: whoever spawned them dropped them, or their reactor is
-//! gone. They are reaped by every later spawn and wait, and by every live reactor, without callbacks.
+//! Orphans: children whose owner dropped them or whose reactor is gone. Every later spawn and wait,
+//! and every live reactor, reaps them, without callbacks.
 
 use crate::adopted;
 use crate::own_children::try_reap;
-use crate::sys::{self, Mark, Waited};
+use crate::sys::{self, ProcessMark, WaitOutcome};
 use crate::watchers;
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
@@ -13,7 +13,7 @@ use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A child without anybody.
+/// A child without an owner.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub(crate) pid: u32,
@@ -21,17 +21,17 @@ pub(crate) struct Orphan {
 }
 
 impl Orphan {
-    /// Whether nothing is left to reap.
+    /// Returns whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
-        // Whoever abandoned it has given its place back.
-        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(Waited::Running))
+        // Its former owner has released its place.
+        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(WaitOutcome::Running))
     }
 
-    fn child(&self) -> sys::Child<'_> {
-        sys::Child::of(self.pid, self.pidfd.as_ref())
+    fn child(&self) -> sys::ChildId<'_> {
+        sys::ChildId::of(self.pid, self.pidfd.as_ref())
     }
 
-    /// For a millisecond; not as long where a pidfd tells of the end.
+    /// Waits for a millisecond, or until the pidfd reports the end.
     #[cfg(feature = "reactor")]
     fn wait_a_moment(&self) {
         let mut fds: Vec<_> =
@@ -41,26 +41,26 @@ impl Orphan {
 }
 
 /// The orphans of one process.
-struct Waiting {
-    /// Whose they are; `None` before the first one.
-    of: Option<Mark>,
+struct OrphanList {
+    /// The mark of the process that they belong to; `None` before the first one.
+    of: Option<ProcessMark>,
     orphans: Vec<Orphan>,
 }
 
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { of: None, orphans: Vec::new() });
+static ORPHANS: Mutex<OrphanList> = Mutex::new(OrphanList { of: None, orphans: Vec::new() });
 
-/// Those of this process. A forked copy has inherited its parent's, which are no children of its own,
-/// and may have opened files of its own on the numbers of their pidfds: it forgets them.
-fn waiting() -> MutexGuard<'static, Waiting> {
-    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-    if waiting.of.as_ref().is_some_and(|mark| !mark.is_own()) {
-        waiting.of = None;
-        mem::forget(mem::take(&mut waiting.orphans));
+/// Returns the orphans of this process. A forked copy inherits the list, but these are not its
+/// children, and it may have opened other files on the numbers of their pidfds. So it forgets them.
+fn orphan_list() -> MutexGuard<'static, OrphanList> {
+    let mut orphan_list = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    if orphan_list.of.as_ref().is_some_and(|mark| !mark.is_own()) {
+        orphan_list.of = None;
+        mem::forget(mem::take(&mut orphan_list.orphans));
     }
-    waiting
+    orphan_list
 }
 
-/// Takes a child that nobody waits for.
+/// Reaps a child that nobody waits for, or puts it on the list.
 pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
     let orphan = Orphan { pid, pidfd };
     if !orphan.try_reap() {
@@ -69,42 +69,43 @@ pub(crate) fn abandon(pid: u32, pidfd: Option<OwnedFd>) {
 }
 
 fn leave_to_others(orphan: Orphan) {
-    let mut waiting = waiting();
-    if waiting.of.is_none() {
-        // Without memory for a page a forked copy would not know, which is no reason to lose one.
-        waiting.of = Mark::new().ok();
+    let mut orphan_list = orphan_list();
+    if orphan_list.of.is_none() {
+        // Without memory for a page, a forked copy cannot notice that it is one; that is no reason
+        // to lose an orphan.
+        orphan_list.of = ProcessMark::new().ok();
     }
-    waiting.orphans.push(orphan);
-    drop(waiting);
-    watchers::tell();
+    orphan_list.orphans.push(orphan);
+    drop(orphan_list);
+    watchers::notify_all();
 }
 
-/// Reaps those that have ended, and those that this process has adopted, where that was asked for; at
+/// Reaps the orphans that have ended, and adopted processes if the program asked for it; called at
 /// every spawn and every wait.
 pub(crate) fn reap() {
-    waiting().orphans.retain(|orphan| !orphan.try_reap());
+    orphan_list().orphans.retain(|orphan| !orphan.try_reap());
     adopted::reap();
 }
 
-/// Hands out all that wait.
+/// Removes and returns all orphans.
 #[cfg(feature = "reactor")]
 pub(crate) fn take_all() -> Vec<Orphan> {
-    mem::take(&mut waiting().orphans)
+    mem::take(&mut orphan_list().orphans)
 }
 
-/// For how many milliseconds a child that was killed is waited for before it is an orphan. Only one
-/// in an uninterruptible wait takes longer than a moment.
+/// How many milliseconds to wait for a killed child before it becomes an orphan. Only a child in an
+/// uninterruptible wait takes longer than a moment.
 #[cfg(feature = "reactor")]
 const END_AFTER_KILL_MS: u32 = 2000;
 
-/// Kills a child that is not to run after all, with the group that it leads, and reaps it.
+/// Kills a child that shall not run after all, with the group that it leads, and reaps it.
 #[cfg(feature = "reactor")]
 pub(crate) fn end_now(pid: u32, pidfd: Option<OwnedFd>, leads_group: bool) {
     let orphan = Orphan { pid, pidfd };
     if leads_group {
-        crate::group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs nothing
+        crate::group::send_by_number(orphan.child(), Signal::KILL).ok(); // an empty group needs no signal
     }
-    sys::send(orphan.child(), Signal::KILL).ok(); // it may have ended already
+    sys::send(orphan.child(), Signal::KILL).ok(); // the child may have ended already
     for _ in 0..END_AFTER_KILL_MS {
         if orphan.try_reap() {
             return;

@@ -1,50 +1,51 @@
-//! Which children of this process are this library's: what tells them from those that it has adopted.
+//! The children of this process that this library started, which distinguishes them from adopted
+//! ones.
 //!
 //! # Model
 //!
-//! A child is known from before its clone, as a launch that is under way, until it is reaped. Both ends
-//! are taken under one lock with what is looked up here, so that a number that is not known is no
-//! child of ours: [`try_reap`] is the one place that reaps one.
+//! A child is known from before its clone, as a running launch, until its reap. Both ends of this
+//! time are marked under the lock that guards every lookup here. So an unknown number is no child
+//! of ours. [`try_reap`] is the only place that reaps one of ours.
 //!
-//! A group is known as long as its leader is a child of ours. After the reap of that it is *left*, if
-//! this process reaps what it adopts and has a child in it, for as long as it has one: nobody else
-//! reaps such a child, so the number of the group is nobody else's meanwhile. The members of a leader
-//! that ends are this process's children before that can be reaped.
+//! A group is known as long as its leader is a child of ours. After the leader's reap the group is
+//! *left*, if this process reaps what it adopts and has a child in the group, for as long as it has
+//! one there. Nobody else reaps such a child, so no other group can get the number meanwhile. When
+//! a leader ends, its children become this process's children before the leader can be reaped.
 
-use crate::sys::{self, Among, FirstEnded, Peeked, Place, Waited};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
 use crate::watchers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Whom this process reaps beside its own children.
+/// Which adopted processes this process reaps beside its own children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "it is asked for on a loop"))]
-pub(crate) enum Adopts {
-    /// What a termination meets in its group.
+pub(crate) enum ReapScope {
+    /// Only those that a termination meets in its group.
     Nobody,
-    /// Members of groups that children of ours lead, or led.
+    /// Members of groups that children of ours lead or led.
     Members,
     Everybody,
 }
 
-/// What is known of the children of this process.
+/// The known children of this process.
 pub(crate) struct OwnChildren {
-    pub(crate) adopts: Adopts,
-    /// By number; whether it leads the group of that number.
+    pub(crate) adopts: ReapScope,
+    /// Each child by its number, with whether it leads the group of that number.
     own: BTreeMap<u32, bool>,
-    /// Launches that are under way, in the order in which they began, and the groups that they join.
+    /// The running launches, in the order in which they began, each with the group that it joins.
     launching: BTreeMap<u64, Option<u32>>,
     launches: u64,
     /// Groups whose leader is reaped.
     left: BTreeSet<u32>,
-    /// A child of ours that is not reaped has hidden others from a look.
+    /// An unreaped child of ours hid other children from a look.
     pub(crate) hides: bool,
 }
 
 static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
-    adopts: Adopts::Nobody,
+    adopts: ReapScope::Nobody,
     own: BTreeMap::new(),
     launching: BTreeMap::new(),
     launches: 0,
@@ -52,7 +53,7 @@ static OWN: Mutex<OwnChildren> = Mutex::new(OwnChildren {
     hides: false,
 });
 
-/// Nothing is told, and nobody parks, under this lock.
+/// Locks the list. No watcher is notified, and no thread parks, under this lock.
 pub(crate) fn own_children() -> MutexGuard<'static, OwnChildren> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -63,7 +64,7 @@ impl OwnChildren {
         self.own.contains_key(&pid)
     }
 
-    /// Returns whether an unknown number may be a child that is just being made.
+    /// Returns whether an unknown number may be a child whose launch is running.
     pub(crate) fn is_launching(&self) -> bool {
         !self.launching.is_empty()
     }
@@ -73,90 +74,91 @@ impl OwnChildren {
         self.launches
     }
 
-    /// Returns whether each of the first so many launches is over.
+    /// Returns whether each of the first `launches` launches is over.
     pub(crate) fn are_over(&self, launches: u64) -> bool {
         self.launching.keys().next().is_none_or(|oldest| *oldest >= launches)
     }
 
-    /// Returns whether a child is just being made that joins the group.
+    /// Returns whether a running launch joins the group.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_joined_now(&self, group: u32) -> bool {
         self.launching.values().any(|joins| *joins == Some(group))
     }
 
-    /// Returns the groups that children of ours lead, or led.
+    /// Returns the groups that children of ours lead or led.
     pub(crate) fn groups(&self) -> Vec<u32> {
         let led = self.own.iter().filter(|(_, leads)| **leads).map(|(pid, _)| *pid);
         led.chain(self.left.iter().copied()).collect()
     }
 
-    /// This process has no child in the group.
+    /// Forgets a left group in which this process has no child.
     pub(crate) fn on_nobody_in(&mut self, group: u32) {
         self.left.remove(&group);
     }
 
     fn on_reaped(&mut self, pid: u32) {
         let has_led = self.own.remove(&pid) == Some(true);
-        let is_left = has_led && self.adopts != Adopts::Nobody;
-        if is_left && sys::first_ended(Among::Group(pid)) != FirstEnded::NoChild {
+        let is_left = has_led && self.adopts != ReapScope::Nobody;
+        if is_left && sys::first_ended(ChildSet::Group(pid)) != FirstEnded::NoChild {
             self.left.insert(pid);
         }
     }
 }
 
-/// A launch that is under way, until it is dropped.
+/// A running launch, until its drop.
 #[must_use = "its child is known to it alone"]
-pub(crate) struct Launching(u64);
+pub(crate) struct RunningLaunch(u64);
 
-/// A child is about to be made, which joins the group `joins` of another process.
-pub(crate) fn launching(joins: Option<u32>) -> Launching {
+/// Begins a launch; `joins` is the group of another process that the child joins.
+pub(crate) fn launching(joins: Option<u32>) -> RunningLaunch {
     let mut own = own_children();
     let serial = own.launches;
     own.launches += 1;
     own.launching.insert(serial, joins);
-    Launching(serial)
+    RunningLaunch(serial)
 }
 
-impl Launching {
-    /// The child is there.
+impl RunningLaunch {
+    /// Records the child that was cloned.
     pub(crate) fn born(self, pid: u32, leads_group: bool) {
         let mut own = own_children();
-        // Should somebody else have reaped what was left of a group of this number: it is a new one.
+        // If other code has reaped the rest of a group with this number, this is a new group.
         own.left.remove(&pid);
         own.own.insert(pid, leads_group);
     }
 }
 
-impl Drop for Launching {
+impl Drop for RunningLaunch {
     fn drop(&mut self) {
         own_children().launching.remove(&self.0);
     }
 }
 
-/// Reaps a child of ours if it has ended, which gives its place back first, or leaves it to its group.
+/// Reaps a child of ours if it has ended; before that, releases its place or leaves it to its
+/// group.
 pub(crate) fn try_reap(
-    child: sys::Child<'_>,
+    child: sys::ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if sys::peek(child) == Peeked::Running {
-            return Ok(Waited::Running);
+        if sys::peek(child) == PeekOutcome::Running {
+            return Ok(WaitOutcome::Running);
         }
-        // Not under the lock: it may wait for the end of the program.
+        // Not under the lock, because it may wait for the end of the program.
         *place = place.take().and_then(Place::before_reap);
     }
     let mut own = own_children();
     let waited = sys::try_reap(child, &mut None, parent_peak_kib)?;
-    if waited == Waited::Running {
+    if waited == WaitOutcome::Running {
         return Ok(waited);
     }
-    let (sys::Child::Fd(_, pid) | sys::Child::Pid(pid)) = child;
+    let (sys::ChildId::Fd(_, pid) | sys::ChildId::Pid(pid)) = child;
     own.on_reaped(pid);
     let has_hidden = mem::take(&mut own.hides);
     drop(own);
     if has_hidden {
-        watchers::tell();
+        watchers::notify_all();
     }
     Ok(waited)
 }

@@ -1,14 +1,14 @@
-//! Pauses that grow, for what no descriptor tells of.
+//! Growing pauses, for polling what no descriptor reports.
 
 use std::time::Duration;
 
-/// How often children are asked without a signal, where only that would tell of their exits.
+/// The interval at which children are polled if only a signal would report their exits.
 pub(crate) const ASK_ANYWAY: Duration = Duration::from_millis(500);
 
-/// The longest.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// Gives pauses of 1, 2, 4, … ms, up to a quarter of a second.
+/// Returns pauses of 1, 2, 4, … ms, up to a quarter of a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pauses {
     given: u32,
@@ -27,7 +27,7 @@ mod tests {
     use super::{LONGEST, Pauses};
 
     #[test]
-    fn they_grow_and_stay_at_the_longest() {
+    fn pauses_grow_up_to_the_longest() {
         let mut pauses = Pauses::default();
         let first: Vec<u128> = (0..10).map(|_| pauses.next().as_millis()).collect();
         assert_eq!(first, [1, 2, 4, 8, 16, 32, 64, 128, 250, 250]);

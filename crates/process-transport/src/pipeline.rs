@@ -1,8 +1,8 @@
-//! Pipelines: children whose standard outputs are the standard inputs of their successors.
+//! Pipelines: children whose standard output is the standard input of the next one.
 //!
-//! The pipes between two stages are theirs alone: the bytes are never in this process, which keeps
-//! no descriptor of them. All stages are started before any is known to the loop, so that a stage
-//! that does not start takes those before it with it, and nobody was called back.
+//! A pipe between two stages belongs to them alone: its bytes never enter this process, which keeps
+//! no descriptor of it. All stages are started before the loop knows any of them. So if a stage
+//! does not start, those before it can be ended with it, without any callback.
 
 use crate::adopt::{self, refuse_if_gone};
 use crate::child::Transport;
@@ -22,12 +22,13 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-/// Describes several children, each one's standard output the next one's standard input.
+/// A description of several children; the standard output of each is the standard input of the
+/// next.
 ///
-/// What a [`Command`] says of its descriptors holds but for these: 1 of every stage but the last,
-/// and 0 of every stage but the first. So by default 0 of the first stage is a pipe that the program
-/// writes and closes, and 2 of every stage is a pipe that is read; a stage without a protocol has
-/// what it writes there thrown away.
+/// The descriptors of each [`Command`] apply, except 1 of every stage but the last and 0 of every
+/// stage but the first. So by default 0 of the first stage is a pipe that the program writes and
+/// closes, and 2 of every stage is a pipe that the loop reads; for a stage without a protocol it
+/// discards the data.
 ///
 /// A stage whose successor ends early gets SIGPIPE, as in a shell. A stage cannot have a terminal:
 /// spawn that program by itself, and [forward](Process::forward) its output.
@@ -63,26 +64,26 @@ struct Stage {
     protocol: Box<dyn ProcessProtocol>,
 }
 
-/// The children of a pipeline.
+/// The children of a running pipeline.
 ///
-/// Dropping it does nothing: they run on, and are reaped.
+/// Its drop does nothing: the children run on, and are reaped.
 pub struct RunningPipeline {
     processes: Vec<Process>,
     ends: Vec<Deferred<ExitReason, Infallible>>,
 }
 
 impl Pipeline {
-    /// A pipeline without stages, which cannot be spawned yet.
+    /// Creates a pipeline without stages, which cannot be spawned yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a stage of which nothing but its end is wanted.
+    /// Adds a stage of which only the end is reported.
     pub fn stage(self, command: impl Into<Command>) -> Self {
-        self.stage_with(Quiet, command)
+        self.stage_with(IgnoreEvents, command)
     }
 
-    /// Adds a stage whose events `protocol` is given: the output of the last one, for instance.
+    /// Adds a stage with a protocol for its events, for instance the last one for its output.
     pub fn stage_with(
         mut self,
         protocol: impl ProcessProtocol + 'static,
@@ -98,7 +99,7 @@ impl Pipeline {
         };
         refuse_if_gone(reactor, &first.command)?;
         let mut ends = Vec::with_capacity(self.stages.len());
-        let mut begun = Begun::default();
+        let mut begun = StartedStages::default();
         let mut input: Option<OwnedFd> = None;
         let mut stages = self.stages.into_iter().peekable();
         while let Some(Stage { mut command, protocol }) = stages.next() {
@@ -112,8 +113,8 @@ impl Pipeline {
             }
             let (promise, ended) = Deferred::new();
             let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
-            let protocol = Box::new(Watched { protocol, ended: promise });
-            begun.0.push(Begin { command, spawned, protocol });
+            let protocol = Box::new(EndReporter { protocol, ended: promise });
+            begun.0.push(StartedStage { command, spawned, protocol });
             ends.push(ended);
         }
         let transports = register(reactor, begun)?;
@@ -127,22 +128,22 @@ impl Pipeline {
     }
 }
 
-/// Why a stage cannot have a terminal.
+/// The reason why a stage cannot have a terminal.
 const NO_TERMINAL: &str = "the stages of a pipeline are joined by pipes, and this one has a terminal: spawn the program that needs a \
                            terminal by itself, and forward its output (Process::forward)";
 
-/// A stage that runs and that the loop does not know yet.
-struct Begin {
+/// A stage that runs and is not registered with the loop yet.
+struct StartedStage {
     command: Command,
     spawned: Spawned,
     protocol: Box<dyn ProcessProtocol>,
 }
 
-/// Those before the one that starts next; dropped, they are killed and reaped.
+/// The stages that are started so far. Its drop kills and reaps them.
 #[derive(Default)]
-struct Begun(Vec<Begin>);
+struct StartedStages(Vec<StartedStage>);
 
-impl Drop for Begun {
+impl Drop for StartedStages {
     fn drop(&mut self) {
         for stage in self.0.drain(..) {
             stage.spawned.end_now();
@@ -150,11 +151,11 @@ impl Drop for Begun {
     }
 }
 
-/// All of them, or none.
-fn register(reactor: &Handle, mut begun: Begun) -> Result<Vec<Rc<Transport>>, SpawnError> {
+/// Registers all stages, or none.
+fn register(reactor: &Handle, mut begun: StartedStages) -> Result<Vec<Rc<Transport>>, SpawnError> {
     let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.0.len());
     while !begun.0.is_empty() {
-        let Begin { command, spawned, protocol } = begun.0.remove(0);
+        let StartedStage { command, spawned, protocol } = begun.0.remove(0);
         match adopt::register(reactor, protocol, &command, spawned) {
             Ok(transport) => transports.push(transport),
             Err(error) => {
@@ -168,33 +169,34 @@ fn register(reactor: &Handle, mut begun: Begun) -> Result<Vec<Rc<Transport>>, Sp
     Ok(transports)
 }
 
-/// Both ends blocking, as a child expects them, and above those that it will be given.
+/// Makes a pipe with both ends blocking, as a child expects, and above the numbers that the child
+/// gets.
 fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let failed = |error| SpawnError::new(Step::Pipe, &command.program, error);
     pipe_above_stdio().map_err(|error| failed(error).by("cannot make the pipe behind"))
 }
 
 impl RunningPipeline {
-    /// The children, in the order of the stages.
+    /// Returns the children, in the order of the stages.
     pub fn processes(&self) -> &[Process] {
         &self.processes
     }
 
-    /// The first stage, whose standard input the program writes and closes.
+    /// Returns the first stage, whose standard input the program writes and closes.
     #[expect(clippy::missing_panics_doc, reason = "a pipeline without stages is not spawned")]
     pub fn first(&self) -> &Process {
         self.processes.first().expect("a pipeline without stages is not spawned")
     }
 
-    /// The last stage.
+    /// Returns the last stage.
     #[expect(clippy::missing_panics_doc, reason = "a pipeline without stages is not spawned")]
     pub fn last(&self) -> &Process {
         self.processes.last().expect("a pipeline without stages is not spawned")
     }
 
-    /// How every stage ended, in their order, once all have.
+    /// Returns how each stage ended, in the order of the stages, once all have ended.
     ///
-    /// `Failed::Abandoned` if a protocol panicked, or the reactor was dropped before.
+    /// Fails with `Failed::Abandoned` if a protocol panicked, or if the reactor was dropped before.
     pub fn ended(self) -> Deferred<Vec<ExitReason>, Infallible> {
         gather(self.ends)
     }
@@ -212,18 +214,18 @@ impl fmt::Debug for RunningPipeline {
     }
 }
 
-/// A stage without a protocol.
-struct Quiet;
+/// The protocol of a stage that has none of its own.
+struct IgnoreEvents;
 
-impl ProcessProtocol for Quiet {}
+impl ProcessProtocol for IgnoreEvents {}
 
-/// Passes on all events, and the end to whoever waits for the pipeline.
-struct Watched {
+/// Passes on all events, and completes the stage's promise at the end.
+struct EndReporter {
     protocol: Box<dyn ProcessProtocol>,
     ended: Promise<ExitReason, Infallible>,
 }
 
-impl ProcessProtocol for Watched {
+impl ProcessProtocol for EndReporter {
     fn connection_made(&mut self, process: &Process) {
         self.protocol.connection_made(process);
     }

@@ -1,27 +1,27 @@
-//! Children that end with the program: which do, and the two functions that a program may call.
+//! Which children end with the program, and the two public functions for it.
 
 use crate::sys;
 #[cfg(feature = "reactor")]
 use procession_reactor::Handle;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What becomes of a child that is owned and killed on drop, when a signal or an exit ends the program.
+/// What happens to an owned child that is killed on drop when a signal or an exit ends the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtProgramEnd {
     LivesOn,
     Ends,
 }
 
-/// The program has asked for it.
+/// Whether the program called [`end_children_with_program`].
 static OF_ALL: AtomicBool = AtomicBool::new(false);
 
 impl AtProgramEnd {
-    /// Of a child that no loop has.
+    /// Returns the choice for a child without a reactor.
     pub(crate) fn without_loop() -> Self {
         if OF_ALL.load(Ordering::SeqCst) { Self::Ends } else { Self::LivesOn }
     }
 
-    /// Of a child of this reactor.
+    /// Returns the choice for a child of this reactor.
     #[cfg(feature = "reactor")]
     pub(crate) fn of_reactor(reactor: &Handle) -> Self {
         if reactor.claims_signals() { Self::Ends } else { Self::without_loop() }
@@ -30,22 +30,22 @@ impl AtProgramEnd {
 
 /// Ends the groups of this process's owned children: TERM and CONT, a grace, KILL.
 ///
-/// These are the children that are [owned](crate::Command::owned) and
-/// [killed on drop](crate::Command::kill_on_drop), of every reactor that claims signals, and of
-/// `Command::spawn` after [`end_children_with_program`]. It returns when nobody of the groups
-/// lives. That takes the longest [`kill_grace`](crate::Command::kill_grace) of them at most, and after the
-/// KILL a second for processes that are slow to die: those with much memory, or held by a debugger. Where
-/// `/proc` cannot be read, and elsewhere than on Linux, it returns when every leader has ended, within
-/// the same time. Called a second time, from another thread or a handler, at least 300 ms after the first,
-/// it sends KILL at once.
+/// It acts on children that are [owned](crate::Command::owned) and [killed on
+/// drop](crate::Command::kill_on_drop), of every reactor that claims signals and, after
+/// [`end_children_with_program`], of `Command::spawn`. It returns when no process of the groups
+/// lives. That takes at most the longest [`kill_grace`](crate::Command::kill_grace) among them, and
+/// after KILL a second for processes that die slowly, such as those with much memory or under a
+/// debugger. If `/proc` cannot be read, or on another system than Linux, it returns when every
+/// leader has ended, within the same time. A second call, from another thread or a handler, at
+/// least 300 ms after the first, sends KILL at once.
 ///
-/// INT, TERM, HUP and QUIT do this by themselves where they end the program by default, and so do
-/// `std::process::exit` and a return from `main`. It is for programs that end otherwise: by `_exit`,
-/// by `abort`, or in handlers of their own. It is async-signal-safe (`signal-safety(7)`): call it in the
-/// handler, then end the process. Nothing can be spawned any more: every later spawn of such a child
-/// fails at [`Step::Clone`](crate::Step::Clone).
+/// INT, TERM, HUP and QUIT do this by themselves if they end the program by default, and so do
+/// `std::process::exit` and a return from `main`. This function is for programs that end in another
+/// way: by `_exit`, by `abort`, or in their own handlers. It is async-signal-safe
+/// (`signal-safety(7)`): call it in the handler, then end the process. Afterwards every spawn of
+/// such a child fails at [`Step::Clone`](crate::Step::Clone).
 ///
-/// In a forked copy of the process it does nothing: the children are the parent's.
+/// In a forked copy of the process it does nothing, because the children are the parent's.
 ///
 /// # Examples
 ///
@@ -63,25 +63,25 @@ pub fn end_owned_groups() {
     sys::end_owned_groups();
 }
 
-/// Has every owned child of this process end with it, also those that no reactor has.
+/// Makes every owned child of this process end with the program, also children without a reactor.
 ///
 /// A reactor does so for its own children, unless it was made `without_signals`. A program without
-/// one, which starts children by [`Command::spawn`](crate::Command::spawn), calls this first in
-/// `main`: from then on INT, TERM, HUP and QUIT end the groups of all children that are
+/// a reactor, which starts children by [`Command::spawn`](crate::Command::spawn), calls this at the
+/// start of `main`. From then on INT, TERM, HUP and QUIT end the groups of all children that are
 /// [owned](crate::Command::owned) and [killed on drop](crate::Command::kill_on_drop), as
-/// [`end_owned_groups`] does, before they end the program. It cannot be taken back.
+/// [`end_owned_groups`] does, before they end the program. It cannot be undone.
 ///
-/// The exit of the program does it too: `std::process::exit` in any thread, also in a callback, and a
-/// return from `main`. The status stays. From then on nothing more can be spawned of what ends so.
-/// `abort`, `_exit` and KILL end nobody; for the last see
+/// The exit of the program does so too: `std::process::exit` in any thread, also in a callback, and
+/// a return from `main`. The exit status stays the same. From then on such children cannot be
+/// spawned any more. `abort`, `_exit` and KILL do not end the children; for KILL see
 /// [`parent_death_signal`](crate::Command::parent_death_signal).
 ///
-/// Only the default action is replaced: a handler of the program, or of another library, stays, as
-/// does a signal that is ignored. In PID 1, which those signals do not end by default, nothing is
-/// installed. A handler installed later takes the place of this one and is left alone, also if it calls
-/// the one before it, as those of tokio and signal-hook do; SIG_DFL set later holds until the next
-/// spawn. A library that takes nothing but the default action (`ctrlc::try_set_handler`) has to be
-/// first.
+/// Only the default action is replaced: a handler of the program or of another library stays, and
+/// so does an ignored signal. In PID 1, which those signals do not end by default, no handler is
+/// installed. A handler that is installed later replaces this one and is left alone, even if it
+/// calls the previous one, as those of tokio and signal-hook do. SIG_DFL set later holds until the
+/// next spawn. A library that replaces only the default action (`ctrlc::try_set_handler`) must
+/// install its handler first.
 ///
 /// # Examples
 ///

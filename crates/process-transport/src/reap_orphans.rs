@@ -1,21 +1,21 @@
-//! What a program asks for that is the first process of a PID namespace, or a subreaper.
+//! Reaping for a program that is the first process of a PID namespace, or a subreaper.
 
 use crate::adopted;
 use crate::orphan_watch;
-use crate::own_children::Adopts;
+use crate::own_children::ReapScope;
 use procession_core::{Signal, WithCell};
 use procession_reactor::{Handle, SignalWatch};
 use std::io;
 
-/// Reaping adopted processes, as a method of [`Handle`] and so of `Reactor`.
+/// Methods of [`Handle`], and so of `Reactor`, that reap adopted processes.
 ///
-/// A process whose parent has ended is adopted by the nearest subreaper among its ancestors
-/// (`PR_SET_CHILD_SUBREAPER`), or else by the first process of its PID namespace. When it ends, it stays
-/// a zombie until whoever has adopted it reaps it. A program that is neither never adopts anybody, and
-/// needs nothing of this.
+/// When a process ends, the nearest subreaper among its ancestors (`PR_SET_CHILD_SUBREAPER`) adopts
+/// its children, or else the first process of its PID namespace. An adopted process that ends stays
+/// a zombie until its adopter reaps it. A program that is neither a subreaper nor such a first
+/// process adopts nothing and does not need this trait.
 ///
-/// By itself the library reaps only children that it has started, and zombies that a termination meets
-/// in its group.
+/// By default the library reaps only children that it has started, and zombies that a termination
+/// meets in its group.
 ///
 /// # Examples
 ///
@@ -33,65 +33,66 @@ use std::io;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait ReapOrphans {
-    /// Has this process reap the adopted members of groups that children of this library lead, or led.
+    /// Makes this process reap adopted members of groups that children of this library lead or led.
     ///
     /// These are children that lead a group or a session: with
-    /// [`process_group(0)`](crate::Command::process_group), [`new_session`](crate::Command::new_session),
-    /// [`owned`](crate::Command::owned), a terminal, and those of the helpers. It counts for those that
-    /// run by now, and all that are started later. A member is reaped when it ends, at a SIGCHLD, for as
-    /// long as this reactor lives, and at each spawn and wait.
+    /// [`process_group(0)`](crate::Command::process_group),
+    /// [`new_session`](crate::Command::new_session), [`owned`](crate::Command::owned) or a
+    /// terminal, and those of the helpers. The call covers children that already run and later
+    /// ones. A member is reaped after it ends: at a SIGCHLD as long as this reactor lives, and at
+    /// each spawn and wait.
     ///
-    /// Nobody else is reaped: no process that has left the group (a daemon), none of a group that
-    /// somebody else has made, and no child of this library, whatever its group. A child of another
-    /// library is reaped only if that has put it into a group of ours by its number; such a library
-    /// loses the child's status.
+    /// No other process is reaped: no process that has left the group (a daemon), no member of a
+    /// group that other code has made, and no child of this library, whatever its group. A child of
+    /// another library is reaped only if that library put it into one of our groups by number; that
+    /// library then loses the child's status.
     ///
     /// # Errors
     ///
-    /// SIGCHLD cannot be watched, as for [`Handle::on_signal`].
+    /// SIGCHLD cannot be watched, as with [`Handle::on_signal`].
     fn reap_orphans(&self) -> io::Result<()>;
 
-    /// Has this process reap whatever it adopts, and every other child that this library has not started.
+    /// Makes this process reap every process that it adopts, and every other child that this
+    /// library has not started.
     ///
-    /// An adopted process cannot be told from a child that other code of this program has started: by
-    /// `std::process`, by another library, by `fork`. **Such children are reaped too, and whoever waits
-    /// for them gets an error (`ECHILD`) in place of the status.** It is for a program that starts all
-    /// its children with this library, as the init of a container does. Children of this library keep
-    /// their statuses.
+    /// An adopted process cannot be distinguished from a child that other code of this program has
+    /// started, with `std::process`, another library or `fork`. **Such children are reaped too, and
+    /// code that waits for them gets an error (`ECHILD`) instead of the status.** Use it in a
+    /// program that starts all its children with this library, such as the init of a container.
+    /// Children of this library keep their statuses.
     ///
-    /// It cannot be taken back, and includes what [`reap_orphans`](Self::reap_orphans) does.
+    /// It cannot be undone, and includes [`reap_orphans`](Self::reap_orphans).
     ///
     /// # Errors
     ///
-    /// As for [`reap_orphans`](Self::reap_orphans).
+    /// Those of [`reap_orphans`](Self::reap_orphans).
     fn reap_every_orphan(&self) -> io::Result<()>;
 }
 
 impl ReapOrphans for Handle {
     fn reap_orphans(&self) -> io::Result<()> {
-        begin(self, Adopts::Members)
+        begin(self, ReapScope::Members)
     }
 
     fn reap_every_orphan(&self) -> io::Result<()> {
-        begin(self, Adopts::Everybody)
+        begin(self, ReapScope::Everybody)
     }
 }
 
 thread_local! {
-    /// Of this thread's reactor.
+    /// The watch of this thread's reactor.
     static WATCH: WithCell<Option<SignalWatch>> = const { WithCell::new(None) };
 }
 
-fn begin(reactor: &Handle, adopts: Adopts) -> io::Result<()> {
+fn begin(reactor: &Handle, adopts: ReapScope) -> io::Result<()> {
     orphan_watch::enlist(reactor);
-    // In the next turn: by then the children of this reactor that have ended are reaped, and hide
-    // nobody.
+    // In the next turn: by then the ended children of this reactor are reaped, and hide no other.
     let look = |reactor: &Handle| reactor.call_soon(orphan_watch::reap_adopted);
     let watch = reactor.on_signal(Signal::CHLD, look)?;
     let old = WATCH.with(|slot| slot.replace(Some(watch)));
     drop(old);
     adopted::begin(adopts);
-    // Somebody may have ended before.
+    // An adopted process may have ended before the watch.
     reactor.call_soon(orphan_watch::reap_adopted);
     Ok(())
 }

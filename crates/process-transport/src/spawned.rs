@@ -1,10 +1,10 @@
-//! The blocking verbs of a [`Spawned`]: a child that needs no loop.
+//! The blocking verbs of a [`Spawned`], a child that needs no loop.
 //!
 //! # Model
 //!
-//! It has the parent's ends, the pidfd and what the command said of the child's end. The verbs that
-//! wait do so by `poll(2)` over the pidfd and the ends at once: no thread is started, and nothing can
-//! block for good on one end while another one is full. `gather` has that loop.
+//! A `Spawned` holds the parent's ends, the pidfd and the command's options for the child's end.
+//! Verbs that wait use one `poll(2)` over the pidfd and all ends: no thread is started, and no verb
+//! can block for good on one end while another one is full. The loop is in `gather`.
 
 mod clock;
 mod gather;
@@ -25,7 +25,7 @@ pub(crate) use clock::since;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::{END_AFTER_KILL, LastEnd};
 #[cfg(feature = "reactor")]
-pub(crate) use owned_child::{AtDrop, OwnedChild};
+pub(crate) use owned_child::{DropAction, OwnedChild};
 
 use crate::command::Command;
 use crate::error::SpawnError;
@@ -46,13 +46,13 @@ use terminate::Terminating;
 impl Command {
     /// Starts the child, without a loop.
     ///
-    /// The checks, the steps and the time that the thread stands still are those of
-    /// `SpawnProcess::spawn_process`; nobody is called back. [`Spawned::take`] hands out the parent's
-    /// ends, of [`Fd::to_child`](crate::Fd::to_child) for instance.
+    /// The checks, the steps and the time for which the thread stands still are those of
+    /// `SpawnProcess::spawn_process`, but there are no callbacks. [`Spawned::take`] hands out the
+    /// parent's end of a pipe, for instance of [`Fd::to_child`](crate::Fd::to_child).
     ///
     /// # Errors
     ///
-    /// [`SpawnError`] says which step failed; then there is no child.
+    /// [`SpawnError`] says which step failed. Then no child runs.
     ///
     /// # Examples
     ///
@@ -75,21 +75,24 @@ impl Command {
 }
 
 impl Spawned {
-    /// The process id; after the reap, which every wait does, it may be another process's.
+    /// Returns the process id. Once the child is reaped, as after every wait, another process may
+    /// have it.
     pub fn pid(&self) -> u32 {
         self.child.pid
     }
 
-    /// How the child was started.
+    /// Returns the way in which the child was started.
     pub fn spawned_by(&self) -> SpawnPath {
         self.child.path
     }
 
-    /// A duplicate of the child's pidfd, which is readable once the child has ended (`pidfd_open(2)`).
+    /// Returns a duplicate of the child's pidfd, which is readable once the child has ended
+    /// (`pidfd_open(2)`).
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is none: before Linux 5.3, and elsewhere. `ESRCH` after the reap.
+    /// `Unsupported` without pidfds: before Linux 5.3, and on other systems. `ESRCH` after the
+    /// reap.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         match &self.child.pidfd {
             _ if cfg!(not(target_os = "linux")) => Err(no_pidfd()),
@@ -99,15 +102,15 @@ impl Spawned {
         }
     }
 
-    /// Hands out the parent's end of `fd`, blocking, as std's pipes are.
+    /// Hands out the parent's end of `fd`. It is blocking, like std's pipes.
     ///
-    /// Of a terminal it is the master, and belongs to 1; it ends with the error `EIO`, once nobody has
-    /// the terminal open any more. What is taken is the caller's to read, write and close: no verb
-    /// touches it any more.
+    /// The end of a terminal is the master, on number 1. Reads of it fail with `EIO` once no
+    /// process has the terminal open any more. The caller reads, writes and closes a taken end; no
+    /// verb touches it any more.
     ///
     /// # Errors
     ///
-    /// [`TakeError`]: the parent has no end of that number, or it was taken or closed before.
+    /// [`TakeError`]: the parent has no end on that number, or the end was taken or closed before.
     pub fn take(&mut self, fd: impl Into<ChildFd>) -> Result<OwnedFd, TakeError> {
         let fd = fd.into();
         let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
@@ -116,13 +119,13 @@ impl Spawned {
         };
         take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
         if let Some(terminal) = self.terminal.as_mut().filter(|_| fd == ChildFd::STDOUT) {
-            terminal.slave = None; // or whoever reads the master would not see its end
+            terminal.slave = None; // else a reader of the master would not see its end
         }
         self.taken.push(fd);
         Ok(self.ends.remove(index).end)
     }
 
-    /// Reaps the child if it has ended; `None` while it runs. No output is read.
+    /// Reaps the child if it has ended; returns `None` while it runs. No output is read.
     ///
     /// # Errors
     ///
@@ -133,12 +136,12 @@ impl Spawned {
         Ok(self.reason.clone())
     }
 
-    /// Waits until the child is reaped, and until the outputs that were not taken have ended.
+    /// Waits until the child is reaped and until every output that was not taken has ended.
     ///
-    /// The inputs that were not taken are closed first, and the outputs are read and dropped, so that
-    /// the child comes to its end. The input of a terminal stays open: its close would hang the child
-    /// up. Descendants that hold an output open are waited for, at most as
-    /// long as [`Command::drain_after_exit`] says, if it says something.
+    /// The inputs that were not taken are closed first, and the outputs are read and dropped, so
+    /// that the child can end. The input of a terminal stays open, because its close would hang up
+    /// the child. If descendants hold an output open, the wait includes them, for at most
+    /// [`Command::drain_after_exit`] if the command sets it.
     ///
     /// # Errors
     ///
@@ -149,9 +152,10 @@ impl Spawned {
         self.reason.clone().ok_or_else(|| io::ErrorKind::Other.into())
     }
 
-    /// The same for at most `timeout`; `None` if the child, or an output, goes on after that.
+    /// Waits likewise for at most `timeout`; returns `None` if the child, or an output, goes on
+    /// after that.
     ///
-    /// `Duration::ZERO` looks once, and reads what the outputs hold then.
+    /// `Duration::ZERO` checks once, and reads what the outputs hold at that moment.
     ///
     /// # Errors
     ///
@@ -162,12 +166,12 @@ impl Spawned {
         Ok(self.reason.clone().filter(|_| over))
     }
 
-    /// Waits for the end as [`wait`](Self::wait) does, and keeps what the child writes to the outputs
-    /// that were not taken, all of it.
+    /// Waits as [`wait`](Self::wait) does, and keeps everything that the child writes to the
+    /// outputs that were not taken.
     ///
     /// # Errors
     ///
-    /// As for [`Spawned::wait`]; and the system refuses to read an output (`read(2)`).
+    /// Those of [`Spawned::wait`]; or the system refuses to read an output (`read(2)`).
     pub fn output(mut self) -> io::Result<Output> {
         self.close_inputs();
         let mut kept = Output::default();
@@ -180,7 +184,7 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// [`SignalError::ProcessExitedAlready`] after the reap; else what the kernel says.
+    /// [`SignalError::ProcessExitedAlready`] after the reap; else the kernel's error.
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         if self.reason.is_some() {
             return Err(SignalError::ProcessExitedAlready);
@@ -192,8 +196,8 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// [`SignalError::NoGroup`] where it leads none; [`SignalError::ProcessExitedAlready`] where the
-    /// group is empty, or can be named no more.
+    /// [`SignalError::NoGroup`] if the child leads no group; [`SignalError::ProcessExitedAlready`]
+    /// if the group is empty or can no longer be named.
     pub fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
         if !self.policy.leads_group {
             return Err(SignalError::NoGroup);
@@ -201,18 +205,20 @@ impl Spawned {
         self.child.signal_group(signal, self.reason.is_some()).map_err(signal_error)
     }
 
-    /// Sends `signal`, waits for `grace`, then sends KILL; returns once the child is reaped.
+    /// Sends `signal`, waits for `grace`, sends KILL, and returns once the child is reaped.
     ///
-    /// Where the child is [owned](Command::owned) it acts on the whole group, and returns once that is
-    /// empty, a second after KILL at the latest: [`Termination::is_gone`] tells which. A stopped child
-    /// is continued. Outputs that were not taken are read and dropped meanwhile, so that a child that
-    /// writes can end; of an owned one they are closed afterwards, whoever holds them.
+    /// For an [owned](Command::owned) child it acts on the whole group and returns once the group
+    /// is empty, or a second after KILL at the latest; [`Termination::is_gone`] tells which. A
+    /// stopped child is continued. Meanwhile outputs that were not taken are read and dropped, so
+    /// that a child that writes can end; those of an owned child are closed afterwards, even if
+    /// other processes hold them open.
     ///
-    /// Processes that left the group are not touched.
+    /// Processes that left the group are not affected.
     ///
     /// # Errors
     ///
-    /// The first signal cannot be sent, as for [`Spawned::signal`]; or the system refuses the wait.
+    /// The first signal cannot be sent, as with [`Spawned::signal`]; or the system refuses the
+    /// wait.
     ///
     /// # Examples
     ///
@@ -238,7 +244,7 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or its master was taken; or what the kernel says.
+    /// `ENOTTY` if the child has no terminal or its master was taken; else the kernel's error.
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let is_master = |end: &&ParentEnd| self.terminal.is_some() && end.fd == ChildFd::STDOUT;
         let master = self.ends.iter().find(is_master);
@@ -247,7 +253,7 @@ impl Spawned {
         Ok(tcsetwinsize(&master.end, launch::kernel_size(size))?)
     }
 
-    /// Kills the child, which is not to run after all, with the group that it leads, and reaps it.
+    /// Kills a child that shall not run after all, with the group that it leads, and reaps it.
     #[cfg(feature = "reactor")]
     pub(crate) fn end_now(mut self) {
         if self.reason.is_none() {
@@ -261,7 +267,8 @@ impl Spawned {
         self.policy.scope()
     }
 
-    /// To the group when it is owned, also to a leader that left it; else to the child alone.
+    /// Signals the group of an owned child, and also a leader that left its group; else the child
+    /// alone.
     fn signal_scope(&self, signal: Signal) -> Result<(), SignalError> {
         if self.scope() != TerminationScope::Group {
             return self.signal(signal);
@@ -273,8 +280,8 @@ impl Spawned {
         to_group
     }
 
-    /// Kills the child first: one that has just begun may not lead its group yet. Nobody who is gone
-    /// needs it.
+    /// Kills the child first, because a child that has just begun may not lead its group yet.
+    /// Errors mean that the target is gone.
     fn kill_scope(&self) {
         self.signal(Signal::KILL).ok();
         if self.scope() == TerminationScope::Group {
@@ -290,13 +297,13 @@ impl Spawned {
 
 /// Makes this thread's spawning socketpair now, while low descriptor numbers are free.
 ///
-/// A program that opens many descriptors before it first spawns calls this first in `main`; the
-/// cost of a spawn then does not grow with them. Otherwise the pair is made at the thread's first
-/// spawn. It is closed when the thread ends.
+/// A program that opens many descriptors before its first spawn calls this at the start of `main`;
+/// then the cost of a spawn does not grow with the number of descriptors. Otherwise the thread's
+/// first spawn makes the pair. The end of the thread closes it.
 ///
 /// # Errors
 ///
-/// The pair or the child's stack cannot be made: `EMFILE`, `ENFILE`, `ENOMEM`.
+/// The system cannot make the pair or the child's stack: `EMFILE`, `ENFILE`, `ENOMEM`.
 ///
 /// # Examples
 ///
@@ -308,12 +315,12 @@ pub fn reserve_spawn_fds() -> io::Result<()> {
     sys::reserve()
 }
 
-/// What the verbs say of a child that has none.
+/// Returns the error of the verbs for a child without a pidfd.
 pub(crate) fn no_pidfd() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child")
 }
 
-/// Error numbers of a signal that could not be sent.
+/// Converts the error number of a signal that could not be sent.
 fn signal_error(errno: i32) -> SignalError {
     match errno {
         libc::ESRCH => SignalError::ProcessExitedAlready,

@@ -1,5 +1,5 @@
-//! Terminals that belong to no child of this library, the program's own above all: their size and
-//! settings, and raw mode that ends.
+//! Terminals that belong to no child, such as the program's own: their size, their settings, and a
+//! guard for raw mode.
 
 use crate::sys;
 use procession_protocol::{Termios, WindowSize};
@@ -7,7 +7,7 @@ use rustix::termios::tcgetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What a terminal can be asked for.
+/// A property that can be read from a terminal.
 ///
 /// # Examples
 ///
@@ -22,11 +22,11 @@ use std::os::fd::{AsFd, OwnedFd};
 /// # std::io::Result::Ok(())
 /// ```
 pub trait OfTerminal: Sized {
-    /// Returns what the terminal on this descriptor has.
+    /// Returns the current value of the terminal on this descriptor.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if it is no terminal; else what the kernel says.
+    /// `ENOTTY` if the descriptor is no terminal; else the kernel's error.
     fn of(terminal: impl AsFd) -> io::Result<Self>;
 }
 
@@ -43,9 +43,11 @@ impl OfTerminal for WindowSize {
     }
 }
 
-/// A terminal in raw mode, the program's own for instance; dropped, it has its settings of before.
+/// A terminal in raw mode, for instance the program's own. Its drop restores the settings of
+/// before.
 ///
-/// The settings belong to the terminal, not to the program: a program that is killed leaves it raw.
+/// The settings belong to the terminal, not to the program: if the program is killed, the terminal
+/// stays raw.
 ///
 /// # Examples
 ///
@@ -69,11 +71,11 @@ pub struct RawMode {
 }
 
 impl RawMode {
-    /// Makes the terminal pass every byte through as it is, in both directions.
+    /// Makes the terminal pass every byte through unchanged, in both directions.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if it is no terminal; else what the kernel says.
+    /// `ENOTTY` if the descriptor is no terminal; else the kernel's error.
     #[doc(alias = "cfmakeraw")]
     pub fn begin(terminal: impl AsFd) -> io::Result<Self> {
         let terminal = terminal.as_fd().try_clone_to_owned()?;
@@ -84,7 +86,7 @@ impl RawMode {
         Ok(Self { terminal, before })
     }
 
-    /// Returns the settings of before.
+    /// Returns the settings from before raw mode.
     pub fn before(&self) -> &Termios {
         &self.before
     }
@@ -92,7 +94,7 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // One that has hung up has no settings to be set back.
+        // A terminal that has hung up has no settings to restore.
         sys::set_termios(self.terminal.as_fd(), &self.before).ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Opening a pseudo-terminal: a pair of descriptors that is not part of any child yet.
+//! Opens pseudo-terminals: pairs of descriptors that belong to no child yet.
 
 use crate::sys;
 use crate::sys::platform::{self, above_stdio};
@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// Opens a new one, and returns its master and its slave. Its line discipline knows UTF-8, so that it
-/// erases characters and not bytes.
+/// Opens a new pair and returns its master and its slave. The line discipline knows UTF-8, so an
+/// erase removes characters and not bytes.
 pub(crate) fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let master = above_stdio(platform::open_master()?)?;
     grantpt(&master)?;
@@ -29,7 +29,7 @@ pub(crate) fn name(master: &OwnedFd) -> io::Result<PathBuf> {
     Ok(OsString::from_vec(name.into_bytes()).into())
 }
 
-/// By the master where that works, else by its name.
+/// Opens the slave through the master if the system can, else by its name.
 fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
     match platform::open_slave(master) {
         Ok(slave) => Ok(slave),

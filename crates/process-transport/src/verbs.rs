@@ -1,4 +1,4 @@
-//! The verbs that this crate adds to a reactor's handle.
+//! The methods that this crate adds to a reactor's handle.
 
 use crate::adopt;
 use crate::adopt_error::AdoptError;
@@ -10,32 +10,32 @@ use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
 
-/// Spawning, as a method of [`Handle`] and so of `Reactor`.
+/// Methods of [`Handle`], and so of `Reactor`, that start children.
 pub trait SpawnProcess {
     /// Starts a child and gives its events to `protocol`.
     ///
-    /// In this order: the command is checked, users and groups are looked up, pipes are made, the
-    /// child is cloned, its exec is waited for, its descriptors are registered, and
-    /// [`connection_made`](ProcessProtocol::connection_made) is called. Nothing else is called back
-    /// before the loop runs, even if the child is dead by then.
+    /// The steps, in this order: the command is checked, users and groups are looked up, pipes are
+    /// made, the child is cloned, its exec is awaited, its descriptors are registered, and
+    /// [`connection_made`](ProcessProtocol::connection_made) is called. No other callback comes
+    /// before the loop runs, even if the child is already dead.
     ///
-    /// The calling thread stands still from the clone to the exec: some 50 µs on an idle machine, 80
-    /// to 350 µs where others want the processors, milliseconds at the worst. `SIGSTOP`, which nothing
-    /// can hold off, holds it until `SIGCONT` where somebody sends it to the child in that time. If
-    /// the parent dies in that time, or another of its threads executes a program, its POSIX locks on
-    /// files are kept until the child runs on.
+    /// The calling thread stands still from the clone to the exec: about 50 µs on an idle machine,
+    /// 80 to 350 µs when other threads compete for the processors, milliseconds at worst. `SIGSTOP`
+    /// cannot be blocked: if a process sends it to the child in that time, the thread stands still
+    /// until `SIGCONT`. If the parent dies in that time, or another of its threads executes a
+    /// program, its POSIX locks on files are kept until the child continues.
     ///
-    /// When `run` stops, the parent's ends of every child are closed in the *during* phase
-    /// of the shutdown, after what the kernel takes at once was written; no child is killed.
+    /// When `run` stops, the *during* phase of the shutdown closes the parent's ends of every
+    /// child, after a write of what the kernel takes at once. No child is killed.
     ///
     /// # Errors
     ///
-    /// [`SpawnError`] says which step failed. Protocol and command are then dropped, and nothing was
-    /// called back.
+    /// [`SpawnError`] says which step failed. Protocol and command are then dropped, without a
+    /// callback.
     ///
     /// # Panics
     ///
-    /// A panic of `connection_made` unwinds out of this call; the child runs on without a protocol
+    /// A panic of `connection_made` unwinds out of this call. The child runs on without a protocol
     /// and is reaped.
     ///
     /// # Examples
@@ -65,15 +65,15 @@ pub trait SpawnProcess {
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError>;
 
-    /// Gives a child that was [launched](Command::spawn) before, in any thread, to this reactor.
+    /// Gives this reactor a child that was [launched](Command::spawn) before, on any thread.
     ///
-    /// [`connection_made`](ProcessProtocol::connection_made) is called before this returns, and
-    /// nothing else. The loop tells then of the ends that were [taken](Spawned::take), which count as
-    /// lost, and of an exit that was found by a wait.
+    /// Only [`connection_made`](ProcessProtocol::connection_made) is called before this returns.
+    /// The loop then reports ends that were [taken](Spawned::take) as lost, and an exit that a wait
+    /// has already seen.
     ///
     /// # Errors
     ///
-    /// [`AdoptError`] gives the child back. The protocol is dropped, and nothing was called back.
+    /// [`AdoptError`] gives the child back. The protocol is dropped, without a callback.
     ///
     /// # Panics
     ///
@@ -106,26 +106,28 @@ pub trait SpawnProcess {
         spawned: Spawned,
     ) -> Result<Process, AdoptError>;
 
-    /// Starts a child for async code: no protocol, its outputs are streams.
+    /// Starts a child for async code: without a protocol; its outputs are streams.
     ///
     /// # Errors
     ///
     /// As for [`SpawnProcess::spawn_process`].
     fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError>;
 
-    /// Starts the stages of a pipeline, each one's standard output the next one's standard input.
+    /// Starts the stages of a pipeline; the standard output of each is the standard input of the
+    /// next.
     ///
-    /// All are started and known to the loop before the first
-    /// [`connection_made`](ProcessProtocol::connection_made), in the order of the stages.
+    /// All stages are started and registered before the first
+    /// [`connection_made`](ProcessProtocol::connection_made); these come in the order of the
+    /// stages.
     ///
     /// # Errors
     ///
     /// [`SpawnError`] is that of the first stage that does not start. The stages before it are then
-    /// killed and reaped, and nothing was called back.
+    /// killed and reaped, without a callback.
     ///
     /// # Panics
     ///
-    /// As for [`SpawnProcess::spawn_process`], once `connection_made` of every stage was called.
+    /// As for [`SpawnProcess::spawn_process`], once `connection_made` was called for every stage.
     fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError>;
 }
 

@@ -1,34 +1,34 @@
-//! Who is told that there is something to reap: reactors, on whatever thread.
+//! Notifies reactors, on any thread, that there is something to reap.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Somebody who is told.
-pub(crate) trait Watch: Send + Sync {
-    /// Whether it watches no more.
+/// A receiver of notifications.
+pub(crate) trait ReapListener: Send + Sync {
+    /// Returns whether it no longer watches.
     fn is_over(&self) -> bool;
 
-    /// There is something to reap.
-    fn tell(&self);
+    /// Reports that there is something to reap.
+    fn notify(&self);
 }
 
-static WATCHERS: Mutex<Vec<Arc<dyn Watch>>> = Mutex::new(Vec::new());
+static LISTENERS: Mutex<Vec<Arc<dyn ReapListener>>> = Mutex::new(Vec::new());
 
-/// Has `watcher` told whenever there is something to reap.
+/// Adds a watcher, which is notified whenever there is something to reap.
 #[cfg(feature = "reactor")]
-pub(crate) fn watch(watcher: impl Watch + 'static) {
-    let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn watch(watcher: impl ReapListener + 'static) {
+    let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
     watchers.retain(|watcher| !watcher.is_over());
     watchers.push(Arc::new(watcher));
 }
 
-/// Tells all of them.
-pub(crate) fn tell() {
+/// Notifies all watchers.
+pub(crate) fn notify_all() {
     let watchers = {
-        let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         watchers.retain(|watcher| !watcher.is_over());
         watchers.clone()
     };
     for watcher in watchers {
-        watcher.tell();
+        watcher.notify();
     }
 }

@@ -299,8 +299,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "stolen-exit-is-waited-for",
         file: "crates/process-transport/src/child/parts/exit_watch.rs",
-        from: "Ok(Waited::Running) => return None,",
-        to: "Ok(Waited::Running | Waited::Lost(_) | Waited::Kept(_)) => return None,",
+        from: "Ok(WaitOutcome::Running) => return None,",
+        to: "Ok(WaitOutcome::Running | WaitOutcome::Lost(_) | WaitOutcome::Kept(_)) => return None,",
         package: "procession-process-transport",
         tests: &["reaping"],
     },

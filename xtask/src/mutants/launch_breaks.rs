@@ -95,15 +95,15 @@ pub(crate) const LAUNCH_BREAKS: &[Break] = &[
     Break {
         name: "output-that-cannot-be-read-has-ended",
         file: "crates/process-transport/src/spawned/gather.rs",
-        from: "Err(Errno::IO | Errno::CONNRESET) => Ending::Ended,",
-        to: "Err(Errno::IO | Errno::CONNRESET | Errno::PERM) => Ending::Ended,",
+        from: "Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,",
+        to: "Err(Errno::IO | Errno::CONNRESET | Errno::PERM) => ReadOutcome::Ended,",
         package: "procession-process-transport",
         tests: &["faults_matrix"],
     },
     Break {
         name: "mapping-that-stays-is-a-bug",
         file: "crates/process-transport/src/sys/mapping.rs",
-        from: "        unmapped.ok(); // it stays where a filter refuses the call\n",
+        from: "        unmapped.ok(); // if a filter refuses the call, it stays mapped\n",
         to: "        assert!(unmapped.is_ok());\n",
         package: "procession-process-transport",
         tests: &["faults_matrix"],

@@ -1,18 +1,18 @@
-//! The protocol of an async child: what it hears goes into the shared state.
+//! The protocol of an async child: it copies its events into the shared state.
 
-use super::shared::Shared;
+use super::shared::SharedState;
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::rc::Rc;
 
 /// The protocol of an async child.
-pub(super) struct Bridge(pub(super) Rc<Shared>);
+pub(super) struct Bridge(pub(super) Rc<SharedState>);
 
 impl ProcessProtocol for Bridge {
     fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
         let mut data = Some(data);
         let pause = self.0.change_output(fd, |output| output.take_in(&mut data));
-        drop(data); // where nothing is borrowed
+        drop(data); // no borrow is held here
         if pause {
             process.pause(fd);
         }

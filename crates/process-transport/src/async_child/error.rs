@@ -1,21 +1,21 @@
-//! What can go wrong between the start of a child and the end of its dialogue.
+//! The error of a whole dialogue with a child, from its start to its end.
 
 use crate::error::SpawnError;
 use procession_core::WriteError;
 use procession_protocol::ProcessTerminated;
 use std::io;
 
-/// What can go wrong in a whole dialogue with a child.
+/// An error of a dialogue with a child, from its start to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChildError {
-    /// It could not be started.
+    /// The child could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// It takes no more input.
+    /// The child takes no more input.
     #[error("cannot write to the child: {0}")]
     Write(WriteError),
-    /// It did not exit with status 0.
+    /// The child did not exit with status 0.
     #[error(transparent)]
     Terminated(#[from] ProcessTerminated),
     /// The reactor was dropped before the child's end.
@@ -24,7 +24,7 @@ pub enum ChildError {
 }
 
 impl ChildError {
-    /// Why it could not be started, as the system answered.
+    /// Returns the system's error if the child could not be started.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Spawn(error) => Some(error.io_error()),
@@ -32,7 +32,7 @@ impl ChildError {
         }
     }
 
-    /// The kind that it has as an [`io::Error`]: `Other` for the end of a child.
+    /// Returns the kind that it has as an [`io::Error`]: `Other` for the end of a child.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Spawn(error) => error.kind(),
@@ -49,7 +49,7 @@ impl From<WriteError> for ChildError {
     }
 }
 
-/// Keeps the kind, and the number or else the message.
+/// Keeps the kind, and the error number if there is one, else the message.
 impl From<ChildError> for io::Error {
     fn from(error: ChildError) -> Self {
         match error {

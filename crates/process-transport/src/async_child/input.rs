@@ -1,6 +1,6 @@
-//! What the parent writes to one descriptor of a child, taken out of it.
+//! One input of a child, taken out of its [`Child`](crate::Child).
 
-use super::shared::{Shared, Waiter};
+use super::shared::{SharedState, Waiter};
 use procession_core::{IntoBytes, WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Process};
 use std::fmt;
@@ -10,21 +10,21 @@ use std::task::Poll;
 
 /// An input of a child, made by [`Child::take_input`](crate::Child::take_input).
 ///
-/// Dropping it closes the input once what is queued has gone: of a socketpair the parent's direction,
-/// and of a terminal nothing, since to close that is to hang the child up.
+/// Its drop closes the input once the queued data is written. Of a socketpair it closes the
+/// parent's direction. A terminal stays open, because its close would hang up the child.
 pub struct ChildInput {
     pub(super) fd: ChildFd,
     pub(super) process: Process,
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<SharedState>,
 }
 
 impl ChildInput {
-    /// Queues data and waits until the queue is no longer full, as
-    /// [`Child::write`](crate::Child::write) does.
+    /// Queues data and waits while the queue is full, as [`Child::write`](crate::Child::write)
+    /// does.
     ///
     /// # Errors
     ///
-    /// The child, or the program, has closed the input, be it while this waits.
+    /// The child or the program closes the input, before the call or during the wait.
     pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
         write(&self.process, &self.shared, self.fd, Waiter::Input(self.fd), data).await
     }
@@ -33,22 +33,23 @@ impl ChildInput {
 /// Queues data at the first poll, then waits for room.
 pub(super) async fn write(
     process: &Process,
-    shared: &Shared,
+    shared: &SharedState,
     fd: ChildFd,
     waiter: Waiter,
     data: impl IntoBytes,
 ) -> Result<(), WriteError> {
     process.write_to_child(fd, data)?;
-    // The limit that the queue has by now: the program may move it at any time.
+    // The current limit of the queue: the program may change it at any time.
     let high_limit =
         || process.write_limits(fd).map_or(WriteQueue::DEFAULT_HIGH_BYTES, |(high, _)| high);
     poll_fn(|cx| {
         if shared.0.with(|state| state.has_lost(fd)) {
-            // A write of nothing says why.
+            // An empty write returns the reason.
             let lost = process.write_to_child(fd, "").err();
             return Poll::Ready(Err(lost.unwrap_or(WriteError::Closed)));
         }
-        // A queue above its high limit is above its low one: it will be drained, or lost.
+        // A queue above its high limit is also above its low one: a drain or a loss will be
+        // reported.
         if process.write_buffered(fd) <= high_limit() {
             return Poll::Ready(Ok(()));
         }

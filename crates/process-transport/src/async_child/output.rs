@@ -1,6 +1,6 @@
-//! What a child writes to one descriptor, as a stream.
+//! One output of a child, as a stream.
 
-use super::shared::Shared;
+use super::shared::SharedState;
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
@@ -16,24 +16,26 @@ pub struct ChildOutput {
     pub(super) fd: ChildFd,
     /// `None` for a descriptor that the parent does not read.
     pub(super) process: Option<Process>,
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<SharedState>,
 }
 
 impl ChildOutput {
-    /// Waits for the next chunk, never empty; `None` at the end.
+    /// Waits for the next chunk, which is never empty; returns `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// How many bytes of it were thrown away, because the child was waited for and nobody read them.
+    /// Returns how many of its bytes were discarded because the program waited for the child and
+    /// nothing read them.
     ///
-    /// They are missing behind what is kept at most, [`OUTPUT_HIGH_BYTES`](crate::OUTPUT_HIGH_BYTES);
-    /// of a stderr that was asked for late, before its first byte.
+    /// The missing bytes came after those that are kept, at most
+    /// [`OUTPUT_HIGH_BYTES`](crate::OUTPUT_HIGH_BYTES). Of a stderr that the program asked for
+    /// late, they came before the first kept byte.
     pub fn skipped_bytes(&self) -> u64 {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
     }
 
-    /// Waits for everything up to the end, in one buffer.
+    /// Waits for the end and returns everything up to it, in one buffer.
     pub async fn collect(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(chunk) = self.next().await {
@@ -70,7 +72,7 @@ impl Stream for ChildOutput {
     }
 }
 
-/// Output that nobody takes any more must not hold the child up.
+/// Resumes the descriptor: output that nobody reads any more must not block the child.
 impl Drop for ChildOutput {
     fn drop(&mut self) {
         let Some(process) = &self.process else { return };

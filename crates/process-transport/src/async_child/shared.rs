@@ -1,4 +1,4 @@
-//! What a child, its outputs and its protocol share.
+//! The state that a child, its outputs and its protocol share.
 
 use super::tail::{OUTPUT_HIGH_BYTES, Tail};
 use bytes::Bytes;
@@ -9,24 +9,24 @@ use std::fmt;
 use std::mem;
 use std::task::{Context, Waker};
 
-/// Shared by the child, its outputs and its protocol.
-pub(super) struct Shared(pub(super) WithCell<State>);
+/// The shared cell.
+pub(super) struct SharedState(pub(super) WithCell<DialogueState>);
 
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) outputs: BTreeMap<ChildFd, Output>,
-    /// Who waits for a change. One of a kind, for each borrows the child, or the input: the last that
-    /// polled.
+pub(super) struct DialogueState {
+    pub(super) outputs: BTreeMap<ChildFd, OutputState>,
+    /// The tasks that wait for a change, one for each [`Waiter`]: a wait borrows the child or the
+    /// input, so the last poll counts.
     pub(super) wakers: BTreeMap<Waiter, Waker>,
     pub(super) exited: Option<ExitReason>,
     pub(super) ended: Option<ExitReason>,
-    /// The descriptors whose parent's end is closed, but for those of a terminal.
+    /// The descriptors whose parent's end is closed, except those of a terminal.
     pub(super) lost: BTreeSet<ChildFd>,
-    /// The protocol is gone: after the end, or with the reactor.
+    /// The protocol is gone: after the child's end, or with the reactor.
     pub(super) gone: bool,
 }
 
-/// Somebody who waits for a change.
+/// A wait for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Waiter {
     /// For room in a write queue, for the exit or for the end.
@@ -35,30 +35,30 @@ pub(super) enum Waiter {
     Input(ChildFd),
 }
 
-impl State {
-    /// Whether what was queued for `fd` has been dropped.
+impl DialogueState {
+    /// Returns whether data queued for `fd` was dropped.
     pub(super) fn has_lost(&self, fd: ChildFd) -> bool {
         self.gone || self.lost.contains(&fd)
     }
 }
 
 #[derive(Default)]
-pub(super) struct Output {
-    /// What came while nobody has asked for it; `None` for one that is asked for.
+pub(super) struct OutputState {
+    /// The last bytes of an output that the program has not asked for; `None` once it has.
     pub(super) tail: Option<Tail>,
     pub(super) chunks: VecDeque<Bytes>,
     pub(super) bytes: usize,
     pub(super) paused: bool,
-    /// What comes above the limit is thrown away instead of waiting for the program.
+    /// Discards what comes above the limit, instead of pausing until the program reads.
     pub(super) discarding: bool,
-    /// How many bytes were thrown away.
+    /// How many bytes were discarded.
     pub(super) skipped_bytes: u64,
     pub(super) ended: bool,
     pub(super) waker: Option<Waker>,
 }
 
-impl Output {
-    /// Takes what came; true if the descriptor is to be paused.
+impl OutputState {
+    /// Keeps or discards new data; returns whether the descriptor must be paused.
     pub(super) fn take_in(&mut self, data: &mut Option<Bytes>) -> bool {
         let Some(data) = data.take_if(|_| !self.ended) else { return false };
         if let Some(tail) = &mut self.tail {
@@ -74,7 +74,7 @@ impl Output {
         self.paused
     }
 
-    /// Somebody will read it from now on.
+    /// Turns the tail into the first chunk: the program reads this output from now on.
     pub(super) fn on_asked_for(&mut self) {
         let tail = self.tail.take().map(Tail::into_vec).unwrap_or_default();
         if !tail.is_empty() {
@@ -89,10 +89,10 @@ impl Output {
     }
 }
 
-impl Shared {
+impl SharedState {
     /// Wakes this task at the next change.
     pub(super) fn wait(&self, waiter: Waiter, cx: &Context<'_>) {
-        let is_known = |state: &mut State| {
+        let is_known = |state: &mut DialogueState| {
             state.wakers.get(&waiter).is_some_and(|waker| waker.will_wake(cx.waker()))
         };
         if !self.0.with(is_known) {
@@ -102,8 +102,8 @@ impl Shared {
         }
     }
 
-    /// Changes the state, then wakes whoever waits for it.
-    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Changes the state, then wakes all waiting tasks.
+    pub(super) fn change(&self, change: impl FnOnce(&mut DialogueState)) {
         let wakers = self.0.with(|state| {
             change(state);
             mem::take(&mut state.wakers)
@@ -114,7 +114,11 @@ impl Shared {
     }
 
     /// Changes one output, then wakes its reader.
-    pub(super) fn change_output<R>(&self, fd: ChildFd, change: impl FnOnce(&mut Output) -> R) -> R {
+    pub(super) fn change_output<R>(
+        &self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut OutputState) -> R,
+    ) -> R {
         let (value, waker) = self.0.with(|state| {
             let output = state.outputs.entry(fd).or_default();
             (change(output), output.waker.take())
@@ -126,8 +130,8 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
+        f.write_str("SharedState")
     }
 }

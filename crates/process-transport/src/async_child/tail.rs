@@ -1,25 +1,26 @@
-//! The last bytes of an output that nobody has asked for.
+//! The last bytes of an output that the program has not asked for.
 
 use procession_core::split_character;
 use std::collections::VecDeque;
 
-/// The output, in bytes, that is kept for a program that does not take it, before the child's
+/// How many bytes of an output are kept for a program that does not read it; above this the child's
 /// descriptor is paused.
 pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
 
-/// The most bytes of a line that a message shows.
+/// The longest part of a line that a message shows, in bytes.
 const LINE_BYTES: usize = 300;
 
-/// The last [`OUTPUT_HIGH_BYTES`] of what came, in one buffer: the pieces may be a byte each.
+/// The last [`OUTPUT_HIGH_BYTES`] of an output, in one buffer, because the pieces may be single
+/// bytes.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     kept: VecDeque<u8>,
-    /// Three bytes at most of what precedes it.
+    /// At most the last three bytes before `kept`.
     gone: Vec<u8>,
 }
 
 impl Tail {
-    /// Adds what came; returns how many bytes are gone for it.
+    /// Adds data; returns how many bytes were discarded for it.
     pub(super) fn push(&mut self, data: &[u8]) -> usize {
         let kept = &data[data.len().saturating_sub(OUTPUT_HIGH_BYTES)..];
         let gone = (self.kept.len() + kept.len()).saturating_sub(OUTPUT_HIGH_BYTES);
@@ -31,23 +32,23 @@ impl Tail {
         gone + never_kept.len()
     }
 
-    /// Copies it. Text begins with a whole character.
+    /// Returns a copy. If it is text, it begins with a whole character.
     pub(super) fn to_vec(&self) -> Vec<u8> {
         let first: Vec<u8> = self.kept.iter().take(3).copied().collect();
         let (_, cut) = split_character(&self.gone, &first);
         self.kept.iter().skip(cut).copied().collect()
     }
 
-    /// Returns all that is kept; the caller knows how much is gone.
+    /// Returns all kept bytes; the caller knows how many were discarded.
     pub(super) fn into_vec(self) -> Vec<u8> {
         self.kept.into()
     }
 }
 
-/// The last line that says something, for a message.
+/// Returns the last line that is not blank, for a message.
 pub(super) fn last_line(text: &[u8]) -> Option<String> {
     let text = text.trim_ascii_end();
-    // What rewrites its line, such as a progress bar, ends it with a return.
+    // Programs that rewrite their line, such as progress bars, end it with a carriage return.
     let begins = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
     let line = text[begins.map_or(0, |at| at + 1)..].trim_ascii_start();
     if line.is_empty() {
@@ -55,7 +56,7 @@ pub(super) fn last_line(text: &[u8]) -> Option<String> {
     }
     let from = line.len().saturating_sub(LINE_BYTES);
     let shown = String::from_utf8_lossy(&line[from..]);
-    // The cut may lie in the middle of a character.
+    // The cut may be inside a character.
     let is_cut = |c: char| from > 0 && c == '\u{fffd}';
     let cut = if from > 0 { "…" } else { "" };
     Some(format!("{cut}{}", shown.trim_start_matches(is_cut)))
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_last_that_says_something() {
+    fn the_last_line_is_the_last_that_is_not_blank() {
         for (text, line) in [
             ("", None),
             (" \n\t\n", None),

@@ -1,7 +1,7 @@
-//! A child's transport: what the loop calls, and how the reactor's driver drives it.
+//! A child's transport: the loop's callbacks, and the interface for the reactor's driver.
 
 use super::parts::{Leftovers, is_alone, reactor_gone};
-use super::state::{Seen, State, Wants};
+use super::state::{ChildState, ReadyOutcome, ReadyWork};
 use crate::adopt_error::AdoptError;
 use crate::launch::ParentEnd;
 use crate::spawned::Spawned;
@@ -16,28 +16,28 @@ use std::convert::Infallible;
 use std::io;
 use std::rc::{Rc, Weak};
 
-/// The token of the exit; no child fd is that large.
+/// The token of the exit. No child fd is that large.
 pub(super) const EXIT: u32 = u32::MAX;
 
-/// One child, for the loop and behind its [`Process`] handles.
+/// One child, as a handler of the loop and behind its [`Process`] handles.
 pub(crate) struct Transport {
     driver: Driver<Self>,
     pub(super) slot: ProtocolSlot,
-    /// See [`State`].
+    /// A copy of the state's value, see [`ChildState`].
     has_terminal: bool,
-    pub(super) state: WithCell<State>,
+    pub(super) state: WithCell<ChildState>,
     /// Completed when the termination that is under way has ended.
     pub(super) termination_over: Cell<Option<Box<TerminationOver>>>,
 }
 
-/// Who waits for the end of a termination, and for how long.
+/// The promise for the end of a termination, and the limit of its wait.
 pub(super) struct TerminationOver {
     pub(super) promise: Promise<(), Infallible>,
     pub(super) limit: Option<DelayedCall>,
 }
 
 impl Transport {
-    /// Gives the child's descriptors to the loop; on failure the child comes back as it was.
+    /// Gives the child's descriptors to the loop; on failure returns the child unchanged.
     pub(crate) fn register(
         reactor: &Handle,
         protocol: Box<dyn ProcessProtocol>,
@@ -46,7 +46,7 @@ impl Transport {
         if reactor.is_closed() {
             return Err(AdoptError::new(spawned, reactor_gone()));
         }
-        let (state, ends) = State::new(spawned, reactor.now());
+        let (state, ends) = ChildState::new(spawned, reactor.now());
         let transport = Rc::new_cyclic(|me| Self {
             driver: Driver::new(reactor, me),
             slot: ProtocolSlot::new(protocol),
@@ -71,7 +71,7 @@ impl Transport {
         }
         transport.state.with(|state| state.ends.keep_terminal());
         if is_alone() {
-            // A program that has nothing to do, or cannot do it, is over at once.
+            // A program that does nothing, or fails at once, ends within microseconds.
             reactor.expect_soon();
         }
         Ok(transport)
@@ -97,8 +97,9 @@ impl Transport {
         Ok(())
     }
 
-    /// A terminal serves descriptors 0 to 2. Input events are reported for 0, and its loss once, for 1;
-    /// the producer of the input hears of that first.
+    /// Delivers an event of a child with a terminal, which serves descriptors 0 to 2. Input events
+    /// are reported for 0. The loss of the terminal is reported once, for 1; before that, the
+    /// producer of the input is stopped.
     #[cold]
     fn deliver_of_terminal(&self, process: &Process, event: Event) -> std::thread::Result<()> {
         match event {
@@ -114,9 +115,9 @@ impl Transport {
         }
     }
 
-    /// Does what an event asks for, where it is more than a read.
+    /// Does what an event requires beyond a read.
     #[cold]
-    fn do_all(&self, fd: ChildFd, wants: &Wants) {
+    fn do_all(&self, fd: ChildFd, wants: &ReadyWork) {
         let mut left = Leftovers::default();
         if wants.close {
             self.state.with(|state| state.close(self.reactor(), fd, &mut left));
@@ -134,7 +135,7 @@ impl Transport {
         left.settle();
     }
 
-    /// Writes what is queued and closes what is to be closed.
+    /// Writes what is queued, and closes what must be closed.
     #[inline]
     fn flush_ends(&self) {
         let mut left = Leftovers::default();
@@ -192,8 +193,8 @@ impl Machine for Transport {
         let fd = ChildFd::from(ready.token.cast_signed());
         let reactor = self.reactor();
         match self.state.with(|state| state.on_ready(reactor, fd, ready.readiness)) {
-            Seen::Read(read) => Some((fd, read?)),
-            Seen::More(wants) => {
+            ReadyOutcome::Read(read) => Some((fd, read?)),
+            ReadyOutcome::More(wants) => {
                 self.do_all(fd, &wants);
                 None
             }
@@ -203,8 +204,8 @@ impl Machine for Transport {
     #[inline]
     fn on_ready_done(&self) {
         if self.state.with(|state| state.seems_to_end()) && is_alone() {
-            // A child that ends closes its descriptors one by one, and each would wake this
-            // thread for itself. Let it come to its end: the rest is one wake-up.
+            // A child that ends closes its descriptors one by one, and each close would wake this
+            // thread. Yield, so that the child can end: then one wake-up covers the rest.
             rustix::thread::sched_yield();
         }
     }
@@ -272,7 +273,7 @@ impl Machine for Transport {
 mod tests {
     use super::Transport;
 
-    // What few children need is boxed: every child of a crowd pays for the rest.
+    // What few children need is boxed, because each of many children would pay for it.
     #[test]
     fn a_child_is_small() {
         assert!(size_of::<Transport>() <= 536, "{} bytes", size_of::<Transport>());

@@ -1,12 +1,13 @@
-//! How a child comes to its end: the exit, the bound on what holds its pipes after it, and
-//! terminations, with the timers of both.
+//! The end of a child: its exit, the limit on descendants that hold its pipes, and terminations,
+//! with the timers of both.
 //!
-//! The exit is seen by the pidfd, or by SIGCHLD where there is none, and `waitid(WNOHANG)` reaps it;
-//! later, and by the timer of its termination, where that is under way and acts on a group.
+//! The pidfd reports the exit, or SIGCHLD if there is no pidfd; then `waitid(WNOHANG)` reaps the
+//! child. If a termination of a group is under way, the reap comes later, from the termination's
+//! timer.
 
 use super::driver::{EXIT, TerminationOver, Transport};
-use super::parts::sigchld::{self, Asked};
-use super::parts::{Alarm, DrainStep, End, Leftovers};
+use super::parts::sigchld::{self, PolledChild};
+use super::parts::{DrainStep, End, Leftovers, TimerChange};
 use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
 use procession_protocol::{
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 /// The exit.
 impl Transport {
-    /// Has the loop watch for it.
+    /// Makes the loop watch for the exit.
     pub(super) fn watch_exit(self: &Rc<Self>) -> io::Result<()> {
         if self.state.with(|state| state.lifecycle.is_reaped()) {
             self.schedule_drain();
@@ -30,18 +31,18 @@ impl Transport {
         let Some(pidfd) = self.state.with(|state| state.exit.take_new()) else {
             return sigchld::watch(self.reactor(), self.clone());
         };
-        // Not yet in the poller: where that refuses it, the pidfd is here to be taken back.
+        // Not yet watched by the poller: if the poller refuses, the pidfd is still here.
         let key = self.reactor().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
         self.state.with(|state| state.exit.on_watched(key));
         self.reactor().set_interest(key, Interest::READABLE_LATE)
     }
 
-    /// The child could not be given to the loop, or is not to run after all: it is killed and reaped,
-    /// its ends are closed, and nobody is called back.
+    /// Kills and reaps a child that the loop could not take, or that shall not run after all;
+    /// closes its ends, without a callback.
     pub(crate) fn give_up(&self) {
         let (left, pidfd) = self.state.with(|state| {
             let pidfd = state.exit.take_back(self.reactor());
-            // As it is nobody's any more, it counts as reaped.
+            // It counts as reaped, because this transport no longer owns it.
             state.lifecycle.on_reaped(
                 Err(ProcessTerminated::unknown(UnknownEnd::NotReaped)),
                 self.reactor().now(),
@@ -55,7 +56,7 @@ impl Transport {
         drop(self.slot.retire());
     }
 
-    /// The pidfd is readable, which is a hint: only the wait tells.
+    /// Handles a readable pidfd, which is only a hint: the wait decides.
     pub(super) fn exit_ready(&self) {
         let left = self.state.with(|state| state.on_exit_seen(self.reactor()));
         let Some(left) = left else { return self.ask_after_a_pause() };
@@ -64,25 +65,25 @@ impl Transport {
     }
 }
 
-/// Where a tracer holds a child that has ended.
+/// A child that has ended and that a tracer holds.
 impl Transport {
     fn ask_after_a_pause(&self) {
         let Some(after) = self.state.with(|state| state.exit.on_held(self.reactor())) else {
             return;
         };
         let me = self.me().clone();
-        // Nobody cancels it: it finds a child that is reaped, or gone.
+        // Nothing cancels this timer: it may find a child that is reaped or gone.
         let _timer = self.reactor().call_later(after, move |_| {
-            if let Some(me) = me.upgrade().filter(|me| !Asked::is_over(&**me)) {
-                me.asked();
+            if let Some(me) = me.upgrade().filter(|me| !PolledChild::is_over(&**me)) {
+                me.poll_exit();
             }
         });
     }
 }
 
-/// Without pidfds.
-impl Asked for Transport {
-    fn asked(&self) {
+/// Polled at SIGCHLD, without pidfds.
+impl PolledChild for Transport {
+    fn poll_exit(&self) {
         let _pump = self.pump_after_a_panic();
         self.exit_ready();
         self.pump();
@@ -97,9 +98,9 @@ impl Asked for Transport {
     }
 }
 
-/// The bound on descendants that hold a pipe.
+/// The limit on descendants that hold a pipe.
 impl Transport {
-    /// Sets its timer once, if there is one.
+    /// Sets the timer of the limit once, if there is a limit.
     fn schedule_drain(&self) {
         let deadline = self
             .state
@@ -112,7 +113,7 @@ impl Transport {
         drop(old);
     }
 
-    /// It has passed, or a paused end was resumed after it.
+    /// Drains the pipes: the limit has passed, or a paused end was resumed after it.
     pub(super) fn drain(&self) {
         let _pump = self.pump_after_a_panic();
         let now = self.reactor().now();
@@ -132,7 +133,7 @@ impl Transport {
         self.pump();
     }
 
-    /// Reads what the pipe held, and closes it.
+    /// Reads what the pipe held when the limit passed, and closes it.
     fn drain_one(&self, fd: ChildFd) {
         let next = || {
             let step =
@@ -172,7 +173,7 @@ impl Transport {
         let (promise, deferred) = Deferred::new();
         let settled = self.state.with(|state| {
             if is_closed && !state.termination.is_under_way() {
-                drop(state.termination.on_gone()); // there is none
+                drop(state.termination.on_gone()); // none is under way
             }
             state.exit.on_asked_to_end();
             state.termination.on_terminate(promise, signal, grace, self.reactor().now());
@@ -181,7 +182,7 @@ impl Transport {
         self.go_on_terminating();
         match settled {
             None => {}
-            // Others may wait for it too, who are called by the loop.
+            // Other callers may wait for it too; the loop calls them.
             Some(settled) if settled.has_ended() && !is_closed => {
                 self.reactor().call_soon(move |_| settled.complete());
             }
@@ -190,11 +191,12 @@ impl Transport {
         deferred
     }
 
-    /// What had the child is gone: one that is killed on drop is to end, unless it is on its way.
+    /// Ends a child that is killed on drop, because its owner is gone, unless a termination is
+    /// under way.
     pub(crate) fn end_with_owner(&self, grace: Duration) {
         if self.state.with(|state| state.is_to_end_with_owner(self.reactor())) {
             let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
-            // Nobody is there to be told.
+            // Nobody waits for the result.
             self.terminate_with(signal, grace).done(drop);
         }
     }
@@ -210,7 +212,7 @@ impl Transport {
         }
     }
 
-    /// No timer fires any more.
+    /// Leaves the loop: no timer fires any more.
     fn loop_is_gone(&self) {
         let (settled, last) = self.state.with(|state| state.leave_loop(self.reactor()));
         if let Some(last) = last {
@@ -221,7 +223,7 @@ impl Transport {
         }
     }
 
-    /// The program is about to end: what is left to wait for, if anything.
+    /// Ends the child because the program is about to end; returns what to wait for, if anything.
     pub(super) fn end_with_program(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
         let is_under_way = || self.state.with(|state| state.termination.is_under_way());
         let is_owned = || self.state.with(|state| state.leads_owned_group());
@@ -236,7 +238,7 @@ impl Transport {
         let now = self.reactor().now();
         let killed_at = self.state.with(|state| state.termination.open_end(now));
         let limit = killed_at.map(|at| {
-            // The second begins where the KILL is sent, however late the loop is.
+            // The second begins when KILL is sent, however late the loop is.
             self.limit_the_wait(at.saturating_sub(now), |transport| {
                 let limit = transport.limit_the_wait(END_AFTER_KILL, Self::wait_no_more);
                 transport.set_limit(limit);
@@ -269,7 +271,7 @@ impl Transport {
         }
     }
 
-    /// Sees to what is due later: the child may be reaped, and its pipes are cut off then.
+    /// Schedules what is due later: if the child is reaped, its pipes are cut off later.
     fn go_on_terminating(&self) {
         self.schedule_drain();
         self.set_termination_timer();
@@ -291,9 +293,9 @@ impl Transport {
 
     fn set_termination_timer(&self) {
         match self.state.with(|state| state.termination.alarm(self.reactor().now())) {
-            Alarm::AsItIs => {}
-            Alarm::Cancel(timer) => timer.cancel(),
-            Alarm::Set(after) => {
+            TimerChange::AsItIs => {}
+            TimerChange::Cancel(timer) => timer.cancel(),
+            TimerChange::Set(after) => {
                 let timer = TerminationTimer(self.me().upgrade());
                 let timer = self.reactor().call_at_deadline(after, move |_| timer.fire());
                 self.state.with(|state| state.termination.on_alarm_set(timer));
@@ -302,8 +304,8 @@ impl Transport {
     }
 }
 
-/// What the timer of a termination holds: the child, so that a group whose leader was reaped is ended,
-/// also where the loop goes away before.
+/// What the timer of a termination holds: the child, so that a group whose leader was reaped is
+/// ended even if the loop goes away first.
 struct TerminationTimer(Option<Rc<Transport>>);
 
 impl TerminationTimer {
@@ -314,7 +316,7 @@ impl TerminationTimer {
     }
 }
 
-/// It was cancelled, or is dropped with the loop.
+/// A drop without `fire`: the timer was cancelled, or the loop is being dropped.
 impl Drop for TerminationTimer {
     fn drop(&mut self) {
         if let Some(child) = self.0.take()

@@ -1,4 +1,4 @@
-//! The ends of a child as ports, which is what a forwarding knows of them.
+//! The ends of a child as ports, for forwarding.
 //!
 //! The mechanism is the reactor's ([`procession_reactor::forward`]).
 
@@ -14,7 +14,7 @@ use procession_reactor::{Handle, Key};
 use std::io;
 use std::rc::{Rc, Weak};
 
-/// Begins to move what the child writes to `fd`.
+/// Starts to move what the child writes to `fd`.
 pub(super) fn forward(
     source: &Rc<Transport>,
     fd: ChildFd,
@@ -52,7 +52,7 @@ fn begin(
     Ok(deferred)
 }
 
-/// The port of a target, whichever transport's it is.
+/// Returns the port of a target, of any transport.
 fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
         Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
@@ -63,7 +63,7 @@ fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     }
 }
 
-/// A readable end, as a forwarding has it.
+/// A readable end, as the source of a forwarding.
 struct SourceEnd {
     child: Weak<Transport>,
     fd: ChildFd,
@@ -104,7 +104,7 @@ impl SourcePort for SourceEnd {
         self.with_end(|end, reactor| end.watch(reactor, watched));
     }
 
-    /// The loss of the end, or of a socketpair's reading alone, is due.
+    /// Makes the loss of the end due, or of only the reading direction of a socketpair.
     fn close_source(&self, ended: bool) {
         let Some(child) = self.child.upgrade() else { return };
         let mut left = Leftovers::default();
@@ -123,7 +123,7 @@ impl SourcePort for SourceEnd {
     }
 }
 
-/// A writable end, as a forwarding has it; of a terminal's child its fd 0 is one.
+/// A writable end, as the sink of a forwarding; for a terminal it is fd 0.
 pub(super) struct SinkEnd {
     child: Weak<Transport>,
     fd: ChildFd,
@@ -161,7 +161,7 @@ impl SinkPort for SinkEnd {
         Ok(fed.map_err(|error| self.write_error(error))?)
     }
 
-    /// Its own transport flushes it.
+    /// Queues the data; the transport flushes it.
     fn write(&self, data: &mut Bytes) -> io::Result<()> {
         let written = self.with_end(|end, _| end.write(data)).and_then(|written| written);
         written.map_err(|error| self.write_error(error))?;
@@ -180,7 +180,7 @@ impl SinkPort for SinkEnd {
         true
     }
 
-    /// Of a socketpair only this direction has ended.
+    /// Ends the sink; of a socketpair only this direction.
     fn finish(&self) {
         let Some(child) = self.child.upgrade() else { return };
         let over = self.with_end(|end, _| end.feed_ends()).ok().flatten();

@@ -1,13 +1,13 @@
-//! What is known of one child: its parts, and the lifecycle that is told what they see. Every method
-//! is a short change under the transport's borrow: no callback, and what may run foreign code when
-//! dropped is handed out as [`Leftovers`].
+//! The state of one child: its parts, and the lifecycle that learns what they see. Every method is
+//! a short change under the transport's borrow, without callbacks. Values whose drop may run
+//! foreign code are returned as [`Leftovers`].
 
 use super::parts::{
-    AfterRead, ChildTermination, Ends, ExitWatch, Leftovers, SeenOfEnd, SettledCalls,
+    AfterRead, ChildTermination, EndReadiness, Ends, ExitWatch, Leftovers, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
-use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
-use crate::sys::Peeked;
+use crate::spawned::{DropAction, OwnedChild, Spawned, since};
+use crate::sys::PeekOutcome;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
@@ -18,43 +18,43 @@ use std::time::{Duration, Instant};
 
 mod leaving;
 
-/// Of a child that the program does not kill where it drops it.
+/// The grace at the end of the program for a child that a drop does not kill.
 const GRACE_AT_THE_END_MS: u16 = 2000;
 
 /// One child's state.
-pub(super) struct State {
+pub(super) struct ChildState {
     pub(super) lifecycle: Lifecycle,
     pub(super) ends: Ends,
     pub(super) exit: ExitWatch,
     pub(super) termination: ChildTermination,
-    /// Of the bound on descendants that hold a pipe.
+    /// The timer of the limit on descendants that hold a pipe.
     pub(super) drain_timer: Option<DelayedCall>,
     policy: Policy,
     /// When the child was reaped, if that was before the loop took it.
     reaped: Option<Instant>,
 }
 
-/// What came of an event.
-pub(super) enum Seen {
-    /// A read, if anything.
+/// The result of an event.
+pub(super) enum ReadyOutcome {
+    /// The result of a read, if there was one.
     Read(Option<Read>),
-    More(Wants),
+    More(ReadyWork),
 }
 
-/// What an event asks for, where it is more than a read.
-pub(super) struct Wants {
+/// What an event requires beyond a read.
+pub(super) struct ReadyWork {
     pub(super) read: bool,
     pub(super) flush: bool,
     pub(super) close: bool,
 }
 
-impl State {
-    /// The state of a child that has begun to run, and its ends, not yet part of it.
+impl ChildState {
+    /// Creates the state of a running child; its ends are returned and not yet part of the state.
     pub(super) fn new(spawned: Spawned, now: Duration) -> (Self, Vec<ParentEnd>) {
         let Spawned { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped } =
             spawned;
         let fds = ends.iter().map(|end| end.fd).chain(taken.iter().copied());
-        // What is left of the bound on what holds the pipes of a child that was reaped before.
+        // What is left of the limit on its pipes, if the child was reaped before.
         let passed = reaped.map_or(Duration::ZERO, since);
         let drain = policy.drain_after_exit.map(|drain| drain.saturating_sub(passed));
         let mut lifecycle = Lifecycle::new(fds, drain);
@@ -74,7 +74,7 @@ impl State {
         (state, ends)
     }
 
-    /// Takes everything out of the loop again; `left` are the ends that were not given to it.
+    /// Takes everything out of the loop again; `left` are the ends that the loop did not get.
     pub(super) fn give_back(&mut self, reactor: &Handle, left: Vec<ParentEnd>) -> Spawned {
         let (ends, taken, terminal) = self.ends.give_back(reactor, left);
         let child = self.take_child(reactor);
@@ -86,7 +86,8 @@ impl State {
         let reason = self.lifecycle.reason().cloned();
         let place = self.exit.take_place();
         let pidfd = self.exit.take_back(reactor);
-        let at_drop = if reason.is_some() { AtDrop::Nothing } else { AtDrop::of(&self.policy) };
+        let at_drop =
+            if reason.is_some() { DropAction::Nothing } else { DropAction::of(&self.policy) };
         Spawned {
             child: OwnedChild {
                 pid: self.exit.number(),
@@ -107,35 +108,42 @@ impl State {
     }
 
     pub(super) fn add_end(&mut self, fd: ChildFd, direction: Direction, mut pipe: Pipe) {
-        // Sockets and terminals go both ways.
+        // Sockets and terminals are bidirectional, and do not grow.
         if self.policy.pipes_grow && direction != Direction::Both {
             pipe.set_adaptive();
         }
         self.ends.add(fd, direction, pipe);
     }
 
-    /// Sorts out what the poller saw of one end, and reads once where that is all.
+    /// Handles what the poller saw at one end, and reads once if nothing else is due.
     #[inline]
-    pub(super) fn on_ready(&mut self, reactor: &Handle, fd: ChildFd, seen: Readiness) -> Seen {
-        let Some(end) = self.ends.get(fd) else { return Seen::Read(None) };
+    pub(super) fn on_ready(
+        &mut self,
+        reactor: &Handle,
+        fd: ChildFd,
+        seen: Readiness,
+    ) -> ReadyOutcome {
+        let Some(end) = self.ends.get(fd) else { return ReadyOutcome::Read(None) };
         match end.on_ready(reactor, seen) {
-            SeenOfEnd::Nothing => Seen::Read(None),
-            SeenOfEnd::Readable => {
+            EndReadiness::Nothing => ReadyOutcome::Read(None),
+            EndReadiness::Readable => {
                 let event = end.read(reactor, READ_BUDGET_BYTES);
-                Seen::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
+                ReadyOutcome::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
             }
-            SeenOfEnd::More { read, flush, close } => Seen::More(Wants { read, flush, close }),
+            EndReadiness::More { read, flush, close } => {
+                ReadyOutcome::More(ReadyWork { read, flush, close })
+            }
         }
     }
 
-    /// Reads once, of what is left of the turn's budget; `None` if the end is paused, closed, or
-    /// forwarded by now.
+    /// Reads once within the rest of the turn's budget; returns `None` if the end is paused, closed
+    /// or forwarded by now.
     pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
         let event = self.ends.get(fd)?.read(reactor, budget)?;
         Some(read(&mut self.lifecycle, fd, event))
     }
 
-    /// Writes what is queued and closes what is to be closed, for every end.
+    /// Writes what is queued and closes what must be closed, for every end.
     #[inline]
     pub(super) fn flush(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let mut flushed = 0;
@@ -157,19 +165,20 @@ impl State {
         self.lose(fd);
     }
 
-    /// The parent's end is lost, as far as the program is concerned.
+    /// Records the loss of the parent's end for the program.
     fn lose(&mut self, fd: ChildFd) {
         self.ends.on_loss();
         self.lifecycle.on_pipe_closed(fd);
         if self.lifecycle.is_ended()
             && let Some(timer) = self.drain_timer.take()
         {
-            timer.cancel(); // it holds this transport, and with it the pidfd of a leader
+            timer.cancel(); // it holds this transport, and so the pidfd of a leader
         }
         self.let_live_if_over();
     }
 
-    /// The child writes no more to this end: all of it, but for a socketpair that is still written.
+    /// Handles the end of what the child writes here. Closes the end, unless it is a socketpair
+    /// that the parent still writes.
     pub(super) fn on_read_end(&mut self, reactor: &Handle, fd: ChildFd, left: &mut Leftovers) {
         match self.ends.get(fd).and_then(|end| end.on_read_end(reactor, left)) {
             None => {}
@@ -178,13 +187,14 @@ impl State {
         }
     }
 
-    /// True once: when the first end is lost while the child lives.
+    /// Returns true once: after the first end is lost while the child lives.
     #[inline]
     pub(super) fn seems_to_end(&mut self) -> bool {
         self.ends.take_first_loss() && !self.lifecycle.is_reaped()
     }
 
-    /// The child may have ended: it is reaped then, unless its termination keeps it; what is left over.
+    /// Reaps the child if it has ended, unless its termination keeps it; returns `None` while it
+    /// runs.
     pub(super) fn on_exit_seen(&mut self, reactor: &Handle) -> Option<Leftovers> {
         if self.termination.keeps_leader() {
             self.notice_end(reactor)?;
@@ -196,21 +206,21 @@ impl State {
         Some(left)
     }
 
-    /// It is time for something of the termination.
+    /// Does what the termination has scheduled for now.
     pub(super) fn on_termination_due(&mut self, reactor: &Handle) -> Option<SettledCalls> {
         if self.termination.keeps_leader() && !self.exit.is_kept() {
-            // Told first: what has ended just now is not killed.
+            // First, so that a child that has just ended is not killed.
             self.notice_end(reactor);
         }
         self.termination.on_time(reactor.now());
         self.terminate_on(reactor)
     }
 
-    /// Does what the termination asks for; the calls that are settled come back.
+    /// Does what the termination asks for; returns the calls that are settled.
     pub(super) fn terminate_on(&mut self, reactor: &Handle) -> Option<SettledCalls> {
         while self.termination.act(&self.exit, reactor) {
             if self.reap(reactor).is_none() {
-                // A tracer has it now: its exit is told anew.
+                // A tracer holds it now; its exit will be reported again.
                 self.exit.watch_again(reactor);
                 break;
             }
@@ -218,7 +228,7 @@ impl State {
         let settled = self.termination.settle(self.lifecycle.reason())?;
         self.let_live_if_over();
         if settled.has_ended() && self.termination.scope() == TerminationScope::Group {
-            // Who still holds a pipe is not of the group.
+            // A process that still holds a pipe is not in the group.
             self.lifecycle.on_terminated();
             if settled.is_gone() {
                 self.exit.forget_group();
@@ -227,20 +237,20 @@ impl State {
         Some(settled)
     }
 
-    /// Looks for the end of a child whose termination keeps it; `None` while it runs.
+    /// Checks whether a child that its termination keeps has ended; returns `None` while it runs.
     fn notice_end(&mut self, reactor: &Handle) -> Option<()> {
         match self.exit.peek(reactor) {
-            Peeked::Running => None,
-            Peeked::Ended => {
+            PeekOutcome::Running => None,
+            PeekOutcome::Ended => {
                 self.exit.keep(reactor);
                 self.termination.on_ended();
                 Some(())
             }
-            Peeked::Lost => self.reap(reactor),
+            PeekOutcome::Lost => self.reap(reactor),
         }
     }
 
-    /// Reaps the child if it has ended: the one place that does.
+    /// Reaps the child if it has ended; nothing else in the loop does.
     fn reap(&mut self, reactor: &Handle) -> Option<()> {
         let reason = self.exit.try_reap(reactor)?;
         self.ends.close_slave();
@@ -250,20 +260,21 @@ impl State {
         Some(())
     }
 
-    /// What the child has left in its group ends with the program as long as somebody waits for it.
+    /// Once nothing waits for the child any more, the end of the program leaves the rest of its
+    /// group alone.
     fn let_live_if_over(&mut self) {
         if self.lifecycle.is_ended() && !self.termination.is_under_way() {
             self.exit.let_live();
         }
     }
 
-    /// Begins to drain the ends whose time has come; those that are forwarded come back, with how many
-    /// bytes they hold.
+    /// Begins to drain the ends that are due; returns those that are forwarded, with the number of
+    /// bytes that they hold.
     pub(super) fn begin_to_drain(&mut self, reactor: &Handle) -> Vec<(Rc<Forward>, usize)> {
         if !self.lifecycle.has_drain() {
             return Vec::new();
         }
-        // Of all, before one is closed: that may end whoever holds the others.
+        // For all ends, before one is closed: a close may end the process that holds the others.
         for end in self.ends.iter_mut() {
             end.note_held(reactor);
         }
@@ -279,25 +290,24 @@ impl State {
         forwards
     }
 
-    /// Returns how long its group has between TERM and KILL where the program ends before it.
+    /// Returns the time between TERM and KILL for its group if the program ends first.
     pub(super) fn grace_at_the_end(&self) -> Duration {
         let entry = self.policy.entry.as_ref();
         Duration::from_millis(entry.map_or(GRACE_AT_THE_END_MS, |entry| entry.grace_ms).into())
     }
 
-    /// Returns whether the child, which has not come to its end, leads a group that is the program's, or
-    /// has left it.
+    /// Returns whether the child has not come to its end, and leads or led an owned group.
     pub(super) fn leads_owned_group(&self) -> bool {
         self.termination.scope() == TerminationScope::Group && !self.lifecycle.is_ended()
     }
 
-    /// Returns whether the child, which runs, is killed on drop, and nobody is ending it.
+    /// Returns whether the child runs, is killed on drop, and is not being terminated.
     pub(super) fn is_to_end_with_owner(&self, reactor: &Handle) -> bool {
         let is_running = !self.lifecycle.is_reaped() && !self.termination.is_under_way();
         self.policy.kill_on_drop && is_running && self.is_launched_here(reactor)
     }
 
-    /// Returns whether a drop may do anything to the child: a forked copy has no children of its parent.
+    /// Returns whether a drop may act on the child: a forked copy is not the parent of the child.
     pub(super) fn is_launched_here(&self, reactor: &Handle) -> bool {
         match self.policy.launched_by {
             0 => !reactor.is_inherited(),
@@ -305,8 +315,8 @@ impl State {
         }
     }
 
-    /// The protocol is gone: nothing more is written, and what the child writes is read and thrown
-    /// away, so that it can come to its end.
+    /// Handles the loss of the protocol to a panic: writes nothing more, and reads and discards
+    /// what the child writes, so that it can end.
     pub(super) fn on_panicked(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::default();
         left.take(self.lifecycle.on_panicked());
@@ -322,7 +332,7 @@ impl State {
     }
 }
 
-/// Tells the lifecycle of what was read.
+/// Passes what was read to the lifecycle.
 #[inline]
 fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> Read {
     let data = match event {
@@ -333,7 +343,7 @@ fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> Read {
     match lifecycle.on_data_now(fd, data) {
         DataNow::Due(data) => Read::Data(data),
         DataNow::Queued => Read::Queued(bytes),
-        // It counts all the same.
+        // The data counts as read all the same.
         DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
     }
 }

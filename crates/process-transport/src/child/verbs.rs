@@ -1,4 +1,4 @@
-//! What a program can do to its child: [`ProcessControl`], over the state. No method calls back.
+//! The verbs of a program on its child: [`ProcessControl`] over the state. No method calls back.
 
 use super::driver::Transport;
 use super::parts::{End, Leftovers, reactor_gone};
@@ -117,7 +117,7 @@ impl ProcessControl for Transport {
         if let Some(forward) = forward {
             forward.set_paused(false);
         }
-        self.queue_flush(); // it may be due for its last read
+        self.queue_flush(); // the last read of a drain may be due
     }
 
     fn pause_all(&self) {
@@ -222,7 +222,8 @@ impl ProcessControl for Transport {
 }
 
 impl Transport {
-    /// Closes an input after its queue, unless a producer or a forwarding feeds it, which closes it.
+    /// Closes an input after its queue is written, unless a producer or a forwarding feeds it;
+    /// these close it themselves.
     pub(crate) fn close_idle_input(&self, fd: ChildFd) {
         let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(End::is_fed));
         if !is_fed && !self.slot.producers().has(fd) {
@@ -246,7 +247,7 @@ impl Transport {
         self.reactor().is_closed() && !self.state.with(|state| state.lifecycle.is_reaped())
     }
 
-    /// Why it is closed, where that is the reactor's doing.
+    /// Returns the error of a closed end; names the reactor if its drop closed the end.
     #[cold]
     pub(super) fn write_error(&self, error: WriteError) -> WriteError {
         match error {
@@ -255,7 +256,8 @@ impl Transport {
         }
     }
 
-    /// Lends the terminal's master; `ENOTTY` where the child has no terminal, `EIO` where it is gone.
+    /// Lends the terminal's master to `call`; `ENOTTY` if the child has no terminal, `EIO` if the
+    /// master is closed.
     fn with_master<R>(&self, call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         let gone = || io::Error::from_raw_os_error(libc::EIO);
         let is_cut_off = self.is_cut_off();

@@ -1,7 +1,7 @@
-//! What a child makes of itself before its program runs: session, ids, limits, priorities, signal
-//! state, and closures of the caller's.
+//! Options that the child applies to itself before its program runs: session, ids, limits,
+//! priorities, signal state, and closures of the caller.
 //!
-//! [`Command::pre_exec`] is the one unsafe function of the public interface.
+//! [`Command::pre_exec`] is the only unsafe function of the public interface.
 
 use super::identity::AtParentDeath;
 use super::{Command, Fd, NewSession};
@@ -15,17 +15,19 @@ use std::sync::Arc;
 impl Command {
     /// Makes the child the leader of a new session, without a controlling terminal (`setsid(2)`).
     ///
-    /// A leader that opens a terminal which is nobody's, without `O_NOCTTY`, gets it for its
-    /// controlling one, and Ctrl-C typed there reaches it.
+    /// If a session leader without a controlling terminal opens a terminal that controls no other
+    /// session, without `O_NOCTTY`, that terminal becomes its controlling terminal, and Ctrl-C
+    /// typed there reaches it.
     pub fn new_session(mut self) -> Self {
         self.identity.session = NewSession::Yes;
         self
     }
 
-    /// Has an [owned](Self::owned) child lead a session where it would lead a group: what helpers do.
+    /// Makes an [owned](Self::owned) child lead a session instead of only a group, as the helpers
+    /// do.
     ///
-    /// Where the command has a terminal, or says `new_session` or `process_group`, that counts; and
-    /// with `nice` it leads a group.
+    /// A terminal, `new_session` and `process_group` take precedence. With `nice` the child leads a
+    /// group.
     #[doc(hidden)]
     pub fn session_if_owned(mut self) -> Self {
         if self.identity.session == NewSession::No {
@@ -34,8 +36,9 @@ impl Command {
         self
     }
 
-    /// As [`child_fd`](Self::child_fd), for helpers: where the command has a terminal the spawn fails with
-    /// `why_no_terminal`, and names no number that the user never named.
+    /// Does the same as [`child_fd`](Self::child_fd), for helpers. If the command has a terminal,
+    /// the spawn fails with the reason `why_no_terminal`, and the error names no descriptor number,
+    /// because the user named none.
     #[doc(hidden)]
     pub fn helper_fd(
         mut self,
@@ -53,27 +56,30 @@ impl Command {
         self
     }
 
-    /// Whether the child leads a group of its own, on which `terminate` and `kill_on_drop` act.
+    /// Sets whether the child leads a process group of its own, on which `terminate` and
+    /// `kill_on_drop` act. Off by default.
     ///
-    /// A termination has ended when nobody of the group lives. Descendants that leave the group
-    /// (`setsid`, `setpgid`) are not reached. Such a child is a
-    /// background job of the parent's terminal: reading it stops the child, and Ctrl-C does not
-    /// reach it. A child that [`process_group`](Self::process_group) puts into somebody else's group
-    /// leads none, and is ended alone. Off by default.
+    /// A termination has ended when no process of the group lives. Descendants that leave the group
+    /// (`setsid`, `setpgid`) are not reached. Such a child is a background job of the parent's
+    /// terminal: reading from the terminal stops the child, and Ctrl-C does not reach it. A child
+    /// that [`process_group`](Self::process_group) puts into another process's group leads no group
+    /// and is ended alone.
     ///
     /// An owned child ends with its reactor, unless [`kill_on_drop(false)`](Self::kill_on_drop) is
-    /// said, and with the program: where INT, TERM, HUP or QUIT end that by default, wherever it is,
-    /// the group gets TERM and CONT, after a [grace](Self::kill_grace) KILL, and then the program
-    /// ends. A second INT, TERM or QUIT, 300 ms after the first or later, cuts the grace short.
-    /// `std::process::exit` and a return from `main` do the same before they end the program. A
-    /// reactor made `without_signals` leaves its children out of this, and so does
-    /// [`spawn`](Self::spawn): see [`end_children_with_program`](crate::end_children_with_program).
+    /// set. It also ends with the program, whatever the program is doing: if INT, TERM, HUP or QUIT
+    /// ends the program by default, the group gets TERM and CONT, after a [grace](Self::kill_grace)
+    /// KILL, and then the program ends. A second INT, TERM or QUIT at least 300 ms after the first
+    /// cuts the grace short. `std::process::exit` and a return from `main` do the same before they
+    /// end the program. Children of a reactor made `without_signals` do not end with the program,
+    /// nor do those of [`spawn`](Self::spawn): see
+    /// [`end_children_with_program`](crate::end_children_with_program).
     pub fn owned(mut self, owned: bool) -> Self {
         self.identity.owned = owned;
         self
     }
 
-    /// Sets the umask, which is the parent's otherwise; the nine lowest bits count (`umask(2)`).
+    /// Sets the umask, which otherwise is the parent's; only the nine lowest bits count
+    /// (`umask(2)`).
     pub fn umask(mut self, mask: u32) -> Self {
         self.identity.umask = Some(mask);
         self
@@ -86,12 +92,12 @@ impl Command {
         self
     }
 
-    /// Leaves signal mask and dispositions as the parent has them.
+    /// Leaves the signal mask and the signal dispositions as the parent has them.
     ///
-    /// Otherwise the child starts with an empty mask and every disposition at its default: with SIGPIPE,
-    /// which every Rust program ignores, and with SIGHUP under `nohup`. An ignored signal stays ignored
-    /// across an exec: a child with inherited signals does not end when the reader of its output goes
-    /// away, unless it looks at the error of its writes.
+    /// Otherwise the child starts with an empty mask and with every disposition at its default,
+    /// also SIGPIPE, which every Rust program ignores, and SIGHUP, which `nohup` ignores. An
+    /// ignored signal stays ignored across an exec: a child with inherited signals does not end
+    /// when the reader of its output goes away, unless it checks the errors of its writes.
     ///
     /// # References
     ///
@@ -104,14 +110,15 @@ impl Command {
 
     /// Sets the user id: real, effective and saved.
     ///
-    /// Without [`Command::gid`] the user's primary group and group list from the user database are
-    /// taken; an id that the database does not know then fails the spawn with `InvalidInput`.
-    /// Changing ids needs privilege, and takes [`SpawnPath::Fork`](procession_protocol::SpawnPath)
-    /// unless another path is forced: in a child that shares the parent's memory the target user has
-    /// a hold on the child before its exec (it may stop it, and so the parent), and the parent's
-    /// dumpable flag is 0 for that time. The flag is put back, under a lock of the whole process; no
-    /// other code of the program may set it meanwhile: the target user could read and write the
-    /// memory of both.
+    /// Without [`Command::gid`], the user's primary group and group list are taken from the user
+    /// database; if the database does not know the id, the spawn fails with `InvalidInput`.
+    ///
+    /// A change of ids needs privilege. It takes
+    /// [`SpawnPath::Fork`](procession_protocol::SpawnPath) unless another path is forced. In a
+    /// child that shares the parent's memory, the target user controls the child until its exec: it
+    /// may stop the child, and so the parent. For that time the parent's dumpable flag is 0; it is
+    /// restored afterwards, under a lock of the whole process. No other code of the program may set
+    /// the flag meanwhile: the target user could then read and write the memory of both processes.
     pub fn uid(mut self, uid: u32) -> Self {
         self.identity.uid = Some(uid);
         self
@@ -119,10 +126,10 @@ impl Command {
 
     /// Sets the group id: real, effective and saved.
     ///
-    /// Where the program may set groups, as root or with `CAP_SETGID`, the supplementary groups become
-    /// that one, unless [`Command::groups`] names others: no group of the parent survives a change of
-    /// ids unasked. Where the id is the parent's own and the groups may not be set, in a user
-    /// namespace perhaps, they stay.
+    /// If the program may set groups, as root or with `CAP_SETGID`, the supplementary groups become
+    /// this one group, unless [`Command::groups`] names others: a child that changes ids keeps no
+    /// group of the parent unless the command asks for it. If the id is the parent's own and the
+    /// program may not set groups, in a user namespace perhaps, the groups stay.
     pub fn gid(mut self, gid: u32) -> Self {
         self.identity.gid = Some(gid);
         self
@@ -134,34 +141,36 @@ impl Command {
         self
     }
 
-    /// Sets user id, primary group and group list from the user database; a name or a number.
+    /// Sets user id, primary group and group list from the user database, by name or number.
     pub fn user(mut self, user: impl AsRef<OsStr>) -> Self {
         self.identity.user = Some(user.as_ref().to_owned());
         self
     }
 
-    /// Leaves the ambient capability set (`capabilities(7)`) to the kernel where ids or groups change.
+    /// Leaves the ambient capability set (`capabilities(7)`) to the kernel when ids or groups
+    /// change.
     ///
-    /// Otherwise such a child starts with an empty one: a program that got its privileges by ambient
-    /// capabilities would hand them on to the user that it changes to, who could become root by them.
-    /// The kernel empties the set itself where root becomes somebody else. Where nothing changes the
-    /// child has the parent's in either case.
+    /// Otherwise such a child starts with an empty set. A program that got its privileges by
+    /// ambient capabilities would hand them to the target user, who could become root with them.
+    /// The kernel itself empties the set when root becomes another user. If no id or group changes,
+    /// the child has the parent's set in either case.
     ///
     /// # Platform
     ///
-    /// Linux; elsewhere there are none.
+    /// Linux; elsewhere there are no ambient capabilities.
     pub fn keep_ambient(mut self) -> Self {
         self.identity.keep_ambient = true;
         self
     }
 
-    /// Sets the nice value, -20 (most favoured) to 19; beyond, the nearest is taken (`setpriority(2)`).
+    /// Sets the nice value, from -20 (most favoured) to 19; values beyond are clamped
+    /// (`setpriority(2)`).
     pub fn nice(mut self, nice: i32) -> Self {
         self.identity.nice = Some(nice);
         self
     }
 
-    /// Confines the child to these processors, counted from 0 (`sched_setaffinity(2)`).
+    /// Restricts the child to these processors, counted from 0 (`sched_setaffinity(2)`).
     ///
     /// # Platform
     ///
@@ -171,7 +180,7 @@ impl Command {
         self
     }
 
-    /// Sets the child's badness for the out-of-memory killer, -1000 (never) to 1000.
+    /// Sets the child's score adjustment for the out-of-memory killer, from -1000 (never) to 1000.
     ///
     /// # Platform
     ///
@@ -183,14 +192,14 @@ impl Command {
 
     /// Sends the child this signal when the thread that spawned it ends.
     ///
-    /// The thread, not the process: a thread that spawns and returns takes the child with it. With a
-    /// reactor it is the reactor's. A parent that is gone before the child asked for it counts as
-    /// well: the child then ends itself by that signal. It holds for the child alone, not for what
-    /// that starts, and not where the program is set-user-ID, set-group-ID or has capabilities: the
-    /// kernel clears it then.
+    /// The thread counts, not the process: when a thread spawns and returns, the child gets the
+    /// signal. A reactor spawns on its own thread. If the parent was gone before the child could
+    /// ask for the signal, the child sends the signal to itself. This applies to the child alone,
+    /// not to what it starts. The kernel clears it for a program that is set-user-ID or
+    /// set-group-ID or has capabilities.
     ///
-    /// The one-call helpers say KILL, for children that say nothing: what kills the program kills
-    /// them.
+    /// The one-call helpers set KILL for children that set nothing, so whatever kills the program
+    /// kills them.
     ///
     /// # Platform
     ///
@@ -200,17 +209,18 @@ impl Command {
         self
     }
 
-    /// Has the child live on when the program is killed or crashes, also where a one-call helper
-    /// starts it; takes a [`parent_death_signal`](Self::parent_death_signal) back.
+    /// Lets the child live on when the program is killed or crashes, also if a one-call helper
+    /// starts it; undoes [`parent_death_signal`](Self::parent_death_signal).
     ///
-    /// What else ends it with the program ([`owned`](Self::owned)) stays.
+    /// Other ways in which it ends with the program ([`owned`](Self::owned)) stay.
     pub fn outlive_parent(mut self) -> Self {
         self.identity.at_parent_death = AtParentDeath::LivesOn;
         self
     }
 
-    /// Has KILL sent to the child when the thread that spawns it ends, unless something was said, and
-    /// where the system can: for helpers whose thread stays until the child has ended.
+    /// Sends KILL to the child when the thread that spawns it ends, unless the command set
+    /// something else, and only if the system can. For helpers whose thread stays until the child
+    /// has ended.
     #[doc(hidden)]
     pub fn die_with_thread_by_default(mut self) -> Self {
         let at_death = &mut self.identity.at_parent_death;
@@ -222,21 +232,23 @@ impl Command {
 
     /// Runs `call` in the child, right before its exec. Takes the path that copies memory.
     ///
-    /// It finds everything else done, its signal mask and dispositions among them: what it changes of
-    /// these the program starts with. The child is made by the C library's `fork(3)`, so handlers of
-    /// `pthread_atfork(3)` have run, in the parent with every signal blocked. A copy of the parent's
-    /// descriptors is open until the exec.
-    /// Until that the thread that spawns waits, with all signals held back.
+    /// When `call` runs everything else is done, also the signal mask and the dispositions: the
+    /// program starts with what `call` changes of these. The C library's `fork(3)` makes the child,
+    /// so handlers of `pthread_atfork(3)` have run, in the parent with every signal blocked. A copy
+    /// of the parent's descriptors is open until the exec. Until then the spawning thread waits,
+    /// with all signals blocked.
     ///
-    /// A panic in `call` aborts the child, as in the standard library. The spawn succeeds, because the
-    /// child reports nothing, and the child's end is SIGABRT. The panic hook of the program runs first, in
-    /// the child: if it needs a lock that another thread holds, the child and the spawn wait for ever.
+    /// A panic in `call` aborts the child, as in the standard library. The spawn succeeds, because
+    /// the child reports nothing, and the child ends by SIGABRT. The program's panic hook runs
+    /// first, in the child: if it needs a lock that another thread holds, the child and the spawn
+    /// wait for ever.
     ///
     /// # Safety
     ///
-    /// The child of a program with threads has only the thread that spawned it: locks that others
-    /// held stay locked for good. `call` may use only what is async-signal-safe (`signal-safety(7)`).
-    /// The GNU library makes its allocator usable in the child, which POSIX does not ask for.
+    /// The child of a program with threads has only the thread that spawned it: locks that other
+    /// threads held stay locked for good. `call` may use only what is async-signal-safe
+    /// (`signal-safety(7)`). The GNU C library makes its allocator usable in the child, which POSIX
+    /// does not require.
     ///
     /// # Examples
     ///

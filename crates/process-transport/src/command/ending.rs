@@ -1,36 +1,36 @@
-//! What ends a child: the end of what owns it.
+//! When a child ends with its owner: a reactor, a handle or the program.
 
 use std::time::Duration;
 
-/// The longest time for which the end of the program is held up.
+/// The longest time for which the grace of children delays the end of the program.
 const MOST_KILL_GRACE: Duration = Duration::from_secs(2);
 
-/// What becomes of the child when its owner ends.
+/// Options for the end of a child when its owner ends.
 #[derive(Debug, Clone)]
-pub(crate) struct Ending {
-    /// `None` is not said.
+pub(crate) struct EndOptions {
+    /// `None` if the command did not say.
     pub(super) kill_on_drop: Option<bool>,
     pub(super) kill_grace: Duration,
 }
 
-impl Default for Ending {
+impl Default for EndOptions {
     fn default() -> Self {
         Self { kill_on_drop: None, kill_grace: MOST_KILL_GRACE }
     }
 }
 
-impl Ending {
-    /// What was said, or else whether it is owned.
+impl EndOptions {
+    /// Returns whether a drop ends the child: what the command said, else `is_owned`.
     pub(crate) fn is_killed_on_drop(&self, is_owned: bool) -> bool {
         self.kill_on_drop.unwrap_or(is_owned)
     }
 
-    /// What was said.
+    /// Returns the grace as the command said, also above 2 s.
     pub(crate) fn kill_grace(&self) -> Duration {
         self.kill_grace
     }
 
-    /// Milliseconds between TERM and KILL at the end of the program.
+    /// Returns the time between TERM and KILL at the end of the program, in milliseconds.
     pub(crate) fn grace_ms(&self) -> u16 {
         let grace = self.kill_grace.min(MOST_KILL_GRACE);
         u16::try_from(grace.as_millis()).unwrap_or(u16::MAX)
@@ -39,15 +39,16 @@ impl Ending {
 
 #[cfg(test)]
 mod tests {
-    use super::Ending;
+    use super::EndOptions;
     use std::time::Duration;
 
     #[test]
-    fn the_program_is_held_up_for_two_seconds_at_most() {
+    fn the_end_of_the_program_is_delayed_for_at_most_two_seconds() {
         for (grace, expected) in [(0, 0), (300, 300), (2000, 2000), (u64::MAX, 2000)] {
-            let ending = Ending { kill_grace: Duration::from_millis(grace), ..Ending::default() };
+            let ending =
+                EndOptions { kill_grace: Duration::from_millis(grace), ..EndOptions::default() };
             assert_eq!(ending.grace_ms(), expected);
         }
-        assert_eq!(Ending::default().grace_ms(), 2000);
+        assert_eq!(EndOptions::default().grace_ms(), 2000);
     }
 }

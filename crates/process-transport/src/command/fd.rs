@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// One entry of a child's fd map.
 ///
-/// Cheap to clone; a clone of an inherited descriptor is the same descriptor.
+/// Cheap to clone. Clones of an inherited descriptor share that descriptor.
 #[derive(Clone)]
 pub struct Fd(FdKind);
 
@@ -31,35 +31,35 @@ pub(crate) enum FdKind {
 pub enum FileMode {
     /// For reading; it must exist.
     Read,
-    /// For writing; made if missing (mode 0666 less the umask), emptied if not.
+    /// For writing; created if missing (mode 0666 less the umask), else truncated.
     Write,
-    /// For writing at the end; made if missing.
+    /// For writing at the end; created if missing.
     Append,
-    /// For both; made if missing, not emptied.
+    /// For reading and writing; created if missing, not truncated.
     ReadWrite,
 }
 
 impl Fd {
-    /// A pipe that the parent writes and the child reads: Twisted's `"w"`.
+    /// Returns a pipe that the parent writes and the child reads: Twisted's `"w"`.
     pub fn to_child() -> Self {
         Self(FdKind::ToChild)
     }
 
-    /// A pipe that the child writes and the parent reads: Twisted's `"r"`.
+    /// Returns a pipe that the child writes and the parent reads: Twisted's `"r"`.
     pub fn from_child() -> Self {
         Self(FdKind::FromChild)
     }
 
-    /// A Unix stream socket whose other end the parent reads and writes.
+    /// Returns a Unix stream socket whose other end the parent reads and writes.
     pub fn socketpair() -> Self {
         Self(FdKind::Socketpair)
     }
 
-    /// A descriptor of the caller: `File`, `OwnedFd`, `io::stderr()`, `Arc<File>`, ….
+    /// Returns a descriptor of the caller: `File`, `OwnedFd`, `io::stderr()`, `Arc<File>`, ….
     ///
-    /// It stays open as long as the command lives, and is never closed, replaced or changed by the
-    /// spawn; the child gets a copy without close-on-exec, and with the same file offset and
-    /// status flags.
+    /// It stays open as long as the command lives; a spawn never closes, replaces or changes it.
+    /// The child gets a duplicate without close-on-exec, with the same file offset and status
+    /// flags.
     ///
     /// # Examples
     ///
@@ -75,27 +75,29 @@ impl Fd {
         Self(FdKind::Inherit(Arc::new(fd)))
     }
 
-    /// The same as another number of this child, as `2>&1` says it in a shell.
+    /// Returns the same descriptor as another number of this child, like `2>&1` in a shell.
     pub fn same_as(number: impl Into<ChildFd>) -> Self {
         Self(FdKind::SameAs(number.into()))
     }
 
-    /// `/dev/null`, for reading and writing.
+    /// Returns `/dev/null`, for reading and writing.
     pub fn null() -> Self {
         Self(FdKind::Null)
     }
 
-    /// A file, opened at each spawn by the parent; a relative path is relative to the parent.
+    /// Returns a file that the parent opens at each spawn; a relative path is relative to the
+    /// parent.
     ///
-    /// A file that cannot be opened fails the spawn at [`Step::Pipe`](crate::Step::Pipe). Nobody is
-    /// waited for (`fifo(7)`): to write to a FIFO that nobody reads fails with `ENXIO`, and a child that
-    /// reads one which nobody writes finds its end. A program that is to wait for a writer opens the
-    /// FIFO itself, or has it for reading and writing.
+    /// If the file cannot be opened, the spawn fails at [`Step::Pipe`](crate::Step::Pipe). The open
+    /// does not wait for the other side of a FIFO (`fifo(7)`): to write a FIFO without a reader
+    /// fails with `ENXIO`, and a child that reads a FIFO without a writer gets end of file. A
+    /// program that must wait for a writer opens the FIFO itself, or opens it for reading and
+    /// writing.
     pub fn file(path: impl AsRef<Path>, mode: FileMode) -> Self {
         Self(FdKind::File(path.as_ref().to_owned(), mode))
     }
 
-    /// Nothing: the number is closed in the child.
+    /// Returns an entry that closes the number in the child.
     pub fn closed() -> Self {
         Self(FdKind::Closed)
     }
@@ -105,14 +107,14 @@ impl Fd {
     }
 }
 
-/// As [`Fd::inherit`].
+/// See [`Fd::inherit`].
 impl From<OwnedFd> for Fd {
     fn from(fd: OwnedFd) -> Self {
         Self::inherit(fd)
     }
 }
 
-/// As [`Fd::inherit`].
+/// See [`Fd::inherit`].
 impl From<File> for Fd {
     fn from(file: File) -> Self {
         Self::inherit(file)

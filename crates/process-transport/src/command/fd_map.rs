@@ -1,40 +1,41 @@
-//! The fd map, as far as the command says something about it.
+//! The part of a child's fd map that the command sets.
 
 use super::fd::{Fd, FdKind};
 use procession_protocol::ChildFd;
 use std::collections::BTreeMap;
 
-/// What a child finds on its numbers: changes of the default map, or a map in its place.
+/// Changes to the default fd map, or a map that replaces it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FdMap {
-    /// Numbers that are not named are closed in the child, 0 to 2 included.
+    /// Numbers that are not named are closed in the child, also 0 to 2.
     replaced: bool,
-    /// As the command names them.
+    /// The entries that the command names.
     pub(crate) entries: BTreeMap<ChildFd, Fd>,
-    /// Of these those that a helper named, and what it says to a command that has a terminal.
+    /// The entries among these that a helper named, with its message for a command that has a
+    /// terminal.
     by_helper: BTreeMap<ChildFd, &'static str>,
 }
 
 impl FdMap {
-    /// These numbers and no others.
+    /// Creates a map of these numbers and no others.
     pub(super) fn only(fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
         let entries = fds.into_iter().collect();
         Self { replaced: true, entries, by_helper: BTreeMap::new() }
     }
 
-    /// Says what stands on a number; the last call for it wins.
+    /// Sets the entry for a number; the last call for it wins.
     pub(super) fn set(&mut self, number: ChildFd, fd: Fd) {
         self.by_helper.remove(&number);
         self.entries.insert(number, fd);
     }
 
-    /// The same for a helper.
+    /// Sets the entry for a number on behalf of a helper.
     pub(super) fn set_by_helper(&mut self, number: ChildFd, fd: Fd, why_no_terminal: &'static str) {
         self.set(number, fd);
         self.by_helper.insert(number, why_no_terminal);
     }
 
-    /// Returns what stands in the way of a terminal: what, and what a helper says of it.
+    /// Returns the subject and the reason of the error if an entry prevents a terminal.
     pub(crate) fn without_terminal(&self) -> Option<(String, &'static str)> {
         let standard = self.entries.keys().filter(|fd| (0..3).contains(&fd.as_raw()));
         let (by_helper, named): (Vec<&ChildFd>, Vec<&ChildFd>) =
@@ -46,8 +47,8 @@ impl FdMap {
         Some(("pty".to_owned(), why))
     }
 
-    /// What the child finds, the default map filled in unless a terminal takes its place; closed ones
-    /// left out.
+    /// Returns what the child finds on each number. The default map is filled in unless the child
+    /// has a terminal; closed numbers are left out.
     pub(super) fn filled_in(&self, has_terminal: bool) -> BTreeMap<ChildFd, Fd> {
         let mut map = BTreeMap::new();
         if !self.replaced && !has_terminal {

@@ -1,10 +1,10 @@
-//! Who the child is: session, ids, limits, priorities, signal state.
+//! The identity of a child: session, ids, limits, priorities, signal state.
 
 use crate::sys::{Group, PreExec, Resource, Rlimit};
 use procession_core::Signal;
 use std::ffi::OsString;
 
-/// Everything of a command that is neither program, environment nor descriptors.
+/// All options of a command but its program, environment and descriptors.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
     pub(crate) session: NewSession,
@@ -25,10 +25,10 @@ pub(crate) struct Identity {
     pub(crate) pre_exec: Vec<PreExec>,
 }
 
-/// What becomes of the child when the thread that spawned it ends.
+/// What happens to the child when the thread that spawned it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum AtParentDeath {
-    /// Nothing was said: nothing, but where a helper knows better.
+    /// The command says nothing: the child lives on, unless a helper sets a signal.
     #[default]
     Unsaid,
     LivesOn,
@@ -44,19 +44,19 @@ impl AtParentDeath {
     }
 }
 
-/// Whether the child leads a session.
+/// Whether the child leads a new session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum NewSession {
     #[default]
     No,
-    /// In place of the group that an owned child leads, unless something else is said.
+    /// Instead of the group that an owned child leads, unless another option decides.
     IfOwned,
-    /// It was asked for.
+    /// The command asks for a session.
     Yes,
 }
 
 impl Identity {
-    /// Which group a child without a terminal is put into.
+    /// Returns the group that a child without a terminal is put into.
     pub(crate) fn group(&self) -> Group {
         match self.group_with_terminal() {
             Group::Process(0) if self.is_session_implied() => Group::Session,
@@ -64,7 +64,7 @@ impl Identity {
         }
     }
 
-    /// Which group the child is put into where it has a terminal that does not control it.
+    /// Returns the group for a child with a terminal that does not control it.
     pub(crate) fn group_with_terminal(&self) -> Group {
         match self.process_group {
             _ if self.session == NewSession::Yes => Group::Session,
@@ -74,8 +74,9 @@ impl Identity {
         }
     }
 
-    /// A session has a scheduling group of its own (autogroups in `sched(7)`), within which alone a
-    /// nice value counts.
+    /// Returns whether the child leads a session without being asked to. A session has a scheduling
+    /// group of its own (autogroups in `sched(7)`), and a nice value counts only within that group;
+    /// so a child with a nice value gets no session.
     fn is_session_implied(&self) -> bool {
         self.session == NewSession::IfOwned && self.process_group.is_none() && self.nice.is_none()
     }
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_implied_only_where_nothing_else_is_said() {
+    fn a_session_is_implied_only_without_other_options() {
         let implied = || Identity { session: NewSession::IfOwned, ..Identity::default() };
         let owned = || Identity { owned: true, ..implied() };
         let of = |identity: Identity| (identity.group(), identity.group_with_terminal());

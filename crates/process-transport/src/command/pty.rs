@@ -7,15 +7,15 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The terminal of a child: its 0, 1 and 2.
+/// The terminal of a child: its descriptors 0, 1 and 2.
 ///
-/// Size and termios are set before the program runs, so that its first look at them is right.
+/// Window size and attributes are set before the program runs, so its first look at them is right.
 ///
-/// A new terminal is in canonical mode: the child reads whole lines, and **a line that is longer than
-/// 4,095 bytes is cut there**: the kernel discards the rest up to the line feed, without a report. Long
-/// lines need raw or non-canonical mode
-/// ([`Termios::set_canonical`](procession_protocol::Termios::set_canonical)), or a pipe instead of a
-/// terminal. What the child writes has no such limit.
+/// A new terminal is in canonical mode: the child reads whole lines, and **a line longer than 4,095
+/// bytes is cut there**: the kernel discards the rest up to the line feed, without a report. For
+/// long lines use raw or non-canonical mode
+/// ([`Termios::set_canonical`](procession_protocol::Termios::set_canonical)), or a pipe instead of
+/// a terminal. Output of the child has no such limit.
 ///
 /// # Examples
 ///
@@ -39,43 +39,44 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// A new pair, the child's controlling terminal, without a size (`stty size` says `0 0`). Unless
-    /// [`termios`](Self::termios) says otherwise it erases characters of UTF-8 whole (`IUTF8`).
+    /// Creates a terminal that each spawn opens anew. It becomes the child's controlling terminal
+    /// and has no size (`stty size` prints `0 0`). Unless [`termios`](Self::termios) says
+    /// otherwise, an erase removes a whole UTF-8 character (`IUTF8`).
     pub fn new() -> Self {
         Self { size: None, termios: None, controlling: true, pair: None }
     }
 
-    /// Opens a new pair now, so that its [name](Self::name) is known before there is a child.
+    /// Opens a new pair now, so that its [name](Self::name) is known before the spawn.
     ///
-    /// As for [`pair`](Self::pair), the terminal does not end before the last clone of this value, and
-    /// of a command that has it, is dropped.
+    /// As with [`pair`](Self::pair), the terminal ends only after the last clone of this value, and
+    /// of each command that has it, is dropped.
     ///
     /// # Errors
     ///
-    /// What the kernel says: too many terminals or descriptors, for instance.
+    /// The kernel's error: too many terminals or descriptors, for instance.
     #[doc(alias = "openpty")]
     pub fn open() -> io::Result<Self> {
         let (master, slave) = terminal_pair::open_pair()?;
         Ok(Self::new().pair(Arc::new(master), Arc::new(slave)))
     }
 
-    /// Returns the path of the slave, `/dev/pts/7` for instance.
+    /// Returns the path of the slave, for instance `/dev/pts/7`.
     ///
     /// # Errors
     ///
-    /// `NotFound` if it is not open yet: see [`open`](Self::open). Else what the kernel says.
+    /// `NotFound` if it is not open yet (see [`open`](Self::open)); else the kernel's error.
     #[doc(alias = "ptsname")]
     pub fn name(&self) -> io::Result<PathBuf> {
         let master = self.master().ok_or(io::ErrorKind::NotFound)?;
         terminal_pair::name(master)
     }
 
-    /// Returns the master of a pair that is open already.
+    /// Returns the master of a pair that is already open.
     pub fn master(&self) -> Option<&OwnedFd> {
         self.pair.as_ref().map(|(master, _)| &**master)
     }
 
-    /// Returns the slave of a pair that is open already.
+    /// Returns the slave of a pair that is already open.
     pub fn slave(&self) -> Option<&OwnedFd> {
         self.pair.as_ref().map(|(_, slave)| &**slave)
     }
@@ -88,7 +89,7 @@ impl Pty {
         self
     }
 
-    /// Sets the window size in pixels, for programs that draw; 0 is unknown.
+    /// Sets the window size in pixels, for programs that draw; 0 means unknown.
     pub fn size_pixels(mut self, width: u16, height: u16) -> Self {
         self.size = Some(self.size.unwrap_or_default().with_pixels(width, height));
         self
@@ -100,23 +101,23 @@ impl Pty {
         self
     }
 
-    /// Whether the terminal becomes the child's controlling terminal; it does by default.
+    /// Sets whether the terminal becomes the child's controlling terminal; it does by default.
     ///
-    /// Without, the child stays in the parent's session, and the terminal's signals (Ctrl-C, window
+    /// If not, the child stays in the parent's session, and the terminal's signals (Ctrl-C, window
     /// changes) do not reach it.
     pub fn controlling(mut self, controlling: bool) -> Self {
         self.controlling = controlling;
         self
     }
 
-    /// Uses a pair of the caller's, which a failed spawn leaves open and as it was.
+    /// Uses a pair of the caller. A failed spawn leaves the pair open and as it was.
     ///
-    /// The master is the parent's end: it is duplicated, and set to non-blocking, which its
-    /// duplicates share. Size, attributes and owner, where the command sets them, are the terminal's
-    /// from before the clone on: a spawn that fails later sets them back.
+    /// The master is the parent's end. The spawn duplicates it and sets it to non-blocking, which
+    /// all duplicates share. If the command sets size, attributes or owner, the terminal has them
+    /// from before the clone; a spawn that fails later restores them.
     ///
-    /// As long as anybody has the slave open the terminal does not end: `process_ended` waits until
-    /// the last clone of this value, and of a command that has it, is dropped.
+    /// The terminal does not end while its slave is open anywhere: `process_ended` waits until the
+    /// last clone of this value, and of each command that has it, is dropped.
     pub fn pair(mut self, master: Arc<OwnedFd>, slave: Arc<OwnedFd>) -> Self {
         self.pair = Some((master, slave));
         self

@@ -1,10 +1,10 @@
-//! What /proc says of one process, and whether it is ours to ask.
+//! Reads /proc about one process, and checks that /proc is that of this PID namespace.
 
 use std::fs;
 use std::io;
 use std::process;
 
-/// What /proc says of one process.
+/// The state of one process in /proc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MemberState {
     pub(super) is_alive: bool,
@@ -13,7 +13,7 @@ pub(super) struct MemberState {
 }
 
 impl MemberState {
-    /// Reads `/proc/PID/stat`; `None` if there is no such process any more.
+    /// Reads `/proc/PID/stat`; returns `None` if the process does not exist any more.
     pub(super) fn of(pid: u32) -> io::Result<Option<Self>> {
         match fs::read(format!("/proc/{pid}/stat")) {
             Ok(line) => {
@@ -25,22 +25,23 @@ impl MemberState {
         }
     }
 
-    /// Reads a line of `/proc/PID/stat` (`proc_pid_stat(5)`).
+    /// Parses a line of `/proc/PID/stat` (`proc_pid_stat(5)`).
     fn parse(line: &[u8]) -> Option<Self> {
-        // The name stands in parentheses, and may hold any byte, these among them.
+        // The name stands in parentheses and may hold any byte, also parentheses.
         let name_ends = line.iter().rposition(|byte| *byte == b')')?;
         let mut fields = str::from_utf8(line.get(name_ends + 1..)?).ok()?.split_ascii_whitespace();
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        // Fourteen fields on: a first thread that has ended leaves the others to run.
+        // Fourteen fields further: a process whose first thread has ended still runs its other
+        // threads.
         let threads: i64 = fields.nth(14)?.parse().ok()?;
         let is_dead = matches!(state, "Z" | "X" | "x") && threads <= 1;
         Some(Self { is_alive: !is_dead, parent, group })
     }
 }
 
-/// Whether /proc is that of this process's PID namespace.
+/// Returns whether /proc is that of this process's PID namespace.
 pub(crate) fn is_own_proc() -> bool {
     let own = fs::read_link("/proc/self").ok();
     let own = own.and_then(|own| own.to_str()?.parse::<i32>().ok());

@@ -2,25 +2,26 @@
 //!
 //! # Model
 //!
-//! A termination that acts on a group has it *awaited* from its first signal on. A survey looks for
-//! one group, and for those of the others that it may help: their leaders have ended, and nothing is
-//! known of them yet. What it finds is kept, and answers the looks at those:
+//! A group is *awaited* from the first signal of the termination that acts on it. A survey looks
+//! for one group, and also for other awaited groups that it may help: those whose leaders have
+//! ended and of which nothing is known yet. Its findings are kept and answer later looks at these
+//! groups:
 //!
-//! - That nobody lives stays true: the dead begin nobody. So it is an answer as long as the group is
-//!   awaited, however old it is.
-//! - Who was alive may have ended. Each look asks again, and where it was true a moment ago a process
-//!   is read instead of /proc. Where it is true no longer, others will have ended too: the survey that
-//!   follows is also for all groups of which somebody was known to live.
+//! - "Nobody lives" stays true, because the dead start no process. So this finding answers as long
+//!   as the group is awaited, however old it is.
+//! - A member that was alive may have ended. So each look checks again; while that member lives, it
+//!   reads one process instead of /proc. Once the member has ended, others will have ended too: the
+//!   next survey also covers every group with a member that was known to live.
 //!
-//! So a group costs a survey of its own only if what was known of it has changed since the last one:
-//! the number of surveys does not grow with the number of groups that end together.
+//! So a group costs a survey of its own only if its state has changed since the last one: the
+//! number of surveys does not grow with the number of groups that end together.
 //!
-//! A member may have begun another one, with a number that was passed already, and have ended itself.
-//! So nobody lives where two passes have found nobody; each begins when the one before it is over.
+//! A member may start another one whose number the pass has already gone by, and then end. So
+//! nobody lives only if two passes found nobody; each pass begins after the one before it is over.
 
 use super::proc::{MemberState, is_own_proc};
 use crate::own_children::own_children;
-use crate::sys::{self, Peeked};
+use crate::sys::{self, PeekOutcome};
 use procession_protocol::GroupState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,22 +30,23 @@ use std::io;
 use std::process;
 
 thread_local! {
-    static AWAITED: RefCell<BTreeMap<u32, Awaited>> = const { RefCell::new(BTreeMap::new()) };
+    static AWAITED: RefCell<BTreeMap<u32, AwaitedGroup>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// What is known of a group that waits to be seen empty.
 #[derive(Debug, Default)]
-struct Awaited {
-    /// How many wait for it: a termination that is over, of an earlier group of this number, perhaps.
+struct AwaitedGroup {
+    /// How many looks wait for it. One may belong to a finished termination of an earlier group
+    /// with this number.
     times: usize,
-    found: Option<Found>,
+    found: Option<GroupFinding>,
 }
 
-/// What a survey found of one group.
+/// What a survey found out about one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum GroupFinding {
     Alive(u32),
-    /// Nobody is alive; whether the leader was seen, a zombie of ours.
+    /// Nobody is alive; whether the pass saw the leader, as a zombie of ours.
     Nobody {
         saw_leader: bool,
     },
@@ -54,27 +56,27 @@ enum Found {
 /// The looks at one group, which is awaited until this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct GroupLook {
-    /// 0 where none is awaited yet.
+    /// The awaited group; 0 for none yet.
     group: u32,
 }
 
 impl GroupLook {
-    /// The group will be looked at: what is seen of it on the way is kept.
+    /// Announces looks at the group: from now on other surveys keep what they see of it.
     pub(crate) fn expect(&mut self, group: u32) {
         if self.group == 0 && group > 1 && i32::try_from(group).is_ok() {
             self.group = group;
-            let count = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+            let count = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
                 let mut all = all.borrow_mut();
                 let awaited = all.entry(group).or_default();
                 awaited.times += 1;
-                awaited.found = None; // which was of an earlier group of this number
+                awaited.found = None; // it concerned an earlier group of this number
             };
-            // Where the thread is ending there is nothing to share.
+            // On an ending thread there is nothing to share.
             AWAITED.try_with(count).ok();
         }
     }
 
-    /// Looks whether anybody lives of the group that a child of ours leads, or led.
+    /// Looks whether any process lives in the group that a child of ours leads or led.
     pub(crate) fn look(&mut self, group: u32, is_reaped: bool) -> GroupState {
         self.expect(group);
         if group == 0 || self.group != group {
@@ -99,7 +101,7 @@ impl Drop for GroupLook {
         if self.group == 0 {
             return;
         }
-        let forget = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+        let forget = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
             let mut all = all.borrow_mut();
             let Some(awaited) = all.get_mut(&self.group) else { return };
             awaited.times -= 1;
@@ -107,11 +109,11 @@ impl Drop for GroupLook {
                 all.remove(&self.group);
             }
         };
-        AWAITED.try_with(forget).ok(); // nobody asks any more
+        AWAITED.try_with(forget).ok(); // no later look on this thread needs it
     }
 }
 
-impl Found {
+impl GroupFinding {
     fn is_nobody(&self) -> bool {
         matches!(self, Self::Nobody { .. })
     }
@@ -124,7 +126,7 @@ impl Found {
         }
     }
 
-    /// What it says now, if that is the same.
+    /// Returns its state if the finding is still true and says something.
     fn still_says(self, group: u32, is_reaped: bool) -> Option<GroupState> {
         let is_same = match self {
             Self::Alive(pid) => {
@@ -138,58 +140,58 @@ impl Found {
     }
 }
 
-fn known_of(group: u32) -> Option<Found> {
+fn known_of(group: u32) -> Option<GroupFinding> {
     AWAITED.try_with(|all| all.borrow().get(&group)?.found).ok().flatten()
 }
 
-/// The groups of a survey, and what it has found so far.
-type Open = BTreeMap<u32, Found>;
+/// The groups of a survey, with its findings so far.
+type SurveyedGroups = BTreeMap<u32, GroupFinding>;
 
-const NOBODY_YET: Found = Found::Nobody { saw_leader: false };
+const NOBODY_YET: GroupFinding = GroupFinding::Nobody { saw_leader: false };
 
-/// A group, and those of the others that are to be looked for with it.
-fn open_beside(group: u32, with_alive: bool) -> Open {
-    let is_open = |number: u32, awaited: &Awaited| match awaited.found {
-        None => sys::peek(sys::Child::Pid(number)) != Peeked::Running,
-        Some(Found::Alive(_)) => with_alive,
-        Some(Found::Nobody { .. } | Found::Unknown) => false,
+/// Returns the group, and the other groups that the same survey looks for.
+fn open_beside(group: u32, with_alive: bool) -> SurveyedGroups {
+    let is_open = |number: u32, awaited: &AwaitedGroup| match awaited.found {
+        None => sys::peek(sys::ChildId::Pid(number)) != PeekOutcome::Running,
+        Some(GroupFinding::Alive(_)) => with_alive,
+        Some(GroupFinding::Nobody { .. } | GroupFinding::Unknown) => false,
     };
     let others = AWAITED.try_with(|all| {
         let all = all.borrow();
         let open = all.iter().filter(|(number, awaited)| is_open(**number, awaited));
-        open.map(|(number, _)| (*number, NOBODY_YET)).collect::<Open>()
+        open.map(|(number, _)| (*number, NOBODY_YET)).collect::<SurveyedGroups>()
     });
     let mut open = others.unwrap_or_default();
     open.insert(group, NOBODY_YET);
     open
 }
 
-/// Keeps what was found for the looks that follow.
-fn keep(found: &Open) {
-    let keep = |all: &RefCell<BTreeMap<u32, Awaited>>| {
+/// Keeps the findings for later looks.
+fn keep(found: &SurveyedGroups) {
+    let keep = |all: &RefCell<BTreeMap<u32, AwaitedGroup>>| {
         let mut all = all.borrow_mut();
         for (group, found) in found {
             if let Some(awaited) = all.get_mut(group) {
-                awaited.found = Some(*found).filter(|found| *found != Found::Unknown);
+                awaited.found = Some(*found).filter(|found| *found != GroupFinding::Unknown);
             }
         }
     };
-    AWAITED.try_with(keep).ok(); // the next look reads /proc by itself then
+    AWAITED.try_with(keep).ok(); // then the next look reads /proc itself
 }
 
-fn survey(mut open: Open) -> Open {
+fn survey(mut open: SurveyedGroups) -> SurveyedGroups {
     for _ in 0..2 {
         if pass(&mut open).is_err() {
             open.values_mut().filter(|found| found.is_nobody()).for_each(|found| {
-                *found = Found::Unknown;
+                *found = GroupFinding::Unknown;
             });
         }
     }
     open
 }
 
-/// Looks for somebody of each group in which nobody was found before.
-fn pass(open: &mut Open) -> io::Result<()> {
+/// Looks for a live member of each group in which none was found before.
+fn pass(open: &mut SurveyedGroups) -> io::Result<()> {
     let mut left = 0;
     for found in open.values_mut().filter(|found| found.is_nobody()) {
         *found = NOBODY_YET;
@@ -204,9 +206,12 @@ fn pass(open: &mut Open) -> io::Result<()> {
         let Some(number) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        // A fiftieth of what reading the file takes. Nearly all are somebody else's.
+        // This call costs a fiftieth of reading the file, and nearly all processes belong to other
+        // groups.
         match sys::group_of(number) {
-            Ok(of) if !open.get(&of.cast_unsigned()).is_some_and(Found::is_nobody) => continue,
+            Ok(of) if !open.get(&of.cast_unsigned()).is_some_and(GroupFinding::is_nobody) => {
+                continue;
+            }
             Err(libc::ESRCH) => continue,
             _ => {}
         }
@@ -214,14 +219,14 @@ fn pass(open: &mut Open) -> io::Result<()> {
         let group = state.group.cast_unsigned();
         let Some(found) = open.get_mut(&group).filter(|found| found.is_nobody()) else { continue };
         if state.is_alive {
-            *found = Found::Alive(number);
+            *found = GroupFinding::Alive(number);
             left -= 1;
             if left == 0 {
                 return Ok(());
             }
         } else if state.parent == own {
             if number == group {
-                *found = Found::Nobody { saw_leader: true };
+                *found = GroupFinding::Nobody { saw_leader: true };
             }
             reap_adopted(number, group);
         }
@@ -229,12 +234,12 @@ fn pass(open: &mut Open) -> io::Result<()> {
     Ok(())
 }
 
-/// Reaps a zombie of the group, unless it is a child that we have started.
+/// Reaps a zombie of the group, unless this library has started it.
 fn reap_adopted(number: u32, group: u32) {
     let own = own_children();
     if number != group && !own.has(number) && !own.is_joined_now(group) {
         // A tracer may still hold it.
-        sys::try_reap(sys::Child::Pid(number), &mut None, i64::MAX).ok();
+        sys::try_reap(sys::ChildId::Pid(number), &mut None, i64::MAX).ok();
     }
 }
 
@@ -254,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_of_an_earlier_group_of_the_number_is_no_answer() {
+    fn a_finding_about_an_earlier_group_of_the_number_is_not_used() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get().cast_unsigned();
         let mut earlier = GroupLook::default();
         earlier.expect(own);
-        keep(&Open::from([(own, NOBODY_YET)]));
+        keep(&SurveyedGroups::from([(own, NOBODY_YET)]));
         assert_eq!(earlier.look(own, true), GroupState::Empty, "as it was said");
         let mut later = GroupLook::default();
         assert_eq!(later.look(own, true), GroupState::Alive);

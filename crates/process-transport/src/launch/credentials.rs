@@ -1,4 +1,4 @@
-//! User and group ids: what a command asks for, resolved before the clone.
+//! User and group ids: resolves what a command asks for, before the clone.
 
 use crate::command::Identity;
 use crate::error::{SpawnError, Step};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// Whether this process is in exactly these groups; that of its own id need not be listed.
+/// Returns whether this process is in exactly these groups; its own group id need not be listed.
 fn has_groups(groups: &[u32]) -> bool {
     let Ok(own) = getgroups() else { return false };
     let with_own_id = |groups: BTreeSet<u32>| &groups | &BTreeSet::from([getegid().as_raw()]);
@@ -16,14 +16,14 @@ fn has_groups(groups: &[u32]) -> bool {
         == with_own_id(groups.iter().copied().collect())
 }
 
-/// Whether user and group id, where they are named, are the parent's, the effective and the real.
+/// Returns whether the user and group ids that are set equal the parent's, both effective and real.
 fn are_own(ids: &Credentials) -> bool {
     ids.uid.is_none_or(|uid| uid == geteuid().as_raw() && geteuid() == getuid())
         && ids.gid.is_none_or(|gid| gid == getegid().as_raw() && getegid() == getgid())
 }
 
-/// Whether this thread may set groups: as root, or by the capability for it, ambient perhaps. A
-/// namespace may forbid it all the same.
+/// Returns whether this thread may set groups: as root, or with the capability, perhaps an ambient
+/// one. A namespace may still forbid it.
 fn may_set_groups() -> bool {
     #[cfg(target_os = "linux")]
     if rustix::thread::capabilities(None)
@@ -34,7 +34,7 @@ fn may_set_groups() -> bool {
     geteuid().is_root()
 }
 
-/// Leaves out what the parent has already: that takes no privilege.
+/// Leaves out what the parent already has, because that would need privilege for no change.
 fn changes_only(mut wanted: Credentials) -> Credentials {
     if are_own(&wanted) {
         (wanted.uid, wanted.gid) = (None, None);
@@ -45,7 +45,7 @@ fn changes_only(mut wanted: Credentials) -> Credentials {
     wanted
 }
 
-/// The group that terminals belong to, where the system has one.
+/// Returns the group that terminals belong to, if the system has one.
 pub(super) fn group_of_terminals() -> Option<u32> {
     sys::group_by_name(c"tty")
 }
@@ -60,7 +60,7 @@ pub(super) fn credentials(identity: &Identity) -> Result<Credentials, SpawnError
     Ok(wanted)
 }
 
-/// Before what changes nothing is left out.
+/// Returns the credentials that the command asks for, also those that change nothing.
 fn wanted(identity: &Identity) -> Result<Credentials, SpawnError> {
     let groups = identity.groups.clone();
     if let Some(user) = &identity.user {
@@ -134,7 +134,7 @@ mod tests {
     use rustix::process::{geteuid, getuid};
 
     #[test]
-    fn nothing_is_set_where_nothing_changes() {
+    fn unchanged_ids_set_nothing() {
         let own = Identity { uid: Some(getuid().as_raw()), ..Identity::default() };
         assert_eq!(getuid(), geteuid());
         assert_eq!(credentials(&own).unwrap(), Credentials::default());

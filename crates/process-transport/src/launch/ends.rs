@@ -1,4 +1,4 @@
-//! From the fd map to descriptors: what the child is to get, and the parent's ends.
+//! Makes descriptors from the fd map: those for the child, and the parent's ends.
 
 use super::terminal::Terminal;
 use crate::command::{Fd, FdKind, FileMode};
@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The parent's end of one of the child's descriptors; non-blocking when the child runs.
+/// The parent's end of one of the child's descriptors; non-blocking once the child runs.
 #[derive(Debug)]
 pub(crate) struct ParentEnd {
     pub(crate) fd: ChildFd,
@@ -26,20 +26,20 @@ pub(crate) struct ParentEnd {
     pub(crate) direction: Direction,
 }
 
-/// Everything that the fd map asks for.
+/// All descriptors that the fd map asks for.
 #[derive(Default)]
 pub(super) struct Ends {
     pub(super) parent: Vec<ParentEnd>,
-    /// Which of them is a terminal's master, which may be the caller's.
+    /// The index in `parent` of a terminal's master, which may be the caller's.
     master: Option<usize>,
-    /// Numbers beside 0 to 2 that are the terminal too.
+    /// Numbers other than 0 to 2 that are the terminal too.
     on_terminal: Vec<ChildFd>,
     child: BTreeMap<ChildFd, Source>,
-    /// What the child has until its exec only.
+    /// Descriptors that the child has only until its exec.
     until_exec: BTreeMap<ChildFd, OwnedFd>,
 }
 
-/// What the child gets a copy of.
+/// A descriptor of which the child gets a copy.
 enum Source {
     Owned(OwnedFd),
     Inherited(Arc<dyn AsFd + Send + Sync>),
@@ -66,13 +66,13 @@ impl Ends {
         }
         for number in map.keys() {
             match resolve_same_as(map, *number, has_terminal) {
-                Some(MadeBy::Number(made_by)) if made_by != *number => {
+                Some(FdOrigin::Number(made_by)) if made_by != *number => {
                     ends.share(made_by, *number).map_err(|error| {
                         SpawnError::new(Step::Pipe, format!("child fd {number}"), error)
                     })?;
                 }
-                Some(MadeBy::Terminal) => ends.on_terminal.push(*number),
-                Some(MadeBy::Number(_)) | None => {}
+                Some(FdOrigin::Terminal) => ends.on_terminal.push(*number),
+                Some(FdOrigin::Number(_)) | None => {}
             }
         }
         Ok(ends)
@@ -105,7 +105,8 @@ impl Ends {
         Ok(())
     }
 
-    /// The parent's end: non-blocking, which is a state of the description that the child never gets.
+    /// Keeps the parent's end. It is non-blocking: a flag of a file description that the child
+    /// never gets.
     fn keep(
         &mut self,
         fd: ChildFd,
@@ -128,8 +129,8 @@ impl Ends {
         Ok(())
     }
 
-    /// The terminal's master is the parent's end of 1, and its slave the child's 0 to 2, and what is the
-    /// same as these.
+    /// Adds a terminal: its master is the parent's end of 1, its slave is the child's 0 to 2 and
+    /// every number that is the same as one of these.
     pub(super) fn add_terminal(&mut self, terminal: &Terminal, master: OwnedFd) {
         if let Some(slave) = &terminal.slave {
             let others = self.on_terminal.iter().copied();
@@ -142,9 +143,9 @@ impl Ends {
         self.parent.push(ParentEnd { fd: ChildFd::STDOUT, end: master, direction });
     }
 
-    /// A path that the child looks up may lead through one of this process's descriptors, which it then
-    /// needs until its exec. Numbers of the map are the child's own, and one that is not open leads
-    /// nowhere.
+    /// Keeps a descriptor for a path that the child looks up, until the exec, if the path leads
+    /// through a descriptor of this process. A number in the map belongs to the child itself, and a
+    /// number that is not open leads nowhere.
     pub(super) fn keep_for_lookup(&mut self, path: &OsStr) -> io::Result<()> {
         let Some(number) = own_descriptor(path.as_bytes()) else { return Ok(()) };
         if self.child.contains_key(&number) {
@@ -158,21 +159,21 @@ impl Ends {
         Ok(())
     }
 
-    /// The first number that is to have a descriptor which is not open.
+    /// Returns the first number whose source descriptor is not open.
     pub(super) fn closed_source(&self) -> Option<ChildFd> {
         let closed = |source: &Source| fcntl_getfd(source.fd()).is_err();
         self.child.iter().find(|(_, source)| closed(source)).map(|(number, _)| *number)
     }
 
-    /// The child runs: from here on the terminal's master is read and written as every parent's end.
+    /// Makes the terminal's master non-blocking, like every parent's end, once the child runs.
     pub(super) fn unblock_terminal(&self) {
         if let Some(ParentEnd { end, .. }) = self.master.and_then(|index| self.parent.get(index)) {
-            // The two calls cannot fail for an open terminal (fcntl(2), ERRORS).
+            // Neither call can fail for an open terminal (fcntl(2), ERRORS).
             fcntl_getfl(end).and_then(|flags| fcntl_setfl(end, flags | OFlags::NONBLOCK)).ok();
         }
     }
 
-    /// What the child is to get.
+    /// Returns the descriptors that the child gets.
     pub(super) fn passed(&self) -> Vec<PassedFd<'_>> {
         let until_exec = self.until_exec.iter().map(|(number, fd)| PassedFd {
             source: fd.as_fd(),
@@ -191,7 +192,7 @@ impl Ends {
     }
 }
 
-/// The descriptor of the process itself that a path leads to, or through.
+/// Returns the descriptor of this process that a path leads to or through.
 fn own_descriptor(path: &[u8]) -> Option<ChildFd> {
     let folders = [&b"/proc/self/fd/"[..], b"/proc/thread-self/fd/", b"/dev/fd/"];
     let rest = folders.into_iter().find_map(|folder| path.strip_prefix(folder))?;
@@ -201,7 +202,7 @@ fn own_descriptor(path: &[u8]) -> Option<ChildFd> {
     Some(ChildFd::from(number.parse::<i32>().ok()?))
 }
 
-/// For a file its path says more than the number.
+/// Creates the error of an entry; for a file its path says more than its number.
 fn failed(number: ChildFd, fd: &Fd, error: io::Error) -> SpawnError {
     let path = match fd.kind() {
         FdKind::File(path, _) => path.as_path(),
@@ -219,8 +220,8 @@ fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     above_stdio(rustix::fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, mode)?)
 }
 
-/// Without waiting for anybody: a FIFO whose other side nobody has open would hold the thread, and so its
-/// reactor. The child gets it blocking, as it would be otherwise.
+/// Opens without waiting: a FIFO whose other side is not open would block the thread, and so its
+/// reactor. The child gets the file in blocking mode, as without this flag.
 fn open_file(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let file = open(path, flags | OFlags::NONBLOCK)?;
     fcntl_setfl(&file, flags & OFlags::APPEND)?;
@@ -239,27 +240,27 @@ fn mode_flags(mode: FileMode) -> OFlags {
 /// The numbers that a terminal takes.
 const TERMINAL: [ChildFd; 3] = [ChildFd::STDIN, ChildFd::STDOUT, ChildFd::STDERR];
 
-/// What makes the descriptor of a number.
+/// The source of a number's descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MadeBy {
-    /// The entry of that number, its own perhaps.
+pub(super) enum FdOrigin {
+    /// The map's entry of that number, which may be the number itself.
     Number(ChildFd),
     Terminal,
 }
 
-/// Follows `same_as` to what makes the descriptor; `None` for a dead end.
+/// Follows `same_as` to the source of the descriptor; returns `None` for a dead end.
 pub(super) fn resolve_same_as(
     map: &BTreeMap<ChildFd, Fd>,
     mut number: ChildFd,
     has_terminal: bool,
-) -> Option<MadeBy> {
+) -> Option<FdOrigin> {
     for _ in 0..=map.len() {
         if has_terminal && TERMINAL.contains(&number) {
-            return Some(MadeBy::Terminal);
+            return Some(FdOrigin::Terminal);
         }
         match map.get(&number)?.kind() {
             FdKind::SameAs(other) => number = *other,
-            _ => return Some(MadeBy::Number(number)),
+            _ => return Some(FdOrigin::Number(number)),
         }
     }
     None
@@ -270,7 +271,7 @@ mod tests {
     use super::own_descriptor;
 
     #[test]
-    fn a_path_through_a_descriptor_of_the_process_is_known() {
+    fn a_path_through_a_descriptor_of_the_process_is_recognised() {
         for (path, number) in [
             ("/proc/self/fd/7", Some(7)),
             ("/proc/self/fd/12/bin/sh", Some(12)),

@@ -1,9 +1,9 @@
-//! What the system's number leaves open of a program that could not be executed: which file it was
-//! about, and what is the matter with it.
+//! Finds out more about a failed exec than its error number says: which file it concerns, and what
+//! is wrong with it.
 //!
-//! This is looked at in the parent, after the exec has failed. It can be wrong where the child runs as
-//! another user, or where somebody changes the files meanwhile: the number is the truth, and this is
-//! said beside it.
+//! The parent looks at the files after the exec has failed. The result can be wrong if the child
+//! runs as another user, or if the files change meanwhile. So the message shows it beside the error
+//! number, which is always right.
 
 use super::prepare::Prepared;
 use rustix::fs::{Access, OFlags, access};
@@ -16,13 +16,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What the kernel reads of a program to see what it is (`BINPRM_BUF_SIZE`), in bytes.
+/// How many bytes the kernel reads of a program to recognise it (`BINPRM_BUF_SIZE`).
 const HEAD_BYTES: u64 = 256;
 
-/// How many interpreters the kernel goes through, each the interpreter of the one before.
+/// How many interpreters the kernel follows, each the interpreter of the one before.
 const MOST_INTERPRETERS: usize = 5;
 
-/// What a message says between the program and the reason; empty if there is nothing to add.
+/// Returns the text between the program and the reason; empty if there is nothing to add.
 pub(super) fn explain(prepared: &Prepared, errno: i32) -> String {
     let at = Files { cwd: prepared.cwd.as_deref() };
     let candidates = prepared.request.candidates.iter();
@@ -41,7 +41,7 @@ impl Files<'_> {
         self.cwd.map_or_else(|| path.to_owned(), |cwd| cwd.join(path))
     }
 
-    /// What is the matter with a file, or with an interpreter that it leads to.
+    /// Returns what is wrong with a file, or with an interpreter that it leads to.
     fn about(&self, program: PathBuf, errno: i32) -> Option<String> {
         let chain = self.chain(program);
         if errno == libc::ELOOP && chain.len() > MOST_INTERPRETERS + 1 {
@@ -62,12 +62,12 @@ impl Files<'_> {
         (!parts.is_empty()).then(|| parts.join(": "))
     }
 
-    /// Which file of the chain is to blame.
+    /// Returns the index of the file in the chain that caused the error.
     fn at_fault(&self, chain: &[PathBuf], errno: i32) -> Option<usize> {
         let last = chain.len().checked_sub(1)?;
         let of_last = self.find(&chain[last]);
         match errno {
-            // The kernel asks for the permissions of each.
+            // The kernel checks the permissions of each.
             libc::EACCES => chain.iter().position(|path| defect(&self.find(path)).is_some()),
             libc::ENOENT => (!of_last.exists() || missing(&of_last).is_some()).then_some(last),
             libc::ELOOP => (!of_last.exists()).then_some(last),
@@ -76,14 +76,14 @@ impl Files<'_> {
         }
     }
 
-    /// A program, its interpreter, the interpreter of that, and so on, as they are written: up to one
-    /// more than the kernel takes.
+    /// Returns a program, its interpreter, the interpreter of that, and so on, as they are written;
+    /// up to one more than the kernel follows.
     fn chain(&self, program: PathBuf) -> Vec<PathBuf> {
         let next = |path: &PathBuf| interpreter(&head(&self.find(path))?);
         iter::successors(Some(program), next).take(MOST_INTERPRETERS + 2).collect()
     }
 
-    /// What is the matter with a chain that is too long.
+    /// Returns what is wrong with a chain that is too long.
     fn endless(&self, chain: &[PathBuf]) -> &'static str {
         let ids = chain.iter().filter_map(|path| {
             let file = fs::metadata(self.find(path)).ok()?;
@@ -101,7 +101,7 @@ impl Files<'_> {
     }
 }
 
-/// What is missing: the target of a link, or the loader of a program that is there.
+/// Returns what is missing: the target of a link, or the loader of an existing program.
 fn missing(path: &Path) -> Option<String> {
     if !path.exists() {
         let target = fs::read_link(path).ok()?;
@@ -110,17 +110,17 @@ fn missing(path: &Path) -> Option<String> {
     head(path)?.starts_with(ELF).then(|| "the loader that it names".to_owned())
 }
 
-/// What a program begins with that is no script.
+/// The first bytes of a program that is no script.
 const ELF: &[u8] = b"\x7fELF";
 
-/// An interpreter, for a message.
+/// Formats an interpreter for a message.
 fn named(interpreter: &Path) -> String {
     let ends_in_return = interpreter.as_os_str().as_bytes().ends_with(b"\r");
     let crlf = if ends_in_return { " (the line ends in CRLF, not in LF)" } else { "" };
     format!("{interpreter:?}{crlf}")
 }
 
-/// What follows `#!`, up to a blank (`execve(2)`, "Interpreter scripts").
+/// Returns the word after `#!`, up to a blank (`execve(2)`, "Interpreter scripts").
 fn interpreter(head: &[u8]) -> Option<PathBuf> {
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0);
@@ -141,7 +141,7 @@ fn format_of(head: &[u8]) -> String {
     what.to_owned()
 }
 
-/// Why nobody, or not this user, may execute it.
+/// Returns why nobody, or not this user, may execute the file.
 fn defect(path: &Path) -> Option<String> {
     let Ok(file) = fs::metadata(path) else { return closed_directory(path) };
     if file.is_dir() {
@@ -163,13 +163,13 @@ fn is_noexec(path: &Path) -> bool {
     statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
-/// Of other systems rustix does not know the flag.
+/// Returns false: on other systems rustix does not know the flag.
 #[cfg(not(target_os = "linux"))]
 fn is_noexec(_: &Path) -> bool {
     false
 }
 
-/// The directory on the way that may not be searched.
+/// Returns the text for a directory of the path that may not be searched.
 fn closed_directory(path: &Path) -> Option<String> {
     let mut on_the_way: Vec<&Path> = path.ancestors().skip(1).collect();
     on_the_way.reverse();
@@ -179,7 +179,7 @@ fn closed_directory(path: &Path) -> Option<String> {
     Some(format!("the directory {closed:?} may not be searched"))
 }
 
-/// What a regular file begins with; opening it waits for nobody.
+/// Reads the first bytes of a regular file; the open does not block.
 fn head(path: &Path) -> Option<Vec<u8>> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).ok()?;
     let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_program_is_told_from_one_of_another_system() {
+    fn a_file_that_is_no_program_differs_from_one_of_another_system() {
         for (head, what) in [
             (&b""[..], "it is empty"),
             (b"\x7fELF\0\0", "it is a program for another system, or damaged"),

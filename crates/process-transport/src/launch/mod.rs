@@ -1,5 +1,5 @@
-//! From a command to a running child, in safe code over `sys`: a `Command` is read once, by
-//! `prepare`, which makes a `Prepared`; `launch` makes a `Launched` of that.
+//! From a command to a running child, in safe code over `sys`: `prepare` reads a `Command` once and
+//! makes a `Prepared`; `launch` makes a `Launched` of it.
 
 mod credentials;
 mod ends;

@@ -1,5 +1,5 @@
-//! From a command to what the child needs, all of it made before the clone: nothing that can
-//! allocate, or fail for a reason of ours, is left for the child.
+//! Prepares everything that the child needs, before the clone: the child has nothing to do that can
+//! allocate, or that can fail because of us.
 
 use super::credentials::credentials;
 use super::ends::{Ends, resolve_same_as};
@@ -19,20 +19,20 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
-/// A command as the launch needs it: everything of the child is made, and nothing has begun.
+/// A prepared command: everything for the child is made, and nothing has begun.
 pub(crate) struct Prepared {
     pub(super) request: Request,
     pub(super) ends: Ends,
     pub(super) terminal: Option<Terminal>,
-    /// The way that is forced.
+    /// The spawn path that the command forces.
     pub(super) path: Option<SpawnPath>,
     pub(super) policy: Policy,
-    /// What messages name.
+    /// The program's name in messages.
     pub(super) program: OsString,
     pub(super) cwd: Option<PathBuf>,
 }
 
-/// What becomes of a child once it runs.
+/// Options for a child that runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     /// The child leads the group that has its pid.
@@ -40,23 +40,23 @@ pub(crate) struct Policy {
     /// `terminate` and `kill_on_drop` act on that group.
     pub(crate) owned: bool,
     pub(crate) kill_on_drop: bool,
-    /// The process whose child it is, for one that is killed on drop; 0 for others.
+    /// The process that launched the child, if it is killed on drop; else 0.
     pub(crate) launched_by: u32,
-    /// How long what ends with its owner has between TERM and KILL.
+    /// The time between TERM and KILL when its owner ends.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors wait for it"))]
     pub(crate) kill_grace: Duration,
-    /// What the table of those that end with the program is to say of it; `None` for others.
+    /// Its entry for the table of children that end with the program; `None` if it cannot be one.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors adopt"))]
     pub(crate) entry: Option<Entry>,
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "pipes grow in a loop only"))]
     pub(crate) pipes_grow: bool,
     pub(crate) drain_after_exit: Option<Duration>,
-    /// The exit is watched as where there are no pidfds.
+    /// Watches the exit as on a system without pidfds.
     pub(crate) without_pidfd: bool,
 }
 
 impl Policy {
-    /// What `terminate` acts on.
+    /// Returns what `terminate` acts on.
     pub(crate) fn scope(&self) -> TerminationScope {
         if self.owned && self.leads_group {
             TerminationScope::Group
@@ -66,7 +66,7 @@ impl Policy {
     }
 }
 
-/// Checks the command, looks its users up, and makes everything that the child needs.
+/// Checks the command, looks up its users and makes everything that the child needs.
 pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
@@ -98,7 +98,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         pre_exec: identity.pre_exec.clone(),
         entry: if end == AtProgramEnd::Ends { entry } else { None },
     };
-    // Before the pipes take the low numbers. Where it cannot be made another path is taken.
+    // Before the pipes take the low numbers. If this fails, the launch takes another path.
     sys::reserve_first().ok();
     let mut ends = Ends::make(&map, command.pty.is_some())?;
     let opened = terminal::open(command, request.credentials.uid)?;
@@ -126,7 +126,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
     Ok(Prepared { request, ends, terminal, path: command.spawn_path, policy, program, cwd })
 }
 
-/// What the table of those that end with the program says of the child, if it may be one of them.
+/// Returns the child's entry for the table of children that end with the program, if it may be one.
 fn entry(command: &Command, group: Group) -> Option<Entry> {
     let is_one = command.identity.owned && command.ending.is_killed_on_drop(true);
     is_one.then(|| Entry { leads_group: group.is_led(), grace_ms: command.ending.grace_ms() })
@@ -174,7 +174,7 @@ fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
         Identity { process_group: Some(group), .. } if group < 0 => {
             invalid("process_group", format!("{group} is negative"))
         }
-        // What setresuid(2) and setresgid(2) take for "leave it alone".
+        // setresuid(2) and setresgid(2) take this number for "leave it alone".
         Identity { uid: Some(u32::MAX), .. } => invalid("uid", format!("{} is nobody's", u32::MAX)),
         Identity { gid: Some(u32::MAX), .. } => {
             invalid("gid", format!("{} is no group's", u32::MAX))
@@ -183,7 +183,7 @@ fn validate_numbers(identity: &Identity) -> Result<(), SpawnError> {
     }
 }
 
-/// What only Linux has.
+/// Refuses options that only Linux has.
 fn validate_platform(identity: &Identity) -> Result<(), SpawnError> {
     if cfg!(target_os = "linux") {
         return Ok(());
@@ -229,7 +229,7 @@ fn validate_fds(command: &Command, map: &BTreeMap<ChildFd, Fd>) -> Result<(), Sp
     Ok(())
 }
 
-/// Why no descriptor is found for a number that is to be the same as another.
+/// Returns why a number that is the same as another has no descriptor.
 fn dead_end(map: &BTreeMap<ChildFd, Fd>, number: ChildFd) -> &'static str {
     let next = |number: ChildFd| match map.get(&number)?.kind() {
         FdKind::SameAs(other) => Some(*other),
@@ -238,7 +238,7 @@ fn dead_end(map: &BTreeMap<ChildFd, Fd>, number: ChildFd) -> &'static str {
     if next(number) == Some(number) {
         return "it is to be the same as itself";
     }
-    // One that comes to an end visits no number twice.
+    // A chain that ends visits no number twice.
     let mut way = iter::successors(Some(number), |number| next(*number));
     if way.nth(map.len() + 1).is_some() {
         "the numbers that it is to be the same as lead in a circle"
@@ -261,10 +261,11 @@ fn argv(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(argv.finish())
 }
 
-/// The parent's variables, as they are now, but for those that the command names; then those.
+/// Returns the parent's current variables, without those that the command names; then the
+/// command's.
 fn envp(command: &Command) -> Result<Option<CStringArray>, SpawnError> {
     let changes = &command.env.changes;
-    // A closure between fork and exec may do anything to what it finds there.
+    // A pre_exec closure may change the environment that it finds.
     if !command.env.clear && changes.is_empty() && command.identity.pre_exec.is_empty() {
         return Ok(None);
     }
@@ -291,13 +292,13 @@ fn cwd(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(strings.finish())
 }
 
-/// The longest path that the kernel takes, its NUL included.
+/// The longest path that the kernel takes, with its NUL.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
 /// The longest file name that any common file system takes.
 const NAME_MAX: usize = 255;
 
-/// A name with a slash stands for itself; any other is looked for in `PATH`.
+/// Returns the paths to try: a name with a slash itself, any other in each directory of `PATH`.
 fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     let name = command.program.as_bytes();
     let mut strings = CStrings::default();
@@ -306,7 +307,8 @@ fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
         return Ok(strings.finish());
     }
     let path = search_path(command);
-    // What makes no path is passed over, as execvp(3) does; a name too long for any is for the kernel.
+    // Skips a result that is too long for a path, as execvp(3) does. A name too long for any path
+    // is left to the kernel.
     let fits = |dir: &&[u8]| {
         let is_path = dir.len() + name.len() + 2 <= PATH_MAX || name.len() > NAME_MAX;
         !dir.is_empty() && is_path
@@ -320,7 +322,7 @@ fn candidates(command: &Command) -> Result<CStringArray, SpawnError> {
     Ok(strings.finish())
 }
 
-/// The child's `PATH` if the command sets one, else the parent's, else the system's.
+/// Returns the child's `PATH` if the command sets one, else the parent's, else the system's.
 fn search_path(command: &Command) -> OsString {
     let name = OsStr::new("PATH");
     if let Some(Some(path)) = command.env.changes.get(name) {
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_senseless_command_is_refused_before_anything_is_made() {
+    fn an_invalid_command_is_refused_before_anything_is_made() {
         let x = || Command::new("x");
         for bad in [
             Command::new(""),

@@ -1,4 +1,4 @@
-//! Which of the three ways of spawning a command takes, and the launch itself.
+//! Chooses among the three ways of spawning, and launches the child.
 
 use super::ends::ParentEnd;
 use super::exec_failure;
@@ -11,17 +11,18 @@ use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
 use std::io;
 
-/// A child that has begun to run its program, with all that the parent has of it.
+/// A child that has begun its program, with everything that the parent has of it.
 pub(crate) struct Launched {
     pub(crate) child: Cloned,
     pub(crate) ends: Vec<ParentEnd>,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) policy: Policy,
-    /// The highest resident set of this process before, in KiB.
+    /// The highest resident set size of this process before the clone, in KiB.
     pub(crate) parent_peak_kib: i64,
 }
 
-/// The clone, until the exec is confirmed; the child's ends are closed here when it returns.
+/// Clones the child and waits until its exec is confirmed. On return the child's ends are closed
+/// here.
 pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     let joins = match prepared.request.group {
         Group::Process(group) => u32::try_from(group).ok().filter(|group| *group > 0),
@@ -45,12 +46,12 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
     Ok(Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib })
 }
 
-/// Starts the child: on the path that is forced, else on the first that works here.
+/// Starts the child on the forced path, else on the first path that works here.
 fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchError> {
     let Prepared { request, path: forced, .. } = prepared;
     let mut attempts = attempts(request, *forced)?;
     loop {
-        let error = match sys::launch(attempts.manner(), request, passed, FdPlan::steps_for) {
+        let error = match sys::launch(attempts.mode(), request, passed, FdPlan::steps_for) {
             Ok(child) => {
                 attempts.on_started();
                 return Ok(child);
@@ -60,7 +61,7 @@ fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchE
         let has_next = attempts.on_failed(&error);
         match error {
             LaunchError::Killed { child, .. } if has_next => sys::discard(*child),
-            // There is no other way, and this is how its life has ended.
+            // There is no other way, so the kill is how this child ended.
             LaunchError::Killed { child, .. } => return Ok(*child),
             _ if has_next => {}
             error => return Err(error),
@@ -68,7 +69,8 @@ fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchE
     }
 }
 
-/// Closures of the caller may do anything, and a child of other ids must not share our memory.
+/// Returns the paths to try. Closures of the caller may do anything, and a child with other ids
+/// must not share our memory.
 fn attempts(request: &Request, forced: Option<SpawnPath>) -> Result<Attempts, LaunchError> {
     let has_closures = !request.pre_exec.is_empty();
     match forced {
@@ -89,7 +91,7 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
         LaunchError::Clone(error) => SpawnError::new(Step::Clone, &prepared.program, error),
         LaunchError::Path(error) => refused_path(error),
         LaunchError::Refused(errno) => refused_path(io::Error::from_raw_os_error(errno)),
-        // `start` makes a child of it.
+        // Cannot happen: `start` returns the child in this case.
         LaunchError::Killed { .. } => SpawnError::os(Step::Exec, &prepared.program, libc::ECHILD),
         LaunchError::TooMany { count, most } => {
             let why = format!("it hands on {most} descriptors at most, and not {count}");
@@ -99,12 +101,12 @@ fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     }
 }
 
-/// The error of a path that is forced and does not work here.
+/// Returns the error of a forced path that does not work here.
 fn refused_path(error: io::Error) -> SpawnError {
     SpawnError::new(Step::Validate, "spawn_path", error).with(": it does not work here")
 }
 
-/// The error of a failure that the child reported.
+/// Returns the error of a failure that the child reported.
 fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     if let (Step::Chdir, Some(dir)) = (step, &prepared.cwd) {
         return SpawnError::os(step, dir, errno);
@@ -133,7 +135,8 @@ fn child_failure(prepared: &Prepared, step: Step, errno: i32) -> SpawnError {
     }
 }
 
-/// What the step that sets the priority was asked for: the child does not say which of it failed.
+/// Returns the beginning of the message for the priority step, with every option that was set: the
+/// child does not report which one failed.
 fn setting(request: &Request) -> String {
     let asked = [
         ("the priority", request.nice.is_some()),
@@ -148,7 +151,7 @@ fn setting(request: &Request) -> String {
     format!("cannot set {names} of")
 }
 
-/// What is the matter with groups that the system finds invalid, where that can be seen.
+/// Returns what is wrong with groups that the system rejects as invalid, if it can be seen.
 fn bad_groups(request: &Request, errno: i32) -> Option<String> {
     let groups = request.credentials.groups.as_ref().filter(|_| errno == libc::EINVAL)?;
     if groups.contains(&u32::MAX) {

@@ -1,4 +1,4 @@
-//! Opening a pseudo-terminal for a child, with everything set before the program runs.
+//! Opens a pseudo-terminal for a child and sets it up before the program runs.
 
 use super::credentials::group_of_terminals;
 use crate::command::{Command, Pty};
@@ -14,30 +14,31 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// What the parent keeps of a child's terminal beside the master, which is the end of child fd 1.
+/// What the parent keeps of a child's terminal besides the master, which is the end of child fd 1.
 ///
-/// The slave is kept until the child is reaped. Closed at once, a child that redirects its own 0 to 2
-/// would leave the terminal without an opener: the master would report its end while the child lives,
-/// and closing it then hangs the child up.
+/// The slave is kept until the child is reaped. Without it, a child that redirects its own 0 to 2
+/// would leave the terminal without an open slave: the master would report its end while the child
+/// lives, and a close of the master would then hang up the child.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// `None` once the child was reaped.
+    /// `None` once the child is reaped.
     pub(crate) slave: Option<Arc<OwnedFd>>,
-    pub(crate) before: Before,
+    pub(crate) before: SavedTerminal,
 }
 
-/// What a caller's terminal was like before the command changed it; dropped, it is so again.
+/// The settings of a caller's terminal from before the command changed them; the drop restores
+/// them.
 ///
 /// Empty for a terminal that was made for the child.
 #[derive(Debug, Default)]
-pub(crate) struct Before {
+pub(crate) struct SavedTerminal {
     slave: Option<Arc<OwnedFd>>,
     size: Option<Winsize>,
     termios: Option<Termios>,
     owner: Option<(Uid, Gid)>,
 }
 
-impl Before {
+impl SavedTerminal {
     fn of(pty: &Pty, uid: Option<u32>) -> io::Result<Self> {
         let Some((_, slave)) = &pty.pair else { return Ok(Self::default()) };
         Ok(Self {
@@ -54,14 +55,15 @@ impl Before {
         })
     }
 
-    /// The child runs: what was set stays.
+    /// Keeps the new settings, because the child runs.
     pub(crate) fn forget(&mut self) {
         self.slave = None;
     }
 }
 
-impl Drop for Before {
-    /// What was got and set can be set back, unless the terminal was hung up meanwhile.
+impl Drop for SavedTerminal {
+    /// Restores the settings. What could be read and set can be restored, unless the terminal was
+    /// hung up meanwhile.
     fn drop(&mut self) {
         let Some(slave) = self.slave.take() else { return };
         if let Some(size) = self.size {
@@ -76,8 +78,9 @@ impl Drop for Before {
     }
 }
 
-/// Opens the terminal that the command asks for, if it does; with it comes the master, which is made
-/// non-blocking once the child runs: a caller's is to stay as it was where the spawn fails.
+/// Opens the terminal if the command asks for one, and returns it with its master. The master
+/// becomes non-blocking only once the child runs, because a failed spawn must leave a caller's
+/// master as it was.
 pub(super) fn open(
     command: &Command,
     uid: Option<u32>,
@@ -88,12 +91,12 @@ pub(super) fn open(
         Some(_) => failed(error),
         None => failed(error).with(" by /dev/ptmx"),
     })?;
-    let before = Before::of(pty, uid).map_err(failed)?;
+    let before = SavedTerminal::of(pty, uid).map_err(failed)?;
     set_up(pty, &slave, uid).map_err(failed)?;
     Ok(Some((Terminal { slave: Some(Arc::new(slave)), before }, master)))
 }
 
-/// The master and the slave.
+/// Returns the master and the slave.
 fn pair(pty: &Pty) -> io::Result<(OwnedFd, OwnedFd)> {
     if let Some((master, slave)) = &pty.pair {
         return Ok((fcntl_dupfd_cloexec(master, 3)?, fcntl_dupfd_cloexec(slave, 3)?));
@@ -101,18 +104,19 @@ fn pair(pty: &Pty) -> io::Result<(OwnedFd, OwnedFd)> {
     open_pair()
 }
 
-/// Waits until the line discipline has taken in all that was written to the master, its echo included.
+/// Waits until the line discipline has processed everything that was written to the master, with
+/// its echo.
 ///
-/// The kernel takes it in by a task of its own, which signals before it echoes: a child that Ctrl-C
-/// killed may be reaped before the `^C` is on its way, and the slave must not close before. To poll a
-/// slave that has nothing to read waits for that task (Linux, `n_tty_poll`); it waits for nobody else.
+/// A kernel task does this processing, and it signals before it echoes: a child that Ctrl-C killed
+/// may be reaped before the `^C` is echoed, and the slave must not close before that. A poll of a
+/// slave that has nothing to read waits for that task (Linux, `n_tty_poll`), and for nothing else.
 pub(crate) fn take_in(slave: &OwnedFd) {
     let mut polled = [PollFd::new(slave, PollFlags::IN)];
-    // The answer is of no interest, and a failure leaves what it would be without.
+    // The result does not matter. On failure everything is as without this call.
     poll(&mut polled, Some(&Timespec::default())).ok();
 }
 
-/// A size as the system takes it.
+/// Converts a size to the system's type.
 pub(crate) fn kernel_size(size: WindowSize) -> Winsize {
     Winsize {
         ws_row: size.rows,

@@ -4,7 +4,7 @@ use super::clock;
 use super::handle::Spawned;
 use super::output::Output;
 use crate::launch::{ParentEnd, take_in};
-use crate::sys::{Peeked, Waited};
+use crate::sys::{PeekOutcome, WaitOutcome};
 use procession_core::Direction;
 use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,20 +13,20 @@ use rustix::net::{Shutdown, shutdown};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// One read, in bytes: what a pipe of the system's size holds.
+/// The size of one read, in bytes: the capacity of a pipe of the system's size.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// How often a child is asked that no descriptor tells of.
+/// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Spawned {
-    /// Nothing more is to come: neither of the child nor of its outputs.
+    /// Returns whether nothing more will come, neither from the child nor from its outputs.
     pub(super) fn is_over(&self) -> bool {
         self.reason.is_some() && !self.ends.iter().any(reads)
     }
 
-    /// Closes the ends that are only written, and the writing half of sockets. A terminal stays: its
-    /// close would hang the child up.
+    /// Closes the ends that the parent only writes, and the writing half of sockets. A terminal
+    /// stays open, because its close would hang up the child.
     pub(super) fn close_inputs(&mut self) {
         let taken = &mut self.taken;
         self.ends.retain(|end| {
@@ -45,7 +45,8 @@ impl Spawned {
         }
     }
 
-    /// Reads outputs, and reaps the child, until `done`, or until the deadline: false then.
+    /// Reads outputs and reaps the child until `done`, or until the deadline; then it returns
+    /// false.
     pub(super) fn gather(
         &mut self,
         mut kept: Option<&mut Output>,
@@ -74,21 +75,21 @@ impl Spawned {
                 return Ok(done(self));
             }
             if exit_seen && self.reason.is_none() {
-                // A tracer holds it: it is dead, and cannot be reaped yet.
+                // A tracer holds the child: it is dead, and cannot be reaped yet.
                 pause();
             }
         }
     }
 
-    /// Reads and drops outputs, and reaps nobody, until the deadline, or until the child has ended
-    /// where that is watched for.
+    /// Reads and drops outputs, without a reap, until the deadline, or until the child has ended if
+    /// `watches_exit`.
     pub(super) fn gather_unreaped(
         &mut self,
         deadline: Option<Instant>,
         watches_exit: bool,
     ) -> io::Result<()> {
         loop {
-            if watches_exit && self.child.peek() != Peeked::Running {
+            if watches_exit && self.child.peek() != PeekOutcome::Running {
                 return Ok(());
             }
             let now = clock::now();
@@ -97,15 +98,15 @@ impl Spawned {
             }
             let timeout = deadline.map(|deadline| deadline - now);
             let exit_seen = self.poll_once(timeout, watches_exit, None)?;
-            if exit_seen && self.child.peek() == Peeked::Running {
-                // A tracer holds it: it is dead, and cannot be reaped yet.
+            if exit_seen && self.child.peek() == PeekOutcome::Running {
+                // A tracer holds the child: it is dead, and cannot be reaped yet.
                 pause();
             }
         }
     }
 
-    /// Waits for the exit or for output, and reads each output that has some once. True if the pidfd
-    /// told of the exit.
+    /// Waits for the exit or for output, and reads once from each output that is ready. Returns
+    /// true if the pidfd reported the exit.
     fn poll_once(
         &mut self,
         timeout: Option<Duration>,
@@ -142,24 +143,25 @@ impl Spawned {
             }
             buffer.resize(BUFFER_BYTES, 0);
             let ending = read_once(end, &mut buffer, kept.as_deref_mut());
-            if let Ending::Refused(error) = ending {
+            if let ReadOutcome::Refused(error) = ending {
                 refused = Some(error);
             }
-            let open = matches!(ending, Ending::GoesOn | Ending::NothingNow);
+            let open = matches!(ending, ReadOutcome::GoesOn | ReadOutcome::NothingNow);
             if !open {
                 taken.push(end.fd);
             }
             open
         });
         match refused {
-            // What is dropped anyway is no loss.
+            // The output is dropped anyway, so the error loses nothing.
             Some(error) if kept.is_some() => Err(error.into()),
             _ => Ok(exit_seen),
         }
     }
 
-    /// Reads what the outputs hold at this moment, of each no more than a pipe can hold, for a
-    /// descendant may go on writing; closes them, and notes which were held.
+    /// Reads what the outputs hold at this moment, closes them, and records which ones were still
+    /// held open by another process. Reads at most what a pipe can hold from each, because a
+    /// descendant may go on writing.
     pub(super) fn cut_off(&mut self, mut kept: Option<&mut Output>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -167,7 +169,7 @@ impl Spawned {
         for end in self.ends.iter().filter(|end| reads(end)) {
             let mut reads =
                 (0..MOST_READS).map(|_| read_once(end, &mut buffer, kept.as_deref_mut()));
-            if reads.find(|ending| *ending != Ending::GoesOn) != Some(Ending::Ended) {
+            if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {
                 held.push(end.fd);
             }
         }
@@ -175,8 +177,8 @@ impl Spawned {
         self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
     }
 
-    /// Reaps the child if it has ended. What is left of its group ends with the program until nothing
-    /// more is to come.
+    /// Reaps the child if it has ended. As long as more output may come, the end of the program
+    /// also ends the rest of the child's group.
     pub(super) fn try_reap(&mut self) -> io::Result<()> {
         self.reap()?;
         if self.is_over() {
@@ -190,10 +192,10 @@ impl Spawned {
             return Ok(());
         }
         let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
-            Waited::Running => return Ok(()),
-            Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
-            Waited::Kept(status) => exit_reason(status, None),
-            Waited::Lost(why) => Err(ProcessTerminated::unknown(why)),
+            WaitOutcome::Running => return Ok(()),
+            WaitOutcome::Reaped(status, usage) => exit_reason(status, Some(usage)),
+            WaitOutcome::Kept(status) => exit_reason(status, None),
+            WaitOutcome::Lost(why) => Err(ProcessTerminated::unknown(why)),
         };
         self.reason = Some(reason);
         self.reaped = Some(clock::now());
@@ -204,29 +206,29 @@ impl Spawned {
     }
 }
 
-/// What a read says of its output.
+/// The result of one read of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum ReadOutcome {
     GoesOn,
     NothingNow,
     Ended,
-    /// By a filter, say: there may be more, which nobody can have.
+    /// The system refused the read, a filter for instance: there may be more that cannot be read.
     Refused(Errno),
 }
 
-fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> Ending {
+fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> ReadOutcome {
     match rustix::io::retry_on_intr(|| rustix::io::read(&end.end, &mut *buffer)) {
-        Ok(0) => Ending::Ended,
+        Ok(0) => ReadOutcome::Ended,
         Ok(bytes) => {
             if let Some(kept) = kept {
                 kept.push(end.fd, &buffer[..bytes]);
             }
-            Ending::GoesOn
+            ReadOutcome::GoesOn
         }
-        Err(Errno::AGAIN) => Ending::NothingNow,
-        // EIO is a terminal's end, and a socket that was reset has nothing more.
-        Err(Errno::IO | Errno::CONNRESET) => Ending::Ended,
-        Err(error) => Ending::Refused(error),
+        Err(Errno::AGAIN) => ReadOutcome::NothingNow,
+        // EIO is the end of a terminal; a socket that was reset has no more data.
+        Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,
+        Err(error) => ReadOutcome::Refused(error),
     }
 }
 
@@ -234,9 +236,9 @@ fn reads(end: &ParentEnd) -> bool {
     end.direction != Direction::Write
 }
 
-/// A moment, for what no descriptor tells of.
+/// Waits a moment, for a change that no descriptor reports.
 pub(super) fn pause() {
-    poll(&mut [], Some(&timespec(ASK_AGAIN))).ok(); // a signal cuts it short
+    poll(&mut [], Some(&timespec(ASK_AGAIN))).ok(); // a signal may cut it short
 }
 
 fn timespec(time: Duration) -> Timespec {

@@ -1,4 +1,4 @@
-//! What a [`Spawned`] has of its child, from the confirmed exec on.
+//! The state of a [`Spawned`], from the confirmed exec on.
 
 use super::owned_child::OwnedChild;
 use crate::command::Command;
@@ -8,12 +8,12 @@ use crate::program_end::AtProgramEnd;
 use procession_protocol::{ChildFd, ExitReason};
 use std::time::Instant;
 
-/// A child that runs, for programs without a loop, and for other threads than the loop's.
+/// A child that runs, for programs without a loop and for threads other than the loop's.
 ///
-/// Made by [`Command::spawn`]. It can be sent to another thread, and given to a reactor there.
-/// [`Command::kill_on_drop`] kills it when this is dropped, with its group where it is
-/// [owned](Command::owned). Else the child runs on; later spawns, waits and reactors of this process
-/// reap it, and until then it may be a zombie.
+/// [`Command::spawn`] makes it. It can be sent to another thread and given to a reactor there. With
+/// [`Command::kill_on_drop`] its drop kills the child, and also the group of an
+/// [owned](Command::owned) child. Otherwise the child runs on; later spawns, waits and reactors of
+/// this process reap it, and until then it may be a zombie.
 ///
 /// # Examples
 ///
@@ -31,19 +31,19 @@ use std::time::Instant;
 pub struct Spawned {
     pub(crate) child: OwnedChild,
     pub(crate) ends: Vec<ParentEnd>,
-    /// The numbers whose ends were taken.
+    /// The numbers whose ends were taken or closed.
     pub(crate) taken: Vec<ChildFd>,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) policy: Policy,
     pub(crate) parent_peak_kib: i64,
-    /// `Some` once it is reaped.
+    /// `Some` once the child is reaped.
     pub(crate) reason: Option<ExitReason>,
-    /// When it was: `drain_after_exit` counts from here, whoever waits.
+    /// When the child was reaped; `drain_after_exit` counts from here in every wait.
     pub(crate) reaped: Option<Instant>,
 }
 
 impl Spawned {
-    /// From the checks to the confirmed exec.
+    /// Starts a child: from the checks to the confirmed exec.
     pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
         let launched = launch::launch(launch::prepare(command, end)?)?;
         let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;

@@ -1,8 +1,8 @@
-//! A child whose reactor is being dropped while it is terminated: the drop goes on with that, without a
-//! callback, until nobody of it lives.
+//! The end of a child whose reactor is dropped during its termination: the drop continues the
+//! termination, without callbacks, until the child and its group are gone.
 
 use super::handle::Spawned;
-use super::owned_child::AtDrop;
+use super::owned_child::DropAction;
 use super::terminate::Terminating;
 use crate::group::GroupLook;
 use procession_core::Signal;
@@ -11,26 +11,26 @@ use procession_reactor::Outlasting;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// How often a child is asked that no descriptor tells of.
+/// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
-/// For how long whoever was killed is waited for.
+/// How long to wait for processes that were killed.
 pub(crate) const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
-/// The end of one child, of which nobody hears any more.
+/// The end of one child, without any callback.
 pub(crate) struct LastEnd {
     terminating: Terminating<Spawned>,
     /// When KILL is sent at the latest, whatever grace was given.
     kill_at: Duration,
-    /// When that came to pass, which is later in a process that was stopped meanwhile.
+    /// When KILL was sent, which is later than `kill_at` if this process was stopped meanwhile.
     killed: Option<Duration>,
-    /// A tracer has it: it is dead, and cannot be reaped yet, however ready its pidfd is.
+    /// A tracer holds the child: it is dead, and cannot be reaped yet although its pidfd is ready.
     is_held: bool,
 }
 
 impl LastEnd {
-    /// Goes on with a termination that is under way; `is_kept` if the child has ended, and is kept as a
-    /// zombie. What it has lasts for [`kill_grace`](crate::Command::kill_grace) at most from now.
+    /// Continues a termination that is under way. `is_kept` if the child has ended and is kept as a
+    /// zombie. The grace left is at most [`kill_grace`](crate::Command::kill_grace) from now.
     pub(crate) fn go_on_with(
         terminator: Terminator,
         look: GroupLook,
@@ -42,8 +42,8 @@ impl LastEnd {
         Self::new(Terminating::new(child, terminator, look, is_kept), kill_at)
     }
 
-    /// Ends a child with the program, which a signal has told to end: it has its
-    /// [`kill_grace`](crate::Command::kill_grace) between TERM and KILL.
+    /// Ends a child because a signal ends the program: [`kill_grace`](crate::Command::kill_grace)
+    /// passes between TERM and KILL.
     pub(crate) fn end(child: Spawned, now: Duration) -> Self {
         let grace = child.policy.kill_grace;
         let mut terminator = terminator_of(&child, now);
@@ -52,7 +52,7 @@ impl LastEnd {
         Self::new(terminating, now.saturating_add(grace))
     }
 
-    /// Kills a child that is to end with its reactor.
+    /// Kills a child that ends with its reactor.
     pub(crate) fn kill(child: Spawned, now: Duration) -> Self {
         let mut terminator = terminator_of(&child, now);
         terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
@@ -61,14 +61,14 @@ impl LastEnd {
 
     fn new(mut terminating: Terminating<Spawned>, kill_at: Duration) -> Self {
         let child = &mut terminating.child.child;
-        if child.at_drop != AtDrop::Nothing {
-            // It gets its KILL here.
-            child.at_drop = AtDrop::LetLive;
+        if child.at_drop != DropAction::Nothing {
+            // This value sends the KILL, so the drop need not.
+            child.at_drop = DropAction::LetLive;
         }
         Self { terminating, kill_at, killed: None, is_held: false }
     }
 
-    /// Returns when it wants to be called again; `None` if it is over, or cannot be followed.
+    /// Returns when to call it again; `None` if the end is over, or cannot be followed.
     fn step(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
         if now >= self.kill_at {
             self.killed.get_or_insert(now);
@@ -78,7 +78,7 @@ impl LastEnd {
         self.is_held = is_ready && self.terminating.watches_exit();
         self.terminating.terminator.on_time(now);
         if now >= self.kill_at && self.terminating.terminator.is_under_way() {
-            // Joins the one that is under way, which sends KILL once.
+            // Joins the termination that is under way, which sends KILL once.
             self.terminating.terminator.on_terminate(Signal::KILL, Duration::ZERO, now);
         }
         let is_over = self.terminating.act(|| now).ok()?.is_some();
@@ -93,7 +93,7 @@ impl LastEnd {
     }
 }
 
-/// Of a child that is reaped, it acts on what that has left in its group.
+/// Creates a terminator; for a reaped child it acts on what is left in the group.
 fn terminator_of(child: &Spawned, now: Duration) -> Terminator {
     let mut terminator = Terminator::new(child.scope());
     if child.reason.is_some() {
@@ -102,7 +102,7 @@ fn terminator_of(child: &Spawned, now: Duration) -> Terminator {
     terminator
 }
 
-/// Dropped, it leaves a child that does not end to whoever reaps orphans.
+/// On drop, a child that has not ended becomes an orphan, which others reap.
 impl Outlasting for LastEnd {
     fn go_on(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
         self.step(now, is_ready)
@@ -119,13 +119,13 @@ mod tests {
     use super::*;
     use crate::Command;
 
-    // It was stopped meanwhile, say, and the KILL has only just been sent.
+    // The process was stopped meanwhile, for instance, and has only just sent the KILL.
     #[test]
-    fn who_was_killed_late_is_waited_for_as_long() {
+    fn a_late_kill_gets_the_full_wait() {
         let child = Command::new("sleep").arg("100").spawn().unwrap();
         let second = Duration::from_secs(1);
         let mut end = LastEnd::end(child, Duration::ZERO);
-        // TERM, which it dies of; what is asked of it here is how long it is waited for.
+        // The child dies of TERM at once; the test checks only how long the wait would last.
         let late = second * 100;
         let again = end.step(late, false).expect("it is waited for");
         assert!(again <= late + END_AFTER_KILL);

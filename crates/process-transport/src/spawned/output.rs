@@ -1,20 +1,20 @@
-//! What a child wrote, and how it ended.
+//! The output of a child, and its exit reason.
 
 use procession_protocol::{ChildFd, ExitReason, ProcessTerminated, UnknownEnd};
 use std::collections::BTreeMap;
 use std::str::{self, Utf8Error};
 
-/// What a child wrote to the outputs that nobody had taken, and how it ended.
+/// What a child wrote to the outputs that were not taken, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {
-    /// How it ended.
+    /// How the child ended.
     pub reason: ExitReason,
     outputs: BTreeMap<ChildFd, Vec<u8>>,
 }
 
 impl Default for Output {
-    /// Nothing, of a child of which nothing is known.
+    /// Creates an empty output, with an unknown end.
     fn default() -> Self {
         Self {
             reason: Err(ProcessTerminated::unknown(UnknownEnd::NotReaped)),
@@ -28,22 +28,22 @@ impl Output {
         self.outputs.entry(fd).or_default().extend_from_slice(data);
     }
 
-    /// What it wrote to `fd`; nothing where that was taken, or is no output.
+    /// Returns what the child wrote to `fd`; empty if `fd` was taken, or is no output.
     pub fn bytes(&self, fd: impl Into<ChildFd>) -> &[u8] {
         self.outputs.get(&fd.into()).map_or(&[], Vec::as_slice)
     }
 
-    /// What it wrote to its standard output.
+    /// Returns what the child wrote to its standard output.
     pub fn stdout(&self) -> &[u8] {
         self.bytes(ChildFd::STDOUT)
     }
 
-    /// What it wrote to its standard error.
+    /// Returns what the child wrote to its standard error.
     pub fn stderr(&self) -> &[u8] {
         self.bytes(ChildFd::STDERR)
     }
 
-    /// The standard output as text.
+    /// Returns the standard output as text.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Output {
         str::from_utf8(self.stdout())
     }
 
-    /// The standard error as text.
+    /// Returns the standard error as text.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Output {
         str::from_utf8(self.stderr())
     }
 
-    /// Tells whether it exited with status 0.
+    /// Returns whether the child exited with status 0.
     pub fn is_success(&self) -> bool {
         self.reason.is_ok()
     }

@@ -1,4 +1,4 @@
-//! Handing out an end, and why there is none.
+//! Hands out an end, with the reasons why it cannot.
 
 use procession_core::message::Reason;
 use procession_protocol::ChildFd;
@@ -6,23 +6,23 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Says why [`Spawned::take`](crate::Spawned::take) has nothing to hand out.
+/// The reason why [`Spawned::take`](crate::Spawned::take) has no end to hand out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TakeError {
-    /// The child has nothing of the parent's on that number.
+    /// The parent has no end on that number.
     #[error("cannot hand out child fd {0}: the parent has no end of it")]
     Unknown(ChildFd),
-    /// It was taken before, or a wait has closed it.
+    /// The end was taken before, or a wait has closed it.
     #[error("cannot hand out child fd {0}: it was taken or closed before")]
     Taken(ChildFd),
-    /// It cannot be made blocking (`fcntl(2)`).
+    /// The end cannot be made blocking (`fcntl(2)`).
     #[error("cannot hand out child fd {0}: {reason}", reason = Reason(.1))]
     Os(ChildFd, io::Error),
 }
 
 impl TakeError {
-    /// What the system answered, if it was asked.
+    /// Returns the system's error, if the system was asked.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Os(_, error) => Some(error),
@@ -30,7 +30,7 @@ impl TakeError {
         }
     }
 
-    /// `InvalidInput`, `NotFound`, or the kind of the system's answer.
+    /// Returns `InvalidInput`, `NotFound`, or the kind of the system's error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Unknown(_) => io::ErrorKind::InvalidInput,
@@ -40,7 +40,7 @@ impl TakeError {
     }
 }
 
-/// Keeps the [kind](TakeError::kind), and the system's answer or else the message.
+/// Keeps the [kind](TakeError::kind), and the system's error if there is one, else the message.
 impl From<TakeError> for io::Error {
     fn from(error: TakeError) -> Self {
         match error {
@@ -50,7 +50,8 @@ impl From<TakeError> for io::Error {
     }
 }
 
-/// The description is the parent's alone: nobody else finds it changed.
+/// Makes the end blocking. Only the parent has this open file description, so nobody else sees the
+/// change.
 pub(super) fn make_blocking(end: &OwnedFd) -> io::Result<()> {
     let flags = fcntl_getfl(end)?;
     Ok(fcntl_setfl(end, flags - OFlags::NONBLOCK)?)

@@ -1,9 +1,9 @@
-//! The termination of a [`Spawned`]: what the [`Terminator`] asks for, done without a loop.
+//! The termination of a [`Spawned`]: does what the [`Terminator`] asks for, without a loop.
 
 use super::clock;
 use super::handle::Spawned;
 use crate::group::GroupLook;
-use crate::sys::Peeked;
+use crate::sys::PeekOutcome;
 use procession_core::Signal;
 use procession_protocol::{
     ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
@@ -13,19 +13,19 @@ use std::borrow::BorrowMut;
 use std::io;
 use std::time::Duration;
 
-/// One termination, until it has ended. Times are those of its caller's clock.
+/// One termination, until it has ended. Times come from its caller's clock.
 pub(crate) struct Terminating<C> {
     pub(super) child: C,
     pub(super) terminator: Terminator,
     look: GroupLook,
-    /// It has ended, and is not reaped yet.
+    /// The child has ended, and is not reaped yet.
     is_kept: bool,
     /// Why the first signal could not be sent.
     refused: Option<SignalError>,
 }
 
 impl Terminating<&mut Spawned> {
-    /// Terminates the child, and waits for the end of it.
+    /// Terminates the child and waits for its end.
     pub(super) fn run(
         child: &mut Spawned,
         signal: Signal,
@@ -57,7 +57,7 @@ impl Terminating<&mut Spawned> {
             return Err(self.refused.unwrap_or(SignalError::ProcessExitedAlready));
         };
         if self.child.scope() == TerminationScope::Group {
-            // Who still holds an output is not of the group.
+            // A process that still holds an output is not in the group.
             self.child.cut_off(None);
             if is_gone {
                 self.child.child.forget_group();
@@ -75,30 +75,30 @@ impl Terminating<&mut Spawned> {
 }
 
 impl<C: BorrowMut<Spawned>> Terminating<C> {
-    /// Goes on with a termination that has begun; `is_kept` if the child has ended, which the
+    /// Continues a termination that has begun. `is_kept` if the child has ended, which the
     /// terminator knows.
     pub(super) fn new(child: C, terminator: Terminator, look: GroupLook, is_kept: bool) -> Self {
         Self { child, terminator, look, is_kept, refused: None }
     }
 
-    /// Returns whether the end of the child is still to be seen.
+    /// Returns whether the child's end has not been seen yet.
     pub(super) fn watches_exit(&self) -> bool {
         !self.is_kept && self.child.borrow().reason.is_none()
     }
 
-    /// Reaps a child that has ended, unless it is to be kept.
+    /// Reaps a child that has ended, unless the terminator keeps it.
     pub(super) fn look_for_the_end(&mut self, now: Duration) -> io::Result<()> {
         if !self.watches_exit() {
             return Ok(());
         }
         match self.child.borrow().child.peek() {
-            Peeked::Running => Ok(()),
-            Peeked::Ended if self.terminator.keeps_leader() => {
+            PeekOutcome::Running => Ok(()),
+            PeekOutcome::Ended if self.terminator.keeps_leader() => {
                 self.terminator.on_ended();
                 self.is_kept = true;
                 Ok(())
             }
-            Peeked::Ended | Peeked::Lost => self.reap(now),
+            PeekOutcome::Ended | PeekOutcome::Lost => self.reap(now),
         }
     }
 
@@ -111,7 +111,7 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
         Ok(())
     }
 
-    /// Does what is due; what came of it once it is over.
+    /// Does what is due; returns the outcome once the termination is over.
     pub(super) fn act(
         &mut self,
         now: impl Fn() -> Duration,
@@ -128,7 +128,7 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
                         self.refused = Some(error);
                     }
                 }
-                // Whoever is not there any more needs neither.
+                // A target that is gone needs neither of these two signals.
                 TerminationStep::Continue => drop(child.signal_scope(Signal::CONT)),
                 TerminationStep::Kill => child.kill_scope(),
                 TerminationStep::LookAtGroup => {

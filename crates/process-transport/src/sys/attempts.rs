@@ -1,29 +1,29 @@
-//! Which paths a launch tries, and what is learnt of them.
+//! Chooses the paths that a launch tries, and remembers what was learnt about them.
 //!
-//! Nothing is started but children that were asked for: the first launch on a path is its probe. A
-//! path that turns out not to work here gives way to the next one, and is left out from then on where
-//! the reason is a lasting one and the next one works.
+//! Only children that were asked for are started: the first launch on a path is its probe. If a
+//! path does not work here, the launch tries the next one. If the reason is a lasting one and the
+//! next path works, later launches skip the failed path.
 
 use super::outcome::LaunchError;
 use procession_protocol::SpawnPath;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A child with CLONE_VM wrote to its parent's memory, which was there when the clone returned: memory
-/// is shared, and CLONE_VFORK waits.
+/// A child with CLONE_VM wrote to its parent's memory, and the write was visible when the clone
+/// returned: memory is shared, and CLONE_VFORK waits.
 const SHARES_MEMORY: u32 = 1;
-/// It wrote to a copy of it: an emulator.
+/// The child wrote to a copy of the memory: an emulator.
 const COPIES_MEMORY: u32 = 2;
-/// A table cannot be shared and left.
+/// A shared table cannot be left.
 const NO_SHARED_FILES: u32 = 4;
 /// There is no clone with CLONE_VM.
 const NO_SHARED_MEMORY: u32 = 8;
-/// Who calls `close_range` is killed.
+/// A process that calls `close_range` is killed.
 const NO_CLOSE_RANGE: u32 = 16;
-/// A copied table has no stale bits in it.
+/// A copied table has no stale bits.
 #[cfg(target_os = "linux")]
 const SOUND: u32 = 32;
 
-/// What holds of this process, and of what is forked from it.
+/// The facts learnt about this process and its forked copies.
 static LEARNT: AtomicU32 = AtomicU32::new(0);
 
 fn has_learnt(bit: u32) -> bool {
@@ -36,40 +36,40 @@ fn learn(bits: u32) {
 
 /// How one attempt starts its child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct LaunchMode {
     pub(crate) path: SpawnPath,
-    /// Without calls that can be done without.
+    /// Without calls that are not essential.
     pub(crate) is_plain: bool,
 }
 
 /// The attempts of one launch.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    manner: Manner,
+    mode: LaunchMode,
     is_forced: bool,
-    /// What a way that works will have shown.
+    /// The facts that are shown once an attempt works.
     shown: u32,
 }
 
 impl Attempts {
-    /// On this path and no other.
+    /// Creates attempts on this path only.
     pub(crate) fn on(path: SpawnPath) -> Self {
-        let manner = Manner { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
-        Self { manner, is_forced: true, shown: 0 }
+        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
+        Self { mode, is_forced: true, shown: 0 }
     }
 
-    /// From the best path on that is known to work, or not known not to.
+    /// Creates attempts from the best path that works, or that is not known to fail.
     pub(crate) fn from_best() -> Self {
         Self { is_forced: false, ..Self::on(best_path()) }
     }
 
-    pub(crate) fn manner(&self) -> Manner {
-        self.manner
+    pub(crate) fn mode(&self) -> LaunchMode {
+        self.mode
     }
 
-    /// An attempt failed; returns whether there is another one.
+    /// Records a failed attempt; returns whether there is another one.
     pub(crate) fn on_failed(&mut self, error: &LaunchError) -> bool {
-        let Manner { path, is_plain } = self.manner;
+        let LaunchMode { path, is_plain } = self.mode;
         let works_not = match path {
             SpawnPath::SharedFiles => NO_SHARED_FILES,
             SpawnPath::SharedMemory => NO_SHARED_MEMORY,
@@ -81,7 +81,7 @@ impl Attempts {
             LaunchError::Path(_) | LaunchError::TooMany { .. } => {}
             LaunchError::Refused(errno) if is_shortage(Some(*errno)) => {}
             LaunchError::Killed { in_close_range: true, .. } => {
-                self.manner.is_plain = true;
+                self.mode.is_plain = true;
                 self.shown |= NO_CLOSE_RANGE;
                 if path == SpawnPath::SharedFiles {
                     self.shown |= NO_SHARED_FILES;
@@ -95,14 +95,14 @@ impl Attempts {
         }
         match path {
             _ if self.is_forced => return false,
-            SpawnPath::SharedFiles => self.manner.path = SpawnPath::SharedMemory,
-            SpawnPath::SharedMemory => self.manner.path = SpawnPath::Fork,
+            SpawnPath::SharedFiles => self.mode.path = SpawnPath::SharedMemory,
+            SpawnPath::SharedMemory => self.mode.path = SpawnPath::Fork,
             _ => return false,
         }
         true
     }
 
-    /// This attempt has started its child.
+    /// Records that this attempt has started its child.
     pub(crate) fn on_started(self) {
         if self.shown != 0 {
             learn(self.shown);
@@ -110,7 +110,7 @@ impl Attempts {
     }
 }
 
-/// Whether a call failed for what may be there the next time, and not for what it asked.
+/// Returns whether a call failed for a transient shortage, and not because of what it asked for.
 pub(super) fn is_shortage(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE))
 }
@@ -126,8 +126,8 @@ fn best_path() -> SpawnPath {
     }
 }
 
-/// Whether the kernel may be none: an emulator that has no page of the kernel's to show (valgrind, old
-/// qemu) may end a process for a clone that it does not know. It is asked for the usual one first.
+/// Returns whether the kernel may be an emulator: one without a vDSO page (valgrind, old qemu) may
+/// end a process for a clone that it does not know. So the usual clone is tried first.
 #[cfg(target_os = "linux")]
 fn is_emulated() -> bool {
     super::raw::vdso() == 0
@@ -138,13 +138,13 @@ fn is_emulated() -> bool {
     false
 }
 
-/// Whether a clone with CLONE_VFORK is known to wait.
+/// Returns whether a clone with CLONE_VFORK is known to wait.
 #[cfg(target_os = "linux")]
 pub(super) fn clone_waits() -> bool {
     has_learnt(SHARES_MEMORY)
 }
 
-/// What a child with CLONE_VM has shown: whether its memory was its parent's.
+/// Records whether a child with CLONE_VM shared its parent's memory.
 #[cfg(target_os = "linux")]
 pub(super) fn on_memory(is_shared: bool) {
     let bit = if is_shared { SHARES_MEMORY } else { COPIES_MEMORY };
@@ -153,7 +153,7 @@ pub(super) fn on_memory(is_shared: bool) {
     }
 }
 
-/// Whether children are to look for stale bits in a table that was copied for them.
+/// Returns whether children must look for stale bits in a table that was copied for them.
 #[cfg(target_os = "linux")]
 pub(super) fn may_be_stale() -> bool {
     if !has_learnt(SOUND) && super::stale::is_fixed_kernel() {
@@ -162,7 +162,7 @@ pub(super) fn may_be_stale() -> bool {
     !has_learnt(SOUND)
 }
 
-/// A child has found none where there could have been some.
+/// Records that a child found no stale bits where there could have been some.
 #[cfg(target_os = "linux")]
 pub(super) fn on_sound() {
     learn(SOUND);

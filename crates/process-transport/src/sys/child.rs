@@ -1,20 +1,21 @@
-//! All that runs between clone and exec.
+//! Everything that runs between clone and exec.
 //!
 //! # Model
 //!
-//! [`run`] is entered in a new process: on a stack of its own, with every signal blocked, and on the
-//! shared paths in its parent's memory, while the parent's thread stands still. It walks the
-//! ready-made slices of a [`Job`], in the order of [`Step`], and ends in `execve` or by reporting
-//! {step, errno} through the shared page. It allocates nothing, takes no lock, drops no owner, calls
-//! no foreign code (but `pre_exec` closures, on the path that copies memory), and cannot unwind: a
+//! A new process enters [`run`]: on its own stack, with every signal blocked, and on the shared
+//! paths in its parent's memory, while the parent's thread stands still. It walks the ready-made
+//! slices of a [`Job`] in the order of [`Step`], and ends in `execve` or by reporting {step, errno}
+//! through the shared page. It allocates nothing, takes no lock, drops no owner and calls no
+//! foreign code (except `pre_exec` closures, on the path that copies memory). It cannot unwind: a
 //! closure that panics aborts the child.
 //!
-//! On the mailbox path it also shares its parent's descriptor table until the first system call has
-//! succeeded; the check after it makes sure of that before anything else is touched.
+//! On the mailbox path the child also shares its parent's descriptor table until its first system
+//! call has succeeded. A check after that call makes sure of it before the child touches anything
+//! else.
 
 use super::close;
-use super::fd_step::{Closing, FdStep};
-use super::parent::Parent;
+use super::fd_step::{CloseOptions, FdStep};
+use super::parent::ParentIdentity;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};
 use super::request::{Group, Request};
@@ -24,58 +25,58 @@ use super::step::Step;
 use std::ffi::{c_char, c_int};
 use std::{mem, process};
 
-/// The signals there are; 0 is none.
+/// The highest signal number; 0 is no signal.
 const SIGNALS: c_int = 64;
 
-/// Those that are neither caught nor ignored.
+/// The signals that can be neither caught nor ignored.
 const FIXED: [c_int; 2] = [libc::SIGKILL, libc::SIGSTOP];
 
-/// Those by which a terminal stops a process.
+/// The signals by which a terminal stops a process.
 const STOPS: [c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
-/// What a child is to do, all of it made before the clone.
+/// The work of a child, all of it prepared before the clone.
 pub(super) struct Job<'a> {
     pub(super) request: &'a Request,
-    /// What the program starts with.
+    /// The environment that the program starts with.
     pub(super) envp: *const *const c_char,
     /// Kernel forms of `request.limits` and `request.cpus`.
     pub(super) limits: &'a [(c_int, raw::KernelLimit)],
     pub(super) cpus: Option<&'a [usize]>,
     pub(super) oom_score_adj: Option<&'a [u8]>,
     pub(super) fds: Descriptors<'a>,
-    /// The mask with which the program starts.
+    /// The signal mask that the program starts with.
     pub(super) mask: u64,
-    /// For the parent death signal.
-    pub(super) parent: Parent,
+    /// Needed for the parent death signal.
+    pub(super) parent: ParentIdentity,
     pub(super) report: Reporter<'a>,
 }
 
-/// How its descriptors come about.
+/// How the child gets its descriptors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Descriptors<'a> {
     pub(super) steps: &'a [FdStep],
     pub(super) table: Table,
     /// Numbers of the map that the exec closes.
     pub(super) until_exec: &'a [c_int],
-    /// Without `close_range` where that can be done without.
+    /// Avoid `close_range` where it is not essential.
     pub(super) is_plain: bool,
-    /// The kernel may be one of those of `stale`.
+    /// The kernel may have the fault of `stale`.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no table is shared there"))]
     pub(super) may_be_stale: bool,
 }
 
-/// Whose descriptor table the child starts with.
+/// The descriptor table that the child starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
     /// A copy of the parent's.
     Copied,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can share it"))]
     /// The parent's own, until it is unshared above `receiver`; `count` descriptors come by mail.
-    /// `sender` lies above `receiver` and so is open only if the table is still shared.
+    /// `sender` lies above `receiver`, so it is open only if the table is still shared.
     Shared { receiver: c_int, sender: c_int, count: usize },
 }
 
-/// The child's life. Returns the status to end with if no program was executed.
+/// Runs the child. Returns the status to end with if no program was executed.
 pub(super) fn run(job: &Job<'_>) -> c_int {
     job.report.on_running();
     if let Err(errno) = own_table(job) {
@@ -87,14 +88,14 @@ pub(super) fn run(job: &Job<'_>) -> c_int {
     127
 }
 
-/// Makes sure that the descriptor table is the child's own, holding what it is to get.
+/// Makes sure that the descriptor table is the child's own, with the descriptors that it gets.
 fn own_table(job: &Job<'_>) -> Call {
     let Table::Shared { receiver, sender, count } = job.fds.table else { return Ok(()) };
-    let full = full_word(job, receiver); // it only looks
+    let full = full_word(job, receiver); // this only reads the table
     job.report.on_stage(Stage::Closing);
-    // First of all system calls: before it every change would be one of the parent's table.
+    // The first of all system calls: a change before it would change the parent's table.
     raw::unshare_from(above(receiver))?;
-    // The proof: a filter may have faked the success. The parent never closes its end.
+    // The proof, because a filter may have faked the success. The parent never closes its end.
     if raw::is_open(sender) {
         return Err(libc::EPERM);
     }
@@ -102,7 +103,7 @@ fn own_table(job: &Job<'_>) -> Call {
         raw::close_range(0, above(receiver) - 2, 0)?;
     }
     job.report.on_stage(Stage::Running);
-    sound(job, receiver, full)?;
+    check_stale_mark(job, receiver, full)?;
     if count > 0 {
         raw::receive_fds(receiver, count)?;
         job.report.on_received();
@@ -115,9 +116,9 @@ fn full_word(job: &Job<'_>, receiver: c_int) -> Option<c_int> {
     if job.fds.may_be_stale { stale::full_word_above(receiver) } else { None }
 }
 
-/// Finds out whether the copy has a stale mark, where the table had a word that leaves one.
+/// Checks for a stale mark in the copy, if the table had a word that leaves one.
 #[cfg(target_os = "linux")]
-fn sound(job: &Job<'_>, receiver: c_int, full: Option<c_int>) -> Call {
+fn check_stale_mark(job: &Job<'_>, receiver: c_int, full: Option<c_int>) -> Call {
     let Some(first) = full else { return Ok(()) };
     if stale::is_stale(receiver, first) {
         return Err(libc::EBADF);
@@ -132,21 +133,21 @@ fn full_word(_: &Job<'_>, _: c_int) -> Option<c_int> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sound(_: &Job<'_>, _: c_int, _: Option<c_int>) -> Call {
+fn check_stale_mark(_: &Job<'_>, _: c_int, _: Option<c_int>) -> Call {
     Ok(())
 }
 
-/// The number after `fd`.
+/// Returns the number after `fd`.
 fn above(fd: c_int) -> u32 {
     fd.cast_unsigned().wrapping_add(1)
 }
 
-/// One of the child's acts.
-type Act = fn(&Job<'_>) -> Call;
+/// One action of the child.
+type ChildAction = fn(&Job<'_>) -> Call;
 
-/// Everything from the fd map to the exec; returns only to say what failed.
+/// Does everything from the fd map to the exec; returns only with the failure.
 fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
-    let steps: [(Step, Act); 17] = [
+    let steps: [(Step, ChildAction); 17] = [
         (Step::FdMap, fd_map),
         (Step::Session, session),
         (Step::ControllingTerminal, controlling_terminal),
@@ -174,19 +175,19 @@ fn prepare_and_exec(job: &Job<'_>) -> (Step, i32) {
     (Step::Exec, exec(job))
 }
 
-/// In a copied table, numbers from here on are closed by the exec. The parent goes on before the exec
-/// has closed anything, so that a port that it listened on, or the end of a connection, would be the
-/// child's for some microseconds more; but to close thousands would hold the parent up for long.
+/// In a copied table, the exec closes numbers from here on. The parent goes on before the exec has
+/// closed anything, so the child would hold a port that the parent listened on, or an end of a
+/// connection, for some microseconds longer. But closing thousands would delay the parent for long.
 const MARKED_FROM: u32 = 1024;
 
 fn fd_map(job: &Job<'_>) -> Call {
     let marked_from = match job.fds.table {
         Table::Shared { .. } => None,
-        // A closure may use what the parent has.
+        // A closure may use the parent's descriptors.
         Table::Copied if !job.request.pre_exec.is_empty() => Some(0),
         Table::Copied => Some(MARKED_FROM),
     };
-    let closing = Closing { marked_from, is_plain: job.fds.is_plain };
+    let closing = CloseOptions { marked_from, is_plain: job.fds.is_plain };
     for step in job.fds.steps {
         match *step {
             FdStep::Dup { from, to } => raw::dup(from, to, false)?,
@@ -241,7 +242,8 @@ fn priority(job: &Job<'_>) -> Call {
     Ok(())
 }
 
-/// Opens a file, so it comes before the limits, which may leave no number for one.
+/// Writes the OOM score adjustment. It opens a file, so it comes before the limits, which may leave
+/// no number for one.
 fn oom_score_adj(job: &Job<'_>) -> Call {
     if let Some(score) = job.oom_score_adj {
         let fd = raw::open_for_writing(c"/proc/self/oom_score_adj")?;
@@ -274,12 +276,14 @@ fn uid(job: &Job<'_>) -> Call {
     job.request.credentials.uid.map_or(Ok(()), raw::setuid)
 }
 
-/// What a change of ids leaves of the ambient set would let the program become anybody again.
+/// Clears the ambient set. What a change of ids leaves in it would let the program take on any
+/// identity again.
 fn ambient(job: &Job<'_>) -> Call {
     if job.request.credentials.clears_ambient { raw::clear_ambient() } else { Ok(()) }
 }
 
-/// After the id change, which would clear it. A parent that is gone sends no signal any more.
+/// Sets the parent death signal, after the change of ids, which would clear it. A parent that is
+/// already gone sends no signal any more, so the child then raises it itself.
 fn parent_death_signal(job: &Job<'_>) -> Call {
     let Some(signal) = job.request.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
@@ -294,7 +298,8 @@ fn parent_death_signal(job: &Job<'_>) -> Call {
     Ok(())
 }
 
-/// No handler of the parent may run here: they are gone before the mask is opened.
+/// Resets the dispositions. No handler of the parent may run here, so the handlers are removed
+/// before the mask is opened.
 fn dispositions(job: &Job<'_>) -> Call {
     let inherit = job.request.inherit_signals;
     for signal in 1..=SIGNALS {
@@ -305,8 +310,8 @@ fn dispositions(job: &Job<'_>) -> Call {
             raw::set_default(signal)?;
         }
     }
-    // A stop from the terminal that waits behind the mask would halt this process before its exec,
-    // and the parent with it. A handler swallows it, and exec makes it the default again.
+    // A stop signal from the terminal, pending behind the mask, would stop this process before its
+    // exec, and the parent with it. A handler swallows the signal; the exec restores the default.
     for signal in STOPS {
         if !inherit || !raw::is_ignored(signal) {
             raw::set_no_op(signal);
@@ -319,7 +324,8 @@ fn mask(job: &Job<'_>) -> Call {
     raw::set_mask(job.mask).map(drop)
 }
 
-/// After the mask, so that the program starts with the one that a closure leaves.
+/// Runs the closures after the mask is set, so that the program starts with the mask that a closure
+/// leaves.
 fn pre_exec(job: &Job<'_>) -> Call {
     let unwinding_ends_here = AbortOnDrop;
     let result = call_closures(job);
@@ -329,19 +335,19 @@ fn pre_exec(job: &Job<'_>) -> Call {
 
 fn call_closures(job: &Job<'_>) -> Call {
     for call in &job.request.pre_exec {
-        // The error is dropped here: that is foreign code as well.
+        // The error is dropped here; its drop is foreign code as well.
         (call.0)().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     }
     Ok(())
 }
 
-/// Ends the process when foreign code panics. Unwound any further, the child would go on as a second
-/// copy of the program, from where that catches panics.
+/// Ends the process when foreign code panics. If the child unwound further, it would go on as a
+/// second copy of the program, from the point that catches panics.
 struct AbortOnDrop;
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        // Async-signal-safe, and the first process of a PID namespace ends by it too.
+        // This is async-signal-safe, and also ends the first process of a PID namespace.
         process::abort();
     }
 }

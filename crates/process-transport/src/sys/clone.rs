@@ -1,5 +1,4 @@
-//! The call that makes a child, the descriptor that tells of its end, and its place among those that
-//! end with the program.
+//! Makes a child, with its pidfd and its place among the children that end with the program.
 #![expect(unsafe_code, reason = "clone and fork")]
 
 use super::attempts::is_shortage;
@@ -12,8 +11,8 @@ use std::ffi::{c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-/// Makes the child known to its place, and its pidfd one that is no standard stream: on 0, 1 or 2,
-/// where those were closed, it would be taken for one.
+/// Records the child in its place, and moves its pidfd above the standard streams: on 0, 1 or 2, if
+/// these were closed, it would be taken for one of them.
 pub(super) fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) -> Option<OwnedFd> {
     let copy = pidfd
         .as_ref()
@@ -23,11 +22,11 @@ pub(super) fn settle(place: Option<&Place>, pid: u32, pidfd: Option<OwnedFd>) ->
     if let Some(place) = place {
         place.settle(pid, kept.as_ref().map(AsFd::as_fd));
     }
-    drop(closed); // not before the place has the other one
+    drop(closed); // only after the place has the other one
     kept
 }
 
-/// The entry of a child, on its own stack.
+/// The child's entry function, on its own stack.
 extern "C" fn enter(job: *mut c_void) -> c_int {
     // SAFETY: `clone` below passes a pointer to a `Job` that it borrows until the child has exec'd
     // or ended; in a child with copied memory it leads to the copy.
@@ -37,12 +36,13 @@ extern "C" fn enter(job: *mut c_void) -> c_int {
 
 /// Clones; returns in the parent once the child has exec'd or ended.
 ///
-/// Without a pidfd where the flag that asks for one is refused, in whatever way an emulator or a filter
-/// does that; an old kernel ignores it.
+/// If an emulator or a filter refuses the flag for a pidfd, in whatever way, the child has no
+/// pidfd. An old kernel ignores the flag.
 ///
-/// A child with a place has its number there before its first instruction. It writes that itself into
-/// memory that it shares; where it has a copy, the parent's side of the kernel does, in place of the
-/// pidfd, which is then opened: the child is not reaped.
+/// A child with a place has its number there before its first instruction. In shared memory the
+/// kernel writes it on the child's side. If memory is copied, the kernel writes it on the parent's
+/// side, in the argument that is otherwise for the pidfd; the pidfd is then opened by number, which
+/// is safe because the child is not reaped.
 pub(super) fn clone(
     flags: c_int,
     stack: *mut c_void,
@@ -52,27 +52,27 @@ pub(super) fn clone(
     let mut pidfd: c_int = -1;
     let (to_parent, to_child) = match cells {
         Some(cells) if flags & libc::CLONE_VM == 0 => {
-            let told = Told { parent: cells.pid, child: ptr::null_mut() };
-            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, told)?;
+            let writes = KernelWrites { parent: cells.pid, child: ptr::null_mut() };
+            let pid = clone_once(flags | libc::CLONE_PARENT_SETTID, stack, job, writes)?;
             return Ok((pid, open_pidfd(pid)));
         }
         Some(cells) => (cells.pidfd, cells.pid),
         None => (&raw mut pidfd, ptr::null_mut()),
     };
     let flags = if to_child.is_null() { flags } else { flags | libc::CLONE_CHILD_SETTID };
-    let told = Told { parent: to_parent, child: to_child };
-    match clone_once(flags | libc::CLONE_PIDFD, stack, job, told) {
+    let writes = KernelWrites { parent: to_parent, child: to_child };
+    match clone_once(flags | libc::CLONE_PIDFD, stack, job, writes) {
         Ok(pid) => Ok((pid, made_pidfd(to_parent))),
         Err(errno) if is_shortage(Some(errno)) => Err(errno),
-        Err(_) => Ok((clone_once(flags, stack, job, told)?, None)),
+        Err(_) => Ok((clone_once(flags, stack, job, writes)?, None)),
     }
 }
 
-/// The same by the C library's fork, for a child with closures: they may allocate and lock, so that
-/// what the library and others do at a fork must be done. It does not wait.
+/// Does the same with the C library's fork, for a child with closures: closures may allocate and
+/// lock, so the fork handlers of the library and of others must run. It does not wait for the exec.
 ///
-/// A child with a place has its number there when it is settled: nothing interrupts this thread until
-/// then, and an act on another one waits for it.
+/// A child with a place has its number there once it is settled: nothing interrupts this thread
+/// until then, and an act on another thread waits for it.
 pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
     // SAFETY: the child calls `child::run` and exits; what it calls beside system calls are
     // the closures, whose safety is their author's. All signals are blocked, so that no handler runs.
@@ -87,31 +87,45 @@ pub(super) fn fork(job: &Job<'_>) -> Result<(u32, Option<OwnedFd>), i32> {
     }
 }
 
-/// Where the kernel writes in the course of a clone, as its flags say.
+/// Where the kernel writes during a clone, according to its flags.
 #[derive(Clone, Copy)]
-struct Told {
-    /// By the parent's side.
+struct KernelWrites {
+    /// Written on the parent's side.
     parent: *mut c_int,
-    /// By the child's, before its first instruction.
+    /// Written on the child's side, before its first instruction.
     child: *mut c_int,
 }
 
-fn clone_once(flags: c_int, stack: *mut c_void, job: &Job<'_>, told: Told) -> Result<u32, i32> {
+fn clone_once(
+    flags: c_int,
+    stack: *mut c_void,
+    job: &Job<'_>,
+    writes: KernelWrites,
+) -> Result<u32, i32> {
     let argument: *mut c_void = ptr::from_ref(job).cast_mut().cast();
     let no_tls = ptr::null_mut::<c_void>();
     // SAFETY: `stack` is the top of a mapping of this thread that no other child uses: with
     // CLONE_VFORK the call returns when the child has left it. `enter` only reads the job. All
-    // signals are blocked, so that no handler runs in the child. What the kernel writes to is a local
-    // of the caller's, or lives for ever.
+    // signals are blocked, so no handler runs in the child. The kernel writes to a local of the
+    // caller, or to memory that is never freed.
     let pid = unsafe {
-        libc::clone(enter, stack, flags | libc::SIGCHLD, argument, told.parent, no_tls, told.child)
+        libc::clone(
+            enter,
+            stack,
+            flags | libc::SIGCHLD,
+            argument,
+            writes.parent,
+            no_tls,
+            writes.child,
+        )
     };
     u32::try_from(pid).map_err(|_| raw::last_errno())
 }
 
-/// The descriptor that the kernel has made, if it has.
+/// Returns the descriptor that the kernel has made, if it has.
 fn made_pidfd(written: *const c_int) -> Option<OwnedFd> {
-    // SAFETY: the cell of a clone that was just made: a local, or one of the table. Others only read.
+    // SAFETY: the cell of a clone that was just made: a local, or one of the table. Other threads
+    // only read it.
     let pidfd = unsafe { written.read_volatile() };
     if pidfd < 0 {
         return None;

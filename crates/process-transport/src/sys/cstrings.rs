@@ -1,21 +1,21 @@
-//! Argument and environment vectors in the form that `execve(2)` takes, in one allocation each.
+//! Argument and environment vectors in the form that `execve(2)` takes, with one allocation each.
 
 use std::ffi::c_char;
 use std::ptr;
 
-/// NUL-terminated strings one after another, and where each begins.
+/// NUL-terminated strings one after another, with the start of each.
 #[derive(Debug, Default)]
 pub(crate) struct CStrings {
     bytes: Vec<u8>,
     starts: Vec<usize>,
 }
 
-/// A NUL was found inside of a string.
+/// The error for a string with a NUL inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InteriorNul;
 
 impl CStrings {
-    /// With room for `strings` of them, `bytes` in all.
+    /// Creates a vector with room for `strings` strings of `bytes` bytes in total.
     pub(crate) fn with_capacity(strings: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings) }
     }
@@ -29,7 +29,7 @@ impl CStrings {
         Ok(())
     }
 
-    /// Adds one string that came from the system, where a NUL ends a string and so is in none.
+    /// Adds one string from the system, which cannot contain a NUL.
     pub(crate) fn push_system(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.bytes.len());
         self.bytes.reserve(parts.iter().map(|part| part.len()).sum::<usize>() + 1);
@@ -39,7 +39,7 @@ impl CStrings {
         self.bytes.push(0);
     }
 
-    /// The array of pointers, ended by a null, valid as long as the result lives.
+    /// Returns the array of pointers, ended by a null.
     pub(crate) fn finish(self) -> CStringArray {
         let mut pointers = Vec::with_capacity(self.starts.len() + 1);
         pointers.extend(self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast()));
@@ -52,22 +52,22 @@ impl CStrings {
 #[derive(Debug)]
 pub(crate) struct CStringArray {
     pointers: Vec<*const c_char>,
-    /// Never changed again: the pointers lead into it.
+    /// Never changed, because the pointers lead into it.
     bytes: Vec<u8>,
 }
 
 impl CStringArray {
-    /// Every pointer but the last, null one.
+    /// Returns every pointer but the last, which is null.
     pub(crate) fn strings(&self) -> &[*const c_char] {
         &self.pointers[..self.pointers.len() - 1]
     }
 
-    /// The strings again, for messages.
+    /// Returns the strings, for messages.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes.split(|byte| *byte == 0).take(self.strings().len())
     }
 
-    /// As `execve` wants it.
+    /// Returns the array in the form that `execve` takes.
     pub(crate) fn as_ptr(&self) -> *const *const c_char {
         self.pointers.as_ptr()
     }

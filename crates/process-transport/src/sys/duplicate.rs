@@ -1,14 +1,15 @@
-//! A copy of a descriptor that is known by its number alone.
+//! Duplicates a descriptor that is known only by its number.
 #![expect(unsafe_code, reason = "a number becomes a descriptor")]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Copies what lies on a number of this process, close-on-exec and above the standard streams.
+/// Duplicates the descriptor on a number of this process, close-on-exec and above the standard
+/// streams.
 ///
 /// # Errors
 ///
-/// `EBADF` where nothing does; `EMFILE`.
+/// `EBADF` if the number is not open; `EMFILE`.
 pub(crate) fn duplicate(number: i32) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes a number, and any may be asked for.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };

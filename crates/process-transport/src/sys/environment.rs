@@ -1,8 +1,9 @@
 //! The variables that a child starts with.
 //!
-//! `std` copies the environment under a lock that is its own, two allocations a variable: with some
-//! forty of them as much work as all the rest of the parent's half of a spawn. A program that has
-//! only one thread needs no copy: nobody can change the environment before the child has exec'd.
+//! `std` copies the environment under its own lock, with two allocations for each variable: with
+//! about forty variables this costs as much as the rest of the parent's half of a spawn. A program
+//! with only one thread needs no copy, because nothing can change the environment before the child
+//! has exec'd.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "the C library's own variables")
@@ -16,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 /// Enough for the variables of most programs; more of them cost a reallocation.
 const USUAL_ENVIRONMENT_BYTES: usize = 4096;
 
-/// A copy of this process's variables, as they are now, but for those to be left out.
+/// Returns a copy of this process's current variables, without those that `leave_out` names.
 pub(crate) fn inherited(leave_out: impl Fn(&OsStr) -> bool) -> CStrings {
     let vars = std::env::vars_os();
     let mut envp = CStrings::with_capacity(vars.size_hint().0, USUAL_ENVIRONMENT_BYTES);
@@ -28,19 +29,19 @@ pub(crate) fn inherited(leave_out: impl Fn(&OsStr) -> bool) -> CStrings {
     envp
 }
 
-/// Where the variables are, for the length of a clone.
+/// The environment for the duration of a clone.
 #[derive(Debug)]
 pub(super) enum Environment<'a> {
-    /// The command changes some.
+    /// The command changes some variables.
     Prepared(&'a CStringArray),
-    /// This process's own.
+    /// This process's own variables.
     Own(*const *const c_char),
-    /// A copy of them, as another thread could change them.
+    /// A copy of them, because another thread could change them.
     Copied(CStringArray),
 }
 
 impl<'a> Environment<'a> {
-    /// To be called where no foreign code runs any more before the clone.
+    /// Chooses the environment. Call it when no foreign code runs any more before the clone.
     pub(super) fn of(request: &'a Request) -> Self {
         if let Some(envp) = &request.envp {
             return Self::Prepared(envp);
@@ -48,7 +49,7 @@ impl<'a> Environment<'a> {
         own().map_or_else(|| Self::Copied(inherited(|_| false).finish()), Self::Own)
     }
 
-    /// As `execve` wants it.
+    /// Returns the vector in the form that `execve` takes.
     pub(super) fn as_ptr(&self) -> *const *const c_char {
         match self {
             Self::Prepared(envp) => envp.as_ptr(),
@@ -58,7 +59,7 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// The C library's vector, if there is one and this process has one thread.
+/// Returns the C library's vector, if it has one and this process has one thread.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn own() -> Option<*const *const c_char> {
     unsafe extern "C" {
@@ -67,18 +68,19 @@ fn own() -> Option<*const *const c_char> {
     if !has_one_thread() {
         return None;
     }
-    // SAFETY: environ(7): the library defines it, and no other thread is there to change it.
+    // SAFETY: environ(7): the library defines it, and no other thread exists that could change it.
     let own = unsafe { environ };
     (!own.is_null()).then_some(own)
 }
 
-/// Only the GNU library says how many threads there are.
+/// Returns `None`: only the GNU C library tells how many threads there are.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn own() -> Option<*const *const c_char> {
     None
 }
 
-/// What the library knows: false also where it does not (before glibc 2.32, or linked statically).
+/// Returns whether the library knows that there is one thread; false if it does not know (before
+/// glibc 2.32, or linked statically).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn has_one_thread() -> bool {
     use std::sync::OnceLock;

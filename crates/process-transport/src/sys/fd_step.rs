@@ -1,35 +1,35 @@
-//! What a child does to its descriptor table: the moves that are asked for, and single steps.
+//! What a child does to its descriptor table: the requested moves, and single steps.
 
-/// One descriptor and the number on which the child shall have it.
+/// A descriptor, and the number on which the child shall have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FdMove {
     /// Open in the child before the first step.
     pub source: i32,
-    /// Where the program finds it.
+    /// The number on which the program finds it.
     pub target: i32,
 }
 
-/// One thing to do in the child's table.
+/// One action in the child's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FdStep {
     /// `dup2`: `to` becomes a copy of `from`, without close-on-exec.
     Dup {
-        /// Copied.
+        /// The number that is copied.
         from: i32,
-        /// Replaced.
+        /// The number that is replaced.
         to: i32,
     },
     /// `dup3` with `O_CLOEXEC`: a copy on a scratch number.
     DupCloexec {
-        /// Copied.
+        /// The number that is copied.
         from: i32,
         /// The scratch number.
         to: i32,
     },
-    /// Clears close-on-exec: source and target are the same number, for which `dup2` does nothing.
+    /// Clears close-on-exec. Source and target are the same number, for which `dup2` does nothing.
     Keep {
-        /// Stays where it is.
+        /// The number that stays.
         fd: i32,
     },
     /// Closes all numbers from `first` to `last`, both included.
@@ -41,10 +41,10 @@ pub enum FdStep {
     },
 }
 
-/// What becomes of the numbers that a child is not to have.
+/// What happens to the numbers that a child must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
-    /// From here on they are marked close-on-exec, below they are closed.
+pub(super) struct CloseOptions {
+    /// Numbers from here on are marked close-on-exec; those below are closed.
     pub(super) marked_from: Option<u32>,
     /// Without `close_range`.
     pub(super) is_plain: bool,

@@ -1,45 +1,47 @@
-//! The status that the kernel keeps for a pidfd, whoever has reaped the child (Linux 6.15 and later).
+//! The status that the kernel keeps for a pidfd, whichever code has reaped the child (Linux 6.15
+//! and later).
 #![expect(unsafe_code, reason = "an ioctl of pidfds")]
 
 use super::raw;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// `struct pidfd_info` in its first form; what is not used has no name.
+/// `struct pidfd_info` in its first form; unused fields have no name.
 #[repr(C)]
 #[derive(Default)]
-struct Info {
+struct PidfdInfo {
     mask: u64,
     _cgroup: u64,
     _ids: [u32; 11],
     exit_code: i32,
 }
 
-/// The status of a process that is reaped (`PIDFD_INFO_EXIT`).
+/// Asks for the status of a reaped process (`PIDFD_INFO_EXIT`).
 const STATUS: u64 = 1 << 3;
 
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
-const GET_INFO: u64 = (3 << 30) | ((size_of::<Info>() as u64) << 16) | (0xFF << 8) | 11;
+const GET_INFO: u64 = (3 << 30) | ((size_of::<PidfdInfo>() as u64) << 16) | (0xFF << 8) | 11;
 
-/// For how long a child that nobody can wait for any more may still be on its way out of the kernel:
-/// some microseconds, where nothing is wrong.
+/// How long a child that can no longer be waited for may still be in the kernel's exit path:
+/// normally some microseconds.
 const ON_ITS_WAY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// The status of a child that somebody else has reaped, or nobody, as of `waitpid(2)`.
+/// Returns the status of a child that other code, or the kernel, has reaped, as in `waitpid(2)`.
 pub(super) fn of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     if let known @ Some(_) = ask(pidfd)? {
         return known;
     }
-    // A hang-up says that it is gone. Kernels without that kept no status either.
+    // A hang-up of the pidfd reports that the child is gone. Kernels without it keep no status
+    // either.
     poll(&mut [PollFd::new(&pidfd, PollFlags::empty())], Some(&ON_ITS_WAY)).ok();
     ask(pidfd)?
 }
 
-/// `None` where the kernel keeps nothing; else what it has so far.
+/// Returns `None` if the kernel keeps no status; else what it has so far.
 fn ask(pidfd: BorrowedFd<'_>) -> Option<Option<i32>> {
-    let mut info = Info { mask: STATUS, ..Info::default() };
-    // SAFETY: the number of the call says how large what it writes is, and the pointer leads to a local
-    // of that size.
+    let mut info = PidfdInfo { mask: STATUS, ..PidfdInfo::default() };
+    // SAFETY: the number of the call contains the size of what the kernel writes, and the pointer
+    // leads to a local of that size.
     let result =
         unsafe { libc::syscall(libc::SYS_ioctl, pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
     if result < 0 && raw::last_errno() != libc::EINTR {
@@ -54,6 +56,6 @@ mod tests {
 
     #[test]
     fn the_call_has_the_kernels_number() {
-        assert_eq!((size_of::<Info>(), GET_INFO), (64, 0xC040_FF0B));
+        assert_eq!((size_of::<PidfdInfo>(), GET_INFO), (64, 0xC040_FF0B));
     }
 }

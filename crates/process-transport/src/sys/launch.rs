@@ -1,7 +1,7 @@
 //! The parent's half of a launch: a stack for the child, the page for its report, the signal mask
-//! around the clone, and what became of it.
+//! around the clone, and the result.
 
-use super::attempts::{self, Manner};
+use super::attempts::{self, LaunchMode};
 use super::child::{Descriptors, Job, Table};
 use super::clone;
 use super::confirm::Confirmation;
@@ -12,15 +12,15 @@ use super::limits::kernel_limit;
 use super::mailbox::{MAX_FDS, Mailbox};
 use super::mapping::Mapping;
 use super::mask::inherited;
-use super::outcome::{Child, Cloned, LaunchError, PassedFd, Peeked};
+use super::outcome::{ChildId, Cloned, LaunchError, PassedFd, PeekOutcome};
 use super::owned::{self, Place};
-use super::parent::Parent;
+use super::parent::ParentIdentity;
 use super::raw::{self, KernelLimit};
-use super::report::{Failure, Report, Reporter, Stage};
+use super::report::{Report, ReportedFailure, Reporter, Stage};
 use super::request::Request;
 use super::signal;
 use super::step::Step;
-use super::this_process::Mark;
+use super::this_process::ProcessMark;
 use super::wait;
 use procession_core::Signal;
 use procession_protocol::SpawnPath;
@@ -31,14 +31,14 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// What one thread needs to spawn, made at its first spawn and kept.
+/// What a thread needs for spawning, made at its first spawn and kept.
 struct Launcher {
-    /// A process that is forked from the one that made it inherits socketpair and report, and would
-    /// get the mail of its parent's children: it makes its own.
-    made_in: Mark,
+    /// The process that made it. A forked copy inherits socketpair and report, and would get the
+    /// mail of its parent's children. So it makes its own.
+    made_in: ProcessMark,
     stack: Mapping,
     report: Mapping,
-    /// `None` before the first use, or after it could not be made.
+    /// `None` before the first use, or after a failure to make it.
     mailbox: Option<Mailbox>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn reserve() -> io::Result<()> {
     with_launcher(|launcher| launcher.mailbox().map(drop))
 }
 
-/// The same where the thread has none; one that is there is looked at by the launch.
+/// Does the same if the thread has no mailbox; the launch checks an existing one.
 pub(crate) fn reserve_first() -> io::Result<()> {
     let is_own = |one: &Launcher| one.mailbox.is_some() && one.made_in.is_own();
     let is_there = with_slot(|slot| Ok(slot.as_ref().is_some_and(is_own)))?;
@@ -68,8 +68,9 @@ fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Re
     })
 }
 
-/// What this thread has. Nothing any more where it is at its end, in the destructor of another
-/// thread-local value; and what is in use cannot be had again, in what a fork runs for others.
+/// Calls with this thread's launcher. Fails at the end of the thread, in the destructor of another
+/// thread-local value. Also fails while the launcher is in use, in code that a fork runs for
+/// others.
 fn with_slot<R>(call: impl FnOnce(&mut Option<Launcher>) -> io::Result<R>) -> io::Result<R> {
     let borrowed = LAUNCHER.try_with(|slot| match slot.try_borrow_mut() {
         Ok(mut slot) => call(&mut slot),
@@ -78,27 +79,27 @@ fn with_slot<R>(call: impl FnOnce(&mut Option<Launcher>) -> io::Result<R>) -> io
     borrowed.unwrap_or_else(|_| Err(io::Error::other("this thread is ending")))
 }
 
-/// Starts a child. `plan` says how the descriptors get from where the child finds them to where they
-/// are asked for; `passed` is sorted by target.
+/// Starts a child. `plan` returns the steps that move the descriptors from where the child finds
+/// them to their targets; `passed` is sorted by target.
 pub(crate) fn launch(
-    manner: Manner,
+    mode: LaunchMode,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
-    with_launcher(|launcher| Ok(launcher.launch(manner, request, passed, plan)))
+    with_launcher(|launcher| Ok(launcher.launch(mode, request, passed, plan)))
         .map_err(LaunchError::Clone)?
 }
 
 impl Launcher {
     fn new() -> io::Result<Self> {
         let (stack, report) = (Mapping::stack()?, Mapping::shared_page()?);
-        Ok(Self { made_in: Mark::new()?, stack, report, mailbox: None })
+        Ok(Self { made_in: ProcessMark::new()?, stack, report, mailbox: None })
     }
 
-    /// One that is there and that no other program holds. A box whose receiver has lost its
-    /// close-on-exec flag, which anybody in this process can take away, may be in a child of somebody
-    /// else's by now.
+    /// Returns a mailbox that exists and that no other program holds. If a receiver has lost its
+    /// close-on-exec flag, which any code in this process can clear, a child of other code may have
+    /// it by now.
     fn mailbox(&mut self) -> io::Result<&Mailbox> {
         if self.mailbox.as_ref().is_none_or(|mailbox| !mailbox.is_whole()) {
             self.mailbox = None;
@@ -107,7 +108,7 @@ impl Launcher {
         self.mailbox.as_ref().ok_or_else(|| io::Error::other("made above"))
     }
 
-    /// Puts what a child is to get into the mailbox; the numbers of receiver and sender.
+    /// Puts the child's descriptors into the mailbox; returns the numbers of receiver and sender.
     fn post(&mut self, passed: &[PassedFd<'_>]) -> Result<(c_int, c_int), LaunchError> {
         let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|one| one.source).collect();
         let mut is_new = false;
@@ -121,7 +122,7 @@ impl Launcher {
             match if fds.is_empty() { Ok(()) } else { mailbox.send(&fds) } {
                 Ok(()) => return Ok(numbers),
                 Err(Errno::BADF) => return Err(LaunchError::Child(Step::FdMap, libc::EBADF)),
-                // Somebody has closed the receiver.
+                // Other code has closed the receiver.
                 Err(Errno::PIPE | Errno::CONNRESET | Errno::CONNREFUSED) if !is_new => {
                     is_new = true;
                     self.mailbox = None;
@@ -133,13 +134,13 @@ impl Launcher {
 
     fn launch(
         &mut self,
-        manner: Manner,
+        mode: LaunchMode,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
     ) -> Result<Cloned, LaunchError> {
-        if manner.path == SpawnPath::SharedFiles {
-            return self.launch_by_mail(manner, request, passed, plan);
+        if mode.path == SpawnPath::SharedFiles {
+            return self.launch_by_mail(mode, request, passed, plan);
         }
         let forks = !request.pre_exec.is_empty();
         let confirmation = if forks {
@@ -147,7 +148,7 @@ impl Launcher {
         } else if attempts::clone_waits() {
             None
         } else {
-            // Without one the clone is believed to wait, as every kernel's does.
+            // Without the pipe, the clone is trusted to wait, as on every kernel.
             Confirmation::new(passed).ok()
         };
         let mut all: Vec<PassedFd<'_>> = passed.to_vec();
@@ -161,15 +162,15 @@ impl Launcher {
             steps: &steps,
             table: Table::Copied,
             until_exec: &until_exec,
-            is_plain: manner.is_plain,
+            is_plain: mode.is_plain,
             may_be_stale: false,
         };
-        self.start(manner.path, request, fds, confirmation)
+        self.start(mode.path, request, fds, confirmation)
     }
 
     fn launch_by_mail(
         &mut self,
-        manner: Manner,
+        mode: LaunchMode,
         request: &Request,
         passed: &[PassedFd<'_>],
         plan: fn(&[FdMove]) -> Vec<FdStep>,
@@ -178,7 +179,7 @@ impl Launcher {
             return Err(LaunchError::TooMany { count: passed.len(), most: MAX_FDS });
         }
         let (receiver, sender) = self.post(passed)?;
-        // The i-th descriptor lands on the i-th number that is free beside the receiver.
+        // The i-th descriptor arrives on the i-th free number besides the receiver.
         let moves: Vec<FdMove> = passed
             .iter()
             .zip((0..).filter(|number| *number != receiver))
@@ -187,8 +188,8 @@ impl Launcher {
         let mut steps = plan(&moves);
         // Received without close-on-exec.
         steps.retain(|step| !matches!(step, FdStep::Keep { .. }));
-        // Where each landed on its target only the receiver is to be closed: by its number, for
-        // whoever shares this table may have taken its close-on-exec flag away.
+        // If each descriptor arrived on its target, only the receiver must be closed: explicitly,
+        // because code that shares this table may have cleared its close-on-exec flag.
         if steps.iter().all(|step| matches!(step, FdStep::Close { .. })) {
             let receiver = receiver.cast_unsigned();
             steps = vec![FdStep::Close { first: receiver, last: receiver }];
@@ -198,10 +199,10 @@ impl Launcher {
             steps: &steps,
             table: Table::Shared { receiver, sender, count: passed.len() },
             until_exec: &until_exec,
-            is_plain: manner.is_plain,
+            is_plain: mode.is_plain,
             may_be_stale: attempts::may_be_stale(),
         };
-        let result = self.start(manner.path, request, fds, None);
+        let result = self.start(mode.path, request, fds, None);
         let report: &Report = self.report.as_ref();
         if !passed.is_empty()
             && !report.has_received()
@@ -227,10 +228,11 @@ impl Launcher {
         let cpus = request.cpus.as_deref().map(affinity_mask);
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
-        let parent = Parent::new(self.made_in.owner(), request.parent_death_signal.is_some());
+        let parent =
+            ParentIdentity::new(self.made_in.owner(), request.parent_death_signal.is_some());
         let report: &Report = self.report.as_ref();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
-        // From here until it is settled nothing interrupts this thread.
+        // From here until the place is settled nothing interrupts this thread.
         let place = match request.entry.map(owned::reserve).transpose() {
             Ok(place) => place,
             Err(error) => {
@@ -250,7 +252,7 @@ impl Launcher {
             report: Reporter::new(report),
         };
         let cloned = self.clone(path, &job, place.as_ref());
-        // Where the clone has waited this is so, and no wait follows.
+        // Holds if the clone has waited; then no wait follows.
         let has_waited = job.report.has_run_here() && is_decided(report);
         let settled = match cloned {
             Ok((pid, pidfd)) => Ok((pid, clone::settle(place.as_ref(), pid, pidfd))),
@@ -280,7 +282,7 @@ impl Launcher {
         let Some(failure) = report.failure() else {
             let stage = report.stage();
             let is_killed = stage < Stage::Execs
-                && wait::ended_by(Child::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
+                && wait::ended_by(ChildId::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
             let child = Cloned { pid, place, pidfd, path };
             return if is_killed {
                 let in_close_range = stage == Stage::Closing;
@@ -292,8 +294,8 @@ impl Launcher {
         drop(place);
         end_failed(pid, pidfd.as_ref());
         Err(match failure {
-            Failure::Refused(errno) => LaunchError::Refused(errno),
-            Failure::At(step, errno) => LaunchError::Child(step, errno),
+            ReportedFailure::Refused(errno) => LaunchError::Refused(errno),
+            ReportedFailure::At(step, errno) => LaunchError::Child(step, errno),
         })
     }
 
@@ -322,29 +324,30 @@ impl Launcher {
     }
 }
 
-/// Takes a child back that has ended before its exec.
+/// Takes back a child that has ended before its exec.
 pub(crate) fn discard(child: Cloned) {
     drop(child.place);
     end_failed(child.pid, child.pidfd.as_ref());
 }
 
-/// The numbers that the child is to have until its exec.
+/// Returns the numbers that the child has until its exec.
 fn until_exec(passed: &[PassedFd<'_>]) -> Vec<c_int> {
     passed.iter().filter(|one| one.until_exec).map(|one| one.target).collect()
 }
 
-/// Whether the child is on the way to its exec, or to its end.
+/// Returns whether the child is about to exec, or has failed.
 fn is_decided(report: &Report) -> bool {
     report.stage() == Stage::Execs || report.failure().is_some()
 }
 
-/// As a rule the child is decided by now. One that was killed is about to be dead; one whose closure
-/// has closed what would confirm its exec, or whose clone has not waited, is on its way.
+/// Waits until the child is decided, which it normally is by now. Exceptions: a child that was
+/// killed is about to end; a child is still on its way if its closure closed the confirmation pipe,
+/// or if its clone did not wait.
 fn wait_until_decided(report: &Report, pid: u32, pidfd: Option<&OwnedFd>) {
     let moment = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-    while !is_decided(report) && wait::peek(Child::of(pid, pidfd)) == Peeked::Running {
+    while !is_decided(report) && wait::peek(ChildId::of(pid, pidfd)) == PeekOutcome::Running {
         let mut end: Vec<_> = pidfd.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
-        poll(&mut end, Some(&moment)).ok(); // interrupted, it is the shorter
+        poll(&mut end, Some(&moment)).ok(); // a signal may cut it short
     }
 }
 
@@ -352,7 +355,7 @@ fn os_error(errno: i32) -> LaunchError {
     LaunchError::Clone(io::Error::from_raw_os_error(errno))
 }
 
-/// One bit a processor, in words as the kernel takes them.
+/// Returns one bit for each processor, in words as the kernel takes them.
 fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
     let bits = usize::BITS as usize;
     let highest = cpus.iter().max().copied().unwrap_or(0).min(1 << 16);
@@ -363,10 +366,10 @@ fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
     mask
 }
 
-/// Ends a child that has failed before its exec: it has reported, and goes straight to its end if
-/// nobody stops it, so that this is short.
+/// Ends a child that has failed before its exec. It has reported and exits at once unless something
+/// stops it, so this is short.
 fn end_failed(pid: u32, pidfd: Option<&OwnedFd>) {
-    let child = Child::of(pid, pidfd);
-    signal::send(child, Signal::KILL).ok(); // it may have ended already
+    let child = ChildId::of(pid, pidfd);
+    signal::send(child, Signal::KILL).ok(); // the child may have ended already
     wait::reap_killed(child);
 }

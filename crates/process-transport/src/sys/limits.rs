@@ -1,4 +1,4 @@
-//! Resource limits, as programs give them and as the system takes them.
+//! Resource limits, in the form of programs and in the form of the system.
 
 use super::raw::{KernelLimit, UNLIMITED};
 use std::ffi::c_int;
@@ -27,23 +27,23 @@ pub enum Resource {
     Stack,
 }
 
-/// A soft and a hard limit; `None` is no limit.
+/// A soft and a hard limit; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rlimit {
-    /// What the kernel enforces; the process may raise it to the hard limit.
+    /// The limit that the kernel enforces; the process may raise it up to the hard limit.
     pub soft: Option<u64>,
     /// The ceiling of the soft limit.
     pub hard: Option<u64>,
 }
 
-/// The lowest number that no descriptor can have: the soft limit.
+/// Returns the lowest number that no descriptor can have: the soft limit.
 pub(crate) fn open_files_limit() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(u64::MAX)
 }
 
-/// The number and the value that `setrlimit(2)` takes. A limit that the system's type cannot hold is
-/// none.
+/// Returns the number and the value that `setrlimit(2)` takes. A limit too large for the system's
+/// type becomes unlimited.
 pub(super) fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelLimit) {
     let number = match resource {
         Resource::AddressSpace => libc::RLIMIT_AS,
@@ -63,12 +63,12 @@ pub(super) fn kernel_limit(resource: Resource, limit: Rlimit) -> (c_int, KernelL
     (number_of(number), limit)
 }
 
-/// The type of a limit's number differs between C libraries, all of which have it fit.
+/// Converts the number of a limit. Its type differs between C libraries; it fits in all of them.
 fn number_of(number: impl TryInto<c_int>) -> c_int {
     number.try_into().unwrap_or(c_int::MAX)
 }
 
-/// So is that of its value.
+/// Converts the value of a limit, whose type differs likewise.
 fn value<T: TryFrom<u64>>(limit: Option<u64>, unlimited: T) -> T {
     limit.and_then(|limit| limit.try_into().ok()).unwrap_or(unlimited)
 }

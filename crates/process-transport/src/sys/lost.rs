@@ -1,15 +1,15 @@
-//! Why a child of ours is nobody's to wait for.
+//! Finds out why a child of ours can no longer be waited for.
 #![expect(unsafe_code, reason = "asks for the action of a signal")]
 
 use procession_protocol::UnknownEnd;
 use std::ptr;
 
-/// Why there is no such child to wait for, as it is now.
+/// Returns why there is no such child to wait for, under the current action of SIGCHLD.
 pub(super) fn why() -> UnknownEnd {
     if leaves_no_zombies() { UnknownEnd::SigchldIgnored } else { UnknownEnd::Taken }
 }
 
-/// Whether the kernel reaps the children of this process (`sigaction(2)`).
+/// Returns whether the kernel reaps the children of this process (`sigaction(2)`).
 fn leaves_no_zombies() -> bool {
     // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

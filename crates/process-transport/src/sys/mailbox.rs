@@ -1,14 +1,14 @@
-//! How a child that shares its parent's descriptor table until it has left it gets its descriptors:
-//! by mail.
+//! Passes descriptors over a socketpair to a child that first leaves its parent's descriptor table.
 //!
-//! One socketpair a spawning thread. The receiver lies on a low number, the cut: the child's table
-//! keeps what lies below it and the receiver, which the child empties before it receives. The sender
-//! lies above the receiver, so that a child can tell whether its table is its own: there the sender
-//! is gone. Nothing in the parent is ever replaced or closed, so none of its POSIX locks is lost.
+//! Each spawning thread has one socketpair. The receiver lies on a low number, the cut: the child's
+//! table keeps only the numbers up to and including it, and the child closes those below before it
+//! receives. The sender lies above the receiver. It is gone in a table of the child's own, which
+//! tells the child that its table is not shared. Nothing in the parent is ever replaced or closed,
+//! so the parent loses none of its POSIX locks.
 //!
-//! A program may close numbers that it does not know, as a daemon does after its fork, and open files
-//! on them. So each end is known by its inode: one that is something else by now is forgotten, and
-//! neither used nor closed.
+//! A program may close numbers that it does not know, as a daemon does after its fork, and open
+//! files on them. So each end is identified by its inode: if the number has become another file,
+//! the end is forgotten, and neither used nor closed.
 
 use rustix::fs::fstat;
 use rustix::io::Errno;
@@ -27,43 +27,43 @@ pub(super) const MAX_FDS: usize = 253;
 /// Room for `MAX_FDS` descriptors and their header, in words of eight bytes.
 pub(super) const CONTROL_WORDS: usize = 2 + MAX_FDS.div_ceil(2);
 
-/// Where `receiver` lies above this, a copied table costs no more than a shared one.
+/// If `receiver` lies above this, a copied table costs no more than a shared one.
 const HIGHEST_RECEIVER: i32 = 256;
 
 /// The two ends.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    receiver: End,
-    sender: End,
+    receiver: SocketEnd,
+    sender: SocketEnd,
 }
 
 /// One socket of the pair.
 #[derive(Debug)]
-struct End {
-    /// `None` only while it is dropped.
+struct SocketEnd {
+    /// `None` only during the drop.
     fd: Option<OwnedFd>,
     number: i32,
     /// Device and inode, which no other file has as long as this socket lives.
     identity: (u64, u64),
 }
 
-impl End {
+impl SocketEnd {
     fn new(fd: OwnedFd) -> io::Result<Self> {
         let (number, identity) = (fd.as_raw_fd(), identity(&fd)?);
         Ok(Self { fd: Some(fd), number, identity })
     }
 
-    /// The socket, if its number still leads to it.
+    /// Returns the socket, if its number still leads to it.
     fn socket(&self) -> Result<&OwnedFd, Errno> {
         let fd = self.fd.as_ref().ok_or(Errno::BADF)?;
         if identity(fd)? == self.identity { Ok(fd) } else { Err(Errno::BADF) }
     }
 }
 
-impl Drop for End {
+impl Drop for SocketEnd {
     fn drop(&mut self) {
         if self.socket().is_err() {
-            // Somebody has closed it, and its number is somebody else's to close.
+            // Other code has closed it, and the number may belong to another owner.
             let _number = self.fd.take().map(IntoRawFd::into_raw_fd);
         }
     }
@@ -81,22 +81,22 @@ impl Mailbox {
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let receiver = fcntl_dupfd_cloexec(&a, 3)?;
         let sender = fcntl_dupfd_cloexec(&b, receiver.as_raw_fd() + 1).map_err(|error| {
-            // The first number that would do is one too many.
+            // The first usable number is above the limit.
             if error == Errno::INVAL { Errno::MFILE } else { error }
         })?;
-        Ok(Self { receiver: End::new(receiver)?, sender: End::new(sender)? })
+        Ok(Self { receiver: SocketEnd::new(receiver)?, sender: SocketEnd::new(sender)? })
     }
 
-    /// Whether the sender is what it was made as, and the receiver still goes at an exec: false once
-    /// somebody closed the one, or took that flag away. That the receiver is there shows the sending,
-    /// which fails without it.
+    /// Returns whether the sender is still the same socket and the receiver still closes at an
+    /// exec; false once other code has closed the one or cleared the flag of the other. Whether the
+    /// receiver is still there shows in the send, which fails without it.
     pub(super) fn is_whole(&self) -> bool {
         let Some(receiver) = &self.receiver.fd else { return false };
         self.sender.socket().is_ok()
             && fcntl_getfd(receiver).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC))
     }
 
-    /// Whether the cut is low enough for the shared table to be the cheaper one.
+    /// Returns whether the cut is low enough for a shared table to be cheaper.
     pub(super) fn is_low(&self) -> bool {
         self.receiver.number <= HIGHEST_RECEIVER
     }
@@ -109,7 +109,7 @@ impl Mailbox {
         self.sender.number
     }
 
-    /// Puts `fds` into the box, for the next child.
+    /// Puts `fds` into the mailbox, for the next child.
     pub(super) fn send(&self, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         let mut space = [MaybeUninit::<u8>::uninit(); CONTROL_WORDS * 8];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -125,10 +125,10 @@ impl Mailbox {
         }
     }
 
-    /// Drops what no child took, so that the next one gets only its own.
+    /// Discards the mail that no child took, so that the next child gets only its own.
     ///
-    /// Without a control buffer: the descriptors are never installed here, so no close of ours drops
-    /// a POSIX lock.
+    /// It receives without a control buffer, so the descriptors are never installed here, and no
+    /// close of ours drops a POSIX lock.
     pub(super) fn drain(&self) {
         let mut byte = [0_u8; 1];
         let Ok(receiver) = self.receiver.socket() else { return };
@@ -143,7 +143,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn mail_that_nobody_took_is_gone_after_a_drain() {
+    fn a_drain_discards_mail_that_no_child_took() {
         let mailbox = Mailbox::new().unwrap();
         assert!(mailbox.receiver() < mailbox.sender());
         let file = std::fs::File::open("/dev/null").unwrap();

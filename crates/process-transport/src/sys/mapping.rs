@@ -10,30 +10,31 @@ use std::ffi::c_void;
 use std::io;
 use std::ptr;
 
-/// Usable bytes of a child's stack. A signal frame with every register set is 3,400 bytes on
-/// today's machines (`AT_MINSIGSTKSZ`), and the child's own frames below 4 KiB in a debug build.
+/// Usable bytes of a child's stack. A signal frame with every register set takes 3,400 bytes on
+/// today's machines (`AT_MINSIGSTKSZ`); the child's own frames take less than 4 KiB in a debug
+/// build.
 #[cfg(target_os = "linux")]
 const STACK_BYTES: usize = 64 << 10;
 
-/// The largest page of the supported systems; as large as the guard below the stack.
+/// The size of the guard below the stack: the largest page of the supported systems.
 #[cfg(target_os = "linux")]
 const GUARD_BYTES: usize = 64 << 10;
 
-/// Values made of nothing but atomics, for which all zeros is valid.
+/// Types made only of atomics, for which all zeros is a valid value.
 ///
 /// # Safety
 ///
 /// Both must hold: other processes write to them, and they begin as zeros.
 pub(super) unsafe trait AllAtomic {}
 
-/// Memory of our own, unmapped when dropped.
+/// Memory of our own, unmapped on drop.
 pub(super) struct Mapping {
     start: *mut c_void,
     bytes: usize,
 }
 
 impl Mapping {
-    /// A stack with a guard below it.
+    /// Maps a stack with a guard below it.
     #[cfg(target_os = "linux")]
     pub(super) fn stack() -> io::Result<Self> {
         let bytes = STACK_BYTES + GUARD_BYTES;
@@ -44,13 +45,14 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// A page that a child with copied memory shares.
+    /// Maps a page that a child with copied memory shares.
     pub(super) fn shared_page() -> io::Result<Self> {
         Self::anonymous(4096, MapFlags::SHARED)
     }
 
-    /// A page that is zeros in a forked copy of this process, and whether it is: where the system
-    /// cannot do that (Linux before 4.14, emulators) a copy has what its parent had.
+    /// Maps a page that a forked copy of this process finds zeroed; returns also whether it does.
+    /// If the system cannot do that (Linux before 4.14, emulators), a copy finds the parent's
+    /// values.
     pub(super) fn page_wiped_on_fork() -> io::Result<(Self, bool)> {
         let mapping = Self::anonymous(4096, MapFlags::PRIVATE)?;
         let is_wiped = mapping.wipe_on_fork();
@@ -60,8 +62,8 @@ impl Mapping {
     #[cfg(target_os = "linux")]
     fn wipe_on_fork(&self) -> bool {
         let advice = rustix::mm::Advice::LinuxWipeOnFork;
-        // SAFETY: the range is the mapping; what a copy of this process finds in it is no business of
-        // this one.
+        // SAFETY: the range is the mapping; this process does not rely on what a copy of it finds
+        // there.
         unsafe { rustix::mm::madvise(self.start, self.bytes, advice) }.is_ok()
     }
 
@@ -77,21 +79,21 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
-    /// The end: stacks grow downwards.
+    /// Returns the end of the mapping: stacks grow downwards.
     #[cfg(target_os = "linux")]
     pub(super) fn top(&self) -> *mut c_void {
         self.start.wrapping_byte_add(self.bytes)
     }
 
-    /// Forgets what a sanitizer knows of the frames of a child that has left the stack by its exec:
-    /// the frames of the next child would lie among their borders.
+    /// Forgets what a sanitizer knows about the frames of a child that left this stack by its exec. The
+    /// next child's frames would lie among their borders.
     #[cfg(target_os = "linux")]
     pub(super) fn forget_frames(&self) {
         let usable = self.start.wrapping_byte_add(GUARD_BYTES);
         sanitizer::forget(usable, self.bytes.saturating_sub(GUARD_BYTES));
     }
 
-    /// The beginning of the page as a value that parent and child share.
+    /// Returns the beginning of the page, as a value that parent and child share.
     pub(super) fn as_ref<T: AllAtomic>(&self) -> &T {
         const { assert!(size_of::<T>() <= 4096 && align_of::<T>() <= 4096) };
         // SAFETY: a mapping is page-aligned, at least a page large, zero-filled at first (a valid
@@ -104,6 +106,6 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: start and length of a mapping that `anonymous` made; children have left it.
         let unmapped = unsafe { rustix::mm::munmap(self.start, self.bytes) };
-        unmapped.ok(); // it stays where a filter refuses the call
+        unmapped.ok(); // if a filter refuses the call, it stays mapped
     }
 }

@@ -1,20 +1,19 @@
-//! All unsafe code of this crate but one declaration: system calls that `rustix` has no safe form of.
-//! It imports nothing of the crate above it.
+//! All unsafe code of this crate except one declaration: system calls for which `rustix` has no
+//! safe form. It imports nothing of the crate above it.
 //!
 //! # Contract
 //!
-//! What the code above relies on:
+//! The code above relies on these:
 //!
-//! * [`launch`](fn@launch) returns when the child has executed its program, and else with an error; a child that
-//!   reported a failure is reaped, and the error says at which [`Step`]. `LaunchError::Path`, `Refused`
-//!   and `Killed` say that this way cannot be taken here and that no program has begun, so that another
-//!   can be tried, which `Attempts` knows.
+//! * [`launch`](fn@launch) returns when the child has executed its program, or else with an error. A child
+//!   that reported a failure is reaped, and the error names the [`Step`]. `LaunchError::Path`, `Refused`
+//!   and `Killed` mean that this path does not work here and that no program has begun, so another path
+//!   can be tried; `Attempts` chooses it.
 //! * The caller's descriptors, signal mask, directory and ids are the same before and after it. The
-//!   descriptors that are passed are borrowed for the call. The child has these, on their numbers,
-//!   and no others.
-//! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` take a child that is not
-//!   reaped: that is their caller's to know. A number is used only then.
-//! * [`first_ended`] reaps nobody.
+//!   passed descriptors are borrowed for the call. The child has these, on their numbers, and no others.
+//! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` need a child that is not
+//!   reaped; the caller must know that. They use a number only in that case.
+//! * [`first_ended`] reaps nothing.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
 //! # Audit
@@ -22,26 +21,26 @@
 //! | where | obligation | who meets it | test |
 //! |---|---|---|---|
 //! | `raw`, every function | pointers lead to what the call reads or writes, for its length | the parameter types: references, slices, locals; `CStringArray` for exec and chdir | every spawning test |
-//! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that somebody owns is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`, `spawn_paths_parent`: the parent's table is the same after every spawn |
+//! | `raw::{close_range, close, dup, set_cloexec}` | no descriptor that has an owner is closed or replaced | they run in the child, whose table is its own: copied, or proven unshared by `child::own_table` before anything else | `spawn_paths`, `spawn_paths_parent`: the parent's table is the same after every spawn |
 //! | `raw::set_no_op` | the handler is async-signal-safe | it does nothing | `spawn_storm`: stops |
-//! | `clone::clone_once` | the child uses memory of the parent only as the parent lets it | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
+//! | `clone::clone_once` | the child uses memory of the parent only as the parent allows | CLONE_VFORK: the parent's thread stands still until the child has exec'd or ended; signals are blocked, so no handler runs in the child; the stack is this thread's, and no second child runs on it | `spawn_storm`: threads, handlers, kills; `spawn_paths_parent`: a forked process |
 //! | `clone::enter` | the pointer leads to a live `Job` | `clone::clone_once` borrows it for the call | every spawning test |
-//! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that nobody else owns | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
-//! | `duplicate` | the number is open and not -1 | it is asked for first, and is a number that a program has named | `lookup_by_fd` |
+//! | `clone::clone_once`, the pidfd | an `OwnedFd` of a descriptor that has no other owner | the kernel made it for this call | `fd_leaks`, `spawn_error_limits` |
+//! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
-//! | `sanitizer` | what a weak symbol names is the runtime's function, or nothing | its name is the sanitizer's, and a linker leaves zero where it finds none | `cargo xtask asan` |
-//! | `mapping::AllAtomic` | all zeros is a valid value, and others may write to it | the fields of its implementors are atomics | every spawning test |
-//! | `this_process::Mark` | it may go to another thread | a mapping belongs to the process, and what is in it are atomics | `forked_copies` |
-//! | `environment` | nobody changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
+//! | `sanitizer` | a weak symbol names the runtime's function, or nothing | the name is the sanitizer's, and a linker leaves zero if it finds no such symbol | `cargo xtask asan` |
+//! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
+//! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
+//! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
-//! | `clone::fork` | the child runs closures as a program's own fork would | libc's fork, with what others do at one | `pre_exec` |
+//! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
 //!
-//! What the child may do between clone and exec stands in [`child`].
+//! [`child`] says what the child may do between clone and exec.
 
-// Its child makes the system calls itself, and on 32-bit systems those of the same names are the old
+// The child makes system calls directly. On 32-bit systems the calls of these names are the old
 // ones: setresuid(2), setresgid(2) and setgroups(2) would cut ids to 16 bits.
 #[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
 compile_error!("procession starts processes on 64-bit Linux only: this target is a 32-bit one");
@@ -93,7 +92,7 @@ mod termios;
 #[cfg(target_os = "linux")]
 mod wait;
 
-/// The same for the other systems: one path, by `fork(2)`.
+/// The same modules for other systems: one path, by `fork(2)`.
 #[cfg(not(target_os = "linux"))]
 #[path = "portable"]
 mod elsewhere {
@@ -119,7 +118,9 @@ pub use fd_step::{FdMove, FdStep};
 pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
-pub(crate) use outcome::{Among, Child, Cloned, FirstEnded, LaunchError, PassedFd, Peeked, Waited};
+pub(crate) use outcome::{
+    ChildId, ChildSet, Cloned, FirstEnded, LaunchError, PassedFd, PeekOutcome, WaitOutcome,
+};
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
@@ -129,7 +130,7 @@ pub use step::Step;
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
-pub(crate) use this_process::Mark;
+pub(crate) use this_process::ProcessMark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;

@@ -1,4 +1,4 @@
-//! What goes into a launch, and what a launch and a wait say: the same on every system.
+//! The input of a launch, and the results of a launch and of waits: the same on every system.
 
 use super::owned::Place;
 use super::step::Step;
@@ -6,12 +6,12 @@ use procession_protocol::{ResourceUsage, SpawnPath, UnknownEnd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What the child is to be given: a descriptor of ours, and its number there.
+/// A descriptor for the child: ours, with its number there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PassedFd<'a> {
     pub(crate) source: BorrowedFd<'a>,
     pub(crate) target: i32,
-    /// It is closed by the exec, and no descriptor of the program's.
+    /// The exec closes it, so the program does not get it.
     pub(crate) until_exec: bool,
 }
 
@@ -19,64 +19,65 @@ pub(crate) struct PassedFd<'a> {
 #[derive(Debug)]
 pub(crate) struct Cloned {
     pub(crate) pid: u32,
-    /// Among the children that end with the program; dropped before the pidfd is closed.
+    /// Its place among the children that end with the program; dropped before the pidfd is closed.
     pub(crate) place: Option<Place>,
-    /// Elsewhere than on Linux a queue of its own that becomes readable at the child's exit, which
-    /// comes closest to a pidfd; `None` where there is neither.
+    /// Outside Linux, a kqueue that becomes readable at the child's exit, the nearest thing to a
+    /// pidfd; `None` if there is neither.
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) path: SpawnPath,
 }
 
-/// Why there is no child.
+/// The reason why there is no child.
 #[derive(Debug)]
 pub(crate) enum LaunchError {
-    /// The path cannot be taken by this thread, now or at all; nothing happened.
+    /// This thread cannot use the path, now or at all; nothing happened.
     Path(io::Error),
-    /// This path hands on fewer descriptors than the command has; nothing happened.
+    /// The path passes fewer descriptors than the command has; nothing happened.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only mail has a limit"))]
     TooMany { count: usize, most: usize },
-    /// A closure is to run between clone and exec, on a path that cannot have one.
+    /// The command has closures for between clone and exec, and the path cannot run them.
     PreExec,
     /// The child could not get a table of its own, touched nothing, and is reaped.
     Refused(i32),
-    /// A filter has killed the child before its exec, for a call that another path may not make. It is
-    /// not reaped.
+    /// A filter has killed the child before its exec, for a call that another path may not make.
+    /// The child is not reaped.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has them"))]
     Killed { child: Box<Cloned>, in_close_range: bool },
     /// `clone` failed.
     Clone(io::Error),
-    /// The child reported it, and is reaped; or it is known before what it would report.
+    /// The child reported a failure, and is reaped; or the failure is known before a child could
+    /// report it.
     Child(Step, i32),
 }
 
-/// What a wait said.
+/// The result of a wait.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Waited {
-    /// The child runs on, or is stopped.
+pub(crate) enum WaitOutcome {
+    /// The child runs, or is stopped.
     Running,
-    /// It is reaped; the status as of `waitpid(2)`.
+    /// The child is reaped; the status is as in `waitpid(2)`.
     Reaped(i32, ResourceUsage),
-    /// It was reaped, not by us, and the kernel has kept the status for its pidfd.
+    /// Other code reaped the child, and the kernel has kept the status for its pidfd.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux keeps it"))]
     Kept(i32),
-    /// The same, and the status is lost.
+    /// Other code reaped the child, and the status is lost.
     Lost(UnknownEnd),
 }
 
-/// What a look at a child said that does not reap it.
+/// The result of a look at a child that does not reap it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Peeked {
-    /// It runs on, or is stopped.
+pub(crate) enum PeekOutcome {
+    /// The child runs, or is stopped.
     Running,
-    /// It has ended, and waits to be reaped.
+    /// The child has ended, and waits to be reaped.
     Ended,
-    /// Somebody else has reaped it, or it cannot be waited for.
+    /// Other code has reaped the child, or it cannot be waited for.
     Lost,
 }
 
-/// Among which children somebody is looked for.
+/// The children that a look covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Among {
+pub(crate) enum ChildSet {
     Everybody,
     /// Those in a group.
     Group(u32),
@@ -85,18 +86,18 @@ pub(crate) enum Among {
 /// The first child that has ended, in the kernel's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstEnded {
-    /// There is no child, ended or not; or nobody can tell.
+    /// There is no child at all; or the system refuses to tell.
     NoChild,
-    /// All of them run.
+    /// There are children, and all of them run.
     Nobody,
     Child(u32),
 }
 
-/// Which child: by pidfd, which cannot name another process, else by number.
+/// Names a child: by pidfd, which cannot name another process, else by number.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Child<'a> {
-    /// With its number, for kernels (before 5.4) and filters that know no wait on a pidfd, and for
-    /// systems that have none.
+pub(crate) enum ChildId<'a> {
+    /// Also with its number, for kernels (before 5.4) and filters that cannot wait on a pidfd, and
+    /// for systems without pidfds.
     Fd(
         #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody has a pidfd"))]
         BorrowedFd<'a>,
@@ -105,8 +106,8 @@ pub(crate) enum Child<'a> {
     Pid(u32),
 }
 
-impl<'a> Child<'a> {
-    /// By its pidfd where it has one.
+impl<'a> ChildId<'a> {
+    /// Names the child by its pidfd, if it has one.
     pub(crate) fn of(pid: u32, pidfd: Option<&'a OwnedFd>) -> Self {
         pidfd.map_or(Self::Pid(pid), |pidfd| Self::Fd(pidfd.as_fd(), pid))
     }

@@ -1,37 +1,38 @@
-//! Whether the parent still lives, for a child that wants to hear of its death: one that died before
-//! the child asked sends nothing any more.
+//! Lets a child check whether its parent still lives, when the child asks for a signal at the
+//! parent's death: a parent that died before the child asked sends nothing any more.
 //!
-//! The child compares numbers. To a child in a PID namespace of its own, where its parent is not, every
-//! parent has the number 0; its own page in /proc, as long as that is the parent's /proc, has the
-//! number there.
+//! The child compares process numbers. A child in its own PID namespace, which does not contain its
+//! parent, sees the number 0 for any parent. As long as such a child sees the parent's /proc, its
+//! own entry there has the parent's number.
 
 use super::raw;
 use std::ffi::c_long;
 
 /// The parent, as its child knows it; made before the clone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parent {
+pub(super) struct ParentIdentity {
     pid: u32,
-    /// Its number in /proc, where that can be read.
+    /// The parent's number in /proc, if /proc can be read.
     in_proc: Option<u32>,
 }
 
-impl Parent {
-    /// This process, which is `pid`, for a child that asks for its death if `is_watched`.
+impl ParentIdentity {
+    /// Describes this process, `pid`, for a child that asks for its death signal if `is_watched`.
     pub(super) fn new(pid: u32, is_watched: bool) -> Self {
         let in_proc = if is_watched { own_number_in_proc() } else { None };
         Self { pid, in_proc }
     }
 
-    /// In the child: returns whether it has another parent by now.
+    /// Returns, in the child, whether it has another parent by now.
     pub(super) fn is_gone(&self) -> bool {
         match raw::parent() {
-            c_long::MIN..0 => false, // a filter refuses to say
+            c_long::MIN..0 => false, // a filter refuses the call
             0 => match (self.in_proc, parent_in_proc()) {
                 (Some(before), Some(now)) => before != now,
-                _ => false, // there is no way to know it
+                _ => false, // there is no way to know
             },
-            // Where a filter refused to tell the parent its own number there is no way to know it either.
+            // If a filter refused to tell the parent its own number, there is no way to know it
+            // either.
             parent => i32::try_from(self.pid).is_ok_and(|pid| parent != c_long::from(pid)),
         }
     }
@@ -44,10 +45,11 @@ fn own_number_in_proc() -> Option<u32> {
     number(buffer.get(..link)?)
 }
 
-/// The number of the caller's parent in its page in /proc: system calls and a buffer on the stack.
+/// Returns the number of the caller's parent from /proc, with system calls and a buffer on the
+/// stack.
 #[cfg(target_os = "linux")]
 fn parent_in_proc() -> Option<u32> {
-    // A name of 64 bytes at most, and three fields of it.
+    // A name of at most 64 bytes, and three of the fields.
     let mut page = [0; 256];
     let fd = raw::open_for_reading(c"/proc/self/stat").ok()?;
     let bytes = raw::read(fd, &mut page);
@@ -65,8 +67,8 @@ fn parent_in_proc() -> Option<u32> {
     None
 }
 
-/// The fourth field: it comes after the name, which stands in parentheses and may have some, and the
-/// state.
+/// Returns the fourth field. The name before it stands in parentheses, and may contain parentheses
+/// and spaces.
 #[cfg(any(target_os = "linux", test))]
 fn parent_of(page: &[u8]) -> Option<u32> {
     let name_ends = page.iter().rposition(|&byte| byte == b')')?;
@@ -105,9 +107,9 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_the_parent_that_the_system_says() {
+    fn the_parent_in_proc_is_the_systems() {
         let own = super::parent_in_proc().expect("there is a /proc");
-        // In a namespace of its own, with the /proc of another, the numbers differ.
+        // In a PID namespace of its own, with the /proc of another, the numbers differ.
         if super::own_number_in_proc() == Some(std::process::id()) {
             assert_eq!(own, std::os::unix::process::parent_id());
         }

@@ -1,11 +1,11 @@
-//! What the systems do differently, where safe calls exist: making descriptors, pipe sizes.
+//! Differences between the systems that need only safe calls: making descriptors, pipe sizes.
 
 use std::io;
 #[cfg(feature = "reactor")]
 use std::os::fd::BorrowedFd;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// A pipe whose ends are close-on-exec: read, then write.
+/// Makes a pipe with close-on-exec ends: first the read end, then the write end.
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     #[cfg(not(target_vendor = "apple"))]
     let ends = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -14,7 +14,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(ends)
 }
 
-/// Two Unix stream sockets, connected and close-on-exec.
+/// Makes two connected Unix stream sockets, close-on-exec.
 pub(crate) fn socketpair() -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType};
     #[cfg(not(target_vendor = "apple"))]
@@ -27,7 +27,8 @@ pub(crate) fn socketpair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pair)
 }
 
-/// There is a gap in which another thread's child may inherit them: the system has no better call.
+/// Sets close-on-exec. There is a gap in which another thread's child may inherit them: the system
+/// has no better call.
 #[cfg(target_vendor = "apple")]
 fn close_on_exec(ends: (OwnedFd, OwnedFd)) -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::io::{FdFlags, fcntl_setfd};
@@ -36,7 +37,7 @@ fn close_on_exec(ends: (OwnedFd, OwnedFd)) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(ends)
 }
 
-/// The master of a new pseudo-terminal, close-on-exec, and not ours as a controlling terminal.
+/// Opens the master of a new pseudo-terminal, close-on-exec, and not as our controlling terminal.
 pub(crate) fn open_master() -> io::Result<OwnedFd> {
     use rustix::pty::{OpenptFlags, openpt};
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
@@ -51,8 +52,8 @@ pub(crate) fn open_master() -> io::Result<OwnedFd> {
     Ok(master)
 }
 
-/// The slave by its master, where the kernel can (Linux 4.13): it needs no /dev/pts in this mount
-/// namespace.
+/// Opens the slave through its master, if the kernel can (Linux 4.13). This needs no /dev/pts in
+/// this mount namespace.
 #[cfg(target_os = "linux")]
 pub(crate) fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
     use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
@@ -60,13 +61,13 @@ pub(crate) fn open_slave(master: &OwnedFd) -> io::Result<OwnedFd> {
     Ok(ioctl_tiocgptpeer(master, flags)?)
 }
 
-/// There is only the way by name.
+/// Fails: this system can open a slave only by name.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn open_slave(_: &OwnedFd) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The path of the slave of this master.
+/// Returns the path of the slave of this master.
 #[cfg(not(target_os = "netbsd"))]
 pub(crate) fn slave_name(master: &OwnedFd) -> io::Result<std::ffi::CString> {
     Ok(rustix::pty::ptsname(master, Vec::new())?)
@@ -74,19 +75,20 @@ pub(crate) fn slave_name(master: &OwnedFd) -> io::Result<std::ffi::CString> {
 #[cfg(target_os = "netbsd")]
 pub(crate) use super::slave_name;
 
-/// The bytes that a pipe holds when it is full.
+/// Returns the capacity of a pipe, in bytes.
 #[cfg(all(feature = "reactor", target_os = "linux"))]
 pub(crate) fn pipe_size(fd: BorrowedFd<'_>) -> Option<usize> {
     rustix::pipe::fcntl_getpipe_size(fd).ok()
 }
 
-/// Pipes have one size.
+/// Returns `None`, because pipes have a fixed size here.
 #[cfg(all(feature = "reactor", not(target_os = "linux")))]
 pub(crate) fn pipe_size(_: BorrowedFd<'_>) -> Option<usize> {
     None
 }
 
-/// Where 0, 1 or 2 are closed in this process, what is made here must not be taken for them.
+/// Moves a descriptor above 0, 1 and 2: if these are closed in this process, it would be taken for
+/// one of them.
 pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 {
         return Ok(fd);
@@ -94,7 +96,8 @@ pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
 }
 
-/// A pipe whose ends are close-on-exec and above the standard streams: read, then write.
+/// Makes a pipe with close-on-exec ends above the standard streams: first the read end, then the
+/// write end.
 pub(crate) fn pipe_above_stdio() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe()?;
     Ok((above_stdio(read)?, above_stdio(write)?))

@@ -1,40 +1,41 @@
 //! The system calls of the child, one function each.
 //!
 //! Everything here may run between clone and exec in a process that shares memory with its parent:
-//! no function allocates, locks, panics or drops an owner. They go through `syscall(2)`, not through
-//! the C library's wrappers, which keep state (the thread list for `setuid`, cancellation). A failed
-//! call leaves its number in the calling thread's `errno`, which the parent does not look at.
+//! no function allocates, locks, panics or drops an owner. The calls go through `syscall(2)`,
+//! because the C library's wrappers keep state (the thread list for `setuid`, cancellation). A
+//! failed call leaves its number in the calling thread's `errno`, which the parent does not read.
 #![expect(unsafe_code, reason = "system calls of a child before its exec")]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::io;
 use std::ptr;
 
-/// Nothing, or the error number.
+/// A value, or the error number.
 pub(super) type Call<T = ()> = Result<T, i32>;
 
-/// A soft and a hard limit, as the system takes them.
+/// A soft and a hard limit, in the system's type.
 pub(super) type KernelLimit = libc::rlimit64;
 
-/// What a limit is when there is none.
+/// The value for no limit.
 pub(super) const UNLIMITED: u64 = libc::RLIM64_INFINITY;
 
 fn check(result: c_long) -> Call<c_long> {
     if result < 0 { Err(last_errno()) } else { Ok(result) }
 }
 
-/// What the last failed call left behind.
+/// Returns the error number of the last failed call.
 pub(super) fn last_errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
 
 /// `close_range(2)`: closes, or marks, all descriptors from `first` to `last`.
 pub(super) fn close_range(first: u32, last: u32, flags: c_uint) -> Call {
-    // SAFETY: no pointer is passed. What is closed is nobody's: the child's own table (sys::child).
+    // SAFETY: no pointer is passed. What is closed has no other owner: the child's own table
+    // (sys::child).
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
 }
 
-/// Gives the caller a descriptor table of its own, without the numbers from `first` up.
+/// Gives the caller its own descriptor table, without the numbers from `first` up.
 pub(super) fn unshare_from(first: u32) -> Call {
     close_range(first, u32::MAX, libc::CLOSE_RANGE_UNSHARE)
 }
@@ -52,7 +53,7 @@ pub(super) fn dup(from: c_int, to: c_int, cloexec: bool) -> Call {
     check(unsafe { libc::syscall(libc::SYS_dup3, from, to, flags) }).map(drop)
 }
 
-/// Whether the number is open.
+/// Returns whether the number is open.
 pub(super) fn is_open(fd: c_int) -> bool {
     // SAFETY: F_GETFD takes no third argument.
     check(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD) }).is_ok()
@@ -65,19 +66,20 @@ pub(super) fn lowest_from(open: c_int, from: c_int) -> Call<c_int> {
     c_int::try_from(copy).map_err(|_| libc::EBADF)
 }
 
-/// The version of the kernel, as text; nothing where it is not said.
+/// Calls `look` with the kernel's version as text; empty if the call fails.
 pub(super) fn with_kernel_release<R>(look: impl FnOnce(&[u8]) -> R) -> R {
     // SAFETY: all zeros is a valid `utsname`: empty strings.
     let mut names: libc::utsname = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer leads to a local.
     let _empty_if_it_fails = unsafe { libc::uname(&raw mut names) };
-    // SAFETY: the system ends each string with a NUL, within its field; all zeros are one as well.
+    // SAFETY: the system ends each string with a NUL, within its field; all zeros are such a string
+    // as well.
     look(unsafe { CStr::from_ptr(names.release.as_ptr()) }.to_bytes())
 }
 
-/// Where the kernel has put its page of code into this process; 0 where there is none.
+/// Returns where the kernel has mapped its vDSO page in this process; 0 if it has none.
 pub(super) fn vdso() -> usize {
-    // SAFETY: takes a number, and looks into a vector that the kernel has made for this process.
+    // SAFETY: takes a number, and reads a vector that the kernel has made for this process.
     let address = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
     usize::try_from(address).unwrap_or(usize::MAX)
 }
@@ -115,7 +117,7 @@ pub(super) fn set_limit(resource: c_int, limit: &KernelLimit) -> Call {
         .map(drop)
 }
 
-/// `umask(2)`, which fails where a filter refuses it, and nowhere else.
+/// `umask(2)`; it fails only if a filter refuses it.
 pub(super) fn umask(mask: u32) -> Call {
     // SAFETY: no pointer is passed; the child has its own umask (no CLONE_FS).
     check(unsafe { libc::syscall(libc::SYS_umask, mask) }).map(drop)
@@ -127,7 +129,7 @@ pub(super) fn set_nice(nice: c_int) -> Call {
     check(unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
-/// `sched_setaffinity(2)` for the caller; one bit a processor.
+/// `sched_setaffinity(2)` for the caller; one bit for each processor.
 pub(super) fn set_affinity(mask: &[usize]) -> Call {
     let len = size_of_val(mask);
     // SAFETY: pointer and length are those of one slice, for the length of the call.
@@ -143,7 +145,7 @@ pub(super) fn open_for_writing(path: &CStr) -> Call<c_int> {
     c_int::try_from(fd).map_err(|_| libc::EBADF)
 }
 
-/// `openat(2)` of an absolute path, to be read.
+/// Opens an absolute path for reading (`openat(2)`).
 pub(super) fn open_for_reading(path: &CStr) -> Call<c_int> {
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: `path` ends in NUL and lives for the length of the call.
@@ -159,7 +161,7 @@ pub(super) fn read(fd: c_int, into: &mut [u8]) -> Call<usize> {
     usize::try_from(n).map_err(|_| libc::EIO)
 }
 
-/// `readlinkat(2)` of an absolute path; the length.
+/// `readlinkat(2)` of an absolute path; returns the length.
 pub(super) fn read_link(path: &CStr, into: &mut [u8]) -> Call<usize> {
     let (at, link, start, bytes) = (libc::AT_FDCWD, path.as_ptr(), into.as_mut_ptr(), into.len());
     // SAFETY: `path` ends in NUL, and the other pointer and the length are those of one slice, for the
@@ -200,7 +202,7 @@ pub(super) fn setuid(uid: u32) -> Call {
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
-/// Clears the ambient capability set. A kernel that has none (before 4.3) says `EINVAL`.
+/// Clears the ambient capability set. A kernel without one (before 4.3) returns `EINVAL`.
 pub(super) fn clear_ambient() -> Call {
     let (option, clear) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL);
     // SAFETY: this option takes numbers.
@@ -229,8 +231,8 @@ pub(super) fn pid() -> c_long {
     unsafe { libc::syscall(libc::SYS_getpid) }
 }
 
-/// Sends a signal to the caller itself, and to nobody where a filter refuses to say who that is: what
-/// is below 1 names a group, or everybody.
+/// Sends a signal to the caller itself. Sends none if a filter refuses `getpid`: a number below 1
+/// names a group, or all processes.
 pub(super) fn raise(signal: c_int) -> Call {
     let own = check(pid())?;
     // SAFETY: no pointer is passed.
@@ -240,7 +242,8 @@ pub(super) fn raise(signal: c_int) -> Call {
 /// The size of the kernel's signal set, in bytes.
 const SIGSET_BYTES: usize = 8;
 
-/// The kernel's `struct sigaction` of every architecture fits, and all zeros is the default action.
+/// Large enough for the kernel's `struct sigaction` of every architecture; all zeros is the default
+/// action.
 type KernelSigaction = [usize; 8];
 
 /// Sets a disposition to the default.
@@ -254,17 +257,17 @@ pub(super) fn set_default(signal: c_int) -> Call {
     .map(drop)
 }
 
-/// Whether a handler is installed: neither the default nor ignored.
+/// Returns whether a handler is installed: neither the default nor ignored.
 pub(super) fn is_caught(signal: c_int) -> bool {
     disposition(signal).is_some_and(|handler| handler > libc::SIG_IGN)
 }
 
-/// Whether the signal is ignored.
+/// Returns whether the signal is ignored.
 pub(super) fn is_ignored(signal: c_int) -> bool {
     disposition(signal) == Some(libc::SIG_IGN)
 }
 
-/// The address of the handler, or one of the numbers that stand for the others.
+/// Returns the address of the handler, or the constant for the default or for ignored.
 fn disposition(signal: c_int) -> Option<usize> {
     let new = ptr::null::<KernelSigaction>();
     let mut old: KernelSigaction = [0; 8];
@@ -279,7 +282,8 @@ extern "C" fn nothing(_: c_int) {}
 
 /// Installs a handler that does nothing.
 ///
-/// By the C library's call: the kernel needs the library's return trampoline on some architectures.
+/// It uses the C library's call: on some architectures the kernel needs the library's return
+/// trampoline.
 pub(super) fn set_no_op(signal: c_int) {
     let handler: extern "C" fn(c_int) = nothing;
     // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
@@ -290,7 +294,7 @@ pub(super) fn set_no_op(signal: c_int) {
     let _result = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
 }
 
-/// Sets the signal mask and returns the one before; one bit a signal, bit 0 for signal 1.
+/// Sets the signal mask and returns the previous one; one bit for each signal, bit 0 for signal 1.
 pub(super) fn set_mask(mask: u64) -> Call<u64> {
     let mut old = 0_u64;
     // SAFETY: both pointers lead to locals of the size that is passed.
@@ -306,7 +310,7 @@ pub(super) fn set_mask(mask: u64) -> Call<u64> {
     Ok(old)
 }
 
-/// `execve(2)`: returns only to say why it failed.
+/// `execve(2)`; returns only on failure, with the error number.
 pub(super) fn execve(
     path: *const c_char,
     argv: *const *const c_char,
@@ -319,18 +323,20 @@ pub(super) fn execve(
     last_errno()
 }
 
-/// Ends the calling process, which has one thread, without running anything of it.
+/// Ends the calling process, which has one thread, without running any more code of it.
 ///
-/// Its parent may stand still until it has ended, so there is more than one way, should a filter refuse
-/// the first. It returns in name only: before a call that does not return, AddressSanitizer cleans the
-/// stack of the thread, and a child that shares its parent's memory is on another one.
+/// Its parent may stand still until it has ended. So this tries several ways, in case a filter
+/// refuses the first.
+///
+/// It never returns, but its type does not say so: before a call that does not return, AddressSanitizer
+/// cleans the stack of the thread, and a child that shares its parent's memory runs on another stack.
 pub(super) fn exit(code: c_int) -> c_int {
     loop {
         for call in [libc::SYS_exit_group, libc::SYS_exit] {
             // SAFETY: no pointer is passed, and the call does not return.
             let _refused = unsafe { libc::syscall(call, code) };
         }
-        raise(libc::SIGKILL).ok(); // refused as well: once more
+        raise(libc::SIGKILL).ok(); // refused as well: try again
     }
 }
 

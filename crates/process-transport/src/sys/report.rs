@@ -1,7 +1,7 @@
-//! What a child says before its exec: in memory that parent and child share on every path.
+//! What a child reports before its exec, in memory that parent and child share on every path.
 //!
-//! A report belongs to one launch and has its number. A child that writes late, because a clone has
-//! not waited for it, finds another number there, and writes nothing.
+//! A report belongs to one launch and has its number. A child that writes late, because its clone
+//! did not wait, finds another number there and writes nothing.
 #![expect(unsafe_code, reason = "says that a report is made of atomics")]
 
 use super::mapping::AllAtomic;
@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 /// How far a child has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
-    /// It has not run, as far as anybody knows.
+    /// It has not run, as far as the parent can tell.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody looks there"))]
     Cloned,
     Running,
-    /// In a call that can be done without.
+    /// It is in a call that is not essential.
     Closing,
-    /// The next thing is its exec.
+    /// Its next action is the exec.
     Execs,
 }
 
@@ -31,7 +31,7 @@ impl Stage {
     }
 }
 
-/// The page; one for a thread that spawns.
+/// The page of reports; each spawning thread has one.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Report {
@@ -41,26 +41,26 @@ pub(super) struct Report {
     errno: AtomicI32,
     /// 1 once the child has taken its mail.
     received: AtomicU32,
-    /// 1 once the child has seen that the kernel leaves no stale bits in a table that it copies.
+    /// 1 once the child has seen that the kernel leaves no stale bits in a copied table.
     is_sound: AtomicU32,
 }
 
 // SAFETY: all fields are atomics, and zeros are their valid values.
 unsafe impl AllAtomic for Report {}
 
-/// In place of a step: the child could not get a table of its own, and touched nothing.
+/// Instead of a step: the child could not get a table of its own, and touched nothing.
 const REFUSED: u32 = u32::MAX;
 
-/// What a child reported.
+/// The failure that a child reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The shared table could not be left: another path is to be taken.
+pub(super) enum ReportedFailure {
+    /// The shared table could not be left, so another path is needed.
     Refused(i32),
     At(Step, i32),
 }
 
 impl Report {
-    /// A new launch begins; its number.
+    /// Begins the report of a new launch; returns its number.
     pub(super) fn begin(&self) -> u32 {
         let number = self.number.load(Ordering::Relaxed).wrapping_add(1);
         self.number.store(number, Ordering::Release);
@@ -70,7 +70,7 @@ impl Report {
         number
     }
 
-    /// Whether the child has taken its mail. One that was killed before has not.
+    /// Returns whether the child has taken its mail. A child that was killed earlier has not.
     #[cfg(target_os = "linux")]
     pub(super) fn has_received(&self) -> bool {
         self.received.load(Ordering::Acquire) == 1
@@ -86,23 +86,23 @@ impl Report {
         Stage::from_number(self.stage.load(Ordering::Acquire))
     }
 
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(super) fn failure(&self) -> Option<ReportedFailure> {
         let step = self.step.load(Ordering::Acquire);
         let errno = self.errno.load(Ordering::Relaxed);
         match Step::from_number(step) {
-            _ if step == REFUSED => Some(Failure::Refused(errno)),
-            Some(step) => Some(Failure::At(step, errno)),
+            _ if step == REFUSED => Some(ReportedFailure::Refused(errno)),
+            Some(step) => Some(ReportedFailure::At(step, errno)),
             None => None,
         }
     }
 }
 
-/// The report as the child of one launch writes it.
+/// The writer of one launch's report, for the child.
 #[derive(Debug)]
 pub(super) struct Reporter<'a> {
     report: &'a Report,
     number: u32,
-    /// Outside of the page: the parent sees what the child writes here only if they share memory.
+    /// Outside the page: the parent sees the child's write here only if they share memory.
     has_run: AtomicU32,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Reporter<'a> {
         self.set(step.number(), errno);
     }
 
-    /// In the parent: whether the child has run, and on the parent's memory.
+    /// Returns, in the parent, whether the child has run in the parent's memory.
     #[cfg(target_os = "linux")]
     pub(super) fn has_run_here(&self) -> bool {
         self.has_run.load(Ordering::Acquire) == 1
@@ -163,11 +163,11 @@ impl<'a> Reporter<'a> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Failure, Report, Reporter, Stage, Step};
+    use super::{Report, ReportedFailure, Reporter, Stage, Step};
     use crate::sys::mapping::Mapping;
 
     #[test]
-    fn a_late_child_writes_into_no_other_childs_report() {
+    fn a_late_child_leaves_other_reports_alone() {
         let page = Mapping::shared_page().unwrap();
         let report: &Report = page.as_ref();
         let late = Reporter::new(report);
@@ -183,6 +183,6 @@ mod tests {
         next.on_stage(Stage::Closing);
         assert_eq!(report.stage(), Stage::Closing);
         next.on_failed(Step::Chdir, 13);
-        assert_eq!(report.failure(), Some(Failure::At(Step::Chdir, 13)));
+        assert_eq!(report.failure(), Some(ReportedFailure::At(Step::Chdir, 13)));
     }
 }

@@ -1,4 +1,4 @@
-//! What a child is to do before its exec: data, all of it made before the clone.
+//! The work of a child before its exec: data, all of it made before the clone.
 
 use super::cstrings::CStringArray;
 use super::limits::{Resource, Rlimit};
@@ -7,17 +7,17 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// One child, described down to the bytes; the descriptors that it gets are not part of it.
+/// One child, described down to the bytes, without its descriptors.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// What `execve` is tried with, in order.
+    /// The paths that `execve` tries, in order.
     pub(crate) candidates: CStringArray,
-    /// The candidates come from a search path: a missing one is passed over.
+    /// The candidates come from a search path: missing ones are skipped.
     pub(crate) searched: bool,
     pub(crate) argv: CStringArray,
     /// `None` for the parent's own, unchanged.
     pub(crate) envp: Option<CStringArray>,
-    /// None or one string.
+    /// Empty or one string.
     pub(crate) cwd: CStringArray,
     pub(crate) group: Group,
     /// Descriptor 0 becomes the controlling terminal.
@@ -40,31 +40,31 @@ pub(crate) struct Request {
 pub(crate) enum Group {
     Parent,
     Session,
-    /// `setpgid(0, group)`; 0 is a group of the child's own.
+    /// `setpgid(0, group)`; 0 makes a group of the child's own.
     Process(i32),
 }
 
 impl Group {
-    /// Whether a child of that group has it for its own.
+    /// Returns whether a child with this choice leads its group.
     pub(crate) fn is_led(self) -> bool {
         matches!(self, Self::Session | Self::Process(0))
     }
 }
 
-/// What the child sets, in this order; `None` leaves it alone.
+/// The ids that the child sets, in this order; `None` leaves one alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) groups: Option<Vec<u32>>,
-    /// Nobody named them, and no id changes: where they may not be set they stay as they are.
+    /// The command names no groups, and no id changes: if the groups may not be set, they stay.
     pub(crate) groups_may_stay: bool,
     pub(crate) gid: Option<u32>,
     pub(crate) uid: Option<u32>,
-    /// The ambient capability set is cleared, after the ids.
+    /// Clears the ambient capability set, after the ids.
     pub(crate) clears_ambient: bool,
 }
 
 impl Credentials {
-    /// Whether the child changes its user or group id.
+    /// Returns whether the child changes its user or group id.
     pub(crate) fn change_ids(&self) -> bool {
         self.gid.is_some() || self.uid.is_some()
     }

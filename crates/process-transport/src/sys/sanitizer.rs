@@ -1,8 +1,8 @@
 //! AddressSanitizer, in a program that is built with it.
 //!
-//! Its functions mark the borders of their variables on the stack when they begin, and take the marks
-//! away when they return. A child on memory of its parent never returns from its exec, so that its
-//! marks stay behind: the next child on that stack would be ended for an error that nobody has made.
+//! An instrumented function marks the borders of its variables on the stack when it begins, and removes
+//! the marks when it returns. A child that shares its parent's memory never returns from its exec, so its
+//! marks stay. The sanitizer would end the next child on that stack for an error that does not exist.
 #![expect(unsafe_code, reason = "a function of the sanitizer's runtime, where there is one")]
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -13,7 +13,7 @@ use std::mem;
 /// `__asan_unpoison_memory_region`.
 type Unpoison = unsafe extern "C" fn(*const c_void, usize);
 
-/// Takes the marks in this range away: it is a stack that nobody is on.
+/// Removes the marks in this range, a stack that no process uses.
 pub(super) fn forget(start: *const c_void, bytes: usize) {
     let symbol = unpoison();
     if symbol.is_null() {
@@ -26,7 +26,7 @@ pub(super) fn forget(start: *const c_void, bytes: usize) {
     unsafe { unpoison(start, bytes) };
 }
 
-/// The function, if this program has it: a weak symbol that no linker finds is null.
+/// Returns the function, if this program has it: a weak symbol that the linker does not find is null.
 #[cfg(target_arch = "x86_64")]
 fn unpoison() -> *const c_void {
     let symbol: *const c_void;
@@ -42,7 +42,7 @@ fn unpoison() -> *const c_void {
     symbol
 }
 
-/// The same.
+/// Returns the function, in the same way.
 #[cfg(target_arch = "aarch64")]
 fn unpoison() -> *const c_void {
     let symbol: *const c_void;
@@ -59,7 +59,7 @@ fn unpoison() -> *const c_void {
     symbol
 }
 
-/// Nobody has tried the sanitizer on another machine.
+/// Returns null: procession has not been tried with the sanitizer on other processors.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn unpoison() -> *const c_void {
     std::ptr::null()

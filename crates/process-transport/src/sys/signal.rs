@@ -1,8 +1,8 @@
-//! Sending signals, by pidfd and so never to a reused process id; where that is refused, by the
-//! number of a child that is not reaped, which is its own as long.
+//! Sends signals by pidfd, so never to a reused process id. If that is refused, sends them by the
+//! number of a child that is not reaped, which is still its own.
 #![expect(unsafe_code, reason = "pidfd_send_signal, kill and getpgid")]
 
-use super::outcome::{Child, Peeked};
+use super::outcome::{ChildId, PeekOutcome};
 use super::raw;
 use super::wait::peek;
 use procession_core::Signal;
@@ -14,31 +14,31 @@ use std::ptr;
 const PROCESS_GROUP: c_uint = 1 << 2;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
-pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
-    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {
+    let (ChildId::Fd(_, pid) | ChildId::Pid(pid)) = child;
     let by_number = || match peek(child) {
-        // Other code of this program has reaped it, and the number may be somebody else's.
-        Peeked::Lost => Err(libc::ESRCH),
+        // Other code of this program has reaped it, and the number may be another process's.
+        PeekOutcome::Lost => Err(libc::ESRCH),
         _ => kill(c_int::try_from(pid).map_err(|_| libc::ESRCH)?, signal),
     };
     match child {
-        Child::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
+        ChildId::Fd(fd, _) => match by_pidfd(fd, signal, 0) {
             Err(errno) if is_refusal(errno) => by_number(),
             result => result,
         },
-        Child::Pid(_) => by_number(),
+        ChildId::Pid(_) => by_number(),
     }
 }
 
-/// Whether the answer may be that of a filter, or of a kernel that does not know the call or its
-/// flag, and not that of the process: any but "there is no such process".
+/// Returns whether an error may come from a filter, or from a kernel that does not know the call or
+/// its flag: any error except "no such process".
 pub(crate) fn is_refusal(errno: i32) -> bool {
     errno != libc::ESRCH
 }
 
-/// Sends a signal to the process group that the child leads, or led.
+/// Sends a signal to the process group that the child leads or led.
 ///
-/// `EINVAL` from a kernel before 6.9 with a valid signal: it has no such flag.
+/// A kernel before 6.9 returns `EINVAL` for a valid signal, because it has no such flag.
 pub(crate) fn send_to_group(leader: BorrowedFd<'_>, signal: Signal) -> Result<(), i32> {
     by_pidfd(leader, signal, PROCESS_GROUP)
 }
@@ -46,11 +46,12 @@ pub(crate) fn send_to_group(leader: BorrowedFd<'_>, signal: Signal) -> Result<()
 /// Sends a signal to a process group by its number, as long as its leader is not reaped.
 pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32> {
     let group = c_int::try_from(group).map_err(|_| libc::ESRCH)?;
-    // Group 1 would be -1: everybody; 0 our own group.
+    // Group 1 would become -1, all processes; group 0 is our own group.
     if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
 }
 
-/// The group of a process, 0 where that is none of this PID namespace; the error is an error number.
+/// Returns the group of a process, 0 for a group outside this PID namespace; the error is an error
+/// number.
 pub(crate) fn group_of(pid: u32) -> Result<c_int, i32> {
     let pid = c_int::try_from(pid).map_err(|_| libc::ESRCH)?;
     // SAFETY: no pointer is passed.

@@ -1,21 +1,21 @@
 //! A fault of kernels from 5.9 to the summer of 2024: CVE-2024-45025.
 //!
-//! A table that `close_range` copies with UNSHARE keeps the marks of words of numbers that were all in
-//! use above the cut, although none of them is there, and the program runs out of numbers early. A
-//! child of such a kernel looks for such a word before it copies the table, and after it whether the
-//! mark is still there.
+//! When `close_range` copies a table with UNSHARE, words of the bitmap above the cut that were
+//! completely in use keep their "full" marks, although none of their numbers is open in the copy.
+//! The program then runs out of numbers early. On such a kernel a child looks for such a word
+//! before it copies the table, and checks afterwards whether the mark is still there.
 
 use super::raw;
 use std::ffi::c_int;
 
-/// Numbers in a word of the table's bitmap.
+/// How many numbers a word of the table's bitmap covers.
 const WORD: c_int = 64;
 
-/// Beyond these numbers the marks of a small table do not reach.
+/// The marks of a small table do not reach beyond this word.
 const LAST_WORD: c_int = 64;
 
-/// Whether this kernel is one that never had it, or has it no more. Versions between that were mended
-/// later say nothing.
+/// Returns whether this kernel surely has no such fault: since 6.11 none has. Earlier versions may
+/// be free of it too; their numbers do not show it.
 pub(super) fn is_fixed_kernel() -> bool {
     raw::with_kernel_release(is_fixed)
 }
@@ -30,23 +30,23 @@ fn is_fixed(release: &[u8]) -> bool {
     version >= (6, 11)
 }
 
-/// In the child, while its table is its parent's: the first number of a word above `cut` that is all
-/// in use.
+/// Returns the first number of a word above `cut` that is completely in use. The child calls it
+/// while it shares its parent's table.
 pub(super) fn full_word_above(cut: c_int) -> Option<c_int> {
     let words = cut / WORD + 1..LAST_WORD;
     let is_full = |word: &c_int| (word * WORD..(word + 1) * WORD).rev().all(raw::is_open);
     words.into_iter().find(is_full).map(|word| word * WORD)
 }
 
-/// In the child, whose table is its own by now, without any number above `open`: whether the word that
-/// begins with `first` is still taken for full.
+/// Returns whether the word that begins with `first` is still marked full. The child calls it in
+/// its own table, which has no number above `open`.
 pub(super) fn is_stale(open: c_int, first: c_int) -> bool {
     match raw::lowest_from(open, first) {
         Ok(number) => {
-            raw::close(number).ok(); // it was opened here
+            raw::close(number).ok(); // opened above
             number != first
         }
-        Err(_) => false, // beyond the limit, so that no program can have it
+        Err(_) => false, // beyond the limit: no program can use it
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::is_fixed;
 
     #[test]
-    fn a_kernel_since_the_mending_needs_no_look() {
+    fn a_fixed_kernel_needs_no_check() {
         for release in ["6.11.0", "6.18", "7.0.0-rc1", "10.1", "6.11-rc7+"] {
             assert!(is_fixed(release.as_bytes()), "{release}");
         }

@@ -1,13 +1,13 @@
-//! The steps of a launch, by which a child reports what failed.
+//! The steps of a launch, which name what failed.
 
-/// The point of a spawn at which it failed, in running order.
+/// The step at which a spawn failed. The variants are in the order in which the steps run.
 ///
-/// Steps up to [`Step::Clone`] and the last one run in the parent, the rest in the child before its
-/// exec.
+/// Steps up to [`Step::Clone`] and the last one run in the parent; the others run in the child
+/// before its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// The command makes no sense; nothing was made or started.
+    /// The command is invalid; nothing was made or started.
     Validate,
     /// Looking up users and groups.
     Resolve,
@@ -31,7 +31,7 @@ pub enum Step {
     Umask,
     /// `setpriority(2)`, `sched_setaffinity(2)` and `oom_score_adj`.
     Priority,
-    /// `chdir(2)`; the subject is the directory.
+    /// `chdir(2)`; the error's subject is the directory.
     Chdir,
     /// `setgroups(2)`.
     Groups,
@@ -45,10 +45,11 @@ pub enum Step {
     ParentDeathSignal,
     /// Signal dispositions and mask, and `pre_exec` closures.
     Signals,
-    /// `execve(2)`; the subject is the program, as given.
+    /// `execve(2)`; the error's subject is the program, as given.
     Exec,
-    /// Giving the child to the reactor: it is gone, which is found before anything is made, or cannot
-    /// watch more (`epoll_ctl(2)`: ENOSPC), and the child that ran by then is killed.
+    /// Giving the child to the reactor. Either the reactor is gone, which is found before anything
+    /// is made, or it cannot watch more descriptors (`epoll_ctl(2)`: ENOSPC); then the child, which
+    /// already runs, is killed.
     Register,
 }
 
@@ -77,12 +78,12 @@ impl Step {
         Self::Register,
     ];
 
-    /// The step's place in running order, starting at 1: 0 in the shared cell means no failure.
+    /// Returns the step's position, starting at 1: 0 in the shared cell means no failure.
     pub(crate) const fn number(self) -> u32 {
         self as u32 + 1
     }
 
-    /// The inverse of [`Step::number`].
+    /// Returns the step with this [`number`](Step::number).
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
         Self::ALL.get(index).copied()
@@ -94,7 +95,7 @@ mod tests {
     use super::Step;
 
     #[test]
-    fn a_step_survives_the_way_through_the_shared_cell() {
+    fn a_step_number_converts_back_to_its_step() {
         for step in Step::ALL {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }

@@ -1,4 +1,4 @@
-//! Terminal attributes, as the plain data that programs see.
+//! Terminal attributes, as plain data.
 #![expect(unsafe_code, reason = "terminal attributes with free speeds")]
 
 use super::raw;
@@ -6,10 +6,10 @@ use procession_protocol::Termios;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Set in the control modes where the speeds are numbers instead of codes.
+/// Set in the control modes if the speeds are numbers instead of codes.
 const SPEED_IS_A_NUMBER: u32 = libc::BOTHER;
 
-/// In place of a special character: there is none.
+/// The value of a special character that is disabled.
 #[cfg(feature = "reactor")]
 const DISABLED: u8 = libc::_POSIX_VDISABLE;
 
@@ -25,7 +25,7 @@ fn last_error() -> io::Error {
     io::Error::from_raw_os_error(raw::last_errno())
 }
 
-/// The attributes of the terminal on `fd`.
+/// Returns the attributes of the terminal on `fd`.
 pub(crate) fn termios(fd: BorrowedFd<'_>) -> io::Result<Termios> {
     let settings = get(fd)?;
     let mut plain = Termios::default();
@@ -50,7 +50,8 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
     settings.c_lflag = plain.local_flags;
     let speeds = (plain.input_speed, plain.output_speed);
     if speeds != (0, 0) && speeds != (settings.c_ispeed, settings.c_ospeed) {
-        // Each has its own bits; without those of the input both would be the output's.
+        // Each speed has its own bits; without the input's bits, the output's speed would count for
+        // both.
         let both = |bits: u32| bits | bits << libc::IBSHIFT;
         settings.c_cflag = settings.c_cflag & !both(libc::CBAUD) | both(SPEED_IS_A_NUMBER);
         (settings.c_ispeed, settings.c_ospeed) = speeds;
@@ -63,7 +64,7 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// The character that says end of file, as a byte of input; `InvalidInput` where it is disabled.
+/// Returns the end-of-file character, as a byte of input; `InvalidInput` if it is disabled.
 #[cfg(feature = "reactor")]
 pub(crate) fn eof_char(fd: BorrowedFd<'_>) -> io::Result<u8> {
     match get(fd)?.c_cc[libc::VEOF] {

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::ptr;
 
-/// A line of the user database.
+/// An entry of the user database.
 #[derive(Debug)]
 pub(crate) struct User {
     name: CString,
@@ -13,7 +13,7 @@ pub(crate) struct User {
     pub(crate) gid: u32,
 }
 
-/// The user of that name, if there is one.
+/// Returns the user of that name, if there is one.
 pub(crate) fn user_by_name(name: &CStr) -> io::Result<Option<User>> {
     look_up(|entry, buffer, result| {
         // SAFETY: `name` ends in NUL; the buffer's pointer and length belong together; both result
@@ -22,7 +22,7 @@ pub(crate) fn user_by_name(name: &CStr) -> io::Result<Option<User>> {
     })
 }
 
-/// The user with that id, if there is one.
+/// Returns the user with that id, if there is one.
 pub(crate) fn user_by_id(uid: u32) -> io::Result<Option<User>> {
     look_up(|entry, buffer, result| {
         // SAFETY: as in `user_by_name`.
@@ -48,21 +48,21 @@ fn look_up(
             }
             libc::ERANGE if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 4, 0),
             libc::EINTR => {}
-            // What systems say for "there is none" (getpwnam(3), ERRORS).
+            // What systems return for "no such entry" (getpwnam(3), ERRORS).
             libc::ENOENT | libc::ESRCH => return Ok(None),
             errno => return Err(io::Error::from_raw_os_error(errno)),
         }
     }
 }
 
-/// The most groups that a process can have, where the system says it.
+/// Returns the most groups that a process can have, if the system tells.
 pub(crate) fn most_groups() -> Option<usize> {
     // SAFETY: it takes a number and returns one.
     let most = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
     most.try_into().ok()
 }
 
-/// A group's id; `None` also where the database cannot be read.
+/// Returns a group's id; `None` also if the database cannot be read.
 pub(crate) fn group_by_name(name: &CStr) -> Option<u32> {
     let mut buffer: Vec<c_char> = vec![0; 1024];
     loop {
@@ -88,12 +88,12 @@ pub(crate) fn group_by_name(name: &CStr) -> Option<u32> {
     }
 }
 
-/// The user's groups in the group database, the primary one included.
+/// Returns the user's groups in the group database, with the primary one.
 pub(crate) fn group_list(user: &User) -> Vec<u32> {
     let mut count: c_int = 64;
     loop {
         let mut groups = vec![0_u32; usize::try_from(count).unwrap_or(0)];
-        // Apple's systems have group ids as `int` here.
+        // On Apple's systems group ids are `int` here.
         #[cfg(target_vendor = "apple")]
         let gid = user.gid.cast_signed();
         #[cfg(not(target_vendor = "apple"))]

@@ -1,7 +1,7 @@
-//! Reaping one child, with what it used.
+//! Reaps one child, with its resource usage.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use super::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use super::owned::Place;
 use super::{kept_status, lost, raw};
 use procession_protocol::ResourceUsage;
@@ -10,42 +10,43 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-/// Only looks.
+/// Flags that look without a reap.
 const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first, or leaves it to the group that it leads.
+/// Before the reap, a child that has ended releases its place, or leaves it to the group that it
+/// leads.
 pub(crate) fn try_reap(
-    child: Child<'_>,
+    child: ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(Waited::Running)) {
-            return Ok(Waited::Running);
+        if matches!(wait(child, WITHOUT_REAP, i64::MAX), Ok(WaitOutcome::Running)) {
+            return Ok(WaitOutcome::Running);
         }
         *place = place.take().and_then(Place::before_reap);
     }
     wait(child, libc::WEXITED | libc::WNOHANG, parent_peak_kib)
 }
 
-/// Whether the child has ended and waits to be reaped; it stays as it is.
-pub(crate) fn peek(child: Child<'_>) -> Peeked {
+/// Returns whether the child has ended and waits to be reaped; the child stays as it is.
+pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
     match wait(child, WITHOUT_REAP, i64::MAX) {
-        Ok(Waited::Running) => Peeked::Running,
-        Ok(Waited::Reaped(..)) => Peeked::Ended,
-        Ok(Waited::Kept(_) | Waited::Lost(_)) | Err(_) => Peeked::Lost,
+        Ok(WaitOutcome::Running) => PeekOutcome::Running,
+        Ok(WaitOutcome::Reaped(..)) => PeekOutcome::Ended,
+        Ok(WaitOutcome::Kept(_) | WaitOutcome::Lost(_)) | Err(_) => PeekOutcome::Lost,
     }
 }
 
-/// Looks for a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
+/// Returns a child that has ended, and leaves it as it is.
+pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
     let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => (libc::P_PGID, group),
+        ChildSet::Everybody => (libc::P_ALL, 0),
+        ChildSet::Group(group) => (libc::P_PGID, group),
     };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: the pointer leads to a local.
@@ -56,7 +57,7 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
             _ => return FirstEnded::NoChild,
         }
     }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let pid = unsafe { info.si_pid() };
     match u32::try_from(pid) {
         Ok(pid @ 1..) => FirstEnded::Child(pid),
@@ -64,20 +65,20 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
     }
 }
 
-/// Reaps a child that was killed, and waits for its end, of which nobody wants to know what it says.
-pub(super) fn reap_killed(child: Child<'_>) {
+/// Waits for the end of a child that was killed, and reaps it; its status does not matter.
+pub(super) fn reap_killed(child: ChildId<'_>) {
     wait(child, libc::WEXITED, i64::MAX).ok();
 }
 
-/// The signal that has ended a child that is not reaped; it stays as it is.
-pub(super) fn ended_by(child: Child<'_>) -> Option<c_int> {
+/// Returns the signal that ended a child that is not reaped; the child stays as it is.
+pub(super) fn ended_by(child: ChildId<'_>) -> Option<c_int> {
     match wait(child, WITHOUT_REAP, i64::MAX) {
-        Ok(Waited::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
+        Ok(WaitOutcome::Reaped(status, _)) => Some(status & 0x7f).filter(|signal| *signal != 0),
         _ => None,
     }
 }
 
-/// The highest resident set of this process so far, in KiB.
+/// Returns the highest resident set size of this process so far, in KiB.
 pub(crate) fn own_peak_kib() -> i64 {
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -86,16 +87,16 @@ pub(crate) fn own_peak_kib() -> i64 {
     if result == 0 { usage.ru_maxrss } else { 0 }
 }
 
-/// The signal by which the child is stopped; it stays as it is.
+/// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
 #[cfg(feature = "reactor")]
-pub(crate) fn stopped_by(child: Child<'_>) -> Option<i32> {
+pub(crate) fn stopped_by(child: ChildId<'_>) -> Option<i32> {
     let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
-    // SAFETY: waitid fills this field for children, and it is zero where nothing has stopped.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has stopped.
     let signal = unsafe { info.si_status() };
     (info.si_code == libc::CLD_STOPPED).then_some(signal)
 }
 
-fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+fn wait(child: ChildId<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<WaitOutcome> {
     let (info, usage) = match wait_on(child, flags) {
         Ok(Some(answer)) => answer,
         Ok(None) => return Ok(lost(child)),
@@ -104,29 +105,33 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
         }
         Err(error) => return Err(error),
     };
-    // SAFETY: waitid fills this field for children, and it is zero where nothing has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let status = unsafe { info.si_status() };
     let status = match info.si_code {
         libc::CLD_EXITED => status << 8,
         libc::CLD_KILLED => status,
         libc::CLD_DUMPED => status | 0x80,
-        _ => return Ok(Waited::Running),
+        _ => return Ok(WaitOutcome::Running),
     };
-    Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)))
+    Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib)))
 }
 
-/// What is known of a child that nobody can wait for.
-fn lost(child: Child<'_>) -> Waited {
+/// Returns what is known of a child that can no longer be waited for.
+fn lost(child: ChildId<'_>) -> WaitOutcome {
     let kept = match child {
-        Child::Fd(pidfd, _) => kept_status::of(pidfd),
-        Child::Pid(_) => None,
+        ChildId::Fd(pidfd, _) => kept_status::of(pidfd),
+        ChildId::Pid(_) => None,
     };
-    kept.map_or_else(|| Waited::Lost(lost::why()), Waited::Kept)
+    kept.map_or_else(|| WaitOutcome::Lost(lost::why()), WaitOutcome::Kept)
 }
 
-/// Where `waitid(2)` is refused, by a filter perhaps: what `wait4(2)` says, which knows less.
-fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
-    let (Child::Fd(_, pid) | Child::Pid(pid)) = child;
+/// Waits by `wait4(2)`, which reports less, because `waitid(2)` is refused, by a filter perhaps.
+fn wait_by_number(
+    child: ChildId<'_>,
+    flags: c_int,
+    parent_peak_kib: i64,
+) -> io::Result<WaitOutcome> {
+    let (ChildId::Fd(_, pid) | ChildId::Pid(pid)) = child;
     let mut status: c_int = 0;
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -142,8 +147,8 @@ fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::R
             )
         };
         match result {
-            0 => return Ok(Waited::Running),
-            1.. => return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib))),
+            0 => return Ok(WaitOutcome::Running),
+            1.. => return Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib))),
             _ => match raw::last_errno() {
                 libc::EINTR => {}
                 libc::ECHILD => return Ok(lost(child)),
@@ -153,13 +158,13 @@ fn wait_by_number(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::R
     }
 }
 
-/// What `waitid(2)` says of a child; `None` where it is none of ours.
-type Answer = Option<(libc::siginfo_t, libc::rusage)>;
+/// The result of `waitid(2)` for a child; `None` if it is no child of ours.
+type WaitAnswer = Option<(libc::siginfo_t, libc::rusage)>;
 
-fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
+fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
     let (fd, pid) = match child {
-        Child::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
-        Child::Pid(pid) => (None, pid),
+        ChildId::Fd(fd, pid) => (Some(fd.as_raw_fd().cast_unsigned()), pid),
+        ChildId::Pid(pid) => (None, pid),
     };
     if let Some(fd) = fd {
         let refused = |error: &io::Error| {
@@ -170,12 +175,12 @@ fn wait_on(child: Child<'_>, flags: c_int) -> io::Result<Answer> {
             result => return result,
         }
     }
-    // Not reaped by us, so the number is the child's.
+    // We have not reaped it, so the number is the child's.
     wait_for(libc::P_PID, pid, flags)
 }
 
-fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nothing has ended.
+fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswer> {
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -196,7 +201,7 @@ fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<Answer> {
 }
 
 fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {
-    // The peak of a process begins with that of the memory it had before its exec: the parent's.
+    // The peak of a process starts with that of its memory before the exec: the parent's.
     let peak = (usage.ru_maxrss > parent_peak_kib)
         .then(|| u64::try_from(usage.ru_maxrss).ok()?.checked_mul(1024))
         .flatten();

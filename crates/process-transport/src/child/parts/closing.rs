@@ -1,33 +1,35 @@
-//! What the program asked for of an end, to be done after its queue is written, and after whoever
-//! produces for it is done.
+//! The requests to close an end, which are carried out after its queue is written and after its
+//! producer is done.
 
-use super::end::{Closing, End};
+use super::end::{CloseRequest, End};
 use procession_reactor::pipe::{Direction, Pipe};
 
 impl End {
-    /// Marks it for closing; true if there is something to do at the flush.
+    /// Marks it for closing; returns whether the flush has something to do.
     pub(crate) fn ask_close(&mut self) -> bool {
         if self.is_terminal || self.pipe.is_none() {
             return false;
         }
         let is_read_on = self.direction == Direction::Both && self.is_held();
-        self.closing = if is_read_on { Closing::AfterProducer } else { Closing::Close };
+        self.closing = if is_read_on { CloseRequest::AfterProducer } else { CloseRequest::Close };
         if let Some(queue) = self.queue() {
             queue.on_close();
         }
         true
     }
 
-    /// Marks the master of a terminal for closing, which hangs the child up; true if it is one.
+    /// Marks the master of a terminal for closing, which hangs up the child; returns whether it is
+    /// one.
     pub(crate) fn ask_hang_up(&mut self) -> bool {
         let is_due = self.is_terminal && self.pipe.is_some();
         if is_due {
-            self.closing = if self.is_held() { Closing::AfterProducer } else { Closing::Close };
+            self.closing =
+                if self.is_held() { CloseRequest::AfterProducer } else { CloseRequest::Close };
         }
         is_due
     }
 
-    /// Ends the parent's direction of a socketpair after its queue; true as above.
+    /// Ends the parent's direction of a socketpair after its queue is written; returns the same.
     pub(crate) fn ask_shutdown(&mut self) -> bool {
         if self.is_terminal {
             return false;
@@ -37,29 +39,29 @@ impl End {
         }
         let Some(queue) = self.queue() else { return false };
         queue.on_close();
-        if self.closing == Closing::No {
-            self.closing = Closing::Shutdown;
+        if self.closing == CloseRequest::No {
+            self.closing = CloseRequest::Shutdown;
         }
         true
     }
 
-    /// A producer writes here, which a close waits for, or is done; true if there may be something to
-    /// do at the flush.
+    /// Records that a producer writes here, for which a close waits, or is done; returns whether
+    /// the flush may have something to do.
     pub(crate) fn hold_open(&mut self, held: bool) -> bool {
         let is_terminal = self.is_terminal;
         let Some(queue) = self.queue() else { return false };
         queue.set_held(held);
-        // A terminal loses what is queued when it is hung up: that waits for the queue as well.
-        if !held && !is_terminal && self.closing == Closing::AfterProducer {
-            self.closing = Closing::Close;
+        // A hang-up discards what a terminal has queued, so it also waits for the queue.
+        if !held && !is_terminal && self.closing == CloseRequest::AfterProducer {
+            self.closing = CloseRequest::Close;
         }
         !held
     }
 
-    /// Returns whether a close waited for a producer, and what that has written is gone.
+    /// Returns whether a close waited for a producer that is done now, with its data written.
     pub(super) fn is_producer_done(&mut self) -> bool {
         let is_done = self.queue().is_none_or(|queue| !queue.is_held() && queue.is_empty());
-        self.closing == Closing::AfterProducer && is_done
+        self.closing == CloseRequest::AfterProducer && is_done
     }
 
     fn is_held(&mut self) -> bool {

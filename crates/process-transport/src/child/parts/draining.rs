@@ -1,8 +1,8 @@
-//! The bound on descendants that hold a pipe: what a pipe holds when it passes is delivered, and the
-//! pipe is closed. A paused one waits for its resume, one that is forwarded moves its rest on.
+//! The limit on descendants that hold a pipe. When it passes, what the pipe holds is delivered, and
+//! the pipe is closed. A paused end waits for its resume; a forwarded one moves its rest.
 //!
-//! Which ends are held is looked at when it passes, of all of them before one is closed: that may end
-//! whoever holds the others.
+//! Which ends are held is checked when the limit passes, for all ends before one is closed: a close
+//! may end the process that holds the others.
 
 use super::end::End;
 use bytes::Bytes;
@@ -11,24 +11,25 @@ use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{ReadEvent, has_ended};
 use std::rc::Rc;
 
-/// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the 4
-/// KiB that are next (`ioctl_tty(2)`), not what waits behind them.
+/// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the
+/// next 4 KiB (`ioctl_tty(2)`), not the data behind them.
 const TERMINAL_BYTES: usize = 128 << 10;
 
-/// What is next for an end that is drained.
+/// The next step for an end that is drained.
 pub(crate) enum DrainStep {
-    /// Deliver it, and go on.
+    /// Deliver this data, and go on.
     Data(Bytes),
-    /// It is paused, or closed.
+    /// The end is paused, or closed.
     Wait,
-    /// A callback has it forwarded, with so many bytes still to come.
+    /// A callback has started a forwarding; this many bytes remain for it.
     MoveOn(Rc<Forward>, usize),
-    /// It has had its turn.
+    /// Fully drained: close it.
     Close,
 }
 
 impl End {
-    /// The bound has passed, now or before: notes whether somebody holds the other side.
+    /// Records whether another process holds the other side. Called once the limit has passed; only
+    /// the first call counts.
     pub(crate) fn note_held(&mut self, reactor: &Handle) {
         if self.draining.was_held.is_none()
             && let Some(key) = self.key()
@@ -37,12 +38,12 @@ impl End {
         }
     }
 
-    /// Returns whether somebody held the other side when the bound passed.
+    /// Returns whether another process held the other side when the limit passed.
     pub(crate) fn was_held(&self) -> bool {
         self.draining.was_held == Some(true)
     }
 
-    /// Notes how many bytes can be read at this moment, and returns it.
+    /// Records and returns how many bytes can be read at this moment.
     pub(crate) fn begin_to_drain(&mut self, reactor: &Handle) -> usize {
         let pipe = self.pipe.as_ref().filter(|pipe| pipe.is_reading());
         let held = match pipe {
@@ -58,7 +59,7 @@ impl End {
         held
     }
 
-    /// Returns whether it is drained here and now, and not by a forwarding.
+    /// Returns whether this transport drains it, and not a forwarding.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.left.is_some() && self.forward().is_none()
     }
@@ -77,7 +78,7 @@ impl End {
         if !pipe.is_reading() {
             return DrainStep::Close;
         }
-        // With its last writer gone the pipe was not held, and what it holds is finite.
+        // If the last writer is gone, the pipe was not held, and the data in it is finite.
         if left == 0 && !has_ended(reactor, pipe.key()) {
             return DrainStep::Close;
         }

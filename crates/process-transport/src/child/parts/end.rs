@@ -1,9 +1,9 @@
 //! The parent's end of one of the child's descriptors.
 //!
-//! Once it is closed nothing is read, written or watched. One that is forwarded is read by its
-//! forwarding alone. The master of a terminal is closed by hanging up, and by nothing else.
+//! A closed end is not read, written or watched. Only its forwarding reads a forwarded end. The
+//! master of a terminal is closed only by a hang-up.
 
-use super::leftovers::{Leftovers, Told};
+use super::leftovers::{ForwardNotice, Leftovers};
 use super::passed::Draining;
 use crate::launch::ParentEnd;
 use bytes::Bytes;
@@ -19,48 +19,48 @@ pub(crate) struct End {
     fd: ChildFd,
     pub(super) direction: Direction,
     pub(super) is_terminal: bool,
-    pub(super) closing: Closing,
-    /// The poller saw that nobody reads what is written.
+    pub(super) closing: CloseRequest,
+    /// The poller saw that nobody reads what is written here.
     peer_gone: bool,
-    /// What it reads is moved on instead of being told.
+    /// The forwarding that moves what this end reads, instead of callbacks.
     forward: Option<Rc<Forward>>,
-    /// What it writes comes from there.
+    /// The forwarding that feeds what this end writes.
     fed_by: Option<Rc<Forward>>,
     pub(super) draining: Draining,
     /// `None` once it is closed.
     pub(super) pipe: Option<Pipe>,
 }
 
-/// What the program asked for, to be done after the queue is written: see [`super::closing`].
+/// The close that the program asked for, due after the queue is written: see [`super::closing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
+pub(super) enum CloseRequest {
     No,
-    /// Of the parent's direction of a socketpair.
+    /// Closes the parent's direction of a socketpair.
     Shutdown,
-    /// Of all of it, when its producer is done: it is read until then.
+    /// Closes all of it once its producer is done; it is read until then.
     AfterProducer,
-    /// Of all of it; nothing is read any more.
+    /// Closes all of it; nothing is read any more.
     Close,
 }
 
-/// What an event means.
-pub(crate) enum SeenOfEnd {
+/// The meaning of an event.
+pub(crate) enum EndReadiness {
     Nothing,
     /// It can be read, and nothing else is due.
     Readable,
     More {
         read: bool,
         flush: bool,
-        /// Nothing is left to learn of it.
+        /// The end has nothing more to report.
         close: bool,
     },
 }
 
-/// What is left of an end whose child writes no more.
+/// What is left of an end after the child has stopped writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AfterRead {
     Nothing,
-    /// A direction that the parent writes.
+    /// The direction that the parent writes.
     Writing,
 }
 
@@ -70,7 +70,7 @@ impl End {
             fd,
             direction,
             is_terminal,
-            closing: Closing::No,
+            closing: CloseRequest::No,
             peer_gone: false,
             forward: None,
             fed_by: None,
@@ -88,7 +88,7 @@ impl End {
         self.direction
     }
 
-    /// Returns where the loop has it, while it is open.
+    /// Returns its key in the loop, while it is open.
     pub(crate) fn key(&self) -> Option<Key> {
         self.pipe.as_ref().map(Pipe::key)
     }
@@ -103,8 +103,8 @@ impl End {
     pub(crate) fn close(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
         self.draining = Draining::default();
-        left.tell(self.forward.take().map(Told::SourceClosed));
-        left.tell(self.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
+        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
+        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = self.pipe.take() {
             left.take(pipe.close(reactor));
         }
@@ -113,32 +113,32 @@ impl End {
 
 /// Reading.
 impl End {
-    /// Sorts out what the poller saw.
+    /// Interprets what the poller saw.
     #[inline]
-    pub(crate) fn on_ready(&mut self, reactor: &Handle, seen: Readiness) -> SeenOfEnd {
-        let Some(pipe) = &mut self.pipe else { return SeenOfEnd::Nothing };
+    pub(crate) fn on_ready(&mut self, reactor: &Handle, seen: Readiness) -> EndReadiness {
+        let Some(pipe) = &mut self.pipe else { return EndReadiness::Nothing };
         let ready = pipe.on_ready(reactor, seen);
         self.peer_gone |= ready.peer_gone;
-        // A socketpair tells by its reads; of a pipe there is nothing left to learn.
+        // The reads of a socketpair will report the close; a pipe has nothing more to report.
         let close = ready.peer_gone && !pipe.is_reading();
         if close || ready.unblocked || self.forward.is_some() {
-            return SeenOfEnd::More { read: ready.readable, flush: ready.unblocked, close };
+            return EndReadiness::More { read: ready.readable, flush: ready.unblocked, close };
         }
-        if ready.readable { SeenOfEnd::Readable } else { SeenOfEnd::Nothing }
+        if ready.readable { EndReadiness::Readable } else { EndReadiness::Nothing }
     }
 
-    /// Reads once, of what is left of the turn's budget; `None` if it is paused, closed, about to be
-    /// closed, or forwarded.
+    /// Reads once within the rest of the turn's budget; returns `None` if it is paused, closed,
+    /// about to be closed, or forwarded.
     #[inline]
     pub(crate) fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         let pipe = self.pipe.as_mut()?;
-        if self.closing == Closing::Close || pipe.is_paused() || self.forward.is_some() {
+        if self.closing == CloseRequest::Close || pipe.is_paused() || self.forward.is_some() {
             return None;
         }
         Some(pipe.read_within(reactor, budget))
     }
 
-    /// The child writes no more; `None` if the end was closed before.
+    /// Handles the end of what the child writes; returns `None` if the end was closed before.
     pub(crate) fn on_read_end(
         &mut self,
         reactor: &Handle,
@@ -149,11 +149,11 @@ impl End {
             return Some(AfterRead::Nothing);
         }
         pipe.end_reading(reactor);
-        left.tell(self.forward.take().map(Told::SourceClosed));
+        left.notify(self.forward.take().map(ForwardNotice::SourceClosed));
         Some(AfterRead::Writing)
     }
 
-    /// Returns whether something may still be read, paused or not.
+    /// Returns whether more may be read, paused or not.
     pub(crate) fn is_reading(&self) -> bool {
         self.pipe.as_ref().is_some_and(Pipe::is_reading)
     }
@@ -162,17 +162,17 @@ impl End {
         self.pipe.as_ref().is_some_and(Pipe::is_paused)
     }
 
-    /// Takes it out of the poller; a forwarding pauses by itself.
+    /// Takes it out of the poller; a forwarding pauses itself.
     pub(crate) fn pause(&mut self, reactor: &Handle) {
         if let Some(pipe) = self.pipe.as_mut().filter(|_| self.forward.is_none()) {
             pipe.pause(reactor);
         }
     }
 
-    /// Reads on; a forwarding resumes by itself.
+    /// Reads on; a forwarding resumes itself.
     pub(crate) fn resume(&mut self, reactor: &Handle) {
         if let Some(pipe) = self.pipe.as_mut().filter(|_| self.forward.is_none()) {
-            // The poller has no memory for it: the end stays paused, and can be resumed again.
+            // If the poller has no memory, the end stays paused and can be resumed again.
             pipe.resume(reactor).ok();
         }
     }
@@ -180,19 +180,20 @@ impl End {
 
 /// Writing.
 impl End {
-    /// Returns the queue, while something can be written.
+    /// Returns the queue, as long as it can be written.
     #[inline]
     pub(crate) fn queue(&mut self) -> Option<&mut WriteQueue> {
         self.pipe.as_mut().and_then(Pipe::queue)
     }
 
-    /// Queues data. What is not taken stays in `data`, to be dropped where nothing is borrowed.
+    /// Queues data. What the queue refuses stays in `data`, for a drop without a borrow.
     #[inline]
     pub(crate) fn write(&mut self, data: &mut Bytes) -> Result<(), WriteError> {
         self.queue().ok_or(WriteError::Closed)?.on_write_from(data)
     }
 
-    /// Writes what is queued, and does what was asked for after it; true if the end is to be closed.
+    /// Writes what is queued, then does what was asked for after it; returns whether the end must
+    /// be closed.
     #[inline]
     pub(crate) fn flush(
         &mut self,
@@ -200,7 +201,7 @@ impl End {
         lifecycle: &mut Lifecycle,
         left: &mut Leftovers,
     ) -> bool {
-        let closing = self.closing == Closing::Close;
+        let closing = self.closing == CloseRequest::Close;
         if self.direction == Direction::Read {
             return closing && self.pipe.is_some();
         }
@@ -211,24 +212,24 @@ impl End {
                 lifecycle.on_mark(self.fd, mark);
             }
         }
-        // Nearly always there is nothing left to do.
-        let is_open = matches!(self.closing, Closing::No | Closing::Shutdown);
+        // Nearly always nothing else is left to do.
+        let is_open = matches!(self.closing, CloseRequest::No | CloseRequest::Shutdown);
         if matches!(outcome, FlushOutcome::Idle) && is_open && self.fed_by.is_none() {
             return false;
         }
         self.flushed(reactor, outcome, left)
     }
 
-    /// Acts on what became of a flush; true if the end is to be closed.
+    /// Acts on the result of a flush; returns whether the end must be closed.
     fn flushed(&mut self, reactor: &Handle, outcome: FlushOutcome, left: &mut Leftovers) -> bool {
-        let closing = self.closing == Closing::Close || self.is_producer_done();
+        let closing = self.closing == CloseRequest::Close || self.is_producer_done();
         let hang_up = self.is_terminal && closing;
         let Some(pipe) = self.pipe.as_mut() else { return false };
         if !pipe.is_writing() {
             return closing;
         }
         let close = match outcome {
-            // What the child wrote before it closed its end is still to be read.
+            // What the child wrote before it closed its end can still be read.
             FlushOutcome::Lost(_) if pipe.is_reading() => {
                 self.peer_gone = true;
                 self.end_writing(reactor, left);
@@ -238,19 +239,19 @@ impl End {
             FlushOutcome::Done => closing,
             FlushOutcome::Blocked => {
                 if closing && pipe.is_reading() && !hang_up {
-                    // It is closed for what the child writes; left in the poller that would wake the
-                    // loop for as long as the queue waits.
+                    // The child's output is closed for the program. If it stayed in the poller, it
+                    // would wake the loop as long as the queue waits.
                     pipe.end_reading(reactor);
                 }
                 hang_up
             }
             _ => {
-                left.tell(self.fed_by.clone().map(Told::SinkReady));
+                left.notify(self.fed_by.clone().map(ForwardNotice::SinkReady));
                 hang_up
             }
         };
         let is_done = self.queue().is_some_and(|queue| queue.is_done());
-        if !close && self.closing == Closing::Shutdown && is_done {
+        if !close && self.closing == CloseRequest::Shutdown && is_done {
             self.shut_down(reactor);
             self.end_writing(reactor, left);
             return !self.is_reading();
@@ -258,14 +259,14 @@ impl End {
         close
     }
 
-    /// The poller is asked for the moment at which there is room, for a forwarding.
+    /// Makes the poller report when there is room, for a forwarding.
     pub(crate) fn wait_for_room(&mut self, reactor: &Handle) {
-        // Without memory in the poller the forwarding stands still until the source ends.
+        // If the poller has no memory, the forwarding stands still until the source ends.
         self.pipe.as_mut().map(|pipe| pipe.wait_for_room(reactor).ok());
     }
 
-    /// Nothing more is written, and nothing that is queued; what the child writes is read to its end.
-    /// False if the child writes nothing here.
+    /// Discards the queue and writes nothing more; reads what the child writes to its end. Returns
+    /// false if the child does not write here.
     pub(crate) fn throw_away(&mut self, reactor: &Handle, left: &mut Leftovers) -> bool {
         let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.is_reading()) else { return false };
         if self.is_terminal {
@@ -277,9 +278,9 @@ impl End {
             }
         }
         match self.forward.clone() {
-            // What it moves is none of the protocol's business.
-            Some(forward) => left.tell(Some(Told::Unpause(forward))),
-            // On failure the child blocks, and dies with its reader.
+            // A forwarding does not need the protocol, so it goes on.
+            Some(forward) => left.notify(Some(ForwardNotice::Unpause(forward))),
+            // If this fails, the child blocks, and dies when its reader does.
             None => self.resume(reactor),
         }
         true
@@ -287,29 +288,29 @@ impl End {
 
     fn end_writing(&mut self, reactor: &Handle, left: &mut Leftovers) {
         let unsent = self.queue().map_or(0, |queue| queue.len());
-        left.tell(self.fed_by.take().map(|forward| Told::SinkLost(forward, unsent)));
+        left.notify(self.fed_by.take().map(|forward| ForwardNotice::SinkLost(forward, unsent)));
         if let Some(pipe) = &mut self.pipe {
             left.take(pipe.end_writing(reactor));
         }
     }
 
-    /// Tells the child that no more is coming on a socketpair.
+    /// Tells the child that no more data comes on a socketpair.
     fn shut_down(&self, reactor: &Handle) {
         let how = rustix::net::Shutdown::Write;
-        // Not connected any more is as good.
+        // A socket that is no longer connected needs no shutdown.
         self.key().and_then(|key| reactor.with_fd(key, |fd| rustix::net::shutdown(fd, how).ok()));
     }
 }
 
 /// Forwarding.
 impl End {
-    /// Returns why what the child writes cannot be moved on, if it cannot.
+    /// Returns why this end cannot be forwarded, if it cannot.
     pub(crate) fn forward_refusal(&self) -> Option<&'static str> {
         if self.direction == Direction::Write {
             Some("the parent only writes it")
         } else if self.forward.is_some() {
             Some("it is forwarded already")
-        } else if self.closing == Closing::Close || !self.is_reading() {
+        } else if self.closing == CloseRequest::Close || !self.is_reading() {
             Some("it is closed")
         } else {
             None
@@ -331,7 +332,7 @@ impl End {
     /// Makes it the sink of a forwarding.
     pub(crate) fn feed(&mut self, forward: &Rc<Forward>) -> Result<(), WriteError> {
         let is_writing = self.pipe.as_ref().is_some_and(Pipe::is_writing);
-        if self.closing == Closing::Close || !is_writing {
+        if self.closing == CloseRequest::Close || !is_writing {
             return Err(WriteError::Closed);
         }
         if self.fed_by.is_some() {
@@ -346,24 +347,24 @@ impl End {
         self.fed_by.is_some()
     }
 
-    /// The forwarding into it is over.
+    /// Ends the forwarding into it.
     pub(crate) fn feed_ends(&mut self) -> Option<Rc<Forward>> {
         self.fed_by.take()
     }
 
-    /// One read for a forwarding, paused or not.
+    /// Reads once for a forwarding, paused or not.
     pub(crate) fn read_any(&mut self, reactor: &Handle) -> Option<ReadEvent> {
         Some(self.pipe.as_mut()?.read(reactor))
     }
 
-    /// So many bytes have passed at once and past its reads and flushes.
+    /// Counts bytes that a forwarding moved past this end's reads and flushes.
     pub(crate) fn on_moved(&mut self, reactor: &Handle, bytes: usize) {
         if let Some(pipe) = &mut self.pipe {
             pipe.on_moved(reactor, bytes);
         }
     }
 
-    /// Watches it for a forwarding, or leaves it alone.
+    /// Watches it for a forwarding, or stops watching it.
     pub(crate) fn watch(&mut self, reactor: &Handle, watched: bool) {
         match &mut self.pipe {
             // As in `wait_for_room`.

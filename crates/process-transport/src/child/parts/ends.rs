@@ -1,7 +1,7 @@
 //! The parent's ends of a child, and its terminal.
 //!
-//! A child's terminal is its 0 to 2, whose one end is that of child fd 1: the master. What is written
-//! to 0 goes there; 1 and 2 take nothing.
+//! A terminal is the child's 0 to 2 and has one end, the master, at child fd 1. Writes to 0 go to
+//! it; 1 and 2 cannot be written.
 
 use super::end::End;
 use super::leftovers::Leftovers;
@@ -13,12 +13,12 @@ use procession_reactor::pipe::{Direction, Pipe};
 
 /// The ends of one child.
 pub(crate) struct Ends {
-    /// A handful at most in nearly every child.
+    /// Nearly every child has only a handful.
     list: Vec<End>,
-    /// Those that the program had taken before the loop took the child.
+    /// The ends that the program had taken before the loop took the child.
     taken: Vec<ChildFd>,
     has_terminal: bool,
-    /// Until the child is reaped; boxed, for few children have one.
+    /// Kept until the child is reaped; boxed, because few children have one.
     terminal: Option<Box<Terminal>>,
     first_loss: FirstLoss,
 }
@@ -32,7 +32,7 @@ enum FirstLoss {
 }
 
 impl Ends {
-    /// Of a child that has no end in the loop yet, and will have so many.
+    /// Creates the ends of a child that will have `count` ends in the loop, and has none yet.
     pub(crate) fn new(taken: Vec<ChildFd>, terminal: Option<Terminal>, count: usize) -> Self {
         Self {
             list: Vec::with_capacity(count),
@@ -48,7 +48,7 @@ impl Ends {
         self.list.push(End::new(fd, direction, is_terminal, pipe));
     }
 
-    /// Takes everything out of the loop again; `left` are the ends that were not given to it. Those
+    /// Takes everything out of the loop again; `left` are the ends that the loop did not get. Ends
     /// that are not open count as taken.
     pub(crate) fn give_back(
         &mut self,
@@ -67,8 +67,8 @@ impl Ends {
         (ends, taken, self.terminal.take().map(|terminal| *terminal))
     }
 
-    /// Throws away what the child writes to an output from now on; false if `fd` is none, or is
-    /// forwarded.
+    /// Discards what the child writes to an output from now on; returns false if `fd` is no output,
+    /// or is forwarded.
     pub(crate) fn throw_away(
         &mut self,
         reactor: &Handle,
@@ -80,27 +80,28 @@ impl Ends {
         output.is_some_and(|end| end.throw_away(reactor, left))
     }
 
-    /// Takes the outputs that are open out of the loop.
+    /// Takes the open outputs out of the loop.
     pub(crate) fn take_outputs(&mut self, reactor: &Handle) -> Vec<ParentEnd> {
         let outputs = self.list.iter_mut().filter(|end| end.direction() == Direction::Read);
         outputs.filter_map(|end| end.take(reactor)).collect()
     }
 
-    /// The loop has taken all of it: what was set of a caller's terminal stays.
+    /// Keeps the new settings of a caller's terminal, because the loop has taken every end.
     pub(crate) fn keep_terminal(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.before.forget();
         }
     }
 
-    /// The child is reaped: what its terminal still holds ends in the end of the master.
+    /// Closes the slave of a reaped child; the master then ends after what the terminal still
+    /// holds.
     pub(crate) fn close_slave(&mut self) {
         if let Some(slave) = self.terminal.take().and_then(|terminal| terminal.slave) {
             take_in(&slave);
         }
     }
 
-    /// The loop is gone.
+    /// Drops the terminal, because the loop is gone.
     pub(crate) fn drop_terminal(&mut self) {
         self.terminal = None;
     }
@@ -109,7 +110,7 @@ impl Ends {
         self.has_terminal
     }
 
-    /// Returns whether `fd` is one that the child has its terminal on.
+    /// Returns whether the child has its terminal on `fd`.
     pub(crate) fn is_terminal(&self, fd: ChildFd) -> bool {
         self.has_terminal && fd <= ChildFd::STDERR
     }
@@ -147,7 +148,7 @@ impl Ends {
         self.list.iter_mut()
     }
 
-    /// Returns all but the first so many.
+    /// Returns all ends but the first `count`.
     pub(crate) fn after(&mut self, count: usize) -> std::slice::IterMut<'_, End> {
         self.list.get_mut(count..).unwrap_or_default().iter_mut()
     }
@@ -156,7 +157,7 @@ impl Ends {
         self.list.iter().map(End::fd).collect()
     }
 
-    /// An end was lost.
+    /// Records that an end was lost.
     pub(crate) fn on_loss(&mut self) {
         if self.first_loss == FirstLoss::No {
             self.first_loss = FirstLoss::Now;

@@ -1,14 +1,15 @@
-//! The child's number, its pidfd and its group: every signal goes through here, and so does the reap.
+//! The child's number, its pidfd and its group: every signal goes through here, and so does the
+//! reap.
 //!
-//! The number is used as long as the child is not reaped, and not after it was given away: it may be
-//! somebody else's then. A group whose leader is reaped is signalled by the pidfd alone.
+//! The number is used only while the child is neither reaped nor given away; afterwards it may be
+//! another process's. A group whose leader is reaped is signalled by the pidfd alone.
 
-use super::running::Running;
+use super::running::RunningChild;
 use crate::group::{self, GroupLook};
 use crate::own_children::try_reap;
 use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
-use crate::sys::{self, Peeked, Place, Waited};
+use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
 use procession_core::Signal;
 use procession_protocol::{
     ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
@@ -20,7 +21,7 @@ use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// Watches one child's exit, and signals it.
+/// Watches one child's exit, and signals the child.
 #[derive(Debug)]
 pub(crate) struct ExitWatch {
     pid: u32,
@@ -29,44 +30,45 @@ pub(crate) struct ExitWatch {
     leads_group: bool,
     parent_peak_kib: i64,
     is_reaped: bool,
-    seen: Seen,
-    /// Among the children that end with the program: until the reap, and a leader's until
-    /// [`let_live`](Self::let_live). It stands before the pidfd, and is given back before that is closed.
+    seen: ExitSeen,
+    /// The child's place among those that end with the program: until the reap, or for a leader
+    /// until [`let_live`](Self::let_live). Its field comes before the pidfd, because it must be
+    /// released before the pidfd is closed.
     place: Option<Place>,
-    pidfd: Pidfd,
-    /// Until it is reaped, or given away.
-    running: Option<Running>,
+    pidfd: PidfdState,
+    /// `Some` until it is reaped or given away.
+    running: Option<RunningChild>,
 }
 
 /// What was seen of a child that is not reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum ExitSeen {
     /// Nothing: its pidfd is watched.
     Nothing,
-    /// It has ended, and a tracer holds it: nobody can reap it until that lets go. Its pidfd, which
-    /// stays readable, is not watched, and it is asked again after pauses.
+    /// It has ended, and a tracer holds it: nobody can reap it until the tracer lets go. Its pidfd
+    /// stays readable, so it is not watched; the child is polled after pauses.
     Held(Pauses),
-    /// It has ended, and is kept as a zombie: its pidfd is not watched.
+    /// It has ended, and is kept as a zombie. Its pidfd is not watched.
     Kept,
 }
 
-/// Where the child's pidfd is.
+/// The location of the child's pidfd.
 #[derive(Debug)]
-enum Pidfd {
-    /// Not given to the loop; `None` where there is none, and SIGCHLD is watched instead.
+enum PidfdState {
+    /// Not yet given to the loop; `None` if there is no pidfd, and SIGCHLD is watched instead.
     New(Option<OwnedFd>),
     /// In the loop.
     Source(Key),
-    /// Reaped; kept for signals to the group that the child led.
+    /// The child is reaped; the pidfd is kept for signals to the group that the child led.
     Kept(OwnedFd),
-    /// Reaped.
+    /// The child is reaped.
     Gone,
-    /// The child, or its group, was given away: it is somebody else's.
+    /// The child, or its group, was given away to another owner.
     GivenAway,
 }
 
 impl ExitWatch {
-    /// Takes over a child, which may be reaped by now.
+    /// Takes over a child, which may already be reaped.
     pub(crate) fn new(
         mut child: OwnedChild,
         leads_group: bool,
@@ -75,83 +77,83 @@ impl ExitWatch {
     ) -> Self {
         let (place, pidfd) = child.give_away();
         let pidfd = match pidfd {
-            pidfd if !is_reaped => Pidfd::New(pidfd),
-            Some(pidfd) if leads_group => Pidfd::Kept(pidfd),
-            _ => Pidfd::Gone,
+            pidfd if !is_reaped => PidfdState::New(pidfd),
+            Some(pidfd) if leads_group => PidfdState::Kept(pidfd),
+            _ => PidfdState::Gone,
         };
         let (pid, path) = (child.pid, child.path);
-        let running = (!is_reaped).then(Running::begin);
+        let running = (!is_reaped).then(RunningChild::begin);
         Self {
             pid,
             path,
             leads_group,
             parent_peak_kib,
             is_reaped,
-            seen: Seen::Nothing,
+            seen: ExitSeen::Nothing,
             place,
             pidfd,
             running,
         }
     }
 
-    /// Takes the pidfd, for the loop; `None` where there is none.
+    /// Takes the pidfd for the loop; returns `None` if there is no pidfd.
     pub(crate) fn take_new(&mut self) -> Option<OwnedFd> {
         match &mut self.pidfd {
-            Pidfd::New(pidfd) if pidfd.is_some() => {
+            PidfdState::New(pidfd) if pidfd.is_some() => {
                 let pidfd = pidfd.take();
-                self.pidfd = Pidfd::Gone;
+                self.pidfd = PidfdState::Gone;
                 pidfd
             }
             _ => None,
         }
     }
 
-    /// The loop has the pidfd.
+    /// Records that the loop has the pidfd.
     pub(crate) fn on_watched(&mut self, key: Key) {
-        self.pidfd = Pidfd::Source(key);
+        self.pidfd = PidfdState::Source(key);
     }
 
-    /// A termination begins.
+    /// Records that a termination begins.
     pub(crate) fn on_asked_to_end(&self) {
         if let Some(place) = &self.place {
             place.ask_to_end();
         }
     }
 
-    /// Takes the place, which is to be given back before the pidfd is closed and the child reaped.
+    /// Takes the place, which must be released before the pidfd is closed and the child reaped.
     pub(crate) fn take_place(&mut self) -> Option<Place> {
         self.place.take()
     }
 
-    /// Takes the pidfd back, whatever it is kept for. Nothing is signalled any more, and the child is
-    /// among those that end with the program no more, unless its place was taken before.
+    /// Takes the pidfd back, in whatever state. Afterwards no signal is sent any more, and the
+    /// child does not end with the program, unless its place was taken before.
     pub(crate) fn take_back(&mut self, reactor: &Handle) -> Option<OwnedFd> {
         self.running = None;
         self.place = None;
-        match mem::replace(&mut self.pidfd, Pidfd::GivenAway) {
-            Pidfd::Source(key) => reactor.take_fd(key),
-            Pidfd::New(pidfd) => pidfd,
-            Pidfd::Kept(pidfd) => Some(pidfd),
-            Pidfd::Gone | Pidfd::GivenAway => None,
+        match mem::replace(&mut self.pidfd, PidfdState::GivenAway) {
+            PidfdState::Source(key) => reactor.take_fd(key),
+            PidfdState::New(pidfd) => pidfd,
+            PidfdState::Kept(pidfd) => Some(pidfd),
+            PidfdState::Gone | PidfdState::GivenAway => None,
         }
     }
 
     /// Returns whether there is nothing to watch: the child is reaped, or was given away.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_reaped || matches!(self.pidfd, Pidfd::Gone | Pidfd::GivenAway)
+        self.is_reaped || matches!(self.pidfd, PidfdState::Gone | PidfdState::GivenAway)
     }
 
-    /// Returns the pid, while it is the child's for certain.
+    /// Returns the pid, as long as it is certainly the child's.
     pub(crate) fn pid(&self) -> Option<u32> {
         (!self.is_over()).then_some(self.pid)
     }
 
-    /// Returns the number that was the child's at its birth.
+    /// Returns the number that the child got at its clone.
     pub(crate) fn number(&self) -> u32 {
         self.pid
     }
 
-    /// Returns the number of the group that the child leads, or led.
+    /// Returns the number of the group that the child leads or led.
     pub(crate) fn group(&self) -> Option<u32> {
         self.leads_group.then_some(self.pid)
     }
@@ -167,13 +169,15 @@ impl ExitWatch {
     /// Duplicates the pidfd.
     pub(crate) fn duplicate(&self, reactor: &Handle) -> io::Result<OwnedFd> {
         match &self.pidfd {
-            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => fd.try_clone(),
-            Pidfd::Source(key) => reactor
+            PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => fd.try_clone(),
+            PidfdState::Source(key) => reactor
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
-            Pidfd::New(None) => Err(no_pidfd()),
-            Pidfd::GivenAway if !self.is_reaped => Err(reactor_gone()),
-            Pidfd::Gone | Pidfd::GivenAway => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+            PidfdState::New(None) => Err(no_pidfd()),
+            PidfdState::GivenAway if !self.is_reaped => Err(reactor_gone()),
+            PidfdState::Gone | PidfdState::GivenAway => {
+                Err(io::Error::from_raw_os_error(libc::ESRCH))
+            }
         }
     }
 
@@ -192,19 +196,21 @@ impl ExitWatch {
             return Err(SignalError::NoGroup);
         }
         let by_pidfd = match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
-            Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => Some(sys::send_to_group(fd.as_fd(), signal)),
-            Pidfd::New(None) => Some(Err(libc::EINVAL)),
-            Pidfd::Gone => None,
-            Pidfd::GivenAway => return Err(SignalError::ReactorGone),
+            PidfdState::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => {
+                Some(sys::send_to_group(fd.as_fd(), signal))
+            }
+            PidfdState::New(None) => Some(Err(libc::EINVAL)),
+            PidfdState::Gone => None,
+            PidfdState::GivenAway => return Err(SignalError::ReactorGone),
         };
         match by_pidfd {
-            // No such flag (before Linux 6.9), no such signal, or a filter: the number answers which.
-            // It is the child's as long as that is not reaped.
+            // No such flag (before Linux 6.9), no such signal, or a filter: the number shows which.
+            // It is the child's as long as the child is not reaped.
             Some(Err(errno)) if sys::is_refusal(errno) && !self.is_reaped => {
-                let by_number = |leader: sys::Child<'_>| group::send_by_number(leader, signal);
+                let by_number = |leader: sys::ChildId<'_>| group::send_by_number(leader, signal);
                 let sent = match &self.pidfd {
-                    Pidfd::Kept(fd) => by_number(sys::Child::Fd(fd.as_fd(), self.pid)),
+                    PidfdState::Kept(fd) => by_number(sys::ChildId::Fd(fd.as_fd(), self.pid)),
                     _ => self.with_child(reactor, by_number).unwrap_or(Err(libc::ESRCH)),
                 };
                 sent.map_err(signal_error)
@@ -214,7 +220,7 @@ impl ExitWatch {
         }
     }
 
-    /// Sends a signal to whatever a termination acts on: of a group also to a leader that left it.
+    /// Sends a signal to what a termination acts on; for a group also to a leader that left it.
     pub(crate) fn signal_scope(
         &self,
         reactor: &Handle,
@@ -231,8 +237,8 @@ impl ExitWatch {
         to_group
     }
 
-    /// Kills whatever a termination acts on, the child first: one that has just begun may not lead its
-    /// group yet. Nobody who is gone needs it.
+    /// Kills what a termination acts on. The child comes first, because one that has just begun may
+    /// not lead its group yet. Errors mean that the target is gone.
     pub(crate) fn kill_scope(&self, reactor: &Handle, scope: TerminationScope) {
         self.signal(reactor, Signal::KILL).ok();
         if scope == TerminationScope::Group {
@@ -240,65 +246,65 @@ impl ExitWatch {
         }
     }
 
-    /// Looks whether anybody lives of the group that the child leads, or led.
+    /// Looks whether any process lives in the group that the child leads or led.
     pub(crate) fn look_at_group(&self, look: &mut GroupLook) -> GroupState {
         let pidfd = match &self.pidfd {
-            Pidfd::Kept(pidfd) => Some(pidfd.as_fd()),
+            PidfdState::Kept(pidfd) => Some(pidfd.as_fd()),
             _ => None,
         };
         group::look(look, self.pid, pidfd, self.is_reaped)
     }
 
-    /// Looks whether the child has ended, and does not reap it.
-    pub(crate) fn peek(&self, reactor: &Handle) -> Peeked {
-        self.with_child(reactor, sys::peek).unwrap_or(Peeked::Lost)
+    /// Checks whether the child has ended, without a reap.
+    pub(crate) fn peek(&self, reactor: &Handle) -> PeekOutcome {
+        self.with_child(reactor, sys::peek).unwrap_or(PeekOutcome::Lost)
     }
 
-    /// Returns the signal by which the child is stopped.
+    /// Returns the signal that stopped the child, if it is stopped.
     pub(crate) fn stopped_by(&self, reactor: &Handle) -> Option<Signal> {
         self.with_child(reactor, sys::stopped_by)?.map(Signal::from_raw)
     }
 
-    /// The child has ended, and is not to be reaped yet.
+    /// Records that the child has ended and must not be reaped yet.
     pub(crate) fn keep(&mut self, reactor: &Handle) {
-        self.set_seen(reactor, Seen::Kept);
+        self.set_seen(reactor, ExitSeen::Kept);
     }
 
     pub(crate) fn is_kept(&self) -> bool {
-        self.seen == Seen::Kept
+        self.seen == ExitSeen::Kept
     }
 
-    /// The child is not kept any more.
+    /// Watches the pidfd again, because the child is no longer kept.
     pub(crate) fn watch_again(&mut self, reactor: &Handle) {
         if self.is_kept() {
-            self.set_seen(reactor, Seen::Nothing);
+            self.set_seen(reactor, ExitSeen::Nothing);
         }
     }
 
-    /// The pidfd is readable, and the child cannot be reaped yet: returns after how long to ask it again.
-    /// `None` for a child without a pidfd in the loop, which has no such event.
+    /// Handles a readable pidfd of a child that cannot be reaped yet; returns the delay before the
+    /// next look. `None` without a pidfd in the loop, because then no such event occurs.
     pub(crate) fn on_held(&mut self, reactor: &Handle) -> Option<Duration> {
-        if !matches!(self.pidfd, Pidfd::Source(_)) || self.is_kept() {
+        if !matches!(self.pidfd, PidfdState::Source(_)) || self.is_kept() {
             return None;
         }
         let mut pauses = match self.seen {
-            Seen::Held(pauses) => pauses,
-            Seen::Nothing | Seen::Kept => Pauses::default(),
+            ExitSeen::Held(pauses) => pauses,
+            ExitSeen::Nothing | ExitSeen::Kept => Pauses::default(),
         };
         let pause = pauses.next();
-        self.set_seen(reactor, Seen::Held(pauses));
+        self.set_seen(reactor, ExitSeen::Held(pauses));
         Some(pause)
     }
 
-    fn set_seen(&mut self, reactor: &Handle, seen: Seen) {
-        let was_watched = self.seen == Seen::Nothing;
+    fn set_seen(&mut self, reactor: &Handle, seen: ExitSeen) {
+        let was_watched = self.seen == ExitSeen::Nothing;
         self.seen = seen;
-        let is_watched = seen == Seen::Nothing;
-        if let Pidfd::Source(key) = &self.pidfd
+        let is_watched = seen == ExitSeen::Nothing;
+        if let PidfdState::Source(key) = &self.pidfd
             && is_watched != was_watched
         {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
-            // It was in the poller before, which has room for it.
+            // The poller had it before, so it has room for it.
             reactor.set_interest(*key, interest).ok();
         }
     }
@@ -311,11 +317,11 @@ impl ExitWatch {
         self.place = place;
         let waited = waited?;
         let reason = match waited {
-            Ok(Waited::Running) => return None,
-            Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
-            Ok(Waited::Kept(status)) => exit_reason(status, None),
-            Ok(Waited::Lost(why)) => Err(ProcessTerminated::unknown(why)),
-            // Nothing else can be known of it: an end without a status.
+            Ok(WaitOutcome::Running) => return None,
+            Ok(WaitOutcome::Reaped(status, usage)) => exit_reason(status, Some(usage)),
+            Ok(WaitOutcome::Kept(status)) => exit_reason(status, None),
+            Ok(WaitOutcome::Lost(why)) => Err(ProcessTerminated::unknown(why)),
+            // Nothing else can be learnt about it: an end without a status.
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);
                 Err(ProcessTerminated::unknown(UnknownEnd::WaitRefused(errno)))
@@ -327,54 +333,61 @@ impl ExitWatch {
         Some(reason)
     }
 
-    /// A leader's pidfd is what its group is signalled by, also after the reap.
+    /// Keeps a leader's pidfd after the reap, because signals to its group need it; else closes it.
     fn put_pidfd_away(&mut self, reactor: &Handle) {
-        let pidfd = mem::replace(&mut self.pidfd, Pidfd::Gone);
-        if let (Pidfd::Source(key), true) = (&pidfd, self.leads_group)
+        let pidfd = mem::replace(&mut self.pidfd, PidfdState::Gone);
+        if let (PidfdState::Source(key), true) = (&pidfd, self.leads_group)
             && let Some(pidfd) = reactor.take_fd(*key)
         {
-            self.pidfd = Pidfd::Kept(pidfd);
+            self.pidfd = PidfdState::Kept(pidfd);
             return;
         }
         self.place = None;
-        if let Pidfd::Source(key) = pidfd {
+        if let PidfdState::Source(key) = pidfd {
             reactor.close(key);
         }
     }
 
-    /// It is reaped, and nothing more is to come of it: what it has left in its group is not ended with
-    /// the program.
+    /// Releases the place of a reaped child from which nothing more will come: the end of the
+    /// program then leaves the rest of its group alone.
     pub(crate) fn let_live(&mut self) {
         if self.is_reaped {
             self.place = None;
         }
     }
 
-    /// The group that it led is empty, for good: the pidfd of a reaped leader names nobody.
+    /// Forgets the group that it led, which is empty for good: the pidfd of a reaped leader names
+    /// no process.
     pub(crate) fn forget_group(&mut self) {
-        if self.is_reaped && matches!(self.pidfd, Pidfd::Kept(_)) {
+        if self.is_reaped && matches!(self.pidfd, PidfdState::Kept(_)) {
             self.place = None;
-            self.pidfd = Pidfd::Gone;
+            self.pidfd = PidfdState::Gone;
         }
     }
 
-    /// With the pidfd, or the number of a child that is not reaped.
-    fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
+    /// Calls with the pidfd, or with the number of a child that is not reaped.
+    fn with_child<R>(
+        &self,
+        reactor: &Handle,
+        call: impl FnOnce(sys::ChildId<'_>) -> R,
+    ) -> Option<R> {
         match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
-            Pidfd::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
-            Pidfd::New(None) => Some(call(sys::Child::Pid(self.pid))),
-            Pidfd::Kept(_) | Pidfd::Gone | Pidfd::GivenAway => None,
+            PidfdState::Source(key) => {
+                reactor.with_fd(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
+            }
+            PidfdState::New(Some(fd)) => Some(call(sys::ChildId::Fd(fd.as_fd(), self.pid))),
+            PidfdState::New(None) => Some(call(sys::ChildId::Pid(self.pid))),
+            PidfdState::Kept(_) | PidfdState::Gone | PidfdState::GivenAway => None,
         }
     }
 }
 
-/// What the verbs say once the reactor is gone.
+/// Returns the error of the verbs once the reactor is gone.
 pub(crate) fn reactor_gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
 }
 
-/// Error numbers of a signal that could not be sent.
+/// Converts the error number of a signal that could not be sent.
 fn signal_error(errno: i32) -> SignalError {
     match errno {
         libc::ESRCH => SignalError::ProcessExitedAlready,

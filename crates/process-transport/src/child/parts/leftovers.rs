@@ -1,5 +1,5 @@
-//! What a change of the state leaves over, to be dropped, completed or told where nothing is
-//! borrowed.
+//! The leftovers of a change of the state: values to drop, calls to complete and forwardings to
+//! notify, all without a borrow.
 
 use super::termination::SettledCalls;
 use procession_core::Spent;
@@ -8,30 +8,30 @@ use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// What is to be dropped, completed or told, where nothing is borrowed.
+/// What must be dropped, completed or notified while nothing is borrowed.
 #[derive(Default)]
 #[must_use = "settle it where nothing is borrowed"]
 pub(crate) struct Leftovers {
     pub(crate) chunks: Spent,
-    /// Nearly always nothing.
-    more: Option<Box<More>>,
+    /// Nearly always `None`.
+    more: Option<Box<RareLeftovers>>,
 }
 
 #[derive(Default)]
-struct More {
+struct RareLeftovers {
     settled: Option<SettledCalls>,
-    told: Vec<Told>,
+    notices: Vec<ForwardNotice>,
 }
 
-/// What a forwarding is to be told.
-pub(crate) enum Told {
-    /// Its source was closed by somebody else.
+/// A notification for a forwarding.
+pub(crate) enum ForwardNotice {
+    /// Its source was closed by other code.
     SourceClosed(Rc<Forward>),
-    /// Its sink was, with so many bytes still in the queue.
+    /// Its sink was closed, with this many bytes still in the queue.
     SinkLost(Rc<Forward>, usize),
-    /// Its sink has taken its queue, and has room.
+    /// Its sink has drained its queue, and has room.
     SinkReady(Rc<Forward>),
-    /// Nobody is left to resume it.
+    /// No protocol is left that could resume it.
     Unpause(Rc<Forward>),
 }
 
@@ -40,25 +40,25 @@ impl Leftovers {
         self.chunks.extend(chunks);
     }
 
-    /// To be told, if it is something.
-    pub(crate) fn tell(&mut self, told: Option<Told>) {
-        if let Some(told) = told {
-            self.more().told.push(told);
+    /// Adds a notification, if there is one.
+    pub(crate) fn notify(&mut self, notice: Option<ForwardNotice>) {
+        if let Some(notice) = notice {
+            self.more().notices.push(notice);
         }
     }
 
-    /// To be completed, if there are such calls.
+    /// Adds calls to complete, if there are any.
     pub(crate) fn complete(&mut self, settled: Option<SettledCalls>) {
         if settled.is_some() {
             self.more().settled = settled;
         }
     }
 
-    fn more(&mut self) -> &mut More {
+    fn more(&mut self) -> &mut RareLeftovers {
         self.more.get_or_insert_default()
     }
 
-    /// Drops and tells all of it. One thing that panics does not keep the others from being done.
+    /// Drops, notifies and completes everything. A panic of one does not stop the others.
     #[inline]
     pub(crate) fn settle(self) {
         match self.more {
@@ -67,30 +67,31 @@ impl Leftovers {
         }
     }
 
-    /// The same inside of a verb of the program's: who waits for a forwarding is called by the loop.
+    /// Does the same inside a verb of the program: the loop calls back whoever waits for a
+    /// forwarding.
     pub(crate) fn settle_in_verb(self) {
-        for told in self.more.iter().flat_map(|more| &more.told) {
-            told.forward().complete_later();
+        for notice in self.more.iter().flat_map(|more| &more.notices) {
+            notice.forward().complete_later();
         }
         self.settle();
     }
 }
 
-impl More {
+impl RareLeftovers {
     #[cold]
     fn settle(self, chunks: Spent) {
-        let Self { settled, told } = self;
+        let Self { settled, notices } = self;
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(chunks));
-        for told in told {
-            panics.catch(|| told.tell());
+        for notice in notices {
+            panics.catch(|| notice.notify());
         }
         panics.catch(|| settled.map(SettledCalls::complete));
         panics.resume();
     }
 }
 
-impl Told {
+impl ForwardNotice {
     fn forward(&self) -> &Forward {
         match self {
             Self::SourceClosed(forward)
@@ -100,7 +101,7 @@ impl Told {
         }
     }
 
-    fn tell(self) {
+    fn notify(self) {
         match self {
             Self::SourceClosed(forward) => forward.source_closed(),
             Self::SinkLost(forward, unsent) => forward.sink_lost(Errno::PIPE.into(), unsent),

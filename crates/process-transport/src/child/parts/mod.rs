@@ -1,5 +1,5 @@
-//! What a child is made of. Each part is a type with an invariant of its own, and knows neither the
-//! state that holds it nor the transport that drives it.
+//! The parts of a child. Each is a type with its own invariant, and knows neither the state that
+//! holds it nor the transport that drives it.
 
 mod closing;
 mod draining;
@@ -13,10 +13,10 @@ pub(super) mod sigchld;
 mod termination;
 
 pub(super) use draining::DrainStep;
-pub(super) use end::{AfterRead, End, SeenOfEnd};
+pub(super) use end::{AfterRead, End, EndReadiness};
 pub(super) use ends::Ends;
 pub(super) use exit_watch::ExitWatch;
 pub(crate) use exit_watch::reactor_gone;
 pub(crate) use leftovers::Leftovers;
 pub(super) use running::is_alone;
-pub(super) use termination::{Alarm, ChildTermination, SettledCalls};
+pub(super) use termination::{ChildTermination, SettledCalls, TimerChange};

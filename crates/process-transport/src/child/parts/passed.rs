@@ -1,10 +1,10 @@
-//! How far an end is once the bound on descendants has passed.
+//! The progress of an end after the limit on descendants has passed.
 
-/// What is noted of it; see `draining.rs`.
+/// The records of one end; see `draining.rs`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Draining {
-    /// Whether somebody held it when the bound passed.
+    /// Whether another process held it when the limit passed.
     pub(super) was_held: Option<bool>,
-    /// It is to be closed after so many bytes more.
+    /// How many more bytes to read before it is closed.
     pub(super) left: Option<usize>,
 }

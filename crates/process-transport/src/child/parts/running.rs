@@ -1,7 +1,7 @@
-//! How many children of this thread run.
+//! Counts the running children of this thread.
 //!
-//! A child that runs alone ends while its parent has nothing better to do than to give it the
-//! processor. Where there are others, they would take it, and this thread would stand still.
+//! While a single child ends, its parent can do nothing better than yield the processor to it.
+//! Other children would take the processor instead, and this thread would stand still.
 
 use std::cell::Cell;
 
@@ -9,38 +9,38 @@ thread_local! {
     static RUNNING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// One child that runs, until it is dropped.
+/// One running child, until its drop.
 #[derive(Debug)]
-pub(crate) struct Running(());
+pub(crate) struct RunningChild(());
 
-impl Running {
+impl RunningChild {
     pub(crate) fn begin() -> Self {
         RUNNING.set(RUNNING.get() + 1);
         Self(())
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningChild {
     fn drop(&mut self) {
-        // It may be dropped at the thread's end, after the counter.
+        // At the thread's end the counter may be dropped first.
         RUNNING.try_with(|running| running.set(running.get() - 1)).ok();
     }
 }
 
-/// Whether this thread has no more than one child.
+/// Returns whether this thread has at most one running child.
 pub(crate) fn is_alone() -> bool {
     RUNNING.get() <= 1
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Running, is_alone};
+    use super::{RunningChild, is_alone};
 
     #[test]
     fn a_child_is_alone_until_there_is_another() {
-        let first = Running::begin();
+        let first = RunningChild::begin();
         assert!(is_alone());
-        let second = Running::begin();
+        let second = RunningChild::begin();
         assert!(!is_alone());
         drop(first);
         assert!(is_alone());

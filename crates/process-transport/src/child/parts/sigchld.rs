@@ -1,13 +1,13 @@
-//! Watching exits without pidfds: by SIGCHLD, of our own children only, each asked by its number.
+//! Watches exits without pidfds: by SIGCHLD, of our own children only, each polled by its number.
 //!
-//! One watch a reactor, as long as it has such children. One signal may stand for many exits, so
-//! each of them is asked at every signal. The handler is signal-hook's, which chains to the one it
-//! found. A slow check stands beside the signal, which the program may block in all of its threads, or
-//! give to another handler.
+//! A reactor has one watch, as long as it has such children. One signal may stand for many exits,
+//! so every signal polls each child. The handler is signal-hook's, which calls the previous one.
+//! The program may block the signal in all of its threads or replace the handler, so a slow check
+//! runs as well.
 //!
-//! Nothing but this list need know such a child: its pipes may be closed and its handles dropped
-//! long before its end. So the list holds it, and is itself held by the watch's callback, which the
-//! reactor drops at its own end at the latest.
+//! No other owner need exist for such a child: its pipes may be closed and its handles dropped long
+//! before its end. So the list holds the child. The watch's callback holds the list, and the
+//! reactor drops the callback at the latest when it is dropped.
 
 use crate::pauses::ASK_ANYWAY;
 use procession_core::{Signal, WithCell};
@@ -17,14 +17,14 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 /// A child without a pidfd.
-pub(crate) trait Asked {
-    /// A SIGCHLD may have been this child's.
-    fn asked(&self);
+pub(crate) trait PolledChild {
+    /// Polls the child: a SIGCHLD may have been for it.
+    fn poll_exit(&self);
 
-    /// Returns whether it was reaped, or given up before it was known to the loop.
+    /// Returns whether it was reaped, or given up before the loop knew it.
     fn is_over(&self) -> bool;
 
-    /// The loop is going away.
+    /// Handles the end of the loop.
     fn on_loop_gone(self: Rc<Self>);
 }
 
@@ -35,7 +35,7 @@ struct SigchldWatch {
     watch: WithCell<Option<SignalWatch>>,
     /// The next slow check.
     check: WithCell<Option<DelayedCall>>,
-    children: WithCell<Vec<Rc<dyn Asked>>>,
+    children: WithCell<Vec<Rc<dyn PolledChild>>>,
 }
 
 thread_local! {
@@ -43,15 +43,15 @@ thread_local! {
     static WATCH: RefCell<Weak<SigchldWatch>> = const { RefCell::new(Weak::new()) };
 }
 
-/// Asks the child at every SIGCHLD from now on, and once at the next turn.
-pub(crate) fn watch(reactor: &Handle, child: Rc<dyn Asked>) -> io::Result<()> {
+/// Polls the child at every SIGCHLD from now on, and once in the next turn.
+pub(crate) fn watch(reactor: &Handle, child: Rc<dyn PolledChild>) -> io::Result<()> {
     let known = WATCH.with_borrow(Weak::upgrade);
     let shared = match known.filter(|shared| shared.watch.with(|watch| watch.is_some())) {
         Some(shared) => shared,
         None => SigchldWatch::begin(reactor)?,
     };
     shared.children.with(|children| children.push(Rc::clone(&child)));
-    // It may have ended before the handler was there.
+    // The child may have ended before the handler was installed.
     ask(reactor, child);
     shared.sweep_soon(reactor);
     Ok(())
@@ -94,7 +94,7 @@ impl SigchldWatch {
         reactor.call_soon(move |_| shared.upgrade().map(|shared| shared.sweep()));
     }
 
-    /// Lets go of the children that have ended, and with the last one of the signal.
+    /// Removes the children that have ended; with the last one, stops the watch.
     fn sweep(&self) {
         let (over, empty) = self.children.with(|children| {
             let (over, kept): (Vec<_>, Vec<_>) =
@@ -113,21 +113,22 @@ impl SigchldWatch {
     }
 }
 
-/// In a call of its own: the panic of one protocol ends neither the watch nor the round.
-fn ask(reactor: &Handle, child: Rc<dyn Asked>) {
-    reactor.call_soon(move |_| child.asked());
+/// Polls in a call of its own, so that a panic of one protocol ends neither the watch nor the
+/// round.
+fn ask(reactor: &Handle, child: Rc<dyn PolledChild>) {
+    reactor.call_soon(move |_| child.poll_exit());
 }
 
 /// Owned by the callback of the watch, and dropped with it.
 struct SharedWatch(Rc<SigchldWatch>);
 
-/// The reactor is going away, or there are no children left. The watch is over in either case.
+/// Ends the watch: the reactor is going away, or no children are left.
 impl Drop for SharedWatch {
     fn drop(&mut self) {
         let watch = self.0.watch.take();
         drop(watch);
         for child in self.0.children.take() {
-            // One that has pipes too was told already.
+            // A child that has pipes too was notified through them already.
             if !child.is_over() {
                 child.on_loop_gone();
             }

@@ -1,8 +1,8 @@
-//! The termination of a child: what the [`Terminator`] asks for is done through the [`ExitWatch`],
-//! and its outcomes settle the calls that wait. The reap is the state's, which tells it further.
+//! The termination of a child: does through the [`ExitWatch`] what the [`Terminator`] asks for, and
+//! settles the waiting calls with its outcomes. The state does the reap, and reports it here.
 //!
-//! Every promise is settled or dropped by one outcome. The timer is set for the terminator's deadline
-//! and nothing else; whoever drives this makes it, since it holds what is driven.
+//! One outcome settles or drops each promise. The timer is set for the terminator's deadline and
+//! nothing else. The driver of this type makes the timer, because the timer holds the driver.
 
 use super::exit_watch::ExitWatch;
 use crate::group::GroupLook;
@@ -17,42 +17,43 @@ use std::time::Duration;
 
 type Promises = Vec<Promise<Termination, SignalError>>;
 
-/// The termination of one child, and of what its group holds after the reap.
+/// The termination of one child, and of what is left in its group after the reap.
 #[derive(Debug)]
 pub(crate) struct ChildTermination {
     terminator: Terminator,
-    /// `Some` from the first call on: few children are terminated, and all have this type.
-    begun: Option<Box<Begun>>,
+    /// `Some` from the first call on; boxed, because few children are terminated and all have this
+    /// type.
+    begun: Option<Box<TerminationCalls>>,
 }
 
 /// What the calls of `terminate` need.
 #[derive(Debug, Default)]
-struct Begun {
+struct TerminationCalls {
     look: GroupLook,
-    /// Of the calls that wait.
+    /// The promises of the calls that wait.
     promises: Promises,
     /// Why the first signal could not be sent.
     refused: Option<SignalError>,
-    /// The timer that is set, and for when.
+    /// The timer that is set, with its time.
     timer: Option<(Duration, DelayedCall)>,
 }
 
-/// What is to be done about the timer, where nothing is borrowed.
+/// What to do about the timer, while nothing is borrowed.
 #[must_use = "a termination without its timer does not come to its end"]
-pub(crate) enum Alarm {
+pub(crate) enum TimerChange {
     AsItIs,
-    /// Make one that is due after so long.
+    /// Make a timer that is due after this time.
     Set(Duration),
     Cancel(DelayedCall),
 }
 
-/// Calls that wait no more, to be told so where nothing is borrowed.
+/// Calls that no longer wait, to be completed while nothing is borrowed.
 #[must_use = "complete it where nothing is borrowed"]
 pub(crate) enum SettledCalls {
     Ended(Promises, Termination),
-    /// The one that was made.
+    /// Only the last call was refused.
     Refused(Promises, SignalError),
-    /// Dropping the promises tells whoever waits.
+    /// The drop of the promises notifies the callers.
     Abandoned(Promises),
 }
 
@@ -61,7 +62,7 @@ impl ChildTermination {
         Self { terminator: Terminator::new(scope), begun: None }
     }
 
-    fn begun(&mut self) -> &mut Begun {
+    fn begun(&mut self) -> &mut TerminationCalls {
         self.begun.get_or_insert_default()
     }
 
@@ -76,12 +77,12 @@ impl ChildTermination {
         self.terminator.on_terminate(signal, grace, now);
     }
 
-    /// Returns whether a child that has ended is not to be reaped now.
+    /// Returns whether a child that has ended must not be reaped now.
     pub(crate) fn keeps_leader(&self) -> bool {
         self.terminator.keeps_leader()
     }
 
-    /// The child has ended, and is kept.
+    /// Records that the child has ended, and is kept.
     pub(crate) fn on_ended(&mut self) {
         self.terminator.on_ended();
     }
@@ -90,19 +91,20 @@ impl ChildTermination {
         self.terminator.on_reaped(now);
     }
 
-    /// The timer fired.
+    /// Handles the timer.
     pub(crate) fn on_time(&mut self, now: Duration) {
         self.begun().timer = None;
         self.terminator.on_time(now);
     }
 
-    /// The loop is gone, or going away: there is no time any more. Hands over what is under way, for
-    /// somebody who can wait, and the calls that nobody tells of it.
+    /// Records that the loop is gone or going away, so no timer fires any more. Returns a
+    /// termination that is under way, for code that can wait for it, and the calls that will get no
+    /// result.
     pub(crate) fn on_gone(&mut self) -> Option<(Terminator, GroupLook, SettledCalls)> {
         let under_way = self.is_under_way().then(|| {
             let rest = Terminator::new(self.scope());
             let terminator = mem::replace(&mut self.terminator, rest);
-            let Begun { look, promises, .. } = mem::take(self.begun());
+            let TerminationCalls { look, promises, .. } = mem::take(self.begun());
             (terminator, look, SettledCalls::Abandoned(promises))
         });
         self.terminator.on_gone();
@@ -136,7 +138,7 @@ impl ChildTermination {
         })
     }
 
-    /// Does what is due; true if the child is to be reaped next, and this called again.
+    /// Does what is due; returns true if the child must be reaped next, and this called again.
     #[must_use = "the child is to be reaped"]
     pub(crate) fn act(&mut self, exit: &ExitWatch, reactor: &Handle) -> bool {
         let scope = self.scope();
@@ -164,13 +166,13 @@ impl ChildTermination {
             if let (TerminationStep::Signal(_), Err(error)) = (step, sent) {
                 self.terminator.on_refused();
                 self.begun().refused = Some(error);
-            } // and whoever is not there any more needs no CONT
+            } // a target that is gone needs no CONT
         }
         false
     }
 
-    /// Returns when the KILL of a termination that is under way is due, or was, if that has no end of its
-    /// own: that of a child alone ends with the reap, which a tracer can hold up for good.
+    /// Returns when the KILL is due, or was, for a termination under way that has no end of its
+    /// own: the termination of a child alone ends with the reap, which a tracer can delay for good.
     pub(crate) fn open_end(&self, now: Duration) -> Option<Duration> {
         let is_open = self.is_under_way() && self.scope() == TerminationScope::Child;
         is_open.then(|| self.terminator.poll_deadline().unwrap_or(now))
@@ -180,29 +182,32 @@ impl ChildTermination {
         self.terminator.is_under_way()
     }
 
-    /// Returns whether a timer is set, and neither fired nor is to be cancelled.
+    /// Returns whether a timer is set that has neither fired nor must be cancelled.
     pub(crate) fn has_timer(&self) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.timer.is_some())
     }
 
-    /// Says what is to be done about the timer.
-    pub(crate) fn alarm(&mut self, now: Duration) -> Alarm {
-        let Some(begun) = &mut self.begun else { return Alarm::AsItIs };
+    /// Returns what to do about the timer.
+    pub(crate) fn alarm(&mut self, now: Duration) -> TimerChange {
+        let Some(begun) = &mut self.begun else { return TimerChange::AsItIs };
         let Some(due) = self.terminator.poll_deadline() else {
-            return begun.timer.take().map_or(Alarm::AsItIs, |(_, timer)| Alarm::Cancel(timer));
+            return begun
+                .timer
+                .take()
+                .map_or(TimerChange::AsItIs, |(_, timer)| TimerChange::Cancel(timer));
         };
         let after = due.saturating_sub(now);
         match &mut begun.timer {
-            Some((set, _)) if *set == due => Alarm::AsItIs,
+            Some((set, _)) if *set == due => TimerChange::AsItIs,
             Some((set, timer)) if timer.try_reset(after).is_ok() => {
                 *set = due;
-                Alarm::AsItIs
+                TimerChange::AsItIs
             }
-            _ => Alarm::Set(after),
+            _ => TimerChange::Set(after),
         }
     }
 
-    /// The timer that [`Alarm::Set`] asked for.
+    /// Takes the timer that [`TimerChange::Set`] asked for.
     pub(crate) fn on_alarm_set(&mut self, timer: DelayedCall) {
         if let Some(due) = self.terminator.poll_deadline() {
             self.begun().timer = Some((due, timer));
@@ -211,12 +216,12 @@ impl ChildTermination {
 }
 
 impl SettledCalls {
-    /// Returns whether others than the last caller may wait for it.
+    /// Returns whether callers other than the last may wait for it.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self, Self::Ended(..))
     }
 
-    /// Returns whether nobody is left of what the termination acted on.
+    /// Returns whether everything that the termination acted on is gone.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Ended(_, termination) if termination.is_gone())
     }

@@ -1,35 +1,36 @@
-//! How a child leaves the loop: its stop, and its end.
+//! How a child leaves the loop: when the loop stops, and when it goes away.
 
-use super::{Leftovers, SettledCalls, State};
+use super::{ChildState, Leftovers, SettledCalls};
 use crate::spawned::{LastEnd, Spawned};
 use procession_reactor::Handle;
 
-impl State {
-    /// Returns whether the group is to end with the program, which a signal has told to end.
+impl ChildState {
+    /// Returns whether the group must end with the program, which a signal is ending.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;
         is_ours && reactor.is_ended_by_signal() && self.is_launched_here(reactor)
     }
 
-    /// Returns whether that is so of a group that its leader has left, that still holds an output, and
-    /// that nobody is ending: with the ends, the child comes to its end.
+    /// Returns whether the same holds for a group whose leader is reaped, which still holds an
+    /// output, and which nothing is terminating. Closing the ends would complete the child's end.
     pub(in crate::child) fn is_left_to_end_with_program(&self, reactor: &Handle) -> bool {
         let is_left = self.lifecycle.is_reaped() && self.leads_owned_group();
         is_left && !self.termination.is_under_way() && self.ends_with_program(reactor)
     }
 
-    /// The loop stops: every end is lost. The reason of the end says so if something was still to come.
+    /// Handles the stop of the loop: every end is lost. The reason of the end says so if more data
+    /// could have come.
     ///
-    /// Who is to end with the program has its grace yet, and would die of writing: what it writes is
-    /// thrown away.
+    /// A child that must end with the program still has its grace, and a write to a closed pipe
+    /// would kill it: its output is discarded instead.
     pub(in crate::child) fn on_loop_stops(&mut self, reactor: &Handle) -> Leftovers {
         let mut left = Leftovers::default();
         let is_read = self.ends.iter().any(|end| end.is_reading());
-        // That a child which has ended left some of its input is no loss.
+        // If a child that has ended left some of its input unread, nothing is lost.
         if is_read || !self.lifecycle.is_reaped() {
             self.lifecycle.on_stop();
         }
-        // What is still to come of their sources is not moved.
+        // Data that is still to come from their sources is not moved.
         for forward in self.ends.iter().filter_map(|end| end.forward()) {
             forward.cut_off();
         }
@@ -45,16 +46,16 @@ impl State {
         left
     }
 
-    /// The loop is going away with every descriptor in it.
+    /// Handles the end of the loop, which goes away with every descriptor in it.
     ///
-    /// The caller drops the leftovers and makes no callback any more. It waits for the last end, if one
-    /// comes back.
+    /// The caller drops the leftovers and makes no callback any more. If a last end is returned,
+    /// the caller waits for it.
     pub(in crate::child) fn on_reactor_dropped(
         &mut self,
         reactor: &Handle,
     ) -> (Leftovers, Option<LastEnd>) {
         let mut left = Leftovers::default();
-        // Before the ends: without those a child that is reaped has come to its end.
+        // Before the ends are closed: without ends, a reaped child has come to its end.
         let (settled, last) = self.leave_loop(reactor);
         for fd in self.ends.fds() {
             self.close(reactor, fd, &mut left);
@@ -64,9 +65,9 @@ impl State {
         (left, last)
     }
 
-    /// Hands on a termination that is under way, or a child that ends with its reactor, to whoever can
-    /// wait for it; any other child that runs is an orphan. What one that has not come to its end has left
-    /// in its group ends as it would have.
+    /// Hands over a termination that is under way, or a child that ends with its reactor, to code
+    /// that can wait for it. Any other child that runs becomes an orphan. If a reaped child has not
+    /// come to its end, the rest of its group is ended as the child would have been.
     pub(in crate::child) fn leave_loop(
         &mut self,
         reactor: &Handle,
@@ -89,7 +90,7 @@ impl State {
             return (None, Some(LastEnd::end(self.take_ending(reactor), reactor.now())));
         }
         if is_killed {
-            // At once: others are to be told before anybody is waited for.
+            // Kill at once: other children are handled before the wait for any.
             self.exit.kill_scope(reactor, self.termination.scope());
             return (None, Some(LastEnd::kill(self.take_child(reactor), reactor.now())));
         }

@@ -1,50 +1,50 @@
-//! The act: every owned group gets TERM and CONT, has a grace, and gets KILL.
+//! The act: every owned group gets TERM and CONT, a grace, and KILL.
 //!
-//! Several acts may be under way, on several threads or one within another: each goes through all
-//! places by itself, and none waits for another. What was sent is marked in the place, and the time
-//! counts from the first.
+//! Several acts may be under way, on several threads or one inside another. Each goes through all
+//! places by itself, and none waits for another. Marks in a place record what was sent; time counts
+//! from the first act.
 
 use super::calls::{self, KeptErrno, SIGNALS};
-use super::member::{Leader, Member};
-use super::platform::{self, Further};
-use super::table::{Occupant, Page, Slot};
+use super::member::{LeaderState, Member};
+use super::platform::{self, FurtherSignals};
+use super::table::{Occupant, PlaceSlot, TablePage};
 use std::ffi::c_int;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// A signal that comes so long after the first says that its sender will not wait; one that comes
-/// earlier is the first one's echo.
+/// A signal this long after the first means that its sender will not wait. An earlier one is an
+/// echo of the first.
 const ESCALATES_AFTER_MS: u32 = 300;
 
-/// How long a clone that was under way is waited for. It takes microseconds.
+/// How long to wait for a running clone, which takes microseconds.
 const CLONE_WITHIN_MS: u32 = 1000;
 
-/// How long those who got KILL are waited for. The kernel needs some time to end a process with much
-/// memory; a process that a debugger holds does not end at all.
+/// How long to wait for processes that got KILL. The kernel needs some time to end a process with
+/// much memory; a process that a debugger holds does not end at all.
 const DEAD_WITHIN_MS: u32 = 1000;
 
 /// The longest pause between two looks at the children.
 const PAUSE_MS: c_int = 10;
 
-/// Values of [`Page::hurry`]: whose grace is over at once.
+/// Values of [`TablePage::hurry`]: whose grace is over at once.
 const OF_THOSE_ASKED: i32 = 1;
 const OF_ALL: i32 = 2;
 
-/// Notes that a signal has stopped the program, which ends its children by itself: what it has asked
-/// to end has no grace any more when a further signal comes.
+/// Records that a signal has stopped the program, which then ends its children itself. When a
+/// further signal comes, the children that it asked to end have no grace any more.
 #[cfg(feature = "reactor")]
-pub(super) fn first_has_come() {
-    if let Some(table) = Page::own() {
+pub(super) fn on_program_stopped() {
+    if let Some(table) = TablePage::own() {
         table.stopped.store(calls::now_ms().max(1), SeqCst);
     }
 }
 
 /// Ends the groups of the owned children of this process, and returns once that is done.
 ///
-/// Async-signal-safe; see the page of the function that is exported.
+/// Async-signal-safe; see the page of the exported function.
 pub(crate) fn end_owned_groups() {
     let _errno = KeptErrno::new();
     act(None);
-    if let Some(table) = Page::own() {
+    if let Some(table) = TablePage::own() {
         table.end_act();
     }
 }
@@ -53,15 +53,15 @@ pub(crate) fn end_owned_groups() {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause {
     pub(super) signal: c_int,
-    /// The address of our handler, by which others of its signals are known.
+    /// The address of our handler, which shows the other signals that have it.
     pub(super) handler: usize,
 }
 
-/// The act. Returns the signal of the first act that had one.
+/// Runs an act. Returns the signal of the first act that had one.
 ///
-/// Nobody reaps an owned child before [`Page::end_act`].
+/// No owned child is reaped before [`TablePage::end_act`].
 pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
-    let table = Page::own()?;
+    let table = TablePage::own()?;
     let is_first = table.began.compare_exchange(0, calls::now_ms().max(1), SeqCst, SeqCst).is_ok();
     if let Some(Cause { signal, .. }) = cause {
         table.cause.compare_exchange(0, signal, SeqCst, SeqCst).ok();
@@ -73,7 +73,7 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
         table.hurry.fetch_max(OF_THOSE_ASKED, SeqCst);
     }
     table.begin_act();
-    let mut further = Further::new(escalating(cause));
+    let mut further = FurtherSignals::new(escalating(cause));
     let mut pause = 1;
     while is_waited_for(table) {
         if further.came_within(pause) {
@@ -90,9 +90,9 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     Some(table.cause.load(SeqCst)).filter(|signal| *signal != 0)
 }
 
-/// Waits until nobody of the children and their groups lives, [`DEAD_WITHIN_MS`] at most. No further
-/// signal makes it shorter.
-fn wait_for_the_killed(table: &'static Page) {
+/// Waits until no process of the children and their groups lives, for at most [`DEAD_WITHIN_MS`]. A
+/// further signal does not shorten it.
+fn wait_for_the_killed(table: &'static TablePage) {
     let killed = calls::now_ms();
     let mut pause = 1;
     while is_anybody_left(table) && since_ms(killed) < DEAD_WITHIN_MS {
@@ -101,31 +101,33 @@ fn wait_for_the_killed(table: &'static Page) {
     }
 }
 
-/// A further signal: no grace any more, unless it comes too early.
-fn escalate(table: &Page) {
+/// Ends every grace because of a further signal, unless the signal comes too early.
+fn escalate(table: &TablePage) {
     if elapsed_ms(table) >= ESCALATES_AFTER_MS {
         table.hurry.fetch_max(OF_ALL, SeqCst);
     }
 }
 
-/// A signal has stopped the program, and it was no echo of the one that acts now.
-fn is_stopped_for_long(table: &Page) -> bool {
+/// Returns whether a signal stopped the program so long ago that the current one is not its echo.
+fn is_stopped_for_long(table: &TablePage) -> bool {
     let stopped = table.stopped.load(SeqCst);
     stopped != 0 && since_ms(stopped) >= ESCALATES_AFTER_MS
 }
 
-fn elapsed_ms(table: &Page) -> u32 {
+fn elapsed_ms(table: &TablePage) -> u32 {
     since_ms(table.began.load(SeqCst))
 }
 
 fn since_ms(then: u32) -> u32 {
     let elapsed = calls::now_ms().wrapping_sub(then);
-    // The clock wraps around, and 0 of it counts as 1: a millisecond ahead is none.
+    // The clock wraps around, and its value 0 counts as 1: one millisecond in the future counts as
+    // none.
     if elapsed.cast_signed() < 0 { 0 } else { elapsed }
 }
 
-/// Those by which a user says that it is enough, as far as they would end this process. A shell whose
-/// terminal is closed sends HUP twice within a millisecond, and is patient.
+/// Returns the signals that end every grace, as far as they would end this process. HUP is not one
+/// of them: a shell whose terminal is closed sends it twice within a millisecond, and does not mean
+/// to hurry.
 fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
     let is_ours = move |&signal: &c_int| {
         cause.is_some_and(|cause| {
@@ -135,91 +137,96 @@ fn escalating(cause: Option<Cause>) -> impl Iterator<Item = c_int> {
     SIGNALS.into_iter().filter(|signal| *signal != libc::SIGHUP).filter(is_ours)
 }
 
-/// What there is to wait for in a place.
+/// What a place still has to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Remaining {
     Nobody,
-    /// The child, which runs or is about to.
+    /// The child, which runs or is about to run.
     Child,
-    /// What it may have left in its group.
+    /// What the child may have left in its group.
     Group,
 }
 
-/// Sends what is due, and returns whether somebody has time left.
-fn is_waited_for(table: &'static Page) -> bool {
-    let has_time = |slot: &Slot, child| !is_over(table, slot, child);
+/// Sends what is due, and returns whether a child or a group has time left.
+fn is_waited_for(table: &'static TablePage) -> bool {
+    let has_time = |slot: &PlaceSlot, child| !is_over(table, slot, child);
     is_somebody_left(table, |slot| attend_to(table, slot), has_time)
 }
 
-/// Returns whether anybody lives after all have got KILL.
-fn is_anybody_left(table: &'static Page) -> bool {
-    let left_in = |slot: &Slot| match slot.occupant() {
-        Occupant::Child(child) => left_of(child),
-        Occupant::Nobody | Occupant::Starting => Left::Nobody,
+/// Returns whether any process lives after all have got KILL.
+fn is_anybody_left(table: &'static TablePage) -> bool {
+    let remaining_in = |slot: &PlaceSlot| match slot.occupant() {
+        Occupant::Child(child) => remaining_of(child),
+        Occupant::Nobody | Occupant::Starting => Remaining::Nobody,
     };
-    is_somebody_left(table, left_in, |_, _| true)
+    is_somebody_left(table, remaining_in, |_, _| true)
 }
 
-/// Looks at every place, and then for members of the groups that are asked for, if only those are left.
+/// Checks every place; if only groups are left, checks whether the ones in question have live
+/// members.
 fn is_somebody_left(
-    table: &'static Page,
-    look_at: impl Fn(&Slot) -> Left,
-    is_asked: impl Fn(&Slot, Member) -> bool,
+    table: &'static TablePage,
+    look_at: impl Fn(&PlaceSlot) -> Remaining,
+    is_asked: impl Fn(&PlaceSlot, Member) -> bool,
 ) -> bool {
     let (mut children, mut groups) = (0, 0);
-    // Asked of all: each is to get its TERM.
+    // All places are checked, because each child must get its TERM.
     for slot in table.slots() {
         match look_at(slot) {
-            Left::Nobody => {}
-            Left::Child => children += 1,
-            Left::Group => groups += 1,
+            Remaining::Nobody => {}
+            Remaining::Child => children += 1,
+            Remaining::Group => groups += 1,
         }
     }
     children > 0 || groups > 0 && is_a_group_left(table, is_asked)
 }
 
-fn attend_to(table: &Page, slot: &Slot) -> Left {
+fn attend_to(table: &TablePage, slot: &PlaceSlot) -> Remaining {
     match slot.occupant() {
-        Occupant::Nobody => Left::Nobody,
-        Occupant::Starting if elapsed_ms(table) < CLONE_WITHIN_MS => Left::Child,
-        Occupant::Starting => Left::Nobody,
+        Occupant::Nobody => Remaining::Nobody,
+        Occupant::Starting if elapsed_ms(table) < CLONE_WITHIN_MS => Remaining::Child,
+        Occupant::Starting => Remaining::Nobody,
         Occupant::Child(child) => {
             if is_over(table, slot, child) {
-                if slot.is_killed_now() {
+                if slot.mark_kill_sent() {
                     platform::kill_group(child);
                 }
-                return Left::Nobody;
+                return Remaining::Nobody;
             }
-            if slot.is_told_now() {
+            if slot.mark_term_sent() {
                 platform::end_gently(child);
             }
-            left_of(child)
+            remaining_of(child)
         }
     }
 }
 
-fn left_of(child: Member) -> Left {
+fn remaining_of(child: Member) -> Remaining {
     match platform::leader_of(child) {
-        Leader::Runs => Left::Child,
-        Leader::Ended if child.leads_group => Left::Group,
-        Leader::Ended | Leader::Gone => Left::Nobody,
+        LeaderState::Runs => Remaining::Child,
+        LeaderState::Ended if child.leads_group => Remaining::Group,
+        LeaderState::Ended | LeaderState::Gone => Remaining::Nobody,
     }
 }
 
-/// Returns whether the child, and its group, have no grace any more.
-fn is_over(table: &Page, slot: &Slot, child: Member) -> bool {
+/// Returns whether the grace of the child and its group is over.
+fn is_over(table: &TablePage, slot: &PlaceSlot, child: Member) -> bool {
     let hurry = if slot.is_asked_to_end() { OF_THOSE_ASKED } else { OF_ALL };
     elapsed_ms(table) >= child.grace_ms || table.hurry.load(SeqCst) >= hurry
 }
 
-/// Returns whether anybody lives of a group that is asked for; no where that cannot be known.
-fn is_a_group_left(table: &'static Page, is_asked: impl Fn(&Slot, Member) -> bool) -> bool {
+/// Returns whether a group in question has a live member; false if that cannot be known.
+fn is_a_group_left(
+    table: &'static TablePage,
+    is_asked: impl Fn(&PlaceSlot, Member) -> bool,
+) -> bool {
     let is_asked = |group: c_int| {
         table.slots().any(|slot| match slot.occupant() {
             Occupant::Child(child) => child.pid == group && is_asked(slot, child),
             Occupant::Nobody | Occupant::Starting => false,
         })
     };
-    // Who ends in the first look may have begun another one, with a number that was passed already.
-    (0..2).any(|_| platform::somebody_of(is_asked) == Some(true))
+    // A process that ends during the first look may have started another one, with a number that
+    // the look had already passed.
+    (0..2).any(|_| platform::is_any_alive(is_asked) == Some(true))
 }

@@ -1,15 +1,15 @@
-//! The system calls of the handler and the act that are the same everywhere, one function each: all
-//! of them async-signal-safe.
+//! The system calls of the handler and the act that are the same on every system, one function
+//! each. All are async-signal-safe.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use std::ffi::c_int;
 use std::mem;
 use std::ptr;
 
-/// The signals that end a program at its user's wish.
+/// The signals that end a program at its user's request.
 pub(super) const SIGNALS: [c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// The calling thread's error number, put back when this is dropped.
+/// The calling thread's `errno`, restored on drop.
 pub(super) struct KeptErrno(c_int);
 
 impl KeptErrno {
@@ -26,7 +26,7 @@ impl Drop for KeptErrno {
     }
 }
 
-/// Where this thread's error number is.
+/// Returns the address of this thread's `errno`.
 fn errno() -> *mut c_int {
     #[cfg(target_os = "linux")]
     // SAFETY: no argument.
@@ -45,7 +45,7 @@ pub(super) fn own_pid() -> c_int {
     unsafe { libc::getpid() }
 }
 
-/// Milliseconds of the monotonic clock, which wrap around.
+/// Returns the monotonic clock in milliseconds, which wrap around.
 pub(super) fn now_ms() -> u32 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer leads to a local.
@@ -58,19 +58,19 @@ pub(super) fn now_ms() -> u32 {
     milliseconds.wrapping_add((now.tv_nsec / 1_000_000) as u32)
 }
 
-/// Waits, or until a signal.
+/// Waits for this time, or until a signal.
 pub(super) fn pause(milliseconds: c_int) {
     // SAFETY: no descriptor, and so no memory, is passed.
     unsafe { libc::poll(ptr::null_mut(), 0, milliseconds) };
 }
 
-/// `kill(2)`; true if it reached somebody.
+/// `kill(2)`; returns whether it reached a process.
 pub(super) fn kill(target: c_int, signal: c_int) -> bool {
     // SAFETY: no pointer is passed.
     unsafe { libc::kill(target, signal) == 0 }
 }
 
-/// The group of a process.
+/// Returns the group of a process.
 #[cfg(target_os = "linux")]
 pub(super) fn group_of(pid: c_int) -> Option<c_int> {
     // SAFETY: no pointer is passed.
@@ -78,27 +78,27 @@ pub(super) fn group_of(pid: c_int) -> Option<c_int> {
     (group > 0).then_some(group)
 }
 
-/// What a signal does: the address of its handler, `SIG_DFL` or `SIG_IGN`.
+/// Returns the disposition of a signal: the address of its handler, `SIG_DFL` or `SIG_IGN`.
 pub(super) fn disposition(signal: c_int) -> usize {
     // SAFETY: all zeros is a valid `sigaction`.
     let mut now: libc::sigaction = unsafe { mem::zeroed() };
-    // SAFETY: none is set, and the present one is written to a local.
+    // SAFETY: no action is set, and the present one is written to a local.
     unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) };
     now.sa_sigaction
 }
 
-/// Gives a signal an action, and returns the one before.
+/// Sets the action of a signal, and returns the previous one.
 pub(super) fn set_action(signal: c_int, new: &libc::sigaction) -> libc::sigaction {
     // SAFETY: all zeros is a valid `sigaction`.
     let mut old: libc::sigaction = unsafe { mem::zeroed() };
-    // SAFETY: the new action is a whole one, whose handler is async-signal-safe: ours, the default,
+    // SAFETY: the new action is complete, and its handler is async-signal-safe: ours, the default,
     // or one that was there before; the old one is written to a local.
     unsafe { libc::sigaction(signal, ptr::from_ref(new), &raw mut old) };
     old
 }
 
-/// An action: `handler` is an address or one of the numbers that stand for none. While it runs every
-/// signal is blocked on its thread.
+/// Creates an action: `handler` is an address or one of the constants for no handler. While it
+/// runs, every signal is blocked on its thread.
 pub(super) fn action(handler: usize) -> libc::sigaction {
     // SAFETY: all zeros is a valid `sigaction`.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
@@ -109,7 +109,7 @@ pub(super) fn action(handler: usize) -> libc::sigaction {
     action
 }
 
-/// Sends a signal to this thread, and lets it come.
+/// Sends a signal to this thread, and unblocks it.
 pub(super) fn raise(signal: c_int) {
     // SAFETY: all zeros is a valid set.
     let mut set: libc::sigset_t = unsafe { mem::zeroed() };
@@ -119,11 +119,11 @@ pub(super) fn raise(signal: c_int) {
     unsafe { libc::sigaddset(&raw mut set, signal) };
     // SAFETY: no pointer is passed.
     unsafe { libc::raise(signal) };
-    // SAFETY: the set is whole, and the old one is not asked for.
+    // SAFETY: the set is complete, and the old one is not requested.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
 }
 
-/// Ends this process without running anything of it.
+/// Ends this process without running any more code of it.
 pub(super) fn exit(code: c_int) -> ! {
     // SAFETY: no pointer is passed.
     unsafe { libc::_exit(code) }

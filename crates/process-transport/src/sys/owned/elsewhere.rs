@@ -1,21 +1,21 @@
-//! What an act does on systems other than Linux: by number, which is the child's while it is
-//! unreaped.
+//! The system calls of an act on systems other than Linux: by number, which is the child's while it
+//! is unreaped.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls::{self, SIGNALS};
-use super::member::{Leader, Member};
+use super::member::{LeaderState, Member};
 use std::ffi::c_int;
 use std::mem;
 
-/// Further signals, which wait because this thread blocks them.
-pub(super) struct Further {
-    /// One bit a signal of [`SIGNALS`].
+/// Further signals, which stay pending because this thread blocks them.
+pub(super) struct FurtherSignals {
+    /// One bit for each signal of [`SIGNALS`].
     asked: u32,
-    /// Those that were seen to wait: they stay, and another one of them is not told apart.
+    /// Signals that were seen pending. They stay pending, so a second one cannot be distinguished.
     seen: u32,
 }
 
-impl Further {
+impl FurtherSignals {
     pub(super) fn new(signals: impl Iterator<Item = c_int>) -> Self {
         Self { asked: signals.fold(0, |asked, signal| asked | 1 << (signal - 1)), seen: 0 }
     }
@@ -29,7 +29,7 @@ impl Further {
         unsafe { libc::sigpending(&raw mut pending) };
         let before = self.seen;
         for signal in SIGNALS {
-            // SAFETY: the set is whole, and the signal exists.
+            // SAFETY: the set is complete, and the signal exists.
             let waits = unsafe { libc::sigismember(&raw const pending, signal) } == 1;
             if waits {
                 self.seen |= self.asked & 1 << (signal - 1);
@@ -39,8 +39,8 @@ impl Further {
     }
 }
 
-/// KILL to the leader, then to its group: a child that is about to leave our group must not come to
-/// have one, and a member of it, unseen.
+/// Sends KILL to the leader, then to its group. Otherwise a child that is about to leave our group
+/// could get a group of its own, and members in it, unseen.
 pub(super) fn kill_group(child: Member) {
     if look_at(child.pid).is_some() {
         calls::kill(child.pid, libc::SIGKILL);
@@ -50,7 +50,7 @@ pub(super) fn kill_group(child: Member) {
     }
 }
 
-/// TERM, and CONT for those that are stopped; to the leader alone while it leads nobody yet.
+/// Sends TERM, and CONT for stopped processes; to the leader alone while it leads no group yet.
 pub(super) fn end_gently(child: Member) {
     for signal in [libc::SIGTERM, libc::SIGCONT] {
         if look_at(child.pid).is_some() && !(child.leads_group && calls::kill(-child.pid, signal)) {
@@ -59,32 +59,32 @@ pub(super) fn end_gently(child: Member) {
     }
 }
 
-/// Returns whether the child is stopped: not looked at here.
+/// Returns false: stopped children are not detected here.
 #[cfg(feature = "reactor")]
 pub(super) fn is_stopped(_: Member) -> bool {
     false
 }
 
-/// Returns whether there is such a group.
+/// Sends a signal to the child's group; returns whether there is such a group.
 #[cfg(feature = "reactor")]
 pub(super) fn to_group(child: Member, signal: c_int) -> bool {
     look_at(child.pid).is_some() && calls::kill(-child.pid, signal)
 }
 
-pub(super) fn leader_of(child: Member) -> Leader {
+pub(super) fn leader_of(child: Member) -> LeaderState {
     match look_at(child.pid) {
-        Some(false) => Leader::Runs,
-        Some(true) => Leader::Ended,
-        None => Leader::Gone,
+        Some(false) => LeaderState::Runs,
+        Some(true) => LeaderState::Ended,
+        None => LeaderState::Gone,
     }
 }
 
-/// Whether anybody lives whose group is asked for: not looked at here.
-pub(super) fn somebody_of(_: impl Fn(c_int) -> bool) -> Option<bool> {
+/// Returns `None`: live members are not detected here.
+pub(super) fn is_any_alive(_: impl Fn(c_int) -> bool) -> Option<bool> {
     None
 }
 
-/// Whether an unreaped child of ours has ended; `None` if there is none of that number.
+/// Returns whether an unreaped child of ours has ended; `None` if there is no such child.
 fn look_at(pid: c_int) -> Option<bool> {
     // SAFETY: all zeros is a valid `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };

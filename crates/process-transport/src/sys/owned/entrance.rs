@@ -1,4 +1,4 @@
-//! How a child gets its place, and the signals their handler.
+//! How a child gets its place, and how the signals get their handler.
 
 #[cfg(feature = "reactor")]
 use super::hook;
@@ -11,8 +11,8 @@ use std::io;
 #[cfg(feature = "reactor")]
 use std::os::fd::BorrowedFd;
 
-/// Has the four signals end the owned children first, where they end this process by default, and its
-/// exit in any case.
+/// Makes the four signals end the owned children first, if they end this process by default; makes
+/// the exit of the process do so in any case.
 pub(crate) fn install() {
     install_in(calls::own_pid());
 }
@@ -24,28 +24,28 @@ fn install_in(own_pid: c_int) {
     handler::install_in(own_pid);
 }
 
-/// A place for a child that is about to start; given back when this is dropped.
+/// Reserves a place for a child that is about to start; its drop releases it.
 ///
 /// All signals are blocked on this thread until [`Place::settle`].
 ///
 /// # Errors
 ///
-/// No memory; or the owned children of this process were ended, and it is ending.
+/// No memory; or the owned children of this process were ended, because the process ends.
 pub(in crate::sys) fn reserve(entry: Entry) -> io::Result<Place> {
     let place = table::reserve(entry)?;
     install_in(place.owner());
     Ok(place)
 }
 
-/// A place for a child that runs already, and is not reaped.
+/// Reserves a place for a child that already runs and is not reaped.
 ///
 /// # Errors
 ///
-/// As for [`reserve`].
+/// Those of [`reserve`].
 #[cfg(feature = "reactor")]
 pub(crate) fn enter(entry: Entry, pid: u32, pidfd: Option<BorrowedFd<'_>>) -> io::Result<Place> {
     let old_mask = raw::set_mask(u64::MAX).map_err(io::Error::from_raw_os_error)?;
-    // Elsewhere what tells of the exit is no pidfd.
+    // On other systems the descriptor that reports the exit is no pidfd.
     let pidfd = pidfd.filter(|_| cfg!(target_os = "linux"));
     let entered = reserve(entry).inspect(|place| place.settle(pid, pidfd));
     raw::set_mask(old_mask).map_err(io::Error::from_raw_os_error)?;

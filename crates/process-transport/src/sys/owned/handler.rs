@@ -1,8 +1,9 @@
-//! The handler of the four signals, and where it is installed.
+//! The handler of the four signals, and its installation.
 //!
-//! Only over the default action, at every reservation, since anybody may put that back; and never
-//! taken away, for with an empty table it is the default action. Not in PID 1, which those signals do
-//! not end: its namespace ends with it anyhow.
+//! It replaces only the default action. It is installed at every reservation, because any code may
+//! restore the default, and it is never removed, because with an empty table it acts as the default
+//! action. It is not installed in PID 1, which those signals do not end, and whose namespace ends
+//! with it anyhow.
 
 use super::act::{Cause, act};
 use super::calls::{self, KeptErrno, SIGNALS};
@@ -11,8 +12,8 @@ use std::ffi::c_int;
 /// The number of the process whose default action is to ignore.
 const INIT: c_int = 1;
 
-/// Has the four signals end the owned children first, where they end this process by default; its
-/// number is `own_pid`.
+/// Makes the four signals end the owned children first, if they end this process by default;
+/// `own_pid` is its number.
 pub(super) fn install_in(own_pid: c_int) {
     if own_pid == INIT {
         return;
@@ -22,7 +23,7 @@ pub(super) fn install_in(own_pid: c_int) {
             continue;
         }
         let old = calls::set_action(signal, &calls::action(address()));
-        // Another thread was quicker: its handler stays.
+        // If another thread was quicker, its handler stays.
         if ![libc::SIG_DFL, address()].contains(&old.sa_sigaction) {
             calls::set_action(signal, &old);
         }
@@ -34,7 +35,7 @@ pub(super) fn would_end(signal: c_int) -> bool {
     SIGNALS.contains(&signal) && calls::own_pid() != INIT
 }
 
-/// The handler's address, as a disposition has it.
+/// Returns the handler's address, as in a disposition.
 pub(super) fn address() -> usize {
     let handler: extern "C" fn(c_int) = on_signal;
     handler as usize
@@ -42,8 +43,8 @@ pub(super) fn address() -> usize {
 
 extern "C" fn on_signal(signal: c_int) {
     let _errno = KeptErrno::new();
-    // A handler that was installed later calls the one before it, which is then not to act; and a
-    // forked copy may be PID 1 somewhere.
+    // A handler that was installed later may call this one as the previous handler; then this one
+    // must not act. And a forked copy may be PID 1 of a namespace.
     let handler = address();
     if calls::disposition(signal) == handler && would_end(signal) {
         die(act(Some(Cause { signal, handler })).unwrap_or(signal));
@@ -53,6 +54,6 @@ extern "C" fn on_signal(signal: c_int) {
 fn die(signal: c_int) -> ! {
     calls::set_action(signal, &calls::action(libc::SIG_DFL));
     calls::raise(signal);
-    // Another thread has put a handler in between.
+    // Another thread has installed a handler meanwhile.
     calls::exit(128 + signal)
 }

@@ -1,5 +1,5 @@
-//! The act before a default action that the reactor emulates: its signal library stands where our
-//! handler would, or in front of it.
+//! The act before a default action that the reactor emulates: its signal library has its handler in
+//! place of ours, or in front of it.
 #![expect(unsafe_code, reason = "says that the act is async-signal-safe")]
 
 use super::act::{self, Cause, act};
@@ -12,7 +12,7 @@ use std::sync::Once;
 
 struct EndOwnedChildren;
 
-// SAFETY: the act is async-signal-safe, and cannot panic (see the audit in this module's page).
+// SAFETY: the act is async-signal-safe and cannot panic (see the audit in this module's page).
 unsafe impl BeforeDefault for EndOwnedChildren {
     fn handler() -> usize {
         handler::address()
@@ -26,11 +26,12 @@ unsafe impl BeforeDefault for EndOwnedChildren {
     }
 
     fn stopped() {
-        act::first_has_come();
+        act::on_program_stopped();
     }
 }
 
-/// Tells the reactor, once, of what is to be done before it ends the program, and around its stop.
+/// Registers with the reactor, once, what to do before it ends the program, and around a stop of
+/// the program.
 pub(super) fn tell_reactors() {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {

@@ -1,14 +1,15 @@
-//! Stopping the owned groups with the program, and continuing them: the terminal reaches the program's
-//! own group alone. Called by the loop, in no handler.
+//! Stops the owned groups with the program, and continues them, because the terminal reaches only
+//! the program's own group. The loop calls this; no handler does.
 //!
-//! Groups whose launch is under way are left out: on the paths that share memory a child that stops
-//! before its exec would hold up the thread that waits for it, and with that the stop of the program.
+//! Groups whose launch is running are left out: on the paths that share memory, a child that stops
+//! before its exec would block the thread that waits for it, and so the stop of the program.
 
 use super::member::Member;
 use super::platform;
-use super::table::{Page, Slot};
+use super::table::{PlaceSlot, TablePage};
 
-/// Stops the owned groups that run. One whose leader is stopped already is somebody else's to continue.
+/// Stops the owned groups that run. If a leader is already stopped, whoever stopped it continues
+/// it.
 pub(super) fn stop_groups() {
     pass(|slot, child| {
         if !platform::is_stopped(child) && platform::to_group(child, libc::SIGSTOP) {
@@ -17,18 +18,18 @@ pub(super) fn stop_groups() {
     });
 }
 
-/// Continues those that [`stop_groups`] has stopped.
+/// Continues the groups that [`stop_groups`] has stopped.
 pub(super) fn continue_groups() {
     pass(|slot, child| {
-        if slot.is_continued_now() {
+        if slot.take_stopped_mark() {
             platform::to_group(child, libc::SIGCONT);
         }
     });
 }
 
-/// With every leader of a group that is not reaped.
-fn pass(call: impl Fn(&Slot, Member)) {
-    let Some(table) = Page::own() else { return };
+/// Calls with every group leader that is not reaped.
+fn pass(call: impl Fn(&PlaceSlot, Member)) {
+    let Some(table) = TablePage::own() else { return };
     table.begin_pass();
     for slot in table.slots() {
         if let Some(child) = slot.running().filter(|child| child.leads_group) {

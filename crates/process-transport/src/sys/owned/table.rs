@@ -1,5 +1,5 @@
-//! The table: pages of places, which are linked and never freed. See the module's page for the
-//! protocol of those that enter, leave and act.
+//! The table: pages of places, linked and never freed. The module's page has the protocol of the
+//! code that enters, leaves and acts.
 #![expect(unsafe_code, reason = "pages that live for ever, and are zero in a forked copy")]
 
 use super::calls;
@@ -18,84 +18,84 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize};
 
 /// States of a place.
 const FREE: i32 = 0;
-/// Between the reservation and the moment at which the child is known.
+/// From the reservation until the child is known.
 const STARTING: i32 = 1;
 const RUNNING: i32 = 2;
-/// Its leader is reaped, or about to be, and somebody still waits for the group: that is acted on by
-/// the pidfd alone, and the number is that of no process.
+/// The leader is reaped, or about to be, and code still waits for its group: an act reaches the
+/// group by the pidfd alone, and the number names no process.
 const LEFT: i32 = 3;
 
-/// Bits of [`Slot::about`], above the grace in milliseconds.
+/// Bits of [`PlaceSlot::about`], above the grace in milliseconds.
 const GRACE: u32 = 0xffff;
 const LEADS_GROUP: u32 = 1 << 16;
 /// TERM was sent.
-const TOLD: u32 = 1 << 17;
-/// KILL was sent when the child's own grace was over.
-const KILLED: u32 = 1 << 18;
-/// The program has asked it to end, by a termination.
-const ASKED: u32 = 1 << 20;
+const TERM_SENT: u32 = 1 << 17;
+/// KILL was sent because the child's own grace was over.
+const KILL_SENT: u32 = 1 << 18;
+/// The program has asked the child to end, by a termination.
+const END_REQUESTED: u32 = 1 << 20;
 /// Its group was stopped with the program.
 #[cfg(feature = "reactor")]
 const STOPPED: u32 = 1 << 19;
 
 const PAGE_BYTES: usize = 4096;
 
-/// What fits in a page beside its head.
+/// How many places fit in a page after its head.
 const SLOTS: usize = 253;
 
-/// How long a remover waits before it looks again whether an act is under way.
+/// The pause of a remover between two checks for running acts.
 const LOOK_AGAIN_MS: c_int = 1;
 
-/// The first page of this process, or of the one that it was forked from.
-static TABLE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+/// The first page of this process, or of the process from which it was forked.
+static TABLE: AtomicPtr<TablePage> = AtomicPtr::new(ptr::null_mut());
 
-/// What a child's place says of it.
+/// The data of a child in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The child leads the group that has its pid.
     pub(crate) leads_group: bool,
-    /// How long it has between TERM and KILL.
+    /// The time between TERM and KILL, in milliseconds.
     pub(crate) grace_ms: u16,
 }
 
 /// One child, or nothing.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Slot {
+pub(super) struct PlaceSlot {
     state: AtomicI32,
-    /// 0 where there is no child, or it is about to be reaped; of a group that its leader has left, the
-    /// group's.
+    /// 0 if there is no child or it is about to be reaped; the group's number if the leader has
+    /// left it.
     pid: AtomicI32,
-    /// Valid while `pid` is not 0; -1 where there is none.
+    /// Valid while `pid` is not 0; -1 if there is no pidfd.
     pidfd: AtomicI32,
     about: AtomicU32,
 }
 
-/// Zeroed by the kernel in a forked copy, where it can.
+/// A page, which the kernel zeroes in a forked copy if it can.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Page {
-    /// The process that made it; 0 in a forked copy, where the kernel zeroes it.
+pub(super) struct TablePage {
+    /// The process that made it; 0 in a forked copy if the kernel zeroes it.
     owner: AtomicI32,
-    /// The kernel does.
+    /// Whether the kernel zeroes it.
     is_wiped_on_fork: AtomicI32,
-    /// Of the first page, as what follows: an act has begun, some time ago perhaps.
+    /// In the first page only, like the fields below: an act has begun, perhaps some time ago.
     dying: AtomicI32,
     /// How many acts are under way.
     acting: AtomicI32,
-    /// When the first began, in milliseconds; 0 is not yet.
+    /// When the first act began, in milliseconds; 0 means not yet.
     pub(super) began: AtomicU32,
     /// The signal of the first act that had one.
     pub(super) cause: AtomicI32,
-    /// A further signal came: of these there is no grace any more.
+    /// After a further signal: the children that have no grace any more.
     pub(super) hurry: AtomicI32,
-    /// When a signal last stopped a run of this program, in milliseconds; 0 is never.
+    /// When a signal last stopped a run of this program, in milliseconds; 0 means never.
     pub(super) stopped: AtomicU32,
     next: AtomicPtr<Self>,
-    slots: [Slot; SLOTS],
+    slots: [PlaceSlot; SLOTS],
 }
 
-const _: () = assert!(size_of::<Page>() <= PAGE_BYTES);
+const _: () = assert!(size_of::<TablePage>() <= PAGE_BYTES);
 
 /// What an act finds in a place.
 #[derive(Debug, Clone, Copy)]
@@ -106,17 +106,18 @@ pub(super) enum Occupant {
     Child(Member),
 }
 
-impl Slot {
+impl PlaceSlot {
     pub(super) fn occupant(&self) -> Occupant {
         let state = self.state.load(SeqCst);
-        // The pidfd after the number: see the audit.
+        // The pidfd is read after the number: see the audit.
         let pid = self.pid.load(SeqCst);
         let pidfd = self.pidfd.load(SeqCst);
         let about = self.about.load(SeqCst);
         match state {
             FREE => Occupant::Nobody,
             LEFT if pidfd < 0 => Occupant::Nobody,
-            // Neither 1 nor below it, which `kill` takes for more than one process.
+            // Greater than 1, because `kill` takes a number of 1 or below for more than one
+            // process.
             _ if pid > 1 => Occupant::Child(Member {
                 pid,
                 pidfd,
@@ -129,22 +130,23 @@ impl Slot {
         }
     }
 
-    /// Returns whether nobody has sent TERM before.
-    pub(super) fn is_told_now(&self) -> bool {
-        self.about.fetch_or(TOLD, SeqCst) & TOLD == 0
+    /// Marks TERM as sent; returns whether no act had sent it before.
+    pub(super) fn mark_term_sent(&self) -> bool {
+        self.about.fetch_or(TERM_SENT, SeqCst) & TERM_SENT == 0
     }
 
-    /// Returns whether nobody has sent KILL before, when the child's grace was over.
-    pub(super) fn is_killed_now(&self) -> bool {
-        self.about.fetch_or(KILLED, SeqCst) & KILLED == 0
+    /// Marks KILL as sent, at the end of the child's grace; returns whether no act had sent it
+    /// before.
+    pub(super) fn mark_kill_sent(&self) -> bool {
+        self.about.fetch_or(KILL_SENT, SeqCst) & KILL_SENT == 0
     }
 
     /// Returns whether the program has asked it to end.
     pub(super) fn is_asked_to_end(&self) -> bool {
-        self.about.load(SeqCst) & ASKED != 0
+        self.about.load(SeqCst) & END_REQUESTED != 0
     }
 
-    /// The child, if its launch is over.
+    /// Returns the child, if its launch is over.
     #[cfg(feature = "reactor")]
     pub(super) fn running(&self) -> Option<Member> {
         match self.occupant() {
@@ -153,19 +155,19 @@ impl Slot {
         }
     }
 
-    /// Its group is stopped with the program.
+    /// Records that its group is stopped with the program.
     #[cfg(feature = "reactor")]
     pub(super) fn on_stopped(&self) {
         self.about.fetch_or(STOPPED, SeqCst);
     }
 
-    /// Returns whether its group was stopped with the program, and is now to go on.
+    /// Returns whether its group was stopped with the program and must now continue.
     #[cfg(feature = "reactor")]
-    pub(super) fn is_continued_now(&self) -> bool {
+    pub(super) fn take_stopped_mark(&self) -> bool {
         self.about.fetch_and(!STOPPED, SeqCst) & STOPPED != 0
     }
 
-    /// Takes the place where it is free.
+    /// Takes the place if it is free.
     fn claim(&self, entry: Entry) -> bool {
         if self.state.compare_exchange(FREE, STARTING, SeqCst, SeqCst).is_err() {
             return false;
@@ -177,8 +179,8 @@ impl Slot {
     }
 }
 
-impl Page {
-    /// Of this process, where it has one.
+impl TablePage {
+    /// Returns the table of this process, if it has one.
     pub(super) fn own() -> Option<&'static Self> {
         page(TABLE.load(SeqCst)).filter(|table| table.is_own())
     }
@@ -189,50 +191,51 @@ impl Page {
         owner != 0 && (is_sure() || owner == calls::own_pid())
     }
 
-    /// An act begins: nothing starts from here on.
+    /// Begins an act: no owned child starts from here on.
     pub(super) fn begin_act(&self) {
         self.dying.store(1, SeqCst);
         self.acting.fetch_add(1, SeqCst);
     }
 
-    /// A pass that ends nobody begins: nobody reaps before [`end_act`](Self::end_act).
+    /// Begins a pass that ends no child: nothing is reaped before [`end_act`](Self::end_act).
     #[cfg(feature = "reactor")]
     pub(super) fn begin_pass(&self) {
         self.acting.fetch_add(1, SeqCst);
     }
 
-    /// An act, or a pass, is over, whose process goes on.
+    /// Ends an act or a pass, after which the process goes on.
     pub(super) fn end_act(&self) {
         self.acting.fetch_sub(1, SeqCst);
     }
 
-    /// Waits until no act is under way; that of the handler never ends.
+    /// Waits until no act is under way; the handler's act never ends.
     fn wait_for_acts(&self) {
         while self.acting.load(SeqCst) > 0 {
             calls::pause(LOOK_AGAIN_MS);
         }
     }
 
-    /// Every place of this table.
-    pub(super) fn slots(&'static self) -> impl Iterator<Item = &'static Slot> {
+    /// Returns every place of this table.
+    pub(super) fn slots(&'static self) -> impl Iterator<Item = &'static PlaceSlot> {
         let pages = iter::successors(Some(self), |known| page(known.next.load(SeqCst)));
         pages.flat_map(|page| page.slots.iter())
     }
 }
 
-fn page(address: *mut Page) -> Option<&'static Page> {
-    // SAFETY: null, or an address that `publish` has put there: a page of zeros at first, which are
-    // valid, made of atomics, and mapped for as long as this process lives.
+fn page(address: *mut TablePage) -> Option<&'static TablePage> {
+    // SAFETY: null, or an address that `publish` has stored: a page of zeros at first, which are
+    // valid, made of atomics, and mapped as long as this process lives.
     unsafe { address.as_ref() }
 }
 
-/// A new page in `cell`, which held `seen`; another thread may be first, or a signal: nobody waits.
-fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page> {
+/// Puts a new page into `cell`, which held `seen`; if another thread or a handler was first,
+/// returns theirs. It never waits.
+fn publish(cell: &AtomicPtr<TablePage>, seen: *mut TablePage) -> io::Result<&'static TablePage> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: without an address and MAP_FIXED no existing mapping is touched.
     let start = unsafe { mmap_anonymous(ptr::null_mut(), PAGE_BYTES, access, MapFlags::PRIVATE)? };
     let is_wiped = wipe_on_fork(start);
-    let new = start.cast::<Page>();
+    let new = start.cast::<TablePage>();
     if let Some(new) = page(new) {
         new.is_wiped_on_fork.store(i32::from(is_wiped), SeqCst);
         new.owner.store(calls::own_pid(), SeqCst);
@@ -242,32 +245,32 @@ fn publish(cell: &AtomicPtr<Page>, seen: *mut Page) -> io::Result<&'static Page>
         Err(first) => {
             // SAFETY: the mapping made above, which was not published: no reference is left.
             let unmapped = unsafe { munmap(start, PAGE_BYTES) };
-            unmapped.ok(); // it stays where a filter refuses the call
+            unmapped.ok(); // if a filter refuses the call, it stays mapped
             first
         }
     };
     page(winner).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
-/// Has the kernel zero a page in a forked copy. Where it refuses (before Linux 4.14), as elsewhere, the
-/// owner's number must do.
+/// Makes the kernel zero a page in a forked copy. If it refuses (before Linux 4.14), or on other
+/// systems, the owner's number must do.
 #[cfg(target_os = "linux")]
 fn wipe_on_fork(start: *mut c_void) -> bool {
-    // SAFETY: the range is a mapping that `publish` has just made, and that nobody knows.
+    // SAFETY: the range is a mapping that `publish` has just made and not published.
     unsafe { madvise(start, PAGE_BYTES, Advice::LinuxWipeOnFork) }.is_ok()
 }
 
-/// There is no such call.
+/// Returns false: this system has no such call.
 #[cfg(not(target_os = "linux"))]
 fn wipe_on_fork(_: *mut c_void) -> bool {
     false
 }
 
-/// A place for a child that is about to start; given back when this is dropped.
+/// Reserves a place for a child that is about to start; its drop releases it.
 ///
 /// # Errors
 ///
-/// No memory; or the owned children of this process were ended, and it is ending.
+/// No memory; or the owned children of this process were ended, because the process ends.
 pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let seen = TABLE.load(SeqCst);
@@ -275,7 +278,7 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
         Some(table) => table,
         None => publish(&TABLE, seen)?,
     };
-    // Where the last one was is no free place, as a rule.
+    // The place of the last reservation is usually still taken, so the search starts after it.
     let skipped = NEXT.fetch_add(1, SeqCst) % SLOTS;
     let mut current = table;
     let slot = loop {
@@ -298,25 +301,25 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
     Ok(Place { slot, table })
 }
 
-/// A child's place in the table, from before its clone until before its reap; that of a leader, for its
-/// group, until somebody drops it.
+/// A child's place in the table, from before its clone until before its reap. The place of a leader
+/// stays, for its group, until its drop.
 ///
-/// Before the reap it is dropped, or [left](Self::before_reap) to the group, and before the pidfd is
-/// closed it is dropped. Both wait as long as an act is under way, so for good where a signal ends this
-/// process.
+/// It must be dropped before the reap, or [left](Self::before_reap) to the group; and it must be
+/// dropped before the pidfd is closed. Both wait while an act is under way, so they wait for good
+/// if a signal ends this process.
 pub(crate) struct Place {
-    slot: &'static Slot,
-    table: &'static Page,
+    slot: &'static PlaceSlot,
+    table: &'static TablePage,
 }
 
-/// Not the whole table.
+/// Shows the number only, not the whole table.
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Place").field(&self.slot.pid).finish()
     }
 }
 
-/// Where the kernel writes what it knows of a new child.
+/// Where the kernel writes the numbers of a new child.
 #[cfg(target_os = "linux")]
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sys) struct Cells {
@@ -325,18 +328,18 @@ pub(in crate::sys) struct Cells {
 }
 
 impl Place {
-    /// Pointers to memory that lives for ever, and that others read and write as atomics.
+    /// Returns pointers to memory that is never freed, and that others access as atomics.
     #[cfg(target_os = "linux")]
     pub(in crate::sys) fn cells(&self) -> Cells {
         Cells { pid: self.slot.pid.as_ptr(), pidfd: self.slot.pidfd.as_ptr() }
     }
 
-    /// The number of this process.
+    /// Returns the number of this process.
     pub(super) fn owner(&self) -> c_int {
         self.table.owner.load(SeqCst)
     }
 
-    /// The child exists. After this no descriptor but `pidfd` is used for it.
+    /// Records the child, which exists now. Afterwards no descriptor but `pidfd` is used for it.
     pub(in crate::sys) fn settle(&self, pid: u32, pidfd: Option<BorrowedFd<'_>>) {
         let moved = pidfd.map_or(-1, |pidfd| pidfd.as_raw_fd());
         let before = self.slot.pidfd.swap(moved, SeqCst);
@@ -347,13 +350,13 @@ impl Place {
         }
     }
 
-    /// The program asks the child to end, by a termination.
+    /// Records that the program asks the child to end, by a termination.
     #[cfg(feature = "reactor")]
     pub(crate) fn ask_to_end(&self) {
-        self.slot.about.fetch_or(ASKED, SeqCst);
+        self.slot.about.fetch_or(END_REQUESTED, SeqCst);
     }
 
-    /// The child is about to be reaped. The place of a leader with a pidfd stays, for its group.
+    /// Prepares the reap of the child. The place of a leader with a pidfd stays, for its group.
     #[must_use = "dropping it gives the place back"]
     pub(crate) fn before_reap(self) -> Option<Self> {
         let leads_group = self.slot.about.load(SeqCst) & LEADS_GROUP != 0;
@@ -366,7 +369,7 @@ impl Place {
         Some(self)
     }
 
-    /// The pidfd is about to be closed: only the number is used from here on.
+    /// Forgets the pidfd, which is about to be closed: from here on only the number is used.
     pub(crate) fn forget_pidfd(&self) {
         if self.table.is_own() {
             self.slot.pidfd.store(-1, SeqCst);
@@ -377,7 +380,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // A forked copy has nothing in the table.
+        // A forked copy has no place in the table.
         if !self.table.is_own() {
             return;
         }

@@ -1,13 +1,14 @@
-//! Closing all but a few descriptors, on systems other than Linux.
+//! Closes all but a few descriptors, on systems other than Linux.
 
 use super::raw::{self, Call};
-use crate::sys::fd_step::Closing;
+use crate::sys::fd_step::CloseOptions;
 use rustix::process::{Resource, getrlimit};
 
 /// Marks `first` to `last`, both included, close-on-exec.
 ///
-/// Up to the limit: descriptors that were opened before it was lowered stay as they are.
-pub(in crate::sys) fn close(first: u32, last: u32, _how: Closing) -> Call {
+/// Goes up to the limit: descriptors that were opened before the limit was lowered stay as they
+/// are.
+pub(in crate::sys) fn close(first: u32, last: u32, _how: CloseOptions) -> Call {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     let end = u32::try_from(limit).unwrap_or(u32::MAX).saturating_sub(1);
     for fd in first..=last.min(end) {

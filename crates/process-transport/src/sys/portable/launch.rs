@@ -1,9 +1,10 @@
-//! The parent's half on systems other than Linux: `fork(2)`, and a pipe that the exec closes.
+//! The parent's half of a launch on systems other than Linux: `fork(2)`, and a pipe that the exec
+//! closes.
 #![expect(unsafe_code, reason = "fork and kqueue")]
 
 use super::raw::{self, KernelLimit};
 use super::wait;
-use crate::sys::attempts::Manner;
+use crate::sys::attempts::LaunchMode;
 use crate::sys::child::{self, Descriptors, Job, Table};
 use crate::sys::environment::Environment;
 use crate::sys::fd_step::{FdMove, FdStep};
@@ -12,9 +13,9 @@ use crate::sys::mapping::Mapping;
 use crate::sys::mask::inherited;
 use crate::sys::outcome::{Cloned, LaunchError, PassedFd};
 use crate::sys::owned;
-use crate::sys::parent::Parent;
+use crate::sys::parent::ParentIdentity;
 use crate::sys::platform;
-use crate::sys::report::{Failure, Report, Reporter};
+use crate::sys::report::{Report, ReportedFailure, Reporter};
 use crate::sys::request::Request;
 use procession_protocol::SpawnPath;
 use std::ffi::c_int;
@@ -22,29 +23,29 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-/// There is nothing to reserve here.
+/// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve() -> io::Result<()> {
     Ok(())
 }
 
-/// There is nothing to reserve here.
+/// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve_first() -> io::Result<()> {
     Ok(())
 }
 
-/// No filter kills children here.
+/// Reaps a child that has ended before its exec. No filter kills children here.
 pub(crate) fn discard(child: Cloned) {
     wait::reap_failed(child.pid, None);
 }
 
 /// Starts a child.
 pub(crate) fn launch(
-    manner: Manner,
+    mode: LaunchMode,
     request: &Request,
     passed: &[PassedFd<'_>],
     plan: fn(&[FdMove]) -> Vec<FdStep>,
 ) -> Result<Cloned, LaunchError> {
-    let path = manner.path;
+    let path = mode.path;
     if path != SpawnPath::Fork {
         return Err(LaunchError::Path(io::ErrorKind::Unsupported.into()));
     }
@@ -61,12 +62,12 @@ pub(crate) fn launch(
     let report: &Report = page.as_ref();
     // `prepare` refuses both here, and the child would too.
     let score = request.oom_score_adj.map(|score| score.to_string());
-    // Closed in the child by its exec or its end, and by nothing else.
+    // In the child, only its exec or its end closes this.
     let (started, running) = platform::pipe_above_stdio().map_err(LaunchError::Clone)?;
     let running = above_all(running, &moves).map_err(LaunchError::Clone)?;
     let environment = Environment::of(request);
     let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
-    // From here until it is settled nothing interrupts this thread.
+    // From here until the place is settled nothing interrupts this thread.
     let place = match request.entry.map(owned::reserve).transpose() {
         Ok(place) => place,
         Err(error) => {
@@ -88,7 +89,7 @@ pub(crate) fn launch(
             may_be_stale: false,
         },
         mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
-        parent: Parent::new(std::process::id(), false),
+        parent: ParentIdentity::new(std::process::id(), false),
         report: Reporter::new(report),
     };
     let forked = fork(&job);
@@ -98,7 +99,7 @@ pub(crate) fn launch(
     raw::set_mask(old_mask).map_err(os_error)?;
     let pid = forked.map_err(os_error)?;
     drop(running);
-    // Nothing is ever written: this ends when the child has exec'd or ended.
+    // Nothing is ever written: the read returns when the child has exec'd or ended.
     let mut byte = [0_u8; 1];
     rustix::io::retry_on_intr(|| rustix::io::read(&started, &mut byte))
         .map_err(|error| LaunchError::Clone(error.into()))?;
@@ -108,17 +109,17 @@ pub(crate) fn launch(
             drop(place);
             wait::reap_failed(pid, None);
             Err(match failure {
-                Failure::Refused(errno) => LaunchError::Refused(errno),
-                Failure::At(step, errno) => LaunchError::Child(step, errno),
+                ReportedFailure::Refused(errno) => LaunchError::Refused(errno),
+                ReportedFailure::At(step, errno) => LaunchError::Child(step, errno),
             })
         }
     }
 }
 
-/// Moves a descriptor out of the plan's way, whose copies would replace it.
+/// Moves a descriptor above every number of the plan, whose copies would replace it.
 fn above_all(fd: OwnedFd, moves: &[FdMove]) -> io::Result<OwnedFd> {
     let numbers = moves.iter().flat_map(|each| [each.source, each.target]);
-    // Copies that break a cycle take numbers beside these, one each.
+    // Copies that break a cycle take other numbers, one each.
     let count = c_int::try_from(moves.len()).unwrap_or(c_int::MAX);
     let lowest = numbers.max().unwrap_or(2).saturating_add(count).saturating_add(1);
     Ok(rustix::io::fcntl_dupfd_cloexec(&fd, lowest)?)
@@ -130,8 +131,8 @@ fn os_error(errno: i32) -> LaunchError {
 
 /// Forks; only the parent returns.
 fn fork(job: &Job<'_>) -> Result<u32, i32> {
-    // SAFETY: the child calls nothing but `child::run`, which uses async-signal-safe calls only, and
-    // exits; all signals are blocked, so that no handler runs in it.
+    // SAFETY: the child calls only `child::run`, which uses only async-signal-safe calls, and exits;
+    // all signals are blocked, so no handler runs in it.
     match unsafe { libc::fork() } {
         0 => loop {
             raw::exit(child::run(job));
@@ -140,8 +141,8 @@ fn fork(job: &Job<'_>) -> Result<u32, i32> {
     }
 }
 
-/// A queue with the exit of one child in it; `None` where the child has ended already, or none can be
-/// made: its exit is then watched by SIGCHLD.
+/// Makes a queue that reports the exit of one child; `None` if the child has already ended, or if
+/// no queue can be made. Then SIGCHLD reports the exit.
 fn exit_queue(pid: u32) -> Option<OwnedFd> {
     // SAFETY: no argument.
     let queue = unsafe { libc::kqueue() };
@@ -158,7 +159,7 @@ fn exit_queue(pid: u32) -> Option<OwnedFd> {
     change.flags = libc::EV_ADD;
     change.fflags = libc::NOTE_EXIT;
     let (none, now) = (ptr::null_mut::<libc::kevent>(), ptr::null::<libc::timespec>());
-    // SAFETY: one change is read from a local, and no event is asked for.
+    // SAFETY: one change is read from a local, and no event is requested.
     let added = unsafe { libc::kevent(queue.as_raw_fd(), &raw const change, 1, none, 0, now) };
     (added == 0).then_some(queue)
 }

@@ -1,4 +1,4 @@
-//! The name of a terminal's slave, where there is no safe call for it.
+//! The name of a terminal's slave, on systems without a safe call for it.
 #![expect(unsafe_code, reason = "ptsname")]
 
 use std::ffi::{CStr, CString};
@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, PoisonError};
 
-/// `ptsname(3)` answers in a buffer of its own.
+/// Guards the static buffer in which `ptsname(3)` returns the name.
 static BUFFER: Mutex<()> = Mutex::new(());
 
-/// The path of the slave of this master.
+/// Returns the path of the slave of this master.
 pub(crate) fn slave_name(master: impl AsFd) -> io::Result<CString> {
     let _ours = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the descriptor is open for the length of the call.

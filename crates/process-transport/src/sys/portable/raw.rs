@@ -1,8 +1,8 @@
-//! The system calls of the child on systems other than Linux: the C library's, which POSIX calls
-//! async-signal-safe.
+//! The system calls of the child on systems other than Linux: the C library's calls that POSIX
+//! defines as async-signal-safe.
 //!
-//! The child has a copy of its parent's memory. As on Linux nothing here allocates, locks, panics or
-//! drops an owner.
+//! The child has a copy of its parent's memory. As on Linux, nothing here allocates, locks, panics
+//! or drops an owner.
 #![expect(unsafe_code, reason = "the C library's calls of a child before its exec")]
 
 use std::ffi::{CStr, c_char, c_int, c_long};
@@ -10,20 +10,20 @@ use std::io;
 use std::mem;
 use std::ptr;
 
-/// Nothing, or the error number.
+/// A value, or the error number.
 pub(in crate::sys) type Call<T = ()> = Result<T, i32>;
 
-/// A soft and a hard limit, as the system takes them.
+/// A soft and a hard limit, in the system's type.
 pub(in crate::sys) type KernelLimit = libc::rlimit;
 
-/// What a limit is when there is none.
+/// The value for no limit.
 pub(in crate::sys) const UNLIMITED: libc::rlim_t = libc::RLIM_INFINITY;
 
 fn check(result: c_int) -> Call {
     if result < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
-/// What the last failed call left behind.
+/// Returns the error number of the last failed call.
 pub(in crate::sys) fn last_errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
@@ -42,32 +42,32 @@ pub(in crate::sys) fn set_cloexec(fd: c_int, cloexec: bool) -> Call {
     check(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })
 }
 
-/// There is none here: no table is ever shared.
+/// Fails: no table is ever shared on these systems.
 pub(in crate::sys) fn unshare_from(_: u32) -> Call {
     Err(libc::ENOSYS)
 }
 
-/// There is none here; see [`super::close`].
+/// Fails: these systems have no such call; see [`super::close`].
 pub(in crate::sys) fn close_range(_: u32, _: u32, _: u32) -> Call {
     Err(libc::ENOSYS)
 }
 
-/// Asked only of a shared table.
+/// Called only for a shared table, which these systems do not have.
 pub(in crate::sys) fn is_open(_: c_int) -> bool {
     true
 }
 
-/// Asked only of a shared table.
+/// Called only for a shared table, which these systems do not have.
 pub(in crate::sys) fn receive_fds(_: c_int, _: usize) -> Call {
     Err(libc::ENOSYS)
 }
 
-/// There is none here; `prepare` refuses a command that asks for it.
+/// Fails: these systems have no such call, and `prepare` refuses a command that asks for it.
 pub(in crate::sys) fn set_affinity(_: &[usize]) -> Call {
     Err(libc::ENOSYS)
 }
 
-/// Used for files of Linux only; `prepare` refuses a command that asks for one.
+/// Fails: used only for files of Linux, and `prepare` refuses a command that asks for one.
 pub(in crate::sys) fn open_for_writing(_: &CStr) -> Call<c_int> {
     Err(libc::ENOSYS)
 }
@@ -145,12 +145,12 @@ pub(in crate::sys) fn setuid(uid: u32) -> Call {
     check(unsafe { libc::setreuid(uid, uid) })
 }
 
-/// Capabilities are Linux's.
+/// Does nothing: only Linux has ambient capabilities.
 pub(in crate::sys) fn clear_ambient() -> Call {
     Ok(())
 }
 
-/// There is none here; `prepare` refuses a command that asks for it.
+/// Fails: these systems have no such call, and `prepare` refuses a command that asks for it.
 pub(in crate::sys) fn set_parent_death_signal(_: c_int) -> Call {
     Err(libc::ENOSYS)
 }
@@ -169,7 +169,7 @@ pub(in crate::sys) fn raise(signal: c_int) -> Call {
     check(unsafe { libc::kill(pid, signal) })
 }
 
-/// Sets a disposition; a signal that the system does not have is passed over.
+/// Sets a disposition; ignores a signal that the system does not have.
 fn set_action(signal: c_int, handler: libc::sighandler_t) -> Call {
     // SAFETY: all zeros is a valid `sigaction`: the default action, empty mask, no flags.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
@@ -196,12 +196,12 @@ pub(in crate::sys) fn set_default(signal: c_int) -> Call {
     set_action(signal, libc::SIG_DFL)
 }
 
-/// Whether a handler is installed: neither the default nor ignored.
+/// Returns whether a handler is installed: neither the default nor ignored.
 pub(in crate::sys) fn is_caught(signal: c_int) -> bool {
     ![libc::SIG_DFL, libc::SIG_IGN].contains(&handler(signal))
 }
 
-/// Whether the signal is ignored.
+/// Returns whether the signal is ignored.
 pub(in crate::sys) fn is_ignored(signal: c_int) -> bool {
     handler(signal) == libc::SIG_IGN
 }
@@ -214,12 +214,12 @@ pub(in crate::sys) fn set_no_op(signal: c_int) {
     set_action(signal, handler as libc::sighandler_t).ok(); // the signal exists
 }
 
-/// Sets the signal mask and returns the one before; one bit a signal, bit 0 for signal 1.
+/// Sets the signal mask and returns the previous one; one bit for each signal, bit 0 for signal 1.
 pub(in crate::sys) fn set_mask(mask: u64) -> Call<u64> {
     // SAFETY: all zeros is a valid set, to be overwritten.
     let mut old: libc::sigset_t = unsafe { mem::zeroed() };
     let new = set_of(mask);
-    // SAFETY: both pointers lead to locals. The calling thread is the one that is to be masked.
+    // SAFETY: both pointers lead to locals. The calling thread is the one whose mask is set.
     let result = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const new, &raw mut old) };
     if result == 0 { Ok(bits_of(&old)) } else { Err(result) }
 }
@@ -244,7 +244,7 @@ fn bits_of(set: &libc::sigset_t) -> u64 {
     })
 }
 
-/// `execve(2)`: returns only to say why it failed.
+/// `execve(2)`; returns only on failure, with the error number.
 pub(in crate::sys) fn execve(
     path: *const c_char,
     argv: *const *const c_char,
@@ -256,7 +256,7 @@ pub(in crate::sys) fn execve(
     last_errno()
 }
 
-/// Ends the calling process without running anything of it.
+/// Ends the calling process without running any more code of it.
 pub(in crate::sys) fn exit(code: c_int) -> c_int {
     // SAFETY: no pointer is passed, and the call does not return.
     unsafe { libc::_exit(code) }

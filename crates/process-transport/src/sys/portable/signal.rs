@@ -1,24 +1,24 @@
-//! Sending signals on systems other than Linux: by number, as long as the child is not reaped.
+//! Sends signals on systems other than Linux: by number, as long as the child is not reaped.
 #![expect(unsafe_code, reason = "kill and getpgid")]
 
 use super::raw;
 use super::wait::number;
-use crate::sys::outcome::Child;
+use crate::sys::outcome::ChildId;
 use procession_core::Signal;
 use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
-pub(crate) fn send(child: Child<'_>, signal: Signal) -> Result<(), i32> {
+pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {
     kill(number(child).map_err(|_| libc::ESRCH)?, signal)
 }
 
-/// Whether the answer is not that of the process: what [`send_to_group`] says here.
+/// Returns whether an error does not come from the process, such as that of [`send_to_group`] here.
 pub(crate) fn is_refusal(errno: i32) -> bool {
     errno != libc::ESRCH
 }
 
-/// There are no pidfds here: `EINVAL`, as from a kernel without group signals.
+/// Returns `EINVAL`, as a kernel without group signals does: these systems have no pidfds.
 pub(crate) fn send_to_group(_: BorrowedFd<'_>, _: Signal) -> Result<(), i32> {
     Err(libc::EINVAL)
 }
@@ -26,11 +26,12 @@ pub(crate) fn send_to_group(_: BorrowedFd<'_>, _: Signal) -> Result<(), i32> {
 /// Sends a signal to a process group by its number, as long as its leader is not reaped.
 pub(crate) fn send_to_group_number(group: u32, signal: Signal) -> Result<(), i32> {
     let group = c_int::try_from(group).map_err(|_| libc::ESRCH)?;
-    // Group 1 would be -1: everybody; 0 our own group.
+    // Group 1 would become -1, all processes; group 0 is our own group.
     if group <= 1 { Err(libc::ESRCH) } else { kill(-group, signal) }
 }
 
-/// The group of a process, 0 where that is none of this PID namespace; the error is an error number.
+/// Returns the group of a process, 0 for a group outside this PID namespace; the error is an error
+/// number.
 pub(crate) fn group_of(pid: u32) -> Result<c_int, i32> {
     let pid = c_int::try_from(pid).map_err(|_| libc::ESRCH)?;
     // SAFETY: no pointer is passed.

@@ -1,4 +1,4 @@
-//! Terminal attributes as the plain data that programs see, on systems other than Linux.
+//! Terminal attributes, as plain data, on systems other than Linux.
 #![expect(unsafe_code, reason = "terminal attributes")]
 
 use super::raw;
@@ -18,12 +18,12 @@ fn get(fd: BorrowedFd<'_>) -> io::Result<libc::termios> {
     if result == 0 { Ok(settings) } else { Err(last_error()) }
 }
 
-/// Flags are 32 bits, in a type of 64 on Apple's systems.
+/// Converts flags of 32 bits, which have a 64-bit type on Apple's systems.
 fn plain_flags(flags: libc::tcflag_t) -> u32 {
     u32::try_from(u64::from(flags) & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
-/// The attributes of the terminal on `fd`.
+/// Returns the attributes of the terminal on `fd`.
 pub(crate) fn termios(fd: BorrowedFd<'_>) -> io::Result<Termios> {
     let settings = get(fd)?;
     let mut plain = Termios::default();
@@ -35,7 +35,7 @@ pub(crate) fn termios(fd: BorrowedFd<'_>) -> io::Result<Termios> {
     let input = unsafe { libc::cfgetispeed(&raw const settings) };
     // SAFETY: as above.
     let output = unsafe { libc::cfgetospeed(&raw const settings) };
-    // A speed is its number on these systems.
+    // On these systems a speed code is the speed itself.
     plain.input_speed = u32::try_from(input).unwrap_or(0);
     plain.output_speed = u32::try_from(output).unwrap_or(0);
     for (to, from) in plain.control_chars.iter_mut().zip(settings.c_cc) {
@@ -67,7 +67,7 @@ pub(crate) fn set_termios(fd: BorrowedFd<'_>, plain: &Termios) -> io::Result<()>
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// The character that says end of file, as a byte of input.
+/// Returns the end-of-file character, as a byte of input.
 #[cfg(feature = "reactor")]
 pub(crate) fn eof_char(fd: BorrowedFd<'_>) -> io::Result<u8> {
     Ok(get(fd)?.c_cc[libc::VEOF])

@@ -1,10 +1,10 @@
-//! Reaping one child, with what it used, on systems other than Linux: by its number, which is its
-//! own as long as it is not reaped.
+//! Reaps one child, with its resource usage, on systems other than Linux: by its number, which is
+//! its own as long as it is not reaped.
 #![expect(unsafe_code, reason = "waiting for one child")]
 
 use super::raw;
 use crate::sys::lost;
-use crate::sys::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use crate::sys::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,33 +13,34 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// The number of a child, which is its own as long as it is not reaped.
-pub(in crate::sys) fn number(child: Child<'_>) -> io::Result<c_int> {
-    let (Child::Pid(pid) | Child::Fd(_, pid)) = child;
+/// Returns the number of a child, which is its own as long as it is not reaped.
+pub(in crate::sys) fn number(child: ChildId<'_>) -> io::Result<c_int> {
+    let (ChildId::Pid(pid) | ChildId::Fd(_, pid)) = child;
     c_int::try_from(pid).map_err(io::Error::other)
 }
 
 /// Reaps the child if it has ended. `parent_peak_kib` is the parent's own peak at the spawn.
 ///
-/// A child that has ended gives its place back first, or leaves it to the group that it leads.
+/// Before the reap, a child that has ended releases its place, or leaves it to the group that it
+/// leads.
 pub(crate) fn try_reap(
-    child: Child<'_>,
+    child: ChildId<'_>,
     place: &mut Option<Place>,
     parent_peak_kib: i64,
-) -> io::Result<Waited> {
+) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if peek(child) == Peeked::Running {
-            return Ok(Waited::Running);
+        if peek(child) == PeekOutcome::Running {
+            return Ok(WaitOutcome::Running);
         }
         *place = place.take().and_then(Place::before_reap);
     }
     wait(child, libc::WNOHANG, parent_peak_kib)
 }
 
-/// Whether the child has ended and waits to be reaped; it stays as it is.
-pub(crate) fn peek(child: Child<'_>) -> Peeked {
+/// Returns whether the child has ended and waits to be reaped; the child stays as it is.
+pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
     let Some(pid) = number(child).ok().and_then(|pid| libc::id_t::try_from(pid).ok()) else {
-        return Peeked::Lost;
+        return PeekOutcome::Lost;
     };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: all zeros is a valid `siginfo_t`.
@@ -47,29 +48,29 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
     // SAFETY: the pointer leads to a local.
     let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, flags) };
     match result {
-        0 if info.si_signo != 0 => Peeked::Ended,
-        0 => Peeked::Running,
-        _ if raw::last_errno() == libc::EINTR => Peeked::Running,
-        _ => Peeked::Lost,
+        0 if info.si_signo != 0 => PeekOutcome::Ended,
+        0 => PeekOutcome::Running,
+        _ if raw::last_errno() == libc::EINTR => PeekOutcome::Running,
+        _ => PeekOutcome::Lost,
     }
 }
 
-/// The signal by which the child is stopped: not looked at here.
+/// Returns `None`: stopped children are not detected here.
 #[cfg(feature = "reactor")]
-pub(crate) fn stopped_by(_: Child<'_>) -> Option<i32> {
+pub(crate) fn stopped_by(_: ChildId<'_>) -> Option<i32> {
     None
 }
 
-/// Looks for a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
+/// Returns a child that has ended, and leaves it as it is.
+pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
     let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => match libc::id_t::try_from(group) {
+        ChildSet::Everybody => (libc::P_ALL, 0),
+        ChildSet::Group(group) => match libc::id_t::try_from(group) {
             Ok(group) => (libc::P_PGID, group),
             Err(_) => return FirstEnded::NoChild,
         },
     };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
+    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     loop {
@@ -81,7 +82,7 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
             _ => return FirstEnded::NoChild,
         }
     }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
+    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
     let pid = unsafe { info.si_pid() };
     match u32::try_from(pid) {
         Ok(pid @ 1..) => FirstEnded::Child(pid),
@@ -91,14 +92,14 @@ pub(crate) fn first_ended(among: Among) -> FirstEnded {
 
 /// Reaps a child that has failed before its exec and is about to end.
 pub(in crate::sys) fn reap_failed(pid: u32, _: Option<&OwnedFd>) {
-    // It has reported and goes straight to its end, if nobody stops it: this wait is short, and nobody
-    // wants to know what it says.
+    // The child has reported and exits at once unless something stops it, so this wait is short.
+    // Its status does not matter.
     let number = pid.try_into().ok().and_then(Pid::from_raw);
     number.map(|pid| kill_process(pid, Signal::KILL).ok());
-    wait(Child::Pid(pid), 0, i64::MAX).ok();
+    wait(ChildId::Pid(pid), 0, i64::MAX).ok();
 }
 
-/// The highest resident set of this process so far, in KiB.
+/// Returns the highest resident set size of this process so far, in KiB.
 pub(crate) fn own_peak_kib() -> i64 {
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -107,7 +108,7 @@ pub(crate) fn own_peak_kib() -> i64 {
     if result == 0 { peak_kib(&usage) } else { 0 }
 }
 
-fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Waited> {
+fn wait(child: ChildId<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<WaitOutcome> {
     let pid = number(child)?;
     let mut status = 0;
     // SAFETY: all zeros is a valid `rusage`.
@@ -115,20 +116,20 @@ fn wait(child: Child<'_>, flags: c_int, parent_peak_kib: i64) -> io::Result<Wait
     loop {
         // SAFETY: both pointers lead to locals.
         match unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) } {
-            0 => return Ok(Waited::Running),
+            0 => return Ok(WaitOutcome::Running),
             reaped if reaped > 0 => {
-                return Ok(Waited::Reaped(status, resource_usage(&usage, parent_peak_kib)));
+                return Ok(WaitOutcome::Reaped(status, resource_usage(&usage, parent_peak_kib)));
             }
             _ => match raw::last_errno() {
                 libc::EINTR => {}
-                libc::ECHILD => return Ok(Waited::Lost(lost::why())),
+                libc::ECHILD => return Ok(WaitOutcome::Lost(lost::why())),
                 errno => return Err(io::Error::from_raw_os_error(errno)),
             },
         }
     }
 }
 
-/// Bytes on Apple's systems, KiB elsewhere.
+/// Returns the peak in KiB; the system counts bytes on Apple's systems, KiB on the others.
 fn peak_kib(usage: &libc::rusage) -> i64 {
     let peak = i64::from(usage.ru_maxrss);
     if cfg!(target_vendor = "apple") { peak / 1024 } else { peak }
