@@ -4,7 +4,7 @@
 //! and put back when the callback returns. It is dropped after `process_ended`, and after a panic.
 //! Its producers hear of an event just before it does, and are dropped after it.
 
-use crate::kept::{Kept, Last, drop_caught, first_panic};
+use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
 use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
 use bytes::Bytes;
 use procession_core::Mark;
@@ -28,14 +28,14 @@ use std::thread;
 /// assert!(!slot.is_gone());
 /// ```
 pub struct ProtocolSlot {
-    protocol: Kept<dyn ProcessProtocol>,
+    protocol: ProtocolHolder<dyn ProcessProtocol>,
     producers: Producers,
 }
 
 impl ProtocolSlot {
     /// Keeps a protocol.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        Self { protocol: Kept::new(protocol), producers: Producers::new() }
+        Self { protocol: ProtocolHolder::new(protocol), producers: Producers::new() }
     }
 
     /// Calls the protocol's method for `event`.
@@ -58,7 +58,7 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let last = if matches!(event, Event::Ended(_)) { Last::Yes } else { Last::No };
+        let last = if matches!(event, Event::Ended(_)) { DropAfter::Yes } else { DropAfter::No };
         self.protocol.try_call_then(
             last,
             |protocol| {
@@ -82,7 +82,7 @@ impl ProtocolSlot {
         data: Bytes,
     ) -> thread::Result<()> {
         self.protocol.try_call_then(
-            Last::No,
+            DropAfter::No,
             |protocol| protocol.child_data_received(process, fd, data),
             |called| self.end(called),
         )
