@@ -43,7 +43,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), but for `BufferFull`.
+    /// Those of [`write`](Self::write), except `BufferFull`.
     fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError>;
 
     /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` if there is no
@@ -57,7 +57,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), but for `BufferFull`.
+    /// Those of [`write`](Self::write), except `BufferFull`.
     fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError>;
 
     /// Closes the parent's end of `fd`: a writer once its queue is flushed, a reader at the next
@@ -137,7 +137,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let (_, _) = (rows, columns);
         Err(not_a_terminal())
@@ -147,7 +147,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn window_size(&self) -> io::Result<WindowSize> {
         Err(not_a_terminal())
     }
@@ -156,7 +156,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn termios(&self) -> io::Result<Termios> {
         Err(not_a_terminal())
     }
@@ -165,7 +165,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         let _ = settings;
         Err(not_a_terminal())
@@ -175,7 +175,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn send_eof(&self) -> io::Result<()> {
         Err(not_a_terminal())
     }
