@@ -137,7 +137,8 @@ fn programs_compile_as_they_are_shown() {
         [("procession", "procession", Vec::new()), ("reactor", "procession-reactor", Vec::new())];
     for program in all_programs() {
         let package = program.package();
-        let (.., programs) = packages.iter_mut().find(|(name, ..)| *name == package).expect("one of two");
+        let (.., programs) =
+            packages.iter_mut().find(|(name, ..)| *name == package).expect("one of two");
         programs.push(program);
     }
     for (name, dependency, programs) in &packages {
