@@ -22,7 +22,7 @@ use std::{iter, option, vec};
 /// # Ok::<(), procession_core::WriteError>(())
 /// ```
 #[derive(Debug, Default)]
-#[must_use = "drop it where nothing is borrowed: chunks may run foreign destructors"]
+#[must_use = "drop it while nothing is borrowed: chunks may run foreign destructors"]
 pub struct Spent {
     first: Option<Bytes>,
     more: Vec<Bytes>,

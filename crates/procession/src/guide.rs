@@ -267,7 +267,7 @@
 //! # A server that runs programs
 //!
 //! ```no_run
-//! // Not run: it binds a fixed port and serves until it is told to stop.
+//! // Not run: it binds a fixed port and serves until it is stopped.
 //! use procession::prelude::*;
 //!
 //! struct FortuneQuoter;

@@ -69,7 +69,7 @@ impl<P: ?Sized> ProtocolHolder<P> {
     /// Takes the protocol out for good. The caller drops it while nothing is borrowed.
     ///
     /// If the protocol is in a callback, it is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub(crate) fn retire(&self) -> Option<Box<P>> {
         self.gone.set(true);
         self.protocol.take()

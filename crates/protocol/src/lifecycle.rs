@@ -87,7 +87,7 @@ impl Lifecycle {
     /// Queues data that the child wrote. Returns empty data, and data of a pipe that is closed or has
     /// ended; drop those while nothing is borrowed.
     #[inline]
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn on_data(&mut self, fd: ChildFd, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || !self.accepts(fd) {
             return Some(data);

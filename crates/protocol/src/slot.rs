@@ -113,7 +113,7 @@ impl ProtocolSlot {
     ///
     /// This drops the producers, so also call it while nothing is borrowed. If the protocol is in a
     /// callback, it is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
         self.producers.retire();
         self.protocol.retire()

@@ -118,7 +118,7 @@ impl ConnectionLifecycle {
 
     /// Queues data from the peer. Returns empty data, and data after the end of the input or after a
     /// requested close; drop those while nothing is borrowed.
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn on_data(&mut self, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || !self.accepts() {
             return Some(data);

@@ -61,7 +61,7 @@ impl ConnectionSlot {
     /// Takes the protocol out for good. Drop it while nothing is borrowed.
     ///
     /// If the protocol is in a callback, it is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn Protocol>> {
         self.0.retire()
     }
