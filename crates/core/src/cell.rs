@@ -1,15 +1,15 @@
-//! Interior state with one way in, so that no borrow of it outlives a closure.
+//! Interior mutability through a closure only, so no borrow outlives the closure.
 //!
-//! A guard that lives as long as its scope (`while let`, `if let`, `match`) is how foreign code ends
-//! up running under a borrow. A closure has an end that can be seen. What it leaves out: sharing
-//! between threads, and shared borrows.
+//! A `RefCell` guard lives to the end of its scope (`while let`, `if let`, `match`), so foreign code
+//! easily runs while the guard holds the borrow. The end of a closure is visible. This module does not
+//! offer sharing between threads, nor shared borrows.
 
 use std::cell::RefCell;
 use std::fmt;
 
 /// A cell whose only access is a closure: `cell.with(|state| ..)`.
 ///
-/// The rule for its users: change the state inside, hand what is left over out as the closure's
+/// Inside the closure, only change the state. Return the values that are left over as the closure's
 /// result, and call or drop foreign code (callbacks, wakers, owners of bytes, results) afterwards.
 ///
 /// # Examples
@@ -18,9 +18,9 @@ use std::fmt;
 /// use procession_core::WithCell;
 ///
 /// let jobs: WithCell<Vec<Box<dyn FnOnce()>>> = WithCell::new(vec![Box::new(|| ())]);
-/// let job = jobs.with(Vec::pop); // released here
+/// let job = jobs.with(Vec::pop); // the borrow ends here
 /// if let Some(job) = job {
-///     job(); // and may use `jobs`
+///     job(); // may use `jobs`
 /// }
 /// assert!(jobs.take().is_empty());
 /// ```
@@ -28,17 +28,17 @@ use std::fmt;
 pub struct WithCell<T>(RefCell<T>);
 
 impl<T> WithCell<T> {
-    /// Makes a cell that holds `value`.
+    /// Creates a cell that holds `value`.
     pub const fn new(value: T) -> Self {
         Self(RefCell::new(value))
     }
 
-    /// Calls `change` with the state and returns what it returns.
+    /// Calls `change` with the state and returns its result.
     ///
     /// # Panics
     ///
-    /// Panics if it is called from within another `with` of the same cell: foreign code ran where
-    /// none may.
+    /// Panics if it is called from within another `with` of the same cell: then foreign code ran
+    /// during the borrow.
     #[inline]
     #[track_caller]
     pub fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
@@ -46,7 +46,7 @@ impl<T> WithCell<T> {
         change(&mut state)
     }
 
-    /// Puts `value` in and returns what was there.
+    /// Replaces the state by `value` and returns the previous state.
     ///
     /// # Panics
     ///
@@ -56,7 +56,7 @@ impl<T> WithCell<T> {
         self.with(|state| std::mem::replace(state, value))
     }
 
-    /// Returns what is there and leaves the default.
+    /// Returns the state and leaves the default in its place.
     ///
     /// # Panics
     ///
@@ -69,7 +69,7 @@ impl<T> WithCell<T> {
         self.with(std::mem::take)
     }
 
-    /// Returns the state of a cell that is needed no more.
+    /// Consumes the cell and returns the state.
     pub fn into_inner(self) -> T {
         self.0.into_inner()
     }
@@ -82,7 +82,7 @@ fn entered_again() -> ! {
     panic!("a WithCell was entered again from within its own `with`");
 }
 
-/// Says only that it is a cell: printing the state would run foreign code under the borrow.
+/// Prints only the type's name: printing the state would run foreign code during the borrow.
 impl<T> fmt::Debug for WithCell<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithCell").finish_non_exhaustive()
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "entered again")]
-    fn entering_again_is_a_bug_that_says_so() {
+    fn a_nested_with_panics() {
         let cell = WithCell::new(1);
         cell.with(|_| cell.with(|_| ()));
     }

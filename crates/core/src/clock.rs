@@ -1,35 +1,36 @@
-//! Time as a parameter: what a timeout needs of whoever keeps the time.
+//! Time as a parameter: the interface of a clock that timeouts need.
 //!
-//! The reactor's handle is a [`Clock`] and makes itself the current one of its thread; tests take a
-//! [`FakeClock`](crate::FakeClock). No clock of the system is read here.
+//! The reactor's handle is a [`Clock`] and makes itself the current clock of its thread; tests use a
+//! [`FakeClock`](crate::FakeClock). This module reads no clock of the system.
 
 use crate::WithCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A monotonic time and calls that become due.
+/// A monotonic clock that makes scheduled calls.
 pub trait Clock {
-    /// Returns the time since a start that is arbitrary and fixed.
+    /// Returns the time since a fixed, arbitrary start.
     fn elapsed(&self) -> Duration;
 
-    /// Has `call` called once, `delay` from now, unless the [`Timer`] is dropped before.
+    /// Schedules `call` to be called once, `delay` from now, unless the [`Timer`] is dropped before.
     ///
-    /// The call comes from the clock's owner (a loop's turn, [`FakeClock::advance`]), never from
-    /// within `schedule`, also if `delay` is zero.
+    /// The clock's owner makes the call (a loop's turn, [`FakeClock::advance`]). `schedule` itself never
+    /// does, not even if `delay` is zero.
     ///
     /// [`FakeClock::advance`]: crate::FakeClock::advance
     fn schedule(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer;
 
-    /// Does the same for a call that judges that something has not come in time: an owner that has come
-    /// late deals with what is ready first. Without owners that wait for something it is
-    /// [`schedule`](Self::schedule).
+    /// Schedules a call that ends a wait because something has not come in time.
+    ///
+    /// If the clock's owner is late, it first handles the events that are ready, and only then makes
+    /// the call. A clock whose owner waits for no events treats it like [`schedule`](Self::schedule).
     fn schedule_deadline(&self, delay: Duration, call: Box<dyn FnOnce()>) -> Timer {
         self.schedule(delay, call)
     }
 }
 
-/// A call that is scheduled; dropping it cancels the call.
+/// A scheduled call; dropping the timer cancels it.
 ///
 /// # Examples
 ///
@@ -46,7 +47,7 @@ pub trait Clock {
 pub struct Timer(Option<Box<dyn FnOnce()>>);
 
 impl Timer {
-    /// Makes one that calls `cancel` when it is dropped, whether or not the call was made by then.
+    /// Creates a timer that calls `cancel` when it is dropped, even if the scheduled call was made.
     pub fn new(cancel: impl FnOnce() + 'static) -> Self {
         Self(Some(Box::new(cancel)))
     }
@@ -70,16 +71,17 @@ thread_local! {
     static CURRENT: WithCell<Option<Rc<dyn Clock>>> = const { WithCell::new(None) };
 }
 
-/// Returns the clock of this thread, if it has one.
+/// Returns the current clock of this thread, if it has one.
 ///
-/// A reactor is its thread's clock from its creation to its drop.
+/// A reactor is the clock of its thread from its creation to its drop.
 pub fn current_clock() -> Option<Rc<dyn Clock>> {
     CURRENT.try_with(|current| current.with(|clock| clock.clone())).ok().flatten()
 }
 
-/// Makes `clock` the clock of this thread and returns the one before.
+/// Sets the current clock of this thread and returns the previous one.
 ///
-/// For event loops, and for tests of code that calls [`Deferred::timeout`](crate::Deferred::timeout).
+/// Event loops use this, and tests of code that calls
+/// [`Deferred::timeout`](crate::Deferred::timeout).
 ///
 /// # Examples
 ///
@@ -96,6 +98,6 @@ pub fn current_clock() -> Option<Rc<dyn Clock>> {
 /// # set_current_clock(None);
 /// ```
 pub fn set_current_clock(clock: Option<Rc<dyn Clock>>) -> Option<Rc<dyn Clock>> {
-    // While the thread's locals are being destroyed there is no clock, and none can be set.
+    // While the thread's locals are being destroyed, there is no clock, and nothing can set one.
     CURRENT.try_with(|current| current.replace(clock)).ok().flatten()
 }

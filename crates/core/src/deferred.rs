@@ -1,7 +1,7 @@
-//! One result, at most once: a chain of callbacks and a [`Future`].
+//! One result, at most once, for a chain of callbacks or as a [`Future`].
 //!
-//! [`Promise`] is the producing side, [`Deferred`] the consuming one, and a private state, of which
-//! each holds a reference, sits between them. No event loop, no timer of its own.
+//! [`Promise`] is the producing side and [`Deferred`] the consuming side. Each holds a reference to a
+//! private shared state. This module has no event loop and no timers.
 
 mod combinators;
 mod failed;
@@ -21,33 +21,34 @@ pub use promise::{AlreadyCompleted, Promise};
 pub use report::set_unhandled_error_hook;
 
 use report::report;
-use state::{OnCancel, State};
+use state::{OnCancel, SharedState};
 use std::fmt;
 use std::rc::Rc;
 
-/// A result that arrives later, or is there already.
+/// A result that arrives later, or is already there.
 ///
-/// It is consumed in one of four ways: awaited, since it is a [`Future`] of
-/// `Result<T, Failed<E>>`; ended with [`done`](Self::done) or [`detach`](Self::detach); continued
-/// by a combinator, which gives the `Deferred` of the next link; or asked with
-/// [`try_take`](Self::try_take).
+/// There are four ways to use it:
 ///
-/// Dropping it before there is a result cancels: the promise learns of it by
-/// [`Promise::on_cancel`], through any number of links, and their callbacks are dropped uncalled.
-/// Dropping it with an error that nobody took reports that error, once
-/// ([`set_unhandled_error_hook`]).
+/// - await it: it is a [`Future`] of `Result<T, Failed<E>>`;
+/// - end the chain with [`done`](Self::done) or [`detach`](Self::detach);
+/// - continue the chain with a combinator, which returns the `Deferred` of the next link;
+/// - take the result with [`try_take`](Self::try_take).
 ///
-/// Somebody has to complete it. What a reactor does (the end of a child, a timer, a helper's output) is
-/// done while that reactor is driven: by its `run`, `run_until`, `block_on` or `turn`, on its own thread.
-/// Awaited in another executor, tokio's for instance, on a thread whose reactor nobody turns, a
-/// `Deferred` waits for ever, and without a word: it knows no loop, and cannot tell one that is slow
-/// from one that nobody drives. Await it inside `block_on` or `run_until`, or have the executor turn the
-/// reactor, which is a descriptor and a deadline (the example `in_tokio`).
+/// Dropping it before there is a result cancels the chain: [`Promise::on_cancel`] tells the promise,
+/// through any number of links, and their callbacks are dropped uncalled. Dropping it with an error
+/// that nobody took reports that error, once ([`set_unhandled_error_hook`]).
 ///
-/// Callbacks never run inside one another: one that is due while another runs is called right after
-/// that one returns. So a chain of any length needs the same stack. A panic in a callback unwinds
-/// out of whatever completed the promise, after the callbacks that were due then have been called;
-/// the links below see [`Failed::Abandoned`].
+/// Somebody must complete the promise. A reactor completes its results (the end of a child, a timer, a
+/// helper's output) only while it runs, in `run`, `run_until`, `block_on` or `turn`, on its own thread.
+/// If you await such a `Deferred` in another executor, such as tokio's, and nobody turns the reactor of
+/// that thread, it waits for ever, without an error: a `Deferred` knows no loop, so it cannot tell a
+/// slow loop from one that nobody runs. Await it inside `block_on` or `run_until`, or let the executor
+/// turn the reactor (see the example `in_tokio`).
+///
+/// Callbacks never run inside one another: a callback that becomes due while another one runs is called
+/// right after that one returns. So the stack does not grow with the length of a chain. A panic in a
+/// callback unwinds out of the call that completed the promise, after all other due callbacks have been
+/// called; the links below see [`Failed::Abandoned`].
 ///
 /// # Examples
 ///
@@ -66,16 +67,16 @@ use std::rc::Rc;
 /// deferred.done(|result| assert_eq!(result, Err(Failed::Abandoned)));
 /// ```
 pub struct Deferred<T: 'static, E: 'static> {
-    state: Rc<State<T, E>>,
+    state: Rc<SharedState<T, E>>,
 }
 
 impl<T: 'static, E: fmt::Debug + 'static> Deferred<T, E> {
-    /// Makes a promise and the deferred result of it.
+    /// Creates a promise and its deferred result.
     pub fn new() -> (Promise<T, E>, Self) {
         Self::linked(None)
     }
 
-    /// Makes one whose result is there already.
+    /// Creates a `Deferred` that already has its result.
     ///
     /// # Examples
     ///
@@ -87,21 +88,21 @@ impl<T: 'static, E: fmt::Debug + 'static> Deferred<T, E> {
     #[doc(alias = "succeed")]
     pub fn ready(result: Result<T, E>) -> Self {
         let outcome = result.map_err(Failed::Error);
-        Self { state: Rc::new(State::settled(outcome, report::<E>)) }
+        Self { state: Rc::new(SharedState::settled(outcome, report::<E>)) }
     }
 
-    /// Makes a pair whose cancellation does what `on_cancel` says.
+    /// Creates a promise and its deferred result; cancelling the result runs `on_cancel`.
     fn linked(on_cancel: Option<OnCancel>) -> (Promise<T, E>, Self) {
-        let state = Rc::new(State::waiting(on_cancel, report::<E>));
+        let state = Rc::new(SharedState::waiting(on_cancel, report::<E>));
         (Promise::new(Rc::clone(&state)), Self { state })
     }
 }
 
 impl<T: 'static, E: 'static> Deferred<T, E> {
-    /// Ends the chain: `call` gets the result, once.
+    /// Ends the chain: calls `call` with the result, once.
     ///
-    /// It is called at once if the result is there, or, inside another callback, right after that
-    /// one returns. From here on nothing cancels the promise.
+    /// If the result is already there, it calls `call` at once, or, inside another callback, right
+    /// after that one returns. After this, nothing cancels the promise.
     ///
     /// # Examples
     ///
@@ -118,7 +119,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         self.state.attach(call);
     }
 
-    /// Ends the chain without anybody looking at the result; an error is still reported.
+    /// Ends the chain and ignores the result; an error is still reported.
     ///
     /// # Examples
     ///
@@ -138,9 +139,10 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         });
     }
 
-    /// Gives the result up: it is [`Failed::Cancelled`] now, and the promise learns of it.
+    /// Cancels the wait: the result is [`Failed::Cancelled`], and [`Promise::on_cancel`] tells the
+    /// promise.
     ///
-    /// Without effect if there is a result.
+    /// Has no effect if there is a result.
     ///
     /// # Examples
     ///
@@ -157,10 +159,10 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         state::cancel(&*self.state);
     }
 
-    /// Takes the result if it is there.
+    /// Takes the result, if it is there.
     ///
-    /// It can be taken once: after that this gives `None`, and whatever else consumes the
-    /// `Deferred` gets [`Failed::Abandoned`].
+    /// The result can be taken once. After that this returns `None`, and the other ways to use the
+    /// `Deferred` give [`Failed::Abandoned`].
     ///
     /// # Examples
     ///
@@ -177,9 +179,9 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         self.state.take()
     }
 
-    /// What cancels this one from further down the chain.
+    /// Returns the action by which a link further down the chain cancels this one.
     fn upstream(&self) -> OnCancel {
-        let state: Rc<dyn state::Cancel> = Rc::<State<T, E>>::clone(&self.state);
+        let state: Rc<dyn state::Cancel> = Rc::<SharedState<T, E>>::clone(&self.state);
         OnCancel::Upstream(Rc::downgrade(&state))
     }
 }
@@ -187,7 +189,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
 impl<T: 'static, E: 'static> Drop for Deferred<T, E> {
     fn drop(&mut self) {
         if self.state.has_callback() {
-            return; // a consuming method ends: the chain goes on without this value
+            return; // a consuming method is returning: the chain goes on without this value
         }
         match self.state.take() {
             Some(Err(Failed::Error(error))) => (self.state.report)(&error),

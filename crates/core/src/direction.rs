@@ -1,13 +1,13 @@
-//! Which ways data goes through a descriptor.
+//! The directions in which data passes through a descriptor.
 
-/// Which ways data goes.
+/// The directions in which data passes through a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Direction {
-    /// From the descriptor to us.
+    /// From the descriptor to this program.
     Read,
-    /// From us to the descriptor.
+    /// From this program to the descriptor.
     Write,
-    /// Sockets and terminals.
+    /// Both: a socket or a terminal.
     Both,
 }

@@ -1,4 +1,4 @@
-//! Time that a test moves by hand.
+//! A clock that a test moves by hand.
 
 use crate::{Clock, Timer, WithCell};
 use std::collections::BTreeMap;
@@ -25,29 +25,29 @@ use std::time::Duration;
 /// ```
 #[doc(alias = "Clock")]
 #[derive(Clone, Default)]
-pub struct FakeClock(Rc<WithCell<State>>);
+pub struct FakeClock(Rc<WithCell<FakeTime>>);
 
 type Call = Box<dyn FnOnce()>;
 
 #[derive(Default)]
-struct State {
+struct FakeTime {
     now: Duration,
-    /// Never used twice, so that calls due at one time keep their order of creation.
+    /// No id is used twice, so calls that are due at the same time keep their order of creation.
     next_id: u64,
     calls: BTreeMap<(Duration, u64), Call>,
 }
 
 impl FakeClock {
-    /// Makes a clock that shows zero.
+    /// Creates a clock whose time is zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the time by `by`, making the calls that become due.
+    /// Advances the time by `by`, and makes the calls that become due.
     ///
-    /// They are made in the order of their times, ties in order of creation, and each sees the time
-    /// that it was due at. What a call schedules within this span is made too. A call may advance
-    /// the clock itself; time never goes back.
+    /// It makes them in the order of their times, or of their creation if the times are equal. During
+    /// each call the clock shows the time at which the call was due. It also makes calls that a call
+    /// schedules within this span. A call may advance the clock itself; time never goes back.
     pub fn advance(&self, by: Duration) {
         let end = self.elapsed().saturating_add(by);
         loop {
@@ -66,7 +66,7 @@ impl FakeClock {
         self.0.with(|state| state.now = state.now.max(end));
     }
 
-    /// Returns the number of calls that are scheduled.
+    /// Returns the number of scheduled calls.
     pub fn scheduled(&self) -> usize {
         self.0.with(|state| state.calls.len())
     }

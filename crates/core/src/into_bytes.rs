@@ -1,7 +1,7 @@
-//! What can be written without copying it.
+//! Data that can be written without a copy.
 //!
-//! `Into<Bytes>` alone lacks byte-string literals (`b"x"`), which are `&'static [u8; N]`. Borrowed
-//! data has no place here: who writes it calls a method that says that it copies.
+//! `Into<Bytes>` does not cover byte-string literals (`b"x"`), which are `&'static [u8; N]`. Borrowed
+//! data is left out: for it there are methods whose names say that they copy.
 
 use bytes::{Bytes, BytesMut};
 
@@ -21,7 +21,7 @@ use bytes::{Bytes, BytesMut};
 /// assert_eq!(length(vec![0; 3]), 3);
 /// ```
 pub trait IntoBytes {
-    /// Converts without copying the contents.
+    /// Converts the data without copying its contents.
     fn into_bytes(self) -> Bytes;
 }
 

@@ -1,26 +1,26 @@
-//! How full a queue is: its water marks, and the crossings of them that are to be told.
+//! The fill level of a queue: its water marks, and the crossings that are to be reported.
 
-use crate::mark::{Mark, Marks};
+use crate::mark::{Mark, PendingMarks};
 
-/// Where a queue stands between its water marks.
+/// The position of a queue's length relative to its water marks.
 #[derive(Debug)]
 pub(crate) struct Level {
     high: usize,
     /// At most `high`.
     low: usize,
-    /// Above `low` at some time since the last `Drained`: the next one is owed.
+    /// The length was above `low` since the last `Drained`, so the next fall reports `Drained`.
     armed: bool,
-    /// `Full` was said and `Drained` was not said since.
+    /// `Full` was reported, and `Drained` was not reported since.
     full: bool,
-    marks: Marks,
+    marks: PendingMarks,
 }
 
 impl Level {
     pub(crate) const fn new(high: usize, low: usize) -> Self {
-        Self { high, low, armed: false, full: false, marks: Marks::new() }
+        Self { high, low, armed: false, full: false, marks: PendingMarks::new() }
     }
 
-    /// Moves the water marks; a low mark above the high one counts as equal to it.
+    /// Sets the water marks; a low mark above the high one counts as equal to it.
     pub(crate) fn set_limits(&mut self, high: usize, low: usize) {
         self.high = high;
         self.low = low.min(high);
@@ -31,7 +31,7 @@ impl Level {
         (self.high, self.low)
     }
 
-    /// Notes the length that the queue has now.
+    /// Records the current length of the queue.
     #[inline]
     pub(crate) fn note(&mut self, len: usize) {
         if len > self.low {
@@ -48,19 +48,19 @@ impl Level {
         }
     }
 
-    /// Notes that the queue, of which something was written, is empty now.
+    /// Records that a write has emptied the queue.
     #[inline]
     pub(crate) fn note_emptied(&mut self) {
         self.marks.note_emptied();
     }
 
-    /// Returns the next crossing to tell.
+    /// Returns the next crossing to report.
     #[inline]
     pub(crate) fn poll_mark(&mut self) -> Option<Mark> {
         self.marks.poll()
     }
 
-    /// Forgets every crossing, told or not; the water marks stay.
+    /// Forgets every crossing, reported or not; the water marks stay.
     pub(crate) fn forget(&mut self) {
         *self = Self::new(self.high, self.low);
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn full_is_said_once_until_drained() {
+    fn full_is_reported_once_until_drained() {
         let mut level = Level::new(10, 0);
         level.note(10);
         assert_eq!(level.poll_mark(), None, "at the mark is not above it");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn of_marks_never_polled_the_last_two_are_kept() {
+    fn the_last_two_of_the_marks_never_polled_are_kept() {
         let mut level = Level::new(0, 0);
         for _ in 0..3 {
             level.note(1);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_owed_no_mark_and_the_limits_stay() {
+    fn forget_drops_the_marks_and_keeps_the_limits() {
         let mut level = Level::new(10, 5);
         level.note(11);
         level.forget();

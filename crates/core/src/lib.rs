@@ -1,19 +1,19 @@
 //! The pure values below procession's event loop: results that arrive later, write queues, signals
 //! and clocks.
 //!
-//! * [`Deferred`] and [`Promise`]: one result, at most once, as a chain of callbacks and as a
+//! * [`Deferred`] and [`Promise`]: one result, at most once, for a chain of callbacks or as a
 //!   [`Future`];
 //! * [`WriteQueue`]: chunks in, [`IoSlice`](std::io::IoSlice)s out, water marks, close after flush;
-//! * [`Clock`]: what a timeout needs of whoever keeps the time, with a [`FakeClock`] for tests;
+//! * [`Clock`]: the interface of a clock that timeouts need, with a [`FakeClock`] for tests;
 //! * [`Signal`], [`IntoBytes`], [`WriteError`]: small values that every layer above shares;
-//! * [`message`]: what the messages of errors are made of;
-//! * [`WithCell`]: interior state that foreign code can never find borrowed.
+//! * [`message`]: building blocks for the messages of errors;
+//! * [`WithCell`]: interior state that is never borrowed while foreign code runs.
 //!
 //! # What this crate does not do
 //!
 //! It makes no system call, starts no thread and owns no descriptor. It has no event loop and no
-//! executor: those are `procession-reactor`'s, or yours. Nothing here is [`Send`] across a loop's
-//! boundary: a `Deferred` lives and ends on one thread.
+//! executor: use `procession-reactor`, or your own. A `Deferred` is not [`Send`]: it lives and ends on
+//! one thread.
 //!
 //! # Examples
 //!
@@ -30,7 +30,7 @@
 //! promise.complete(Ok(41));
 //! assert_eq!(answer.try_take(), Some(Ok(42)));
 //!
-//! // Nobody answers: the producer learns that nobody waits any more, and the result says why.
+//! // Nobody answers: the result is `TimedOut`, and `on_cancel` tells the producer.
 //! let (promise, answer) = Deferred::<i32, String>::new();
 //! let told = Rc::new(Cell::new(false));
 //! let tell = Rc::clone(&told);

@@ -1,31 +1,30 @@
-//! The crossings of water marks, and the two of them that may wait to be told.
+//! The crossings of water marks, of which up to two wait to be reported.
 
-/// A crossing of a water mark, or of the bottom, to be told to whoever writes.
+/// A crossing of a water mark, or the fall to empty, which is reported to the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mark {
-    /// The queue rose above its high mark; not said again before it was drained.
+    /// The queue rose above its high mark. Not reported again until the queue was drained.
     Full,
-    /// The queue fell to its low mark or below after having been above it, full or not. With a low
-    /// mark of 0 it became empty.
+    /// The queue was above its low mark, full or not, and fell to it or below. With a low mark of 0
+    /// this means that it became empty.
     Drained,
-    /// The queue became empty, and its low mark is above 0. A `Drained` that was not told by then
-    /// stands for both.
+    /// The queue became empty, and its low mark is above 0. A pending `Drained` also covers this one.
     Emptied,
 }
 
-/// The marks to tell, the older one first; the second is never the only one.
+/// The marks that wait to be reported, the older one first. The second is set only if the first is.
 #[derive(Debug)]
-pub(crate) struct Marks([Option<Mark>; 2]);
+pub(crate) struct PendingMarks([Option<Mark>; 2]);
 
-impl Marks {
+impl PendingMarks {
     pub(crate) const fn new() -> Self {
         Self([None, None])
     }
 
-    /// The last two are kept, and two of one kind in a row are one.
+    /// Adds a mark. The last two are kept, and two equal marks in a row count as one.
     ///
-    /// Not for `Emptied`, which must not push out a mark that a program is told: see
+    /// Do not use it for `Emptied`, which must not displace another mark: see
     /// [`note_emptied`](Self::note_emptied).
     #[inline]
     pub(crate) fn note(&mut self, mark: Mark) {
@@ -37,8 +36,8 @@ impl Marks {
         };
     }
 
-    /// Only where nothing is to be told: a queue that is empty was drained last, or emptied, and
-    /// whoever is told so sees that it is empty.
+    /// Adds `Emptied`, if no other mark is pending. A pending mark covers it: an empty queue's last
+    /// mark is `Drained` or `Emptied`, and its receiver sees that the queue is empty.
     pub(crate) fn note_emptied(&mut self) {
         if self.0[0].is_none() {
             self.0[0] = Some(Mark::Emptied);
@@ -58,8 +57,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_emptied_pushes_out_no_mark_that_waits() {
-        let mut marks = Marks::new();
+    fn an_emptied_displaces_no_pending_mark() {
+        let mut marks = PendingMarks::new();
         marks.note(Mark::Full);
         marks.note(Mark::Drained);
         marks.note_emptied();

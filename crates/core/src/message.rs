@@ -1,9 +1,9 @@
-//! What messages are made of that give the reason of an I/O error, and what becomes of an error
-//! whose reason is one when it is turned into an [`io::Error`] itself.
+//! Building blocks for errors that are caused by an I/O error: the reason in the message, and the
+//! conversion to an [`io::Error`].
 //!
-//! Every error of these crates prints what failed, on what, and why, once. So its
-//! [`source`](std::error::Error::source) is not the reason, which is in its text already, but what
-//! the reason itself has as its source; whoever prints a whole chain prints nothing twice.
+//! Every error of these crates prints, once, what failed, on what, and why. Its text already has the
+//! reason. So its [`source`](std::error::Error::source) is not the reason but the reason's own source,
+//! and a program that prints the whole chain prints nothing twice.
 
 use std::error::Error;
 use std::fmt;
@@ -37,9 +37,9 @@ impl fmt::Display for Reason<'_> {
 
 /// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
 ///
-/// An [`io::Error`] has either a number or a text. Where the reason has a number, as what the system
-/// answers has, the result is that number, which prints the reason alone. Else it prints as `error`
-/// does, and [`get_ref`](io::Error::get_ref) has that.
+/// An [`io::Error`] has either a number or a text. If the reason has a number, as errors of the system
+/// do, the result has that number and prints only the reason. Otherwise the result prints like `error`,
+/// and [`get_ref`](io::Error::get_ref) returns `error`.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_the_text_without_a_number_of_its_own() {
+    fn a_reason_is_the_text_without_its_number() {
         let number = |number| Reason(&io::Error::from_raw_os_error(number)).to_string();
         assert_eq!(number(8), "Exec format error");
         assert_eq!(number(4095), "Unknown error 4095");

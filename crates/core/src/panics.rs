@@ -1,10 +1,10 @@
-//! Doing all of several things of which each may panic, for authors of transports: the first panic goes
-//! on when all are done.
+//! For authors of transports: makes several calls although some of them panic, and resumes the first
+//! panic at the end.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// The first panic of several calls, kept until all were made.
+/// The first panic of several calls, kept until all calls were made.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 pub struct FirstPanic(Option<Box<dyn Any + Send>>);
 
 impl FirstPanic {
-    /// Calls `call`; a panic of it is kept, unless there is one: the first is the cause, most likely.
+    /// Calls `call`, and keeps its panic if it is the first one, which is most likely the cause.
     pub fn catch<R>(&mut self, call: impl FnOnce() -> R) -> Option<R> {
         match catch_unwind(AssertUnwindSafe(call)) {
             Ok(value) => Some(value),
@@ -39,7 +39,7 @@ impl FirstPanic {
         }
     }
 
-    /// Lets the panic go on, if there was one and none is under way.
+    /// Resumes the panic, if there was one and the thread is not already panicking.
     pub fn resume(self) {
         if let Some(panic) = self.0
             && !std::thread::panicking()
@@ -49,8 +49,8 @@ impl FirstPanic {
     }
 }
 
-/// Drops what a panic that goes no further was given. Where that drop panics in turn, what this has
-/// given is left alone, or there would be no end.
+/// Drops the payload of a panic that is not resumed. If that drop panics, the payload of the second
+/// panic is leaked, because dropping it could panic again without end.
 pub fn discard(panic: Box<dyn Any + Send>) {
     if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(next);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_discarded_is_dropped_and_may_panic() {
+    fn a_discarded_payload_is_dropped_and_may_panic() {
         thread_local!(static DROPPED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
         struct Given;
         impl Drop for Given {

@@ -1,4 +1,4 @@
-//! Signals as numbers with names. Nothing here sends or handles one.
+//! Signals as numbers with names. This module neither sends nor handles signals.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +53,7 @@ macro_rules! signals {
                 pub const $name: Self = Self($bsd);
             )*
 
-            /// Each name once, without its `SIG`.
+            /// Each name once, without `SIG`.
             const NAMES: &[(Self, &'static str)] = &[$((Self::$name, stringify!($name))),*];
         }
     };
@@ -121,10 +121,10 @@ signals! {
 }
 
 impl Signal {
-    /// Makes a signal of any number.
+    /// Creates a signal from any number.
     ///
-    /// Zero is the existence test of kill(2), and for a number that is no signal the kernel answers
-    /// `EINVAL` when it is sent.
+    /// Zero is the existence test of kill(2). If a number is not a signal, sending it fails with
+    /// `EINVAL`.
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }

@@ -1,5 +1,5 @@
-//! Whether a loop blocks SIGPIPE in this thread: set by whoever blocks it, read by whoever hands the
-//! thread's signal mask on.
+//! A flag for each thread: its loop blocks SIGPIPE. The code that blocks the signal sets it; the code
+//! that passes the thread's signal mask on to a child reads it.
 
 use std::cell::Cell;
 
@@ -7,15 +7,15 @@ thread_local! {
     static BLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Tells whether SIGPIPE is blocked in this thread by its loop alone, and not by the program.
+/// Returns whether the loop of this thread blocks SIGPIPE, and not the program itself.
 ///
-/// So it is while a turn runs in a program that does not ignore the signal. Whoever hands the
-/// thread's mask on, to a child, leaves it out.
+/// The loop blocks SIGPIPE during a turn, if the program does not ignore the signal. Code that passes
+/// the thread's mask on to a child removes SIGPIPE from it then.
 ///
 /// # Examples
 ///
 /// ```
-/// // Rust programs ignore SIGPIPE, and there is nothing to block.
+/// // Rust programs ignore SIGPIPE, so the loop does not block it.
 /// assert!(!procession_core::sigpipe::is_blocked_by_loop());
 /// ```
 #[must_use]
@@ -23,9 +23,9 @@ pub fn is_blocked_by_loop() -> bool {
     BLOCKED.get()
 }
 
-/// Says that the loop of this thread blocks SIGPIPE from now on, or no longer does.
+/// Records whether the loop of this thread blocks SIGPIPE from now on.
 ///
-/// It changes no mask: a loop calls it beside the system call that does.
+/// It does not change the mask: the loop calls it together with the system call that does.
 pub fn set_blocked_by_loop(blocked: bool) {
     BLOCKED.set(blocked);
 }

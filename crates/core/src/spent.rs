@@ -1,12 +1,12 @@
-//! Chunks on their way out of a write queue.
+//! Chunks that a write queue no longer needs.
 //!
-//! Dropping a [`Bytes`] can run foreign code (`Bytes::from_owner`), so a queue behind a borrow never
-//! drops one itself: it hands over what it has done with.
+//! Dropping a [`Bytes`] can run foreign code (`Bytes::from_owner`). A queue may be borrowed at that
+//! moment, so it drops no chunk itself but returns it to its caller.
 
 use bytes::Bytes;
 use std::{iter, option, vec};
 
-/// Chunks that a queue has done with, to be dropped where nothing is borrowed.
+/// Chunks that a queue no longer needs. Drop them while nothing is borrowed.
 ///
 /// The first chunk costs no allocation.
 ///
@@ -22,20 +22,20 @@ use std::{iter, option, vec};
 /// # Ok::<(), procession_core::WriteError>(())
 /// ```
 #[derive(Debug, Default)]
-#[must_use = "drop it where nothing is borrowed: chunks may run foreign destructors"]
+#[must_use = "drop it while nothing is borrowed: chunks may run foreign destructors"]
 pub struct Spent {
     first: Option<Bytes>,
     more: Vec<Bytes>,
 }
 
 impl Spent {
-    /// Makes an empty one.
+    /// Creates an empty `Spent`.
     #[inline]
     pub const fn new() -> Self {
         Self { first: None, more: Vec::new() }
     }
 
-    /// Says whether there is nothing to drop.
+    /// Returns whether there is nothing to drop.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
@@ -64,7 +64,7 @@ impl IntoIterator for Spent {
     type Item = Bytes;
     type IntoIter = iter::Chain<option::IntoIter<Bytes>, vec::IntoIter<Bytes>>;
 
-    /// The chunks in their order, so that one `Spent` can extend another.
+    /// Returns the chunks in their order, so one `Spent` can extend another.
     fn into_iter(self) -> Self::IntoIter {
         self.first.into_iter().chain(self.more)
     }

@@ -1,6 +1,6 @@
-//! Where text may be cut.
+//! Positions at which UTF-8 text may be cut.
 
-/// How long a character of UTF-8 is that begins with this byte; 1 also for bytes that begin none.
+/// Returns the length of the UTF-8 character that begins with this byte; 1 if no character does.
 fn length(first: u8) -> usize {
     match first.leading_ones() {
         2 => 2,
@@ -10,10 +10,11 @@ fn length(first: u8) -> usize {
     }
 }
 
-/// Returns how many bytes of a character of UTF-8 that is cut in two are before and after the cut;
-/// `(0, 0)` if the cut lies in no such character, as anywhere in bytes that are no text.
+/// Returns how many bytes of a UTF-8 character are before and after a cut; `(0, 0)` if the cut is not
+/// inside a character.
 ///
-/// The last three bytes before the cut and the first three after it are enough.
+/// In bytes that are not UTF-8 the result is `(0, 0)`. The function needs only the last three bytes
+/// before the cut and the first three after it.
 ///
 /// # Examples
 ///

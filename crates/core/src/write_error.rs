@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why data was not queued.
+/// The reason why data was not queued.
 ///
 /// # Examples
 ///
@@ -16,7 +16,7 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The descriptor is closed, or was told to close and its last flush has begun.
+    /// The descriptor is closed, or a close was requested and the last flush has begun.
     #[error("the descriptor is closed for writing")]
     Closed,
     /// The parent only reads this descriptor.
@@ -34,7 +34,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Returns the kind that it has as an [`io::Error`].
+    /// Returns the kind of this error as an [`io::Error`].
     pub fn kind(self) -> io::ErrorKind {
         match self {
             Self::Closed => io::ErrorKind::BrokenPipe,
@@ -45,8 +45,8 @@ impl WriteError {
     }
 }
 
-/// Keeps the nearest kind: `BrokenPipe`, `NotConnected` (the reactor is gone), `InvalidInput` (for both
-/// numbers that cannot be written to), `WouldBlock`.
+/// Converts to the nearest kind: `BrokenPipe`, `NotConnected` (the reactor is gone), `InvalidInput`
+/// (the parent only reads the number, or does not have it), `WouldBlock`.
 impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
         Self::new(error.kind(), error)

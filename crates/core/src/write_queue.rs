@@ -1,6 +1,6 @@
 //! The write queue, a pure core: chunks in, slices out, water marks, close after flush, abort.
 //!
-//! It knows no descriptor and makes no system call. See [`WriteQueue`] for the model.
+//! It has no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
 use crate::level::Level;
 use crate::{Mark, Spent, WriteError};
@@ -9,23 +9,23 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
 
-/// Bytes that wait for a descriptor to take them.
+/// Bytes that wait until a descriptor takes them.
 ///
 /// # Model
 ///
-/// Inputs: [`on_write`](Self::on_write) queues, [`on_written`](Self::on_written) says how much the
-/// descriptor took, [`on_close`](Self::on_close) asks for the end after all that is queued,
-/// [`on_flush_begins`](Self::on_flush_begins) is the moment from which a closing queue takes nothing
-/// more, [`on_abort`](Self::on_abort) ends it at once. Answers: [`slices`](Self::slices) is what to
-/// write next, [`poll_mark`](Self::poll_mark) the crossings to tell, [`is_done`](Self::is_done) says
-/// when to close the descriptor.
+/// Inputs: [`on_write`](Self::on_write) queues data, [`on_written`](Self::on_written) reports how much
+/// the descriptor took, [`on_close`](Self::on_close) requests the end after all queued data,
+/// [`on_flush_begins`](Self::on_flush_begins) is the moment after which a closing queue accepts no
+/// data, [`on_abort`](Self::on_abort) ends the queue at once. Answers: [`slices`](Self::slices) returns
+/// the data to write next, [`poll_mark`](Self::poll_mark) the crossings to report,
+/// [`is_done`](Self::is_done) whether the descriptor can be closed.
 ///
-/// That everything was written is told by one mark at least, whatever the limits are: by
-/// [`Mark::Drained`] where the queue had been above its low mark, and else by [`Mark::Emptied`],
-/// which comes at no other moment and never with a low mark of 0.
+/// When everything is written, at least one mark reports it, whatever the limits are: [`Mark::Drained`]
+/// if the queue was above its low mark, else [`Mark::Emptied`]. `Emptied` is reported at no other
+/// moment, and never with a low mark of 0.
 ///
-/// Any order of inputs is legal. Repeated closes and aborts have no effect; bytes reported as
-/// written that were never queued are ignored.
+/// Any order of inputs is legal. Repeated closes and aborts have no effect. Written bytes that were
+/// never queued are ignored.
 ///
 /// # Examples
 ///
@@ -48,28 +48,28 @@ use std::mem;
 /// ```
 #[derive(Debug)]
 pub struct WriteQueue {
-    /// None of them is empty.
+    /// No chunk is empty.
     chunks: VecDeque<Bytes>,
     /// The sum of the lengths of `chunks`.
     len: usize,
-    /// Hears of every change of `len`.
+    /// Gets every change of `len`.
     level: Level,
     hard_limit: Option<usize>,
-    /// The end was asked for.
+    /// The end was requested.
     closing: bool,
-    /// The end waits, although it was asked for.
+    /// A requested end must wait.
     held: bool,
-    /// Nothing is accepted any more. Implies `closing`.
+    /// No more data is accepted. Implies `closing`.
     closed: bool,
 }
 
 impl WriteQueue {
     /// The high mark of a new queue, in bytes: 64 KiB.
     pub const DEFAULT_HIGH_BYTES: usize = 64 * 1024;
-    /// The low mark of a new queue, in bytes: none, it is drained when it is empty.
+    /// The low mark of a new queue, in bytes: 0, so the queue is drained when it is empty.
     pub const DEFAULT_LOW_BYTES: usize = 0;
 
-    /// Makes an empty queue with the default marks and no hard limit.
+    /// Creates an empty queue with the default marks and no hard limit.
     pub const fn new() -> Self {
         Self {
             chunks: VecDeque::new(),
@@ -82,39 +82,39 @@ impl WriteQueue {
         }
     }
 
-    /// Moves the water marks, in bytes; a low mark above the high one counts as equal to it.
+    /// Sets the water marks, in bytes; a low mark above the high one counts as equal to it.
     ///
-    /// A queue that the new marks find on their other side has crossed them.
+    /// If the queue is now on the other side of a mark, it has crossed that mark.
     pub fn set_limits(&mut self, high: usize, low: usize) {
         self.level.set_limits(high, low);
         self.level.note(self.len);
     }
 
-    /// Sets the length in bytes above which nothing is queued; `None` is no limit.
+    /// Sets the hard limit: the greatest length in bytes; `None` means no limit.
     ///
-    /// What is queued already stays.
+    /// Data that is already queued stays.
     pub fn set_hard_limit(&mut self, max_bytes: Option<usize>) {
         self.hard_limit = max_bytes;
     }
 
     /// Queues `data`, whole or not at all; empty data is accepted and ignored.
     ///
-    /// Data that is not queued is dropped here, and dropping may run foreign code: a queue behind a
-    /// borrow uses [`on_write_from`](Self::on_write_from).
+    /// Data that is not queued is dropped here, and the drop may run foreign code. While the queue is
+    /// borrowed, use [`on_write_from`](Self::on_write_from) instead.
     ///
     /// # Errors
     ///
     /// [`WriteError::Closed`] once the last flush has begun or the queue was aborted,
-    /// [`WriteError::BufferFull`] if the queue would be longer than its hard limit.
+    /// [`WriteError::BufferFull`] if the queue would become longer than its hard limit.
     pub fn on_write(&mut self, mut data: Bytes) -> Result<(), WriteError> {
         self.on_write_from(&mut data)
     }
 
-    /// Queues what `data` holds and leaves it empty, or leaves it as it is.
+    /// Moves the contents of `data` into the queue; on an error, `data` is unchanged.
     ///
     /// # Errors
     ///
-    /// As [`on_write`](Self::on_write).
+    /// Those of [`on_write`](Self::on_write).
     #[inline]
     pub fn on_write_from(&mut self, data: &mut Bytes) -> Result<(), WriteError> {
         if self.closed {
@@ -133,19 +133,17 @@ impl WriteQueue {
         Ok(())
     }
 
-    /// Asks for the end once everything is written; writes are taken until the flush begins.
+    /// Requests the end after everything is written; data is accepted until the flush begins.
     pub fn on_close(&mut self) {
         self.closing = true;
     }
 
-    /// Holds the queue open: an end that is asked for waits until it is no longer held. An abort does
-    /// not.
+    /// Sets whether the queue is held open: while it is, a requested end waits, but an abort does not.
     pub fn set_held(&mut self, held: bool) {
         self.held = held;
     }
 
-    /// Notes that a flush begins: from here on, a closing queue that nobody holds open takes nothing
-    /// more.
+    /// Notes that a flush begins: from now on, a closing queue that is not held open accepts no data.
     #[inline]
     pub fn on_flush_begins(&mut self) {
         if self.closing && !self.held {
@@ -153,7 +151,7 @@ impl WriteQueue {
         }
     }
 
-    /// Ends the queue at once; what was in it is returned, and the marks due are forgotten.
+    /// Ends the queue at once, forgets the pending marks, and returns the queued chunks.
     pub fn on_abort(&mut self) -> Spent {
         self.closing = true;
         self.closed = true;
@@ -164,7 +162,7 @@ impl WriteQueue {
         spent
     }
 
-    /// Fills `out` with the first chunks and returns how many slots were filled.
+    /// Fills `out` with the first chunks and returns the number of filled slots.
     pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slot, chunk) in out.iter_mut().zip(&self.chunks) {
@@ -174,27 +172,27 @@ impl WriteQueue {
         filled
     }
 
-    /// Returns the first chunk, or what is left of it; never an empty one.
+    /// Returns the first chunk, or the rest of it; never an empty one.
     #[inline]
     pub fn front(&self) -> Option<&Bytes> {
         self.chunks.front()
     }
 
-    /// Notes that `bytes` were written and returns the chunks that are done with.
+    /// Notes that `bytes` were written and returns the chunks that are no longer needed.
     ///
-    /// More than is queued counts as all of it.
+    /// A number above the queue's length counts as the length.
     pub fn on_written(&mut self, bytes: usize) -> Spent {
         let mut spent = Spent::new();
         self.on_written_into(bytes, &mut spent);
         spent
     }
 
-    /// Does the same, and adds the chunks that are done with to `spent`.
+    /// Does the same as [`on_written`](Self::on_written), and adds the chunks to `spent`.
     #[inline]
     pub fn on_written_into(&mut self, bytes: usize, spent: &mut Spent) {
         let mut left = bytes.min(self.len);
         if left == 0 {
-            return; // and a queue that is empty does not become so once more
+            return; // an empty queue does not become empty again
         }
         self.len -= left;
         while left != 0 {
@@ -214,45 +212,45 @@ impl WriteQueue {
         }
     }
 
-    /// Returns the next crossing to tell, in the order in which they happened.
+    /// Returns the next crossing to report, in the order in which they happened.
     ///
-    /// Who polls after each input misses none. Otherwise the last two are kept, and two of one kind
-    /// in a row are one; so is [`Mark::Emptied`] with what was to be told before it.
+    /// Poll after every input to see every crossing. Otherwise only the last two are kept, two equal
+    /// ones in a row count as one, and any pending mark also covers [`Mark::Emptied`].
     #[inline]
     pub fn poll_mark(&mut self) -> Option<Mark> {
         self.level.poll_mark()
     }
 
-    /// Returns the number of bytes queued.
+    /// Returns the number of queued bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Says whether nothing is queued.
+    /// Returns whether nothing is queued.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Says whether the end was asked for, also after it came.
+    /// Returns whether the end was requested, even if it has already come.
     #[inline]
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Says whether an end that is asked for waits.
+    /// Returns whether a requested end must wait.
     pub fn is_held(&self) -> bool {
         self.held
     }
 
-    /// Says whether nothing is accepted any more.
+    /// Returns whether no more data is accepted.
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Says whether the descriptor can be closed: nothing is queued and nothing will be.
+    /// Returns whether the descriptor can be closed: nothing is queued, and nothing will be.
     #[inline]
     pub fn is_done(&self) -> bool {
         self.closed && self.len == 0
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_was_never_above_its_low_mark_says_that_it_is_empty() {
+    fn a_queue_that_was_never_above_its_low_mark_reports_that_it_is_empty() {
         let mut queue = WriteQueue::new();
         queue.set_limits(20, 10);
         for _ in 0..2 {
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_falls_to_its_low_mark_and_then_to_nothing_says_both() {
+    fn a_queue_that_falls_to_its_low_mark_and_then_to_nothing_reports_both() {
         let mut queue = WriteQueue::new();
         queue.set_limits(20, 10);
         queue.on_write(Bytes::from(vec![0; 15])).unwrap();
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_limits_can_be_crossed_by_what_is_queued() {
+    fn new_limits_can_be_crossed_by_queued_data() {
         let mut queue = queue_of(10);
         queue.set_limits(5, 20);
         assert_eq!(queue.limits(), (5, 5));
@@ -356,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aborted_queue_is_done_and_says_nothing_more() {
+    fn an_aborted_queue_is_done_and_reports_no_more_marks() {
         let mut queue = queue_of(WriteQueue::DEFAULT_HIGH_BYTES + 1);
         assert!(!queue.on_abort().is_empty());
         assert!(queue.is_done() && queue.is_closing());

@@ -1,4 +1,4 @@
-//! Numbers, sizes and times at their extremes: each has a meaning, and nothing panics.
+//! Numbers, sizes and times at their extremes: each is accepted, and no call panics.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use procession_core::{
 };
 
 #[test]
-fn every_number_is_a_signal_and_only_names_are_names() {
+fn every_number_is_a_signal_and_only_known_names_parse() {
     for number in [i32::MIN, -1, 0, 32, 65, i32::MAX] {
         let signal = Signal::from_raw(number);
         assert_eq!(signal.as_raw(), number);
@@ -58,7 +58,7 @@ fn empty_data_of_every_kind_is_empty() {
 }
 
 #[test]
-fn times_of_any_length_come_or_never_come() {
+fn delays_of_any_length_are_accepted() {
     let clock = FakeClock::new();
     let (promise, never) = Deferred::<(), String>::new();
     let never = never.timeout_on(Duration::MAX, &clock);
@@ -80,7 +80,7 @@ fn times_of_any_length_come_or_never_come() {
 }
 
 #[test]
-fn nothing_gathered_is_done_and_the_first_of_nothing_is_abandoned() {
+fn gather_of_nothing_is_done_and_first_of_nothing_is_abandoned() {
     let none: [Deferred<i32, String>; 0] = [];
     assert_eq!(gather(none).try_take(), Some(Ok(vec![])));
     let none: [Deferred<i32, String>; 0] = [];

@@ -1,4 +1,4 @@
-//! The fake clock and the clock of a thread.
+//! The fake clock, and the current clock of a thread.
 
 use procession_core::{Clock, FakeClock, Timer, current_clock, set_current_clock};
 use std::cell::{Cell, RefCell};
@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Log(Rc<RefCell<Vec<(&'static str, Duration)>>>);
 
 impl Log {
-    /// Schedules a call that writes its name and the time that it sees.
+    /// Schedules a call that logs its name and the time that it sees.
     fn schedule(&self, clock: &FakeClock, delay: Duration, name: &'static str) -> Timer {
         let (log, seen) = (self.clone(), clock.clone());
         let call = move || log.0.borrow_mut().push((name, seen.elapsed()));
@@ -38,7 +38,7 @@ fn calls_come_in_order_of_time_and_ties_in_order_of_creation() {
 }
 
 #[test]
-fn a_dropped_timer_is_not_called_also_when_another_call_drops_it() {
+fn a_dropped_timer_is_not_called_even_if_another_call_drops_it() {
     let (clock, log) = (FakeClock::new(), Log::default());
     drop(log.schedule(&clock, SECOND, "dropped before"));
     let victim = Rc::new(Cell::new(None));
@@ -61,7 +61,7 @@ fn dropping_the_timer_after_its_call_cancels_nothing_else() {
 }
 
 #[test]
-fn what_a_call_schedules_within_the_span_is_called_in_it() {
+fn a_call_that_is_scheduled_within_the_span_is_made_in_it() {
     let (clock, log) = (FakeClock::new(), Log::default());
     let kept = Rc::new(RefCell::new(Vec::new()));
     let (inner_clock, inner_log, keep) = (clock.clone(), log.clone(), Rc::clone(&kept));

@@ -1,4 +1,4 @@
-//! Results, callbacks and chains: what is called, in which order, how often, on how much stack.
+//! Results, callbacks and chains: the calls, their order and number, and the stack that they use.
 
 use procession_core::{AlreadyCompleted, Deferred, Failed, Promise, set_unhandled_error_hook};
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use std::thread;
 
 type D<T> = Deferred<T, String>;
 
-/// What happened, in order.
+/// A log of events, in order.
 #[derive(Clone, Default)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -25,7 +25,7 @@ impl Log {
 
 thread_local!(static REPORTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
 
-/// Collects this thread's unhandled errors from here on; all tests set the same hook.
+/// Sets a hook that collects the unhandled errors of each thread; all tests set the same hook.
 fn collect_reports() {
     fn collect(error: &dyn Debug) {
         REPORTED.with_borrow_mut(|reported| reported.push(format!("{error:?}")));
@@ -157,7 +157,7 @@ fn then_sees_every_outcome_and_or_else_only_errors() {
 }
 
 #[test]
-fn what_consumes_a_result_that_was_taken_hears_that_it_is_gone() {
+fn a_result_that_was_taken_is_abandoned_for_later_consumers() {
     let deferred = D::ready(Ok(1));
     assert_eq!(deferred.try_take(), Some(Ok(1)));
     assert_eq!(deferred.try_take(), None);
@@ -191,7 +191,7 @@ fn a_panic_in_a_callback_leaves_everything_usable() {
 }
 
 #[test]
-fn of_several_panics_the_first_goes_on_and_all_callbacks_are_called() {
+fn the_first_of_several_panics_goes_on_and_all_callbacks_are_called() {
     let log = Log::default();
     let last = log.clone();
     let payload = catch_unwind(AssertUnwindSafe(|| {
@@ -218,7 +218,7 @@ fn a_panic_in_a_callback_of_a_promise_dropped_while_unwinding_does_not_abort() {
     assert_eq!(payload.downcast_ref(), Some(&"first"));
 }
 
-/// Runs `test` on a thread whose stack has no room for recursion.
+/// Runs `test` on a thread whose stack is too small for recursion.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(64 * 1024).spawn(test);
     thread.expect("a thread starts").join().expect("the stack was enough");
@@ -263,7 +263,7 @@ fn a_chain_of_500_000_links_is_dropped_in_constant_stack() {
     });
 }
 
-/// Each link's closure owns the next `Deferred`: by completion, then by drop.
+/// The closure of each link owns the next `Deferred`. Once all are completed, once all are dropped.
 #[test]
 fn nesting_of_500_000_deferreds_uses_constant_stack() {
     fn nest(innermost: D<u32>, gates: &mut Vec<Promise<(), String>>) -> D<u32> {
@@ -289,7 +289,7 @@ fn nesting_of_500_000_deferreds_uses_constant_stack() {
     });
 }
 
-/// A loop written as a callback that returns the rest of the loop.
+/// The loop is a callback that returns the rest of the loop.
 #[test]
 fn a_loop_of_500_000_callbacks_uses_constant_stack() {
     fn count_down(n: u32) -> D<u32> {
@@ -297,7 +297,7 @@ fn a_loop_of_500_000_callbacks_uses_constant_stack() {
         step.and_then(|n| if n == 0 { D::ready(Ok(0)) } else { count_down(n - 1) })
     }
     on_a_small_stack(|| {
-        // Inside a callback, since only there are callbacks put off until it returns.
+        // Inside a callback, because only there callbacks are deferred until it returns.
         let ended = Rc::new(Cell::new(false));
         let end = Rc::clone(&ended);
         D::ready(Ok(())).done(move |_| {
@@ -319,7 +319,7 @@ fn a_chain_in_a_thread_local_is_cancelled_when_its_thread_ends() {
             tell.send(own.is_cancelled()).expect("the test waits");
         });
         KEPT.set(Some(long_chain(first)));
-        // The link between promise and hook is broken by the hook itself, when it is called.
+        // The hook itself breaks the cycle of promise and hook, when it is called.
         drop(promise);
     });
     assert_eq!(told.recv(), Ok(true));
@@ -342,7 +342,7 @@ fn an_error_that_nobody_took_is_reported_once() {
 }
 
 #[test]
-fn what_is_no_error_or_was_taken_is_not_reported() {
+fn only_errors_that_nobody_took_are_reported() {
     collect_reports();
     let (promise, deferred) = D::<i32>::new();
     deferred.detach();

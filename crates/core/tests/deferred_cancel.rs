@@ -1,4 +1,4 @@
-//! Giving up: cancellation, timeouts, and the losers of `gather` and `first_of`.
+//! Cancellation: `cancel`, drops, timeouts, and the results that `gather` and `first_of` cancel.
 
 use procession_core::{
     Deferred, Failed, FakeClock, Promise, first_of, gather, set_current_clock,
@@ -13,7 +13,7 @@ type D<T> = Deferred<T, String>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts how often `promise` is told that nobody waits.
+/// Counts the calls of the `on_cancel` closure of `promise`.
 fn count_cancels<T>(promise: &Promise<T, String>) -> Rc<Cell<u32>> {
     let count = Rc::new(Cell::new(0));
     let counter = Rc::clone(&count);
@@ -125,7 +125,7 @@ fn a_hook_may_complete_the_promise_or_drop_it() {
 }
 
 #[test]
-fn a_timeout_cancels_and_says_so() {
+fn a_timeout_cancels_and_fails_with_timed_out() {
     let clock = FakeClock::new();
     let (promise, deferred) = D::<i32>::new();
     let told = count_cancels(&promise);
@@ -219,7 +219,7 @@ fn gather_fails_with_the_first_error_and_reports_no_other() {
 }
 
 #[test]
-fn dropping_what_was_gathered_cancels_all() {
+fn dropping_the_result_of_gather_cancels_all() {
     let (promises, deferreds) = pairs::<3>();
     drop(gather(deferreds));
     assert!(promises.iter().all(Promise::is_cancelled));

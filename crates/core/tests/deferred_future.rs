@@ -1,4 +1,4 @@
-//! Awaiting a `Deferred` on an executor of a few lines.
+//! Awaits a `Deferred` on a small executor.
 
 use procession_core::{Deferred, Failed};
 use std::cell::RefCell;
@@ -19,7 +19,7 @@ impl Wake for Wakes {
     }
 }
 
-/// Polls `future`, and again after each wake-up, which `next` is called to cause.
+/// Polls `future` to its end. Before each further poll it calls `next`, which must cause a wake-up.
 fn block_on<F: Future>(future: F, mut next: impl FnMut()) -> F::Output {
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(Arc::clone(&wakes));
@@ -83,7 +83,7 @@ fn the_last_waker_is_the_one_that_is_woken() {
 }
 
 #[test]
-fn polled_after_its_result_it_says_that_it_is_gone() {
+fn polled_after_its_result_it_is_abandoned() {
     let mut deferred = D::ready(Ok(1));
     let mut context = Context::from_waker(Waker::noop());
     assert_eq!(Pin::new(&mut deferred).poll(&mut context), Poll::Ready(Ok(1)));

@@ -1,4 +1,4 @@
-//! Laws of the write queue, against a model of a few numbers.
+//! Laws of the write queue, against a simple model.
 
 use bytes::Bytes;
 use procession_core::{Mark, WriteError, WriteQueue};
@@ -6,16 +6,17 @@ use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Some bytes, fewer than 256, whose contents tell their order.
+/// An input of the queue.
 #[derive(Debug, Clone)]
 enum Input {
+    /// Writes this many bytes, fewer than 256; their contents show their order.
     Write(usize),
-    /// The descriptor takes at most so many of what is offered in so many slices.
+    /// The descriptor takes at most `bytes` of the first `slots` slices.
     Take {
         bytes: usize,
         slots: usize,
     },
-    /// More is reported as written than was ever queued.
+    /// More bytes are reported as written than were ever queued.
     TakeTooMuch,
     Limits(usize, usize),
     HardLimit(Option<usize>),
@@ -37,7 +38,7 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// The queue as its page describes it, byte by byte.
+/// The queue as its page describes it, as single bytes.
 #[derive(Debug, Default)]
 struct Model {
     bytes: VecDeque<u8>,
@@ -45,7 +46,7 @@ struct Model {
     low: usize,
     hard_limit: Option<usize>,
     was_above_low: bool,
-    said_full: bool,
+    reported_full: bool,
     marks: Vec<Mark>,
     closing: bool,
     closed: bool,
@@ -79,13 +80,13 @@ impl Model {
     fn cross(&mut self) {
         let len = self.bytes.len();
         self.was_above_low |= len > self.low;
-        if len > self.high && !self.said_full {
-            self.said_full = true;
+        if len > self.high && !self.reported_full {
+            self.reported_full = true;
             self.marks.push(Mark::Full);
         }
         if len <= self.low && self.was_above_low {
             self.was_above_low = false;
-            self.said_full = false;
+            self.reported_full = false;
             self.marks.push(Mark::Drained);
         }
     }
@@ -95,12 +96,12 @@ impl Model {
         self.closed = true;
         self.bytes.clear();
         self.was_above_low = false;
-        self.said_full = false;
+        self.reported_full = false;
         self.marks.clear();
     }
 }
 
-/// What a gathering write that takes at most `bytes` of `slots` slices would take.
+/// Returns the bytes that a gathering write of `slots` slices would take, at most `bytes`.
 fn offered(queue: &WriteQueue, slots: usize, bytes: usize) -> Vec<u8> {
     let mut slices = vec![IoSlice::new(&[]); slots];
     let filled = queue.slices(&mut slices);
@@ -111,7 +112,7 @@ fn offered(queue: &WriteQueue, slots: usize, bytes: usize) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever happens in whatever order, the queue and the model agree on everything.
+    /// After any inputs in any order, the queue and the model agree.
     #[test]
     fn the_queue_does_what_its_model_does(inputs in proptest::collection::vec(input(), 0..80)) {
         let mut queue = WriteQueue::new();
@@ -174,9 +175,9 @@ proptest! {
         }
     }
 
-    /// However it is filled and emptied, whoever polls after each flush hears that it is empty.
+    /// If marks are polled after each flush, an empty queue reports that it is empty.
     #[test]
-    fn a_queue_that_becomes_empty_says_so_whatever_its_limits_are(
+    fn a_queue_that_becomes_empty_reports_it_whatever_its_limits_are(
         (high, low) in (0..80_usize, 0..80_usize),
         rounds in proptest::collection::vec(
             (1..100_usize, proptest::collection::vec(1..60_usize, 0..6)), 1..10),
@@ -194,7 +195,7 @@ proptest! {
         }
     }
 
-    /// Bytes out are bytes in, however the writes and the partial writes are cut.
+    /// The bytes out are the bytes in, however writes and partial writes are divided.
     #[test]
     fn bytes_out_are_bytes_in(
         text in proptest::collection::vec(any::<u8>(), 0..2000),

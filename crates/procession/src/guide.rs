@@ -1,15 +1,15 @@
-//! The programs that somebody writes in their first hour.
+//! The guide: short programs for the common tasks.
 //!
-//! Pages of their own:
+//! These topics have pages of their own:
 //!
 //! - [`porting`]: Twisted's names, ours, what differs, and what is not here;
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
-//! - [`terminals`]: programs that ask a terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
+//! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
 //! - [`pid_1`]: a program that is the first process of a container.
 //!
-//! The pieces on this page that have a `main` are whole programs, with `procession` as their only
-//! dependency. The others are parts of a program: they stand in a function that returns
+//! A listing on this page that has a `main` is a whole program, with `procession` as its only
+//! dependency. The other listings are parts of a program: put them in a function that returns
 //! `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
 //!
 //! # A whole program, and how it ends
@@ -19,7 +19,7 @@
 //! use procession::{Reactor, Run, Stopped};
 //!
 //! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
-//!     // On Ctrl-C git's group is ended, then the program dies by SIGINT.
+//!     // On Ctrl-C this ends git's process group; then the program dies by SIGINT.
 //!     Reactor::new()?.run_main(async {
 //!         let log = Run::new("git").args(["log", "-1", "--format=%H"]);
 //!         let log = log.check().await?; // any end but status 0 is an error
@@ -29,11 +29,11 @@
 //! }
 //! ```
 //!
-//! [`run_main`](crate::Reactor::run_main) runs the program that the future is. When SIGINT, SIGTERM or
-//! SIGHUP comes first, the future is dropped, and the groups of children that the program owns are ended
-//! and waited for. Then the program dies by that signal, as a shell expects it:
-//! [`Stopped`](crate::Stopped), as the result of `main`, sees to it. [`crate::run_main`] makes the
-//! reactor too, where any error will do:
+//! [`run_main`](crate::Reactor::run_main) runs the future to its end. If SIGINT, SIGTERM or SIGHUP comes
+//! first, `run_main` drops the future, ends the process groups that the program owns, and waits until
+//! they are gone. Then the program dies by that signal, as a shell expects: `main` returns
+//! [`Stopped`](crate::Stopped), which raises the signal again. [`crate::run_main`] also creates the
+//! reactor; its future may fail with any error type:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -49,9 +49,9 @@
 //! ```
 //!
 //! A program that waits for no single result, such as a server, ends in `Ok(reactor.run()?)`. A program
-//! that goes on with a result takes it from [`run_until`](crate::Reactor::run_until). The parts of
-//! programs on this page use [`block_on`](crate::Reactor::block_on), which waits for one result and
-//! leaves signals alone: they act by default there.
+//! that needs the result of a future afterwards gets it from [`run_until`](crate::Reactor::run_until).
+//! The parts of programs on this page use [`block_on`](crate::Reactor::block_on), which waits for one
+//! result and does not handle signals: their default actions apply.
 //!
 //! # The howto's word count
 //!
@@ -99,16 +99,16 @@
 //! }
 //! ```
 //!
-//! [`Process`](crate::prelude::Process) is a cheap clone. `spawn_process` returns it, and each callback
-//! is handed it; timers and other callbacks may keep one. A protocol that needs the reactor takes
-//! [`Handle::current`](crate::prelude::Handle::current). Results travel through a
-//! [`Deferred`](crate::prelude::Deferred).
+//! [`Process`](crate::prelude::Process) is a handle to the child that is cheap to clone. `spawn_process`
+//! returns it, and each callback gets it as an argument; timers and other callbacks may keep a clone. A
+//! protocol that needs the reactor calls [`Handle::current`](crate::prelude::Handle::current). It passes
+//! its result on through a [`Deferred`](crate::prelude::Deferred).
 //!
 //! # A test without a process
 //!
-//! [`FakeProcess`](crate::prelude::FakeProcess) drives a protocol by hand, over the same lifecycle and
-//! write queues as a real child; [`FakeConnection`](crate::prelude::FakeConnection) does so for a
-//! protocol of a connection. With the `WordCount` of above:
+//! With [`FakeProcess`](crate::prelude::FakeProcess) a test drives a protocol by hand. It uses the same
+//! lifecycle and write queues as a real child. [`FakeConnection`](crate::prelude::FakeConnection) does
+//! the same for the protocol of a connection. This tests the `WordCount` from above:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -145,8 +145,8 @@
 //!
 //! # Extra descriptors: gpg
 //!
-//! The program chooses the numbers of a child's descriptors. Each gets a pipe, a socketpair, a file or a
-//! descriptor of the parent:
+//! The program chooses the descriptor numbers of the child. Each number gets a pipe, a socketpair, a
+//! file or a descriptor of the parent:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -161,11 +161,11 @@
 //! ```
 //!
 //! The protocol writes to 3 with `process.write_to_child(3, passphrase)` and closes it with
-//! `process.close_child_fd(3)`. What gpg writes to 4 comes to `child_data_received`.
+//! `process.close_child_fd(3)`. What gpg writes to 4 arrives in `child_data_received`.
 //!
 //! # No protocol at all
 //!
-//! [`Run`](crate::prelude::Run) runs a program to its end and gives its output:
+//! [`Run`](crate::prelude::Run) runs a program to its end and returns its output:
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
@@ -197,7 +197,7 @@
 //!
 //! # A pipeline
 //!
-//! Only the stages hold the pipes between them; the bytes do not pass through the program:
+//! Only the stages hold the pipes between them; the bytes do not pass through this program:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -233,9 +233,9 @@
 //! # }
 //! ```
 //!
-//! [`ended`](crate::prelude::Child::ended) closes the inputs that were not taken. A stderr that nobody
-//! asks for is read all the same: [`stderr_tail`](crate::prelude::Child::stderr_tail) gives its last
-//! 256 KiB, and the error of `ended` shows its last line.
+//! [`ended`](crate::prelude::Child::ended) closes the inputs that were not taken. The library also reads
+//! a stderr that the program does not take: [`stderr_tail`](crate::prelude::Child::stderr_tail) returns
+//! its last 256 KiB, and the error of `ended` shows its last line.
 //!
 //! # A terminal
 //!
@@ -261,13 +261,13 @@
 //! # }
 //! ```
 //!
-//! All that the child writes to its terminal arrives as its descriptor 1. [`terminals`] is about the
-//! terminal of the program itself: who may ask it, Ctrl-C and Ctrl-Z.
+//! Everything that the child writes to its terminal arrives as data of descriptor 1. [`terminals`] is
+//! about the terminal of the program itself: which children may read it, Ctrl-C and Ctrl-Z.
 //!
-//! # A server next to it
+//! # A server that runs programs
 //!
 //! ```no_run
-//! // Not run: it binds a fixed port and serves until it is told to stop.
+//! // Not run: it binds a fixed port and serves until it is stopped.
 //! use procession::prelude::*;
 //!
 //! struct FortuneQuoter;
@@ -308,10 +308,10 @@
 //! # }
 //! ```
 //!
-//! [`terminate`](crate::prelude::Process::terminate) reaches the group of a child that leads one of its
-//! own: `Command::owned(true)`, which the helpers set. The result then comes when no process of the
-//! group lives, a second after KILL at the latest;
-//! [`is_gone`](crate::prelude::Termination::is_gone) tells which.
+//! [`terminate`](crate::prelude::Process::terminate) signals the whole process group if the child leads
+//! one: `Command::owned(true)` makes it a leader, and the helpers set that. The result then comes when
+//! no process of the group is alive, at the latest one second after KILL;
+//! [`is_gone`](crate::prelude::Termination::is_gone) returns whether the group is gone.
 //!
 //! # Without a loop
 //!
@@ -328,22 +328,22 @@
 //! # }
 //! ```
 //!
-//! This needs no reactor, and works on any thread, with the same commands, descriptors, terminals and
-//! errors. [`take`](crate::prelude::Spawned::take) hands out the parent's ends. `wait`, `wait_timeout`,
-//! `output` and `terminate` block, and meanwhile read the outputs that were not taken.
-//! [`adopt`](crate::prelude::SpawnProcess::adopt) gives such a child to a reactor. A program that needs
-//! no more depends on `procession-process-transport` without its default features, which has no loop in
-//! its tree.
+//! This needs no reactor and works on any thread, with the same commands, descriptors, terminals and
+//! errors. [`take`](crate::prelude::Spawned::take) returns the parent's end of a pipe. `wait`,
+//! `wait_timeout`, `output` and `terminate` block, and meanwhile read the outputs that were not taken.
+//! [`adopt`](crate::prelude::SpawnProcess::adopt) hands such a child over to a reactor. A program that
+//! never needs a reactor depends on `procession-process-transport` without its default features: then
+//! its dependency tree has no event loop.
 //!
 //! # In another loop
 //!
-//! A reactor is a descriptor and a deadline: the loop that hosts it calls
-//! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
-//! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. At the end it calls
-//! [`shut_down`](crate::prelude::Reactor::shut_down), which does once what `run` does when it stops.
-//! The examples `in_tokio` and `in_calloop` show it. On a thread whose reactor nobody turns nothing
-//! happens: a [`Deferred`](crate::prelude::Deferred) that is awaited there waits for ever, and says
-//! nothing.
+//! A reactor can run inside another event loop. The other loop watches the reactor's descriptor and its
+//! [`next_deadline`](crate::prelude::Reactor::next_deadline). When the descriptor is readable or the
+//! deadline has come, it calls [`turn`](crate::prelude::Reactor::turn) without waiting. At the end it
+//! calls [`shut_down`](crate::prelude::Reactor::shut_down), which does, once, what `run` does when it
+//! stops. The examples `in_tokio` and `in_calloop` show this. A reactor does nothing unless somebody
+//! runs or turns it: a [`Deferred`](crate::prelude::Deferred) that is awaited on such a thread waits for
+//! ever, without an error.
 //!
 //! # Only the reactor
 //!

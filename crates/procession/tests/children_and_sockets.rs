@@ -1,5 +1,5 @@
-//! Children beside TCP: none inherits a socket that is not its own, a socket can be given to one,
-//! and neither kind of traffic holds up the other.
+//! Children beside TCP connections: a child inherits only the sockets that it is given, and neither
+//! children nor connections delay the other.
 
 mod bridge;
 
@@ -14,7 +14,7 @@ use procession::prelude::*;
 
 use crate::bridge::{Driver, Event, PROMPTLY, WATCHDOG, behaviour, bound, children, command, sh};
 
-/// Keeps the transport of the one connection.
+/// Keeps the transport of its only connection.
 #[derive(Clone, Default)]
 struct Accepted(Rc<RefCell<Option<Transport>>>);
 
@@ -24,7 +24,7 @@ impl Protocol for Accepted {
     }
 }
 
-/// A connection: the server's transport and the nonblocking client.
+/// Opens a connection, and returns the server's transport and the nonblocking client.
 fn connection(driver: &mut Driver) -> (Transport, TcpStream) {
     let accepted = Accepted::default();
     let protocol = accepted.clone();
@@ -44,7 +44,7 @@ fn connect(listener: &Listener) -> TcpStream {
     client
 }
 
-/// Reads what there is; true at the end.
+/// Reads all available bytes, and returns whether the connection has ended.
 fn is_at_end(client: &mut TcpStream, read: &mut Vec<u8>) -> bool {
     let mut buffer = [0; 4096];
     loop {
@@ -137,18 +137,18 @@ fn a_child_that_is_given_the_socket_serves_the_client_to_its_end() {
 
 const CLIENTS: usize = 20;
 const BYTES: usize = 1 << 20;
-/// The limit of a queue, and what one turn reads of one source.
+/// The limit of a queue plus the most bytes that one turn reads from one source.
 const MOST_QUEUED: usize = (64 << 10) + (256 << 10);
 
-/// What the two sides of all bridges have seen.
+/// Counts over both sides of all bridges.
 #[derive(Default)]
-struct Seen {
+struct BridgeStats {
     most_queued: Cell<usize>,
     full: Cell<usize>,
     ended: Cell<usize>,
 }
 
-impl Seen {
+impl BridgeStats {
     fn queued(&self, bytes: usize) {
         self.most_queued.set(self.most_queued.get().max(bytes));
     }
@@ -156,13 +156,13 @@ impl Seen {
 
 /// The client's side of a bridge.
 struct ToChild {
-    seen: Rc<Seen>,
+    stats: Rc<BridgeStats>,
     child: Option<Process>,
 }
 
-/// The child's side.
+/// The child's side of a bridge.
 struct ToClient {
-    seen: Rc<Seen>,
+    stats: Rc<BridgeStats>,
     transport: Transport,
 }
 
@@ -174,14 +174,14 @@ impl ToChild {
 
 impl Protocol for ToChild {
     fn connection_made(&mut self, transport: &Transport) {
-        let to_client = ToClient { seen: Rc::clone(&self.seen), transport: transport.clone() };
+        let to_client = ToClient { stats: Rc::clone(&self.stats), transport: transport.clone() };
         let cat = Handle::current().spawn_process(to_client, command("cat"));
         self.child = Some(cat.expect("cat starts"));
     }
 
     fn data_received(&mut self, _: &Transport, data: Bytes) {
         self.child().write(data);
-        self.seen.queued(self.child().write_buffered(0));
+        self.stats.queued(self.child().write_buffered(0));
     }
 
     fn read_closed(&mut self, _: &Transport) {
@@ -189,7 +189,7 @@ impl Protocol for ToChild {
     }
 
     fn write_buffer_full(&mut self, _: &Transport) {
-        self.seen.full.set(self.seen.full.get() + 1);
+        self.stats.full.set(self.stats.full.get() + 1);
         self.child().pause(1);
     }
 
@@ -201,11 +201,11 @@ impl Protocol for ToChild {
 impl ProcessProtocol for ToClient {
     fn out_received(&mut self, _: &Process, data: Bytes) {
         self.transport.write(data);
-        self.seen.queued(self.transport.write_buffered());
+        self.stats.queued(self.transport.write_buffered());
     }
 
     fn child_write_buffer_full(&mut self, _: &Process, _: ChildFd) {
-        self.seen.full.set(self.seen.full.get() + 1);
+        self.stats.full.set(self.stats.full.get() + 1);
         self.transport.pause();
     }
 
@@ -215,12 +215,13 @@ impl ProcessProtocol for ToClient {
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
         assert!(reason.is_ok(), "{reason:?}");
-        self.seen.ended.set(self.seen.ended.get() + 1);
+        self.stats.ended.set(self.stats.ended.get() + 1);
         self.transport.lose_connection();
     }
 }
 
-/// A client that sends all, reads late, and gives what it got when the connection ends.
+/// A client that sends everything at once, reads late, and completes its promise with the received
+/// bytes when the connection ends.
 struct Client {
     sends: Bytes,
     got: BytesMut,
@@ -245,7 +246,7 @@ impl Protocol for Client {
     }
 }
 
-/// Bytes in which a lost, doubled or moved one shows, others for each client.
+/// Bytes that show whether one is lost, doubled or moved; they differ for each client.
 fn pattern(client: usize) -> Bytes {
     let first = u8::try_from(client).expect("few clients");
     (0..=250_u8).cycle().skip(usize::from(first) * 3).take(BYTES).map(|byte| byte ^ first).collect()
@@ -255,9 +256,9 @@ fn pattern(client: usize) -> Bytes {
 #[test]
 fn twenty_clients_are_bridged_to_twenty_children_byte_by_byte() {
     behaviour("twenty_clients_are_bridged_to_twenty_children_byte_by_byte", |driver| {
-        let seen = Rc::new(Seen::default());
-        let for_bridges = Rc::clone(&seen);
-        let factory = move || ToChild { seen: Rc::clone(&for_bridges), child: None };
+        let stats = Rc::new(BridgeStats::default());
+        let for_bridges = Rc::clone(&stats);
+        let factory = move || ToChild { stats: Rc::clone(&for_bridges), child: None };
         let listener = driver.handle().listen_tcp("127.0.0.1:0", factory).unwrap();
         let port = listener.port().unwrap();
         let clients: Vec<_> = (0..CLIENTS)
@@ -273,14 +274,14 @@ fn twenty_clients_are_bridged_to_twenty_children_byte_by_byte() {
         for (client, got) in all.iter().enumerate() {
             assert!(*got == pattern(client), "client {client}: {} bytes", got.len());
         }
-        assert_eq!(seen.ended.get(), CLIENTS);
-        assert!(seen.full.get() > 0, "a bridge was never full");
-        assert!(seen.most_queued.get() <= MOST_QUEUED, "{} bytes queued", seen.most_queued.get());
+        assert_eq!(stats.ended.get(), CLIENTS);
+        assert!(stats.full.get() > 0, "a bridge was never full");
+        assert!(stats.most_queued.get() <= MOST_QUEUED, "{} bytes queued", stats.most_queued.get());
         driver.reactor().block_on(listener.stop_listening()).unwrap();
         for _ in 0..3 {
             driver.turn();
         }
-        // Descriptors and zombies are counted when this returns.
+        // `behaviour` counts descriptors and zombies when this closure returns.
         assert_eq!(children(), []);
     });
 }
@@ -292,7 +293,7 @@ fn a_client_that_floods_holds_up_neither_a_child_nor_a_timer() {
         const TICK: Duration = Duration::from_millis(10);
         const LONGEST_GAP: Duration = Duration::from_millis(250);
 
-        /// Reads and throws away.
+        /// Discards what it reads.
         #[derive(Clone, Default)]
         struct Sink {
             bytes: Rc<Cell<usize>>,
@@ -320,7 +321,7 @@ fn a_client_that_floods_holds_up_neither_a_child_nor_a_timer() {
         let client = connect(&listener);
         client.set_nonblocking(false).unwrap();
         let mut writer = client.try_clone().unwrap();
-        // Until the connection is shut down.
+        // Writes until the connection is shut down.
         let flood = std::thread::spawn(move || while writer.write_all(&[b'x'; 65536]).is_ok() {});
         driver.until("the flood", WATCHDOG, || flooded.bytes.get() > 1 << 20);
 

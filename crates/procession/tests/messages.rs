@@ -1,8 +1,9 @@
-//! What every public error says: the text of each variant is here, provoked where that is possible.
+//! The message of every public error. Each variant has a row with its text; the row provokes the error
+//! if a test can.
 //!
-//! Which errors there are is read from the sources, so that one without a row fails the test. Each is
-//! printed alone, and with its sources behind it, as a program that prints the whole chain does:
-//! nothing may be said twice.
+//! The test reads the sources to find the errors, and fails for one without a row. It checks the
+//! message of each error, and the messages of the chain of its sources, as a program prints them: no
+//! part of them may repeat another.
 
 #[path = "messages/children.rs"]
 mod children;
@@ -20,27 +21,27 @@ mod spawning;
 use std::collections::BTreeSet;
 use std::error::Error;
 
-/// An error, as it was provoked, and the text that it is to print.
+/// A provoked error, and the text that it must print.
 struct Row {
     /// The type and its variant, as in the sources.
     of: &'static str,
-    /// Itself first, then its sources.
+    /// The message of the error, then those of its sources.
     chain: Vec<String>,
     expected: String,
 }
 
 fn row(of: &'static str, error: &dyn Error, expected: impl Into<String>) -> Row {
-    let mut chain = vec![steady(&error.to_string())];
+    let mut chain = vec![mask_times(&error.to_string())];
     let mut source = error.source();
     while let Some(error) = source {
-        chain.push(steady(&error.to_string()));
+        chain.push(mask_times(&error.to_string()));
         source = error.source();
     }
     Row { of, chain, expected: expected.into() }
 }
 
-/// Replaces times, as in "after 0.02 s", which no run has twice.
-fn steady(text: &str) -> String {
+/// Replaces times such as "after 0.02 s", which differ from run to run.
+fn mask_times(text: &str) -> String {
     let mut words: Vec<String> = text.split(' ').map(ToOwned::to_owned).collect();
     for at in 1..words.len() {
         let is_time = words[at - 1] == "after" && words[at].parse::<f64>().is_ok();
@@ -52,7 +53,7 @@ fn steady(text: &str) -> String {
     words.join(" ")
 }
 
-/// Errors that a program cannot provoke by the facade alone, and the test of their text.
+/// Errors that a program cannot provoke through the facade, and the file that tests their text.
 const ELSEWHERE: [(&str, &str); 1] = [("Interrupted", "reactor/src/forward/flow.rs")];
 
 /// Cases BI-12, BI-14 and SE-23.
@@ -84,23 +85,23 @@ fn every_error_says_what_failed_on_what_and_why_once() {
     assert!(unknown.is_empty(), "rows of errors that are not declared: {unknown:?}");
 }
 
-/// No part of a message, as colons divide it, is said again, by itself or by a source.
+/// Asserts that no part of the messages, which colons divide into parts, occurs twice.
 fn assert_nothing_twice(of: &str, chain: &[String]) {
     let mut said = BTreeSet::new();
     for part in chain.iter().flat_map(|text| text.split(": ")) {
-        // As an `io::Error` of the system ends.
+        // An `io::Error` of the system ends in its number.
         let part = part.split(" (os error ").next().unwrap_or(part);
         assert!(said.insert(part), "{of} says {part:?} twice: {chain:?}");
     }
 }
 
 #[test]
-fn what_is_said_twice_is_found() {
+fn a_repeated_part_is_found() {
     let chain = ["cannot open x: denied".to_owned(), "denied".to_owned()];
     let found = std::panic::catch_unwind(|| assert_nothing_twice("x", &chain));
     assert!(found.is_err());
     let chain = ["cannot open x: denied".to_owned(), "denied (os error 13)".to_owned()];
     let found = std::panic::catch_unwind(|| assert_nothing_twice("x", &chain));
     assert!(found.is_err());
-    assert_eq!(steady("ended after 0.17 s: after 3.0 b"), "ended after N s: after 3.0 b");
+    assert_eq!(mask_times("ended after 0.17 s: after 3.0 b"), "ended after N s: after 3.0 b");
 }

@@ -1,4 +1,4 @@
-//! A panic that a program causes says what to do, and names the line of the program.
+//! A panic for a program's mistake names the remedy and the program's own line.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use procession::prelude::{
 };
 
 thread_local! {
-    /// What the last panic of this thread said, and where.
+    /// The message and the file of the last panic of this thread.
     static SAID: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 
     /// Of the result that does not come.
@@ -68,7 +68,7 @@ fn a_panic_names_the_callers_line_and_the_remedy() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A result that does not come.
+/// Returns a `Deferred` that never has a result.
 fn never() -> Deferred<(), String> {
     let (promise, deferred) = Deferred::new();
     PROMISE.set(Some(promise));

@@ -1,4 +1,4 @@
-//! SECURITY.md names tests: each of them is there.
+//! Every test that SECURITY.md names exists.
 
 use std::collections::BTreeSet;
 use std::fs;

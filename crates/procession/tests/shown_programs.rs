@@ -1,6 +1,6 @@
-//! The programs of the facade's pages and of the README, as a reader copies them: without the lines
-//! that rustdoc hides. A program is a block with a `fn main`; what has none is part of one, and is put
-//! where the guide says that it stands.
+//! The programs of the facade's pages and of the README compile as a reader copies them, without the
+//! lines that rustdoc hides. A block with a `fn main` is a whole program. A block without one is part of
+//! a program, and these tests put it in a function as the guide describes.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,14 +12,14 @@ const PAGES: [&str; 4] = ["src/lib.rs", "src/guide.rs", "src/guide", "../../READ
 
 /// A program of a page.
 struct Program {
-    /// The page, and the line of its fence.
+    /// The page, and the line of the block's opening fence.
     at: String,
     shown: String,
     hidden: Vec<String>,
 }
 
 impl Program {
-    /// The package that it says it depends on.
+    /// Returns the package that the program depends on.
     fn package(&self) -> &'static str {
         if self.shown.contains("use procession_reactor::") { "reactor" } else { "procession" }
     }
@@ -44,7 +44,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The line as rustdoc gets it; `None` for one that is no text of a Rust page.
+/// Returns the line as rustdoc sees it; `None` for a line outside of the doc comment of a Rust page.
 fn text<'a>(page: &Path, line: &'a str) -> Option<&'a str> {
     if page.extension().is_some_and(|extension| extension == "md") {
         return Some(line);
@@ -53,11 +53,11 @@ fn text<'a>(page: &Path, line: &'a str) -> Option<&'a str> {
     Some(text.strip_prefix(' ').unwrap_or(text))
 }
 
-/// A part of a program that says that it needs a type from the program above it.
-const LEANS_ON: &str = "FakeProcess::new(WordCount";
+/// Marks a part of a program that needs a type from the program above it.
+const NEEDS_WORD_COUNT: &str = "FakeProcess::new(WordCount";
 
-/// The program that a part is part of: after its imports, a function with a reactor.
-fn around(part: &str) -> String {
+/// Returns `part` as a whole program: its imports, then the rest in a `main` with a reactor.
+fn wrap_in_main(part: &str) -> String {
     let (imports, rest): (Vec<_>, Vec<_>) = part.lines().partition(|line| line.starts_with("use "));
     format!(
         "#![allow(unused)]\n{}\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n\
@@ -67,11 +67,11 @@ fn around(part: &str) -> String {
     )
 }
 
-/// The blocks of Rust, parts as programs.
+/// Returns the Rust blocks of a page; parts are wrapped as whole programs.
 fn programs(page: &Path) -> Vec<Program> {
     let source = fs::read_to_string(page).expect("a page");
     let mut programs = Vec::new();
-    // Inside of a block; `true` where it is Rust.
+    // `Some` inside of a block; `true` if the block is Rust.
     let mut block: Option<(bool, Program)> = None;
     for (number, line) in source.lines().enumerate() {
         let Some(line) = text(page, line) else { continue };
@@ -82,10 +82,10 @@ fn programs(page: &Path) -> Vec<Program> {
                 None => Some((is_rust, Program { at, shown: String::new(), hidden: Vec::new() })),
                 Some((was_rust, mut program)) => {
                     if !program.shown.contains("fn main()") {
-                        program.shown = around(&program.shown);
+                        program.shown = wrap_in_main(&program.shown);
                         program.hidden.clear();
                     }
-                    let is_whole = was_rust && !program.shown.contains(LEANS_ON);
+                    let is_whole = was_rust && !program.shown.contains(NEEDS_WORD_COUNT);
                     programs.extend(is_whole.then_some(program));
                     None
                 }
@@ -108,7 +108,7 @@ fn all_programs() -> Vec<Program> {
     programs
 }
 
-/// What is hidden from a reader of a program may look at its outcome, and do nothing else.
+/// The hidden lines of a program are assertions about its outcome, and nothing else.
 #[test]
 fn a_program_hides_nothing_but_assertions() {
     let problems: Vec<_> = all_programs()
@@ -121,8 +121,8 @@ fn a_program_hides_nothing_but_assertions() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// The slow tier: each program is compiled in a package that depends on `procession` alone, or where
-/// it says so on `procession-reactor`.
+/// In the slow tier: compiles each program in a package whose only dependency is `procession`, or
+/// `procession-reactor` for a program that imports it.
 #[test]
 fn programs_compile_as_they_are_shown() {
     if std::env::var_os("PROCESSION_SLOW").is_none_or(|value| value != "1") {
@@ -133,14 +133,15 @@ fn programs_compile_as_they_are_shown() {
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("what a run before has left");
     }
-    let mut of =
+    let mut packages =
         [("procession", "procession", Vec::new()), ("reactor", "procession-reactor", Vec::new())];
     for program in all_programs() {
         let package = program.package();
-        let (.., programs) = of.iter_mut().find(|(name, ..)| *name == package).expect("one of two");
+        let (.., programs) =
+            packages.iter_mut().find(|(name, ..)| *name == package).expect("one of two");
         programs.push(program);
     }
-    for (name, dependency, programs) in &of {
+    for (name, dependency, programs) in &packages {
         let source = folder.join(name).join("src/bin");
         fs::create_dir_all(&source).expect("a new folder");
         for (number, program) in programs.iter().enumerate() {

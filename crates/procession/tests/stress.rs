@@ -12,7 +12,7 @@ use procession::prelude::*;
 
 use crate::stress::{Driver, Event, Numbers, Spawned, WATCHDOG, behaviour, bound, command, ms, sh};
 
-/// What the child of the stages does.
+/// The script of the child that passes the stages.
 const STAGES: &str = "four() { dd bs=4 count=1 status=none; }; \
                       four; exec >&-; four >&2; exec 2>&-; four >/dev/null; exit 23";
 
@@ -59,7 +59,7 @@ fn three_hundred_at_once_leave_nothing() {
         driver.drive_all_to_end(WATCHDOG);
         assert!(driver.now() - begin < bound(WATCHDOG));
         assert!(children.iter().all(|child| child.record.code() == 0));
-        // No descriptor and no zombie: the harness looks.
+        // `behaviour` checks that no descriptor and no zombie is left.
     });
 }
 
@@ -88,7 +88,7 @@ fn each_of_five_hundred_gets_its_own_code() {
 /// Starts the next child of the chain when it ends.
 struct Link {
     left: u32,
-    /// The lowest address of a local that any link saw, and the highest.
+    /// The lowest and the highest address of a local variable, over all links.
     stack: Rc<Cell<(usize, usize)>>,
 }
 
@@ -240,7 +240,7 @@ fn a_large_parent_spawns_as_fast_as_a_small_one() {
     });
 }
 
-/// The median time of fifty spawns.
+/// Returns the median time of fifty spawns.
 fn median_spawn(driver: &mut Driver, path: Option<SpawnPath>) -> Duration {
     let times = RefCell::new(Vec::new());
     for _ in 0..50 {

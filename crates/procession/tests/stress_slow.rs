@@ -1,4 +1,4 @@
-//! Area ST, the slow tier: tens of thousands of children, where `PROCESSION_SLOW` is 1.
+//! Area ST, the slow tier: tens of thousands of children. Runs if `PROCESSION_SLOW` is 1.
 
 #[path = "stress/mod.rs"]
 mod stress;
@@ -13,15 +13,15 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::stress::{Driver, Spawned, command, resident_bytes, slow, sys};
 
-/// No pipe at all: a child costs one descriptor.
+/// Returns a command without pipes, so a child costs one descriptor.
 fn bare(program: &str) -> Command {
     command(program).child_fds([(0, Fd::null()), (1, Fd::null()), (2, Fd::null())])
 }
 
-/// A protocol that keeps nothing but its reason.
-struct Last(Promise<ExitReason, String>);
+/// A protocol that keeps only the exit reason.
+struct KeepReason(Promise<ExitReason, String>);
 
-impl ProcessProtocol for Last {
+impl ProcessProtocol for KeepReason {
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
         self.0.complete(Ok(reason));
     }
@@ -29,7 +29,7 @@ impl ProcessProtocol for Last {
 
 fn run(driver: &mut Driver, program: Command) -> ExitReason {
     let (promise, reason) = Deferred::new();
-    driver.handle().spawn_process(Last(promise), program).expect("it starts");
+    driver.handle().spawn_process(KeepReason(promise), program).expect("it starts");
     driver.reactor().block_on(reason).expect("it ends")
 }
 
@@ -58,7 +58,7 @@ fn pids_that_wrap_are_never_mistaken() {
     });
 }
 
-/// Descriptors, memory and zombies are at the end what they were at the start.
+/// The counts of descriptors and zombies, and the memory, are the same at the end as at the start.
 #[test]
 fn a_hundred_thousand_in_sequence_leave_nothing() {
     slow("a_hundred_thousand_in_sequence_leave_nothing", |driver| {
@@ -77,7 +77,7 @@ fn a_hundred_thousand_in_sequence_leave_nothing() {
     });
 }
 
-/// Alive at once, killed together.
+/// Five thousand children are alive at once; each is reported killed.
 #[test]
 fn five_thousand_at_once_are_killed_together() {
     slow("five_thousand_at_once_are_killed_together", |driver| {

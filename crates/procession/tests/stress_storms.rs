@@ -1,5 +1,5 @@
-//! Signals in storms: stops of the whole group, SIGCHLD ignored, blocked and stolen, and parents
-//! that are killed at any moment.
+//! Many signals at once: stops of the whole group; SIGCHLD ignored or blocked; exits reaped by another
+//! thread; parents killed at any moment.
 
 #[path = "stress/mod.rs"]
 mod stress;
@@ -20,8 +20,8 @@ use crate::stress::{
 /// Set in the process that spawns in a storm.
 const VARIABLE: &str = "PROCESSION_TEST_STRESS";
 
-/// This test binary again, in a group of its own, with `name` alone and [`VARIABLE`] set.
-fn again(name: &str, orders: &str) -> Child {
+/// Runs the test `name` of this binary in another process, in a group of its own, with [`VARIABLE`] set.
+fn rerun(name: &str, orders: &str) -> Child {
     let this = std::env::current_exe().expect("the path of this test binary");
     let mut command = StdCommand::new(this);
     command
@@ -56,10 +56,11 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
             return;
         }
         sys::alarm(bound(Duration::from_secs(120)));
-        // Its group is then not an orphaned one, whose members no terminal stop would stop.
+        // In a new session the group of the second process is not orphaned. The kernel does not stop
+        // members of an orphaned group on TSTP, TTIN and TTOU.
         setsid().expect("no group of this number");
         let mut driver = Driver::new();
-        let mut storm = again(NAME, "storm");
+        let mut storm = rerun(NAME, "storm");
         let mut output = BufReader::new(storm.stdout.take().expect("it is a pipe"));
         let mut line = String::new();
         while line.trim() != "storm" {
@@ -70,12 +71,12 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
         let mut stops = 0;
         let status = loop {
             let signals = [RawSignal::TSTP, RawSignal::TTIN, RawSignal::TTOU];
-            // A group that has just ended is what this waits for.
+            // This fails once the group has ended, which the loop waits for.
             if kill_process_group(group, signals[stops % 3]).is_ok() {
                 stops += 1;
             }
             driver.run_for(ms(1));
-            kill_process_group(group, RawSignal::CONT).ok(); // as above
+            kill_process_group(group, RawSignal::CONT).ok(); // may have ended, as above
             driver.run_for(ms(1));
             if let Some(status) = storm.try_wait().expect("our child") {
                 break status;
@@ -86,8 +87,8 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
     });
 }
 
-/// Nobody waits in time for a child whose death nobody hears of: it still ends, once, and with its
-/// status where the kernel keeps it.
+/// With SIGCHLD ignored the kernel reaps children by itself. Each still ends once, with its status if the
+/// kernel keeps it.
 #[test]
 fn with_sigchld_ignored_every_child_ends_once() {
     isolated("with_sigchld_ignored_every_child_ends_once", || {
@@ -109,7 +110,7 @@ fn with_sigchld_ignored_every_child_ends_once() {
     });
 }
 
-/// Exits are seen by pidfd.
+/// A blocked SIGCHLD does not matter, because pidfds report the exits.
 #[test]
 fn with_sigchld_blocked_nothing_is_missing() {
     isolated("with_sigchld_blocked_nothing_is_missing", || {
@@ -126,7 +127,7 @@ fn with_sigchld_blocked_nothing_is_missing() {
     });
 }
 
-/// Another thread waits for any child, all the time: each ends once, with its own status or none.
+/// While another thread reaps any child all the time, each child ends once, with its own status or none.
 #[test]
 fn with_exits_stolen_every_child_ends_once() {
     isolated("with_exits_stolen_every_child_ends_once", || {
@@ -184,9 +185,9 @@ fn a_parent_killed_at_any_moment_leaves_no_child_with_pdeathsig() {
         let mut driver = Driver::new();
         let mut numbers = Numbers::new(9);
         for round in 0..20 {
-            // A time that nobody else sleeps.
+            // A number of seconds that no other process sleeps.
             let mark = format!("600.{}{round:03}", std::process::id());
-            let mut parent = again(NAME, &mark);
+            let mut parent = rerun(NAME, &mark);
             let mut output = BufReader::new(parent.stdout.take().expect("it is a pipe"));
             let mut line = String::new();
             while line.trim() != "storm" {
@@ -203,7 +204,7 @@ fn a_parent_killed_at_any_moment_leaves_no_child_with_pdeathsig() {
     });
 }
 
-/// How many living processes have `mark` as their last argument.
+/// Returns how many processes have `mark` as their last argument. A zombie has no arguments.
 fn sleepers(mark: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("/proc is mounted");
     let command_lines =

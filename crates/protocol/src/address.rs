@@ -1,10 +1,10 @@
-//! [`Address`]: where an end of a connection is.
+//! [`Address`]: the address of one end of a connection.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Names an end of a connection.
+/// The address of one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -12,7 +12,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A Unix socket; `None` if it is not bound to a path.
     Unix(Option<PathBuf>),
-    /// Neither: a pipe, a terminal, a file.
+    /// Neither: the end is a pipe, a terminal or a file.
     Other,
 }
 

@@ -1,11 +1,11 @@
-//! A descriptor number in the child: never a descriptor of this process.
+//! A descriptor number in the child, which is never a descriptor of this process.
 
 use std::fmt;
 
-/// Names a descriptor of the child by the number that it has there.
+/// The number of a descriptor in the child.
 ///
-/// Calls take `impl Into<ChildFd>`, so a plain number will do. Any number is a value of this type;
-/// whether the child has such a descriptor is for the call that is given it to say.
+/// Calls take `impl Into<ChildFd>`, so you can pass a plain number. Every number is a value of this
+/// type; each call checks whether the child has such a descriptor.
 ///
 /// # Examples
 ///

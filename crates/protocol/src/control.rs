@@ -1,10 +1,10 @@
-//! The boundary between a program and a transport: [`Process`], the handle that programs have, over
-//! [`ProcessControl`], its object-safe inside, which transports implement.
+//! The boundary between a program and a transport: programs use [`Process`], a handle over the
+//! object-safe trait [`ProcessControl`], which transports implement.
 //!
-//! No method calls a protocol: methods queue, and the driver calls back.
+//! No method calls a protocol: methods queue, and the driver makes the callbacks.
 //!
-//! [`Producer`] and the declaration of [`Producers`] stand here as well: the inside returns them, and
-//! they name the handle. What a program can do with a handle is in `process`.
+//! [`Producer`] and the declaration of [`Producers`] are here as well, because `ProcessControl` returns
+//! them and they name `Process`. The methods of `Process` are in `process`.
 
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
@@ -24,40 +24,40 @@ use std::time::Duration;
 /// `ENOTTY` on every Unix.
 const NOT_A_TERMINAL: i32 = 25;
 
-/// Acts on one child: what a transport implements and [`Process`] calls.
+/// The actions on one child that a transport implements and [`Process`] calls.
 ///
-/// Programs use `Process`. Each method may be called in any callback and must not call a protocol.
-/// Methods that only some transports can serve have defaults that say so.
+/// Programs use `Process`. Any callback may call any method, and no method may call a protocol.
+/// Methods that only some transports support have defaults that report this.
 pub trait ProcessControl {
     /// Queues data for `fd`; flushed when the callback returns to the loop.
     ///
     /// # Errors
     ///
-    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    /// The descriptor is closed, unknown, not writable, or its queue is full. Then nothing is queued.
     fn write(&self, fd: ChildFd, data: Bytes) -> Result<(), WriteError>;
 
-    /// Returns the number of bytes in the queue for `fd`, 0 where there is none.
+    /// Returns the number of bytes in the queue for `fd`, 0 if there is no queue.
     fn write_buffered(&self, fd: ChildFd) -> usize;
 
     /// Sets the limits, in bytes, at which the queue for `fd` counts as full and as drained.
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), but for `BufferFull`.
+    /// Those of [`write`](Self::write), except `BufferFull`.
     fn set_write_limits(&self, fd: ChildFd, high: usize, low: usize) -> Result<(), WriteError>;
 
-    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` where there
-    /// is no queue, or the transport does not tell.
+    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` if there is no
+    /// queue, or if the transport does not report them.
     fn write_limits(&self, fd: ChildFd) -> Option<(usize, usize)> {
         let _ = fd;
         None
     }
 
-    /// Sets the number of bytes above which a write to `fd` is refused; `None` takes it away.
+    /// Sets the number of bytes above which a write to `fd` is refused; `None` removes the limit.
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), but for `BufferFull`.
+    /// Those of [`write`](Self::write), except `BufferFull`.
     fn set_write_hard_limit(&self, fd: ChildFd, max: Option<usize>) -> Result<(), WriteError>;
 
     /// Closes the parent's end of `fd`: a writer once its queue is flushed, a reader at the next
@@ -70,13 +70,13 @@ pub trait ProcessControl {
     /// Drops the queue for `fd` and closes the parent's end.
     fn abort_child_fd(&self, fd: ChildFd);
 
-    /// Holds `fd` open for a producer that writes to it: a close that is asked for, before or after,
-    /// is carried out once it is no longer held. An abort is not held up.
+    /// Sets whether `fd` is held open for a producer that writes to it. A close that is requested
+    /// before or after takes place once `fd` is no longer held. An abort does not wait.
     fn hold_open(&self, fd: ChildFd, held: bool) {
         let (_, _) = (fd, held);
     }
 
-    /// Closes 0, 1 and 2; hangs up a terminal.
+    /// Closes 0, 1 and 2; a terminal is hung up.
     fn lose_connection(&self) {
         self.close_child_fd(ChildFd::STDIN);
         self.close_child_fd(ChildFd::STDOUT);
@@ -102,14 +102,14 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// The child was reaped, or the kernel refused.
+    /// The child was reaped, or the kernel refuses the signal.
     fn signal(&self, signal: Signal) -> Result<(), SignalError>;
 
     /// Sends a signal to the group that the child leads.
     ///
     /// # Errors
     ///
-    /// The child leads no group, the group is empty, or the kernel refused.
+    /// The child leads no group, the group is empty, or the kernel refuses the signal.
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError>;
 
     /// Sends a signal, waits for `grace`, then sends KILL.
@@ -118,7 +118,7 @@ pub trait ProcessControl {
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;
 
-    /// Returns the signal by which the child is stopped.
+    /// Returns the signal that stopped the child, if it is stopped.
     fn stopped_by(&self) -> Option<Signal> {
         None
     }
@@ -137,7 +137,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let (_, _) = (rows, columns);
         Err(not_a_terminal())
@@ -147,7 +147,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn window_size(&self) -> io::Result<WindowSize> {
         Err(not_a_terminal())
     }
@@ -156,7 +156,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn termios(&self) -> io::Result<Termios> {
         Err(not_a_terminal())
     }
@@ -165,7 +165,7 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         let _ = settings;
         Err(not_a_terminal())
@@ -175,46 +175,46 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` where there is no terminal, or what the kernel says.
+    /// `ENOTTY` if there is no terminal, or the error of the kernel.
     fn send_eof(&self) -> io::Result<()> {
         Err(not_a_terminal())
     }
 
-    /// Calls `call` once with the parent's end of `fd`, and returns true, if there is one.
+    /// Calls `call` once with the parent's end of `fd`, if there is one, and returns whether there is.
     ///
-    /// No cell is borrowed meanwhile.
+    /// No cell is borrowed during the call.
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let (_, _) = (fd, call);
         false
     }
 
-    /// Moves what the child writes to `fd` to `target`, until its end.
+    /// Moves the data that the child writes to `fd` to `target`, until their end.
     fn forward(&self, fd: ChildFd, target: Target) -> Deferred<u64, ForwardError> {
         let (_, _) = (fd, target);
         Deferred::ready(Err(ForwardError::new(0, cannot_forward())))
     }
 
-    /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
+    /// Returns the capacity of the pipe of `fd` in bytes; `None` if it is not a pipe.
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let _ = fd;
         None
     }
 
-    /// Returns `fd` as the sink of a forwarding of whichever transport: a boxed port, whose type the
-    /// transports of one loop agree on. `None` where nothing can be moved to.
+    /// Returns `fd` as the sink of a forwarding from any transport: a boxed port, whose type the
+    /// transports of one loop agree on. `None` if `fd` cannot be a sink.
     #[doc(hidden)]
     fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
         let _ = fd;
         None
     }
 
-    /// Returns whether this process has launched the child, and not one that it is a forked copy of.
+    /// Returns whether this process launched the child; false in a forked copy of that process.
     #[doc(hidden)]
     fn is_launched_here(&self) -> bool {
         true
     }
 
-    /// Returns the registry of producers that the transport's slot keeps:
+    /// Returns the registry of producers in the transport's slot:
     /// [`ProtocolSlot::producers`](crate::ProtocolSlot::producers).
     fn producers(&self) -> Option<&Producers> {
         None
@@ -224,20 +224,20 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is none, or what the kernel says.
+    /// `Unsupported` if there is none, or the error of the kernel.
     fn pidfd(&self) -> io::Result<OwnedFd> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child"))
     }
 }
 
-/// Acts on one child; a cheap clone.
+/// A handle to one child, cheap to clone.
 ///
-/// Every method may be called in every callback and at any other time on the loop's thread; none
-/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
-/// ended, writes are answered by [`WriteError::Closed`], signals by
-/// [`SignalError::ProcessExitedAlready`], and the rest is without effect. If the reactor is gone before
-/// the process has ended, all that can fail says so: [`WriteError::ReactorGone`],
-/// [`SignalError::ReactorGone`], and `NotConnected` where it is an [`io::Error`].
+/// Every method may be called in every callback, and at any other time on the loop's thread; no method
+/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has ended,
+/// writes return [`WriteError::Closed`], signals return [`SignalError::ProcessExitedAlready`], and the
+/// other methods have no effect. If the reactor is gone before the process has ended, every method that
+/// can fail reports that: [`WriteError::ReactorGone`], [`SignalError::ReactorGone`], or an
+/// [`io::Error`] of the kind `NotConnected`.
 ///
 /// # Examples
 ///
@@ -258,7 +258,7 @@ pub trait ProcessControl {
 pub struct Process(pub(crate) Rc<dyn ProcessControl>);
 
 impl Process {
-    /// Wraps what a transport implements.
+    /// Creates a handle over a transport's implementation.
     #[inline]
     pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
@@ -271,44 +271,44 @@ impl fmt::Debug for Process {
     }
 }
 
-/// Writes to a descriptor of a child as fast as the child reads.
+/// A source of data that writes to a descriptor of a child as fast as the child reads.
 ///
-/// Every method of [`Process`] may be called in every method. A panic counts as the protocol's.
+/// Its methods may call every method of [`Process`]. A panic in one counts as a panic of the protocol.
 ///
-/// A close of the descriptor waits until its producer is done: until it is
-/// [taken away](Process::unregister_producer), or closes the descriptor itself in one of these methods.
+/// A close of the descriptor waits until its producer is done: until the producer is
+/// [unregistered](Process::unregister_producer), or closes the descriptor itself in one of its methods.
 /// [`abort_child_fd`](Process::abort_child_fd), [`terminate`](Process::terminate) and the stop of the
-/// reactor wait for no producer.
+/// reactor do not wait for producers.
 #[doc(alias = "IPushProducer")]
 #[doc(alias = "IPullProducer")]
 pub trait Producer {
-    /// Goes on. A push producer hears it when the queue was drained after it had been paused; a
-    /// pull producer when it is registered and each time the queue is empty, whatever the limits of
-    /// the queue are, and is to write.
+    /// Produces data. Called for a push producer when the queue was drained after a pause. Called for a
+    /// pull producer when it is registered, and each time the queue is empty, whatever the queue's
+    /// limits are; it should then write.
     #[doc(alias = "resumeProducing")]
     fn resume(&mut self, process: &Process, fd: ChildFd);
 
-    /// Pauses: the queue is full. Called inside of the write that fills it, whoever writes, but not
-    /// inside of this producer's own methods: there the next write to the full queue fails with
-    /// [`BufferFull`](WriteError::BufferFull) and queues nothing, and the call comes after. Not called for
-    /// pull producers; by default nothing happens.
+    /// Pauses, because the queue is full. Called inside the write that fills the queue, whoever writes;
+    /// but not inside this producer's own methods. There, the next write to the full queue fails with
+    /// [`BufferFull`](WriteError::BufferFull) and queues nothing, and this call comes afterwards. Not
+    /// called for pull producers. The default does nothing.
     #[doc(alias = "pauseProducing")]
     fn pause(&mut self, process: &Process, fd: ChildFd) {
         let (_, _) = (process, fd);
     }
 
-    /// Ends: the descriptor is lost. Called at most once, last; the producer is dropped then. A
-    /// descriptor that the program closes is not lost before its producer is done.
+    /// Ends, because the descriptor is lost. Called at most once, last; then the producer is dropped. If
+    /// the program closes the descriptor, it is lost only after its producer is done.
     #[doc(alias = "stopProducing")]
     fn stop(&mut self, process: &Process, fd: ChildFd) {
         let (_, _) = (process, fd);
     }
 }
 
-/// Keeps the producers of one child: what a transport hands out from its slot.
+/// The producers of one child, which a transport's slot holds.
 pub struct Producers {
     pub(crate) registry: WithCell<Registry<dyn Producer>>,
-    /// There were some, so that a write is to look for one.
+    /// A producer was registered at some time, so writes must check for one.
     pub(crate) any: Cell<bool>,
 }
 
@@ -317,9 +317,9 @@ fn not_a_terminal() -> io::Error {
 }
 
 impl Target {
-    /// A descriptor of a child that the parent writes, its stdin for instance.
+    /// Creates a target from a descriptor of a child that the parent writes, such as its stdin.
     ///
-    /// What was queued for it before goes first. It is closed when the source ends.
+    /// Data that were queued for it before are written first. It is closed when the source ends.
     pub fn child(process: &Process, fd: impl Into<ChildFd>) -> Self {
         Self::Port(process.0.sink_port(fd.into()))
     }

@@ -1,4 +1,4 @@
-//! What comes out of the lifecycle: the callbacks that are due.
+//! The output of the lifecycle: the callbacks that are due.
 
 use crate::{ChildFd, ExitReason};
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use procession_core::Mark;
 #[cfg(doc)]
 use crate::Lifecycle;
 
-/// Says which callback is due.
+/// A callback that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -19,8 +19,8 @@ pub enum Event {
     ReadClosed(ChildFd),
     /// `child_connection_lost`.
     Lost(ChildFd),
-    /// `child_write_buffer_full` or `child_write_buffer_drained`; none for `Mark::Emptied`, of which
-    /// the producers alone hear.
+    /// `child_write_buffer_full` or `child_write_buffer_drained`. `Mark::Emptied` has no callback; only
+    /// the producers get it.
     Mark(ChildFd, Mark),
     /// `process_exited`.
     Exited(ExitReason),
@@ -28,14 +28,14 @@ pub enum Event {
     Ended(ExitReason),
 }
 
-/// What [`Lifecycle::on_data_now`] made of data.
+/// The result of [`Lifecycle::on_data_now`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "data that are due are told by nobody else"]
+#[must_use = "the lifecycle does not return data that are due again"]
 pub enum DataNow {
-    /// `child_data_received` is due, before anything else.
+    /// `child_data_received` is due now, before anything else.
     Due(Bytes),
-    /// It is due after what was due before.
+    /// The data are queued behind events that were due before.
     Queued,
-    /// Nobody is to hear of them; to be dropped where nothing is borrowed.
+    /// The data are not delivered. Drop them while nothing is borrowed.
     Refused(Bytes),
 }

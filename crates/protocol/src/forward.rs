@@ -1,4 +1,4 @@
-//! How moving a child's output on, without passing it through the program, fails: [`ForwardError`].
+//! [`ForwardError`]: the error of forwarding a child's output without passing it through the program.
 
 use procession_core::message::{Reason, into_io_error};
 use std::borrow::Cow;
@@ -6,9 +6,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Says why a forwarding ended before its source did.
+/// The error of a forwarding that ended before its source did.
 ///
-/// It prints what was moved on, how far it came, and why it ended.
+/// It prints what was forwarded, how many bytes were moved, and why the forwarding ended.
 ///
 /// # Examples
 ///
@@ -23,11 +23,11 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ForwardError {
-    /// The bytes that the target has taken.
+    /// The number of bytes that the target has taken.
     pub moved: u64,
-    /// What failed: `BrokenPipe` where the target's reader has gone.
+    /// The cause: `BrokenPipe` if the target's reader has gone.
     pub source: io::Error,
-    /// What was moved on; empty if that is not known.
+    /// The name of the source in the message; empty if it is not known.
     what: Cow<'static, str>,
 }
 
@@ -37,14 +37,14 @@ impl ForwardError {
         Self { moved, source: source.into(), what: Cow::Borrowed("") }
     }
 
-    /// Adds to the message what was moved on, for transports.
+    /// Adds the name of the source to the message, for transports.
     #[must_use]
     pub fn of(mut self, what: impl Into<Cow<'static, str>>) -> Self {
         self.what = what.into();
         self
     }
 
-    /// Returns why it ended.
+    /// Returns the cause.
     pub fn io_error(&self) -> &io::Error {
         &self.source
     }
@@ -65,21 +65,21 @@ impl fmt::Display for ForwardError {
     }
 }
 
-/// The source of the reason, which is printed already.
+/// Returns the source of the cause, because the message already has the cause itself.
 impl Error for ForwardError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.source()
     }
 }
 
-/// Keeps the kind, and the number or else the message.
+/// Converts to an error of the same kind, with the number or else the message.
 impl From<ForwardError> for io::Error {
     fn from(error: ForwardError) -> Self {
         into_io_error(error.kind(), error.source.raw_os_error(), error)
     }
 }
 
-/// Why a transport moves nothing on that does not say how: a fake, for instance.
+/// Returns the error of a transport that does not implement forwarding, such as a fake.
 pub(crate) fn cannot_forward() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "the transport cannot forward")
 }

@@ -1,70 +1,75 @@
-//! Where a transport keeps a protocol: moved out for the length of a callback, so that nothing is
-//! borrowed while it runs, and put back when the callback returns.
+//! Holds a protocol for a transport. The protocol is moved out during a callback, so nothing is borrowed
+//! while it runs, and moved back when the callback returns.
 //!
-//! It is dropped after its last callback and after a panic. What is called, and which call is the
-//! last, its users know.
+//! The protocol is dropped after its last callback and after a panic. The users of this module decide
+//! which method is called, and which call is the last.
 
 use procession_core::panics::discard;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-/// Keeps a protocol and calls it.
-pub(crate) struct Kept<P: ?Sized> {
+/// Holds a protocol and calls it.
+pub(crate) struct ProtocolHolder<P: ?Sized> {
     /// `None` while a callback is running, and once the protocol is gone.
     protocol: Cell<Option<Box<P>>>,
-    /// The protocol has had its last callback, panicked or was retired.
+    /// The protocol had its last callback, panicked or was retired.
     gone: Cell<bool>,
 }
 
-/// Whether the protocol is dropped after the call.
+/// Whether a call is the last, after which the protocol is dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Last {
+pub(crate) enum DropAfter {
     Yes,
     No,
 }
 
-impl<P: ?Sized> Kept<P> {
+impl<P: ?Sized> ProtocolHolder<P> {
     pub(crate) fn new(protocol: Box<P>) -> Self {
         Self { protocol: Cell::new(Some(protocol)), gone: Cell::new(false) }
     }
 
-    /// Makes one callback. A panic of the protocol is returned, and the protocol is dropped.
+    /// Makes one callback. If it panics, returns the panic and drops the protocol.
     ///
-    /// Nothing is called once the protocol is gone, nor while a callback is running.
+    /// Does nothing once the protocol is gone, or while a callback is running.
     #[inline]
-    pub(crate) fn try_call(&self, last: Last, callback: impl FnOnce(&mut P)) -> thread::Result<()> {
+    pub(crate) fn try_call(
+        &self,
+        last: DropAfter,
+        callback: impl FnOnce(&mut P),
+    ) -> thread::Result<()> {
         self.try_call_then(last, callback, |called| called)
     }
 
-    /// Does the same; once the protocol is dropped, what came of it goes through `then`.
+    /// Does the same as [`try_call`](Self::try_call). If the call drops the protocol, passes the result
+    /// through `then`.
     #[inline]
     pub(crate) fn try_call_then(
         &self,
-        last: Last,
+        last: DropAfter,
         callback: impl FnOnce(&mut P),
         then: impl FnOnce(thread::Result<()>) -> thread::Result<()>,
     ) -> thread::Result<()> {
         let Some(mut protocol) = self.protocol.take() else { return Ok(()) };
         let called = catch_unwind(AssertUnwindSafe(|| callback(&mut *protocol)));
-        if called.is_ok() && last == Last::No && !self.gone.get() {
-            self.protocol.set(Some(protocol)); // where nothing is: only here it is put in
+        if called.is_ok() && last == DropAfter::No && !self.gone.get() {
+            self.protocol.set(Some(protocol)); // the cell is empty: only this line fills it
             return Ok(());
         }
         then(self.end(protocol, called))
     }
 
-    /// The last callback has returned or panicked, or the protocol was retired in it.
+    /// Drops the protocol after its last callback, after a panic, or after it was retired in a callback.
     #[cold]
     fn end(&self, protocol: Box<P>, called: thread::Result<()>) -> thread::Result<()> {
         self.gone.set(true);
         first_panic(called, drop_caught(|| drop(protocol)))
     }
 
-    /// Takes the protocol out for good, for the caller to drop where nothing is borrowed.
+    /// Takes the protocol out for good. The caller drops it while nothing is borrowed.
     ///
-    /// One that is in a callback is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    /// If the protocol is in a callback, it is dropped when that returns.
+    #[must_use = "drop it while nothing is borrowed"]
     pub(crate) fn retire(&self) -> Option<Box<P>> {
         self.gone.set(true);
         self.protocol.take()
@@ -75,7 +80,7 @@ impl<P: ?Sized> Kept<P> {
     }
 }
 
-/// The panic in a drop must not hide an earlier one.
+/// Returns the first panic, so a panic in a drop does not hide an earlier one.
 pub(crate) fn first_panic(
     first: thread::Result<()>,
     second: thread::Result<()>,
@@ -110,25 +115,25 @@ mod tests {
         }
     }
 
-    fn kept() -> (Kept<dyn Any>, Rc<Cell<u32>>) {
+    fn kept() -> (ProtocolHolder<dyn Any>, Rc<Cell<u32>>) {
         let drops = Rc::new(Cell::new(0));
-        (Kept::new(Box::new(Dropped(Rc::clone(&drops)))), drops)
+        (ProtocolHolder::new(Box::new(Dropped(Rc::clone(&drops)))), drops)
     }
 
     #[test]
     fn the_protocol_is_dropped_after_the_last_call_and_called_no_more() {
         let (kept, drops) = kept();
-        kept.try_call(Last::No, |_| ()).unwrap();
+        kept.try_call(DropAfter::No, |_| ()).unwrap();
         assert_eq!((drops.get(), kept.is_gone()), (0, false));
-        kept.try_call(Last::Yes, |_| ()).unwrap();
+        kept.try_call(DropAfter::Yes, |_| ()).unwrap();
         assert_eq!((drops.get(), kept.is_gone()), (1, true));
-        kept.try_call(Last::No, |_| unreachable!("it is gone")).unwrap();
+        kept.try_call(DropAfter::No, |_| unreachable!("it is gone")).unwrap();
     }
 
     #[test]
     fn a_panic_drops_the_protocol_and_is_returned() {
         let (kept, drops) = kept();
-        let panic = kept.try_call(Last::No, |_| panic!("in a callback")).unwrap_err();
+        let panic = kept.try_call(DropAfter::No, |_| panic!("in a callback")).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in a callback"));
         assert_eq!(drops.get(), 1);
         assert!(kept.retire().is_none());
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn retired_in_a_callback_it_is_dropped_when_that_returns() {
         let (kept, drops) = kept();
-        kept.try_call(Last::No, |_| {
+        kept.try_call(DropAfter::No, |_| {
             assert!(kept.retire().is_none());
             assert_eq!(drops.get(), 0);
         })
@@ -148,12 +153,12 @@ mod tests {
     #[test]
     fn nothing_is_called_inside_a_callback() {
         let (kept, drops) = kept();
-        kept.try_call(Last::No, |_| {
-            kept.try_call(Last::No, |_| unreachable!("it is moved out")).unwrap();
+        kept.try_call(DropAfter::No, |_| {
+            kept.try_call(DropAfter::No, |_| unreachable!("it is moved out")).unwrap();
         })
         .unwrap();
         assert_eq!(drops.get(), 0);
-        kept.try_call(Last::Yes, |_| ()).unwrap();
+        kept.try_call(DropAfter::Yes, |_| ()).unwrap();
     }
 
     #[test]
@@ -168,11 +173,11 @@ mod tests {
             }
         }
 
-        let first = Kept::<dyn Any>::new(Box::new(Panics));
-        let panic = first.try_call(Last::No, |_| panic!("in a callback")).unwrap_err();
+        let first = ProtocolHolder::<dyn Any>::new(Box::new(Panics));
+        let panic = first.try_call(DropAfter::No, |_| panic!("in a callback")).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in a callback"));
-        let last = Kept::<dyn Any>::new(Box::new(Panics));
-        let panic = last.try_call(Last::Yes, |_| ()).unwrap_err();
+        let last = ProtocolHolder::<dyn Any>::new(Box::new(Panics));
+        let panic = last.try_call(DropAfter::Yes, |_| ()).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in the drop"));
     }
 }

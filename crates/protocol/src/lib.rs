@@ -1,17 +1,17 @@
-//! Protocols for child processes and for byte streams: what a user of procession implements, the
-//! handles that callbacks are given, and a fake to test against.
+//! Protocols for child processes and for byte streams: the traits that a user of procession implements,
+//! the handles that callbacks get, and fakes for tests.
 //!
-//! A [`ProcessProtocol`] hears what happens to one child and acts on it through a [`Process`]. It
-//! knows no event loop: results travel through a `Deferred`, and the same protocol runs over a real
-//! child and over a [`FakeProcess`], because both are driven by the same machine, [`Lifecycle`].
-//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, [`FakeConnection`] and
-//! [`ConnectionLifecycle`] too, and a [`StreamAdapter`] runs such a protocol over a child.
+//! A [`ProcessProtocol`] receives the events of one child and acts on it through a [`Process`]. It
+//! knows no event loop: it passes results on through a `Deferred`. The same protocol runs over a real
+//! child and over a [`FakeProcess`], because the same state machine, [`Lifecycle`], drives both.
+//! [`Protocol`], [`Factory`], [`Transport`], [`FakeConnection`] and [`ConnectionLifecycle`] are the
+//! same for connections. A [`StreamAdapter`] runs a [`Protocol`] over a child.
 //!
 //! # What this crate does not do
 //!
 //! It starts no process, opens no descriptor and makes no system call; it has no event loop and
-//! reads no clock. Starting children is `procession-process-transport`'s part, connections are
-//! `procession-net-transport`'s.
+//! reads no clock. `procession-process-transport` starts children, and `procession-net-transport`
+//! makes connections.
 //!
 //! # Examples
 //!

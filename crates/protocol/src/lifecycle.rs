@@ -2,20 +2,20 @@
 //!
 //! # Model
 //!
-//! A child has a set of pipes, known at its birth, and is reaped once. Exited means reaped. Ended
-//! means reaped and every pipe closed, those that the parent writes to as well.
+//! A child has a set of pipes, known from its start, and is reaped once. Exited means reaped. Ended
+//! means reaped and every pipe closed, including those that the parent writes to.
 //!
 //! Inputs: data, marks, the end of one direction, the loss of a pipe, the reap, time, pauses, the
-//! stop of the loop, the protocol's panic. They may come in any order; a fact that is late (data of
+//! stop of the loop, the protocol's panic. They may come in any order. A fact that is late (data of
 //! a closed pipe) or repeated (a second reap) is ignored.
 //!
-//! Outputs: [`Event`]s. `Made` first; for one pipe any mix of `Data`, `Mark` and one `ReadClosed`
-//! with no `Data` after it, then one `Lost` and nothing more; `Exited` once; `Ended` once, last,
-//! when every pipe is lost. After a panic no event at all, but the getters go on counting.
+//! Outputs: [`Event`]s. `Made` comes first. Each pipe has any mix of `Data`, `Mark` and one `ReadClosed`
+//! with no `Data` after it, then one `Lost` and nothing more. `Exited` comes once; `Ended` comes once,
+//! last, when every pipe is lost. After a panic there is no event, but the getters stay correct.
 //!
 //! With `drain_after_exit` a deadline runs from the reap. When [`on_time`](Lifecycle::on_time)
-//! passes it, each pipe still open is due once from [`poll_drain`](Lifecycle::poll_drain), a paused
-//! one after it was resumed; the driver reads what it holds at that moment and closes it.
+//! passes it, [`poll_drain`](Lifecycle::poll_drain) returns each pipe that is still open, once; a
+//! paused pipe only after it was resumed. The driver reads the bytes in it at that moment and closes it.
 
 mod pipes;
 
@@ -26,7 +26,7 @@ use procession_core::{Mark, Spent};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Decides which callbacks are due, and when: the one place that does, for real children and fakes.
+/// Decides which callbacks of a child are due, and when. Real children and fakes both use it.
 ///
 /// The module's page has the model.
 ///
@@ -51,9 +51,9 @@ pub struct Lifecycle {
     /// `Some` from the reap on.
     reason: Option<ExitReason>,
     drain_after_exit: Option<Duration>,
-    /// `Some` from the reap until the time has passed, if there is something to wait for.
+    /// `Some` from the reap until the time has passed, if a pipe is still open.
     deadline: Option<Duration>,
-    /// Set once, when `Ended` is queued, or would be.
+    /// Set once, when `Ended` is queued (after a panic: would be queued).
     ended: bool,
     /// No event is queued once this is set.
     panicked: bool,
@@ -61,7 +61,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Starts the life of a child with these pipes; a number that occurs twice counts once.
+    /// Creates the lifecycle of a child with these pipes; a number that occurs twice counts once.
     pub fn new(
         pipes: impl IntoIterator<Item = ChildFd>,
         drain_after_exit: Option<Duration>,
@@ -77,17 +77,17 @@ impl Lifecycle {
         }
     }
 
-    /// Changes how long after the reap pipes are cut off. Ignored from the reap on.
+    /// Sets the time after the reap at which open pipes are cut off. Ignored after the reap.
     pub fn set_drain_after_exit(&mut self, after: Option<Duration>) {
         if self.reason.is_none() {
             self.drain_after_exit = after;
         }
     }
 
-    /// The child wrote. Empty data, and data of a pipe that is closed or whose end was met, are
-    /// handed back, to be dropped where nothing is borrowed.
+    /// Queues data that the child wrote. Returns empty data, and data of a pipe that is closed or has
+    /// ended; drop those while nothing is borrowed.
     #[inline]
-    #[must_use = "drop it where nothing is borrowed"]
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn on_data(&mut self, fd: ChildFd, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || !self.accepts(fd) {
             return Some(data);
@@ -96,8 +96,8 @@ impl Lifecycle {
         None
     }
 
-    /// Does the same, but where nothing else is due the data are handed over at once, as
-    /// [`poll_event`](Self::poll_event) would after it.
+    /// Does the same as [`on_data`](Self::on_data); but if no event is due, it returns the data at
+    /// once, as [`poll_event`](Self::poll_event) would.
     #[inline]
     pub fn on_data_now(&mut self, fd: ChildFd, data: Bytes) -> DataNow {
         if self.due.is_empty() && !data.is_empty() && self.accepts(fd) {
@@ -109,7 +109,7 @@ impl Lifecycle {
         }
     }
 
-    /// A write queue crossed a limit.
+    /// Notes that a write queue crossed a limit.
     #[inline]
     pub fn on_mark(&mut self, fd: ChildFd, mark: Mark) {
         if self.is_open(fd) {
@@ -117,14 +117,14 @@ impl Lifecycle {
         }
     }
 
-    /// The child will write no more to this socketpair, but the parent may.
+    /// Notes that the child will write no more to this socketpair; the parent still may.
     pub fn on_read_closed(&mut self, fd: ChildFd) {
         if self.pipes.close_reading(fd) {
             self.push(Event::ReadClosed(fd));
         }
     }
 
-    /// The parent's end is gone. What was read before is still delivered before the loss.
+    /// Notes that the parent's end is closed. Data that were read before are delivered before the loss.
     pub fn on_pipe_closed(&mut self, fd: ChildFd) {
         if self.pipes.close(fd) {
             self.push(Event::Lost(fd));
@@ -132,7 +132,7 @@ impl Lifecycle {
         }
     }
 
-    /// The child was reaped at `now`.
+    /// Notes that the child was reaped at `now`.
     pub fn on_reaped(&mut self, reason: ExitReason, now: Duration) {
         if self.reason.is_some() {
             return;
@@ -143,7 +143,7 @@ impl Lifecycle {
         self.end_if_due();
     }
 
-    /// It is `now`, on the clock that the reap was told by.
+    /// Notes that the time is `now`, on the clock of [`on_reaped`](Self::on_reaped).
     pub fn on_time(&mut self, now: Duration) {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.deadline = None;
@@ -151,8 +151,8 @@ impl Lifecycle {
         }
     }
 
-    /// Whoever may write to the pipes was terminated: what they hold is read, and they are closed,
-    /// whatever `drain_after_exit` says. Ignored before the reap.
+    /// Notes that every process that may write to the pipes was terminated. All pipes are due from
+    /// [`poll_drain`](Self::poll_drain), whatever `drain_after_exit` is. Ignored before the reap.
     pub fn on_terminated(&mut self) {
         if self.reason.is_some() {
             self.deadline = None;
@@ -160,29 +160,29 @@ impl Lifecycle {
         }
     }
 
-    /// The program paused this pipe: it is not to be drained before it is resumed.
+    /// Notes that the program paused this pipe: it is not drained until it is resumed.
     pub fn on_paused(&mut self, fd: ChildFd) {
         self.pipes.set_paused(fd, true);
     }
 
-    /// The program resumed this pipe.
+    /// Notes that the program resumed this pipe.
     pub fn on_resumed(&mut self, fd: ChildFd) {
         self.pipes.set_paused(fd, false);
     }
 
-    /// Nobody held a pipe from [`poll_drain`](Self::poll_drain) when the deadline passed.
+    /// Notes that no process held a pipe from [`poll_drain`](Self::poll_drain) at the deadline.
     pub fn on_not_held(&mut self, fd: ChildFd) {
         self.pipes.clear_held(fd);
     }
 
-    /// The loop stops, and closes the pipes that are open: the reason of the end names them.
+    /// Notes that the loop stops and closes the open pipes: the exit reason names them.
     pub fn on_stop(&mut self) {
         self.pipes.stop();
     }
 
-    /// The protocol panicked: there are no more events, only bookkeeping.
+    /// Notes that the protocol panicked: there are no more events, only bookkeeping.
     ///
-    /// What was due is returned, to be dropped where nothing is borrowed.
+    /// Returns the data that were due; drop them while nothing is borrowed.
     pub fn on_panicked(&mut self) -> Spent {
         self.panicked = true;
         let mut spent = Spent::default();
@@ -193,75 +193,75 @@ impl Lifecycle {
         spent
     }
 
-    /// Takes the callback that is due next.
+    /// Takes the next callback that is due.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.due.pop_front()
     }
 
-    /// Tells whether an event is due: whether [`poll_event`](Self::poll_event) gives one.
+    /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) returns one.
     #[inline]
     pub fn has_event(&self) -> bool {
         !self.due.is_empty()
     }
 
-    /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
+    /// Returns the time at which to call [`on_time`](Self::on_time), if there is one.
     pub fn poll_deadline(&self) -> Option<Duration> {
         self.deadline
     }
 
-    /// Takes a pipe that is to be read once more, for what it holds now, and closed.
+    /// Takes the next pipe to drain: read the bytes that it holds now, then close it.
     ///
-    /// It is recorded as held, unless [`on_not_held`](Self::on_not_held) says otherwise.
+    /// The pipe counts as held, unless [`on_not_held`](Self::on_not_held) is called for it.
     pub fn poll_drain(&mut self) -> Option<ChildFd> {
         self.pipes.poll_drain()
     }
 
-    /// Tells whether a pipe is to be drained: whether [`poll_drain`](Self::poll_drain) gives one.
+    /// Returns whether a pipe is to be drained: whether [`poll_drain`](Self::poll_drain) returns one.
     #[inline]
     pub fn has_drain(&self) -> bool {
         self.pipes.has_drain()
     }
 
-    /// Tells whether the parent's end of `fd` is open.
+    /// Returns whether the parent's end of `fd` is open.
     #[inline]
     pub fn is_open(&self, fd: ChildFd) -> bool {
         self.pipes.is_open(fd)
     }
 
-    /// Tells whether data of `fd` would be delivered.
+    /// Returns whether data of `fd` would be delivered.
     #[inline]
     pub fn accepts(&self, fd: ChildFd) -> bool {
         !self.panicked && self.pipes.is_readable(fd)
     }
 
-    /// Returns the pipes that are open.
+    /// Returns the open pipes.
     pub fn open_fds(&self) -> impl Iterator<Item = ChildFd> {
         self.pipes.fds()
     }
 
-    /// Returns how the child ended, from its reap on.
+    /// Returns how the child ended, once it is reaped.
     pub fn reason(&self) -> Option<&ExitReason> {
         self.reason.as_ref()
     }
 
-    /// Tells whether the child was reaped.
+    /// Returns whether the child was reaped.
     #[inline]
     pub fn is_reaped(&self) -> bool {
         self.reason.is_some()
     }
 
-    /// Tells whether the child was reaped and every pipe is closed; `Ended` may still be due.
+    /// Returns whether the child was reaped and every pipe is closed; `Ended` may still be due.
     pub fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// Tells whether the protocol panicked.
+    /// Returns whether the protocol panicked.
     pub fn is_panicked(&self) -> bool {
         self.panicked
     }
 
-    /// Tells whether neither an event nor a pipe to drain is due.
+    /// Returns whether neither an event nor a pipe to drain is due.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.due.is_empty() && !self.pipes.has_drain()
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_panic_there_is_bookkeeping_and_no_event() {
+    fn after_a_panic_there_is_only_bookkeeping_and_no_event() {
         let mut child = Lifecycle::new([OUT], None);
         assert_eq!(child.on_data(OUT, Bytes::from_static(b"lost")), None);
         assert!(!child.is_panicked());

@@ -1,17 +1,16 @@
-//! [`LineReceiver`]: cuts a stream of bytes into lines. A pure value, usable on any byte stream.
+//! [`LineReceiver`]: splits a stream of bytes into lines. A pure value, usable on any byte stream.
 //!
 //! # Model
 //!
-//! Inputs: data, the end of the stream, a change of mode. Outputs: [`Line`]s, or raw data. How the
-//! stream is cut into chunks makes no difference to the lines. Data that come after the end are
-//! ignored.
+//! Inputs: data, the end of the stream, a change of mode. Outputs: [`Line`]s, or raw data. The lines do
+//! not depend on how the stream is divided into chunks. Data after the end are ignored.
 //!
-//! In line mode a line is what precedes the first delimiter. Of one that is longer than the limit the
-//! beginning is handed over, cut at a character, once it cannot be shorter; the rest is skipped up to
-//! its delimiter. So at most the limit, a delimiter and one chunk are kept. In raw mode everything is
-//! handed over as it came.
+//! In line mode, a line consists of the bytes before the first delimiter. If a line is longer than the
+//! limit, the receiver returns its beginning, cut between characters, as soon as it is certain that the
+//! line is too long; it skips the rest up to the delimiter. So it keeps at most the limit, a delimiter
+//! and one chunk. In raw mode it returns all data unchanged.
 //!
-//! A line that lies in one chunk is a slice of it; one that spans chunks is copied once.
+//! A line within one chunk is a slice of that chunk; a line that spans chunks is copied once.
 
 mod line;
 
@@ -20,7 +19,7 @@ pub use line::Line;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 ///
 /// # Examples
 ///
@@ -59,9 +58,9 @@ pub struct LineReceiver {
     drops_return: bool,
     max_length: usize,
     mode: Mode,
-    /// The beginning of a line; holds no delimiter. In `Skip`, what may be the beginning of one.
+    /// The beginning of a line, without a delimiter. In `Skip`, a possible beginning of a delimiter.
     partial: BytesMut,
-    /// What was not looked at; no chunk is empty.
+    /// Data that were not examined yet; no chunk is empty.
     chunks: VecDeque<Bytes>,
     ended: bool,
 }
@@ -69,17 +68,17 @@ pub struct LineReceiver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Line,
-    /// The rest of a line that was too long is passed over.
+    /// Skips the rest of a line that was too long.
     Skip,
     Raw,
 }
 
 impl LineReceiver {
-    /// The longest line, in bytes, unless [`max_length`](Self::max_length) says otherwise.
+    /// The default of [`max_length`](Self::max_length), in bytes.
     pub const DEFAULT_MAX_LENGTH: usize = 16_384;
 
-    /// Creates a receiver of lines of text: a line ends at a line feed, and one carriage return before
-    /// that is no part of it. A carriage return at the end of the stream is.
+    /// Creates a receiver of lines of text. A line ends at a line feed; one carriage return before that
+    /// is not part of the line. A carriage return at the end of the stream is part of the last line.
     pub fn new() -> Self {
         Self { drops_return: true, ..Self::with_delimiter("\n") }
     }
@@ -88,7 +87,7 @@ impl LineReceiver {
     ///
     /// # Panics
     ///
-    /// If the delimiter is empty.
+    /// Panics if the delimiter is empty.
     #[track_caller]
     pub fn with_delimiter(delimiter: impl Into<Vec<u8>>) -> Self {
         let delimiter = delimiter.into();
@@ -107,15 +106,15 @@ impl LineReceiver {
         }
     }
 
-    /// Sets the longest line, in bytes, without its delimiter. Of a longer one the beginning comes,
-    /// which is up to three bytes shorter where the limit lies within a character of UTF-8.
+    /// Sets the greatest length of a line, in bytes, without its delimiter. A longer line is cut there,
+    /// or up to three bytes before if the limit is inside a UTF-8 character.
     #[must_use]
     #[doc(alias = "MAX_LENGTH")]
     pub fn max_length(self, bytes: usize) -> Self {
         Self { max_length: bytes, ..self }
     }
 
-    /// The stream went on.
+    /// Adds data of the stream.
     #[doc(alias = "dataReceived")]
     pub fn on_data(&mut self, data: Bytes) {
         if !self.ended && !data.is_empty() {
@@ -123,13 +122,13 @@ impl LineReceiver {
         }
     }
 
-    /// The stream is over: the last line is handed over even if no delimiter ends it.
+    /// Ends the stream: the last line is returned even if no delimiter ends it.
     #[doc(alias = "connectionLost")]
     pub fn on_end(&mut self) {
         self.ended = true;
     }
 
-    /// Takes the next line; `None` until it is whole or too long, and in raw mode.
+    /// Takes the next line; `None` until the line is complete or too long, and in raw mode.
     #[doc(alias = "lineReceived")]
     pub fn poll(&mut self) -> Option<Line> {
         if self.mode == Mode::Skip {
@@ -138,13 +137,13 @@ impl LineReceiver {
         if self.mode == Mode::Line { self.poll_line() } else { None }
     }
 
-    /// Takes the next data of raw mode, never empty; `None` until there are some, and in line mode.
+    /// Takes the next raw data, never empty; `None` until there are some, and in line mode.
     #[doc(alias = "rawDataReceived")]
     pub fn poll_raw(&mut self) -> Option<Bytes> {
         if self.mode == Mode::Raw { self.chunks.pop_front() } else { None }
     }
 
-    /// Hands over everything as it comes from now on, beginning with what was not polled yet.
+    /// Switches to raw mode: from now on data are returned unchanged, first those not polled yet.
     #[doc(alias = "setRawMode")]
     pub fn set_raw_mode(&mut self) {
         self.mode = Mode::Raw;
@@ -152,7 +151,7 @@ impl LineReceiver {
         self.put_back(partial);
     }
 
-    /// Goes back to lines; `rest` is what of the last raw data belongs to them.
+    /// Switches back to line mode; `rest` is the part of the last raw data that belongs to the lines.
     #[doc(alias = "setLineMode")]
     pub fn set_line_mode(&mut self, rest: Bytes) {
         if self.mode == Mode::Raw {
@@ -161,7 +160,7 @@ impl LineReceiver {
         self.put_back(rest);
     }
 
-    /// Tells whether raw mode is set.
+    /// Returns whether raw mode is set.
     pub fn is_raw(&self) -> bool {
         self.mode == Mode::Raw
     }
@@ -170,7 +169,7 @@ impl LineReceiver {
         while let Some(chunk) = self.chunks.pop_front() {
             let known = self.partial.len() + chunk.len();
             let found = find_across(&self.partial, &chunk, &self.delimiter);
-            // One at the end may be no part of the line.
+            // A carriage return at the end may not be part of the line.
             let returned = usize::from(self.drops_return && chunk.last() == Some(&b'\r'));
             let is_too_long = match found {
                 Some(at) => at - self.returns_before(at, &chunk) > self.max_length,
@@ -191,14 +190,15 @@ impl LineReceiver {
         if last.len() > self.max_length { Some(self.cut(last)) } else { Some(whole(last)) }
     }
 
-    /// How many bytes before a delimiter that was found there are no part of the line.
+    /// Returns how many bytes before a delimiter at `at` are not part of the line: 1 for a carriage
+    /// return that is dropped.
     fn returns_before(&self, at: usize, chunk: &[u8]) -> usize {
         let Some(before) = at.checked_sub(1).filter(|_| self.drops_return) else { return 0 };
         let byte = self.partial.get(before).or_else(|| chunk.get(before - self.partial.len()));
         usize::from(byte == Some(&b'\r'))
     }
 
-    /// Takes the line of `at` bytes that ends in, or before, this chunk.
+    /// Takes the line of `at` bytes, which ends in this chunk or before it.
     fn take_line(&mut self, at: usize, mut chunk: Bytes) -> Line {
         let known = self.partial.len();
         let length = at - self.returns_before(at, &chunk);
@@ -213,9 +213,9 @@ impl LineReceiver {
         whole(self.partial.split().freeze())
     }
 
-    /// Hands over the beginning of a line that is too long, and passes over the rest from now on.
+    /// Takes the beginning of a line that is too long, and starts to skip the rest.
     ///
-    /// More than the limit is known.
+    /// `partial` and `chunk` together are longer than the limit.
     fn cut(&mut self, mut chunk: Bytes) -> Line {
         self.mode = Mode::Skip;
         let cut = |bytes| Line { bytes, is_cut: true };
@@ -233,7 +233,7 @@ impl LineReceiver {
         cut(self.partial.split().freeze())
     }
 
-    /// Passes over data up to a delimiter, and keeps what may be the beginning of one.
+    /// Skips data up to a delimiter, and keeps bytes that may be the beginning of one.
     fn skip(&mut self) {
         while let Some(mut chunk) = self.chunks.pop_front() {
             if let Some(at) = find_across(&self.partial, &chunk, &self.delimiter) {
@@ -269,14 +269,14 @@ fn whole(bytes: Bytes) -> Line {
     Line { bytes, is_cut: false }
 }
 
-/// How many of the first `most` bytes are whole characters, where the cut lies within one of UTF-8;
-/// else `most`. There is one byte more at least.
+/// Returns the greatest length, up to `most`, that does not cut a UTF-8 character; `most` if the bytes
+/// are not UTF-8 there. `bytes` is longer than `most`.
 fn whole_characters(bytes: &[u8], most: usize) -> usize {
     let is_inside = |byte: u8| byte & 0b1100_0000 == 0b1000_0000;
     if !bytes.get(most).copied().is_some_and(is_inside) {
         return most;
     }
-    // The first byte of a character says its length, and is at most three before this one.
+    // The first byte of a character gives its length, and is at most three bytes before this one.
     let begins = (most.saturating_sub(3)..most).rev().find(|at| !is_inside(bytes[*at]));
     let length = |first: u8| match first.leading_ones() {
         2 => 2,
@@ -287,7 +287,7 @@ fn whole_characters(bytes: &[u8], most: usize) -> usize {
     begins.filter(|at| at + length(bytes[*at]) > most).unwrap_or(most)
 }
 
-/// Finds the first `needle` in `head` followed by `chunk`, where `head` alone holds none.
+/// Returns the position of the first `needle` in `head` followed by `chunk`; `head` alone has none.
 fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
     let overlap = overlap(needle);
     let tail = &head[head.len().saturating_sub(overlap)..];
@@ -301,7 +301,7 @@ fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
     find(chunk, needle).map(|at| head.len() + at)
 }
 
-/// How many bytes of a needle may lie before a chunk, with the rest of it inside.
+/// Returns how many bytes of a needle may be before a chunk while the rest is inside it.
 fn overlap(needle: &[u8]) -> usize {
     needle.split_first().map_or(0, |(_, rest)| rest.len())
 }

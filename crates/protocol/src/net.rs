@@ -1,17 +1,18 @@
-//! Byte-stream protocols: what a user implements for a TCP or Unix connection, and its factory.
+//! Byte-stream protocols: the trait that a user implements for a TCP or Unix connection, and its
+//! factory.
 
 use crate::{Address, Transport};
 use bytes::Bytes;
 use std::io;
 
-/// Hears what happens to one connection.
+/// Receives the events of one connection.
 ///
-/// `connection_made` comes first, `connection_lost` once and last. Every method of [`Transport`]
-/// may be called in every callback: none calls back at once. A callback that panics is the last
-/// one: the protocol is dropped and its connection closed.
+/// `connection_made` comes first, `connection_lost` comes once and last. Callbacks may call every method
+/// of [`Transport`]: no method calls the protocol before it returns. If a callback panics, it is the
+/// last one: the protocol is dropped and its connection closed.
 #[expect(unused_variables, reason = "the defaults use none; their names are documentation")]
 pub trait Protocol {
-    /// The connection stands. Called once, first of all.
+    /// The connection is established. Called once, first of all.
     #[doc(alias = "connectionMade")]
     fn connection_made(&mut self, transport: &Transport) {}
 
@@ -19,30 +20,30 @@ pub trait Protocol {
     #[doc(alias = "dataReceived")]
     fn data_received(&mut self, transport: &Transport, data: Bytes) {}
 
-    /// The peer will send no more; writing is still possible. Called at most once, after all data.
+    /// The peer will send no more data; writing is still possible. Called at most once, after all data.
     ///
-    /// The default closes the connection, once what was written is flushed.
+    /// The default closes the connection once all written data is flushed.
     #[doc(alias = "readConnectionLost")]
     fn read_closed(&mut self, transport: &Transport) {
         transport.lose_connection();
     }
 
-    /// The queue rose above its high limit. Called once until it was drained.
+    /// The write queue rose above its high limit. Not called again until the queue was drained.
     #[doc(alias = "pauseProducing")]
     fn write_buffer_full(&mut self, transport: &Transport) {}
 
-    /// The queue fell to its low limit or below, after it had been above that.
+    /// The write queue fell to its low limit or below, after it was above it.
     #[doc(alias = "resumeProducing")]
     fn write_buffer_drained(&mut self, transport: &Transport) {}
 
-    /// The connection is gone. Called once, last of all; the protocol is dropped when it returns.
+    /// The connection is gone. Called once, last of all; the protocol is dropped when this returns.
     ///
-    /// `reason` is `Ok` if it was closed in order, by either side.
+    /// `reason` is `Ok` if either side closed the connection without an error.
     #[doc(alias = "connectionLost")]
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {}
 }
 
-/// Does what the boxed protocol does.
+/// Calls the boxed protocol.
 impl<P: Protocol + ?Sized> Protocol for Box<P> {
     fn connection_made(&mut self, transport: &Transport) {
         (**self).connection_made(transport);
@@ -69,10 +70,10 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
     }
 }
 
-/// Makes a protocol for each connection.
+/// Creates a protocol for each connection.
 ///
-/// `FnMut() -> P` is one; a factory that wants the peer's address, or refuses connections,
-/// implements the trait.
+/// Every `FnMut() -> P` is a factory. Implement the trait for a factory that needs the peer's address
+/// or refuses connections.
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! What a program can do with a [`Process`]: the handle that spawning returns, that callbacks are
-//! given and that fakes hand out.
+//! The methods of [`Process`]: the handle that spawning returns, that callbacks get, and that fakes
+//! return.
 
 use crate::{
     ChildFd, ForwardError, Process, SignalError, SpawnPath, Target, Termination, Termios,
@@ -15,24 +15,24 @@ use std::time::Duration;
 impl Process {
     /// Queues data for the child's standard input. The callbacks report the outcome.
     ///
-    /// Writes are flushed when the callback returns to the loop; until then those that follow
-    /// [`close_stdin`](Self::close_stdin) are still sent. A write that is refused is dropped, silently:
-    /// [`write_to_child`](Self::write_to_child) returns the reason.
+    /// Writes are flushed when the callback returns to the loop. Until then, data written after
+    /// [`close_stdin`](Self::close_stdin) are still sent. A refused write is dropped without an error;
+    /// [`write_to_child`](Self::write_to_child) returns the reason instead.
     pub fn write(&self, data: impl IntoBytes) {
-        // Dropped on purpose: after the child's end, or a close, there is nobody to write to.
+        // Dropped on purpose: after the child's end, or a close, nobody reads the data.
         self.write_to_child(ChildFd::STDIN, data).ok();
     }
 
     /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
     ///
-    /// A queue takes any amount, full or not, unless it has a
-    /// [hard limit](Self::set_write_hard_limit). A [push producer](crate::Pace::Push) is paused here, inside
-    /// the write, if that fills the queue; a producer that writes inside its own callback gets `BufferFull`
-    /// from its next write on.
+    /// A queue accepts any amount, full or not, unless it has a
+    /// [hard limit](Self::set_write_hard_limit). If the write fills the queue, it pauses a
+    /// [push producer](crate::Pace::Push) before it returns. A producer that writes inside its own callback
+    /// gets `BufferFull` from its next write on.
     ///
     /// # Errors
     ///
-    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    /// The descriptor is closed, unknown, not writable, or its queue is full. Then nothing is queued.
     #[doc(alias = "writeToChild")]
     pub fn write_to_child(
         &self,
@@ -51,7 +51,7 @@ impl Process {
         self.write(Bytes::copy_from_slice(data));
     }
 
-    /// Queues several pieces for the child's standard input; where one is refused, none after it.
+    /// Queues several pieces for the child's standard input, up to the first that is refused.
     #[doc(alias = "writeSequence")]
     pub fn write_sequence<I>(&self, pieces: I)
     where
@@ -60,18 +60,18 @@ impl Process {
     {
         for piece in pieces {
             if self.write_to_child(ChildFd::STDIN, piece).is_err() {
-                return; // as in `write`; what follows it must not close the gap
+                return; // as in `write`; a later piece must not follow the gap
             }
         }
     }
 
-    /// Returns the number of bytes queued for `fd`, 0 where there is no queue.
+    /// Returns the number of bytes queued for `fd`, 0 if there is no queue.
     pub fn write_buffered(&self, fd: impl Into<ChildFd>) -> usize {
         self.0.write_buffered(fd.into())
     }
 
     /// Sets the limits, in bytes, of the queue for `fd`: above `high` it is full, at `low` or below
-    /// it is drained. 64 KiB and 0 until then.
+    /// it is drained. The defaults are 64 KiB and 0.
     ///
     /// # Errors
     ///
@@ -85,14 +85,14 @@ impl Process {
         self.0.set_write_limits(fd.into(), high, low)
     }
 
-    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` where there
-    /// is no queue, or the transport does not tell.
+    /// Returns the limits, in bytes, of the queue for `fd`, the high one first; `None` if there is no
+    /// queue, or if the transport does not report them.
     pub fn write_limits(&self, fd: impl Into<ChildFd>) -> Option<(usize, usize)> {
         self.0.write_limits(fd.into())
     }
 
-    /// Makes writes that would queue more than `max` bytes for `fd` fail; `None` takes the limit
-    /// away, as it is at first.
+    /// Sets the hard limit of the queue for `fd`: a write that would queue more than `max` bytes fails.
+    /// `None`, the default, means no limit.
     ///
     /// # Errors
     ///
@@ -109,10 +109,10 @@ impl Process {
 /// Closing.
 impl Process {
     /// Closes the parent's end of `fd`: a writer once its producer is done and its queue is flushed, a
-    /// reader at the next turn. Twice is harmless.
+    /// reader at the next turn. A second call has no effect.
     ///
-    /// A [producer](crate::Producer) is done when it is taken away, or closes `fd` itself. Until then what it
-    /// writes is sent, and a socketpair is read on.
+    /// A [producer](crate::Producer) is done when it is unregistered, or closes `fd` itself. Until then its
+    /// data are sent, and a socketpair is still read.
     #[doc(alias = "closeChildFD")]
     pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
@@ -120,7 +120,7 @@ impl Process {
         self.0.close_child_fd(fd);
     }
 
-    /// Closes the child's standard input once its producer is done and what was written is flushed.
+    /// Closes the child's standard input once its producer is done and all written data is flushed.
     #[doc(alias = "closeStdin")]
     pub fn close_stdin(&self) {
         self.close_child_fd(ChildFd::STDIN);
@@ -139,7 +139,7 @@ impl Process {
     }
 
     /// Ends the parent's direction of the socketpair `fd` once its producer is done and its queue is
-    /// flushed; what the child still writes is received.
+    /// flushed; data that the child writes are still received.
     #[doc(alias = "loseWriteConnection")]
     pub fn shutdown_child_fd(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
@@ -147,14 +147,14 @@ impl Process {
         self.0.shutdown_child_fd(fd);
     }
 
-    /// Drops the queue for `fd` and closes the parent's end, also under a producer.
+    /// Drops the queue for `fd` and closes the parent's end, without waiting for a producer.
     #[doc(alias = "abortConnection")]
     pub fn abort_child_fd(&self, fd: impl Into<ChildFd>) {
         self.0.abort_child_fd(fd.into());
     }
 
-    /// Closes 0, 1 and 2, each as [`close_child_fd`](Self::close_child_fd) does; hangs up a
-    /// terminal.
+    /// Closes 0, 1 and 2, each as [`close_child_fd`](Self::close_child_fd) does; a terminal is hung
+    /// up.
     #[doc(alias = "loseConnection")]
     pub fn lose_connection(&self) {
         self.on_close(None);
@@ -176,8 +176,8 @@ impl Process {
 
 /// Reading.
 impl Process {
-    /// Stops reading `fd`: until [`resume`](Self::resume) no data are delivered, and no loss that the
-    /// child causes. `process_exited` does not wait for that, `process_ended` does.
+    /// Stops reading `fd`: until [`resume`](Self::resume), no data are delivered, and no loss that the
+    /// child causes. `process_exited` does not wait for the resume; `process_ended` does.
     #[doc(alias = "pauseProducing")]
     pub fn pause(&self, fd: impl Into<ChildFd>) {
         self.0.pause(fd.into());
@@ -206,7 +206,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`SignalError::ProcessExitedAlready`] once it was reaped; else what the kernel says.
+    /// [`SignalError::ProcessExitedAlready`] once the child was reaped; else the error of the kernel.
     #[doc(alias = "signalProcess")]
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         self.0.signal(signal)
@@ -216,29 +216,30 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`SignalError::NoGroup`] if it leads none, [`SignalError::ProcessExitedAlready`] if the
-    /// group is empty; else what the kernel says.
+    /// [`SignalError::NoGroup`] if the child leads no group, [`SignalError::ProcessExitedAlready`] if
+    /// the group is empty; else the error of the kernel.
     #[doc(alias = "killpg")]
     pub fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
         self.0.signal_group(signal)
     }
 
-    /// Sends a signal, waits for `grace`, then sends KILL; to the group where that is owned.
+    /// Sends a signal, waits for `grace`, then sends KILL; to the whole group if the group is owned.
     ///
-    /// The result comes when the child is reaped; if its group is owned, when no process of the group
-    /// lives, a second after KILL at the latest: [`Termination::is_gone`] tells which. Until then a
-    /// leader that has ended stays a zombie, and `process_exited` comes with its reap. Then the pipes are
-    /// read for what the group has left in them, and closed without a wait for their end: a process
-    /// outside of the group may hold one. Processes that left the group are not touched.
+    /// The result comes when the child is reaped. For an owned group it comes when no process of the
+    /// group is alive, at the latest one second after KILL; [`Termination::is_gone`] returns whether the
+    /// group is gone. Until then a leader that has ended stays a zombie, and `process_exited` comes with
+    /// its reap. Then the bytes that the group left in the pipes are read, and the pipes are closed
+    /// without waiting for their end, because a process outside of the group may hold one. Processes
+    /// that left the group are not touched.
     ///
     /// A stopped child is continued, and a close no longer waits for a producer. A second call while the
-    /// first is under way sends KILL at once. The result tells how the child ended; dropping it changes
-    /// nothing.
+    /// first is under way sends KILL at once. The result describes how the child ended; dropping it has
+    /// no effect.
     ///
     /// # Platform
     ///
-    /// The living processes of a group are read from /proc. Without that, as on other systems than
-    /// Linux, a termination of an owned group takes the whole grace, sends KILL, and says whether the
+    /// On Linux, the living processes of a group are read from /proc. On other systems, or without
+    /// /proc, a termination of an owned group takes the whole grace, sends KILL, and reports whether the
     /// group is gone as far as it can tell.
     pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
         self.0.terminate(signal, grace)
@@ -251,7 +252,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
     #[doc(alias = "TIOCSWINSZ")]
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         self.0.resize(rows, columns)
@@ -261,7 +262,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
     #[doc(alias = "TIOCGWINSZ")]
     pub fn window_size(&self) -> io::Result<WindowSize> {
         self.0.window_size()
@@ -271,7 +272,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
     #[doc(alias = "tcgetattr")]
     pub fn termios(&self) -> io::Result<Termios> {
         self.0.termios()
@@ -281,17 +282,17 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
     #[doc(alias = "tcsetattr")]
     pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         self.0.set_termios(settings)
     }
 
-    /// Types the end-of-file character of the child's terminal.
+    /// Writes the end-of-file character to the child's terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
     #[doc(alias = "VEOF")]
     pub fn send_eof(&self) -> io::Result<()> {
         self.0.send_eof()
@@ -300,13 +301,13 @@ impl Process {
 
 /// Facts.
 impl Process {
-    /// Moves what the child writes to `fd` to another child, a connection, a socket or a file, until
-    /// its end.
+    /// Moves the data that the child writes to `fd` to another child, a connection, a socket or a file,
+    /// until their end.
     ///
-    /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
-    /// source waits while the target is full. From this call on the protocol receives no data of `fd`,
-    /// but its loss is reported. At the end of the source the target is closed; if the target is lost,
-    /// the source is closed, and its writer gets SIGPIPE. The result is the number of bytes moved.
+    /// If the kernel can splice (`splice(2)`), the bytes do not pass through the program. The source
+    /// waits while the target is full. From this call on the protocol receives no data of `fd`, but its
+    /// loss is reported. At the end of the source the target is closed; if the target is lost, the
+    /// source is closed, and its writer gets SIGPIPE. The result is the number of bytes moved.
     ///
     /// # Errors
     ///
@@ -321,9 +322,9 @@ impl Process {
         self.0.forward(fd.into(), target)
     }
 
-    /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
+    /// Returns the capacity of the pipe of `fd` in bytes; `None` if it is not a pipe.
     ///
-    /// It starts at the system's default, 64 KiB on Linux, and grows while a bulk of data passes.
+    /// It starts at the system's default, 64 KiB on Linux, and grows while much data passes.
     pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
         self.0.pipe_size(fd.into())
     }
@@ -333,9 +334,9 @@ impl Process {
         self.0.pid()
     }
 
-    /// Returns the signal by which the child is stopped; `None` if it is not, and for a fake. A stop
-    /// that the program has waited for itself (`WUNTRACED` in `waitpid(2)`) is not seen, nor one on
-    /// other systems than Linux.
+    /// Returns the signal that stopped the child; `None` if the child is not stopped, and for a fake. It
+    /// misses a stop for which the program itself has waited (`WUNTRACED` in `waitpid(2)`), and every
+    /// stop on systems other than Linux.
     pub fn stopped_by(&self) -> Option<Signal> {
         self.0.stopped_by()
     }
@@ -350,14 +351,14 @@ impl Process {
         self.0.spawned_by()
     }
 
-    /// Returns whether this process has launched the child, and not one that it is a forked copy of: what
-    /// acts because a value is dropped asks before.
+    /// Returns whether this process launched the child; false in a forked copy of that process. Code
+    /// that acts on the child because a value is dropped checks this first.
     #[doc(hidden)]
     pub fn is_launched_here(&self) -> bool {
         self.0.is_launched_here()
     }
 
-    /// Calls `call` with the parent's end of `fd`, or returns `None` if there is none.
+    /// Calls `call` with the parent's end of `fd` and returns its result; `None` if there is no end.
     pub fn with_fd<R>(
         &self,
         fd: impl Into<ChildFd>,
@@ -377,7 +378,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is none; else what the kernel says.
+    /// `Unsupported` if there is no pidfd; else the error of the kernel.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.0.pidfd()
     }

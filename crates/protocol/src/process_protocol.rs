@@ -1,18 +1,18 @@
-//! [`ProcessProtocol`]: what a user implements to hear of a child.
+//! [`ProcessProtocol`]: the trait that a user implements to receive the events of a child.
 
 use crate::{ChildFd, ExitReason, Process};
 use bytes::Bytes;
 
-/// Hears what happens to one child.
+/// Receives the events of one child.
 ///
-/// Every method has a default that does nothing, or hands the event on to a more specific one, so a
-/// protocol implements what it cares for. `connection_made` comes first, `process_ended` last; for
-/// one descriptor all data come before its loss and nothing after it; `process_exited` comes before
-/// `process_ended`. The order between different descriptors, and that of `process_exited` relative
-/// to data and losses, is not guaranteed.
+/// Every method has a default that does nothing, or calls a more specific method, so a protocol
+/// implements only the methods that it needs. `connection_made` comes first, `process_ended` last. For
+/// one descriptor, all data come before its loss, and nothing comes after it. `process_exited` comes
+/// before `process_ended`. The order between different descriptors, and the order of `process_exited`
+/// relative to data and losses, are not guaranteed.
 ///
-/// Every method of [`Process`] may be called in every callback: none calls back at once. A callback
-/// that panics is the last one: the protocol is dropped, its child still reaped.
+/// Callbacks may call every method of [`Process`]: no method calls the protocol before it returns. If a
+/// callback panics, it is the last one: the protocol is dropped, and its child is still reaped.
 ///
 /// # Examples
 ///
@@ -42,9 +42,9 @@ pub trait ProcessProtocol {
 
     /// The child wrote `data`, never empty, to `fd`.
     ///
-    /// Called any number of times before `child_connection_lost(fd)`. By default data of 1 go to
-    /// [`out_received`](Self::out_received) and of 2 to [`err_received`](Self::err_received);
-    /// those of others are discarded.
+    /// Called any number of times before `child_connection_lost(fd)`. The default passes data of 1 to
+    /// [`out_received`](Self::out_received) and data of 2 to [`err_received`](Self::err_received), and
+    /// discards data of other descriptors.
     #[doc(alias = "childDataReceived")]
     fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
         match fd {
@@ -64,11 +64,11 @@ pub trait ProcessProtocol {
     #[doc(alias = "errReceived")]
     fn err_received(&mut self, process: &Process, data: Bytes) {}
 
-    /// The parent's end of `fd` is gone: the child closed it or died, or the parent closed it.
+    /// The parent's end of `fd` is gone: the child closed `fd` or died, or the parent closed its end.
     ///
-    /// Called once for each descriptor that is a pipe, after all its data; of a terminal once, for 1,
-    /// when it has ended. By default 0, 1 and 2
-    /// go to [`in_connection_lost`](Self::in_connection_lost),
+    /// Called once for each descriptor that is a pipe, after all its data. For a terminal it is called
+    /// once, for 1, when the terminal has ended. The default calls, for 0, 1 and 2,
+    /// [`in_connection_lost`](Self::in_connection_lost),
     /// [`out_connection_lost`](Self::out_connection_lost) and
     /// [`err_connection_lost`](Self::err_connection_lost).
     #[doc(alias = "childConnectionLost")]
@@ -86,7 +86,7 @@ pub trait ProcessProtocol {
     #[doc(alias = "inConnectionLost")]
     fn in_connection_lost(&mut self, process: &Process) {}
 
-    /// The pipe from the child's standard output is gone, or its terminal. Called by the default of
+    /// The pipe from the child's standard output, or its terminal, is gone. Called by the default of
     /// [`child_connection_lost`](Self::child_connection_lost), at most once.
     #[doc(alias = "outConnectionLost")]
     fn out_connection_lost(&mut self, process: &Process) {}
@@ -96,22 +96,22 @@ pub trait ProcessProtocol {
     #[doc(alias = "errConnectionLost")]
     fn err_connection_lost(&mut self, process: &Process) {}
 
-    /// The child will write no more to the socketpair `fd`; the parent may go on.
+    /// The child will write no more to the socketpair `fd`; the parent may still write.
     ///
     /// Called at most once for each socketpair, after all its data and before its loss.
     fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {}
 
-    /// The queue for `fd` rose above its high limit.
+    /// The write queue for `fd` rose above its high limit.
     ///
-    /// Called once, and not again before [`child_write_buffer_drained`] was due.
+    /// Not called again before [`child_write_buffer_drained`] was due.
     ///
     /// [`child_write_buffer_drained`]: Self::child_write_buffer_drained
     #[doc(alias = "pauseProducing")]
     fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {}
 
-    /// The queue for `fd` fell to its low limit or below, after it had been above that.
+    /// The write queue for `fd` fell to its low limit or below, after it was above it.
     ///
-    /// With the default low limit of 0 every write is followed by one such call.
+    /// With the default low limit of 0, this is called each time the queue becomes empty.
     #[doc(alias = "resumeProducing")]
     fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {}
 
@@ -121,16 +121,16 @@ pub trait ProcessProtocol {
     #[doc(alias = "processExited")]
     fn process_exited(&mut self, process: &Process, reason: ExitReason) {}
 
-    /// The child was reaped and every pipe is closed; all that it wrote has been delivered.
+    /// The child was reaped and every pipe is closed; everything that it wrote has been delivered.
     ///
-    /// Called once, last of all; the protocol is dropped when it returns.
+    /// Called once, last of all; the protocol is dropped when this returns.
     #[doc(alias = "processEnded")]
     fn process_ended(&mut self, process: &Process, reason: ExitReason) {}
 }
 
 macro_rules! forward {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {
-        /// Does what the boxed protocol does.
+        /// Calls the boxed protocol.
         impl<P: ProcessProtocol + ?Sized> ProcessProtocol for Box<P> {
             $(fn $name(&mut self, process: &Process, $($arg: $type),*) {
                 (**self).$name(process, $($arg),*);

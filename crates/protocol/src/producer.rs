@@ -1,8 +1,8 @@
 //! Producers: sources of data for a child's descriptor that are paused when its queue is full.
 //!
-//! [`Producers`] is the registry of one child. It lives in the [`ProtocolSlot`](crate::ProtocolSlot)
-//! and hears of marks and losses just before the protocol does, so that every transport has it.
-//! A producer is moved out for the length of a call; nothing is borrowed while it runs.
+//! [`Producers`] is the registry of one child. The [`ProtocolSlot`](crate::ProtocolSlot) holds it and
+//! passes it marks and losses just before the protocol gets them, so every transport supports producers.
+//! A producer is moved out during a call; nothing is borrowed while it runs.
 
 use crate::registry::{Call, Refusal, Registry};
 use crate::{ChildFd, Event, Pace, Process, Producer, Producers};
@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Says why a producer was not registered, and gives it back.
+/// The error of registering a producer; it gives the producer back.
 #[derive(thiserror::Error)]
 #[error("no producer was registered for child fd {fd}: {kind}")]
 pub struct ProducerError {
@@ -21,17 +21,17 @@ pub struct ProducerError {
     producer: Box<dyn Producer>,
 }
 
-/// Says why a producer was not registered.
+/// The reason why a producer was not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProducerErrorKind {
-    /// The descriptor has a producer.
+    /// The descriptor already has a producer.
     #[error("it has one")]
     AlreadyRegistered,
     /// The descriptor cannot be written to.
     #[error("{0}")]
     Write(WriteError),
-    /// The transport knows no producers.
+    /// The transport does not support producers.
     #[error("the transport knows no producers")]
     Unsupported,
 }
@@ -41,7 +41,7 @@ impl ProducerError {
         Self { fd, kind, producer }
     }
 
-    /// Returns why.
+    /// Returns the reason.
     pub fn kind(&self) -> ProducerErrorKind {
         self.kind
     }
@@ -63,13 +63,14 @@ impl fmt::Debug for ProducerError {
 
 /// Producers.
 impl Process {
-    /// Registers a source of data for `fd` that is paused while its queue is full and resumed when
-    /// it is drained. A pull producer is asked for the first time here, and again each time the
-    /// queue is empty.
+    /// Registers a source of data for `fd`. It is paused while the queue is full, and resumed when the
+    /// queue is drained. This call asks a pull producer for its first data; later it is asked each time
+    /// the queue is empty.
     ///
     /// # Errors
     ///
-    /// The descriptor has a producer, or cannot be written to; the error gives the producer back.
+    /// The descriptor already has a producer, or cannot be written to. The error gives the producer
+    /// back.
     #[doc(alias = "registerProducer")]
     pub fn register_producer(
         &self,
@@ -81,14 +82,14 @@ impl Process {
         let Some(producers) = self.0.producers() else {
             return Err(ProducerError::new(fd, ProducerErrorKind::Unsupported, producer));
         };
-        // A write of nothing queues nothing, and says whether there is something to write to.
+        // A write of no bytes queues nothing, and fails if the descriptor cannot be written to.
         if let Err(error) = self.0.write(fd, Bytes::new()) {
             return Err(ProducerError::new(fd, ProducerErrorKind::Write(error), producer));
         }
         producers.register(self, fd, pace, producer)
     }
 
-    /// Takes the producer of `fd` away and drops it; tells whether there was one.
+    /// Drops the producer of `fd`, and returns whether there was one.
     #[doc(alias = "unregisterProducer")]
     pub fn unregister_producer(&self, fd: impl Into<ChildFd>) -> bool {
         self.0.producers().is_some_and(|producers| producers.unregister(self, fd.into()))
@@ -144,8 +145,8 @@ impl Producers {
         self.any.get()
     }
 
-    /// Writes to a descriptor that may have a producer: one that sets the pace is told at once, if that
-    /// fills the queue.
+    /// Writes to a descriptor that may have a producer. If the write fills the queue, it pauses a push
+    /// producer at once.
     #[cold]
     pub(crate) fn write(
         &self,
@@ -157,7 +158,7 @@ impl Producers {
             let high = process.write_limits(fd).map(|(high, _)| high);
             high.is_some_and(|high| process.write_buffered(fd) > high)
         };
-        // One that runs cannot be called: the write says it instead.
+        // A running producer cannot be called, so its write fails instead.
         if self.registry.with(|registry| registry.is_pushing(fd)) && is_full() {
             return Err(WriteError::BufferFull);
         }
@@ -168,7 +169,8 @@ impl Producers {
         Ok(())
     }
 
-    /// The program closes `fd`, or everything. A producer that runs, and does that itself, is done.
+    /// Notes that the program closes `fd`, or every descriptor. If a running producer does that, it is
+    /// done.
     pub(crate) fn on_close(&self, process: &Process, fd: Option<ChildFd>) {
         for running in self.registry.with(|registry| registry.running()) {
             if fd.is_none_or(|fd| fd == running) {
@@ -177,17 +179,17 @@ impl Producers {
         }
     }
 
-    /// The child is being terminated: from now on no close waits for a producer. Returns the
+    /// Notes that the child is being terminated: from now on no close waits for a producer. Returns the
     /// descriptors that were held open until now.
     pub fn cut_off(&self) -> Vec<ChildFd> {
         self.registry.with(Registry::cut_off)
     }
 
-    /// Tells the producer of a descriptor what the protocol is about to hear.
+    /// Passes an event to the producer of its descriptor, before the protocol gets it.
     #[inline]
     pub(crate) fn on_event(&self, process: &Process, event: &Event) {
         match *event {
-            // Nearly always: it was not full, and nobody waits for it.
+            // The usual case: the queue was not full, and it has no producer.
             Event::Mark(_, Mark::Drained | Mark::Emptied)
                 if self.registry.with(|registry| registry.is_idle()) => {}
             Event::Mark(..) | Event::Lost(_) => self.on_change(process, event),
@@ -212,15 +214,16 @@ impl Producers {
         }
     }
 
-    /// A queue that is not empty, because its low mark is above 0 or it was written to since, tells
-    /// once more when it is.
+    /// Asks the pull producer of `fd` for data, if the queue is empty. A queue may be drained but not
+    /// empty, because its low mark is above 0 or it was written to since; then another mark follows
+    /// when it is empty.
     fn ask_if_empty(&self, process: &Process, fd: ChildFd) {
         if process.write_buffered(fd) == 0 {
             self.call(process, fd, Call::Ask);
         }
     }
 
-    /// Drops every producer; none is accepted any more.
+    /// Drops every producer, and accepts no more.
     pub(crate) fn retire(&self) {
         let entries = self.registry.with(Registry::retire);
         drop(entries);
@@ -237,7 +240,7 @@ impl Producers {
             Call::Stop => producer.stop(process, fd),
         }));
         if let Err(panic) = called {
-            // It gets no further call, wherever the panic goes.
+            // The producer gets no further call, even if the panic is caught.
             if self.registry.with(|registry| registry.forget(fd, id)) {
                 process.0.hold_open(fd, false);
             }

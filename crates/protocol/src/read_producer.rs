@@ -5,14 +5,14 @@ use procession_core::{Deferred, Promise, WriteError};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
-/// The most that is read at once, in bytes: what the pipe of a child holds.
+/// The most bytes that are read at once: the capacity of a child's pipe.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Writes what a [`Read`] gives to a child's descriptor, and closes that at its end.
+/// Writes the data of a [`Read`] to a child's descriptor, and closes the descriptor at the end.
 ///
-/// It is a pull producer: to be registered with [`Pace::Pull`](crate::Pace::Pull). It reads a chunk
-/// of up to 64 KiB each time the queue is empty, so that never more than that waits in memory,
-/// whatever the child's pace. A read that blocks blocks the loop: it is for files and data at hand.
+/// It is a pull producer: register it with [`Pace::Pull`](crate::Pace::Pull). It reads a chunk of up to
+/// 64 KiB each time the queue is empty. So at most 64 KiB wait in memory, however slowly the child
+/// reads. A read that blocks also blocks the loop, so use it for files and for data in memory.
 ///
 /// # Examples
 ///
@@ -38,10 +38,11 @@ pub struct ReadProducer<R> {
 }
 
 impl<R: Read> ReadProducer<R> {
-    /// Returns a producer, and what tells how many bytes it has written, at the end of `read`.
+    /// Returns a producer, and a `Deferred` of the number of bytes that it has written by the end.
     ///
-    /// It fails with the error of a read (`WouldBlock` is one, an interruption is not), after which
-    /// the descriptor is closed; with `BrokenPipe` if the child closed the descriptor before.
+    /// The `Deferred` fails with the error of a read (including `WouldBlock`, but not `Interrupted`);
+    /// then the descriptor is closed. It fails with `BrokenPipe` if the child closes the descriptor
+    /// before the end.
     pub fn new(read: R) -> (Self, Deferred<u64, io::Error>) {
         let (finished, result) = Deferred::new();
         (Self { read, buffer: Vec::new(), sent_bytes: 0, finished }, result)
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_read_is_told_and_the_descriptor_is_closed() {
+    fn the_error_of_a_read_is_reported_and_the_descriptor_is_closed() {
         struct Fails(u32);
         impl Read for Fails {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

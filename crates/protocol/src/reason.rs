@@ -1,7 +1,7 @@
 //! How a process ended: [`ExitReason`] and its two halves.
 //!
-//! All of it is derived from one wait status. Where there is none the reason is
-//! [`ProcessTerminated::unknown`], and says why.
+//! Everything is derived from one wait status. If there is none, the reason is
+//! [`ProcessTerminated::unknown`], which holds the cause.
 
 use crate::ChildFd;
 use crate::unknown_end::UnknownEnd;
@@ -11,11 +11,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Says how a process ended: `Ok` for exit status 0, `Err` for anything else.
+/// How a process ended: `Ok` for exit status 0, `Err` for anything else.
 #[doc(alias = "Failure")]
 pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
-/// Turns a wait status, as `waitpid` gives it, into an [`ExitReason`].
+/// Converts a wait status, as `waitpid` returns it, to an [`ExitReason`].
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 ///
 /// # Errors
 ///
-/// The reason is an `Err` for every status but 0; that is its meaning, not a failure of this call.
+/// The result is an `Err` for every status but 0. That is its meaning, not a failure of this call.
 pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
     let ending = Box::new(Ending { usage, ..*Ending::boxed(Ok(raw_status)) });
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
@@ -38,7 +38,7 @@ pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason 
 ///
 /// # Errors
 ///
-/// The reason is an `Err` exactly where the given one was.
+/// The result is an `Err` if `reason` is one.
 pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
     with_ending(reason, |ending| ending.held = held)
 }
@@ -55,7 +55,7 @@ fn with_ending(mut reason: ExitReason, change: impl FnOnce(&mut Ending)) -> Exit
     reason
 }
 
-/// Reports what a reaped child used.
+/// The resources that a reaped child used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceUsage {
     user_time: Duration,
@@ -64,7 +64,7 @@ pub struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// Creates a report; the peak is in bytes, `None` where it is unknown.
+    /// Creates a report; the peak is in bytes, `None` if it is unknown.
     pub fn new(user_time: Duration, system_time: Duration, peak_rss_bytes: Option<u64>) -> Self {
         Self { user_time, system_time, peak_rss_bytes }
     }
@@ -81,15 +81,15 @@ impl ResourceUsage {
         self.system_time
     }
 
-    /// Returns the largest resident set in bytes, or `None` where the kernel's figure may be the
-    /// parent's own: exec folds that in.
+    /// Returns the largest resident set in bytes. `None` if the kernel's figure may be that of the
+    /// parent, which exec includes.
     #[doc(alias = "ru_maxrss")]
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss_bytes
     }
 }
 
-/// Says that a process exited with status 0.
+/// The end of a process that exited with status 0.
 ///
 /// # Examples
 ///
@@ -101,7 +101,7 @@ impl ResourceUsage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessDone(Box<Ending>);
 
-/// Says that a process ended in another way than by exiting with status 0.
+/// The end of a process that did not exit with status 0.
 ///
 /// # Examples
 ///
@@ -117,14 +117,14 @@ pub struct ProcessDone(Box<Ending>);
 #[error("{0}")]
 pub struct ProcessTerminated(Box<Ending>);
 
-/// What both halves hold, boxed: results and events that may carry it are moved often.
+/// The contents of both halves. Boxed, because results and events that hold it are moved often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ending {
     status: Result<ExitStatus, UnknownEnd>,
     usage: Option<ResourceUsage>,
     held: Vec<ChildFd>,
     stopped: Vec<ChildFd>,
-    /// Of what did not exit with status 0.
+    /// Only set if the process did not exit with status 0.
     stderr_line: Option<Box<str>>,
 }
 
@@ -137,23 +137,23 @@ impl Ending {
 }
 
 impl ProcessTerminated {
-    /// Creates the reason of a child that exited; of `code` the low eight bits count, as for the
+    /// Creates the reason of a child that exited. Only the low eight bits of `code` count, as in the
     /// kernel.
     pub fn exited(code: i32) -> Self {
         Self(Ending::boxed(Ok((code & 0xff) << 8)))
     }
 
-    /// Creates the reason of a child that a signal ended; of its number the low seven bits count.
+    /// Creates the reason of a child that a signal ended. Only the low seven bits of its number count.
     pub fn signalled(signal: Signal) -> Self {
         Self(Ending::boxed(Ok(signal.as_raw() & 0x7f)))
     }
 
-    /// Creates the reason of a child that somebody else reaped: nothing is known of its end.
+    /// Creates the reason of a child that somebody else reaped, so its end is unknown.
     pub fn lost() -> Self {
         Self::unknown(UnknownEnd::Taken)
     }
 
-    /// Creates the reason of a child of whose end nothing is known.
+    /// Creates the reason of a child whose end is unknown.
     pub fn unknown(why: UnknownEnd) -> Self {
         Self(Ending::boxed(Err(why)))
     }
@@ -174,7 +174,7 @@ impl ProcessTerminated {
         self
     }
 
-    /// Returns the last line that the process wrote to its stderr, where something has kept it.
+    /// Returns the last line that the process wrote to its stderr, if it was kept.
     pub fn stderr_line(&self) -> Option<&str> {
         self.0.stderr_line.as_deref()
     }
@@ -200,44 +200,44 @@ macro_rules! getters {
                 self.0.status.ok().and_then(|status| status.signal()).map(Signal::from_raw)
             }
 
-            /// Tells whether the process left a core dump.
+            /// Returns whether the process left a core dump.
             pub fn core_dumped(&self) -> bool {
                 self.0.status.is_ok_and(|status| status.core_dumped())
             }
 
-            /// Tells whether nothing is known of the end; see [`unknown_end`](Self::unknown_end).
+            /// Returns whether the end is unknown; see [`unknown_end`](Self::unknown_end).
             pub fn is_lost(&self) -> bool {
                 self.0.status.is_err()
             }
 
-            /// Returns why nothing is known of the end, or `None` if it is known.
+            /// Returns why the end is unknown, or `None` if it is known.
             pub fn unknown_end(&self) -> Option<UnknownEnd> {
                 self.0.status.err()
             }
 
-            /// Returns the wait status as the kernel gave it, or `None` if it was lost.
+            /// Returns the wait status of the kernel, or `None` if it was lost.
             pub fn raw_status(&self) -> Option<i32> {
                 self.0.status.ok().map(ExitStatusExt::into_raw)
             }
 
-            /// Returns the status as the standard library has it, or `None` if it was lost.
+            /// Returns the status as the standard library's type, or `None` if it was lost.
             pub fn exit_status(&self) -> Option<ExitStatus> {
                 self.0.status.ok()
             }
 
-            /// Returns what the child used, where that is known.
+            /// Returns the resources that the child used, if they are known.
             pub fn usage(&self) -> Option<&ResourceUsage> {
                 self.0.usage.as_ref()
             }
 
             /// Returns the descriptors that descendants still held open when `drain_after_exit`
-            /// closed them; empty if there was no need.
+            /// closed them; empty if they had ended before.
             pub fn held_fds(&self) -> &[ChildFd] {
                 &self.0.held
             }
 
-            /// Returns the descriptors that the stop of the reactor closed; empty if the child had
-            /// ended by then, with its output read to the end.
+            /// Returns the descriptors that the stop of the reactor closed; empty if they had ended
+            /// before.
             pub fn stopped_fds(&self) -> &[ChildFd] {
                 &self.0.stopped
             }
@@ -260,7 +260,7 @@ impl fmt::Display for Ending {
             Ok(status) => status,
             Err(why) => {
                 write!(f, "ended with an unknown status: {why}")?;
-                return Shown(self.stderr_line.as_deref()).fmt(f);
+                return EscapedLine(self.stderr_line.as_deref()).fmt(f);
             }
         };
         match (status.code(), status.signal()) {
@@ -271,14 +271,14 @@ impl fmt::Display for Ending {
             }
             (None, None) => write!(f, "ended with wait status {:#06x}", status.into_raw())?,
         }
-        Shown(self.stderr_line.as_deref()).fmt(f)
+        EscapedLine(self.stderr_line.as_deref()).fmt(f)
     }
 }
 
-/// A line for a message, which may go to a terminal: what would move its cursor is shown instead.
-struct Shown<'a>(Option<&'a str>);
+/// A line for a message. Control characters are escaped, because the message may go to a terminal.
+struct EscapedLine<'a>(Option<&'a str>);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for EscapedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(line) = self.0 else { return Ok(()) };
         f.write_str(": ")?;

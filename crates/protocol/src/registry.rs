@@ -1,20 +1,20 @@
-//! Which producer is to hear of what, a pure core: the bookkeeping of
-//! [`Producers`](crate::Producers), whatever a producer is.
+//! Decides which producer gets which call; a pure core: the bookkeeping of
+//! [`Producers`](crate::Producers), generic over the type of a producer.
 //!
-//! A producer is [lent](Registry::lend) for the length of a call and given back after it. Meanwhile
-//! it may be taken away, and another one registered in its place.
+//! A producer is [lent](Registry::lend) during a call and given back after it. During the call it may
+//! be unregistered, and another one registered in its place.
 
 use crate::ChildFd;
 use std::collections::BTreeMap;
 
-/// Says who sets the pace of a [`Producer`](crate::Producer).
+/// Which side sets the pace of a [`Producer`](crate::Producer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pace {
-    /// The producer does, and pauses when it is told to.
+    /// The producer sets the pace: it writes when it likes, until it is paused.
     Push,
-    /// The queue does: the producer writes when it is asked, for the next time once what it wrote
-    /// is gone.
+    /// The queue sets the pace: the producer writes when it is asked, which is each time the queue is
+    /// empty.
     Pull,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Registry<P: ?Sized> {
     entries: BTreeMap<ChildFd, Entry<P>>,
     /// The descriptors whose queue is full.
     full: Vec<ChildFd>,
-    /// Counts registrations, to tell a producer from one that replaced it while it ran.
+    /// Counts registrations, to distinguish a producer from one that replaced it while it ran.
     next: u64,
     /// The protocol is gone.
     retired: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Registry<P: ?Sized> {
     cut_off: bool,
 }
 
-/// One producer; dropped where nothing is borrowed.
+/// One producer. Drop it while nothing is borrowed.
 pub(crate) struct Entry<P: ?Sized> {
     id: u64,
     pace: Pace,
@@ -40,18 +40,18 @@ pub(crate) struct Entry<P: ?Sized> {
     producer: Option<Box<P>>,
 }
 
-/// What a producer is called for.
+/// A call that a producer gets.
 #[derive(Clone, Copy)]
 pub(crate) enum Call {
-    /// To push producers: the queue was drained.
+    /// For push producers: the queue was drained.
     Resume,
-    /// To pull producers: the queue is empty.
+    /// For pull producers: the queue is empty.
     Ask,
     Pause,
     Stop,
 }
 
-/// Why a producer is not taken in.
+/// The reason why a producer is not registered.
 pub(crate) enum Refusal {
     Retired,
     AlreadyRegistered,
@@ -62,7 +62,7 @@ impl<P: ?Sized> Registry<P> {
         Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false, cut_off: false }
     }
 
-    /// Takes a producer in, and returns the call that it is due for at once; or gives it back.
+    /// Registers a producer and returns the call that is due at once, if any; or gives the producer back.
     pub(crate) fn register(
         &mut self,
         fd: ChildFd,
@@ -98,24 +98,24 @@ impl<P: ?Sized> Registry<P> {
         !self.cut_off
     }
 
-    /// From now on no producer keeps its descriptor open; returns those that did.
+    /// Notes that from now on no producer keeps its descriptor open, and returns those that did.
     pub(crate) fn cut_off(&mut self) -> Vec<ChildFd> {
         self.cut_off = true;
         self.fds()
     }
 
-    /// Returns the descriptors whose producer is lent.
+    /// Returns the descriptors whose producer is running.
     pub(crate) fn running(&self) -> Vec<ChildFd> {
         let running = self.entries.iter().filter(|(_, entry)| entry.producer.is_none());
         running.map(|(fd, _)| *fd).collect()
     }
 
-    /// Returns whether a producer that sets the pace is lent.
+    /// Returns whether `fd` has a push producer that is running.
     pub(crate) fn is_pushing(&self, fd: ChildFd) -> bool {
         self.push(fd).is_some_and(|entry| entry.producer.is_none())
     }
 
-    /// Returns whether there is a producer that sets the pace, and that can be told to pause.
+    /// Returns whether `fd` has a push producer that is neither running nor paused.
     pub(crate) fn can_pause(&self, fd: ChildFd) -> bool {
         self.push(fd).is_some_and(|entry| entry.producer.is_some() && !entry.paused)
     }
@@ -137,7 +137,7 @@ impl<P: ?Sized> Registry<P> {
         self.entries.is_empty() && self.full.is_empty()
     }
 
-    /// Moves the producer out, if it is to hear of this.
+    /// Moves the producer out for this call, if the call is due.
     pub(crate) fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<P>)> {
         let entry = self.entries.get_mut(&fd)?;
         let is_due = match (call, entry.pace) {
@@ -157,7 +157,7 @@ impl<P: ?Sized> Registry<P> {
         lent
     }
 
-    /// Takes a producer that was lent back, or returns it if it was taken away meanwhile.
+    /// Takes a lent producer back, or returns it if it was unregistered in the meantime.
     pub(crate) fn give_back(&mut self, fd: ChildFd, id: u64, producer: Box<P>) -> Option<Box<P>> {
         match self.entries.get_mut(&fd) {
             Some(entry) if entry.id == id => {
@@ -168,7 +168,7 @@ impl<P: ?Sized> Registry<P> {
         }
     }
 
-    /// A producer that was lent does not come back; true if it was not taken away meanwhile.
+    /// Removes a lent producer that does not come back, and returns whether it was still registered.
     pub(crate) fn forget(&mut self, fd: ChildFd, id: u64) -> bool {
         let is_here = self.entries.get(&fd).is_some_and(|entry| entry.id == id);
         if is_here {
@@ -177,7 +177,7 @@ impl<P: ?Sized> Registry<P> {
         is_here
     }
 
-    /// Returns every producer; none is accepted any more.
+    /// Removes and returns every producer, and accepts no more.
     pub(crate) fn retire(&mut self) -> BTreeMap<ChildFd, Entry<P>> {
         self.retired = true;
         std::mem::take(&mut self.entries)
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_makes_a_call_due_where_the_queue_is_not_as_the_producer_takes_it() {
+    fn a_registration_asks_a_pull_producer_and_pauses_a_push_producer_of_a_full_queue() {
         let mut registry = Registry::<str>::new();
         assert!(matches!(call(registry.register(FD, Pace::Pull, "a".into())), Some(Call::Ask)));
         assert!(matches!(

@@ -1,10 +1,10 @@
-//! [`ProtocolSlot`]: where a transport keeps its protocol.
+//! [`ProtocolSlot`]: holds the protocol of a transport.
 //!
-//! The protocol is moved out for the length of a callback, so nothing is borrowed while it runs,
-//! and put back when the callback returns. It is dropped after `process_ended`, and after a panic.
-//! Its producers hear of an event just before it does, and are dropped after it.
+//! The protocol is moved out during a callback, so nothing is borrowed while it runs, and moved back
+//! when the callback returns. It is dropped after `process_ended`, and after a panic. Its producers get
+//! each event just before it does, and are dropped after it.
 
-use crate::kept::{Kept, Last, drop_caught, first_panic};
+use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
 use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
 use bytes::Bytes;
 use procession_core::Mark;
@@ -12,7 +12,7 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Keeps a protocol and calls it.
+/// Holds a protocol and calls it.
 ///
 /// # Examples
 ///
@@ -28,37 +28,37 @@ use std::thread;
 /// assert!(!slot.is_gone());
 /// ```
 pub struct ProtocolSlot {
-    protocol: Kept<dyn ProcessProtocol>,
+    protocol: ProtocolHolder<dyn ProcessProtocol>,
     producers: Producers,
 }
 
 impl ProtocolSlot {
-    /// Keeps a protocol.
+    /// Creates a slot that holds `protocol`.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        Self { protocol: Kept::new(protocol), producers: Producers::new() }
+        Self { protocol: ProtocolHolder::new(protocol), producers: Producers::new() }
     }
 
     /// Calls the protocol's method for `event`.
     ///
-    /// Nothing is called once the protocol is gone, nor while a callback is running: drivers queue.
+    /// Does nothing once the protocol is gone, or while a callback is running: drivers must queue.
     ///
     /// # Panics
     ///
-    /// A panic of the protocol goes on, once the protocol is dropped.
+    /// Resumes a panic of the protocol, after the protocol is dropped.
     pub fn deliver(&self, process: &Process, event: Event) {
         if let Err(panic) = self.try_deliver(process, event) {
             resume_unwind(panic);
         }
     }
 
-    /// Does the same, and returns the panic, so that a driver can put its state in order before it
-    /// lets the panic go on.
+    /// Does the same as [`deliver`](Self::deliver), but returns a panic. The driver first brings its own
+    /// state in order, then resumes the panic.
     ///
     /// # Errors
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let last = if matches!(event, Event::Ended(_)) { Last::Yes } else { Last::No };
+        let last = if matches!(event, Event::Ended(_)) { DropAfter::Yes } else { DropAfter::No };
         self.protocol.try_call_then(
             last,
             |protocol| {
@@ -69,11 +69,11 @@ impl ProtocolSlot {
         )
     }
 
-    /// Does the same for [`Event::Data`].
+    /// Calls `child_data_received`, like [`try_deliver`](Self::try_deliver) with [`Event::Data`].
     ///
     /// # Errors
     ///
-    /// As [`try_deliver`](Self::try_deliver).
+    /// Those of [`try_deliver`](Self::try_deliver).
     #[inline]
     pub fn try_deliver_data(
         &self,
@@ -82,24 +82,24 @@ impl ProtocolSlot {
         data: Bytes,
     ) -> thread::Result<()> {
         self.protocol.try_call_then(
-            Last::No,
+            DropAfter::No,
             |protocol| protocol.child_data_received(process, fd, data),
             |called| self.end(called),
         )
     }
 
-    /// The protocol is gone, and its producers go with it.
+    /// Drops the producers after the protocol is gone.
     #[cold]
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
         first_panic(called, drop_caught(|| self.producers.retire()))
     }
 
-    /// Tells the producer of `fd` alone that the descriptor is lost: for one, a terminal's input,
-    /// whose loss is not reported to the protocol.
+    /// Reports the loss of `fd` only to its producer. This is for a descriptor whose loss is not reported
+    /// to the protocol, such as a terminal's input.
     ///
     /// # Errors
     ///
-    /// The payload of a panic, which counts as the protocol's: that is dropped.
+    /// The payload of a panic, which counts as the protocol's: the protocol is dropped.
     pub fn try_stop_producer(&self, process: &Process, fd: ChildFd) -> thread::Result<()> {
         let lost = Event::Lost(fd);
         let called = drop_caught(|| self.producers.on_event(process, &lost));
@@ -109,11 +109,11 @@ impl ProtocolSlot {
         first_panic(called, drop_caught(|| drop(self.retire())))
     }
 
-    /// Takes the protocol out for good, for the caller to drop where nothing is borrowed.
+    /// Takes the protocol out for good. Drop it while nothing is borrowed.
     ///
-    /// Its producers are dropped here, so this is to be called where nothing is borrowed, too.
-    /// One that is in a callback is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    /// This drops the producers, so also call it while nothing is borrowed. If the protocol is in a
+    /// callback, it is dropped when that returns.
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
         self.producers.retire();
         self.protocol.retire()
@@ -124,7 +124,7 @@ impl ProtocolSlot {
         &self.producers
     }
 
-    /// Tells whether the protocol ended, panicked or was retired.
+    /// Returns whether `process_ended` was called, or the protocol panicked or was retired.
     pub fn is_gone(&self) -> bool {
         self.protocol.is_gone()
     }
@@ -138,7 +138,7 @@ fn call(protocol: &mut dyn ProcessProtocol, process: &Process, event: Event) {
         Event::Lost(fd) => protocol.child_connection_lost(process, fd),
         Event::Mark(fd, Mark::Full) => protocol.child_write_buffer_full(process, fd),
         Event::Mark(fd, Mark::Drained) => protocol.child_write_buffer_drained(process, fd),
-        // An emptied queue is the producers' business, and a mark of a later version nobody's.
+        // Only producers get `Emptied`, and a mark of a later version has no callback.
         Event::Mark(..) => {}
         Event::Exited(reason) => protocol.process_exited(process, reason),
         Event::Ended(reason) => protocol.process_ended(process, reason),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Says how a child was started.
+/// The way in which a child was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SpawnPath {

@@ -12,23 +12,24 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-/// Runs a [`Protocol`] over a child: its standard output is received, what is written goes to its
-/// standard input.
+/// Runs a [`Protocol`] over a child: the protocol receives the child's standard output, and writes to
+/// its standard input.
 ///
-/// What the child writes to its standard error is dropped, unless [`log_stderr`] or [`keep_stderr`]
-/// chooses otherwise; other descriptors are not used. The end of the standard output is
-/// `read_closed`, whose default closes the connection; the end of the process is `connection_lost`,
-/// with `Ok` for exit status 0 and else an error that holds the `ProcessTerminated`. The
-/// transport's addresses are [`Address::Other`].
+/// The standard error of the child is discarded, unless [`log_stderr`] or [`keep_stderr`] is used. Other
+/// descriptors are not used. The end of the standard output is reported as `read_closed`, whose default
+/// closes the connection. The end of the process is reported as `connection_lost`, with `Ok` for exit
+/// status 0, else with an error that holds the `ProcessTerminated`. The transport's addresses are
+/// [`Address::Other`].
 ///
-/// The standard error is no part of the connection: closing that closes the standard input and the
-/// standard output, and the child may go on to write errors. They are read to their end, which
-/// comes before `connection_lost`. A descendant of the child may hold it open: one that is logged or
-/// kept is waited for, unless the command bounds that (`drain_after_exit`), and one that is dropped
-/// is closed when the child has exited. [`abort_connection`](Transport::abort_connection) closes all
-/// three at once. On a terminal the three are one, and closing hangs it up.
+/// The standard error is not part of the connection: closing the connection closes the standard input
+/// and the standard output, and the child may still write errors. These are read to their end, which
+/// comes before `connection_lost`. A descendant of the child may hold the standard error open. If it is
+/// logged or kept, `connection_lost` waits for its end, unless the command limits that
+/// (`drain_after_exit`); if it is discarded, it is closed when the child has exited.
+/// [`abort_connection`](Transport::abort_connection) closes all three at once. On a terminal all three
+/// are the same, and closing hangs the terminal up.
 ///
-/// Over a [`FakeProcess`](crate::FakeProcess) it is a fake for byte-stream protocols, too.
+/// Over a [`FakeProcess`](crate::FakeProcess) it is also a fake for byte-stream protocols.
 ///
 /// [`log_stderr`]: Self::log_stderr
 /// [`keep_stderr`]: Self::keep_stderr
@@ -54,36 +55,36 @@ use std::rc::Rc;
 #[doc(alias = "ProcessEndpoint")]
 pub struct StreamAdapter<P> {
     protocol: P,
-    stderr: Stderr,
+    stderr: StderrMode,
     /// `Some` from `connection_made` on.
-    stream: Option<Rc<Stream>>,
+    stream: Option<Rc<ChildStream>>,
 }
 
-enum Stderr {
+enum StderrMode {
     Drop,
     Log(LineReceiver, Box<dyn FnMut(Bytes)>),
     Keep(KeptStderr),
 }
 
 impl<P: Protocol> StreamAdapter<P> {
-    /// Makes a process protocol of a stream protocol.
+    /// Creates a process protocol from a stream protocol.
     pub fn new(protocol: P) -> Self {
-        Self { protocol, stderr: Stderr::Drop, stream: None }
+        Self { protocol, stderr: StderrMode::Drop, stream: None }
     }
 
-    /// Calls `log` with each line that the child writes to its standard error; of a line longer
-    /// than 16 KiB with its beginning.
+    /// Calls `log` with each line that the child writes to its standard error. A line longer than
+    /// 16 KiB is cut.
     #[doc(alias = "errFlag")]
     #[must_use]
     pub fn log_stderr(self, log: impl FnMut(Bytes) + 'static) -> Self {
-        Self { stderr: Stderr::Log(LineReceiver::new(), Box::new(log)), ..self }
+        Self { stderr: StderrMode::Log(LineReceiver::new(), Box::new(log)), ..self }
     }
 
-    /// Keeps the first `max_bytes` of what the child writes to its standard error, to be looked at
-    /// through the handle that is returned; the rest is dropped.
+    /// Keeps the first `max_bytes` that the child writes to its standard error, and discards the rest.
+    /// The returned handle reads the kept bytes.
     pub fn keep_stderr(self, max_bytes: usize) -> (Self, KeptStderr) {
         let kept = KeptStderr { head: Rc::default(), max_bytes };
-        (Self { stderr: Stderr::Keep(kept.clone()), ..self }, kept)
+        (Self { stderr: StderrMode::Keep(kept.clone()), ..self }, kept)
     }
 
     fn call(&mut self, method: impl FnOnce(&mut P, &Transport)) {
@@ -93,31 +94,31 @@ impl<P: Protocol> StreamAdapter<P> {
     }
 }
 
-/// Looks at what a child wrote to its standard error; a cheap clone.
+/// A handle that reads the kept standard error of a child; cheap to clone.
 #[derive(Clone)]
 pub struct KeptStderr {
-    head: Rc<WithCell<Head>>,
+    head: Rc<WithCell<StderrHead>>,
     max_bytes: usize,
 }
 
 #[derive(Default)]
-struct Head {
+struct StderrHead {
     kept: BytesMut,
-    /// Three bytes at most of what follows.
+    /// Up to three of the bytes after `kept`.
     rest: Vec<u8>,
 }
 
 impl KeptStderr {
-    /// Returns a copy of what was kept so far. Text is cut between characters.
+    /// Returns a copy of the bytes kept so far. Text is cut between characters.
     pub fn bytes(&self) -> Bytes {
-        self.head.with(|Head { kept, rest }| {
+        self.head.with(|StderrHead { kept, rest }| {
             let (cut, _) = split_character(kept, rest);
             Bytes::copy_from_slice(&kept[..kept.len() - cut])
         })
     }
 
     fn add(&self, data: &[u8]) {
-        self.head.with(|Head { kept, rest }| {
+        self.head.with(|StderrHead { kept, rest }| {
             let room = self.max_bytes.saturating_sub(kept.len());
             let (fits, more) = data.split_at(data.len().min(room));
             kept.extend_from_slice(fits);
@@ -126,7 +127,7 @@ impl KeptStderr {
     }
 }
 
-impl Stderr {
+impl StderrMode {
     fn receive(&mut self, data: Bytes) {
         match self {
             Self::Drop => {}
@@ -155,9 +156,9 @@ impl Stderr {
 
 impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
     fn connection_made(&mut self, process: &Process) {
-        let stream = Stream {
+        let stream = ChildStream {
             process: process.clone(),
-            wants_stderr: !matches!(self.stderr, Stderr::Drop),
+            wants_stderr: !matches!(self.stderr, StderrMode::Drop),
             closing: Cell::new(false),
         };
         self.stream = Some(Rc::new(stream));
@@ -173,7 +174,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
     }
 
     fn out_connection_lost(&mut self, _: &Process) {
-        // A loss that the program itself asked for is no news of the child.
+        // A loss that the program itself requested does not come from the child.
         if self.stream.as_ref().is_some_and(|stream| !stream.closing.get()) {
             self.call(P::read_closed);
         }
@@ -208,7 +209,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 }
 
 /// The transport of the protocol: a child's standard input and output.
-struct Stream {
+struct ChildStream {
     process: Process,
     /// The standard error is logged or kept.
     wants_stderr: bool,
@@ -216,8 +217,8 @@ struct Stream {
     closing: Cell<bool>,
 }
 
-impl Stream {
-    /// Closes the standard error of a child that has exited if nobody wants what is left of it.
+impl ChildStream {
+    /// Closes the discarded standard error of a child that has exited, once the connection is closed.
     fn close_unwanted(&self) {
         if self.closing.get() && !self.wants_stderr && self.process.pid().is_none() {
             self.process.close_stderr();
@@ -229,7 +230,7 @@ impl Stream {
     }
 }
 
-impl TransportControl for Stream {
+impl TransportControl for ChildStream {
     fn write(&self, data: Bytes) -> Result<(), WriteError> {
         self.process.write_to_child(ChildFd::STDIN, data)
     }

@@ -1,14 +1,14 @@
-//! Where bytes are moved to without passing through the program: [`Target`].
+//! [`Target`]: the destination of bytes that are forwarded without passing through the program.
 //!
-//! What makes one of a child stands with the child's handle, and of a connection with the
-//! connection's, so that this file knows neither.
+//! The constructors for a child and for a connection are in the files of their handles, so this file
+//! depends on neither.
 
 use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-/// Names where [`Process::forward`](crate::Process::forward) and
-/// [`Transport::forward`](crate::Transport::forward) move bytes to.
+/// The destination to which [`Process::forward`](crate::Process::forward) and
+/// [`Transport::forward`](crate::Transport::forward) move bytes.
 ///
 /// # Examples
 ///
@@ -30,16 +30,17 @@ use std::os::fd::OwnedFd;
 /// ```
 #[non_exhaustive]
 pub enum Target {
-    /// What some transport writes, as the transports of one loop know it; `None` where that cannot be
-    /// moved to, as with a fake.
+    /// A port of a transport, whose type the transports of one loop agree on; `None` if it cannot be a
+    /// target, as with a fake.
     #[doc(hidden)]
     Port(Option<Box<dyn Any>>),
-    /// A socket, a pipe or a file, which is the forwarding's from now on.
+    /// A socket, a pipe or a file, which the forwarding owns.
     Fd(OwnedFd),
 }
 
 impl Target {
-    /// A socket, a pipe or a file; it is set to non-blocking, and closed when the source ends.
+    /// Creates a target from a socket, a pipe or a file. The forwarding sets it to non-blocking, and
+    /// closes it when the source ends.
     pub fn fd(fd: impl Into<OwnedFd>) -> Self {
         Self::Fd(fd.into())
     }

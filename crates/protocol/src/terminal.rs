@@ -1,6 +1,6 @@
-//! Plain data about terminals. No system call is made here: transports convert.
+//! Plain data about terminals. This module makes no system call; transports convert the data.
 
-/// Holds the size of a terminal in characters and, where they are known, in pixels.
+/// The size of a terminal in characters and, if known, in pixels.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ impl WindowSize {
     }
 }
 
-/// Holds the settings of a terminal, with the numbers of the system that the program runs on.
+/// The settings of a terminal, with the numbers of the system that the program runs on.
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ pub struct Termios {
     /// The local modes.
     #[doc(alias = "c_lflag")]
     pub local_flags: u32,
-    /// The special characters, by the system's indices; those past the system's own count are 0.
+    /// The special characters, by the system's indices; entries beyond the system's count are 0.
     #[doc(alias = "c_cc")]
     pub control_chars: [u8; 32],
     /// The input speed in bits per second.
@@ -75,7 +75,7 @@ pub struct Termios {
 }
 
 impl Termios {
-    /// Tells whether what is typed is echoed.
+    /// Returns whether typed characters are echoed.
     pub fn echoes(&self) -> bool {
         self.local_flags & bits::ECHO != 0
     }
@@ -85,25 +85,25 @@ impl Termios {
         set(&mut self.local_flags, bits::ECHO, on);
     }
 
-    /// Tells whether input is handed over by lines, with erase, kill and end-of-file characters.
+    /// Returns whether the child reads whole lines, with erase, kill and end-of-file characters.
     #[doc(alias = "ICANON")]
     pub fn is_canonical(&self) -> bool {
         self.local_flags & bits::ICANON != 0
     }
 
-    /// Switches input by lines on or off.
+    /// Switches canonical mode, in which the child reads whole lines, on or off.
     pub fn set_canonical(&mut self, on: bool) {
         set(&mut self.local_flags, bits::ICANON, on);
     }
 
-    /// Returns whether the erase of a line deletes characters of UTF-8 whole.
+    /// Returns whether the erase character deletes whole UTF-8 characters.
     #[doc(alias = "IUTF8")]
     pub fn is_utf8(&self) -> bool {
         self.input_flags & bits::IUTF8 != 0
     }
 
-    /// Switches the erasing of whole characters on or off; without effect where the system does not
-    /// know it.
+    /// Switches the erasing of whole UTF-8 characters on or off. Has no effect if the system does not
+    /// support it.
     pub fn set_utf8(&mut self, on: bool) {
         set(&mut self.input_flags, bits::IUTF8, on);
     }
@@ -114,7 +114,7 @@ impl Termios {
         self.control_chars[bits::VEOF]
     }
 
-    /// Makes the terminal pass every byte through as it is, in both directions.
+    /// Sets raw mode: the terminal passes every byte through unchanged, in both directions.
     #[doc(alias = "cfmakeraw")]
     pub fn set_raw(&mut self) {
         self.input_flags &= !bits::COOKED_INPUT;
@@ -156,7 +156,7 @@ mod bits {
         if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 4 };
 }
 
-/// The numbers of the BSDs and of macOS, which Linux on PowerPC shares but for VEOF.
+/// The numbers of the BSDs and of macOS. Linux on PowerPC has the same ones, except VEOF.
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android"),
     not(any(target_arch = "powerpc", target_arch = "powerpc64"))
@@ -168,7 +168,7 @@ mod bits {
     pub(super) const ISIG: u32 = 0x80;
     pub(super) const IEXTEN: u32 = 0x400;
     pub(super) const OPOST: u32 = 0x1;
-    /// Of macOS, and of Linux on PowerPC; the BSDs have none.
+    /// Only macOS and Linux on PowerPC have this flag, not the BSDs.
     pub(super) const IUTF8: u32 =
         if cfg!(any(target_os = "macos", target_os = "linux")) { 0x4000 } else { 0 };
     pub(super) const CSIZE: u32 = 0x300;
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_mode_clears_what_would_change_bytes() {
+    fn raw_mode_clears_the_flags_that_change_bytes() {
         let mut settings = Termios {
             input_flags: u32::MAX,
             output_flags: u32::MAX,

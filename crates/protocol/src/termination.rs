@@ -1,4 +1,4 @@
-//! Ending a process by signals: what came of it, and how sending one fails.
+//! Ending a process by signals: the result of `terminate`, and the error of sending a signal.
 
 use crate::ExitReason;
 use procession_core::Signal;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// `ESRCH` on every Unix.
 const NO_SUCH_PROCESS: i32 = 3;
 
-/// Reports what `terminate` achieved.
+/// The result of `terminate`.
 ///
 /// # Examples
 ///
@@ -32,44 +32,45 @@ pub struct Termination {
 }
 
 impl Termination {
-    /// Creates a report of what is gone.
+    /// Creates a result of which [`is_gone`](Self::is_gone) is true.
     pub fn new(reason: ExitReason, escalated: bool, after: Duration) -> Self {
         Self { reason, escalated, is_gone: true, after }
     }
 
-    /// The same, with somebody who outlived the KILL.
+    /// Marks that a process outlived the KILL.
     pub fn with_survivors(self) -> Self {
         Self { is_gone: false, ..self }
     }
 
-    /// Returns how the process ended; an [unknown](crate::ProcessTerminated::is_lost) end where it
-    /// has itself outlived the KILL.
+    /// Returns how the process ended; an [unknown](crate::ProcessTerminated::is_lost) end if the process
+    /// itself outlived the KILL.
     pub fn reason(&self) -> &ExitReason {
         &self.reason
     }
 
-    /// Returns the signal that ended the process; `None` if it chose to exit, or if that is
+    /// Returns the signal that ended the process; `None` if the process exited, or if its end is
     /// unknown.
     pub fn signal(&self) -> Option<Signal> {
         self.reason.as_ref().err().and_then(|terminated| terminated.signal())
     }
 
-    /// Tells whether the process, or a member of its group where that is owned, outlived the grace
-    /// period, so that KILL was sent.
+    /// Returns whether KILL was sent, because the process, or a member of its owned group, outlived the
+    /// grace period.
     pub fn escalated(&self) -> bool {
         self.escalated
     }
 
-    /// Tells whether nobody lives any more: the process, and its whole group where that is owned.
+    /// Returns whether the process, and every member of its owned group, is gone.
     ///
-    /// `false` if a second after KILL somebody did: what runs as another user cannot be killed, and a
-    /// process that waits for a disk or a network drive may take longer. Also where the system does
-    /// not let the group be looked at. Processes that left the group do not count.
+    /// It is `false` if a process was still alive a second after KILL: a process of another user cannot
+    /// be killed, and a process that waits for a disk or a network drive may take longer. It is also
+    /// `false` if the system does not show which processes of the group are alive. Processes that left
+    /// the group do not count.
     pub fn is_gone(&self) -> bool {
         self.is_gone
     }
 
-    /// Returns the time from the call of `terminate` to the end of all that.
+    /// Returns the time from the call of `terminate` to the end of the process and its owned group.
     pub fn after(&self) -> Duration {
         self.after
     }
@@ -86,7 +87,7 @@ impl fmt::Display for Termination {
     }
 }
 
-/// Says why a signal was not sent.
+/// The reason why a signal was not sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignalError {
@@ -96,7 +97,7 @@ pub enum SignalError {
     /// The process leads no group.
     #[error("cannot send the signal: the process leads no group of its own")]
     NoGroup,
-    /// The reactor is gone, and no handle of it knows what has become of the process.
+    /// The reactor is gone, so its handles do not know whether the process has ended.
     #[error("cannot send the signal: the reactor is gone")]
     ReactorGone,
     /// The kernel refused.
@@ -105,7 +106,7 @@ pub enum SignalError {
 }
 
 impl SignalError {
-    /// Returns what the kernel said, if it was asked.
+    /// Returns the error of the kernel, if the kernel refused the signal.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Os(error) => Some(error),
@@ -113,10 +114,10 @@ impl SignalError {
         }
     }
 
-    /// Returns the kind that it has as an [`io::Error`].
+    /// Returns the kind of this error as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            // What ESRCH has, which has no kind of its own.
+            // The kind of ESRCH, which has no name.
             Self::ProcessExitedAlready => io::Error::from_raw_os_error(NO_SUCH_PROCESS).kind(),
             Self::NoGroup => io::ErrorKind::InvalidInput,
             Self::ReactorGone => io::ErrorKind::NotConnected,
@@ -125,7 +126,7 @@ impl SignalError {
     }
 }
 
-/// Keeps kind and number: `ESRCH` for a process that has exited, what the kernel said, or none.
+/// Keeps the kind and the number: `ESRCH` for a process that has exited, the kernel's number, or none.
 impl From<SignalError> for io::Error {
     fn from(error: SignalError) -> Self {
         match error {
@@ -142,7 +143,7 @@ mod tests {
     use crate::{ProcessDone, ProcessTerminated};
 
     #[test]
-    fn a_report_names_the_signal_that_ended_the_process() {
+    fn a_result_names_the_signal_that_ended_the_process() {
         let reason = Err(ProcessTerminated::signalled(Signal::KILL));
         let ended = Termination::new(reason, true, Duration::from_secs(10));
         assert_eq!(ended.signal(), Some(Signal::KILL));
@@ -151,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_chose_to_exit_was_ended_by_no_signal() {
+    fn a_process_that_exited_was_ended_by_no_signal() {
         let ended = Termination::new(Ok(ProcessDone::default()), false, Duration::ZERO);
         assert_eq!(ended.signal(), None);
         assert_eq!(ended.to_string(), "exited with status 0 after 0.0 s");
     }
 
     #[test]
-    fn a_report_says_that_somebody_is_left() {
+    fn a_result_shows_that_a_process_is_left() {
         let reason = Err(ProcessTerminated::signalled(Signal::TERM));
         let ended = Termination::new(reason, true, Duration::from_secs(2));
         assert!(ended.is_gone());

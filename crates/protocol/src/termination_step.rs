@@ -1,5 +1,5 @@
-//! What goes into and comes out of the [`Terminator`]: whom it acts on, what is to be done, what was
-//! seen of a group, and what became of the calls.
+//! The inputs and outputs of the [`Terminator`]: its scope, the steps to do, the state of a group, and
+//! the outcome of the calls.
 
 use procession_core::Signal;
 use std::time::Duration;
@@ -7,61 +7,61 @@ use std::time::Duration;
 #[cfg(doc)]
 use crate::Terminator;
 
-/// Says what a termination signals.
+/// The processes that a termination signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TerminationScope {
-    /// The child alone.
+    /// Only the child.
     Child,
     /// The group that the child leads, which may outlive it.
     Group,
 }
 
-/// What the driver is to do next. Exhaustive: a driver acts on each.
+/// A step that the driver must do next. Exhaustive, because a driver must act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TerminationStep {
-    /// Send the first call's signal; if it is refused, say so by [`Terminator::on_refused`].
+    /// Send the first call's signal; if it is refused, call [`Terminator::on_refused`].
     Signal(Signal),
     /// Send CONT. A refusal is ignored.
     Continue,
-    /// Send KILL; of a group to the leader first, while it is not reaped. A refusal is ignored:
-    /// whatever is to be killed is gone then, or cannot be killed.
+    /// Send KILL; for a group, first to the leader if it is not reaped. Ignore a refusal: then the
+    /// processes are gone, or cannot be killed.
     Kill,
-    /// Look at the group, and tell the answer by [`Terminator::on_group`].
+    /// Check which members of the group are alive, and pass the answer to [`Terminator::on_group`].
     LookAtGroup,
-    /// Reap the leader, which has ended, and say so by [`Terminator::on_reaped`].
+    /// Reap the leader, which has ended, and call [`Terminator::on_reaped`].
     Reap,
 }
 
-/// What a look at a group found whose leader has ended.
+/// The state of a group whose leader has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupState {
-    /// A member of it lives.
+    /// A member is alive.
     Alive,
-    /// None does: it has no members but zombies, and never has again.
+    /// No member is alive: the group has only zombies, and never gets a living member again.
     Empty,
-    /// It cannot be looked at.
+    /// The system does not show the members.
     Unknown,
 }
 
-/// What became of every call so far.
+/// The outcome of every call so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TerminationOutcome {
-    /// The child has ended; or its group is empty, or was given up after its KILL.
+    /// The child has ended; or its group is empty, or the wait for it after KILL has timed out.
     Ended {
-        /// KILL was asked for: the group was not known to be empty then.
+        /// KILL was due, because the group was not known to be empty.
         escalated: bool,
-        /// Nobody of it lives any more, the child included.
+        /// The child, and every member of its group, is gone.
         is_gone: bool,
         /// The time since the first of the calls.
         after: Duration,
     },
-    /// The first call's signal was refused: nothing is under way.
+    /// The first call's signal was refused, so no termination is under way.
     Refused,
-    /// Nothing is left that a signal could be sent to.
+    /// No process is left to which a signal could be sent.
     TooLate,
-    /// The loop is gone, and nobody will see the end.
+    /// The loop is gone, so the end will not be seen.
     Abandoned,
 }

@@ -2,41 +2,39 @@
 //!
 //! # Model
 //!
-//! A termination begins with a call, asks for the call's signal and for CONT (a stopped child would
-//! neither die of the signal nor handle it), and has a deadline: the time of the call plus its grace.
-//! Calls that come while it is under way join it. KILL is due at the deadline, or at once when a
-//! call joins, when the grace is zero, or when the loop is gone; a termination asks for it once.
+//! A termination begins with a call. It sends the call's signal and CONT (a stopped child would neither
+//! die by the signal nor handle it). Its deadline is the time of the call plus its grace. Calls that
+//! come while it is under way join it. KILL is due at the deadline, or at once when a call joins, when
+//! the grace is zero, or when the loop is gone; a termination sends it once.
 //!
-//! With [`TerminationScope::Child`] the reap ends it.
+//! With [`TerminationScope::Child`], the reap ends the termination.
 //!
-//! With [`TerminationScope::Group`] it ends when the group is empty. The end of the leader does not
-//! end it, and does not reap the leader either: as a zombie it keeps the number of the group from
-//! being somebody else's. From that end on the group is looked at: at once, then after 1, 2, 5, 10, 20
-//! and every 50 ms, and from the KILL on in the same way again. An empty group has the leader reaped,
-//! which settles the calls; a group that is not empty a second after its KILL does so too, and the
-//! outcome says that it is not gone. Where nothing can be seen of the group, the leader is reaped
-//! after the KILL, and what is seen then decides. A call after the reap begins a termination of what
-//! is left of the group.
+//! With [`TerminationScope::Group`], it ends when the group is empty. The end of the leader does not
+//! end it, and the leader is not reaped then: as a zombie it prevents the group's number from being
+//! reused. After the leader's end the driver checks the group: at once, then after 1, 2, 5, 10, 20 ms
+//! and every 50 ms; after KILL the intervals start again. When the group is empty, the leader is reaped,
+//! which settles the calls. A second after KILL the same happens even if the group is not empty, and the
+//! outcome is that it is not gone. If the system does not show the members, the leader is reaped after
+//! KILL, and the next check decides. A call after the reap begins a termination of the remaining group.
 //!
-//! Inputs: calls, a refused signal, the leader's end, its reap, looks at the group, time, the end of
-//! the loop. They may come in any order. A fact that is late (a refusal of what was not asked for, a
-//! look when nothing is under way) or repeated (a second reap) is ignored.
+//! Inputs: calls, a refused signal, the leader's end, its reap, checks of the group, time, the end of
+//! the loop. They may come in any order. A fact that is late (a refusal of a signal that was not sent, a
+//! check when no termination is under way) or repeated (a second reap) is ignored.
 //!
-//! Outputs: [`TerminationStep`]s, to be carried out in order, and [`TerminationOutcome`]s. The driver
-//! polls both after every input, the steps first. An outcome settles every call so far, so that each
-//! call has exactly one. The driver keeps the promises, and the timer for
-//! [`poll_deadline`](Terminator::poll_deadline); it reaps a leader that has ended when
-//! [`keeps_leader`](Terminator::keeps_leader) says no.
+//! Outputs: [`TerminationStep`]s, which the driver does in order, and [`TerminationOutcome`]s. The driver
+//! polls both after every input, the steps first. An outcome settles every call so far, so each call has
+//! exactly one outcome. The driver keeps the promises, and the timer for
+//! [`poll_deadline`](Terminator::poll_deadline). It reaps a leader that has ended if
+//! [`keeps_leader`](Terminator::keeps_leader) returns `false`.
 
-use self::calls::{Calls, Look, Reap, UnderWay};
+use self::calls::{GroupCheck, OngoingTermination, ReapPurpose, TerminateCalls};
 use crate::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use procession_core::Signal;
 use std::time::Duration;
 
 mod calls;
 
-/// Decides which signals a termination sends, and when: the one place that does, for real children
-/// and fakes.
+/// Decides which signals a termination sends, and when. Real children and fakes both use it.
 ///
 /// The module's page has the model.
 ///
@@ -63,52 +61,53 @@ mod calls;
 #[derive(Debug)]
 pub struct Terminator {
     scope: TerminationScope,
-    progress: Progress,
-    /// The loop is gone: a KILL cannot wait.
+    progress: ChildProgress,
+    /// The loop is gone, so a KILL cannot wait.
     gone: bool,
-    /// `Some` from the first call on. Every child has a terminator, and few are terminated.
-    calls: Option<Box<Calls>>,
+    /// `Some` from the first call on. Boxed, because every child has a terminator and few are
+    /// terminated.
+    calls: Option<Box<TerminateCalls>>,
 }
 
-/// How far the child has come.
+/// The progress of the child towards its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum ChildProgress {
     Running,
     /// The child has ended, and is not reaped.
     Ended,
-    /// The child is reaped; members of its group may live.
+    /// The child is reaped; members of its group may be alive.
     Reaped,
     /// The child is reaped, and its group has no members.
     Empty,
 }
 
 impl Terminator {
-    /// Starts with a child that runs, and no termination.
+    /// Creates a terminator for a running child, without a termination.
     pub fn new(scope: TerminationScope) -> Self {
-        Self { scope, progress: Progress::Running, gone: false, calls: None }
+        Self { scope, progress: ChildProgress::Running, gone: false, calls: None }
     }
 
-    /// The program called `terminate` at `now`.
+    /// Notes that the program called `terminate` at `now`.
     ///
-    /// While a termination is under way the call joins it: its own signal is not sent, KILL is.
+    /// While a termination is under way the call joins it: KILL is sent instead of the call's signal.
     pub fn on_terminate(&mut self, signal: Signal, grace: Duration, now: Duration) {
-        let has_somebody = self.has_somebody();
-        let is_looked_at =
-            self.scope == TerminationScope::Group && self.progress != Progress::Running;
+        let has_processes = self.has_processes();
+        let is_checked =
+            self.scope == TerminationScope::Group && self.progress != ChildProgress::Running;
         let calls = self.calls.get_or_insert_default();
-        if !has_somebody {
+        if !has_processes {
             calls.outcome = Some(TerminationOutcome::TooLate);
             return;
         }
         if calls.under_way.is_some() {
             return calls.kill(now);
         }
-        calls.under_way = Some(UnderWay {
+        calls.under_way = Some(OngoingTermination {
             since: now,
             deadline: now.saturating_add(grace),
             killed: None,
             trying: false,
-            look: is_looked_at.then(|| Look::begin(now)),
+            check: is_checked.then(|| GroupCheck::begin(now)),
             reap: None,
         });
         calls.due.extend([TerminationStep::Signal(signal), TerminationStep::Continue]);
@@ -117,7 +116,7 @@ impl Terminator {
         }
     }
 
-    /// The signal of the step just taken was refused. Ignored after any other step.
+    /// Notes that the signal of the last step was refused. Ignored after any other step.
     pub fn on_refused(&mut self) {
         let Some(calls) = &mut self.calls else { return };
         if calls.under_way.take_if(|under_way| under_way.trying).is_some() {
@@ -126,64 +125,64 @@ impl Terminator {
         }
     }
 
-    /// The child has ended, and is not reaped.
+    /// Notes that the child has ended, and is not reaped.
     pub fn on_ended(&mut self) {
-        if self.progress == Progress::Running {
-            self.progress = Progress::Ended;
-            self.begin_to_look();
+        if self.progress == ChildProgress::Running {
+            self.progress = ChildProgress::Ended;
+            self.begin_checks();
         }
     }
 
-    /// The child was reaped at `now`, asked for or not.
+    /// Notes that the child was reaped at `now`, whether or not the terminator asked for it.
     pub fn on_reaped(&mut self, now: Duration) {
-        if matches!(self.progress, Progress::Reaped | Progress::Empty) {
+        if matches!(self.progress, ChildProgress::Reaped | ChildProgress::Empty) {
             return;
         }
-        self.progress = Progress::Reaped;
+        self.progress = ChildProgress::Reaped;
         if self.scope != TerminationScope::Group {
             return self.end(true, now);
         }
         let Some(under_way) = self.under_way_mut() else { return };
         match under_way.reap.take() {
-            Some(Reap::AndEnd { is_gone }) => {
+            Some(ReapPurpose::End { is_gone }) => {
                 if is_gone {
-                    self.progress = Progress::Empty;
+                    self.progress = ChildProgress::Empty;
                 }
                 self.end(is_gone, now);
             }
-            // Or somebody else reaped it, and its group may live.
-            Some(Reap::AndLook) | None => self.begin_to_look(),
+            // In the second case somebody else reaped the child, and its group may be alive.
+            Some(ReapPurpose::CheckAgain) | None => self.begin_checks(),
         }
     }
 
-    /// A look at the group was answered at `now`. Ignored where a child is ended alone, before the
-    /// leader's end, and where nothing is under way; that the group is alive also where no look was
-    /// asked for.
+    /// Notes the state of the group at `now`, the answer to [`TerminationStep::LookAtGroup`]. Ignored if
+    /// the scope is the child, before the leader's end, and if no termination is under way. `Alive` is
+    /// also ignored if no check was due.
     pub fn on_group(&mut self, state: GroupState, now: Duration) {
         if self.scope != TerminationScope::Group {
             return;
         }
         let is_reaped = match self.progress {
-            Progress::Running | Progress::Empty => return,
-            Progress::Ended => false,
-            Progress::Reaped => true,
+            ChildProgress::Running | ChildProgress::Empty => return,
+            ChildProgress::Ended => false,
+            ChildProgress::Reaped => true,
         };
         if state == GroupState::Empty && is_reaped {
-            self.progress = Progress::Empty;
+            self.progress = ChildProgress::Empty;
             return self.end(true, now);
         }
         let Some(calls) = &mut self.calls else { return };
         let Some(under_way) = &mut calls.under_way else { return };
         let is_over = under_way.limit().is_some_and(|limit| now >= limit);
         let reap = match state {
-            GroupState::Empty => Reap::AndEnd { is_gone: true },
-            // By the number of a group whose leader is reaped nothing is seen any more.
+            GroupState::Empty => ReapPurpose::End { is_gone: true },
+            // Once the leader is reaped, the group's number shows nothing any more.
             GroupState::Unknown if is_reaped => return self.end(false, now),
-            GroupState::Unknown if under_way.killed.is_some() => Reap::AndLook,
+            GroupState::Unknown if under_way.killed.is_some() => ReapPurpose::CheckAgain,
             _ if is_over && is_reaped => return self.end(false, now),
-            _ if is_over => Reap::AndEnd { is_gone: false },
+            _ if is_over => ReapPurpose::End { is_gone: false },
             _ if under_way.killed.is_none() && now >= under_way.deadline => return calls.kill(now),
-            _ => return under_way.look_again(now),
+            _ => return under_way.check_again(now),
         };
         if under_way.reap.is_none() {
             calls.due.retain(|step| *step != TerminationStep::LookAtGroup);
@@ -192,52 +191,52 @@ impl Terminator {
         under_way.reap = Some(reap);
     }
 
-    /// It is `now`, on the clock of the other facts.
+    /// Notes that the time is `now`, on the clock of the other facts.
     pub fn on_time(&mut self, now: Duration) {
         let Some(calls) = &mut self.calls else { return };
         let Some(under_way) = &mut calls.under_way else { return };
         let is_over = under_way.limit().is_some_and(|limit| now >= limit);
         let is_late = under_way.killed.is_none() && now >= under_way.deadline;
-        match &mut under_way.look {
-            // Nobody may be left to be killed, or waited for.
-            Some(look) => {
-                let is_due = is_over || is_late || look.at.is_some_and(|at| now >= at);
-                if is_due && look.at.take().is_some() {
+        match &mut under_way.check {
+            // The group may be empty by now, so check it before KILL, or before the end.
+            Some(check) => {
+                let is_due = is_over || is_late || check.at.is_some_and(|at| now >= at);
+                if is_due && check.at.take().is_some() {
                     calls.due.push_back(TerminationStep::LookAtGroup);
                 }
             }
             None if is_late => calls.kill(now),
-            // Its reap, which ends it elsewhere, does not come.
+            // The reap of the leader, which would end the termination, has not come.
             None if is_over && self.scope == TerminationScope::Group => self.end(false, now),
             None => {}
         }
     }
 
-    /// The loop is gone: there is no time and no reap any more.
+    /// Notes that the loop is gone: no time and no reap will be reported any more.
     ///
-    /// A group whose leader has ended gets its KILL now; a child that runs is left to whoever reaps
-    /// it. A group that a later call acts on is killed at once.
+    /// A group whose leader has ended gets KILL now. A running child gets none; other code reaps it. A
+    /// later call sends KILL at once.
     pub fn on_gone(&mut self) {
         self.gone = true;
         let Some(calls) = &mut self.calls else { return };
         let Some(under_way) = calls.under_way.take() else { return };
         calls.due.retain(|step| *step == TerminationStep::Kill);
-        if under_way.look.is_some() && under_way.killed.is_none() {
+        if under_way.check.is_some() && under_way.killed.is_none() {
             calls.due.push_back(TerminationStep::Kill);
         }
         calls.outcome = Some(TerminationOutcome::Abandoned);
     }
 
-    /// Takes what is to be done next.
+    /// Takes the next step.
     pub fn poll_step(&mut self) -> Option<TerminationStep> {
         let calls = self.calls.as_mut()?;
         let step = calls.due.pop_front()?;
         if let Some(under_way) = &mut calls.under_way {
             under_way.trying = matches!(step, TerminationStep::Signal(_));
-            // Without a loop nobody sees the end of a group.
+            // Without a loop the end of the group will not be seen.
             if step == TerminationStep::Kill
                 && self.gone
-                && self.progress == Progress::Reaped
+                && self.progress == ChildProgress::Reaped
                 && let Some(killed) = under_way.killed
             {
                 self.end(false, killed);
@@ -246,12 +245,12 @@ impl Terminator {
         Some(step)
     }
 
-    /// Takes what became of the calls so far.
+    /// Takes the outcome of the calls so far.
     pub fn poll_outcome(&mut self) -> Option<TerminationOutcome> {
         self.calls.as_mut()?.outcome.take()
     }
 
-    /// Returns when [`on_time`](Self::on_time) is to be called, if it is.
+    /// Returns the time at which to call [`on_time`](Self::on_time), if there is one.
     pub fn poll_deadline(&self) -> Option<Duration> {
         let under_way = self.under_way()?;
         if under_way.reap.is_some() {
@@ -261,8 +260,8 @@ impl Terminator {
             None => Some(under_way.deadline),
             Some(limit) => (self.scope == TerminationScope::Group).then_some(limit),
         };
-        let look = under_way.look.and_then(|look| look.at);
-        due.into_iter().chain(look).min()
+        let check = under_way.check.and_then(|check| check.at);
+        due.into_iter().chain(check).min()
     }
 
     /// Returns whether a termination has begun and not ended.
@@ -270,53 +269,53 @@ impl Terminator {
         self.under_way().is_some()
     }
 
-    /// Returns whether a leader that has ended is not to be reaped now: its end is to be told by
-    /// [`on_ended`](Self::on_ended), and the reap is asked for later.
+    /// Returns whether a leader that ends must not be reaped now. Then report its end by
+    /// [`on_ended`](Self::on_ended); the terminator asks for the reap later.
     pub fn keeps_leader(&self) -> bool {
         self.scope == TerminationScope::Group
             && self.under_way().is_some_and(|under_way| under_way.reap.is_none())
     }
 
-    /// Returns what is signalled.
+    /// Returns the scope of a termination.
     pub fn scope(&self) -> TerminationScope {
         self.scope
     }
 
-    fn under_way(&self) -> Option<&UnderWay> {
+    fn under_way(&self) -> Option<&OngoingTermination> {
         self.calls.as_ref()?.under_way.as_ref()
     }
 
-    fn under_way_mut(&mut self) -> Option<&mut UnderWay> {
+    fn under_way_mut(&mut self) -> Option<&mut OngoingTermination> {
         self.calls.as_mut()?.under_way.as_mut()
     }
 
-    /// Returns whether there is, or may be, somebody to signal.
-    fn has_somebody(&self) -> bool {
+    /// Returns whether there may be a process to signal.
+    fn has_processes(&self) -> bool {
         match self.progress {
-            Progress::Running | Progress::Ended => true,
-            Progress::Reaped => self.scope == TerminationScope::Group,
-            Progress::Empty => false,
+            ChildProgress::Running | ChildProgress::Ended => true,
+            ChildProgress::Reaped => self.scope == TerminationScope::Group,
+            ChildProgress::Empty => false,
         }
     }
 
-    /// Asks for a look at once, and for others after it.
-    fn begin_to_look(&mut self) {
+    /// Asks for a check of the group at once, and for others after it.
+    fn begin_checks(&mut self) {
         if let Some(calls) = &mut self.calls
             && let Some(under_way) = &mut calls.under_way
             && self.scope == TerminationScope::Group
         {
-            under_way.look = Some(Look { at: None, in_vain: 0 });
+            under_way.check = Some(GroupCheck { at: None, found_alive: 0 });
             under_way.trying = false;
             calls.due.push_back(TerminationStep::LookAtGroup);
         }
     }
 
-    /// The termination, if one is under way, has ended. A KILL that the driver has not taken yet is
-    /// still sent to whoever is left.
+    /// Ends the termination, if one is under way. A KILL that the driver has not taken yet stays due, if
+    /// a process may be left.
     fn end(&mut self, is_gone: bool, now: Duration) {
-        let has_somebody = self.has_somebody();
+        let has_processes = self.has_processes();
         let Some(calls) = &mut self.calls else { return };
-        calls.due.retain(|step| has_somebody && *step == TerminationStep::Kill);
+        calls.due.retain(|step| has_processes && *step == TerminationStep::Kill);
         if let Some(under_way) = calls.under_way.take() {
             calls.outcome = Some(TerminationOutcome::Ended {
                 escalated: under_way.killed.is_some(),

@@ -1,4 +1,4 @@
-//! [`Transport`]: the handle to one connection, and its object-safe inside.
+//! [`Transport`]: the handle to one connection, over the object-safe trait [`TransportControl`].
 
 use crate::forward::cannot_forward;
 use crate::{Address, ForwardError, Target};
@@ -10,9 +10,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-/// Acts on one connection: what a stream transport implements and [`Transport`] calls.
+/// The actions on one connection that a stream transport implements and [`Transport`] calls.
 ///
-/// No method calls a protocol: methods queue, and the driver calls back.
+/// No method calls a protocol: methods queue, and the driver makes the callbacks.
 pub trait TransportControl {
     /// Queues data; flushed when the callback returns to the loop.
     ///
@@ -52,50 +52,50 @@ pub trait TransportControl {
     /// Returns this side's address.
     fn host(&self) -> Address;
 
-    /// Takes the descriptor out of the loop, blocking again; the protocol is dropped.
+    /// Takes the descriptor out of the loop and makes it blocking again; the protocol is dropped.
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is no such descriptor, `NotConnected` once the connection is
-    /// closed; else what the kernel says.
+    /// `Unsupported` if there is no single descriptor, `NotConnected` once the connection is closed;
+    /// else the error of the kernel.
     fn take_fd(&self) -> io::Result<OwnedFd> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "the connection has no descriptor"))
     }
 
-    /// Moves what the peer sends to `target`, until its end.
+    /// Moves the data that the peer sends to `target`, until their end.
     fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
         drop(target);
         Deferred::ready(Err(ForwardError::new(0, cannot_forward())))
     }
 
-    /// Returns the writing side as the sink of a forwarding of whichever transport: a boxed port,
-    /// whose type the transports of one loop agree on. `None` where nothing can be moved to.
+    /// Returns the writing side as the sink of a forwarding from any transport: a boxed port, whose
+    /// type the transports of one loop agree on. `None` if it cannot be a sink.
     #[doc(hidden)]
     fn sink_port(&self) -> Option<Box<dyn Any>> {
         None
     }
 }
 
-/// Acts on one connection; a cheap clone.
+/// A handle to one connection, cheap to clone.
 ///
-/// Every method may be called in every callback and at any other time on the loop's thread; none
-/// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes are
-/// answered by [`WriteError::Closed`] and the rest is without effect.
+/// Every method may be called in every callback, and at any other time on the loop's thread; no method
+/// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes return
+/// [`WriteError::Closed`], and the other methods have no effect.
 #[derive(Clone)]
 #[doc(alias = "ITransport")]
 pub struct Transport(Rc<dyn TransportControl>);
 
 impl Transport {
-    /// Wraps what a transport implements.
+    /// Creates a handle over a transport's implementation.
     pub fn from_control(control: Rc<dyn TransportControl>) -> Self {
         Self(control)
     }
 
-    /// Queues data for the peer. The callbacks report the outcome. A write that is refused is dropped,
-    /// silently: [`try_write`](Self::try_write) returns the reason.
+    /// Queues data for the peer. The callbacks report the outcome. A refused write is dropped without an
+    /// error; [`try_write`](Self::try_write) returns the reason instead.
     #[doc(alias = "sendLine")]
     pub fn write(&self, data: impl IntoBytes) {
-        // Dropped on purpose: once the connection is closed there is nobody to write to.
+        // Dropped on purpose: once the connection is closed, nobody reads the data.
         self.try_write(data).ok();
     }
 
@@ -113,7 +113,7 @@ impl Transport {
         self.write(Bytes::copy_from_slice(data));
     }
 
-    /// Queues several pieces; where one is refused, none after it.
+    /// Queues several pieces, up to the first that is refused.
     #[doc(alias = "writeSequence")]
     pub fn write_sequence<I>(&self, pieces: I)
     where
@@ -122,18 +122,18 @@ impl Transport {
     {
         for piece in pieces {
             if self.try_write(piece).is_err() {
-                return; // as in `write`; what follows it must not close the gap
+                return; // as in `write`; a later piece must not follow the gap
             }
         }
     }
 
-    /// Returns the number of bytes that are queued.
+    /// Returns the number of queued bytes.
     pub fn write_buffered(&self) -> usize {
         self.0.write_buffered()
     }
 
     /// Sets the limits, in bytes, of the queue: above `high` it is full, at `low` or below it is
-    /// drained. 64 KiB and 0 until then.
+    /// drained. The defaults are 64 KiB and 0.
     ///
     /// # Errors
     ///
@@ -142,19 +142,19 @@ impl Transport {
         self.0.set_write_limits(high, low)
     }
 
-    /// Closes the connection once what was written is flushed. Twice is harmless.
+    /// Closes the connection once all written data is flushed. A second call has no effect.
     #[doc(alias = "loseConnection")]
     pub fn lose_connection(&self) {
         self.0.lose_connection();
     }
 
-    /// Drops what was not flushed and closes the connection.
+    /// Drops the data that are not flushed, and closes the connection.
     #[doc(alias = "abortConnection")]
     pub fn abort_connection(&self) {
         self.0.abort_connection();
     }
 
-    /// Ends the writing direction once what was written is flushed; the peer may go on.
+    /// Ends the writing direction once all written data is flushed; the peer may still send.
     #[doc(alias = "loseWriteConnection")]
     pub fn shutdown_write(&self) {
         self.0.shutdown_write();
@@ -184,45 +184,49 @@ impl Transport {
         self.0.host()
     }
 
-    /// Takes the descriptor out of the loop, blocking again, to give it to a child for instance.
+    /// Takes the descriptor out of the loop and makes it blocking again, for example to give it to a
+    /// child.
     ///
-    /// The protocol gets no further call and is dropped; other handles find the connection closed.
+    /// The protocol gets no further call and is dropped; for other handles the connection is closed.
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is no such descriptor, `NotConnected` once the connection is
-    /// closed; else what the kernel says.
+    /// `Unsupported` if there is no single descriptor, `NotConnected` once the connection is closed;
+    /// else the error of the kernel.
     pub fn into_fd(self) -> io::Result<OwnedFd> {
         self.0.take_fd()
     }
 
-    /// Moves what the peer sends to another connection, a child, a socket or a file, until its end.
+    /// Moves the data that the peer sends to another connection, a child, a socket or a file, until
+    /// their end.
     ///
-    /// The bytes do not pass through the program where the kernel can splice (`splice(2)`), as between
-    /// a socket and a pipe; elsewhere they are copied, with the same outcome. The peer is not read
-    /// while the target is full, or this connection is [paused](Self::pause). From this call on what
-    /// it sends is not delivered to the protocol, but its end is.
+    /// If the kernel can splice (`splice(2)`), as between a socket and a pipe, the bytes do not pass
+    /// through the program; otherwise they are copied, with the same outcome. The peer is not read while
+    /// the target is full, or while this connection is [paused](Self::pause). From this call on the
+    /// protocol does not receive the peer's data, but their end is reported.
     ///
-    /// When the peer has sent its last, the writing direction of the target ends
-    /// ([`shutdown_write`](Self::shutdown_write)), and [`read_closed`](crate::Protocol::read_closed) is
-    /// due here: where bytes also go the other way it is to be written without its default, which
-    /// closes the connection. If the target is lost, this connection is closed once what was written
-    /// to it is flushed. The result is the number of bytes that the target has taken, also where this
-    /// program closes the connection.
+    /// When the peer sends no more, the writing direction of the target ends
+    /// ([`shutdown_write`](Self::shutdown_write)), and this protocol's
+    /// [`read_closed`](crate::Protocol::read_closed) is called. Its default closes the connection, so
+    /// override it if bytes also go the other way. If the target is lost, this connection is closed once
+    /// all data written to it is flushed. The result is the number of bytes that the target has taken,
+    /// even if this program closes the connection.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails if the connection does not read any more or is forwarded already
-    /// (`InvalidInput`), if the target is not available, if the target is lost, if reading fails, which
-    /// is also the reason that the protocol hears of the loss, and with `ConnectionAborted` if the
-    /// reactor stops before the peer has sent its last.
+    /// The `Deferred` fails
+    ///
+    /// - if the connection no longer reads, or is forwarded already (`InvalidInput`);
+    /// - if the target is not available, or is lost;
+    /// - if reading fails: `connection_lost` gets the same reason;
+    /// - with `ConnectionAborted`, if the reactor stops before the peer's end.
     ///
     /// # Examples
     ///
     /// ```
     /// use procession_protocol::{Protocol, Target, Transport};
     ///
-    /// /// Sends to the other what its peer sends.
+    /// /// Sends the data of its peer to the other connection.
     /// struct Relay {
     ///     other: Transport,
     /// }
@@ -232,7 +236,7 @@ impl Transport {
     ///         let other = self.other.clone();
     ///         transport.forward(Target::connection(&self.other)).done(move |moved| {
     ///             if moved.is_err() {
-    ///                 other.abort_connection(); // its peer must not take this for the end
+    ///                 other.abort_connection(); // its peer must not take this for an orderly end
     ///             }
     ///         });
     ///     }
@@ -252,9 +256,10 @@ impl Transport {
 }
 
 impl Target {
-    /// The peer of a connection.
+    /// Creates a target from the peer of a connection.
     ///
-    /// What was queued for it before goes first. When the source ends, the writing direction does.
+    /// Data that were queued for it before are written first. When the source ends, the writing
+    /// direction of the connection ends.
     pub fn connection(transport: &Transport) -> Self {
         Self::Port(transport.0.sink_port())
     }

@@ -1,13 +1,13 @@
-//! Why nothing is known of the end of a process.
+//! [`UnknownEnd`]: why the end of a process is unknown.
 
 use procession_core::message::Reason;
 use std::fmt;
 use std::io;
 
-/// Says why nothing is known of the end of a process.
+/// Why the end of a process is unknown.
 ///
-/// Linux keeps the status of a child, however it was reaped, for whoever has its pidfd (6.15 and
-/// later): the first two happen only without that.
+/// Linux 6.15 and later keeps the status of a reaped child for every holder of its pidfd. There, the
+/// first two variants occur only without a pidfd.
 ///
 /// # Examples
 ///
@@ -24,14 +24,15 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownEnd {
-    /// Somebody else in the program waited for it, for any child perhaps.
+    /// Other code in the program waited for it, perhaps by waiting for any child.
     Taken,
     /// The program ignores SIGCHLD, or has set `SA_NOCLDWAIT`: the kernel reaps its children, and keeps
-    /// no status. It may have inherited that (`nohup`-like wrappers, some service managers).
+    /// no status. The program may have inherited that setting (`nohup`-like wrappers, some service
+    /// managers).
     SigchldIgnored,
-    /// The system refuses the wait, with this error number: a filter, most likely.
+    /// The system refuses the wait with this error number, most likely because of a filter.
     WaitRefused(i32),
-    /// It had not been reaped by then: its termination gave up, or nobody was there to wait for it.
+    /// It was not reaped in time: its termination gave up, or no code waited for it.
     NotReaped,
 }
 
@@ -55,7 +56,7 @@ mod tests {
     use crate::ProcessTerminated;
 
     #[test]
-    fn each_reason_says_what_is_to_be_done_about_it() {
+    fn each_cause_has_its_message() {
         for (why, says) in [
             (UnknownEnd::Taken, "somebody else waited for it"),
             (UnknownEnd::SigchldIgnored, "SIGCHLD is ignored in this program"),

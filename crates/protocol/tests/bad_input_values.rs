@@ -1,5 +1,5 @@
-//! Numbers of descriptors, codes, sizes and times at their extremes, for the pure parts and the
-//! fake: ignored or answered, as documented, and nothing panics but what says so.
+//! Descriptor numbers, codes, sizes and times at their extremes, for the pure cores and the fakes: they
+//! are ignored or answered as documented, and only calls that document a panic panic.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn every_status_is_a_reason() {
 }
 
 #[test]
-fn a_life_of_numbers_that_are_no_pipes() {
+fn a_lifecycle_ignores_numbers_that_are_not_pipes() {
     let fds = NUMBERS.map(ChildFd::from);
     let mut child = Lifecycle::new(fds.into_iter().chain(fds), Some(Duration::MAX));
     assert_eq!(child.open_fds().count(), NUMBERS.len());
@@ -71,7 +71,7 @@ fn a_life_of_numbers_that_are_no_pipes() {
 }
 
 #[test]
-fn lines_of_no_length_and_without_a_limit() {
+fn line_limits_of_zero_and_of_the_maximum_work() {
     let mut lines = LineReceiver::new().max_length(0);
     lines.on_data(Bytes::from_static(b"\na\n"));
     lines.on_data(Bytes::new());
@@ -92,12 +92,12 @@ fn lines_of_no_length_and_without_a_limit() {
 
 #[test]
 #[should_panic(expected = "an empty delimiter ends no line")]
-fn an_empty_delimiter_is_a_panic_that_is_documented() {
+fn an_empty_delimiter_panics_as_documented() {
     drop(LineReceiver::with_delimiter(""));
 }
 
 #[test]
-fn a_fake_with_descriptors_that_are_not_there() {
+fn a_fake_ignores_descriptors_that_it_does_not_have() {
     let mut fake = FakeProcess::with_fds(Quiet, [(-1, FakeFd::ToChild), (7, FakeFd::FromChild)]);
     let process = fake.process().clone();
     for fd in [i32::MIN, 0, 99, i32::MAX] {
@@ -146,14 +146,14 @@ fn a_fake_with_descriptors_that_are_not_there() {
     assert!(fake.is_ended());
 }
 
-/// Stops nothing.
+/// A producer that does nothing.
 struct Idle;
 impl Producer for Idle {
     fn resume(&mut self, _: &Process, _: ChildFd) {}
 }
 
 #[test]
-fn producers_for_descriptors_that_are_not_there() {
+fn producers_of_unknown_descriptors_are_refused() {
     let fake = FakeProcess::new(Quiet);
     let process = fake.process();
     for fd in [i32::MIN, -1, 1, 99, i32::MAX] {
@@ -171,7 +171,7 @@ struct Stream;
 impl Protocol for Stream {}
 
 #[test]
-fn a_fake_connection_with_sizes_at_their_extremes() {
+fn a_fake_connection_takes_sizes_of_any_magnitude() {
     let mut fake = FakeConnection::new(Stream);
     let transport = fake.transport().clone();
     transport.write_sequence(Vec::<&'static str>::new());
@@ -194,7 +194,7 @@ fn a_fake_connection_with_sizes_at_their_extremes() {
 }
 
 #[test]
-fn kept_error_output_of_no_bytes_and_of_any() {
+fn kept_error_output_may_be_limited_to_any_size() {
     for most in [0, usize::MAX] {
         let (adapter, kept) = StreamAdapter::new(Stream).keep_stderr(most);
         let mut fake = FakeProcess::new(adapter);
@@ -206,9 +206,9 @@ fn kept_error_output_of_no_bytes_and_of_any() {
     assert_eq!((size.rows, size.columns), (0, u16::MAX));
 }
 
-/// A grace without an end is none, and a clock that goes back is no reason to kill.
+/// An endless grace has no deadline, and a clock that goes back does not cause a KILL.
 #[test]
-fn terminations_at_any_time_with_any_signal() {
+fn terminations_take_any_time_and_any_signal() {
     for number in NUMBERS {
         let mut terminator = Terminator::new(TerminationScope::Group);
         terminator.on_group(GroupState::Empty, Duration::MAX);

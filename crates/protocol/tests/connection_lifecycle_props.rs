@@ -1,4 +1,4 @@
-//! The lifecycle of a connection against a model: every interleaving of few facts, and random long
+//! The lifecycle of a connection against a model: every interleaving of few facts, and long random
 //! ones.
 
 use bytes::Bytes;
@@ -46,9 +46,9 @@ const FACTS: [Fact; 14] = [
 
 const KINDS: [ConnectionKind; 2] = [ConnectionKind::Socket, ConnectionKind::Pair];
 
-/// What the protocol hears; reasons by their kind.
+/// An event that the protocol gets; a reason has only its kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Heard {
+enum Received {
     Made,
     Data,
     ReadClosed,
@@ -62,36 +62,36 @@ const WRITE_FAILED: ErrorKind = ErrorKind::Other;
 const GONE: ErrorKind = ErrorKind::TimedOut;
 const STOPPED: ErrorKind = ErrorKind::Interrupted;
 
-fn heard(event: ConnectionEvent) -> Heard {
+fn heard(event: ConnectionEvent) -> Received {
     match event {
-        ConnectionEvent::Made => Heard::Made,
+        ConnectionEvent::Made => Received::Made,
         ConnectionEvent::Data(data) => {
             assert_eq!(data, "x");
-            Heard::Data
+            Received::Data
         }
-        ConnectionEvent::ReadClosed => Heard::ReadClosed,
+        ConnectionEvent::ReadClosed => Received::ReadClosed,
         ConnectionEvent::Mark(mark) => {
             assert_eq!(mark, Mark::Drained);
-            Heard::Drained
+            Received::Drained
         }
-        ConnectionEvent::Lost(reason) => Heard::Lost(reason.map_err(|error| error.kind())),
+        ConnectionEvent::Lost(reason) => Received::Lost(reason.map_err(|error| error.kind())),
         other => panic!("an event that the model does not know: {other:?}"),
     }
 }
 
-fn heard_now(connection: &mut ConnectionLifecycle) -> Vec<Heard> {
+fn heard_now(connection: &mut ConnectionLifecycle) -> Vec<Received> {
     std::iter::from_fn(|| connection.poll_event()).map(heard).collect()
 }
 
-/// A driver without a descriptor: it answers what it is asked, and notes what it was to do.
-struct Play {
+/// A driver without a descriptor: it answers questions, and records the demands.
+struct TestDriver {
     connection: ConnectionLifecycle,
-    /// What the kernel says of a connection that is gone.
+    /// The kernel's reason for a connection that is gone.
     reason: Result<(), ErrorKind>,
     done: Vec<Demand>,
 }
 
-impl Play {
+impl TestDriver {
     fn new(kind: ConnectionKind, reason: Result<(), ErrorKind>) -> Self {
         Self { connection: ConnectionLifecycle::new(kind), reason, done: Vec::new() }
     }
@@ -104,7 +104,7 @@ impl Play {
             Fact::ReadEnd => connection.on_read_end(),
             Fact::ReadFailed => connection.on_read_failed(READ_FAILED.into()),
             Fact::Mark => {
-                connection.on_mark(Mark::Emptied); // of which nobody hears
+                connection.on_mark(Mark::Emptied); // has no callback
                 connection.on_mark(Mark::Drained);
             }
             Fact::FlushDone => connection.on_flush_done(),
@@ -128,7 +128,7 @@ impl Play {
 
 fn drop_answer(_: bool) {}
 
-/// What is said of a history, fact by fact.
+/// The expected events and demands of a history, computed fact by fact.
 struct Model {
     socket: bool,
     reason: Result<(), ErrorKind>,
@@ -141,7 +141,7 @@ struct Model {
     failed: bool,
     peer_gone: bool,
     over: bool,
-    heard: Vec<Heard>,
+    heard: Vec<Received>,
     done: Vec<Demand>,
 }
 
@@ -157,7 +157,7 @@ impl Model {
             failed: false,
             peer_gone: false,
             over: false,
-            heard: vec![Heard::Made],
+            heard: vec![Received::Made],
             done: Vec::new(),
         };
         for fact in history {
@@ -173,13 +173,13 @@ impl Model {
     fn fact(&mut self, fact: Fact) {
         let delivers = self.reads && !self.close_asked;
         match fact {
-            Fact::Data if delivers => self.heard.push(Heard::Data),
+            Fact::Data if delivers => self.heard.push(Received::Data),
             Fact::NothingToRead if delivers && self.failed => self.lose(Err(WRITE_FAILED)),
             Fact::ReadEnd if delivers => self.read_end(),
             Fact::ReadFailed if delivers => {
                 self.lose(Err(if self.failed { WRITE_FAILED } else { READ_FAILED }));
             }
-            Fact::Mark if self.writes => self.heard.push(Heard::Drained),
+            Fact::Mark if self.writes => self.heard.push(Received::Drained),
             Fact::FlushDone if self.close_asked => {
                 self.discard();
                 self.lose(if self.failed { Err(WRITE_FAILED) } else { Ok(()) });
@@ -232,12 +232,12 @@ impl Model {
             self.lose(Ok(()));
         } else if self.peer_gone {
             if self.reason.is_ok() {
-                self.heard.push(Heard::ReadClosed);
+                self.heard.push(Received::ReadClosed);
             }
             self.ask();
         } else {
             self.reads = false;
-            self.heard.push(Heard::ReadClosed);
+            self.heard.push(Received::ReadClosed);
             self.done.push(Demand::EndReading);
         }
     }
@@ -255,33 +255,37 @@ impl Model {
 
     fn lose(&mut self, reason: Result<(), ErrorKind>) {
         self.over = true;
-        self.heard.push(Heard::Lost(reason));
+        self.heard.push(Received::Lost(reason));
         self.done.push(Demand::Close);
     }
 }
 
-/// The guarantees of the contract, said of the events alone. The first events of one that was given
-/// up, or aborted, are missing.
-fn check_grammar(events: &[Heard]) {
+/// Checks the guarantees of the contract on the events alone. If the connection was given up or aborted,
+/// the first events are missing.
+fn check_grammar(events: &[Received]) {
     for (at, event) in events.iter().enumerate() {
         let (before, after) = (&events[..at], &events[at + 1..]);
         match event {
-            Heard::Made => assert!(before.is_empty(), "it is the first"),
-            Heard::Data => assert!(!before.contains(&Heard::ReadClosed), "no data after the end"),
-            Heard::ReadClosed => assert!(!before.contains(&Heard::ReadClosed), "it comes once"),
-            Heard::Drained => {}
-            Heard::Lost(_) => assert!(after.is_empty(), "it is the last"),
+            Received::Made => assert!(before.is_empty(), "it is the first"),
+            Received::Data => {
+                assert!(!before.contains(&Received::ReadClosed), "no data after the end")
+            }
+            Received::ReadClosed => {
+                assert!(!before.contains(&Received::ReadClosed), "it comes once")
+            }
+            Received::Drained => {}
+            Received::Lost(_) => assert!(after.is_empty(), "it is the last"),
         }
     }
-    assert!(events.is_empty() || events[0] == Heard::Made);
+    assert!(events.is_empty() || events[0] == Received::Made);
 }
 
-/// Plays a history as drivers do: one that delivers at the end, and one that delivers after each
+/// Plays a history with two kinds of drivers: one delivers at the end; the other delivers after each
 /// fact, and data at once.
 fn check(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) {
     let context = || format!("{kind:?}, {reason:?}: {history:?}");
     let model = Model::of(kind, reason, history);
-    let mut late = Play::new(kind, reason);
+    let mut late = TestDriver::new(kind, reason);
     for fact in history {
         late.play(*fact);
     }
@@ -303,8 +307,8 @@ fn delivered_at_once(
     kind: ConnectionKind,
     reason: Result<(), ErrorKind>,
     history: &[Fact],
-) -> Vec<Heard> {
-    let mut play = Play::new(kind, reason);
+) -> Vec<Received> {
+    let mut play = TestDriver::new(kind, reason);
     let mut found = heard_now(&mut play.connection);
     for fact in history {
         if *fact == Fact::Data {
@@ -341,12 +345,12 @@ fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
 }
 
 #[test]
-fn data_wait_for_what_is_due_before_them() {
+fn data_wait_for_events_that_are_due_before_them() {
     let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
     let data = |text: &'static str| Bytes::from_static(text.as_bytes());
     assert!(connection.has_event());
     assert_eq!(connection.on_data_now(data("x")), ConnectionDataNow::Queued);
-    assert_eq!(heard_now(&mut connection), [Heard::Made, Heard::Data]);
+    assert_eq!(heard_now(&mut connection), [Received::Made, Received::Data]);
     assert!(!connection.has_event());
     assert_eq!(connection.on_data_now(data("two")), ConnectionDataNow::Due(data("two")));
     assert_eq!(connection.on_data_now(data("")), ConnectionDataNow::Refused(data("")));
@@ -355,7 +359,7 @@ fn data_wait_for_what_is_due_before_them() {
     assert!(!connection.has_event());
 }
 
-/// A pause changes what is read, and never what is due.
+/// A pause changes whether the driver reads, and never the due events.
 #[test]
 fn reading_without_events_needs_a_reason_and_no_pause() {
     for kind in KINDS {
@@ -383,7 +387,7 @@ fn reading_without_events_needs_a_reason_and_no_pause() {
 }
 
 #[test]
-fn what_was_due_at_an_abort_is_handed_back() {
+fn data_that_are_due_at_an_abort_are_returned() {
     let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
     for _ in 0..2 {
         assert_eq!(connection.on_data(Bytes::from_static(b"x")), None);
@@ -394,7 +398,7 @@ fn what_was_due_at_an_abort_is_handed_back() {
     assert!(connection.on_given_up().is_empty());
 }
 
-/// A driver that polls late finds what still matters.
+/// A driver that polls late gets only the demands that still matter.
 #[test]
 fn demands_that_a_loss_has_overtaken_are_forgotten() {
     let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
@@ -415,12 +419,12 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn long_histories_give_what_the_model_says(
+    fn long_histories_agree_with_the_model(
         history in prop::collection::vec(prop::sample::select(FACTS.to_vec()), 0..40),
         ends in any::<bool>(),
         reason in prop::sample::select(vec![Ok(()), Err(GONE)])
     ) {
-        // Few histories would be long if the ends were as likely as the rest.
+        // The ends are rarer than the other facts, else few histories would be long.
         let is_end = |fact: &Fact| matches!(fact, Fact::Abort | Fact::Stop | Fact::GivenUp);
         let history: Vec<Fact> =
             history.into_iter().filter(|fact| ends || !is_end(fact)).collect();

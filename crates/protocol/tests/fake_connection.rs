@@ -1,4 +1,4 @@
-//! What a protocol hears of a fake connection, and what the peer gets to see.
+//! The callbacks that a protocol gets from a fake connection, and the data that the peer gets.
 
 mod connections;
 
@@ -76,7 +76,7 @@ fn after_the_own_half_close_the_peers_reply_still_arrives() {
 }
 
 #[test]
-fn a_peer_that_closes_is_the_end_and_then_the_loss() {
+fn a_peer_that_closes_is_reported_as_the_end_and_then_the_loss() {
     let (mut fake, log) = quiet();
     fake.transport().pause();
     fake.peer_writes("last words");
@@ -89,7 +89,7 @@ fn a_peer_that_closes_is_the_end_and_then_the_loss() {
 }
 
 #[test]
-fn a_peer_that_closes_after_its_end_is_the_loss() {
+fn a_peer_that_closes_after_its_end_is_reported_as_the_loss() {
     let (mut fake, log) = quiet();
     fake.peer_shuts_down();
     assert_eq!(heard(&log), ["made", "read_closed"]);
@@ -102,7 +102,7 @@ fn a_peer_that_closes_after_its_end_is_the_loss() {
 }
 
 #[test]
-fn what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end() {
+fn sent_data_are_delivered_before_the_loss_of_a_failed_write() {
     type End = fn(&mut FakeConnection);
     let ends: [(End, _); 2] = [
         (FakeConnection::peer_closes, ErrorKind::BrokenPipe),
@@ -127,7 +127,7 @@ fn what_the_peer_sent_is_delivered_before_a_failed_write_is_the_end() {
 }
 
 #[test]
-fn a_reset_is_one_loss_after_what_was_sent_before() {
+fn a_reset_is_one_loss_after_the_data_sent_before() {
     let (mut fake, log) = quiet();
     fake.transport().pause();
     fake.peer_writes("before");
@@ -156,7 +156,7 @@ fn losing_the_connection_sends_everything_first_and_reads_no_more() {
 }
 
 #[test]
-fn aborting_drops_the_queue_and_what_was_due() {
+fn aborting_drops_the_queue_and_the_due_events() {
     let (protocol, log) = acting(|name, transport| {
         if name == "data" {
             transport.write("never sent");
@@ -175,7 +175,7 @@ fn aborting_drops_the_queue_and_what_was_due() {
 }
 
 #[test]
-fn a_pause_inside_a_callback_keeps_back_what_was_not_read() {
+fn a_pause_inside_a_callback_holds_unread_data_back() {
     let (protocol, log) = acting(|name, transport| {
         if name == "data" {
             transport.pause();

@@ -35,10 +35,10 @@ const ACTIONS: [Action; 12] = [
     }),
 ];
 
-/// Takes an answer that does not matter here.
+/// Ignores an answer that does not matter here.
 fn answer(_: Result<(), WriteError>) {}
 
-/// Plays a life in which every callback occurs.
+/// Simulates events that cause every callback.
 fn live(fake: &mut FakeConnection) {
     fake.hold_writes();
     fake.transport().write(vec![b'.'; 70_000]);
@@ -64,7 +64,7 @@ fn check_grammar(log: &Log, context: &str) {
 }
 
 #[test]
-fn a_life_without_interference_has_every_callback() {
+fn a_run_without_interference_has_every_callback() {
     let (protocol, log) = acting(|_, _| {});
     live(&mut FakeConnection::new(protocol));
     check_grammar(&log, "no action");
@@ -80,7 +80,7 @@ fn every_pair_of_actions_is_allowed_in_every_callback() {
             for (second_name, second) in ACTIONS {
                 let mut calls = 0;
                 let (protocol, log) = acting(move |here, transport| {
-                    // A write in `drained` is followed by another `drained`, for ever.
+                    // A write in `drained` causes another `drained`, for ever.
                     if here == callback && calls < 5 {
                         calls += 1;
                         first(transport);
@@ -116,7 +116,7 @@ fn no_action_calls_the_protocol_before_the_callback_returns() {
 }
 
 #[test]
-fn looking_at_the_fake_inside_a_callback_calls_nobody() {
+fn getters_of_the_fake_inside_a_callback_call_nothing() {
     let fake: Rc<RefCell<Option<Rc<FakeConnection>>>> = Rc::default();
     let inside = Rc::clone(&fake);
     let (protocol, log) = acting(move |here, transport| {
@@ -135,7 +135,7 @@ fn looking_at_the_fake_inside_a_callback_calls_nobody() {
 }
 
 #[test]
-fn after_a_panic_the_protocol_is_dropped_and_hears_nothing_more() {
+fn after_a_panic_the_protocol_is_dropped_and_gets_no_more_calls() {
     for callback in CALLBACKS {
         let dropped = Rc::new(());
         let kept = Rc::clone(&dropped);
@@ -155,7 +155,7 @@ fn after_a_panic_the_protocol_is_dropped_and_hears_nothing_more() {
         assert_eq!(Rc::strong_count(&dropped), 1, "{callback}: the protocol is dropped");
         let heard = log.take();
         assert!(heard.last().is_some_and(|last| last.starts_with(callback)), "{heard:?}");
-        // Inside the constructor there is no fake to go on with.
+        // A panic inside the constructor leaves no fake to continue with.
         let Some(mut fake) = fake.take() else { continue };
         assert!(fake.is_closed());
         assert_eq!(fake.transport().write_buffered(), 0);
@@ -166,13 +166,13 @@ fn after_a_panic_the_protocol_is_dropped_and_hears_nothing_more() {
     }
 }
 
-/// Keeps its own handle, which is a cycle until the protocol is dropped.
-struct Selfish {
+/// Keeps its own handle, which is a reference cycle until the protocol is dropped.
+struct KeepsHandle {
     transport: Option<Transport>,
     _alive: Rc<()>,
 }
 
-impl Protocol for Selfish {
+impl Protocol for KeepsHandle {
     fn connection_made(&mut self, transport: &Transport) {
         self.transport = Some(transport.clone());
     }
@@ -182,7 +182,8 @@ impl Protocol for Selfish {
 fn a_protocol_that_keeps_its_handle_is_dropped_with_the_loss_or_the_fake() {
     for ends in [false, true] {
         let alive = Rc::new(());
-        let mut fake = FakeConnection::new(Selfish { transport: None, _alive: Rc::clone(&alive) });
+        let mut fake =
+            FakeConnection::new(KeepsHandle { transport: None, _alive: Rc::clone(&alive) });
         assert_eq!(Rc::strong_count(&alive), 2);
         if ends {
             fake.peer_closes();
@@ -210,11 +211,11 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     transport.abort_connection();
     fake.turn();
     transport.write(data()); // refused
-    fake.peer_writes(data()); // the same
+    fake.peer_writes(data()); // refused too
     assert_eq!(LocalOwner::dropped(), 6);
 }
 
-/// `Bytes::from_owner` wants `Send`, which a handle is not: the handle waits in the thread.
+/// `Bytes::from_owner` requires `Send`, which a handle is not, so a thread-local holds the handle.
 struct LocalOwner;
 
 thread_local! {
@@ -242,7 +243,7 @@ impl Drop for LocalOwner {
     fn drop(&mut self) {
         OWNER.with(|owner| {
             if let Some((transport, drops)) = &*owner.borrow() {
-                // Would panic if the fake's state were borrowed now.
+                // This would panic if the state of the fake were borrowed now.
                 transport.write_buffered();
                 drops.set(drops.get() + 1);
             }

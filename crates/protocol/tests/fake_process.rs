@@ -1,4 +1,4 @@
-//! What a protocol hears of a fake child, and what the child gets to see.
+//! The callbacks that a protocol gets from a fake child, and the data that the child gets.
 
 mod util;
 
@@ -49,7 +49,7 @@ fn a_descendant_that_holds_a_pipe_holds_the_end_back() {
 }
 
 #[test]
-fn what_is_still_held_after_the_grace_is_cut_off_and_named() {
+fn a_pipe_still_held_after_the_grace_is_cut_off_and_named() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.set_drain_after_exit(Some(SECOND));
@@ -103,7 +103,7 @@ fn a_paused_descriptor_keeps_data_and_end_back_but_not_the_exit() {
 }
 
 #[test]
-fn a_pause_inside_a_callback_keeps_back_what_was_not_read() {
+fn a_pause_inside_a_callback_holds_unread_data_back() {
     let (protocol, log) = acting(|name, process| {
         if name == "data" {
             process.pause(1);
@@ -167,7 +167,7 @@ fn a_full_pipe_raises_the_marks_once_each() {
 }
 
 #[test]
-fn a_queue_tells_its_limits_until_it_is_gone() {
+fn a_queue_returns_its_limits_until_it_is_gone() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     let process = fake.process().clone();
@@ -239,7 +239,7 @@ fn writes_are_refused_with_the_reason() {
 }
 
 #[test]
-fn readers_close_at_the_next_turn_and_lose_what_was_not_read() {
+fn readers_close_at_the_next_turn_and_lose_unread_data() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.process().pause(1);
@@ -304,7 +304,7 @@ fn signals_are_recorded_until_the_reap() {
 }
 
 #[test]
-fn terminate_says_that_the_signal_ended_it() {
+fn terminate_reports_that_the_signal_ended_the_child() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     let stopped = fake.process().terminate(Signal::TERM, SECOND * 10);
@@ -354,7 +354,7 @@ fn a_grace_of_zero_kills_at_once() {
     assert!(stopped.try_take().unwrap().unwrap().escalated());
 }
 
-/// Case TM-08: what a real child does in `termination_group`.
+/// Case TM-08, which `termination_group` of the process transport checks with a real child.
 #[test]
 fn a_termination_of_a_group_ends_when_it_is_empty() {
     let (protocol, log) = recorder();
@@ -383,7 +383,7 @@ fn a_termination_of_a_group_ends_when_it_is_empty() {
 
 /// Case TM-09.
 #[test]
-fn what_outlives_its_kill_is_said_to_be_left() {
+fn a_group_or_leader_that_outlives_its_kill_is_reported_as_left() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.set_group_members(1);
@@ -395,7 +395,7 @@ fn what_outlives_its_kill_is_said_to_be_left() {
     assert!(ended.escalated() && !ended.is_gone() && ended.reason().is_ok());
     assert!(fake.is_ended(), "an output that is held is not waited for");
     assert!(heard(&log).iter().any(|line| line.contains("last words")));
-    // The leader itself.
+    // The same for the leader itself.
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.set_group_members(0);

@@ -44,10 +44,10 @@ const ACTIONS: [Action; 20] = [
     ("drop a clone", |process| drop(process.clone())),
 ];
 
-/// Takes an answer that does not matter here.
+/// Ignores an answer that does not matter here.
 fn answer(_: Result<(), WriteError>) {}
 
-/// Plays a life in which every callback occurs.
+/// Simulates events that cause every callback.
 fn live(fake: &mut FakeProcess) {
     fake.hold_writes(0);
     fake.process().write(vec![b'.'; 70_000]);
@@ -79,7 +79,7 @@ fn check_grammar(log: &Log, context: &str) {
 }
 
 #[test]
-fn a_life_without_interference_has_every_callback() {
+fn a_run_without_interference_has_every_callback() {
     let (protocol, log) = recorder();
     live(&mut FakeProcess::with_fds(protocol, fds()));
     check_grammar(&log, "no action");
@@ -94,7 +94,7 @@ fn every_action_is_allowed_in_every_callback() {
         for (name, action) in ACTIONS {
             let mut calls = 0;
             let (protocol, log) = acting(move |here, process| {
-                // A write in `drained` is followed by another `drained`, for ever.
+                // A write in `drained` causes another `drained`, for ever.
                 if here == callback && calls < 10 {
                     calls += 1;
                     action(process);
@@ -126,7 +126,7 @@ fn no_action_calls_the_protocol_before_the_callback_returns() {
 }
 
 #[test]
-fn looking_at_the_fake_inside_a_callback_calls_nobody() {
+fn getters_of_the_fake_inside_a_callback_call_nothing() {
     let fake: Rc<RefCell<Option<Rc<FakeProcess>>>> = Rc::default();
     let inside = Rc::clone(&fake);
     let (protocol, log) = acting(move |here, process| {
@@ -155,7 +155,7 @@ fn a_fake_dropped_inside_a_callback_ends_there() {
     });
     let made = FakeProcess::new(protocol);
     let process = made.process().clone();
-    // The loop's part is played by the clock: it runs the callbacks without the fake's help.
+    // The clock runs the callbacks here, without the fake.
     let clock = made.clock().clone();
     *fake.borrow_mut() = Some(made);
     if let Some(fake) = &mut *fake.borrow_mut() {
@@ -219,13 +219,13 @@ fn a_second_panic_in_the_protocols_drop_does_not_hide_the_first() {
     assert!(fake.is_ended());
 }
 
-/// Keeps its own handle: a cycle, which the end, or the fake's drop, breaks.
-struct Selfish {
+/// Keeps its own handle: a reference cycle, which the end or the drop of the fake breaks.
+struct KeepsHandle {
     process: Option<Process>,
     _alive: Rc<()>,
 }
 
-impl ProcessProtocol for Selfish {
+impl ProcessProtocol for KeepsHandle {
     fn connection_made(&mut self, process: &Process) {
         self.process = Some(process.clone());
     }
@@ -238,7 +238,7 @@ impl ProcessProtocol for Selfish {
 #[test]
 fn a_protocol_that_keeps_its_handle_is_dropped_after_the_end() {
     let alive = Rc::new(());
-    let mut fake = FakeProcess::new(Selfish { process: None, _alive: Rc::clone(&alive) });
+    let mut fake = FakeProcess::new(KeepsHandle { process: None, _alive: Rc::clone(&alive) });
     fake.exit(0);
     assert_eq!(Rc::strong_count(&alive), 1);
     let process = fake.process().clone();
@@ -250,7 +250,7 @@ fn a_protocol_that_keeps_its_handle_is_dropped_after_the_end() {
 #[test]
 fn a_protocol_that_keeps_its_handle_is_dropped_with_the_fake() {
     let alive = Rc::new(());
-    let fake = FakeProcess::new(Selfish { process: None, _alive: Rc::clone(&alive) });
+    let fake = FakeProcess::new(KeepsHandle { process: None, _alive: Rc::clone(&alive) });
     drop(fake);
     assert_eq!(Rc::strong_count(&alive), 1);
 }
@@ -271,7 +271,7 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     fake.turn();
     process.write(data()); // closed
     fake.child_writes(1, data()); // delivered
-    fake.child_writes(0, data()); // not the child's to write
+    fake.child_writes(0, data()); // the child cannot write here
     process.pause(2);
     fake.child_writes(2, data()); // never read
     process.close_stderr();
@@ -281,7 +281,7 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     assert!(fake.is_closed(ChildFd::STDERR));
 }
 
-/// `Bytes::from_owner` wants `Send`, which a handle is not: the handle waits in the thread.
+/// `Bytes::from_owner` requires `Send`, which a handle is not, so a thread-local holds the handle.
 struct LocalOwner;
 
 thread_local! {
@@ -309,7 +309,7 @@ impl Drop for LocalOwner {
     fn drop(&mut self) {
         OWNER.with(|owner| {
             if let Some((process, drops)) = &*owner.borrow() {
-                // Would panic if the fake's state were borrowed now.
+                // This would panic if the state of the fake were borrowed now.
                 process.write_buffered(0);
                 drops.set(drops.get() + 1);
             }

@@ -1,4 +1,4 @@
-//! The lifecycle machine against a model: every interleaving of few facts, and random long ones.
+//! The lifecycle of a child against a model: every interleaving of few facts, and long random ones.
 
 use bytes::Bytes;
 use procession_core::Mark;
@@ -50,7 +50,7 @@ fn events(child: &mut Lifecycle) -> Vec<Event> {
     std::iter::from_fn(|| child.poll_event()).collect()
 }
 
-/// What is due, said of the whole history: each fact counts by what came before it.
+/// Returns the events that are due after a whole history: each fact counts by the facts before it.
 fn model(history: &[Fact]) -> Vec<Event> {
     let mut expected = vec![Event::Made];
     for (at, fact) in history.iter().enumerate() {
@@ -88,7 +88,7 @@ fn model(history: &[Fact]) -> Vec<Event> {
     expected
 }
 
-/// The guarantees of the contract, said of the events alone.
+/// Checks the guarantees of the contract on the events alone.
 fn check_grammar(events: &[Event]) {
     assert_eq!(events.first(), Some(&Event::Made));
     let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -133,14 +133,14 @@ fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
             }
             let found = events(&mut child);
             assert_eq!(found, model(history), "{history:?}");
-            assert_eq!(told_at_once(history), found, "{history:?}");
+            assert_eq!(delivered_at_once(history), found, "{history:?}");
             check_grammar(&found);
         }
     }
 }
 
-/// As a driver has them that delivers after each fact, and data at once.
-fn told_at_once(history: &[Fact]) -> Vec<Event> {
+/// Returns the events of a driver that delivers after each fact, and data at once.
+fn delivered_at_once(history: &[Fact]) -> Vec<Event> {
     let mut child = Lifecycle::new(pipes(), None);
     let mut told = events(&mut child);
     for fact in history {
@@ -158,7 +158,7 @@ fn told_at_once(history: &[Fact]) -> Vec<Event> {
 }
 
 #[test]
-fn data_wait_for_what_is_due_before_them() {
+fn data_wait_for_events_that_are_due_before_them() {
     let mut child = Lifecycle::new(pipes(), None);
     let fd = ChildFd::from(PIPES[0]);
     let data = |text: &'static str| Bytes::from_static(text.as_bytes());
@@ -226,7 +226,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn long_histories_give_what_the_model_says(
+    fn long_histories_agree_with_the_model(
         history in prop::collection::vec(prop::sample::select(facts()), 0..40)
     ) {
         let mut child = Lifecycle::new(pipes(), None);
@@ -291,7 +291,7 @@ proptest! {
             let code = reap.expect("an end comes after a reap");
             prop_assert_eq!(last, &with_held_fds(reason(code), cut));
         }
-        // Resumed, given time and driven on, every child that is reaped ends.
+        // Every reaped child ends, once its pipes are resumed and the time has passed.
         for fd in pipes() {
             child.on_resumed(fd);
         }

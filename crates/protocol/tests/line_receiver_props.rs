@@ -1,18 +1,18 @@
-//! The line receiver against a model: how the stream is cut into chunks makes no difference.
+//! The line receiver against a model: the lines do not depend on the division into chunks.
 
 use bytes::Bytes;
 use procession_protocol::LineReceiver;
 use proptest::prelude::*;
 
 /// A line, and whether it is cut.
-type Found = (Vec<u8>, bool);
+type FoundLine = (Vec<u8>, bool);
 
-fn poll(lines: &mut LineReceiver) -> Option<Found> {
+fn poll(lines: &mut LineReceiver) -> Option<FoundLine> {
     lines.poll().map(|line| (line.to_vec(), line.is_cut()))
 }
 
-/// Says of the whole stream what lines there are.
-fn model(stream: &[u8], delimiter: &[u8], max_length: usize) -> Vec<Found> {
+/// Returns the lines of a whole stream.
+fn model(stream: &[u8], delimiter: &[u8], max_length: usize) -> Vec<FoundLine> {
     let mut expected = Vec::new();
     let mut rest = stream;
     while !rest.is_empty() {

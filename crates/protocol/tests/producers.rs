@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use util::{Log, acting, heard, recorder};
 
-/// Notes what it is told, and writes so many chunks when it is resumed.
+/// Records its calls, and writes this many chunks when it is resumed.
 struct Source {
     log: Log,
     chunks: usize,
@@ -101,7 +101,7 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     assert_eq!(heard(&log), ["resume 0", "resume 0"]);
 }
 
-/// Chunks below, at and above the low mark.
+/// With chunks below, at and above the low mark.
 #[test]
 fn a_pull_producer_is_asked_at_every_empty_queue_whatever_the_low_mark_is() {
     for low in [1, 99, 100, 101, 400] {
@@ -148,7 +148,7 @@ fn a_pull_producer_of_a_queue_that_others_write_to_is_asked_when_all_of_it_is_go
 }
 
 #[test]
-fn a_push_producer_is_resumed_at_the_low_mark_and_not_told_that_the_queue_is_empty() {
+fn a_push_producer_is_resumed_at_the_low_mark_and_not_when_the_queue_is_empty() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     let (producer, log) = source(0);
@@ -162,7 +162,7 @@ fn a_push_producer_is_resumed_at_the_low_mark_and_not_told_that_the_queue_is_emp
     assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (0, 0));
 }
 
-/// A file of less than the low mark, one of as much, and one of several chunks.
+/// With a file below the low mark, one at the low mark, and one of several chunks.
 #[test]
 fn a_reader_is_read_to_its_end_whatever_the_low_mark_is() {
     for (bytes, low) in [(100, 99), (100, 100), (100, 64 << 10), (300 << 10, 64 << 10)] {
@@ -211,7 +211,7 @@ fn a_close_waits_until_the_producer_is_done_and_no_longer() {
     }
 }
 
-/// Writes until it is paused, or told that the queue is full.
+/// Writes until it is paused, or until a write fails because the queue is full.
 #[derive(Clone, Default)]
 struct Endless {
     paused: Rc<Cell<bool>>,
@@ -245,7 +245,7 @@ impl Producer for Endless {
 }
 
 #[test]
-fn a_push_producer_hears_inside_of_the_write_that_the_queue_is_full() {
+fn a_push_producer_is_paused_inside_the_write_that_fills_the_queue() {
     let (protocol, _log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.hold_writes(0);
@@ -261,7 +261,7 @@ fn a_push_producer_hears_inside_of_the_write_that_the_queue_is_full() {
     fake.turn();
     process.write("others go on");
     assert_eq!((heard(&endless.log).len(), process.write_buffered(0)), (0, 11_012));
-    // Called by the queue it runs itself, and is told by the write.
+    // When the queue calls the producer, it is running, so its write fails instead.
     fake.child_reads(0, 11_012);
     let full = WriteError::BufferFull.to_string();
     assert_eq!(heard(&endless.log), ["resume".to_owned(), full, "pause".to_owned()]);
@@ -334,7 +334,7 @@ fn a_producer_that_panics_when_it_is_registered_is_gone() {
 }
 
 #[test]
-fn a_producer_that_panics_later_counts_as_the_protocol() {
+fn a_later_panic_of_a_producer_counts_as_the_protocols() {
     struct Panics;
     impl Producer for Panics {
         fn resume(&mut self, _: &Process, _: ChildFd) {}

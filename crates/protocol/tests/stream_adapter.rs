@@ -173,9 +173,9 @@ fn a_connection_that_the_program_closes_keeps_the_error_output() {
     }
 }
 
-/// It is read while the child lives, and nobody waits for the descendants that hold it.
+/// It is read while the child is alive; descendants that hold it do not delay the end.
 #[test]
-fn an_error_output_that_nobody_wants_is_closed_when_the_child_has_exited() {
+fn a_discarded_error_output_is_closed_when_the_child_has_exited() {
     for exits_first in [false, true] {
         for closed_by_program in [false, true] {
             let given: Rc<RefCell<Option<Transport>>> = Rc::default();
@@ -203,7 +203,7 @@ fn an_error_output_that_nobody_wants_is_closed_when_the_child_has_exited() {
     }
 }
 
-/// Gives the transport away.
+/// Passes the transport to the test.
 struct Give(Rc<RefCell<Option<Transport>>>);
 
 impl Protocol for Give {
@@ -212,7 +212,7 @@ impl Protocol for Give {
     }
 }
 
-/// A piece that the hard limit refuses leaves no gap: none after it is queued, or asked for.
+/// If the hard limit refuses a piece, no later piece is queued, or even taken from the iterator.
 #[test]
 fn a_sequence_ends_at_the_first_piece_that_is_refused() {
     let given: Rc<RefCell<Option<Transport>>> = Rc::default();
@@ -223,7 +223,7 @@ fn a_sequence_ends_at_the_first_piece_that_is_refused() {
     let mut asked = 0;
     transport.write_sequence(["aaaa", "BBBBBBBB", "cc"].into_iter().inspect(|_| asked += 1));
     assert_eq!((transport.write_buffered(), asked), (4, 2));
-    // The limit is the queue's, not the sequence's: what fits is queued again.
+    // The limit belongs to the queue, not to the sequence: a piece that fits is queued again.
     assert_eq!(transport.try_write("BBBBBBBB"), Err(WriteError::BufferFull));
     transport.write_copy(b"CCCCCCCC");
     transport.write_sequence(["", "dd", "ee"]);

@@ -1,4 +1,4 @@
-//! What a termination asks for, case by case; `terminator_props.rs` has the laws.
+//! The steps of a termination, case by case; `terminator_props.rs` has the laws.
 
 use procession_core::Signal;
 use procession_protocol::TerminationStep::{Continue, Kill, LookAtGroup, Reap, Signal as Send};
@@ -93,7 +93,7 @@ fn a_refused_signal_leaves_no_termination() {
 }
 
 #[test]
-fn members_that_outlive_their_leader_are_looked_at_and_killed_at_the_deadline() {
+fn members_that_outlive_their_leader_are_checked_and_killed_at_the_deadline() {
     let mut terminator = begun(TerminationScope::Group);
     let mut now = START + ms(10);
     terminator.on_ended();
@@ -151,7 +151,7 @@ fn a_group_that_ended_just_before_the_deadline_is_not_killed() {
 }
 
 #[test]
-fn what_outlives_its_kill_for_a_second_is_given_up() {
+fn the_wait_ends_a_second_after_a_kill_without_effect() {
     // A member that cannot be killed.
     let mut terminator = begun(TerminationScope::Group);
     terminator.on_terminate(Signal::TERM, GRACE, START);
@@ -165,7 +165,7 @@ fn what_outlives_its_kill_for_a_second_is_given_up() {
     assert_eq!(steps(&mut terminator), [Reap]);
     terminator.on_reaped(START + ms(5000));
     assert_eq!(terminator.poll_outcome(), survived(ms(5000)));
-    // A leader.
+    // A leader that cannot be killed.
     let mut terminator = begun(TerminationScope::Group);
     terminator.on_terminate(Signal::TERM, GRACE, START);
     drop(steps(&mut terminator));
@@ -176,7 +176,7 @@ fn what_outlives_its_kill_for_a_second_is_given_up() {
 }
 
 #[test]
-fn where_nothing_can_be_seen_the_leader_is_reaped_after_the_kill() {
+fn without_a_view_of_the_group_the_leader_is_reaped_after_the_kill() {
     for (seen, outcome) in [
         (GroupState::Empty, ended(true, GRACE + ms(1))),
         (GroupState::Unknown, survived(GRACE + ms(1))),
@@ -214,7 +214,7 @@ fn a_call_after_the_reap_acts_on_the_group() {
     terminator.on_group(GroupState::Unknown, START + ms(3));
     let unseen = TerminationOutcome::Ended { escalated: false, is_gone: false, after: ms(3) };
     assert_eq!(terminator.poll_outcome(), Some(unseen));
-    // That was no proof: the next one tries again.
+    // The refusal proves nothing, so the next call tries again.
     terminator.on_terminate(Signal::TERM, Duration::ZERO, START);
     assert_eq!(steps(&mut terminator), [Send(Signal::TERM), Continue, Kill]);
     assert_eq!(terminator.poll_deadline(), Some(START + ms(1)));
@@ -271,7 +271,7 @@ fn the_longest_grace_does_not_overflow() {
 }
 
 #[test]
-fn what_is_seen_of_a_group_means_nothing_to_a_child_that_is_ended_alone() {
+fn the_state_of_a_group_does_not_matter_if_the_scope_is_the_child() {
     for state in [GroupState::Alive, GroupState::Empty, GroupState::Unknown] {
         let mut terminator = Terminator::new(TerminationScope::Child);
         terminator.on_terminate(Signal::TERM, GRACE, START);

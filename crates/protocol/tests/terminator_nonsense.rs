@@ -1,5 +1,5 @@
-//! The terminator is told facts without sense or order: it comes to no harm, and asks for nothing
-//! that is over.
+//! The terminator gets facts in impossible combinations and orders: it does not panic, and it asks for
+//! nothing that is over.
 
 use procession_core::Signal;
 use procession_protocol::{GroupState, TerminationScope, Terminator};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const GRACE: Duration = Duration::from_millis(50);
 
-/// What a driver may tell without sense or order.
+/// An input, whether it makes sense or not.
 #[derive(Debug, Clone, Copy)]
 enum Input {
     Terminate(Duration),
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn facts_without_sense_or_order_do_no_harm(
+    fn facts_in_any_order_do_no_harm(
         scope in prop::sample::select(vec![TerminationScope::Child, TerminationScope::Group]),
         inputs in prop::collection::vec(input(), 0..60)
     ) {
@@ -79,7 +79,7 @@ proptest! {
             }
             prop_assert!(terminator.is_under_way() || terminator.poll_deadline().is_none());
         }
-        // As many steps as were asked for, and no more.
+        // The number of steps is limited by the calls.
         prop_assert!(std::iter::from_fn(|| terminator.poll_step()).take(1000).count() < 1000);
     }
 }

@@ -1,7 +1,7 @@
-//! The terminator against a small system: a leader and a member of its group that obey signals or
-//! ignore them, are stopped, end and are reaped, while calls, time and the loop's end come between.
+//! The terminator against a simulated system: a leader and a member of its group obey signals or ignore
+//! them, are stopped, end and are reaped, interleaved with calls, time and the end of the loop.
 //!
-//! Every sequence of few facts is tried, and random long ones.
+//! The tests try every sequence of few facts, and long random ones.
 
 use procession_core::Signal;
 use procession_protocol::{
@@ -10,15 +10,15 @@ use procession_protocol::{
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// As long as the longest time between two looks.
+/// The same as the longest time between two checks of the group.
 const GRACE: Duration = Duration::from_millis(50);
-/// For how long a group that was killed is looked at.
+/// How long a group is checked after KILL.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What happens next.
+/// An event of the system.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fact {
-    /// A call, whose signal the kernel takes.
+    /// A call whose signal the kernel accepts.
     Terminate(Duration),
     /// A call whose signal the kernel refuses.
     TerminateRefused,
@@ -26,17 +26,17 @@ enum Fact {
     Stop,
     LeaderExits,
     MemberExits,
-    /// The driver looks whether the leader has ended, and reaps it unless it is to be kept.
+    /// The driver checks whether the leader has ended, and reaps it unless it must be kept.
     Notice,
-    /// Somebody else reaps the leader, and the driver notices.
+    /// Other code reaps the leader, and the driver notices.
     Steal,
-    /// So much time passes, and the driver's timer fires if it is due.
+    /// This much time passes, and the driver's timer fires if it is due.
     Time(Duration),
-    /// The loop goes away.
+    /// The loop ends.
     Gone,
 }
 
-/// The facts of which every sequence is tried.
+/// The facts from which every short sequence is tried.
 const FACTS: [Fact; 12] = [
     Fact::Terminate(GRACE),
     Fact::Terminate(Duration::ZERO),
@@ -53,7 +53,7 @@ const FACTS: [Fact; 12] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Life {
+enum ProcessState {
     Running,
     Stopped,
     /// Stopped, with a signal that will end it when it is continued.
@@ -62,71 +62,71 @@ enum Life {
     Reaped,
 }
 
-/// What a process does about signals.
+/// How a process reacts to signals.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+enum SignalReaction {
     Obeys,
-    /// Only KILL ends it.
+    /// Ignores every signal except KILL.
     Deaf,
-    /// It is somebody else's: no signal arrives.
+    /// Belongs to another user, so no signal arrives.
     Immune,
 }
 
 /// One process of the system.
 #[derive(Debug, Clone, Copy)]
-struct Member {
-    life: Life,
-    kind: Kind,
+struct SimulatedProcess {
+    life: ProcessState,
+    kind: SignalReaction,
 }
 
-impl Member {
-    fn new(kind: Kind) -> Self {
-        Self { life: Life::Running, kind }
+impl SimulatedProcess {
+    fn new(kind: SignalReaction) -> Self {
+        Self { life: ProcessState::Running, kind }
     }
 
     fn is_alive(self) -> bool {
-        !matches!(self.life, Life::Zombie | Life::Reaped)
+        !matches!(self.life, ProcessState::Zombie | ProcessState::Reaped)
     }
 
     fn exit(&mut self) {
         if self.is_alive() {
-            self.life = Life::Zombie;
+            self.life = ProcessState::Zombie;
         }
     }
 
     fn receive(&mut self, signal: Signal) {
-        let obeys = self.kind == Kind::Obeys;
+        let obeys = self.kind == SignalReaction::Obeys;
         match (signal, self.life) {
-            _ if self.kind == Kind::Immune => {}
-            (_, Life::Zombie | Life::Reaped) => {}
-            (Signal::KILL, _) | (Signal::CONT, Life::Doomed) => self.exit(),
-            (Signal::CONT, _) => self.life = Life::Running,
-            (_, Life::Stopped) if obeys => self.life = Life::Doomed,
-            (_, Life::Running) if obeys => self.exit(),
+            _ if self.kind == SignalReaction::Immune => {}
+            (_, ProcessState::Zombie | ProcessState::Reaped) => {}
+            (Signal::KILL, _) | (Signal::CONT, ProcessState::Doomed) => self.exit(),
+            (Signal::CONT, _) => self.life = ProcessState::Running,
+            (_, ProcessState::Stopped) if obeys => self.life = ProcessState::Doomed,
+            (_, ProcessState::Running) if obeys => self.exit(),
             _ => {}
         }
     }
 }
 
-/// What the laws need to know of the termination that is under way.
+/// The facts about the termination under way that the laws need.
 #[derive(Debug, Clone, Copy)]
-struct Phase {
+struct OngoingTermination {
     since: Duration,
-    /// When KILL may come by time alone.
+    /// The time from which KILL may come without another reason.
     deadline: Duration,
-    /// A second call, a grace of zero or the loop's end: KILL may come before that.
+    /// A second call, a grace of zero or the end of the loop: KILL may come before the deadline.
     hurried: bool,
-    /// When KILL was sent.
+    /// The time of KILL, once it was sent.
     killed: Option<Duration>,
 }
 
-/// The kinds of a child: the scope, what leader and member are, whether the group can be looked at,
-/// and whether it can be signalled after the reap.
+/// The setting of a run: the scope, the kinds of leader and member, whether the group can be checked, and
+/// whether it can be signalled after the reap.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     scope: TerminationScope,
-    leader: Kind,
-    member: Option<Kind>,
+    leader: SignalReaction,
+    member: Option<SignalReaction>,
     readable: bool,
     survives: bool,
 }
@@ -134,8 +134,13 @@ struct Setting {
 impl Setting {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for leader in [Kind::Obeys, Kind::Deaf, Kind::Immune] {
-            let members = [None, Some(Kind::Obeys), Some(Kind::Deaf), Some(Kind::Immune)];
+        for leader in [SignalReaction::Obeys, SignalReaction::Deaf, SignalReaction::Immune] {
+            let members = [
+                None,
+                Some(SignalReaction::Obeys),
+                Some(SignalReaction::Deaf),
+                Some(SignalReaction::Immune),
+            ];
             for member in members {
                 for (readable, survives) in
                     [(true, true), (true, false), (false, true), (false, false)]
@@ -145,7 +150,7 @@ impl Setting {
                 }
             }
             let scope = TerminationScope::Child;
-            let member = Some(Kind::Obeys);
+            let member = Some(SignalReaction::Obeys);
             all.push(Self { scope, leader, member, readable: true, survives: true });
         }
         all
@@ -153,36 +158,36 @@ impl Setting {
 }
 
 /// The system, with a driver that checks the laws at each step.
-struct World {
+struct SimulatedSystem {
     terminator: Terminator,
     setting: Setting,
     now: Duration,
-    leader: Member,
-    member: Option<Member>,
+    leader: SimulatedProcess,
+    member: Option<SimulatedProcess>,
     /// The next signal that is not CONT or KILL is refused.
     refuses: bool,
     gone: bool,
     /// The driver knows that the leader has ended.
     noticed: bool,
-    /// A look found the group empty.
+    /// A check found the group empty.
     known_empty: bool,
-    phase: Option<Phase>,
-    /// The calls that wait.
+    phase: Option<OngoingTermination>,
+    /// The number of calls that wait.
     waiting: usize,
     calls: usize,
     settled: usize,
-    /// All that was sent.
+    /// All signals that were sent.
     sent: Vec<Signal>,
 }
 
-impl World {
+impl SimulatedSystem {
     fn new(setting: Setting) -> Self {
         Self {
             terminator: Terminator::new(setting.scope),
             setting,
             now: Duration::from_secs(1),
-            leader: Member::new(setting.leader),
-            member: setting.member.map(Member::new),
+            leader: SimulatedProcess::new(setting.leader),
+            member: setting.member.map(SimulatedProcess::new),
             refuses: false,
             gone: false,
             noticed: false,
@@ -196,7 +201,7 @@ impl World {
     }
 
     fn is_reaped(&self) -> bool {
-        self.leader.life == Life::Reaped
+        self.leader.life == ProcessState::Reaped
     }
 
     fn is_group(&self) -> bool {
@@ -204,7 +209,7 @@ impl World {
     }
 
     fn is_member_alive(&self) -> bool {
-        self.member.is_some_and(Member::is_alive)
+        self.member.is_some_and(SimulatedProcess::is_alive)
     }
 
     fn is_empty(&self) -> bool {
@@ -215,11 +220,13 @@ impl World {
         match fact {
             Fact::Terminate(grace) => self.terminate(grace, false),
             Fact::TerminateRefused => self.terminate(GRACE, true),
-            Fact::Stop if self.leader.life == Life::Running => self.leader.life = Life::Stopped,
+            Fact::Stop if self.leader.life == ProcessState::Running => {
+                self.leader.life = ProcessState::Stopped
+            }
             Fact::Stop => {}
             Fact::LeaderExits => self.leader.exit(),
             Fact::MemberExits => {
-                self.member.as_mut().map(Member::exit);
+                self.member.as_mut().map(SimulatedProcess::exit);
             }
             Fact::Notice => self.notice(),
             Fact::Steal => self.steal(),
@@ -237,14 +244,14 @@ impl World {
         if let Some(phase) = self.phase.as_mut().filter(|_| joins) {
             phase.hurried = true;
         } else {
-            self.phase = Some(Phase {
+            self.phase = Some(OngoingTermination {
                 since: self.now,
                 deadline: self.now.saturating_add(grace),
                 hurried: grace.is_zero() || self.gone,
                 killed: None,
             });
         }
-        let stopped = self.leader.life == Life::Stopped;
+        let stopped = self.leader.life == ProcessState::Stopped;
         let before = self.sent.len();
         self.terminator.on_terminate(Signal::TERM, grace, self.now);
         self.act();
@@ -254,7 +261,7 @@ impl World {
             assert!(self.phase.is_none_or(|phase| phase.killed.is_some()), "it kills");
         } else if sent.first() == Some(&Signal::TERM) {
             assert_eq!(sent.get(1), Some(&Signal::CONT));
-            if stopped && self.leader.kind == Kind::Obeys {
+            if stopped && self.leader.kind == SignalReaction::Obeys {
                 assert!(!self.leader.is_alive(), "a stopped child ends as one that runs");
             }
         } else {
@@ -264,7 +271,7 @@ impl World {
     }
 
     fn notice(&mut self) {
-        if self.gone || self.leader.life != Life::Zombie {
+        if self.gone || self.leader.life != ProcessState::Zombie {
             return;
         }
         self.noticed = true;
@@ -283,13 +290,13 @@ impl World {
     }
 
     fn reap(&mut self) {
-        self.leader.life = Life::Reaped;
+        self.leader.life = ProcessState::Reaped;
         self.terminator.on_reaped(self.now);
     }
 
     fn steal(&mut self) {
-        if self.leader.life == Life::Zombie {
-            self.leader.life = Life::Reaped;
+        if self.leader.life == ProcessState::Zombie {
+            self.leader.life = ProcessState::Reaped;
             if !self.gone {
                 self.noticed = true;
                 self.terminator.on_reaped(self.now);
@@ -310,7 +317,7 @@ impl World {
             self.act();
         }
         self.now = until;
-        // Early, late and repeated calls change nothing.
+        // Early, late and repeated reports of the time change nothing.
         self.terminator.on_time(self.now);
         self.act();
         if self.is_group() {
@@ -342,7 +349,7 @@ impl World {
         assert!(!self.terminator.is_under_way());
     }
 
-    /// Carries out what is due, as a driver does.
+    /// Does the due steps, as a driver does.
     fn act(&mut self) {
         while let Some(step) = self.terminator.poll_step() {
             match step {
@@ -359,7 +366,7 @@ impl World {
                     self.terminator.on_group(state, self.now);
                 }
                 TerminationStep::Reap => {
-                    assert!(self.is_group() && self.leader.life == Life::Zombie);
+                    assert!(self.is_group() && self.leader.life == ProcessState::Zombie);
                     let killed = self.phase.and_then(|phase| phase.killed);
                     let is_late = killed.is_some_and(|killed| killed + SECOND <= self.now);
                     let is_blind = killed.is_some() && !self.setting.readable;
@@ -444,7 +451,7 @@ impl World {
         }
     }
 
-    /// The timer is for the KILL, for a look, or for the end of the looks.
+    /// Checks that the timer is for KILL, for a check of the group, or for the end of the checks.
     fn check_deadline(&self) {
         let due = self.terminator.poll_deadline();
         if !self.terminator.is_under_way() {
@@ -461,19 +468,19 @@ impl World {
         }
     }
 
-    /// Time and the end come at last: every call is settled, once.
+    /// Lets time pass and every process end, and checks that every call is settled, once.
     fn come_to_the_end(&mut self) {
         self.pass(GRACE);
         if let Some(phase) = self.phase
             && self.terminator.is_under_way()
             && !self.gone
             && self.now >= phase.deadline
-            && self.leader.kind != Kind::Immune
+            && self.leader.kind != SignalReaction::Immune
         {
             assert!(!self.leader.is_alive(), "what outlives the grace is killed");
         }
         self.leader.exit();
-        self.member.as_mut().map(Member::exit);
+        self.member.as_mut().map(SimulatedProcess::exit);
         self.happen(Fact::Notice);
         self.happen(Fact::Time(GRACE));
         self.happen(Fact::Gone);
@@ -483,17 +490,17 @@ impl World {
 }
 
 fn run(setting: Setting, facts: &[Fact]) {
-    let mut world = World::new(setting);
+    let mut world = SimulatedSystem::new(setting);
     for fact in facts {
         world.happen(*fact);
     }
     world.come_to_the_end();
 }
 
-/// Names what is tried when a law fails.
-struct Tried<'a>(Setting, &'a [Fact]);
+/// Prints the setting and the facts if a law fails.
+struct PrintOnPanic<'a>(Setting, &'a [Fact]);
 
-impl Drop for Tried<'_> {
+impl Drop for PrintOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{:?}: {:?}", self.0, self.1);
@@ -501,7 +508,7 @@ impl Drop for Tried<'_> {
     }
 }
 
-/// How many facts a sequence has at most.
+/// The greatest number of facts in a sequence.
 const DEPTH: usize = 4;
 
 #[test]
@@ -510,7 +517,7 @@ fn every_sequence_of_few_facts_keeps_the_laws() {
     for _ in 0..=DEPTH {
         for sequence in &sequences {
             for setting in Setting::all() {
-                let _tried = Tried(setting, sequence);
+                let _tried = PrintOnPanic(setting, sequence);
                 run(setting, sequence);
             }
         }

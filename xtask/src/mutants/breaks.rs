@@ -83,7 +83,7 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "timeout-leaves-upstream",
         file: "crates/core/src/deferred/timeout.rs",
-        from: "                upstream.go();\n",
+        from: "                upstream.run();\n",
         to: "                drop(upstream);\n",
         package: "procession-core",
         tests: &["lib", "deferred", "deferred_cancel"],
@@ -91,8 +91,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "deferred-result-twice",
         file: "crates/core/src/deferred/state.rs",
-        from: "                other => {\n                    inner.phase = other;\n                    (inner.found(), Waiter::Nobody, None)",
-        to: "                _ => {\n                    inner.phase = outcome.take().map_or(Phase::Taken, Phase::Settled);\n                    (inner.found(), Waiter::Nobody, None)",
+        from: "                other => {\n                    inner.phase = other;\n                    (inner.progress(), Waiter::Nobody, None)",
+        to: "                _ => {\n                    inner.phase = outcome.take().map_or(Phase::Taken, Phase::Settled);\n                    (inner.progress(), Waiter::Nobody, None)",
         package: "procession-core",
         tests: &["lib", "deferred", "deferred_cancel", "deferred_future"],
     },

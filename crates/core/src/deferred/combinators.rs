@@ -1,10 +1,10 @@
-//! The links of a chain. Each consumes a `Deferred` and gives the next.
+//! The combinators that form a chain. Each consumes a `Deferred` and returns the next one.
 
 use super::{Deferred, Failed, IntoDeferred, Promise};
 use std::fmt::Debug;
 
 impl<T: 'static, E: 'static> Deferred<T, E> {
-    /// Changes the value; failures pass.
+    /// Converts the value; failures pass through.
     ///
     /// # Examples
     ///
@@ -23,7 +23,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         self.link(|result, promise| promise.settle(result.map(call)))
     }
 
-    /// Changes the error; values and other failures pass.
+    /// Converts the error; values and other failures pass through.
     ///
     /// # Examples
     ///
@@ -42,7 +42,8 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         self.link(|result, promise| promise.settle(result.map_err(|failed| failed.map(call))))
     }
 
-    /// Goes on with the value, to a `Result` or to another `Deferred`; failures pass.
+    /// Calls `call` with the value and continues with the `Result` or `Deferred` that it returns;
+    /// failures pass through.
     ///
     /// # Examples
     ///
@@ -65,10 +66,10 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         })
     }
 
-    /// Goes on with the error, to a `Result` or to another `Deferred`.
+    /// Calls `call` with the error and continues with the `Result` or `Deferred` that it returns.
     ///
-    /// Values pass, and so do [`Failed::Cancelled`], [`Failed::TimedOut`] and
-    /// [`Failed::Abandoned`]: [`then`](Self::then) sees those.
+    /// Values pass through, and so do [`Failed::Cancelled`], [`Failed::TimedOut`] and
+    /// [`Failed::Abandoned`]. To handle those, use [`then`](Self::then).
     ///
     /// # Examples
     ///
@@ -93,7 +94,8 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
         })
     }
 
-    /// Goes on with whatever it ended with, to a `Result` or to another `Deferred`.
+    /// Calls `call` with the result, whatever it is, and continues with the `Result` or `Deferred` that
+    /// it returns.
     ///
     /// # Examples
     ///

@@ -8,9 +8,9 @@ const CANCELLED: &str = "cancelled";
 const TIMED_OUT: &str = "timed out";
 const ABANDONED: &str = "abandoned: the promise was dropped without a result";
 
-/// Why a [`Deferred`](super::Deferred) has no value.
+/// The reason why a [`Deferred`](super::Deferred) has no value.
 ///
-/// It prints as its error does, and its source is that error's source: it adds no layer of its own.
+/// It prints like its error, and its source is that error's source: it adds no layer of its own.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ const ABANDONED: &str = "abandoned: the promise was dropped without a result";
 pub enum Failed<E> {
     /// The promise was completed with an error.
     Error(E),
-    /// It was cancelled.
+    /// The `Deferred` was cancelled.
     #[doc(alias = "CancelledError")]
     Cancelled,
     /// The time given to [`Deferred::timeout`](super::Deferred::timeout) passed.
@@ -37,7 +37,7 @@ pub enum Failed<E> {
 }
 
 impl<E> Failed<E> {
-    /// Returns the error, if it failed with one.
+    /// Returns the error, if the promise was completed with one.
     pub fn error(self) -> Option<E> {
         match self {
             Self::Error(error) => Some(error),
@@ -45,7 +45,7 @@ impl<E> Failed<E> {
         }
     }
 
-    /// Converts the error, if it failed with one.
+    /// Converts the error, if the promise was completed with one.
     ///
     /// # Examples
     ///
@@ -85,7 +85,8 @@ impl<E: Error> Error for Failed<E> {
     }
 }
 
-/// An error becomes what it becomes; else the kind is `TimedOut`, or `Other`, and the message is kept.
+/// Converts an error by its own conversion. The other failures keep their message, and have the kind
+/// `TimedOut` or `Other`.
 impl<E> From<Failed<E>> for io::Error
 where
     E: Into<Self>,
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn it_becomes_the_io_error_that_its_error_becomes() {
+    fn it_converts_to_an_io_error_as_its_error_does() {
         let refused = Failed::Error(io::Error::from_raw_os_error(13));
         assert_eq!(io::Error::from(refused).raw_os_error(), Some(13));
         let late = io::Error::from(Failed::<io::Error>::TimedOut);
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_say_what_happened() {
+    fn the_other_failures_have_messages() {
         let texts = [Failed::<String>::Cancelled, Failed::TimedOut, Failed::Abandoned]
             .map(|failed| failed.to_string());
         let abandoned = "abandoned: the promise was dropped without a result";

@@ -1,14 +1,14 @@
-//! Awaiting: a `Deferred` is a future of its result, for any executor.
+//! A `Deferred` as a future of its result, for any executor.
 
 use super::{Deferred, Failed};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Gives the result once; polled after that, it gives [`Failed::Abandoned`].
+/// Resolves to the result once; if it is polled after that, it gives [`Failed::Abandoned`].
 ///
-/// Any executor can poll it; what completes it is another matter, and for a reactor's results that
-/// reactor has to be driven: see [`Deferred`].
+/// Any executor can poll it. But a result of a reactor comes only while that reactor runs: see
+/// [`Deferred`].
 impl<T: 'static, E: 'static> Future for Deferred<T, E> {
     type Output = Result<T, Failed<E>>;
 

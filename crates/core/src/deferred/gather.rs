@@ -1,14 +1,15 @@
-//! Several deferred results as one.
+//! Combines several deferred results into one.
 
 use super::{Deferred, Failed, OnCancel, Promise};
 use crate::WithCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-/// Waits for all: the values in the order of the deferreds, or the first failure.
+/// Waits for all and returns their values in the order of the deferreds, or the first failure.
 ///
-/// On a failure, and if the result is dropped or cancelled, those without a result are cancelled;
-/// further errors are dropped without a report. Of none, the result is an empty vector, at once.
+/// On a failure, and if the result is dropped or cancelled, it cancels those that have no result yet.
+/// Further errors are dropped without a report. If `all` is empty, the result is an empty vector, at
+/// once.
 ///
 /// # Examples
 ///
@@ -40,7 +41,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
         let values = Rc::clone(&values);
         one.done(move |result| match result {
             Ok(value) => {
-                // Each index comes once, so that nothing is replaced, and dropped, in the cell.
+                // Each index comes once, so no value is replaced, and dropped, inside the cell.
                 let complete = values.with(|state| {
                     state.values[index] = Some(value);
                     state.missing -= 1;
@@ -56,10 +57,10 @@ pub fn gather<T: 'static, E: Debug + 'static>(
     gathered
 }
 
-/// Waits for the first result, value or failure; a value comes with its index.
+/// Waits for the first result, a value or a failure; a value comes with its index.
 ///
-/// The others are cancelled, also if the result is dropped or cancelled; their errors are dropped
-/// without a report. Of none, the result is [`Failed::Abandoned`].
+/// It then cancels the others, and also if the result is dropped or cancelled. Their errors are dropped
+/// without a report. If `all` is empty, the result is [`Failed::Abandoned`].
 ///
 /// # Examples
 ///
@@ -88,10 +89,10 @@ pub fn first_of<T: 'static, E: Debug + 'static>(
     first
 }
 
-/// One result for many producers, of which the rest can be cancelled.
+/// The first result of several producers, whose others are then cancelled.
 struct Race<U: 'static, E: 'static> {
     promise: Promise<U, E>,
-    /// Weak: the producers' callbacks own the race.
+    /// Holds weak references only, because the producers' callbacks own the race.
     others: Rc<WithCell<Vec<OnCancel>>>,
 }
 
@@ -104,7 +105,7 @@ impl<U: 'static, E: Debug + 'static> Race<U, E> {
         (Rc::new(Self { promise, others }), result)
     }
 
-    /// Settles it and cancels the rest. The second time there is nothing left to do.
+    /// Settles the result and cancels the other producers. A second call has no effect.
     fn end(&self, result: Result<U, Failed<E>>) {
         cancel_all(&self.others);
         self.promise.settle(result);
@@ -113,6 +114,6 @@ impl<U: 'static, E: Debug + 'static> Race<U, E> {
 
 fn cancel_all(others: &WithCell<Vec<OnCancel>>) {
     for other in others.take() {
-        other.go();
+        other.run();
     }
 }

@@ -1,9 +1,9 @@
-//! What a callback may return.
+//! The types that a callback may return: a `Result` or a `Deferred`.
 
 use super::{Deferred, Promise};
 use std::fmt::Debug;
 
-/// A [`Result`], or a [`Deferred`] that is waited for.
+/// A [`Result`], or a [`Deferred`] whose result the chain waits for.
 ///
 /// # Examples
 ///
@@ -16,14 +16,14 @@ use std::fmt::Debug;
 /// assert_eq!(outer.try_take(), Some(Ok(3)));
 /// ```
 pub trait IntoDeferred {
-    /// What it gives if it succeeds.
+    /// The type of a success.
     type Value: 'static;
-    /// What it gives if it fails.
+    /// The type of an error.
     type Error: Debug + 'static;
 
-    /// Gives the result to `promise`, now or when there is one.
+    /// Completes `promise` with the result, now or when it arrives.
     ///
-    /// If nobody waits for that promise any more, what gives the result is cancelled.
+    /// If the result of `promise` is cancelled, this `Deferred` is cancelled too.
     fn give_to(self, promise: Promise<Self::Value, Self::Error>);
 }
 

@@ -1,14 +1,14 @@
 //! The producing side of a deferred result.
 
 use super::Failed;
-use super::state::{Found, OnCancel, State};
+use super::state::{OnCancel, Progress, SharedState};
 use std::fmt;
 use std::rc::Rc;
 
-/// The side that gives the result of a [`Deferred`](super::Deferred).
+/// The side that produces the result of a [`Deferred`](super::Deferred).
 ///
-/// Dropped without a result, it fails the `Deferred` with [`Failed::Abandoned`], so that nobody
-/// waits for ever.
+/// If it is dropped without a result, the `Deferred` fails with [`Failed::Abandoned`], so nobody waits
+/// for ever.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use std::rc::Rc;
 /// assert_eq!(deferred.try_take(), Some(Ok("first")));
 /// ```
 pub struct Promise<T: 'static, E: 'static> {
-    pub(super) state: Rc<State<T, E>>,
+    pub(super) state: Rc<SharedState<T, E>>,
 }
 
 /// The error of completing a promise that has a result.
@@ -32,26 +32,26 @@ pub struct Promise<T: 'static, E: 'static> {
 pub struct AlreadyCompleted;
 
 impl<T: 'static, E: 'static> Promise<T, E> {
-    pub(super) fn new(state: Rc<State<T, E>>) -> Self {
+    pub(super) fn new(state: Rc<SharedState<T, E>>) -> Self {
         Self { state }
     }
 
-    /// Gives the result.
+    /// Completes the `Deferred` with this result.
     ///
-    /// A second one has no effect, nor has one after a cancellation: it is dropped without a word.
-    /// Callbacks that wait for it are called before this returns, or, inside another callback,
-    /// right after that one returns.
+    /// A second result, or a result after a cancellation, has no effect: it is dropped without an
+    /// error. Callbacks that wait for the result are called before this returns, or, inside another
+    /// callback, right after that one returns.
     #[doc(alias = "callback")]
     #[doc(alias = "errback")]
     pub fn complete(&self, result: Result<T, E>) {
         self.settle(result.map_err(Failed::Error));
     }
 
-    /// Gives the result as [`complete`](Self::complete) does and says if there was one before.
+    /// Does the same as [`complete`](Self::complete), and fails if there was a result before.
     ///
     /// # Errors
     ///
-    /// [`AlreadyCompleted`] if there was one; after a cancellation there is no error.
+    /// [`AlreadyCompleted`] if there was a result. A cancellation before is not an error.
     ///
     /// # Examples
     ///
@@ -65,12 +65,12 @@ impl<T: 'static, E: 'static> Promise<T, E> {
     /// ```
     pub fn try_complete(&self, result: Result<T, E>) -> Result<(), AlreadyCompleted> {
         match self.state.settle(result.map_err(Failed::Error)) {
-            Found::Waiting | Found::Cancelled => Ok(()),
-            Found::Completed => Err(AlreadyCompleted),
+            Progress::Waiting | Progress::Cancelled => Ok(()),
+            Progress::Completed => Err(AlreadyCompleted),
         }
     }
 
-    /// Gives what another `Deferred` ended with, as [`complete`](Self::complete) does.
+    /// Does the same as [`complete`](Self::complete) with the result of another `Deferred`.
     ///
     /// # Examples
     ///
@@ -87,16 +87,16 @@ impl<T: 'static, E: 'static> Promise<T, E> {
         self.state.settle(result);
     }
 
-    /// Has `call` called once if nobody waits for the result any more.
+    /// Sets a closure that is called, once, when nobody waits for the result any more.
     ///
-    /// That is: the `Deferred`, or the end of the chain that was made of it, was dropped, cancelled
-    /// or timed out before there was a result. After that it is called at once. Dropping the
-    /// promise or giving a result drops `call`; a second `on_cancel` replaces the first.
+    /// This is the case if the `Deferred`, or the end of its chain, is dropped, cancelled or timed out
+    /// before there is a result. If it is already the case, `call` is called at once. Dropping the
+    /// promise or completing it drops `call`; a second `on_cancel` replaces the first.
     ///
     /// `call` runs before the drop, the cancel or the timeout returns. Inside a callback of any
-    /// `Deferred` of the thread it runs late, as every callback does: after that callback has
-    /// returned, and after those that were due before. [`is_cancelled`](Self::is_cancelled) is true
-    /// at once. Do not leave to `call` what must be over before the callback goes on.
+    /// `Deferred` of the thread it runs late, like every callback: after that callback has returned,
+    /// and after the callbacks that were due before. [`is_cancelled`](Self::is_cancelled) is true at
+    /// once. So do not use `call` for work that must be over before the callback goes on.
     ///
     /// # Examples
     ///
@@ -115,7 +115,7 @@ impl<T: 'static, E: 'static> Promise<T, E> {
         self.state.set_on_cancel(OnCancel::Call(Box::new(call)));
     }
 
-    /// Says whether the consumer gave up before there was a result.
+    /// Returns whether the `Deferred` was cancelled before there was a result.
     pub fn is_cancelled(&self) -> bool {
         self.state.is_cancelled()
     }

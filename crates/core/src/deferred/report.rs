@@ -1,4 +1,4 @@
-//! Errors that nobody took.
+//! Reports errors that nobody took.
 
 use std::fmt::Debug;
 use std::io::{self, Write};
@@ -9,12 +9,12 @@ type Hook = fn(&dyn Debug);
 
 static HOOK: RwLock<Hook> = RwLock::new(print);
 
-/// Sets what is called, in the whole process, for an error in a `Deferred` that nobody took, and
-/// returns the one before.
+/// Sets the hook of the process for errors in a `Deferred` that nobody took, and returns the previous
+/// one.
 ///
-/// It is called once for each such error, on the thread of its `Deferred`, when that is dropped or,
-/// after [`detach`](super::Deferred::detach), when the error arrives. The first hook prints one line
-/// on standard error. Failures that are no `Failed::Error` are not reported.
+/// The hook is called once for each such error, on the thread of its `Deferred`: when the `Deferred` is
+/// dropped or, after [`detach`](super::Deferred::detach), when the error arrives. The default hook
+/// prints one line on standard error. Failures other than `Failed::Error` are not reported.
 ///
 /// # Examples
 ///
@@ -39,6 +39,6 @@ pub(super) fn report<E: Debug>(error: &E) {
 }
 
 fn print(error: &dyn Debug) {
-    // Not `eprintln!`, which panics where standard error is closed; nobody is left to tell then.
+    // Not `eprintln!`, which panics if standard error is closed. The error cannot be reported then.
     writeln!(io::stderr(), "unhandled error in a Deferred: {error:?}").ok();
 }

@@ -1,8 +1,8 @@
-//! What a promise and its deferred result share, and the walk that cancels a chain.
+//! The state that a promise and its deferred result share, and the walk that cancels a chain.
 //!
-//! Model: *waiting* until the promise settles it or the consumer cancels it, then *settled* until
-//! somebody takes the result, then *taken*. A callback that waits gets the result directly. Later
-//! results are ignored. Nothing foreign runs or is dropped while the cell is borrowed.
+//! Model: the state is *waiting* until the promise settles it or the consumer cancels it, then *settled*
+//! until somebody takes the result, then *taken*. A waiting callback gets the result directly. Later
+//! results are ignored. While the cell is borrowed, no foreign code runs and no foreign value is dropped.
 
 use super::{Failed, trampoline};
 use crate::WithCell;
@@ -12,15 +12,15 @@ use std::task::Waker;
 
 pub(super) type Outcome<T, E> = Result<T, Failed<E>>;
 
-pub(super) struct State<T: 'static, E: 'static> {
+pub(super) struct SharedState<T: 'static, E: 'static> {
     cell: WithCell<Inner<T, E>>,
-    /// Tells the hook of an error that nobody took.
+    /// Reports an error that nobody took to the hook.
     pub(super) report: fn(&E),
 }
 
 struct Inner<T: 'static, E: 'static> {
     phase: Phase<T, E>,
-    /// The consumer gave up before there was a result.
+    /// The consumer cancelled before there was a result.
     cancelled: bool,
 }
 
@@ -36,37 +36,37 @@ enum Waiter<T: 'static, E: 'static> {
     Callback(Box<dyn FnOnce(Outcome<T, E>)>),
 }
 
-/// What is to be done when the consumer gives up.
+/// The action that a cancellation takes.
 pub(super) enum OnCancel {
-    /// Cancel the link before; its promise owns it, hence weak.
+    /// Cancels the previous link. Weak, because that link's promise owns it.
     Upstream(Weak<dyn Cancel>),
-    /// Tell the producer.
+    /// Calls the closure of the producer.
     Call(Box<dyn FnOnce()>),
 }
 
-/// A state of any type, as the walk sees it.
+/// A shared state of any type, as the cancelling walk sees it.
 pub(super) trait Cancel {
-    /// Cancels this link alone and returns what is to be done next.
+    /// Cancels only this link, and returns the next action.
     fn cancel_link(&self) -> Option<OnCancel>;
 }
 
-/// How a promise found its state.
+/// How far a shared state has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Progress {
     Waiting,
     Cancelled,
     Completed,
 }
 
-/// Cancels a link and all before it, as a loop: a chain of any length uses no stack.
+/// Cancels a link and all links before it. It is a loop, so the stack does not grow with the chain.
 pub(super) fn cancel(link: &dyn Cancel) {
     if let Some(next) = link.cancel_link() {
-        next.go();
+        next.run();
     }
 }
 
 impl OnCancel {
-    pub(super) fn go(self) {
+    pub(super) fn run(self) {
         let mut next = self;
         loop {
             let upstream = match next {
@@ -81,7 +81,7 @@ impl OnCancel {
     }
 }
 
-impl<T: 'static, E: 'static> State<T, E> {
+impl<T: 'static, E: 'static> SharedState<T, E> {
     pub(super) fn waiting(on_cancel: Option<OnCancel>, report: fn(&E)) -> Self {
         let phase = Phase::Waiting { waiter: Waiter::Nobody, on_cancel };
         Self { cell: WithCell::new(Inner { phase, cancelled: false }), report }
@@ -92,53 +92,54 @@ impl<T: 'static, E: 'static> State<T, E> {
         Self { cell: WithCell::new(Inner { phase, cancelled: false }), report }
     }
 
-    /// Gives the result to whoever waits for it, or keeps it.
-    pub(super) fn settle(&self, outcome: Outcome<T, E>) -> Found {
+    /// Passes the result to the waiter, or keeps it, and returns the progress before.
+    pub(super) fn settle(&self, outcome: Outcome<T, E>) -> Progress {
         let mut outcome = Some(outcome);
-        let (found, waiter, on_cancel) =
+        let (progress, waiter, on_cancel) =
             self.cell.with(|inner| match mem::replace(&mut inner.phase, Phase::Taken) {
                 Phase::Waiting { waiter, on_cancel } => {
                     if !matches!(waiter, Waiter::Callback(_)) {
                         inner.phase = outcome.take().map_or(Phase::Taken, Phase::Settled);
                     }
-                    (Found::Waiting, waiter, on_cancel)
+                    (Progress::Waiting, waiter, on_cancel)
                 }
                 other => {
                     inner.phase = other;
-                    (inner.found(), Waiter::Nobody, None)
+                    (inner.progress(), Waiter::Nobody, None)
                 }
             });
         drop(on_cancel);
         match (waiter, outcome) {
             (Waiter::Callback(call), Some(outcome)) => trampoline::run(move || call(outcome)),
             (Waiter::Task(waker), _) => waker.wake(),
-            _ => {} // nobody waits, or the result came too late and is dropped
+            _ => {} // nobody waits, or the result is too late and dropped
         }
-        found
+        progress
     }
 
-    /// Has `call` called with the result, once.
+    /// Calls `call` with the result, once: now, or when it arrives.
     pub(super) fn attach(&self, call: impl FnOnce(Outcome<T, E>) + 'static) {
-        enum Left<T: 'static, E: 'static, F> {
-            Waiter(Waiter<T, E>),
+        /// What is left to do after the borrow.
+        enum AfterBorrow<T: 'static, E: 'static, F> {
+            DropWaiter(Waiter<T, E>),
             Call(F, Outcome<T, E>),
         }
-        let left = self.cell.with(|inner| match mem::replace(&mut inner.phase, Phase::Taken) {
+        let after = self.cell.with(|inner| match mem::replace(&mut inner.phase, Phase::Taken) {
             Phase::Waiting { waiter, on_cancel } => {
                 inner.phase =
                     Phase::Waiting { waiter: Waiter::Callback(Box::new(call)), on_cancel };
-                Left::Waiter(waiter)
+                AfterBorrow::DropWaiter(waiter)
             }
-            Phase::Settled(outcome) => Left::Call(call, outcome),
-            Phase::Taken => Left::Call(call, Err(Failed::Abandoned)),
+            Phase::Settled(outcome) => AfterBorrow::Call(call, outcome),
+            Phase::Taken => AfterBorrow::Call(call, Err(Failed::Abandoned)),
         });
-        match left {
-            Left::Waiter(waiter) => drop(waiter),
-            Left::Call(call, outcome) => trampoline::run(move || call(outcome)),
+        match after {
+            AfterBorrow::DropWaiter(waiter) => drop(waiter),
+            AfterBorrow::Call(call, outcome) => trampoline::run(move || call(outcome)),
         }
     }
 
-    /// Takes the result if it is there and was not taken before.
+    /// Takes the result, if it is there and was not taken before.
     pub(super) fn take(&self) -> Option<Outcome<T, E>> {
         self.cell.with(|inner| match mem::replace(&mut inner.phase, Phase::Taken) {
             Phase::Settled(outcome) => Some(outcome),
@@ -149,7 +150,7 @@ impl<T: 'static, E: 'static> State<T, E> {
         })
     }
 
-    /// Takes the result or keeps `waker` to be woken when it comes.
+    /// Takes the result, or keeps `waker` to wake it when the result arrives.
     pub(super) fn poll(&self, waker: &Waker) -> Option<Outcome<T, E>> {
         if let Some(outcome) = self.take() {
             return Some(outcome);
@@ -170,22 +171,22 @@ impl<T: 'static, E: 'static> State<T, E> {
             Phase::Settled(_) | Phase::Taken => false,
         });
         drop(waiter);
-        // Cloning a waker is foreign code: it may have settled this meanwhile.
+        // Cloning a waker runs foreign code, which may have settled this state in the meantime.
         if was_waiting { None } else { Some(self.take().unwrap_or(Err(Failed::Abandoned))) }
     }
 
-    /// Sets what a cancellation does; after one, does it.
+    /// Sets the action of a cancellation; if it was cancelled before, runs the action now.
     pub(super) fn set_on_cancel(&self, hook: OnCancel) {
         let mut hook = Some(hook);
-        let found = self.cell.with(|inner| {
+        let progress = self.cell.with(|inner| {
             if let Phase::Waiting { on_cancel, .. } = &mut inner.phase {
                 mem::swap(on_cancel, &mut hook);
-                return Found::Waiting;
+                return Progress::Waiting;
             }
-            inner.found()
+            inner.progress()
         });
         match hook {
-            Some(hook) if found == Found::Cancelled => hook.go(),
+            Some(hook) if progress == Progress::Cancelled => hook.run(),
             replaced_or_late => drop(replaced_or_late),
         }
     }
@@ -195,10 +196,10 @@ impl<T: 'static, E: 'static> State<T, E> {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.cell.with(|inner| inner.found() == Found::Waiting)
+        self.cell.with(|inner| inner.progress() == Progress::Waiting)
     }
 
-    /// Says whether a callback waits: the result then belongs to it.
+    /// Returns whether a callback waits; the result then belongs to that callback.
     pub(super) fn has_callback(&self) -> bool {
         self.cell.with(|inner| {
             matches!(&inner.phase, Phase::Waiting { waiter: Waiter::Callback(_), .. })
@@ -207,16 +208,16 @@ impl<T: 'static, E: 'static> State<T, E> {
 }
 
 impl<T: 'static, E: 'static> Inner<T, E> {
-    fn found(&self) -> Found {
+    fn progress(&self) -> Progress {
         match self.phase {
-            Phase::Waiting { .. } => Found::Waiting,
-            _ if self.cancelled => Found::Cancelled,
-            _ => Found::Completed,
+            Phase::Waiting { .. } => Progress::Waiting,
+            _ if self.cancelled => Progress::Cancelled,
+            _ => Progress::Completed,
         }
     }
 }
 
-impl<T: 'static, E: 'static> Cancel for State<T, E> {
+impl<T: 'static, E: 'static> Cancel for SharedState<T, E> {
     fn cancel_link(&self) -> Option<OnCancel> {
         let (waiter, on_cancel) = self.cell.with(|inner| {
             let given_up = Phase::Settled(Err(Failed::Cancelled));
@@ -232,8 +233,8 @@ impl<T: 'static, E: 'static> Cancel for State<T, E> {
             }
         })?;
         match waiter {
-            // It owns the next link and whatever its closure captured, other chains perhaps:
-            // dropped by the trampoline, these never nest.
+            // The callback owns the next link and everything that its closure captured, perhaps other
+            // chains. The trampoline drops it, so these drops never nest.
             Waiter::Callback(call) => trampoline::run(move || drop(call)),
             Waiter::Task(waker) => waker.wake(),
             Waiter::Nobody => {}

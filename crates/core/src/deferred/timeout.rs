@@ -1,4 +1,4 @@
-//! A bound on how long a result is waited for.
+//! A time limit for a result.
 
 use super::{Deferred, Failed};
 use crate::{Clock, current_clock};
@@ -6,20 +6,20 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What [`Deferred::timeout`] says where nobody keeps the time.
+/// The panic of [`Deferred::timeout`] in a thread without a clock.
 const NO_CLOCK: &str = "this thread has no reactor: make one with `Reactor::new` first, or give the \
                         timeout a clock with `timeout_on`";
 
 impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
-    /// Waits at most `after`, by this thread's clock.
+    /// Limits the wait to `after`, by this thread's clock.
     ///
-    /// When the time has passed, what is waited for is cancelled and the result is
-    /// [`Failed::TimedOut`]. A loop that comes late reads what is ready before. `Duration::ZERO` is over at the clock's next chance to make a call.
+    /// When the time has passed, the chain before this is cancelled, and the result is
+    /// [`Failed::TimedOut`]. A loop that is late first reads everything that is ready.
+    /// `Duration::ZERO` ends the wait as soon as the clock makes calls.
     ///
     /// # Panics
     ///
-    /// Panics if the thread has no clock, which is: if no reactor lives on it
-    /// ([`current_clock`]).
+    /// Panics if the thread has no clock ([`current_clock`]): that is, if it has no reactor.
     ///
     /// # Examples
     ///
@@ -32,7 +32,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
         self.timeout_on(after, &*clock)
     }
 
-    /// Waits at most `after`, by `clock`; see [`timeout`](Self::timeout).
+    /// Limits the wait to `after`, by `clock`; see [`timeout`](Self::timeout).
     ///
     /// # Examples
     ///
@@ -56,7 +56,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
         let timer = clock.schedule_deadline(
             after,
             Box::new(move || {
-                upstream.go();
+                upstream.run();
                 late.settle(Err(Failed::TimedOut));
             }),
         );

@@ -1,4 +1,4 @@
-//! Runs callbacks one after the other, never one inside another, so that chains need no stack.
+//! Runs callbacks one after another, never one inside another, so the stack does not grow with a chain.
 
 use crate::WithCell;
 use std::collections::VecDeque;
@@ -15,16 +15,16 @@ struct Jobs {
 }
 
 thread_local! {
-    // Without a destructor, so that it is there also for what other thread-locals drop.
+    // It has no destructor, so it still works when other thread-locals are dropped.
     static JOBS: ManuallyDrop<WithCell<Jobs>> = const {
         ManuallyDrop::new(WithCell::new(Jobs { running: false, queue: VecDeque::new() }))
     };
 }
 
-/// Runs `job` now, or, from within another job, after those that were due before.
+/// Runs `job` now, or, inside another job, after the jobs that were due before.
 ///
-/// If jobs panic, all others still run, and then the first panic goes on. While the thread unwinds
-/// already, it ends here: a second one would abort the program.
+/// If a job panics, all others still run; then the first panic is resumed. While the thread is already
+/// unwinding, the panic is dropped, because a second one would abort the program.
 pub(super) fn run(job: impl FnOnce() + 'static) {
     let nested = with_jobs(|jobs| mem::replace(&mut jobs.running, true));
     if nested {
@@ -44,7 +44,7 @@ pub(super) fn run(job: impl FnOnce() + 'static) {
     }
 }
 
-/// Takes the next job; if there is none, nothing runs any more.
+/// Takes the next job; if there is none, marks the trampoline as idle.
 fn next() -> Option<Job> {
     with_jobs(|jobs| {
         let job = jobs.queue.pop_front();

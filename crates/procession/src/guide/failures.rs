@@ -2,8 +2,8 @@
 //!
 //! # A program that does not start
 //!
-//! The call that starts a child fails, at once, and nothing is called back. The error
-//! ([`SpawnError`](crate::prelude::SpawnError)) has the step that failed and the system's reason; a
+//! The call that starts the child fails at once, and no callback is called. The error
+//! ([`SpawnError`](crate::prelude::SpawnError)) has the step that failed and the system's reason. A
 //! helper wraps it in `OutputError::Spawn`:
 //!
 //! ```
@@ -20,30 +20,30 @@
 //! # }
 //! ```
 //!
-//! What `execve(2)` refuses at [`Step::Exec`](crate::prelude::Step::Exec):
+//! At [`Step::Exec`](crate::prelude::Step::Exec), `execve(2)` fails for these reasons:
 //!
 //! | reason | cause |
 //! |---|---|
 //! | `ENOENT`, No such file or directory | no such program, in `PATH` or at that path |
-//! | the same, for a script that is there | the interpreter that its first line names is not there. A line that ends in a carriage return, as in a file from Windows, names `/bin/sh\r` |
-//! | the same, for a binary that is there | its dynamic loader is not there: it was built for another C library |
-//! | `EACCES`, Permission denied | the file may not be executed: no `x` bit, a directory, or a file system mounted `noexec` |
-//! | `ENOEXEC`, Exec format error | a script without `#!`, which no shell is tried for, or a binary for another processor |
-//! | `E2BIG`, Argument list too long | arguments and environment together, or one of them, exceed the limit: 128 KiB for one |
+//! | the same, for a script that exists | the interpreter that its first line names does not exist. A first line that ends in a carriage return, as in a file from Windows, names `/bin/sh\r` |
+//! | the same, for a binary that exists | its dynamic loader does not exist: it was built for another C library |
+//! | `EACCES`, Permission denied | the file may not be executed: it has no `x` bit, is a directory, or is on a file system mounted `noexec` |
+//! | `ENOEXEC`, Exec format error | a script without `#!`, which this library does not pass to a shell, or a binary for another processor |
+//! | `E2BIG`, Argument list too long | the arguments and environment together exceed the limit, or a single one is longer than 128 KiB |
 //!
-//! [`Command::new`](crate::prelude::Command::new) says how a program is found.
+//! [`Command::new`](crate::prelude::Command::new) documents how a program is looked up.
 //!
 //! # A program that does not end well
 //!
-//! Any end of a child is an [`ExitReason`](crate::prelude::ExitReason), a `Result`: `Ok` for exit status
-//! 0, else [`ProcessTerminated`](crate::prelude::ProcessTerminated). For `Run` any end is an outcome, and
-//! after [`check`](crate::Run::check) every end but status 0 is an
-//! [`OutputError`](crate::prelude::OutputError), whose message shows the command line, the end, and what
-//! stderr says.
+//! The end of a child is an [`ExitReason`](crate::prelude::ExitReason), a `Result`: `Ok` for exit status
+//! 0, else [`ProcessTerminated`](crate::prelude::ProcessTerminated). For `Run` every end is an outcome.
+//! With [`check`](crate::Run::check), every end but status 0 is an
+//! [`OutputError`](crate::prelude::OutputError). Its message shows the command line, how the child
+//! ended, and what it wrote to stderr.
 //!
-//! A helper's result is a [`Deferred`](crate::prelude::Deferred), whose error is a
-//! [`Failed`](crate::prelude::Failed): the helper's own error, or a cancellation. `?` takes both; a `match`
-//! sees both:
+//! A helper returns a [`Deferred`](crate::prelude::Deferred), whose error is a
+//! [`Failed`](crate::prelude::Failed): the helper's own error, or a cancellation. `?` passes both on; a
+//! `match` tells them apart:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -64,9 +64,9 @@
 //!
 //! # A callback that panics
 //!
-//! The panic unwinds out of `run`, or of `turn` or `block_on`. The protocol is dropped without another
-//! callback, its child is still reaped, and everything else stays as it is: `run` may be called again.
-//! A server that is to outlive the bugs of its callbacks goes on in a loop:
+//! The panic unwinds out of `run`, `turn` or `block_on`. The protocol is dropped without another
+//! callback, and its child is still reaped. Nothing else changes: `run` may be called again. A server
+//! that should survive a bug in a callback calls `run` in a loop:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -83,10 +83,10 @@
 //! }
 //! ```
 //!
-//! Rust's panic hook has printed the message by then. Each further `run` fires the startup triggers
-//! again; a stop that was asked for before the panic is honoured by the next `run`. A panic in the
-//! future of `run_main` or `run_until` ends that future, and one in a task of `spawn_local` ends the
-//! task. A program that is built with `panic = "abort"` ends at the first one.
+//! Rust's panic hook has already printed the message. Each further `run` fires the startup triggers
+//! again. If a stop was requested before the panic, the next `run` honours it first. A panic in the
+//! future of `run_main` or `run_until` ends that future, and a panic in a task of `spawn_local` ends the
+//! task. A program that is built with `panic = "abort"` ends at the first panic.
 //!
 //! # References
 //!

@@ -1,18 +1,18 @@
-//! Programs that ask a terminal, Ctrl-C and Ctrl-Z.
+//! Programs that read the terminal, Ctrl-C and Ctrl-Z.
 //!
-//! # Who has the program's terminal
+//! # Which children have the program's terminal
 //!
 //! | child | reads `/dev/tty` | Ctrl-C and Ctrl-Z |
 //! |---|---|---|
-//! | of [`Run`], [`run_all`](crate::prelude::run_all) and the named helpers | `ENXIO` at once: it leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
+//! | of [`Run`], [`run_all`](crate::prelude::run_all) and the named helpers | fails with `ENXIO` at once: the child leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
 //! | the same with [`foreground`](crate::prelude::Run::foreground) | as the program itself | reach it directly |
 //! | `owned(true)` or `process_group(0)` | is stopped: it is in the background | passed on, if it is owned |
-//! | another of `spawn_process`, `spawn_child`, of a pipeline | as the program itself | reach it directly |
-//! | `new_session()` | `ENXIO` at once | passed on, if it is owned |
-//! | with a terminal of its own, `pty(…)` | that terminal | what is typed there |
+//! | any other of `spawn_process`, of `spawn_child`, of a pipeline | as the program itself | reach it directly |
+//! | `new_session()` | fails with `ENXIO` at once | passed on, if it is owned |
+//! | with a terminal of its own, `pty(…)` | reads that terminal | reach it if typed there |
 //!
-//! git, ssh and sudo ask for passwords on `/dev/tty`. Under a helper they fail at once, and say so. The
-//! error names the call that lets them ask:
+//! git, ssh and sudo ask for passwords on `/dev/tty`. Under a helper they fail at once with a message.
+//! The helper's error names the call that lets them ask:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -31,18 +31,20 @@
 //! # }
 //! ```
 //!
-//! A child in the background that reads the terminal is stopped until somebody continues it, and nobody
-//! does. With a timeout the error says so: `timed out after 5.00 s, stopped by SIGTTIN`. Without one,
-//! [`Process::stopped_by`](crate::prelude::Process::stopped_by) returns the signal.
+//! The kernel stops a child in the background that reads the terminal, and nobody continues it. If the
+//! helper has a timeout, its error shows this: `timed out after 5.00 s, stopped by SIGTTIN`. Without a
+//! timeout, [`Process::stopped_by`](crate::prelude::Process::stopped_by) returns the signal.
 //!
-//! If the command of a helper says `process_group` or `new_session`, or has a terminal, that counts
-//! instead of the helper's session. With `nice` the child leads a group in the program's session: a session
-//! has a scheduling group of its own (autogroups in `sched(7)`), and a nice value counts only within it.
+//! If the command of a helper sets `process_group` or `new_session`, or has a terminal, that setting
+//! replaces the helper's session. With `nice` the child leads a group in the program's session instead of
+//! a session: each session has a scheduling group of its own (autogroups in `sched(7)`), and a nice value
+//! counts only within one.
 //!
 //! # A helper's program on a terminal of its own
 //!
-//! A terminal is the child's 0, 1 and 2, and a helper has its own idea of these. `Run` leaves its standard
-//! input to the terminal if told so; the output is then all in `stdout`, with the terminal's line ends:
+//! A terminal serves the child's descriptors 0, 1 and 2, which a helper otherwise sets itself.
+//! `Stdin::as_in_command()` makes `Run` leave the standard input to the terminal. The whole output is then
+//! in `stdout`, with the line ends of the terminal:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -57,17 +59,17 @@
 //! # }
 //! ```
 //!
-//! With `merge_stderr`, in a `get_process_…` helper and as a stage of a pipeline a command with a terminal
-//! is an error, which names what to do instead. Instead of a stage, spawn the program by itself and
+//! A command with a terminal is an error with `merge_stderr`, in a `get_process_…` helper, and as a stage
+//! of a pipeline. The error names an alternative. Instead of a stage, spawn the program by itself and
 //! [`forward`](crate::prelude::Process::forward) its output.
 //!
 //! # A line of more than 4,095 bytes
 //!
-//! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps 4,095
-//! bytes of a line and its line feed; it discards what lies between, and reports that to nobody. So a
+//! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps the first
+//! 4,095 bytes of a line and its line feed. It discards the bytes between them, without an error. So a
 //! long line that `process.write` sends to a child with [`pty`](crate::prelude::Command::pty) arrives cut.
-//! For long lines, a paste or data, take the terminal out of canonical mode, or use a pipe and no
-//! terminal:
+//! To send long lines, a paste or data, use a pipe and no terminal, or take the terminal out of canonical
+//! mode:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -84,38 +86,39 @@
 //! }
 //! ```
 //!
-//! Out of canonical mode the end-of-file character is a byte as any other: nothing ends the input but a
-//! hang-up.
+//! Outside of canonical mode the end-of-file character is an ordinary byte: only a hang-up ends the
+//! input.
 //!
-//! # What a session loses
+//! # Effects of a session of its own
 //!
-//! A helper's child, in its session,
+//! A helper's child leads a session. Therefore it
 //!
-//! - does not have the ticket that sudo keeps for a terminal and its session, and fails a sudoers rule
-//!   with `requiretty`: `.command(|command| command.process_group(0))` keeps both, and `foreground()` also
+//! - cannot use the ticket that sudo keeps for a terminal and its session, and fails a sudoers rule with
+//!   `requiretty`: with `.command(|command| command.process_group(0))` both work, and `foreground()` also
 //!   lets sudo ask;
-//! - cannot write to `/dev/tty`, nor ask it for its size;
-//! - gets a terminal that no session has (a serial line) as its controlling terminal if it opens that
-//!   without `O_NOCTTY`: Ctrl-C typed there ends it.
+//! - cannot write to `/dev/tty`, nor read the terminal's size from it;
+//! - may get a controlling terminal: if it opens a terminal that belongs to no session (a serial line)
+//!   without `O_NOCTTY`. A Ctrl-C that is typed there then ends it.
 //!
 //! # Ctrl-Z
 //!
-//! The terminal stops its foreground group, and not the groups that the program owns. So a run in the
-//! main thread claims SIGTSTP if that would stop the program: it stops the groups that
-//! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects
-//! it. When the shell continues the program (`fg`), those groups go on. Meanwhile the clocks of all
-//! reactors stand still, and with them all timers and time limits.
+//! The terminal stops its foreground group, but not the groups that the program owns. So a run in the
+//! main thread handles SIGTSTP if that would stop the program. It stops the groups that
+//! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects.
+//! When the shell continues the program (`fg`), the program continues those groups. In between, the
+//! clocks of all reactors stand still, and with them all timers and time limits.
 //!
-//! - A group whose leader somebody else has stopped before stays stopped.
+//! - A group whose leader was already stopped by somebody else stays stopped.
 //! - The kernel does not stop a program that nobody would continue, because its parent is in another
 //!   session.
 //! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
-//!   decides. A run does not claim it `without_signals`, in another thread than the main one, in PID 1, or
-//!   where it is ignored or has another handler.
-//! - SIGSTOP, and a stop because the program itself reads the terminal in the background, cannot be
-//!   claimed: groups run on, and time limits too. So they do under `block_on` and `turn`.
-//! - A program that is killed while it is stopped leaves these stopped: the members of a helper's group,
-//!   whose leader dies with the program, and every group in a session of its own.
+//!   decides. A run does not handle SIGTSTP `without_signals`, in a thread other than the main one, in
+//!   PID 1, or if the signal is ignored or has another handler.
+//! - A program cannot handle SIGSTOP; nor does a run handle the stop of a program that reads the terminal
+//!   in the background. After these stops the groups run on, and so do time limits. The same applies
+//!   under `block_on` and `turn`.
+//! - If the program is killed while it is stopped, some processes stay stopped: the members of a helper's
+//!   group, whose leader dies with the program, and every group in a session of its own.
 //!
 //! # References
 //!

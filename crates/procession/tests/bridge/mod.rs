@@ -1,6 +1,6 @@
-//! What the tests of children beside sockets stand on: the driver and the leak checks of the
-//! process transport's tests.
-#![allow(dead_code, reason = "what is shared has more than these tests use")]
+//! Test support for children beside sockets: the driver and the leak checks of the process
+//! transport's tests.
+#![allow(dead_code, reason = "the shared files have more than these tests use")]
 
 #[path = "../../../process-transport/tests/util/bound.rs"]
 mod bound;
@@ -29,5 +29,5 @@ pub(crate) use self::leaks::children;
 pub(crate) use self::path::{command, sh};
 pub(crate) use self::recorder::Event;
 
-/// The catalogue's watchdog: nothing that a test waits for takes this long.
+/// The time limit that the catalogue sets: nothing that a test waits for takes this long.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);

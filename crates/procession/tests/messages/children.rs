@@ -1,4 +1,4 @@
-//! Errors of what is done to a child that runs, and of how it ended.
+//! Errors of operations on a running child, and of its end.
 
 use std::error::Error;
 use std::fs::File;
@@ -125,7 +125,7 @@ fn producers(process: &Process) -> Vec<Row> {
     assert!(process.unregister_producer(0));
     let text = |fd, why| format!("no producer was registered for child fd {fd}: {why}");
     let (has_one, unsupported) = ("it has one", "the transport knows no producers");
-    // No transport of this library is without them.
+    // Every transport of this library has producers.
     let kind = procession::protocol::ProducerErrorKind::Unsupported;
     vec![
         row("ProducerError", &second, text(0, has_one)),
@@ -136,7 +136,7 @@ fn producers(process: &Process) -> Vec<Row> {
     ]
 }
 
-/// What cannot be moved on.
+/// Forwardings that fail at once.
 fn forwardings(reactor: &Reactor, process: &Process) -> Vec<Row> {
     let null = || Target::fd(File::open("/dev/null").expect("it is there"));
     let extra = Command::new("cat").child_fd(5, Fd::from_child()).kill_on_drop(true);
@@ -181,7 +181,7 @@ fn ends() -> Vec<Row> {
     let sh = |script| Command::new("sh").args(["-c", script]).spawn().expect("it starts");
     let exited = sh("exit 3").wait().expect("it ends").expect_err("it fails");
     let killed = sh("kill -9 $$").wait().expect("it ends").expect_err("it fails");
-    // How each is lost is in `unknown_end` of the transport's tests.
+    // `unknown_end` of the transport's tests provokes each of them.
     let unknown = [
         ("UnknownEnd::Taken", UnknownEnd::Taken, "somebody else waited for it"),
         (
@@ -237,9 +237,9 @@ fn dialogues(reactor: &mut Reactor) -> Vec<Row> {
     ]
 }
 
-/// What has an I/O error in it hands it on, with its number.
+/// An error that holds an I/O error converts to one with the same kind and number.
 #[test]
-fn what_the_system_answered_keeps_kind_and_number() {
+fn a_conversion_to_an_io_error_keeps_kind_and_number() {
     let spawn = Command::new("/no/such").spawn().map(drop).expect_err("it fails");
     assert_eq!(spawn.io_error().raw_os_error(), Some(libc::ENOENT));
     let errors: [(io::Error, i32); 3] = [

@@ -1,4 +1,4 @@
-//! The errors that the sources of the libraries declare, and what they have as variants.
+//! Finds the public errors that the sources of the libraries declare, with their variants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,29 +6,30 @@ use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Item, ItemEnum, Type, Visibility};
 
-/// The folder of all crates.
+/// Returns the folder of all crates.
 pub(crate) fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Enums that are no errors, and that an error prints.
+/// Enums that are not errors, but that an error prints.
 const PARTS: [&str; 2] = ["Step", "UnknownEnd"];
 
-/// What the sources declare, as it is found.
+/// The declarations found so far.
 #[derive(Default)]
-struct Found {
+struct Declarations {
     /// Public types, and the variants of enums.
     types: BTreeMap<String, Vec<String>>,
     errors: BTreeSet<String>,
 }
 
-/// `Type` of a struct and `Type::Variant` of an enum, for every public error.
+/// Returns `Type` for each public error that is a struct, and `Type::Variant` for each variant of one
+/// that is an enum.
 pub(crate) fn errors() -> BTreeSet<String> {
-    let mut found = Found::default();
+    let mut found = Declarations::default();
     for library in fs::read_dir(crates()).expect("the crates") {
         walk(&library.expect("a crate").path().join("src"), &mut found);
     }
-    let Found { types, errors } = found;
+    let Declarations { types, errors } = found;
     assert!(errors.len() > 15, "the sources are not where they are looked for: {errors:?}");
     let public = errors.into_iter().chain(PARTS.map(ToOwned::to_owned));
     public
@@ -40,14 +41,14 @@ pub(crate) fn errors() -> BTreeSet<String> {
         .collect()
 }
 
-fn walk(folder: &Path, found: &mut Found) {
+fn walk(folder: &Path, found: &mut Declarations) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("its entry").path();
         if path.is_dir() {
             walk(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs") {
             let text = fs::read_to_string(&path).expect("a source");
-            // To parse them all takes seconds.
+            // Parsing every file would take seconds.
             if !["Error", "reasons!", "pub enum"].iter().any(|word| text.contains(word)) {
                 continue;
             }
@@ -57,7 +58,7 @@ fn walk(folder: &Path, found: &mut Found) {
     }
 }
 
-fn look(item: &Item, found: &mut Found) {
+fn look(item: &Item, found: &mut Declarations) {
     match item {
         Item::Struct(item) if is_public(&item.vis) => {
             note(item.ident.to_string(), Vec::new(), &item.attrs, found);
@@ -74,7 +75,7 @@ fn look(item: &Item, found: &mut Found) {
                 found.errors.insert(last.ident.to_string());
             }
         }
-        // `reasons!(ConnectError)` implements it.
+        // `reasons!(ConnectError)` implements `Error`.
         Item::Macro(item) if item.mac.path.is_ident("reasons") => {
             found.errors.insert(item.mac.tokens.to_string());
         }
@@ -82,7 +83,7 @@ fn look(item: &Item, found: &mut Found) {
     }
 }
 
-fn note(name: String, variants: Vec<String>, attrs: &[Attribute], found: &mut Found) {
+fn note(name: String, variants: Vec<String>, attrs: &[Attribute], found: &mut Declarations) {
     if attrs.iter().any(derives_error) {
         found.errors.insert(name.clone());
     }
@@ -97,7 +98,7 @@ fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// Of `thiserror`, under whichever name.
+/// Returns whether the attribute derives `Error` of `thiserror`, by any path.
 fn derives_error(attribute: &Attribute) -> bool {
     let mut derives = false;
     if attribute.path().is_ident("derive") {

@@ -84,7 +84,8 @@ fn failed<T>(result: Result<T, Failed<OutputError>>) -> OutputError {
     result.map(drop).expect_err("it fails").error().expect("an error of its own")
 }
 
-/// One that somebody else waits for, where the kernel keeps nothing.
+/// Returns a run whose child somebody else waits for, started without a pidfd, so the kernel does not
+/// keep its status.
 fn stolen() -> Run {
     let run = Run::from(sh("echo $$").without_pidfd()).check();
     run.for_each_line(|line| {

@@ -1,4 +1,4 @@
-//! Errors of results, values and the loop alone.
+//! Errors of results, of values, and of the loop without children or connections.
 
 use std::fs::File;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ pub(crate) fn rows() -> Vec<Row> {
         std::future::pending::<()>().await;
     });
     rows.push(row("Stopped::Called", &stopped.expect_err("it fails"), "stopped by the program"));
-    // The signal would end the test, and `Finished` is no failure.
+    // A provoked signal would end the test, and no call fails with `Finished`.
     rows.push(row("Stopped::Signal", &Stopped::Signal(Signal::TERM), "stopped by SIGTERM"));
     rows.push(row("Stopped::Finished", &Stopped::Finished, "finished"));
     let handle = reactor.handle();
@@ -75,7 +75,7 @@ fn results() -> Vec<Row> {
     vec![error, abandoned, cancelled, timed_out, twice, name]
 }
 
-/// An error of somebody else's.
+/// An error of another library.
 #[derive(Debug, thiserror::Error)]
 #[error("no text")]
 struct Signalless;

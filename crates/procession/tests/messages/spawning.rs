@@ -1,4 +1,4 @@
-//! Errors of what starts children: every step, and what a failed exec was about.
+//! Errors of starting children: every step, and the cause of a failed exec.
 
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
@@ -19,12 +19,12 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut rows = steps();
     rows.extend(invalid());
     rows.extend(programs());
-    rows.extend(made_up());
+    rows.extend(constructed());
     rows.extend(groups());
     rows
 }
 
-/// The row of a spawn that fails at this step.
+/// Returns the row of a spawn that fails at this step.
 #[track_caller]
 fn fails(step: Step, of: &'static str, command: &Command, expected: impl Into<String>) -> Row {
     let error = command.spawn().map(drop).expect_err("it cannot be started");
@@ -133,7 +133,7 @@ fn steps() -> Vec<Row> {
     ]
 }
 
-/// Anybody but root is refused whatever the groups are.
+/// Empty unless the test runs as root: for other users the kernel refuses any list of groups.
 fn groups() -> Vec<Row> {
     if !rustix::process::geteuid().is_root() {
         return Vec::new();
@@ -210,7 +210,7 @@ fn invalid() -> Vec<Row> {
     rows
 }
 
-/// A folder of programs that cannot be executed.
+/// A folder with programs that cannot be executed.
 struct Programs(TempDir);
 
 impl Programs {
@@ -227,7 +227,7 @@ const DENIED: &str = "Permission denied";
 const FORMAT: &str = "Exec format error";
 const LOOP: &str = "Too many levels of symbolic links";
 
-/// What the number leaves open.
+/// Causes of a failed exec that the error number alone does not show.
 fn programs() -> Vec<Row> {
     let programs = Programs(tempfile::tempdir().expect("a folder"));
     let folder = programs.0.path().to_owned();
@@ -287,13 +287,13 @@ fn programs() -> Vec<Row> {
     for (path, more, reason) in interpreted(&programs) {
         all.push(exec(&Command::new(&path), &path, &more, reason));
     }
-    // Found by a bare name, and by one that the child's directory makes a path.
+    // By a name that is looked up in PATH, and by a path relative to the child's directory.
     let bare = Command::new("script").env("PATH", &folder);
     let relative = Command::new("./script").current_dir(&folder);
     for (command, name) in [(bare, "script"), (relative, "./script")] {
         all.push(exec(&command, Path::new(name), r#": its interpreter "/no/such/sh""#, MISSING));
     }
-    // An interpreter's name is relative to the child's directory too.
+    // The path of an interpreter is relative to the child's directory too.
     programs.file("beside", b"#!script\n", 0o755);
     let beside = Command::new("./beside").current_dir(&folder);
     let to_script = r#": its interpreter "script", whose interpreter "/no/such/sh""#;
@@ -301,7 +301,7 @@ fn programs() -> Vec<Row> {
     all
 }
 
-/// Scripts whose interpreters are scripts: the kernel follows five.
+/// Scripts whose interpreters are scripts: the kernel follows at most five.
 fn interpreted(programs: &Programs) -> Vec<(PathBuf, String, &'static str)> {
     let script = |name: &str, interpreter: &Path| {
         programs.file(name, format!("#!{}\n", interpreter.display()).as_bytes(), 0o755)
@@ -355,7 +355,7 @@ fn symlink_to_itself(programs: &Programs) -> PathBuf {
     path
 }
 
-/// `/bin/true` with the name of its loader broken.
+/// Returns a copy of `/bin/true` that names a loader that does not exist.
 fn elf_with_a_loader() -> Vec<u8> {
     let mut program = fs::read("/bin/true").expect("a program");
     let loader = b"/ld-";
@@ -364,8 +364,9 @@ fn elf_with_a_loader() -> Vec<u8> {
     program
 }
 
-/// What fails for nobody, or with privilege alone: `spawn_error_table` of the transport provokes most.
-fn made_up() -> Vec<Row> {
+/// Errors that this test constructs, because provoking them needs privilege or is impossible.
+/// `spawn_error_table` of the transport's tests provokes most of them.
+fn constructed() -> Vec<Row> {
     let error = |step| SpawnError::new(step, "x", ErrorKind::PermissionDenied);
     let rows = [
         (Step::Clone, "Step::Clone", "cannot clone a process for"),

@@ -1,9 +1,9 @@
-//! What the stress tests stand on: the drivers, recorders and leak checks of the process transport's
-//! tests, the slow tier, and numbers out of a seed.
+//! Test support for the stress tests: the drivers, recorders and leak checks of the process transport's
+//! tests, the switch of the slow tier, and random numbers from a seed.
 #![allow(
     dead_code,
     unused_imports,
-    reason = "every test crate has all of this file and uses its own part"
+    reason = "every test crate includes the whole file and uses its own part"
 )]
 
 #[path = "../../../process-transport/tests/util/bound.rs"]
@@ -41,18 +41,18 @@ pub(crate) use self::path::{command, forced_path, sh};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
 pub(crate) use self::skip::{root_or_skip, skip};
 
-/// The catalogue's watchdog.
+/// The time limit that the catalogue sets.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
 
-/// What a test of the slow tier may take.
+/// The time limit of a test of the slow tier.
 const SLOW_WATCHDOG: Duration = Duration::from_secs(1800);
 
-/// Milliseconds, short.
+/// Returns a duration of milliseconds.
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Runs `body` as [`behaviour`] does, where `PROCESSION_SLOW=1` asks for the slow tier.
+/// Runs `body` as [`behaviour`] does if `PROCESSION_SLOW` is 1; else returns at once.
 pub(crate) fn slow(name: &str, body: impl FnOnce(&mut Driver)) {
     if std::env::var_os("PROCESSION_SLOW").is_none_or(|value| value != "1") {
         return;
@@ -63,40 +63,40 @@ pub(crate) fn slow(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// What `ls` says that it finds open, when it was given these numbers: its directory takes the
-/// lowest free one.
+/// Returns the descriptors that `ls` lists as open if it was given these: the directory that it reads
+/// takes the lowest free number.
 pub(crate) fn with_directory(given: &[i32]) -> BTreeSet<i32> {
     let directory = (0..).find(|number| !given.contains(number));
     given.iter().copied().chain(directory).collect()
 }
 
-/// A child that lists its descriptors on 1.
+/// Returns a command that lists its descriptors on 1.
 pub(crate) fn list_fds() -> Command {
     command("/bin/ls").args(["-1", "/proc/self/fd"])
 }
 
-/// What [`list_fds`] wrote.
+/// Returns the descriptors that [`list_fds`] wrote.
 pub(crate) fn listed(record: &Record) -> BTreeSet<i32> {
     record.text(1).lines().map(|line| line.parse().expect("ls lists numbers")).collect()
 }
 
-/// The resident set of this process, in bytes.
+/// Returns the resident set size of this process, in bytes.
 pub(crate) fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.expect("the second field counts pages") * 4096
 }
 
-/// Numbers that look random (SplitMix64).
+/// A generator of pseudorandom numbers (SplitMix64).
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    /// The same seed gives the same numbers.
+    /// Creates a generator; the same seed gives the same numbers.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

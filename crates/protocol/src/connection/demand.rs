@@ -1,25 +1,25 @@
-//! What a connection's lifecycle asks of its driver.
+//! The actions that a connection's lifecycle demands of its driver.
 
-/// What a driver is to do to the descriptors of a connection, in the order of the variants.
+/// An action on the descriptors of a connection that its driver must do, in the order of the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Demand {
-    /// Watch the input no more: nothing is read before the close.
+    /// Stop watching the input: nothing is read before the close.
     StopReading,
-    /// The input has ended: of a socket the direction, else the descriptor, which is closed.
+    /// The input has ended. Stop reading a socket; close an input that is a descriptor of its own.
     EndReading,
     /// Nothing can be written any more: drop the write queue.
     EndWriting,
     /// Everything is written, and nothing more will be: shut the socket down for writing, drop the
     /// write queue, and close an output that is a descriptor of its own.
     ShutDown,
-    /// The connection has gone in both directions: ask the kernel for the reason, and pass it to
+    /// Both directions of the connection have gone: ask the kernel for the reason, and pass it to
     /// [`on_gone`](crate::ConnectionLifecycle::on_gone).
     AskReason,
-    /// Read what has arrived, and drop it: a kernel resets a connection that is closed with unread
-    /// data, and the peer then loses what was just written to it.
+    /// Read the data that have arrived, and drop them. The kernel resets a connection that is closed
+    /// with unread data, and then the peer loses the data that were just written to it.
     Discard,
-    /// Have the close reset the connection.
+    /// Make the close reset the connection.
     Reset,
     /// Close every descriptor.
     Close,
@@ -55,16 +55,16 @@ impl Demands {
         self.0 |= Self::of(&[demand]).0;
     }
 
-    /// Forgets those that are not in `kept`.
+    /// Forgets the demands that are not in `kept`.
     pub(super) fn keep(&mut self, kept: Self) {
         self.0 &= kept.0;
     }
 
-    /// Takes the first.
+    /// Takes the first demand.
     #[inline]
     pub(super) fn poll(&mut self) -> Option<Demand> {
         if self.0 == 0 {
-            return None; // nearly always
+            return None; // the usual case
         }
         let first = self.0.trailing_zeros();
         self.0 &= self.0 - 1;

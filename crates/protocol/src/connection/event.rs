@@ -1,10 +1,10 @@
-//! What comes out of a connection's lifecycle: the callbacks that are due.
+//! The output of a connection's lifecycle: the callbacks that are due.
 
 use bytes::Bytes;
 use procession_core::Mark;
 use std::io;
 
-/// Says which callback of a [`Protocol`](crate::Protocol) is due.
+/// A callback of a [`Protocol`](crate::Protocol) that is due.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
@@ -20,14 +20,14 @@ pub enum ConnectionEvent {
     Lost(io::Result<()>),
 }
 
-/// What [`on_data_now`](crate::ConnectionLifecycle::on_data_now) made of data.
+/// The result of [`on_data_now`](crate::ConnectionLifecycle::on_data_now).
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "data that are due are delivered by nobody else"]
+#[must_use = "the lifecycle does not return data that are due again"]
 pub enum ConnectionDataNow {
-    /// `data_received` is due, before anything else.
+    /// `data_received` is due now, before anything else.
     Due(Bytes),
-    /// It is due after what was due before.
+    /// The data are queued behind events that were due before.
     Queued,
-    /// Nobody is to hear of them; to be dropped where nothing is borrowed.
+    /// The data are not delivered. Drop them while nothing is borrowed.
     Refused(Bytes),
 }

@@ -1,11 +1,11 @@
-//! What a connection is made of.
+//! The descriptors that a connection consists of.
 
-/// Says what a connection is made of.
+/// The descriptors that a connection consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionKind {
-    /// One descriptor that is read and written.
+    /// One descriptor for both input and output.
     Socket,
-    /// An input, and an output apart.
+    /// Two descriptors: an input and an output.
     Pair,
 }

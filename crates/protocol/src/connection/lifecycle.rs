@@ -6,25 +6,25 @@
 //! A connection has an input and an output. Both are one socket, or they are two descriptors. Each
 //! direction ends once; the connection is lost once, and nothing is open after that.
 //!
-//! Inputs: what reads, flushes and the poller found out, what the program asked for, the stop of the
-//! loop, and that the connection is given up. They may come in any order; a fact that is late (data
-//! after the end of the input, or after the close was asked for) or repeated (a second abort) is
+//! Inputs: the results of reads, of flushes and of the poller; the program's requests; the stop of the
+//! loop; and that the driver gives the connection up. They may come in any order. A fact that is late
+//! (data after the end of the input, or after a close was requested) or repeated (a second abort) is
 //! ignored.
 //!
-//! Outputs: [`ConnectionEvent`]s, and [`Demand`]s on the driver, which it meets before it delivers
-//! the next event. `Made` first; then any mix of `Data` and `Mark`; at most one `ReadClosed`, with no
-//! `Data` after it; one `Lost`, last. Once the connection is given up there is no event at all.
+//! Outputs: [`ConnectionEvent`]s, and [`Demand`]s, which the driver meets before it delivers the next
+//! event. `Made` comes first; then any mix of `Data` and `Mark`; at most one `ReadClosed`, with no
+//! `Data` after it; one `Lost`, last. After the connection is given up there is no event.
 //!
-//! How a connection is lost:
+//! A connection is lost in one of these ways:
 //!
-//! - The program closes it: when the queue is written, in order.
-//! - Both directions have ended: in order.
-//! - A read fails: for that reason.
-//! - A write fails: for that reason. What the peer of a socket has sent by then is delivered first:
-//!   the driver reads on, although no event will say so, until nothing is left.
-//! - The peer has gone in both directions: for the reason that the kernel has. What the peer has
-//!   sent by then is delivered first, and its end.
-//! - The program aborts it, or the loop stops: at once, and for that reason.
+//! - The program closes it: when the queue is written, without an error.
+//! - Both directions have ended: without an error.
+//! - A read fails: with that error.
+//! - A write fails: with that error. Before that, the data that the peer of a socket has already sent
+//!   are delivered: the driver reads until nothing is left, although no event tells it to.
+//! - The peer has gone in both directions: with the kernel's reason. Before that, the data that the
+//!   peer has already sent are delivered, and its end.
+//! - The program aborts it, or the loop stops: at once, with that reason.
 
 use super::demand::{Demand, Demands};
 use super::event::{ConnectionDataNow, ConnectionEvent};
@@ -35,8 +35,8 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 
-/// Decides what is due of a connection, and when it ends: the one place that does, for real
-/// connections and fakes.
+/// Decides which callbacks of a connection are due, and when it ends. Real connections and fakes both
+/// use it.
 ///
 /// The module's page has the model.
 ///
@@ -58,13 +58,13 @@ use std::mem;
 #[derive(Debug)]
 pub struct ConnectionLifecycle {
     kind: ConnectionKind,
-    input: Input,
+    input: InputState,
     /// The output has not ended.
     writing: bool,
-    asked: Asked,
-    /// A write failed, and what the peer has sent by then is still read. Implies not `writing`.
+    asked: RequestedEnd,
+    /// A write failed, and the data that the peer has sent are still read. Implies not `writing`.
     failed: Option<io::Error>,
-    /// The peer has gone in both directions, which no further event will tell.
+    /// The peer has gone in both directions; no further event reports this.
     peer_gone: bool,
     /// `Lost` was queued, or the connection was given up: nothing is queued after it.
     lost: bool,
@@ -72,19 +72,19 @@ pub struct ConnectionLifecycle {
     due: VecDeque<ConnectionEvent>,
 }
 
-/// What is known of the input.
+/// The state of the input.
 #[derive(Debug)]
-struct Input {
-    /// It has not ended.
+struct InputState {
+    /// The input has not ended.
     open: bool,
     paused: bool,
-    /// It can be read at any time, and no event says so.
+    /// The input can be read at any time, without an event of the poller.
     always_ready: bool,
 }
 
-/// What the program has asked for, to be done once everything is written. More replaces less.
+/// The end that the program has requested, after everything is written. More replaces less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Asked {
+enum RequestedEnd {
     Nothing,
     /// The end of the output.
     ShutDown,
@@ -92,17 +92,17 @@ enum Asked {
     Close,
 }
 
-/// What is still demanded of a connection that is lost, before the close.
-const OF_A_LOSS: Demands = Demands::of(&[Demand::ShutDown, Demand::Discard, Demand::Reset]);
+/// The demands that stay after a connection is lost, before its close.
+const KEPT_AFTER_LOSS: Demands = Demands::of(&[Demand::ShutDown, Demand::Discard, Demand::Reset]);
 
 impl ConnectionLifecycle {
-    /// Starts the life of a connection.
+    /// Creates the lifecycle of a new connection.
     pub fn new(kind: ConnectionKind) -> Self {
         Self {
             kind,
-            input: Input { open: true, paused: false, always_ready: false },
+            input: InputState { open: true, paused: false, always_ready: false },
             writing: true,
-            asked: Asked::Nothing,
+            asked: RequestedEnd::Nothing,
             failed: None,
             peer_gone: false,
             lost: false,
@@ -111,14 +111,14 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// The poller refuses the input, which can be read at any time.
+    /// Notes that the poller refuses the input, which can be read at any time.
     pub fn on_always_ready(&mut self) {
         self.input.always_ready = true;
     }
 
-    /// The peer sent data. Empty data, and data that come after the end of the input or after the
-    /// close was asked for, are handed back, to be dropped where nothing is borrowed.
-    #[must_use = "drop it where nothing is borrowed"]
+    /// Queues data from the peer. Returns empty data, and data after the end of the input or after a
+    /// requested close; drop those while nothing is borrowed.
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn on_data(&mut self, data: Bytes) -> Option<Bytes> {
         if data.is_empty() || !self.accepts() {
             return Some(data);
@@ -127,8 +127,8 @@ impl ConnectionLifecycle {
         None
     }
 
-    /// Does the same, but where nothing else is due the data are handed over at once, as
-    /// [`poll_event`](Self::poll_event) would after it.
+    /// Does the same as [`on_data`](Self::on_data); but if no event is due, it returns the data at
+    /// once, as [`poll_event`](Self::poll_event) would.
     #[inline]
     pub fn on_data_now(&mut self, data: Bytes) -> ConnectionDataNow {
         if self.due.is_empty() && !data.is_empty() && self.accepts() {
@@ -140,7 +140,7 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// A read found nothing: what the peer had sent was delivered.
+    /// Notes that a read found nothing: all data from the peer were delivered.
     pub fn on_nothing_to_read(&mut self) {
         if self.accepts()
             && let Some(error) = self.failed.take()
@@ -149,7 +149,7 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// The peer sends no more.
+    /// Notes that the peer sends no more data.
     pub fn on_read_end(&mut self) {
         if !self.accepts() {
             return;
@@ -167,7 +167,7 @@ impl ConnectionLifecycle {
         self.demands.add(Demand::EndReading);
     }
 
-    /// A read failed.
+    /// Notes that a read failed.
     pub fn on_read_failed(&mut self, error: io::Error) {
         if self.accepts() {
             let reason = self.failed.take().unwrap_or(error);
@@ -175,45 +175,45 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// The write queue crossed a limit.
+    /// Notes that the write queue crossed a limit.
     pub fn on_mark(&mut self, mark: Mark) {
         if self.writing && !self.lost && matches!(mark, Mark::Full | Mark::Drained) {
             self.due.push_back(ConnectionEvent::Mark(mark));
         }
     }
 
-    /// A flush left something in the queue: the output takes no more for now.
+    /// Notes that a flush left data in the queue: the output accepts no more for now.
     pub fn on_flush_blocked(&mut self) {
-        if self.asked == Asked::Close && self.input.open && !self.lost {
+        if self.asked == RequestedEnd::Close && self.input.open && !self.lost {
             self.demands.add(Demand::StopReading);
         }
     }
 
-    /// A flush left nothing in the queue, which takes nothing more; or there is no queue any more.
+    /// Notes that a flush emptied a queue that accepts no more data, or that there is no queue any more.
     pub fn on_flush_done(&mut self) {
         match self.asked {
-            Asked::Close => {
+            RequestedEnd::Close => {
                 let reason = self.failed.take().map_or(Ok(()), Err);
                 self.discard_input();
                 self.lose(reason);
             }
-            Asked::ShutDown if self.writing && !self.lost => {
+            RequestedEnd::ShutDown if self.writing && !self.lost => {
                 self.writing = false;
                 self.demands.add(Demand::ShutDown);
                 if !self.input.open {
                     self.lose(Ok(()));
                 }
             }
-            Asked::ShutDown | Asked::Nothing => {}
+            RequestedEnd::ShutDown | RequestedEnd::Nothing => {}
         }
     }
 
-    /// A write failed.
+    /// Notes that a write failed.
     pub fn on_write_failed(&mut self, error: io::Error) {
         if !self.writing || self.lost {
             return;
         }
-        let is_read = self.input.open && self.asked != Asked::Close;
+        let is_read = self.input.open && self.asked != RequestedEnd::Close;
         if self.kind == ConnectionKind::Socket && is_read {
             self.writing = false;
             self.failed = Some(error);
@@ -223,9 +223,9 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// The poller saw that the peer of an output is gone: of a socket in both directions.
+    /// Notes that the poller saw that the peer of the output is gone (for a socket, both directions).
     ///
-    /// Where something is still read, also of a paused input, the reads find it out.
+    /// If the input is still open, even if it is paused, the reads find that out.
     pub fn on_peer_gone(&mut self) {
         if !self.writing || self.lost {
             return;
@@ -237,44 +237,44 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// The connection has gone in both directions, and this is what the kernel says of it.
+    /// Notes that both directions have gone, with the reason that the kernel gave.
     pub fn on_gone(&mut self, reason: io::Result<()>) {
         if self.accepts() && reason.is_ok() {
-            // As for a peer whose end comes before its hang-up.
+            // The same events as for a peer whose end comes before its hang-up.
             self.end_input();
         }
         self.lose(reason);
     }
 
-    /// The program wants the connection closed once everything is written. Returns whether a flush
-    /// is due for that.
+    /// Notes that the program requests a close after everything is written. Returns whether a flush is
+    /// due for that.
     pub fn on_close_asked(&mut self) -> bool {
-        !self.lost && mem::replace(&mut self.asked, Asked::Close) != Asked::Close
+        !self.lost && mem::replace(&mut self.asked, RequestedEnd::Close) != RequestedEnd::Close
     }
 
-    /// The program wants the output ended once everything is written. Returns whether a flush is due
-    /// for that.
+    /// Notes that the program requests the end of the output after everything is written. Returns
+    /// whether a flush is due for that.
     pub fn on_shutdown_asked(&mut self) -> bool {
-        let is_new = self.writing && !self.lost && self.asked == Asked::Nothing;
+        let is_new = self.writing && !self.lost && self.asked == RequestedEnd::Nothing;
         if is_new {
-            self.asked = Asked::ShutDown;
+            self.asked = RequestedEnd::ShutDown;
         }
         is_new
     }
 
-    /// The program pauses the input.
+    /// Notes that the program pauses the input.
     pub fn on_paused(&mut self) {
         self.input.paused = true;
     }
 
-    /// The program resumes the input.
+    /// Notes that the program resumes the input.
     pub fn on_resumed(&mut self) {
         self.input.paused = false;
     }
 
-    /// The program wants an end at once. What was due is dropped, but for `Made`.
+    /// Notes that the program aborts the connection. Every event that was due is dropped, except `Made`.
     ///
-    /// What is returned is to be dropped where nothing is borrowed.
+    /// Drop the returned data while nothing is borrowed.
     pub fn on_abort(&mut self) -> Spent {
         if self.lost {
             return Spent::new();
@@ -291,17 +291,17 @@ impl ConnectionLifecycle {
         spent
     }
 
-    /// The loop stops, for this reason, after a last flush. What has arrived is delivered to nobody.
+    /// Notes that the loop stops, for this reason, after a last flush. Unread data are not delivered.
     pub fn on_stop(&mut self, reason: io::Error) {
         let reason = self.failed.take().unwrap_or(reason);
         self.discard_input();
         self.lose(Err(reason));
     }
 
-    /// The connection is given up: its protocol panicked, its loop is gone, or its descriptor was
-    /// handed out. There are no more events.
+    /// Notes that the driver gives the connection up: the protocol panicked, the loop is gone, or the
+    /// program took the descriptor. There are no more events.
     ///
-    /// What was due is returned, to be dropped where nothing is borrowed.
+    /// Returns the data that were due; drop them while nothing is borrowed.
     pub fn on_given_up(&mut self) -> Spent {
         if !self.lost {
             self.close();
@@ -309,19 +309,19 @@ impl ConnectionLifecycle {
         self.drop_due()
     }
 
-    /// Takes the callback that is due next.
+    /// Takes the next callback that is due.
     #[inline]
     pub fn poll_event(&mut self) -> Option<ConnectionEvent> {
         self.due.pop_front()
     }
 
-    /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) gives one.
+    /// Returns whether an event is due: whether [`poll_event`](Self::poll_event) returns one.
     #[inline]
     pub fn has_event(&self) -> bool {
         !self.due.is_empty()
     }
 
-    /// Takes what the driver is to do next. To be polled after each fact.
+    /// Takes the next demand on the driver. Poll it after each fact.
     #[inline]
     pub fn poll_demand(&mut self) -> Option<Demand> {
         self.demands.poll()
@@ -330,35 +330,35 @@ impl ConnectionLifecycle {
     /// Returns whether data would be delivered.
     #[inline]
     pub fn accepts(&self) -> bool {
-        self.input.open && self.asked != Asked::Close && !self.lost
+        self.input.open && self.asked != RequestedEnd::Close && !self.lost
     }
 
-    /// Returns whether the driver is to read: data would be delivered, and the input is not paused.
+    /// Returns whether the driver should read: data would be delivered, and the input is not paused.
     #[inline]
     pub fn reads(&self) -> bool {
         self.accepts() && !self.input.paused
     }
 
-    /// Returns whether the driver is to read although no event will say so: the input is always
-    /// ready, or a write failed and the rest is to be delivered before the loss.
+    /// Returns whether the driver should read without an event of the poller: the input is always
+    /// ready, or a write failed and unread data must be delivered before the loss.
     #[inline]
     pub fn reads_without_events(&self) -> bool {
         (self.input.always_ready || self.failed.is_some()) && self.reads()
     }
 
-    /// Returns whether a write failed, and what the peer has sent by then is still read.
+    /// Returns whether a write failed, and the data that the peer has sent are still read.
     #[inline]
     pub fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
-    /// Returns whether the connection is lost or was given up; `Lost` may still be due.
+    /// Returns whether the connection is lost or given up; `Lost` may still be due.
     #[inline]
     pub fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// The input has ended: the protocol hears of it.
+    /// Ends the input and reports that to the protocol.
     fn end_input(&mut self) {
         self.input.open = false;
         self.due.push_back(ConnectionEvent::ReadClosed);
@@ -381,7 +381,7 @@ impl ConnectionLifecycle {
         self.lost = true;
         self.writing = false;
         self.failed = None;
-        self.demands.keep(OF_A_LOSS);
+        self.demands.keep(KEPT_AFTER_LOSS);
         self.demands.add(Demand::Close);
     }
 

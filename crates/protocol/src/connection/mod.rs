@@ -1,4 +1,4 @@
-//! A connection's life, without its descriptor: what is decided, what is due, who is called.
+//! A connection without its descriptors: the lifecycle, the callbacks that are due, and the protocol.
 
 mod demand;
 mod event;

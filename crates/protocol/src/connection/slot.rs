@@ -1,17 +1,17 @@
-//! [`ConnectionSlot`]: where a stream transport keeps its protocol.
+//! [`ConnectionSlot`]: holds the protocol of a stream transport.
 
 use super::event::ConnectionEvent;
-use crate::kept::{Kept, Last};
+use crate::kept::{DropAfter, ProtocolHolder};
 use crate::{Protocol, Transport};
 use bytes::Bytes;
 use procession_core::Mark;
 use std::fmt;
 use std::thread;
 
-/// Keeps the protocol of a connection and calls it.
+/// Holds the protocol of a connection and calls it.
 ///
-/// The protocol is moved out for the length of a callback, so nothing is borrowed while it runs,
-/// and put back when the callback returns. It is dropped after `connection_lost`, and after a panic.
+/// The protocol is moved out during a callback, so nothing is borrowed while it runs, and moved back
+/// when the callback returns. It is dropped after `connection_lost`, and after a panic.
 ///
 /// # Examples
 ///
@@ -26,46 +26,47 @@ use std::thread;
 /// assert!(slot.try_deliver(fake.transport(), ConnectionEvent::Made).is_ok());
 /// assert!(!slot.is_gone());
 /// ```
-pub struct ConnectionSlot(Kept<dyn Protocol>);
+pub struct ConnectionSlot(ProtocolHolder<dyn Protocol>);
 
 impl ConnectionSlot {
-    /// Keeps a protocol.
+    /// Creates a slot that holds `protocol`.
     pub fn new(protocol: Box<dyn Protocol>) -> Self {
-        Self(Kept::new(protocol))
+        Self(ProtocolHolder::new(protocol))
     }
 
     /// Calls the protocol's method for `event`.
     ///
-    /// Nothing is called once the protocol is gone, nor while a callback is running: drivers queue.
+    /// Does nothing once the protocol is gone, or while a callback is running: drivers must queue.
     ///
     /// # Errors
     ///
-    /// The payload of a panic, so that a driver can put its state in order before it lets the panic
-    /// go on; the protocol is dropped.
+    /// The payload of a panic; the protocol is dropped. The driver first brings its own state in order,
+    /// then resumes the panic.
     pub fn try_deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
-        let last = if matches!(event, ConnectionEvent::Lost(_)) { Last::Yes } else { Last::No };
+        let last =
+            if matches!(event, ConnectionEvent::Lost(_)) { DropAfter::Yes } else { DropAfter::No };
         self.0.try_call(last, |protocol| call(protocol, transport, event))
     }
 
-    /// Does the same for [`ConnectionEvent::Data`].
+    /// Calls `data_received`, like [`try_deliver`](Self::try_deliver) with [`ConnectionEvent::Data`].
     ///
     /// # Errors
     ///
-    /// As [`try_deliver`](Self::try_deliver).
+    /// Those of [`try_deliver`](Self::try_deliver).
     #[inline]
     pub fn try_deliver_data(&self, transport: &Transport, data: Bytes) -> thread::Result<()> {
-        self.0.try_call(Last::No, |protocol| protocol.data_received(transport, data))
+        self.0.try_call(DropAfter::No, |protocol| protocol.data_received(transport, data))
     }
 
-    /// Takes the protocol out for good, for the caller to drop where nothing is borrowed.
+    /// Takes the protocol out for good. Drop it while nothing is borrowed.
     ///
-    /// One that is in a callback is dropped when that returns.
-    #[must_use = "drop it where nothing is borrowed"]
+    /// If the protocol is in a callback, it is dropped when that returns.
+    #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn Protocol>> {
         self.0.retire()
     }
 
-    /// Returns whether the protocol heard of the loss, panicked or was retired.
+    /// Returns whether `connection_lost` was called, or the protocol panicked or was retired.
     pub fn is_gone(&self) -> bool {
         self.0.is_gone()
     }

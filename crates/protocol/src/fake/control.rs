@@ -1,13 +1,13 @@
-//! What a [`Process`](crate::Process) handle does to a fake child.
+//! The actions of a [`Process`](crate::Process) handle on a fake child.
 
-use super::engine::{Engine, State};
+use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
 use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
 use std::time::Duration;
 
-/// Above the largest pid that Linux gives out, so that a stray `kill` reaches nobody.
+/// Above the largest pid of Linux, so a stray `kill` reaches no process.
 const PID: u32 = 4_194_305;
 
 impl Engine {
@@ -22,7 +22,7 @@ impl Engine {
         })
     }
 
-    /// What is left over is dropped when nothing is borrowed.
+    /// Calls `act` on the pipe `fd`, or on all. Data that are left over are dropped after the borrow.
     fn with_pipes(&self, fd: Option<ChildFd>, act: impl Fn(&mut FakePipe, &mut Vec<Spent>)) {
         let mut spent = Vec::new();
         self.state.with(|state| {
@@ -36,7 +36,7 @@ impl Engine {
 
     fn set_paused(&self, fd: Option<ChildFd>, paused: bool) {
         self.state.with(|state| {
-            let State { lifecycle, pipes, .. } = state;
+            let FakeState { lifecycle, pipes, .. } = state;
             for (number, pipe) in pipes.iter_mut() {
                 if fd.is_some_and(|fd| fd != *number) || !pipe.set_paused(paused) {
                     continue;
@@ -53,7 +53,7 @@ impl Engine {
 
 impl ProcessControl for Engine {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
-        // Data that are refused stay here, and are dropped when nothing is borrowed.
+        // Refused data stay in `data`, and are dropped after the borrow.
         self.with_queue(fd, |queue| queue.on_write_from(&mut data))?
     }
 
@@ -136,7 +136,7 @@ impl ProcessControl for Engine {
         let (promise, deferred) = Deferred::new();
         let now = self.clock.elapsed();
         self.state.with(|state| state.termination.on_terminate(promise, signal, grace, now));
-        self.terminate_on();
+        self.advance_termination();
         deferred
     }
 

@@ -1,11 +1,11 @@
-//! The driver of a fake child: it decides with its state borrowed, and acts when it is not.
+//! The driver of a fake child: it decides while its state is borrowed, and acts when it is not.
 //!
-//! A round flushes every queue, reads every pipe, drains what is due, then delivers one event. The
-//! rounds go on until nothing is due. A round that is asked for inside a callback is left to the
-//! one that is under way, so that no method of the handle calls the protocol.
+//! A round flushes every queue, reads every pipe, drains the pipes that are due, then delivers one event.
+//! Rounds repeat until nothing is due. A request for rounds inside a callback does nothing, because the
+//! rounds under way go on; so no method of the handle calls the protocol.
 
 use super::pipe::FakePipe;
-use super::termination::{FakeTermination, Sent};
+use super::termination::{FakeTermination, SentSignals};
 use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
 use procession_core::{Clock, FakeClock, Spent, Timer, WithCell};
 use std::cell::Cell;
@@ -17,16 +17,16 @@ use std::time::Duration;
 pub(super) struct Engine {
     me: Weak<Self>,
     pub(super) slot: ProtocolSlot,
-    pub(super) state: WithCell<State>,
+    pub(super) state: WithCell<FakeState>,
     pub(super) clock: FakeClock,
     /// Rounds are under way.
     running: Cell<bool>,
 }
 
-pub(super) struct State {
+pub(super) struct FakeState {
     pub(super) lifecycle: Lifecycle,
     pub(super) pipes: BTreeMap<ChildFd, FakePipe>,
-    pub(super) sent: Sent,
+    pub(super) sent: SentSignals,
     pub(super) termination: FakeTermination,
     /// The deadline of the termination.
     termination_timer: Option<Timer>,
@@ -43,10 +43,10 @@ impl Engine {
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             slot: ProtocolSlot::new(protocol),
-            state: WithCell::new(State {
+            state: WithCell::new(FakeState {
                 lifecycle,
                 pipes,
-                sent: Sent::default(),
+                sent: SentSignals::default(),
                 termination: FakeTermination::new(),
                 termination_timer: None,
                 drain_timer: None,
@@ -60,13 +60,13 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// A panic of the protocol goes on, once the state is in order.
+    /// Resumes a panic of the protocol, once the state is in order.
     pub(super) fn run(&self) {
         let Some(me) = self.me.upgrade() else { return };
         if self.running.replace(true) {
             return;
         }
-        let _running = Running(&self.running);
+        let _running = RoundsGuard(&self.running);
         let process = Process::from_control(me);
         while let Some(event) = self.round() {
             if let Err(panic) = self.slot.try_deliver(&process, event) {
@@ -76,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// The child has ended, and is reaped unless its termination keeps it.
+    /// Notes that the child has ended, and reaps it unless its termination keeps it.
     pub(super) fn end(&self, reason: ExitReason) {
         let now = self.clock.elapsed();
         let deadline = self.state.with(|state| {
@@ -88,14 +88,14 @@ impl Engine {
         if let Some(deadline) = deadline {
             self.schedule_drain(deadline.saturating_sub(now));
         }
-        self.terminate_on();
+        self.advance_termination();
     }
 
-    /// Does what the termination asks for, sets its timer, and tells the calls that are settled.
-    pub(super) fn terminate_on(&self) {
+    /// Does the steps of the termination, sets its timer, and completes the settled calls.
+    pub(super) fn advance_termination(&self) {
         let now = self.clock.elapsed();
         let (settled, deadline, old) = self.state.with(|state| {
-            let State { termination, sent, lifecycle, termination_timer, .. } = state;
+            let FakeState { termination, sent, lifecycle, termination_timer, .. } = state;
             let settled = termination.act(sent, lifecycle, now);
             (settled, termination.deadline(), termination_timer.take())
         });
@@ -108,7 +108,7 @@ impl Engine {
         }
     }
 
-    /// Drops the protocol, and with it a cycle that it may be part of.
+    /// Drops the protocol, which breaks a reference cycle that it may be part of.
     pub(super) fn retire(&self) {
         drop(self.slot.retire());
         self.on_panicked();
@@ -117,10 +117,10 @@ impl Engine {
             state.drain_timer.take()
         });
         drop(timer);
-        self.terminate_on();
+        self.advance_termination();
     }
 
-    /// Does all that needs no protocol, and takes the event that is due next.
+    /// Does everything that needs no protocol, and takes the next event that is due.
     fn round(&self) -> Option<Event> {
         let mut spent = Vec::new();
         let event = self.state.with(|state| state.round(&mut spent));
@@ -128,7 +128,7 @@ impl Engine {
         event
     }
 
-    /// No more events: queues are dropped, writers closed, readers drained.
+    /// Ends all events: drops the queues, closes the writers, drains the readers.
     fn on_panicked(&self) {
         let mut spent = Vec::new();
         self.state.with(|state| {
@@ -163,7 +163,7 @@ impl Engine {
                 let Some(me) = me.upgrade() else { return };
                 let now = me.clock.elapsed();
                 me.state.with(|state| state.termination.on_time(now));
-                me.terminate_on();
+                me.advance_termination();
                 me.run();
             }),
         );
@@ -172,7 +172,7 @@ impl Engine {
     }
 }
 
-impl State {
+impl FakeState {
     fn round(&mut self, spent: &mut Vec<Spent>) -> Option<Event> {
         for (fd, pipe) in &mut self.pipes {
             if self.lifecycle.is_open(*fd) {
@@ -189,10 +189,10 @@ impl State {
     }
 }
 
-/// Ends the rounds, also when a callback panicked.
-struct Running<'a>(&'a Cell<bool>);
+/// Ends the rounds when it is dropped, even if a callback panicked.
+struct RoundsGuard<'a>(&'a Cell<bool>);
 
-impl Drop for Running<'_> {
+impl Drop for RoundsGuard<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }

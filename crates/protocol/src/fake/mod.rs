@@ -1,8 +1,8 @@
-//! [`FakeProcess`]: a child that is not there, for the tests of protocols.
+//! [`FakeProcess`]: a fake child for the tests of protocols.
 //!
-//! The lifecycle and the write queues are those of a real child; a test plays the child's part, and
-//! time is moved by hand. `pipe` has one descriptor, `termination` the calls of `terminate`, `engine`
-//! the driver, `control` the handle. `connection` has [`FakeConnection`], the same for connections.
+//! It uses the lifecycle and the write queues of a real child. A test plays the child's part, and moves
+//! the time by hand. `pipe` has one descriptor, `termination` the calls of `terminate`, `engine` the
+//! driver, `control` the handle. `connection` has [`FakeConnection`], the same for connections.
 
 mod connection;
 mod control;
@@ -22,15 +22,15 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Runs a protocol against a child whose part a test plays.
+/// A fake child: runs a protocol while a test plays the child's part.
 ///
-/// Each call plays a fact, then runs the protocol's callbacks until nothing is due; so do the calls
-/// that look at something. `connection_made` runs inside the constructor. What a test does through
-/// [`process`](Self::process) is acted on by the next call, as a loop would in its next turn. A
-/// panic of the protocol unwinds out of the call that ran it; afterwards the protocol is dropped
-/// and gets no further call, and the rest goes on.
+/// Each call simulates an event, then runs the protocol's callbacks until nothing is due. The getters
+/// run due callbacks too. `connection_made` runs inside the constructor. The next call acts on the
+/// things that a test does through [`process`](Self::process), as a loop would in its next turn. A
+/// panic of the protocol unwinds out of the call that ran it; afterwards the protocol is dropped and
+/// gets no further call, and the fake goes on.
 ///
-/// Signals are recorded and have no effect: a test that wants one obeyed calls
+/// Signals are recorded and have no effect. To make the child die by a signal, a test calls
 /// [`exit_by_signal`](Self::exit_by_signal). The fake child leads a process group of its own.
 ///
 /// # Examples
@@ -60,7 +60,7 @@ pub struct FakeProcess {
 }
 
 impl FakeProcess {
-    /// Starts a fake child with the default descriptors: 0 to it, 1 and 2 from it.
+    /// Creates a fake child with the default descriptors: 0 to it, 1 and 2 from it.
     pub fn new(protocol: impl ProcessProtocol + 'static) -> Self {
         let fds = [
             (ChildFd::STDIN, FakeFd::ToChild),
@@ -70,7 +70,7 @@ impl FakeProcess {
         Self::with_fds(protocol, fds)
     }
 
-    /// Starts a fake child with these descriptors; the last entry for a number wins.
+    /// Creates a fake child with these descriptors; the last entry for a number wins.
     pub fn with_fds<F: Into<ChildFd>>(
         protocol: impl ProcessProtocol + 'static,
         fds: impl IntoIterator<Item = (F, FakeFd)>,
@@ -83,18 +83,18 @@ impl FakeProcess {
         fake
     }
 
-    /// Returns a handle, of the same kind as callbacks are given.
+    /// Returns the same handle that callbacks get.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Returns the clock that `terminate` and `drain_after_exit` go by; it stands still until it
-    /// is advanced.
+    /// Returns the clock for `terminate` and `drain_after_exit`; it stands still until the test
+    /// advances it.
     pub fn clock(&self) -> &FakeClock {
         &self.engine.clock
     }
 
-    /// Runs what is due. Every other call does so by itself.
+    /// Runs the callbacks that are due. Every other call does this by itself.
     pub fn turn(&self) {
         self.engine.run();
     }
@@ -102,8 +102,8 @@ impl FakeProcess {
 
 /// The child's part.
 impl FakeProcess {
-    /// Plays that the child writes to `fd`. Data that it cannot write, because the descriptor is
-    /// closed, unknown or not its to write, are dropped.
+    /// Simulates that the child writes to `fd`. The data are dropped if the descriptor is closed, is
+    /// unknown, or cannot be written by the child.
     pub fn child_writes(&mut self, fd: impl Into<ChildFd>, data: impl IntoBytes) {
         let (fd, data) = (fd.into(), data.into_bytes());
         let refused = self.engine.state.with(|state| match state.pipes.get_mut(&fd) {
@@ -114,20 +114,20 @@ impl FakeProcess {
         self.turn();
     }
 
-    /// Plays that the child closes `fd`, and nobody else has it.
+    /// Simulates that the child closes `fd`, and no other process has it.
     pub fn child_closes(&mut self, fd: impl Into<ChildFd>) {
         self.with_pipe(fd.into(), |pipe| pipe.end_child(ChildEnd::Closed));
         self.turn();
     }
 
-    /// Plays that the child will write no more to the socketpair `fd`, but goes on reading. Without
-    /// effect on other descriptors.
+    /// Simulates that the child will write no more to the socketpair `fd`, but still reads. Has no effect
+    /// on other descriptors.
     pub fn child_shuts_down(&mut self, fd: impl Into<ChildFd>) {
         self.with_pipe(fd.into(), FakePipe::end_child_direction);
         self.turn();
     }
 
-    /// Plays that the child exits with `code`: it is reaped and its descriptors close.
+    /// Simulates that the child exits with `code`: it is reaped and its descriptors close.
     pub fn exit(&mut self, code: i32) {
         self.end(match code {
             0 => Ok(ProcessDone::default()),
@@ -135,23 +135,23 @@ impl FakeProcess {
         });
     }
 
-    /// Plays that a signal ends the child: it is reaped and its descriptors close.
+    /// Simulates that a signal ends the child: it is reaped and its descriptors close.
     pub fn exit_by_signal(&mut self, signal: Signal) {
         self.end(Err(ProcessTerminated::signalled(signal)));
     }
 
-    /// Plays that the child is reaped while descendants hold its descriptors open. A second reap is
+    /// Simulates that the child is reaped while descendants hold its descriptors open. A second reap is
     /// ignored.
     pub fn reap(&mut self, reason: ExitReason) {
         self.engine.end(reason);
         self.turn();
     }
 
-    /// Plays that the child's group is owned, and that so many others of it live: `terminate` then acts
-    /// on the group, and has ended when the child has and none of them lives.
+    /// Simulates that the child's group is owned and has this many other living members. `terminate`
+    /// then acts on the group, and ends when the child has ended and no member is alive.
     ///
-    /// Until then a child that ends is not reaped. That the group is owned counts from the first call
-    /// on, unless a termination is under way then.
+    /// Until then a child that ends is not reaped. The first call makes the group owned, unless a
+    /// termination is under way at that time.
     ///
     /// ```
     /// use procession_core::Signal;
@@ -179,26 +179,26 @@ impl FakeProcess {
         self.turn();
     }
 
-    /// Makes the pipe to `fd` full: what is written stays in the queue.
+    /// Makes the pipe to `fd` full: data that are written stay in the queue.
     pub fn hold_writes(&mut self, fd: impl Into<ChildFd>) {
         self.turn();
         self.with_pipe(fd.into(), |pipe| pipe.set_room(Some(0)));
     }
 
-    /// Plays that the child reads `bytes` bytes out of the full pipe to `fd`.
+    /// Simulates that the child reads `bytes` bytes from the full pipe to `fd`.
     pub fn child_reads(&mut self, fd: impl Into<ChildFd>, bytes: usize) {
         self.with_pipe(fd.into(), |pipe| pipe.add_room(bytes));
         self.turn();
     }
 
-    /// Ends what [`hold_writes`](Self::hold_writes) began.
+    /// Ends the effect of [`hold_writes`](Self::hold_writes).
     pub fn release_writes(&mut self, fd: impl Into<ChildFd>) {
         self.with_pipe(fd.into(), |pipe| pipe.set_room(None));
         self.turn();
     }
 
-    /// Sets how long after the reap descriptors that are still open are cut off; `None`, as at
-    /// first, is never. Without effect once the child was reaped.
+    /// Sets the time after the reap at which open descriptors are cut off; `None`, the default, means
+    /// never. Has no effect once the child was reaped.
     pub fn set_drain_after_exit(&mut self, after: Option<Duration>) {
         self.engine.state.with(|state| state.lifecycle.set_drain_after_exit(after));
     }
@@ -206,7 +206,7 @@ impl FakeProcess {
 
 /// What the parent did.
 impl FakeProcess {
-    /// Returns all that was written to `fd` and flushed.
+    /// Returns all data that were written to `fd` and flushed.
     pub fn written(&self, fd: impl Into<ChildFd>) -> Bytes {
         self.turn();
         let fd = fd.into();
@@ -215,28 +215,29 @@ impl FakeProcess {
             .with(|state| state.pipes.get(&fd).map(FakePipe::written).unwrap_or_default())
     }
 
-    /// Tells whether the parent's end of `fd` is closed, or never was.
+    /// Returns whether the parent's end of `fd` is closed, or does not exist.
     pub fn is_closed(&self, fd: impl Into<ChildFd>) -> bool {
         self.turn();
         let fd = fd.into();
         self.engine.state.with(|state| !state.lifecycle.is_open(fd))
     }
 
-    /// Tells whether the child was reaped and every descriptor is closed.
+    /// Returns whether the child was reaped and every descriptor is closed.
     pub fn is_ended(&self) -> bool {
         self.turn();
         self.engine.state.with(|state| state.lifecycle.is_ended())
     }
 
-    /// Returns the signals that were sent to the child, `terminate`'s too: the call's own, the CONT
-    /// that follows it, and KILL. Of a group that is owned these go to the group, but for the KILL,
-    /// which goes to both.
+    /// Returns the signals that were sent to the child, including those of `terminate`: the call's own,
+    /// the CONT that follows it, and KILL. If the group is owned, those of `terminate` go to the group
+    /// instead, except KILL, which goes to both.
     pub fn signals(&self) -> Vec<Signal> {
         self.turn();
         self.engine.state.with(|state| state.sent.to_child.clone())
     }
 
-    /// Returns the signals that were sent to the child's group, `terminate`'s too where it is owned.
+    /// Returns the signals that were sent to the child's group, including those of `terminate` if it is
+    /// owned.
     pub fn group_signals(&self) -> Vec<Signal> {
         self.turn();
         self.engine.state.with(|state| state.sent.to_group.clone())

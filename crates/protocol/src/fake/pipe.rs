@@ -1,11 +1,11 @@
-//! One descriptor of a fake child: a queue of what was written to it, and what the child sent.
+//! One descriptor of a fake child: the queue of written data, and the data that the child sent.
 
 use crate::{ChildFd, Lifecycle};
 use bytes::{Bytes, BytesMut};
 use procession_core::{Spent, WriteError, WriteQueue};
 use std::collections::VecDeque;
 
-/// Says what kind of pipe a descriptor of a fake child is.
+/// The kind of pipe of a fake child's descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FakeFd {
@@ -27,23 +27,23 @@ impl FakeFd {
     }
 }
 
-/// How much of its end the child has closed.
+/// The state of the child's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ChildEnd {
     Open,
-    /// The child writes no more (socketpairs).
+    /// The child writes no more (only socketpairs).
     ShutDown,
-    /// Nobody reads or writes any more.
+    /// No process reads or writes any more.
     Closed,
 }
 
-/// How much of its end the parent has asked to close.
+/// The close that the parent has requested for its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ParentEnd {
     Open,
-    /// The writing direction, once flushed (socketpairs).
+    /// Ends the writing direction, once the queue is flushed (only socketpairs).
     ShutDown,
-    /// All of it, once flushed.
+    /// Closes the whole end, once the queue is flushed.
     Closed,
 }
 
@@ -51,11 +51,11 @@ enum ParentEnd {
 pub(super) struct FakePipe {
     kind: FakeFd,
     queue: WriteQueue,
-    /// What was flushed.
+    /// The data that were flushed.
     written: BytesMut,
-    /// `Some` while the pipe is full: the bytes that it has still room for.
+    /// `Some` while the capacity is limited: the number of bytes that still fit.
     room: Option<usize>,
-    /// What the child sent and the parent has not read.
+    /// The data that the child sent and the parent has not read.
     inbox: VecDeque<Bytes>,
     paused: bool,
     child: ChildEnd,
@@ -76,7 +76,7 @@ impl FakePipe {
         }
     }
 
-    /// The queue, for what a program may do to it.
+    /// Returns the queue for an operation of the program.
     pub(super) fn queue(&mut self) -> Result<&mut WriteQueue, WriteError> {
         if !self.kind.is_writable() {
             Err(WriteError::NotWritable)
@@ -95,7 +95,7 @@ impl FakePipe {
         Bytes::copy_from_slice(&self.written)
     }
 
-    /// The child sent data. What cannot arrive is returned.
+    /// Adds data from the child, or returns them if they cannot arrive.
     pub(super) fn receive(&mut self, data: Bytes) -> Option<Bytes> {
         if self.kind.is_readable() && self.child == ChildEnd::Open && !data.is_empty() {
             self.inbox.push_back(data);
@@ -109,14 +109,14 @@ impl FakePipe {
         self.child = self.child.max(end);
     }
 
-    /// The child writes no more to a socketpair.
+    /// Notes that the child writes no more, if this is a socketpair.
     pub(super) fn end_child_direction(&mut self) {
         if self.kind == FakeFd::Socketpair {
             self.end_child(ChildEnd::ShutDown);
         }
     }
 
-    /// Returns whether there is anything to pause: the parent reads here.
+    /// Sets whether reading is paused, and returns whether the parent reads this pipe at all.
     pub(super) fn set_paused(&mut self, paused: bool) -> bool {
         self.paused = paused && self.kind.is_readable();
         self.kind.is_readable()
@@ -144,7 +144,7 @@ impl FakePipe {
         }
     }
 
-    /// A producer writes to it, and the close waits for that.
+    /// Sets whether a close waits for a producer.
     pub(super) fn hold_open(&mut self, held: bool) {
         self.queue.set_held(held);
     }
@@ -154,7 +154,7 @@ impl FakePipe {
         self.drop_contents(spent);
     }
 
-    /// The protocol panicked: its writers are closed, its readers drained.
+    /// Closes a writer and drains a reader, after the protocol panicked.
     pub(super) fn abandon(&mut self, spent: &mut Vec<Spent>) {
         self.paused = false;
         self.drop_contents(spent);
@@ -165,7 +165,7 @@ impl FakePipe {
         };
     }
 
-    /// Moves what the pipe has room for, and tells the lifecycle what came of it.
+    /// Writes as many queued bytes as fit, and reports marks to the lifecycle.
     pub(super) fn flush(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
         self.queue.on_flush_begins();
         if self.child == ChildEnd::Closed && !self.paused {
@@ -185,9 +185,9 @@ impl FakePipe {
         }
     }
 
-    /// Hands over what the child sent, and the ends of directions and of the whole.
+    /// Passes data from the child to the lifecycle, and reports the ends of a direction or of the pipe.
     pub(super) fn read(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
-        // A socketpair that waits for its producer is read on, so that the child is not held up.
+        // A socketpair that waits for its producer is still read, so the child is not blocked.
         if self.parent == ParentEnd::Closed && !self.waits_for_producer() {
             if !self.kind.is_writable() || self.queue.is_done() {
                 self.finish(fd, lifecycle, spent);
@@ -214,7 +214,7 @@ impl FakePipe {
         self.kind == FakeFd::Socketpair && self.queue.is_held() && !self.queue.is_closed()
     }
 
-    /// The last read after the deadline, and the close.
+    /// Reads once more after the deadline, and closes the pipe.
     pub(super) fn drain(&mut self, fd: ChildFd, lifecycle: &mut Lifecycle, spent: &mut Vec<Spent>) {
         self.deliver(fd, lifecycle, spent);
         if self.child == ChildEnd::Closed {

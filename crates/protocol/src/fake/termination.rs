@@ -1,5 +1,5 @@
-//! How a fake child is terminated: what the [`Terminator`] asks for is recorded, and its outcomes
-//! settle the calls. Its group has as many living members as the test says.
+//! The termination of a fake child: it records the steps of the [`Terminator`], and completes the calls
+//! with its outcomes. The test sets the number of living members of the group.
 
 use crate::{
     ExitReason, GroupState, Lifecycle, ProcessTerminated, SignalError, Termination,
@@ -14,9 +14,9 @@ type Promises = Vec<Promise<Termination, SignalError>>;
 #[derive(Debug)]
 pub(super) struct FakeTermination {
     terminator: Terminator,
-    /// Of the calls that wait.
+    /// The promises of the waiting calls.
     promises: Promises,
-    /// How many others of its group live.
+    /// The number of living members of the group, without the child.
     members: usize,
     /// How the child ended, while it is kept as a zombie.
     ended: Option<ExitReason>,
@@ -24,18 +24,18 @@ pub(super) struct FakeTermination {
 
 /// The signals that were sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct SentSignals {
     pub(super) to_child: Vec<Signal>,
     pub(super) to_group: Vec<Signal>,
 }
 
-/// Calls that wait no more, to be told so where nothing is borrowed.
-#[must_use = "complete it where nothing is borrowed"]
+/// Calls that have their result. Complete them while nothing is borrowed.
+#[must_use = "complete it while nothing is borrowed"]
 pub(super) enum SettledCalls {
     Ended(Promises, Termination),
-    /// And nothing was sent.
+    /// No signal was sent.
     TooLate(Promises),
-    /// Dropping the promises tells whoever waits.
+    /// Dropping the promises fails the calls with `Abandoned`.
     Abandoned(Promises),
 }
 
@@ -45,7 +45,7 @@ impl FakeTermination {
         Self { terminator, promises: Vec::new(), members: 0, ended: None }
     }
 
-    /// So many others of the group live, and the group is what is terminated.
+    /// Sets the number of living members, and makes the group the scope of a termination.
     pub(super) fn set_members(&mut self, members: usize, is_reaped: bool, now: Duration) {
         self.members = members;
         let is_child = self.terminator.scope() == TerminationScope::Child;
@@ -61,7 +61,8 @@ impl FakeTermination {
         self.members
     }
 
-    /// The child has ended: kept as a zombie if its termination wants that, else handed back.
+    /// Notes that the child has ended. Keeps it as a zombie if its termination requires that, else
+    /// returns the reason.
     pub(super) fn on_ended(&mut self, reason: ExitReason) -> Option<ExitReason> {
         if self.ended.is_some() {
             return None; // it ends once
@@ -93,15 +94,15 @@ impl FakeTermination {
         self.terminator.on_time(now);
     }
 
-    /// The fake child is dropped.
+    /// Notes that the fake child is dropped.
     pub(super) fn on_gone(&mut self) {
         self.terminator.on_gone();
     }
 
-    /// Does what is due, and takes the calls that are settled by now.
+    /// Does the steps that are due, and takes the calls that are settled.
     pub(super) fn act(
         &mut self,
-        sent: &mut Sent,
+        sent: &mut SentSignals,
         lifecycle: &mut Lifecycle,
         now: Duration,
     ) -> Option<SettledCalls> {

@@ -1,5 +1,5 @@
-//! The pipes of one child: which are open, which are to be drained, and which the end's reason names
-//! because they were cut off.
+//! The pipes of one child: which are open, which are to be drained, and which were cut off and are named
+//! in the exit reason.
 
 use crate::reason::with_stopped_fds;
 use crate::{ChildFd, ExitReason, with_held_fds};
@@ -7,18 +7,18 @@ use std::mem;
 
 #[derive(Debug)]
 pub(super) struct Pipes {
-    /// Those that are open, each number once.
+    /// The open pipes, each number once.
     open: Vec<Pipe>,
-    /// `Some` from the first on: few children have one.
+    /// `Some` once a pipe was cut off. Boxed, because few children have one.
     cut_off: Option<Box<CutOff>>,
 }
 
-/// Pipes that were not left to end by themselves.
+/// Pipes that were closed before they ended by themselves.
 #[derive(Debug, Default)]
 struct CutOff {
-    /// Those that were drained while somebody held them, in order.
+    /// The pipes that were drained while a process held them, in order.
     held: Vec<ChildFd>,
-    /// Those that were open when the loop stopped, in order, each number once.
+    /// The pipes that were open when the loop stopped, in order, each number once.
     stopped: Vec<ChildFd>,
 }
 
@@ -28,12 +28,12 @@ struct Pipe {
     /// The child writes no more.
     read_closed: bool,
     paused: bool,
-    /// The deadline has passed, and the driver has not been told yet.
+    /// The pipe is due from `poll_drain`: the deadline has passed.
     drain: bool,
 }
 
 impl Pipes {
-    /// A number that occurs twice counts once.
+    /// Creates the set; a number that occurs twice counts once.
     pub(super) fn new(fds: impl IntoIterator<Item = ChildFd>) -> Self {
         let mut open: Vec<Pipe> = Vec::new();
         for fd in fds {
@@ -61,14 +61,14 @@ impl Pipes {
         }
     }
 
-    /// Every pipe that is open is to be drained.
+    /// Marks every open pipe to be drained.
     pub(super) fn drain_all(&mut self) {
         for pipe in &mut self.open {
             pipe.drain = true;
         }
     }
 
-    /// Takes a pipe that is to be drained, and notes that it is held.
+    /// Takes the next pipe to drain, and notes that it is held.
     pub(super) fn poll_drain(&mut self) -> Option<ChildFd> {
         let pipe = self.open.iter_mut().find(|pipe| pipe.drain && !pipe.paused)?;
         pipe.drain = false;
@@ -81,7 +81,7 @@ impl Pipes {
         self.open.iter().any(|pipe| pipe.drain && !pipe.paused)
     }
 
-    /// Notes that nobody held a pipe that was drained.
+    /// Notes that no process held a drained pipe.
     pub(super) fn clear_held(&mut self, fd: ChildFd) {
         if self.is_open(fd)
             && let Some(cut_off) = &mut self.cut_off
@@ -90,7 +90,7 @@ impl Pipes {
         }
     }
 
-    /// Notes that the stop of the loop closes those that are open.
+    /// Notes that the stop of the loop closes the open pipes.
     pub(super) fn stop(&mut self) {
         if self.open.is_empty() {
             return;
@@ -103,7 +103,7 @@ impl Pipes {
         }
     }
 
-    /// Names the pipes that were cut off in the reason of the end.
+    /// Adds the pipes that were cut off to the exit reason.
     pub(super) fn name_cut_off(&mut self, reason: ExitReason) -> ExitReason {
         let Some(cut_off) = self.cut_off.take() else { return reason };
         with_stopped_fds(with_held_fds(reason, cut_off.held), cut_off.stopped)
@@ -114,7 +114,7 @@ impl Pipes {
         self.open.iter().any(|pipe| pipe.fd == fd)
     }
 
-    /// Tells whether the child may still write to this pipe.
+    /// Returns whether the child may still write to this pipe.
     #[inline]
     pub(super) fn is_readable(&self, fd: ChildFd) -> bool {
         self.open.iter().any(|pipe| pipe.fd == fd && !pipe.read_closed)

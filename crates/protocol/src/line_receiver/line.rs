@@ -1,10 +1,10 @@
-//! A line that was found.
+//! [`Line`]: a line that a `LineReceiver` returns.
 
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Deref;
 
-/// A line without its delimiter, or the beginning of one that is too long. It derefs to its bytes.
+/// A line without its delimiter, or the beginning of a line that is too long. It derefs to its bytes.
 ///
 /// # Examples
 ///
@@ -26,14 +26,15 @@ pub struct Line {
 }
 
 impl Line {
-    /// Tells whether the line was longer than [`max_length`](crate::LineReceiver::max_length), and this is
-    /// its beginning; the rest is skipped, or, if raw mode is set now, comes as raw data.
+    /// Returns whether this is only the beginning of a line that was longer than
+    /// [`max_length`](crate::LineReceiver::max_length). The rest is skipped; if raw mode is set now, it
+    /// is returned as raw data.
     #[doc(alias = "lineLengthExceeded")]
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Returns its bytes.
+    /// Returns the bytes of the line.
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
@@ -59,14 +60,14 @@ impl From<Line> for Bytes {
     }
 }
 
-/// Against its bytes alone.
+/// Compares only the bytes, not whether the line is cut.
 impl<T: AsRef<[u8]> + ?Sized> PartialEq<&T> for Line {
     fn eq(&self, other: &&T) -> bool {
         self.bytes == other.as_ref()
     }
 }
 
-/// As text with escapes, and "..." behind a line that is cut.
+/// Prints text with escapes, and "..." after a line that is cut.
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}{}", self.bytes, if self.is_cut { "..." } else { "" })

@@ -1,4 +1,4 @@
-//! What the page of the receiver promises, on small streams.
+//! The promises of the receiver's page, checked on small streams.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn the_unterminated_last_line_is_handed_over_once() {
 }
 
 #[test]
-fn of_a_line_that_is_too_long_the_head_is_given_and_the_rest_skipped() {
+fn a_line_that_is_too_long_is_cut_and_its_rest_skipped() {
     let mut lines = LineReceiver::new().max_length(3);
     lines.on_data("abc\nabcd".into());
     assert_eq!(poll_all(&mut lines), [line("abc"), cut("abc")]);
@@ -71,7 +71,7 @@ fn raw_mode_begins_right_after_the_line_that_asked_for_it() {
 }
 
 #[test]
-fn of_a_line_that_is_skipped_no_more_is_kept_than_may_begin_a_delimiter() {
+fn a_skipped_line_keeps_no_more_than_may_begin_a_delimiter() {
     let mut lines = LineReceiver::with_delimiter("-+-").max_length(2);
     lines.on_data("abcdefgh-".into());
     assert_eq!(poll_all(&mut lines), [cut("ab")]);
@@ -94,7 +94,7 @@ fn raw_mode_after_too_long_gives_the_rest_of_the_line() {
 }
 
 #[test]
-fn one_return_before_a_line_feed_is_no_part_of_the_line() {
+fn one_return_before_a_line_feed_is_not_part_of_the_line() {
     let stream = "a\r\nb\r\r\n\r\nc\rd\n\ne\r";
     let expected = [line("a"), line("b\r"), line(""), line("c\rd"), line(""), line("e\r")];
     for size in 1..=stream.len() {
@@ -145,7 +145,7 @@ fn a_line_is_cut_between_characters() {
             assert_eq!(poll_all(&mut lines), [cut(kept)], "{text} {most} {size}");
         }
     }
-    // Bytes that are no UTF-8 are cut where the limit is.
+    // Bytes that are not UTF-8 are cut at the limit.
     for bytes in [&b"\x80\x80\x80\x80\x80"[..], b"\xc3a\x80\x80\x80", b"\xc3\xa4\xa4\xa4\xa4"] {
         assert_eq!(whole_characters(bytes, 3), 3, "{bytes:x?}");
     }

@@ -1,4 +1,4 @@
-//! A protocol of a connection that notes what it hears, and does what a test tells it to.
+//! A protocol of a connection that records its callbacks, and does what a test requests.
 
 use bytes::Bytes;
 use procession_protocol::{Protocol, Transport};
@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-/// What was heard, shared with the test.
+/// The recorded callbacks, shared with the test.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;
 
-/// Is called in every callback, with the callback's name.
+/// A closure that every callback calls with the callback's name.
 pub(crate) type Act = Box<dyn FnMut(&str, &Transport)>;
 
 pub(crate) struct Recorder {
@@ -17,7 +17,8 @@ pub(crate) struct Recorder {
     act: Act,
 }
 
-/// Makes a protocol that notes, then acts. It stays half open where it does not act otherwise.
+/// Creates a protocol that records each callback, then calls `act`. It leaves the connection half open
+/// unless `act` closes it.
 pub(crate) fn acting(act: impl FnMut(&str, &Transport) + 'static) -> (Recorder, Log) {
     let log = Log::default();
     (Recorder { log: Rc::clone(&log), act: Box::new(act) }, log)

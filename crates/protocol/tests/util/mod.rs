@@ -1,14 +1,14 @@
-//! A protocol that notes what it hears, and does what a test tells it to.
+//! A protocol that records its callbacks, and does what a test requests.
 
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What was heard, shared with the test.
+/// The recorded callbacks, shared with the test.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;
 
-/// Is called in every callback, with the callback's name.
+/// A closure that every callback calls with the callback's name.
 pub(crate) type Act = Box<dyn FnMut(&str, &Process)>;
 
 pub(crate) struct Recorder {
@@ -16,18 +16,18 @@ pub(crate) struct Recorder {
     act: Act,
 }
 
-/// Makes a protocol that only notes.
+/// Creates a protocol that only records.
 pub(crate) fn recorder() -> (Recorder, Log) {
     acting(|_, _| {})
 }
 
-/// Makes a protocol that notes, then acts.
+/// Creates a protocol that records each callback, then calls `act`.
 pub(crate) fn acting(act: impl FnMut(&str, &Process) + 'static) -> (Recorder, Log) {
     let log = Log::default();
     (Recorder { log: Rc::clone(&log), act: Box::new(act) }, log)
 }
 
-/// Takes what was heard since the last call.
+/// Takes the callbacks recorded since the last call.
 pub(crate) fn heard(log: &Log) -> Vec<String> {
     log.take()
 }

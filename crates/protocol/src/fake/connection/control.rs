@@ -1,4 +1,4 @@
-//! What a [`Transport`](crate::Transport) handle does to a fake connection.
+//! The actions of a [`Transport`](crate::Transport) handle on a fake connection.
 
 use super::engine::Engine;
 use crate::{Address, TransportControl};
@@ -7,7 +7,7 @@ use procession_core::WriteError;
 
 impl TransportControl for Engine {
     fn write(&self, mut data: Bytes) -> Result<(), WriteError> {
-        // Data that are refused stay here, and are dropped when nothing is borrowed.
+        // Refused data stay in `data`, and are dropped after the borrow.
         self.state.with(|state| state.wire.queue()?.on_write_from(&mut data))
     }
 

@@ -1,4 +1,4 @@
-//! [`FakeConnection`]: what the test of a protocol holds.
+//! [`FakeConnection`]: the value that the test of a protocol holds.
 
 use super::engine::Engine;
 use super::wire::PeerEnd;
@@ -9,14 +9,14 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-/// Runs a protocol over a connection whose peer's part a test plays.
+/// A fake connection: runs a protocol while a test plays the peer's part.
 ///
-/// The lifecycle and the write queue are those of a real connection. Each call plays a fact, then
-/// runs the protocol's callbacks until nothing is due; so do the calls that look at something.
-/// `connection_made` runs inside the constructor. What a test does through
-/// [`transport`](Self::transport) is acted on by the next call, as a loop would in its next turn. A
-/// panic of the protocol unwinds out of the call that ran it; afterwards the protocol is dropped, gets
-/// no further call, and the connection is closed.
+/// It uses the lifecycle and the write queue of a real connection. Each call simulates an event, then
+/// runs the protocol's callbacks until nothing is due. The getters run due callbacks too.
+/// `connection_made` runs inside the constructor. The next call acts on the things that a test does
+/// through [`transport`](Self::transport), as a loop would in its next turn. A panic of the protocol
+/// unwinds out of the call that ran it; afterwards the protocol is dropped and gets no further call, and
+/// the connection is closed.
 ///
 /// There is no descriptor: [`Transport::into_fd`] is `Unsupported`.
 ///
@@ -37,7 +37,7 @@ use std::rc::Rc;
 /// let mut fake = FakeConnection::new(Echo);
 /// fake.peer_writes("hello");
 /// assert_eq!(fake.written(), "hello");
-/// fake.peer_shuts_down(); // and the default of `read_closed` closes the connection
+/// fake.peer_shuts_down(); // the default of `read_closed` closes the connection
 /// assert!(fake.is_closed());
 /// assert_eq!(fake.lost(), Some(Ok(())));
 /// ```
@@ -48,12 +48,12 @@ pub struct FakeConnection {
 }
 
 impl FakeConnection {
-    /// Starts a fake connection between two Unix sockets without names.
+    /// Creates a fake connection between two Unix sockets without names.
     pub fn new(protocol: impl Protocol + 'static) -> Self {
         Self::between(protocol, Address::Unix(None), Address::Unix(None))
     }
 
-    /// Starts a fake connection between these addresses: the peer's, and this side's.
+    /// Creates a fake connection between these addresses: the peer's, and this side's.
     pub fn between(protocol: impl Protocol + 'static, peer: Address, host: Address) -> Self {
         let engine = Engine::new(Box::new(protocol), peer, host);
         let transport = Transport::from_control(Rc::clone(&engine) as _);
@@ -62,12 +62,12 @@ impl FakeConnection {
         fake
     }
 
-    /// Returns a handle, of the same kind as callbacks are given.
+    /// Returns the same handle that callbacks get.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 
-    /// Runs what is due. Every other call does so by itself.
+    /// Runs the callbacks that are due. Every other call does this by itself.
     pub fn turn(&self) {
         self.engine.run();
     }
@@ -75,8 +75,8 @@ impl FakeConnection {
 
 /// The peer's part.
 impl FakeConnection {
-    /// Plays that the peer sends data. What it cannot send, because it has ended its direction or
-    /// the connection is closed, is dropped.
+    /// Simulates that the peer sends data. The data are dropped if the peer has ended its direction, or
+    /// the connection is closed.
     pub fn peer_writes(&mut self, data: impl IntoBytes) {
         let data = data.into_bytes();
         let refused = self.engine.state.with(|state| match state.lifecycle.is_lost() {
@@ -87,36 +87,36 @@ impl FakeConnection {
         self.turn();
     }
 
-    /// Plays that the peer sends no more, but goes on reading.
+    /// Simulates that the peer sends no more, but still reads.
     pub fn peer_shuts_down(&mut self) {
         self.end_peer(PeerEnd::ShutDown);
     }
 
-    /// Plays that the peer closes its side: it sends no more, and what is written from now on fails
-    /// with `BrokenPipe`.
+    /// Simulates that the peer closes its side: it sends no more, and later writes fail with
+    /// `BrokenPipe`.
     pub fn peer_closes(&mut self) {
         self.end_peer(PeerEnd::Closed);
     }
 
-    /// Plays that the peer resets the connection: what it sent before is still delivered, then reads
-    /// and writes fail with `ConnectionReset`.
+    /// Simulates that the peer resets the connection: the data that it sent before are still delivered,
+    /// then reads and writes fail with `ConnectionReset`.
     pub fn peer_resets(&mut self) {
         self.end_peer(PeerEnd::Reset);
     }
 
-    /// Makes the connection full: what is written stays in the queue.
+    /// Makes the connection full: data that are written stay in the queue.
     pub fn hold_writes(&mut self) {
         self.turn();
         self.engine.state.with(|state| state.wire.set_room(Some(0)));
     }
 
-    /// Plays that the peer reads `bytes` bytes out of the full connection.
+    /// Simulates that the peer reads `bytes` bytes from the full connection.
     pub fn peer_reads(&mut self, bytes: usize) {
         self.engine.state.with(|state| state.wire.add_room(bytes));
         self.turn();
     }
 
-    /// Ends what [`hold_writes`](Self::hold_writes) began.
+    /// Ends the effect of [`hold_writes`](Self::hold_writes).
     pub fn release_writes(&mut self) {
         self.engine.state.with(|state| state.wire.set_room(None));
         self.turn();
@@ -125,13 +125,13 @@ impl FakeConnection {
 
 /// What this side did.
 impl FakeConnection {
-    /// Returns all that was written and flushed.
+    /// Returns all data that were written and flushed.
     pub fn written(&self) -> Bytes {
         self.turn();
         self.engine.state.with(|state| state.wire.written())
     }
 
-    /// Returns whether this side has shut its direction down, and all was flushed before.
+    /// Returns whether this side has ended its direction, after a flush of all data.
     pub fn is_shut_down(&self) -> bool {
         self.turn();
         self.engine.state.with(|state| state.wire.is_shut_down())
@@ -143,7 +143,7 @@ impl FakeConnection {
         self.engine.state.with(|state| state.lifecycle.is_lost())
     }
 
-    /// Returns the reason that `connection_lost` was given, once it was called.
+    /// Returns the reason that `connection_lost` got, once it was called.
     pub fn lost(&self) -> Option<Result<(), io::ErrorKind>> {
         self.turn();
         self.engine.lost()

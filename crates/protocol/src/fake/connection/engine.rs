@@ -1,8 +1,8 @@
-//! The driver of a fake connection: it decides with its state borrowed, and acts when it is not.
+//! The driver of a fake connection: it decides while its state is borrowed, and acts when it is not.
 //!
-//! A round flushes the queue, reads if nothing is due, then delivers one event. The rounds go on
-//! until nothing is due. A round that is asked for inside a callback is left to the one that is
-//! under way, so that no method of the handle calls the protocol.
+//! A round flushes the queue, reads if nothing is due, then delivers one event. Rounds repeat until
+//! nothing is due. A request for rounds inside a callback does nothing, because the rounds under way go
+//! on; so no method of the handle calls the protocol.
 
 use super::wire::FakeWire;
 use crate::connection::{ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot};
@@ -16,16 +16,16 @@ use std::rc::{Rc, Weak};
 pub(super) struct Engine {
     me: Weak<Self>,
     slot: ConnectionSlot,
-    pub(super) state: WithCell<State>,
+    pub(super) state: WithCell<FakeConnectionState>,
     pub(super) peer: Address,
     pub(super) host: Address,
     /// Rounds are under way.
     running: Cell<bool>,
-    /// What the protocol heard of the loss.
+    /// The reason that `connection_lost` got.
     lost: Cell<Option<Result<(), io::ErrorKind>>>,
 }
 
-pub(super) struct State {
+pub(super) struct FakeConnectionState {
     pub(super) lifecycle: ConnectionLifecycle,
     pub(super) wire: FakeWire,
 }
@@ -36,7 +36,7 @@ impl Engine {
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             slot: ConnectionSlot::new(protocol),
-            state: WithCell::new(State { lifecycle, wire: FakeWire::new() }),
+            state: WithCell::new(FakeConnectionState { lifecycle, wire: FakeWire::new() }),
             peer,
             host,
             running: Cell::new(false),
@@ -52,13 +52,13 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// A panic of the protocol goes on, once the state is in order.
+    /// Resumes a panic of the protocol, once the state is in order.
     pub(super) fn run(&self) {
         let Some(me) = self.me.upgrade() else { return };
         if self.running.replace(true) {
             return;
         }
-        let _running = Running(&self.running);
+        let _running = RoundsGuard(&self.running);
         let transport = Transport::from_control(me);
         while let Some(event) = self.round() {
             if let ConnectionEvent::Lost(reason) = &event {
@@ -71,21 +71,24 @@ impl Engine {
         }
     }
 
-    /// Changes the state, and drops what that leaves over when nothing is borrowed.
-    pub(super) fn change<R>(&self, change: impl FnOnce(&mut State, &mut Spent) -> R) -> R {
+    /// Changes the state, and drops the data that are left over after the borrow.
+    pub(super) fn change<R>(
+        &self,
+        change: impl FnOnce(&mut FakeConnectionState, &mut Spent) -> R,
+    ) -> R {
         let mut spent = Spent::new();
         let result = self.state.with(|state| change(state, &mut spent));
         drop(spent);
         result
     }
 
-    /// Drops the protocol, and with it a cycle that it may be part of.
+    /// Drops the protocol, which breaks a reference cycle that it may be part of.
     pub(super) fn retire(&self) {
         drop(self.slot.retire());
         self.give_up();
     }
 
-    /// No more events: the connection is closed.
+    /// Ends all events and closes the connection.
     fn give_up(&self) {
         self.change(|state, spent| {
             spent.extend(state.lifecycle.on_given_up());
@@ -93,7 +96,7 @@ impl Engine {
         });
     }
 
-    /// Does all that needs no protocol, and takes the event that is due next.
+    /// Does everything that needs no protocol, and takes the next event that is due.
     fn round(&self) -> Option<ConnectionEvent> {
         self.change(|state, spent| {
             state.wire.flush(&mut state.lifecycle, spent);
@@ -107,16 +110,16 @@ impl Engine {
     }
 }
 
-impl State {
+impl FakeConnectionState {
     pub(super) fn meet(&mut self, spent: &mut Spent) {
         self.wire.meet(&mut self.lifecycle, spent);
     }
 }
 
-/// Ends the rounds, also when a callback panicked.
-struct Running<'a>(&'a Cell<bool>);
+/// Ends the rounds when it is dropped, even if a callback panicked.
+struct RoundsGuard<'a>(&'a Cell<bool>);
 
-impl Drop for Running<'_> {
+impl Drop for RoundsGuard<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }

@@ -1,5 +1,5 @@
-//! A connection that is not there, for the tests of protocols: `double` is what a test holds, `wire`
-//! the queue and the peer, `engine` the driver, `control` the handle.
+//! A fake connection for the tests of protocols. `double` has the value that a test holds, `wire` the
+//! queue and the peer, `engine` the driver, `control` the handle.
 
 mod control;
 mod double;

@@ -1,4 +1,4 @@
-//! The wire of a fake connection: a queue of what is written to the peer, and what the peer sent.
+//! The wire of a fake connection: the queue of data for the peer, and the data that the peer sent.
 
 use crate::connection::{ConnectionLifecycle, Demand};
 use bytes::{Bytes, BytesMut};
@@ -6,15 +6,15 @@ use procession_core::{Spent, WriteError, WriteQueue};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
-/// How much of its side the peer has closed.
+/// The state of the peer's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PeerEnd {
     Open,
-    /// It sends no more.
+    /// The peer sends no more.
     ShutDown,
-    /// Nor does it take anything.
+    /// The peer neither sends nor reads.
     Closed,
-    /// Nor was that in order.
+    /// The peer has reset the connection.
     Reset,
 }
 
@@ -22,14 +22,14 @@ pub(super) enum PeerEnd {
 pub(super) struct FakeWire {
     /// `None` once nothing can be written any more.
     queue: Option<WriteQueue>,
-    /// What was flushed.
+    /// The data that were flushed.
     written: BytesMut,
-    /// `Some` while the wire is full: the bytes that it has still room for.
+    /// `Some` while the capacity is limited: the number of bytes that still fit.
     room: Option<usize>,
-    /// What the peer sent and nobody has read.
+    /// The data that the peer sent and the protocol has not received.
     inbox: VecDeque<Bytes>,
     peer: PeerEnd,
-    /// Everything was written, and the peer has seen the end of it.
+    /// Everything was written, and the peer has seen the end.
     shut_down: bool,
 }
 
@@ -45,7 +45,7 @@ impl FakeWire {
         }
     }
 
-    /// The queue, for what a program may do to it.
+    /// Returns the queue for an operation of the program.
     pub(super) fn queue(&mut self) -> Result<&mut WriteQueue, WriteError> {
         self.queue.as_mut().filter(|queue| !queue.is_closed()).ok_or(WriteError::Closed)
     }
@@ -54,7 +54,7 @@ impl FakeWire {
         self.queue.as_ref().map_or(0, WriteQueue::len)
     }
 
-    /// The program asked for the end of the output, or of the connection.
+    /// Notes that the program requested the end of the output, or of the connection.
     pub(super) fn on_end_asked(&mut self) {
         if let Some(queue) = &mut self.queue {
             queue.on_close();
@@ -69,7 +69,7 @@ impl FakeWire {
         self.shut_down
     }
 
-    /// The peer sent data. What cannot arrive is returned.
+    /// Adds data from the peer, or returns them if they cannot arrive.
     pub(super) fn receive(&mut self, data: Bytes) -> Option<Bytes> {
         if self.peer == PeerEnd::Open && !data.is_empty() {
             self.inbox.push_back(data);
@@ -91,7 +91,7 @@ impl FakeWire {
         self.room = self.room.map(|room| room.saturating_add(bytes));
     }
 
-    /// Moves what the wire has room for, and tells the lifecycle what came of it.
+    /// Writes as many queued bytes as fit, and reports the result to the lifecycle.
     pub(super) fn flush(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
         let Some(queue) = &mut self.queue else { return lifecycle.on_flush_done() };
         queue.on_flush_begins();
@@ -123,7 +123,7 @@ impl FakeWire {
         }
     }
 
-    /// Hands over the next of what the peer sent, or what became of the peer.
+    /// Passes the next data from the peer, or the peer's end, to the lifecycle.
     pub(super) fn read(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
         if self.peer >= PeerEnd::Closed {
             lifecycle.on_peer_gone();
@@ -139,11 +139,11 @@ impl FakeWire {
         }
     }
 
-    /// Does what the lifecycle asks for.
+    /// Does what the lifecycle demands.
     pub(super) fn meet(&mut self, lifecycle: &mut ConnectionLifecycle, spent: &mut Spent) {
         while let Some(demand) = lifecycle.poll_demand() {
             match demand {
-                // It is read only where the lifecycle says so.
+                // `read` already asks the lifecycle whether to read.
                 Demand::StopReading | Demand::EndReading => {}
                 Demand::EndWriting => self.end_writing(spent),
                 Demand::ShutDown => {
