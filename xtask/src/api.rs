@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use proc_macro2::{Delimiter, TokenTree};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::lexer::tokens;
 use crate::nightly;
+use crate::tokens::{each_place, is_mark, tokens};
 
 /// The crates with an API; the facade has none of its own.
 const CRATES: [&str; 6] = [
@@ -212,15 +213,20 @@ fn tested_names(sh: &Shell) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The words of a source that are called.
+/// The words of a source that are called, or handed to something that calls them.
 fn called(source: &str) -> Vec<String> {
-    let tokens = tokens(source);
-    let pairs = tokens.iter().zip(tokens.iter().skip(1));
-    // A turbofish stands between some names and their parentheses.
-    pairs
-        .filter(|(_, next)| next.is("(") || next.is(":") || next.is(")") || next.is(","))
-        .map(|(word, _)| word.text.to_owned())
-        .collect()
+    let mut found = Vec::new();
+    each_place(&tokens(source), &mut |rest| {
+        let [TokenTree::Ident(name), following @ ..] = rest else { return };
+        let is_called = match following.first() {
+            Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
+            // A turbofish stands between some names and their parentheses.
+            Some(next) => is_mark(next, ':') || is_mark(next, ','),
+            None => true,
+        };
+        found.extend(is_called.then(|| name.to_string()));
+    });
+    found
 }
 
 #[cfg(test)]

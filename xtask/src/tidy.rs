@@ -3,10 +3,8 @@
 //! Each rule is one file below `tidy/`, a function from files to problems, tested on made-up
 //! input. This file reads the repository once and asks all of them.
 
-pub(crate) mod case_ids;
 mod crate_page;
 mod header;
-mod ignored;
 mod import_circles;
 mod layering;
 mod length;
@@ -17,8 +15,7 @@ mod readme;
 mod small_types;
 mod sys_alone;
 mod twisted_names;
-mod unfinished;
-mod unsafe_code;
+mod words;
 
 use std::path::Path;
 
@@ -27,7 +24,7 @@ use xshell::Shell;
 
 use crate::source::modules::Sources;
 use crate::tree::Problem;
-use crate::{catalogue, metadata, source, tree};
+use crate::{catalogue, citations, metadata, source, tree};
 
 /// Checks every rule and prints every line that breaks one.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
@@ -45,26 +42,30 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         readme: readme.clone(),
         packages: &packages,
     };
-    let crates = source::CRATES.map(|folder| Sources::parse(&files, folder));
-    let with_sys = crates
-        .iter()
-        .filter(|sources| sys_alone::CRATES.iter().any(|name| sources.folder == Path::new(name)));
+    let folders = source::folders(&files).into_iter();
+    let libraries: Vec<_> = folders.map(|folder| Sources::parse(&files, folder)).collect();
+    let among = |names: &'static [&'static str]| {
+        let is_named =
+            |sources: &&Sources| names.iter().any(|name| sources.folder == Path::new(name));
+        libraries.iter().filter(is_named)
+    };
+    let crates = || among(&source::CRATES);
     let results: [(&str, Vec<Problem>); 17] = [
         ("files open with //!", header::check(&files)),
         ("crate pages", crate_page::check(&files)),
         ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
         ("[lints] workspace = true", lints::check(&manifests)),
-        ("unsafe only in sys", unsafe_code::check(&files)),
-        ("case ids", case_ids::check(&tree::file(&root, catalogue::PATH)?, &files)),
+        ("unsafe only in sys", words::unsafe_code(&files)),
+        ("case ids", citations::check(&tree::file(&root, catalogue::PATH)?, &files)),
         ("one MSRV", msrv::check(&msrv_sources)),
-        ("nothing unfinished", unfinished::check(&files)),
-        ("no panic where it is not Linux", non_linux::check(&files)),
-        ("no ignored test", ignored::check(&files)),
+        ("nothing unfinished", words::unfinished(&files)),
+        ("no panic where it is not Linux", non_linux::check(&libraries, &files)),
+        ("no ignored test", words::ignored(&files)),
         ("length of files", length::check(&files)),
-        ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
-        ("no import circle", import_circles::check(&crates)),
-        ("sys stands alone", sys_alone::check(with_sys)),
-        ("types stay small", small_types::check(&crates)),
+        ("files are modules", crates().flat_map(Sources::problems).collect()),
+        ("no import circle", import_circles::check(crates())),
+        ("sys stands alone", sys_alone::check(among(&sys_alone::CRATES))),
+        ("types stay small", small_types::check(crates())),
         ("crate map of the README", readme::check(&readme, &packages)),
         ("names of Twisted", twisted_names::check(&files)),
     ];

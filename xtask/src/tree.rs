@@ -1,10 +1,14 @@
 //! The files of the repository, read once, and what tidy says about a line of one.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use proc_macro2::TokenTree;
+
+use crate::tokens::tokens;
 
 /// A text file of the repository.
 #[derive(Clone, Debug)]
@@ -12,12 +16,19 @@ pub(crate) struct SourceFile {
     /// Relative to the root of the repository.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    /// Cut when they are asked for.
+    tokens: OnceCell<Vec<TokenTree>>,
 }
 
 impl SourceFile {
     /// Makes one from a path and its text, which is how tests do it.
     pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), tokens: OnceCell::new() }
+    }
+
+    /// What it consists of, if it is Rust.
+    pub(crate) fn tokens(&self) -> &[TokenTree] {
+        self.tokens.get_or_init(|| tokens(&self.text))
     }
 
     /// Reports something about a line, counted from 1.
