@@ -36,12 +36,6 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         .iter()
         .map(|package| tree::file(&root, &package.folder.join("Cargo.toml").to_string_lossy()))
         .collect::<Result<Vec<_>>>()?;
-    let msrv_sources = msrv::Sources {
-        manifest: tree::file(&root, "Cargo.toml")?,
-        clippy: tree::file(&root, "clippy.toml")?,
-        readme: readme.clone(),
-        packages: &packages,
-    };
     let folders = source::folders(&files).into_iter();
     let libraries: Vec<_> = folders.map(|folder| Sources::parse(&files, folder)).collect();
     let among = |names: &'static [&'static str]| {
@@ -57,7 +51,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         ("[lints] workspace = true", lints::check(&manifests)),
         ("unsafe only in sys", words::unsafe_code(&files)),
         ("case ids", citations::check(&tree::file(&root, catalogue::PATH)?, &files)),
-        ("one MSRV", msrv::check(&msrv_sources)),
+        ("one MSRV", msrv::check(&tree::file(&root, "Cargo.toml")?, &readme, &packages)),
         ("nothing unfinished", words::unfinished(&files)),
         ("no panic where it is not Linux", non_linux::check(&libraries, &files)),
         ("no ignored test", words::ignored(&files)),

@@ -1,49 +1,39 @@
 //! The oldest Rust that works is the same wherever it is written: in the root manifest and so in
-//! every member, in clippy.toml, and in the README beside the word "Rust" or "MSRV".
+//! every member, which is where clippy reads it, and in the README beside the word "Rust" or "MSRV".
 
 use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
 
-/// Where the version is written.
-pub(crate) struct Sources<'a> {
-    pub(crate) manifest: SourceFile,
-    pub(crate) clippy: SourceFile,
-    pub(crate) readme: SourceFile,
-    pub(crate) packages: &'a [Package],
-}
-
-/// Compares all of them with the root manifest.
-pub(crate) fn check(sources: &Sources<'_>) -> Vec<Problem> {
-    let Some((_, wanted)) = assigned(&sources.manifest.text, "rust-version").into_iter().next()
-    else {
-        return vec![sources.manifest.problem(1, "no `rust-version`")];
+/// Compares the README and the members with the root manifest.
+pub(super) fn check(
+    manifest: &SourceFile,
+    readme: &SourceFile,
+    packages: &[Package],
+) -> Vec<Problem> {
+    let Some(wanted) = manifest.text.lines().find_map(version) else {
+        return vec![manifest.problem(1, "no `rust-version`")];
     };
+    let found = written(&readme.text);
     let mut problems = Vec::new();
-    let mut compare = |file: &SourceFile, found: Vec<(usize, String)>| {
-        if found.is_empty() {
-            problems.push(file.problem(1, format!("does not say that Rust {wanted} is needed")));
-        }
-        let wrong = found.into_iter().filter(|(_, version)| *version != wanted);
-        problems.extend(wrong.map(|(line, version)| {
-            file.problem(line, format!("says Rust {version}; the root manifest says {wanted}"))
-        }));
-    };
-    compare(&sources.clippy, assigned(&sources.clippy.text, "msrv"));
-    compare(&sources.readme, written(&sources.readme.text));
-    for package in sources.packages {
-        let manifest = SourceFile::new(package.folder.join("Cargo.toml"), "");
-        compare(&manifest, package.rust_version.iter().map(|v| (1, v.clone())).collect());
+    if found.is_empty() {
+        problems.push(readme.problem(1, format!("does not say that Rust {wanted} is needed")));
     }
+    let wrong = found.into_iter().filter(|(_, version)| version != wanted);
+    problems.extend(wrong.map(|(line, version)| {
+        readme.problem(line, format!("says Rust {version}; the root manifest says {wanted}"))
+    }));
+    let others = packages.iter().filter(|package| package.rust_version.as_deref() != Some(wanted));
+    problems.extend(others.map(|package| {
+        let manifest = SourceFile::new(package.folder.join("Cargo.toml"), "");
+        manifest.problem(1, format!("does not inherit rust-version, which is {wanted}"))
+    }));
     problems
 }
 
-/// The lines `key = "version"`.
-fn assigned(text: &str, key: &str) -> Vec<(usize, String)> {
-    let found = (1..).zip(text.lines()).filter_map(|(line, text)| {
-        let value = text.trim().strip_prefix(key)?.trim().strip_prefix('=')?.trim();
-        Some((line, value.trim_matches('"').to_owned()))
-    });
-    found.collect()
+/// The version on the line `rust-version = "…"`.
+fn version(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("rust-version")?.trim_start().strip_prefix('=')?;
+    Some(value.trim().trim_matches('"'))
 }
 
 /// Every version such as `1.88` on a line of prose that speaks of Rust or the MSRV.
@@ -64,40 +54,20 @@ fn written(text: &str) -> Vec<(usize, String)> {
 mod tests {
     use super::*;
 
-    fn check_texts(clippy: &str, readme: &str, member: Option<&str>) -> usize {
+    fn problems(manifest: &str, readme: &str, member: Option<&str>) -> usize {
         let package = Package { rust_version: member.map(str::to_owned), ..Package::default() };
+        let file = |text| SourceFile::new("x", text);
+        check(&file(manifest), &file(readme), &[package]).len()
+    }
+
+    #[test]
+    fn one_version_everywhere_passes_and_another_or_none_is_found() {
         let manifest = "[workspace.package]\nrust-version = \"1.88\"\n";
-        check(&Sources {
-            manifest: SourceFile::new("Cargo.toml", manifest),
-            clippy: SourceFile::new("clippy.toml", clippy),
-            readme: SourceFile::new("README.md", readme),
-            packages: &[package],
-        })
-        .len()
-    }
-
-    #[test]
-    fn one_version_everywhere_passes() {
         let readme = "It needs Rust 1.88, or newer.\n\nVersion 1.95 of something else.\n";
-        assert_eq!(check_texts("msrv = \"1.88\"", readme, Some("1.88")), 0);
-        assert_eq!(check_texts("msrv = \"1.88\"", "MSRV: 1.88.", Some("1.88")), 0);
-    }
-
-    #[test]
-    fn each_other_version_is_found() {
-        assert_eq!(check_texts("msrv = \"1.87\"", "Rust 1.89", Some("1.85")), 3);
-    }
-
-    #[test]
-    fn each_missing_version_is_found() {
-        assert_eq!(check_texts("", "It needs Rust.", None), 3);
-    }
-
-    #[test]
-    fn a_manifest_without_a_version_is_found() {
-        let empty = || SourceFile::new("x", "");
-        let sources =
-            Sources { manifest: empty(), clippy: empty(), readme: empty(), packages: &[] };
-        assert_eq!(check(&sources).len(), 1);
+        assert_eq!(problems(manifest, readme, Some("1.88")), 0);
+        assert_eq!(problems(manifest, "MSRV: 1.88.", Some("1.88")), 0);
+        assert_eq!(problems(manifest, "Rust 1.89", Some("1.85")), 2);
+        assert_eq!(problems(manifest, "It needs Rust.", None), 2);
+        assert_eq!(problems("", readme, None), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! The task `asan`: the suite with AddressSanitizer, and LeakSanitizer with it, on nightly.
+//! The tasks `asan` and `leaks`: the suite with AddressSanitizer and LeakSanitizer, or with the latter
+//! alone, which costs far less, on nightly.
 //!
 //! A child that shares our memory leaves marks of its stack frames in the sanitizer's shadow when it
 //! executes its program, for the next child on that stack to stumble over. So AddressSanitizer sees
@@ -36,14 +37,19 @@ leak:what_is_discarded_is_dropped_and_may_panic
 const ASAN_OPTIONS: &str = "detect_leaks=1:detect_stack_use_after_return=0:quarantine_size_mb=4";
 
 /// Runs the suite with AddressSanitizer.
-pub(crate) fn run(sh: &Shell) -> Result<()> {
+pub(crate) fn asan(sh: &Shell) -> Result<()> {
     sanitized(sh, "address")
+}
+
+/// Runs the suite with LeakSanitizer.
+pub(crate) fn leaks(sh: &Shell) -> Result<()> {
+    sanitized(sh, "leak")
 }
 
 /// Runs the unit and behaviour tests, built with one of the compiler's sanitizers.
 ///
 /// The words of the command line choose packages.
-pub(crate) fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
+fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let mut arguments = Arguments::given();
     let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
     if packages.is_empty() {
