@@ -28,6 +28,12 @@ pub(crate) fn doc(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo doc --workspace --locked --no-deps --document-private-items").run()?)
 }
 
+/// Runs every example and compares what it does with what its tests say; `test` does it as well.
+pub(crate) fn examples(sh: &Shell) -> Result<()> {
+    let packages = ["-p", "procession-examples", "-p", "procession-example-reactor-only"];
+    Ok(cmd!(sh, "cargo test --locked --no-fail-fast {packages...}").run()?)
+}
+
 /// Compiles every bench without running it, in the profile whose dependencies the tests have built.
 pub(crate) fn bench_build(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo bench --workspace --locked --no-run --benches --profile dev").run()?)
@@ -39,6 +45,15 @@ pub(crate) fn counts(sh: &Shell) -> Result<()> {
     test::counting_skips(sh, || {
         Ok(cmd!(sh, "cargo test --release --locked -p procession-benches --test counts").run()?)
     })
+}
+
+/// Measures procession against its peers and against the limit, by the program `compare` of the benches
+/// package, which has the options; `docs/performance.md` says how to read what it prints.
+pub(crate) fn compare(sh: &Shell) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let options: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let binary = ["--package", "procession-benches", "--bin", "compare"];
+    Ok(cmd!(sh, "cargo run --quiet --release --locked {binary...} -- {options...}").run()?)
 }
 
 /// Runs a random mix of everything, for some minutes, against a model of what may be called back:

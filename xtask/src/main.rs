@@ -12,10 +12,7 @@ mod cases;
 mod catalogue;
 mod ci;
 mod citations;
-mod compare;
 mod deny;
-mod example_table;
-mod examples;
 mod fuzz;
 mod imports;
 mod loop_free;
@@ -64,7 +61,7 @@ const TASKS: &[Task] = &[
     ("doctest", "the examples in doc comments", cargo::doctest),
     ("doc", "rustdoc, private items too, warnings are errors", cargo::doc),
     ("deny", "bans, licences, sources (cargo-deny)", deny::run),
-    ("examples", "run every example and compare its output", examples::run),
+    ("examples", "the tests of the examples, which run each of them", cargo::examples),
     (
         "portability",
         "compile the libraries for other systems (Debian's second toolchain)",
@@ -80,7 +77,7 @@ const TASKS: &[Task] = &[
     (
         "compare",
         "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",
-        compare::run,
+        cargo::compare,
     ),
     ("fuzz", "TARGET --minutes N: one fuzz target (nightly, cargo-fuzz)", fuzz::run),
     ("soak", "--minutes N [--seed S]: a random mix of everything against a model", cargo::soak),

@@ -1,27 +1,27 @@
-//! What each example must print: the table that the task `examples` runs.
-//!
-//! An example may have several rows. One that exists and has no row fails the task.
+//! Every example, run as its page shows: each has a row that says what must come of it.
+
+mod util;
+
+use std::path::Path;
+use util::{example, feed};
 
 /// One run of an example.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    /// The name of the example or binary.
-    pub(crate) name: &'static str,
-    pub(crate) args: &'static [&'static str],
-    pub(crate) stdin: &'static str,
+struct Run {
+    name: &'static str,
+    args: &'static [&'static str],
+    stdin: &'static str,
     /// The exit status that it ends with.
-    pub(crate) status: i32,
+    status: i32,
     /// Lines that its standard output contains, in this order, perhaps with others between.
-    pub(crate) lines: &'static [&'static str],
+    lines: &'static [&'static str],
     /// The number of lines on its standard error.
-    pub(crate) error_lines: usize,
+    error_lines: usize,
 }
 
 /// A run without arguments, input, expected lines or errors.
 const PLAIN: Run = Run { name: "", args: &[], stdin: "", status: 0, lines: &[], error_lines: 0 };
 
-/// All runs.
-pub(crate) const RUNS: &[Run] = &[
+const RUNS: &[Run] = &[
     Run {
         name: "word_count",
         lines: &["Received counts from wc.", "Lines: 1", "Words: 6", "Characters: 44"],
@@ -106,9 +106,31 @@ pub(crate) const RUNS: &[Run] = &[
     },
     Run { name: "in_tokio", lines: &["echo said hello"], ..PLAIN },
     Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },
-    Run {
-        name: "reactor_only",
-        lines: &["read hello 1", "read hello 2", "read hello 3", "stopped"],
-        ..PLAIN
-    },
 ];
+
+#[test]
+fn every_example_does_what_its_rows_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for run in RUNS {
+        let command = example(run.name).args(run.args).current_dir(&root);
+        let ended = feed(command, run.stdin);
+        let what = format!("{} {}: {ended:?}", run.name, run.args.join(" "));
+        assert_eq!(ended.status, run.status, "{what}");
+        let mut lines = ended.stdout.lines();
+        for wanted in run.lines {
+            assert!(lines.any(|line| line == *wanted), "no `{wanted}` where it belongs: {what}");
+        }
+        assert_eq!(ended.stderr.lines().count(), run.error_lines, "{what}");
+    }
+}
+
+#[test]
+fn every_example_has_a_row() {
+    for entry in std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_stem().unwrap();
+            assert!(RUNS.iter().any(|run| run.name == name), "no row for {}", name.display());
+        }
+    }
+}
