@@ -26,9 +26,9 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
-    /// Tells whether it is one of the layers, which are below `crates/`.
+    /// Tells whether it is one of the layers, which are below `crates/` and published.
     pub(crate) fn is_layer(&self) -> bool {
-        self.folder.starts_with("crates")
+        self.published && self.folder.starts_with("crates")
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         }]}"#;
         let package = parse(json, Path::new("/w")).unwrap().remove(0);
         assert_eq!(package.folder, Path::new("crates/demo"));
-        assert!(package.is_layer() && !package.published);
+        assert!(!package.published && !package.is_layer());
         assert_eq!(package.rust_version.as_deref(), Some("1.88"));
         let for_tests =
             |name: &str| package.dependencies.iter().find(|d| d.name == name).map(|d| d.for_tests);
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn a_package_without_a_publish_key_is_published() {
-        let json = r#"{"packages": [{"name": "a", "manifest_path": "/w/a/Cargo.toml"}]}"#;
-        assert!(parse(json, Path::new("/w")).unwrap()[0].published);
+        let json = r#"{"packages": [{"name": "a", "manifest_path": "/w/crates/a/Cargo.toml"}]}"#;
+        assert!(parse(json, Path::new("/w")).unwrap()[0].is_layer());
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeS
         };
         packages.iter().find(is_short).map_or(name.as_str(), |package| &package.name)
     };
-    let is_layer = |row: &&Row| row.folders.iter().any(|folder| folder.starts_with("crates/"));
+    let is_layer = |row: &&Row| row.package.is_some();
     let mut names: BTreeSet<_> = row.allowed.iter().map(full).collect();
     if names.remove("all") {
         names.extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().map(full)));

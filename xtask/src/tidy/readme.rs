@@ -22,7 +22,8 @@ mod tests {
     use super::*;
 
     fn package(folder: &str, name: &str) -> Package {
-        Package { name: name.to_owned(), folder: folder.into(), ..Package::default() }
+        let published = true;
+        Package { name: name.to_owned(), folder: folder.into(), published, ..Package::default() }
     }
 
     #[test]

@@ -16,8 +16,12 @@ use crate::tree::{Problem, SourceFile};
 const UNFINISHED: [&str; 2] = ["todo", "unimplemented"];
 
 /// The packages that may have a `sys` folder; another one needs its reason in ARCHITECTURE.md.
-const WITH_SYS: [&str; 3] =
-    ["crates/reactor/src/sys", "crates/process-transport/src/sys", "benches/src/sys"];
+const WITH_SYS: [&str; 4] = [
+    "crates/reactor/src/sys",
+    "crates/process-transport/src/sys",
+    "crates/test-support/src/sys",
+    "benches/src/sys",
+];
 
 /// The file of the one declaration of the public interface: `Command::pre_exec`.
 const DECLARATION: &str = "crates/process-transport/src/command/before_exec.rs";

@@ -10,27 +10,31 @@ use std::process::Command as StdCommand;
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::bound::announce;
-use super::skip::{forward, skip};
-use super::sys;
+use crate::{announce, forward, skip, sys};
 
 /// Set in the process of its own; holds the name of the test.
-const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
+pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
 /// After this long the process of a test is ended by SIGALRM.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// Returns whether this is the process of its own of that test.
+#[must_use]
+pub fn is_isolated(name: &str) -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| value == name)
+}
+
 /// Runs `body` alone in a process of its own, which is this test binary with the test `name`.
 ///
 /// What the process printed is shown if it failed. `name` is the function's name.
-pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
+pub fn isolated(name: &str, body: impl FnOnce()) {
     run(name, body, StdCommand::new(this_binary()));
 }
 
 /// The same, as the first process of a PID namespace with a /proc of its own; it takes root.
 ///
 /// SIGALRM does not end such a process, so that the watchdog is another program's.
-pub(crate) fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
+pub fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
     let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
     let is_inside = std::env::var_os(VARIABLE).is_some();
     let can = || StdCommand::new(unshare[0]).args(&unshare[1..]).arg("true").output();
@@ -48,7 +52,7 @@ fn this_binary() -> PathBuf {
 }
 
 fn run(name: &str, body: impl FnOnce(), mut again: StdCommand) {
-    if std::env::var_os(VARIABLE).is_some_and(|value| value == name) {
+    if is_isolated(name) {
         sys::alarm(WATCHDOG);
         body();
         return;

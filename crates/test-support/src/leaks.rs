@@ -1,12 +1,13 @@
-//! What may be left behind: descriptors of this process and its children, dead or alive.
+//! What may be left behind: descriptors of this process and its children, dead or alive; and the memory
+//! that it takes.
 //!
-//! Both are properties of a whole process: only for tests that are [`super::isolated`].
+//! All are properties of a whole process: only for tests that are [`crate::isolated`].
 
 use std::collections::BTreeMap;
 use std::fs;
 
 /// The open descriptors of this process and what they are (`pipe:[4711]`).
-pub(crate) fn open_fds() -> BTreeMap<i32, String> {
+pub fn open_fds() -> BTreeMap<i32, String> {
     let entries = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
@@ -21,7 +22,7 @@ pub(crate) fn open_fds() -> BTreeMap<i32, String> {
 /// The children of this process: pid, name and state, `Z` for a zombie.
 ///
 /// Read from /proc and not with `waitid`, which does not see a child that signals no exit.
-pub(crate) fn children() -> Vec<(u32, String, char)> {
+pub fn children() -> Vec<(u32, String, char)> {
     let entries = fs::read_dir("/proc").expect("/proc is mounted");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| {
@@ -32,7 +33,7 @@ pub(crate) fn children() -> Vec<(u32, String, char)> {
 }
 
 /// The state letter of a process, `X` for one that is gone: `Z` and `X` are dead.
-pub(crate) fn process_state(pid: u32) -> char {
+pub fn process_state(pid: u32) -> char {
     stat(pid).map_or('X', |(_, state, _)| state)
 }
 
@@ -49,20 +50,37 @@ fn stat(pid: u32) -> Option<(String, char, u32)> {
     Some((name.to_owned(), state, parent))
 }
 
+/// The memory of this process that is resident now.
+pub fn rss_bytes() -> usize {
+    status_kib("VmRSS:") * 1024
+}
+
+/// The most that was resident at any time.
+pub fn rss_peak_bytes() -> usize {
+    status_kib("VmHWM:") * 1024
+}
+
+fn status_kib(key: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let line = status.lines().find(|line| line.starts_with(key)).expect("Linux has this line");
+    let number = line.split_ascii_whitespace().nth(1).expect("it has a number");
+    number.parse().expect("it is a number")
+}
+
 /// A baseline of descriptors, and the claim that nothing is left beyond it.
 #[derive(Debug)]
-pub(crate) struct Leaks {
+pub struct Leaks {
     fds: BTreeMap<i32, String>,
 }
 
 impl Leaks {
     /// Takes the baseline: after a first spawn, which may keep a descriptor for good.
-    pub(crate) fn baseline() -> Self {
+    pub fn baseline() -> Self {
         Self { fds: open_fds() }
     }
 
     /// Asserts that exactly the descriptors of the baseline are open.
-    pub(crate) fn assert_no_fds(&self) {
+    pub fn assert_no_fds(&self) {
         let now = open_fds();
         let more: Vec<_> = now.iter().filter(|(fd, link)| self.fds.get(fd) != Some(link)).collect();
         let gone: Vec<_> = self.fds.iter().filter(|(fd, link)| now.get(fd) != Some(link)).collect();
@@ -73,7 +91,7 @@ impl Leaks {
     }
 
     /// Asserts that no file by name is open beyond the baseline, pipes and sockets aside.
-    pub(crate) fn assert_no_regular_files(&self) {
+    pub fn assert_no_regular_files(&self) {
         let is_new = |fd: &i32, link: &String| self.fds.get(fd) != Some(link);
         let files: Vec<_> = open_fds()
             .into_iter()
@@ -83,13 +101,13 @@ impl Leaks {
     }
 
     /// Asserts that this process has no child, neither a zombie nor a living one.
-    pub(crate) fn assert_no_children() {
+    pub fn assert_no_children() {
         let left = children();
         assert!(left.is_empty(), "children left behind (pid, name, state): {left:?}");
     }
 
     /// Asserts both.
-    pub(crate) fn assert_none(&self) {
+    pub fn assert_none(&self) {
         Self::assert_no_children();
         self.assert_no_fds();
     }

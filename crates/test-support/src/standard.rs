@@ -1,6 +1,6 @@
 //! Descriptors 0, 1 and 2 of a test's own process: replaced, and put back.
 //!
-//! Only for tests that are [`super::isolated`].
+//! Only for tests that are [`crate::isolated`].
 
 use std::io::{Write, stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::io::fcntl_dupfd_cloexec;
 
-use super::sys;
+use crate::sys;
 
 /// Copies of what 0, 1 and 2 were at first; they stay open as long as the process.
 static SAVED: OnceLock<[OwnedFd; 3]> = OnceLock::new();
@@ -17,11 +17,11 @@ static SAVED: OnceLock<[OwnedFd; 3]> = OnceLock::new();
 ///
 /// From the first one on, a panic message reaches the real stderr, wherever 2 leads.
 #[derive(Debug)]
-pub(crate) struct Standard(());
+pub struct Standard(());
 
 impl Standard {
     /// Saves 0, 1 and 2; the first call opens descriptors that stay.
-    pub(crate) fn save() -> Self {
+    pub fn save() -> Self {
         let copy = |fd: &dyn AsFd| fcntl_dupfd_cloexec(fd.as_fd(), 200).expect("it is open");
         SAVED.get_or_init(|| {
             std::panic::set_hook(Box::new(|panic| {
@@ -36,12 +36,12 @@ impl Standard {
     }
 
     /// Makes `number` a copy of `fd`.
-    pub(crate) fn replace(&self, number: i32, fd: impl AsFd) {
+    pub fn replace(&self, number: i32, fd: impl AsFd) {
         sys::put_at(fd, number, false);
     }
 
     /// Closes `number`.
-    pub(crate) fn close(&self, number: i32) {
+    pub fn close(&self, number: i32) {
         sys::close_standard(number);
     }
 }

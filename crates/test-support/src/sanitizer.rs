@@ -6,12 +6,12 @@ use std::process::Command;
 const VARIABLE: &str = "PROCESSION_TEST_SANITIZER";
 
 /// The sanitizer of this build, if it has one.
-pub(crate) fn sanitizer() -> Option<String> {
+pub fn sanitizer() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
 /// For a copy of this program that somebody traces: the check for leaks would trace it as well.
-pub(crate) fn without_leak_check(command: &mut Command) -> &mut Command {
+pub fn without_leak_check(command: &mut Command) -> &mut Command {
     if sanitizer().is_some() {
         for name in ["ASAN_OPTIONS", "LSAN_OPTIONS"] {
             let options = std::env::var(name).unwrap_or_default();

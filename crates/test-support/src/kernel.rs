@@ -1,12 +1,12 @@
 //! What the kernel that the tests run on can do.
 
 /// Whether it keeps the status of a child for its pidfd, whoever has reaped it (Linux 6.15 and later).
-pub(crate) fn keeps_statuses() -> bool {
+pub fn keeps_statuses() -> bool {
     is_since([6, 15])
 }
 
 /// Whether a pidfd stands for the group that its process leads, or led (Linux 6.9 and later).
-pub(crate) fn signals_groups_by_pidfd() -> bool {
+pub fn signals_groups_by_pidfd() -> bool {
     is_since([6, 9])
 }
 

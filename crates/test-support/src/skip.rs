@@ -12,17 +12,17 @@ const MARK: &str = "SKIPPED: ";
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// Says on stderr that `what` is skipped, and why.
-pub(crate) fn skip(what: &str, why: &str) {
+pub fn skip(what: &str, why: &str) {
     announce(&format!("{MARK}{what}: {why}"));
 }
 
 /// The same for a test that runs beside others, which nobody passes on.
-pub(crate) fn skip_here(what: &str, why: &str) {
+pub fn skip_here(what: &str, why: &str) {
     forward(&format!("{MARK}{what}: {why}"));
 }
 
 /// True for root; otherwise the test is skipped.
-pub(crate) fn root_or_skip(what: &str) -> bool {
+pub fn root_or_skip(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         skip(what, "needs root");
@@ -31,7 +31,7 @@ pub(crate) fn root_or_skip(what: &str) -> bool {
 }
 
 /// Passes on, with a count, what a test in a process of its own said with [`skip`].
-pub(crate) fn forward(stderr: &str) {
+pub fn forward(stderr: &str) {
     for what in stderr.lines().filter_map(|line| line.strip_prefix(MARK)) {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
         announce(&format!("{MARK}{what} ({count} skipped in this binary)"));
