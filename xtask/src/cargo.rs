@@ -1,10 +1,13 @@
-//! The tasks that are one call of cargo.
+//! The tasks that are a call of cargo or two.
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
 use crate::arguments::Arguments;
-use crate::test;
+use crate::{test, tool};
+
+/// The version in use; raising it is a change of its own.
+const CARGO_DENY: &str = "0.19.0";
 
 /// Checks the formatting and changes nothing; `cargo fmt` repairs it.
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
@@ -26,6 +29,20 @@ pub(crate) fn doc(sh: &Shell) -> Result<()> {
     let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
     println!("with RUSTDOCFLAGS='-D warnings'");
     Ok(cmd!(sh, "cargo doc --workspace --locked --no-deps --document-private-items").run()?)
+}
+
+/// Checks the graph against `deny.toml`.
+///
+/// Licences and sources hold for every package. Bans leave out the benches, which link the peers
+/// that procession is compared with and whatever those bring. Advisories are not asked for: they need the
+/// network and change without us.
+pub(crate) fn deny(sh: &Shell) -> Result<()> {
+    let tool = tool::installed(sh, "cargo-deny", CARGO_DENY)?;
+    let everything = cmd!(sh, "{tool} --locked --workspace check licenses sources").run();
+    let libraries =
+        cmd!(sh, "{tool} --locked --workspace --exclude procession-benches check bans").run();
+    everything?;
+    Ok(libraries?)
 }
 
 /// Runs every example and compares what it does with what its tests say; `test` does it as well.

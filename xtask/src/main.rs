@@ -1,7 +1,7 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 //!
 //! This file knows the list of tasks and nothing else; each task is one function in the file of
-//! its name, or in `cargo.rs` where it is one call. There is no shell script behind them, and they need rustup's cargo and a C toolchain
+//! its name, or in `cargo.rs` where it is a call or two. There is no shell script behind them, and they need rustup's cargo and a C toolchain
 //! only: a tool beyond that is installed, pinned, below `target/`.
 
 mod api;
@@ -12,14 +12,12 @@ mod cases;
 mod catalogue;
 mod ci;
 mod citations;
-mod deny;
 mod fuzz;
 mod imports;
 mod loop_free;
 mod matrix;
 mod metadata;
 mod mutants;
-mod nightly;
 mod portability;
 mod sanitizers;
 mod source;
@@ -60,7 +58,7 @@ const TASKS: &[Task] = &[
     ("loop-free", "the spawner without the reactor: lints, tests, its tree", loop_free::run),
     ("doctest", "the examples in doc comments", cargo::doctest),
     ("doc", "rustdoc, private items too, warnings are errors", cargo::doc),
-    ("deny", "bans, licences, sources (cargo-deny)", deny::run),
+    ("deny", "bans, licences, sources (cargo-deny)", cargo::deny),
     ("examples", "the tests of the examples, which run each of them", cargo::examples),
     (
         "portability",

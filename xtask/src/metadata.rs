@@ -6,6 +6,17 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
+/// The libraries, the facade last.
+pub(crate) const LIBRARIES: [&str; 7] = [
+    "procession-core",
+    "procession-protocol",
+    "procession-reactor",
+    "procession-process-transport",
+    "procession-net-transport",
+    "procession-utils",
+    "procession",
+];
+
 /// A member of the workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Package {

@@ -13,19 +13,8 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::arguments::Arguments;
-use crate::nightly;
-use crate::test;
-
-/// The packages whose tests run: all but those that only build or compare.
-const PACKAGES: [&str; 7] = [
-    "procession-core",
-    "procession-protocol",
-    "procession-reactor",
-    "procession-process-transport",
-    "procession-net-transport",
-    "procession-utils",
-    "procession",
-];
+use crate::metadata::LIBRARIES;
+use crate::{test, tool};
 
 /// What is left on purpose: what a panic was given that comes from the drop of what another was given.
 const KNOWN_LEAKS: &str = "leak:procession_core::panics::discard
@@ -53,10 +42,10 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let mut arguments = Arguments::given();
     let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
     if packages.is_empty() {
-        packages = PACKAGES.map(str::to_owned).to_vec();
+        packages = LIBRARIES.map(str::to_owned).to_vec();
     }
-    nightly::required(sh)?;
-    let target = nightly::TARGET;
+    tool::nightly(sh)?;
+    let target = "x86_64-unknown-linux-gnu";
     let directory = sh.current_dir().join("target").join(sanitizer);
     let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");

@@ -4,14 +4,11 @@
 //! input. This file reads the repository once and asks all of them.
 
 mod crate_page;
-mod header;
+mod files;
 mod import_circles;
 mod layering;
-mod length;
-mod lints;
-mod msrv;
+mod manifests;
 mod non_linux;
-mod readme;
 mod small_types;
 mod sys_alone;
 mod twisted_names;
@@ -31,7 +28,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;
     let packages = metadata::packages(sh)?;
-    let readme = tree::file(&root, "README.md")?;
+    let file = |path| tree::file(&root, path);
+    let readme = file("README.md")?;
     let manifests = packages
         .iter()
         .map(|package| tree::file(&root, &package.folder.join("Cargo.toml").to_string_lossy()))
@@ -45,22 +43,22 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     };
     let crates = || among(&source::CRATES);
     let results: [(&str, Vec<Problem>); 17] = [
-        ("files open with //!", header::check(&files)),
+        ("files open with //!", files::openings(&files)),
         ("crate pages", crate_page::check(&files)),
-        ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
-        ("[lints] workspace = true", lints::check(&manifests)),
+        ("layering", layering::check(&file("ARCHITECTURE.md")?, &packages)),
+        ("[lints] workspace = true", manifests::lints(&manifests)),
         ("unsafe only in sys", words::unsafe_code(&files)),
-        ("case ids", citations::check(&tree::file(&root, catalogue::PATH)?, &files)),
-        ("one MSRV", msrv::check(&tree::file(&root, "Cargo.toml")?, &readme, &packages)),
+        ("case ids", citations::check(&file(catalogue::PATH)?, &files)),
+        ("one MSRV", manifests::msrv(&file("Cargo.toml")?, &readme, &packages)),
         ("nothing unfinished", words::unfinished(&files)),
         ("no panic where it is not Linux", non_linux::check(&libraries, &files)),
         ("no ignored test", words::ignored(&files)),
-        ("length of files", length::check(&files)),
+        ("length of files", files::lengths(&files)),
         ("files are modules", crates().flat_map(Sources::problems).collect()),
         ("no import circle", import_circles::check(crates())),
         ("sys stands alone", sys_alone::check(among(&sys_alone::CRATES))),
         ("types stay small", small_types::check(crates())),
-        ("crate map of the README", readme::check(&readme, &packages)),
+        ("crate map of the README", manifests::crate_map(&readme, &packages)),
         ("names of Twisted", twisted_names::check(&files)),
     ];
     for (rule, problems) in &results {

@@ -29,7 +29,9 @@ pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Prob
     }
     let mut problems = Vec::new();
     for package in packages {
-        if let Some(row) = rows.iter().find(|row| row.is_about(&package.folder)) {
+        if let Some(row) =
+            rows.iter().find(|row| row.folders.iter().any(|own| package.folder == Path::new(own)))
+        {
             let found = check_package(package, row, &rows, packages);
             problems.extend(found.into_iter().map(|text| architecture.problem(row.line, text)));
         } else {
@@ -83,12 +85,6 @@ fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeS
     names
 }
 
-impl Row {
-    fn is_about(&self, folder: &Path) -> bool {
-        self.folders.iter().any(|own| Path::new(own) == folder)
-    }
-}
-
 /// Reads the first table of the text whose columns are the ones we know.
 fn rows(text: &str) -> Vec<Row> {
     let is_head = |cells: &[&str]| {
@@ -123,16 +119,8 @@ fn quoted(cell: &str) -> Vec<String> {
 
 /// The names of a list, remarks in parentheses left out.
 fn names(cell: &str) -> Vec<String> {
-    let mut depth = 0_usize;
-    let plain: String = cell
-        .chars()
-        .filter(|c| {
-            depth += usize::from(*c == '(');
-            let keep = depth == 0;
-            depth = depth.saturating_sub(usize::from(*c == ')'));
-            keep
-        })
-        .collect();
+    let plain: String =
+        cell.split('(').map(|part| part.split(')').next_back().unwrap_or("")).collect();
     let names = plain.split([',', ';']).map(|name| name.trim().trim_matches('`').to_owned());
     names.filter(|name| !name.is_empty() && name != "nothing").collect()
 }

@@ -1,11 +1,46 @@
-//! The oldest Rust that works is the same wherever it is written: in the root manifest and so in
-//! every member, which is where clippy reads it, and in the README beside the word "Rust" or "MSRV".
+//! What manifests say, and the README repeats.
+//!
+//! Every member inherits the lint table of the root manifest. The README's crate map names every layer.
+//! The oldest Rust that works is the same wherever it is written: in the root manifest and so in every
+//! member, which is where clippy reads it, and in the README beside the word "Rust" or "MSRV".
 
 use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
 
+/// Finds the manifests without `[lints] workspace = true`.
+pub(super) fn lints(manifests: &[SourceFile]) -> Vec<Problem> {
+    let without = manifests.iter().filter(|manifest| !inherits(&manifest.text));
+    without.map(|manifest| manifest.problem(1, "no `[lints] workspace = true`")).collect()
+}
+
+fn inherits(text: &str) -> bool {
+    let mut section = "";
+    text.lines().map(str::trim).any(|line| {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let plain: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+        (section == "[lints]" && plain == "workspace=true")
+            || (section.is_empty() && plain == "lints.workspace=true")
+    })
+}
+
+/// Finds the crates below `crates/` that the README does not name.
+pub(super) fn crate_map(readme: &SourceFile, packages: &[Package]) -> Vec<Problem> {
+    let missing =
+        packages.iter().filter(|package| package.is_layer() && !names(&readme.text, &package.name));
+    missing
+        .map(|package| readme.problem(1, format!("the crate map lacks `{}`", package.name)))
+        .collect()
+}
+
+/// Tells whether the text has the whole name: `a` is not in `a-b`.
+fn names(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').any(|word| word == name)
+}
+
 /// Compares the README and the members with the root manifest.
-pub(super) fn check(
+pub(super) fn msrv(
     manifest: &SourceFile,
     readme: &SourceFile,
     packages: &[Package],
@@ -54,10 +89,37 @@ fn written(text: &str) -> Vec<(usize, String)> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn both_spellings_inherit() {
+        assert!(inherits("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"));
+        assert!(inherits("lints.workspace = true\n[package]\n"));
+    }
+
+    #[test]
+    fn another_section_or_a_comment_does_not() {
+        for text in ["", "[dependencies]\nworkspace = true", "[lints]\n# workspace = true"] {
+            assert_eq!(lints(&[SourceFile::new("Cargo.toml", text)]).len(), 1, "{text}");
+        }
+    }
+
+    fn package(folder: &str, name: &str) -> Package {
+        let published = true;
+        Package { name: name.to_owned(), folder: folder.into(), published, ..Package::default() }
+    }
+
+    #[test]
+    fn a_crate_that_is_only_part_of_another_name_is_missing() {
+        let packages = [package("crates/a", "a"), package("crates/b", "a-b"), package("x", "c")];
+        let readme = SourceFile::new("README.md", "- [`a-b`](crates/b): b\n");
+        let problems = crate_map(&readme, &packages);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].message, "the crate map lacks `a`");
+    }
+
     fn problems(manifest: &str, readme: &str, member: Option<&str>) -> usize {
         let package = Package { rust_version: member.map(str::to_owned), ..Package::default() };
         let file = |text| SourceFile::new("x", text);
-        check(&file(manifest), &file(readme), &[package]).len()
+        msrv(&file(manifest), &file(readme), &[package]).len()
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! No Rust file grows past a length at which it surely has two responsibilities.
+//! What a Rust file is like: it opens with `//!` and what it is for, after a shebang if there is one, and
+//! it does not grow past a length at which it surely has two responsibilities.
 //!
 //! A file of a library has at most 400 lines, tests included, unless it says in its first 40 lines
 //! why it is one responsibility all the same: `//! Length: `, and the reason on the same line. No
@@ -13,12 +14,24 @@ const MOST_LIBRARY_LINES: usize = 400;
 const REASON: &str = "//! Length:";
 const REASON_WITHIN: usize = 40;
 
-/// Finds the files that are too long.
-pub(super) fn check(files: &[SourceFile]) -> Vec<Problem> {
-    files.iter().filter_map(check_file).collect()
+/// Finds the files that open with something else.
+pub(super) fn openings(files: &[SourceFile]) -> Vec<Problem> {
+    let without = files.iter().filter(|file| !opens_with_a_page(&file.text));
+    without.map(|file| file.problem(1, "the file does not open with //!")).collect()
 }
 
-fn check_file(file: &SourceFile) -> Option<Problem> {
+fn opens_with_a_page(text: &str) -> bool {
+    let has_shebang = text.starts_with("#!") && !text.starts_with("#![");
+    let first = text.lines().nth(usize::from(has_shebang)).unwrap_or_default();
+    first.strip_prefix("//!").is_some_and(|page| !page.trim().is_empty())
+}
+
+/// Finds the files that are too long.
+pub(super) fn lengths(files: &[SourceFile]) -> Vec<Problem> {
+    files.iter().filter_map(check_length).collect()
+}
+
+fn check_length(file: &SourceFile) -> Option<Problem> {
     let lines = file.text.lines().count();
     if lines > MOST_LINES {
         let message = format!("{lines} lines, and {MOST_LINES} are the most: divide the file");
@@ -52,7 +65,16 @@ mod tests {
 
     fn problems(path: &str, head: &str, lines: usize) -> usize {
         let body = "x\n".repeat(lines - head.lines().count());
-        check(&[SourceFile::new(path, format!("{head}{body}"))]).len()
+        lengths(&[SourceFile::new(path, format!("{head}{body}"))]).len()
+    }
+
+    #[test]
+    fn a_page_comes_first_or_after_a_shebang() {
+        assert!(opens_with_a_page("//! What it is for.\n"));
+        assert!(opens_with_a_page("#!/usr/bin/env x\n//! What it is for.\n"));
+        for text in ["", "\n//! Late.", "#![forbid(x)]\n//! Late.", "//!\n", "// No.", "#!/x"] {
+            assert_eq!(openings(&[SourceFile::new("a.rs", text)]).len(), 1, "{text}");
+        }
     }
 
     #[test]
