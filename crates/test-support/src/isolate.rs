@@ -10,12 +10,13 @@ use std::process::Command as StdCommand;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::{announce, forward, skip, sys};
+use crate::{announce, bound, forward, skip, sys};
 
 /// Set in the process of its own; holds the name of the test.
 pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
-/// After this long the process of a test is ended by SIGALRM.
+/// After this long, or its [`bound`], the process of a test is ended by SIGALRM; a test of the slow tier
+/// sets another time by [`sys::alarm`].
 const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// Returns whether this is the process of its own of that test.
@@ -42,7 +43,7 @@ pub fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
         return skip(name, "it takes unshare, and root");
     }
     let mut watched = StdCommand::new("timeout");
-    watched.args(["--signal=KILL", &WATCHDOG.as_secs().to_string()]).args(unshare);
+    watched.args(["--signal=KILL", &bound(WATCHDOG).as_secs().to_string()]).args(unshare);
     watched.arg(this_binary());
     run(name, body, watched);
 }
@@ -53,7 +54,7 @@ fn this_binary() -> PathBuf {
 
 fn run(name: &str, body: impl FnOnce(), mut again: StdCommand) {
     if is_isolated(name) {
-        sys::alarm(WATCHDOG);
+        sys::alarm(bound(WATCHDOG));
         body();
         return;
     }
