@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// The catalogue's watchdog: nothing that a test waits for takes this long; on a busy machine, not its
-/// [`bound`].
+/// [`bound()`].
 pub const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// What the catalogue calls "promptly".

@@ -15,7 +15,7 @@ use crate::{announce, bound, forward, skip, sys};
 /// Set in the process of its own; holds the name of the test.
 pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
-/// After this long, or its [`bound`], the process of a test is ended by SIGALRM; a test of the slow tier
+/// After this long, or its [`bound()`], the process of a test is ended by SIGALRM; a test of the slow tier
 /// sets another time by [`sys::alarm`].
 const WATCHDOG: Duration = Duration::from_secs(60);
 
