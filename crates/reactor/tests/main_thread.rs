@@ -513,7 +513,7 @@ mod a_blocked_signal_kills_all_the_same {
             reactor.run()
         });
         let stopped = other.join().expect("it does not panic")?;
-        sys::block(Signal::TERM.as_raw());
+        procession_test_support::sys::block(&[Signal::TERM.as_raw()]);
         println!("blocked");
         Ok(stopped)
     }
@@ -558,7 +558,3 @@ mod a_program_inside_a_program_is_refused {
         );
     }
 }
-
-#[path = "util/sys.rs"]
-#[expect(dead_code, reason = "it has more than these tests use")]
-mod sys;
