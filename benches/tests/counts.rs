@@ -6,9 +6,6 @@
 //! counted. Instructions of unoptimised code have no meaning, so their tests exist only in a
 //! release build, which `cargo xtask counts` makes.
 
-#[path = "../../examples/tests/util/skip.rs"]
-mod skip;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use procession_benches::programs;
+use procession_test_support::skip;
 
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
@@ -25,7 +23,7 @@ const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 fn has(tool: &str, test: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
-        skip::skip(test, &format!("{tool} is not installed"));
+        skip(test, &format!("{tool} is not installed"));
     }
     found
 }

@@ -7,37 +7,21 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use proc_macro2::{Delimiter, TokenTree};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::lexer::tokens;
-use crate::nightly;
+use crate::metadata::LIBRARIES;
+use crate::tokens::{each_place, is_mark, tokens};
+use crate::tool;
 
-/// The crates with an API; the facade has none of its own.
-const CRATES: [&str; 6] = [
-    "procession-core",
-    "procession-protocol",
-    "procession-reactor",
-    "procession-process-transport",
-    "procession-net-transport",
-    "procession-utils",
+/// What a bad value can be given for: numbers and texts in a signature.
+const NUMBERS_AND_TEXTS: [&str; 13] = [
+    "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "f64", "str", "String", "OsStr",
 ];
 
-/// What a bad value can be given for: names of types and traits in a signature.
-const FALLIBLE: [&str; 24] = [
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "usize",
-    "f64",
-    "str",
-    "String",
-    "OsStr",
+/// The same: names of types and traits.
+const FALLIBLE: [&str; 11] = [
     "Path",
     "Duration",
     "ChildFd",
@@ -83,11 +67,13 @@ struct Function {
 
 /// Lists the functions and fails if one lacks its test.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    nightly::required(sh)?;
+    tool::nightly(sh)?;
     let directory = sh.current_dir().join("target").join("api");
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
     let mut functions = BTreeSet::new();
-    for package in CRATES {
+    // The facade has none of its own.
+    let [crates @ .., _facade] = LIBRARIES;
+    for package in crates {
         let json = ["-Z", "unstable-options", "--output-format", "json"];
         cmd!(
             sh,
@@ -171,7 +157,7 @@ fn takes_fallible(function: &Value) -> bool {
     let mut words = BTreeSet::new();
     collect_words(&function["sig"]["inputs"], &mut words);
     collect_words(&function["generics"], &mut words);
-    FALLIBLE.iter().any(|name| words.contains(*name))
+    NUMBERS_AND_TEXTS.iter().chain(&FALLIBLE).any(|name| words.contains(*name))
 }
 
 /// The last path segments and primitive names in a signature; what a closure takes is not ours.
@@ -212,15 +198,20 @@ fn tested_names(sh: &Shell) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The words of a source that are called.
+/// The words of a source that are called, or handed to something that calls them.
 fn called(source: &str) -> Vec<String> {
-    let tokens = tokens(source);
-    let pairs = tokens.iter().zip(tokens.iter().skip(1));
-    // A turbofish stands between some names and their parentheses.
-    pairs
-        .filter(|(_, next)| next.is("(") || next.is(":") || next.is(")") || next.is(","))
-        .map(|(word, _)| word.text.to_owned())
-        .collect()
+    let mut found = Vec::new();
+    each_place(&tokens(source), &mut |rest| {
+        let [TokenTree::Ident(name), following @ ..] = rest else { return };
+        let is_called = match following.first() {
+            Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
+            // A turbofish stands between some names and their parentheses.
+            Some(next) => is_mark(next, ':') || is_mark(next, ','),
+            None => true,
+        };
+        found.extend(is_called.then(|| name.to_string()));
+    });
+    found
 }
 
 #[cfg(test)]

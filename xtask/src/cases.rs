@@ -10,8 +10,7 @@ use anyhow::{Result, ensure};
 use xshell::Shell;
 
 use crate::catalogue::{self, Catalogue};
-use crate::citations::citations;
-use crate::tidy::case_ids;
+use crate::citations::{self, citations};
 use crate::tree::{self, SourceFile};
 
 /// Prints what is covered and what is missing.
@@ -21,7 +20,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let files = tree::rust_files(&root)?;
     let (catalogue, _) = Catalogue::parse(&catalogue_file);
     print!("{}", summary(&catalogue, &covered(&files)));
-    let problems = case_ids::check(&catalogue_file, &files);
+    let problems = citations::check(&catalogue_file, &files);
     for problem in &problems {
         println!("{problem}");
     }

@@ -101,16 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_or_misplaced_id_is_a_problem() {
-        let (_, problems) = parse("### SE - x\n1. **SE-01** [a]\n2. **SE-01** [a]\n");
-        assert_eq!(problems.len(), 1);
-        let (_, problems) = parse("### SE - x\n1. **SE-01** [a]\n2. **FD-01** [a]\n");
-        assert_eq!(problems.len(), 1);
-    }
-
-    #[test]
-    fn an_empty_catalogue_is_a_problem() {
-        assert_eq!(parse("# Cases\n").1.len(), 1);
+    fn a_repeated_or_misplaced_id_and_an_empty_catalogue_are_problems() {
+        for text in [
+            "### SE - x\n1. **SE-01** [a]\n2. **SE-01** [a]\n",
+            "### SE - x\n1. **SE-01** [a]\n2. **FD-01** [a]\n",
+            "# Cases\n",
+        ] {
+            assert_eq!(parse(text).1.len(), 1, "{text}");
+        }
     }
 
     #[test]

@@ -1,58 +1,102 @@
 //! The task `ci`: the merge gate, whole. `.ci/run` calls it and holds no check of its own.
+//!
+//! Every step runs, whatever became of the ones before it. The last line is always
+//! `N passed, N failed`, so that a caller can read the outcome without knowing the steps.
 
-use std::process::ExitCode;
+use std::process;
+use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use xshell::Shell;
 
-use crate::report::{self, Step};
-use crate::{
-    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, loop_free, test, test_paths,
-    tidy,
-};
+use crate::{TASKS, Task};
 
-/// How much of the gate to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tier {
-    /// What every change must pass.
-    Quick,
-    /// The same, with the tests that take long.
-    Slow,
+/// The tasks of the gate, in the order in which a mistake is cheapest to find.
+const STEPS: [&str; 10] = [
+    "fmt",
+    "clippy",
+    "tidy",
+    "test",
+    "test-paths",
+    "loop-free",
+    "doctest",
+    "doc",
+    "deny",
+    "bench-build",
+];
+
+/// Runs what every change must pass.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    run_steps(sh, &STEPS)
 }
 
-/// Runs every step, prints the table, and answers with failure when one of them failed.
-pub(crate) fn run(sh: &Shell, tier: Tier) -> ExitCode {
-    let outcomes = report::run_all(sh, &steps(tier));
-    print!("{}", report::table(&outcomes));
-    if report::all_passed(&outcomes) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// Runs the same with the tests that take long.
+pub(crate) fn run_slow(sh: &Shell) -> Result<()> {
+    let with_slow_tier = |name| match name {
+        "test" => "test-slow",
+        "test-paths" => "test-paths-slow",
+        other => other,
+    };
+    // It takes an optimised build of every peer, some minutes that the quick tier does not have.
+    run_steps(sh, &[&STEPS.map(with_slow_tier)[..], &["counts"]].concat())
 }
 
-/// The steps in the order in which a mistake is cheapest to find.
-///
-/// `counts` takes an optimised build of every peer, some minutes that the quick tier does not have.
-fn steps(tier: Tier) -> Vec<Step> {
-    let test = match tier {
-        Tier::Quick => Step { name: "test", run: test::run },
-        Tier::Slow => Step { name: "test-slow", run: test::run_with_slow_tier },
+/// What became of one step.
+struct Outcome {
+    name: &'static str,
+    passed: bool,
+    took: Duration,
+}
+
+/// Runs every step and prints the table; ends the process where one failed, for the table says so.
+fn run_steps(sh: &Shell, names: &[&str]) -> Result<()> {
+    let outcomes = outcomes(sh, &tasks(names));
+    print!("{}", table(&outcomes));
+    if outcomes.iter().all(|outcome| outcome.passed) { Ok(()) } else { process::exit(1) }
+}
+
+fn tasks(names: &[&str]) -> Vec<Task> {
+    let task = |wanted: &&str| TASKS.iter().find(|(name, ..)| name == wanted);
+    names.iter().map(|name| *task(name).expect("every step is a task")).collect()
+}
+
+/// Runs all steps, each below a heading, and prints what became of each.
+fn outcomes(sh: &Shell, steps: &[Task]) -> Vec<Outcome> {
+    let start = now();
+    let outcome = |(name, _, run): &Task| {
+        println!("\n=== {name} (at {:.1} s)", start.elapsed().as_secs_f64());
+        let began = now();
+        let result = run(sh);
+        let outcome = Outcome { name, passed: result.is_ok(), took: began.elapsed() };
+        if let Err(error) = result {
+            println!("error: {error:#}");
+        }
+        println!("=== {name}: {} in {:.1} s", outcome.word(), outcome.took.as_secs_f64());
+        outcome
     };
-    let test_paths = match tier {
-        Tier::Quick => Step { name: "test-paths", run: test_paths::run },
-        Tier::Slow => Step { name: "test-paths-slow", run: test_paths::run_all },
-    };
-    let quick = [
-        Step { name: "fmt", run: fmt::run },
-        Step { name: "clippy", run: clippy::run },
-        Step { name: "tidy", run: tidy::run },
-        test,
-        test_paths,
-        Step { name: "loop-free", run: loop_free::run },
-        Step { name: "doctest", run: doctest::run },
-        Step { name: "doc", run: doc::run },
-        Step { name: "deny", run: deny::run },
-        Step { name: "examples", run: examples::run },
-        Step { name: "bench-build", run: bench_build::run },
-    ];
-    let slow = (tier == Tier::Slow).then_some(Step { name: "counts", run: counts::run });
-    quick.into_iter().chain(slow).collect()
+    steps.iter().map(outcome).collect()
+}
+
+/// The table at the end, its last line being the count.
+fn table(outcomes: &[Outcome]) -> String {
+    let mut text = String::from("\nstep          result   seconds\n");
+    for outcome in outcomes {
+        let seconds = outcome.took.as_secs_f64();
+        text += &format!("{:<13} {:<6} {seconds:>9.1}\n", outcome.name, outcome.word());
+    }
+    let passed = outcomes.iter().filter(|outcome| outcome.passed).count();
+    text + &format!("\n{passed} passed, {} failed\n", outcomes.len() - passed)
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        if self.passed { "passed" } else { "FAILED" }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "headings show real time, and no loop runs here")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]
@@ -60,11 +104,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slow_tier_contains_every_step_of_the_quick_one() {
-        let names = |tier| {
-            let steps = steps(tier).into_iter();
-            steps.map(|step| step.name.trim_end_matches("-slow")).collect::<Vec<_>>()
-        };
-        assert_eq!([&names(Tier::Quick)[..], &["counts"]].concat(), names(Tier::Slow));
+    fn every_step_runs_and_the_last_line_is_the_count() {
+        let good: fn(&Shell) -> Result<()> = |_| Ok(());
+        let steps: [Task; 3] = [
+            ("good", "", good),
+            ("bad", "", |_| Err(anyhow::anyhow!("meant to fail"))),
+            ("late", "", good),
+        ];
+        let outcomes = outcomes(&Shell::new().unwrap(), &steps);
+        assert_eq!(outcomes.iter().map(|o| o.passed).collect::<Vec<_>>(), [true, false, true]);
+        let table = table(&outcomes);
+        assert_eq!(table.lines().last(), Some("2 passed, 1 failed"));
+        assert!(table.lines().any(|line| line.starts_with("bad ") && line.contains("FAILED")));
+    }
+
+    #[test]
+    fn every_step_is_a_task() {
+        assert_eq!(tasks(&STEPS).len(), STEPS.len());
+        assert_eq!(tasks(&["test-slow", "test-paths-slow", "counts"]).len(), 3);
     }
 }

@@ -6,89 +6,138 @@
 //! `panic` or `unreachable`, a call of a function named `assert_…` or `check_…`, or of
 //! `expect_err` or `unwrap_err`. Citations within back quotes are examples of one.
 
-use crate::catalogue::leading_id;
-use crate::lexer::{Kind, Token, tokens};
-use crate::syntax::{attribute, is_macro_call, item_end, item_start};
+use proc_macro2::{Delimiter, Group, TokenTree};
+
+use crate::catalogue::{Catalogue, leading_id};
+use crate::tokens::{called_macro, each_place, inside, is_mark, is_word};
 use crate::tree::{Problem, SourceFile};
 
 /// The ids that a doc comment cites, and what stands below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Citation {
-    pub(crate) line: usize,
+    line: usize,
     pub(crate) ids: Vec<String>,
     /// Why it does not count, if it does not.
     pub(crate) flaw: Option<&'static str>,
 }
 
+/// Finds the mistakes in the catalogue and in the citations of `files`.
+pub(crate) fn check(catalogue: &SourceFile, files: &[SourceFile]) -> Vec<Problem> {
+    let (catalogue, mut problems) = Catalogue::parse(catalogue);
+    for file in files {
+        for Citation { line, ids, flaw } in citations(file) {
+            let unknown = ids.iter().filter(|id| !catalogue.contains(id));
+            problems.extend(unknown.map(|id| file.problem(line, format!("there is no case {id}"))));
+            let flawed = |flaw| format!("the citation of {} {flaw}", ids.join(", "));
+            problems.extend(flaw.map(|flaw| file.problem(line, flawed(flaw))));
+        }
+    }
+    problems
+}
+
 /// Finds the citations of one file.
 pub(crate) fn citations(file: &SourceFile) -> Vec<Citation> {
-    let tokens = tokens(&file.text);
     let mut found = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let start = item_start(&tokens, at);
-        if start == at {
-            at += 1;
-            continue;
-        }
-        let prelude = &tokens[at..start];
-        let docs: Vec<_> = prelude.iter().filter(|token| token.kind == Kind::OuterDoc).collect();
-        let text = docs.iter().map(|token| token.text).collect::<Vec<_>>().join("\n");
-        let (ids, is_range) = cited_ids(&text);
-        if let (Some(first), false) = (docs.first(), ids.is_empty()) {
-            let flaw =
-                if is_range { Some("is a range: name each id") } else { flaw(&tokens, at, start) };
-            found.push(Citation { line: first.line, ids, flaw });
-        }
-        at = start;
-    }
+    add_citations(&mut found, file.tokens());
     found
 }
 
-/// Turns the flaws of one file's citations into problems.
-pub(crate) fn problems(file: &SourceFile) -> Vec<Problem> {
-    let flawed = citations(file).into_iter().filter_map(|citation| {
-        let flaw = citation.flaw?;
-        let ids = citation.ids.join(", ");
-        Some(file.problem(citation.line, format!("the citation of {ids} {flaw}")))
-    });
-    flawed.collect()
+fn add_citations(found: &mut Vec<Citation>, tokens: &[TokenTree]) {
+    let mut rest = tokens;
+    while let Some((first, after)) = rest.split_first() {
+        let attributes = attributes(rest);
+        if attributes.is_empty() {
+            if let TokenTree::Group(group) = first {
+                add_citations(found, &inside(group));
+            }
+            rest = after;
+        } else {
+            rest = &rest[2 * attributes.len()..];
+            found.extend(citation(&attributes, rest));
+        }
+    }
 }
 
-/// Why the item at `start`, whose attributes begin at `at`, is no test that asserts.
-fn flaw(tokens: &[Token<'_>], at: usize, start: usize) -> Option<&'static str> {
-    let is_test = (at..start).any(|at| {
-        attribute(tokens, at).is_some_and(|found| {
-            let mut words = tokens[found.content].iter().filter(|token| token.kind == Kind::Word);
-            // `#[test]` or a path that ends so; never `#[cfg(test)]`.
-            words.next_back().is_some_and(|word| word.is_word("test"))
-                && !tokens[at + 2].is_word("cfg")
-                && !tokens[at + 2].is_word("cfg_attr")
-        })
+/// The brackets of the attributes that the tokens begin with.
+fn attributes(tokens: &[TokenTree]) -> Vec<&Group> {
+    let pairs = tokens.chunks_exact(2).map_while(|pair| match pair {
+        [mark, TokenTree::Group(group)] if is_mark(mark, '#') => Some(group),
+        _ => None,
     });
-    let (end, body) = item_end(tokens, start);
-    let head = &tokens[start..body.unwrap_or(end)];
-    if !is_test || !head.iter().any(|token| token.is_word("fn")) {
-        return Some("does not stand on a #[test] function");
+    pairs.collect()
+}
+
+/// What the attributes of an item cite; the item begins what follows them.
+fn citation(attributes: &[&Group], following: &[TokenTree]) -> Option<Citation> {
+    let docs: Vec<_> = attributes.iter().filter_map(|group| Some((group, doc(group)?))).collect();
+    let text: Vec<_> = docs.iter().map(|(_, text)| text.as_str()).collect();
+    let (ids, is_range) = cited_ids(&text.join("\n"));
+    if ids.is_empty() {
+        return None;
     }
-    let asserts = body.is_some_and(|body| (body..end).any(|at| is_assertion(tokens, at)));
+    let line = docs.first()?.0.span().start().line;
+    let flaw = if is_range {
+        Some("is a range: name each id")
+    } else if !attributes.iter().any(|group| is_test(group)) {
+        Some(NO_TEST)
+    } else {
+        flaw_of_item(following)
+    };
+    Some(Citation { line, ids, flaw })
+}
+
+const NO_TEST: &str = "does not stand on a #[test] function";
+
+/// The text of an attribute that is a line or a block of documentation.
+fn doc(attribute: &Group) -> Option<String> {
+    match inside(attribute).as_slice() {
+        [name, _, TokenTree::Literal(text)] if is_word(name, "doc") => {
+            match syn::Lit::new(text.clone()) {
+                syn::Lit::Str(text) => Some(text.value()),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// `#[test]`, or a path that ends so; in `#[cfg(test)]` the word is between brackets.
+fn is_test(attribute: &Group) -> bool {
+    let tokens = inside(attribute);
+    let mut words = tokens.iter().filter(|token| matches!(token, TokenTree::Ident(_)));
+    words.next_back().is_some_and(|word| is_word(word, "test"))
+}
+
+/// Why the item that the tokens begin with is no function that asserts.
+fn flaw_of_item(tokens: &[TokenTree]) -> Option<&'static str> {
+    let body = tokens.iter().enumerate().find_map(|(at, token)| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some((at, group)),
+        _ => None,
+    });
+    let Some((at, body)) = body else { return Some(NO_TEST) };
+    let head = &tokens[..at];
+    if head.iter().any(|token| is_mark(token, ';')) || !head.iter().any(|t| is_word(t, "fn")) {
+        return Some(NO_TEST);
+    }
+    let mut asserts = false;
+    each_place(&inside(body), &mut |rest| asserts |= is_assertion(rest));
     (!asserts).then_some("stands on a test that asserts nothing")
 }
 
-fn is_assertion(tokens: &[Token<'_>], at: usize) -> bool {
-    let token = &tokens[at];
-    if token.kind != Kind::Word {
-        return false;
+fn is_assertion(tokens: &[TokenTree]) -> bool {
+    if let Some(name) = called_macro(tokens) {
+        return name.starts_with("assert")
+            || name.starts_with("prop_assert")
+            || ["panic", "unreachable"].contains(&name.as_str());
     }
-    if is_macro_call(tokens, at) {
-        return token.text.starts_with("assert")
-            || token.text.starts_with("prop_assert")
-            || ["panic", "unreachable"].contains(&token.text);
-    }
-    let named_so = token.text.starts_with("assert_")
-        || token.text.starts_with("check_")
-        || ["expect_err", "unwrap_err"].contains(&token.text);
-    named_so && tokens.get(at + 1).is_some_and(|next| next.is("(") || next.is(":"))
+    let [TokenTree::Ident(name), next, ..] = tokens else { return false };
+    let is_called = is_mark(next, ':')
+        || matches!(next, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+    let name = name.to_string();
+    let is_named_so = name.starts_with("assert_")
+        || name.starts_with("check_")
+        || ["expect_err", "unwrap_err"].contains(&name.as_str());
+    is_called && is_named_so
 }
 
 /// The ids that a doc comment cites, and whether one of them begins a range.
@@ -135,17 +184,11 @@ mod tests {
         assert_eq!(ids(" Closes it. Cases FD-07, FD-08 and SE-01."), ["FD-07", "FD-08", "SE-01"]);
         assert_eq!(ids(" Cases FD-07, FD-08,\n and SE-01; more"), ["FD-07", "FD-08", "SE-01"]);
         assert_eq!(ids(" Case FD-07. Not SE-01."), ["FD-07"]);
-        assert_eq!(ids(" Case FD-07's child."), [""; 0]);
-        assert_eq!(
-            ids(" In this Case nothing. `/// Case FD-07.` is code. LowerCase FD-07"),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn a_range_is_a_flaw() {
-        let found = of("/// Cases FD-01 to FD-12.\n#[test]\nfn a() { assert!(true) }");
-        assert_eq!(found[0].flaw, Some("is a range: name each id"));
+        for text in
+            [" Case FD-07's child.", " In this Case nothing. `/// Case FD-07.` LowerCase FD-07"]
+        {
+            assert_eq!(ids(text), [""; 0], "{text}");
+        }
     }
 
     #[test]
@@ -155,8 +198,7 @@ mod tests {
             "if bad { panic!(\"no\") }",
             "util::check_exit(3);",
             "assert_no_fd_is_left();",
-            "prop_assert!(true);",
-            "run(|| assert!(true));",
+            "run(|| prop_assert!(true));",
             "start().unwrap_err();",
         ] {
             let found = of(&format!("/// Case FD-07.\n#[test]\nfn a() {{ {body} }}"));
@@ -166,13 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn attributes_may_stand_before_the_citation_or_after_it() {
+    fn it_may_stand_behind_an_attribute_and_inside_a_macro() {
         let found = of("#[test]\n/// Case FD-07.\n#[cfg(unix)]\nfn a() { assert!(true) }");
         assert_eq!((found[0].line, found[0].flaw), (2, None));
-    }
-
-    #[test]
-    fn a_test_inside_a_macro_is_found() {
         let found =
             of("proptest! { /// Case FD-07.\n#[test] fn a(x in 0..3u8) { prop_assert!(x < 3) } }");
         assert_eq!(found[0].flaw, None);
@@ -185,22 +223,29 @@ mod tests {
             "/// Case FD-07.\n#[cfg(test)]\nfn a() { assert!(true) }",
             "/// Case FD-07.\nstruct A;",
             "/// Case FD-07.\n#[test]\nmod a { }",
+            "/// Case FD-07.\n#[test]\nfn a();\nfn b() { assert!(true) }",
         ] {
-            assert_eq!(
-                of(source)[0].flaw,
-                Some("does not stand on a #[test] function"),
-                "{source}"
-            );
+            assert_eq!(of(source)[0].flaw, Some(NO_TEST), "{source}");
         }
     }
 
     #[test]
-    fn a_test_that_asserts_nothing_is_a_flaw() {
-        let source = "/// Case FD-07.\n#[test]\nfn a() { run(\"assert!(true)\"); assert_x; }\n\
-                      #[test]\nfn b() { assert!(true) }";
-        let file = SourceFile::new("tests/a.rs", source);
-        let problems = problems(&file);
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].to_string().contains("asserts nothing"));
+    fn unknown_ids_ranges_and_tests_that_assert_nothing_are_problems() {
+        let catalogue = SourceFile::new("docs/cases.md", "### FD - x\n1. **FD-01** [x]\n");
+        let messages = |source: &str| {
+            let problems = check(&catalogue, &[SourceFile::new("tests/a.rs", source)]);
+            problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+        };
+        let asserts = "#[test]\nfn a() { assert!(true) }";
+        assert_eq!(messages(&format!("/// Case FD-01.\n{asserts}")), [""; 0]);
+        assert_eq!(
+            messages(&format!("/// Cases FD-01 and FD-99.\n{asserts}")),
+            ["there is no case FD-99"]
+        );
+        let found = messages(&format!("/// Cases FD-01 to FD-12.\n{asserts}"));
+        assert_eq!(found, ["the citation of FD-01 is a range: name each id"]);
+        let silent = "#[test]\nfn a() { run(\"assert!(true)\"); assert_x; }";
+        let found = messages(&format!("/// Case FD-01.\n{silent}\n{asserts}"));
+        assert_eq!(found, ["the citation of FD-01 stands on a test that asserts nothing"]);
     }
 }

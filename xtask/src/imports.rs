@@ -9,7 +9,7 @@ use xshell::Shell;
 use crate::arguments::Arguments;
 use crate::source::edges::{ImportCircles, Imports};
 use crate::source::modules::Sources;
-use crate::tree;
+use crate::{source, tree};
 
 /// Prints the dependencies of the crates whose folders the command line names, or only the number
 /// of circles in every crate.
@@ -18,11 +18,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let files = tree::rust_files(&root)?;
     let mut arguments = Arguments::given();
     let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
-    let mut folders: Vec<_> = files
-        .iter()
-        .filter_map(|file| file.path.to_str()?.strip_suffix("/src/lib.rs"))
-        .filter(|folder| folder.starts_with("crates/"))
-        .collect();
+    let mut folders = source::folders(&files);
     if let Some(name) = wanted.iter().find(|name| !folders.iter().any(|folder| names(name, folder)))
     {
         bail!("no crate at crates/{name}; there are {}", folders.join(", "));

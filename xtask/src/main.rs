@@ -1,44 +1,30 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 //!
 //! This file knows the list of tasks and nothing else; each task is one function in the file of
-//! its name. There is no shell script behind them, and they need rustup's cargo and a C toolchain
+//! its name, or in `cargo.rs` where it is a call or two. There is no shell script behind them, and they need rustup's cargo and a C toolchain
 //! only: a tool beyond that is installed, pinned, below `target/`.
 
 mod api;
 mod arguments;
-mod asan;
-mod bench_build;
 mod busy;
+mod cargo;
 mod cases;
 mod catalogue;
 mod ci;
 mod citations;
-mod clippy;
-mod compare;
-mod counts;
-mod deny;
-mod doc;
-mod doctest;
-mod example_table;
-mod examples;
-mod fmt;
 mod fuzz;
 mod imports;
-mod leaks;
-mod lexer;
 mod loop_free;
 mod matrix;
 mod metadata;
 mod mutants;
-mod nightly;
 mod portability;
-mod report;
-mod soak;
+mod sanitizers;
 mod source;
-mod syntax;
 mod test;
 mod test_paths;
 mod tidy;
+mod tokens;
 mod tool;
 mod tree;
 
@@ -49,137 +35,58 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use xshell::Shell;
 
-/// One line of the list of tasks.
-struct Task {
-    name: &'static str,
-    about: &'static str,
-    run: fn(&Shell) -> Result<ExitCode>,
-}
-
-/// Makes the outcome of a task that is one step.
-macro_rules! step {
-    ($function:path) => {
-        |sh| $function(sh).map(|()| ExitCode::SUCCESS)
-    };
-}
+/// A line of the list of tasks: its name, what it does, and the function.
+type Task = (&'static str, &'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take words of their own.
 const WITH_ARGUMENTS: [&str; 8] =
     ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
-    Task {
-        name: "ci",
-        about: "the whole merge gate: every step below",
-        run: |sh| Ok(ci::run(sh, ci::Tier::Quick)),
-    },
-    Task {
-        name: "ci --slow",
-        about: "the same, and the slow tier of the tests",
-        run: |sh| Ok(ci::run(sh, ci::Tier::Slow)),
-    },
-    Task { name: "fmt", about: "check the formatting", run: step!(fmt::run) },
-    Task { name: "clippy", about: "all targets, warnings are errors", run: step!(clippy::run) },
-    Task { name: "tidy", about: "the rules no compiler knows", run: step!(tidy::run) },
-    Task {
-        name: "imports",
-        about: "[CRATE..]: which file depends on which, and the circles",
-        run: step!(imports::run),
-    },
-    Task {
-        name: "cases",
-        about: "covered and missing behaviour cases per area",
-        run: step!(cases::run),
-    },
-    Task { name: "test", about: "unit, property and behaviour tests", run: step!(test::run) },
-    Task {
-        name: "test-slow",
-        about: "the same with the slow tier",
-        run: step!(test::run_with_slow_tier),
-    },
-    Task {
-        name: "busy",
-        about: "[--times N]: `test` 5 times in a row on processors that others keep busy",
-        run: step!(busy::run),
-    },
-    Task {
-        name: "test-paths",
-        about: "the tests of spawning on each of the three paths",
-        run: step!(test_paths::run),
-    },
-    Task {
-        name: "test-paths-slow",
-        about: "every test of the process transport on each of them",
-        run: step!(test_paths::run_all),
-    },
-    Task {
-        name: "loop-free",
-        about: "the spawner without the reactor: lints, tests, its tree",
-        run: step!(loop_free::run),
-    },
-    Task { name: "doctest", about: "the examples in doc comments", run: step!(doctest::run) },
-    Task {
-        name: "doc",
-        about: "rustdoc, private items too, warnings are errors",
-        run: step!(doc::run),
-    },
-    Task { name: "deny", about: "bans, licences, sources (cargo-deny)", run: step!(deny::run) },
-    Task {
-        name: "examples",
-        about: "run every example and compare its output",
-        run: step!(examples::run),
-    },
-    Task {
-        name: "portability",
-        about: "compile the libraries for other systems (Debian's second toolchain)",
-        run: step!(portability::run),
-    },
-    Task { name: "bench-build", about: "compile the benches", run: step!(bench_build::run) },
-    Task {
-        name: "counts",
-        about: "system calls and instructions of a release build (strace, valgrind)",
-        run: step!(counts::run),
-    },
-    Task {
-        name: "matrix",
-        about: "refuse each call of a launch and write docs/launch-matrix.md (root)",
-        run: step!(matrix::run),
-    },
-    Task {
-        name: "compare",
-        about: "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",
-        run: step!(compare::run),
-    },
-    Task {
-        name: "fuzz",
-        about: "TARGET --minutes N: one fuzz target (nightly, cargo-fuzz)",
-        run: step!(fuzz::run),
-    },
-    Task {
-        name: "soak",
-        about: "--minutes N [--seed S]: a random mix of everything against a model",
-        run: step!(soak::run),
-    },
-    Task {
-        name: "asan",
-        about: "[PACKAGE..]: the suite with AddressSanitizer (nightly)",
-        run: step!(asan::run),
-    },
-    Task {
-        name: "leaks",
-        about: "[PACKAGE..]: the suite with LeakSanitizer (nightly)",
-        run: step!(leaks::run),
-    },
-    Task {
-        name: "api",
-        about: "public functions, and those without a bad-input test (nightly)",
-        run: step!(api::run),
-    },
-    Task {
-        name: "mutants",
-        about: "[NAME..]|[--cores]: break one behaviour after the other; which test notices?",
-        run: step!(mutants::run),
-    },
+    ("ci", "the whole merge gate: every step below", ci::run),
+    ("ci --slow", "the same, and the slow tier of the tests", ci::run_slow),
+    ("fmt", "check the formatting", cargo::fmt),
+    ("clippy", "all targets, warnings are errors", cargo::clippy),
+    ("tidy", "the rules no compiler knows", tidy::run),
+    ("imports", "[CRATE..]: which file depends on which, and the circles", imports::run),
+    ("cases", "covered and missing behaviour cases per area", cases::run),
+    ("test", "unit, property and behaviour tests", test::run),
+    ("test-slow", "the same with the slow tier", test::run_with_slow_tier),
+    ("busy", "[--times N]: `test` 5 times in a row on processors that others keep busy", busy::run),
+    ("test-paths", "the tests of spawning on each of the three paths", test_paths::run),
+    ("test-paths-slow", "every test of the process transport on each of them", test_paths::run_all),
+    ("loop-free", "the spawner without the reactor: lints, tests, its tree", loop_free::run),
+    ("doctest", "the examples in doc comments", cargo::doctest),
+    ("doc", "rustdoc, private items too, warnings are errors", cargo::doc),
+    ("deny", "bans, licences, sources (cargo-deny)", cargo::deny),
+    ("examples", "the tests of the examples, which run each of them", cargo::examples),
+    (
+        "portability",
+        "compile the libraries for other systems (Debian's second toolchain)",
+        portability::run,
+    ),
+    ("bench-build", "compile the benches", cargo::bench_build),
+    (
+        "counts",
+        "system calls and instructions of a release build (strace, valgrind)",
+        cargo::counts,
+    ),
+    ("matrix", "refuse each call of a launch and write docs/launch-matrix.md (root)", matrix::run),
+    (
+        "compare",
+        "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",
+        cargo::compare,
+    ),
+    ("fuzz", "TARGET --minutes N: one fuzz target (nightly, cargo-fuzz)", fuzz::run),
+    ("soak", "--minutes N [--seed S]: a random mix of everything against a model", cargo::soak),
+    ("asan", "[PACKAGE..]: the suite with AddressSanitizer (nightly)", sanitizers::asan),
+    ("leaks", "[PACKAGE..]: the suite with LeakSanitizer (nightly)", sanitizers::leaks),
+    ("api", "public functions, and those without a bad-input test (nightly)", api::run),
+    (
+        "mutants",
+        "[NAME..]|[--cores]: break one behaviour after the other; which test notices?",
+        mutants::run,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -189,13 +96,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let first = wanted.split(' ').next().filter(|first| WITH_ARGUMENTS.contains(first));
-    let found = TASKS.iter().find(|task| task.name == wanted || Some(task.name) == first);
-    let Some(task) = found else {
+    let found = TASKS.iter().find(|(name, ..)| *name == wanted || Some(*name) == first);
+    let Some((_, _, run)) = found else {
         eprint!("error: there is no task `{wanted}`\n\n{}", list());
         return ExitCode::from(2);
     };
-    match shell_at_root().and_then(|sh| (task.run)(&sh)) {
-        Ok(code) => code,
+    match shell_at_root().and_then(|sh| run(&sh)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -206,8 +113,8 @@ fn main() -> ExitCode {
 /// The text of `cargo xtask` without a task.
 fn list() -> String {
     let mut text = String::from("usage: cargo xtask <task>\n\ntasks:\n");
-    for task in TASKS {
-        text.push_str(&format!("  {:<12} {}\n", task.name, task.about));
+    for (name, about, _) in TASKS {
+        text.push_str(&format!("  {name:<12} {about}\n"));
     }
     text
 }
@@ -229,9 +136,8 @@ mod tests {
     #[test]
     fn the_list_names_every_task_once() {
         let list = list();
-        for task in TASKS {
-            let line = format!("  {:<12} ", task.name);
-            assert_eq!(list.matches(&line).count(), 1, "{}", task.name);
+        for (name, ..) in TASKS {
+            assert_eq!(list.matches(&format!("  {name:<12} ")).count(), 1, "{name}");
         }
     }
 

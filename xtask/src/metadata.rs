@@ -1,11 +1,21 @@
-//! What `cargo metadata` says of the packages of this workspace, and no more of it than tidy and
-//! the examples need.
+//! What `cargo metadata` says of the packages of this workspace, and no more of it than tidy needs.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use xshell::{Shell, cmd};
+
+/// The libraries, the facade last.
+pub(crate) const LIBRARIES: [&str; 7] = [
+    "procession-core",
+    "procession-protocol",
+    "procession-reactor",
+    "procession-process-transport",
+    "procession-net-transport",
+    "procession-utils",
+    "procession",
+];
 
 /// A member of the workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +26,6 @@ pub(crate) struct Package {
     pub(crate) published: bool,
     pub(crate) rust_version: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
-    pub(crate) targets: Vec<Target>,
 }
 
 /// One entry of a dependency section.
@@ -27,18 +36,10 @@ pub(crate) struct Dependency {
     pub(crate) for_tests: bool,
 }
 
-/// Something a package builds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) name: String,
-    /// `lib`, `bin`, `example`, `test`, `bench` and so on.
-    pub(crate) kind: String,
-}
-
 impl Package {
-    /// Tells whether it is one of the layers, which are below `crates/`.
+    /// Tells whether it is one of the layers, which are below `crates/` and published.
     pub(crate) fn is_layer(&self) -> bool {
-        self.folder.starts_with("crates")
+        self.published && self.folder.starts_with("crates")
     }
 }
 
@@ -60,10 +61,6 @@ fn parse_package(value: &Value, root: &Path) -> Result<Package> {
         let for_tests = value["kind"].as_str() == Some("dev");
         Ok(Dependency { name: text(value, "name")?, for_tests })
     };
-    let target = |value: &Value| -> Result<Target> {
-        let kind = list(value, "kind").first().and_then(Value::as_str).unwrap_or_default();
-        Ok(Target { name: text(value, "name")?, kind: kind.to_owned() })
-    };
     Ok(Package {
         name: text(value, "name")?,
         folder: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
@@ -71,7 +68,6 @@ fn parse_package(value: &Value, root: &Path) -> Result<Package> {
         published: value["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
         rust_version: value["rust_version"].as_str().map(str::to_owned),
         dependencies: list(value, "dependencies").iter().map(dependency).collect::<Result<_>>()?,
-        targets: list(value, "targets").iter().map(target).collect::<Result<_>>()?,
     })
 }
 
@@ -89,27 +85,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_read_with_its_dependencies_and_targets() {
+    fn a_package_is_read_with_its_dependencies() {
         let json = r#"{"packages": [{
             "name": "demo", "manifest_path": "/w/crates/demo/Cargo.toml", "publish": [],
             "rust_version": "1.88",
-            "dependencies": [{"name": "bytes", "kind": null}, {"name": "proptest", "kind": "dev"}],
-            "targets": [{"name": "demo", "kind": ["lib"]}]
+            "dependencies": [{"name": "bytes", "kind": null}, {"name": "proptest", "kind": "dev"}]
         }]}"#;
         let package = parse(json, Path::new("/w")).unwrap().remove(0);
         assert_eq!(package.folder, Path::new("crates/demo"));
-        assert!(package.is_layer() && !package.published);
+        assert!(!package.published && !package.is_layer());
         assert_eq!(package.rust_version.as_deref(), Some("1.88"));
         let for_tests =
             |name: &str| package.dependencies.iter().find(|d| d.name == name).map(|d| d.for_tests);
         assert_eq!((for_tests("bytes"), for_tests("proptest")), (Some(false), Some(true)));
-        assert_eq!(package.targets[0].kind, "lib");
     }
 
     #[test]
     fn a_package_without_a_publish_key_is_published() {
-        let json = r#"{"packages": [{"name": "a", "manifest_path": "/w/a/Cargo.toml"}]}"#;
-        assert!(parse(json, Path::new("/w")).unwrap()[0].published);
+        let json = r#"{"packages": [{"name": "a", "manifest_path": "/w/crates/a/Cargo.toml"}]}"#;
+        assert!(parse(json, Path::new("/w")).unwrap()[0].is_layer());
     }
 
     #[test]

@@ -7,23 +7,28 @@
 //! task fails. `cargo xtask mutants NAME..` tries those alone; `cargo xtask mutants --cores` has
 //! cargo-mutants break the pure cores, in every place that it knows to.
 
-mod breaks;
-mod group_breaks;
-mod launch_breaks;
-
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use self::breaks::{BREAKS, Break};
-use self::group_breaks::GROUP_BREAKS;
-use self::launch_breaks::LAUNCH_BREAKS;
 use crate::arguments::Arguments;
 use crate::tool;
+
+/// The breaks, an area a file.
+///
+/// After an empty line comes `name: file: tests`; then, marked as in a diff, a text that stands once in
+/// the file, and what stands there instead, which compiles and does the wrong thing. The tests are `lib`
+/// or files below the `tests` of the file's package, or of the one after `in`.
+const AREAS: [&str; 5] = [
+    include_str!("mutants/values.txt"),
+    include_str!("mutants/loop.txt"),
+    include_str!("mutants/launch.txt"),
+    include_str!("mutants/children.txt"),
+    include_str!("mutants/ends.txt"),
+];
 
 /// The version in use; raising it is a change of its own.
 const CARGO_MUTANTS: &str = "27.1.0";
@@ -58,6 +63,20 @@ const MUTANTS_HUNG: i32 = 3;
 /// How it ends where something was not noticed.
 const MUTANTS_MISSED: i32 = 2;
 
+/// One broken behaviour.
+struct Break {
+    /// What is wrong then.
+    name: &'static str,
+    /// From the root.
+    file: &'static str,
+    from: String,
+    to: String,
+    targets: Targets,
+}
+
+/// A package and some of its test targets.
+type Targets = (String, Vec<&'static str>);
+
 /// What became of a break.
 enum Noticed {
     /// By these tests.
@@ -70,21 +89,16 @@ enum Noticed {
     No,
 }
 
-impl fmt::Display for Noticed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Noticed {
+    fn shown(&self) -> String {
         match self {
-            Self::By(tests) => {
-                f.write_str(&tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
-            }
-            Self::ByHanging => f.write_str("the tests did not end"),
-            Self::NotBuilt => f.write_str("NOT BUILT"),
-            Self::No => f.write_str("NOBODY"),
+            Self::By(tests) => tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+            Self::ByHanging => "the tests did not end".to_owned(),
+            Self::NotBuilt => "NOT BUILT".to_owned(),
+            Self::No => "NOBODY".to_owned(),
         }
     }
 }
-
-/// A package and some of its test targets.
-type Targets = (&'static str, &'static [&'static str]);
 
 /// Tries every break, or those that the command line names.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
@@ -93,9 +107,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     if wanted == ["--cores"] {
         return break_cores(sh);
     }
-    let chosen: Vec<&Break> = breaks()
-        .filter(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name))
-        .collect();
+    let mut chosen = breaks()?;
+    chosen.retain(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name));
     if chosen.is_empty() {
         bail!("no such break: {}", wanted.join(", "));
     }
@@ -106,11 +119,15 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let _target =
         sh.push_env("CARGO_TARGET_DIR", root.join("target").join("mutants").join("build"));
     let _quiet = sh.push_env("RUST_BACKTRACE", "0");
-    check_unbroken(sh, &chosen)?;
+    // Each combination once.
+    let all: BTreeSet<&Targets> = chosen.iter().map(|each| &each.targets).collect();
+    for targets in all {
+        passes_unbroken(targets, &run_tests(sh, targets)?)?;
+    }
     let mut missed = Vec::new();
     for each in &chosen {
         let noticed = try_break(sh, each)?;
-        println!("{:<34} {noticed}", each.name);
+        println!("{:<34} {}", each.name, noticed.shown());
         if matches!(noticed, Noticed::NotBuilt | Noticed::No) {
             missed.push(each.name);
         }
@@ -123,8 +140,26 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 }
 
 /// All there are.
-fn breaks() -> impl Iterator<Item = &'static Break> {
-    BREAKS.iter().chain(GROUP_BREAKS).chain(LAUNCH_BREAKS)
+fn breaks() -> Result<Vec<Break>> {
+    let blocks = AREAS.into_iter().flat_map(|area| area.trim().split("\n\n").skip(1));
+    blocks.map(|block| parse(block).with_context(|| format!("no break: {block}"))).collect()
+}
+
+fn parse(block: &'static str) -> Option<Break> {
+    let (head, texts) = block.split_once('\n')?;
+    let [name, file, tests] = head.split(": ").collect::<Vec<_>>()[..] else { return None };
+    let folder = file.strip_prefix("crates/")?.split('/').next()?;
+    let usual = format!("procession-{folder}");
+    let (tests, package) = match tests.split_once(" in ") {
+        Some((tests, package)) => (tests, package.to_owned()),
+        None => (tests, usual),
+    };
+    let text = |mark| {
+        let lines = texts.lines().filter_map(|line| line.strip_prefix(mark));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let targets = (package, tests.split(' ').collect());
+    Some(Break { name, file, from: text('-'), to: text('+'), targets })
 }
 
 /// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.
@@ -174,39 +209,27 @@ fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the targets of all these breaks once without any: they must not fail.
-fn check_unbroken(sh: &Shell, chosen: &[&Break]) -> Result<()> {
-    for targets in targets(chosen) {
-        passes_unbroken(targets, &run_tests(sh, targets)?)?;
-    }
-    Ok(())
-}
-
-/// The targets of these breaks, each combination once.
-fn targets(chosen: &[&Break]) -> BTreeSet<Targets> {
-    chosen.iter().map(|each| (each.package, each.tests)).collect()
-}
-
-fn passes_unbroken((package, tests): Targets, noticed: &Noticed) -> Result<()> {
+/// What fails without any break would count as having noticed it.
+fn passes_unbroken((package, tests): &Targets, noticed: &Noticed) -> Result<()> {
     match noticed {
         Noticed::No => Ok(()),
-        failed => bail!("unbroken, {package} fails ({}): {failed}", tests.join(", ")),
+        failed => bail!("unbroken, {package} fails ({}): {}", tests.join(", "), failed.shown()),
     }
 }
 
 /// Makes one break, runs its tests, and puts the text back.
 fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
     let source = sh.read_file(each.file)?;
-    if source.matches(each.from).count() != 1 {
+    if source.matches(&each.from).count() != 1 {
         bail!("{}: its text does not stand once in {}", each.name, each.file);
     }
-    sh.write_file(each.file, source.replacen(each.from, each.to, 1))?;
-    let result = run_tests(sh, (each.package, each.tests));
+    sh.write_file(each.file, source.replacen(&each.from, &each.to, 1))?;
+    let result = run_tests(sh, &each.targets);
     sh.write_file(each.file, source)?;
     result
 }
 
-fn run_tests(sh: &Shell, (package, tests): Targets) -> Result<Noticed> {
+fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<Noticed> {
     let targets: Vec<&str> = tests
         .iter()
         .flat_map(|test| if *test == "lib" { vec!["--lib"] } else { vec!["--test", test] })
@@ -249,39 +272,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_break_fits_the_source_once() {
+    fn every_break_fits_the_source_once_and_has_a_name_of_its_own() {
         let sh = crate::shell_at_root().unwrap();
-        for each in breaks() {
+        let breaks = breaks().unwrap();
+        for each in &breaks {
             let source = sh.read_file(each.file).unwrap();
-            assert_eq!(source.matches(each.from).count(), 1, "{} in {}", each.name, each.file);
+            assert_eq!(source.matches(&each.from).count(), 1, "{} in {}", each.name, each.file);
             assert_ne!(each.from, each.to, "{}", each.name);
+        }
+        let names: BTreeSet<&str> = breaks.iter().map(|each| each.name).collect();
+        assert_eq!(names.len(), breaks.len());
+        assert!(names.len() >= 90, "{}", names.len());
+    }
+
+    #[test]
+    fn every_test_that_ought_to_notice_exists() {
+        let sh = crate::shell_at_root().unwrap();
+        for Break { name, targets: (package, tests), .. } in breaks().unwrap() {
+            let folder = package.strip_prefix("procession-").unwrap_or(&package);
+            for test in tests.iter().filter(|test| **test != "lib") {
+                let file = format!("crates/{folder}/tests/{test}.rs");
+                assert!(sh.path_exists(&file), "{name}: {file}");
+            }
         }
     }
 
     #[test]
-    fn there_are_thirty_breaks_with_names_of_their_own() {
-        let names: BTreeSet<&str> = breaks().map(|each| each.name).collect();
-        assert_eq!(names.len(), breaks().count());
-        assert!(names.len() >= 30, "{}", names.len());
+    fn a_break_is_read_as_it_is_written() {
+        let found = parse("a-b: crates/x/src/c.rs: lib d in e\n-  f\n-g\n+h").unwrap();
+        assert_eq!((found.name, found.file), ("a-b", "crates/x/src/c.rs"));
+        assert_eq!((found.from.as_str(), found.to.as_str()), ("  f\ng", "h"));
+        assert_eq!(found.targets, ("e".to_owned(), vec!["lib", "d"]));
+        let found = parse("a: crates/x/src/c.rs: d\n-f").unwrap();
+        assert_eq!((found.to.as_str(), found.targets.0.as_str()), ("", "procession-x"));
     }
 
     #[test]
     fn a_test_that_fails_unbroken_ends_the_task() {
-        let targets = ("some", &["lib"][..]);
-        let by = Noticed::By(BTreeSet::from(["a::b".to_owned()]));
-        let error = passes_unbroken(targets, &by).unwrap_err();
+        let passes = |noticed| passes_unbroken(&("some".to_owned(), vec!["lib"]), &noticed);
+        let error = passes(Noticed::By(BTreeSet::from(["a::b".to_owned()]))).unwrap_err();
         assert_eq!(error.to_string(), "unbroken, some fails (lib): a::b");
-        assert!(passes_unbroken(targets, &Noticed::ByHanging).is_err());
-        assert!(passes_unbroken(targets, &Noticed::NotBuilt).is_err());
-        assert!(passes_unbroken(targets, &Noticed::No).is_ok());
-    }
-
-    #[test]
-    fn each_target_is_run_unbroken_once() {
-        let all: Vec<&Break> = breaks().collect();
-        let targets = targets(&all);
-        assert!(targets.len() < all.len());
-        assert!(all.iter().all(|each| targets.contains(&(each.package, each.tests))));
+        assert!(passes(Noticed::ByHanging).is_err() && passes(Noticed::NotBuilt).is_err());
+        assert!(passes(Noticed::No).is_ok());
     }
 
     #[test]

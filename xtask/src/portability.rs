@@ -8,6 +8,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
+use crate::metadata::LIBRARIES;
+
 /// What is checked: the other systems that are supported, and other faces of Linux.
 const TARGETS: [&str; 5] = [
     "x86_64-unknown-freebsd",
@@ -20,16 +22,8 @@ const TARGETS: [&str; 5] = [
 /// What is refused, by a message of ours.
 const REFUSED: (&str, &str) = ("i686-unknown-linux-gnu", "64-bit Linux only");
 
-/// The library crates; examples and benches bring dependencies that are not ours to port.
-const PACKAGES: [&str; 7] = [
-    "procession-core",
-    "procession-protocol",
-    "procession-reactor",
-    "procession-process-transport",
-    "procession-net-transport",
-    "procession-utils",
-    "procession",
-];
+/// The spawner alone.
+const WITHOUT_A_LOOP: [&str; 3] = ["-p", "procession-process-transport", "--no-default-features"];
 
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
@@ -59,35 +53,32 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     // What -Zbuild-std needs of a stable compiler.
     let _bootstrap = sh.push_env("RUSTC_BOOTSTRAP", "1");
     let _flags = sh.push_env("RUSTFLAGS", "-Dwarnings");
-    let packages: Vec<&str> = PACKAGES.iter().flat_map(|package| ["--package", package]).collect();
+    // Examples and benches bring dependencies that are not ours to port.
+    let libraries: Vec<&str> = LIBRARIES.iter().flat_map(|name| ["--package", name]).collect();
+    let check = |target: &str, options: &[&str]| {
+        println!("== {target}: {}", options.join(" "));
+        let command = cmd!(
+            sh,
+            "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
+             --target-dir target/portability {options...}"
+        );
+        let output = command.ignore_status().output()?;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        anyhow::Ok((output.status.success(), errors))
+    };
     let mut broken = Vec::new();
     for target in TARGETS {
-        println!("== {target}");
-        let packages = &packages;
-        let check = cmd!(
-            sh,
-            "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
-             --target-dir target/portability {packages...}"
-        );
-        let without_a_loop = cmd!(
-            sh,
-            "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
-             --target-dir target/portability -p procession-process-transport --no-default-features"
-        );
-        if check.run().is_err() || without_a_loop.run().is_err() {
-            broken.push(target);
+        for options in [libraries.as_slice(), &WITHOUT_A_LOOP] {
+            let (compiles, errors) = check(target, options)?;
+            if !compiles {
+                println!("{errors}");
+                broken.push(target);
+            }
         }
     }
     let (target, message) = REFUSED;
-    println!("== {target}, which is refused");
-    let refused = cmd!(
-        sh,
-        "{CARGO} check --lib -Zbuild-std=std,panic_abort --locked --target {target}
-         --target-dir target/portability -p procession-process-transport --no-default-features"
-    );
-    let refused = refused.ignore_status().output()?;
-    let says_so = String::from_utf8_lossy(&refused.stderr).contains(message);
-    if refused.status.success() || !says_so {
+    let (compiles, errors) = check(target, &WITHOUT_A_LOOP)?;
+    if compiles || !errors.contains(message) {
         bail!("{target} is not refused by a message that says \"{message}\"");
     }
     if broken.is_empty() { Ok(()) } else { bail!("does not compile for {}", broken.join(", ")) }

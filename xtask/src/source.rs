@@ -7,9 +7,17 @@ pub(crate) mod cfg;
 mod circles;
 pub(crate) mod edges;
 pub(crate) mod modules;
-mod paths;
+pub(crate) mod paths;
 pub(crate) mod resolve;
+
+use crate::tree::SourceFile;
 
 /// The crates whose modules tidy reads, by folder.
 pub(crate) const CRATES: [&str; 3] =
     ["crates/net-transport", "crates/process-transport", "crates/protocol"];
+
+/// The folders of all library crates.
+pub(crate) fn folders(files: &[SourceFile]) -> Vec<&str> {
+    let roots = files.iter().filter_map(|file| file.path.to_str()?.strip_suffix("/src/lib.rs"));
+    roots.filter(|folder| folder.starts_with("crates/")).collect()
+}

@@ -3,22 +3,16 @@
 //! Each rule is one file below `tidy/`, a function from files to problems, tested on made-up
 //! input. This file reads the repository once and asks all of them.
 
-pub(crate) mod case_ids;
 mod crate_page;
-mod header;
-mod ignored;
+mod files;
 mod import_circles;
 mod layering;
-mod length;
-mod lints;
-mod msrv;
+mod manifests;
 mod non_linux;
-mod readme;
 mod small_types;
 mod sys_alone;
 mod twisted_names;
-mod unfinished;
-mod unsafe_code;
+mod words;
 
 use std::path::Path;
 
@@ -27,45 +21,44 @@ use xshell::Shell;
 
 use crate::source::modules::Sources;
 use crate::tree::Problem;
-use crate::{catalogue, metadata, source, tree};
+use crate::{catalogue, citations, metadata, source, tree};
 
 /// Checks every rule and prints every line that breaks one.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;
     let packages = metadata::packages(sh)?;
-    let readme = tree::file(&root, "README.md")?;
+    let file = |path| tree::file(&root, path);
+    let readme = file("README.md")?;
     let manifests = packages
         .iter()
         .map(|package| tree::file(&root, &package.folder.join("Cargo.toml").to_string_lossy()))
         .collect::<Result<Vec<_>>>()?;
-    let msrv_sources = msrv::Sources {
-        manifest: tree::file(&root, "Cargo.toml")?,
-        clippy: tree::file(&root, "clippy.toml")?,
-        readme: readme.clone(),
-        packages: &packages,
+    let folders = source::folders(&files).into_iter();
+    let libraries: Vec<_> = folders.map(|folder| Sources::parse(&files, folder)).collect();
+    let among = |names: &'static [&'static str]| {
+        let is_named =
+            |sources: &&Sources| names.iter().any(|name| sources.folder == Path::new(name));
+        libraries.iter().filter(is_named)
     };
-    let crates = source::CRATES.map(|folder| Sources::parse(&files, folder));
-    let with_sys = crates
-        .iter()
-        .filter(|sources| sys_alone::CRATES.iter().any(|name| sources.folder == Path::new(name)));
+    let crates = || among(&source::CRATES);
     let results: [(&str, Vec<Problem>); 17] = [
-        ("files open with //!", header::check(&files)),
+        ("files open with //!", files::openings(&files)),
         ("crate pages", crate_page::check(&files)),
-        ("layering", layering::check(&tree::file(&root, "ARCHITECTURE.md")?, &packages)),
-        ("[lints] workspace = true", lints::check(&manifests)),
-        ("unsafe only in sys", unsafe_code::check(&files)),
-        ("case ids", case_ids::check(&tree::file(&root, catalogue::PATH)?, &files)),
-        ("one MSRV", msrv::check(&msrv_sources)),
-        ("nothing unfinished", unfinished::check(&files)),
-        ("no panic where it is not Linux", non_linux::check(&files)),
-        ("no ignored test", ignored::check(&files)),
-        ("length of files", length::check(&files)),
-        ("files are modules", crates.iter().flat_map(Sources::problems).collect()),
-        ("no import circle", import_circles::check(&crates)),
-        ("sys stands alone", sys_alone::check(with_sys)),
-        ("types stay small", small_types::check(&crates)),
-        ("crate map of the README", readme::check(&readme, &packages)),
+        ("layering", layering::check(&file("ARCHITECTURE.md")?, &packages)),
+        ("[lints] workspace = true", manifests::lints(&manifests)),
+        ("unsafe only in sys", words::unsafe_code(&files)),
+        ("case ids", citations::check(&file(catalogue::PATH)?, &files)),
+        ("one MSRV", manifests::msrv(&file("Cargo.toml")?, &readme, &packages)),
+        ("nothing unfinished", words::unfinished(&files)),
+        ("no panic where it is not Linux", non_linux::check(&libraries, &files)),
+        ("no ignored test", words::ignored(&files)),
+        ("length of files", files::lengths(&files)),
+        ("files are modules", crates().flat_map(Sources::problems).collect()),
+        ("no import circle", import_circles::check(crates())),
+        ("sys stands alone", sys_alone::check(among(&sys_alone::CRATES))),
+        ("types stay small", small_types::check(crates())),
+        ("crate map of the README", manifests::crate_map(&readme, &packages)),
         ("names of Twisted", twisted_names::check(&files)),
     ];
     for (rule, problems) in &results {

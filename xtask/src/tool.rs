@@ -1,5 +1,6 @@
 //! Tools beyond rustup's cargo, in the version that the task names, so that every machine judges with
-//! the same rules. Each is installed once for all clones, in a folder of cargo's home.
+//! the same rules. Each is installed once for all clones, in a folder of cargo's home. And the nightly
+//! toolchain, which the sanitizers, the fuzzer and rustdoc's JSON need.
 
 use std::env;
 use std::path::PathBuf;
@@ -26,6 +27,16 @@ pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf
         .with_context(|| format!("{name} cannot be installed"))?;
     }
     Ok(tool)
+}
+
+/// Fails, naming the line that installs it, where there is no nightly toolchain.
+pub(crate) fn nightly(sh: &Shell) -> Result<()> {
+    cmd!(sh, "rustup run nightly rustc --version")
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .map(drop)
+        .context("no nightly toolchain: rustup toolchain install nightly --profile minimal")
 }
 
 /// Cargo's home, by cargo's own rule.

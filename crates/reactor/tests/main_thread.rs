@@ -494,7 +494,7 @@ mod the_first_process_of_a_namespace_ends_with_128_and_the_number {
         };
         let can = unshare("true").stderr(Stdio::null()).status();
         if !can.is_ok_and(|status| status.success()) {
-            return skip::skip(name, "it takes unshare, and root");
+            return procession_test_support::skip(name, "it takes unshare, and root");
         }
         let binary = env::current_exe().expect("a test knows its binary");
         let output = end_of(unshare(binary.to_str().expect("its name is UTF-8")));
@@ -513,7 +513,7 @@ mod a_blocked_signal_kills_all_the_same {
             reactor.run()
         });
         let stopped = other.join().expect("it does not panic")?;
-        sys::block(Signal::TERM.as_raw());
+        procession_test_support::sys::block(&[Signal::TERM.as_raw()]);
         println!("blocked");
         Ok(stopped)
     }
@@ -558,10 +558,3 @@ mod a_program_inside_a_program_is_refused {
         );
     }
 }
-
-#[path = "../../process-transport/tests/util/skip.rs"]
-#[expect(dead_code, reason = "it has more than these tests use")]
-mod skip;
-#[path = "util/sys.rs"]
-#[expect(dead_code, reason = "it has more than these tests use")]
-mod sys;

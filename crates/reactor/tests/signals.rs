@@ -4,9 +4,6 @@
 mod bound;
 #[path = "util/reexec.rs"]
 mod reexec;
-#[path = "util/sys.rs"]
-#[expect(dead_code, reason = "it has more than these tests use")]
-mod sys;
 #[path = "util/until.rs"]
 mod until;
 
@@ -16,7 +13,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Output;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bound::bound;
@@ -25,9 +21,9 @@ use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
 use procession_reactor::{
     DelayedCall, EventHandler, Handle, Phase, Reactor, Ready, SignalWatch, Stopped, SystemEvent,
 };
+use procession_test_support::sys;
 use reexec::reexec;
 use signal_hook::low_level;
-use sys::Action;
 use until::until;
 
 fn raise(signal: Signal) {
@@ -65,7 +61,7 @@ fn watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_las
     let test = "watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_last";
     let output = reexec(test, || {
         for signal in [Signal::USR1, Signal::USR2] {
-            sys::set(signal.as_raw(), Action::Default);
+            sys::default_action(signal.as_raw());
         }
         let mut reactor = Reactor::new().unwrap();
         let (first, first_watch) = count(&reactor, Signal::USR1);
@@ -97,21 +93,21 @@ fn watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_las
 #[test]
 fn an_own_handler_runs_before_during_and_after_a_watch() {
     assert_succeeded(reexec("an_own_handler_runs_before_during_and_after_a_watch", || {
-        sys::set(Signal::USR1.as_raw(), Action::Count);
+        sys::count_signal(Signal::USR1.as_raw());
         let mut reactor = Reactor::new().unwrap();
         let (seen, watch) = count(&reactor, Signal::USR1);
         raise(Signal::USR1);
         until(&mut reactor, || seen.get() == 1);
         drop(watch);
         raise(Signal::USR1);
-        assert_eq!(sys::COUNTED.load(SeqCst), 2);
+        assert_eq!(sys::counted(), 2);
     }));
 }
 
 #[test]
 fn a_signal_that_was_ignored_is_ignored_after_a_watch() {
     assert_succeeded(reexec("a_signal_that_was_ignored_is_ignored_after_a_watch", || {
-        sys::set(Signal::USR1.as_raw(), Action::Ignore);
+        sys::ignore(Signal::USR1.as_raw());
         let reactor = Reactor::new().unwrap();
         drop(count(&reactor, Signal::USR1));
         raise(Signal::USR1);
@@ -140,7 +136,7 @@ fn a_realtime_signal_kills_again_after_a_watch() {
 fn an_interrupt_stops_the_run_and_the_next_one_after_it_kills() {
     let test = "an_interrupt_stops_the_run_and_the_next_one_after_it_kills";
     let output = reexec(test, || {
-        sys::set(Signal::INT.as_raw(), Action::Default);
+        sys::default_action(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         for signal in [Signal::TERM, Signal::INT] {
             reactor.call_when_running(move |_| raise(signal));
@@ -158,7 +154,7 @@ fn an_interrupt_stops_the_run_and_the_next_one_after_it_kills() {
 fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
     let test = "a_second_interrupt_while_the_shutdown_is_pending_acts_by_default";
     let output = reexec(test, || {
-        sys::set(Signal::INT.as_raw(), Action::Default);
+        sys::default_action(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |reactor| {
             println!("{ALIVE}");
@@ -176,7 +172,7 @@ fn a_second_interrupt_while_the_shutdown_is_pending_acts_by_default() {
 #[test]
 fn a_signal_while_the_startup_is_pending_ends_it() {
     assert_succeeded(reexec("a_signal_while_the_startup_is_pending_ends_it", || {
-        sys::set(Signal::INT.as_raw(), Action::Default);
+        sys::default_action(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         let _deadline = deadline(&reactor);
         for signal in [Signal::INT, Signal::TERM] {
@@ -196,7 +192,7 @@ fn a_signal_while_the_startup_is_pending_ends_it() {
 fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
     let test = "a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped";
     assert_succeeded(reexec(test, || {
-        sys::set(Signal::INT.as_raw(), Action::Default);
+        sys::default_action(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         for phase in [Phase::Before, Phase::During, Phase::After] {
             for signal in [Signal::INT, Signal::TERM] {
@@ -338,7 +334,7 @@ fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending()
 #[test]
 fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
     assert_succeeded(reexec("an_interrupt_that_is_ignored_does_not_stop_the_run", || {
-        sys::set(Signal::INT.as_raw(), Action::Ignore);
+        sys::ignore(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         for _ in 0..2 {
             reactor.call_when_running(|reactor| {
@@ -366,7 +362,7 @@ fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
 #[test]
 fn a_termination_that_is_ignored_stops_the_run() {
     assert_succeeded(reexec("a_termination_that_is_ignored_stops_the_run", || {
-        sys::set(Signal::TERM.as_raw(), Action::Ignore);
+        sys::ignore(Signal::TERM.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
         let _deadline = deadline(&reactor);
         for _ in 0..2 {
@@ -381,7 +377,7 @@ fn a_termination_that_is_ignored_stops_the_run() {
 fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
     let test = "a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone";
     assert_succeeded(reexec(test, || {
-        sys::set(Signal::INT.as_raw(), Action::Count);
+        sys::count_signal(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().without_signals();
         reactor.call_soon(|reactor| {
             raise(Signal::INT);
@@ -390,7 +386,7 @@ fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
         reactor.call_soon(|_| raise(Signal::INT));
         reactor.turn(None).unwrap();
-        assert_eq!(sys::COUNTED.load(SeqCst), 2);
+        assert_eq!(sys::counted(), 2);
     }));
 }
 
@@ -460,7 +456,7 @@ fn die_by_a_broken_pipe() {
 fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
     let test = "a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one";
     let output = reexec(test, || {
-        sys::set(Signal::PIPE.as_raw(), Action::Default);
+        sys::default_action(Signal::PIPE.as_raw());
         let mut reactor = Reactor::new().unwrap();
         let lost = Rc::new(Cell::new(0));
         let inside = Rc::clone(&lost);
@@ -482,7 +478,7 @@ fn a_broken_pipe_does_not_kill_in_a_turn_and_does_outside_of_one() {
 fn a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does() {
     let test = "a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does";
     let output = reexec(test, || {
-        sys::set(Signal::PIPE.as_raw(), Action::Default);
+        sys::default_action(Signal::PIPE.as_raw());
         let reactor = Reactor::new().unwrap();
         flush_a_broken_pipe(&reactor);
         flush_a_broken_pipe(&reactor);
@@ -497,7 +493,7 @@ fn a_hang_up_that_the_program_watches_leaves_the_run_its_stop() {
     let test = "a_hang_up_that_the_program_watches_leaves_the_run_its_stop";
     let output = reexec(test, || {
         for signal in [Signal::HUP, Signal::TERM] {
-            sys::set(signal.as_raw(), Action::Default);
+            sys::default_action(signal.as_raw());
         }
         let mut reactor = Reactor::new().unwrap().with_signals();
         let (hang_ups, _watch) = count(&reactor, Signal::HUP);

@@ -2,14 +2,12 @@
 
 #[path = "util/reexec.rs"]
 mod reexec;
-#[path = "util/sys.rs"]
-#[expect(dead_code, reason = "it has more than these tests use")]
-mod sys;
 
 use std::time::Duration;
 
 use procession_core::Signal;
 use procession_reactor::{Handle, Reactor};
+use procession_test_support::sys;
 use reexec::reexec;
 use rustix::io::fcntl_getfd;
 use rustix::stdio::{stderr, stdin, stdout};
@@ -22,7 +20,7 @@ fn open() -> [bool; 3] {
 /// Makes a reactor of either kind where `closed` are closed, and has it do what it can.
 fn live_without(closed: &[i32]) {
     for &number in closed {
-        sys::close(number);
+        sys::close_standard(number);
     }
     let before = open();
     for build in [Reactor::new, Reactor::new_portable] {

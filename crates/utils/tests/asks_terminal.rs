@@ -5,7 +5,7 @@ mod on_terminal;
 
 use std::process::{Command, Stdio};
 
-use crate::on_terminal::{OnTerminal, bound, ms, skip};
+use crate::on_terminal::{OnTerminal, bound, ms, skip_here};
 
 /// Returns whether such a program exists. If not, reports that its test is skipped.
 fn is_there(program: &str) -> bool {
@@ -16,7 +16,7 @@ fn is_there(program: &str) -> bool {
         .status()
         .is_ok_and(|status| status.success());
     if !found {
-        skip::skip_here(&format!("{program}, which asks the terminal"), "it is not installed");
+        skip_here(&format!("{program}, which asks the terminal"), "it is not installed");
     }
     found
 }
@@ -80,7 +80,7 @@ fn ssh_that_asks_whether_to_trust_a_host_ends() {
     for program in ["block_on", "run_main"] {
         let outcome = asked_on_a_terminal(program, script);
         if outcome.starts_with("Some(77) ") {
-            return skip::skip_here(what, "a server cannot start here");
+            return skip_here(what, "a server cannot start here");
         }
         assert!(outcome.starts_with("Some(255) "), "{program}: {outcome}");
     }

@@ -14,6 +14,7 @@ use procession_core::{Deferred, Signal};
 use procession_process_transport::{Command, Fd};
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
+use procession_test_support::sys;
 use procession_utils::{
     Run, get_process_output, get_process_output_and_value, get_process_output_merged,
     get_process_value, run_all,
@@ -201,6 +202,9 @@ fn a_thousand_programs_killed_at_any_moment_leave_no_direct_child() {
     const NAME: &str = "a_thousand_programs_killed_at_any_moment_leave_no_direct_child";
     isolated(NAME, || {
         let is_slow = std::env::var_os("PROCESSION_SLOW").is_some_and(|value| value == "1");
+        if is_slow {
+            sys::alarm(Duration::from_secs(1800));
+        }
         let longest = kill_in_a_storm(NAME, if is_slow { 1000 } else { 1 });
         assert!(longest < bound(WATCHDOG), "somebody lived for {longest:?}");
     });

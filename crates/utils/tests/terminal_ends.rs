@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 
 use crate::on_terminal::{
-    CTRL_BACKSLASH, CTRL_C, CTRL_Z, GRACE, OnTerminal, bound, ms, process_state, skip,
+    CTRL_BACKSLASH, CTRL_C, CTRL_Z, GRACE, OnTerminal, bound, ms, process_state, skip_here,
 };
 
 /// Every process of the group ends by TERM.
@@ -83,7 +83,7 @@ fn ctrl_backslash_ends_the_whole_group_and_then_the_program() {
 #[test]
 fn in_pid_1_ctrl_c_ends_the_whole_group_and_gives_the_status() {
     if !rustix::process::geteuid().is_root() {
-        return skip::skip_here("PID 1 on a terminal", "needs root");
+        return skip_here("PID 1 on a terminal", "needs root");
     }
     let script = "exec unshare --pid --fork --mount-proc --kill-child \"$PROGRAM\"";
     for program in ["run_main", "run_main, blocked"] {
@@ -228,7 +228,7 @@ fn job_of(shell: &str, program: &str, script: &str) -> Option<(OnTerminal, rusti
         shell => vec![shell, "-i"],
     };
     if std::process::Command::new(shell).args(["-c", ":"]).status().is_err() {
-        skip::skip_here(&format!("a job of {shell}"), "it is not installed");
+        skip_here(&format!("a job of {shell}"), "it is not installed");
         return None;
     }
     let mut started = OnTerminal::start_with(&command, program, script, |command| {

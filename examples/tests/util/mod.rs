@@ -1,14 +1,10 @@
 //! Runs an example as a user would: as a separate program, until it ends or a deadline passes.
 #![allow(dead_code, unused_imports, reason = "every test has all of this and uses its own part")]
 
-#[path = "../../../crates/process-transport/tests/util/bound.rs"]
-mod bound;
 mod server;
-mod skip;
 
-pub(crate) use self::bound::bound;
 pub(crate) use self::server::{Server, client, runs, script, until};
-pub(crate) use self::skip::skip;
+pub(crate) use procession_test_support::{bound, skip};
 
 use procession::prelude::*;
 use std::cell::Cell;
@@ -94,7 +90,7 @@ pub(crate) fn on_terminal(command: Command, typed: impl Into<Bytes>) -> Ended {
 }
 
 fn capture(command: Command, input: Option<Bytes>) -> Ended {
-    bound::announce();
+    procession_test_support::announce();
     let mut reactor = Reactor::new().expect("the thread has no other reactor");
     let (ended, result) = Deferred::new();
     let capture = Capture {

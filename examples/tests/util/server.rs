@@ -23,7 +23,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts an example, without input.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        bound::announce();
+        procession_test_support::announce();
         let mut command = Command::new(program(name));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the example can be started");

@@ -39,7 +39,7 @@ impl System {
     }
 
     /// Evaluates a predicate; nothing if it depends on something else.
-    fn holds(self, predicate: &Meta) -> Option<bool> {
+    pub(crate) fn holds(self, predicate: &Meta) -> Option<bool> {
         match predicate {
             Meta::Path(path) if path.is_ident("test") || path.is_ident("doc") => Some(false),
             Meta::Path(path) if path.is_ident("unix") => Some(true),

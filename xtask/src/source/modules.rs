@@ -27,7 +27,7 @@ pub(crate) struct Sources {
 
 /// A library crate as one system has it.
 pub(crate) struct Crate<'a> {
-    pub(super) system: System,
+    pub(crate) system: System,
     /// The first one is the root.
     pub(crate) modules: Vec<Module<'a>>,
     /// What keeps the rules from seeing all of it.

@@ -19,16 +19,16 @@ use super::modules::attributes;
 
 /// A path in the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CodePath {
-    pub(super) segments: Vec<String>,
-    pub(super) kind: PathKind,
+pub(crate) struct CodePath {
+    pub(crate) segments: Vec<String>,
+    pub(crate) kind: PathKind,
     /// Counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// What a path says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PathKind {
+pub(crate) enum PathKind {
     /// The item that it leads to.
     Item,
     /// Everything in the module or enum that it leads to.
@@ -47,7 +47,7 @@ pub(super) struct Import {
 }
 
 /// Lists the paths in the items of a module, as `system` builds it.
-pub(super) fn paths(items: &[&Item], system: System) -> Vec<CodePath> {
+pub(crate) fn paths(items: &[&Item], system: System) -> Vec<CodePath> {
     let mut collector = Collector { system, found: Vec::new(), blocks: Vec::new() };
     items.iter().for_each(|item| collector.visit_item(item));
     collector.found

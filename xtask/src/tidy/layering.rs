@@ -3,18 +3,13 @@
 //! The table's columns are folder, package, what lives there, may depend on. A package cell that
 //! has no name in back quotes means a package that is not published. The last cell is a list of
 //! names with remarks in parentheses: `core` is short for `procession-core`, and `all` stands for
-//! every layer and whatever any layer may use. Dev-dependencies are free, but for those that only
-//! the reactor may know.
+//! every layer and whatever any layer may use. Dev-dependencies are free.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
-
-/// What only the reactor may know, in its tests or anybody's.
-const ONLY_REACTOR: [&str; 2] = ["polling", "signal-hook"];
-const REACTOR: &str = "procession-reactor";
 
 /// A row of the table.
 struct Row {
@@ -34,14 +29,15 @@ pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Prob
     }
     let mut problems = Vec::new();
     for package in packages {
-        if let Some(row) = rows.iter().find(|row| row.is_about(&package.folder)) {
+        if let Some(row) =
+            rows.iter().find(|row| row.folders.iter().any(|own| package.folder == Path::new(own)))
+        {
             let found = check_package(package, row, &rows, packages);
             problems.extend(found.into_iter().map(|text| architecture.problem(row.line, text)));
         } else {
             let folder = package.folder.display();
             problems.push(architecture.problem(1, format!("the table has no row for {folder}")));
         }
-        problems.extend(forbidden(package).map(|text| architecture.problem(1, text)));
     }
     for row in &rows {
         let gone = row.folders.iter().filter(|folder| {
@@ -80,29 +76,13 @@ fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeS
         };
         packages.iter().find(is_short).map_or(name.as_str(), |package| &package.name)
     };
-    let is_layer = |row: &&Row| row.folders.iter().any(|folder| folder.starts_with("crates/"));
+    let is_layer = |row: &&Row| row.package.is_some();
     let mut names: BTreeSet<_> = row.allowed.iter().map(full).collect();
     if names.remove("all") {
         names.extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().map(full)));
         names.extend(packages.iter().filter(|package| package.is_layer()).map(|p| p.name.as_str()));
-        for name in ONLY_REACTOR {
-            names.remove(name);
-        }
     }
     names
-}
-
-fn forbidden(package: &Package) -> impl Iterator<Item = String> {
-    let found = package.dependencies.iter().filter(|dependency| {
-        package.name != REACTOR && ONLY_REACTOR.contains(&dependency.name.as_str())
-    });
-    found.map(|dependency| format!("only {REACTOR} may know {}: {}", dependency.name, package.name))
-}
-
-impl Row {
-    fn is_about(&self, folder: &Path) -> bool {
-        self.folders.iter().any(|own| Path::new(own) == folder)
-    }
 }
 
 /// Reads the first table of the text whose columns are the ones we know.
@@ -139,16 +119,8 @@ fn quoted(cell: &str) -> Vec<String> {
 
 /// The names of a list, remarks in parentheses left out.
 fn names(cell: &str) -> Vec<String> {
-    let mut depth = 0_usize;
-    let plain: String = cell
-        .chars()
-        .filter(|c| {
-            depth += usize::from(*c == '(');
-            let keep = depth == 0;
-            depth = depth.saturating_sub(usize::from(*c == ')'));
-            keep
-        })
-        .collect();
+    let plain: String =
+        cell.split('(').map(|part| part.split(')').next_back().unwrap_or("")).collect();
     let names = plain.split([',', ';']).map(|name| name.trim().trim_matches('`').to_owned());
     names.filter(|name| !name.is_empty() && name != "nothing").collect()
 }
@@ -202,20 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_as_declared_passes() {
-        assert_eq!(messages(TABLE, &workspace()), [""; 0]);
-    }
-
-    #[test]
-    fn an_undeclared_dependency_is_found() {
-        let mut packages = workspace();
-        packages[0] = package("crates/core", "procession-core", &["bytes", "procession-reactor"]);
-        let found = messages(TABLE, &packages);
-        assert_eq!(found, ["procession-core may not depend on procession-reactor"]);
-    }
-
-    #[test]
-    fn dev_dependencies_are_free() {
+    fn a_workspace_as_declared_passes_and_dev_dependencies_are_free() {
         let mut packages = workspace();
         let name = "proptest".to_owned();
         packages[0].dependencies.push(Dependency { name, for_tests: true });
@@ -223,36 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_reactor_knows_polling_even_in_tests() {
-        let mut packages = workspace();
-        let name = "polling".to_owned();
-        packages[0].dependencies.push(Dependency { name, for_tests: true });
-        assert_eq!(messages(TABLE, &packages).len(), 1);
-        packages = workspace();
-        packages[2] = package("crates/procession", "procession", &["polling"]);
-        assert_eq!(messages(TABLE, &packages).len(), 2, "`all` does not include it");
-    }
-
-    #[test]
-    fn a_package_without_a_row_and_a_row_without_a_package_are_found() {
-        let mut packages = workspace();
-        packages[3] = package("benches", "procession-benches", &[]);
-        let found = messages(TABLE, &packages);
-        assert_eq!(found, ["the table has no row for benches", "no package at examples"]);
-    }
-
-    #[test]
-    fn a_wrong_name_and_a_wrong_publication_are_found() {
-        let mut packages = workspace();
-        packages[0].name = "core".to_owned();
-        assert!(messages(TABLE, &packages)[0].contains("is called core"));
-        packages = workspace();
-        packages[3].published = true;
-        assert!(messages(TABLE, &packages)[0].contains("is published"));
-    }
-
-    #[test]
-    fn a_page_without_the_table_is_found() {
+    fn each_difference_is_found() {
+        let found = |change: fn(&mut Vec<Package>)| {
+            let mut packages = workspace();
+            change(&mut packages);
+            messages(TABLE, &packages)
+        };
+        let undeclared = found(|all| {
+            all[0] = package("crates/core", "procession-core", &["procession-reactor"])
+        });
+        assert_eq!(undeclared, ["procession-core may not depend on procession-reactor"]);
+        let moved = found(|all| all[3] = package("benches", "procession-benches", &[]));
+        assert_eq!(moved, ["the table has no row for benches", "no package at examples"]);
+        assert!(found(|all| all[0].name = "core".to_owned())[0].contains("is called core"));
+        assert!(found(|all| all[3].published = true)[0].contains("is published"));
         assert_eq!(messages("# Architecture\n", &workspace()).len(), 1);
     }
 }

@@ -1,11 +1,12 @@
 //! Measures procession against its peers and against the limit, row by row.
 //!
-//!     compare [--quick] [--only ID].. [--growth]
+//!     compare [--quick] [--only ID].. [--growth] [--runs N]
 //!     compare contend NAME ROW PROGRAMS COUNT CROWD
 //!
 //! Every contender of a row is a separate process (the Rust ones use the second form). It prepares
 //! itself, and then waits for requests for rounds. The rounds of all contenders are interleaved, so
-//! that other work of the machine affects all of them alike.
+//! that other work of the machine affects all of them alike. `--runs` does all of this N times, and at
+//! the end judges each goal by the median of its figures.
 
 mod chart;
 mod contend;
@@ -22,12 +23,14 @@ mod turn;
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use procession_benches::programs;
 
-use crate::report::Report;
+use crate::external::External;
+use crate::report::{Goal, Report};
 use crate::rows::{ROWS, Row};
 
 /// The options of the command line.
@@ -36,6 +39,7 @@ struct Options {
     quick: bool,
     growth: bool,
     only: Vec<String>,
+    runs: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -64,8 +68,12 @@ fn options(arguments: &[String]) -> Result<Options> {
                 options.only.push(id.clone());
                 rest.next();
             }
+            ("--runs", Some(runs)) => {
+                options.runs = Some(runs.parse()?);
+                rest.next();
+            }
             _ => bail!(
-                "usage: compare [--quick] [--only ID].. [--growth]\nrows: {}",
+                "usage: compare [--quick] [--only ID].. [--growth] [--runs N]\nrows: {}",
                 ROWS.iter().map(|row| row.id).collect::<Vec<_>>().join(" ")
             ),
         }
@@ -81,6 +89,25 @@ fn compare(options: &Options) -> Result<()> {
     if options.growth {
         return growth::run(&folder, &programs, &external);
     }
+    let Some(runs) = options.runs else {
+        return run(options, &folder, &programs, &external).map(drop);
+    };
+    let mut goals = Vec::new();
+    for number in 1..=runs {
+        println!("run {number} of {runs}");
+        goals.extend(run(options, &folder, &programs, &external)?);
+    }
+    table::print_medians(&goals);
+    Ok(())
+}
+
+/// Measures the rows that are wanted, once; gives what came of the goals.
+fn run(
+    options: &Options,
+    folder: &Path,
+    programs: &Path,
+    external: &External,
+) -> Result<Vec<Goal>> {
     let is_wanted =
         |row: &&Row| options.only.is_empty() || options.only.iter().any(|id| id == row.id);
     let mut report = Report::new(machine::describe()?);
@@ -89,7 +116,7 @@ fn compare(options: &Options) -> Result<()> {
         let size = row.size(options.quick);
         let what = row.what(size);
         eprintln!("{}: {what}", row.id);
-        let outcome = measure::row(row, size, &programs, &external);
+        let outcome = measure::row(row, size, programs, external);
         table::print(row, &what, &outcome);
         chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
         page.extend(markdown::line(row, &outcome));
@@ -100,5 +127,5 @@ fn compare(options: &Options) -> Result<()> {
     fs::write(folder.join("table.md"), page)?;
     table::print_summary(&report);
     println!("written: {} and beside it table.md and a plot of each row", file.display());
-    Ok(())
+    Ok(report.goals)
 }

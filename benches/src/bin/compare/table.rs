@@ -1,6 +1,8 @@
 //! The figures for people.
 
-use crate::figures::Better;
+use std::collections::BTreeSet;
+
+use crate::figures::{Better, Figures};
 use crate::measure::{LIMIT, OURS, Outcome};
 use crate::report::{Goal, GoalLimit, Report};
 use crate::rows::Row;
@@ -41,7 +43,29 @@ pub(crate) fn print_summary(report: &Report) {
     }
 }
 
-/// Returns the line of a goal, which `cargo xtask compare` reads.
+/// Prints a line for each goal of several runs, with the median, the least and the greatest of its
+/// figures.
+pub(crate) fn print_medians(goals: &[Goal]) {
+    println!("\nmedians of the runs (least to greatest)");
+    medians(goals).iter().for_each(|line| println!("{line}"));
+}
+
+fn medians(goals: &[Goal]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let firsts = goals.iter().filter(|goal| seen.insert((goal.row, goal.against)));
+    let line = |first: &Goal| {
+        let same = goals.iter().filter(|g| (g.row, g.against) == (first.row, first.against));
+        let reached: Vec<f64> = same.filter_map(|goal| goal.reached).collect();
+        let median = Figures::of(&reached).map(|figures| figures.median);
+        let least = reached.iter().copied().reduce(f64::min);
+        let spread = least.zip(reached.iter().copied().reduce(f64::max));
+        let spread = spread.map(|(least, most)| format!(" ({least:.2} to {most:.2})"));
+        line(&Goal { reached: median, ..*first }) + &spread.unwrap_or_default()
+    };
+    firsts.map(line).collect()
+}
+
+/// Returns the line of a goal.
 fn line(goal: &Goal) -> String {
     let (bar, word, is_met) = match goal.bar {
         GoalLimit::Wanted(1.0) => (1.0, "wanted", goal.reached.map(|times| times >= EVEN)),
@@ -75,6 +99,22 @@ mod tests {
     fn words(bar: GoalLimit, reached: Option<f64>) -> String {
         let line = line(&Goal { row: "idle", against: "/s", bar, reached });
         line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_goal_is_judged_by_the_median_of_the_runs() {
+        let goal =
+            |against, reached| Goal { row: "spawn", against, bar: GoalLimit::Wanted(1.2), reached };
+        let goals = [
+            goal("tokio", Some(1.0)),
+            goal("Node", None),
+            goal("tokio", Some(1.3)),
+            goal("Node", None),
+        ];
+        let lines = medians(&goals);
+        assert!(lines[0].contains(" 1.15  SHORT (1.00 to 1.30)"), "{lines:?}");
+        assert!(lines[1].ends_with(" -  absent"), "{lines:?}");
+        assert_eq!(lines.len(), 2);
     }
 
     #[test]

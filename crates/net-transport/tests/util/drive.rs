@@ -1,6 +1,5 @@
 //! The loop of a test: turns until a condition holds, and checks that no descriptor is left.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -11,8 +10,9 @@ use std::time::Duration;
 use procession_net_transport::{Listener, NetTransports};
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::Reactor;
+use procession_test_support::{WATCHDOG, bound, isolated, open_fds};
 
-use super::{Record, Recorder, WATCHDOG, bound, isolated};
+use super::{Record, Recorder};
 
 /// Runs `body` with a loop in a process of its own, then checks that no descriptor is left, neither
 /// by the body nor by the reactor.
@@ -28,19 +28,6 @@ pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
         drop(driver);
         assert_eq!(open_fds(), outside, "descriptors outlive the reactor");
     });
-}
-
-/// The open descriptors of this process and what they are.
-pub(crate) fn open_fds() -> BTreeMap<i32, String> {
-    let entries = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
-    let numbers: Vec<i32> =
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The directory's own descriptor is closed by now, and so drops out.
-    let target = |number| fs::read_link(format!("/proc/self/fd/{number}")).ok();
-    numbers
-        .into_iter()
-        .filter_map(|number| Some((number, target(number)?.to_string_lossy().into_owned())))
-        .collect()
 }
 
 /// How many threads this process has: those of lookups own descriptors for a moment.

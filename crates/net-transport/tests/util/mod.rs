@@ -1,33 +1,20 @@
 //! What every behaviour test of this crate stands on: a recording protocol, a loop that is driven
-//! to a condition, and a process for each test, in which descriptors can be counted.
+//! to a condition, beside what the crate of test support has for all.
 #![allow(dead_code, unused_imports, reason = "every test crate has all of this and uses its part")]
 
-#[path = "../../../process-transport/tests/util/bound.rs"]
-mod bound;
 mod drive;
-mod isolate;
 mod recorder;
-#[path = "../../../process-transport/tests/util/sanitizer.rs"]
-mod sanitizer;
-#[path = "../../../process-transport/tests/util/skip.rs"]
-mod skip;
-#[path = "../../../utils/tests/util/sys.rs"]
-mod sys;
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
-pub(crate) use self::bound::bound;
-pub(crate) use self::drive::{Driver, behaviour, open_fds, try_client};
-pub(crate) use self::isolate::{isolated, isolated_without_leak_check};
+pub(crate) use procession_test_support::sys::in_a_copy;
+pub(crate) use procession_test_support::{
+    WATCHDOG, bound, isolated, isolated_without_leak_check, open_fds, sanitizer, skip, skip_here,
+};
+
+pub(crate) use self::drive::{Driver, behaviour, try_client};
 pub(crate) use self::recorder::{Event, Record, Recorder};
-pub(crate) use self::sanitizer::sanitizer;
-pub(crate) use self::skip::{skip, skip_here};
-pub(crate) use self::sys::in_a_copy;
-
-/// Nothing that a test waits for takes this long; on a busy machine, not its [`bound`].
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// A nonblocking client of a listener that is there.
 pub(crate) fn connected(address: SocketAddr) -> TcpStream {

@@ -8,11 +8,8 @@ use std::time::Duration;
 use procession_process_transport::{Command, SpawnError, SpawnProcess};
 use procession_protocol::Process;
 use procession_reactor::{Handle, Reactor};
+use procession_test_support::{Leaks, WATCHDOG, bound, children, isolated, open_fds};
 
-use super::WATCHDOG;
-use super::bound::bound;
-use super::isolate::isolated;
-use super::leaks::{Leaks, open_fds};
 use super::path::{command, forced_path};
 use super::recorder::{Event, Record, Recorder};
 
@@ -118,12 +115,12 @@ impl Driver {
         let shown = format!("{command:?}");
         let before = open_fds();
         // Their states may change meanwhile, and a zombie is still a child.
-        let children = || super::children().into_iter().map(|(pid, ..)| pid).collect::<Vec<_>>();
-        let alive = children();
+        let pids = || children().into_iter().map(|(pid, ..)| pid).collect::<Vec<_>>();
+        let alive = pids();
         let Err(error) = self.try_spawn_with(command, |_, _| ()) else {
             panic!("{shown} started");
         };
-        assert_eq!(children(), alive, "a failed spawn leaves no child: {shown}");
+        assert_eq!(pids(), alive, "a failed spawn leaves no child: {shown}");
         // What the command itself held is closed with it, nothing is opened.
         let left: Vec<_> =
             open_fds().into_iter().filter(|(fd, link)| before.get(fd) != Some(link)).collect();

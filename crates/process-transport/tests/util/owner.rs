@@ -9,12 +9,9 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use procession_reactor::Reactor;
+use procession_test_support::{bound, process_state, without_leak_check};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-
-use super::bound::bound;
-use super::leaks::process_state;
-use super::sanitizer::without_leak_check;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-owner");
 

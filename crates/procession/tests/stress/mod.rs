@@ -6,51 +6,29 @@
     reason = "every test crate includes the whole file and uses its own part"
 )]
 
-#[path = "../../../process-transport/tests/util/bound.rs"]
-mod bound;
 #[path = "../../../process-transport/tests/util/drive.rs"]
 mod drive;
-#[path = "../../../process-transport/tests/util/isolate.rs"]
-mod isolate;
-#[path = "../../../process-transport/tests/util/kernel.rs"]
-mod kernel;
-#[path = "../../../process-transport/tests/util/leaks.rs"]
-mod leaks;
 #[path = "../../../process-transport/tests/util/path.rs"]
 mod path;
 #[path = "../../../process-transport/tests/util/recorder.rs"]
 mod recorder;
-#[path = "../../../process-transport/tests/util/sanitizer.rs"]
-mod sanitizer;
-#[path = "../../../process-transport/tests/util/skip.rs"]
-mod skip;
-#[path = "../../../process-transport/tests/util/sys.rs"]
-pub(crate) mod sys;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procession_process_transport::Command;
 
-pub(crate) use self::bound::bound;
+pub(crate) use procession_test_support::{
+    Leaks, WATCHDOG, bound, children, isolated, keeps_statuses, ms, open_fds, process_state,
+    root_or_skip, skip, sys,
+};
+
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
-pub(crate) use self::isolate::isolated;
-pub(crate) use self::kernel::keeps_statuses;
-pub(crate) use self::leaks::{Leaks, children, open_fds, process_state};
 pub(crate) use self::path::{command, forced_path, sh};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
-pub(crate) use self::skip::{root_or_skip, skip};
-
-/// The time limit that the catalogue sets.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// The time limit of a test of the slow tier.
 const SLOW_WATCHDOG: Duration = Duration::from_secs(1800);
-
-/// Returns a duration of milliseconds.
-pub(crate) const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
 
 /// Runs `body` as [`behaviour`] does if `PROCESSION_SLOW` is 1; else returns at once.
 pub(crate) fn slow(name: &str, body: impl FnOnce(&mut Driver)) {

@@ -6,13 +6,6 @@
 //! descriptor 4. Orphans become children of the test.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-#[path = "../../../process-transport/tests/util/bound.rs"]
-mod bound;
-#[path = "../util/leaks.rs"]
-mod leaks;
-#[path = "../../../process-transport/tests/util/skip.rs"]
-pub(crate) mod skip;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -25,8 +18,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
 };
 
-pub(crate) use self::bound::bound;
-pub(crate) use self::leaks::process_state;
+pub(crate) use procession_test_support::{bound, process_state, skip_here};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-on-terminal");
 
@@ -81,7 +73,7 @@ impl OnTerminal {
         script: &str,
         change: impl FnOnce(Command) -> Command,
     ) -> Self {
-        bound::announce();
+        procession_test_support::announce();
         set_child_subreaper(Some(getpid())).expect("no privilege is needed");
         let command = match command.split_first() {
             Some((command, arguments)) => Command::new(command).args(arguments),

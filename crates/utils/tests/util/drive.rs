@@ -5,12 +5,8 @@ use std::time::Duration;
 
 use procession_core::{Deferred, Failed};
 use procession_reactor::Reactor;
+use procession_test_support::{WATCHDOG, bound, children, isolated, open_fds};
 use procession_utils::Run;
-
-use super::WATCHDOG;
-use super::bound::bound;
-use super::isolate::isolated;
-use super::leaks::{children, open_fds};
 
 /// Runs `body` with a loop in a process of its own, then checks that no descriptor and no child is
 /// left.

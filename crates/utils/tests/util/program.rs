@@ -9,11 +9,8 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Pty, SpawnProcess};
 use procession_protocol::{ExitReason, Process, ProcessProtocol};
 use procession_reactor::Reactor;
+use procession_test_support::{WATCHDOG, bound, process_state};
 use rustix::process::{Pid, kill_process_group};
-
-use super::WATCHDOG;
-use super::bound::bound;
-use super::leaks::process_state;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-stopper");
 
@@ -78,7 +75,7 @@ impl Program {
     }
 
     fn start(command: Command) -> Self {
-        super::bound::announce();
+        procession_test_support::announce();
         let reactor = Reactor::new().expect("a reactor");
         let seen = Rc::<Seen>::default();
         let process = reactor.spawn_process(Witness(seen.clone()), command);

@@ -9,11 +9,9 @@ use procession_core::Promise;
 use procession_process_transport::{Command, Pty, SpawnProcess};
 use procession_protocol::{ExitReason, Process, ProcessProtocol};
 use procession_reactor::Reactor;
+use procession_test_support::{VARIABLE, WATCHDOG, announce, bound, is_isolated};
 
-use super::WATCHDOG;
-use super::bound::{announce, bound};
 use super::drive::{Driver, behaviour};
-use super::isolate::is_isolated;
 
 /// Runs `body` on a terminal, into which somebody has typed; then checks what [`behaviour`] does.
 pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mut Driver)) {
@@ -23,8 +21,7 @@ pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mu
     announce();
     let this = std::env::current_exe().expect("the path of this test binary");
     let arguments = [name, "--exact", "--nocapture", "--test-threads=1"];
-    let command = Command::new(this).args(arguments).pty(Pty::new());
-    let command = super::isolate::alone(command, name);
+    let command = Command::new(this).args(arguments).env(VARIABLE, name).pty(Pty::new());
     let mut reactor = Reactor::new().expect("a reactor");
     let output = Rc::<RefCell<BytesMut>>::default();
     let (promise, end) = procession_core::Deferred::new();

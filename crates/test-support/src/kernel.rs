@@ -1,0 +1,21 @@
+//! What the kernel that the tests run on can do.
+
+/// Whether it keeps the status of a child for its pidfd, whoever has reaped it (Linux 6.15 and later).
+pub fn keeps_statuses() -> bool {
+    is_since([6, 15])
+}
+
+/// Whether a pidfd stands for the group that its process leads, or led (Linux 6.9 and later).
+pub fn signals_groups_by_pidfd() -> bool {
+    is_since([6, 9])
+}
+
+fn is_since(version: [u32; 2]) -> bool {
+    let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else { return false };
+    let numbers: Vec<u32> = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse().ok())
+        .take(2)
+        .collect();
+    numbers >= version.to_vec()
+}

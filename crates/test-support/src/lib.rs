@@ -1,0 +1,43 @@
+//! What the behaviour tests of every crate stand on: a process of its own for a test that needs one,
+//! what a process may leave behind, bounds on time, and skipping loudly.
+//!
+//! Every function panics where what it was asked for does not come about: that fails the test.
+//!
+//! # What this crate does not do
+//!
+//! It knows none of the crates under test, so that it is built once for all of them, with whatever
+//! features they are tested. What drives a loop, records a protocol or makes a `Command` is in the
+//! `tests/util` of the crate that it is about.
+//!
+//! # Examples
+//!
+//! ```
+//! use procession_test_support::{Leaks, isolated};
+//!
+//! # if false {
+//! isolated("no_descriptor_is_left", || {
+//!     let leaks = Leaks::baseline();
+//!     std::fs::read("/dev/null").unwrap();
+//!     leaks.assert_none();
+//! });
+//! # }
+//! ```
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+#![expect(clippy::missing_panics_doc, reason = "the page says it for all")]
+
+mod bound;
+mod isolate;
+mod kernel;
+mod leaks;
+mod sanitizer;
+mod skip;
+mod standard;
+pub mod sys;
+
+pub use self::bound::{PROMPTLY, WATCHDOG, announce, bound, ms};
+pub use self::isolate::{VARIABLE, is_isolated, isolated, isolated_as_pid_1};
+pub use self::kernel::{keeps_statuses, signals_groups_by_pidfd};
+pub use self::leaks::{Leaks, children, open_fds, process_state, rss_bytes, rss_peak_bytes};
+pub use self::sanitizer::{sanitizer, without_leak_check};
+pub use self::skip::{forward, root_or_skip, skip, skip_here};
+pub use self::standard::Standard;

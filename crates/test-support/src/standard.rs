@@ -1,0 +1,55 @@
+//! Descriptors 0, 1 and 2 of a test's own process: replaced, and put back.
+//!
+//! Only for tests that are [`crate::isolated`].
+
+use std::io::{Write, stderr, stdin, stdout};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+
+use rustix::io::fcntl_dupfd_cloexec;
+
+use crate::sys;
+
+/// Copies of what 0, 1 and 2 were at first; they stay open as long as the process.
+static SAVED: OnceLock<[OwnedFd; 3]> = OnceLock::new();
+
+/// Puts 0, 1 and 2 back when dropped.
+///
+/// From the first one on, a panic message reaches the real stderr, wherever 2 leads.
+#[derive(Debug)]
+pub struct Standard(());
+
+impl Standard {
+    /// Saves 0, 1 and 2; the first call opens descriptors that stay.
+    pub fn save() -> Self {
+        let copy = |fd: &dyn AsFd| fcntl_dupfd_cloexec(fd.as_fd(), 200).expect("it is open");
+        SAVED.get_or_init(|| {
+            std::panic::set_hook(Box::new(|panic| {
+                let mut message = Vec::new();
+                writeln!(message, "{panic}").ok(); // Memory takes all.
+                let [_, _, stderr] = SAVED.get().expect("it was saved before");
+                rustix::io::write(stderr, &message).ok(); // Nobody reads it: nobody is told.
+            }));
+            [copy(&stdin()), copy(&stdout()), copy(&stderr())]
+        });
+        Self(())
+    }
+
+    /// Makes `number` a copy of `fd`.
+    pub fn replace(&self, number: i32, fd: impl AsFd) {
+        sys::put_at(fd, number, false);
+    }
+
+    /// Closes `number`.
+    pub fn close(&self, number: i32) {
+        sys::close_standard(number);
+    }
+}
+
+impl Drop for Standard {
+    fn drop(&mut self) {
+        for (number, saved) in (0..).zip(SAVED.get().into_iter().flatten()) {
+            sys::put_at(saved, number, false);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The tasks that are a call of cargo or two.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::arguments::Arguments;
+use crate::{test, tool};
+
+/// The version in use; raising it is a change of its own.
+const CARGO_DENY: &str = "0.19.0";
+
+/// Checks the formatting and changes nothing; `cargo fmt` repairs it.
+pub(crate) fn fmt(sh: &Shell) -> Result<()> {
+    Ok(cmd!(sh, "cargo fmt --all --check").run()?)
+}
+
+/// Lints every target of every package by the lints of the root manifest; each is an error.
+pub(crate) fn clippy(sh: &Shell) -> Result<()> {
+    Ok(cmd!(sh, "cargo clippy --workspace --all-targets --locked -- -D warnings").run()?)
+}
+
+/// Compiles and runs the examples in doc comments.
+pub(crate) fn doctest(sh: &Shell) -> Result<()> {
+    Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --doc").run()?)
+}
+
+/// Builds the documentation, private items too, and takes no broken link.
+pub(crate) fn doc(sh: &Shell) -> Result<()> {
+    let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
+    println!("with RUSTDOCFLAGS='-D warnings'");
+    Ok(cmd!(sh, "cargo doc --workspace --locked --no-deps --document-private-items").run()?)
+}
+
+/// Checks the graph against `deny.toml`.
+///
+/// Licences and sources hold for every package. Bans leave out the benches, which link the peers
+/// that procession is compared with and whatever those bring. Advisories are not asked for: they need the
+/// network and change without us.
+pub(crate) fn deny(sh: &Shell) -> Result<()> {
+    let tool = tool::installed(sh, "cargo-deny", CARGO_DENY)?;
+    let everything = cmd!(sh, "{tool} --locked --workspace check licenses sources").run();
+    let libraries =
+        cmd!(sh, "{tool} --locked --workspace --exclude procession-benches check bans").run();
+    everything?;
+    Ok(libraries?)
+}
+
+/// Runs every example and compares what it does with what its tests say; `test` does it as well.
+pub(crate) fn examples(sh: &Shell) -> Result<()> {
+    let packages = ["-p", "procession-examples", "-p", "procession-example-reactor-only"];
+    Ok(cmd!(sh, "cargo test --locked --no-fail-fast {packages...}").run()?)
+}
+
+/// Compiles every bench without running it, in the profile whose dependencies the tests have built.
+pub(crate) fn bench_build(sh: &Shell) -> Result<()> {
+    Ok(cmd!(sh, "cargo bench --workspace --locked --no-run --benches --profile dev").run()?)
+}
+
+/// Counts system calls and instructions of a release build, which no other program's work can change;
+/// `test` counts the system calls of a debug build alone.
+pub(crate) fn counts(sh: &Shell) -> Result<()> {
+    test::counting_skips(sh, || {
+        Ok(cmd!(sh, "cargo test --release --locked -p procession-benches --test counts").run()?)
+    })
+}
+
+/// Measures procession against its peers and against the limit, by the program `compare` of the benches
+/// package, which has the options; `docs/performance.md` says how to read what it prints.
+pub(crate) fn compare(sh: &Shell) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let options: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let binary = ["--package", "procession-benches", "--bin", "compare"];
+    Ok(cmd!(sh, "cargo run --quiet --release --locked {binary...} -- {options...}").run()?)
+}
+
+/// Runs a random mix of everything, for some minutes, against a model of what may be called back:
+/// `cargo xtask soak --minutes N [--seed S]`.
+pub(crate) fn soak(sh: &Shell) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let minutes = arguments.option::<f64>("--minutes")?.unwrap_or(1.0).to_string();
+    let seed = arguments.option::<u64>("--seed")?;
+    arguments.end()?;
+    let seed = seed.map(|seed| ["--seed".to_owned(), seed.to_string()]).into_iter().flatten();
+    let binary = ["--package", "procession-benches", "--bin", "soak"];
+    cmd!(sh, "cargo run --release --locked {binary...} -- --minutes {minutes} {seed...}").run()?;
+    Ok(())
+}

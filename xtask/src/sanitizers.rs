@@ -1,0 +1,85 @@
+//! The tasks `asan` and `leaks`: the suite with AddressSanitizer and LeakSanitizer, or with the latter
+//! alone, which costs far less, on nightly.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::arguments::Arguments;
+use crate::metadata::LIBRARIES;
+use crate::{test, tool};
+
+/// What is left on purpose: what a panic was given that comes from the drop of what another was given.
+const KNOWN_LEAKS: &str = "leak:procession_core::panics::discard
+leak:what_is_discarded_is_dropped_and_may_panic
+";
+
+/// Memory that was freed waits in a quarantine, which counts as resident: tests bound what is. The
+/// usual 256 MB are more than they allow.
+const ASAN_OPTIONS: &str = "detect_leaks=1:detect_stack_use_after_return=0:quarantine_size_mb=4";
+
+/// Runs the suite with AddressSanitizer.
+pub(crate) fn asan(sh: &Shell) -> Result<()> {
+    sanitized(sh, "address")
+}
+
+/// Runs the suite with LeakSanitizer.
+pub(crate) fn leaks(sh: &Shell) -> Result<()> {
+    sanitized(sh, "leak")
+}
+
+/// Runs the unit and behaviour tests, built with one of the compiler's sanitizers.
+///
+/// The words of the command line choose packages.
+fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
+    let mut arguments = Arguments::given();
+    let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    if packages.is_empty() {
+        packages = LIBRARIES.map(str::to_owned).to_vec();
+    }
+    tool::nightly(sh)?;
+    let target = "x86_64-unknown-linux-gnu";
+    let directory = sh.current_dir().join("target").join(sanitizer);
+    let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
+    // Reports go to files: on stderr they would mix with what the children write there.
+    let reports = directory.join("reports");
+    sh.remove_path(&reports)?;
+    sh.create_dir(&reports)?;
+    // Children of other ids warn too.
+    fs::set_permissions(&reports, fs::Permissions::from_mode(0o1777))?;
+    let log = reports.join("report");
+    let known = directory.join("known-leaks.txt");
+    sh.write_file(&known, KNOWN_LEAKS)?;
+    let options = format!("{ASAN_OPTIONS}:log_path={}", log.display());
+    let _asan = sh.push_env("ASAN_OPTIONS", options);
+    let leaks = format!("suppressions={}:print_suppressions=0", known.display());
+    let _lsan = sh.push_env("LSAN_OPTIONS", leaks);
+    // What a sanitizer rules out, a tracer or a bound on memory, is left out, and said.
+    let _sanitizer = sh.push_env("PROCESSION_TEST_SANITIZER", sanitizer);
+    let chosen = packages.iter().flat_map(|package| ["--package", package]);
+    let result = test::counting_skips(sh, || {
+        let suite = cmd!(
+            sh,
+            "rustup run nightly cargo test {chosen...} --locked --no-fail-fast --lib --tests
+             --target {target} --target-dir {directory}"
+        );
+        suite.run().with_context(|| format!("the suite under the {sanitizer} sanitizer"))
+    });
+    print_reports(sh, &reports)?;
+    result
+}
+
+/// Prints the reports of errors; a warning is none.
+fn print_reports(sh: &Shell, reports: &Path) -> Result<()> {
+    for file in sh.read_dir(reports)? {
+        let text = sh.read_file(&file)?;
+        if text.contains("ERROR: ") {
+            println!("{text}");
+        }
+    }
+    Ok(())
+}

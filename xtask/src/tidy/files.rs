@@ -1,0 +1,98 @@
+//! What a Rust file is like: it opens with `//!` and what it is for, after a shebang if there is one, and
+//! it does not grow past a length at which it surely has two responsibilities.
+//!
+//! A file of a library has at most 400 lines, tests included, unless it says in its first 40 lines
+//! why it is one responsibility all the same: `//! Length: `, and the reason on the same line. No
+//! file has more than 600.
+
+use crate::tree::{Problem, SourceFile};
+
+const MOST_LINES: usize = 600;
+const MOST_LIBRARY_LINES: usize = 400;
+
+/// The mark of a reason, and how many lines are searched for it.
+const REASON: &str = "//! Length:";
+const REASON_WITHIN: usize = 40;
+
+/// Finds the files that open with something else.
+pub(super) fn openings(files: &[SourceFile]) -> Vec<Problem> {
+    let without = files.iter().filter(|file| !opens_with_a_page(&file.text));
+    without.map(|file| file.problem(1, "the file does not open with //!")).collect()
+}
+
+fn opens_with_a_page(text: &str) -> bool {
+    let has_shebang = text.starts_with("#!") && !text.starts_with("#![");
+    let first = text.lines().nth(usize::from(has_shebang)).unwrap_or_default();
+    first.strip_prefix("//!").is_some_and(|page| !page.trim().is_empty())
+}
+
+/// Finds the files that are too long.
+pub(super) fn lengths(files: &[SourceFile]) -> Vec<Problem> {
+    files.iter().filter_map(check_length).collect()
+}
+
+fn check_length(file: &SourceFile) -> Option<Problem> {
+    let lines = file.text.lines().count();
+    if lines > MOST_LINES {
+        let message = format!("{lines} lines, and {MOST_LINES} are the most: divide the file");
+        return Some(file.problem(MOST_LINES + 1, message));
+    }
+    if lines <= MOST_LIBRARY_LINES || !is_library(file) || has_reason(file) {
+        return None;
+    }
+    let message = format!(
+        "{lines} lines, and {MOST_LIBRARY_LINES} are the most of a library: divide the file by \
+         responsibility, or say why it has one only in a line `{REASON} …` at its top"
+    );
+    Some(file.problem(MOST_LIBRARY_LINES + 1, message))
+}
+
+/// Tells whether the path is `crates/*/src/…`.
+fn is_library(file: &SourceFile) -> bool {
+    let mut parts = file.path.iter();
+    parts.next().is_some_and(|part| part == "crates") && parts.nth(1).is_some_and(|p| p == "src")
+}
+
+fn has_reason(file: &SourceFile) -> bool {
+    let mut head = file.text.lines().take(REASON_WITHIN);
+    let mut reasons = head.by_ref().filter_map(|line| line.strip_prefix(REASON));
+    reasons.any(|reason| !reason.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(path: &str, head: &str, lines: usize) -> usize {
+        let body = "x\n".repeat(lines - head.lines().count());
+        lengths(&[SourceFile::new(path, format!("{head}{body}"))]).len()
+    }
+
+    #[test]
+    fn a_page_comes_first_or_after_a_shebang() {
+        assert!(opens_with_a_page("//! What it is for.\n"));
+        assert!(opens_with_a_page("#!/usr/bin/env x\n//! What it is for.\n"));
+        for text in ["", "\n//! Late.", "#![forbid(x)]\n//! Late.", "//!\n", "// No.", "#!/x"] {
+            assert_eq!(openings(&[SourceFile::new("a.rs", text)]).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_line_more_than_allowed_is_found() {
+        assert_eq!(problems("crates/a/tests/b.rs", "", MOST_LINES), 0);
+        assert_eq!(problems("xtask/src/main.rs", "", MOST_LINES + 1), 1);
+        assert_eq!(problems("crates/a/src/b/c.rs", "", MOST_LIBRARY_LINES), 0);
+        assert_eq!(problems("crates/a/src/b/c.rs", "", MOST_LIBRARY_LINES + 1), 1);
+    }
+
+    #[test]
+    fn a_reason_at_the_top_allows_a_library_some_more() {
+        let library = "crates/a/src/b.rs";
+        let head = "//! B.\n//!\n//! Length: one table.\n";
+        assert_eq!(problems(library, head, MOST_LINES), 0);
+        assert_eq!(problems(library, head, MOST_LINES + 1), 1);
+        assert_eq!(problems(library, "//! B.\n//! Length:\n", MOST_LINES), 1, "it is empty");
+        let late = "//!\n".repeat(REASON_WITHIN) + "//! Length: one table.\n";
+        assert_eq!(problems(library, &late, MOST_LINES), 1);
+    }
+}
