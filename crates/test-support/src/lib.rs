@@ -35,7 +35,9 @@ mod standard;
 pub mod sys;
 
 pub use self::bound::{PROMPTLY, WATCHDOG, announce, bound, ms};
-pub use self::isolate::{VARIABLE, is_isolated, isolated, isolated_as_pid_1};
+pub use self::isolate::{
+    VARIABLE, is_isolated, isolated, isolated_as_pid_1, isolated_without_leak_check,
+};
 pub use self::kernel::{keeps_statuses, signals_groups_by_pidfd};
 pub use self::leaks::{Leaks, children, open_fds, process_state, rss_bytes, rss_peak_bytes};
 pub use self::sanitizer::{sanitizer, without_leak_check};
