@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use procession_core::{Deferred, WithCell};
 use procession_protocol::{Address, Factory};
-use procession_reactor::{
-    DelayedCall, Enrolled, EventHandler, Handle, Interest, Key, OnStop, Ready,
-};
+use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{DelayedCall, Handle, Interest};
 use rustix::io::Errno;
 
 use crate::error::ListenError;
@@ -60,11 +59,11 @@ impl Listener {
             factory: WithCell::new(Some(factory)),
             rest: WithCell::new(None),
             path: WithCell::new(path),
-            _enrolled: reactor.enrol(me.clone()),
+            _end: reactor.io().watch_end(me.clone()),
         });
         let added = listens
             .map_err(io::Error::from)
-            .and_then(|()| reactor.add_source(fd, Interest::READABLE, port.clone(), 0));
+            .and_then(|()| reactor.io().add_source(fd, Interest::READABLE, port.clone(), 0));
         match added {
             Ok(key) => {
                 port.key.set(Some(key));
@@ -155,8 +154,8 @@ struct Port {
     rest: WithCell<Option<DelayedCall>>,
     /// To be removed at the end.
     path: WithCell<Option<BoundPath>>,
-    /// In the list of what is closed when the reactor stops.
-    _enrolled: Enrolled,
+    /// It is closed at the end of the loop.
+    _end: EndWatch,
 }
 
 impl Port {
@@ -164,7 +163,7 @@ impl Port {
         let Some(key) = self.key.take() else { return Ok(()) };
         // The path goes first: whoever finds it could connect.
         let removed = self.path.take().map_or(Ok(()), BoundPath::remove);
-        self.reactor.close(key);
+        self.reactor.io().close(key);
         if let Some(rest) = self.rest.take() {
             rest.cancel();
         }
@@ -173,7 +172,7 @@ impl Port {
     }
 
     fn accept(&self, key: Key) -> Accepted {
-        let accepted = self.reactor.with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
+        let accepted = self.reactor.io().with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
         match accepted {
             None => Accepted::Closed,
             Some(Ok((fd, peer))) => Accepted::Connection(fd, socket::address(peer)),
@@ -227,12 +226,12 @@ impl Port {
     /// Leaves the poller for a while: the connections that wait would have it report for ever.
     fn rest(&self, key: Key) {
         // Fewer watches cannot fail for want of memory.
-        self.reactor.set_interest(key, Interest::PAUSED).ok();
+        self.reactor.io().set_interest(key, Interest::PAUSED).ok();
         let me = self.me.clone();
         let over = self.reactor.call_later(REST, move |reactor| {
             let Some(me) = me.upgrade() else { return };
             let Some(key) = me.key.get() else { return };
-            if reactor.set_interest(key, Interest::READABLE).is_err() {
+            if reactor.io().set_interest(key, Interest::READABLE).is_err() {
                 me.rest(key);
             }
         });
@@ -251,10 +250,18 @@ enum Accepted {
     Closed,
 }
 
-impl OnStop for Port {
-    fn on_stop(self: Rc<Self>) {
-        // As when the reactor is dropped.
+impl OnEnd for Port {
+    fn stopped(self: Rc<Self>) {
+        // A path that cannot be removed stays: there is nobody to be told.
         self.close().ok();
+    }
+
+    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+        if self.reactor.io().is_inherited() {
+            drop(self.path.take()); // the original listens on
+        }
+        self.close().ok(); // as above
+        None
     }
 }
 
@@ -268,14 +275,6 @@ impl EventHandler for Port {
                 Accepted::Failed => return self.rest(ready.key),
             }
         }
-    }
-
-    fn reactor_dropped(self: Rc<Self>) {
-        if self.reactor.is_inherited() {
-            drop(self.path.take()); // the original listens on
-        }
-        // A path that cannot be removed stays: there is nobody to be told.
-        self.close().ok();
     }
 }
 

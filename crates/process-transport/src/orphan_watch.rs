@@ -7,11 +7,10 @@ use crate::pauses::{ASK_ANYWAY, Pauses};
 use crate::sys::{self, Waited};
 use crate::watchers::{self, Watch};
 use procession_core::Signal;
-use procession_reactor::{
-    DelayedCall, EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks,
-};
+use procession_reactor::driver::{EndWatch, EventHandler, Io, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{DelayedCall, Handle, Interest, Remote, SignalWatch};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ thread_local! {
 /// Makes the reactor one that watches orphans; later reactors do so from their start.
 pub(crate) fn enlist(reactor: &Handle) {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| hooks::on_reactor_start(join));
+    HOOK.call_once(|| Io::on_reactor_start(join));
     let known = ENLISTED.with_borrow(|own| own.as_ref().is_some_and(|remote| !remote.is_closed()));
     if !known {
         join(reactor);
@@ -76,11 +75,16 @@ pub(crate) fn reap_adopted(reactor: &Handle) {
 fn watch(reactor: &Handle, orphan: Orphan) {
     let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
     let pauses = Cell::default();
-    let watched = WatchedOrphan { pid, key: Cell::new(None), pauses, reactor: reactor.clone() };
-    let watched = Rc::new(watched);
+    let watched = Rc::new_cyclic(|me: &Weak<WatchedOrphan>| WatchedOrphan {
+        pid,
+        key: Cell::new(None),
+        pauses,
+        reactor: reactor.clone(),
+        _end: reactor.io().watch_end(me.clone()),
+    });
     // On failure the pidfd is gone, and with it the means to wait: the child stays a zombie until
     // this process ends.
-    watched.key.set(reactor.add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
+    watched.key.set(reactor.io().add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
 }
 
 /// Orphans without pidfds in the care of this thread's reactor, and what tells of their exits.
@@ -136,32 +140,38 @@ struct WatchedOrphan {
     /// Between the looks at one that has ended, and that a tracer holds.
     pauses: Cell<Pauses>,
     reactor: Handle,
+    /// A reactor that is dropped gives it back.
+    _end: EndWatch,
 }
 
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let waited = reactor
+            .io()
             .with_fd(ready.key, |fd| try_reap(sys::Child::Fd(fd, self.pid), &mut None, i64::MAX));
         if !matches!(waited, Some(Ok(Waited::Running))) {
-            reactor.close(ready.key);
+            reactor.io().close(ready.key);
             return;
         }
         // Its pidfd stays readable: it is watched again after a pause.
         let mut pauses = self.pauses.get();
         let after = pauses.next();
         self.pauses.set(pauses);
-        if reactor.set_interest(ready.key, Interest::PAUSED).is_ok() {
+        if reactor.io().set_interest(ready.key, Interest::PAUSED).is_ok() {
             let _timer = reactor.call_later(after, move |reactor| {
                 // It may be gone; the poller had room for it.
-                reactor.set_interest(ready.key, Interest::READABLE).ok();
+                reactor.io().set_interest(ready.key, Interest::READABLE).ok();
             });
         }
     }
+}
 
-    fn reactor_dropped(self: Rc<Self>) {
+impl OnEnd for WatchedOrphan {
+    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
         if let Some(key) = self.key.take() {
-            let pidfd = self.reactor.take_fd(key);
+            let pidfd = self.reactor.io().take_fd(key);
             orphans::abandon(self.pid, pidfd);
         }
+        None
     }
 }

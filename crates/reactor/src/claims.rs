@@ -25,7 +25,6 @@ use procession_core::Signal;
 use crate::clock::Still;
 use crate::core::Running;
 use crate::handle::Handle;
-use crate::hooks;
 use crate::signals::{Precedence, SignalWatch, own_watches, unwatched_action};
 use crate::stopped::Stopped;
 use crate::sys::main_thread::{is_first_process, is_main_thread};
@@ -103,7 +102,7 @@ fn claim_one(
 /// Stops the program as SIGTSTP does by default, with what it owns, until it is continued.
 fn halt(handle: &Handle) {
     let still = Still::begin();
-    hooks::around_stop(|| {
+    signals::around_pause(|| {
         // One that has come meanwhile is done with this one, as in the kernel.
         handle.forget_signal(Signal::TSTP);
         signals::stop_by(Signal::TSTP.as_raw());

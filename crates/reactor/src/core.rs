@@ -18,14 +18,13 @@ use crate::anticipation::Anticipation;
 use crate::buffers::Buffers;
 use crate::claims::Claim;
 use crate::clock::ReactorClock;
+use crate::ends::EndList;
 use crate::handle::Handle;
 use crate::handler::EventHandler;
-use crate::outlasting::AllOutlasting;
 use crate::remote::Shared;
 use crate::signals::Signals;
 use crate::sources::Sources;
 use crate::stopped::Stopped;
-use crate::stopping::Living;
 use crate::tasks::Tasks;
 use crate::timers::Timers;
 use crate::triggers::Triggers;
@@ -48,8 +47,7 @@ pub(crate) struct Core {
     /// The reactor was not made `without_signals`.
     pub(crate) claims_signals: Cell<bool>,
     pub(crate) triggers: WithCell<Triggers>,
-    pub(crate) living: WithCell<Living>,
-    pub(crate) outlasting: WithCell<AllOutlasting>,
+    pub(crate) ends: WithCell<EndList>,
     pub(crate) buffers: WithCell<Buffers>,
     pub(crate) clock: ReactorClock,
     pub(crate) anticipation: Anticipation,
@@ -81,8 +79,7 @@ impl Core {
             claims: WithCell::new(Vec::new()),
             claims_signals: Cell::new(true),
             triggers: WithCell::new(Triggers::default()),
-            living: WithCell::new(Living::default()),
-            outlasting: WithCell::new(AllOutlasting::default()),
+            ends: WithCell::new(EndList::default()),
             buffers: WithCell::new(Buffers::new()),
             clock: ReactorClock::new(),
             anticipation: Anticipation::default(),

@@ -7,14 +7,12 @@
 //! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
 //! panic goes on afterwards.
 
-use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::rc::Rc;
 
 use crate::buffers::Buffers;
 use crate::core::{Core, Made};
+use crate::ends;
 use crate::handle::Handle;
-use crate::outlasting;
 use crate::sys::polled;
 use procession_core::panics::FirstPanic;
 
@@ -27,7 +25,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     if core.made.get() == Made::Elsewhere {
         disown_poller(core);
     }
-    tell_handlers(handle, &mut panic);
+    let outlasting = ends::reactor_dropped(handle, &mut panic);
     close_sources(handle, &mut panic);
     panic.catch(|| handle.end_signals());
     let claims = core.claims.take();
@@ -50,7 +48,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     }
     let buffers = core.buffers.replace(Buffers::new());
     drop(buffers);
-    outlasting::wait_for_all(handle, &mut panic);
+    ends::wait_for_all(handle, outlasting, &mut panic);
     last();
     let poller = core.poller.take();
     drop(poller);
@@ -68,19 +66,9 @@ fn disown_poller(core: &Core) {
     });
 }
 
-/// Once each, while all descriptors are open.
-fn tell_handlers(handle: &Handle, panic: &mut FirstPanic) {
-    let mut told = HashSet::new();
-    for (_, handler) in handle.core.sources.with(|sources| sources.all()) {
-        if told.insert(Rc::as_ptr(&handler).cast::<()>()) {
-            panic.catch(|| handler.reactor_dropped());
-        }
-    }
-}
-
 fn close_sources(handle: &Handle, panic: &mut FirstPanic) {
     for (key, handler) in handle.core.sources.with(|sources| sources.all()) {
-        panic.catch(|| handle.close(key));
+        panic.catch(|| handle.io().close(key));
         panic.catch(|| drop(handler));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use procession_core::{Clock, Timer, WithCell};
 
-use crate::core::{Call, Core, Made, NotRunning, Running};
+use crate::core::{Call, Core, NotRunning, Running};
 use crate::remote::Remote;
 use crate::stopped::Stopped;
 use crate::tasks::JoinHandle;
@@ -180,12 +180,6 @@ impl Handle {
         self.core.shared.wake();
     }
 
-    /// Tells whether a signal has stopped the last run: the program is about to end. For authors of
-    /// transports, whose children then have a moment to end in.
-    pub fn is_ended_by_signal(&self) -> bool {
-        matches!(self.core.stopped.get(), Stopped::Signal(_))
-    }
-
     /// Tells whether [`Reactor::run`](crate::Reactor::run), one of its relatives, or
     /// [`Reactor::shut_down`](crate::Reactor::shut_down) is at work, triggers included.
     #[doc(alias = "running")]
@@ -196,18 +190,6 @@ impl Handle {
     /// Tells whether the reactor is being dropped, or gone: nothing can be begun on it any more.
     pub fn is_closed(&self) -> bool {
         self.core.closed.get()
-    }
-
-    /// Tells whether this process is a forked copy of the one that made the reactor: what is dropped
-    /// here is to do nothing to what the loop has there. For authors of transports.
-    pub fn is_inherited(&self) -> bool {
-        self.core.made.get().look() == Made::Elsewhere
-    }
-
-    /// Returns whether signals may be the reactor's business: unless it was made
-    /// [`without_signals`](crate::Reactor::without_signals).
-    pub fn claims_signals(&self) -> bool {
-        self.core.claims_signals.get()
     }
 
     /// The way in for other threads.

@@ -16,45 +16,39 @@ use crate::sources::Key;
 /// ```
 /// use std::cell::Cell;
 /// use std::io::Write;
-/// use std::os::fd::OwnedFd;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_reactor::{EventHandler, Handle, Interest, Reactor, Ready};
+/// use procession_reactor::driver::{EventHandler, Ready};
+/// use procession_reactor::{Handle, Interest, Reactor};
 ///
 /// struct Seen(Cell<Option<u32>>);
 ///
 /// impl EventHandler for Seen {
 ///     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
 ///         self.0.set(Some(ready.token));
-///         reactor.close(ready.key);
+///         reactor.io().close(ready.key);
 ///     }
 /// }
 ///
 /// let mut reactor = Reactor::new()?;
 /// let (here, mut there) = UnixStream::pair()?;
 /// let seen = Rc::new(Seen(Cell::new(None)));
-/// let key = reactor.add_source(OwnedFd::from(here), Interest::READABLE, seen.clone(), 7)?;
+/// let key = reactor.io().add_source(here.into(), Interest::READABLE, seen.clone(), 7)?;
 /// there.write_all(b"x")?;
 /// reactor.turn(None)?;
 /// assert_eq!(seen.0.get(), Some(7));
-/// assert!(!reactor.is_open(key));
+/// assert!(!reactor.io().is_open(key));
 /// # std::io::Result::Ok(())
 /// ```
 pub trait EventHandler {
     /// Called when the poller has seen something of a source; never for one that is closed.
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready);
 
-    /// Asked for with [`Handle::flush_later`]: called once, when the running callback returns to
+    /// Asked for with [`Io::flush_later`](crate::driver::Io::flush_later): called once, when the running callback returns to
     /// the loop, or before the next wait.
     fn flush(self: Rc<Self>, reactor: &Handle) {
         let _ = reactor;
     }
-
-    /// Called once when the reactor is dropped while a source of this handler is open.
-    ///
-    /// Its descriptors are open still, and are closed when this returns. What is asked of the
-    /// reactor from here on is dropped.
-    fn reactor_dropped(self: Rc<Self>) {}
 }
 
 /// An event of a source.
@@ -63,7 +57,7 @@ pub trait EventHandler {
 pub struct Ready {
     /// The source.
     pub key: Key,
-    /// The number that was given to [`Handle::add_source`].
+    /// The number that was given to [`Io::add_source`](crate::driver::Io::add_source).
     pub token: u32,
     /// What was seen.
     pub readiness: Readiness,

@@ -15,11 +15,11 @@ use crate::claims::ClaimSignals;
 use crate::core::Core;
 use crate::dropping;
 use crate::handle::{Handle, set_current};
-use crate::hooks;
 use crate::readiness::Interest;
 use crate::remote::Shared;
 use crate::sources::Key;
 use crate::standard_fds;
+use crate::start_hooks;
 use crate::sys::polled::Polled;
 use crate::sys::sigpipe;
 use crate::turn::Loop;
@@ -111,7 +111,7 @@ impl Reactor {
         // From here on a panic of a hook drops the reactor, which puts everything back.
         let claims = ClaimSignals::OnMainThread;
         let reactor = Self { handle, inner, claims, previous_clock };
-        hooks::reactor_started(&reactor.handle);
+        start_hooks::call(&reactor.handle);
         Ok(reactor)
     }
 

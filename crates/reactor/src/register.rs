@@ -13,7 +13,7 @@ use procession_core::WithCell;
 use crate::handle::Handle;
 use crate::handler::{EventHandler, Ready};
 use crate::readiness::{Interest, Readiness};
-use crate::sources::{Io, Key};
+use crate::sources::{Key, Source};
 use crate::sys::polled::{Foreign, Polled};
 
 /// A registered source, as its callback sees it.
@@ -30,7 +30,7 @@ impl<S: AsFd> Registered<'_, S> {
     /// Ends the registration now, so that the descriptor may be registered again; the source is
     /// dropped when the callback returns.
     pub fn close(&self) {
-        self.reactor.close(self.key);
+        self.reactor.io().close(self.key);
     }
 
     /// Changes what the source is watched for.
@@ -39,7 +39,7 @@ impl<S: AsFd> Registered<'_, S> {
     ///
     /// Those of the poller.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        self.reactor.set_interest(self.key, interest)
+        self.reactor.io().set_interest(self.key, interest)
     }
 
     /// The reactor.
@@ -99,12 +99,12 @@ impl Registration {
     #[doc(alias = "removeReader")]
     #[doc(alias = "removeWriter")]
     pub fn close(&self) {
-        self.reactor.close(self.key);
+        self.reactor.io().close(self.key);
     }
 
     /// Tells whether the source is still registered.
     pub fn is_open(&self) -> bool {
-        self.reactor.is_open(self.key)
+        self.reactor.io().is_open(self.key)
     }
 
     /// Changes what the source is watched for.
@@ -113,7 +113,7 @@ impl Registration {
     ///
     /// Those of the poller; `NotConnected` if the source is closed.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        self.reactor.set_interest(self.key, interest)
+        self.reactor.io().set_interest(self.key, interest)
     }
 }
 
@@ -139,7 +139,7 @@ impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for Clos
                 drop(none);
             }
             Err(panic) => {
-                reactor.close(ready.key);
+                reactor.io().close(ready.key);
                 // The first panic is the one that is reported.
                 catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
                 resume_unwind(panic);
@@ -187,10 +187,10 @@ impl Handle {
         interest: Interest,
         callback: impl FnMut(&mut Registered<'_, S>, Readiness) + 'static,
     ) -> io::Result<Registration> {
-        let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Foreign(source)));
+        let io = Rc::new(Polled::new(self.io().poller()?, PollMode::Level, Foreign(source)));
         let callback = WithCell::new(Some(callback));
         let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
-        let key = self.insert(Io::Foreign(io), interest, handler, 0)?;
+        let key = self.io().insert(Source::Foreign(io), interest, handler, 0)?;
         Ok(Registration { key, reactor: self.clone() })
     }
 }

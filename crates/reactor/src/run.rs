@@ -6,10 +6,10 @@ use std::io;
 
 use crate::claims;
 use crate::core::Running;
+use crate::ends;
 use crate::handle::Handle;
 use crate::reactor::{Entered, Reactor};
 use crate::stopped::Stopped;
-use crate::stopping::{self, OwnedEnd};
 use crate::triggers::SystemEvent;
 
 const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
@@ -233,8 +233,9 @@ impl Reactor {
         if run.goes_on() {
             self.handle.begin_stop(Stopped::Finished);
         }
-        let which = if output.is_some() { OwnedEnd::Begun } else { OwnedEnd::All };
-        stopping::end_owned(&self.handle, which);
+        let why = self.handle.core.stopped.get();
+        let why = if output.is_some() { Stopped::Finished } else { why };
+        ends::end_owned(&self.handle, why);
         self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
         Ok((output, run.end()))
     }

@@ -1,7 +1,6 @@
 //! A future that is ready at a time.
 
 use std::cell::Cell;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,21 +12,20 @@ use procession_core::WithCell;
 use crate::handle::Handle;
 use crate::timers::DelayedCall;
 
-/// Ready when its time has passed, counted from its creation; made by [`Handle::sleep`].
-#[must_use = "a future does nothing unless it is awaited"]
-pub struct Sleep {
-    state: Rc<State>,
+/// Ready when its time has passed, counted from its creation.
+struct Sleep {
+    alarm: Rc<Alarm>,
     timer: DelayedCall,
 }
 
 #[derive(Default)]
-struct State {
+struct Alarm {
     over: Cell<bool>,
     waker: WithCell<Option<Waker>>,
 }
 
 impl Handle {
-    /// Returns a future that is ready after `duration`, and never before.
+    /// Returns a future that is ready after `duration`, counted from this call, and never before.
     ///
     /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
     /// calls and sleeps in a loop.
@@ -46,18 +44,18 @@ impl Handle {
     /// ```
     #[doc(alias = "deferLater")]
     #[doc(alias = "LoopingCall")]
-    pub fn sleep(&self, duration: Duration) -> Sleep {
-        let state = Rc::<State>::default();
-        let weak = Rc::downgrade(&state);
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Unpin + use<> {
+        let alarm = Rc::<Alarm>::default();
+        let weak = Rc::downgrade(&alarm);
         let timer = self.call_later(duration, move |_| {
-            let Some(state) = weak.upgrade() else { return };
-            state.over.set(true);
-            let waker = state.waker.take();
+            let Some(alarm) = weak.upgrade() else { return };
+            alarm.over.set(true);
+            let waker = alarm.waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
         });
-        Sleep { state, timer }
+        Sleep { alarm, timer }
     }
 }
 
@@ -65,11 +63,11 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.state.over.get() {
+        if self.alarm.over.get() {
             return Poll::Ready(());
         }
         let waker = context.waker().clone(); // foreign code: before the borrow
-        let old = self.state.waker.replace(Some(waker));
+        let old = self.alarm.waker.replace(Some(waker));
         drop(old); // and after it
         Poll::Pending
     }
@@ -78,11 +76,5 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         self.timer.cancel();
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("over", &self.state.over.get()).finish_non_exhaustive()
     }
 }

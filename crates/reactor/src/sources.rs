@@ -39,14 +39,14 @@ impl Key {
 
 /// A source in its place in the poller.
 #[derive(Clone)]
-pub(crate) enum Io {
+pub(crate) enum Source {
     /// A descriptor of a transport: nothing foreign runs when it is used.
     Owned(Rc<Polled<Owned>>),
     /// What was registered; its `as_fd` may be foreign code.
     Foreign(Rc<Polled<dyn AsFd>>),
 }
 
-impl Io {
+impl Source {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Owned(io) => io.fd(),
@@ -81,7 +81,7 @@ impl Io {
 
 /// A source and who is told.
 pub(crate) struct Entry {
-    pub(crate) io: Io,
+    pub(crate) io: Source,
     pub(crate) handler: Rc<dyn EventHandler>,
     pub(crate) token: u32,
     pub(crate) interest: Interest,

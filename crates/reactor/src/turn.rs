@@ -21,11 +21,11 @@ use polling::Poller;
 
 use crate::anticipation::LOOK_FOR;
 use crate::core::{Core, Running};
+use crate::ends;
 use crate::handle::Handle;
 use crate::readiness::Readiness;
 use crate::remote::{Flag, Job, Shared};
 use crate::sources::Key;
-use crate::stopping;
 use crate::sys::polled::Polled;
 use crate::triggers::{Phase, SystemEvent, TriggerCall};
 use crate::wait::Wait;
@@ -52,7 +52,7 @@ impl Loop {
 
     pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
         let core = &*handle.core;
-        let flushed = handle.flush_dirty();
+        let flushed = handle.io().flush_dirty();
         let mut timeout = timeout(core, limit);
         core.shared.set_awake(false);
         // What was flushed has told the program something: whoever waits for it by turns is to look.
@@ -82,7 +82,7 @@ impl Loop {
         while goes_on(handle) {
             if flag.take() {
                 let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
-                handle.flush_dirty();
+                handle.io().flush_dirty();
                 if let Poll::Ready(output) = poll {
                     return Ok(Some(output));
                 }
@@ -132,7 +132,7 @@ impl Loop {
                 shared.wake();
             };
             trigger(handle, Box::new(next));
-            handle.flush_dirty();
+            handle.io().flush_dirty();
         }
         while pending.get() > 0 {
             if event == SystemEvent::Startup && handle.core.running.get() == Running::Stopping {
@@ -143,11 +143,11 @@ impl Loop {
         for phase in [Phase::During, Phase::After] {
             while let Some(trigger) = pop_trigger(handle, event, phase) {
                 trigger(handle, Box::new(|| {}));
-                handle.flush_dirty();
+                handle.io().flush_dirty();
             }
             if event == SystemEvent::Shutdown {
-                stopping::tell(handle);
-                handle.flush_dirty();
+                ends::stop(handle);
+                handle.io().flush_dirty();
                 if phase == Phase::During {
                     // What was closed is reported before the last phase.
                     self.turn(handle, Some(Duration::ZERO))?;
@@ -166,7 +166,7 @@ impl Loop {
                 continue;
             }
             let key = Key::unpack(key);
-            if !handle.dispatch(key, readiness, false) {
+            if !handle.io().dispatch(key, readiness, false) {
                 self.late.push((key, readiness));
             }
         }
@@ -190,14 +190,14 @@ impl Loop {
             let due = timers.with(|timers| timers.pop_due(now, limit, is_quiet));
             let Some(call) = due else { break };
             call(handle);
-            handle.flush_dirty();
+            handle.io().flush_dirty();
         }
     }
 
     #[cold]
     fn late_sources(&self, handle: &Handle) {
         for &(key, readiness) in &self.late {
-            handle.dispatch(key, readiness, true);
+            handle.io().dispatch(key, readiness, true);
         }
     }
 }
@@ -230,12 +230,12 @@ fn calls(handle: &Handle) {
     run_soon(handle, soon);
     for job in jobs.rest.by_ref() {
         job(handle);
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
     for _ in 0..jobs.tasks {
         let Some(task) = core.shared.pop_task() else { break };
         task.run();
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
 }
 
@@ -246,7 +246,7 @@ fn run_soon(handle: &Handle, calls: usize) {
         let call = handle.core.soon.with(|soon| soon.pop_front());
         let Some(call) = call else { break };
         call(handle);
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
 }
 

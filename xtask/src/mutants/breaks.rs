@@ -387,8 +387,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "dropped-reactor-waits-for-nobody",
         file: "crates/reactor/src/dropping.rs",
-        from: "    outlasting::wait_for_all(handle, &mut panic);\n",
-        to: "    drop(outlasting::wait_for_all);\n",
+        from: "    ends::wait_for_all(handle, outlasting, &mut panic);\n",
+        to: "    drop((ends::wait_for_all, outlasting));\n",
         package: "procession-process-transport",
         tests: &["last_end"],
     },

@@ -110,8 +110,8 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
     Break {
         name: "copy-goes-on-with-terminations",
         file: "crates/process-transport/src/child/state.rs",
-        from: "0 => !reactor.is_inherited(),",
-        to: "0 => !reactor.is_inherited() || self.lifecycle.reason().is_none(),",
+        from: "0 => !reactor.io().is_inherited(),",
+        to: "0 => !reactor.io().is_inherited() || self.lifecycle.reason().is_none(),",
         package: "procession-process-transport",
         tests: &["forked_copies"],
     },

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use procession_core::Spent;
-use procession_reactor::forward::Forward;
+use procession_reactor::driver::Forward;
 use rustix::io::Errno;
 
 /// What is to be dropped or told, where nothing is borrowed.

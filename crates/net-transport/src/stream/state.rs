@@ -11,10 +11,8 @@ use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
 };
-use procession_reactor::driver::Read;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{FlushOutcome, PipeReady, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{Handle, Ready};
+use procession_reactor::Handle;
+use procession_reactor::driver::{FlushOutcome, Forward, Pipe, PipeReady, ReadEvent, Ready};
 
 use super::leftovers::Leftovers;
 use super::pipes::Pipes;
@@ -31,7 +29,7 @@ pub(super) struct State {
 /// What came of an event.
 pub(super) enum Seen {
     /// A read, if anything.
-    Read(Option<Read>),
+    Read(Option<ReadEvent>),
     /// A flush, of which this is left to do.
     Flush(Flushed),
 }
@@ -78,24 +76,24 @@ impl State {
     /// Reads once, of what is left of the turn's budget in bytes, and tells the lifecycle; `None` if
     /// nothing is to be read, or what is read is moved on.
     #[inline]
-    pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+    pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if self.routes.forward.is_some() { None } else { self.read(reactor, budget) }
     }
 
     #[inline]
-    fn read(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+    fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if !self.lifecycle.reads() {
             return None;
         }
         let data = match self.pipes.reader()?.read_within(reactor, budget) {
             ReadEvent::Data(data) => data,
-            event => return Some(Read::Event(event)),
+            event => return Some(event),
         };
         let bytes = data.len();
         Some(match self.lifecycle.on_data_now(data) {
-            ConnectionDataNow::Due(data) => Read::Data(data),
-            ConnectionDataNow::Queued => Read::Queued(bytes),
-            ConnectionDataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+            ConnectionDataNow::Due(data) => ReadEvent::Data(data),
+            ConnectionDataNow::Queued => ReadEvent::Queued(bytes),
+            ConnectionDataNow::Refused(refused) => ReadEvent::Refused(refused),
         })
     }
 
@@ -121,7 +119,7 @@ impl State {
         if seen.peer_gone || seen.unblocked || self.routes.forward.is_some() {
             return Seen::Flush(self.on_change(reactor, &seen));
         }
-        Seen::Read(if seen.readable { self.read(reactor, READ_BUDGET_BYTES) } else { None })
+        Seen::Read(if seen.readable { self.read(reactor, Pipe::READ_BUDGET_BYTES) } else { None })
     }
 
     #[cold]
@@ -146,7 +144,7 @@ impl State {
     pub(super) fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut left = Leftovers::default();
         let outcome = match self.pipes.writer() {
-            Some(pipe) => pipe.flush_into(reactor, &mut left.spent),
+            Some(pipe) => pipe.flush(reactor, &mut left.spent),
             None => FlushOutcome::Done,
         };
         if let Ok(queue) = self.pipes.queue() {

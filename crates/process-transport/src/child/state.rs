@@ -8,10 +8,9 @@ use super::parts::{
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
 use crate::sys::Peeked;
+use procession_core::Direction;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
-use procession_reactor::driver::Read;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::driver::{Forward, Pipe, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -37,7 +36,7 @@ pub(super) struct State {
 /// What came of an event.
 pub(super) enum Seen {
     /// A read, if anything.
-    Read(Option<Read>),
+    Read(Option<ReadEvent>),
     More(Wants),
 }
 
@@ -121,7 +120,7 @@ impl State {
         match end.on_ready(reactor, seen) {
             SeenOfEnd::Nothing => Seen::Read(None),
             SeenOfEnd::Readable => {
-                let event = end.read(reactor, READ_BUDGET_BYTES);
+                let event = end.read(reactor, Pipe::READ_BUDGET_BYTES);
                 Seen::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
             }
             SeenOfEnd::More { read, flush, close } => Seen::More(Wants { read, flush, close }),
@@ -130,7 +129,12 @@ impl State {
 
     /// Reads once, of what is left of the turn's budget; `None` if the end is paused, closed, or
     /// forwarded by now.
-    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
+    pub(super) fn read(
+        &mut self,
+        reactor: &Handle,
+        fd: ChildFd,
+        budget: usize,
+    ) -> Option<ReadEvent> {
         let event = self.ends.get(fd)?.read(reactor, budget)?;
         Some(read(&mut self.lifecycle, fd, event))
     }
@@ -300,7 +304,7 @@ impl State {
     /// Returns whether a drop may do anything to the child: a forked copy has no children of its parent.
     pub(super) fn is_launched_here(&self, reactor: &Handle) -> bool {
         match self.policy.launched_by {
-            0 => !reactor.is_inherited(),
+            0 => !reactor.io().is_inherited(),
             pid => pid == std::process::id(),
         }
     }
@@ -324,16 +328,16 @@ impl State {
 
 /// Tells the lifecycle of what was read.
 #[inline]
-fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> Read {
+fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> ReadEvent {
     let data = match event {
         ReadEvent::Data(data) => data,
-        event => return Read::Event(event),
+        event => return event,
     };
     let bytes = data.len();
     match lifecycle.on_data_now(fd, data) {
-        DataNow::Due(data) => Read::Data(data),
-        DataNow::Queued => Read::Queued(bytes),
+        DataNow::Due(data) => ReadEvent::Data(data),
+        DataNow::Queued => ReadEvent::Queued(bytes),
         // It counts all the same.
-        DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+        DataNow::Refused(refused) => ReadEvent::Refused(refused),
     }
 }

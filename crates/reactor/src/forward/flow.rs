@@ -12,8 +12,6 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 
-use procession_core::message::{Reason, into_io_error};
-
 /// The most that one forwarding moves in one turn, in bytes.
 const TURN_BYTES: usize = 4 << 20;
 /// The most that one call asks for, in bytes: the largest pipe an unprivileged user has.
@@ -22,37 +20,6 @@ const CALL_BYTES: usize = 1 << 20;
 const CALL_COSTS_BYTES: usize = 16 << 10;
 /// The copies that wait for the sink before the source is paused, in bytes.
 const COPIES_HIGH_BYTES: usize = 256 << 10;
-
-/// A forwarding that ended before its source did.
-#[derive(Debug, thiserror::Error)]
-#[error("forwarding ended after {moved} bytes: {}", Reason(error))]
-#[non_exhaustive]
-pub struct Interrupted {
-    /// The bytes that the sink has taken.
-    pub moved: u64,
-    /// What failed: `BrokenPipe` where nobody reads the sink any more, or what the source says of
-    /// its reads.
-    pub error: io::Error,
-}
-
-impl Interrupted {
-    /// What failed.
-    pub fn io_error(&self) -> &io::Error {
-        &self.error
-    }
-
-    /// The kind of what failed.
-    pub fn kind(&self) -> ErrorKind {
-        self.error.kind()
-    }
-}
-
-/// Keeps the kind, and the number or else the message.
-impl From<Interrupted> for io::Error {
-    fn from(interrupted: Interrupted) -> Self {
-        into_io_error(interrupted.kind(), interrupted.error.raw_os_error(), interrupted)
-    }
-}
 
 /// One forwarding, from its beginning to its result.
 #[derive(Debug)]
@@ -130,8 +97,10 @@ pub(super) enum Act {
 /// What a forwarding came to.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// The bytes that were moved.
-    pub(super) result: Result<u64, Interrupted>,
+    /// The bytes that the sink has taken.
+    pub(super) moved: u64,
+    /// What has ended it before its source.
+    pub(super) result: io::Result<()>,
     /// The source has come to its own end, and was not only drained.
     pub(super) ended: bool,
 }
@@ -353,9 +322,7 @@ impl Flow {
         self.stage = Stage::Over;
         let ended = result.is_ok() && self.left.is_none();
         let result = result.and_then(|()| self.cut_off.take().map_or(Ok(()), Err));
-        let moved = self.moved;
-        let result = result.map(|()| moved).map_err(|error| Interrupted { moved, error });
-        Act::Finish(Outcome { result, ended })
+        Act::Finish(Outcome { moved: self.moved, result, ended })
     }
 }
 
@@ -373,14 +340,6 @@ mod tests {
             splices += 1;
         }
         splices
-    }
-
-    #[test]
-    fn it_says_what_failed_and_why() {
-        let error = Interrupted { moved: 7, error: io::Error::from_raw_os_error(32) };
-        assert_eq!(error.to_string(), "forwarding ended after 7 bytes: Broken pipe");
-        assert!(std::error::Error::source(&error).is_none());
-        assert_eq!(io::Error::from(error).raw_os_error(), Some(32));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! produces for it is done.
 
 use super::end::{Closing, End};
-use procession_reactor::pipe::{Direction, Pipe};
+use procession_core::Direction;
+use procession_reactor::driver::Pipe;
 
 impl End {
     /// Marks it for closing; true if there is something to do at the flush.

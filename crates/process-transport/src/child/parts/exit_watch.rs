@@ -14,7 +14,8 @@ use procession_protocol::{
     ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
     UnknownEnd, exit_reason,
 };
-use procession_reactor::{Handle, Interest, Key};
+use procession_reactor::driver::Key;
+use procession_reactor::{Handle, Interest};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
@@ -129,7 +130,7 @@ impl ExitWatch {
         self.running = None;
         self.place = None;
         match mem::replace(&mut self.pidfd, Pidfd::GivenAway) {
-            Pidfd::Source(key) => reactor.take_fd(key),
+            Pidfd::Source(key) => reactor.io().take_fd(key),
             Pidfd::New(pidfd) => pidfd,
             Pidfd::Kept(pidfd) => Some(pidfd),
             Pidfd::Gone | Pidfd::GivenAway => None,
@@ -169,6 +170,7 @@ impl ExitWatch {
         match &self.pidfd {
             Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => fd.try_clone(),
             Pidfd::Source(key) => reactor
+                .io()
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
             Pidfd::New(None) => Err(no_pidfd()),
@@ -192,7 +194,7 @@ impl ExitWatch {
             return Err(SignalError::NoGroup);
         }
         let by_pidfd = match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            Pidfd::Source(key) => reactor.io().with_fd(*key, |fd| sys::send_to_group(fd, signal)),
             Pidfd::New(Some(fd)) | Pidfd::Kept(fd) => Some(sys::send_to_group(fd.as_fd(), signal)),
             Pidfd::New(None) => Some(Err(libc::EINVAL)),
             Pidfd::Gone => None,
@@ -299,7 +301,7 @@ impl ExitWatch {
         {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
             // It was in the poller before, which has room for it.
-            reactor.set_interest(*key, interest).ok();
+            reactor.io().set_interest(*key, interest).ok();
         }
     }
 
@@ -331,14 +333,14 @@ impl ExitWatch {
     fn put_pidfd_away(&mut self, reactor: &Handle) {
         let pidfd = mem::replace(&mut self.pidfd, Pidfd::Gone);
         if let (Pidfd::Source(key), true) = (&pidfd, self.leads_group)
-            && let Some(pidfd) = reactor.take_fd(*key)
+            && let Some(pidfd) = reactor.io().take_fd(*key)
         {
             self.pidfd = Pidfd::Kept(pidfd);
             return;
         }
         self.place = None;
         if let Pidfd::Source(key) = pidfd {
-            reactor.close(key);
+            reactor.io().close(key);
         }
     }
 
@@ -361,7 +363,9 @@ impl ExitWatch {
     /// With the pidfd, or the number of a child that is not reaped.
     fn with_child<R>(&self, reactor: &Handle, call: impl FnOnce(sys::Child<'_>) -> R) -> Option<R> {
         match &self.pidfd {
-            Pidfd::Source(key) => reactor.with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid))),
+            Pidfd::Source(key) => {
+                reactor.io().with_fd(*key, |fd| call(sys::Child::Fd(fd, self.pid)))
+            }
             Pidfd::New(Some(fd)) => Some(call(sys::Child::Fd(fd.as_fd(), self.pid))),
             Pidfd::New(None) => Some(call(sys::Child::Pid(self.pid))),
             Pidfd::Kept(_) | Pidfd::Gone | Pidfd::GivenAway => None,

@@ -23,9 +23,6 @@ pub(crate) trait Asked {
 
     /// Returns whether it was reaped, or given up before it was known to the loop.
     fn is_over(&self) -> bool;
-
-    /// The loop is going away.
-    fn on_loop_gone(self: Rc<Self>);
 }
 
 /// The children of one reactor that are watched this way.
@@ -126,11 +123,7 @@ impl Drop for SharedWatch {
     fn drop(&mut self) {
         let watch = self.0.watch.take();
         drop(watch);
-        for child in self.0.children.take() {
-            // One that has pipes too was told already.
-            if !child.is_over() {
-                child.on_loop_gone();
-            }
-        }
+        let children = self.0.children.take();
+        drop(children);
     }
 }

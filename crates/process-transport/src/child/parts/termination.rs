@@ -180,11 +180,6 @@ impl ChildTermination {
         self.terminator.is_under_way()
     }
 
-    /// Returns whether a timer is set, and neither fired nor is to be cancelled.
-    pub(crate) fn has_timer(&self) -> bool {
-        self.begun.as_ref().is_some_and(|begun| begun.timer.is_some())
-    }
-
     /// Says what is to be done about the timer.
     pub(crate) fn alarm(&mut self, now: Duration) -> Alarm {
         let Some(begun) = &mut self.begun else { return Alarm::AsItIs };

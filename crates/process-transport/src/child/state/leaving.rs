@@ -8,7 +8,7 @@ impl State {
     /// Returns whether the group is to end with the program, which a signal has told to end.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;
-        is_ours && reactor.is_ended_by_signal() && self.is_launched_here(reactor)
+        is_ours && reactor.io().is_ended_by_signal() && self.is_launched_here(reactor)
     }
 
     /// Returns whether that is so of a group that its leader has left, that still holds an output, and
