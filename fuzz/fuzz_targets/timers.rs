@@ -13,31 +13,39 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 
 use crate::handle::Handle;
-use crate::reactor::timers::{DelayedCall, TimerError};
-
-mod core {
-    //! What a call is, and where timers are kept.
-
-    use procession_core::WithCell;
-
-    pub(crate) type Call = Box<dyn FnOnce(&crate::handle::Handle)>;
-
-    #[derive(Default)]
-    pub(crate) struct Core {
-        pub(crate) timers: WithCell<crate::reactor::timers::Timers>,
-        pub(crate) now: std::cell::Cell<u64>,
-    }
-}
+use crate::handle::timers::DelayedCall;
+use crate::store::timers::TimerError;
 
 mod handle {
     //! A reactor of nothing but timers and a time.
 
+    use std::cell::Cell;
     use std::rc::Rc;
     use std::time::Duration;
 
+    use procession_core::WithCell;
+
+    use crate::store::timers::Timers;
+
+    #[path = "../../../crates/reactor/src/handle/timers.rs"]
+    pub(crate) mod timers;
+
+    pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
+
+    #[derive(Default)]
+    pub(crate) struct Calls {
+        pub(crate) timers: WithCell<Timers<Call>>,
+    }
+
+    #[derive(Default)]
+    pub(crate) struct Core {
+        pub(crate) calls: Calls,
+        pub(crate) now: Cell<u64>,
+    }
+
     #[derive(Clone, Default)]
     pub(crate) struct Handle {
-        pub(crate) core: Rc<crate::core::Core>,
+        pub(crate) core: Rc<Core>,
     }
 
     impl Handle {
@@ -50,8 +58,8 @@ mod handle {
 }
 
 /// What the module finds its own files beside.
-#[path = "../../crates/reactor/src"]
-mod reactor {
+#[path = "../../crates/reactor/src/store"]
+mod store {
     #[expect(dead_code, reason = "it is written for its crate")]
     pub(crate) mod timers;
 }
@@ -162,11 +170,11 @@ impl Both {
 
     fn turn(&mut self, is_quiet: bool) {
         let now = self.handle.now();
-        let limit = self.handle.core.timers.with(|timers| timers.limit());
+        let limit = self.handle.core.calls.timers.with(|timers| timers.limit());
         loop {
             let due = self.due(limit, is_quiet);
             let call =
-                self.handle.core.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
+                self.handle.core.calls.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
             assert_eq!(call.is_some(), due.is_some());
             let (Some(call), Some(index)) = (call, due) else { return };
             self.waiting.remove(&self.all[index].key);
@@ -263,7 +271,7 @@ impl Both {
 
     fn check(&self) {
         let first = self.waiting.first_key_value().map(|(key, _)| Duration::from_nanos(key.0));
-        self.handle.core.timers.with(|timers| {
+        self.handle.core.calls.timers.with(|timers| {
             assert_eq!(timers.first(), first);
             assert_eq!(timers.len(), self.waiting.len());
         });
@@ -282,7 +290,7 @@ fuzz_target!(|steps: Vec<Step>| {
         both.check();
     }
     let rest: Vec<usize> = both.waiting.values().copied().collect();
-    while let Some(call) = both.handle.core.timers.with(|timers| timers.cancel_one()) {
+    while let Some(call) = both.handle.core.calls.timers.with(|timers| timers.cancel_one()) {
         drop(call);
     }
     assert_eq!(both.dropped.take(), rest, "what is left goes in order");

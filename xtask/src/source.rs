@@ -11,5 +11,10 @@ mod paths;
 pub(crate) mod resolve;
 
 /// The crates whose modules tidy reads, by folder.
-pub(crate) const CRATES: [&str; 3] =
-    ["crates/net-transport", "crates/process-transport", "crates/protocol"];
+pub(crate) const CRATES: [&str; 5] = [
+    "crates/net-transport",
+    "crates/process-transport",
+    "crates/procession",
+    "crates/protocol",
+    "crates/reactor",
+];

@@ -230,10 +230,11 @@ mod machine;
 
 pub use self::kept::Driver;
 pub use self::machine::Machine;
-pub use crate::ends::{EndWatch, OnEnd, Outlasting};
 pub use crate::forward::{Forward, SinkPort, SourcePort};
-pub use crate::handler::{EventHandler, Ready};
-pub use crate::io::Io;
+pub use crate::handle::ends::EndWatch;
+pub use crate::handle::io::Io;
+pub use crate::handle::{EventHandler, Ready};
 pub use crate::pipe::{FlushOutcome, OpenError, Pipe, PipeReady, ReadEvent};
-pub use crate::sources::Key;
+pub use crate::store::ends::{OnEnd, Outlasting};
+pub use crate::store::sources::Key;
 pub use crate::sys::signals::ProgramHooks;

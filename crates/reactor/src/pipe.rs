@@ -9,11 +9,11 @@ use bytes::Bytes;
 use procession_core::{Direction, Spent, WriteQueue};
 use rustix::io::Errno;
 
-use crate::buffers::{BULK_BYTES, USUAL_BYTES};
+use crate::handle::EventHandler;
 use crate::handle::Handle;
-use crate::handler::EventHandler;
 use crate::readiness::{Interest, Readiness};
-use crate::sources::Key;
+use crate::store::buffers::{BULK_BYTES, USUAL_BYTES};
+use crate::store::sources::Key;
 use crate::sys::sigpipe;
 
 mod growth;
@@ -21,7 +21,7 @@ mod outcome;
 mod resize;
 mod writer;
 
-use self::growth::{BUFFER_BYTES, Growth};
+use self::growth::{BUFFER_BYTES, PipeGrowth};
 use self::resize::set_pipe_size;
 use self::writer::Writer;
 
@@ -74,7 +74,7 @@ pub struct Pipe {
     always_ready: bool,
     reader: Option<Reader>,
     writer: Option<Writer>,
-    growth: Growth,
+    growth: PipeGrowth,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Pipe {
             always_ready: false,
             reader: reads.then_some(Reader { paused: false, bulk: false }),
             writer: writes.then(Writer::new),
-            growth: Growth::never(),
+            growth: PipeGrowth::never(),
         };
         match pipe.watch(reactor) {
             Ok(()) => Ok(pipe),
@@ -145,7 +145,7 @@ impl Pipe {
     ///
     /// Without effect where pipes have one size: anywhere but on Linux.
     pub fn set_adaptive(&mut self) {
-        self.growth = Growth::adaptive();
+        self.growth = PipeGrowth::adaptive();
     }
 
     /// Notes that so many bytes were moved at once past this pipe's reads and flushes
@@ -206,7 +206,7 @@ impl Pipe {
             let read = |buffer: &mut [u8]| {
                 rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))
             };
-            reactor.core.buffers.with(|buffers| buffers.read(bulk, read))
+            reactor.core.io.buffers.with(|buffers| buffers.read(bulk, read))
         });
         let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
         reader.bulk = bytes >= USUAL_BYTES;
@@ -236,7 +236,7 @@ impl Pipe {
         if !writer.blocked {
             let always_ready = self.always_ready;
             // A turn keeps SIGPIPE away all along; outside of one there is nobody else to.
-            let unguarded = !reactor.core.entered.get() && !writer.queue.is_empty();
+            let unguarded = !reactor.core.state.entered.get() && !writer.queue.is_empty();
             let _sigpipe = unguarded.then(sigpipe::block).flatten();
             let written =
                 reactor.io().with_owned(self.key, |fd| writer.write(fd, always_ready, spent));

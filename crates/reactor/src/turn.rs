@@ -19,15 +19,14 @@ use std::{io, thread, vec};
 
 use polling::Poller;
 
-use crate::anticipation::LOOK_FOR;
-use crate::core::{Core, Running};
-use crate::ends;
-use crate::handle::Handle;
+use crate::ending;
+use crate::handle::{Core, Handle, Job, Running, TriggerCall, signals};
 use crate::readiness::Readiness;
-use crate::remote::{Flag, Job, Shared};
-use crate::sources::Key;
+use crate::store::anticipation::LOOK_FOR;
+use crate::store::shared::{Shared, WakerFlag};
+use crate::store::sources::Key;
+use crate::store::triggers::{Phase, SystemEvent};
 use crate::sys::polled::Polled;
-use crate::triggers::{Phase, SystemEvent, TriggerCall};
 use crate::wait::Wait;
 use crate::wake::WakeSource;
 
@@ -77,7 +76,7 @@ impl Loop {
         goes_on: impl Fn(&Handle) -> bool,
     ) -> io::Result<Option<F::Output>> {
         let mut future = pin!(future);
-        let flag = Flag::new(Arc::clone(&handle.core.shared));
+        let flag = WakerFlag::new(Arc::clone(&handle.core.shared));
         let waker = Waker::from(Arc::clone(&flag));
         while goes_on(handle) {
             if flag.take() {
@@ -95,7 +94,7 @@ impl Loop {
     /// Waits; where an event is expected it looks for that first.
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         let sleeps = timeout.is_none_or(|timeout| timeout > LOOK_FOR);
-        if !core.anticipation.take() || !sleeps {
+        if !core.io.anticipation.take() || !sleeps {
             return self.wait.wait(&self.poller, timeout);
         }
         let begun = core.clock.elapsed();
@@ -105,7 +104,7 @@ impl Loop {
             let spent = core.clock.elapsed().saturating_sub(begun);
             let came = self.wait.len() > 0;
             if came || spent > LOOK_FOR {
-                core.anticipation.on_looked(came);
+                core.io.anticipation.on_looked(came);
             }
             if came {
                 return Ok(());
@@ -135,7 +134,8 @@ impl Loop {
             handle.io().flush_dirty();
         }
         while pending.get() > 0 {
-            if event == SystemEvent::Startup && handle.core.running.get() == Running::Stopping {
+            if event == SystemEvent::Startup && handle.core.state.running.get() == Running::Stopping
+            {
                 return Ok(());
             }
             self.turn(handle, None)?;
@@ -146,7 +146,7 @@ impl Loop {
                 handle.io().flush_dirty();
             }
             if event == SystemEvent::Shutdown {
-                ends::stop(handle);
+                ending::stop(handle);
                 handle.io().flush_dirty();
                 if phase == Phase::During {
                     // What was closed is reported before the last phase.
@@ -177,7 +177,7 @@ impl Loop {
 
     /// One at a time, so that each can cancel the next.
     fn timers(&self, handle: &Handle) {
-        let timers = &handle.core.timers;
+        let timers = &handle.core.calls.timers;
         let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
         let Some(first) = first else { return };
         let now = handle.now();
@@ -208,10 +208,12 @@ fn pop_trigger(handle: &Handle, event: SystemEvent, phase: Phase) -> Option<Trig
 
 /// How long to wait: until the first timer, and not at all if something is queued.
 fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
-    if !core.soon.with(|soon| soon.is_empty()) || !core.dirty.with(|dirty| dirty.is_empty()) {
+    if !core.calls.soon.with(|soon| soon.is_empty())
+        || !core.io.dirty.with(|dirty| dirty.is_empty())
+    {
         return Some(Duration::ZERO);
     }
-    let Some(first) = core.timers.with(|timers| timers.first()) else { return limit };
+    let Some(first) = core.calls.timers.with(|timers| timers.first()) else { return limit };
     let until = first.saturating_sub(core.clock.elapsed());
     Some(limit.map_or(until, |limit| limit.min(until)))
 }
@@ -219,14 +221,14 @@ fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
 fn calls(handle: &Handle) {
     let core = &*handle.core;
     if core.shared.take_signalled() {
-        handle.queue_signals();
+        signals::queue(handle);
     }
-    let soon = core.soon.with(|soon| soon.len());
+    let soon = core.calls.soon.with(|soon| soon.len());
     if !core.shared.take_work() {
         return run_soon(handle, soon);
     }
     // If a panic cuts this short, the rest is put back, and the loop is told to look again.
-    let mut jobs = Jobs::take(&core.shared);
+    let mut jobs = TakenJobs::take(&core.shared);
     run_soon(handle, soon);
     for job in jobs.rest.by_ref() {
         job(handle);
@@ -243,7 +245,7 @@ fn calls(handle: &Handle) {
 #[inline]
 fn run_soon(handle: &Handle, calls: usize) {
     for _ in 0..calls {
-        let call = handle.core.soon.with(|soon| soon.pop_front());
+        let call = handle.core.calls.soon.with(|soon| soon.pop_front());
         let Some(call) = call else { break };
         call(handle);
         handle.io().flush_dirty();
@@ -251,20 +253,20 @@ fn run_soon(handle: &Handle, calls: usize) {
 }
 
 /// What other threads and wakers have asked for.
-struct Jobs<'a> {
+struct TakenJobs<'a> {
     rest: vec::IntoIter<Job>,
     /// How many tasks were woken when the step began.
     tasks: usize,
-    shared: &'a Shared,
+    shared: &'a Shared<Job>,
 }
 
-impl<'a> Jobs<'a> {
-    fn take(shared: &'a Shared) -> Self {
+impl<'a> TakenJobs<'a> {
+    fn take(shared: &'a Shared<Job>) -> Self {
         Self { rest: shared.take_jobs().into_iter(), tasks: shared.tasks_waiting(), shared }
     }
 }
 
-impl Drop for Jobs<'_> {
+impl Drop for TakenJobs<'_> {
     fn drop(&mut self) {
         let rest: Vec<Job> = self.rest.by_ref().collect();
         let tasks_left = self.tasks > 0 && self.shared.tasks_waiting() > 0;

@@ -387,8 +387,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "dropped-reactor-waits-for-nobody",
         file: "crates/reactor/src/dropping.rs",
-        from: "    ends::wait_for_all(handle, outlasting, &mut panic);\n",
-        to: "    drop((ends::wait_for_all, outlasting));\n",
+        from: "    ending::wait_for_all(handle, outlasting, &mut panic);\n",
+        to: "    drop((ending::wait_for_all, outlasting));\n",
         package: "procession-process-transport",
         tests: &["last_end"],
     },
@@ -442,7 +442,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "timers-made-in-a-turn-run-in-it",
-        file: "crates/reactor/src/timers.rs",
+        file: "crates/reactor/src/store/timers.rs",
         from: "if at > nanos(now) || number >= limit {",
         to: "if at > nanos(now) || number >= limit.saturating_add(9) {",
         package: "procession-reactor",
@@ -450,7 +450,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "timer-reset-keeps-its-time",
-        file: "crates/reactor/src/timers.rs",
+        file: "crates/reactor/src/store/timers.rs",
         from: "let key = self.key(at);\n        self.change(timer, key);",
         to: "let key = self.key(Duration::from_nanos(self.slab.get(timer).key.at).min(at));\n        \
              self.change(timer, key);",
@@ -459,7 +459,7 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "timers-of-one-time-in-any-order",
-        file: "crates/reactor/src/timers/queue.rs",
+        file: "crates/reactor/src/store/timers/queue.rs",
         from: "part.entries.sort_unstable_by_key(|entry| Reverse(entry.key.wide()));",
         to: "part.entries.sort_unstable_by_key(|entry| Reverse(entry.key.at));",
         package: "procession-reactor",
@@ -467,9 +467,9 @@ pub(crate) const BREAKS: &[Break] = &[
     },
     Break {
         name: "timer-takes-the-place-of-one-that-is-asked-for",
-        file: "crates/reactor/src/timers/slab.rs",
-        from: "if timer.handles == 0 && timer.status != Status::Waiting {",
-        to: "if timer.status != Status::Waiting {",
+        file: "crates/reactor/src/store/timers/slab.rs",
+        from: "if timer.handles == 0 && timer.status != TimerStatus::Waiting {",
+        to: "if timer.status != TimerStatus::Waiting {",
         package: "procession-reactor",
         tests: &["lib"],
     },

@@ -126,8 +126,8 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
     Break {
         name: "copy-empties-the-poller",
         file: "crates/reactor/src/dropping.rs",
-        from: "core.made.get() == Made::Elsewhere",
-        to: "core.made.get() != core.made.get().look()",
+        from: "state.made_in.get() == MadeIn::Original",
+        to: "state.made_in.get() != state.made_in.get().look()",
         package: "procession-process-transport",
         tests: &["forked_copies"],
     },

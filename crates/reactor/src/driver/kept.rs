@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Weak;
 
-use crate::ends::{EndWatch, OnEnd};
 use crate::handle::Handle;
+use crate::handle::ends::EndWatch;
+use crate::store::ends::OnEnd;
 
 /// What a driver keeps in its machine.
 pub struct Driver<M> {

@@ -11,11 +11,11 @@ use procession_core::Deferred;
 use procession_core::panics::{FirstPanic, discard};
 
 use super::kept::Driver;
-use crate::ends::{OnEnd, Outlasting};
 use crate::handle::Handle;
-use crate::handler::{EventHandler, Ready};
+use crate::handle::{EventHandler, Ready};
 use crate::pipe::{Pipe, ReadEvent};
 use crate::stopped::Stopped;
+use crate::store::ends::{OnEnd, Outlasting};
 
 /// A transport: what differs between a child and a connection.
 ///

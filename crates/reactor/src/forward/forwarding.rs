@@ -11,11 +11,11 @@ use bytes::Bytes;
 use procession_core::WithCell;
 use rustix::io::Errno;
 
-use super::flow::{Act, Flow, Outcome};
+use super::flow::{Flow, FlowAct, FlowOutcome};
 use super::splice::splice;
 use crate::handle::Handle;
 use crate::pipe::ReadEvent;
-use crate::sources::Key;
+use crate::store::sources::Key;
 
 /// The side of a forwarding that is read.
 ///
@@ -109,7 +109,7 @@ impl dyn SinkPort {
 }
 
 /// Called with the number of bytes moved, and how it ended.
-type Done = Box<dyn FnOnce(u64, io::Result<()>)>;
+type OnDone = Box<dyn FnOnce(u64, io::Result<()>)>;
 
 /// Bytes on their way from one port to another, without anybody looking at them: what the two ports
 /// keep of it, and tell it.
@@ -131,7 +131,7 @@ pub struct Forward {
     flow: WithCell<Flow>,
     /// As the source was told last.
     watched: Cell<bool>,
-    done: WithCell<Option<Done>>,
+    done: WithCell<Option<OnDone>>,
     /// See [`complete_later`](Self::complete_later).
     later: Cell<bool>,
 }
@@ -240,25 +240,25 @@ impl Forward {
         loop {
             let queued = self.sink.queued();
             match self.flow.with(|flow| flow.poll(queued)) {
-                Act::Rest => break,
-                Act::Splice(most) => self.splice(most),
-                Act::Copy => self.copy(),
-                Act::SeeWhetherEnded => {
+                FlowAct::Rest => break,
+                FlowAct::Splice(most) => self.splice(most),
+                FlowAct::Copy => self.copy(),
+                FlowAct::SeeWhetherEnded => {
                     let key = self.source.key();
                     let ended = key.is_some_and(|key| self.reactor.io().has_ended(key));
                     self.flow.with(|flow| flow.on_seen_ended(ended));
                 }
-                Act::SeeWhetherReadable => {
+                FlowAct::SeeWhetherReadable => {
                     let key = self.source.key();
                     let readable = key.is_some_and(|key| self.reactor.io().is_readable(key));
                     self.flow.with(|flow| flow.on_seen_readable(readable));
                 }
-                Act::WaitForRoom => {
+                FlowAct::WaitForRoom => {
                     if !self.sink.wait_for_room() {
                         self.flow.with(Flow::on_always_room);
                     }
                 }
-                Act::Finish(outcome) => return self.finish(outcome),
+                FlowAct::Finish(outcome) => return self.finish(outcome),
             }
         }
         if let Some(watched) = self.flow.with(|flow| flow.wants_source())
@@ -336,12 +336,12 @@ impl Forward {
     }
 
     /// Lets go of both sides, and calls whoever waits for the result.
-    fn finish(&self, outcome: Outcome) {
+    fn finish(&self, outcome: FlowOutcome) {
         let done = self.done.with(Option::take);
         self.source.close_source(outcome.ended);
         self.sink.finish();
         let Some(done) = done else { return };
-        let Outcome { moved, result, .. } = outcome;
+        let FlowOutcome { moved, result, .. } = outcome;
         if self.later.get() {
             self.reactor.call_soon(move |_| done(moved, result));
         } else {

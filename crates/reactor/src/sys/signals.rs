@@ -59,7 +59,7 @@ pub unsafe trait ProgramHooks {
 
 /// The implementation that was registered.
 #[derive(Clone, Copy)]
-struct Hooks {
+struct HookTable {
     handler: usize,
     before_default: fn(i32),
     run_stopped: fn(),
@@ -67,11 +67,11 @@ struct Hooks {
     after_pause: fn(),
 }
 
-static HOOKS: OnceLock<Hooks> = OnceLock::new();
+static HOOKS: OnceLock<HookTable> = OnceLock::new();
 
 /// Registers an implementation; the first one stays.
 pub(crate) fn set_program_hooks<H: ProgramHooks>() {
-    let hooks = Hooks {
+    let hooks = HookTable {
         handler: H::handler(),
         before_default: H::before_default,
         run_stopped: H::run_stopped,
@@ -172,9 +172,9 @@ const ECHO_MS: u64 = 300;
 /// What does by default what a further signal is to do, while the first has not been told; over when
 /// it is dropped.
 #[derive(Debug)]
-pub(crate) struct Insistence(SigId);
+pub(crate) struct FurtherSignal(SigId);
 
-impl Insistence {
+impl FurtherSignal {
     /// Notes the signal, and acts by default where it is a further one that `acts`. One that an `own`
     /// watch of the program is told of is none that stops a run for good, and does not count.
     pub(crate) fn begin(
@@ -194,7 +194,7 @@ impl Insistence {
     }
 }
 
-impl Drop for Insistence {
+impl Drop for FurtherSignal {
     fn drop(&mut self) {
         low_level::unregister(self.0);
     }

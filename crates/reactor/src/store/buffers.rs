@@ -20,12 +20,12 @@ const PAGE_BYTES: usize = 4096;
 
 /// The buffers of both sizes.
 pub(crate) struct Buffers {
-    usual: Pool,
-    bulk: Pool,
+    usual: BufferPool,
+    bulk: BufferPool,
 }
 
 /// Some buffers of one size, of which the first that nobody else holds is read into.
-struct Pool {
+struct BufferPool {
     bytes: usize,
     known: Vec<Arc<Buffer>>,
 }
@@ -62,9 +62,9 @@ impl Buffer {
 }
 
 /// What a user holds of a buffer.
-struct Lent(Arc<Buffer>);
+struct LentBuffer(Arc<Buffer>);
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for LentBuffer {
     fn as_ref(&self) -> &[u8] {
         self.0.bytes()
     }
@@ -72,7 +72,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Buffers {
     pub(crate) const fn new() -> Self {
-        Self { usual: Pool::new(USUAL_BYTES), bulk: Pool::new(BULK_BYTES) }
+        Self { usual: BufferPool::new(USUAL_BYTES), bulk: BufferPool::new(BULK_BYTES) }
     }
 
     /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
@@ -86,7 +86,7 @@ impl Buffers {
     }
 }
 
-impl Pool {
+impl BufferPool {
     const fn new(bytes: usize) -> Self {
         Self { bytes, known: Vec::new() }
     }
@@ -134,7 +134,7 @@ fn handed_over(buffer: &Arc<Buffer>, n: usize) -> Bytes {
     if n < buffer.len() / 4 {
         return Bytes::from(Box::<[u8]>::from(&buffer.bytes()[..n]));
     }
-    let mut data = Bytes::from_owner(Lent(Arc::clone(buffer)));
+    let mut data = Bytes::from_owner(LentBuffer(Arc::clone(buffer)));
     data.truncate(n);
     data
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_large_read_is_not_copied_and_its_memory_comes_back() {
-        let mut buffers = Pool::new(USUAL_BYTES);
+        let mut buffers = BufferPool::new(USUAL_BYTES);
         let first = buffers.read(fill(USUAL_BYTES)).unwrap();
         let address = first.as_ptr();
         let second = buffers.read(fill(USUAL_BYTES)).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_handed_over_begins_where_a_page_does() {
         for bytes in [USUAL_BYTES, BULK_BYTES] {
-            let mut buffers = Pool::new(bytes);
+            let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..3).map(|_| buffers.read(fill(bytes)).unwrap()).collect();
             for data in &kept {
                 assert_eq!(data.len(), bytes);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_small_read_is_copied_out_exactly() {
-        let mut buffers = Pool::new(USUAL_BYTES);
+        let mut buffers = BufferPool::new(USUAL_BYTES);
         let data = buffers.read(fill(5)).unwrap();
         assert_eq!(data, vec![7; 5]);
         assert_eq!(buffers.known.len(), 1);
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn users_who_keep_everything_do_not_make_it_grow() {
         for bytes in [USUAL_BYTES, BULK_BYTES] {
-            let mut buffers = Pool::new(bytes);
+            let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(bytes / 3)).unwrap()).collect();
             assert!(buffers.known.len() * bytes <= REMEMBERED_BYTES);
             assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));

@@ -8,14 +8,14 @@ use std::rc::{Rc, Weak};
 use polling::{PollMode, Poller};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::core::{Made, gone};
-use crate::ends::{EndWatch, OnEnd};
-use crate::handle::Handle;
-use crate::handler::{EventHandler, Ready};
+use super::ends::EndWatch;
+use super::start_hooks;
+use super::{EventHandler, Handle, MadeIn, Ready};
+use crate::errors::gone;
 use crate::readiness::{Interest, Readiness};
-use crate::sources::{Entry, Key, Source};
-use crate::start_hooks;
 use crate::stopped::Stopped;
+use crate::store::ends::OnEnd;
+use crate::store::sources::{Key, Source, SourceEntry};
 use crate::sys::polled::{Owned, Polled};
 use crate::sys::signals::{self, ProgramHooks};
 
@@ -25,11 +25,10 @@ pub struct Io<'a> {
     reactor: &'a Handle,
 }
 
-impl Handle {
-    /// What authors of transports need, and nobody else.
+impl<'a> Io<'a> {
     #[inline]
-    pub fn io(&self) -> Io<'_> {
-        Io { reactor: self }
+    pub(super) fn new(reactor: &'a Handle) -> Self {
+        Self { reactor }
     }
 }
 
@@ -54,10 +53,10 @@ impl Io<'_> {
     }
 
     pub(crate) fn poller(self) -> io::Result<Rc<Poller>> {
-        if self.reactor.core.closed.get() {
+        if self.reactor.core.state.closed.get() {
             return Err(gone());
         }
-        self.reactor.core.poller.with(|poller| poller.clone()).ok_or_else(gone)
+        self.reactor.core.io.poller.with(|poller| poller.clone()).ok_or_else(gone)
     }
 
     pub(crate) fn insert(
@@ -69,8 +68,8 @@ impl Io<'_> {
     ) -> io::Result<Key> {
         // The key first, then the registration: a source's `as_fd` may be foreign code, so that
         // nothing may be borrowed meanwhile.
-        let entry = Entry { io: io.clone(), handler, token, interest };
-        let key = self.reactor.core.sources.with(|sources| sources.insert(entry))?;
+        let entry = SourceEntry { io: io.clone(), handler, token, interest };
+        let key = self.reactor.core.io.sources.with(|sources| sources.insert(entry))?;
         if let Err(error) = io.set(key, interest) {
             self.close(key);
             return Err(error);
@@ -83,7 +82,7 @@ impl Io<'_> {
     /// The loop then looks for one for as long before it sleeps, once: to sleep and be woken takes
     /// about that time. What is said in vain again and again is ignored but for one time in 64.
     pub fn expect_soon(self) {
-        self.reactor.core.anticipation.on_expected();
+        self.reactor.core.io.anticipation.on_expected();
     }
 
     /// Closes the source now; events of it that are still in the batch go nowhere.
@@ -92,7 +91,7 @@ impl Io<'_> {
     /// the poller now, and its descriptor is closed, or the source dropped, when it is given back.
     /// False if it was closed before.
     pub fn close(self, key: Key) -> bool {
-        let Some(entry) = self.reactor.core.sources.with(|sources| sources.remove(key)) else {
+        let Some(entry) = self.reactor.core.io.sources.with(|sources| sources.remove(key)) else {
             return false;
         };
         entry.io.leave();
@@ -105,8 +104,8 @@ impl Io<'_> {
     /// `None` if there is no such source. Of one that was [registered](Handle::register), or is lent
     /// at this moment, it gives a duplicate; `None` if there is no descriptor left for that.
     pub fn take_fd(self, key: Key) -> Option<OwnedFd> {
-        let entry = self.reactor.core.sources.with(|sources| sources.remove(key))?;
-        let Entry { mut io, handler, .. } = entry;
+        let entry = self.reactor.core.io.sources.with(|sources| sources.remove(key))?;
+        let SourceEntry { mut io, handler, .. } = entry;
         let fd = match io.release() {
             Some(fd) => Some(fd),
             None => {
@@ -124,7 +123,7 @@ impl Io<'_> {
     ///
     /// Those of the poller; `NotConnected` if the source is closed.
     pub fn set_interest(self, key: Key, interest: Interest) -> io::Result<()> {
-        let io = self.reactor.core.sources.with(|sources| {
+        let io = self.reactor.core.io.sources.with(|sources| {
             let entry = sources.get(key)?;
             entry.interest = interest;
             Some(entry.io.clone())
@@ -137,7 +136,7 @@ impl Io<'_> {
 
     /// Tells whether the source is open.
     pub fn is_open(self, key: Key) -> bool {
-        self.reactor.core.sources.with(|sources| sources.get(key).is_some())
+        self.reactor.core.io.sources.with(|sources| sources.get(key).is_some())
     }
 
     /// Lends the descriptor for the length of `call`; `None` if the source is closed.
@@ -145,7 +144,7 @@ impl Io<'_> {
     /// Nothing is borrowed meanwhile, and it stays open until `call` returns, even if that closes
     /// the source.
     pub fn with_fd<R>(self, key: Key, call: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
-        let io = self.reactor.core.sources.with(|sources| Some(sources.get(key)?.io.clone()))?;
+        let io = self.reactor.core.io.sources.with(|sources| Some(sources.get(key)?.io.clone()))?;
         Some(call(io.fd()))
     }
 
@@ -156,7 +155,7 @@ impl Io<'_> {
         key: Key,
         call: impl FnOnce(BorrowedFd<'_>) -> R,
     ) -> Option<R> {
-        self.reactor.core.sources.with(|sources| match &sources.get(key)?.io {
+        self.reactor.core.io.sources.with(|sources| match &sources.get(key)?.io {
             Source::Owned(io) => Some(call(io.fd())),
             Source::Foreign(_) => None,
         })
@@ -194,10 +193,10 @@ impl Io<'_> {
     /// Asked for twice it is called twice; a transport keeps a flag.
     #[inline]
     pub fn flush_later(self, handler: Rc<dyn EventHandler>) {
-        if self.reactor.core.closed.get() {
+        if self.reactor.core.state.closed.get() {
             return drop(handler);
         }
-        self.reactor.core.dirty.with(|dirty| dirty.push_back(handler));
+        self.reactor.core.io.dirty.with(|dirty| dirty.push_back(handler));
         self.reactor.touch();
     }
 
@@ -237,19 +236,19 @@ impl Io<'_> {
     /// Returns whether a signal has stopped the last run: the program is about to end, and children
     /// have a moment to end in.
     pub fn is_ended_by_signal(self) -> bool {
-        matches!(self.reactor.core.stopped.get(), Stopped::Signal(_))
+        matches!(self.reactor.core.state.stopped.get(), Stopped::Signal(_))
     }
 
     /// Returns whether this process is a forked copy of the one that made the reactor: what is dropped
     /// here is to do nothing to what the loop has there.
     pub fn is_inherited(self) -> bool {
-        self.reactor.core.made.get().look() == Made::Elsewhere
+        self.reactor.core.state.made_in.get().look() == MadeIn::Original
     }
 
     /// Returns whether signals may be the reactor's business: unless it was made
     /// [`without_signals`](crate::Reactor::without_signals).
     pub fn claims_signals(self) -> bool {
-        self.reactor.core.claims_signals.get()
+        self.reactor.core.state.claims_signals.get()
     }
 
     /// Has `hook` called by every [`Reactor::new`](crate::Reactor::new) of this process from now on,
@@ -289,9 +288,9 @@ impl Io<'_> {
 
     /// Flushes what is queued now; what that adds waits for the next call. False if nothing was.
     pub(crate) fn flush_dirty(self) -> bool {
-        let queued = self.reactor.core.dirty.with(|dirty| dirty.len());
+        let queued = self.reactor.core.io.dirty.with(|dirty| dirty.len());
         for _ in 0..queued {
-            let handler = self.reactor.core.dirty.with(|dirty| dirty.pop_front());
+            let handler = self.reactor.core.io.dirty.with(|dirty| dirty.pop_front());
             let Some(handler) = handler else { break };
             handler.flush(self.reactor);
         }
@@ -300,7 +299,7 @@ impl Io<'_> {
 
     /// Tells the handler of a source, if that is still open; false if it has to wait for the others.
     pub(crate) fn dispatch(self, key: Key, readiness: Readiness, late_too: bool) -> bool {
-        let found = self.reactor.core.sources.with(|sources| {
+        let found = self.reactor.core.io.sources.with(|sources| {
             let entry = sources.get(key)?;
             if entry.interest.is_late() && !late_too {
                 return Some(Err(()));

@@ -10,10 +10,10 @@ use std::time::Duration;
 use procession_core::WithCell;
 
 use crate::handle::Handle;
-use crate::timers::DelayedCall;
+use crate::handle::timers::DelayedCall;
 
 /// Ready when its time has passed, counted from its creation.
-struct Sleep {
+pub(super) struct Sleep {
     alarm: Rc<Alarm>,
     timer: DelayedCall,
 }
@@ -24,30 +24,11 @@ struct Alarm {
     waker: WithCell<Option<Waker>>,
 }
 
-impl Handle {
-    /// Returns a future that is ready after `duration`, counted from this call, and never before.
-    ///
-    /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
-    /// calls and sleeps in a loop.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let handle = reactor.handle();
-    /// reactor.block_on(async move { handle.sleep(Duration::from_millis(5)).await });
-    /// assert!(reactor.now() >= Duration::from_millis(5));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[doc(alias = "deferLater")]
-    #[doc(alias = "LoopingCall")]
-    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Unpin + use<> {
+impl Sleep {
+    pub(super) fn new(handle: &Handle, duration: Duration) -> Self {
         let alarm = Rc::<Alarm>::default();
         let weak = Rc::downgrade(&alarm);
-        let timer = self.call_later(duration, move |_| {
+        let timer = handle.call_later(duration, move |_| {
             let Some(alarm) = weak.upgrade() else { return };
             alarm.over.set(true);
             let waker = alarm.waker.take();
@@ -55,7 +36,7 @@ impl Handle {
                 waker.wake();
             }
         });
-        Sleep { alarm, timer }
+        Self { alarm, timer }
     }
 }
 

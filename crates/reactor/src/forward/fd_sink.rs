@@ -10,14 +10,15 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::forwarding::{Forward, SinkPort};
-use crate::ends::{EndWatch, OnEnd, Outlasting};
 use crate::handle::Handle;
-use crate::handler::{EventHandler, Ready};
+use crate::handle::ends::EndWatch;
+use crate::handle::{EventHandler, Ready};
 use crate::pipe::{FlushOutcome, Pipe};
-use crate::sources::Key;
+use crate::store::ends::{OnEnd, Outlasting};
+use crate::store::sources::Key;
 
 /// A descriptor as the sink of one forwarding, which closes it at its end.
-struct OwnFd {
+struct FdSink {
     reactor: Handle,
     /// `None` before it is opened and after it is closed.
     pipe: WithCell<Option<Pipe>>,
@@ -35,7 +36,7 @@ impl dyn SinkPort {
     /// As [`Pipe::open`]. The descriptor is closed then.
     pub fn of_fd(reactor: &Handle, fd: OwnedFd) -> io::Result<Rc<Self>> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        let port = Rc::new_cyclic(|me: &Weak<OwnFd>| OwnFd {
+        let port = Rc::new_cyclic(|me: &Weak<FdSink>| FdSink {
             reactor: reactor.clone(),
             pipe: WithCell::new(None),
             forward: WithCell::new(None),
@@ -47,7 +48,7 @@ impl dyn SinkPort {
     }
 }
 
-impl OwnFd {
+impl FdSink {
     fn forward(&self) -> Option<Rc<Forward>> {
         self.forward.with(|forward| forward.clone())
     }
@@ -64,7 +65,7 @@ impl OwnFd {
     }
 }
 
-impl SinkPort for OwnFd {
+impl SinkPort for FdSink {
     fn key(&self) -> Option<Key> {
         self.pipe.with(|pipe| Some(pipe.as_ref()?.key()))
     }
@@ -110,7 +111,7 @@ impl SinkPort for OwnFd {
     }
 }
 
-impl EventHandler for OwnFd {
+impl EventHandler for FdSink {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let seen = self.pipe.with(|pipe| Some(pipe.as_mut()?.on_ready(reactor, ready.readiness)));
         let Some((seen, forward)) = seen.zip(self.forward()) else { return };
@@ -127,7 +128,7 @@ impl EventHandler for OwnFd {
     }
 }
 
-impl OnEnd for OwnFd {
+impl OnEnd for FdSink {
     fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
         if let Some(forward) = self.forward.with(Option::take) {
             forward.abandon();
