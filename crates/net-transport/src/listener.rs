@@ -256,12 +256,11 @@ impl OnEnd for Port {
         self.close().ok();
     }
 
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         if self.reactor.io().is_inherited() {
             drop(self.path.take()); // the original listens on
         }
         self.close().ok(); // as above
-        None
     }
 }
 

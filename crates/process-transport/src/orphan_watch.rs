@@ -167,11 +167,10 @@ impl EventHandler for WatchedOrphan {
 }
 
 impl OnEnd for WatchedOrphan {
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         if let Some(key) = self.key.take() {
             let pidfd = self.reactor.io().take_fd(key);
             orphans::abandon(self.pid, pidfd);
         }
-        None
     }
 }

@@ -35,8 +35,11 @@ pub(crate) fn end_owned(handle: &Handle, why: Stopped) {
 
 /// The reactor is being dropped. Returns what its drop waits for.
 pub(crate) fn reactor_dropped(handle: &Handle, panic: &mut FirstPanic) -> Vec<Box<dyn Outlasting>> {
-    let all = handle.core.ends.with(|ends| ends.all());
-    all.into_iter().filter_map(|transport| panic.catch(|| transport.dropped()).flatten()).collect()
+    let mut outlasting = Vec::new();
+    for transport in handle.core.ends.with(|ends| ends.all()) {
+        panic.catch(|| transport.dropped(&mut outlasting));
+    }
+    outlasting
 }
 
 /// Waits until all are over.
@@ -105,6 +108,7 @@ mod tests {
     struct Transport {
         told: Cell<u32>,
         dropped: Cell<u32>,
+        panics: Cell<bool>,
         then: RefCell<Option<Box<dyn FnOnce()>>>,
     }
 
@@ -115,9 +119,11 @@ mod tests {
             then.into_iter().for_each(|then| then());
         }
 
-        fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+        fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
             self.dropped.set(self.dropped.get() + 1);
-            Some(Box::new(Looks { left: 2, of: self }))
+            let panics = self.panics.get();
+            outlasting.push(Box::new(Looks { left: 2, of: self }));
+            assert!(!panics, "on purpose");
         }
     }
 
@@ -234,11 +240,14 @@ mod tests {
     #[test]
     fn the_drop_of_the_reactor_calls_each_once_and_waits_for_what_it_hands_over() {
         let reactor = reactor();
-        let told = one(None);
-        let watch = watched(&reactor, &told);
-        drop(reactor);
-        assert_eq!(told.dropped.get(), 31, "one call, and three looks");
-        drop(watch);
-        assert_eq!(told.told.get(), 0, "it is no stop");
+        let told = [one(None), one(None)];
+        let watches = told.each_ref().map(|one| watched(&reactor, one));
+        told.iter().for_each(|one| one.panics.set(true));
+        catch_unwind(AssertUnwindSafe(|| drop(reactor))).unwrap_err();
+        for one in &told {
+            assert_eq!(one.dropped.get(), 31, "one call, which panicked, and three looks");
+            assert_eq!(one.told.get(), 0, "it is no stop");
+        }
+        drop(watches);
     }
 }

@@ -30,8 +30,8 @@ use crate::wake::WakeSource;
 /// callback is a type error. All that a handle can do the reactor can, through `Deref`.
 ///
 /// Dropping it closes every descriptor that it owns and drops all calls and tasks, also if handles
-/// live on. It waits for what is being [ended](crate::Outlasting) outside of the program, such as a child that
-/// was told to terminate, without a callback.
+/// live on. It waits for what is being [ended](crate::driver::Outlasting) outside of the program, such
+/// as a child that was told to terminate, without a callback.
 ///
 /// # Examples
 ///

@@ -163,14 +163,13 @@ impl EventHandler for Told {
 }
 
 impl OnEnd for Told {
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         self.times.set(self.times.get() + 1);
         let reactor = self.reactor.borrow().clone().expect("it was given one");
         assert!(Handle::try_current().is_some());
         for &key in &*self.keys.borrow() {
             assert!(reactor.io().with_fd(key, |_| ()).is_some(), "still open");
         }
-        None
     }
 }
 

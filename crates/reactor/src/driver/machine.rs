@@ -305,13 +305,13 @@ impl<M: Machine> EventHandler for M {
 }
 
 impl<M: Machine> OnEnd for M {
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
-        let (left, outlasting) = self.on_loop_gone();
+    fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
+        let (left, last) = self.on_loop_gone();
+        outlasting.extend(last);
         let mut panics = FirstPanic::default();
         panics.catch(|| drop(left));
         panics.catch(|| self.retire());
         panics.resume();
-        outlasting
     }
 
     fn stopped(self: Rc<Self>) {

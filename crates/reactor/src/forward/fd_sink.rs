@@ -129,10 +129,9 @@ impl EventHandler for FdSink {
 }
 
 impl OnEnd for FdSink {
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         if let Some(forward) = self.forward.with(Option::take) {
             forward.abandon();
         }
-        None
     }
 }

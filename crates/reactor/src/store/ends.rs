@@ -1,7 +1,7 @@
 //! The end of the loop, for transports: one list of those that are called, and of what is waited for.
 //!
 //! A transport is in the list from [`Io::watch_end`](crate::driver::Io::watch_end) until it drops its
-//! [`EndWatch`](crate::driver::EndWatch). The loop ends in this order, and what a later moment calls was begun before it:
+//! [`EndWatch`](crate::driver::EndWatch). The loop ends in this order:
 //!
 //! 1. A `run_until` is over: [`OnEnd::end_owned`], after the program's own *before* triggers of the
 //!    shutdown, which then waits for the results.
@@ -10,7 +10,7 @@
 //!    still is the next run's, or goes with the reactor.
 //! 3. The reactor is dropped: [`OnEnd::dropped`], while every descriptor is open.
 //! 4. Everything else of the reactor is gone, no callback is made and no timer fires: this thread
-//!    stands still until what [`OnEnd::dropped`] has returned, as [`Outlasting`], has ended.
+//!    stands still until what [`OnEnd::dropped`] has handed over, as [`Outlasting`], has ended.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -46,10 +46,10 @@ pub trait OnEnd {
     /// The reactor is being dropped. Its descriptors are open still, and are closed afterwards. What is
     /// asked of the reactor from here on is dropped. Called once.
     ///
-    /// The drop waits for what is returned: for what has begun to end outside of the program. All are
-    /// waited for at the same time, when everything else is gone.
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
-        None
+    /// The drop waits for what is added to `outlasting`: for what has begun to end outside of the
+    /// program. All are waited for at the same time, when everything else is gone.
+    fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
+        let _ = outlasting;
     }
 }
 

@@ -63,9 +63,8 @@ impl EventHandler for KernelSource {
 }
 
 impl OnEnd for KernelSource {
-    fn dropped(self: Rc<Self>) -> Option<Box<dyn Outlasting>> {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         drop(self.forward.take());
-        None
     }
 }
 
