@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 
-use crate::flow::{FlowAct, Flow, FlowOutcome};
+use crate::flow::{Flow, FlowAct, FlowOutcome};
 
 #[path = "../../crates/reactor/src/forward/flow.rs"]
 #[expect(dead_code, reason = "it is written for its crate")]

@@ -16,6 +16,8 @@ use crate::handle::Handle;
 use crate::handle::timers::DelayedCall;
 use crate::store::timers::TimerError;
 
+/// The guard of a call, and what it finds around it.
+#[path = "../../crates/reactor/src/handle"]
 mod handle {
     //! A reactor of nothing but timers and a time.
 
@@ -27,7 +29,7 @@ mod handle {
 
     use crate::store::timers::Timers;
 
-    #[path = "../../../crates/reactor/src/handle/timers.rs"]
+    #[expect(dead_code, reason = "it is written for its crate")]
     pub(crate) mod timers;
 
     pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
@@ -60,7 +62,6 @@ mod handle {
 /// What the module finds its own files beside.
 #[path = "../../crates/reactor/src/store"]
 mod store {
-    #[expect(dead_code, reason = "it is written for its crate")]
     pub(crate) mod timers;
 }
 
@@ -170,11 +171,11 @@ impl Both {
 
     fn turn(&mut self, is_quiet: bool) {
         let now = self.handle.now();
-        let limit = self.handle.core.calls.timers.with(|timers| timers.limit());
+        let core = Rc::clone(&self.handle.core);
+        let limit = core.calls.timers.with(|timers| timers.limit());
         loop {
             let due = self.due(limit, is_quiet);
-            let call =
-                self.handle.core.calls.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
+            let call = core.calls.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
             assert_eq!(call.is_some(), due.is_some());
             let (Some(call), Some(index)) = (call, due) else { return };
             self.waiting.remove(&self.all[index].key);
