@@ -6,6 +6,8 @@
 //! reactor's thread, one after the other, never while anything is borrowed: each may call
 //! whatever it likes. In steady state a turn is one system call, on Linux.
 //!
+//! What only authors of transports need is in [`driver`], which is unstable, and behind [`Handle::io`].
+//!
 //! # What this crate does not do
 //!
 //! * It has never heard of processes, protocols or sockets: those are the business of

@@ -171,7 +171,7 @@ impl Io<'_> {
     }
 
     /// Returns whether a read of a source would give something, be it the end.
-    pub fn is_readable(self, key: Key) -> bool {
+    pub(crate) fn is_readable(self, key: Key) -> bool {
         let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
         self.look_at(key, PollFlags::IN).intersects(any)
     }
