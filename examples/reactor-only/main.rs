@@ -5,7 +5,8 @@
 //! and SIGTERM stop it. Without PATH the socket is in the directory for temporary files, and the
 //! server is its own client: it says hello at each tick, and stops.
 
-use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Signal, Stopped};
+use procession_core::Signal;
+use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Stopped};
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -13,31 +13,41 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 
 use crate::handle::Handle;
-use crate::reactor::timers::{DelayedCall, TimerError};
+use crate::handle::timers::DelayedCall;
+use crate::store::timers::TimerError;
 
-mod core {
-    //! The type of a call, and the owner of the timers.
-
-    use procession_core::WithCell;
-
-    pub(crate) type Call = Box<dyn FnOnce(&crate::handle::Handle)>;
-
-    #[derive(Default)]
-    pub(crate) struct Core {
-        pub(crate) timers: WithCell<crate::reactor::timers::Timers>,
-        pub(crate) now: std::cell::Cell<u64>,
-    }
-}
-
+/// The guard of a call, and what it finds around it.
+#[path = "../../crates/reactor/src/handle"]
 mod handle {
     //! A reactor that has only timers and a time.
 
+    use std::cell::Cell;
     use std::rc::Rc;
     use std::time::Duration;
 
+    use procession_core::WithCell;
+
+    use crate::store::timers::Timers;
+
+    #[expect(dead_code, reason = "it is written for its crate")]
+    pub(crate) mod timers;
+
+    pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
+
+    #[derive(Default)]
+    pub(crate) struct Calls {
+        pub(crate) timers: WithCell<Timers<Call>>,
+    }
+
+    #[derive(Default)]
+    pub(crate) struct Core {
+        pub(crate) calls: Calls,
+        pub(crate) now: Cell<u64>,
+    }
+
     #[derive(Clone, Default)]
     pub(crate) struct Handle {
-        pub(crate) core: Rc<crate::core::Core>,
+        pub(crate) core: Rc<Core>,
     }
 
     impl Handle {
@@ -50,9 +60,8 @@ mod handle {
 }
 
 /// The module finds its own files in this folder.
-#[path = "../../crates/reactor/src"]
-mod reactor {
-    #[expect(dead_code, reason = "it is written for its crate")]
+#[path = "../../crates/reactor/src/store"]
+mod store {
     pub(crate) mod timers;
 }
 
@@ -162,11 +171,11 @@ impl TimersAndModel {
 
     fn turn(&mut self, is_quiet: bool) {
         let now = self.handle.now();
-        let limit = self.handle.core.timers.with(|timers| timers.limit());
+        let core = Rc::clone(&self.handle.core);
+        let limit = core.calls.timers.with(|timers| timers.limit());
         loop {
             let due = self.due(limit, is_quiet);
-            let call =
-                self.handle.core.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
+            let call = core.calls.timers.with(|timers| timers.pop_due(now, limit, || is_quiet));
             assert_eq!(call.is_some(), due.is_some());
             let (Some(call), Some(index)) = (call, due) else { return };
             self.waiting.remove(&self.all[index].key);
@@ -263,7 +272,7 @@ impl TimersAndModel {
 
     fn check(&self) {
         let first = self.waiting.first_key_value().map(|(key, _)| Duration::from_nanos(key.0));
-        self.handle.core.timers.with(|timers| {
+        self.handle.core.calls.timers.with(|timers| {
             assert_eq!(timers.first(), first);
             assert_eq!(timers.len(), self.waiting.len());
         });
@@ -282,7 +291,7 @@ fuzz_target!(|steps: Vec<TimerAct>| {
         both.check();
     }
     let rest: Vec<usize> = both.waiting.values().copied().collect();
-    while let Some(call) = both.handle.core.timers.with(|timers| timers.cancel_one()) {
+    while let Some(call) = both.handle.core.calls.timers.with(|timers| timers.cancel_one()) {
         drop(call);
     }
     assert_eq!(both.dropped.take(), rest, "what is left goes in order");

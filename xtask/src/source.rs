@@ -13,8 +13,13 @@ pub(crate) mod resolve;
 use crate::tree::SourceFile;
 
 /// The crates whose modules tidy reads, by folder.
-pub(crate) const CRATES: [&str; 3] =
-    ["crates/net-transport", "crates/process-transport", "crates/protocol"];
+pub(crate) const CRATES: [&str; 5] = [
+    "crates/net-transport",
+    "crates/process-transport",
+    "crates/procession",
+    "crates/protocol",
+    "crates/reactor",
+];
 
 /// The folders of all library crates.
 pub(crate) fn folders(files: &[SourceFile]) -> Vec<&str> {

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{Address, Protocol, Transport};
-use procession_reactor::{EventHandler, Handle, Interest, JoinHandle, Key, OnStop, Ready};
+use procession_reactor::driver::{EventHandler, Key, OnEnd, Ready};
+use procession_reactor::{Handle, Interest, JoinHandle};
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
@@ -65,11 +66,11 @@ fn start(
         result: Rc::downgrade(&promise),
         task: WithCell::new(None),
     });
-    let me: Rc<dyn OnStop> = attempt.clone();
-    let enrolled = reactor.enrol(Rc::downgrade(&me));
+    let me: Rc<dyn OnEnd> = attempt.clone();
+    let end_watch = reactor.io().watch_end(Rc::downgrade(&me));
     let task = reactor.spawn_local(async move {
         let dialled = dialled.await;
-        drop(enrolled); // from here on the stream is enrolled
+        drop(end_watch); // from here on the stream is enrolled
         let opened = dialled.and_then(|(fd, peer)| {
             let host = socket::host(&fd);
             Ok(Stream::open(&handle, StreamFds::Socket(fd), peer, host, protocol)?)
@@ -108,8 +109,8 @@ impl ConnectAttempt {
     }
 }
 
-impl OnStop for ConnectAttempt {
-    fn on_stop(self: Rc<Self>) {
+impl OnEnd for ConnectAttempt {
+    fn stopped(self: Rc<Self>) {
         let Some(result) = self.result.upgrade() else { return };
         self.give_up();
         let destination = self.destination.clone();
@@ -195,7 +196,7 @@ struct WritableWaiter {
 impl PendingSocket {
     fn new(reactor: &Handle, fd: OwnedFd) -> io::Result<Self> {
         let waiter = Rc::<WritableWaiter>::default();
-        let key = reactor.add_source(fd, Interest::WRITABLE, waiter.clone(), 0)?;
+        let key = reactor.io().add_source(fd, Interest::WRITABLE, waiter.clone(), 0)?;
         Ok(Self { reactor: reactor.clone(), key, waiter })
     }
 
@@ -212,20 +213,20 @@ impl PendingSocket {
     }
 
     fn into_fd(self) -> Option<OwnedFd> {
-        self.reactor.take_fd(self.key)
+        self.reactor.io().take_fd(self.key)
     }
 }
 
 impl Drop for PendingSocket {
     fn drop(&mut self) {
-        self.reactor.close(self.key);
+        self.reactor.io().close(self.key);
     }
 }
 
 impl EventHandler for WritableWaiter {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         // Without this the source would report in every turn until the task has run.
-        reactor.set_interest(ready.key, Interest::PAUSED).ok();
+        reactor.io().set_interest(ready.key, Interest::PAUSED).ok();
         self.done.set(true);
         let waker = self.waker.take();
         if let Some(waker) = waker {

@@ -14,9 +14,8 @@ use std::time::Duration;
 
 use procession_core::{Deferred, WithCell};
 use procession_protocol::{Address, Factory};
-use procession_reactor::{
-    DelayedCall, Enrolled, EventHandler, Handle, Interest, Key, OnStop, Ready,
-};
+use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{DelayedCall, Handle, Interest};
 use rustix::io::Errno;
 
 use crate::error::ListenError;
@@ -61,11 +60,11 @@ impl Listener {
             factory: WithCell::new(Some(factory)),
             rest: WithCell::new(None),
             path: WithCell::new(path),
-            _enrolled: reactor.enrol(me.clone()),
+            _end: reactor.io().watch_end(me.clone()),
         });
         let added = listens
             .map_err(io::Error::from)
-            .and_then(|()| reactor.add_source(fd, Interest::READABLE, port.clone(), 0));
+            .and_then(|()| reactor.io().add_source(fd, Interest::READABLE, port.clone(), 0));
         match added {
             Ok(key) => {
                 port.key.set(Some(key));
@@ -157,8 +156,8 @@ struct ListeningPort {
     rest: WithCell<Option<DelayedCall>>,
     /// The path to remove when the listener closes.
     path: WithCell<Option<BoundPath>>,
-    /// Keeps this in the list of objects that are closed when the reactor stops.
-    _enrolled: Enrolled,
+    /// Closes this at the end of the loop.
+    _end: EndWatch,
 }
 
 impl ListeningPort {
@@ -166,7 +165,7 @@ impl ListeningPort {
         let Some(key) = self.key.take() else { return Ok(()) };
         // Remove the path first: a process that finds it could still connect.
         let removed = self.path.take().map_or(Ok(()), BoundPath::remove);
-        self.reactor.close(key);
+        self.reactor.io().close(key);
         if let Some(rest) = self.rest.take() {
             rest.cancel();
         }
@@ -175,7 +174,7 @@ impl ListeningPort {
     }
 
     fn accept(&self, key: Key) -> AcceptOutcome {
-        let accepted = self.reactor.with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
+        let accepted = self.reactor.io().with_fd(key, |fd: BorrowedFd<'_>| socket::accept(fd));
         match accepted {
             None => AcceptOutcome::Closed,
             Some(Ok((fd, peer))) => AcceptOutcome::Connection(fd, socket::address(peer)),
@@ -231,12 +230,12 @@ impl ListeningPort {
     /// turn.
     fn rest(&self, key: Key) {
         // This only removes a watch, so it cannot fail for lack of memory.
-        self.reactor.set_interest(key, Interest::PAUSED).ok();
+        self.reactor.io().set_interest(key, Interest::PAUSED).ok();
         let me = self.me.clone();
         let over = self.reactor.call_later(REST, move |reactor| {
             let Some(me) = me.upgrade() else { return };
             let Some(key) = me.key.get() else { return };
-            if reactor.set_interest(key, Interest::READABLE).is_err() {
+            if reactor.io().set_interest(key, Interest::READABLE).is_err() {
                 me.rest(key);
             }
         });
@@ -255,10 +254,17 @@ enum AcceptOutcome {
     Closed,
 }
 
-impl OnStop for ListeningPort {
-    fn on_stop(self: Rc<Self>) {
-        // As when the reactor is dropped, nobody can receive the error.
+impl OnEnd for ListeningPort {
+    fn stopped(self: Rc<Self>) {
+        // A path that cannot be removed stays, because nobody can receive the error.
         self.close().ok();
+    }
+
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
+        if self.reactor.io().is_inherited() {
+            drop(self.path.take()); // the original listens on
+        }
+        self.close().ok(); // as above
     }
 }
 
@@ -272,14 +278,6 @@ impl EventHandler for ListeningPort {
                 AcceptOutcome::Failed => return self.rest(ready.key),
             }
         }
-    }
-
-    fn reactor_dropped(self: Rc<Self>) {
-        if self.reactor.is_inherited() {
-            drop(self.path.take()); // the original still listens
-        }
-        // A path that cannot be removed stays, because nobody can receive the error.
-        self.close().ok();
     }
 }
 

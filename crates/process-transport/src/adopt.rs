@@ -10,7 +10,7 @@ use crate::spawned::Spawned;
 use crate::sys;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
-use procession_reactor::driver::Drive;
+use procession_reactor::driver::Machine;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 

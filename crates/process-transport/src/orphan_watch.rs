@@ -8,11 +8,10 @@ use crate::pauses::{ASK_ANYWAY, Pauses};
 use crate::sys::{self, WaitOutcome};
 use crate::watchers::{self, ReapListener};
 use procession_core::Signal;
-use procession_reactor::{
-    DelayedCall, EventHandler, Handle, Interest, Key, Ready, Remote, SignalWatch, hooks,
-};
+use procession_reactor::driver::{EndWatch, EventHandler, Io, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{DelayedCall, Handle, Interest, Remote, SignalWatch};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ thread_local! {
 /// Makes the reactor watch orphans; later reactors do so from their start.
 pub(crate) fn enlist(reactor: &Handle) {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| hooks::on_reactor_start(join));
+    HOOK.call_once(|| Io::on_reactor_start(join));
     let known = ENLISTED.with_borrow(|own| own.as_ref().is_some_and(|remote| !remote.is_closed()));
     if !known {
         join(reactor);
@@ -77,11 +76,16 @@ pub(crate) fn reap_adopted(reactor: &Handle) {
 fn watch(reactor: &Handle, orphan: Orphan) {
     let Orphan { pid, pidfd: Some(pidfd) } = orphan else { return ask_at_signals(reactor, orphan) };
     let pauses = Cell::default();
-    let watched = WatchedOrphan { pid, key: Cell::new(None), pauses, reactor: reactor.clone() };
-    let watched = Rc::new(watched);
+    let watched = Rc::new_cyclic(|me: &Weak<WatchedOrphan>| WatchedOrphan {
+        pid,
+        key: Cell::new(None),
+        pauses,
+        reactor: reactor.clone(),
+        _end: reactor.io().watch_end(me.clone()),
+    });
     // On failure the pidfd is lost, and with it the means to wait: the child stays a zombie until
     // this process ends.
-    watched.key.set(reactor.add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
+    watched.key.set(reactor.io().add_source(pidfd, Interest::READABLE, watched.clone(), 0).ok());
 }
 
 /// The orphans without pidfds of this thread's reactor, and the watches for their exits.
@@ -137,31 +141,36 @@ struct WatchedOrphan {
     /// The pauses between looks at an orphan that has ended and that a tracer holds.
     pauses: Cell<Pauses>,
     reactor: Handle,
+    /// A reactor that is dropped gives it back.
+    _end: EndWatch,
 }
 
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let waited = reactor
+            .io()
             .with_fd(ready.key, |fd| try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, i64::MAX));
         if !matches!(waited, Some(Ok(WaitOutcome::Running))) {
-            reactor.close(ready.key);
+            reactor.io().close(ready.key);
             return;
         }
         // Its pidfd stays readable, so it is watched again only after a pause.
         let mut pauses = self.pauses.get();
         let after = pauses.next();
         self.pauses.set(pauses);
-        if reactor.set_interest(ready.key, Interest::PAUSED).is_ok() {
+        if reactor.io().set_interest(ready.key, Interest::PAUSED).is_ok() {
             let _timer = reactor.call_later(after, move |reactor| {
                 // The orphan may be gone. The poller had room for it.
-                reactor.set_interest(ready.key, Interest::READABLE).ok();
+                reactor.io().set_interest(ready.key, Interest::READABLE).ok();
             });
         }
     }
+}
 
-    fn reactor_dropped(self: Rc<Self>) {
+impl OnEnd for WatchedOrphan {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         if let Some(key) = self.key.take() {
-            let pidfd = self.reactor.take_fd(key);
+            let pidfd = self.reactor.io().take_fd(key);
             orphans::abandon(self.pid, pidfd);
         }
     }

@@ -16,7 +16,7 @@ use procession_core::panics::FirstPanic;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
-use procession_reactor::driver::Drive;
+use procession_reactor::driver::Machine;
 use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::OwnedFd;

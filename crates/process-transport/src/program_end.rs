@@ -24,7 +24,7 @@ impl AtProgramEnd {
     /// Returns the choice for a child of this reactor.
     #[cfg(feature = "reactor")]
     pub(crate) fn of_reactor(reactor: &Handle) -> Self {
-        if reactor.claims_signals() { Self::Ends } else { Self::without_loop() }
+        if reactor.io().claims_signals() { Self::Ends } else { Self::without_loop() }
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use procession_core::Signal;
 use procession_process_transport::{Fd, SpawnProcess};
 use procession_protocol::{Process, Target};
-use procession_reactor::pipe::{READ_BUDGET_BYTES, READ_BUFFER_BYTES};
+use procession_reactor::driver::Pipe;
 use procession_reactor::{Handle, Reactor};
 
 use crate::util::{
@@ -94,7 +94,10 @@ fn a_flood_takes_only_its_share_of_a_turn() {
             driver.reactor().turn(Some(ms(100))).unwrap();
             highest = highest.max(bytes.get() - before);
         }
-        assert!(highest > 0 && highest <= READ_BUDGET_BYTES + READ_BUFFER_BYTES, "{highest}");
+        assert!(
+            highest > 0 && highest <= Pipe::READ_BUDGET_BYTES + Pipe::READ_BUFFER_BYTES,
+            "{highest}"
+        );
         child.process.signal(Signal::KILL).unwrap();
         driver.drive_to_end(&child.record);
     });

@@ -18,18 +18,18 @@
 //!   still until it is continued. For the main thread's reactor alone: twice would be once too often.
 
 use std::io;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use procession_core::Signal;
+use procession_core::{Signal, WithCell};
 
-use crate::clock::Still;
-use crate::core::Running;
-use crate::handle::Handle;
-use crate::hooks;
-use crate::signals::{Precedence, SignalWatch, own_watches, unwatched_action};
+use crate::clock::ClockPause;
+use crate::handle::signals::{self as watches, SignalWatch};
+use crate::handle::{Handle, Running};
 use crate::stopped::Stopped;
+use crate::store::signals::{Precedence, own_watches, unwatched_action};
 use crate::sys::main_thread::{is_first_process, is_main_thread};
-use crate::sys::signals::{self, Disposition, FirstSignal, Insistence};
+use crate::sys::signals::{self, Disposition, FirstSignal, FurtherSignal};
 
 /// Those that tell a run to stop once, and act by default then.
 const ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
@@ -52,102 +52,111 @@ impl ClaimSignals {
     }
 }
 
-/// Has signals stop the run that begins.
-pub(crate) fn claim(handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
-    if !claims.is_here() {
-        return Ok(());
-    }
-    let first = Arc::default();
-    // One that has come already is the first: the second is to act by default.
-    if !is_stopped_by_signal(handle) {
-        if unwatched_action(Signal::INT)? != Disposition::Ignore {
-            claim_one(handle, Signal::INT, Precedence::Beside, Some(&first))?;
-        }
-        claim_one(handle, Signal::TERM, Precedence::Beside, Some(&first))?;
-    }
-    if unwatched_action(Signal::HUP)? == Disposition::Default {
-        claim_one(handle, Signal::HUP, Precedence::YieldsToProgram, Some(&first))?;
-    }
-    let may_halt = is_main_thread() && !is_first_process(); // which nothing stops
-    if may_halt && unwatched_action(Signal::TSTP)? == Disposition::Default {
-        claim_one(handle, Signal::TSTP, Precedence::YieldsToProgram, None)?;
-    }
-    Ok(())
-}
+/// What a run has claimed, until it is over.
+#[derive(Clone, Default)]
+pub(crate) struct SignalClaims(Rc<WithCell<Vec<SignalClaim>>>);
 
 /// A claim of a signal, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim {
+struct SignalClaim {
     watch: SignalWatch,
-    _insistence: Option<Insistence>,
+    _insistence: Option<FurtherSignal>,
 }
 
-fn claim_one(
-    handle: &Handle,
-    signal: Signal,
-    precedence: Precedence,
-    first: Option<&Arc<FirstSignal>>,
-) -> io::Result<()> {
-    let acts = ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
-    let watch = handle.watch_signal(signal, precedence, move |handle| match signal {
-        Signal::TSTP => halt(handle),
-        signal => stop(handle, signal),
-    })?;
-    let own = own_watches(signal.as_raw()).unwrap_or_default();
-    let insist = |first| Insistence::begin(signal.as_raw(), Arc::clone(first), acts, own);
-    let claim = Claim { watch, _insistence: first.map(insist).transpose()? };
-    handle.core.claims.with(|claims| claims.push(claim));
-    Ok(())
+impl SignalClaims {
+    /// Has signals stop the run that begins.
+    pub(crate) fn begin(&self, handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
+        if !claims.is_here() {
+            return Ok(());
+        }
+        let first = Arc::default();
+        // One that has come already is the first: the second is to act by default.
+        if !is_stopped_by_signal(handle) {
+            if unwatched_action(Signal::INT)? != Disposition::Ignore {
+                self.claim(handle, Signal::INT, Precedence::Beside, Some(&first))?;
+            }
+            self.claim(handle, Signal::TERM, Precedence::Beside, Some(&first))?;
+        }
+        if unwatched_action(Signal::HUP)? == Disposition::Default {
+            self.claim(handle, Signal::HUP, Precedence::YieldsToProgram, Some(&first))?;
+        }
+        let may_halt = is_main_thread() && !is_first_process(); // which nothing stops
+        if may_halt && unwatched_action(Signal::TSTP)? == Disposition::Default {
+            self.claim(handle, Signal::TSTP, Precedence::YieldsToProgram, None)?;
+        }
+        Ok(())
+    }
+
+    fn claim(
+        &self,
+        handle: &Handle,
+        signal: Signal,
+        precedence: Precedence,
+        first: Option<&Arc<FirstSignal>>,
+    ) -> io::Result<()> {
+        let acts = ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
+        let claims = Rc::downgrade(&self.0);
+        let watch = SignalWatch::begin(handle, signal, precedence, move |handle| match signal {
+            Signal::TSTP => halt(handle),
+            signal => stop(handle, signal, &claims),
+        })?;
+        let own = own_watches(signal.as_raw()).unwrap_or_default();
+        let insist = |first| FurtherSignal::begin(signal.as_raw(), Arc::clone(first), acts, own);
+        let claim = SignalClaim { watch, _insistence: first.map(insist).transpose()? };
+        self.0.with(|claims| claims.push(claim));
+        Ok(())
+    }
+
+    /// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
+    /// the shutdown triggers or before a panic, is why the run ends.
+    pub(crate) fn end(&self, handle: &Handle) {
+        for claim in self.0.take() {
+            let signal = claim.watch.signal();
+            if !claim.watch.end() {
+                continue;
+            }
+            if signal == Signal::TSTP {
+                halt(handle);
+                continue;
+            }
+            if !is_stopped_by_signal(handle) {
+                handle.core.state.running.set(Running::Stopping);
+                handle.core.state.stopped.set(Stopped::Signal(signal));
+            }
+            // Those that watch it too are told in the next turn; the next run claims it anew, and
+            // is not to be stopped by this one.
+            watches::queue(handle);
+        }
+    }
 }
 
 /// Stops the program as SIGTSTP does by default, with what it owns, until it is continued.
 fn halt(handle: &Handle) {
-    let still = Still::begin();
-    hooks::around_stop(|| {
+    let pause = ClockPause::begin();
+    signals::around_pause(|| {
         // One that has come meanwhile is done with this one, as in the kernel.
-        handle.forget_signal(Signal::TSTP);
+        handle.core.signals.with(|signals| signals.forget(Signal::TSTP));
         signals::stop_by(Signal::TSTP.as_raw());
     });
-    drop(still);
+    drop(pause);
 }
 
-fn stop(handle: &Handle, signal: Signal) {
+fn stop(handle: &Handle, signal: Signal, claims: &Weak<WithCell<Vec<SignalClaim>>>) {
     if is_stopped_by_signal(handle) {
         return; // a hang-up after another signal, or another hang-up
     }
     handle.begin_stop(Stopped::Signal(signal));
     signals::run_was_stopped();
     // The next one acts as it would without us.
-    let ended: Vec<_> = handle.core.claims.with(|claims| {
-        claims.extract_if(.., |claim| ONCE.contains(&claim.watch.signal())).collect()
+    let ended: Option<Vec<_>> = claims.upgrade().map(|claims| {
+        claims.with(|claims| {
+            claims.extract_if(.., |claim| ONCE.contains(&claim.watch.signal())).collect()
+        })
     });
     drop(ended);
 }
 
 fn is_stopped_by_signal(handle: &Handle) -> bool {
-    let core = &handle.core;
-    core.running.get() == Running::Stopping && matches!(core.stopped.get(), Stopped::Signal(_))
-}
-
-/// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
-/// the shutdown triggers or before a panic, is why the run ends.
-pub(crate) fn end(handle: &Handle) {
-    let claims = handle.core.claims.take();
-    for claim in claims {
-        let signal = claim.watch.signal();
-        if !claim.watch.end() {
-            continue;
-        }
-        if signal == Signal::TSTP {
-            halt(handle);
-            continue;
-        }
-        if !is_stopped_by_signal(handle) {
-            handle.core.running.set(Running::Stopping);
-            handle.core.stopped.set(Stopped::Signal(signal));
-        }
-        // Those that watch it too are told in the next turn; the next run claims it anew, and
-        // is not to be stopped by this one.
-        handle.queue_signals();
-    }
+    let state = &handle.core.state;
+    state.running.get() == Running::Stopping && matches!(state.stopped.get(), Stopped::Signal(_))
 }

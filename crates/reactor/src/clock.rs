@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 static BASE: OnceLock<Instant> = OnceLock::new();
 
 /// For how long they have stood still altogether, in nanoseconds; with [`STANDS`], what they show.
-static STILL: AtomicU64 = AtomicU64::new(0);
+static PAUSED_NANOS: AtomicU64 = AtomicU64::new(0);
 
 /// They stand still now. Without this bit there is room for 292 years.
 const STANDS: u64 = 1 << 63;
@@ -50,22 +50,22 @@ impl ReactorClock {
 
 /// Has all clocks stand still until this is dropped; there is one at a time.
 #[must_use = "they go on when this is dropped"]
-pub(crate) struct Still(());
+pub(crate) struct ClockPause(());
 
-impl Still {
+impl ClockPause {
     pub(crate) fn begin() -> Self {
-        let still = STILL.swap(HALTS, SeqCst);
+        let still = PAUSED_NANOS.swap(HALTS, SeqCst);
         // Whoever reads the time earlier than this finds that it is old, or has read less.
         let shown = nanos(since_base()).saturating_sub(still);
-        STILL.store(shown | STANDS, SeqCst);
+        PAUSED_NANOS.store(shown | STANDS, SeqCst);
         Self(())
     }
 }
 
-impl Drop for Still {
+impl Drop for ClockPause {
     fn drop(&mut self) {
-        let shown = STILL.load(SeqCst) & !STANDS;
-        STILL.store(nanos(since_base()).saturating_sub(shown), SeqCst);
+        let shown = PAUSED_NANOS.load(SeqCst) & !STANDS;
+        PAUSED_NANOS.store(nanos(since_base()).saturating_sub(shown), SeqCst);
     }
 }
 
@@ -78,16 +78,16 @@ fn shown() -> Duration {
         }
         let time = since_base();
         // A thread that was stopped between the two has an old time, or an old sum.
-        if STILL.load(SeqCst) == still {
+        if PAUSED_NANOS.load(SeqCst) == still {
             return time.saturating_sub(Duration::from_nanos(still));
         }
     }
 }
 
-/// [`STILL`], where the clocks are not just about to stand.
+/// [`PAUSED_NANOS`], where the clocks are not just about to stand.
 fn still() -> u64 {
     loop {
-        match STILL.load(SeqCst) {
+        match PAUSED_NANOS.load(SeqCst) {
             HALTS => spin_loop(),
             still => return still,
         }
@@ -147,7 +147,7 @@ mod tests {
                 }
             });
             for _ in 0..100_000 {
-                drop(Still::begin());
+                drop(ClockPause::begin());
             }
             is_over.store(true, SeqCst);
             reader.join().unwrap();
@@ -171,7 +171,7 @@ mod tests {
         for _ in 0..2 {
             let begun = now();
             let before = first.elapsed();
-            let still = Still::begin();
+            let pause = ClockPause::begin();
             let stood = first.elapsed();
             let inside = now();
             spin();
@@ -181,7 +181,7 @@ mod tests {
             let due = first.instant(stood + MOMENT).unwrap();
             assert!(due >= inside + MOMENT);
             let outside = now();
-            drop(still);
+            drop(pause);
             let after = first.elapsed();
             assert!(after >= stood && stood >= before);
             let passed = now().saturating_duration_since(begun);

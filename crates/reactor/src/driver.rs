@@ -1,4 +1,16 @@
-//! The driver of transports: for authors of transports, and unstable.
+//! What transports are made of: for authors of transports, and unstable.
+//!
+//! [`Handle::io`](crate::Handle::io) gives what a transport asks of its reactor: [`Io`] owns descriptors
+//! by [`Key`], and tells an [`EventHandler`] what happens to them. [`Io::watch_end`] has a transport
+//! called at the end of the loop ([`OnEnd`]); what has begun to end outside of the program then is
+//! [`Outlasting`]. Around what signals do to the whole program a crate has [`ProgramHooks`].
+//!
+//! # Pipes
+//!
+//! A [`Pipe`] is a nonblocking reader and a flushing writer over any descriptor, which both transports
+//! are made of.
+//!
+//! # Machines
 //!
 //! A transport is a [`Machine`]: it says what came of an event, keeps what is due, and calls its
 //! protocol when the driver asks for it. All else is the same for a child and for a connection, and
@@ -14,10 +26,8 @@
 //!   reactor that is dropped delivers nothing more.
 //!
 //! A transport keeps a [`Driver`] in a field, and implements [`Machine`]; that makes it an
-//! [`EventHandler`](crate::EventHandler), and closes it when the loop stops. [`Drive`] has what the
-//! transport's own methods call.
-//!
-//! # Examples
+//! [`EventHandler`] and [`OnEnd`]. The transport's own methods call [`Machine::queue_flush`],
+//! [`Machine::pump`] and what stands beside these.
 //!
 //! A transport that reads one pipe, and prints what comes:
 //!
@@ -28,10 +38,9 @@
 //! use std::thread;
 //!
 //! use bytes::Bytes;
-//! use procession_core::WithCell;
-//! use procession_reactor::driver::{Drive, Driver, Machine, Read};
-//! use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
-//! use procession_reactor::{Reactor, Ready};
+//! use procession_core::{Direction, WithCell};
+//! use procession_reactor::Reactor;
+//! use procession_reactor::driver::{Driver, Machine, Outlasting, Pipe, ReadEvent, Ready};
 //!
 //! struct Printer {
 //!     driver: Driver<Self>,
@@ -68,7 +77,7 @@
 //!         Ok(println!("{}", data.escape_ascii()))
 //!     }
 //!
-//!     fn on_ready(&self, ready: Ready) -> Option<((), Read)> {
+//!     fn on_ready(&self, ready: Ready) -> Option<((), ReadEvent)> {
 //!         let reactor = self.driver.reactor();
 //!         let read = self.input.with(|input| {
 //!             let input = input.as_mut()?;
@@ -77,13 +86,9 @@
 //!         if read? { Some(((), self.read_once((), 1)?)) } else { None }
 //!     }
 //!
-//!     fn read_once(&self, _: (), budget: usize) -> Option<Read> {
+//!     fn read_once(&self, _: (), budget: usize) -> Option<ReadEvent> {
 //!         let reactor = self.driver.reactor();
-//!         let event = self.input.with(|input| Some(input.as_mut()?.read_within(reactor, budget)));
-//!         Some(match event? {
-//!             ReadEvent::Data(data) => Read::Data(data),
-//!             event => Read::Event(event),
-//!         })
+//!         self.input.with(|input| Some(input.as_mut()?.read_within(reactor, budget)))
 //!     }
 //!
 //!     fn on_read_over(&self, _: (), event: ReadEvent) {
@@ -102,8 +107,8 @@
 //!         self.input.take()
 //!     }
 //!
-//!     fn on_loop_gone(&self) -> Option<Pipe> {
-//!         self.input.take()
+//!     fn on_loop_gone(&self) -> (Option<Pipe>, Option<Box<dyn Outlasting>>) {
+//!         (self.input.take(), None)
 //!     }
 //!
 //!     fn retire(&self) {}
@@ -131,9 +136,105 @@
 //! }
 //! # std::io::Result::Ok(())
 //! ```
+//!
+//! # Forwarding
+//!
+//! A [`Forward`] moves bytes from a [`SourcePort`] to a [`SinkPort`] without looking at them.
+//!
+//! A source that is one pipe:
+//!
+//! ```
+//! use std::cell::Cell;
+//! use std::io::{Read, Write};
+//! use std::rc::Rc;
+//!
+//! use procession_core::{Direction, WithCell};
+//! use procession_reactor::driver::{
+//!     EventHandler, Forward, Key, Pipe, ReadEvent, Ready, SinkPort, SourcePort,
+//! };
+//! use procession_reactor::{Handle, Reactor};
+//!
+//! struct Source {
+//!     reactor: Handle,
+//!     pipe: WithCell<Option<Pipe>>,
+//!     forward: WithCell<Option<Rc<Forward>>>,
+//! }
+//!
+//! impl EventHandler for Source {
+//!     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {
+//!         if let Some(forward) = self.forward.with(|forward| forward.clone()) {
+//!             forward.source_ready();
+//!         }
+//!     }
+//! }
+//!
+//! impl SourcePort for Source {
+//!     fn key(&self) -> Option<Key> {
+//!         self.pipe.with(|pipe| Some(pipe.as_ref()?.key()))
+//!     }
+//!
+//!     fn begin(&self, forward: &Rc<Forward>) -> bool {
+//!         self.forward.replace(Some(Rc::clone(forward)));
+//!         false
+//!     }
+//!
+//!     fn read(&self) -> ReadEvent {
+//!         let read = self.pipe.with(|pipe| Some(pipe.as_mut()?.read(&self.reactor)));
+//!         read.unwrap_or(ReadEvent::End)
+//!     }
+//!
+//!     fn watch(&self, watched: bool) {
+//!         self.pipe.with(|pipe| match pipe {
+//!             Some(pipe) if watched => pipe.resume(&self.reactor).expect("there is memory"),
+//!             Some(pipe) => pipe.pause(&self.reactor),
+//!             None => {}
+//!         });
+//!     }
+//!
+//!     fn close_source(&self, _ended: bool) {
+//!         drop(self.forward.take());
+//!         drop(self.pipe.take().map(|pipe| pipe.close(&self.reactor)));
+//!     }
+//! }
+//!
+//! let mut reactor = Reactor::new()?;
+//! let (read, mut write) = std::io::pipe()?;
+//! # rustix::io::ioctl_fionbio(&read, true)?;
+//! let (mut target, end) = std::io::pipe()?;
+//! let source = Rc::new(Source {
+//!     reactor: Handle::clone(&reactor),
+//!     pipe: WithCell::new(None),
+//!     forward: WithCell::new(None),
+//! });
+//! let pipe = Pipe::open(&reactor, read.into(), Direction::Read, source.clone(), 0)?;
+//! source.pipe.replace(Some(pipe));
+//!
+//! let moved = Rc::new(Cell::new(None));
+//! let put = moved.clone();
+//! let sink = <dyn SinkPort>::of_fd(&reactor, end.into())?;
+//! Forward::start(&reactor, source, sink, move |moved, _result| put.set(Some(moved)))?;
+//! write.write_all(b"hello")?;
+//! drop(write);
+//! while moved.get().is_none() {
+//!     reactor.turn(None)?;
+//! }
+//! assert_eq!(moved.get(), Some(5));
+//! let mut text = String::new();
+//! target.read_to_string(&mut text)?;
+//! assert_eq!(text, "hello");
+//! # std::io::Result::Ok(())
+//! ```
 
-mod drive;
+mod kept;
 mod machine;
 
-pub use self::drive::{Drive, PumpAfterPanic};
-pub use self::machine::{Driver, Machine, Read};
+pub use self::kept::Driver;
+pub use self::machine::Machine;
+pub use crate::forward::{Forward, SinkPort, SourcePort};
+pub use crate::handle::ends::EndWatch;
+pub use crate::handle::io::Io;
+pub use crate::handle::{EventHandler, Ready};
+pub use crate::pipe::{FlushOutcome, OpenError, Pipe, PipeReady, ReadEvent};
+pub use crate::store::ends::{OnEnd, Outlasting};
+pub use crate::store::sources::Key;
+pub use crate::sys::signals::ProgramHooks;

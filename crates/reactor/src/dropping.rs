@@ -7,14 +7,11 @@
 //! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
 //! panic goes on afterwards.
 
-use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::rc::Rc;
 
-use crate::buffers::Buffers;
-use crate::core::{Core, Made};
-use crate::handle::Handle;
-use crate::outlasting;
+use crate::ending;
+use crate::handle::{Core, Handle, MadeIn, signals};
+use crate::store::buffers::Buffers;
 use crate::sys::polled;
 use procession_core::panics::FirstPanic;
 
@@ -22,20 +19,19 @@ use procession_core::panics::FirstPanic;
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     let core = &handle.core;
     let mut panic = FirstPanic::default();
-    core.closed.set(true);
-    core.made.set(core.made.get().look());
-    if core.made.get() == Made::Elsewhere {
+    core.state.closed.set(true);
+    let state = &core.state;
+    state.made_in.set(state.made_in.get().look());
+    if state.made_in.get() == MadeIn::Original {
         disown_poller(core);
     }
-    tell_handlers(handle, &mut panic);
+    let outlasting = ending::reactor_dropped(handle, &mut panic);
     close_sources(handle, &mut panic);
-    panic.catch(|| handle.end_signals());
-    let claims = core.claims.take();
-    panic.catch(|| drop(claims));
-    while let Some(call) = core.timers.with(|timers| timers.cancel_one()) {
+    panic.catch(|| signals::end_all(handle));
+    while let Some(call) = core.calls.timers.with(|timers| timers.cancel_one()) {
         panic.catch(|| drop(call));
     }
-    for call in core.soon.with(std::mem::take) {
+    for call in core.calls.soon.with(std::mem::take) {
         panic.catch(|| drop(call));
     }
     for trigger in core.triggers.with(|triggers| triggers.take_all()) {
@@ -45,14 +41,14 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
         panic.catch(|| drop(job));
     }
     while panic.catch(|| core.tasks.drop_one()) != Some(false) {}
-    for handler in core.dirty.with(std::mem::take) {
+    for handler in core.io.dirty.with(std::mem::take) {
         panic.catch(|| drop(handler));
     }
-    let buffers = core.buffers.replace(Buffers::new());
+    let buffers = core.io.buffers.replace(Buffers::new());
     drop(buffers);
-    outlasting::wait_for_all(handle, &mut panic);
+    ending::wait_for_all(handle, outlasting, &mut panic);
     last();
-    let poller = core.poller.take();
+    let poller = core.io.poller.take();
     drop(poller);
     panic.resume();
 }
@@ -60,7 +56,7 @@ pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
 /// Leaves the poller to the process that made it.
 fn disown_poller(core: &Core) {
     let wake = core.shared.wake_fd();
-    core.poller.with(|poller| {
+    core.io.poller.with(|poller| {
         if let (Some(poller), Some(wake)) = (poller, &wake) {
             // It fails where the copy has closed one of the two, and has nothing to leave then.
             polled::disown(poller, wake.as_fd()).ok();
@@ -68,19 +64,9 @@ fn disown_poller(core: &Core) {
     });
 }
 
-/// Once each, while all descriptors are open.
-fn tell_handlers(handle: &Handle, panic: &mut FirstPanic) {
-    let mut told = HashSet::new();
-    for (_, handler) in handle.core.sources.with(|sources| sources.all()) {
-        if told.insert(Rc::as_ptr(&handler).cast::<()>()) {
-            panic.catch(|| handler.reactor_dropped());
-        }
-    }
-}
-
 fn close_sources(handle: &Handle, panic: &mut FirstPanic) {
-    for (key, handler) in handle.core.sources.with(|sources| sources.all()) {
-        panic.catch(|| handle.close(key));
+    for (key, handler) in handle.core.io.sources.with(|sources| sources.all()) {
+        panic.catch(|| handle.io().close(key));
         panic.catch(|| drop(handler));
     }
 }

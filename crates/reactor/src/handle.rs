@@ -1,18 +1,57 @@
-//! The handle: all that callbacks need of a reactor, except waiting.
+//! The handle, which is all that callbacks need of a reactor, except waiting; and what it shares with
+//! the reactor.
+//!
+//! Every cell here is borrowed for a statement or two, never while foreign code runs: no callback,
+//! no waker, and no drop of a foreign value.
+//!
+//! What a handle can do stands in `verbs`, and the guards that its verbs give in a module each.
 
+pub(crate) mod ends;
+pub(crate) mod io;
+pub(crate) mod register;
+pub(crate) mod remote;
+pub(crate) mod signals;
+pub(crate) mod sleep;
+pub(crate) mod start_hooks;
+pub(crate) mod timers;
+pub(crate) mod triggers;
+mod verbs;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use polling::Poller;
 use procession_core::{Clock, Timer, WithCell};
 
-use crate::core::{Call, Core, Made, NotRunning, Running};
-use crate::remote::Remote;
+use crate::clock::ReactorClock;
+use crate::errors::NotRunning;
+use crate::readiness::Readiness;
 use crate::stopped::Stopped;
-use crate::tasks::JoinHandle;
-use crate::timers::DelayedCall;
-use crate::triggers::{Phase, SystemEvent};
+use crate::store::anticipation::Anticipation;
+use crate::store::buffers::Buffers;
+use crate::store::ends::EndList;
+use crate::store::shared::Shared;
+use crate::store::signals::Signals;
+use crate::store::sources::{Key, Sources};
+use crate::store::tasks::Tasks;
+use crate::store::timers::Timers;
+use crate::store::triggers::Triggers;
+
+/// A call of the loop.
+pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
+
+/// A call from another thread.
+pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
+
+/// What a signal has called.
+pub(crate) type SignalCall = Box<dyn FnMut(&Handle)>;
+
+/// Calls the trigger; the second is called when it is through.
+pub(crate) type TriggerCall = Box<dyn FnOnce(&Handle, Box<dyn FnOnce()>)>;
 
 /// A reactor, as callbacks see it: cheap to clone, bound to the reactor's thread.
 ///
@@ -22,10 +61,6 @@ use crate::triggers::{Phase, SystemEvent};
 pub struct Handle {
     pub(crate) core: Rc<Core>,
 }
-
-/// How many turns that have something to do a judgement waits for: what a program has written, its end
-/// of file and its exit take three, and a full pipe of the largest size eight more.
-const PATIENCE: u8 = 32;
 
 thread_local! {
     static CURRENT: WithCell<Option<Handle>> = const { WithCell::new(None) };
@@ -59,99 +94,6 @@ impl Handle {
         CURRENT.try_with(|current| current.with(|handle| handle.clone())).ok().flatten()
     }
 
-    /// Calls `call` in a turn that is `after` from now or later, never earlier.
-    ///
-    /// Calls are made in the order of their times, ties in the order of creation; the result is
-    /// dropped. `Duration::ZERO` is the next turn, `Duration::MAX` is never.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop());
-    /// reactor.run()?;
-    /// assert!(reactor.now() >= Duration::from_millis(5));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[doc(alias = "callLater")]
-    pub fn call_later<R>(
-        &self,
-        after: Duration,
-        call: impl FnOnce(&Self) -> R + 'static,
-    ) -> DelayedCall {
-        self.call_with_patience(after, call, 0)
-    }
-
-    /// Calls `call` when `after` has passed, and what was ready by then was dealt with: for the judgement
-    /// that something has not come in time.
-    ///
-    /// A loop that is late, because a callback took long or the program was stopped, finds descriptors
-    /// ready beside the time that has passed, and what follows from these in further turns. So `call`
-    /// waits for a turn that finds nothing to do, for 32 turns at most.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// reactor.call_at_deadline(Duration::ZERO, |reactor| reactor.stop());
-    /// reactor.run()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn call_at_deadline<R>(
-        &self,
-        after: Duration,
-        call: impl FnOnce(&Self) -> R + 'static,
-    ) -> DelayedCall {
-        self.call_with_patience(after, call, PATIENCE)
-    }
-
-    fn call_with_patience<R>(
-        &self,
-        after: Duration,
-        call: impl FnOnce(&Self) -> R + 'static,
-        patience: u8,
-    ) -> DelayedCall {
-        let call: Call = Box::new(move |handle| drop(call(handle)));
-        let at = self.now().saturating_add(after);
-        let delayed = DelayedCall::new(self.clone(), at, call, patience);
-        if self.core.closed.get() {
-            delayed.cancel();
-        }
-        self.touch();
-        delayed
-    }
-
-    /// Calls `call` in the next turn, or at the end of this one.
-    ///
-    /// Calls are made in their order; what a call adds waits for the turn after.
-    pub fn call_soon<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
-        let call: Call = Box::new(move |handle| drop(call(handle)));
-        if self.core.closed.get() {
-            drop(call);
-            return;
-        }
-        self.core.soon.with(|soon| soon.push_back(call));
-        self.touch();
-    }
-
-    /// Calls `call` once the reactor runs: in a later step of the loop if it does, else after the next
-    /// startup. `turn` and `block_on` have no startup.
-    #[doc(alias = "callWhenRunning")]
-    pub fn call_when_running<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
-        if self.is_running() {
-            self.call_soon(call);
-        } else {
-            let call = move |handle: &Self| drop(call(handle));
-            self.add_system_event_trigger(Phase::After, SystemEvent::Startup, call);
-        }
-    }
-
     /// Has [`Reactor::run`](crate::Reactor::run) return, after the shutdown triggers.
     ///
     /// Returns at once; nothing happens if the reactor does not run, or is stopping already.
@@ -167,7 +109,7 @@ impl Handle {
     /// [`NotRunning`] outside of `run` (in `turn` and `block_on` too), and when it is stopping
     /// already.
     pub fn try_stop(&self) -> Result<(), NotRunning> {
-        if self.core.running.get() != Running::Yes {
+        if self.core.state.running.get() != Running::Yes {
             return Err(NotRunning);
         }
         self.begin_stop(Stopped::Called);
@@ -175,59 +117,21 @@ impl Handle {
     }
 
     pub(crate) fn begin_stop(&self, stopped: Stopped) {
-        self.core.running.set(Running::Stopping);
-        self.core.stopped.set(stopped);
+        self.core.state.running.set(Running::Stopping);
+        self.core.state.stopped.set(stopped);
         self.core.shared.wake();
-    }
-
-    /// Tells whether a signal has stopped the last run: the program is about to end. For authors of
-    /// transports, whose children then have a moment to end in.
-    pub fn is_ended_by_signal(&self) -> bool {
-        matches!(self.core.stopped.get(), Stopped::Signal(_))
     }
 
     /// Tells whether [`Reactor::run`](crate::Reactor::run), one of its relatives, or
     /// [`Reactor::shut_down`](crate::Reactor::shut_down) is at work, triggers included.
     #[doc(alias = "running")]
     pub fn is_running(&self) -> bool {
-        self.core.running.get() != Running::No
+        self.core.state.running.get() != Running::No
     }
 
     /// Tells whether the reactor is being dropped, or gone: nothing can be begun on it any more.
     pub fn is_closed(&self) -> bool {
-        self.core.closed.get()
-    }
-
-    /// Tells whether this process is a forked copy of the one that made the reactor: what is dropped
-    /// here is to do nothing to what the loop has there. For authors of transports.
-    pub fn is_inherited(&self) -> bool {
-        self.core.made.get().look() == Made::Elsewhere
-    }
-
-    /// Returns whether signals may be the reactor's business: unless it was made
-    /// [`without_signals`](crate::Reactor::without_signals).
-    pub fn claims_signals(&self) -> bool {
-        self.core.claims_signals.get()
-    }
-
-    /// The way in for other threads.
-    pub fn remote(&self) -> Remote {
-        Remote(self.core.shared.clone())
-    }
-
-    /// Runs a future on the reactor, in this thread.
-    ///
-    /// It is first polled in the next turn. A panic in it unwinds out of `run`, `turn` or
-    /// `block_on`, and ends the task.
-    #[doc(alias = "inlineCallbacks")]
-    #[doc(alias = "ensureDeferred")]
-    pub fn spawn_local<T: 'static>(
-        &self,
-        future: impl Future<Output = T> + 'static,
-    ) -> JoinHandle<T> {
-        let task = self.core.tasks.spawn(future);
-        self.touch();
-        task
+        self.core.state.closed.get()
     }
 
     /// The time since the reactor was made: monotonic. It stands still, as every timer does, while a
@@ -240,7 +144,7 @@ impl Handle {
     /// Something is due that the next wait does not know of: tells the loop that hosts ours.
     #[inline]
     pub(crate) fn touch(&self) {
-        if self.core.hosted.get() && !self.core.entered.get() {
+        if self.core.state.hosted.get() && !self.core.state.entered.get() {
             self.core.shared.write();
         }
     }
@@ -266,4 +170,193 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.core.fmt(f)
     }
+}
+
+/// What is told about sources; one handler may have several, told apart by their tokens.
+///
+/// The reactor holds it as long as one of its sources is open, so its state lives behind `&self`.
+/// No method is called while anything of the reactor is borrowed: each may call whatever it likes.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::io::Write;
+/// use std::os::unix::net::UnixStream;
+/// use std::rc::Rc;
+/// use procession_reactor::driver::{EventHandler, Ready};
+/// use procession_reactor::{Handle, Interest, Reactor};
+///
+/// struct Seen(Cell<Option<u32>>);
+///
+/// impl EventHandler for Seen {
+///     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
+///         self.0.set(Some(ready.token));
+///         reactor.io().close(ready.key);
+///     }
+/// }
+///
+/// let mut reactor = Reactor::new()?;
+/// let (here, mut there) = UnixStream::pair()?;
+/// let seen = Rc::new(Seen(Cell::new(None)));
+/// let key = reactor.io().add_source(here.into(), Interest::READABLE, seen.clone(), 7)?;
+/// there.write_all(b"x")?;
+/// reactor.turn(None)?;
+/// assert_eq!(seen.0.get(), Some(7));
+/// assert!(!reactor.io().is_open(key));
+/// # std::io::Result::Ok(())
+/// ```
+pub trait EventHandler {
+    /// Called when the poller has seen something of a source; never for one that is closed.
+    fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready);
+
+    /// Asked for with [`Io::flush_later`](crate::driver::Io::flush_later): called once, when the running callback returns to
+    /// the loop, or before the next wait.
+    fn flush(self: Rc<Self>, reactor: &Handle) {
+        let _ = reactor;
+    }
+}
+
+/// An event of a source.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Ready {
+    /// The source.
+    pub key: Key,
+    /// The number that was given to [`Io::add_source`](crate::driver::Io::add_source).
+    pub token: u32,
+    /// What was seen.
+    pub readiness: Readiness,
+}
+
+/// What a reactor and its handles share.
+pub(crate) struct Core {
+    pub(crate) io: IoTables,
+    pub(crate) calls: Calls,
+    pub(crate) tasks: Tasks<Job>,
+    pub(crate) shared: Arc<Shared<Job>>,
+    pub(crate) signals: WithCell<Signals<SignalCall>>,
+    pub(crate) triggers: WithCell<Triggers<TriggerCall>>,
+    pub(crate) ends: WithCell<EndList>,
+    pub(crate) clock: ReactorClock,
+    pub(crate) state: LoopState,
+}
+
+/// Descriptors, and what is done to them.
+pub(crate) struct IoTables {
+    /// `None` once the reactor is gone, although handles live on.
+    pub(crate) poller: WithCell<Option<Rc<Poller>>>,
+    pub(crate) sources: WithCell<Sources<dyn EventHandler>>,
+    /// Who asked to be flushed.
+    pub(crate) dirty: WithCell<VecDeque<Rc<dyn EventHandler>>>,
+    pub(crate) buffers: WithCell<Buffers>,
+    pub(crate) anticipation: Anticipation,
+}
+
+/// What is to be called.
+pub(crate) struct Calls {
+    pub(crate) timers: WithCell<Timers<Call>>,
+    pub(crate) soon: WithCell<VecDeque<Call>>,
+}
+
+/// How far the reactor is, and what it was made for.
+pub(crate) struct LoopState {
+    pub(crate) running: Cell<Running>,
+    /// Why it stops; read when `running` is `Stopping`.
+    pub(crate) stopped: Cell<Stopped>,
+    /// A stop request that a panic or an error cut short; the next run honours it first.
+    pub(crate) pending_stop: Cell<Option<Stopped>>,
+    /// Inside `turn`, `run` or `block_on`.
+    pub(crate) entered: Cell<bool>,
+    /// Somebody waits on our descriptor in another loop: calls from outside of a turn must wake it.
+    pub(crate) hosted: Cell<bool>,
+    /// The `Reactor` is being dropped, or gone.
+    pub(crate) closed: Cell<bool>,
+    pub(crate) made_in: Cell<MadeIn>,
+    /// The reactor was not made `without_signals`.
+    pub(crate) claims_signals: Cell<bool>,
+}
+
+impl Core {
+    pub(crate) fn new(poller: Rc<Poller>, shared: Arc<Shared<Job>>) -> Self {
+        Self {
+            io: IoTables {
+                poller: WithCell::new(Some(poller)),
+                sources: WithCell::new(Sources::default()),
+                dirty: WithCell::new(VecDeque::new()),
+                buffers: WithCell::new(Buffers::new()),
+                anticipation: Anticipation::default(),
+            },
+            calls: Calls {
+                timers: WithCell::new(Timers::default()),
+                soon: WithCell::new(VecDeque::new()),
+            },
+            tasks: Tasks::new(Arc::clone(&shared)),
+            shared,
+            signals: WithCell::new(Signals::default()),
+            triggers: WithCell::new(Triggers::default()),
+            ends: WithCell::new(EndList::default()),
+            clock: ReactorClock::new(),
+            state: LoopState {
+                running: Cell::new(Running::No),
+                stopped: Cell::new(Stopped::Called),
+                pending_stop: Cell::new(None),
+                entered: Cell::new(false),
+                hosted: Cell::new(false),
+                closed: Cell::new(false),
+                made_in: Cell::new(MadeIn::Process(std::process::id())),
+                claims_signals: Cell::new(true),
+            },
+        }
+    }
+
+    /// Something is to be done without waiting, whatever the timers say.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.calls.soon.with(|soon| soon.is_empty())
+            || !self.io.dirty.with(|dirty| dirty.is_empty())
+            || self.shared.has_work()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("running", &self.state.running.get())
+            .field("sources", &self.io.sources.with(|sources| sources.len()))
+            .field("timers", &self.calls.timers.with(|timers| timers.len()))
+            .field("tasks", &self.tasks.len())
+            .field("closed", &self.state.closed.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which process has made the reactor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MadeIn {
+    /// The process of this number, which may be another one by now.
+    Process(u32),
+    /// This process.
+    Here,
+    /// The one that this is a forked copy of.
+    Original,
+}
+
+impl MadeIn {
+    /// Compares with this process. What was compared once stays as it is.
+    pub(crate) fn look(self) -> Self {
+        match self {
+            Self::Process(pid) if pid == std::process::id() => Self::Here,
+            Self::Process(_) => Self::Original,
+            known => known,
+        }
+    }
+}
+
+/// How far a `run` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    No,
+    Yes,
+    /// Told to stop; the shutdown triggers are about to run, or run.
+    Stopping,
 }

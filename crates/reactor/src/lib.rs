@@ -1,10 +1,12 @@
 //! An event loop on `polling`: descriptors, timers, signals, wake-ups from other threads, futures,
-//! system events, and the [pipe core](pipe) that transports are built of.
+//! system events, and the [pipe core](driver::Pipe) that transports are built of.
 //!
 //! A thread has at most one [`Reactor`]. Only the reactor waits; everything else is done through
 //! its [`Handle`], which callbacks are given and [`Handle::current`] returns. Callbacks run in the
 //! reactor's thread, one after the other, never while anything is borrowed: each may call
 //! whatever it likes. In steady state a turn is one system call, on Linux.
+//!
+//! What only authors of transports need is in [`driver`], which is unstable, and behind [`Handle::io`].
 //!
 //! # What this crate does not do
 //!
@@ -12,7 +14,7 @@
 //!   `procession-process-transport` and `procession-net-transport`.
 //! * It does not start threads, and does not move callbacks between threads.
 //! * It does not make descriptors nonblocking, and reads or writes none but those of a
-//!   [`Pipe`](pipe::Pipe).
+//!   [`Pipe`](driver::Pipe).
 //!
 //! # Example
 //!
@@ -43,55 +45,37 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-mod anticipation;
-mod buffers;
 mod claims;
 mod clock;
-mod core;
 pub mod driver;
 mod dropping;
-pub mod forward;
+mod ending;
+mod errors;
+mod forward;
 mod handle;
-mod handler;
-pub mod hooks;
-mod outlasting;
-pub mod pipe;
+mod pipe;
 mod reactor;
 mod readiness;
-mod register;
-mod remote;
 mod run;
-mod signals;
-mod sleep;
-mod sources;
 mod standard_fds;
 mod stopped;
-mod stopping;
+mod store;
 mod sys;
-mod tasks;
-mod timers;
-mod transport;
-mod triggers;
 mod turn;
 mod wait;
 mod wake;
 
-pub use procession_core::{Clock, Deferred, Promise, Signal};
-
-pub use crate::core::NotRunning;
+pub use crate::errors::NotRunning;
 pub use crate::handle::Handle;
-pub use crate::handler::{EventHandler, Ready};
-pub use crate::outlasting::Outlasting;
+pub use crate::handle::register::{Registered, Registration};
+pub use crate::handle::remote::Remote;
+pub use crate::handle::signals::SignalWatch;
+pub use crate::handle::timers::DelayedCall;
+pub use crate::handle::triggers::{Trigger, TriggerResult};
 pub use crate::reactor::Reactor;
 pub use crate::readiness::{Interest, Readiness};
-pub use crate::register::{Registered, Registration};
-pub use crate::remote::Remote;
 pub use crate::run::run_main;
-pub use crate::signals::SignalWatch;
-pub use crate::sleep::Sleep;
-pub use crate::sources::Key;
 pub use crate::stopped::Stopped;
-pub use crate::stopping::{Enrolled, OnStop, OwnedEnd};
-pub use crate::tasks::JoinHandle;
-pub use crate::timers::{DelayedCall, TimerError};
-pub use crate::triggers::{Phase, SystemEvent, Trigger, TriggerResult};
+pub use crate::store::tasks::JoinHandle;
+pub use crate::store::timers::TimerError;
+pub use crate::store::triggers::{Phase, SystemEvent};

@@ -1,13 +1,4 @@
 //! The pipe core: a nonblocking reader and a flushing writer over any descriptor.
-//!
-//! A [`Pipe`] owns nothing but a key and a [`WriteQueue`]; it calls nobody. A transport keeps it in
-//! its state, calls [`read`](Pipe::read) and [`flush`](Pipe::flush), and acts on what they say after
-//! it has released its borrow.
-//!
-//! What the poller watches follows from the state alone: readability while the reader is open and
-//! not paused, writability while a write is blocked, hang-ups while a writer is idle. A paused
-//! reader, and a writer whose peer has gone, are not in the poller at all, or a level-triggered
-//! loop would spin.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -15,32 +6,37 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{Spent, WriteQueue};
+use procession_core::{Direction, Spent, WriteQueue};
 use rustix::io::Errno;
 
+use crate::handle::EventHandler;
 use crate::handle::Handle;
-use crate::handler::EventHandler;
 use crate::readiness::{Interest, Readiness};
-use crate::sources::Key;
+use crate::store::buffers::{BULK_BYTES, USUAL_BYTES};
+use crate::store::sources::Key;
 use crate::sys::sigpipe;
 
 mod growth;
-mod limits;
 mod outcome;
-mod peek;
 mod resize;
 mod writer;
 
-use self::growth::{BUFFER_BYTES, Growth};
+use self::growth::{BUFFER_BYTES, PipeGrowth};
 use self::resize::set_pipe_size;
 use self::writer::Writer;
 
-pub use self::limits::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, READ_BULK_BYTES};
-pub use self::outcome::{FlushOutcome, Flushed, OpenError, PipeReady, ReadEvent};
-pub use self::peek::{has_ended, is_readable};
-pub use procession_core::Direction;
+pub use self::outcome::{FlushOutcome, OpenError, PipeReady, ReadEvent};
 
 /// A descriptor in the reactor, with a write queue if it is written to.
+///
+/// It owns nothing but a key and a [`WriteQueue`], and calls nobody. A transport keeps it in its
+/// state, calls [`read`](Self::read) and [`flush`](Self::flush), and acts on what they return after it
+/// has released its borrow.
+///
+/// What the poller watches follows from the state alone: readability while the reader is open and
+/// not paused, writability while a write is blocked, hang-ups while a writer is idle. A paused
+/// reader, and a writer whose peer has gone, are not in the poller at all, or a level-triggered
+/// loop would spin.
 ///
 /// # Examples
 ///
@@ -48,9 +44,9 @@ pub use procession_core::Direction;
 /// use std::io::Read;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_core::IntoBytes;
-/// use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
-/// use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+/// use procession_core::{Direction, IntoBytes, Spent};
+/// use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, Ready};
+/// use procession_reactor::{Handle, Reactor};
 ///
 /// struct Nobody;
 /// impl EventHandler for Nobody {
@@ -62,7 +58,8 @@ pub use procession_core::Direction;
 /// here.set_nonblocking(true)?;
 /// let mut pipe = Pipe::open(&reactor, here.into(), Direction::Write, Rc::new(Nobody), 0)?;
 /// pipe.queue().unwrap().on_write("hello".into_bytes()).unwrap();
-/// assert!(matches!(pipe.flush(&reactor).outcome, FlushOutcome::Idle));
+/// let mut spent = Spent::new();
+/// assert!(matches!(pipe.flush(&reactor, &mut spent), FlushOutcome::Idle));
 /// drop(pipe.close(&reactor));
 /// let mut text = String::new();
 /// there.read_to_string(&mut text)?;
@@ -77,7 +74,7 @@ pub struct Pipe {
     always_ready: bool,
     reader: Option<Reader>,
     writer: Option<Writer>,
-    growth: Growth,
+    growth: PipeGrowth,
 }
 
 #[derive(Debug)]
@@ -88,6 +85,15 @@ struct Reader {
 }
 
 impl Pipe {
+    /// The most that one read asks for, but of a bulk.
+    pub const READ_BUFFER_BYTES: usize = USUAL_BYTES;
+    /// The most that one read asks for while whole buffers come one after another.
+    pub const READ_BULK_BYTES: usize = BULK_BYTES;
+    /// After a read of that many bytes or more it pays to read again in the same turn.
+    pub const READ_AGAIN_BYTES: usize = 4096;
+    /// How many bytes of one source a transport should read in one turn, so that others have theirs.
+    pub const READ_BUDGET_BYTES: usize = 256 * 1024;
+
     /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
     ///
     /// `handler` is told of its events under `token`, and passes them to
@@ -107,14 +113,14 @@ impl Pipe {
     ) -> Result<Self, OpenError> {
         let reads = matches!(direction, Direction::Read | Direction::Both);
         let writes = matches!(direction, Direction::Write | Direction::Both);
-        let key = reactor.add_source(fd, Interest::PAUSED, handler, token)?;
+        let key = reactor.io().add_source(fd, Interest::PAUSED, handler, token)?;
         let mut pipe = Self {
             key,
             interest: Interest::PAUSED,
             always_ready: false,
             reader: reads.then_some(Reader { paused: false, bulk: false }),
             writer: writes.then(Writer::new),
-            growth: Growth::never(),
+            growth: PipeGrowth::never(),
         };
         match pipe.watch(reactor) {
             Ok(()) => Ok(pipe),
@@ -122,13 +128,13 @@ impl Pipe {
                 pipe.always_ready = true;
                 Ok(pipe)
             }
-            Err(error) => Err(OpenError { error, fd: reactor.take_fd(key) }),
+            Err(error) => Err(OpenError { error, fd: reactor.io().take_fd(key) }),
         }
     }
 
     /// Takes the descriptor out of the reactor; what was not written is lost with the queue.
     pub fn into_fd(self, reactor: &Handle) -> Option<OwnedFd> {
-        reactor.take_fd(self.key)
+        reactor.io().take_fd(self.key)
     }
 
     /// Lets the pipe grow, in two steps up to 1 MiB, while whole buffers pass one after another.
@@ -139,7 +145,7 @@ impl Pipe {
     ///
     /// Without effect where pipes have one size: anywhere but on Linux.
     pub fn set_adaptive(&mut self) {
-        self.growth = Growth::adaptive();
+        self.growth = PipeGrowth::adaptive();
     }
 
     /// Notes that so many bytes were moved at once past this pipe's reads and flushes
@@ -152,7 +158,6 @@ impl Pipe {
     }
 
     /// The source's key.
-    #[inline]
     pub fn key(&self) -> Key {
         self.key
     }
@@ -182,29 +187,29 @@ impl Pipe {
         self.writer.is_some()
     }
 
-    /// Reads once, paused or not, [`READ_BUFFER_BYTES`] at most.
+    /// Reads once, paused or not, [`READ_BUFFER_BYTES`](Self::READ_BUFFER_BYTES) at most.
     ///
     /// After [`ReadEvent::End`] or [`ReadEvent::Lost`] the caller ends the reading or closes the
     /// pipe, or it is told again.
     #[inline]
     pub fn read(&mut self, reactor: &Handle) -> ReadEvent {
-        self.read_within(reactor, READ_BUFFER_BYTES)
+        self.read_within(reactor, USUAL_BYTES)
     }
 
-    /// The same with one read for a larger part of a bulk: of [`READ_BULK_BYTES`], where the last
+    /// The same with one read for a larger part of a bulk: of [`READ_BULK_BYTES`](Self::READ_BULK_BYTES), where the last
     /// read has filled its buffer and `budget`, in bytes, has room for as much.
     #[inline]
     pub fn read_within(&mut self, reactor: &Handle, budget: usize) -> ReadEvent {
         let Some(reader) = &mut self.reader else { return ReadEvent::End };
-        let bulk = reader.bulk && budget >= READ_BULK_BYTES;
-        let read = reactor.with_owned(self.key, |fd| {
+        let bulk = reader.bulk && budget >= BULK_BYTES;
+        let read = reactor.io().with_owned(self.key, |fd| {
             let read = |buffer: &mut [u8]| {
                 rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *buffer))
             };
-            reactor.core.buffers.with(|buffers| buffers.read(bulk, read))
+            reactor.core.io.buffers.with(|buffers| buffers.read(bulk, read))
         });
         let bytes = read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
-        reader.bulk = bytes >= READ_BUFFER_BYTES;
+        reader.bulk = bytes >= USUAL_BYTES;
         match read {
             None => ReadEvent::End,
             Some(Ok(data)) if data.is_empty() => ReadEvent::End,
@@ -217,29 +222,24 @@ impl Pipe {
         }
     }
 
-    /// Writes what is queued until the queue is empty or the descriptor takes no more.
+    /// Writes what is queued until the queue is empty or the descriptor takes no more, and adds the
+    /// chunks that were written to `spent`, to be dropped where nothing is borrowed.
     ///
     /// From here on a queue that was asked to close takes nothing more. A reader that is gone is an
     /// outcome and never SIGPIPE, outside of a turn too: also one that was seen to hang up while the
     /// queue waited for room, whatever the write says then.
-    pub fn flush(&mut self, reactor: &Handle) -> Flushed {
-        let mut spent = Spent::new();
-        let outcome = self.flush_into(reactor, &mut spent);
-        Flushed { outcome, spent }
-    }
-
-    /// Does the same, and adds the chunks that were written to `spent`.
     #[inline]
-    pub fn flush_into(&mut self, reactor: &Handle, spent: &mut Spent) -> FlushOutcome {
+    pub fn flush(&mut self, reactor: &Handle, spent: &mut Spent) -> FlushOutcome {
         let Some(writer) = &mut self.writer else { return FlushOutcome::Idle };
         writer.queue.on_flush_begins();
         let queued = writer.queue.len();
         if !writer.blocked {
             let always_ready = self.always_ready;
             // A turn keeps SIGPIPE away all along; outside of one there is nobody else to.
-            let unguarded = !reactor.core.entered.get() && !writer.queue.is_empty();
+            let unguarded = !reactor.core.state.entered.get() && !writer.queue.is_empty();
             let _sigpipe = unguarded.then(sigpipe::block).flatten();
-            let written = reactor.with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
+            let written =
+                reactor.io().with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
             match written {
                 // No room is to be waited for where that was told: a terminal that has hung up takes
                 // nothing and does not say so.
@@ -346,7 +346,7 @@ impl Pipe {
 
     /// Ends the writing for good; the descriptor stays open for the reader.
     ///
-    /// A socket is shut down by the caller, with [`Handle::with_fd`].
+    /// A socket is shut down by the caller, with [`Io::with_fd`](crate::driver::Io::with_fd).
     pub fn end_writing(&mut self, reactor: &Handle) -> Spent {
         let writer = self.writer.take();
         self.watch(reactor).ok(); // as in `on_ready`
@@ -355,7 +355,7 @@ impl Pipe {
 
     /// Closes the descriptor now, and gives back what was not written.
     pub fn close(mut self, reactor: &Handle) -> Spent {
-        reactor.close(self.key);
+        reactor.io().close(self.key);
         self.writer.take().map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
     }
 
@@ -375,14 +375,14 @@ impl Pipe {
 
     #[cold]
     fn grow_to(&mut self, reactor: &Handle, size: usize) {
-        if reactor.with_owned(self.key, |fd| set_pipe_size(fd, size)) != Some(true) {
+        if reactor.io().with_owned(self.key, |fd| set_pipe_size(fd, size)) != Some(true) {
             self.growth.on_refused();
         }
     }
 
     #[cold]
     fn change_interest(&mut self, reactor: &Handle, interest: Interest) -> io::Result<()> {
-        reactor.set_interest(self.key, interest)?;
+        reactor.io().set_interest(self.key, interest)?;
         self.interest = interest;
         Ok(())
     }

@@ -12,14 +12,12 @@ use polling::Poller;
 use procession_core::{Clock, set_current_clock};
 
 use crate::claims::ClaimSignals;
-use crate::core::Core;
 use crate::dropping;
-use crate::handle::{Handle, set_current};
-use crate::hooks;
+use crate::handle::{Core, Handle, set_current, start_hooks};
 use crate::readiness::Interest;
-use crate::remote::Shared;
-use crate::sources::Key;
 use crate::standard_fds;
+use crate::store::shared::Shared;
+use crate::store::sources::Key;
 use crate::sys::polled::Polled;
 use crate::sys::sigpipe;
 use crate::turn::Loop;
@@ -32,8 +30,8 @@ use crate::wake::WakeSource;
 /// callback is a type error. All that a handle can do the reactor can, through `Deref`.
 ///
 /// Dropping it closes every descriptor that it owns and drops all calls and tasks, also if handles
-/// live on. It waits for what is being [ended](crate::Outlasting) outside of the program, such as a child that
-/// was told to terminate, without a callback.
+/// live on. It waits for what is being [ended](crate::driver::Outlasting) outside of the program, such
+/// as a child that was told to terminate, without a callback.
 ///
 /// # Examples
 ///
@@ -111,7 +109,7 @@ impl Reactor {
         // From here on a panic of a hook drops the reactor, which puts everything back.
         let claims = ClaimSignals::OnMainThread;
         let reactor = Self { handle, inner, claims, previous_clock };
-        hooks::reactor_started(&reactor.handle);
+        start_hooks::call(&reactor.handle);
         Ok(reactor)
     }
 
@@ -120,7 +118,7 @@ impl Reactor {
     #[must_use]
     pub fn without_signals(mut self) -> Self {
         self.claims = ClaimSignals::Never;
-        self.handle.core.claims_signals.set(false);
+        self.handle.core.state.claims_signals.set(false);
         self
     }
 
@@ -128,7 +126,7 @@ impl Reactor {
     #[must_use]
     pub fn with_signals(mut self) -> Self {
         self.claims = ClaimSignals::Always;
-        self.handle.core.claims_signals.set(true);
+        self.handle.core.state.claims_signals.set(true);
         self
     }
 
@@ -183,7 +181,7 @@ impl Reactor {
     /// with every turn, and with calls from outside of turns, which make the descriptor readable.
     pub fn next_deadline(&self) -> Option<Instant> {
         let core = &self.handle.core;
-        let first = core.timers.with(|timers| timers.first());
+        let first = core.calls.timers.with(|timers| timers.first());
         let next = if core.is_busy() { Some(self.handle.now()) } else { first };
         core.clock.instant(next?)
     }
@@ -201,7 +199,7 @@ impl Deref for Reactor {
 /// [`Reactor::next_deadline`]. So another loop can host this one.
 impl AsFd for Reactor {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        if !self.handle.core.hosted.replace(true) && self.handle.core.is_busy() {
+        if !self.handle.core.state.hosted.replace(true) && self.handle.core.is_busy() {
             self.handle.core.shared.write();
         }
         self.inner.poller().as_fd()
@@ -229,12 +227,12 @@ impl Drop for Reactor {
 /// In the loop: it is awake, and SIGPIPE is kept away.
 pub(crate) struct Entered<'a> {
     handle: &'a Handle,
-    _sigpipe: Option<sigpipe::Blocked>,
+    _sigpipe: Option<sigpipe::SigpipeBlocked>,
 }
 
 impl<'a> Entered<'a> {
     pub(crate) fn new(handle: &'a Handle) -> Self {
-        handle.core.entered.set(true);
+        handle.core.state.entered.set(true);
         handle.core.shared.set_awake(true);
         Self { handle, _sigpipe: sigpipe::block() }
     }
@@ -243,9 +241,9 @@ impl<'a> Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let core = &self.handle.core;
-        core.entered.set(false);
+        core.state.entered.set(false);
         core.shared.set_awake(false);
-        if core.hosted.get() && core.is_busy() {
+        if core.state.hosted.get() && core.is_busy() {
             core.shared.write();
         }
     }

@@ -4,13 +4,12 @@
 use std::future::{Future, IntoFuture};
 use std::io;
 
-use crate::claims;
-use crate::core::Running;
-use crate::handle::Handle;
+use crate::claims::{ClaimSignals, SignalClaims};
+use crate::ending;
+use crate::handle::{Handle, Running};
 use crate::reactor::{Entered, Reactor};
 use crate::stopped::Stopped;
-use crate::stopping::{self, OwnedEnd};
-use crate::triggers::SystemEvent;
+use crate::store::triggers::SystemEvent;
 
 const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
 
@@ -97,7 +96,7 @@ impl Reactor {
     pub fn run(&mut self) -> io::Result<Stopped> {
         let _entered = Entered::new(&self.handle);
         let run = Run::new(&self.handle);
-        claims::claim(&self.handle, self.claims)?;
+        run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         while run.goes_on() {
             self.inner.turn(&self.handle, None)?;
@@ -227,14 +226,15 @@ impl Reactor {
     fn run_to_the_end<F: Future>(&mut self, future: F) -> io::Result<(Option<F::Output>, Stopped)> {
         let _entered = Entered::new(&self.handle);
         let run = Run::new(&self.handle);
-        claims::claim(&self.handle, self.claims)?;
+        run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         let output = self.inner.turn_until(&self.handle, future, |_| run.goes_on())?;
         if run.goes_on() {
             self.handle.begin_stop(Stopped::Finished);
         }
-        let which = if output.is_some() { OwnedEnd::Begun } else { OwnedEnd::All };
-        stopping::end_owned(&self.handle, which);
+        let why = self.handle.core.state.stopped.get();
+        let why = if output.is_some() { Stopped::Finished } else { why };
+        ending::end_owned(&self.handle, why);
         self.inner.fire(&self.handle, SystemEvent::Shutdown)?;
         Ok((output, run.end()))
     }
@@ -242,38 +242,45 @@ impl Reactor {
 
 /// In `run`. Dropped before its [`end`](Run::end), by a panic or an error, it keeps for the next
 /// run what this one was told.
-struct Run<'a>(&'a Handle);
+struct Run<'a> {
+    handle: &'a Handle,
+    claims: SignalClaims,
+}
 
 impl<'a> Run<'a> {
     fn new(handle: &'a Handle) -> Self {
         let core = &handle.core;
-        let told = core.told.take();
-        core.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
-        core.stopped.set(told.unwrap_or(Stopped::Called));
-        Self(handle)
+        let told = core.state.pending_stop.take();
+        core.state.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
+        core.state.stopped.set(told.unwrap_or(Stopped::Called));
+        Self { handle, claims: SignalClaims::default() }
+    }
+
+    fn claim(&self, claims: ClaimSignals) -> io::Result<()> {
+        self.claims.begin(self.handle, claims)
     }
 
     fn goes_on(&self) -> bool {
-        self.0.core.running.get() == Running::Yes
+        self.handle.core.state.running.get() == Running::Yes
     }
 
     /// Why it has stopped; nothing is kept.
     fn end(self) -> Stopped {
-        let core = &self.0.core;
-        claims::end(self.0);
-        core.running.set(Running::No);
-        core.stopped.get()
+        let core = &self.handle.core;
+        self.claims.end(self.handle);
+        core.state.running.set(Running::No);
+        core.state.stopped.get()
     }
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        let core = &self.0.core;
-        claims::end(self.0);
-        let was_stopping = core.running.replace(Running::No) == Running::Stopping;
+        let core = &self.handle.core;
+        self.claims.end(self.handle);
+        let was_stopping = core.state.running.replace(Running::No) == Running::Stopping;
         // The end of one future is no reason to stop the next run.
-        if was_stopping && core.stopped.get() != Stopped::Finished {
-            core.told.set(Some(core.stopped.get()));
+        if was_stopping && core.state.stopped.get() != Stopped::Finished {
+            core.state.pending_stop.set(Some(core.state.stopped.get()));
         }
     }
 }
@@ -284,15 +291,15 @@ struct ShutDown<'a>(&'a Handle);
 impl<'a> ShutDown<'a> {
     fn new(handle: &'a Handle) -> Self {
         // What a run that panicked was told is done now.
-        handle.core.told.set(None);
-        handle.core.running.set(Running::Stopping);
-        handle.core.stopped.set(Stopped::Called);
+        handle.core.state.pending_stop.set(None);
+        handle.core.state.running.set(Running::Stopping);
+        handle.core.state.stopped.set(Stopped::Called);
         Self(handle)
     }
 }
 
 impl Drop for ShutDown<'_> {
     fn drop(&mut self) {
-        self.0.core.running.set(Running::No);
+        self.0.core.state.running.set(Running::No);
     }
 }

@@ -19,15 +19,14 @@ use std::{io, thread, vec};
 
 use polling::Poller;
 
-use crate::anticipation::LOOK_FOR;
-use crate::core::{Core, Running};
-use crate::handle::Handle;
+use crate::ending;
+use crate::handle::{Core, Handle, Job, Running, TriggerCall, signals};
 use crate::readiness::Readiness;
-use crate::remote::{Flag, Job, Shared};
-use crate::sources::Key;
-use crate::stopping;
+use crate::store::anticipation::LOOK_FOR;
+use crate::store::shared::{Shared, WakerFlag};
+use crate::store::sources::Key;
+use crate::store::triggers::{Phase, SystemEvent};
 use crate::sys::polled::Polled;
-use crate::triggers::{Phase, SystemEvent, TriggerCall};
 use crate::wait::Wait;
 use crate::wake::WakeSource;
 
@@ -52,7 +51,7 @@ impl Loop {
 
     pub(crate) fn turn(&mut self, handle: &Handle, limit: Option<Duration>) -> io::Result<()> {
         let core = &*handle.core;
-        let flushed = handle.flush_dirty();
+        let flushed = handle.io().flush_dirty();
         let mut timeout = timeout(core, limit);
         core.shared.set_awake(false);
         // What was flushed has told the program something: whoever waits for it by turns is to look.
@@ -77,12 +76,12 @@ impl Loop {
         goes_on: impl Fn(&Handle) -> bool,
     ) -> io::Result<Option<F::Output>> {
         let mut future = pin!(future);
-        let flag = Flag::new(Arc::clone(&handle.core.shared));
+        let flag = WakerFlag::new(Arc::clone(&handle.core.shared));
         let waker = Waker::from(Arc::clone(&flag));
         while goes_on(handle) {
             if flag.take() {
                 let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
-                handle.flush_dirty();
+                handle.io().flush_dirty();
                 if let Poll::Ready(output) = poll {
                     return Ok(Some(output));
                 }
@@ -95,7 +94,7 @@ impl Loop {
     /// Waits; where an event is expected it looks for that first.
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
         let sleeps = timeout.is_none_or(|timeout| timeout > LOOK_FOR);
-        if !core.anticipation.take() || !sleeps {
+        if !core.io.anticipation.take() || !sleeps {
             return self.wait.wait(&self.poller, timeout);
         }
         let begun = core.clock.elapsed();
@@ -105,7 +104,7 @@ impl Loop {
             let spent = core.clock.elapsed().saturating_sub(begun);
             let came = self.wait.len() > 0;
             if came || spent > LOOK_FOR {
-                core.anticipation.on_looked(came);
+                core.io.anticipation.on_looked(came);
             }
             if came {
                 return Ok(());
@@ -132,10 +131,11 @@ impl Loop {
                 shared.wake();
             };
             trigger(handle, Box::new(next));
-            handle.flush_dirty();
+            handle.io().flush_dirty();
         }
         while pending.get() > 0 {
-            if event == SystemEvent::Startup && handle.core.running.get() == Running::Stopping {
+            if event == SystemEvent::Startup && handle.core.state.running.get() == Running::Stopping
+            {
                 return Ok(());
             }
             self.turn(handle, None)?;
@@ -143,11 +143,11 @@ impl Loop {
         for phase in [Phase::During, Phase::After] {
             while let Some(trigger) = pop_trigger(handle, event, phase) {
                 trigger(handle, Box::new(|| {}));
-                handle.flush_dirty();
+                handle.io().flush_dirty();
             }
             if event == SystemEvent::Shutdown {
-                stopping::tell(handle);
-                handle.flush_dirty();
+                ending::stop(handle);
+                handle.io().flush_dirty();
                 if phase == Phase::During {
                     // What was closed is reported before the last phase.
                     self.turn(handle, Some(Duration::ZERO))?;
@@ -166,7 +166,7 @@ impl Loop {
                 continue;
             }
             let key = Key::unpack(key);
-            if !handle.dispatch(key, readiness, false) {
+            if !handle.io().dispatch(key, readiness, false) {
                 self.late.push((key, readiness));
             }
         }
@@ -177,7 +177,7 @@ impl Loop {
 
     /// One at a time, so that each can cancel the next.
     fn timers(&self, handle: &Handle) {
-        let timers = &handle.core.timers;
+        let timers = &handle.core.calls.timers;
         let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
         let Some(first) = first else { return };
         let now = handle.now();
@@ -190,14 +190,14 @@ impl Loop {
             let due = timers.with(|timers| timers.pop_due(now, limit, is_quiet));
             let Some(call) = due else { break };
             call(handle);
-            handle.flush_dirty();
+            handle.io().flush_dirty();
         }
     }
 
     #[cold]
     fn late_sources(&self, handle: &Handle) {
         for &(key, readiness) in &self.late {
-            handle.dispatch(key, readiness, true);
+            handle.io().dispatch(key, readiness, true);
         }
     }
 }
@@ -208,10 +208,12 @@ fn pop_trigger(handle: &Handle, event: SystemEvent, phase: Phase) -> Option<Trig
 
 /// How long to wait: until the first timer, and not at all if something is queued.
 fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
-    if !core.soon.with(|soon| soon.is_empty()) || !core.dirty.with(|dirty| dirty.is_empty()) {
+    if !core.calls.soon.with(|soon| soon.is_empty())
+        || !core.io.dirty.with(|dirty| dirty.is_empty())
+    {
         return Some(Duration::ZERO);
     }
-    let Some(first) = core.timers.with(|timers| timers.first()) else { return limit };
+    let Some(first) = core.calls.timers.with(|timers| timers.first()) else { return limit };
     let until = first.saturating_sub(core.clock.elapsed());
     Some(limit.map_or(until, |limit| limit.min(until)))
 }
@@ -219,23 +221,23 @@ fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
 fn calls(handle: &Handle) {
     let core = &*handle.core;
     if core.shared.take_signalled() {
-        handle.queue_signals();
+        signals::queue(handle);
     }
-    let soon = core.soon.with(|soon| soon.len());
+    let soon = core.calls.soon.with(|soon| soon.len());
     if !core.shared.take_work() {
         return run_soon(handle, soon);
     }
     // If a panic cuts this short, the rest is put back, and the loop is told to look again.
-    let mut jobs = Jobs::take(&core.shared);
+    let mut jobs = TakenJobs::take(&core.shared);
     run_soon(handle, soon);
     for job in jobs.rest.by_ref() {
         job(handle);
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
     for _ in 0..jobs.tasks {
         let Some(task) = core.shared.pop_task() else { break };
         task.run();
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
 }
 
@@ -243,28 +245,28 @@ fn calls(handle: &Handle) {
 #[inline]
 fn run_soon(handle: &Handle, calls: usize) {
     for _ in 0..calls {
-        let call = handle.core.soon.with(|soon| soon.pop_front());
+        let call = handle.core.calls.soon.with(|soon| soon.pop_front());
         let Some(call) = call else { break };
         call(handle);
-        handle.flush_dirty();
+        handle.io().flush_dirty();
     }
 }
 
 /// What other threads and wakers have asked for.
-struct Jobs<'a> {
+struct TakenJobs<'a> {
     rest: vec::IntoIter<Job>,
     /// How many tasks were woken when the step began.
     tasks: usize,
-    shared: &'a Shared,
+    shared: &'a Shared<Job>,
 }
 
-impl<'a> Jobs<'a> {
-    fn take(shared: &'a Shared) -> Self {
+impl<'a> TakenJobs<'a> {
+    fn take(shared: &'a Shared<Job>) -> Self {
         Self { rest: shared.take_jobs().into_iter(), tasks: shared.tasks_waiting(), shared }
     }
 }
 
-impl Drop for Jobs<'_> {
+impl Drop for TakenJobs<'_> {
     fn drop(&mut self) {
         let rest: Vec<Job> = self.rest.by_ref().collect();
         let tasks_left = self.tasks > 0 && self.shared.tasks_waiting() > 0;

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+use procession_core::{Direction, Spent};
+use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, ReadEvent, Ready};
+use procession_reactor::{Handle, Reactor};
 
 /// The system's default, and what one read takes.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -24,7 +25,7 @@ fn open(reactor: &Reactor, fd: impl Into<OwnedFd>, direction: Direction) -> Pipe
 }
 
 fn size(reactor: &Reactor, pipe: &Pipe) -> usize {
-    let size = reactor.with_fd(pipe.key(), |fd| rustix::pipe::fcntl_getpipe_size(fd));
+    let size = reactor.io().with_fd(pipe.key(), |fd| rustix::pipe::fcntl_getpipe_size(fd));
     size.expect("it is open").expect("it is a pipe")
 }
 
@@ -78,9 +79,9 @@ fn a_writer_that_fills_its_pipe_grows() {
     for _ in 0..4 {
         assert_eq!(size(&reactor, &pipe), BUFFER_BYTES);
         pipe.queue().unwrap().on_write(vec![0; BUFFER_BYTES].into()).unwrap();
-        if matches!(pipe.flush(&reactor).outcome, FlushOutcome::Idle) {
+        if matches!(pipe.flush(&reactor, &mut Spent::new()), FlushOutcome::Idle) {
             pipe.queue().unwrap().on_write(vec![0; BUFFER_BYTES].into()).unwrap();
-            assert!(matches!(pipe.flush(&reactor).outcome, FlushOutcome::Blocked));
+            assert!(matches!(pipe.flush(&reactor, &mut Spent::new()), FlushOutcome::Blocked));
         }
     }
     assert_eq!(size(&reactor, &pipe), 256 << 10);

@@ -13,9 +13,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use each_loop::each_loop;
-use procession_core::Signal;
-use procession_reactor::pipe::{Direction, Pipe, READ_BUFFER_BYTES, READ_BULK_BYTES, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Interest, Reactor, Ready};
+use procession_core::{Direction, Signal};
+use procession_reactor::driver::{EventHandler, Pipe, ReadEvent, Ready};
+use procession_reactor::{Handle, Interest, Reactor};
 
 struct Nobody;
 
@@ -82,13 +82,17 @@ fn signals_that_nobody_can_watch() {
 fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
     each_loop(|mut reactor| {
         let file = || OwnedFd::from(tempfile_like());
-        let error = reactor.add_source(file(), Interest::READABLE, Rc::new(Nobody), u32::MAX);
+        let error = reactor.io().add_source(file(), Interest::READABLE, Rc::new(Nobody), u32::MAX);
         assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
         let handle = reactor.handle();
         let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(Nobody), 0);
         let mut pipe = pipe.expect("it is always ready");
         assert!(pipe.is_always_ready());
-        let whole = [(0, READ_BUFFER_BYTES), (1, READ_BUFFER_BYTES), (usize::MAX, READ_BULK_BYTES)];
+        let whole = [
+            (0, Pipe::READ_BUFFER_BYTES),
+            (1, Pipe::READ_BUFFER_BYTES),
+            (usize::MAX, Pipe::READ_BULK_BYTES),
+        ];
         for (budget, most) in whole {
             let ReadEvent::Data(data) = pipe.read_within(&handle, budget) else {
                 panic!("this program is larger than that");
@@ -99,18 +103,18 @@ fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
         pipe.on_moved(&handle, usize::MAX); // a file has no size to grow
         let past = pipe.key();
         drop(pipe.close(&handle));
-        assert!(!reactor.is_open(past) && !reactor.close(past));
-        assert!(reactor.take_fd(past).is_none());
-        assert!(reactor.with_fd(past, |_| ()).is_none());
-        let error = reactor.set_interest(past, Interest::BOTH).expect_err("it is closed");
+        assert!(!reactor.io().is_open(past) && !reactor.io().close(past));
+        assert!(reactor.io().take_fd(past).is_none());
+        assert!(reactor.io().with_fd(past, |_| ()).is_none());
+        let error = reactor.io().set_interest(past, Interest::BOTH).expect_err("it is closed");
         assert_ne!(error.kind(), ErrorKind::WouldBlock);
         let error = reactor.register(tempfile_like(), Interest::READABLE, |_, _| ());
         assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
         // The number of a closed source may be given out again; its key may not.
         let (a, b) = UnixStream::pair().unwrap();
-        let key = reactor.add_source(a.into(), Interest::PAUSED, Rc::new(Nobody), 0).unwrap();
+        let key = reactor.io().add_source(a.into(), Interest::PAUSED, Rc::new(Nobody), 0).unwrap();
         assert_ne!(key, past);
-        assert!(reactor.close(key) && !reactor.close(key));
+        assert!(reactor.io().close(key) && !reactor.io().close(key));
         drop(b);
         goes_on(&mut reactor);
     });

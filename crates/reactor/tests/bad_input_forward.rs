@@ -16,13 +16,13 @@ use std::rc::Rc;
 use kernel::KernelSource;
 use outcome::{Slot, outcome};
 use procession_reactor::Reactor;
-use procession_reactor::forward::{Forward, OwnFd, Port};
+use procession_reactor::driver::{Forward, SinkPort, SourcePort};
 use until::until;
 
 struct Begun {
     reactor: Reactor,
     source: Rc<KernelSource>,
-    sink: Rc<OwnFd>,
+    sink: Rc<dyn SinkPort>,
     result: Rc<Slot>,
     input: io::PipeWriter,
     output: io::PipeReader,
@@ -33,11 +33,12 @@ fn begun() -> Begun {
     let (end, input) = io::pipe().expect("there are descriptors");
     let (output, target) = io::pipe().expect("there are descriptors");
     let source = KernelSource::open(&reactor, end);
-    let sink = OwnFd::open(&reactor, kernel::nonblocking(target)).expect("there are descriptors");
+    let sink = <dyn SinkPort>::of_fd(&reactor, kernel::nonblocking(target))
+        .expect("there are descriptors");
     let result = Rc::new(Slot::default());
     let put = result.clone();
-    Forward::start(&reactor, source.clone(), sink.clone(), move |result| {
-        put.set(Some(outcome(result)));
+    Forward::start(&reactor, source.clone(), sink.clone(), move |moved, result| {
+        put.set(Some(outcome(moved, result)));
     })
     .expect("nothing else feeds it");
     Begun { reactor, source, sink, result, input, output }

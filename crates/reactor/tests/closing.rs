@@ -17,9 +17,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use each_loop::each_loop;
-use procession_reactor::{
-    EventHandler, Handle, Interest, Reactor, Ready, Registered, Registration,
-};
+use procession_reactor::driver::{EventHandler, Ready};
+use procession_reactor::{Handle, Interest, Reactor, Registered, Registration};
 use until::until;
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -197,9 +196,9 @@ fn a_descriptor_that_its_handler_takes_back_can_be_given_again() {
             let (seen, given) = (Rc::clone(&count), Rc::clone(&new));
             let taken = move |reactor: &Handle, ready: Ready| {
                 let fd = if lent {
-                    reactor.with_fd(ready.key, |_| reactor.take_fd(ready.key)).flatten()
+                    reactor.io().with_fd(ready.key, |_| reactor.io().take_fd(ready.key)).flatten()
                 } else {
-                    reactor.take_fd(ready.key)
+                    reactor.io().take_fd(ready.key)
                 };
                 let mut socket = UnixStream::from(fd.unwrap());
                 assert_eq!(socket.read(&mut [0]).unwrap(), 1);
@@ -213,7 +212,7 @@ fn a_descriptor_that_its_handler_takes_back_can_be_given_again() {
             };
             let (here, mut there) = UnixStream::pair().unwrap();
             let handler = Rc::new(Acts(taken));
-            reactor.add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
+            reactor.io().add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
             there.write_all(b"x").unwrap();
             reactor.turn(None).unwrap();
             serves(&mut reactor, &mut there, &count);
@@ -229,15 +228,15 @@ fn a_source_that_is_closed_while_it_is_lent_ends_no_wait() {
             let handler = Rc::new(Acts(|_: &Handle, _| panic!("it is closed")));
             let (here, mut there) = UnixStream::pair().unwrap();
             let kept = here.try_clone().unwrap();
-            let key = reactor.add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
+            let key = reactor.io().add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
             let handle = reactor.handle();
-            let lent = handle.with_fd(key, |fd| {
+            let lent = handle.io().with_fd(key, |fd| {
                 if takes {
-                    drop(handle.take_fd(key));
+                    drop(handle.io().take_fd(key));
                 } else {
-                    assert!(handle.close(key));
+                    assert!(handle.io().close(key));
                 }
-                assert!(!handle.is_open(key));
+                assert!(!handle.io().is_open(key));
                 there.write_all(b"x").unwrap();
                 let begun = reactor.now();
                 reactor.turn(Some(SHORT)).unwrap();

@@ -20,12 +20,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::WithCell;
-use procession_reactor::driver::{Drive, Driver, Machine, Read};
-use procession_reactor::pipe::{
-    Direction, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, ReadEvent,
-};
-use procession_reactor::{Handle, Reactor, Ready, Stopped};
+use procession_core::{Direction, WithCell};
+use procession_reactor::driver::{Driver, Machine, Outlasting, Pipe, ReadEvent, Ready};
+use procession_reactor::{Handle, Reactor, Stopped};
 use until::until;
 
 type Protocol = Box<dyn FnMut(&Rc<Toy>, &str)>;
@@ -166,7 +163,7 @@ impl Machine for Toy {
         self.call(subject, &format!("data {token} {text}"))
     }
 
-    fn on_ready(&self, ready: Ready) -> Option<(u32, Read)> {
+    fn on_ready(&self, ready: Ready) -> Option<(u32, ReadEvent)> {
         let reactor = self.driver.reactor();
         let seen = self.state.with(|state| {
             let input = state.inputs.get_mut(&ready.token)?;
@@ -175,31 +172,31 @@ impl Machine for Toy {
         if !seen?.readable {
             return None;
         }
-        Some((ready.token, self.read_once(ready.token, READ_BUDGET_BYTES)?))
+        Some((ready.token, self.read_once(ready.token, Pipe::READ_BUDGET_BYTES)?))
     }
 
     fn on_ready_done(&self) {
         self.note("done");
     }
 
-    fn read_once(&self, token: u32, budget: usize) -> Option<Read> {
+    fn read_once(&self, token: u32, budget: usize) -> Option<ReadEvent> {
         let reactor = self.driver.reactor();
         let event = self.state.with(|state| {
             let input = state.inputs.get_mut(&token).filter(|input| !input.is_paused())?;
             Some(input.read_within(reactor, budget))
         });
         let ReadEvent::Data(data) = event? else {
-            return Some(Read::Event(ReadEvent::End));
+            return Some(ReadEvent::End);
         };
         self.reads.borrow_mut().push(data.len());
         if data == "refused" {
-            return Some(Read::Event(ReadEvent::Data(data)));
+            return Some(ReadEvent::Refused(data));
         }
         if !self.has_event() {
-            return Some(Read::Data(data));
+            return Some(ReadEvent::Data(data));
         }
         self.push("queued data");
-        Some(Read::Queued(data.len()))
+        Some(ReadEvent::Queued(data.len()))
     }
 
     fn on_read_over(&self, token: u32, _: ReadEvent) {
@@ -235,9 +232,9 @@ impl Machine for Toy {
         self.close_all()
     }
 
-    fn on_loop_gone(&self) -> Leftovers {
+    fn on_loop_gone(&self) -> (Leftovers, Option<Box<dyn Outlasting>>) {
         self.note("gone");
-        self.close_all()
+        (self.close_all(), None)
     }
 
     fn retire(&self) {
@@ -337,7 +334,7 @@ fn data_wait_for_what_is_due_before_them() {
             }
         });
         let mut writer = toy.with_pipe(1);
-        writer.write_all(&vec![0; READ_AGAIN_BYTES]).unwrap();
+        writer.write_all(&vec![0; Pipe::READ_AGAIN_BYTES]).unwrap();
         no_wait(&mut reactor);
         assert_eq!(toy.heard(), ["data 1 ...", "pushed", "over 1", "done"]);
     });
@@ -349,8 +346,8 @@ fn an_input_is_read_again_where_it_gives_much() {
         let toy = Toy::new(&reactor, |_, _| {});
         let mut writer = toy.with_pipe(1);
         for (bytes, log) in [
-            (READ_AGAIN_BYTES - 1, vec!["data 1 ...", "done"]),
-            (READ_AGAIN_BYTES, vec!["data 1 ...", "over 1", "done"]),
+            (Pipe::READ_AGAIN_BYTES - 1, vec!["data 1 ...", "done"]),
+            (Pipe::READ_AGAIN_BYTES, vec!["data 1 ...", "over 1", "done"]),
         ] {
             writer.write_all(&vec![0; bytes]).unwrap();
             no_wait(&mut reactor);
@@ -378,9 +375,9 @@ fn an_input_has_its_share_of_a_turn_and_a_bulk_comes_in_large_reads() {
         writer.write_all(&vec![0; 700 << 10]).unwrap();
         toy.open(1, reader);
         no_wait(&mut reactor);
-        assert_eq!(toy.reads.take(), [READ_BUFFER_BYTES; 4]);
+        assert_eq!(toy.reads.take(), [Pipe::READ_BUFFER_BYTES; 4]);
         no_wait(&mut reactor);
-        assert_eq!(toy.reads.take(), [READ_BUDGET_BYTES]);
+        assert_eq!(toy.reads.take(), [Pipe::READ_BUDGET_BYTES]);
         no_wait(&mut reactor);
         assert_eq!(toy.reads.take(), [188 << 10]);
         assert_eq!(toy.state.with(|state| state.later), 0, "the poller tells");
@@ -393,7 +390,7 @@ fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
         let toy = Toy::new(&reactor, |_, _| {});
         toy.open(1, File::open("/dev/zero").unwrap());
         assert!(toy.is_always_ready(1), "the poller refuses it");
-        for reads in [vec![READ_BUFFER_BYTES; 4], vec![READ_BUDGET_BYTES]] {
+        for reads in [vec![Pipe::READ_BUFFER_BYTES; 4], vec![Pipe::READ_BUDGET_BYTES]] {
             toy.read_on(1);
             assert_eq!(toy.reads.take(), reads);
         }
@@ -433,7 +430,7 @@ fn an_input_that_is_paused_or_closed_in_a_callback_is_read_no_more() {
         for act in act {
             let toy = Toy::new(&reactor, move |toy, _| act(toy));
             let mut writer = toy.with_pipe(1);
-            writer.write_all(&vec![0; READ_BUFFER_BYTES]).unwrap();
+            writer.write_all(&vec![0; Pipe::READ_BUFFER_BYTES]).unwrap();
             no_wait(&mut reactor);
             no_wait(&mut reactor);
             assert_eq!(

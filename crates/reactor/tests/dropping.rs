@@ -22,9 +22,8 @@ use std::time::Duration;
 
 use each_loop::each_loop;
 use procession_core::Signal;
-use procession_reactor::{
-    EventHandler, Handle, Interest, Key, Phase, Reactor, Ready, SystemEvent, TimerError,
-};
+use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{Handle, Interest, Phase, Reactor, SystemEvent, TimerError};
 use reexec::reexec;
 
 #[test]
@@ -156,30 +155,36 @@ struct Told {
     reactor: RefCell<Option<Handle>>,
     keys: RefCell<Vec<Key>>,
     times: Cell<u32>,
+    end: RefCell<Option<EndWatch>>,
 }
 
 impl EventHandler for Told {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
+}
 
-    fn reactor_dropped(self: Rc<Self>) {
+impl OnEnd for Told {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         self.times.set(self.times.get() + 1);
         let reactor = self.reactor.borrow().clone().expect("it was given one");
         assert!(Handle::try_current().is_some());
         for &key in &*self.keys.borrow() {
-            assert!(reactor.with_fd(key, |_| ()).is_some(), "still open");
+            assert!(reactor.io().with_fd(key, |_| ()).is_some(), "still open");
         }
     }
 }
 
 #[test]
-fn a_handler_is_told_once_while_its_descriptors_are_open() {
+fn a_transport_is_told_once_while_its_descriptors_are_open() {
     each_loop(|reactor| {
         let told = Rc::new(Told::default());
         told.reactor.replace(Some(reactor.handle()));
+        let watched: Rc<dyn OnEnd> = told.clone();
+        told.end.replace(Some(reactor.io().watch_end(Rc::downgrade(&watched))));
+        drop(watched);
         for token in 0..3 {
             let (here, _there) = UnixStream::pair().unwrap();
             let fd = OwnedFd::from(here);
-            let key = reactor.add_source(fd, Interest::READABLE, told.clone(), token).unwrap();
+            let key = reactor.io().add_source(fd, Interest::READABLE, told.clone(), token).unwrap();
             told.keys.borrow_mut().push(key);
         }
         drop(reactor);

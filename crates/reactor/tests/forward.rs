@@ -17,8 +17,7 @@ use std::rc::Rc;
 use fake::{CHUNK_BYTES, FakeSink, FakeSource, HIGH_BYTES};
 use outcome::{Result, Slot, outcome};
 use procession_reactor::Reactor;
-use procession_reactor::forward::{Forward, SinkPort};
-use procession_reactor::pipe::ReadEvent;
+use procession_reactor::driver::{Forward, ReadEvent, SinkPort};
 use until::until;
 
 /// What can happen to a forwarding that copies.
@@ -70,9 +69,9 @@ impl Run {
         let (source, sink) = (FakeSource::new(ports), FakeSink::new(ports));
         let results: Rc<RefCell<Vec<(Result, usize)>>> = Rc::default();
         let (put, from, to) = (results.clone(), source.clone(), sink.clone());
-        Forward::start(&ports.reactor, source.clone(), sink.clone(), move |result| {
+        Forward::start(&ports.reactor, source.clone(), sink.clone(), move |moved, result| {
             assert_eq!((from.closed.get().is_some(), to.finished.get()), (true, true));
-            put.borrow_mut().push((outcome(result), to.queued.get()));
+            put.borrow_mut().push((outcome(moved, result), to.queued.get()));
         })
         .expect("the sink takes it");
         let forward = source.forward.borrow().clone().expect("it was begun");
@@ -251,7 +250,7 @@ fn the_callback_may_do_whatever_it_likes() {
     let forward: Rc<RefCell<Option<Rc<Forward>>>> = Rc::default();
     let (from_there, put, called, sockets) =
         (forward.clone(), again.clone(), calls.clone(), ports.clone());
-    Forward::start(&reactor, source.clone(), sink.clone(), move |_| {
+    Forward::start(&reactor, source.clone(), sink.clone(), move |_, _| {
         called.set(called.get() + 1);
         let forward = from_there.take().expect("it is there");
         forward.source_ready();
@@ -283,7 +282,7 @@ fn a_panic_of_the_callback_leaves_nothing_behind() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let (source, sink) = (FakeSource::new(&ports), FakeSink::new(&ports));
-    Forward::start(&reactor, source.clone(), sink.clone(), |_| {
+    Forward::start(&reactor, source.clone(), sink.clone(), |_, _| {
         panic!("the panic that the test wants")
     })
     .unwrap();
@@ -319,7 +318,7 @@ fn a_sink_that_does_not_want_it_is_an_error_and_begins_nothing() {
     let source = FakeSource::new(&ports);
     let dropped = Rc::new(());
     let held = dropped.clone();
-    let started = Forward::start(&reactor, source.clone(), sink, move |_| drop(held));
+    let started = Forward::start(&reactor, source.clone(), sink, move |_, _| drop(held));
     assert_eq!(started.unwrap_err().kind(), ErrorKind::AddrInUse);
     assert!(source.forward.borrow().is_none());
     assert_eq!(Rc::strong_count(&dropped), 1, "the callback is dropped");
@@ -335,8 +334,10 @@ fn a_port_without_a_descriptor_is_a_failure() {
     let slot = Rc::new(Slot::default());
     let put = slot.clone();
     let sink = FakeSink::new(&ports);
-    Forward::start(&reactor, source.clone(), sink, move |result| put.set(Some(outcome(result))))
-        .unwrap();
+    Forward::start(&reactor, source.clone(), sink, move |moved, result| {
+        put.set(Some(outcome(moved, result)))
+    })
+    .unwrap();
     let forward = source.forward.borrow().clone().expect("it was begun");
     forward.source_ready();
     assert_eq!(slot.get(), Some(Err((0, ErrorKind::NotConnected))));

@@ -20,7 +20,7 @@ use std::time::Duration;
 use kernel::KernelSource;
 use outcome::{Slot, outcome};
 use procession_reactor::Reactor;
-use procession_reactor::forward::{Forward, OwnFd, Port, SinkPort};
+use procession_reactor::driver::{Forward, SinkPort};
 use until::until;
 
 /// The copies at which a source is left alone.
@@ -30,9 +30,11 @@ const HIGH_BYTES: usize = 256 << 10;
 fn to_fd(reactor: &Reactor, source: &Rc<KernelSource>, fd: impl Into<OwnedFd>) -> Rc<Slot> {
     let slot = Rc::new(Slot::default());
     let put = slot.clone();
-    let sink = OwnFd::open(reactor, fd.into()).expect("it can be opened");
-    Forward::start(reactor, source.clone(), sink, move |result| put.set(Some(outcome(result))))
-        .expect("nothing else feeds it");
+    let sink = <dyn SinkPort>::of_fd(reactor, fd.into()).expect("it can be opened");
+    Forward::start(reactor, source.clone(), sink, move |moved, result| {
+        put.set(Some(outcome(moved, result)))
+    })
+    .expect("nothing else feeds it");
     slot
 }
 
@@ -179,9 +181,9 @@ fn copies_to_a_slow_descriptor_are_bounded() {
     let source = KernelSource::open(&reactor, here);
     let slot = Rc::new(Slot::default());
     let put = slot.clone();
-    let sink = OwnFd::open(&reactor, kernel::nonblocking(end)).unwrap();
-    Forward::start(&reactor, source.clone(), sink.clone(), move |result| {
-        put.set(Some(outcome(result)));
+    let sink = <dyn SinkPort>::of_fd(&reactor, kernel::nonblocking(end)).unwrap();
+    Forward::start(&reactor, source.clone(), sink.clone(), move |moved, result| {
+        put.set(Some(outcome(moved, result)));
     })
     .unwrap();
     let writer = std::thread::spawn(move || there.write_all(&[b'x'; 2_000_000]));
@@ -216,10 +218,10 @@ fn a_descriptor_feeds_on_one_forwarding() {
     let reactor = Reactor::new().unwrap();
     let (read, _write) = io::pipe().unwrap();
     let (_target, end) = io::pipe().unwrap();
-    let sink = OwnFd::open(&reactor, kernel::nonblocking(end)).unwrap();
+    let sink = <dyn SinkPort>::of_fd(&reactor, kernel::nonblocking(end)).unwrap();
     let source = KernelSource::open(&reactor, read);
-    Forward::start(&reactor, source.clone(), sink.clone(), |_| {}).unwrap();
-    let refused = Forward::start(&reactor, source, sink.clone(), |_| {});
+    Forward::start(&reactor, source.clone(), sink.clone(), |_, _| {}).unwrap();
+    let refused = Forward::start(&reactor, source, sink.clone(), |_, _| {});
     refused.unwrap_err();
     assert!(sink.key().is_some());
 }

@@ -17,11 +17,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::WithCell;
-use procession_reactor::pipe::{
-    Direction, FlushOutcome, Pipe, PipeReady, READ_BUFFER_BYTES, ReadEvent,
-};
-use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+use procession_core::{Direction, Spent, WithCell};
+use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, PipeReady, ReadEvent, Ready};
+use procession_reactor::{Handle, Reactor};
 use until::until;
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -63,7 +61,7 @@ impl Transport {
     }
 
     fn flush_now(&self, reactor: &Reactor) -> FlushOutcome {
-        self.with(|pipe| pipe.flush(reactor)).outcome
+        self.with(|pipe| pipe.flush(reactor, &mut Spent::new()))
     }
 
     fn last(&self) -> PipeReady {
@@ -149,12 +147,12 @@ fn a_large_read_keeps_its_bytes_while_the_buffer_is_used_again() {
         let transport = Transport::open(&reactor, nonblocking(reader), Direction::Read);
         let mut kept = Vec::new();
         for byte in 0..20_u8 {
-            writer.write_all(&vec![byte; READ_BUFFER_BYTES / 2]).unwrap();
+            writer.write_all(&vec![byte; Pipe::READ_BUFFER_BYTES / 2]).unwrap();
             let ReadEvent::Data(data) = transport.read(&reactor) else { panic!("there is data") };
             kept.push(data);
         }
         for (data, byte) in kept.iter().zip(0_u8..) {
-            assert_eq!(data.len(), READ_BUFFER_BYTES / 2);
+            assert_eq!(data.len(), Pipe::READ_BUFFER_BYTES / 2);
             assert!(data.iter().all(|&found| found == byte));
         }
         transport.close(&reactor);

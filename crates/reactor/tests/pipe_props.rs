@@ -5,8 +5,9 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Reactor, Ready};
+use procession_core::{Direction, Spent};
+use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, ReadEvent, Ready};
+use procession_reactor::{Handle, Reactor};
 use proptest::prelude::*;
 
 /// Only wakes the loop: the test asks the pipes itself.
@@ -71,9 +72,7 @@ proptest! {
         }
         writer.queue().unwrap().on_close();
         loop {
-            let flushed = writer.flush(&reactor);
-            drop(flushed.spent);
-            match flushed.outcome {
+            match writer.flush(&reactor, &mut Spent::new()) {
                 FlushOutcome::Done => break,
                 FlushOutcome::Blocked => {}
                 other => panic!("{other:?}"),
@@ -93,9 +92,8 @@ proptest! {
 }
 
 fn flush(writer: &mut Pipe, reactor: &Reactor) {
-    let flushed = writer.flush(reactor);
-    assert!(matches!(flushed.outcome, FlushOutcome::Idle | FlushOutcome::Blocked));
-    drop(flushed.spent);
+    let flushed = writer.flush(reactor, &mut Spent::new());
+    assert!(matches!(flushed, FlushOutcome::Idle | FlushOutcome::Blocked));
 }
 
 /// As if the poller had said so; it may be wrong, which a writer must survive.

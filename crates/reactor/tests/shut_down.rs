@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use each_loop::each_loop;
 use procession_core::Deferred;
-use procession_reactor::{Handle, NotRunning, OnStop, Phase, Reactor, Stopped, SystemEvent};
+use procession_reactor::driver::OnEnd;
+use procession_reactor::{Handle, NotRunning, Phase, Reactor, Stopped, SystemEvent};
 
 type Order = Rc<RefCell<Vec<&'static str>>>;
 
@@ -27,8 +28,8 @@ fn add(reactor: &Handle, order: &Order, phase: Phase, name: &'static str) {
 /// What has something open.
 struct Open(Order);
 
-impl OnStop for Open {
-    fn on_stop(self: Rc<Self>) {
+impl OnEnd for Open {
+    fn stopped(self: Rc<Self>) {
         self.0.borrow_mut().push("closed");
     }
 }
@@ -38,8 +39,8 @@ fn it_does_once_what_a_run_does_at_its_end() {
     each_loop(|mut reactor| {
         let order = Order::default();
         let open = Rc::new(Open(Rc::clone(&order)));
-        let weak: Rc<dyn OnStop> = open.clone();
-        let enrolled = reactor.enrol(Rc::downgrade(&weak));
+        let weak: Rc<dyn OnEnd> = open.clone();
+        let watch = reactor.io().watch_end(Rc::downgrade(&weak));
         add(&reactor, &order, Phase::After, "after");
         add(&reactor, &order, Phase::During, "during");
         let waited = Rc::clone(&order);
@@ -61,7 +62,7 @@ fn it_does_once_what_a_run_does_at_its_end() {
             assert!(!reactor.is_running());
             assert_eq!(*order.borrow(), ["waited", "during", "closed", "after"]);
         }
-        drop(enrolled);
+        drop(watch);
     });
 }
 

@@ -16,11 +16,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bound::bound;
-use procession_core::{Deferred, Signal};
-use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
-use procession_reactor::{
-    DelayedCall, EventHandler, Handle, Phase, Reactor, Ready, SignalWatch, Stopped, SystemEvent,
-};
+use procession_core::{Deferred, Direction, Signal, Spent};
+use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, Ready};
+use procession_reactor::{DelayedCall, Handle, Phase, Reactor, SignalWatch, Stopped, SystemEvent};
 use procession_test_support::sys;
 use reexec::reexec;
 use signal_hook::low_level;
@@ -439,7 +437,7 @@ fn flush_a_broken_pipe(reactor: &Handle) {
     let mut pipe =
         Pipe::open(reactor, writer, Direction::Write, handler, 0).expect("a pipe is polled");
     pipe.queue().expect("it is a writer").on_write("x".into()).expect("it is open");
-    assert!(matches!(pipe.flush(reactor).outcome, FlushOutcome::Lost(_)));
+    assert!(matches!(pipe.flush(reactor, &mut Spent::new()), FlushOutcome::Lost(_)));
     drop(pipe.close(reactor));
 }
 

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use bound::bound;
 use each_loop::each_loop;
-use procession_reactor::{EventHandler, Handle, Interest, Key, Reactor, Ready, Registered};
+use procession_reactor::driver::{EventHandler, Key, Ready};
+use procession_reactor::{Handle, Interest, Reactor, Registered};
 use reexec::reexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use until::until;
@@ -37,11 +38,11 @@ impl EventHandler for Log {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         self.seen.borrow_mut().push(ready);
         if self.close.get() {
-            assert!(reactor.close(ready.key));
-            assert!(!reactor.close(ready.key), "twice is harmless");
+            assert!(reactor.io().close(ready.key));
+            assert!(!reactor.io().close(ready.key), "twice is harmless");
         }
         for &other in &*self.others.borrow() {
-            reactor.close(other);
+            reactor.io().close(other);
         }
     }
 }
@@ -64,7 +65,10 @@ fn more_sources_than_one_batch_are_all_served() {
             for token in 0..2000 {
                 let (here, mut there) = io::pipe().unwrap();
                 there.write_all(b"x").unwrap();
-                reactor.add_source(here.into(), Interest::READABLE, log.clone(), token).unwrap();
+                reactor
+                    .io()
+                    .add_source(here.into(), Interest::READABLE, log.clone(), token)
+                    .unwrap();
             }
             let start = reactor.now();
             until(&mut reactor, || log.seen.borrow().len() == 2000);
@@ -88,14 +92,15 @@ fn an_event_of_a_source_that_was_closed_in_the_same_batch_is_dropped() {
             let (here, mut there) = pair();
             there.write_all(b"x").unwrap();
             peers.push(there);
-            let key = reactor.add_source(here, Interest::READABLE, log.clone(), token).unwrap();
+            let key =
+                reactor.io().add_source(here, Interest::READABLE, log.clone(), token).unwrap();
             log.others.borrow_mut().push(key);
         }
         reactor.turn(None).unwrap();
         assert_eq!(log.seen.borrow().len(), 1, "the first has closed all three");
         reactor.turn(Some(SHORT)).unwrap();
         assert_eq!(log.seen.borrow().len(), 1);
-        assert!(log.others.borrow().iter().all(|&key| !reactor.is_open(key)));
+        assert!(log.others.borrow().iter().all(|&key| !reactor.io().is_open(key)));
     });
 }
 
@@ -104,15 +109,15 @@ fn a_slot_is_used_again_under_another_key() {
     each_loop(|reactor| {
         let log = Rc::new(Log::default());
         let (first, _peer) = pair();
-        let first = reactor.add_source(first, Interest::READABLE, log.clone(), 0).unwrap();
-        reactor.close(first);
+        let first = reactor.io().add_source(first, Interest::READABLE, log.clone(), 0).unwrap();
+        reactor.io().close(first);
         let (second, _peer) = pair();
-        let second = reactor.add_source(second, Interest::READABLE, log, 0).unwrap();
+        let second = reactor.io().add_source(second, Interest::READABLE, log, 0).unwrap();
         assert_ne!(first, second);
-        assert!(!reactor.is_open(first) && reactor.is_open(second));
-        let error = reactor.set_interest(first, Interest::READABLE).unwrap_err();
+        assert!(!reactor.io().is_open(first) && reactor.io().is_open(second));
+        let error = reactor.io().set_interest(first, Interest::READABLE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotConnected);
-        assert!(reactor.with_fd(first, |_| ()).is_none());
+        assert!(reactor.io().with_fd(first, |_| ()).is_none());
     });
 }
 
@@ -121,14 +126,14 @@ fn a_paused_source_whose_peer_has_gone_does_not_end_the_wait() {
     each_loop(|mut reactor| {
         let log = Rc::new(Log::default());
         let (here, there) = pair();
-        let key = reactor.add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
-        reactor.set_interest(key, Interest::PAUSED).unwrap();
+        let key = reactor.io().add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
+        reactor.io().set_interest(key, Interest::PAUSED).unwrap();
         drop(there);
         let start = reactor.now();
         reactor.turn(Some(SHORT)).unwrap();
         assert!(reactor.now() - start >= SHORT, "one turn, the whole wait");
         assert!(log.seen.borrow().is_empty());
-        reactor.set_interest(key, Interest::READABLE).unwrap();
+        reactor.io().set_interest(key, Interest::READABLE).unwrap();
         reactor.turn(Some(SHORT)).unwrap();
         let seen = log.seen.borrow();
         assert!(seen[0].readiness.hangup && seen[0].readiness.readable);
@@ -146,13 +151,13 @@ fn a_late_source_is_served_after_the_others() {
             there.write_all(b"x").unwrap();
             peers.push(there);
             let token = u32::try_from(token).unwrap();
-            reactor.add_source(here, *interest, log.clone(), token).unwrap();
+            reactor.io().add_source(here, *interest, log.clone(), token).unwrap();
         }
         let tokens = || log.seen.borrow().iter().map(|ready| ready.token).collect::<Vec<_>>();
         reactor.turn(None).unwrap();
         assert_eq!(tokens(), [1, 0]);
         for ready in log.seen.borrow().iter() {
-            reactor.set_interest(ready.key, Interest::PAUSED).unwrap();
+            reactor.io().set_interest(ready.key, Interest::PAUSED).unwrap();
         }
         reactor.turn(Some(SHORT)).unwrap();
         assert_eq!(tokens(), [1, 0], "each event is told once");
@@ -164,18 +169,18 @@ fn a_descriptor_that_is_taken_back_is_open_and_watched_no_more() {
     each_loop(|mut reactor| {
         let log = Rc::new(Log::default());
         let (here, mut there) = pair();
-        let key = reactor.add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
-        let lent = reactor.with_fd(key, |_| reactor.take_fd(key)).flatten();
+        let key = reactor.io().add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
+        let lent = reactor.io().with_fd(key, |_| reactor.io().take_fd(key)).flatten();
         let mut here = UnixStream::from(lent.unwrap());
-        assert!(!reactor.is_open(key));
+        assert!(!reactor.io().is_open(key));
         there.write_all(b"x").unwrap();
         reactor.turn(Some(SHORT)).unwrap();
         assert!(log.seen.borrow().is_empty());
         assert_eq!(here.read(&mut [0; 8]).unwrap(), 1);
 
-        let key = reactor.add_source(here.into(), Interest::READABLE, log, 0).unwrap();
-        assert!(reactor.take_fd(key).is_some());
-        assert!(reactor.take_fd(key).is_none());
+        let key = reactor.io().add_source(here.into(), Interest::READABLE, log, 0).unwrap();
+        assert!(reactor.io().take_fd(key).is_some());
+        assert!(reactor.io().take_fd(key).is_none());
     });
 }
 
@@ -184,7 +189,8 @@ fn a_regular_file_is_refused_and_leaves_nothing_behind() {
     let reactor = Reactor::new().unwrap();
     let log = Rc::new(Log::default());
     let file = File::open("Cargo.toml").unwrap();
-    let error = reactor.add_source(file.into(), Interest::READABLE, log.clone(), 0).unwrap_err();
+    let error =
+        reactor.io().add_source(file.into(), Interest::READABLE, log.clone(), 0).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EPERM));
     assert_eq!(Rc::strong_count(&log), 1);
 }
@@ -227,12 +233,12 @@ fn what_a_callback_asks_to_flush_is_flushed_when_it_returns() {
     }
     each_loop(|mut reactor| {
         let handler = Rc::new(Flush(RefCell::default()));
-        reactor.flush_later(handler.clone()); // outside of a turn: before the wait
+        reactor.io().flush_later(handler.clone()); // outside of a turn: before the wait
         for _ in 0..2 {
             let handler = Rc::clone(&handler);
             reactor.call_soon(move |reactor| {
                 handler.0.borrow_mut().push("call");
-                reactor.flush_later(handler.clone());
+                reactor.io().flush_later(handler.clone());
             });
         }
         reactor.turn(None).unwrap();
@@ -245,9 +251,9 @@ fn an_expected_event_is_found_and_one_that_does_not_come_shortens_no_wait() {
     each_loop(|mut reactor| {
         let log = Rc::new(Log::default());
         let (here, mut there) = pair();
-        reactor.add_source(here, Interest::READABLE, log.clone(), 1).unwrap();
+        reactor.io().add_source(here, Interest::READABLE, log.clone(), 1).unwrap();
         for round in 0..200 {
-            reactor.expect_soon();
+            reactor.io().expect_soon();
             let begun = reactor.now();
             let wait = if round < 3 { SHORT } else { Duration::from_micros(50) };
             reactor.turn(Some(wait)).unwrap();
@@ -256,7 +262,7 @@ fn an_expected_event_is_found_and_one_that_does_not_come_shortens_no_wait() {
         assert!(log.seen.borrow().is_empty());
         there.write_all(b"x").unwrap();
         for round in 1..=200 {
-            reactor.expect_soon();
+            reactor.io().expect_soon();
             reactor.turn(Some(Duration::from_secs(60))).unwrap();
             assert_eq!(log.seen.borrow().len(), round);
         }

@@ -1,6 +1,7 @@
 //! Tests of the example `reactor_only`: timers, a Unix socket and signals.
 
-use procession_reactor::{Handle, Interest, Reactor, Signal};
+use procession_core::Signal;
+use procession_reactor::{Handle, Interest, Reactor};
 use rustix::process::{Pid, kill_process};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -9,8 +9,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{Address, ForwardError, Target, TransportControl};
-use procession_reactor::driver::{Drive, Machine};
-use procession_reactor::forward::SinkPort;
+use procession_reactor::driver::{Machine, SinkPort};
 
 use super::ports::{OutputPort, forward};
 use super::state::StreamState;

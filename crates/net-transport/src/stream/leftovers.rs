@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use procession_core::Spent;
-use procession_reactor::forward::Forward;
+use procession_reactor::driver::Forward;
 use rustix::io::Errno;
 
 /// Values to drop and reports to make when nothing is borrowed.

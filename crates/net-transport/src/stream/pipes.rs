@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::{Direction, Spent, WriteError, WriteQueue};
 use procession_protocol::ConnectionKind;
-use procession_reactor::pipe::{Direction, Pipe, PipeReady, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Readiness};
+use procession_reactor::driver::{EventHandler, Pipe, PipeReady, ReadEvent};
+use procession_reactor::{Handle, Readiness};
 use rustix::net::{Shutdown, shutdown, sockopt};
 
 use crate::socket;
@@ -150,7 +150,7 @@ impl Pipes {
     pub(super) fn shut_down(&mut self, reactor: &Handle, spent: &mut Spent) {
         if let Some(pipe) = self.writer() {
             // If it is not a socket, or not connected any more, the peer sees nothing.
-            reactor.with_fd(pipe.key(), |fd| shutdown(fd, Shutdown::Write)).map(Result::ok);
+            reactor.io().with_fd(pipe.key(), |fd| shutdown(fd, Shutdown::Write)).map(Result::ok);
         }
         self.end_writing(reactor, spent);
         spent.extend(self.output.take().into_iter().flat_map(|pipe| pipe.close(reactor)));
@@ -159,7 +159,7 @@ impl Pipes {
     /// Reads what has arrived, up to the budget of one turn, and drops it.
     pub(super) fn discard(&mut self, reactor: &Handle) {
         let Some(pipe) = self.reader() else { return };
-        let mut budget = READ_BUDGET_BYTES;
+        let mut budget = Pipe::READ_BUDGET_BYTES;
         while budget > 0 {
             let ReadEvent::Data(data) = pipe.read(reactor) else { return };
             budget = budget.saturating_sub(data.len());
@@ -169,7 +169,7 @@ impl Pipes {
     /// Makes the close reset the connection.
     pub(super) fn reset_on_close(&self, reactor: &Handle) {
         if let Some(pipe) = self.socket() {
-            reactor.with_fd(pipe.key(), socket::reset_on_close);
+            reactor.io().with_fd(pipe.key(), socket::reset_on_close);
         }
     }
 
@@ -177,7 +177,7 @@ impl Pipes {
     pub(super) fn reason(&self, reactor: &Handle) -> io::Result<()> {
         let asked = self
             .socket()
-            .and_then(|pipe| reactor.with_fd(pipe.key(), |fd| sockopt::socket_error(fd)));
+            .and_then(|pipe| reactor.io().with_fd(pipe.key(), |fd| sockopt::socket_error(fd)));
         match asked {
             Some(Ok(Err(error))) => Err(error.into()),
             _ => Ok(()),
@@ -200,7 +200,7 @@ impl Pipes {
     /// Makes the socket blocking again.
     pub(super) fn make_blocking(&self, reactor: &Handle) -> io::Result<()> {
         let pipe = self.socket().ok_or(ErrorKind::NotConnected)?;
-        match reactor.with_fd(pipe.key(), |fd| rustix::io::ioctl_fionbio(fd, false)) {
+        match reactor.io().with_fd(pipe.key(), |fd| rustix::io::ioctl_fionbio(fd, false)) {
             Some(Err(error)) => Err(error.into()),
             _ => Ok(()),
         }
@@ -208,6 +208,6 @@ impl Pipes {
 
     /// Takes the socket out of the loop.
     pub(super) fn take_fd(&self, reactor: &Handle) -> Option<OwnedFd> {
-        reactor.take_fd(self.socket()?.key())
+        reactor.io().take_fd(self.socket()?.key())
     }
 }

@@ -1,5 +1,5 @@
 //! A connection as source and sink of forwardings, for the reactor's
-//! [`forward`](procession_reactor::forward).
+//! [`forward`](procession_reactor::driver::Forward).
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -8,10 +8,8 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{ForwardError, Target};
-use procession_reactor::driver::Drive;
-use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
-use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{Handle, Key};
+use procession_reactor::Handle;
+use procession_reactor::driver::{Forward, Key, Machine, ReadEvent, SinkPort, SourcePort};
 
 use super::state::StreamState;
 use super::transport::Stream;
@@ -36,9 +34,8 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
     let sink = sink_of(reactor, target)?;
     let input = Rc::new(InputPort { stream: Rc::downgrade(source), failed: Cell::new(None) });
     let (promise, deferred) = Deferred::new();
-    Forward::start(reactor, input, sink, move |result| {
-        let failed = |Interrupted { moved, error, .. }| failed(moved, error);
-        promise.complete(result.map_err(failed));
+    Forward::start(reactor, input, sink, move |moved, result| {
+        promise.complete(result.map(|()| moved).map_err(|error| failed(moved, error)));
     })?;
     Ok(deferred)
 }
@@ -46,7 +43,7 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
 /// Returns the sink port of a target, of any transport.
 fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
-        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
+        Target::Fd(fd) => <dyn SinkPort>::of_fd(reactor, fd),
         Target::Port(Some(port)) => {
             <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
         }
@@ -68,13 +65,11 @@ impl InputPort {
     }
 }
 
-impl Port for InputPort {
+impl SourcePort for InputPort {
     fn key(&self) -> Option<Key> {
         self.with(|state, _| state.input_key()).flatten()
     }
-}
 
-impl SourcePort for InputPort {
     fn begin(&self, forward: &Rc<Forward>) -> bool {
         let Some(stream) = self.stream.upgrade() else { return false };
         let paused = stream.state.with(|state| state.set_forward(forward));
@@ -127,13 +122,11 @@ impl OutputPort {
     }
 }
 
-impl Port for OutputPort {
+impl SinkPort for OutputPort {
     fn key(&self) -> Option<Key> {
         self.with(|state, _| state.output_key()).flatten()
     }
-}
 
-impl SinkPort for OutputPort {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
         let stream = self.stream.upgrade().ok_or(WriteError::Closed)?;
         let fed = stream.state.with(|state| state.feed(forward));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use procession_reactor::forward::Forward;
+use procession_reactor::driver::Forward;
 
 /// At most one forwarding for each direction.
 #[derive(Debug, Default)]

@@ -5,9 +5,8 @@ use std::io;
 use std::rc::Rc;
 
 use procession_core::WriteError;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{Pipe, ReadEvent};
-use procession_reactor::{Handle, Key};
+use procession_reactor::Handle;
+use procession_reactor::driver::{Forward, Key, Pipe, ReadEvent};
 
 use super::leftovers::Leftovers;
 use super::state::StreamState;

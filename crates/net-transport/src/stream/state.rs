@@ -11,10 +11,8 @@ use procession_core::{WriteError, WriteQueue};
 use procession_protocol::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
 };
-use procession_reactor::driver::Read;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{FlushOutcome, PipeReady, READ_BUDGET_BYTES, ReadEvent};
-use procession_reactor::{Handle, Ready};
+use procession_reactor::Handle;
+use procession_reactor::driver::{FlushOutcome, Forward, Pipe, PipeReady, ReadEvent, Ready};
 
 use super::leftovers::Leftovers;
 use super::pipes::Pipes;
@@ -31,7 +29,7 @@ pub(super) struct StreamState {
 /// The outcome of an event.
 pub(super) enum EventOutcome {
     /// A read, if there was one.
-    Read(Option<Read>),
+    Read(Option<ReadEvent>),
     /// A flush, and what it leaves to do.
     Flush(Flushed),
 }
@@ -78,24 +76,24 @@ impl StreamState {
     /// Reads once, within the rest of the turn's budget in bytes, and reports to the lifecycle.
     /// Returns `None` if nothing is to be read, or if the input is forwarded.
     #[inline]
-    pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+    pub(super) fn read_once(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if self.routes.forward.is_some() { None } else { self.read(reactor, budget) }
     }
 
     #[inline]
-    fn read(&mut self, reactor: &Handle, budget: usize) -> Option<Read> {
+    fn read(&mut self, reactor: &Handle, budget: usize) -> Option<ReadEvent> {
         if !self.lifecycle.reads() {
             return None;
         }
         let data = match self.pipes.reader()?.read_within(reactor, budget) {
             ReadEvent::Data(data) => data,
-            event => return Some(Read::Event(event)),
+            event => return Some(event),
         };
         let bytes = data.len();
         Some(match self.lifecycle.on_data_now(data) {
-            ConnectionDataNow::Due(data) => Read::Data(data),
-            ConnectionDataNow::Queued => Read::Queued(bytes),
-            ConnectionDataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+            ConnectionDataNow::Due(data) => ReadEvent::Data(data),
+            ConnectionDataNow::Queued => ReadEvent::Queued(bytes),
+            ConnectionDataNow::Refused(refused) => ReadEvent::Refused(refused),
         })
     }
 
@@ -121,7 +119,11 @@ impl StreamState {
         if seen.peer_gone || seen.unblocked || self.routes.forward.is_some() {
             return EventOutcome::Flush(self.on_change(reactor, &seen));
         }
-        EventOutcome::Read(if seen.readable { self.read(reactor, READ_BUDGET_BYTES) } else { None })
+        EventOutcome::Read(if seen.readable {
+            self.read(reactor, Pipe::READ_BUDGET_BYTES)
+        } else {
+            None
+        })
     }
 
     #[cold]
@@ -146,7 +148,7 @@ impl StreamState {
     pub(super) fn flush(&mut self, reactor: &Handle) -> Flushed {
         let mut left = Leftovers::default();
         let outcome = match self.pipes.writer() {
-            Some(pipe) => pipe.flush_into(reactor, &mut left.spent),
+            Some(pipe) => pipe.flush(reactor, &mut left.spent),
             None => FlushOutcome::Done,
         };
         if let Ok(queue) = self.pipes.queue() {

@@ -8,9 +8,8 @@ use std::thread;
 use bytes::Bytes;
 use procession_core::{WithCell, WriteError};
 use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
-use procession_reactor::driver::{Drive, Driver, Machine, Read};
-use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{Handle, Ready};
+use procession_reactor::Handle;
+use procession_reactor::driver::{Driver, Machine, Outlasting, ReadEvent, Ready};
 
 use super::leftovers::Leftovers;
 use super::pipes::{Pipes, StreamFds};
@@ -55,7 +54,7 @@ impl Stream {
     /// Calls `connection_made`. It calls no other callback, because this may be called from outside
     /// the loop. The loop calls the others.
     pub(crate) fn made(&self) {
-        Drive::made(self);
+        Machine::made(self);
         if self.reads_without_events(()) {
             self.read_later(());
         }
@@ -135,7 +134,7 @@ impl Machine for Stream {
     }
 
     #[inline]
-    fn on_ready(&self, ready: Ready) -> Option<((), Read)> {
+    fn on_ready(&self, ready: Ready) -> Option<((), ReadEvent)> {
         match self.state.with(|state| state.on_ready(self.driver.reactor(), ready)) {
             EventOutcome::Read(read) => Some(((), read?)),
             EventOutcome::Flush(flushed) => {
@@ -145,7 +144,7 @@ impl Machine for Stream {
         }
     }
 
-    fn read_once(&self, (): (), budget: usize) -> Option<Read> {
+    fn read_once(&self, (): (), budget: usize) -> Option<ReadEvent> {
         self.state.with(|state| state.read_once(self.driver.reactor(), budget))
     }
 
@@ -188,9 +187,9 @@ impl Machine for Stream {
         self.state.with(|state| state.stop(self.driver.reactor()))
     }
 
-    fn on_loop_gone(&self) -> Leftovers {
+    fn on_loop_gone(&self) -> (Leftovers, Option<Box<dyn Outlasting>>) {
         self.is_cut_off.set(!self.state.with(|state| state.is_lost()));
-        self.state.with(|state| state.give_up(self.driver.reactor()))
+        (self.state.with(|state| state.give_up(self.driver.reactor())), None)
     }
 
     fn retire(&self) {

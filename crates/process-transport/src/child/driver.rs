@@ -8,9 +8,8 @@ use crate::spawned::Spawned;
 use bytes::Bytes;
 use procession_core::{Deferred, Promise, Signal, WithCell};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol, ProtocolSlot};
-use procession_reactor::driver::{Drive, Driver, Machine, Read};
-use procession_reactor::pipe::{OpenError, Pipe, ReadEvent};
-use procession_reactor::{DelayedCall, Handle, OwnedEnd, Ready};
+use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
+use procession_reactor::{DelayedCall, Handle, Stopped};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
@@ -72,7 +71,7 @@ impl Transport {
         transport.state.with(|state| state.ends.keep_terminal());
         if is_alone() {
             // A program that does nothing, or fails at once, ends within microseconds.
-            reactor.expect_soon();
+            reactor.io().expect_soon();
         }
         Ok(transport)
     }
@@ -185,7 +184,7 @@ impl Machine for Transport {
     }
 
     #[inline]
-    fn on_ready(&self, ready: Ready) -> Option<(ChildFd, Read)> {
+    fn on_ready(&self, ready: Ready) -> Option<(ChildFd, ReadEvent)> {
         if ready.token == EXIT {
             self.exit_ready();
             return None;
@@ -210,7 +209,7 @@ impl Machine for Transport {
         }
     }
 
-    fn read_once(&self, fd: ChildFd, budget: usize) -> Option<Read> {
+    fn read_once(&self, fd: ChildFd, budget: usize) -> Option<ReadEvent> {
         self.state.with(|state| state.read(self.reactor(), fd, budget))
     }
 
@@ -247,16 +246,13 @@ impl Machine for Transport {
         self.state.with(|state| state.on_loop_stops(self.reactor()))
     }
 
-    fn end_owned(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
-        self.end_with_program(which)
+    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
+        self.end_with_program(why)
     }
 
-    fn on_loop_gone(&self) -> Leftovers {
+    fn on_loop_gone(&self) -> (Leftovers, Option<Box<dyn Outlasting>>) {
         let (left, last) = self.state.with(|state| state.on_reactor_dropped(self.reactor()));
-        if let Some(last) = last {
-            self.reactor().outlast(last);
-        }
-        left
+        (left, last.map(|last| -> Box<dyn Outlasting> { Box::new(last) }))
     }
 
     fn retire(&self) {

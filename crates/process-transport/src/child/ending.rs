@@ -13,8 +13,8 @@ use procession_core::{Deferred, Signal};
 use procession_protocol::{
     ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
 };
-use procession_reactor::driver::Drive;
-use procession_reactor::{DelayedCall, EventHandler, Interest, OwnedEnd};
+use procession_reactor::driver::Machine;
+use procession_reactor::{DelayedCall, Interest, Stopped};
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
@@ -32,9 +32,9 @@ impl Transport {
             return sigchld::watch(self.reactor(), self.clone());
         };
         // Not yet watched by the poller: if the poller refuses, the pidfd is still here.
-        let key = self.reactor().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
+        let key = self.reactor().io().add_source(pidfd, Interest::PAUSED, self.clone(), EXIT)?;
         self.state.with(|state| state.exit.on_watched(key));
-        self.reactor().set_interest(key, Interest::READABLE_LATE)
+        self.reactor().io().set_interest(key, Interest::READABLE_LATE)
     }
 
     /// Kills and reaps a child that the loop could not take, or that shall not run after all;
@@ -91,10 +91,6 @@ impl PolledChild for Transport {
 
     fn is_over(&self) -> bool {
         self.state.with(|state| state.exit.is_over())
-    }
-
-    fn on_loop_gone(self: Rc<Self>) {
-        self.reactor_dropped();
     }
 }
 
@@ -212,22 +208,11 @@ impl Transport {
         }
     }
 
-    /// Leaves the loop: no timer fires any more.
-    fn loop_is_gone(&self) {
-        let (settled, last) = self.state.with(|state| state.leave_loop(self.reactor()));
-        if let Some(last) = last {
-            self.reactor().outlast(last);
-        }
-        if let Some(settled) = settled {
-            settled.complete();
-        }
-    }
-
     /// Ends the child because the program is about to end; returns what to wait for, if anything.
-    pub(super) fn end_with_program(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
+    pub(super) fn end_with_program(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
         let is_under_way = || self.state.with(|state| state.termination.is_under_way());
         let is_owned = || self.state.with(|state| state.leads_owned_group());
-        if !is_under_way() && which == OwnedEnd::All && is_owned() {
+        if !is_under_way() && why != Stopped::Finished && is_owned() {
             let grace = self.state.with(|state| state.grace_at_the_end());
             self.terminate_with(Signal::TERM, grace).done(drop);
         }
@@ -296,33 +281,14 @@ impl Transport {
             TimerChange::AsItIs => {}
             TimerChange::Cancel(timer) => timer.cancel(),
             TimerChange::Set(after) => {
-                let timer = TerminationTimer(self.me().upgrade());
-                let timer = self.reactor().call_at_deadline(after, move |_| timer.fire());
+                // It holds the child, so that a group whose leader was reaped is ended, also where the
+                // loop goes away before.
+                let me = self.me().upgrade();
+                let timer = self.reactor().call_at_deadline(after, move |_| {
+                    me.inspect(|me| me.termination_due());
+                });
                 self.state.with(|state| state.termination.on_alarm_set(timer));
             }
-        }
-    }
-}
-
-/// What the timer of a termination holds: the child, so that a group whose leader was reaped is
-/// ended even if the loop goes away first.
-struct TerminationTimer(Option<Rc<Transport>>);
-
-impl TerminationTimer {
-    fn fire(mut self) {
-        if let Some(child) = self.0.take() {
-            child.termination_due();
-        }
-    }
-}
-
-/// A drop without `fire`: the timer was cancelled, or the loop is being dropped.
-impl Drop for TerminationTimer {
-    fn drop(&mut self) {
-        if let Some(child) = self.0.take()
-            && child.state.with(|state| state.termination.has_timer())
-        {
-            child.loop_is_gone();
         }
     }
 }

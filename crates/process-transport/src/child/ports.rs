@@ -1,16 +1,14 @@
 //! The ends of a child as ports, for forwarding.
 //!
-//! The mechanism is the reactor's ([`procession_reactor::forward`]).
+//! The mechanism is the reactor's ([`procession_reactor::driver::Forward`]).
 
 use super::driver::Transport;
 use super::parts::{End, Leftovers, reactor_gone};
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{ChildFd, ForwardError, ProcessControl, Target};
-use procession_reactor::driver::Drive;
-use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
-use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{Handle, Key};
+use procession_reactor::Handle;
+use procession_reactor::driver::{Forward, Key, Machine, ReadEvent, SinkPort, SourcePort};
 use std::io;
 use std::rc::{Rc, Weak};
 
@@ -45,9 +43,8 @@ fn begin(
     let sink = sink_of(source.reactor(), target)?;
     let source_end = Rc::new(SourceEnd { child: Rc::downgrade(source), fd });
     let (promise, deferred) = Deferred::new();
-    Forward::start(source.reactor(), source_end, sink, move |result| {
-        let failed = |Interrupted { moved, error, .. }| failed(fd, moved, error);
-        promise.complete(result.map_err(failed));
+    Forward::start(source.reactor(), source_end, sink, move |moved, result| {
+        promise.complete(result.map(|()| moved).map_err(|error| failed(fd, moved, error)));
     })?;
     Ok(deferred)
 }
@@ -55,7 +52,7 @@ fn begin(
 /// Returns the port of a target, of any transport.
 fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
     match target {
-        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
+        Target::Fd(fd) => <dyn SinkPort>::of_fd(reactor, fd),
         Target::Port(Some(port)) => {
             <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
         }
@@ -76,7 +73,7 @@ impl SourceEnd {
     }
 }
 
-impl Port for SourceEnd {
+impl SourcePort for SourceEnd {
     fn key(&self) -> Option<Key> {
         self.with_end(|end, _| end.key()).flatten()
     }
@@ -84,9 +81,7 @@ impl Port for SourceEnd {
     fn on_moved(&self, bytes: usize) {
         self.with_end(|end, reactor| end.on_moved(reactor, bytes));
     }
-}
 
-impl SourcePort for SourceEnd {
     fn begin(&self, forward: &Rc<Forward>) -> bool {
         let paused = self.with_end(|end, _| {
             end.set_forward(Rc::clone(forward));
@@ -145,7 +140,7 @@ impl SinkEnd {
     }
 }
 
-impl Port for SinkEnd {
+impl SinkPort for SinkEnd {
     fn key(&self) -> Option<Key> {
         self.with_end(|end, _| end.key()).ok().flatten()
     }
@@ -153,9 +148,7 @@ impl Port for SinkEnd {
     fn on_moved(&self, bytes: usize) {
         self.with_end(|end, reactor| end.on_moved(reactor, bytes)).ok();
     }
-}
 
-impl SinkPort for SinkEnd {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
         let fed = self.with_end(|end, _| end.feed(forward)).and_then(|fed| fed);
         Ok(fed.map_err(|error| self.write_error(error))?)

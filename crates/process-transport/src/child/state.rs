@@ -8,10 +8,9 @@ use super::parts::{
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{DropAction, OwnedChild, Spawned, since};
 use crate::sys::PeekOutcome;
+use procession_core::Direction;
 use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
-use procession_reactor::driver::Read;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};
+use procession_reactor::driver::{Forward, Pipe, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -37,7 +36,7 @@ pub(super) struct ChildState {
 /// The result of an event.
 pub(super) enum ReadyOutcome {
     /// The result of a read, if there was one.
-    Read(Option<Read>),
+    Read(Option<ReadEvent>),
     More(ReadyWork),
 }
 
@@ -127,7 +126,7 @@ impl ChildState {
         match end.on_ready(reactor, seen) {
             EndReadiness::Nothing => ReadyOutcome::Read(None),
             EndReadiness::Readable => {
-                let event = end.read(reactor, READ_BUDGET_BYTES);
+                let event = end.read(reactor, Pipe::READ_BUDGET_BYTES);
                 ReadyOutcome::Read(event.map(|event| read(&mut self.lifecycle, fd, event)))
             }
             EndReadiness::More { read, flush, close } => {
@@ -138,7 +137,12 @@ impl ChildState {
 
     /// Reads once within the rest of the turn's budget; returns `None` if the end is paused, closed
     /// or forwarded by now.
-    pub(super) fn read(&mut self, reactor: &Handle, fd: ChildFd, budget: usize) -> Option<Read> {
+    pub(super) fn read(
+        &mut self,
+        reactor: &Handle,
+        fd: ChildFd,
+        budget: usize,
+    ) -> Option<ReadEvent> {
         let event = self.ends.get(fd)?.read(reactor, budget)?;
         Some(read(&mut self.lifecycle, fd, event))
     }
@@ -310,7 +314,7 @@ impl ChildState {
     /// Returns whether a drop may act on the child: a forked copy is not the parent of the child.
     pub(super) fn is_launched_here(&self, reactor: &Handle) -> bool {
         match self.policy.launched_by {
-            0 => !reactor.is_inherited(),
+            0 => !reactor.io().is_inherited(),
             pid => pid == std::process::id(),
         }
     }
@@ -334,16 +338,16 @@ impl ChildState {
 
 /// Passes what was read to the lifecycle.
 #[inline]
-fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> Read {
+fn read(lifecycle: &mut Lifecycle, fd: ChildFd, event: ReadEvent) -> ReadEvent {
     let data = match event {
         ReadEvent::Data(data) => data,
-        event => return Read::Event(event),
+        event => return event,
     };
     let bytes = data.len();
     match lifecycle.on_data_now(fd, data) {
-        DataNow::Due(data) => Read::Data(data),
-        DataNow::Queued => Read::Queued(bytes),
+        DataNow::Due(data) => ReadEvent::Data(data),
+        DataNow::Queued => ReadEvent::Queued(bytes),
         // The data counts as read all the same.
-        DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+        DataNow::Refused(refused) => ReadEvent::Refused(refused),
     }
 }

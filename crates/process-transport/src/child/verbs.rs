@@ -12,8 +12,7 @@ use procession_protocol::{
     ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
     Termios, WindowSize,
 };
-use procession_reactor::driver::Drive;
-use procession_reactor::forward::SinkPort;
+use procession_reactor::driver::{Machine, SinkPort};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::any::Any;
 use std::io;
@@ -176,7 +175,7 @@ impl ProcessControl for Transport {
 
     fn pipe_size(&self, fd: ChildFd) -> Option<usize> {
         let key = self.state.with(|state| state.ends.get(fd)?.key())?;
-        self.reactor().with_fd(key, platform::pipe_size).flatten()
+        self.reactor().io().with_fd(key, platform::pipe_size).flatten()
     }
 
     fn sink_port(&self, fd: ChildFd) -> Option<Box<dyn Any>> {
@@ -210,7 +209,7 @@ impl ProcessControl for Transport {
 
     fn with_fd(&self, fd: ChildFd, call: &mut dyn FnMut(BorrowedFd<'_>)) -> bool {
         let key = self.state.with(|state| state.ends.get(fd)?.key());
-        key.and_then(|key| self.reactor().with_fd(key, call)).is_some()
+        key.and_then(|key| self.reactor().io().with_fd(key, call)).is_some()
     }
 
     fn pidfd(&self) -> io::Result<OwnedFd> {
@@ -270,6 +269,6 @@ impl Transport {
             }
             state.ends.master().and_then(|end| end.key()).ok_or_else(gone)
         })?;
-        self.reactor().with_fd(key, call).unwrap_or_else(|| Err(gone()))
+        self.reactor().io().with_fd(key, call).unwrap_or_else(|| Err(gone()))
     }
 }

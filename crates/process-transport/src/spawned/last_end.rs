@@ -7,7 +7,7 @@ use super::terminate::Terminating;
 use crate::group::GroupLook;
 use procession_core::Signal;
 use procession_protocol::Terminator;
-use procession_reactor::Outlasting;
+use procession_reactor::driver::Outlasting;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 

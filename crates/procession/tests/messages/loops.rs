@@ -4,10 +4,10 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession::core::{AlreadyCompleted, Deferred, FakeClock};
+use procession::core::{AlreadyCompleted, Deferred, Direction, FakeClock};
 use procession::prelude::{Handle, Reactor, Signal, Stopped};
-use procession::reactor::pipe::{Direction, Pipe};
-use procession::reactor::{EventHandler, NotRunning, Ready, TimerError};
+use procession::reactor::driver::{EventHandler, Pipe, Ready};
+use procession::reactor::{NotRunning, TimerError};
 
 use crate::{Row, row};
 

@@ -1,18 +1,21 @@
-//! What is driven: the trait, and what its driver keeps in it.
+//! What is driven, and how: by the loop's events, and by what a machine's own methods ask for.
 
-use std::cell::Cell;
+use std::any::Any;
 use std::convert::Infallible;
-use std::fmt;
-use std::rc::{Rc, Weak};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::thread;
 
 use bytes::Bytes;
 use procession_core::Deferred;
+use procession_core::panics::{FirstPanic, discard};
 
+use super::kept::Driver;
 use crate::handle::Handle;
-use crate::handler::Ready;
-use crate::pipe::ReadEvent;
-use crate::stopping::{Enrolled, OnStop, OwnedEnd};
+use crate::handle::{EventHandler, Ready};
+use crate::pipe::{Pipe, ReadEvent};
+use crate::stopped::Stopped;
+use crate::store::ends::{OnEnd, Outlasting};
 
 /// A transport: what differs between a child and a connection.
 ///
@@ -63,7 +66,7 @@ pub trait Machine: Sized + 'static {
 
     /// Acts on what the poller saw of one source. Where that is a read and no more, reads once and
     /// returns what came of it.
-    fn on_ready(&self, ready: Ready) -> Option<(Self::Source, Read)>;
+    fn on_ready(&self, ready: Ready) -> Option<(Self::Source, ReadEvent)>;
 
     /// Called when an event was acted on, and before what is due then is delivered.
     #[inline]
@@ -71,7 +74,7 @@ pub trait Machine: Sized + 'static {
 
     /// Reads once, of what is left of the turn's budget in bytes; `None` if the input is paused,
     /// closed, or somebody else's by now.
-    fn read_once(&self, source: Self::Source, budget: usize) -> Option<Read>;
+    fn read_once(&self, source: Self::Source, budget: usize) -> Option<ReadEvent>;
 
     /// Acts on a read that gave no data.
     fn on_read_over(&self, source: Self::Source, event: ReadEvent);
@@ -97,16 +100,16 @@ pub trait Machine: Sized + 'static {
     /// The loop stops: what the kernel takes now is written, and everything is closed.
     fn on_loop_stops(&self) -> Self::Leftovers;
 
-    /// A `run_until` is over: what the machine owns outside of the program ends as `which` says. See
-    /// [`OnStop::end_owned`].
-    fn end_owned(&self, which: OwnedEnd) -> Option<Deferred<(), Infallible>> {
-        let _ = which;
+    /// A `run_until` is over: what the machine owns outside of the program ends, as
+    /// [`OnEnd::end_owned`] says.
+    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
+        let _ = why;
         None
     }
 
     /// The loop is going away, with every descriptor in it: everything is closed, and nothing is due
-    /// any more.
-    fn on_loop_gone(&self) -> Self::Leftovers;
+    /// any more. Returns what the drop of the reactor waits for, too.
+    fn on_loop_gone(&self) -> (Self::Leftovers, Option<Box<dyn Outlasting>>);
 
     /// Drops the protocol.
     fn retire(&self);
@@ -115,63 +118,210 @@ pub trait Machine: Sized + 'static {
     fn settle(&self, left: Self::Leftovers) {
         drop(left);
     }
-}
 
-/// What came of a read.
-#[derive(Debug)]
-pub enum Read {
-    /// Data that are due now, before anything else.
-    Data(Bytes),
-    /// So many bytes, which are due after what was due before.
-    Queued(usize),
-    /// What is left to do; also data that nobody wants, to be dropped where nothing is borrowed.
-    Event(ReadEvent),
-}
+    // What the driver does. No machine has an implementation of its own.
 
-/// What a driver keeps in its machine.
-pub struct Driver<M> {
-    me: Weak<M>,
-    reactor: Handle,
-    /// In the reactor's list of what is to be flushed.
-    pub(super) flush_queued: Cell<bool>,
-    /// Callbacks are being made further up the stack.
-    pub(super) pumping: Cell<bool>,
-    /// In the list of what is closed when the reactor stops.
-    _enrolled: Enrolled,
-}
+    /// Asks the loop for a flush at the end of the running callback: it writes what is queued, and
+    /// delivers what is due.
+    fn queue_flush(&self) {
+        let driver = self.driver();
+        if !driver.flush_queued.replace(true)
+            && let Some(me) = driver.me().upgrade()
+        {
+            driver.reactor().io().flush_later(me);
+        }
+    }
 
-impl<M: OnStop + 'static> Driver<M> {
-    /// Has the machine closed when the reactor stops; `me` may not be there yet.
-    pub fn new(reactor: &Handle, me: &Weak<M>) -> Self {
-        Self {
-            me: me.clone(),
-            reactor: reactor.clone(),
-            flush_queued: Cell::new(false),
-            pumping: Cell::new(false),
-            _enrolled: reactor.enrol(me.clone()),
+    /// Delivers the first callback, and no other, for this may be called from outside of the loop.
+    /// What is due by then is delivered by the loop.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the callback goes on, once the machine is in order.
+    fn made(&self) {
+        deliver(self, 1);
+        if self.has_event() {
+            self.queue_flush();
+        }
+    }
+
+    /// Delivers what is due, with nothing borrowed; nothing inside of a callback.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a callback goes on, once the machine is in order: see [`Machine::on_panicked`].
+    #[inline]
+    fn pump(&self) {
+        if self.has_event() {
+            deliver(self, usize::MAX);
+        }
+    }
+
+    /// If what follows panics (a callback of a `Deferred`, an owner of data), what is due by then is
+    /// delivered by the next turn.
+    #[inline]
+    #[must_use = "dropped at once it does nothing"]
+    fn pump_after_a_panic(&self) -> impl Sized {
+        PumpAfterPanic(self)
+    }
+
+    /// Reads one input until it has nothing more, has had its share of the turn, or is closed. What is
+    /// due then is left to the caller to pump.
+    ///
+    /// # Panics
+    ///
+    /// As [`pump`](Self::pump).
+    fn read_on(&self, source: Self::Source) {
+        if let Some(first) = self.read_once(source, Pipe::READ_BUDGET_BYTES) {
+            read_on(self, source, first);
         }
     }
 }
 
-impl<M> Driver<M> {
-    /// Returns the reactor that the machine belongs to.
-    #[inline]
-    pub fn reactor(&self) -> &Handle {
-        &self.reactor
-    }
+/// Queues a flush if it is dropped by a panic.
+struct PumpAfterPanic<'a, M: Machine>(&'a M);
 
-    /// Returns the machine itself, for what outlives a call.
+impl<M: Machine> Drop for PumpAfterPanic<'_, M> {
     #[inline]
-    pub fn me(&self) -> &Weak<M> {
-        &self.me
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.queue_flush();
+        }
     }
 }
 
-impl<M> fmt::Debug for Driver<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
-            .field("flush_queued", &self.flush_queued.get())
-            .field("pumping", &self.pumping.get())
-            .finish_non_exhaustive()
+#[inline]
+fn subject<M: Machine>(machine: &M) -> M::Subject {
+    M::subject(machine.driver().me().upgrade().expect("a method of it is running"))
+}
+
+fn deliver<M: Machine>(machine: &M, at_most: usize) {
+    let pumping = &machine.driver().pumping;
+    if pumping.get() {
+        return;
+    }
+    let Some(mut event) = machine.poll_event() else { return };
+    pumping.set(true);
+    let subject = subject(machine);
+    let mut left = at_most;
+    loop {
+        if let Err(panic) = machine.deliver(&subject, event) {
+            on_panicked(machine, panic);
+        }
+        left -= 1;
+        if left == 0 {
+            break;
+        }
+        let Some(next) = machine.poll_event() else { break };
+        event = next;
+    }
+    pumping.set(false);
+}
+
+/// Delivers data that are due before anything else. Only the loop reads: no callback is being made
+/// further up the stack.
+#[inline]
+fn deliver_data<M: Machine>(machine: &M, source: M::Source, data: Bytes) {
+    let pumping = &machine.driver().pumping;
+    pumping.set(true);
+    if let Err(panic) = machine.deliver_data(&subject(machine), source, data) {
+        on_panicked(machine, panic);
+    }
+    pumping.set(false);
+}
+
+/// Puts the machine in order, and lets the panic go on.
+#[cold]
+fn on_panicked<M: Machine>(machine: &M, panic: Box<dyn Any + Send>) -> ! {
+    let left = machine.on_panicked();
+    machine.driver().pumping.set(false);
+    machine.queue_flush();
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| machine.settle(left))) {
+        discard(second); // the first is the cause, most likely
+    }
+    resume_unwind(panic);
+}
+
+/// Goes on after the first read of an event.
+#[inline]
+fn on_read<M: Machine>(machine: &M, source: M::Source, read: ReadEvent) {
+    match read {
+        // Nearly always.
+        ReadEvent::Data(data)
+            if data.len() < Pipe::READ_AGAIN_BYTES && !machine.reads_without_events(source) =>
+        {
+            deliver_data(machine, source, data);
+        }
+        read => read_on(machine, source, read),
+    }
+}
+
+/// Reads on until there is nothing more, the share of the turn is used up, or nobody wants more.
+fn read_on<M: Machine>(machine: &M, source: M::Source, first: ReadEvent) {
+    let mut read = first;
+    let mut budget = Pipe::READ_BUDGET_BYTES;
+    loop {
+        let bytes = match read {
+            ReadEvent::Data(data) => {
+                let bytes = data.len();
+                deliver_data(machine, source, data);
+                bytes
+            }
+            ReadEvent::Queued(bytes) => bytes,
+            ReadEvent::Refused(refused) => refused.len(),
+            event => return machine.on_read_over(source, event),
+        };
+        budget = budget.saturating_sub(bytes);
+        if bytes < Pipe::READ_AGAIN_BYTES || budget == 0 {
+            if !machine.reads_without_events(source) {
+                return; // and what is due is delivered by the caller
+            }
+            if budget == 0 {
+                return machine.read_later(source);
+            }
+        }
+        machine.pump();
+        let Some(next) = machine.read_once(source, budget) else { return };
+        read = next;
+    }
+}
+
+impl<M: Machine> EventHandler for M {
+    fn ready(self: Rc<Self>, _: &Handle, ready: Ready) {
+        let _pump = self.pump_after_a_panic();
+        if let Some((source, read)) = self.on_ready(ready) {
+            on_read(&*self, source, read);
+        }
+        self.on_ready_done();
+        self.pump();
+    }
+
+    fn flush(self: Rc<Self>, _: &Handle) {
+        let _pump = self.pump_after_a_panic();
+        self.driver().flush_queued.set(false);
+        self.on_flush();
+        self.pump();
+    }
+}
+
+impl<M: Machine> OnEnd for M {
+    fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
+        let (left, last) = self.on_loop_gone();
+        outlasting.extend(last);
+        let mut panics = FirstPanic::default();
+        panics.catch(|| drop(left));
+        panics.catch(|| self.retire());
+        panics.resume();
+    }
+
+    fn stopped(self: Rc<Self>) {
+        let _pump = self.pump_after_a_panic();
+        let left = self.on_loop_stops();
+        self.queue_flush();
+        self.settle(left);
+    }
+
+    fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), Infallible>> {
+        Machine::end_owned(&*self, why)
     }
 }

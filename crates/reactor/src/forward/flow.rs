@@ -4,15 +4,13 @@
 //!
 //! Facts enter by `on_…`: what the poller saw of the two sides, what came of an attempt to move
 //! bytes, what the program asked for. [`Flow::poll`] says what to do, and is asked again until it
-//! says [`Act::Rest`]. It says [`Act::Finish`] once, and only [`Act::Rest`] after that, whatever
+//! says [`FlowAct::Rest`]. It says [`FlowAct::Finish`] once, and only [`FlowAct::Rest`] after that, whatever
 //! facts come late.
 //!
 //! The source is to be watched by the poller while [`Flow::wants_source`] says so.
 
 use std::io::{self, ErrorKind};
 use std::mem;
-
-use procession_core::message::{Reason, into_io_error};
 
 /// The most that one forwarding moves in one turn, in bytes.
 const TURN_BYTES: usize = 4 << 20;
@@ -23,37 +21,6 @@ const CALL_COSTS_BYTES: usize = 16 << 10;
 /// The copies that wait for the sink before the source is paused, in bytes.
 const COPIES_HIGH_BYTES: usize = 256 << 10;
 
-/// A forwarding that ended before its source did.
-#[derive(Debug, thiserror::Error)]
-#[error("forwarding ended after {moved} bytes: {}", Reason(error))]
-#[non_exhaustive]
-pub struct Interrupted {
-    /// The bytes that the sink has taken.
-    pub moved: u64,
-    /// What failed: `BrokenPipe` where nobody reads the sink any more, or what the source says of
-    /// its reads.
-    pub error: io::Error,
-}
-
-impl Interrupted {
-    /// What failed.
-    pub fn io_error(&self) -> &io::Error {
-        &self.error
-    }
-
-    /// The kind of what failed.
-    pub fn kind(&self) -> ErrorKind {
-        self.error.kind()
-    }
-}
-
-/// Keeps the kind, and the number or else the message.
-impl From<Interrupted> for io::Error {
-    fn from(interrupted: Interrupted) -> Self {
-        into_io_error(interrupted.kind(), interrupted.error.raw_os_error(), interrupted)
-    }
-}
-
 /// One forwarding, from its beginning to its result.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -61,7 +28,7 @@ pub(super) struct Flow {
     moved: u64,
     /// The kernel cannot splice these two.
     copying: bool,
-    stage: Stage,
+    stage: FlowStage,
     /// The program paused the source.
     paused: bool,
     /// What is still to be moved, in bytes, where the source is only to be drained.
@@ -71,12 +38,12 @@ pub(super) struct Flow {
     /// The source was not moved to its end, for this reason, although nothing was lost of what was
     /// moved: its reads failed, or the loop stopped before.
     cut_off: Option<io::Error>,
-    share: Share,
-    due: Due,
+    share: TurnShare,
+    due: DueAct,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum FlowStage {
     /// What the source has goes to the sink.
     Moving,
     /// The sink is full, and the source is left alone until it has room.
@@ -89,7 +56,7 @@ enum Stage {
 
 /// What is left of this turn.
 #[derive(Debug, Clone, Copy)]
-struct Share {
+struct TurnShare {
     /// In bytes.
     budget: usize,
     /// The poller has just said that the source is readable: a call that would block means that the
@@ -98,7 +65,7 @@ struct Share {
 }
 
 #[derive(Debug)]
-enum Due {
+enum DueAct {
     Rest,
     Move,
     SeeWhetherReadable,
@@ -110,7 +77,7 @@ enum Due {
 
 /// What is to be done next.
 #[derive(Debug)]
-pub(super) enum Act {
+pub(super) enum FlowAct {
     /// Nothing, until the next fact.
     Rest,
     /// Splice at most so many bytes.
@@ -124,14 +91,16 @@ pub(super) enum Act {
     /// Have the poller tell when the sink has room; [`Flow::on_always_room`] if it cannot.
     WaitForRoom,
     /// Let go of both sides, and hand the result out.
-    Finish(Outcome),
+    Finish(FlowOutcome),
 }
 
 /// What a forwarding came to.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    /// The bytes that were moved.
-    pub(super) result: Result<u64, Interrupted>,
+pub(super) struct FlowOutcome {
+    /// The bytes that the sink has taken.
+    pub(super) moved: u64,
+    /// What has ended it before its source.
+    pub(super) result: io::Result<()>,
     /// The source has come to its own end, and was not only drained.
     pub(super) ended: bool,
 }
@@ -141,13 +110,13 @@ impl Flow {
         Self {
             moved: 0,
             copying: false,
-            stage: Stage::Moving,
+            stage: FlowStage::Moving,
             paused: false,
             left: None,
             unsure: None,
             cut_off: None,
-            share: Share { budget: 0, readable: false },
-            due: Due::Rest,
+            share: TurnShare { budget: 0, readable: false },
+            due: DueAct::Rest,
         }
     }
 
@@ -159,23 +128,23 @@ impl Flow {
     /// The sink has room again, or has taken its queue.
     pub(super) fn on_sink_ready(&mut self) {
         match self.stage {
-            Stage::Ending => self.due = Due::End,
-            Stage::Waiting => {
-                self.stage = Stage::Moving;
+            FlowStage::Ending => self.due = DueAct::End,
+            FlowStage::Waiting => {
+                self.stage = FlowStage::Moving;
                 self.begin_turn(false);
             }
-            Stage::Moving | Stage::Over => {}
+            FlowStage::Moving | FlowStage::Over => {}
         }
     }
 
     /// The sink is gone, with so many bytes in its queue.
     pub(super) fn on_sink_lost(&mut self, error: io::Error, unsent: usize) {
-        self.due = Due::Lost(error, Some(unsent));
+        self.due = DueAct::Lost(error, Some(unsent));
     }
 
     /// The source is closed by somebody else.
     pub(super) fn on_source_closed(&mut self) {
-        self.due = Due::End;
+        self.due = DueAct::End;
     }
 
     /// The program paused or resumed the source.
@@ -185,7 +154,7 @@ impl Flow {
 
     /// The loop stops, and the source is about to be closed.
     pub(super) fn on_cut_off(&mut self) {
-        if matches!(self.stage, Stage::Moving | Stage::Waiting) {
+        if matches!(self.stage, FlowStage::Moving | FlowStage::Waiting) {
             let stopped = || io::Error::new(ErrorKind::ConnectionAborted, "the event loop stopped");
             self.cut_off.get_or_insert_with(stopped);
         }
@@ -195,7 +164,7 @@ impl Flow {
     /// before, so that only copies are under way.
     pub(super) fn on_drain(&mut self, held: usize) -> bool {
         self.left = Some(held);
-        let ending = self.stage == Stage::Ending;
+        let ending = self.stage == FlowStage::Ending;
         if !ending {
             self.begin_turn(false);
         }
@@ -214,38 +183,38 @@ impl Flow {
     pub(super) fn on_would_block(&mut self) {
         let draining = self.left.is_some();
         self.due = match (draining, self.copying) {
-            (true, true) => Due::End,
-            (true, false) => Due::SeeWhetherReadable,
+            (true, true) => DueAct::End,
+            (true, false) => DueAct::SeeWhetherReadable,
             // What can be read and is not moved waits for the sink.
-            (false, false) if self.share.readable => Due::WaitForRoom,
-            (false, _) => Due::Rest,
+            (false, false) if self.share.readable => DueAct::WaitForRoom,
+            (false, _) => DueAct::Rest,
         };
     }
 
-    /// The answer to [`Act::SeeWhetherReadable`]: what can be read and is not moved waits for the
+    /// The answer to [`FlowAct::SeeWhetherReadable`]: what can be read and is not moved waits for the
     /// sink.
     pub(super) fn on_seen_readable(&mut self, readable: bool) {
-        self.due = if readable { Due::WaitForRoom } else { Due::End };
+        self.due = if readable { DueAct::WaitForRoom } else { DueAct::End };
     }
 
-    /// The answer to [`Act::SeeWhetherEnded`]: what nobody holds has a finite rest.
+    /// The answer to [`FlowAct::SeeWhetherEnded`]: what nobody holds has a finite rest.
     pub(super) fn on_seen_ended(&mut self, ended: bool) {
         if ended {
             self.left = Some(usize::MAX);
         }
-        self.due = if ended { Due::Move } else { Due::End };
+        self.due = if ended { DueAct::Move } else { DueAct::End };
     }
 
     /// The sink never blocks, so that it was the source that had nothing.
     pub(super) fn on_always_room(&mut self) {
-        if self.stage == Stage::Waiting {
-            self.stage = Stage::Moving;
+        if self.stage == FlowStage::Waiting {
+            self.stage = FlowStage::Moving;
         }
     }
 
     /// The source was read to its end.
     pub(super) fn on_source_ended(&mut self) {
-        self.due = Due::End;
+        self.due = DueAct::End;
     }
 
     /// The kernel does not splice these two.
@@ -272,17 +241,17 @@ impl Flow {
     /// The source gives no more, and the result is to say so.
     pub(super) fn on_source_failed(&mut self, error: io::Error) {
         self.cut_off.get_or_insert(error);
-        self.due = Due::End;
+        self.due = DueAct::End;
     }
 
     /// The sink does not take what it was given.
     pub(super) fn on_failed(&mut self, error: io::Error) {
-        self.due = Due::Lost(error, None);
+        self.due = DueAct::Lost(error, None);
     }
 
     /// Returns whether the poller is to watch the source; `None` when the result is out.
     pub(super) fn wants_source(&self) -> Option<bool> {
-        (self.stage != Stage::Over).then_some(self.stage == Stage::Moving && !self.paused)
+        (self.stage != FlowStage::Over).then_some(self.stage == FlowStage::Moving && !self.paused)
     }
 
     /// Returns whether the source is read, and its reads count for themselves.
@@ -291,23 +260,23 @@ impl Flow {
     }
 
     /// Returns what to do next; `queued` is how many bytes wait in the sink's queue.
-    pub(super) fn poll(&mut self, queued: usize) -> Act {
-        let due = mem::replace(&mut self.due, Due::Rest);
-        if self.stage == Stage::Over {
-            return Act::Rest;
+    pub(super) fn poll(&mut self, queued: usize) -> FlowAct {
+        let due = mem::replace(&mut self.due, DueAct::Rest);
+        if self.stage == FlowStage::Over {
+            return FlowAct::Rest;
         }
         match due {
-            Due::Rest => Act::Rest,
-            Due::Move => self.poll_move(queued),
-            Due::SeeWhetherReadable => Act::SeeWhetherReadable,
-            Due::WaitForRoom => self.wait(),
+            DueAct::Rest => FlowAct::Rest,
+            DueAct::Move => self.poll_move(queued),
+            DueAct::SeeWhetherReadable => FlowAct::SeeWhetherReadable,
+            DueAct::WaitForRoom => self.wait(),
             // Copies that wait still go.
-            Due::End if queued > 0 => {
-                self.stage = Stage::Ending;
-                Act::Rest
+            DueAct::End if queued > 0 => {
+                self.stage = FlowStage::Ending;
+                FlowAct::Rest
             }
-            Due::End => self.finish(Ok(())),
-            Due::Lost(error, unsent) => {
+            DueAct::End => self.finish(Ok(())),
+            DueAct::Lost(error, unsent) => {
                 // What is queued while the kernel moves the bytes is the program's own.
                 if self.copying {
                     let unsent = u64::try_from(unsent.unwrap_or(queued)).unwrap_or(0);
@@ -318,44 +287,42 @@ impl Flow {
         }
     }
 
-    fn poll_move(&mut self, queued: usize) -> Act {
-        if self.stage == Stage::Ending || self.paused || self.share.budget == 0 {
-            return Act::Rest;
+    fn poll_move(&mut self, queued: usize) -> FlowAct {
+        if self.stage == FlowStage::Ending || self.paused || self.share.budget == 0 {
+            return FlowAct::Rest;
         }
         // While splicing, what is queued goes first; copies go through the queue.
         let queue_limit = if self.copying { COPIES_HIGH_BYTES } else { 1 };
         match self.left {
-            Some(0) => Act::SeeWhetherEnded,
+            Some(0) => FlowAct::SeeWhetherEnded,
             _ if queued >= queue_limit => self.wait(),
-            _ if self.copying => Act::Copy,
-            left => Act::Splice(left.map_or(CALL_BYTES, |left| left.min(CALL_BYTES))),
+            _ if self.copying => FlowAct::Copy,
+            left => FlowAct::Splice(left.map_or(CALL_BYTES, |left| left.min(CALL_BYTES))),
         }
     }
 
     fn begin_turn(&mut self, readable: bool) {
-        self.share = Share { budget: TURN_BYTES, readable };
-        self.due = Due::Move;
+        self.share = TurnShare { budget: TURN_BYTES, readable };
+        self.due = DueAct::Move;
     }
 
     /// Tries again, in what is left of the turn.
     fn go_on(&mut self, moved: usize) {
         self.share.budget = self.share.budget.saturating_sub(moved.max(CALL_COSTS_BYTES));
         self.share.readable = false;
-        self.due = Due::Move;
+        self.due = DueAct::Move;
     }
 
-    fn wait(&mut self) -> Act {
-        self.stage = Stage::Waiting;
-        Act::WaitForRoom
+    fn wait(&mut self) -> FlowAct {
+        self.stage = FlowStage::Waiting;
+        FlowAct::WaitForRoom
     }
 
-    fn finish(&mut self, result: io::Result<()>) -> Act {
-        self.stage = Stage::Over;
+    fn finish(&mut self, result: io::Result<()>) -> FlowAct {
+        self.stage = FlowStage::Over;
         let ended = result.is_ok() && self.left.is_none();
         let result = result.and_then(|()| self.cut_off.take().map_or(Ok(()), Err));
-        let moved = self.moved;
-        let result = result.map(|()| moved).map_err(|error| Interrupted { moved, error });
-        Act::Finish(Outcome { result, ended })
+        FlowAct::Finish(FlowOutcome { moved: self.moved, result, ended })
     }
 }
 
@@ -368,19 +335,11 @@ mod tests {
         let mut flow = Flow::new();
         flow.on_source_ready();
         let mut splices = 0;
-        while let Act::Splice(_) = flow.poll(0) {
+        while let FlowAct::Splice(_) = flow.poll(0) {
             flow.on_moved(bytes);
             splices += 1;
         }
         splices
-    }
-
-    #[test]
-    fn it_says_what_failed_and_why() {
-        let error = Interrupted { moved: 7, error: io::Error::from_raw_os_error(32) };
-        assert_eq!(error.to_string(), "forwarding ended after 7 bytes: Broken pipe");
-        assert!(std::error::Error::source(&error).is_none());
-        assert_eq!(io::Error::from(error).raw_os_error(), Some(32));
     }
 
     #[test]

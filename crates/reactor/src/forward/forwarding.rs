@@ -11,32 +11,29 @@ use bytes::Bytes;
 use procession_core::WithCell;
 use rustix::io::Errno;
 
-use super::flow::{Act, Flow, Interrupted, Outcome};
+use super::flow::{Flow, FlowAct, FlowOutcome};
 use super::splice::splice;
 use crate::handle::Handle;
-use crate::pipe::{ReadEvent, has_ended, is_readable};
-use crate::sources::Key;
+use crate::pipe::ReadEvent;
+use crate::store::sources::Key;
 
-/// One side of a forwarding.
+/// The side of a forwarding that is read.
 ///
 /// No method of a port calls the program back, nor the forwarding.
-pub trait Port {
-    /// Returns the descriptor's key; `None` once it is closed.
-    fn key(&self) -> Option<Key>;
-
-    /// Notes that so many bytes were moved at once past the reads and flushes of its pipe:
-    /// [`Pipe::on_moved`](crate::pipe::Pipe::on_moved).
-    fn on_moved(&self, bytes: usize) {
-        let _ = bytes;
-    }
-}
-
-/// The side that is read.
 ///
 /// From [`begin`](Self::begin) to [`close_source`](Self::close_source) it reads nothing itself, and
 /// tells the forwarding what happens to it: [`source_ready`](Forward::source_ready),
 /// [`source_closed`](Forward::source_closed), [`set_paused`](Forward::set_paused).
-pub trait SourcePort: Port {
+pub trait SourcePort {
+    /// Returns the descriptor's key; `None` once it is closed.
+    fn key(&self) -> Option<Key>;
+
+    /// Notes that so many bytes were moved at once past the reads and flushes of its pipe:
+    /// [`Pipe::on_moved`](crate::driver::Pipe::on_moved).
+    fn on_moved(&self, bytes: usize) {
+        let _ = bytes;
+    }
+
     /// Keeps the forwarding, and returns whether the source is paused.
     fn begin(&self, forward: &Rc<Forward>) -> bool;
 
@@ -61,11 +58,20 @@ pub trait SourcePort: Port {
     fn close_source(&self, ended: bool);
 }
 
-/// The side that is written.
+/// The side of a forwarding that is written.
 ///
 /// From [`feed`](Self::feed) to [`finish`](Self::finish) it tells the forwarding what happens to it:
 /// [`sink_ready`](Forward::sink_ready), [`sink_lost`](Forward::sink_lost).
-pub trait SinkPort: Port {
+pub trait SinkPort {
+    /// Returns the descriptor's key; `None` once it is closed.
+    fn key(&self) -> Option<Key>;
+
+    /// Notes that so many bytes were moved at once past the reads and flushes of its pipe:
+    /// [`Pipe::on_moved`](crate::driver::Pipe::on_moved).
+    fn on_moved(&self, bytes: usize) {
+        let _ = bytes;
+    }
+
     /// Keeps the forwarding.
     ///
     /// # Errors
@@ -102,10 +108,22 @@ impl dyn SinkPort {
     }
 }
 
-/// Called with the number of bytes moved.
-type Done = Box<dyn FnOnce(Result<u64, Interrupted>)>;
+/// Called with the number of bytes moved, and how it ended.
+type OnDone = Box<dyn FnOnce(u64, io::Result<()>)>;
 
-/// One forwarding under way: what its two ports keep and tell.
+/// Bytes on their way from one port to another, without anybody looking at them: what the two ports
+/// keep of it, and tell it.
+///
+/// It stands between two ports, which know nothing of each other: a [`SourcePort`] is read, a
+/// [`SinkPort`] is written. It moves what the source has, by `splice(2)` where the kernel can and by
+/// copies elsewhere, up to a share of the turn. While the sink is full the source is out of the
+/// poller. At the end of the source both are let go of, copies that wait first; when the sink is lost,
+/// the source is closed.
+///
+/// A transport makes ports of what it has open, and tells the forwarding what happens to them.
+/// `<dyn SinkPort>::of_fd` makes one of a descriptor that has no transport.
+///
+/// The page of [`driver`](crate::driver) has an example.
 pub struct Forward {
     reactor: Handle,
     source: Rc<dyn SourcePort>,
@@ -113,7 +131,7 @@ pub struct Forward {
     flow: WithCell<Flow>,
     /// As the source was told last.
     watched: Cell<bool>,
-    done: WithCell<Option<Done>>,
+    done: WithCell<Option<OnDone>>,
     /// See [`complete_later`](Self::complete_later).
     later: Cell<bool>,
 }
@@ -121,8 +139,10 @@ pub struct Forward {
 impl Forward {
     /// Begins to move what comes from `source`, which is open and forwarded by nobody else.
     ///
-    /// `done` is called once, with nothing borrowed, when both sides were let go of; it is dropped
-    /// uncalled if the reactor goes away before.
+    /// `done` is called once, with nothing borrowed, when both sides were let go of, with the number of
+    /// bytes that the sink has taken. It gets an error if the forwarding ended before its source did:
+    /// `BrokenPipe` if nobody reads the sink any more, or what the source says of its reads. It is
+    /// dropped uncalled if the reactor goes away before.
     ///
     /// # Errors
     ///
@@ -131,7 +151,7 @@ impl Forward {
         reactor: &Handle,
         source: Rc<dyn SourcePort>,
         sink: Rc<dyn SinkPort>,
-        done: impl FnOnce(Result<u64, Interrupted>) + 'static,
+        done: impl FnOnce(u64, io::Result<()>) + 'static,
     ) -> io::Result<()> {
         let forward = Rc::new(Self {
             reactor: reactor.clone(),
@@ -220,24 +240,25 @@ impl Forward {
         loop {
             let queued = self.sink.queued();
             match self.flow.with(|flow| flow.poll(queued)) {
-                Act::Rest => break,
-                Act::Splice(most) => self.splice(most),
-                Act::Copy => self.copy(),
-                Act::SeeWhetherEnded => {
-                    let ended = self.source.key().is_some_and(|key| has_ended(&self.reactor, key));
+                FlowAct::Rest => break,
+                FlowAct::Splice(most) => self.splice(most),
+                FlowAct::Copy => self.copy(),
+                FlowAct::SeeWhetherEnded => {
+                    let key = self.source.key();
+                    let ended = key.is_some_and(|key| self.reactor.io().has_ended(key));
                     self.flow.with(|flow| flow.on_seen_ended(ended));
                 }
-                Act::SeeWhetherReadable => {
+                FlowAct::SeeWhetherReadable => {
                     let key = self.source.key();
-                    let readable = key.is_some_and(|key| is_readable(&self.reactor, key));
+                    let readable = key.is_some_and(|key| self.reactor.io().is_readable(key));
                     self.flow.with(|flow| flow.on_seen_readable(readable));
                 }
-                Act::WaitForRoom => {
+                FlowAct::WaitForRoom => {
                     if !self.sink.wait_for_room() {
                         self.flow.with(Flow::on_always_room);
                     }
                 }
-                Act::Finish(outcome) => return self.finish(outcome),
+                FlowAct::Finish(outcome) => return self.finish(outcome),
             }
         }
         if let Some(watched) = self.flow.with(|flow| flow.wants_source())
@@ -310,22 +331,21 @@ impl Forward {
     fn with_fds<R>(&self, call: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> R) -> Option<R> {
         let source = self.source.key()?;
         let sink = self.sink.key()?;
-        self.reactor
-            .with_fd(source, |source| self.reactor.with_fd(sink, |sink| call(source, sink)))
-            .flatten()
+        let io = self.reactor.io();
+        io.with_fd(source, |source| io.with_fd(sink, |sink| call(source, sink))).flatten()
     }
 
     /// Lets go of both sides, and calls whoever waits for the result.
-    fn finish(&self, outcome: Outcome) {
+    fn finish(&self, outcome: FlowOutcome) {
         let done = self.done.with(Option::take);
         self.source.close_source(outcome.ended);
         self.sink.finish();
         let Some(done) = done else { return };
-        let result = outcome.result;
+        let FlowOutcome { moved, result, .. } = outcome;
         if self.later.get() {
-            self.reactor.call_soon(move |_| done(result));
+            self.reactor.call_soon(move |_| done(moved, result));
         } else {
-            done(result);
+            done(moved, result);
         }
     }
 }

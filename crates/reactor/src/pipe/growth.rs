@@ -12,13 +12,13 @@ const STEPS: [(usize, u8); 2] = [(256 << 10, 4), (1 << 20, 8)];
 
 /// The growth of one pipe.
 #[derive(Debug, Clone)]
-pub(super) struct Growth {
+pub(super) struct PipeGrowth {
     /// The step that is next; past the last, nothing more is asked for.
     step: u8,
     in_a_row: u8,
 }
 
-impl Growth {
+impl PipeGrowth {
     /// A pipe that keeps its size.
     pub(super) fn never() -> Self {
         Self { step: u8::MAX, in_a_row: 0 }
@@ -60,22 +60,22 @@ impl Growth {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER_BYTES, Growth};
+    use super::{BUFFER_BYTES, PipeGrowth};
 
     #[test]
     fn a_bulk_grows_in_two_steps_and_a_trickle_never() {
-        let mut growth = Growth::adaptive();
+        let mut growth = PipeGrowth::adaptive();
         let buffers = 1..40;
         let asked = buffers.filter_map(|nth| Some((nth, growth.on_moved(BUFFER_BYTES)?)));
         assert_eq!(asked.collect::<Vec<_>>(), [(4, 256 << 10), (12, 1 << 20)]);
-        let mut growth = Growth::adaptive();
+        let mut growth = PipeGrowth::adaptive();
         let trickle = [BUFFER_BYTES, BUFFER_BYTES, BUFFER_BYTES, 100].repeat(50);
         assert!(trickle.into_iter().all(|bytes| growth.on_moved(bytes).is_none()));
     }
 
     #[test]
     fn one_call_may_move_several_buffers() {
-        let mut growth = Growth::adaptive();
+        let mut growth = PipeGrowth::adaptive();
         assert_eq!(growth.on_moved(4 * BUFFER_BYTES + 1), Some(256 << 10));
         assert_eq!(growth.on_moved(8 * BUFFER_BYTES - 1), None);
         assert_eq!(growth.on_moved(BUFFER_BYTES), Some(1 << 20));
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_final() {
-        let mut growth = Growth::adaptive();
+        let mut growth = PipeGrowth::adaptive();
         growth.on_refused();
         assert!((0..100).all(|_| growth.on_moved(BUFFER_BYTES).is_none()));
-        let mut off = Growth::never();
+        let mut off = PipeGrowth::never();
         assert!((0..100).all(|_| off.on_moved(BUFFER_BYTES).is_none()));
     }
 }

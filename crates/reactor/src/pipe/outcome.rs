@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytes::Bytes;
-use procession_core::Spent;
 use procession_core::message::Reason;
 
 #[cfg(doc)]
@@ -65,12 +64,17 @@ impl From<OpenError> for io::Error {
     }
 }
 
-/// What one read gave.
+/// What one read gave. A [`Pipe`] gives data or says why there are none; a
+/// [`Machine`](crate::driver::Machine) says also what it has done with data that are not due now.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadEvent {
-    /// Some bytes, never empty.
+    /// Some bytes, never empty. Of a machine: they are due now, before anything else.
     Data(Bytes),
+    /// The machine has queued so many bytes, which are due after what was due before.
+    Queued(usize),
+    /// Data that nobody wants any more, to be dropped where nothing is borrowed.
+    Refused(Bytes),
     /// Nothing now.
     WouldBlock,
     /// There will be nothing more.
@@ -79,19 +83,9 @@ pub enum ReadEvent {
     Lost(io::Error),
 }
 
-/// What a flush came to.
+/// What a flush came to: whether something is left to write.
 #[derive(Debug)]
 #[must_use]
-#[non_exhaustive]
-pub struct Flushed {
-    /// Whether something is left.
-    pub outcome: FlushOutcome,
-    /// The chunks that were written, to be dropped where nothing is borrowed.
-    pub spent: Spent,
-}
-
-/// Whether something is left to write.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum FlushOutcome {
     /// The queue is empty; more may come.

@@ -52,13 +52,13 @@ pub(crate) struct Polled<S: AsFd + ?Sized> {
     poller: Rc<Poller>,
     mode: PollMode,
     /// What the poller knows of the source.
-    added: Cell<Option<Added>>,
+    added: Cell<Option<PollerEntry>>,
     source: S,
 }
 
 /// A descriptor in the poller, with the key that its events have.
 #[derive(Debug, Clone, Copy)]
-struct Added {
+struct PollerEntry {
     fd: RawFd,
     #[cfg_attr(
         not(target_os = "linux"),
@@ -106,11 +106,11 @@ impl<S: AsFd + ?Sized> Polled<S> {
         // does so before it takes the descriptor out; it is never moved out otherwise, and never
         // lent as `&mut S`.
         unsafe { self.poller.add_with_mode(fd, event, self.mode)? };
-        self.added.set(Some(Added { fd, key }));
+        self.added.set(Some(PollerEntry { fd, key }));
         Ok(())
     }
 
-    fn delete(&self, added: Added) -> io::Result<()> {
+    fn delete(&self, added: PollerEntry) -> io::Result<()> {
         let source = self.source.as_fd();
         if source.as_raw_fd() == added.fd {
             return self.poller.delete(source);
@@ -172,7 +172,7 @@ pub(crate) fn disown(_: &Poller, _: BorrowedFd<'_>) -> io::Result<()> {
 /// Whether the poller has this number for this key: the descriptor may be closed, and the number be that of
 /// another source by now. Where the system does not say it is taken to be so.
 #[cfg(target_os = "linux")]
-fn is_registered(poller: &Poller, added: Added) -> bool {
+fn is_registered(poller: &Poller, added: PollerEntry) -> bool {
     let path = format!("/proc/self/fdinfo/{}", poller.as_fd().as_raw_fd());
     let Ok(info) = std::fs::read_to_string(path) else { return true };
     // "tfd: 7 events: 19 data: 5 pos:0 ...", the data in hexadecimal digits (`proc_pid_fdinfo(5)`).
@@ -185,6 +185,6 @@ fn is_registered(poller: &Poller, added: Added) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_registered(_: &Poller, _: Added) -> bool {
+fn is_registered(_: &Poller, _: PollerEntry) -> bool {
     true
 }

@@ -26,47 +26,77 @@ pub(crate) enum Disposition {
     Handler,
 }
 
-/// What an upper layer does before the default action of a signal ends the program.
+/// What an upper layer does around the ends and the pauses that signals bring to the whole program.
+///
+/// A signal that was watched once keeps its handler, which emulates the default action while nobody
+/// watches it. [`before_default`](Self::before_default) is called before that ends the program.
 ///
 /// A layer that has a handler of its own over the default action names it: to the reactor it stands
-/// for that action, which is emulated while nobody watches the signal.
+/// for that action.
 ///
 /// # Safety
 ///
-/// [`run`](Self::run) is called in a signal handler, on any thread, between any two instructions of
-/// the program: it makes async-signal-safe calls only, and does not panic.
-pub unsafe trait BeforeDefault {
+/// [`before_default`](Self::before_default) is called in a signal handler, on any thread, between any
+/// two instructions of the program: it makes async-signal-safe calls only, and does not panic.
+pub unsafe trait ProgramHooks {
     /// Returns the address of the handler that stands for the default action.
     fn handler() -> usize;
 
     /// Does what is to be done before the default action of the signal.
-    fn run(signal: i32);
+    fn before_default(signal: i32);
 
     /// A signal has stopped a run, whose program is going to end: another one, whose default action
     /// comes, is a further one. Not called in a signal handler.
-    fn stopped();
+    fn run_stopped();
+
+    /// A run is about to stop the program because of SIGTSTP, until it is continued. Called by the loop
+    /// of the main thread, and not in a signal handler.
+    fn before_pause();
+
+    /// The program goes on after that.
+    fn after_pause();
 }
 
 /// The implementation that was registered.
 #[derive(Clone, Copy)]
-struct Before {
+struct HookTable {
     handler: usize,
-    run: fn(i32),
-    stopped: fn(),
+    before_default: fn(i32),
+    run_stopped: fn(),
+    before_pause: fn(),
+    after_pause: fn(),
 }
 
-static BEFORE: OnceLock<Before> = OnceLock::new();
+static HOOKS: OnceLock<HookTable> = OnceLock::new();
 
 /// Registers an implementation; the first one stays.
-pub(crate) fn before_default<B: BeforeDefault>() {
-    let before = Before { handler: B::handler(), run: B::run, stopped: B::stopped };
-    BEFORE.set(before).ok(); // it is there
+pub(crate) fn set_program_hooks<H: ProgramHooks>() {
+    let hooks = HookTable {
+        handler: H::handler(),
+        before_default: H::before_default,
+        run_stopped: H::run_stopped,
+        before_pause: H::before_pause,
+        after_pause: H::after_pause,
+    };
+    HOOKS.set(hooks).ok(); // it is there
 }
 
 /// Tells the implementation, if there is one, that a signal has stopped a run.
 pub(crate) fn run_was_stopped() {
-    if let Some(before) = BEFORE.get() {
-        (before.stopped)();
+    if let Some(hooks) = HOOKS.get() {
+        (hooks.run_stopped)();
+    }
+}
+
+/// Calls `pause` between what is to be done before the program stops and after it was continued.
+pub(crate) fn around_pause(pause: impl FnOnce()) {
+    let hooks = HOOKS.get();
+    if let Some(hooks) = hooks {
+        (hooks.before_pause)();
+    }
+    pause();
+    if let Some(hooks) = hooks {
+        (hooks.after_pause)();
     }
 }
 
@@ -83,7 +113,7 @@ pub(crate) fn disposition(signal: i32) -> io::Result<Disposition> {
     Ok(match found.sa_sigaction {
         libc::SIG_DFL => Disposition::Default,
         libc::SIG_IGN => Disposition::Ignore,
-        handler if BEFORE.get().is_some_and(|before| before.handler == handler) => {
+        handler if HOOKS.get().is_some_and(|hooks| hooks.handler == handler) => {
             Disposition::Default
         }
         _ => Disposition::Handler,
@@ -142,9 +172,9 @@ const ECHO_MS: u64 = 300;
 /// What does by default what a further signal is to do, while the first has not been told; over when
 /// it is dropped.
 #[derive(Debug)]
-pub(crate) struct Insistence(SigId);
+pub(crate) struct FurtherSignal(SigId);
 
-impl Insistence {
+impl FurtherSignal {
     /// Notes the signal, and acts by default where it is a further one that `acts`. One that an `own`
     /// watch of the program is told of is none that stops a run for good, and does not count.
     pub(crate) fn begin(
@@ -164,7 +194,7 @@ impl Insistence {
     }
 }
 
-impl Drop for Insistence {
+impl Drop for FurtherSignal {
     fn drop(&mut self) {
         low_level::unregister(self.0);
     }
@@ -172,7 +202,7 @@ impl Drop for Insistence {
 
 /// Does what the signal does to a program that never asked for it. It may return: not every signal
 /// ends a process. It is called in signal handlers, and calls what is async-signal-safe only, by the
-/// contract of [`BeforeDefault`] too.
+/// contract of [`ProgramHooks`] too.
 ///
 /// The first process of a PID namespace is not ended by signals whose default action would do so.
 pub(crate) fn act_by_default(signal: i32) {
@@ -182,8 +212,8 @@ pub(crate) fn act_by_default(signal: i32) {
     if STOPS.contains(&signal) {
         return stop_by(signal);
     }
-    if let Some(before) = BEFORE.get() {
-        (before.run)(signal);
+    if let Some(hooks) = HOOKS.get() {
+        (hooks.before_default)(signal);
     }
     // signal-hook's table has no realtime signals; the default action of these is to terminate.
     if low_level::emulate_default_handler(signal).is_err() {

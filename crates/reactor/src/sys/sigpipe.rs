@@ -19,7 +19,7 @@ use super::signals::{Disposition, disposition};
 /// SIGPIPE is blocked in this thread until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Blocked {
+pub(crate) struct SigpipeBlocked {
     /// It was not blocked before: unblock it at the end.
     unblock: bool,
     /// A mask belongs to a thread.
@@ -27,7 +27,7 @@ pub(crate) struct Blocked {
 }
 
 /// Blocks SIGPIPE in this thread; `None` where nothing has to be undone.
-pub(crate) fn block() -> Option<Blocked> {
+pub(crate) fn block() -> Option<SigpipeBlocked> {
     // The number is valid, so this cannot fail; if it did, doing nothing is right.
     let Ok(Disposition::Default | Disposition::Handler) = disposition(libc::SIGPIPE) else {
         return None;
@@ -40,10 +40,10 @@ pub(crate) fn block() -> Option<Blocked> {
     if !blocked_before {
         set_blocked_by_loop(true);
     }
-    Some(Blocked { unblock: !blocked_before, _not_send: PhantomData })
+    Some(SigpipeBlocked { unblock: !blocked_before, _not_send: PhantomData })
 }
 
-impl Drop for Blocked {
+impl Drop for SigpipeBlocked {
     fn drop(&mut self) {
         take();
         if self.unblock {

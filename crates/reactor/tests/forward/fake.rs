@@ -6,9 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_reactor::forward::{Forward, Port, SinkPort, SourcePort};
-use procession_reactor::pipe::ReadEvent;
-use procession_reactor::{EventHandler, Handle, Interest, Key, Reactor, Ready};
+use procession_reactor::driver::{
+    EventHandler, Forward, Key, ReadEvent, Ready, SinkPort, SourcePort,
+};
+use procession_reactor::{Handle, Interest, Reactor};
 
 /// What a made-up source gives at once: two of them fill a queue.
 pub(crate) const CHUNK_BYTES: usize = 200 << 10;
@@ -32,7 +33,8 @@ impl Sockets {
     pub(crate) fn open(reactor: &Reactor) -> Self {
         let (one, other) = UnixStream::pair().expect("descriptors are left");
         let keys = [one, other].map(|socket| {
-            let added = reactor.add_source(socket.into(), Interest::PAUSED, Rc::new(Nobody), 0);
+            let added =
+                reactor.io().add_source(socket.into(), Interest::PAUSED, Rc::new(Nobody), 0);
             added.expect("it can be added")
         });
         Self { reactor: Handle::clone(reactor), keys }
@@ -78,14 +80,12 @@ impl FakeSource {
     }
 }
 
-impl Port for FakeSource {
+impl SourcePort for FakeSource {
     fn key(&self) -> Option<Key> {
         assert_eq!(self.closed.get(), None, "it is closed");
         self.has_key.get().then_some(self.key)
     }
-}
 
-impl SourcePort for FakeSource {
     fn begin(&self, forward: &Rc<Forward>) -> bool {
         assert!(self.forward.replace(Some(forward.clone())).is_none(), "it is begun once");
         self.paused.get()
@@ -153,13 +153,11 @@ impl FakeSink {
     }
 }
 
-impl Port for FakeSink {
+impl SinkPort for FakeSink {
     fn key(&self) -> Option<Key> {
         Some(self.key)
     }
-}
 
-impl SinkPort for FakeSink {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
         if self.refuses.get() {
             return Err(io::ErrorKind::AddrInUse.into());

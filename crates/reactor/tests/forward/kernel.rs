@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-use procession_core::WithCell;
-use procession_reactor::forward::{Forward, Port, SourcePort};
-use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
-use procession_reactor::{EventHandler, Handle, Key, Reactor, Ready};
+use procession_core::{Direction, WithCell};
+use procession_reactor::driver::{
+    EndWatch, EventHandler, Forward, Key, OnEnd, Outlasting, Pipe, ReadEvent, Ready, SourcePort,
+};
+use procession_reactor::{Handle, Reactor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The reading side of a pipe or of a socket.
@@ -22,11 +23,14 @@ pub(crate) struct KernelSource {
     /// Whether it had ended, once it is closed.
     pub(crate) ended: Cell<Option<bool>>,
     forward: RefCell<Option<Rc<Forward>>>,
+    /// A reactor that is dropped lets go of the forwarding.
+    _end: EndWatch,
 }
 
 impl KernelSource {
     pub(crate) fn open(reactor: &Reactor, fd: impl Into<OwnedFd>) -> Rc<Self> {
-        let source = Rc::new(Self {
+        let source = Rc::new_cyclic(|me: &Weak<Self>| Self {
+            _end: reactor.io().watch_end(me.clone()),
             reactor: Handle::clone(reactor),
             pipe: WithCell::new(None),
             watched: Cell::new(true),
@@ -56,19 +60,19 @@ impl EventHandler for KernelSource {
             forward.source_ready();
         }
     }
+}
 
-    fn reactor_dropped(self: Rc<Self>) {
+impl OnEnd for KernelSource {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         drop(self.forward.take());
     }
 }
 
-impl Port for KernelSource {
+impl SourcePort for KernelSource {
     fn key(&self) -> Option<Key> {
         self.pipe.with(|pipe| Some(pipe.as_ref()?.key()))
     }
-}
 
-impl SourcePort for KernelSource {
     fn begin(&self, forward: &Rc<Forward>) -> bool {
         *self.forward.borrow_mut() = Some(forward.clone());
         false

@@ -3,13 +3,11 @@
 use std::cell::Cell;
 use std::io;
 
-use procession_reactor::forward::Interrupted;
-
 /// The bytes moved, or those and why no more were.
 pub(crate) type Result = std::result::Result<u64, (u64, io::ErrorKind)>;
 /// Where a result is put.
 pub(crate) type Slot = Cell<Option<Result>>;
 
-pub(crate) fn outcome(result: std::result::Result<u64, Interrupted>) -> Result {
-    result.map_err(|failed| (failed.moved, failed.error.kind()))
+pub(crate) fn outcome(moved: u64, result: io::Result<()>) -> Result {
+    result.map(|()| moved).map_err(|error| (moved, error.kind()))
 }

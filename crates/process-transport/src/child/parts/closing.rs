@@ -2,7 +2,8 @@
 //! producer is done.
 
 use super::end::{CloseRequest, End};
-use procession_reactor::pipe::{Direction, Pipe};
+use procession_core::Direction;
+use procession_reactor::driver::Pipe;
 
 impl End {
     /// Marks it for closing; returns whether the flush has something to do.

@@ -7,8 +7,7 @@
 use super::end::End;
 use bytes::Bytes;
 use procession_reactor::Handle;
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{ReadEvent, has_ended};
+use procession_reactor::driver::{Forward, ReadEvent};
 use std::rc::Rc;
 
 /// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the
@@ -34,7 +33,7 @@ impl End {
         if self.draining.was_held.is_none()
             && let Some(key) = self.key()
         {
-            self.draining.was_held = Some(!has_ended(reactor, key));
+            self.draining.was_held = Some(!reactor.io().has_ended(key));
         }
     }
 
@@ -50,7 +49,7 @@ impl End {
             None => 0,
             Some(_) if self.is_terminal => TERMINAL_BYTES,
             Some(pipe) => {
-                let counted = reactor.with_fd(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
+                let counted = reactor.io().with_fd(pipe.key(), |fd| rustix::io::ioctl_fionread(fd));
                 let counted = counted.and_then(Result::ok);
                 counted.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
             }
@@ -79,7 +78,7 @@ impl End {
             return DrainStep::Close;
         }
         // If the last writer is gone, the pipe was not held, and the data in it is finite.
-        if left == 0 && !has_ended(reactor, pipe.key()) {
+        if left == 0 && !reactor.io().has_ended(pipe.key()) {
             return DrainStep::Close;
         }
         match pipe.read(reactor) {

@@ -7,11 +7,10 @@ use super::leftovers::{ForwardNotice, Leftovers};
 use super::passed::Draining;
 use crate::launch::ParentEnd;
 use bytes::Bytes;
-use procession_core::{WriteError, WriteQueue};
+use procession_core::{Direction, WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Lifecycle};
-use procession_reactor::forward::Forward;
-use procession_reactor::pipe::{Direction, FlushOutcome, Pipe, ReadEvent};
-use procession_reactor::{Handle, Key, Readiness};
+use procession_reactor::driver::{FlushOutcome, Forward, Key, Pipe, ReadEvent};
+use procession_reactor::{Handle, Readiness};
 use std::rc::Rc;
 
 /// One end, open or closed.
@@ -206,7 +205,7 @@ impl End {
             return closing && self.pipe.is_some();
         }
         let Some(pipe) = self.pipe.as_mut() else { return false };
-        let outcome = pipe.flush_into(reactor, &mut left.chunks);
+        let outcome = pipe.flush(reactor, &mut left.chunks);
         if let Some(queue) = pipe.queue() {
             while let Some(mark) = queue.poll_mark() {
                 lifecycle.on_mark(self.fd, mark);
@@ -298,7 +297,8 @@ impl End {
     fn shut_down(&self, reactor: &Handle) {
         let how = rustix::net::Shutdown::Write;
         // A socket that is no longer connected needs no shutdown.
-        self.key().and_then(|key| reactor.with_fd(key, |fd| rustix::net::shutdown(fd, how).ok()));
+        self.key()
+            .and_then(|key| reactor.io().with_fd(key, |fd| rustix::net::shutdown(fd, how).ok()));
     }
 }
 

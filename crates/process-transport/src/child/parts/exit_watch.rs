@@ -15,7 +15,8 @@ use procession_protocol::{
     ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
     UnknownEnd, exit_reason,
 };
-use procession_reactor::{Handle, Interest, Key};
+use procession_reactor::driver::Key;
+use procession_reactor::{Handle, Interest};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
@@ -131,7 +132,7 @@ impl ExitWatch {
         self.running = None;
         self.place = None;
         match mem::replace(&mut self.pidfd, PidfdState::GivenAway) {
-            PidfdState::Source(key) => reactor.take_fd(key),
+            PidfdState::Source(key) => reactor.io().take_fd(key),
             PidfdState::New(pidfd) => pidfd,
             PidfdState::Kept(pidfd) => Some(pidfd),
             PidfdState::Gone | PidfdState::GivenAway => None,
@@ -171,6 +172,7 @@ impl ExitWatch {
         match &self.pidfd {
             PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => fd.try_clone(),
             PidfdState::Source(key) => reactor
+                .io()
                 .with_fd(*key, |fd| fd.try_clone_to_owned())
                 .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
             PidfdState::New(None) => Err(no_pidfd()),
@@ -196,7 +198,9 @@ impl ExitWatch {
             return Err(SignalError::NoGroup);
         }
         let by_pidfd = match &self.pidfd {
-            PidfdState::Source(key) => reactor.with_fd(*key, |fd| sys::send_to_group(fd, signal)),
+            PidfdState::Source(key) => {
+                reactor.io().with_fd(*key, |fd| sys::send_to_group(fd, signal))
+            }
             PidfdState::New(Some(fd)) | PidfdState::Kept(fd) => {
                 Some(sys::send_to_group(fd.as_fd(), signal))
             }
@@ -305,7 +309,7 @@ impl ExitWatch {
         {
             let interest = if is_watched { Interest::READABLE_LATE } else { Interest::PAUSED };
             // The poller had it before, so it has room for it.
-            reactor.set_interest(*key, interest).ok();
+            reactor.io().set_interest(*key, interest).ok();
         }
     }
 
@@ -337,14 +341,14 @@ impl ExitWatch {
     fn put_pidfd_away(&mut self, reactor: &Handle) {
         let pidfd = mem::replace(&mut self.pidfd, PidfdState::Gone);
         if let (PidfdState::Source(key), true) = (&pidfd, self.leads_group)
-            && let Some(pidfd) = reactor.take_fd(*key)
+            && let Some(pidfd) = reactor.io().take_fd(*key)
         {
             self.pidfd = PidfdState::Kept(pidfd);
             return;
         }
         self.place = None;
         if let PidfdState::Source(key) = pidfd {
-            reactor.close(key);
+            reactor.io().close(key);
         }
     }
 
@@ -373,7 +377,7 @@ impl ExitWatch {
     ) -> Option<R> {
         match &self.pidfd {
             PidfdState::Source(key) => {
-                reactor.with_fd(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
+                reactor.io().with_fd(*key, |fd| call(sys::ChildId::Fd(fd, self.pid)))
             }
             PidfdState::New(Some(fd)) => Some(call(sys::ChildId::Fd(fd.as_fd(), self.pid))),
             PidfdState::New(None) => Some(call(sys::ChildId::Pid(self.pid))),

@@ -4,7 +4,7 @@
 use super::termination::SettledCalls;
 use procession_core::Spent;
 use procession_core::panics::FirstPanic;
-use procession_reactor::forward::Forward;
+use procession_reactor::driver::Forward;
 use rustix::io::Errno;
 use std::rc::Rc;
 

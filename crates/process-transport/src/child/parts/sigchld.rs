@@ -23,9 +23,6 @@ pub(crate) trait PolledChild {
 
     /// Returns whether it was reaped, or given up before the loop knew it.
     fn is_over(&self) -> bool;
-
-    /// Handles the end of the loop.
-    fn on_loop_gone(self: Rc<Self>);
 }
 
 /// The children of one reactor that are watched this way.
@@ -127,11 +124,7 @@ impl Drop for SharedWatch {
     fn drop(&mut self) {
         let watch = self.0.watch.take();
         drop(watch);
-        for child in self.0.children.take() {
-            // A child that has pipes too was notified through them already.
-            if !child.is_over() {
-                child.on_loop_gone();
-            }
-        }
+        let children = self.0.children.take();
+        drop(children);
     }
 }

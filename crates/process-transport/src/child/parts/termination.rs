@@ -182,11 +182,6 @@ impl ChildTermination {
         self.terminator.is_under_way()
     }
 
-    /// Returns whether a timer is set that has neither fired nor must be cancelled.
-    pub(crate) fn has_timer(&self) -> bool {
-        self.begun.as_ref().is_some_and(|begun| begun.timer.is_some())
-    }
-
     /// Returns what to do about the timer.
     pub(crate) fn alarm(&mut self, now: Duration) -> TimerChange {
         let Some(begun) = &mut self.begun else { return TimerChange::AsItIs };

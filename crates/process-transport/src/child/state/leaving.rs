@@ -8,7 +8,7 @@ impl ChildState {
     /// Returns whether the group must end with the program, which a signal is ending.
     fn ends_with_program(&self, reactor: &Handle) -> bool {
         let is_ours = self.policy.owned && self.policy.kill_on_drop;
-        is_ours && reactor.is_ended_by_signal() && self.is_launched_here(reactor)
+        is_ours && reactor.io().is_ended_by_signal() && self.is_launched_here(reactor)
     }
 
     /// Returns whether the same holds for a group whose leader is reaped, which still holds an

@@ -6,27 +6,35 @@ use super::act::{self, Cause, act};
 use super::calls::KeptErrno;
 use super::handler;
 use super::job_control;
-use procession_reactor::hooks::{self, BeforeDefault};
+use procession_reactor::driver::{Io, ProgramHooks};
 use std::ffi::c_int;
 use std::sync::Once;
 
 struct EndOwnedChildren;
 
 // SAFETY: the act is async-signal-safe and cannot panic (see the audit in this module's page).
-unsafe impl BeforeDefault for EndOwnedChildren {
+unsafe impl ProgramHooks for EndOwnedChildren {
     fn handler() -> usize {
         handler::address()
     }
 
-    fn run(signal: c_int) {
+    fn before_default(signal: c_int) {
         let _errno = KeptErrno::new();
         if handler::would_end(signal) {
             act(Some(Cause { signal, handler: handler::address() }));
         }
     }
 
-    fn stopped() {
+    fn run_stopped() {
         act::on_program_stopped();
+    }
+
+    fn before_pause() {
+        job_control::stop_groups();
+    }
+
+    fn after_pause() {
+        job_control::continue_groups();
     }
 }
 
@@ -34,8 +42,5 @@ unsafe impl BeforeDefault for EndOwnedChildren {
 /// the program.
 pub(super) fn tell_reactors() {
     static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
-        hooks::before_default_action::<EndOwnedChildren>();
-        hooks::around_program_stop(job_control::stop_groups, job_control::continue_groups);
-    });
+    TOLD.call_once(Io::set_program_hooks::<EndOwnedChildren>);
 }

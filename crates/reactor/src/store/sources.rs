@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use crate::handler::EventHandler;
 use crate::readiness::Interest;
 use crate::sys::polled::{Owned, Polled};
 
@@ -39,14 +38,14 @@ impl Key {
 
 /// A source in its place in the poller.
 #[derive(Clone)]
-pub(crate) enum Io {
+pub(crate) enum Source {
     /// A descriptor of a transport: nothing foreign runs when it is used.
     Owned(Rc<Polled<Owned>>),
     /// What was registered; its `as_fd` may be foreign code.
     Foreign(Rc<Polled<dyn AsFd>>),
 }
 
-impl Io {
+impl Source {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Owned(io) => io.fd(),
@@ -80,28 +79,33 @@ impl Io {
 }
 
 /// A source and who is told.
-pub(crate) struct Entry {
-    pub(crate) io: Io,
-    pub(crate) handler: Rc<dyn EventHandler>,
+pub(crate) struct SourceEntry<H: ?Sized> {
+    pub(crate) io: Source,
+    pub(crate) handler: Rc<H>,
     pub(crate) token: u32,
     pub(crate) interest: Interest,
 }
 
-struct Slot {
+struct SourceSlot<H: ?Sized> {
     /// Counts the sources that were here; the slot is retired at `MAX`.
     generation: usize,
-    entry: Option<Entry>,
+    entry: Option<SourceEntry<H>>,
 }
 
 /// All sources of a reactor.
-#[derive(Default)]
-pub(crate) struct Sources {
-    slots: Vec<Slot>,
+pub(crate) struct Sources<H: ?Sized> {
+    slots: Vec<SourceSlot<H>>,
     /// Empty slots whose generation is below `MAX`.
     free: Vec<usize>,
 }
 
-impl Sources {
+impl<H: ?Sized> Default for Sources<H> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<H: ?Sized> Sources<H> {
     /// Reserves nothing: the key is taken by the next [`insert`](Self::insert).
     fn next_key(&self) -> io::Result<Key> {
         if let Some(&index) = self.free.last() {
@@ -114,17 +118,17 @@ impl Sources {
     }
 
     /// Inserts under the key that [`next_key`](Self::next_key) would give now.
-    pub(crate) fn insert(&mut self, entry: Entry) -> io::Result<Key> {
+    pub(crate) fn insert(&mut self, entry: SourceEntry<H>) -> io::Result<Key> {
         let key = self.next_key()?;
         match self.free.pop() {
             Some(index) => self.slots[index].entry = Some(entry),
-            None => self.slots.push(Slot { generation: 0, entry: Some(entry) }),
+            None => self.slots.push(SourceSlot { generation: 0, entry: Some(entry) }),
         }
         Ok(key)
     }
 
     #[inline]
-    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Entry> {
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut SourceEntry<H>> {
         let slot = self.slots.get_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
@@ -134,7 +138,7 @@ impl Sources {
 
     /// What was there, for the caller to drop where nothing is borrowed.
     #[must_use]
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<SourceEntry<H>> {
         let slot = self.slots.get_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
@@ -148,8 +152,8 @@ impl Sources {
     }
 
     /// The keys and the handlers of all that are open.
-    pub(crate) fn all(&self) -> Vec<(Key, Rc<dyn EventHandler>)> {
-        let open = |(index, slot): (usize, &Slot)| {
+    pub(crate) fn all(&self) -> Vec<(Key, Rc<H>)> {
+        let open = |(index, slot): (usize, &SourceSlot<H>)| {
             let key = Key { index, generation: slot.generation };
             slot.entry.as_ref().map(|entry| (key, Rc::clone(&entry.handler)))
         };
@@ -161,7 +165,7 @@ impl Sources {
     }
 }
 
-impl fmt::Debug for Sources {
+impl<H: ?Sized> fmt::Debug for Sources<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sources").field("open", &self.len()).finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
 //! A moment of polling before a sleep that would be over at once.
 //!
 //! To sleep and be woken costs a loop some 20 µs on a machine whose other processors idle. Whoever
-//! knows that an event may come sooner says so ([`Handle::expect_soon`](crate::Handle::expect_soon)),
+//! knows that an event may come sooner says so ([`Io::expect_soon`](crate::driver::Io::expect_soon)),
 //! and the loop looks for it for about as long before it sleeps, giving the processor to whoever
 //! wants it between two looks. Where nothing comes it believes this less and less often: a program
 //! for which it is never true pays for one time in 64.

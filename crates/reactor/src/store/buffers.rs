@@ -7,21 +7,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::pipe::{READ_BUFFER_BYTES, READ_BULK_BYTES};
+/// The most that one read asks for, but of a bulk.
+pub(crate) const USUAL_BYTES: usize = 64 * 1024;
+
+/// The most that one read asks for while whole buffers of the usual size come one after another.
+pub(crate) const BULK_BYTES: usize = 256 * 1024;
 
 /// The most bytes of buffers of one size that are remembered, for a user may give them back.
-const REMEMBERED_BYTES: usize = 8 * READ_BUFFER_BYTES;
+const REMEMBERED_BYTES: usize = 8 * USUAL_BYTES;
 /// Also where pages are larger: see [`Buffer`].
 const PAGE_BYTES: usize = 4096;
 
 /// The buffers of both sizes.
 pub(crate) struct Buffers {
-    usual: Pool,
-    bulk: Pool,
+    usual: BufferPool,
+    bulk: BufferPool,
 }
 
 /// Some buffers of one size, of which the first that nobody else holds is read into.
-struct Pool {
+struct BufferPool {
     bytes: usize,
     known: Vec<Arc<Buffer>>,
 }
@@ -58,9 +62,9 @@ impl Buffer {
 }
 
 /// What a user holds of a buffer.
-struct Lent(Arc<Buffer>);
+struct LentBuffer(Arc<Buffer>);
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for LentBuffer {
     fn as_ref(&self) -> &[u8] {
         self.0.bytes()
     }
@@ -68,7 +72,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Buffers {
     pub(crate) const fn new() -> Self {
-        Self { usual: Pool::new(READ_BUFFER_BYTES), bulk: Pool::new(READ_BULK_BYTES) }
+        Self { usual: BufferPool::new(USUAL_BYTES), bulk: BufferPool::new(BULK_BYTES) }
     }
 
     /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
@@ -82,7 +86,7 @@ impl Buffers {
     }
 }
 
-impl Pool {
+impl BufferPool {
     const fn new(bytes: usize) -> Self {
         Self { bytes, known: Vec::new() }
     }
@@ -130,7 +134,7 @@ fn handed_over(buffer: &Arc<Buffer>, n: usize) -> Bytes {
     if n < buffer.len() / 4 {
         return Bytes::from(Box::<[u8]>::from(&buffer.bytes()[..n]));
     }
-    let mut data = Bytes::from_owner(Lent(Arc::clone(buffer)));
+    let mut data = Bytes::from_owner(LentBuffer(Arc::clone(buffer)));
     data.truncate(n);
     data
 }
@@ -157,20 +161,20 @@ mod tests {
 
     #[test]
     fn a_large_read_is_not_copied_and_its_memory_comes_back() {
-        let mut buffers = Pool::new(READ_BUFFER_BYTES);
-        let first = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        let mut buffers = BufferPool::new(USUAL_BYTES);
+        let first = buffers.read(fill(USUAL_BYTES)).unwrap();
         let address = first.as_ptr();
-        let second = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        let second = buffers.read(fill(USUAL_BYTES)).unwrap();
         assert_ne!(second.as_ptr(), address, "the first is held");
         drop(first);
-        let third = buffers.read(fill(READ_BUFFER_BYTES)).unwrap();
+        let third = buffers.read(fill(USUAL_BYTES)).unwrap();
         assert_eq!(third.as_ptr(), address);
     }
 
     #[test]
     fn what_is_handed_over_begins_where_a_page_does() {
-        for bytes in [READ_BUFFER_BYTES, READ_BULK_BYTES] {
-            let mut buffers = Pool::new(bytes);
+        for bytes in [USUAL_BYTES, BULK_BYTES] {
+            let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..3).map(|_| buffers.read(fill(bytes)).unwrap()).collect();
             for data in &kept {
                 assert_eq!(data.len(), bytes);
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_small_read_is_copied_out_exactly() {
-        let mut buffers = Pool::new(READ_BUFFER_BYTES);
+        let mut buffers = BufferPool::new(USUAL_BYTES);
         let data = buffers.read(fill(5)).unwrap();
         assert_eq!(data, vec![7; 5]);
         assert_eq!(buffers.known.len(), 1);
@@ -190,8 +194,8 @@ mod tests {
 
     #[test]
     fn users_who_keep_everything_do_not_make_it_grow() {
-        for bytes in [READ_BUFFER_BYTES, READ_BULK_BYTES] {
-            let mut buffers = Pool::new(bytes);
+        for bytes in [USUAL_BYTES, BULK_BYTES] {
+            let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(bytes / 3)).unwrap()).collect();
             assert!(buffers.known.len() * bytes <= REMEMBERED_BYTES);
             assert!(kept.iter().all(|data| data.iter().all(|&byte| byte == 7)));
@@ -201,12 +205,12 @@ mod tests {
     #[test]
     fn a_small_read_into_the_large_buffer_does_not_hold_it() {
         let mut buffers = Buffers::new();
-        let data = buffers.read(true, fill(READ_BULK_BYTES / 4 - 1)).unwrap();
-        assert_eq!(data.len(), READ_BULK_BYTES / 4 - 1);
+        let data = buffers.read(true, fill(BULK_BYTES / 4 - 1)).unwrap();
+        assert_eq!(data.len(), BULK_BYTES / 4 - 1);
         assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_some());
-        let large = buffers.read(true, fill(READ_BULK_BYTES)).unwrap();
+        let large = buffers.read(true, fill(BULK_BYTES)).unwrap();
         assert!(Arc::get_mut(&mut buffers.bulk.known[0]).is_none());
-        assert_eq!(large.len(), READ_BULK_BYTES);
+        assert_eq!(large.len(), BULK_BYTES);
         assert!(buffers.usual.known.is_empty());
     }
 }

@@ -16,31 +16,35 @@ use std::thread;
 use async_task::Task;
 use procession_core::WithCell;
 
-use crate::remote::Shared;
+use super::shared::Shared;
 
-type Active = Rc<WithCell<BTreeMap<u64, Waker>>>;
+type ActiveTasks = Rc<WithCell<BTreeMap<u64, Waker>>>;
 
 /// The tasks of a reactor.
-pub(crate) struct Tasks {
-    active: Active,
+pub(crate) struct Tasks<J> {
+    active: ActiveTasks,
     /// The number of the next task.
     next: Cell<u64>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<J>>,
 }
 
 /// Part of a task's future: gone with it.
-struct Forget(Active, u64);
+struct ForgetTask(ActiveTasks, u64);
 
-impl Drop for Forget {
+impl Drop for ForgetTask {
     fn drop(&mut self) {
         let waker = self.0.with(|active| active.remove(&self.1));
         drop(waker); // may be the task's last reference: not under the borrow
     }
 }
 
-impl Tasks {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { active: Active::new(WithCell::new(BTreeMap::new())), next: Cell::new(0), shared }
+impl<J: Send + 'static> Tasks<J> {
+    pub(crate) fn new(shared: Arc<Shared<J>>) -> Self {
+        Self {
+            active: ActiveTasks::new(WithCell::new(BTreeMap::new())),
+            next: Cell::new(0),
+            shared,
+        }
     }
 
     pub(crate) fn spawn<T: 'static>(
@@ -48,7 +52,7 @@ impl Tasks {
         future: impl Future<Output = T> + 'static,
     ) -> JoinHandle<T> {
         let id = self.next.replace(self.next.get() + 1);
-        let forget = Forget(Rc::clone(&self.active), id);
+        let forget = ForgetTask(Rc::clone(&self.active), id);
         let future = async move {
             let _forget = forget;
             future.await
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn a_task_that_is_woken_and_not_yet_queued_is_waited_for() {
         let (_source, wake) = WakeSource::portable().unwrap();
-        let shared = Arc::new(Shared::new(wake));
+        let shared = Arc::new(Shared::<()>::new(wake));
         let tasks = Tasks::new(Arc::clone(&shared));
         let alive = Rc::new(());
         let inside = Rc::clone(&alive);

@@ -14,7 +14,19 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::mem;
 
-use super::slab::TimerId;
+/// The place of a timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimerId(u32);
+
+impl TimerId {
+    pub(super) fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("so many timers do not fit into memory"))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Deadline, in nanoseconds, and number: what is due runs in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,30 +45,30 @@ impl TimerKey {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct TimerEntry {
     pub(super) key: TimerKey,
     pub(super) timer: TimerId,
 }
 
-impl Ord for Entry {
+impl Ord for TimerEntry {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key.wide().cmp(&other.key.wide())
     }
 }
 
-impl PartialOrd for Entry {
+impl PartialOrd for TimerEntry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for TimerEntry {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-impl Eq for Entry {}
+impl Eq for TimerEntry {}
 
 /// So many are sorted at once: they fit into the nearest cache.
 const MANY: usize = 1024;
@@ -69,28 +81,28 @@ const FEW: usize = 64;
 
 /// A range of keys, up to where the part before it begins.
 #[derive(Debug)]
-struct Part {
+struct QueuePart {
     from: TimerKey,
-    entries: Vec<Entry>,
+    entries: Vec<TimerEntry>,
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct TimerQueue {
     /// Not after any other. It may be missing although there are others.
-    head: Option<Entry>,
+    head: Option<TimerEntry>,
     /// What was a part until it was its turn: sorted, the earliest last.
-    run: Vec<Entry>,
+    run: Vec<TimerEntry>,
     /// What was added before the first part since, never more than `MANY`.
-    fresh: BinaryHeap<Reverse<Entry>>,
+    fresh: BinaryHeap<Reverse<TimerEntry>>,
     /// What is later than all of these; the earliest part last.
-    parts: Vec<Part>,
+    parts: Vec<QueuePart>,
     /// The entries that do not count: no more than `FEW`, or twice as many as do.
     stale: usize,
     /// Where the next sample is taken; never 0.
     random: u32,
 }
 
-impl Default for Queue {
+impl Default for TimerQueue {
     fn default() -> Self {
         let (run, parts) = (Vec::new(), Vec::new());
         let fresh = BinaryHeap::new();
@@ -98,9 +110,9 @@ impl Default for Queue {
     }
 }
 
-impl Queue {
+impl TimerQueue {
     #[inline]
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: TimerEntry) {
         match self.head {
             None if self.is_empty_behind() => self.head = Some(entry),
             Some(head) if entry < head => {
@@ -113,7 +125,7 @@ impl Queue {
 
     /// The earliest that counts; it stays until `pop`.
     #[inline]
-    pub(super) fn first(&mut self, counts: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    pub(super) fn first(&mut self, counts: impl Fn(&TimerEntry) -> bool) -> Option<TimerEntry> {
         match self.head {
             Some(head) if self.stale == 0 || counts(&head) => Some(head),
             _ => self.next(counts),
@@ -122,7 +134,7 @@ impl Queue {
 
     /// Removes what `first` has returned just now; `waiting` others count.
     #[inline]
-    pub(super) fn pop(&mut self, waiting: usize, counts: impl Fn(&Entry) -> bool) {
+    pub(super) fn pop(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
         self.head = None;
         self.tidy_up(waiting, counts);
     }
@@ -139,9 +151,9 @@ impl Queue {
         self.run.is_empty() && self.fresh.is_empty() && self.parts.is_empty()
     }
 
-    fn push_behind(&mut self, entry: Entry) {
+    fn push_behind(&mut self, entry: TimerEntry) {
         if self.parts.last().is_some_and(|part| entry.key.wide() >= part.from.wide()) {
-            let later = |part: &Part| part.from.wide() > entry.key.wide();
+            let later = |part: &QueuePart| part.from.wide() > entry.key.wide();
             let index = self.parts.partition_point(later);
             self.parts[index].entries.push(entry);
             return;
@@ -154,7 +166,7 @@ impl Queue {
 
     /// Has the first that counts take the place of one that does not, or has gone.
     #[inline(never)]
-    fn next(&mut self, counts: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    fn next(&mut self, counts: impl Fn(&TimerEntry) -> bool) -> Option<TimerEntry> {
         self.stale -= usize::from(self.head.is_some());
         loop {
             let fresh = self.fresh.peek().map(|Reverse(entry)| entry);
@@ -177,23 +189,23 @@ impl Queue {
     }
 
     /// One more entry does not count, and `waiting` do.
-    pub(super) fn on_stale(&mut self, waiting: usize, counts: impl Fn(&Entry) -> bool) {
+    pub(super) fn on_stale(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
         self.stale += 1;
         self.tidy_up(waiting, counts);
     }
 
-    fn tidy_up(&mut self, waiting: usize, counts: impl Fn(&Entry) -> bool) {
+    fn tidy_up(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
         if self.stale > FEW && self.stale / 2 > waiting {
             self.throw_out_stale(counts);
         }
     }
 
     #[cold]
-    fn throw_out_stale(&mut self, counts: impl Fn(&Entry) -> bool) {
+    fn throw_out_stale(&mut self, counts: impl Fn(&TimerEntry) -> bool) {
         self.head = self.head.filter(&counts);
         self.run.retain(&counts);
         self.fresh.retain(|Reverse(entry)| counts(entry));
-        for Part { entries, .. } in &mut self.parts {
+        for QueuePart { entries, .. } in &mut self.parts {
             entries.retain(&counts);
             entries.shrink_to(entries.len() * 2);
         }
@@ -206,12 +218,12 @@ impl Queue {
     fn overflow(&mut self) {
         let mut entries = mem::take(&mut self.run);
         entries.extend(mem::take(&mut self.fresh).into_iter().map(|Reverse(entry)| entry));
-        self.parts.push(Part { from: TimerKey::LEAST, entries });
+        self.parts.push(QueuePart { from: TimerKey::LEAST, entries });
     }
 
     /// Has the earliest part take the place of what was used up.
     #[cold]
-    fn refill(&mut self, counts: impl Fn(&Entry) -> bool) {
+    fn refill(&mut self, counts: impl Fn(&TimerEntry) -> bool) {
         let Some(mut part) = self.parts.pop() else { return };
         if part.entries.len() > MANY {
             let mut pieces = self.divide(part);
@@ -234,8 +246,8 @@ impl Queue {
     }
 
     /// Returns the parts of one, none empty, the earliest last.
-    fn divide(&mut self, part: Part) -> Vec<Part> {
-        let Part { from, entries } = part;
+    fn divide(&mut self, part: QueuePart) -> Vec<QueuePart> {
+        let QueuePart { from, entries } = part;
         let ways = (entries.len() / (MANY / 2)).min(MOST_PARTS);
         let mut sample: Vec<_> = (0..ways * SAMPLES).map(|_| self.any_of(&entries).key).collect();
         sample.sort_unstable_by_key(|key| key.wide());
@@ -244,7 +256,7 @@ impl Queue {
         let mut bounds = [u128::MAX; MOST_PARTS];
         let froms = sample.into_iter().step_by(SAMPLES).skip(1);
         for (index, from) in [from].into_iter().chain(froms).enumerate() {
-            parts.push(Part { from, entries: Vec::with_capacity(room) });
+            parts.push(QueuePart { from, entries: Vec::with_capacity(room) });
             if index > 0 {
                 bounds[index - 1] = from.wide();
             }
@@ -258,7 +270,7 @@ impl Queue {
     }
 
     /// By chance (xorshift): no pattern of deadlines meets it.
-    fn any_of(&mut self, entries: &[Entry]) -> Entry {
+    fn any_of(&mut self, entries: &[TimerEntry]) -> TimerEntry {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;

@@ -1,51 +1,40 @@
 //! Where timers are, one beside the other: what each is to do, and what has become of it.
 //!
-//! A timer stays as long as it waits or a [`DelayedCall`](super::DelayedCall) can ask for it; then
+//! A timer stays as long as it waits or somebody can ask for it; then
 //! another takes its place. So an id is good for as long as there is one of either. There are as many
 //! places as were ever needed at once, until all have gone.
 
-use super::queue::{Entry, TimerKey};
-use crate::core::Call;
+use super::queue::{TimerEntry, TimerId, TimerKey};
 
+/// What has become of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum TimerStatus {
     Waiting,
     Called,
     Cancelled,
 }
 
-/// The place of a timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimerId(u32);
-
-impl TimerId {
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-pub(super) struct Timer {
+pub(super) struct Timer<C> {
     /// That of the entry that counts, as long as the status is `Waiting`.
     pub(super) key: TimerKey,
     /// There while it waits.
-    pub(super) call: Option<Call>,
-    pub(super) status: Status,
+    pub(super) call: Option<C>,
+    pub(super) status: TimerStatus,
     /// How many can ask for it.
     handles: u32,
     /// How many turns that had something else to do it lets pass when it is due.
     pub(super) patience: u8,
 }
 
-impl Timer {
+impl<C> Timer<C> {
     /// One that waits, and that one can ask for.
-    pub(super) fn new(key: TimerKey, call: Call, patience: u8) -> Self {
-        Self { key, call: Some(call), status: Status::Waiting, handles: 1, patience }
+    pub(super) fn new(key: TimerKey, call: C, patience: u8) -> Self {
+        Self { key, call: Some(call), status: TimerStatus::Waiting, handles: 1, patience }
     }
 }
 
-#[derive(Default)]
-pub(super) struct Slab {
-    timers: Vec<Timer>,
+pub(super) struct TimerSlab<C> {
+    timers: Vec<Timer<C>>,
     /// Places that another may take.
     free: Vec<TimerId>,
 }
@@ -53,8 +42,14 @@ pub(super) struct Slab {
 /// Not more places than these are kept when the last timer has gone.
 const KEPT: usize = 4096;
 
-impl Slab {
-    pub(super) fn add(&mut self, timer: Timer) -> TimerId {
+impl<C> Default for TimerSlab<C> {
+    fn default() -> Self {
+        Self { timers: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<C> TimerSlab<C> {
+    pub(super) fn add(&mut self, timer: Timer<C>) -> TimerId {
         if let Some(id) = self.free.pop() {
             self.timers[id.index()] = timer;
             return id;
@@ -62,29 +57,29 @@ impl Slab {
         self.add_place(timer)
     }
 
-    fn add_place(&mut self, timer: Timer) -> TimerId {
-        let id = u32::try_from(self.timers.len()).expect("so many timers do not fit into memory");
+    fn add_place(&mut self, timer: Timer<C>) -> TimerId {
+        let id = TimerId::new(self.timers.len());
         self.timers.push(timer);
-        TimerId(id)
+        id
     }
 
-    pub(super) fn get(&self, id: TimerId) -> &Timer {
+    pub(super) fn get(&self, id: TimerId) -> &Timer<C> {
         &self.timers[id.index()]
     }
 
-    pub(super) fn get_mut(&mut self, id: TimerId) -> &mut Timer {
+    pub(super) fn get_mut(&mut self, id: TimerId) -> &mut Timer<C> {
         &mut self.timers[id.index()]
     }
 
-    pub(super) fn counts(&self, entry: &Entry) -> bool {
+    pub(super) fn counts(&self, entry: &TimerEntry) -> bool {
         // It may have gone, and all others with it.
         let timer = self.timers.get(entry.timer.index());
-        timer.is_some_and(|timer| (timer.key == entry.key) & (timer.status == Status::Waiting))
+        timer.is_some_and(|timer| (timer.key == entry.key) & (timer.status == TimerStatus::Waiting))
     }
 
     /// It is over. Returns what it would have done.
     #[must_use]
-    pub(super) fn end(&mut self, id: TimerId, status: Status) -> Option<Call> {
+    pub(super) fn end(&mut self, id: TimerId, status: TimerStatus) -> Option<C> {
         let timer = self.get_mut(id);
         timer.status = status;
         let call = timer.call.take();
@@ -108,7 +103,7 @@ impl Slab {
             return;
         }
         timer.handles -= 1;
-        if timer.handles == 0 && timer.status != Status::Waiting {
+        if timer.handles == 0 && timer.status != TimerStatus::Waiting {
             self.remove(id);
         }
     }

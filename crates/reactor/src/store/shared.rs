@@ -1,64 +1,17 @@
-//! The way in from other threads, and from wakers of futures.
+//! What the loop shares with other threads, signal handlers and the wakers of futures.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
 use async_task::Runnable;
 
-use crate::handle::Handle;
 use crate::wake::WakeFd;
 
-pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
-
-/// Hands calls to a reactor from any thread (Twisted's `callFromThread`).
-///
-/// Obtained from [`Handle::remote`]. It does not keep the reactor alive: what is handed in after
-/// the reactor was dropped is dropped.
-///
-/// # Examples
-///
-/// ```
-/// use std::thread;
-/// use procession_reactor::Reactor;
-///
-/// let mut reactor = Reactor::new()?;
-/// let remote = reactor.remote();
-/// let other = thread::spawn(move || remote.call(|reactor| reactor.stop()));
-/// reactor.run()?;
-/// # other.join().unwrap();
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone)]
-pub struct Remote(pub(crate) Arc<Shared>);
-
-impl Remote {
-    /// Calls `call` in the reactor's thread, in one of its next turns.
-    ///
-    /// Calls of one thread run in their order. Its result is dropped there.
-    #[doc(alias = "callFromThread")]
-    #[doc(alias = "call_from_thread")]
-    pub fn call<R>(&self, call: impl FnOnce(&Handle) -> R + Send + 'static) {
-        self.0.push_job(Box::new(move |handle| drop(call(handle))));
-    }
-
-    /// Tells whether the reactor has been dropped.
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-}
-
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("closed", &self.is_closed()).finish_non_exhaustive()
-    }
-}
-
 /// What the loop shares with other threads.
-pub(crate) struct Shared {
-    jobs: Mutex<Vec<Job>>,
+pub(crate) struct Shared<J> {
+    jobs: Mutex<Vec<J>>,
     tasks: Mutex<VecDeque<Runnable>>,
     /// `None` once the reactor is gone: its descriptor is closed, although remotes live on.
     wake: Mutex<Option<Arc<WakeFd>>>,
@@ -71,10 +24,10 @@ pub(crate) struct Shared {
     closed: AtomicBool,
 }
 
-impl Shared {
+impl<J> Shared<J> {
     pub(crate) fn new(wake: WakeFd) -> Self {
         Self {
-            jobs: Mutex::default(),
+            jobs: Mutex::new(Vec::new()),
             tasks: Mutex::default(),
             wake: Mutex::new(Some(Arc::new(wake))),
             work: AtomicBool::new(false),
@@ -126,7 +79,7 @@ impl Shared {
         lock(&self.wake).clone()
     }
 
-    fn push_job(&self, job: Job) {
+    pub(crate) fn push_job(&self, job: J) {
         let refused = {
             let mut jobs = lock(&self.jobs);
             if self.is_closed() {
@@ -142,12 +95,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn take_jobs(&self) -> Vec<Job> {
+    pub(crate) fn take_jobs(&self) -> Vec<J> {
         std::mem::take(&mut *lock(&self.jobs))
     }
 
     /// Puts what a panic left undone back to the front.
-    pub(crate) fn put_back(&self, mut rest: Vec<Job>) {
+    pub(crate) fn put_back(&self, mut rest: Vec<J>) {
         let mut jobs = lock(&self.jobs);
         rest.append(&mut jobs);
         *jobs = rest;
@@ -172,7 +125,7 @@ impl Shared {
     }
 
     /// The reactor is being dropped: nothing is accepted any more. Gives what is left to drop.
-    pub(crate) fn close(&self) -> Vec<Job> {
+    pub(crate) fn close(&self) -> Vec<J> {
         let jobs = {
             let mut jobs = lock(&self.jobs);
             self.closed.store(true, SeqCst);
@@ -188,14 +141,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The waker of `block_on`: sets a flag, and has the loop look.
-pub(crate) struct Flag {
+pub(crate) struct WakerFlag<J> {
     woken: AtomicBool,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<J>>,
 }
 
-impl Flag {
+impl<J> WakerFlag<J> {
     /// Set from the start: the first poll needs no wake-up.
-    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared<J>>) -> Arc<Self> {
         Arc::new(Self { woken: AtomicBool::new(true), shared })
     }
 
@@ -204,7 +157,7 @@ impl Flag {
     }
 }
 
-impl Wake for Flag {
+impl<J: Send + 'static> Wake for WakerFlag<J> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

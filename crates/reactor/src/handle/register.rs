@@ -10,10 +10,9 @@ use std::rc::Rc;
 use polling::PollMode;
 use procession_core::WithCell;
 
-use crate::handle::Handle;
-use crate::handler::{EventHandler, Ready};
+use crate::handle::{EventHandler, Handle, Ready};
 use crate::readiness::{Interest, Readiness};
-use crate::sources::{Io, Key};
+use crate::store::sources::{Key, Source};
 use crate::sys::polled::{Foreign, Polled};
 
 /// A registered source, as its callback sees it.
@@ -30,7 +29,7 @@ impl<S: AsFd> Registered<'_, S> {
     /// Ends the registration now, so that the descriptor may be registered again; the source is
     /// dropped when the callback returns.
     pub fn close(&self) {
-        self.reactor.close(self.key);
+        self.reactor.io().close(self.key);
     }
 
     /// Changes what the source is watched for.
@@ -39,7 +38,7 @@ impl<S: AsFd> Registered<'_, S> {
     ///
     /// Those of the poller.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        self.reactor.set_interest(self.key, interest)
+        self.reactor.io().set_interest(self.key, interest)
     }
 
     /// The reactor.
@@ -94,17 +93,31 @@ pub struct Registration {
 }
 
 impl Registration {
+    pub(super) fn new<S: AsFd + 'static>(
+        reactor: &Handle,
+        source: S,
+        interest: Interest,
+        callback: impl FnMut(&mut Registered<'_, S>, Readiness) + 'static,
+    ) -> io::Result<Self> {
+        let poller = reactor.io().poller()?;
+        let io = Rc::new(Polled::new(poller, PollMode::Level, Foreign(source)));
+        let callback = WithCell::new(Some(callback));
+        let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
+        let key = reactor.io().insert(Source::Foreign(io), interest, handler, 0)?;
+        Ok(Self { key, reactor: reactor.clone() })
+    }
+
     /// Ends the registration and drops the source, inside its own callback when that returns; twice
     /// is harmless.
     #[doc(alias = "removeReader")]
     #[doc(alias = "removeWriter")]
     pub fn close(&self) {
-        self.reactor.close(self.key);
+        self.reactor.io().close(self.key);
     }
 
     /// Tells whether the source is still registered.
     pub fn is_open(&self) -> bool {
-        self.reactor.is_open(self.key)
+        self.reactor.io().is_open(self.key)
     }
 
     /// Changes what the source is watched for.
@@ -113,7 +126,7 @@ impl Registration {
     ///
     /// Those of the poller; `NotConnected` if the source is closed.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        self.reactor.set_interest(self.key, interest)
+        self.reactor.io().set_interest(self.key, interest)
     }
 }
 
@@ -139,58 +152,11 @@ impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for Clos
                 drop(none);
             }
             Err(panic) => {
-                reactor.close(ready.key);
+                reactor.io().close(ready.key);
                 // The first panic is the one that is reported.
                 catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
                 resume_unwind(panic);
             }
         }
-    }
-}
-
-impl Handle {
-    /// Watches `source` and calls `callback` whenever it is ready.
-    ///
-    /// The reactor owns the source until it is closed, by [`Registered::close`] or
-    /// [`Registration::close`]. It should be nonblocking. If the callback panics the source is
-    /// closed.
-    ///
-    /// # Errors
-    ///
-    /// Those of the poller (epoll refuses regular files with `EPERM`).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::io::{Read, Write};
-    /// use std::os::unix::net::UnixStream;
-    /// use procession_reactor::{Interest, Reactor};
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let (socket, mut peer) = UnixStream::pair()?;
-    /// socket.set_nonblocking(true)?;
-    /// reactor.register(socket, Interest::READABLE, |socket, _readiness| {
-    ///     let mut buffer = [0; 16];
-    ///     let n = socket.read(&mut buffer).unwrap();
-    ///     assert_eq!(&buffer[..n], b"hello");
-    ///     socket.reactor().stop();
-    /// })?;
-    /// peer.write_all(b"hello")?;
-    /// reactor.run()?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[doc(alias = "addReader")]
-    #[doc(alias = "addWriter")]
-    pub fn register<S: AsFd + 'static>(
-        &self,
-        source: S,
-        interest: Interest,
-        callback: impl FnMut(&mut Registered<'_, S>, Readiness) + 'static,
-    ) -> io::Result<Registration> {
-        let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Foreign(source)));
-        let callback = WithCell::new(Some(callback));
-        let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
-        let key = self.insert(Io::Foreign(io), interest, handler, 0)?;
-        Ok(Registration { key, reactor: self.clone() })
     }
 }

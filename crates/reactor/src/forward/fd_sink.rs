@@ -1,70 +1,75 @@
 //! A sink that nobody else knows: a descriptor that belongs to its forwarding.
 
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use procession_core::{WithCell, WriteError};
+use procession_core::{Direction, Spent, WithCell, WriteError};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::forwarding::{Forward, Port, SinkPort};
+use super::forwarding::{Forward, SinkPort};
 use crate::handle::Handle;
-use crate::handler::{EventHandler, Ready};
-use crate::pipe::{Direction, FlushOutcome, Pipe};
-use crate::sources::Key;
+use crate::handle::ends::EndWatch;
+use crate::handle::{EventHandler, Ready};
+use crate::pipe::{FlushOutcome, Pipe};
+use crate::store::ends::{OnEnd, Outlasting};
+use crate::store::sources::Key;
 
 /// A descriptor as the sink of one forwarding, which closes it at its end.
-pub struct OwnFd {
+struct FdSink {
     reactor: Handle,
     /// `None` before it is opened and after it is closed.
     pipe: WithCell<Option<Pipe>>,
     forward: WithCell<Option<Rc<Forward>>>,
+    /// The forwarding is abandoned at the end of the loop.
+    _end: EndWatch,
 }
 
-impl OwnFd {
-    /// Makes a socket, a pipe or a file nonblocking, and gives it to the loop.
+impl dyn SinkPort {
+    /// Makes a socket, a pipe or a file nonblocking, and gives it to the loop, as the sink of one
+    /// forwarding, which closes it at its end.
     ///
     /// # Errors
     ///
     /// As [`Pipe::open`]. The descriptor is closed then.
-    pub fn open(reactor: &Handle, fd: OwnedFd) -> io::Result<Rc<Self>> {
+    pub fn of_fd(reactor: &Handle, fd: OwnedFd) -> io::Result<Rc<Self>> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        let port = Rc::new(Self {
+        let port = Rc::new_cyclic(|me: &Weak<FdSink>| FdSink {
             reactor: reactor.clone(),
             pipe: WithCell::new(None),
             forward: WithCell::new(None),
+            _end: reactor.io().watch_end(me.clone()),
         });
         let pipe = Pipe::open(reactor, fd, Direction::Write, port.clone(), 0)?;
         port.pipe.with(|opened| *opened = Some(pipe));
         Ok(port)
     }
+}
 
+impl FdSink {
     fn forward(&self) -> Option<Rc<Forward>> {
         self.forward.with(|forward| forward.clone())
     }
 
     /// Writes what is queued.
     fn flush_queue(&self) -> io::Result<()> {
-        let flushed = self.pipe.with(|pipe| Some(pipe.as_mut()?.flush(&self.reactor)));
-        let Some(flushed) = flushed else { return Ok(()) };
-        drop(flushed.spent);
-        match flushed.outcome {
-            FlushOutcome::Lost(error) => Err(error),
+        let mut spent = Spent::new();
+        let flushed = self.pipe.with(|pipe| Some(pipe.as_mut()?.flush(&self.reactor, &mut spent)));
+        drop(spent);
+        match flushed {
+            Some(FlushOutcome::Lost(error)) => Err(error),
             _ => Ok(()),
         }
     }
 }
 
-impl Port for OwnFd {
+impl SinkPort for FdSink {
     fn key(&self) -> Option<Key> {
         self.pipe.with(|pipe| Some(pipe.as_ref()?.key()))
     }
-}
 
-impl SinkPort for OwnFd {
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()> {
         self.forward.with(|fed_by| match fed_by {
             Some(_) => Err(WriteError::NotWritable.into()),
@@ -106,7 +111,7 @@ impl SinkPort for OwnFd {
     }
 }
 
-impl EventHandler for OwnFd {
+impl EventHandler for FdSink {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let seen = self.pipe.with(|pipe| Some(pipe.as_mut()?.on_ready(reactor, ready.readiness)));
         let Some((seen, forward)) = seen.zip(self.forward()) else { return };
@@ -121,16 +126,12 @@ impl EventHandler for OwnFd {
             }
         }
     }
+}
 
-    fn reactor_dropped(self: Rc<Self>) {
+impl OnEnd for FdSink {
+    fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         if let Some(forward) = self.forward.with(Option::take) {
             forward.abandon();
         }
-    }
-}
-
-impl fmt::Debug for OwnFd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnFd").field("key", &self.key()).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+type Call = Box<dyn FnOnce()>;
+
 /// How the deadlines of many lie, one after the other.
 #[derive(Debug, Clone, Copy)]
 enum Order {
@@ -19,7 +21,7 @@ enum Order {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum TimerStep {
     Add {
         count: u32,
         after: u64,
@@ -54,49 +56,49 @@ enum Step {
     },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = TimerStep> {
     use Order::{Down, Mixed, Never, Same, Up};
     let order = prop_oneof![Just(Same), Just(Up), Just(Down), Just(Mixed), Just(Never)];
     let count = prop_oneof![4 => 1..20_u32, 1 => 500..3000_u32];
     let time = 0..5000_u64;
     let any = any::<usize>();
     prop_oneof![
-        4 => (count, time.clone(), order).prop_map(|(count, after, order)| Step::Add {
+        4 => (count, time.clone(), order).prop_map(|(count, after, order)| TimerStep::Add {
             count,
             after,
             order
         }),
-        2 => (any, 1..50_usize).prop_map(|(from, each)| Step::Cancel { from, each }),
-        2 => (any, time.clone()).prop_map(|(which, after)| Step::Reset { which, after }),
-        1 => (1..9_usize, time.clone()).prop_map(|(each, after)| Step::ResetMany { each, after }),
-        2 => (any, time.clone()).prop_map(|(which, by)| Step::Delay { which, by }),
-        1 => (any, 1..9_usize).prop_map(|(from, each)| Step::Forget { from, each }),
-        4 => (time, any).prop_map(|(passes, cancels)| Step::Turn { passes, cancels }),
+        2 => (any, 1..50_usize).prop_map(|(from, each)| TimerStep::Cancel { from, each }),
+        2 => (any, time.clone()).prop_map(|(which, after)| TimerStep::Reset { which, after }),
+        1 => (1..9_usize, time.clone()).prop_map(|(each, after)| TimerStep::ResetMany { each, after }),
+        2 => (any, time.clone()).prop_map(|(which, by)| TimerStep::Delay { which, by }),
+        1 => (any, 1..9_usize).prop_map(|(from, each)| TimerStep::Forget { from, each }),
+        4 => (time, any).prop_map(|(passes, cancels)| TimerStep::Turn { passes, cancels }),
     ]
 }
 
 /// Says which it was when it is dropped.
-struct Told(usize, Rc<RefCell<Vec<usize>>>);
+struct OnDrop(usize, Rc<RefCell<Vec<usize>>>);
 
-impl Drop for Told {
+impl Drop for OnDrop {
     fn drop(&mut self) {
         self.1.borrow_mut().push(self.0);
     }
 }
 
 #[derive(Default)]
-struct Both {
+struct TimersAndModel {
     now: u64,
-    timers: Timers,
+    timers: Timers<Call>,
     dropped: Rc<RefCell<Vec<usize>>>,
     /// By deadline and number: the index of each that waits.
     waiting: BTreeMap<(u64, u64), usize>,
     number: u64,
     /// All there ever were: the id as long as it can be asked for, and what became of it.
-    all: Vec<(Option<TimerId>, Status, (u64, u64))>,
+    all: Vec<(Option<TimerId>, TimerStatus, (u64, u64))>,
 }
 
-impl Both {
+impl TimersAndModel {
     fn next_key(&mut self, at: u64) -> (u64, u64) {
         self.number += 1;
         (at, self.number - 1)
@@ -104,10 +106,10 @@ impl Both {
 
     fn add(&mut self, at: u64) {
         let key = self.next_key(at);
-        let told = Told(self.all.len(), Rc::clone(&self.dropped));
-        let id = self.timers.add(Duration::from_nanos(at), Box::new(move |_| drop(told)));
+        let told = OnDrop(self.all.len(), Rc::clone(&self.dropped));
+        let id = self.timers.add(Duration::from_nanos(at), Box::new(move || drop(told)));
         self.waiting.insert(key, self.all.len());
-        self.all.push((Some(id), Status::Waiting, key));
+        self.all.push((Some(id), TimerStatus::Waiting, key));
     }
 
     /// One that can be asked for, of those from `which` on.
@@ -123,10 +125,10 @@ impl Both {
         let cancelled = self.timers.cancel(id).map(drop);
         assert_eq!(cancelled, outcome(status));
         let now_dropped = self.dropped.replace(before);
-        if status == Status::Waiting {
+        if status == TimerStatus::Waiting {
             assert_eq!(now_dropped, [index]);
             self.waiting.remove(&key);
-            self.all[index].1 = Status::Cancelled;
+            self.all[index].1 = TimerStatus::Cancelled;
         }
     }
 
@@ -134,7 +136,7 @@ impl Both {
         let (Some(id), status, key) = self.all[index] else { return };
         let at = self.now + after;
         assert_eq!(self.timers.reset(id, Duration::from_nanos(at)), outcome(status));
-        if status == Status::Waiting {
+        if status == TimerStatus::Waiting {
             let later = self.next_key(at);
             self.moved(index, key, later);
         }
@@ -160,7 +162,7 @@ impl Both {
             drop(call);
             assert_eq!(self.dropped.take(), [index]);
             self.waiting.pop_first();
-            self.all[index].1 = Status::Called;
+            self.all[index].1 = TimerStatus::Called;
             calls += 1;
             if calls.is_multiple_of(7) {
                 self.add(self.now);
@@ -170,9 +172,9 @@ impl Both {
         assert!(self.timers.pop_due(now, limit, || true).is_none());
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &TimerStep) {
         match *step {
-            Step::Add { count, after, order } => {
+            TimerStep::Add { count, after, order } => {
                 for nth in (0..u64::from(count)).rev() {
                     let at = self.now + after;
                     self.add(match order {
@@ -184,37 +186,37 @@ impl Both {
                     });
                 }
             }
-            Step::Cancel { from, each } => {
+            TimerStep::Cancel { from, each } => {
                 for index in (0..self.all.len()).skip(from % 9).step_by(each) {
                     self.cancel(index);
                 }
             }
-            Step::Reset { which, after } => {
+            TimerStep::Reset { which, after } => {
                 if let Some((index, _)) = self.pick(which) {
                     self.reset(index, after);
                 }
             }
-            Step::ResetMany { each, after } => {
+            TimerStep::ResetMany { each, after } => {
                 for index in (0..self.all.len()).step_by(each) {
                     self.reset(index, after);
                 }
             }
-            Step::Delay { which, by } => {
+            TimerStep::Delay { which, by } => {
                 let Some((index, id)) = self.pick(which) else { return };
                 let (_, status, key) = self.all[index];
                 assert_eq!(self.timers.delay(id, Duration::from_nanos(by)), outcome(status));
-                if status == Status::Waiting {
+                if status == TimerStatus::Waiting {
                     self.moved(index, key, (key.0.saturating_add(by), key.1));
                 }
             }
-            Step::Forget { from, each } => {
+            TimerStep::Forget { from, each } => {
                 for index in (0..self.all.len()).skip(from % 9).step_by(each) {
                     if let Some(id) = self.all[index].0.take() {
                         self.timers.slab.release(id);
                     }
                 }
             }
-            Step::Turn { passes, cancels } => {
+            TimerStep::Turn { passes, cancels } => {
                 self.now += passes;
                 self.turn(cancels);
             }
@@ -232,11 +234,11 @@ impl Both {
     }
 }
 
-fn outcome(status: Status) -> Result<(), TimerError> {
+fn outcome(status: TimerStatus) -> Result<(), TimerError> {
     match status {
-        Status::Waiting => Ok(()),
-        Status::Called => Err(TimerError::AlreadyCalled),
-        Status::Cancelled => Err(TimerError::AlreadyCancelled),
+        TimerStatus::Waiting => Ok(()),
+        TimerStatus::Called => Err(TimerError::AlreadyCalled),
+        TimerStatus::Cancelled => Err(TimerError::AlreadyCancelled),
     }
 }
 
@@ -249,7 +251,7 @@ proptest! {
 
     #[test]
     fn timers_do_what_a_search_tree_does(steps in prop::collection::vec(step(), 1..40)) {
-        let mut both = Both::default();
+        let mut both = TimersAndModel::default();
         for step in &steps {
             both.step(step);
             both.check();

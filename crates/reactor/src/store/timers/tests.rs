@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn call() -> Call {
-    Box::new(|_| {})
+fn call() -> Box<dyn FnOnce()> {
+    Box::new(|| {})
 }
 
 #[test]

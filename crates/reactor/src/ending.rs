@@ -1,0 +1,253 @@
+//! The end of the loop, as it calls the transports in its list: `store/ends.rs` says when.
+
+use std::time::Duration;
+
+use procession_core::gather;
+use procession_core::panics::FirstPanic;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::handle::Handle;
+use crate::stopped::Stopped;
+use crate::store::ends::{EndList, Outlasting};
+use crate::store::triggers::{Phase, SystemEvent};
+
+/// The loop stops.
+pub(crate) fn stop(handle: &Handle) {
+    let mut panics = FirstPanic::default();
+    for transport in handle.core.ends.with(EndList::stop) {
+        panics.catch(|| transport.stopped());
+    }
+    panics.resume();
+}
+
+/// Has what is owned outside of the program end before the shutdown that begins goes on.
+pub(crate) fn end_owned(handle: &Handle, why: Stopped) {
+    handle.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move |handle| {
+        let mut panics = FirstPanic::default();
+        let mut ended = Vec::new();
+        for transport in handle.core.ends.with(|ends| ends.all()) {
+            ended.extend(panics.catch(|| transport.end_owned(why)).flatten());
+        }
+        panics.resume();
+        gather(ended)
+    });
+}
+
+/// The reactor is being dropped. Returns what its drop waits for.
+pub(crate) fn reactor_dropped(handle: &Handle, panic: &mut FirstPanic) -> Vec<Box<dyn Outlasting>> {
+    let mut outlasting = Vec::new();
+    for transport in handle.core.ends.with(|ends| ends.all()) {
+        panic.catch(|| transport.dropped(&mut outlasting));
+    }
+    outlasting
+}
+
+/// Waits until all are over.
+pub(crate) fn wait_for_all(handle: &Handle, all: Vec<Box<dyn Outlasting>>, panic: &mut FirstPanic) {
+    let mut all: Vec<WaitedFor> = all.into_iter().map(WaitedFor::new).collect();
+    loop {
+        let now = handle.now();
+        all.retain_mut(|one| one.go_on(now, panic));
+        let Some(next) = all.iter().map(|one| one.due).min() else { return };
+        wait(&mut all, next.saturating_sub(handle.now()));
+    }
+}
+
+/// One of them.
+struct WaitedFor {
+    one: Box<dyn Outlasting>,
+    due: Duration,
+    is_ready: bool,
+}
+
+impl WaitedFor {
+    fn new(one: Box<dyn Outlasting>) -> Self {
+        Self { one, due: Duration::ZERO, is_ready: false }
+    }
+
+    /// Returns whether it goes on after what is due now.
+    fn go_on(&mut self, now: Duration, panic: &mut FirstPanic) -> bool {
+        let is_ready = std::mem::take(&mut self.is_ready);
+        if !is_ready && now < self.due {
+            return true;
+        }
+        let due = panic.catch(|| self.one.go_on(now, is_ready)).flatten();
+        self.due = due.unwrap_or(now);
+        due.is_some()
+    }
+}
+
+/// Waits until one of them is ready, for `timeout` at most.
+fn wait(all: &mut [WaitedFor], timeout: Duration) {
+    let ready: Vec<bool> = {
+        let fds = all.iter().filter_map(|one| one.one.fd());
+        let mut fds: Vec<PollFd<'_>> =
+            fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        // A signal cuts it short, and an error would be one of memory: both look again.
+        poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()).ok();
+        fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+    };
+    let watched = all.iter_mut().filter(|one| one.one.fd().is_some());
+    for (one, is_ready) in watched.zip(ready) {
+        one.is_ready = is_ready;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::Reactor;
+    use crate::driver::{EndWatch, OnEnd};
+
+    /// Counts how often it is called, and then does what it is to do.
+    #[derive(Default)]
+    struct Transport {
+        told: Cell<u32>,
+        dropped: Cell<u32>,
+        panics: Cell<bool>,
+        then: RefCell<Option<Box<dyn FnOnce()>>>,
+    }
+
+    impl OnEnd for Transport {
+        fn stopped(self: Rc<Self>) {
+            self.told.set(self.told.get() + 1);
+            let then = self.then.take();
+            then.into_iter().for_each(|then| then());
+        }
+
+        fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
+            self.dropped.set(self.dropped.get() + 1);
+            let panics = self.panics.get();
+            outlasting.push(Box::new(Looks { left: 2, of: self }));
+            assert!(!panics, "on purpose");
+        }
+    }
+
+    /// Is over at its third look.
+    struct Looks {
+        left: u32,
+        of: Rc<Transport>,
+    }
+
+    impl Outlasting for Looks {
+        fn go_on(&mut self, now: Duration, is_ready: bool) -> Option<Duration> {
+            assert!(!is_ready);
+            self.of.dropped.set(self.of.dropped.get() + 10);
+            self.left = self.left.checked_sub(1)?;
+            Some(now + Duration::from_millis(1))
+        }
+
+        fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    fn one(then: Option<Box<dyn FnOnce()>>) -> Rc<Transport> {
+        Rc::new(Transport { then: RefCell::new(then), ..Transport::default() })
+    }
+
+    fn watched(reactor: &Handle, one: &Rc<Transport>) -> EndWatch {
+        let one: Rc<dyn OnEnd> = one.clone();
+        reactor.io().watch_end(Rc::downgrade(&one))
+    }
+
+    fn reactor() -> Reactor {
+        Reactor::new().unwrap().without_signals()
+    }
+
+    fn stop(reactor: &mut Reactor) {
+        reactor.call_soon(|reactor| reactor.stop());
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_the_list() {
+        let mut reactor = reactor();
+        let told = one(None);
+        for _ in 0..100 {
+            drop(watched(&reactor, &told));
+        }
+        assert_eq!(reactor.core.ends.with(|ends| ends.all().len()), 0);
+        stop(&mut reactor);
+        assert_eq!(told.told.get(), 0);
+    }
+
+    #[test]
+    fn a_run_tells_each_once_after_the_triggers_of_its_phase() {
+        let mut reactor = reactor();
+        for _ in 0..2 {
+            let told = one(None);
+            let _watch = watched(&reactor, &told);
+            for (phase, times) in [(Phase::Before, 0), (Phase::During, 0), (Phase::After, 1)] {
+                let told = told.clone();
+                reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |_| {
+                    assert_eq!(told.told.get(), times, "{phase:?}");
+                });
+            }
+            stop(&mut reactor);
+            assert_eq!(told.told.get(), 1);
+        }
+    }
+
+    /// Transport that begins another when it is told is no loop without end.
+    #[test]
+    fn what_begins_at_the_end_is_told_by_the_next_run() {
+        let mut reactor = reactor();
+        type Kept = Rc<RefCell<Vec<(Rc<Transport>, EndWatch)>>>;
+        let kept = Kept::default();
+        fn begin(reactor: &Handle, kept: &Kept) {
+            let (handle, again) = (reactor.clone(), kept.clone());
+            let one = one(Some(Box::new(move || begin(&handle, &again))));
+            let watch = watched(reactor, &one);
+            kept.borrow_mut().push((one, watch));
+        }
+        begin(&reactor, &kept);
+        for run in 1..=3 {
+            stop(&mut reactor);
+            let told: Vec<u32> = kept.borrow().iter().map(|(one, _)| one.told.get()).collect();
+            // Two a run: of the second phase and of the last.
+            assert_eq!(told, [vec![1; 2 * run], vec![0]].concat());
+        }
+        let cycles = kept.take();
+        drop(reactor);
+        drop(cycles);
+    }
+
+    #[test]
+    fn a_panic_keeps_nobody_from_being_told() {
+        let mut reactor = reactor();
+        fn fail() {
+            panic!("at a stop");
+        }
+        let panics = || Some(Box::new(fail) as Box<dyn FnOnce()>);
+        let all = [panics(), None, panics(), None].map(one);
+        let _watch = all.each_ref().map(|one| watched(&reactor, one));
+        reactor.call_soon(|reactor| reactor.stop());
+        let panic = catch_unwind(AssertUnwindSafe(|| reactor.run())).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"at a stop"));
+        assert!(all.iter().all(|one| one.told.get() == 1));
+        // The next run, told already, closes in the same phase.
+        let late = one(None);
+        let _late = watched(&reactor, &late);
+        assert_eq!(reactor.run().unwrap(), Stopped::Called);
+        assert_eq!(late.told.get(), 1);
+    }
+
+    #[test]
+    fn the_drop_of_the_reactor_calls_each_once_and_waits_for_what_it_hands_over() {
+        let reactor = reactor();
+        let told = [one(None), one(None)];
+        let watches = told.each_ref().map(|one| watched(&reactor, one));
+        told.iter().for_each(|one| one.panics.set(true));
+        catch_unwind(AssertUnwindSafe(|| drop(reactor))).unwrap_err();
+        for one in &told {
+            assert_eq!(one.dropped.get(), 31, "one call, which panicked, and three looks");
+            assert_eq!(one.told.get(), 0, "it is no stop");
+        }
+        drop(watches);
+    }
+}

@@ -1,0 +1,22 @@
+//! What a reactor says that does not run, or is gone.
+
+use std::io;
+
+use thiserror::Error;
+
+/// [`Handle::try_stop`](crate::Handle::try_stop) found no reactor to stop.
+#[doc(alias = "ReactorNotRunning")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("cannot stop the reactor: it is not running")]
+pub struct NotRunning;
+
+impl From<NotRunning> for io::Error {
+    fn from(error: NotRunning) -> Self {
+        Self::new(io::ErrorKind::NotConnected, error)
+    }
+}
+
+/// What everything that needs the poller says once the reactor is gone.
+pub(crate) fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the reactor is gone")
+}

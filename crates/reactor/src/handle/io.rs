@@ -1,0 +1,326 @@
+//! What transports ask of a reactor: sources by key, being flushed, and hearing of its end.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::{Rc, Weak};
+
+use polling::{PollMode, Poller};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::ends::EndWatch;
+use super::start_hooks;
+use super::{EventHandler, Handle, MadeIn, Ready};
+use crate::errors::gone;
+use crate::readiness::{Interest, Readiness};
+use crate::stopped::Stopped;
+use crate::store::ends::OnEnd;
+use crate::store::sources::{Key, Source, SourceEntry};
+use crate::sys::polled::{Owned, Polled};
+use crate::sys::signals::{self, ProgramHooks};
+
+/// What a transport asks of its reactor: [`Handle::io`] gives it.
+#[derive(Clone, Copy)]
+pub struct Io<'a> {
+    reactor: &'a Handle,
+}
+
+impl<'a> Io<'a> {
+    #[inline]
+    pub(super) fn new(reactor: &'a Handle) -> Self {
+        Self { reactor }
+    }
+}
+
+impl Io<'_> {
+    /// Gives a descriptor to the reactor, which is its sole owner from now on.
+    ///
+    /// `handler` is told what happens to it, under `token`. The descriptor should be nonblocking.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller (epoll refuses regular files with `EPERM`), and `NotConnected` if the
+    /// reactor is gone. The descriptor is closed then.
+    pub fn add_source(
+        self,
+        fd: OwnedFd,
+        interest: Interest,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> io::Result<Key> {
+        let io = Rc::new(Polled::new(self.poller()?, PollMode::Level, Owned::new(fd)));
+        self.insert(Source::Owned(io), interest, handler, token)
+    }
+
+    pub(crate) fn poller(self) -> io::Result<Rc<Poller>> {
+        if self.reactor.core.state.closed.get() {
+            return Err(gone());
+        }
+        self.reactor.core.io.poller.with(|poller| poller.clone()).ok_or_else(gone)
+    }
+
+    pub(crate) fn insert(
+        self,
+        io: Source,
+        interest: Interest,
+        handler: Rc<dyn EventHandler>,
+        token: u32,
+    ) -> io::Result<Key> {
+        // The key first, then the registration: a source's `as_fd` may be foreign code, so that
+        // nothing may be borrowed meanwhile.
+        let entry = SourceEntry { io: io.clone(), handler, token, interest };
+        let key = self.reactor.core.io.sources.with(|sources| sources.insert(entry))?;
+        if let Err(error) = io.set(key, interest) {
+            self.close(key);
+            return Err(error);
+        }
+        Ok(key)
+    }
+
+    /// Says that an event of a source is likely within some 20 µs.
+    ///
+    /// The loop then looks for one for as long before it sleeps, once: to sleep and be woken takes
+    /// about that time. What is said in vain again and again is ignored but for one time in 64.
+    pub fn expect_soon(self) {
+        self.reactor.core.io.anticipation.on_expected();
+    }
+
+    /// Closes the source now; events of it that are still in the batch go nowhere.
+    ///
+    /// One that is lent at this moment, to [`with_fd`](Self::with_fd) or to its own callback, leaves
+    /// the poller now, and its descriptor is closed, or the source dropped, when it is given back.
+    /// False if it was closed before.
+    pub fn close(self, key: Key) -> bool {
+        let Some(entry) = self.reactor.core.io.sources.with(|sources| sources.remove(key)) else {
+            return false;
+        };
+        entry.io.leave();
+        drop(entry); // where nothing is borrowed
+        true
+    }
+
+    /// Takes the descriptor back; the source is gone from the reactor.
+    ///
+    /// `None` if there is no such source. Of one that was [registered](Handle::register), or is lent
+    /// at this moment, it gives a duplicate; `None` if there is no descriptor left for that.
+    pub fn take_fd(self, key: Key) -> Option<OwnedFd> {
+        let entry = self.reactor.core.io.sources.with(|sources| sources.remove(key))?;
+        let SourceEntry { mut io, handler, .. } = entry;
+        let fd = match io.release() {
+            Some(fd) => Some(fd),
+            None => {
+                io.leave();
+                io.fd().try_clone_to_owned().ok()
+            }
+        };
+        drop(handler);
+        fd
+    }
+
+    /// Changes what the source is watched for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller; `NotConnected` if the source is closed.
+    pub fn set_interest(self, key: Key, interest: Interest) -> io::Result<()> {
+        let io = self.reactor.core.io.sources.with(|sources| {
+            let entry = sources.get(key)?;
+            entry.interest = interest;
+            Some(entry.io.clone())
+        });
+        match io {
+            Some(io) => io.set(key, interest),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "the source is closed")),
+        }
+    }
+
+    /// Tells whether the source is open.
+    pub fn is_open(self, key: Key) -> bool {
+        self.reactor.core.io.sources.with(|sources| sources.get(key).is_some())
+    }
+
+    /// Lends the descriptor for the length of `call`; `None` if the source is closed.
+    ///
+    /// Nothing is borrowed meanwhile, and it stays open until `call` returns, even if that closes
+    /// the source.
+    pub fn with_fd<R>(self, key: Key, call: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
+        let io = self.reactor.core.io.sources.with(|sources| Some(sources.get(key)?.io.clone()))?;
+        Some(call(io.fd()))
+    }
+
+    /// Lends the descriptor of a transport under the borrow: `call` makes system calls and no more.
+    #[inline]
+    pub(crate) fn with_owned<R>(
+        self,
+        key: Key,
+        call: impl FnOnce(BorrowedFd<'_>) -> R,
+    ) -> Option<R> {
+        self.reactor.core.io.sources.with(|sources| match &sources.get(key)?.io {
+            Source::Owned(io) => Some(call(io.fd())),
+            Source::Foreign(_) => None,
+        })
+    }
+
+    /// Returns whether nobody holds the other side of a source any more, to write to it or to read it.
+    pub fn has_ended(self, key: Key) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let half = PollFlags::RDHUP;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let half = PollFlags::empty();
+        self.look_at(key, half).intersects(PollFlags::HUP | PollFlags::ERR | half)
+    }
+
+    /// Returns whether a read of a source would give something, be it the end.
+    pub(crate) fn is_readable(self, key: Key) -> bool {
+        let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
+        self.look_at(key, PollFlags::IN).intersects(any)
+    }
+
+    /// Asks the system, without the loop.
+    fn look_at(self, key: Key, asked: PollFlags) -> PollFlags {
+        let seen = self.with_fd(key, |fd| {
+            let mut fds = [PollFd::from_borrowed_fd(fd, asked)];
+            // It fails for lack of memory: nothing is seen then.
+            poll(&mut fds, Some(&Timespec::default())).ok();
+            fds[0].revents()
+        });
+        seen.unwrap_or(PollFlags::empty())
+    }
+
+    /// Has [`EventHandler::flush`] called once: when the running callback returns to the loop, or
+    /// before the next wait.
+    ///
+    /// Asked for twice it is called twice; a transport keeps a flag.
+    #[inline]
+    pub fn flush_later(self, handler: Rc<dyn EventHandler>) {
+        if self.reactor.core.state.closed.get() {
+            return drop(handler);
+        }
+        self.reactor.core.io.dirty.with(|dirty| dirty.push_back(handler));
+        self.reactor.touch();
+    }
+
+    /// Has `transport` called at the end of the loop: see [`OnEnd`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use procession_reactor::Reactor;
+    /// use procession_reactor::driver::OnEnd;
+    ///
+    /// #[derive(Default)]
+    /// struct Connection(Cell<bool>);
+    ///
+    /// impl OnEnd for Connection {
+    ///     fn stopped(self: Rc<Self>) {
+    ///         self.0.set(true);
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let connection = Rc::<Connection>::default();
+    /// let weak = Rc::downgrade(&connection);
+    /// let watch = reactor.io().watch_end(weak);
+    /// reactor.call_soon(|reactor| reactor.stop());
+    /// reactor.run()?;
+    /// assert!(connection.0.get());
+    /// drop(watch);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn watch_end(self, transport: Weak<dyn OnEnd>) -> EndWatch {
+        EndWatch::new(self.reactor, transport)
+    }
+
+    /// Returns whether a signal has stopped the last run: the program is about to end, and children
+    /// have a moment to end in.
+    pub fn is_ended_by_signal(self) -> bool {
+        matches!(self.reactor.core.state.stopped.get(), Stopped::Signal(_))
+    }
+
+    /// Returns whether this process is a forked copy of the one that made the reactor: what is dropped
+    /// here is to do nothing to what the loop has there.
+    pub fn is_inherited(self) -> bool {
+        self.reactor.core.state.made_in.get().look() == MadeIn::Original
+    }
+
+    /// Returns whether signals may be the reactor's business: unless it was made
+    /// [`without_signals`](crate::Reactor::without_signals).
+    pub fn claims_signals(self) -> bool {
+        self.reactor.core.state.claims_signals.get()
+    }
+
+    /// Has `hook` called by every [`Reactor::new`](crate::Reactor::new) of this process from now on,
+    /// in the new reactor's thread.
+    ///
+    /// For crates that add to the reactor and need to know of each, such as one that reaps children
+    /// that have outlived the reactor that started them. A function that is known already is not added
+    /// again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use procession_reactor::driver::Io;
+    /// use procession_reactor::{Handle, Reactor};
+    ///
+    /// static STARTED: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// fn count(_: &Handle) {
+    ///     STARTED.fetch_add(1, Ordering::Relaxed);
+    /// }
+    ///
+    /// Io::on_reactor_start(count);
+    /// let reactor = Reactor::new()?;
+    /// assert_eq!(STARTED.load(Ordering::Relaxed), 1);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_reactor_start(hook: fn(&Handle)) {
+        start_hooks::add(hook);
+    }
+
+    /// Has `H` called around what signals do to the whole program. Only the first call of a process
+    /// counts.
+    pub fn set_program_hooks<H: ProgramHooks>() {
+        signals::set_program_hooks::<H>();
+    }
+
+    /// Flushes what is queued now; what that adds waits for the next call. False if nothing was.
+    pub(crate) fn flush_dirty(self) -> bool {
+        let queued = self.reactor.core.io.dirty.with(|dirty| dirty.len());
+        for _ in 0..queued {
+            let handler = self.reactor.core.io.dirty.with(|dirty| dirty.pop_front());
+            let Some(handler) = handler else { break };
+            handler.flush(self.reactor);
+        }
+        queued > 0
+    }
+
+    /// Tells the handler of a source, if that is still open; false if it has to wait for the others.
+    pub(crate) fn dispatch(self, key: Key, readiness: Readiness, late_too: bool) -> bool {
+        let found = self.reactor.core.io.sources.with(|sources| {
+            let entry = sources.get(key)?;
+            if entry.interest.is_late() && !late_too {
+                return Some(Err(()));
+            }
+            Some(Ok((Rc::clone(&entry.handler), entry.token)))
+        });
+        match found {
+            None => {} // closed by a callback of the same batch
+            Some(Err(())) => return false,
+            Some(Ok((handler, token))) => {
+                // This clone keeps the handler alive, not the descriptor: `close` closes at once.
+                handler.ready(self.reactor, Ready { key, token, readiness });
+                self.flush_dirty();
+            }
+        }
+        true
+    }
+}
+
+impl fmt::Debug for Io<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Io").field(self.reactor).finish()
+    }
+}

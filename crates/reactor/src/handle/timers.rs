@@ -1,0 +1,122 @@
+//! The guard of a call at a time.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::handle::{Call, Handle};
+use crate::store::timers::{TimerError, TimerId, Timers};
+
+/// A call that [`Handle::call_later`](crate::Handle::call_later) will make.
+///
+/// Dropping it does nothing: the call is made all the same.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use procession_reactor::{Reactor, TimerError};
+///
+/// let mut reactor = Reactor::new()?;
+/// let call = reactor.call_later(Duration::from_secs(60), |_| unreachable!());
+/// assert!(call.is_active());
+/// call.cancel();
+/// assert_eq!(call.try_cancel(), Err(TimerError::AlreadyCancelled));
+/// # std::io::Result::Ok(())
+/// ```
+#[doc(alias = "IDelayedCall")]
+pub struct DelayedCall {
+    handle: Handle,
+    timer: TimerId,
+}
+
+impl DelayedCall {
+    pub(crate) fn new(handle: Handle, at: Duration, call: Call, patience: u8) -> Self {
+        let timer = handle.core.calls.timers.with(|timers| timers.add_patient(at, call, patience));
+        Self { handle, timer }
+    }
+
+    /// Cancels the call; nothing happens if it was made or cancelled.
+    pub fn cancel(&self) {
+        // Cancelling what is over is no mistake here; `try_cancel` tells.
+        self.try_cancel().ok();
+    }
+
+    /// Cancels the call.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyCalled`](TimerError::AlreadyCalled), also from inside of the call itself, or
+    /// [`AlreadyCancelled`](TimerError::AlreadyCancelled).
+    pub fn try_cancel(&self) -> Result<(), TimerError> {
+        let call = self.with(|timers, timer| timers.cancel(timer))?;
+        drop(call);
+        Ok(())
+    }
+
+    /// Has the call made `after` from now; nothing happens if it was made or cancelled.
+    pub fn reset(&self, after: Duration) {
+        // As for `cancel`.
+        self.try_reset(after).ok();
+    }
+
+    /// Has the call made `after` from now, be it earlier or later than before.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_cancel`](Self::try_cancel).
+    pub fn try_reset(&self, after: Duration) -> Result<(), TimerError> {
+        let at = self.handle.now().saturating_add(after);
+        self.with(|timers, timer| timers.reset(timer, at))?;
+        self.handle.touch();
+        Ok(())
+    }
+
+    /// Has the call made `by` later than planned; nothing happens if it was made or cancelled.
+    pub fn delay(&self, by: Duration) {
+        // As for `cancel`.
+        self.try_delay(by).ok();
+    }
+
+    /// Has the call made `by` later than planned.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_cancel`](Self::try_cancel).
+    pub fn try_delay(&self, by: Duration) -> Result<(), TimerError> {
+        self.with(|timers, timer| timers.delay(timer, by))
+    }
+
+    /// Tells whether the call is still to be made.
+    #[doc(alias = "active")]
+    pub fn is_active(&self) -> bool {
+        self.with(|timers, timer| timers.check(timer).is_ok())
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Timers<Call>, TimerId) -> R) -> R {
+        self.handle.core.calls.timers.with(|timers| change(timers, self.timer))
+    }
+}
+
+impl Clone for DelayedCall {
+    fn clone(&self) -> Self {
+        self.with(|timers, timer| timers.retain(timer));
+        Self { handle: self.handle.clone(), timer: self.timer }
+    }
+}
+
+/// The call is made all the same; only what became of it can be forgotten then.
+impl Drop for DelayedCall {
+    fn drop(&mut self) {
+        self.with(|timers, timer| timers.release(timer));
+    }
+}
+
+impl fmt::Debug for DelayedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, status) = self.with(|timers, timer| timers.look(timer));
+        f.debug_struct("DelayedCall")
+            .field("at", &at)
+            .field("status", &status)
+            .finish_non_exhaustive()
+    }
+}

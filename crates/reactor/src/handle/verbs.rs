@@ -1,0 +1,272 @@
+//! What a handle can do: all that a program asks of a reactor.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use procession_core::Signal;
+
+use super::io::Io;
+use super::register::{Registered, Registration};
+use super::remote::Remote;
+use super::signals::SignalWatch;
+use super::sleep::Sleep;
+use super::timers::DelayedCall;
+use super::triggers::{Trigger, TriggerResult};
+use super::{Call, Handle};
+use crate::readiness::{Interest, Readiness};
+use crate::store::signals::Precedence;
+use crate::store::tasks::JoinHandle;
+use crate::store::triggers::{Phase, SystemEvent};
+
+/// How many turns that have something to do a judgement waits for: what a program has written, its end
+/// of file and its exit take three, and a full pipe of the largest size eight more.
+const PATIENCE: u8 = 32;
+
+/// Calls.
+impl Handle {
+    /// Calls `call` in a turn that is `after` from now or later, never earlier.
+    ///
+    /// Calls are made in the order of their times, ties in the order of creation; the result is
+    /// dropped. `Duration::ZERO` is the next turn, `Duration::MAX` is never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop());
+    /// reactor.run()?;
+    /// assert!(reactor.now() >= Duration::from_millis(5));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "callLater")]
+    pub fn call_later<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        self.call_with_patience(after, call, 0)
+    }
+
+    /// Calls `call` when `after` has passed, and what was ready by then was dealt with: for the judgement
+    /// that something has not come in time.
+    ///
+    /// A loop that is late, because a callback took long or the program was stopped, finds descriptors
+    /// ready beside the time that has passed, and what follows from these in further turns. So `call`
+    /// waits for a turn that finds nothing to do, for 32 turns at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.call_at_deadline(Duration::ZERO, |reactor| reactor.stop());
+    /// reactor.run()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn call_at_deadline<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        self.call_with_patience(after, call, PATIENCE)
+    }
+
+    fn call_with_patience<R>(
+        &self,
+        after: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+        patience: u8,
+    ) -> DelayedCall {
+        let call: Call = Box::new(move |handle| drop(call(handle)));
+        let at = self.now().saturating_add(after);
+        let delayed = DelayedCall::new(self.clone(), at, call, patience);
+        if self.core.state.closed.get() {
+            delayed.cancel();
+        }
+        self.touch();
+        delayed
+    }
+
+    /// Calls `call` in the next turn, or at the end of this one.
+    ///
+    /// Calls are made in their order; what a call adds waits for the turn after.
+    pub fn call_soon<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
+        let call: Call = Box::new(move |handle| drop(call(handle)));
+        if self.core.state.closed.get() {
+            drop(call);
+            return;
+        }
+        self.core.calls.soon.with(|soon| soon.push_back(call));
+        self.touch();
+    }
+
+    /// Calls `call` once the reactor runs: in a later step of the loop if it does, else after the next
+    /// startup. `turn` and `block_on` have no startup.
+    #[doc(alias = "callWhenRunning")]
+    pub fn call_when_running<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
+        if self.is_running() {
+            self.call_soon(call);
+        } else {
+            let call = move |handle: &Self| drop(call(handle));
+            self.add_system_event_trigger(Phase::After, SystemEvent::Startup, call);
+        }
+    }
+
+    /// The way in for other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.core.shared.clone())
+    }
+
+    /// Runs a future on the reactor, in this thread.
+    ///
+    /// It is first polled in the next turn. A panic in it unwinds out of `run`, `turn` or
+    /// `block_on`, and ends the task.
+    #[doc(alias = "inlineCallbacks")]
+    #[doc(alias = "ensureDeferred")]
+    pub fn spawn_local<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> JoinHandle<T> {
+        let task = self.core.tasks.spawn(future);
+        self.touch();
+        task
+    }
+
+    /// Returns a future that is ready after `duration`, counted from this call, and never before.
+    ///
+    /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
+    /// calls and sleeps in a loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let handle = reactor.handle();
+    /// reactor.block_on(async move { handle.sleep(Duration::from_millis(5)).await });
+    /// assert!(reactor.now() >= Duration::from_millis(5));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "deferLater")]
+    #[doc(alias = "LoopingCall")]
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Unpin + use<> {
+        Sleep::new(self, duration)
+    }
+}
+
+/// Events.
+impl Handle {
+    /// Has `call` called once, at the next startup or shutdown (Twisted's
+    /// `addSystemEventTrigger`).
+    ///
+    /// Triggers of one phase run in the order in which they were added, those that they add to it
+    /// included. Events happen in [`Reactor::run`](crate::Reactor::run) and its relatives, and in
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down); none in `turn` and `block_on`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_reactor::{Phase, Reactor, SystemEvent};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.call_when_running(|reactor| reactor.stop());
+    /// reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |_| println!("bye"));
+    /// reactor.run()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "addSystemEventTrigger")]
+    pub fn add_system_event_trigger<R: TriggerResult>(
+        &self,
+        phase: Phase,
+        event: SystemEvent,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> Trigger {
+        Trigger::add(self, phase, event, call)
+    }
+
+    /// Calls `callback` in this thread whenever the process gets the signal.
+    ///
+    /// Signals that come faster than the loop turns are reported once. While anybody in the
+    /// process watches a signal it does nothing else; afterwards it does again what it did before.
+    /// A callback that panics ends its watch. While the program watches SIGHUP, that does not stop
+    /// [`Reactor::run`](crate::Reactor::run).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a signal that does not exist or cannot be watched: KILL, STOP, ILL, FPE, SEGV.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::Signal;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let watch = reactor.on_signal(Signal::WINCH, |_| println!("resized"))?;
+    /// drop(watch); // ends it
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_signal(
+        &self,
+        signal: Signal,
+        callback: impl FnMut(&Self) + 'static,
+    ) -> io::Result<SignalWatch> {
+        SignalWatch::begin(self, signal, Precedence::OfProgram, callback)
+    }
+
+    /// Watches `source` and calls `callback` whenever it is ready.
+    ///
+    /// The reactor owns the source until it is closed, by [`Registered::close`] or
+    /// [`Registration::close`]. It should be nonblocking. If the callback panics the source is
+    /// closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the poller (epoll refuses regular files with `EPERM`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use procession_reactor::{Interest, Reactor};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let (socket, mut peer) = UnixStream::pair()?;
+    /// socket.set_nonblocking(true)?;
+    /// reactor.register(socket, Interest::READABLE, |socket, _readiness| {
+    ///     let mut buffer = [0; 16];
+    ///     let n = socket.read(&mut buffer).unwrap();
+    ///     assert_eq!(&buffer[..n], b"hello");
+    ///     socket.reactor().stop();
+    /// })?;
+    /// peer.write_all(b"hello")?;
+    /// reactor.run()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "addReader")]
+    #[doc(alias = "addWriter")]
+    pub fn register<S: AsFd + 'static>(
+        &self,
+        source: S,
+        interest: Interest,
+        callback: impl FnMut(&mut Registered<'_, S>, Readiness) + 'static,
+    ) -> io::Result<Registration> {
+        Registration::new(self, source, interest, callback)
+    }
+
+    /// What authors of transports need, and nobody else.
+    #[inline]
+    pub fn io(&self) -> Io<'_> {
+        Io::new(self)
+    }
+}

@@ -1,0 +1,224 @@
+//! Calls at a time: adding one, taking the next and changing one are O(log n), cancelling is O(1).
+//!
+//! Model: keys are (deadline, number), numbers rise with each creation and each reset; so what is
+//! due runs in the order of deadlines, ties in the order of creation. Deadlines count from the
+//! reactor's start, in nanoseconds, and saturate after 584 years: `Duration::MAX` is never.
+//!
+//! `slab` has what a call is to do, `queue` their order. What a call is to do is dropped when it is
+//! cancelled; its entry in the queue stays until there are twice as many of these as calls that wait.
+
+mod queue;
+mod slab;
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use queue::{TimerEntry, TimerKey, TimerQueue};
+use slab::{Timer, TimerSlab};
+
+pub(crate) use queue::TimerId;
+pub(crate) use slab::TimerStatus;
+
+/// Why a [`DelayedCall`](crate::DelayedCall) cannot be changed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TimerError {
+    /// It has run, or is running.
+    #[error("cannot change the delayed call: it was made already")]
+    AlreadyCalled,
+    /// It was cancelled, or its reactor is gone.
+    #[error("cannot change the delayed call: it was cancelled already")]
+    AlreadyCancelled,
+}
+
+/// All calls of a reactor that are still to be made.
+pub(crate) struct Timers<C> {
+    slab: TimerSlab<C>,
+    queue: TimerQueue,
+    /// How many are still to be made.
+    waiting: usize,
+    /// The number of the next call.
+    next: u64,
+}
+
+/// From the reactor's start.
+fn nanos(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl<C> Default for Timers<C> {
+    fn default() -> Self {
+        Self { slab: TimerSlab::default(), queue: TimerQueue::default(), waiting: 0, next: 0 }
+    }
+}
+
+impl<C> Timers<C> {
+    fn key(&mut self, at: Duration) -> TimerKey {
+        let key = TimerKey { at: nanos(at), number: self.next };
+        self.next += 1;
+        key
+    }
+
+    #[cfg(test)]
+    #[must_use]
+    fn add(&mut self, at: Duration, call: C) -> TimerId {
+        self.add_patient(at, call, 0)
+    }
+
+    /// Whoever is given the id can ask for it, until it is released.
+    #[must_use]
+    pub(crate) fn add_patient(&mut self, at: Duration, call: C, patience: u8) -> TimerId {
+        let key = self.key(at);
+        let timer = self.slab.add(Timer::new(key, call, patience));
+        self.queue.push(TimerEntry { key, timer });
+        self.waiting += 1;
+        timer
+    }
+
+    fn first_entry(&mut self) -> Option<TimerEntry> {
+        self.queue.first(|entry| self.slab.counts(entry))
+    }
+
+    /// The earliest deadline.
+    #[inline]
+    pub(crate) fn first(&mut self) -> Option<Duration> {
+        if self.waiting == 0 {
+            return None; // often so: then a turn asks no more
+        }
+        self.first_deadline()
+    }
+
+    fn first_deadline(&mut self) -> Option<Duration> {
+        self.first_entry().map(|entry| Duration::from_nanos(entry.key.at))
+    }
+
+    /// What is created or reset from now on is not below it.
+    pub(crate) fn limit(&self) -> u64 {
+        self.next
+    }
+
+    /// What to call next: is due at `now`, was there before `limit`, and counts as called from here.
+    ///
+    /// One that was not there has a deadline that is not before `now`, so nothing due hides behind
+    /// it. One with patience is put off to the next turn, unless this one is quiet.
+    #[inline]
+    pub(crate) fn pop_due(
+        &mut self,
+        now: Duration,
+        limit: u64,
+        is_quiet: impl Fn() -> bool,
+    ) -> Option<C> {
+        while self.waiting > 0 {
+            let first = self.first_entry()?;
+            let TimerKey { at, number } = first.key;
+            if at > nanos(now) || number >= limit {
+                return None;
+            }
+            if self.slab.get(first.timer).patience == 0 || is_quiet() {
+                return self.end_first(first, TimerStatus::Called);
+            }
+            self.put_off(first.timer, now);
+        }
+        None
+    }
+
+    #[cold]
+    fn put_off(&mut self, timer: TimerId, now: Duration) {
+        self.slab.get_mut(timer).patience -= 1;
+        let key = self.key(now);
+        self.change(timer, key);
+    }
+
+    /// Cancels one that still waits; returns what to drop, where nothing is borrowed.
+    #[must_use]
+    pub(crate) fn cancel_one(&mut self) -> Option<C> {
+        let first = self.first_entry()?;
+        self.end_first(first, TimerStatus::Cancelled)
+    }
+
+    fn end_first(&mut self, first: TimerEntry, status: TimerStatus) -> Option<C> {
+        self.waiting -= 1;
+        let call = self.slab.end(first.timer, status);
+        self.queue.pop(self.waiting, |entry| self.slab.counts(entry));
+        call
+    }
+
+    pub(crate) fn check(&self, timer: TimerId) -> Result<(), TimerError> {
+        match self.slab.get(timer).status {
+            TimerStatus::Waiting => Ok(()),
+            TimerStatus::Called => Err(TimerError::AlreadyCalled),
+            TimerStatus::Cancelled => Err(TimerError::AlreadyCancelled),
+        }
+    }
+
+    /// Returns what to drop, where nothing is borrowed.
+    pub(crate) fn cancel(&mut self, timer: TimerId) -> Result<Option<C>, TimerError> {
+        self.check(timer)?;
+        let call = self.slab.end(timer, TimerStatus::Cancelled);
+        self.waiting -= 1;
+        self.on_stale();
+        Ok(call)
+    }
+
+    pub(crate) fn reset(&mut self, timer: TimerId, at: Duration) -> Result<(), TimerError> {
+        self.check(timer)?;
+        let key = self.key(at);
+        self.change(timer, key);
+        Ok(())
+    }
+
+    /// Keeps the number: a call that is overdue stays due in this turn.
+    pub(crate) fn delay(&mut self, timer: TimerId, by: Duration) -> Result<(), TimerError> {
+        self.check(timer)?;
+        let TimerKey { at, number } = self.slab.get(timer).key;
+        let later = at.saturating_add(nanos(by));
+        if later != at {
+            self.change(timer, TimerKey { at: later, number });
+        }
+        Ok(())
+    }
+
+    /// Returns when it is called, or was, and what has become of it.
+    pub(crate) fn look(&self, timer: TimerId) -> (Duration, TimerStatus) {
+        let timer = self.slab.get(timer);
+        (Duration::from_nanos(timer.key.at), timer.status)
+    }
+
+    /// One more can ask for it.
+    pub(crate) fn retain(&mut self, timer: TimerId) {
+        self.slab.retain(timer);
+    }
+
+    /// One less can.
+    pub(crate) fn release(&mut self, timer: TimerId) {
+        self.slab.release(timer);
+    }
+
+    fn change(&mut self, timer: TimerId, key: TimerKey) {
+        self.slab.get_mut(timer).key = key;
+        self.queue.push(TimerEntry { key, timer });
+        self.on_stale();
+    }
+
+    fn on_stale(&mut self) {
+        self.queue.on_stale(self.waiting, |entry| self.slab.counts(entry));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting
+    }
+}
+
+impl<C> fmt::Debug for Timers<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").field("waiting", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod model;
+
+#[cfg(test)]
+mod tests;
