@@ -18,7 +18,7 @@ use crate::reactor::timers::{DelayedCall, TimerError};
 mod core {
     //! What a call is, and where timers are kept.
 
-    use procession_core::WithCell;
+    use procession_core::driver::WithCell;
 
     pub(crate) type Call = Box<dyn FnOnce(&crate::handle::Handle)>;
 

@@ -3,7 +3,7 @@
 //! The reactor's handle is a [`Clock`] and makes itself the current one of its thread; tests take a
 //! [`FakeClock`](crate::FakeClock). No clock of the system is read here.
 
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,32 +70,34 @@ thread_local! {
     static CURRENT: WithCell<Option<Rc<dyn Clock>>> = const { WithCell::new(None) };
 }
 
-/// Returns the clock of this thread, if it has one.
-///
-/// A reactor is its thread's clock from its creation to its drop.
-pub fn current_clock() -> Option<Rc<dyn Clock>> {
-    CURRENT.try_with(|current| current.with(|clock| clock.clone())).ok().flatten()
-}
+/// The clock of a thread. A reactor is its thread's clock from its creation to its drop.
+impl dyn Clock {
+    /// Returns the clock of this thread, if it has one.
+    pub fn current() -> Option<Rc<Self>> {
+        CURRENT.try_with(|current| current.with(|clock| clock.clone())).ok().flatten()
+    }
 
-/// Makes `clock` the clock of this thread and returns the one before.
-///
-/// For event loops, and for tests of code that calls [`Deferred::timeout`](crate::Deferred::timeout).
-///
-/// # Examples
-///
-/// ```
-/// use procession_core::{Deferred, Failed, FakeClock, set_current_clock};
-/// use std::{rc::Rc, time::Duration};
-///
-/// let clock = FakeClock::new();
-/// set_current_clock(Some(Rc::new(clock.clone())));
-/// let (_promise, never) = Deferred::<(), String>::new();
-/// let never = never.timeout(Duration::from_secs(1));
-/// clock.advance(Duration::from_secs(1));
-/// assert_eq!(never.try_take(), Some(Err(Failed::TimedOut)));
-/// # set_current_clock(None);
-/// ```
-pub fn set_current_clock(clock: Option<Rc<dyn Clock>>) -> Option<Rc<dyn Clock>> {
-    // While the thread's locals are being destroyed there is no clock, and none can be set.
-    CURRENT.try_with(|current| current.replace(clock)).ok().flatten()
+    /// Makes `clock` the clock of this thread and returns the one before.
+    ///
+    /// For event loops, and for tests of code that calls
+    /// [`Deferred::timeout`](crate::Deferred::timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_core::{Clock, Deferred, Failed, FakeClock};
+    /// use std::{rc::Rc, time::Duration};
+    ///
+    /// let clock = FakeClock::new();
+    /// <dyn Clock>::set_current(Some(Rc::new(clock.clone())));
+    /// let (_promise, never) = Deferred::<(), String>::new();
+    /// let never = never.timeout(Duration::from_secs(1));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(never.try_take(), Some(Err(Failed::TimedOut)));
+    /// # <dyn Clock>::set_current(None);
+    /// ```
+    pub fn set_current(clock: Option<Rc<Self>>) -> Option<Rc<Self>> {
+        // While the thread's locals are being destroyed there is no clock, and none can be set.
+        CURRENT.try_with(|current| current.replace(clock)).ok().flatten()
+    }
 }

@@ -1,6 +1,7 @@
 //! Time that a test moves by hand.
 
-use crate::{Clock, Timer, WithCell};
+use crate::cell::WithCell;
+use crate::{Clock, Timer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// # Examples
 ///
 /// ```
-/// use procession_core::panics::FirstPanic;
+/// use procession_core::driver::FirstPanic;
 /// use std::panic::catch_unwind;
 ///
 /// let panic = catch_unwind(|| {
@@ -32,7 +32,7 @@ impl FirstPanic {
             Err(panic) => {
                 match &self.0 {
                     None => self.0 = Some(panic),
-                    Some(_) => discard(panic),
+                    Some(_) => Self::discard(panic),
                 }
                 None
             }
@@ -47,19 +47,19 @@ impl FirstPanic {
             resume_unwind(panic);
         }
     }
-}
 
-/// Drops what a panic that goes no further was given. Where that drop panics in turn, what this has
-/// given is left alone, or there would be no end.
-pub fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(next);
+    /// Drops what a panic that goes no further was given. Where that drop panics in turn, what this has
+    /// given is left alone, or there would be no end.
+    pub fn discard(panic: Box<dyn Any + Send>) {
+        if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(next);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstPanic, discard};
+    use super::FirstPanic;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
                 panic!("in the drop of what a panic was given");
             }
         }
-        discard(Box::new(Given));
+        FirstPanic::discard(Box::new(Given));
         assert!(DROPPED.get());
     }
 }

@@ -13,7 +13,8 @@ use std::{iter, option, vec};
 /// # Examples
 ///
 /// ```
-/// use procession_core::{IntoBytes, WithCell, WriteQueue};
+/// use procession_core::IntoBytes;
+/// use procession_core::driver::{WithCell, WriteQueue};
 ///
 /// let queue = WithCell::new(WriteQueue::new());
 /// queue.with(|queue| queue.on_write("abc".into_bytes()))?;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 
 /// A connection could not be made; the protocol was dropped and heard nothing.
 ///
@@ -117,7 +117,7 @@ macro_rules! reasons {
         /// Keeps the kind, and the number or else the message.
         impl From<$type> for io::Error {
             fn from(error: $type) -> Self {
-                into_io_error(error.kind(), error.raw_os_error(), error)
+                Reason::into_io_error(error.kind(), error.raw_os_error(), error)
             }
         }
     };

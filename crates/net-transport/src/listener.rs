@@ -11,7 +11,8 @@ use std::path::Path;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use procession_core::{Deferred, WithCell};
+use procession_core::Deferred;
+use procession_core::driver::WithCell;
 use procession_protocol::{Address, Factory};
 use procession_reactor::{
     DelayedCall, Enrolled, EventHandler, Handle, Interest, Key, OnStop, Ready,

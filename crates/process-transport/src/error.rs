@@ -1,7 +1,7 @@
 //! What can go wrong between `spawn_process` and the first instruction of the program: one error,
 //! which says at which step, on what, and why.
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -170,6 +170,6 @@ impl From<SpawnError> for io::Error {
         if is_ours {
             return Self::new(error.kind(), error);
         }
-        into_io_error(error.kind(), error.raw_os_error(), error)
+        Reason::into_io_error(error.kind(), error.raw_os_error(), error)
     }
 }

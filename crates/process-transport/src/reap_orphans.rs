@@ -3,7 +3,8 @@
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::Adopts;
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 use procession_reactor::{Handle, SignalWatch};
 use std::io;
 

@@ -12,7 +12,8 @@ use crate::{
     ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WithCell, WriteError};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Signal, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! How moving a child's output on, without passing it through the program, fails: [`ForwardError`].
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -75,7 +75,7 @@ impl Error for ForwardError {
 /// Keeps the kind, and the number or else the message.
 impl From<ForwardError> for io::Error {
     fn from(error: ForwardError) -> Self {
-        into_io_error(error.kind(), error.source.raw_os_error(), error)
+        Reason::into_io_error(error.kind(), error.source.raw_os_error(), error)
     }
 }
 

@@ -4,7 +4,7 @@
 //! It is dropped after its last callback and after a panic. What is called, and which call is the
 //! last, its users know.
 
-use procession_core::panics::discard;
+use procession_core::driver::FirstPanic;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -82,7 +82,7 @@ pub(crate) fn first_panic(
 ) -> thread::Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            discard(second);
+            FirstPanic::discard(second);
             Err(first)
         }
         (first, second) => first.and(second),

@@ -22,7 +22,8 @@ mod pipes;
 use self::pipes::Pipes;
 use crate::{ChildFd, DataNow, Event, ExitReason};
 use bytes::Bytes;
-use procession_core::{Mark, Spent};
+use procession_core::Mark;
+use procession_core::driver::Spent;
 use std::collections::VecDeque;
 use std::time::Duration;
 

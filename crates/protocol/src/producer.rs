@@ -7,7 +7,8 @@
 use crate::registry::{Call, Refusal, Registry};
 use crate::{ChildFd, Event, Pace, Process, Producer, Producers};
 use bytes::Bytes;
-use procession_core::{Mark, WithCell, WriteError};
+use procession_core::driver::WithCell;
+use procession_core::{Mark, WriteError};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

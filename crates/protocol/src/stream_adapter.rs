@@ -5,7 +5,8 @@ use crate::{
     Target, Transport, TransportControl,
 };
 use bytes::{Bytes, BytesMut};
-use procession_core::{Deferred, WithCell, WriteError, split_character};
+use procession_core::driver::{WithCell, split_character};
+use procession_core::{Deferred, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use crate::ExitReason;
 use procession_core::Signal;
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Why nothing is known of the end of a process.
 
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
 

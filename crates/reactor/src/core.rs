@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use polling::Poller;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use thiserror::Error;
 
 use crate::anticipation::Anticipation;

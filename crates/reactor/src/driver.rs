@@ -28,7 +28,7 @@
 //! use std::thread;
 //!
 //! use bytes::Bytes;
-//! use procession_core::WithCell;
+//! use procession_core::driver::WithCell;
 //! use procession_reactor::driver::{Drive, Driver, Machine, Read};
 //! use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
 //! use procession_reactor::{Reactor, Ready};

@@ -16,7 +16,7 @@ use crate::core::{Core, Made};
 use crate::handle::Handle;
 use crate::outlasting;
 use crate::sys::polled;
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {

@@ -18,7 +18,7 @@
 //! use std::io::{Read, Write};
 //! use std::rc::Rc;
 //!
-//! use procession_core::WithCell;
+//! use procession_core::driver::WithCell;
 //! use procession_reactor::forward::{Forward, OwnFd, Port, SourcePort};
 //! use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
 //! use procession_reactor::{EventHandler, Handle, Key, Reactor, Ready};

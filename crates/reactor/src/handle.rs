@@ -5,7 +5,8 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::{Clock, Timer, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Clock, Timer};
 
 use crate::core::{Call, Core, Made, NotRunning, Running};
 use crate::remote::Remote;

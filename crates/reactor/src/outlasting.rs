@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::handle::Handle;
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
 
 /// Something that comes to its end when its reactor is gone, such as a process that is being ended.
 ///

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{Spent, WriteQueue};
+use procession_core::driver::{Spent, WriteQueue};
 use rustix::io::Errno;
 
 use crate::handle::Handle;
@@ -38,7 +38,7 @@ use self::writer::Writer;
 pub use self::limits::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, READ_BULK_BYTES};
 pub use self::outcome::{FlushOutcome, Flushed, OpenError, PipeReady, ReadEvent};
 pub use self::peek::{has_ended, is_readable};
-pub use procession_core::Direction;
+pub use procession_core::driver::Direction;
 
 /// A descriptor in the reactor, with a write queue if it is written to.
 ///

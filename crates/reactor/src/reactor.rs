@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polling::Poller;
-use procession_core::{Clock, set_current_clock};
+use procession_core::Clock;
 
 use crate::claims::ClaimSignals;
 use crate::core::Core;
@@ -67,7 +67,7 @@ impl Reactor {
     /// Makes the reactor of this thread.
     ///
     /// From now on until it is dropped it is [`Handle::current`], and the thread's
-    /// [current clock](procession_core::current_clock). None of its own descriptors has the number
+    /// [current clock](procession_core::Clock). None of its own descriptors has the number
     /// of a standard one, also where these are closed.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Reactor {
         let core = Core::new(Rc::clone(&poller), Arc::new(Shared::new(fd)));
         let handle = Handle { core: Rc::new(core) };
         set_current(Some(handle.clone()));
-        let previous_clock = PreviousClock(set_current_clock(Some(Rc::new(handle.clone()))));
+        let previous_clock = PreviousClock(<dyn Clock>::set_current(Some(Rc::new(handle.clone()))));
         let inner = Loop::new(wait(), poller, wake);
         // From here on a panic of a hook drops the reactor, which puts everything back.
         let claims = ClaimSignals::OnMainThread;
@@ -219,7 +219,7 @@ impl Drop for Reactor {
         let handle = self.handle.clone();
         let previous = self.previous_clock.0.take();
         dropping::reactor(&handle, move || {
-            let own = set_current_clock(previous);
+            let own = <dyn Clock>::set_current(previous);
             drop(own);
             set_current(None);
         });

@@ -13,7 +13,7 @@ use procession_core::{Deferred, gather};
 
 use crate::handle::Handle;
 use crate::triggers::{Phase, SystemEvent};
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
 
 /// What has something open that ends when the reactor stops.
 pub trait OnStop {

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use async_task::Task;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 
 use crate::remote::Shared;
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::{
     Direction, Pipe, READ_AGAIN_BYTES, READ_BUDGET_BYTES, READ_BUFFER_BYTES, ReadEvent,

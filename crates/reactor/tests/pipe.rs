@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use procession_reactor::pipe::{
     Direction, FlushOutcome, Pipe, PipeReady, READ_BUFFER_BYTES, ReadEvent,
 };

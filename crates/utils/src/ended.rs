@@ -3,7 +3,8 @@
 //! A `Deferred` belongs to one thread, and an error that held one could not be an `anyhow::Error`.
 //! So the error holds a ticket, and the `Deferred` waits in its thread's list.
 
-use procession_core::{Deferred, Failed, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Failed};
 use procession_protocol::ExitReason;
 use std::convert::Infallible;
 use std::fmt;

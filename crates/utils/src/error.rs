@@ -3,7 +3,7 @@
 use crate::{Ended, Outcome, Partial, Stream};
 use bytes::Bytes;
 use procession_core::Signal;
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 use std::error::Error;
@@ -236,7 +236,7 @@ impl From<OutputError> for io::Error {
             OutputError::Spawn(error) => error.into(),
             error => {
                 let number = error.io_error().and_then(Self::raw_os_error);
-                into_io_error(error.kind(), number, error)
+                Reason::into_io_error(error.kind(), number, error)
             }
         }
     }

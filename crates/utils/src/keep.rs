@@ -10,7 +10,7 @@
 
 use crate::outcome::Gap;
 use bytes::Bytes;
-use procession_core::split_character;
+use procession_core::driver::split_character;
 use std::mem;
 
 /// How much of each output stream is kept in memory; the rest is read and counted.

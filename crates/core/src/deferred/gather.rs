@@ -1,7 +1,7 @@
 //! Several deferred results as one.
 
 use super::{Deferred, Failed, OnCancel, Promise};
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 

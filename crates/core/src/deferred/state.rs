@@ -5,7 +5,7 @@
 //! results are ignored. Nothing foreign runs or is dropped while the cell is borrowed.
 
 use super::{Failed, trampoline};
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::mem;
 use std::rc::{Rc, Weak};
 use std::task::Waker;

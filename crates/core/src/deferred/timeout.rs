@@ -1,7 +1,7 @@
 //! A bound on how long a result is waited for.
 
 use super::{Deferred, Failed};
-use crate::{Clock, current_clock};
+use crate::Clock;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,16 +19,16 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// # Panics
     ///
     /// Panics if the thread has no clock, which is: if no reactor lives on it
-    /// ([`current_clock`]).
+    /// ([`<dyn Clock>::current`](Clock)).
     ///
     /// # Examples
     ///
-    /// See [`set_current_clock`](crate::set_current_clock).
+    /// See [`<dyn Clock>::set_current`](Clock).
     #[doc(alias = "addTimeout")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Self {
-        let clock = current_clock().expect(NO_CLOCK);
+        let clock = <dyn Clock>::current().expect(NO_CLOCK);
         self.timeout_on(after, &*clock)
     }
 

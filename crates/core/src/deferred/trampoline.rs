@@ -1,6 +1,6 @@
 //! Runs callbacks one after the other, never one inside another, so that chains need no stack.
 
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::collections::VecDeque;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};

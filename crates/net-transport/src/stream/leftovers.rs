@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use procession_core::Spent;
+use procession_core::driver::Spent;
 use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 

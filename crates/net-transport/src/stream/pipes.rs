@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::WriteError;
+use procession_core::driver::{Spent, WriteQueue};
 use procession_protocol::ConnectionKind;
 use procession_reactor::pipe::{Direction, Pipe, PipeReady, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Readiness};

@@ -7,7 +7,8 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{WriteError, WriteQueue};
+use procession_core::WriteError;
+use procession_core::driver::WriteQueue;
 use procession_protocol::{
     ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
 };

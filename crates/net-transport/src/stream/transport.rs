@@ -6,7 +6,8 @@ use std::rc::{Rc, Weak};
 use std::thread;
 
 use bytes::Bytes;
-use procession_core::{WithCell, WriteError};
+use procession_core::WriteError;
+use procession_core::driver::WithCell;
 use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::ReadEvent;

@@ -1,7 +1,8 @@
 //! What the parent writes to one descriptor of a child, taken out of it.
 
 use super::shared::{Shared, Waiter};
-use procession_core::{IntoBytes, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{IntoBytes, WriteError};
 use procession_protocol::{ChildFd, Process};
 use std::fmt;
 use std::future::poll_fn;

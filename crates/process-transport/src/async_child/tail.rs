@@ -1,6 +1,6 @@
 //! The last bytes of an output that nobody has asked for.
 
-use procession_core::split_character;
+use procession_core::driver::split_character;
 use std::collections::VecDeque;
 
 /// The output, in bytes, that is kept for a program that does not take it, before the child's

@@ -7,7 +7,8 @@ use crate::launch::kernel_size;
 use crate::spawned::no_pidfd;
 use crate::sys::{self, platform};
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{Deferred, Signal, WriteError};
 use procession_protocol::{
     ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
     Termios, WindowSize,

@@ -5,7 +5,7 @@ use super::handle::Spawned;
 use super::output::Output;
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{Peeked, Waited};
-use procession_core::Direction;
+use procession_core::driver::Direction;
 use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

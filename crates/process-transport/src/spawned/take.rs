@@ -1,6 +1,6 @@
 //! Handing out an end, and why there is none.
 
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use procession_protocol::ChildFd;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;

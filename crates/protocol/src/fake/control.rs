@@ -4,7 +4,8 @@ use super::engine::{Engine, State};
 use super::pipe::FakePipe;
 use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
 use bytes::Bytes;
-use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
+use procession_core::driver::{Spent, WriteQueue};
+use procession_core::{Clock, Deferred, Signal, WriteError};
 use std::time::Duration;
 
 /// Above the largest pid that Linux gives out, so that a stray `kill` reaches nobody.

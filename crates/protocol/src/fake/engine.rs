@@ -7,7 +7,8 @@
 use super::pipe::FakePipe;
 use super::termination::{FakeTermination, Sent};
 use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
-use procession_core::{Clock, FakeClock, Spent, Timer, WithCell};
+use procession_core::driver::{Spent, WithCell};
+use procession_core::{Clock, FakeClock, Timer};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;

@@ -2,7 +2,8 @@
 
 use crate::{ChildFd, Lifecycle};
 use bytes::{Bytes, BytesMut};
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::WriteError;
+use procession_core::driver::{Spent, WriteQueue};
 use std::collections::VecDeque;
 
 /// Says what kind of pipe a descriptor of a fake child is.

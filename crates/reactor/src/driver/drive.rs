@@ -14,7 +14,7 @@ use crate::handle::Handle;
 use crate::handler::{EventHandler, Ready};
 use crate::pipe::{READ_AGAIN_BYTES, READ_BUDGET_BYTES, ReadEvent};
 use crate::stopping::{OnStop, OwnedEnd};
-use procession_core::panics::{FirstPanic, discard};
+use procession_core::driver::FirstPanic;
 
 /// What a machine's own methods ask of its driver. Every [`Machine`] has it.
 pub trait Drive: Machine {
@@ -137,7 +137,7 @@ fn on_panicked<M: Machine>(machine: &M, panic: Box<dyn Any + Send>) -> ! {
     machine.driver().pumping.set(false);
     machine.queue_flush();
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| machine.settle(left))) {
-        discard(second); // the first is the cause, most likely
+        FirstPanic::discard(second); // the first is the cause, most likely
     }
     resume_unwind(panic);
 }

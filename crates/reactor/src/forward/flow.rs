@@ -12,7 +12,7 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 
 /// The most that one forwarding moves in one turn, in bytes.
 const TURN_BYTES: usize = 4 << 20;
@@ -50,7 +50,7 @@ impl Interrupted {
 /// Keeps the kind, and the number or else the message.
 impl From<Interrupted> for io::Error {
     fn from(interrupted: Interrupted) -> Self {
-        into_io_error(interrupted.kind(), interrupted.error.raw_os_error(), interrupted)
+        Reason::into_io_error(interrupted.kind(), interrupted.error.raw_os_error(), interrupted)
     }
 }
 

@@ -6,8 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytes::Bytes;
-use procession_core::Spent;
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
+use procession_core::driver::Spent;
 
 #[cfg(doc)]
 use super::Pipe;

@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use procession_reactor::forward::{Forward, Port, SourcePort};
 use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Key, Reactor, Ready};

@@ -2,8 +2,8 @@
 //! borrowed.
 
 use super::termination::SettledCalls;
-use procession_core::Spent;
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
+use procession_core::driver::Spent;
 use procession_reactor::forward::Forward;
 use rustix::io::Errno;
 use std::rc::Rc;

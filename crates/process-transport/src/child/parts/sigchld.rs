@@ -10,7 +10,8 @@
 //! reactor drops at its own end at the latest.
 
 use crate::pauses::ASK_ANYWAY;
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 use procession_reactor::{DelayedCall, Handle, SignalWatch};
 use std::cell::RefCell;
 use std::io;

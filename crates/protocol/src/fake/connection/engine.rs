@@ -7,7 +7,7 @@
 use super::wire::FakeWire;
 use crate::connection::{ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot};
 use crate::{Address, Protocol, Transport};
-use procession_core::{Spent, WithCell};
+use procession_core::driver::{Spent, WithCell};
 use std::cell::Cell;
 use std::io;
 use std::panic::resume_unwind;
