@@ -22,7 +22,7 @@ mod survey;
 
 use crate::sys::{self, Peeked};
 use procession_core::Signal;
-use procession_protocol::GroupState;
+use procession_protocol::driver::GroupState;
 use std::os::fd::BorrowedFd;
 
 #[cfg(target_os = "linux")]

@@ -34,9 +34,8 @@ use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
 use crate::{group, orphans, sys};
 use procession_core::Signal;
-use procession_protocol::{
-    ChildFd, ExitReason, GroupState, SignalError, SpawnPath, Termination, TerminationScope,
-};
+use procession_protocol::driver::{GroupState, TerminationScope};
+use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -216,7 +216,7 @@ pub trait ProcessControl {
     }
 
     /// Returns the registry of producers that the transport's slot keeps:
-    /// [`ProtocolSlot::producers`](crate::ProtocolSlot::producers).
+    /// [`ProtocolSlot::producers`](crate::slot::ProtocolSlot::producers).
     fn producers(&self) -> Option<&Producers> {
         None
     }

@@ -4,9 +4,6 @@ use crate::{ChildFd, ExitReason};
 use bytes::Bytes;
 use procession_core::Mark;
 
-#[cfg(doc)]
-use crate::Lifecycle;
-
 /// Says which callback is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,11 +25,11 @@ pub enum Event {
     Ended(ExitReason),
 }
 
-/// What [`Lifecycle::on_data_now`] made of data.
+/// What became of data that a lifecycle took, of a child or of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "data that are due are told by nobody else"]
+#[must_use = "data that are due are delivered by nobody else"]
 pub enum DataNow {
-    /// `child_data_received` is due, before anything else.
+    /// `child_data_received` or `data_received` is due, before anything else.
     Due(Bytes),
     /// It is due after what was due before.
     Queued,

@@ -3,9 +3,9 @@
 //!
 //! A [`ProcessProtocol`] hears what happens to one child and acts on it through a [`Process`]. It
 //! knows no event loop: results travel through a `Deferred`, and the same protocol runs over a real
-//! child and over a [`FakeProcess`], because both are driven by the same machine, [`Lifecycle`].
-//! [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, [`FakeConnection`] and
-//! [`ConnectionLifecycle`] too, and a [`StreamAdapter`] runs such a protocol over a child.
+//! child and over a [`FakeProcess`], because the same [machine](driver::Lifecycle)
+//! drives both. [`Protocol`], [`Factory`] and [`Transport`] are the same for connections, with a
+//! [`FakeConnection`], and a [`StreamAdapter`] runs such a protocol over a child.
 //!
 //! # What this crate does not do
 //!
@@ -87,30 +87,40 @@ mod unknown_end;
 
 pub use address::Address;
 pub use child_fd::ChildFd;
-pub use connection::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
-};
-pub use control::{Process, ProcessControl, Producer, Producers};
-pub use event::{DataNow, Event};
+pub use connection::ConnectionEvent;
+pub use control::{Process, Producer};
+pub use event::Event;
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
-pub use lifecycle::Lifecycle;
 pub use line_receiver::{Line, LineReceiver};
 pub use net::{Factory, Protocol};
 pub use process_protocol::ProcessProtocol;
 pub use producer::{ProducerError, ProducerErrorKind};
 pub use read_producer::ReadProducer;
-pub use reason::{
-    ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,
-};
+pub use reason::{ExitReason, ProcessDone, ProcessTerminated, ResourceUsage};
 pub use registry::Pace;
-pub use slot::ProtocolSlot;
 pub use spawn_path::SpawnPath;
 pub use stream_adapter::{KeptStderr, StreamAdapter};
 pub use target::Target;
 pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
-pub use termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
-pub use terminator::Terminator;
-pub use transport::{Transport, TransportControl};
+pub use transport::Transport;
 pub use unknown_end::UnknownEnd;
+
+pub mod driver {
+    //! For authors of transports: what [`Process`](crate::Process) and [`Transport`](crate::Transport)
+    //! call, and the machines that decide which callback is due.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    pub use crate::connection::{ConnectionLifecycle, ConnectionSlot, Demand};
+    pub use crate::control::{ProcessControl, Producers};
+    pub use crate::event::DataNow;
+    pub use crate::lifecycle::Lifecycle;
+    pub use crate::slot::ProtocolSlot;
+    pub use crate::termination_step::{
+        GroupState, TerminationOutcome, TerminationScope, TerminationStep,
+    };
+    pub use crate::terminator::Terminator;
+    pub use crate::transport::TransportControl;
+}

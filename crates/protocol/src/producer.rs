@@ -1,11 +1,12 @@
 //! Producers: sources of data for a child's descriptor that are paused when its queue is full.
 //!
-//! [`Producers`] is the registry of one child. It lives in the [`ProtocolSlot`](crate::ProtocolSlot)
+//! [`Producers`] is the registry of one child. It lives in the [`ProtocolSlot`](crate::slot::ProtocolSlot)
 //! and hears of marks and losses just before the protocol does, so that every transport has it.
 //! A producer is moved out for the length of a call; nothing is borrowed while it runs.
 
+use crate::control::Producers;
 use crate::registry::{Call, Refusal, Registry};
-use crate::{ChildFd, Event, Pace, Process, Producer, Producers};
+use crate::{ChildFd, Event, Pace, Process, Producer};
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Mark, WriteError};

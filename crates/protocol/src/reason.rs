@@ -16,30 +16,13 @@ use std::time::Duration;
 pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
 /// Turns a wait status, as `waitpid` gives it, into an [`ExitReason`].
-///
-/// # Examples
-///
-/// ```
-/// use procession_protocol::exit_reason;
-///
-/// assert!(exit_reason(0, None).is_ok());
-/// assert_eq!(exit_reason(3 << 8, None).unwrap_err().exit_code(), Some(3));
-/// ```
-///
-/// # Errors
-///
-/// The reason is an `Err` for every status but 0; that is its meaning, not a failure of this call.
-pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
+pub(crate) fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
     let ending = Box::new(Ending { usage, ..*Ending::boxed(Ok(raw_status)) });
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
 }
 
 /// Adds the descriptors that descendants held open when the child's output was cut off.
-///
-/// # Errors
-///
-/// The reason is an `Err` exactly where the given one was.
-pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
+pub(crate) fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
     with_ending(reason, |ending| ending.held = held)
 }
 

@@ -1,5 +1,5 @@
 //! Which producer is to hear of what, a pure core: the bookkeeping of
-//! [`Producers`](crate::Producers), whatever a producer is.
+//! [`Producers`](crate::control::Producers), whatever a producer is.
 //!
 //! A producer is [lent](Registry::lend) for the length of a call and given back after it. Meanwhile
 //! it may be taken away, and another one registered in its place.

@@ -1,8 +1,9 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
+use crate::transport::TransportControl;
 use crate::{
     Address, ChildFd, ExitReason, ForwardError, LineReceiver, Process, ProcessProtocol, Protocol,
-    Target, Transport, TransportControl,
+    Target, Transport,
 };
 use bytes::{Bytes, BytesMut};
 use procession_core::driver::{WithCell, split_character};

@@ -29,7 +29,7 @@
 //! [`keeps_leader`](Terminator::keeps_leader) says no.
 
 use self::calls::{Calls, Look, Reap, UnderWay};
-use crate::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
+use crate::termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use procession_core::Signal;
 use std::time::Duration;
 
@@ -44,7 +44,9 @@ mod calls;
 ///
 /// ```
 /// use procession_core::Signal;
-/// use procession_protocol::{TerminationOutcome, TerminationScope, TerminationStep, Terminator};
+/// use procession_protocol::driver::{
+///     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+/// };
 /// use std::time::Duration;
 ///
 /// let second = Duration::from_secs(1);

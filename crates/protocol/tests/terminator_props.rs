@@ -4,7 +4,7 @@
 //! Every sequence of few facts is tried, and random long ones.
 
 use procession_core::Signal;
-use procession_protocol::{
+use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use proptest::prelude::*;

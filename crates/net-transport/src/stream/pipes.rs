@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};
-use procession_protocol::ConnectionKind;
+use procession_protocol::driver::ConnectionLifecycle;
 use procession_reactor::pipe::{Direction, Pipe, PipeReady, READ_BUDGET_BYTES, ReadEvent};
 use procession_reactor::{EventHandler, Handle, Readiness};
 use rustix::net::{Shutdown, shutdown, sockopt};
@@ -31,10 +31,11 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    pub(super) fn kind(&self) -> ConnectionKind {
+    /// Starts the life of a connection that is made of this.
+    pub(super) fn lifecycle(&self) -> ConnectionLifecycle {
         match self {
-            Self::Socket(_) => ConnectionKind::Socket,
-            Self::Pair { .. } => ConnectionKind::Pair,
+            Self::Socket(_) => ConnectionLifecycle::of_socket(),
+            Self::Pair { .. } => ConnectionLifecycle::of_pair(),
         }
     }
 }

@@ -9,9 +9,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::WriteQueue;
-use procession_protocol::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
-};
+use procession_protocol::ConnectionEvent;
+use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{FlushOutcome, PipeReady, READ_BUDGET_BYTES, ReadEvent};
@@ -46,12 +45,8 @@ pub(super) struct Flushed {
 }
 
 impl State {
-    pub(super) fn new(kind: ConnectionKind) -> Self {
-        Self {
-            lifecycle: ConnectionLifecycle::new(kind),
-            pipes: Pipes::default(),
-            routes: Routes::default(),
-        }
+    pub(super) fn new(lifecycle: ConnectionLifecycle) -> Self {
+        Self { lifecycle, pipes: Pipes::default(), routes: Routes::default() }
     }
 
     pub(super) fn set_pipes(&mut self, pipes: Pipes) {
@@ -94,9 +89,9 @@ impl State {
         };
         let bytes = data.len();
         Some(match self.lifecycle.on_data_now(data) {
-            ConnectionDataNow::Due(data) => Read::Data(data),
-            ConnectionDataNow::Queued => Read::Queued(bytes),
-            ConnectionDataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
+            DataNow::Due(data) => Read::Data(data),
+            DataNow::Queued => Read::Queued(bytes),
+            DataNow::Refused(refused) => Read::Event(ReadEvent::Data(refused)),
         })
     }
 

@@ -8,7 +8,8 @@ use std::thread;
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::WithCell;
-use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
+use procession_protocol::driver::ConnectionSlot;
+use procession_protocol::{Address, ConnectionEvent, Protocol, Transport};
 use procession_reactor::driver::{Drive, Driver, Machine, Read};
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Ready};
@@ -44,7 +45,7 @@ impl Stream {
             slot: ConnectionSlot::new(protocol),
             peer,
             host,
-            state: WithCell::new(State::new(ends.kind())),
+            state: WithCell::new(State::new(ends.lifecycle())),
             read_queued: Cell::new(false),
             is_cut_off: Cell::new(false),
         });

@@ -9,9 +9,8 @@ use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
 use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
-use procession_protocol::{
-    ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
-};
+use procession_protocol::driver::ProcessControl;
+use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Drive;
 use procession_reactor::{DelayedCall, EventHandler, Interest, OwnedEnd};
 use std::convert::Infallible;

@@ -8,7 +8,8 @@ use super::parts::{
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{AtDrop, OwnedChild, Spawned, since};
 use crate::sys::Peeked;
-use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
+use procession_protocol::ChildFd;
+use procession_protocol::driver::{DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::Read;
 use procession_reactor::forward::Forward;
 use procession_reactor::pipe::{Direction, Pipe, READ_BUDGET_BYTES, ReadEvent};

@@ -9,9 +9,9 @@ use crate::sys::{self, platform};
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
 use procession_core::{Deferred, Signal, WriteError};
+use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
-    ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
-    Termios, WindowSize,
+    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use procession_reactor::driver::Drive;
 use procession_reactor::forward::SinkPort;

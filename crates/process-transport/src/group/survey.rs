@@ -21,7 +21,7 @@
 use super::proc::{MemberState, is_own_proc};
 use crate::own_children::own_children;
 use crate::sys::{self, Peeked};
-use procession_protocol::GroupState;
+use procession_protocol::driver::GroupState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,7 +6,8 @@ use super::output::Output;
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{Peeked, Waited};
 use procession_core::driver::Direction;
-use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
+use procession_protocol::ProcessTerminated;
+use procession_protocol::driver::Lifecycle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
@@ -172,7 +173,7 @@ impl Spawned {
             }
         }
         self.taken.extend(self.ends.drain(..).map(|end| end.fd));
-        self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
+        self.reason = self.reason.take().map(|reason| Lifecycle::with_held_fds(reason, held));
     }
 
     /// Reaps the child if it has ended. What is left of its group ends with the program until nothing
@@ -191,8 +192,8 @@ impl Spawned {
         }
         let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
             Waited::Running => return Ok(()),
-            Waited::Reaped(status, usage) => exit_reason(status, Some(usage)),
-            Waited::Kept(status) => exit_reason(status, None),
+            Waited::Reaped(status, usage) => Lifecycle::exit_reason(status, Some(usage)),
+            Waited::Kept(status) => Lifecycle::exit_reason(status, None),
             Waited::Lost(why) => Err(ProcessTerminated::unknown(why)),
         };
         self.reason = Some(reason);

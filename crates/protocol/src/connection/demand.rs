@@ -14,7 +14,7 @@ pub enum Demand {
     /// write queue, and close an output that is a descriptor of its own.
     ShutDown,
     /// The connection has gone in both directions: ask the kernel for the reason, and pass it to
-    /// [`on_gone`](crate::ConnectionLifecycle::on_gone).
+    /// [`on_gone`](crate::connection::ConnectionLifecycle::on_gone).
     AskReason,
     /// Read what has arrived, and drop it: a kernel resets a connection that is closed with unread
     /// data, and the peer then loses what was just written to it.

@@ -19,15 +19,3 @@ pub enum ConnectionEvent {
     /// `connection_lost`.
     Lost(io::Result<()>),
 }
-
-/// What [`on_data_now`](crate::ConnectionLifecycle::on_data_now) made of data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "data that are due are delivered by nobody else"]
-pub enum ConnectionDataNow {
-    /// `data_received` is due, before anything else.
-    Due(Bytes),
-    /// It is due after what was due before.
-    Queued,
-    /// Nobody is to hear of them; to be dropped where nothing is borrowed.
-    Refused(Bytes),
-}

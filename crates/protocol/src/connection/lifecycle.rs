@@ -27,11 +27,10 @@
 //! - The program aborts it, or the loop stops: at once, and for that reason.
 
 use super::demand::{Demand, Demands};
-use super::event::{ConnectionDataNow, ConnectionEvent};
-use super::kind::ConnectionKind;
+use super::event::ConnectionEvent;
+use crate::event::DataNow;
 use bytes::Bytes;
-use procession_core::Mark;
-use procession_core::driver::Spent;
+use procession_core::{Mark, driver::Spent};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -44,9 +43,9 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand};
+/// use procession_protocol::{ConnectionEvent, driver::{ConnectionLifecycle, Demand}};
 ///
-/// let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+/// let mut connection = ConnectionLifecycle::of_socket();
 /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Made)));
 /// connection.on_read_end(); // the peer has shut its direction down
 /// assert_eq!(connection.poll_demand(), Some(Demand::EndReading));
@@ -58,7 +57,8 @@ use std::mem;
 /// ```
 #[derive(Debug)]
 pub struct ConnectionLifecycle {
-    kind: ConnectionKind,
+    /// One descriptor is read and written.
+    is_socket: bool,
     input: Input,
     /// The output has not ended.
     writing: bool,
@@ -97,10 +97,10 @@ enum Asked {
 const OF_A_LOSS: Demands = Demands::of(&[Demand::ShutDown, Demand::Discard, Demand::Reset]);
 
 impl ConnectionLifecycle {
-    /// Starts the life of a connection.
-    pub fn new(kind: ConnectionKind) -> Self {
+    /// Starts the life of a connection over one descriptor that is read and written.
+    pub fn of_socket() -> Self {
         Self {
-            kind,
+            is_socket: true,
             input: Input { open: true, paused: false, always_ready: false },
             writing: true,
             asked: Asked::Nothing,
@@ -110,6 +110,11 @@ impl ConnectionLifecycle {
             demands: Demands::default(),
             due: VecDeque::from([ConnectionEvent::Made]),
         }
+    }
+
+    /// Starts the life of a connection over an input, and an output apart.
+    pub fn of_pair() -> Self {
+        Self { is_socket: false, ..Self::of_socket() }
     }
 
     /// The poller refuses the input, which can be read at any time.
@@ -131,14 +136,11 @@ impl ConnectionLifecycle {
     /// Does the same, but where nothing else is due the data are handed over at once, as
     /// [`poll_event`](Self::poll_event) would after it.
     #[inline]
-    pub fn on_data_now(&mut self, data: Bytes) -> ConnectionDataNow {
+    pub fn on_data_now(&mut self, data: Bytes) -> DataNow {
         if self.due.is_empty() && !data.is_empty() && self.accepts() {
-            return ConnectionDataNow::Due(data);
+            return DataNow::Due(data);
         }
-        match self.on_data(data) {
-            None => ConnectionDataNow::Queued,
-            Some(refused) => ConnectionDataNow::Refused(refused),
-        }
+        self.on_data(data).map_or(DataNow::Queued, DataNow::Refused)
     }
 
     /// A read found nothing: what the peer had sent was delivered.
@@ -215,7 +217,7 @@ impl ConnectionLifecycle {
             return;
         }
         let is_read = self.input.open && self.asked != Asked::Close;
-        if self.kind == ConnectionKind::Socket && is_read {
+        if self.is_socket && is_read {
             self.writing = false;
             self.failed = Some(error);
             self.demands.add(Demand::EndWriting);
@@ -231,10 +233,10 @@ impl ConnectionLifecycle {
         if !self.writing || self.lost {
             return;
         }
-        match self.kind {
-            ConnectionKind::Pair => self.lose(Err(ErrorKind::BrokenPipe.into())),
-            ConnectionKind::Socket if self.input.open => self.peer_gone = true,
-            ConnectionKind::Socket => self.demands.add(Demand::AskReason),
+        match (self.is_socket, self.input.open) {
+            (false, _) => self.lose(Err(ErrorKind::BrokenPipe.into())),
+            (true, true) => self.peer_gone = true,
+            (true, false) => self.demands.add(Demand::AskReason),
         }
     }
 
@@ -285,7 +287,7 @@ impl ConnectionLifecycle {
         if is_new {
             self.due.push_back(ConnectionEvent::Made);
         }
-        if self.kind == ConnectionKind::Socket {
+        if self.is_socket {
             self.demands.add(Demand::Reset);
         }
         self.lose(Err(io::Error::new(ErrorKind::ConnectionAborted, "aborted by this side")));
@@ -366,7 +368,7 @@ impl ConnectionLifecycle {
     }
 
     fn discard_input(&mut self) {
-        if self.kind == ConnectionKind::Socket && self.input.open && !self.lost {
+        if self.is_socket && self.input.open && !self.lost {
             self.demands.add(Demand::Discard);
         }
     }

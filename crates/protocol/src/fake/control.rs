@@ -2,7 +2,8 @@
 
 use super::engine::{Engine, State};
 use super::pipe::FakePipe;
-use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
+use crate::control::{ProcessControl, Producers};
+use crate::{ChildFd, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::driver::{Spent, WriteQueue};
 use procession_core::{Clock, Deferred, Signal, WriteError};

@@ -6,7 +6,9 @@
 
 use super::pipe::FakePipe;
 use super::termination::{FakeTermination, Sent};
-use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
+use crate::lifecycle::Lifecycle;
+use crate::slot::ProtocolSlot;
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 use procession_core::driver::{Spent, WithCell};
 use procession_core::{Clock, FakeClock, Timer};
 use std::cell::Cell;

@@ -1,6 +1,7 @@
 //! One descriptor of a fake child: a queue of what was written to it, and what the child sent.
 
-use crate::{ChildFd, Lifecycle};
+use crate::ChildFd;
+use crate::lifecycle::Lifecycle;
 use bytes::{Bytes, BytesMut};
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};

@@ -1,10 +1,10 @@
 //! How a fake child is terminated: what the [`Terminator`] asks for is recorded, and its outcomes
 //! settle the calls. Its group has as many living members as the test says.
 
-use crate::{
-    ExitReason, GroupState, Lifecycle, ProcessTerminated, SignalError, Termination,
-    TerminationOutcome, TerminationScope, TerminationStep, Terminator, UnknownEnd,
-};
+use crate::lifecycle::Lifecycle;
+use crate::termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
+use crate::terminator::Terminator;
+use crate::{ExitReason, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_core::{Promise, Signal};
 use std::time::Duration;
 

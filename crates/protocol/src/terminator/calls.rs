@@ -1,7 +1,7 @@
 //! The calls of `terminate`, and the termination that they have begun: what a child that nobody
 //! terminates has no room for.
 
-use crate::{TerminationOutcome, TerminationStep};
+use crate::termination_step::{TerminationOutcome, TerminationStep};
 use std::collections::VecDeque;
 use std::time::Duration;
 

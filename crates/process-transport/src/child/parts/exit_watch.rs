@@ -10,10 +10,8 @@ use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
 use crate::sys::{self, Peeked, Place, Waited};
 use procession_core::Signal;
-use procession_protocol::{
-    ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
-    UnknownEnd, exit_reason,
-};
+use procession_protocol::driver::{GroupState, Lifecycle, TerminationScope};
+use procession_protocol::{ExitReason, ProcessTerminated, SignalError, SpawnPath, UnknownEnd};
 use procession_reactor::{Handle, Interest, Key};
 use std::io;
 use std::mem;
@@ -312,8 +310,8 @@ impl ExitWatch {
         let waited = waited?;
         let reason = match waited {
             Ok(Waited::Running) => return None,
-            Ok(Waited::Reaped(status, usage)) => exit_reason(status, Some(usage)),
-            Ok(Waited::Kept(status)) => exit_reason(status, None),
+            Ok(Waited::Reaped(status, usage)) => Lifecycle::exit_reason(status, Some(usage)),
+            Ok(Waited::Kept(status)) => Lifecycle::exit_reason(status, None),
             Ok(Waited::Lost(why)) => Err(ProcessTerminated::unknown(why)),
             // Nothing else can be known of it: an end without a status.
             Err(error) => {

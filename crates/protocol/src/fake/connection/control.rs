@@ -1,7 +1,8 @@
 //! What a [`Transport`](crate::Transport) handle does to a fake connection.
 
 use super::engine::Engine;
-use crate::{Address, TransportControl};
+use crate::Address;
+use crate::transport::TransportControl;
 use bytes::Bytes;
 use procession_core::WriteError;
 
