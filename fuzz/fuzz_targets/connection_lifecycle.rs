@@ -9,8 +9,8 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Mark;
-use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 use procession_protocol::ConnectionEvent;
+use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 
 #[derive(Debug, Clone, Copy, PartialEq, Arbitrary)]
 enum Fact {

@@ -8,8 +8,8 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Mark;
-use procession_protocol::{ChildFd, Event};
 use procession_protocol::driver::{DataNow, Lifecycle};
+use procession_protocol::{ChildFd, Event};
 
 #[derive(Debug, Arbitrary)]
 enum Fact {

@@ -3,11 +3,13 @@
 //! # Model
 //!
 //! A [`Child`] shares a small state with its outputs and with a protocol of its own. Output is kept
-//! there until it is taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the
-//! program has taken what there was, so that a slow consumer slows the child, not memory.
+//! there until it is taken; above [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) its descriptor is paused,
+//! and resumed when the program has taken what there was, so that a slow consumer slows the child,
+//! not memory.
 //!
-//! Of a stderr the last [`OUTPUT_HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
-//! a program that reads stdout alone is not held up by what it does not look at.
+//! Of a stderr the last [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) are kept until somebody asks for
+//! it, and it is not paused: a program that reads stdout alone is not held up by what it does not
+//! look at.
 
 mod bridge;
 mod error;
@@ -19,7 +21,6 @@ mod tail;
 pub use error::ChildError;
 pub use input::ChildInput;
 pub use output::ChildOutput;
-pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
 use self::shared::{Shared, State, Waiter};
@@ -44,8 +45,8 @@ use std::time::Duration;
 ///
 /// Dropping it throws away the output that was not taken. The child runs on and is reaped, unless it
 /// is [killed on drop](Command::kill_on_drop): then it is terminated, with its group where it is
-/// [owned](Command::owned), by TERM and, after [`Command::kill_grace`], KILL. The drop does not wait for
-/// it; the loop sees to it.
+/// [owned](Command::owned), by TERM and, after [`Command::kill_grace`], KILL. The drop does not
+/// wait for it; the loop sees to it.
 ///
 /// # Examples
 ///
@@ -145,9 +146,9 @@ impl Child {
 
     /// The child's stderr; ends at once where the parent does not read it.
     ///
-    /// Until this, or another verb, asks for it, its last [`OUTPUT_HIGH_BYTES`] are kept, and the child
-    /// is never held up by it. What is kept then comes first; from then on a slow reader slows the
-    /// child, as with every output.
+    /// Until this, or another verb, asks for it, its last [`HIGH_BYTES`](ChildOutput::HIGH_BYTES)
+    /// are kept, and the child is never held up by it. What is kept then comes first; from then on
+    /// a slow reader slows the child, as with every output.
     pub fn stderr(&mut self) -> &mut ChildOutput {
         self.output(ChildFd::STDERR)
     }
@@ -174,8 +175,8 @@ impl Child {
         });
     }
 
-    /// What is kept of a stderr that nobody has asked for: its last bytes, [`OUTPUT_HIGH_BYTES`] at
-    /// most. Looking does not ask for it.
+    /// What is kept of a stderr that nobody has asked for: its last bytes,
+    /// [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) at most. Looking does not ask for it.
     ///
     /// # Examples
     ///
@@ -271,9 +272,10 @@ impl Child {
     ///
     /// Inputs are closed first, as by [`Child::wait`].
     ///
-    /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
-    /// is thrown away, and [counted](Self::skipped_bytes). Once the future is dropped before the end,
-    /// what comes is kept again.
+    /// Meanwhile output that nobody takes does not hold the child up: above
+    /// [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) it is thrown away, and
+    /// [counted](Self::skipped_bytes). Once the future is dropped before the end, what comes is
+    /// kept again.
     ///
     /// # Errors
     ///

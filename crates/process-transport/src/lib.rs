@@ -34,7 +34,7 @@
 mod adopted;
 mod command;
 mod error;
-pub mod fd_plan;
+mod fd_plan;
 mod group;
 mod launch;
 mod orphans;
@@ -68,7 +68,7 @@ mod verbs;
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]
-pub use async_child::{Child, ChildError, ChildInput, ChildOutput, OUTPUT_HIGH_BYTES};
+pub use async_child::{Child, ChildError, ChildInput, ChildOutput};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]

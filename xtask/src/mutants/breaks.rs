@@ -171,8 +171,8 @@ pub(crate) const BREAKS: &[Break] = &[
     Break {
         name: "plan-without-scratch-copies",
         file: "crates/process-transport/src/fd_plan.rs",
-        from: "            if needed {",
-        to: "            if needed && i > 1_000_000 {",
+        from: "        if needed {",
+        to: "        if needed && i > 1_000_000 {",
         package: "procession-process-transport",
         tests: &["lib", "fd_plan_props"],
     },

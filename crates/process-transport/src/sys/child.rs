@@ -13,7 +13,8 @@
 //! succeeded; the check after it makes sure of that before anything else is touched.
 
 use super::close;
-use super::fd_step::{Closing, FdStep};
+use super::closing::Closing;
+use super::fd_step::FdStep;
 use super::parent::Parent;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};

@@ -1,6 +1,6 @@
 //! Closing all but a few descriptors, on every kernel.
 
-use super::fd_step::Closing;
+use super::closing::Closing;
 use super::raw::{self, Call};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;

@@ -2,17 +2,16 @@
 
 /// One descriptor and the number on which the child shall have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FdMove {
+pub(crate) struct FdMove {
     /// Open in the child before the first step.
-    pub source: i32,
+    pub(crate) source: i32,
     /// Where the program finds it.
-    pub target: i32,
+    pub(crate) target: i32,
 }
 
 /// One thing to do in the child's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FdStep {
+pub(crate) enum FdStep {
     /// `dup2`: `to` becomes a copy of `from`, without close-on-exec.
     Dup {
         /// Copied.
@@ -39,13 +38,4 @@ pub enum FdStep {
         /// The last number; `u32::MAX` for all above `first`.
         last: u32,
     },
-}
-
-/// What becomes of the numbers that a child is not to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
-    /// From here on they are marked close-on-exec, below they are closed.
-    pub(super) marked_from: Option<u32>,
-    /// Without `close_range`.
-    pub(super) is_plain: bool,
 }

@@ -1,7 +1,7 @@
 //! Closing all but a few descriptors, on systems other than Linux.
 
 use super::raw::{self, Call};
-use crate::sys::fd_step::Closing;
+use crate::sys::closing::Closing;
 use rustix::process::{Resource, getrlimit};
 
 /// Marks `first` to `last`, both included, close-on-exec.
