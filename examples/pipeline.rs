@@ -6,7 +6,9 @@
 //! those is named; one that a later program did not hear out has not failed.
 
 use anyhow::{Context, Result, bail};
+use procession::Pipeline;
 use procession::prelude::*;
+use std::io;
 use std::process::ExitCode;
 
 /// Has the words of a sentence sorted, one in a line.

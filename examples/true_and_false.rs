@@ -1,5 +1,6 @@
 //! Prints the exit status of two programs, one after the other: the howto's `getProcessValue`.
 
+use procession::get_process_value;
 use procession::prelude::*;
 use std::process::ExitCode;
 

@@ -13,6 +13,9 @@ pub mod programs;
 mod sys;
 pub mod tcp;
 
+use std::error::Error;
+
+use procession::ProcessTerminated;
 use procession::prelude::*;
 
 /// What a child is given on its standard input: the same chunk, some times over.

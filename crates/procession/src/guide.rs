@@ -36,6 +36,7 @@
 //! reactor too, where any error will do:
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
 //!
 //! fn main() -> impl std::process::Termination {
@@ -56,7 +57,9 @@
 //! # The howto's word count
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
+//! use procession::ProcessTerminated;
 //!
 //! struct WordCount {
 //!     text: Bytes,
@@ -112,6 +115,7 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::ProcessTerminated;
 //! # struct WordCount {
 //! #     text: Bytes,
 //! #     output: BytesMut,
@@ -149,6 +153,7 @@
 //! descriptor of the parent:
 //!
 //! ```
+//! use std::io;
 //! use procession::prelude::*;
 //!
 //! let gpg = Command::new("gpg")
@@ -169,6 +174,8 @@
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
+//! use std::error::Error;
+//! use std::time::Duration;
 //! use procession::prelude::*;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
@@ -183,7 +190,9 @@
 //! # Many at once
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
+//! use procession::run_all;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -200,7 +209,10 @@
 //! Only the stages hold the pipes between them; the bytes do not pass through the program:
 //!
 //! ```
+//! use std::error::Error;
+//! use std::io;
 //! use procession::prelude::*;
+//! use procession::Pipeline;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -216,6 +228,7 @@
 //! # As async code
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
@@ -240,6 +253,7 @@
 //! # A terminal
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
 //!
 //! struct Screen;
@@ -268,7 +282,9 @@
 //!
 //! ```no_run
 //! // Not run: it binds a fixed port and serves until it is told to stop.
+//! use std::error::Error;
 //! use procession::prelude::*;
+//! use procession::get_process_output;
 //!
 //! struct FortuneQuoter;
 //!
@@ -292,6 +308,8 @@
 //! # Stopping for good
 //!
 //! ```
+//! use std::error::Error;
+//! use std::time::Duration;
 //! use procession::prelude::*;
 //!
 //! struct Quiet;
@@ -316,6 +334,7 @@
 //! # Without a loop
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
 //! use std::fs::File;
 //! use std::io::Write;

@@ -10,12 +10,14 @@ pub(crate) use self::bound::bound;
 pub(crate) use self::server::{Server, client, runs, script, until};
 pub(crate) use self::skip::skip;
 
+use procession::ProcessTerminated;
 use procession::prelude::*;
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Once;
+use std::time::Duration;
 
 /// How long an example may take before the test fails, rather than hang.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);

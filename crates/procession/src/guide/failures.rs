@@ -7,7 +7,10 @@
 //! helper wraps it in `OutputError::Spawn`:
 //!
 //! ```
+//! use std::error::Error;
+//! use std::io;
 //! use procession::prelude::*;
+//! use procession::Step;
 //!
 //! struct Quiet;
 //! impl ProcessProtocol for Quiet {}
@@ -46,7 +49,10 @@
 //! sees both:
 //!
 //! ```
+//! use std::error::Error;
+//! use std::time::Duration;
 //! use procession::prelude::*;
+//! use procession::OutputError;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -69,6 +75,8 @@
 //! A server that is to outlive the bugs of its callbacks goes on in a loop:
 //!
 //! ```
+//! use std::error::Error;
+//! use std::time::Duration;
 //! use procession::prelude::*;
 //! use std::panic::{AssertUnwindSafe, catch_unwind};
 //!

@@ -145,7 +145,7 @@
 //!
 //! ```
 //! use procession::end_children_with_program;
-//! use procession::prelude::Command;
+//! use procession::Command;
 //!
 //! end_children_with_program();
 //! let mut build = Command::new("sh").args(["-c", "true & wait"]).owned(true).spawn()?;

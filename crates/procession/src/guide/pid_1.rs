@@ -40,6 +40,7 @@
 //! The library reaps the children that it has started, and nobody else, unless it is asked to:
 //!
 //! ```
+//! use std::error::Error;
 //! use procession::prelude::*;
 //!
 //! fn main() -> impl std::process::Termination {

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession::core::{AlreadyCompleted, Deferred, FakeClock};
-use procession::prelude::{Handle, Reactor, Signal, Stopped};
-use procession::reactor::pipe::{Direction, Pipe};
-use procession::reactor::{EventHandler, NotRunning, Ready, TimerError};
+use procession::{AlreadyCompleted, Deferred, FakeClock};
+use procession::{Handle, Reactor, Signal, Stopped};
+use procession::{NotRunning, TimerError};
+use procession_reactor::pipe::{Direction, Pipe};
+use procession_reactor::{EventHandler, Ready};
 
 use crate::{Row, row};
 

@@ -7,11 +7,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use procession::prelude::{
+use procession::SpawnPath;
+use procession::{
     Command, Fd, FileMode, Pipeline, Pty, Reactor, Signal, SpawnError, SpawnProcess, Step,
 };
-use procession::process_transport::{Resource, Rlimit};
-use procession::protocol::SpawnPath;
+use procession::{Resource, Rlimit};
 use tempfile::TempDir;
 
 use crate::{Row, row};
