@@ -26,7 +26,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo test {form...} --doc").run()?;
     // The facade is checked here with each of its features, because its plainest form is this one.
     for features in FACADE {
-        let form = ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
+        let form =
+            ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
         cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
     }
     let tree = cmd!(sh, "cargo tree {form...} -e normal --prefix none").read()?;

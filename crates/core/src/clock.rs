@@ -34,7 +34,7 @@ pub trait Clock {
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Clock, FakeClock};
+/// use procession::{Clock, FakeClock};
 /// use std::time::Duration;
 ///
 /// let clock = FakeClock::new();
@@ -85,7 +85,7 @@ impl dyn Clock {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Clock, Deferred, Failed, FakeClock};
+    /// use procession::{Clock, Deferred, Failed, FakeClock};
     /// use std::{rc::Rc, time::Duration};
     ///
     /// let clock = FakeClock::new();

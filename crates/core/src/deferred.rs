@@ -52,7 +52,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, Failed};
+/// use procession::{Deferred, Failed};
 ///
 /// let (promise, deferred) = Deferred::<u32, String>::new();
 /// let deferred = deferred
@@ -80,7 +80,7 @@ impl<T: 'static, E: fmt::Debug + 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// assert_eq!(Deferred::<_, String>::ready(Ok(1)).try_take(), Some(Ok(1)));
     /// ```
@@ -106,7 +106,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// deferred.done(|result| assert_eq!(result, Ok(3)));
@@ -123,7 +123,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// deferred.map(|n| println!("it was {n}")).detach();
@@ -145,7 +145,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// let deferred = deferred.map(|n| n + 1);
@@ -165,7 +165,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// assert_eq!(deferred.try_take(), None);

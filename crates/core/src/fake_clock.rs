@@ -12,7 +12,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Clock, FakeClock};
+/// use procession::{Clock, FakeClock};
 /// use std::{cell::Cell, rc::Rc, time::Duration};
 ///
 /// let clock = FakeClock::new();

@@ -15,7 +15,7 @@
 //! # Examples
 //!
 //! ```
-//! use procession_core::{Clock, Deferred, Failed, FakeClock};
+//! use procession::{Clock, Deferred, Failed, FakeClock};
 //! use std::{cell::Cell, rc::Rc, time::Duration};
 //!
 //! let clock = FakeClock::new();

@@ -15,7 +15,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_core::driver::Reason;
+/// use procession::driver::core::Reason;
 /// use std::io;
 ///
 /// let refused = io::Error::from_raw_os_error(2);
@@ -36,7 +36,7 @@ impl Reason<'_> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::driver::Reason;
+    /// use procession::driver::core::Reason;
     /// use std::io::ErrorKind;
     ///
     /// let denied = Reason::into_io_error(ErrorKind::PermissionDenied, Some(13), "cannot open x");

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// # Examples
 ///
 /// ```
-/// use procession_core::driver::FirstPanic;
+/// use procession::driver::core::FirstPanic;
 /// use std::panic::catch_unwind;
 ///
 /// let panic = catch_unwind(|| {

@@ -13,7 +13,7 @@ thread_local! {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::driver::SIGPIPE_IS_BLOCKED_BY_LOOP;
+    /// use procession::driver::core::SIGPIPE_IS_BLOCKED_BY_LOOP;
     ///
     /// // Rust programs ignore SIGPIPE, and there is nothing to block.
     /// assert!(!SIGPIPE_IS_BLOCKED_BY_LOOP.get());

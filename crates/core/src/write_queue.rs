@@ -30,7 +30,7 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{IntoBytes, Mark, WriteError, driver::WriteQueue};
+/// use procession::{IntoBytes, Mark, WriteError, driver::core::WriteQueue};
 ///
 /// let mut queue = WriteQueue::new();
 /// queue.on_write("hello ".into_bytes())?;

@@ -111,9 +111,7 @@ impl Listener {
     /// # Examples
     ///
     /// ```
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::Protocol;
-    /// use procession_reactor::Reactor;
+    /// use procession::{NetTransports, Protocol, Reactor};
     ///
     /// struct Silent;
     /// impl Protocol for Silent {}

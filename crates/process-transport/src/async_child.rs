@@ -51,8 +51,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{ChildError, Command, SpawnProcess};
-/// use procession_reactor::{Handle, Reactor};
+/// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let output = reactor.block_on(async {
@@ -181,8 +180,7 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.block_on(async {
@@ -222,8 +220,7 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let all = reactor.block_on(async {

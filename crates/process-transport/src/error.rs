@@ -45,7 +45,7 @@ const fn doing(step: Step) -> &'static str {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Step};
+/// use procession::{Command, Step};
 ///
 /// let error = Command::new("/no/such/program").spawn().unwrap_err();
 /// assert_eq!(error.step(), Step::Exec);
@@ -72,7 +72,7 @@ impl SpawnError {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{SpawnError, Step};
+    /// use procession::{SpawnError, Step};
     /// use std::io::ErrorKind;
     ///
     /// let error = SpawnError::new(Step::Exec, "git", ErrorKind::NotFound);

@@ -4,7 +4,7 @@
 //! have one, and gives a [`Spawned`], whose verbs block:
 //!
 //! ```
-//! use procession_process_transport::Command;
+//! use procession::Command;
 //! use std::{fs::File, io::Write};
 //!
 //! let mut tr = Command::new("tr").args(["a-z", "A-Z"]).spawn()?;

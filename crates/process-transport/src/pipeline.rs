@@ -35,8 +35,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Pipeline, SpawnProcess};
-/// use procession_reactor::Reactor;
+/// use procession::{Command, Pipeline, Reactor, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let pipeline = Pipeline::new()

@@ -21,8 +21,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, ReapOrphans, SpawnProcess};
-/// use procession_reactor::{Handle, Reactor};
+/// use procession::{Command, Handle, Reactor, ReapOrphans, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// reactor.reap_orphans()?;

@@ -56,7 +56,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Step};
+    /// use procession::{Command, Step};
     ///
     /// let error = Command::new("/no/such/program").spawn().unwrap_err();
     /// assert_eq!(error.step(), Step::Exec);
@@ -216,8 +216,7 @@ impl Spawned {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Signal;
-    /// use procession_process_transport::Command;
+    /// use procession::{Command, Signal};
     /// use std::time::Duration;
     ///
     /// let mut sleep = Command::new("sleep").arg("600").spawn()?;
@@ -300,7 +299,7 @@ impl Spawned {
 /// # Examples
 ///
 /// ```
-/// procession_process_transport::reserve_spawn_fds()?;
+/// procession::reserve_spawn_fds()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn reserve_spawn_fds() -> io::Result<()> {

@@ -36,8 +36,8 @@
 //! reactor too, where any error will do:
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! fn main() -> impl std::process::Termination {
 //!     run_main(async {
@@ -57,9 +57,9 @@
 //! # The howto's word count
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
 //! use procession::ProcessTerminated;
+//! use std::error::Error;
 //!
 //! struct WordCount {
 //!     text: Bytes,
@@ -153,8 +153,8 @@
 //! descriptor of the parent:
 //!
 //! ```
-//! use std::io;
 //! use procession::prelude::*;
+//! use std::io;
 //!
 //! let gpg = Command::new("gpg")
 //!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
@@ -174,9 +174,9 @@
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
+//! use procession::prelude::*;
 //! use std::error::Error;
 //! use std::time::Duration;
-//! use procession::prelude::*;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -190,9 +190,9 @@
 //! # Many at once
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
 //! use procession::run_all;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -209,10 +209,10 @@
 //! Only the stages hold the pipes between them; the bytes do not pass through the program:
 //!
 //! ```
-//! use std::error::Error;
-//! use std::io;
 //! use procession::prelude::*;
 //! use procession::Pipeline;
+//! use std::error::Error;
+//! use std::io;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -228,8 +228,8 @@
 //! # As async code
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -253,8 +253,8 @@
 //! # A terminal
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! struct Screen;
 //!
@@ -282,9 +282,9 @@
 //!
 //! ```no_run
 //! // Not run: it binds a fixed port and serves until it is told to stop.
-//! use std::error::Error;
 //! use procession::prelude::*;
 //! use procession::get_process_output;
+//! use std::error::Error;
 //!
 //! struct FortuneQuoter;
 //!
@@ -308,9 +308,9 @@
 //! # Stopping for good
 //!
 //! ```
+//! use procession::prelude::*;
 //! use std::error::Error;
 //! use std::time::Duration;
-//! use procession::prelude::*;
 //!
 //! struct Quiet;
 //! impl ProcessProtocol for Quiet {}
@@ -334,8 +334,8 @@
 //! # Without a loop
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
+//! use std::error::Error;
 //! use std::fs::File;
 //! use std::io::Write;
 //! # fn main() -> Result<(), Box<dyn Error>> {
@@ -369,7 +369,7 @@
 //! With `procession-reactor = "0.1"` as the only dependency:
 //!
 //! ```
-//! use procession_reactor::{Interest, Reactor, Stopped};
+//! use procession::{Interest, Reactor, Stopped};
 //! use std::os::unix::net::UnixDatagram;
 //! use std::time::Duration;
 //!

@@ -243,7 +243,7 @@ pub trait ProcessControl {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{FakeProcess, ProcessProtocol};
+/// use procession::{FakeProcess, ProcessProtocol};
 ///
 /// struct Quiet;
 /// impl ProcessProtocol for Quiet {}

@@ -13,7 +13,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::ForwardError;
+/// use procession::ForwardError;
 /// use std::io::{Error, ErrorKind};
 ///
 /// let error = ForwardError::new(7, Error::from_raw_os_error(32)).of("child fd 1");

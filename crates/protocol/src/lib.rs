@@ -18,9 +18,9 @@
 //! A protocol that counts the lines that `grep -c` finds, and its test:
 //!
 //! ```
-//! use bytes::{Bytes, BytesMut};
-//! use procession_core::{Deferred, Promise};
-//! use procession_protocol::{ExitReason, FakeProcess, Process, ProcessProtocol};
+//! use procession::{
+//!     Bytes, BytesMut, Deferred, ExitReason, FakeProcess, Process, ProcessProtocol, Promise,
+//! };
 //!
 //! struct Count {
 //!     output: BytesMut,

@@ -36,8 +36,8 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ChildFd, Event, ProcessDone};
-/// use procession_protocol::driver::Lifecycle;
+/// use procession::{ChildFd, Event, ProcessDone};
+/// use procession::driver::protocol::Lifecycle;
 /// use std::time::Duration;
 ///
 /// let mut child = Lifecycle::new([ChildFd::STDOUT], None);

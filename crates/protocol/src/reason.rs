@@ -77,7 +77,7 @@ impl ResourceUsage {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::ProcessDone;
+/// use procession::ProcessDone;
 ///
 /// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
 /// ```
@@ -89,8 +89,7 @@ pub struct ProcessDone(Box<Ending>);
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::ProcessTerminated;
+/// use procession::{ProcessTerminated, Signal};
 ///
 /// let killed = ProcessTerminated::signalled(Signal::TERM);
 /// assert_eq!(killed.signal(), Some(Signal::TERM));
@@ -146,7 +145,7 @@ impl ProcessTerminated {
     /// # Examples
     ///
     /// ```
-    /// use procession_protocol::ProcessTerminated;
+    /// use procession::ProcessTerminated;
     ///
     /// let failed = ProcessTerminated::exited(2).with_stderr_line("no such key");
     /// assert_eq!(failed.to_string(), "exited with status 2: no such key");

@@ -18,8 +18,8 @@ use std::thread;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{Event, FakeProcess, ProcessProtocol};
-/// use procession_protocol::driver::ProtocolSlot;
+/// use procession::{Event, FakeProcess, ProcessProtocol};
+/// use procession::driver::protocol::ProtocolSlot;
 ///
 /// struct Quiet;
 /// impl ProcessProtocol for Quiet {}

@@ -38,8 +38,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use bytes::Bytes;
-/// use procession_protocol::{FakeProcess, Protocol, StreamAdapter, Transport};
+/// use procession::{Bytes, FakeProcess, Protocol, StreamAdapter, Transport};
 ///
 /// struct Echo;
 ///

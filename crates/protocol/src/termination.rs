@@ -15,8 +15,7 @@ const NO_SUCH_PROCESS: i32 = 3;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::{ProcessTerminated, Termination};
+/// use procession::{ProcessTerminated, Signal, Termination};
 /// use std::time::Duration;
 ///
 /// let reason = Err(ProcessTerminated::signalled(Signal::TERM));

@@ -43,8 +43,8 @@ mod calls;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::driver::{
+/// use procession::Signal;
+/// use procession::driver::protocol::{
 ///     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 /// };
 /// use std::time::Duration;

@@ -220,7 +220,7 @@ impl Transport {
     /// # Examples
     ///
     /// ```
-    /// use procession_protocol::{Protocol, Target, Transport};
+    /// use procession::{Protocol, Target, Transport};
     ///
     /// /// Sends to the other what its peer sends.
     /// struct Relay {
@@ -239,7 +239,7 @@ impl Transport {
     ///
     ///     fn read_closed(&mut self, _: &Transport) {} // the other may still answer
     /// }
-    /// # use procession_protocol::FakeConnection;
+    /// # use procession::FakeConnection;
     /// # struct Quiet;
     /// # impl Protocol for Quiet {}
     /// # let other = FakeConnection::new(Quiet);

@@ -12,7 +12,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ProcessTerminated, UnknownEnd};
+/// use procession::{ProcessTerminated, UnknownEnd};
 ///
 /// let lost = ProcessTerminated::unknown(UnknownEnd::SigchldIgnored);
 /// assert_eq!(lost.unknown_end(), Some(UnknownEnd::SigchldIgnored));

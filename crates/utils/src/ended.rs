@@ -21,10 +21,7 @@ type End = Deferred<ExitReason, Infallible>;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Failed;
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::{OutputError, get_process_output};
+/// use procession::{Command, Failed, OutputError, Reactor, get_process_output};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let noisy = Command::new("sh").args(["-c", "echo trouble >&2; exit 3"]);

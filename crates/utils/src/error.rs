@@ -27,9 +27,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Failed;
-/// use procession_reactor::Reactor;
-/// use procession_utils::{OutputError, Run};
+/// use procession::{Failed, OutputError, Reactor, Run};
 ///
 /// let mut reactor = Reactor::new()?;
 /// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {

@@ -21,8 +21,7 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::{Keep, Run};
+/// use procession::{Keep, Reactor, Run};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let seq = Run::new("seq").args(["1000"]).keep(Keep::head_and_tail(4, 5));

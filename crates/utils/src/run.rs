@@ -65,8 +65,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::Run;
+/// use procession::{Reactor, Run};
 /// use std::time::Duration;
 ///
 /// let mut reactor = Reactor::new()?;
@@ -143,8 +142,7 @@ impl Run {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
-    /// use procession_utils::Run;
+    /// use procession::{Reactor, Run};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let run = Run::new("sh").args(["-c", "umask"]).command(|command| command.umask(0o077));
@@ -250,8 +248,7 @@ impl Run {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
-    /// use procession_utils::{Keep, Run};
+    /// use procession::{Keep, Reactor, Run};
     /// use std::{cell::RefCell, rc::Rc};
     ///
     /// let mut reactor = Reactor::new()?;

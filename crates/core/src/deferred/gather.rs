@@ -13,7 +13,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, gather};
+/// use procession::{Deferred, gather};
 ///
 /// let all = gather([1, 2, 3].map(|n| Deferred::<_, String>::ready(Ok(n * 10))));
 /// assert_eq!(all.try_take(), Some(Ok(vec![10, 20, 30])));
@@ -64,7 +64,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, first_of};
+/// use procession::{Deferred, first_of};
 ///
 /// let (slow, first) = Deferred::<_, String>::new();
 /// let (fast, second) = Deferred::new();

@@ -37,7 +37,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed, FakeClock};
+    /// use procession::{Deferred, Failed, FakeClock};
     /// use std::time::Duration;
     ///
     /// let clock = FakeClock::new();

@@ -7,10 +7,10 @@
 //! helper wraps it in `OutputError::Spawn`:
 //!
 //! ```
-//! use std::error::Error;
-//! use std::io;
 //! use procession::prelude::*;
 //! use procession::Step;
+//! use std::error::Error;
+//! use std::io;
 //!
 //! struct Quiet;
 //! impl ProcessProtocol for Quiet {}
@@ -49,10 +49,10 @@
 //! sees both:
 //!
 //! ```
-//! use std::error::Error;
-//! use std::time::Duration;
 //! use procession::prelude::*;
 //! use procession::OutputError;
+//! use std::error::Error;
+//! use std::time::Duration;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -75,9 +75,9 @@
 //! A server that is to outlive the bugs of its callbacks goes on in a loop:
 //!
 //! ```
+//! use procession::prelude::*;
 //! use std::error::Error;
 //! use std::time::Duration;
-//! use procession::prelude::*;
 //! use std::panic::{AssertUnwindSafe, catch_unwind};
 //!
 //! fn main() -> Result<Stopped, Box<dyn Error>> {

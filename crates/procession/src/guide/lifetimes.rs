@@ -144,8 +144,7 @@
 //! A program without a loop whose children are not to outlive it:
 //!
 //! ```
-//! use procession::end_children_with_program;
-//! use procession::Command;
+//! use procession::{Command, end_children_with_program};
 //!
 //! end_children_with_program();
 //! let mut build = Command::new("sh").args(["-c", "true & wait"]).owned(true).spawn()?;

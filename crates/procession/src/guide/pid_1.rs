@@ -40,8 +40,8 @@
 //! The library reaps the children that it has started, and nobody else, unless it is asked to:
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! fn main() -> impl std::process::Termination {
 //!     run_main(async {

@@ -45,9 +45,9 @@
 //! input to the terminal if told so; the output is then all in `stdout`, with the terminal's line ends:
 //!
 //! ```
-//! use std::error::Error;
 //! use procession::prelude::*;
 //! use procession::Stdin;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!

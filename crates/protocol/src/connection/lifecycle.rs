@@ -43,7 +43,8 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ConnectionEvent, driver::{ConnectionLifecycle, Demand}};
+/// use procession::ConnectionEvent;
+/// use procession::driver::protocol::{ConnectionLifecycle, Demand};
 ///
 /// let mut connection = ConnectionLifecycle::of_socket();
 /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Made)));

@@ -16,8 +16,8 @@ use std::thread;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ConnectionEvent, FakeConnection, Protocol};
-/// use procession_protocol::driver::ConnectionSlot;
+/// use procession::{ConnectionEvent, FakeConnection, Protocol};
+/// use procession::driver::protocol::ConnectionSlot;
 ///
 /// struct Quiet;
 /// impl Protocol for Quiet {}

@@ -11,7 +11,7 @@ impl Lifecycle {
     /// # Examples
     ///
     /// ```
-    /// use procession_protocol::driver::Lifecycle;
+    /// use procession::driver::protocol::Lifecycle;
     ///
     /// assert!(Lifecycle::exit_reason(0, None).is_ok());
     /// assert_eq!(Lifecycle::exit_reason(3 << 8, None).unwrap_err().exit_code(), Some(3));
