@@ -27,11 +27,11 @@
 //! use std::rc::Rc;
 //! use std::thread;
 //!
-//! use bytes::Bytes;
-//! use procession_core::driver::WithCell;
-//! use procession_reactor::driver::{Drive, Driver, Machine, Read};
 //! use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
-//! use procession_reactor::{Reactor, Ready};
+//! use procession::{Bytes, Reactor};
+//! use procession::driver::core::WithCell;
+//! use procession::driver::reactor::{Drive, Driver, Machine, Read};
+//! use procession_reactor::Ready;
 //!
 //! struct Printer {
 //!     driver: Driver<Self>,

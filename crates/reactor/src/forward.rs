@@ -18,10 +18,11 @@
 //! use std::io::{Read, Write};
 //! use std::rc::Rc;
 //!
-//! use procession_core::driver::WithCell;
 //! use procession_reactor::forward::{Forward, OwnFd, Port, SourcePort};
 //! use procession_reactor::pipe::{Direction, Pipe, ReadEvent};
-//! use procession_reactor::{EventHandler, Handle, Key, Reactor, Ready};
+//! use procession::driver::core::WithCell;
+//! use procession_reactor::{EventHandler, Key, Ready};
+//! use procession::{Handle, Reactor};
 //!
 //! struct Source {
 //!     reactor: Handle,

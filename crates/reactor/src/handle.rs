@@ -68,8 +68,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop());
@@ -96,8 +96,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_at_deadline(Duration::ZERO, |reactor| reactor.stop());

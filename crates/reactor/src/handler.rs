@@ -14,12 +14,13 @@ use crate::sources::Key;
 /// # Examples
 ///
 /// ```
+/// use procession_reactor::{EventHandler, Ready};
+/// use procession::{Handle, Interest, Reactor};
 /// use std::cell::Cell;
 /// use std::io::Write;
 /// use std::os::fd::OwnedFd;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_reactor::{EventHandler, Handle, Interest, Reactor, Ready};
 ///
 /// struct Seen(Cell<Option<u32>>);
 ///

@@ -28,8 +28,9 @@ static ON_START: Mutex<Vec<fn(&Handle)>> = Mutex::new(Vec::new());
 /// # Examples
 ///
 /// ```
+/// use procession::{Handle, Reactor};
+/// use procession_reactor::hooks;
 /// use std::sync::atomic::{AtomicU32, Ordering};
-/// use procession_reactor::{Handle, Reactor, hooks};
 ///
 /// static STARTED: AtomicU32 = AtomicU32::new(0);
 ///

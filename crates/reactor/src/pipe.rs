@@ -45,12 +45,12 @@ pub use procession_core::driver::Direction;
 /// # Examples
 ///
 /// ```
+/// use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
+/// use procession::{Handle, IntoBytes, Reactor};
+/// use procession_reactor::{EventHandler, Ready};
 /// use std::io::Read;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_core::IntoBytes;
-/// use procession_reactor::pipe::{Direction, FlushOutcome, Pipe};
-/// use procession_reactor::{EventHandler, Handle, Reactor, Ready};
 ///
 /// struct Nobody;
 /// impl EventHandler for Nobody {

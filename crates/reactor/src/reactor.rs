@@ -38,8 +38,8 @@ use crate::wake::WakeSource;
 /// # Examples
 ///
 /// ```
+/// use procession::{Reactor, Stopped};
 /// use std::time::Duration;
-/// use procession_reactor::{Reactor, Stopped};
 ///
 /// let mut reactor = Reactor::new()?;
 /// reactor.call_later(Duration::from_millis(1), |reactor| reactor.stop());
@@ -164,7 +164,7 @@ impl Reactor {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
+    /// use procession::Reactor;
     ///
     /// assert_eq!(Reactor::new()?.block_on(async { 6 * 7 }), 42);
     /// # std::io::Result::Ok(())

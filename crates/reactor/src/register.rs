@@ -162,9 +162,9 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::{Interest, Reactor};
     /// use std::io::{Read, Write};
     /// use std::os::unix::net::UnixStream;
-    /// use procession_reactor::{Interest, Reactor};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let (socket, mut peer) = UnixStream::pair()?;

@@ -21,8 +21,8 @@ pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
 /// # Examples
 ///
 /// ```
+/// use procession::Reactor;
 /// use std::thread;
-/// use procession_reactor::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
 /// let remote = reactor.remote();

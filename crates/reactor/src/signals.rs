@@ -165,8 +165,7 @@ impl Handle {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Signal;
-    /// use procession_reactor::Reactor;
+    /// use procession::{Reactor, Signal};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let watch = reactor.on_signal(Signal::WINCH, |_| println!("resized"))?;

@@ -35,8 +35,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// let handle = reactor.handle();

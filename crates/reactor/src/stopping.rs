@@ -71,9 +71,10 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession_reactor::OnStop;
+    /// use procession::Reactor;
     /// use std::cell::Cell;
     /// use std::rc::Rc;
-    /// use procession_reactor::{OnStop, Reactor};
     ///
     /// #[derive(Default)]
     /// struct Connection(Cell<bool>);

@@ -102,7 +102,7 @@ impl Tasks {
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
+/// use procession::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
 /// let task = reactor.spawn_local(async { 6 * 7 });

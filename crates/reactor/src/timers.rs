@@ -39,8 +39,8 @@ pub enum TimerError {
 /// # Examples
 ///
 /// ```
+/// use procession::{Reactor, TimerError};
 /// use std::time::Duration;
-/// use procession_reactor::{Reactor, TimerError};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let call = reactor.call_later(Duration::from_secs(60), |_| unreachable!());

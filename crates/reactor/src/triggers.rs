@@ -113,7 +113,7 @@ impl Handle {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::{Phase, Reactor, SystemEvent};
+    /// use procession::{Phase, Reactor, SystemEvent};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_when_running(|reactor| reactor.stop());
