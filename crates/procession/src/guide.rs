@@ -102,15 +102,15 @@
 //! }
 //! ```
 //!
-//! [`Process`](crate::prelude::Process) is a cheap clone. `spawn_process` returns it, and each callback
+//! [`Process`](crate::Process) is a cheap clone. `spawn_process` returns it, and each callback
 //! is handed it; timers and other callbacks may keep one. A protocol that needs the reactor takes
-//! [`Handle::current`](crate::prelude::Handle::current). Results travel through a
-//! [`Deferred`](crate::prelude::Deferred).
+//! [`Handle::current`](crate::Handle::current). Results travel through a
+//! [`Deferred`](crate::Deferred).
 //!
 //! # A test without a process
 //!
-//! [`FakeProcess`](crate::prelude::FakeProcess) drives a protocol by hand, over the same lifecycle and
-//! write queues as a real child; [`FakeConnection`](crate::prelude::FakeConnection) does so for a
+//! [`FakeProcess`](crate::FakeProcess) drives a protocol by hand, over the same lifecycle and
+//! write queues as a real child; [`FakeConnection`](crate::FakeConnection) does so for a
 //! protocol of a connection. With the `WordCount` of above:
 //!
 //! ```
@@ -170,7 +170,7 @@
 //!
 //! # No protocol at all
 //!
-//! [`Run`](crate::prelude::Run) runs a program to its end and gives its output:
+//! [`Run`](crate::Run) runs a program to its end and gives its output:
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
@@ -246,8 +246,8 @@
 //! # }
 //! ```
 //!
-//! [`ended`](crate::prelude::Child::ended) closes the inputs that were not taken. A stderr that nobody
-//! asks for is read all the same: [`stderr_tail`](crate::prelude::Child::stderr_tail) gives its last
+//! [`ended`](crate::Child::ended) closes the inputs that were not taken. A stderr that nobody
+//! asks for is read all the same: [`stderr_tail`](crate::Child::stderr_tail) gives its last
 //! 256 KiB, and the error of `ended` shows its last line.
 //!
 //! # A terminal
@@ -326,10 +326,10 @@
 //! # }
 //! ```
 //!
-//! [`terminate`](crate::prelude::Process::terminate) reaches the group of a child that leads one of its
+//! [`terminate`](crate::Process::terminate) reaches the group of a child that leads one of its
 //! own: `Command::owned(true)`, which the helpers set. The result then comes when no process of the
 //! group lives, a second after KILL at the latest;
-//! [`is_gone`](crate::prelude::Termination::is_gone) tells which.
+//! [`is_gone`](crate::Termination::is_gone) tells which.
 //!
 //! # Without a loop
 //!
@@ -348,20 +348,20 @@
 //! ```
 //!
 //! This needs no reactor, and works on any thread, with the same commands, descriptors, terminals and
-//! errors. [`take`](crate::prelude::Spawned::take) hands out the parent's ends. `wait`, `wait_timeout`,
+//! errors. [`take`](crate::Spawned::take) hands out the parent's ends. `wait`, `wait_timeout`,
 //! `output` and `terminate` block, and meanwhile read the outputs that were not taken.
-//! [`adopt`](crate::prelude::SpawnProcess::adopt) gives such a child to a reactor. A program that needs
+//! [`adopt`](crate::SpawnProcess::adopt) gives such a child to a reactor. A program that needs
 //! no more depends on `procession-process-transport` without its default features, which has no loop in
 //! its tree.
 //!
 //! # In another loop
 //!
 //! A reactor is a descriptor and a deadline: the loop that hosts it calls
-//! [`turn`](crate::prelude::Reactor::turn), without waiting, when the descriptor is readable or
-//! [`next_deadline`](crate::prelude::Reactor::next_deadline) has come. At the end it calls
-//! [`shut_down`](crate::prelude::Reactor::shut_down), which does once what `run` does when it stops.
+//! [`turn`](crate::Reactor::turn), without waiting, when the descriptor is readable or
+//! [`next_deadline`](crate::Reactor::next_deadline) has come. At the end it calls
+//! [`shut_down`](crate::Reactor::shut_down), which does once what `run` does when it stops.
 //! The examples `in_tokio` and `in_calloop` show it. On a thread whose reactor nobody turns nothing
-//! happens: a [`Deferred`](crate::prelude::Deferred) that is awaited there waits for ever, and says
+//! happens: a [`Deferred`](crate::Deferred) that is awaited there waits for ever, and says
 //! nothing.
 //!
 //! # Only the reactor

@@ -3,7 +3,7 @@
 //! # A program that does not start
 //!
 //! The call that starts a child fails, at once, and nothing is called back. The error
-//! ([`SpawnError`](crate::prelude::SpawnError)) has the step that failed and the system's reason; a
+//! ([`SpawnError`](crate::SpawnError)) has the step that failed and the system's reason; a
 //! helper wraps it in `OutputError::Spawn`:
 //!
 //! ```
@@ -23,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! What `execve(2)` refuses at [`Step::Exec`](crate::prelude::Step::Exec):
+//! What `execve(2)` refuses at [`Step::Exec`](crate::Step::Exec):
 //!
 //! | reason | cause |
 //! |---|---|
@@ -34,18 +34,18 @@
 //! | `ENOEXEC`, Exec format error | a script without `#!`, which no shell is tried for, or a binary for another processor |
 //! | `E2BIG`, Argument list too long | arguments and environment together, or one of them, exceed the limit: 128 KiB for one |
 //!
-//! [`Command::new`](crate::prelude::Command::new) says how a program is found.
+//! [`Command::new`](crate::Command::new) says how a program is found.
 //!
 //! # A program that does not end well
 //!
-//! Any end of a child is an [`ExitReason`](crate::prelude::ExitReason), a `Result`: `Ok` for exit status
-//! 0, else [`ProcessTerminated`](crate::prelude::ProcessTerminated). For `Run` any end is an outcome, and
+//! Any end of a child is an [`ExitReason`](crate::ExitReason), a `Result`: `Ok` for exit status
+//! 0, else [`ProcessTerminated`](crate::ProcessTerminated). For `Run` any end is an outcome, and
 //! after [`check`](crate::Run::check) every end but status 0 is an
-//! [`OutputError`](crate::prelude::OutputError), whose message shows the command line, the end, and what
+//! [`OutputError`](crate::OutputError), whose message shows the command line, the end, and what
 //! stderr says.
 //!
-//! A helper's result is a [`Deferred`](crate::prelude::Deferred), whose error is a
-//! [`Failed`](crate::prelude::Failed): the helper's own error, or a cancellation. `?` takes both; a `match`
+//! A helper's result is a [`Deferred`](crate::Deferred), whose error is a
+//! [`Failed`](crate::Failed): the helper's own error, or a cancellation. `?` takes both; a `match`
 //! sees both:
 //!
 //! ```

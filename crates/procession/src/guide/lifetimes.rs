@@ -1,14 +1,14 @@
 //! Who lives how long: what ends a child when the program ends, and what dropping each value does.
 //!
-//! Two settings of a [`Command`](crate::prelude::Command) decide. `owned(true)` makes the child the
+//! Two settings of a [`Command`](crate::Command) decide. `owned(true)` makes the child the
 //! leader of a group of its own, and the program responsible for that group. `kill_on_drop` says
 //! whether the child ends with its owner; an owned child does by default. The helpers
-//! ([`Run`](crate::Run), [`run_all`](crate::prelude::run_all), `get_process_…`) set both.
+//! ([`Run`](crate::Run), [`run_all`](crate::run_all), `get_process_…`) set both.
 //!
 //! # When the program ends
 //!
 //! *The end of the group* is: TERM and CONT to the group, a grace, KILL to the processes of the group
-//! that still live. Here the grace is [`kill_grace`](crate::prelude::Command::kill_grace), two seconds at
+//! that still live. Here the grace is [`kill_grace`](crate::Command::kill_grace), two seconds at
 //! most, and it is over when nobody of the group lives. Where that cannot be seen, because the system is
 //! not Linux or `/proc` cannot be read, it is over when the child itself has ended: a shell that dies by
 //! TERM then cuts the grace of its own children short.
@@ -33,7 +33,7 @@
 //! | what any other ended child left in its group | lives on | lives on | lives on |
 //!
 //! 1. On Linux, and unless the command says `outlive_parent()`. What the child has started lives on.
-//! 2. Unless the command sets a [`parent_death_signal`](crate::prelude::Command::parent_death_signal).
+//! 2. Unless the command sets a [`parent_death_signal`](crate::Command::parent_death_signal).
 //! 3. After a call of [`end_children_with_program`](crate::end_children_with_program): the end of the
 //!    group.
 //! 4. With `kill_on_drop(true)` it ends if its owner is dropped before.
@@ -59,8 +59,8 @@
 //! another one (`exec`) keeps its children, which nobody owns any more; those of helpers get KILL when
 //! the new program ends. A forked copy of the program has no children: its end, and what it drops,
 //! does nothing to those of the original, nor to its loop. What it asks for by name acts on them:
-//! [`Process::signal`](crate::prelude::Process::signal),
-//! [`Spawned::signal`](crate::prelude::Spawned::signal), `terminate`.
+//! [`Process::signal`](crate::Process::signal),
+//! [`Spawned::signal`](crate::Spawned::signal), `terminate`.
 //!
 //! A launch holds all signals of its thread back until the child's exec. If that is the main thread, and
 //! a `pre_exec` closure takes long, Ctrl-C waits as long.
@@ -73,7 +73,7 @@
 //! - Under `nohup` the program ignores SIGHUP and lives on when the terminal is closed. A child that is
 //!   in the program's own group gets that SIGHUP too, and **ends by it**. A child of a helper, or an
 //!   owned one, is in another group, and lives on with the program. For the others
-//!   [`inherit_signals`](crate::prelude::Command::inherit_signals) keeps what `nohup` has set.
+//!   [`inherit_signals`](crate::Command::inherit_signals) keeps what `nohup` has set.
 //! - A Rust program ignores SIGPIPE. With `inherit_signals` its children do so as well: where the reader
 //!   of their output goes away, `yes` and `cat` then complain of a broken pipe, and a program that does
 //!   not look at the errors of its writes goes on.
@@ -110,25 +110,25 @@
 //!
 //! | value | dropping it |
 //! |---|---|
-//! | [`Run`](crate::Run), [`Command`](crate::prelude::Command), [`Pipeline`](crate::prelude::Pipeline) that was not started | nothing: nothing has begun |
-//! | the [`Deferred`](crate::prelude::Deferred) of a helper, before its result | cancels: returns at once, and the group ends in the background |
+//! | [`Run`](crate::Run), [`Command`](crate::Command), [`Pipeline`](crate::Pipeline) that was not started | nothing: nothing has begun |
+//! | the [`Deferred`](crate::Deferred) of a helper, before its result | cancels: returns at once, and the group ends in the background |
 //! | any other `Deferred`, before its result | cancels: no callback is called. A connection that is being made is given up; what else is under way goes on, terminations and forwardings too |
-//! | a `Deferred` with an error that nobody took | reports the error, once ([`set_unhandled_error_hook`](crate::core::set_unhandled_error_hook)) |
-//! | [`Promise`](crate::prelude::Promise) | its `Deferred` fails with `Abandoned` |
-//! | [`Process`](crate::prelude::Process), [`Transport`](crate::prelude::Transport), [`Listener`](crate::prelude::Listener) | nothing: the reactor owns the child, the connection, the socket |
-//! | async [`Child`](crate::prelude::Child) | the child runs on, and its output is thrown away. With `kill_on_drop(true)`, or owned: TERM, a grace, KILL in the background, to the group where it is owned |
+//! | a `Deferred` with an error that nobody took | reports the error, once ([`set_unhandled_error_hook`](crate::set_unhandled_error_hook)) |
+//! | [`Promise`](crate::Promise) | its `Deferred` fails with `Abandoned` |
+//! | [`Process`](crate::Process), [`Transport`](crate::Transport), [`Listener`](crate::Listener) | nothing: the reactor owns the child, the connection, the socket |
+//! | async [`Child`](crate::Child) | the child runs on, and its output is thrown away. With `kill_on_drop(true)`, or owned: TERM, a grace, KILL in the background, to the group where it is owned |
 //! | an output of an async `Child`, a future of its `write` | what comes is thrown away; what was queued is written |
 //! | what `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
-//! | [`Spawned`](crate::prelude::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` KILL to the child, owned KILL to the group |
+//! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` KILL to the child, owned KILL to the group |
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
-//! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; one that outlives its reactor does nothing |
-//! | [`DelayedCall`](crate::prelude::DelayedCall) | nothing: the call is made; `cancel` undoes it |
+//! | [`Handle`](crate::Handle), [`Remote`](crate::Remote) | nothing; one that outlives its reactor does nothing |
+//! | [`DelayedCall`](crate::DelayedCall) | nothing: the call is made; `cancel` undoes it |
 //! | the future of `sleep` | its timer is cancelled |
 //! | `JoinHandle` of a task | the task runs on |
 //! | `SignalWatch` | the watch ends, and the signal does again what it did before |
 //! | a system event trigger | nothing: it stays; `remove` takes it away |
 //! | a registration of `register` | nothing: the source stays until it is closed |
-//! | [`FakeProcess`](crate::prelude::FakeProcess), [`FakeConnection`](crate::prelude::FakeConnection) | its protocol is dropped |
+//! | [`FakeProcess`](crate::FakeProcess), [`FakeConnection`](crate::FakeConnection) | its protocol is dropped |
 //!
 //! # Examples
 //!

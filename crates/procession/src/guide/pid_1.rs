@@ -53,11 +53,11 @@
 //! }
 //! ```
 //!
-//! [`reap_orphans`](crate::prelude::ReapOrphans::reap_orphans) reaps the members of groups that children
+//! [`reap_orphans`](crate::ReapOrphans::reap_orphans) reaps the members of groups that children
 //! of this library lead, or led: those of `Run` and the other helpers, of `owned` commands, sessions and
 //! terminals. It is safe beside other libraries.
 //!
-//! [`reap_every_orphan`](crate::prelude::ReapOrphans::reap_every_orphan) reaps also daemons, which have
+//! [`reap_every_orphan`](crate::ReapOrphans::reap_every_orphan) reaps also daemons, which have
 //! left their group, what `docker exec` has left behind, and the orphans of other libraries' children. It
 //! cannot tell an orphan from a child that `std::process` or another library has started, and **takes the
 //! statuses of these**: their waits fail with `ECHILD`. Use it only in a program that starts all its

@@ -4,8 +4,8 @@
 //!
 //! | child | reads `/dev/tty` | Ctrl-C and Ctrl-Z |
 //! |---|---|---|
-//! | of [`Run`], [`run_all`](crate::prelude::run_all) and the named helpers | `ENXIO` at once: it leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
-//! | the same with [`foreground`](crate::prelude::Run::foreground) | as the program itself | reach it directly |
+//! | of [`Run`], [`run_all`](crate::run_all) and the named helpers | `ENXIO` at once: it leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
+//! | the same with [`foreground`](crate::Run::foreground) | as the program itself | reach it directly |
 //! | `owned(true)` or `process_group(0)` | is stopped: it is in the background | passed on, if it is owned |
 //! | another of `spawn_process`, `spawn_child`, of a pipeline | as the program itself | reach it directly |
 //! | `new_session()` | `ENXIO` at once | passed on, if it is owned |
@@ -33,7 +33,7 @@
 //!
 //! A child in the background that reads the terminal is stopped until somebody continues it, and nobody
 //! does. With a timeout the error says so: `timed out after 5.00 s, stopped by SIGTTIN`. Without one,
-//! [`Process::stopped_by`](crate::prelude::Process::stopped_by) returns the signal.
+//! [`Process::stopped_by`](crate::Process::stopped_by) returns the signal.
 //!
 //! If the command of a helper says `process_group` or `new_session`, or has a terminal, that counts
 //! instead of the helper's session. With `nice` the child leads a group in the program's session: a session
@@ -60,13 +60,13 @@
 //!
 //! With `merge_stderr`, in a `get_process_…` helper and as a stage of a pipeline a command with a terminal
 //! is an error, which names what to do instead. Instead of a stage, spawn the program by itself and
-//! [`forward`](crate::prelude::Process::forward) its output.
+//! [`forward`](crate::Process::forward) its output.
 //!
 //! # A line of more than 4,095 bytes
 //!
 //! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps 4,095
 //! bytes of a line and its line feed; it discards what lies between, and reports that to nobody. So a
-//! long line that `process.write` sends to a child with [`pty`](crate::prelude::Command::pty) arrives cut.
+//! long line that `process.write` sends to a child with [`pty`](crate::Command::pty) arrives cut.
 //! For long lines, a paste or data, take the terminal out of canonical mode, or use a pipe and no
 //! terminal:
 //!
@@ -103,14 +103,14 @@
 //!
 //! The terminal stops its foreground group, and not the groups that the program owns. So a run in the
 //! main thread claims SIGTSTP if that would stop the program: it stops the groups that
-//! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects
+//! [end with the program](crate::Command::owned), then the program itself, as the shell expects
 //! it. When the shell continues the program (`fg`), those groups go on. Meanwhile the clocks of all
 //! reactors stand still, and with them all timers and time limits.
 //!
 //! - A group whose leader somebody else has stopped before stays stopped.
 //! - The kernel does not stop a program that nobody would continue, because its parent is in another
 //!   session.
-//! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
+//! - While the program [watches](crate::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
 //!   decides. A run does not claim it `without_signals`, in another thread than the main one, in PID 1, or
 //!   where it is ignored or has another handler.
 //! - SIGSTOP, and a stop because the program itself reads the terminal in the background, cannot be
@@ -124,4 +124,4 @@
 //! [credentials(7)](https://man7.org/linux/man-pages/man7/credentials.7.html) for sessions and groups,
 //! [sched(7)](https://man7.org/linux/man-pages/man7/sched.7.html).
 //!
-//! [`Run`]: crate::prelude::Run
+//! [`Run`]: crate::Run
