@@ -6,8 +6,8 @@ use xshell::Shell;
 
 use crate::report::{self, Step};
 use crate::{
-    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, loop_free, test, test_paths,
-    tidy,
+    bench_build, clippy, counts, deny, doc, doctest, examples, fmt, loop_free, public_api, test,
+    test_paths, tidy,
 };
 
 /// How much of the gate to run.
@@ -51,7 +51,11 @@ fn steps(tier: Tier) -> Vec<Step> {
         Step { name: "examples", run: examples::run },
         Step { name: "bench-build", run: bench_build::run },
     ];
-    let slow = (tier == Tier::Slow).then_some(Step { name: "counts", run: counts::run });
+    let slow = [
+        Step { name: "public-api", run: public_api::check },
+        Step { name: "counts", run: counts::run },
+    ];
+    let slow = slow.into_iter().filter(|_| tier == Tier::Slow);
     quick.into_iter().chain(slow).collect()
 }
 
@@ -65,6 +69,9 @@ mod tests {
             let steps = steps(tier).into_iter();
             steps.map(|step| step.name.trim_end_matches("-slow")).collect::<Vec<_>>()
         };
-        assert_eq!([&names(Tier::Quick)[..], &["counts"]].concat(), names(Tier::Slow));
+        assert_eq!(
+            [&names(Tier::Quick)[..], &["public-api", "counts"]].concat(),
+            names(Tier::Slow)
+        );
     }
 }

@@ -32,6 +32,7 @@ mod metadata;
 mod mutants;
 mod nightly;
 mod portability;
+mod public_api;
 mod report;
 mod soak;
 mod source;
@@ -64,8 +65,8 @@ macro_rules! step {
 }
 
 /// The tasks that take words of their own.
-const WITH_ARGUMENTS: [&str; 8] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 9] =
+    ["busy", "compare", "fuzz", "imports", "public-api", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     Task {
@@ -174,6 +175,11 @@ const TASKS: &[Task] = &[
         name: "api",
         about: "public functions, and those without a bad-input test (nightly)",
         run: step!(api::run),
+    },
+    Task {
+        name: "public-api",
+        about: "[--check]: write what the libraries show to public-api/ (nightly)",
+        run: step!(public_api::run),
     },
     Task {
         name: "mutants",
