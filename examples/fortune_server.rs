@@ -8,8 +8,11 @@
 //! the answer and stops. SIGINT, SIGTERM and SIGHUP stop it.
 
 use anyhow::{Context, Result};
+use procession::get_process_output;
 use procession::prelude::*;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const PORT: u16 = 10999;
 const FORTUNE: &str = "/usr/games/fortune";

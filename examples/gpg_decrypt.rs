@@ -8,7 +8,8 @@
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
-use std::io::Write;
+use procession::{ProcessTerminated, SpawnError};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 const PASSPHRASE: i32 = 3;

@@ -12,14 +12,16 @@ use anyhow::{Context, Result};
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{Dispatcher, EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
+use procession::get_process_output;
 use procession::prelude::*;
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The reactor as a calloop source. It reports an event after each turn.
 struct Guest {

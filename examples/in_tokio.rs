@@ -9,13 +9,15 @@
 //! the host shuts the reactor down.
 
 use anyhow::Result;
+use procession::get_process_output;
 use procession::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::{Cell, RefCell};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};

@@ -11,9 +11,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use procession::prelude::*;
-use procession::utils::{OutputError, Progress, RunResult, run_all};
+use procession::{OutputError, Progress, RunResult, run_all};
 use std::cell::Cell;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 

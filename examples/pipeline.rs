@@ -7,7 +7,9 @@
 //! a later one stops reading (SIGPIPE) has not failed.
 
 use anyhow::{Context, Result, bail};
+use procession::Pipeline;
 use procession::prelude::*;
+use std::io;
 use std::process::ExitCode;
 
 /// A pipeline that sorts the words of a sentence, one on each line.

@@ -12,7 +12,9 @@
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const PORT: u16 = 10998;
 const SHELL: &str = "sh";

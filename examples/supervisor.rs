@@ -9,11 +9,13 @@
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
-use procession::reactor::{Phase, SystemEvent};
+use procession::{DelayedCall, gather};
+use procession::{Phase, SystemEvent};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

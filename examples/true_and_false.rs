@@ -1,6 +1,7 @@
 //! Runs two programs, one after the other, and prints their exit statuses: the howto's
 //! `getProcessValue`.
 
+use procession::get_process_value;
 use procession::prelude::*;
 use std::process::ExitCode;
 

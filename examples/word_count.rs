@@ -4,10 +4,11 @@
 //! one. Without FILE it counts the howto's sentence.
 
 use anyhow::{Context, Result};
+use procession::ProcessTerminated;
 use procession::prelude::*;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::process::ExitCode;
 
 const CHUNK_BYTES: usize = 64 << 10;

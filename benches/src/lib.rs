@@ -13,6 +13,9 @@ pub mod programs;
 mod sys;
 pub mod tcp;
 
+use std::error::Error;
+
+use procession::ProcessTerminated;
 use procession::prelude::*;
 
 /// The standard input of a child: the same chunk, some number of times.

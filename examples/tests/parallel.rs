@@ -3,6 +3,7 @@
 
 mod util;
 
+use procession::ChildError;
 use procession::prelude::*;
 use util::{example, feed, on_terminal};
 

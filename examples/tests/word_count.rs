@@ -3,7 +3,7 @@
 
 mod util;
 
-use procession::prelude::Command;
+use procession::Command;
 use std::os::unix::fs::PermissionsExt;
 use util::{example, run};
 

@@ -9,9 +9,8 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Mark;
-use procession_protocol::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
-};
+use procession_protocol::ConnectionEvent;
+use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 
 #[derive(Debug, Clone, Copy, PartialEq, Arbitrary)]
 enum Fact {
@@ -125,16 +124,16 @@ impl Play {
                 let taken = accepted && !data.is_empty();
                 let due = connection.has_event();
                 match connection.on_data_now(data.clone()) {
-                    ConnectionDataNow::Due(now) => {
+                    DataNow::Due(now) => {
                         assert!(taken && !due);
                         self.grammar.taken.push_back(data);
                         self.grammar.on_event(ConnectionEvent::Data(now));
                     }
-                    ConnectionDataNow::Queued => {
+                    DataNow::Queued => {
                         assert!(taken && due);
                         self.grammar.taken.push_back(data);
                     }
-                    ConnectionDataNow::Refused(back) => assert!(!taken && back == data),
+                    DataNow::Refused(back) => assert!(!taken && back == data),
                 }
             }
             Fact::NothingToRead => connection.on_nothing_to_read(),
@@ -283,9 +282,10 @@ impl Play {
 }
 
 fuzz_target!(|input: Input| {
-    let kind = if input.pair { ConnectionKind::Pair } else { ConnectionKind::Socket };
+    let connection =
+        if input.pair { ConnectionLifecycle::of_pair() } else { ConnectionLifecycle::of_socket() };
     let mut play = Play {
-        connection: ConnectionLifecycle::new(kind),
+        connection,
         socket: !input.pair,
         gone: if input.gone_in_order { Ok(()) } else { Err(GONE) },
         grammar: Grammar::default(),

@@ -8,7 +8,8 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Mark;
-use procession_protocol::{ChildFd, DataNow, Event, Lifecycle, exit_reason};
+use procession_protocol::driver::{DataNow, Lifecycle};
+use procession_protocol::{ChildFd, Event};
 
 #[derive(Debug, Arbitrary)]
 enum Fact {
@@ -135,7 +136,7 @@ fuzz_target!(|input: Input| {
                 open.remove(&i32::from(raw));
             }
             Fact::Reaped(status, now) => {
-                child.on_reaped(exit_reason(status, None), Duration::from_millis(now));
+                child.on_reaped(Lifecycle::exit_reason(status, None), Duration::from_millis(now));
                 reaped = true;
             }
             Fact::Time(now) => child.on_time(Duration::from_millis(now)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Signal;
-use procession_protocol::{
+use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 

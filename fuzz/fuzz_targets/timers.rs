@@ -25,7 +25,7 @@ mod handle {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use procession_core::WithCell;
+    use procession_core::driver::WithCell;
 
     use crate::store::timers::Timers;
 

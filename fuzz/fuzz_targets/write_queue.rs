@@ -7,7 +7,8 @@ use std::io::IoSlice;
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use procession_core::{Mark, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{Mark, WriteError};
 
 #[derive(Debug, Arbitrary)]
 enum Input {

@@ -38,7 +38,7 @@ pub(crate) fn run_slow(sh: &Shell) -> Result<()> {
         other => other,
     };
     // It takes an optimised build of every peer, some minutes that the quick tier does not have.
-    run_steps(sh, &[&STEPS.map(with_slow_tier)[..], &["counts"]].concat())
+    run_steps(sh, &[&STEPS.map(with_slow_tier)[..], &["public-api --check", "counts"]].concat())
 }
 
 /// What became of one step.
@@ -121,6 +121,9 @@ mod tests {
     #[test]
     fn every_step_is_a_task() {
         assert_eq!(tasks(&STEPS).len(), STEPS.len());
-        assert_eq!(tasks(&["test-slow", "test-paths-slow", "counts"]).len(), 3);
+        assert_eq!(
+            tasks(&["test-slow", "test-paths-slow", "public-api --check", "counts"]).len(),
+            4
+        );
     }
 }

@@ -8,6 +8,9 @@ use xshell::{Shell, cmd};
 
 const PACKAGE: &str = "procession-process-transport";
 
+/// What of the facade's features is on; the default, which is both, every other step has.
+const FACADE: [&str; 4] = ["", "reactor", "net", "run"];
+
 /// The most packages in its tree, itself included.
 const MOST_PACKAGES: usize = 17;
 
@@ -21,6 +24,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     // Everything else of its tests needs a loop.
     cmd!(sh, "cargo test {form...} --lib --test spawned --test fd_plan_props").run()?;
     cmd!(sh, "cargo test {form...} --doc").run()?;
+    // The facade is checked here with each of its features, because its plainest form is this one.
+    for features in FACADE {
+        let form =
+            ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
+        cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
+    }
     let tree = cmd!(sh, "cargo tree {form...} -e normal --prefix none").read()?;
     let packages = packages(&tree);
     println!("{} packages: {packages:?}", packages.len());

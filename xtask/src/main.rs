@@ -19,6 +19,7 @@ mod matrix;
 mod metadata;
 mod mutants;
 mod portability;
+mod public_api;
 mod sanitizers;
 mod source;
 mod test;
@@ -82,6 +83,8 @@ const TASKS: &[Task] = &[
     ("asan", "[PACKAGE..]: the suite with AddressSanitizer (nightly)", sanitizers::asan),
     ("leaks", "[PACKAGE..]: the suite with LeakSanitizer (nightly)", sanitizers::leaks),
     ("api", "public functions, and those without a bad-input test (nightly)", api::run),
+    ("public-api", "write what the libraries show to public-api/ (nightly)", public_api::write),
+    ("public-api --check", "compare with public-api/, and count (nightly)", public_api::check),
     (
         "mutants",
         "[NAME..]|[--cores]: break one behaviour after the other; which test notices?",

@@ -8,9 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use procession::Fd;
 use procession::end_children_with_program;
-use procession::prelude::Fd;
-use procession::process_transport::{Command as Program, Spawned};
+use procession::{Command as Program, Spawned};
 use rustix::process::{Pid, Signal, kill_process};
 
 const ROLE: &str = "PROCESSION_TEST_BESIDE";

@@ -15,7 +15,7 @@ use std::fmt;
 /// # Examples
 ///
 /// ```
-/// use procession_core::WithCell;
+/// use procession::driver::core::WithCell;
 ///
 /// let jobs: WithCell<Vec<Box<dyn FnOnce()>>> = WithCell::new(vec![Box::new(|| ())]);
 /// let job = jobs.with(Vec::pop); // the borrow ends here

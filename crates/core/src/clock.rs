@@ -3,7 +3,7 @@
 //! The reactor's handle is a [`Clock`] and makes itself the current clock of its thread; tests use a
 //! [`FakeClock`](crate::FakeClock). This module reads no clock of the system.
 
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub trait Clock {
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Clock, FakeClock};
+/// use procession::{Clock, FakeClock};
 /// use std::time::Duration;
 ///
 /// let clock = FakeClock::new();
@@ -71,33 +71,34 @@ thread_local! {
     static CURRENT: WithCell<Option<Rc<dyn Clock>>> = const { WithCell::new(None) };
 }
 
-/// Returns the current clock of this thread, if it has one.
-///
-/// A reactor is the clock of its thread from its creation to its drop.
-pub fn current_clock() -> Option<Rc<dyn Clock>> {
-    CURRENT.try_with(|current| current.with(|clock| clock.clone())).ok().flatten()
-}
+/// The current clock of a thread. A reactor is the clock of its thread from its creation to its drop.
+impl dyn Clock {
+    /// Returns the clock of this thread, if it has one.
+    pub fn current() -> Option<Rc<Self>> {
+        CURRENT.try_with(|current| current.with(|clock| clock.clone())).ok().flatten()
+    }
 
-/// Sets the current clock of this thread and returns the previous one.
-///
-/// Event loops use this, and tests of code that calls
-/// [`Deferred::timeout`](crate::Deferred::timeout).
-///
-/// # Examples
-///
-/// ```
-/// use procession_core::{Deferred, Failed, FakeClock, set_current_clock};
-/// use std::{rc::Rc, time::Duration};
-///
-/// let clock = FakeClock::new();
-/// set_current_clock(Some(Rc::new(clock.clone())));
-/// let (_promise, never) = Deferred::<(), String>::new();
-/// let never = never.timeout(Duration::from_secs(1));
-/// clock.advance(Duration::from_secs(1));
-/// assert_eq!(never.try_take(), Some(Err(Failed::TimedOut)));
-/// # set_current_clock(None);
-/// ```
-pub fn set_current_clock(clock: Option<Rc<dyn Clock>>) -> Option<Rc<dyn Clock>> {
-    // While the thread's locals are being destroyed, there is no clock, and nothing can set one.
-    CURRENT.try_with(|current| current.replace(clock)).ok().flatten()
+    /// Sets the current clock of this thread and returns the previous one.
+    ///
+    /// Event loops use this, and tests of code that calls
+    /// [`Deferred::timeout`](crate::Deferred::timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Clock, Deferred, Failed, FakeClock};
+    /// use std::{rc::Rc, time::Duration};
+    ///
+    /// let clock = FakeClock::new();
+    /// <dyn Clock>::set_current(Some(Rc::new(clock.clone())));
+    /// let (_promise, never) = Deferred::<(), String>::new();
+    /// let never = never.timeout(Duration::from_secs(1));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(never.try_take(), Some(Err(Failed::TimedOut)));
+    /// # <dyn Clock>::set_current(None);
+    /// ```
+    pub fn set_current(clock: Option<Rc<Self>>) -> Option<Rc<Self>> {
+        // While the thread's locals are being destroyed, there is no clock, and nothing can set one.
+        CURRENT.try_with(|current| current.replace(clock)).ok().flatten()
+    }
 }

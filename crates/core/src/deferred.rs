@@ -53,7 +53,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, Failed};
+/// use procession::{Deferred, Failed};
 ///
 /// let (promise, deferred) = Deferred::<u32, String>::new();
 /// let deferred = deferred
@@ -81,7 +81,7 @@ impl<T: 'static, E: fmt::Debug + 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// assert_eq!(Deferred::<_, String>::ready(Ok(1)).try_take(), Some(Ok(1)));
     /// ```
@@ -107,7 +107,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// deferred.done(|result| assert_eq!(result, Ok(3)));
@@ -124,7 +124,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// deferred.map(|n| println!("it was {n}")).detach();
@@ -147,7 +147,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// let deferred = deferred.map(|n| n + 1);
@@ -167,7 +167,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// assert_eq!(deferred.try_take(), None);

@@ -1,6 +1,7 @@
 //! A clock that a test moves by hand.
 
-use crate::{Clock, Timer, WithCell};
+use crate::cell::WithCell;
+use crate::{Clock, Timer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Clock, FakeClock};
+/// use procession::{Clock, FakeClock};
 /// use std::{cell::Cell, rc::Rc, time::Duration};
 ///
 /// let clock = FakeClock::new();

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 /// # Examples
 ///
 /// ```
-/// use procession_core::IntoBytes;
+/// use procession::IntoBytes;
 ///
 /// fn length(data: impl IntoBytes) -> usize {
 ///     data.into_bytes().len()

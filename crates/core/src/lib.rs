@@ -1,13 +1,10 @@
-//! The pure values below procession's event loop: results that arrive later, write queues, signals
-//! and clocks.
+//! The pure values below procession's event loop: results that arrive later, signals and clocks.
 //!
 //! * [`Deferred`] and [`Promise`]: one result, at most once, for a chain of callbacks or as a
 //!   [`Future`];
-//! * [`WriteQueue`]: chunks in, [`IoSlice`](std::io::IoSlice)s out, water marks, close after flush;
 //! * [`Clock`]: the interface of a clock that timeouts need, with a [`FakeClock`] for tests;
 //! * [`Signal`], [`IntoBytes`], [`WriteError`]: small values that every layer above shares;
-//! * [`message`]: building blocks for the messages of errors;
-//! * [`WithCell`]: interior state that is never borrowed while foreign code runs.
+//! * [`driver`]: for authors of transports: write queues and more.
 //!
 //! # What this crate does not do
 //!
@@ -18,7 +15,7 @@
 //! # Examples
 //!
 //! ```
-//! use procession_core::{Clock, Deferred, Failed, FakeClock};
+//! use procession::{Clock, Deferred, Failed, FakeClock};
 //! use std::{cell::Cell, rc::Rc, time::Duration};
 //!
 //! let clock = FakeClock::new();
@@ -52,27 +49,37 @@ mod fake_clock;
 mod into_bytes;
 mod level;
 mod mark;
-pub mod message;
-pub mod panics;
+mod message;
+mod panics;
 mod signal;
-pub mod sigpipe;
+mod sigpipe;
 mod spent;
 mod utf8;
 mod write_error;
 mod write_queue;
 
-pub use cell::WithCell;
-pub use clock::{Clock, Timer, current_clock, set_current_clock};
+pub use clock::{Clock, Timer};
 pub use deferred::{
     AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather,
     set_unhandled_error_hook,
 };
-pub use direction::Direction;
 pub use fake_clock::FakeClock;
 pub use into_bytes::IntoBytes;
 pub use mark::Mark;
 pub use signal::{ParseSignalError, Signal};
-pub use spent::Spent;
-pub use utf8::split_character;
 pub use write_error::WriteError;
-pub use write_queue::WriteQueue;
+
+pub mod driver {
+    //! For authors of transports and of event loops: what the other layers of procession are made of.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    pub use crate::cell::WithCell;
+    pub use crate::direction::Direction;
+    pub use crate::message::Reason;
+    pub use crate::panics::FirstPanic;
+    pub use crate::sigpipe::SIGPIPE_IS_BLOCKED_BY_LOOP;
+    pub use crate::spent::Spent;
+    pub use crate::utf8::split_character;
+    pub use crate::write_queue::WriteQueue;
+}

@@ -15,7 +15,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_core::message::Reason;
+/// use procession::driver::core::Reason;
 /// use std::io;
 ///
 /// let refused = io::Error::from_raw_os_error(2);
@@ -26,6 +26,34 @@ use std::io;
 #[derive(Debug, Clone, Copy)]
 pub struct Reason<'a>(pub &'a io::Error);
 
+impl Reason<'_> {
+    /// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
+    ///
+    /// An [`io::Error`] has either a number or a text. Where the reason has a number, as what the system
+    /// answers has, the result is that number, which prints the reason alone. Else it prints as `error`
+    /// does, and [`get_ref`](io::Error::get_ref) has that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::driver::core::Reason;
+    /// use std::io::ErrorKind;
+    ///
+    /// let denied = Reason::into_io_error(ErrorKind::PermissionDenied, Some(13), "cannot open x");
+    /// assert_eq!((denied.kind(), denied.raw_os_error()), (ErrorKind::PermissionDenied, Some(13)));
+    /// let odd = Reason::into_io_error(ErrorKind::InvalidData, None, "cannot read x: no text");
+    /// assert_eq!(odd.kind(), ErrorKind::InvalidData);
+    /// assert_eq!(odd.to_string(), "cannot read x: no text");
+    /// ```
+    pub fn into_io_error(
+        kind: io::ErrorKind,
+        number: Option<i32>,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> io::Error {
+        number.map_or_else(|| io::Error::new(kind, error), io::Error::from_raw_os_error)
+    }
+}
+
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
@@ -33,32 +61,6 @@ impl fmt::Display for Reason<'_> {
         let reason = number.and_then(|number| text.strip_suffix(&number));
         f.write_str(reason.unwrap_or(&text))
     }
-}
-
-/// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
-///
-/// An [`io::Error`] has either a number or a text. If the reason has a number, as errors of the system
-/// do, the result has that number and prints only the reason. Otherwise the result prints like `error`,
-/// and [`get_ref`](io::Error::get_ref) returns `error`.
-///
-/// # Examples
-///
-/// ```
-/// use procession_core::message::into_io_error;
-/// use std::io::ErrorKind;
-///
-/// let denied = into_io_error(ErrorKind::PermissionDenied, Some(13), "cannot open x");
-/// assert_eq!((denied.kind(), denied.raw_os_error()), (ErrorKind::PermissionDenied, Some(13)));
-/// let odd = into_io_error(ErrorKind::InvalidData, None, "cannot read x: no text");
-/// assert_eq!(odd.kind(), ErrorKind::InvalidData);
-/// assert_eq!(odd.to_string(), "cannot read x: no text");
-/// ```
-pub fn into_io_error(
-    kind: io::ErrorKind,
-    number: Option<i32>,
-    error: impl Into<Box<dyn Error + Send + Sync>>,
-) -> io::Error {
-    number.map_or_else(|| io::Error::new(kind, error), io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_error_without_a_number_is_kept() {
-        let kept = into_io_error(io::ErrorKind::TimedOut, None, io::Error::other("whole"));
+        let kept = Reason::into_io_error(io::ErrorKind::TimedOut, None, io::Error::other("whole"));
         assert_eq!((kept.kind(), kept.raw_os_error()), (io::ErrorKind::TimedOut, None));
         assert!(kept.get_ref().is_some_and(|error| error.is::<io::Error>()));
     }

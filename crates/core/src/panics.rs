@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// # Examples
 ///
 /// ```
-/// use procession_core::panics::FirstPanic;
+/// use procession::driver::core::FirstPanic;
 /// use std::panic::catch_unwind;
 ///
 /// let panic = catch_unwind(|| {
@@ -32,7 +32,7 @@ impl FirstPanic {
             Err(panic) => {
                 match &self.0 {
                     None => self.0 = Some(panic),
-                    Some(_) => discard(panic),
+                    Some(_) => Self::discard(panic),
                 }
                 None
             }
@@ -47,19 +47,19 @@ impl FirstPanic {
             resume_unwind(panic);
         }
     }
-}
 
-/// Drops the payload of a panic that is not resumed. If that drop panics, the payload of the second
-/// panic is leaked, because dropping it could panic again without end.
-pub fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(next);
+    /// Drops the payload of a panic that is not resumed. If that drop panics, the payload of the second
+    /// panic is leaked, because dropping it could panic again without end.
+    pub fn discard(panic: Box<dyn Any + Send>) {
+        if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(next);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstPanic, discard};
+    use super::FirstPanic;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
                 panic!("in the drop of what a panic was given");
             }
         }
-        discard(Box::new(Given));
+        FirstPanic::discard(Box::new(Given));
         assert!(DROPPED.get());
     }
 }

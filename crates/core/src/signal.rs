@@ -13,7 +13,7 @@ use std::str::FromStr;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
+/// use procession::Signal;
 ///
 /// assert_eq!("TERM".parse(), Ok(Signal::TERM));
 /// assert_eq!("SIGTERM".parse(), Ok(Signal::TERM));

@@ -13,13 +13,14 @@ use std::{iter, option, vec};
 /// # Examples
 ///
 /// ```
-/// use procession_core::{IntoBytes, WithCell, WriteQueue};
+/// use procession::IntoBytes;
+/// use procession::driver::core::{WithCell, WriteQueue};
 ///
 /// let queue = WithCell::new(WriteQueue::new());
 /// queue.with(|queue| queue.on_write("abc".into_bytes()))?;
 /// let spent = queue.with(|queue| queue.on_written(3));
 /// drop(spent); // the queue is not borrowed here
-/// # Ok::<(), procession_core::WriteError>(())
+/// # Ok::<(), procession::WriteError>(())
 /// ```
 #[derive(Debug, Default)]
 #[must_use = "drop it while nothing is borrowed: chunks may run foreign destructors"]

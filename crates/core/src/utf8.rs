@@ -19,7 +19,7 @@ fn length(first: u8) -> usize {
 /// # Examples
 ///
 /// ```
-/// use procession_core::split_character;
+/// use procession::driver::core::split_character;
 ///
 /// let text = "a€b".as_bytes();
 /// assert_eq!(split_character(&text[..2], &text[2..]), (1, 2));

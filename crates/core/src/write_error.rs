@@ -7,7 +7,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_core::WriteError;
+/// use procession::WriteError;
 /// use std::io;
 ///
 /// assert_eq!(WriteError::Closed.to_string(), "the descriptor is closed for writing");

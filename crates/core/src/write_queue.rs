@@ -3,7 +3,7 @@
 //! It has no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
 use crate::level::Level;
-use crate::{Mark, Spent, WriteError};
+use crate::{Mark, WriteError, spent::Spent};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -30,7 +30,8 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{IntoBytes, Mark, WriteError, WriteQueue};
+/// use procession::{IntoBytes, Mark, WriteError};
+/// use procession::driver::core::WriteQueue;
 ///
 /// let mut queue = WriteQueue::new();
 /// queue.on_write("hello ".into_bytes())?;

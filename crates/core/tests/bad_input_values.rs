@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use procession_core::driver::{Spent, WriteQueue};
 use procession_core::{
-    Clock, Deferred, Failed, FakeClock, IntoBytes, Mark, Signal, Spent, WriteError, WriteQueue,
-    first_of, gather, set_current_clock,
+    Clock, Deferred, Failed, FakeClock, IntoBytes, Mark, Signal, WriteError, first_of, gather,
 };
 
 #[test]
@@ -73,10 +73,10 @@ fn delays_of_any_length_are_accepted() {
     assert_eq!(never.try_take(), Some(Ok(())));
     drop(timer);
 
-    set_current_clock(Some(std::rc::Rc::new(FakeClock::new())));
+    <dyn Clock>::set_current(Some(std::rc::Rc::new(FakeClock::new())));
     let (_promise, deferred) = Deferred::<(), String>::new();
     assert_eq!(deferred.timeout(Duration::MAX).try_take(), None);
-    set_current_clock(None);
+    <dyn Clock>::set_current(None);
 }
 
 #[test]

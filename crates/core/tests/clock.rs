@@ -1,6 +1,6 @@
 //! The fake clock, and the current clock of a thread.
 
-use procession_core::{Clock, FakeClock, Timer, current_clock, set_current_clock};
+use procession_core::{Clock, FakeClock, Timer};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -106,12 +106,12 @@ fn a_timer_that_outlives_its_clock_is_harmless() {
 
 #[test]
 fn setting_the_clock_of_a_thread_returns_the_one_before() {
-    assert!(current_clock().is_none());
+    assert!(<dyn Clock>::current().is_none());
     let clock = FakeClock::new();
-    assert!(set_current_clock(Some(Rc::new(clock.clone()))).is_none());
+    assert!(<dyn Clock>::set_current(Some(Rc::new(clock.clone()))).is_none());
     clock.advance(SECOND);
-    assert_eq!(current_clock().unwrap().elapsed(), SECOND);
-    let before = set_current_clock(None).unwrap();
+    assert_eq!(<dyn Clock>::current().unwrap().elapsed(), SECOND);
+    let before = <dyn Clock>::set_current(None).unwrap();
     assert_eq!(before.elapsed(), SECOND);
-    assert!(current_clock().is_none());
+    assert!(<dyn Clock>::current().is_none());
 }

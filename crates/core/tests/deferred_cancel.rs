@@ -1,8 +1,7 @@
 //! Cancellation: `cancel`, drops, timeouts, and the results that `gather` and `first_of` cancel.
 
 use procession_core::{
-    Deferred, Failed, FakeClock, Promise, first_of, gather, set_current_clock,
-    set_unhandled_error_hook,
+    Clock, Deferred, Failed, FakeClock, Promise, first_of, gather, set_unhandled_error_hook,
 };
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -164,12 +163,12 @@ fn dropping_a_timeout_cancels_upstream_and_the_timer() {
 #[test]
 fn timeouts_take_the_clock_of_their_thread() {
     let clock = FakeClock::new();
-    assert!(set_current_clock(Some(Rc::new(clock.clone()))).is_none());
+    assert!(<dyn Clock>::set_current(Some(Rc::new(clock.clone()))).is_none());
     let (_promise, deferred) = D::<i32>::new();
     let deferred = deferred.timeout(SECOND);
     clock.advance(SECOND);
     assert_eq!(deferred.try_take(), Some(Err(Failed::TimedOut)));
-    assert!(set_current_clock(None).is_some());
+    assert!(<dyn Clock>::set_current(None).is_some());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Laws of the write queue, against a simple model.
 
 use bytes::Bytes;
-use procession_core::{Mark, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{Mark, WriteError};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::io::IoSlice;

@@ -11,7 +11,8 @@ use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use procession_core::{Deferred, Promise, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Promise};
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::driver::{EventHandler, Key, OnEnd, Ready};
 use procession_reactor::{Handle, Interest, JoinHandle};

@@ -14,7 +14,7 @@ use crate::shown;
 /// # Examples
 ///
 /// ```
-/// use procession_net_transport::Destination;
+/// use procession::Destination;
 ///
 /// assert_eq!(Destination::from(("::1", 80)).to_string(), "[::1]:80");
 /// assert_eq!(Destination::from("example.org:80").to_string(), "example.org:80");

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 
 /// The error of a connection that could not be made. Its protocol was dropped without a callback.
 ///
@@ -118,7 +118,7 @@ macro_rules! reasons {
         /// Keeps the kind, and either the OS error number or the message.
         impl From<$type> for io::Error {
             fn from(error: $type) -> Self {
-                into_io_error(error.kind(), error.raw_os_error(), error)
+                Reason::into_io_error(error.kind(), error.raw_os_error(), error)
             }
         }
     };

@@ -17,11 +17,7 @@
 //! # Example
 //!
 //! ```
-//! use bytes::Bytes;
-//! use procession_core::{Deferred, Promise};
-//! use procession_net_transport::NetTransports;
-//! use procession_protocol::{Protocol, Transport};
-//! use procession_reactor::Reactor;
+//! use procession::{Bytes, Deferred, NetTransports, Promise, Protocol, Reactor, Transport};
 //!
 //! struct Echo;
 //!
@@ -61,9 +57,7 @@
 //! through no protocol. A side that has sent its last byte may still receive an answer.
 //!
 //! ```
-//! use procession_net_transport::NetTransports;
-//! use procession_protocol::{Protocol, Target, Transport};
-//! use procession_reactor::{Handle, Reactor};
+//! use procession::{Handle, NetTransports, Protocol, Reactor, Target, Transport};
 //!
 //! /// The protocol of the connection to the server behind the proxy.
 //! struct Behind;
@@ -93,8 +87,7 @@
 //!
 //!     fn read_closed(&mut self, _: &Transport) {}
 //! }
-//! # use bytes::{Bytes, BytesMut};
-//! # use procession_core::{Deferred, Promise};
+//! # use procession::{Bytes, BytesMut, Deferred, Promise};
 //! #
 //! # struct Shout(BytesMut);
 //! #

@@ -12,7 +12,8 @@ use std::path::Path;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use procession_core::{Deferred, WithCell};
+use procession_core::Deferred;
+use procession_core::driver::WithCell;
 use procession_protocol::{Address, Factory};
 use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting, Ready};
 use procession_reactor::{DelayedCall, Handle, Interest};
@@ -111,9 +112,7 @@ impl Listener {
     /// # Examples
     ///
     /// ```
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::Protocol;
-    /// use procession_reactor::Reactor;
+    /// use procession::{NetTransports, Protocol, Reactor};
     ///
     /// struct Silent;
     /// impl Protocol for Silent {}

@@ -52,10 +52,7 @@ pub trait NetTransports {
     /// # Examples
     ///
     /// ```
-    /// use bytes::Bytes;
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::{Protocol, Transport};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{Bytes, Handle, NetTransports, Protocol, Reactor, Transport};
     ///
     /// struct Greeter;
     ///
@@ -106,11 +103,9 @@ pub trait NetTransports {
     /// # Examples
     ///
     /// ```
+    /// use procession::{NetTransports, Protocol, Reactor};
     /// use std::io::ErrorKind;
     /// use std::time::Duration;
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::Protocol;
-    /// use procession_reactor::Reactor;
     ///
     /// struct Client;
     /// impl Protocol for Client {}
@@ -144,9 +139,7 @@ pub trait NetTransports {
     /// # Examples
     ///
     /// ```
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::Protocol;
-    /// use procession_reactor::Reactor;
+    /// use procession::{NetTransports, Protocol, Reactor};
     ///
     /// struct Silent;
     /// impl Protocol for Silent {}
@@ -210,10 +203,7 @@ pub trait NetTransports {
     ///
     /// ```no_run
     /// # // Not run: it would read the standard input of the test.
-    /// use bytes::Bytes;
-    /// use procession_net_transport::NetTransports;
-    /// use procession_protocol::{Protocol, Transport};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{Bytes, Handle, NetTransports, Protocol, Reactor, Transport};
     ///
     /// struct Echo;
     ///

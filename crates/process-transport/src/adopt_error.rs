@@ -1,7 +1,7 @@
 //! The error for a child that a reactor could not take.
 
 use crate::spawned::Spawned;
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -61,6 +61,6 @@ impl Error for AdoptError {
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> Self {
         let text = error.to_string();
-        into_io_error(error.kind(), error.reason.raw_os_error(), text)
+        Reason::into_io_error(error.kind(), error.reason.raw_os_error(), text)
     }
 }

@@ -3,11 +3,11 @@
 //! # Model
 //!
 //! A [`Child`] shares a small state with its outputs and with a protocol of its own. The state
-//! keeps output until the program takes it. Above [`OUTPUT_HIGH_BYTES`] the descriptor is paused;
+//! keeps output until the program takes it. Above [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) the descriptor is paused;
 //! it is resumed when the program has taken everything. So a slow consumer slows the child down and
 //! does not use up memory.
 //!
-//! Stderr is not paused until the program asks for it; only its last [`OUTPUT_HIGH_BYTES`] are
+//! Stderr is not paused until the program asks for it; only its last [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) are
 //! kept. So a program that reads stdout alone does not block the child by ignoring stderr.
 
 mod bridge;
@@ -20,7 +20,6 @@ mod tail;
 pub use error::ChildError;
 pub use input::ChildInput;
 pub use output::ChildOutput;
-pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::bridge::Bridge;
 use self::shared::{DialogueState, SharedState, Waiter};
@@ -29,7 +28,8 @@ use crate::adopt;
 use crate::child::Transport;
 use crate::command::Command;
 use crate::error::SpawnError;
-use procession_core::{IntoBytes, WithCell, WriteError};
+use procession_core::driver::WithCell;
+use procession_core::{IntoBytes, WriteError};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone};
 use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +50,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{ChildError, Command, SpawnProcess};
-/// use procession_reactor::{Handle, Reactor};
+/// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let output = reactor.block_on(async {
@@ -146,7 +145,7 @@ impl Child {
 
     /// Returns the child's stderr; it ends at once if the parent does not read it.
     ///
-    /// Until this or another method asks for it, only its last [`OUTPUT_HIGH_BYTES`] are kept, and
+    /// Until this or another method asks for it, only its last [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) are kept, and
     /// it never blocks the child. The kept bytes come first. From then on a slow reader slows the
     /// child down, as with every output.
     pub fn stderr(&mut self) -> &mut ChildOutput {
@@ -176,13 +175,12 @@ impl Child {
     }
 
     /// Returns the kept bytes of a stderr that the program has not asked for: the last ones, at
-    /// most [`OUTPUT_HIGH_BYTES`]. This call does not ask for it.
+    /// most [`HIGH_BYTES`](ChildOutput::HIGH_BYTES). This call does not ask for it.
     ///
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.block_on(async {
@@ -223,8 +221,7 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{ChildError, Command, SpawnProcess};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{ChildError, Command, Handle, Reactor, SpawnProcess};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let all = reactor.block_on(async {
@@ -275,8 +272,10 @@ impl Child {
     /// Inputs are closed first, as by [`Child::wait`].
     ///
     /// Output that the program does not take meanwhile does not block the child: above
-    /// [`OUTPUT_HIGH_BYTES`] it is discarded and [counted](Self::skipped_bytes). If the future is
-    /// dropped before the end, output is kept again.
+    /// [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) it is discarded and
+    /// [counted](Self::skipped_bytes). If the future is
+    /// dropped before the end, output is
+    /// kept again.
     ///
     /// # Errors
     ///

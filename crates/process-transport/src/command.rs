@@ -31,7 +31,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Fd};
+/// use procession::{Command, Fd};
 ///
 /// let gpg = Command::new("gpg")
 ///     .args(["--decrypt", "--batch", "--passphrase-fd", "3", "--status-fd", "4"])
@@ -167,7 +167,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Fd};
+    /// use procession::{Command, Fd};
     ///
     /// let passwords = std::fs::File::open("/etc/passwd")?;
     /// let sort = Command::new("sort").stdin(passwords).stderr(Fd::null());
@@ -192,7 +192,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Fd};
+    /// use procession::{Command, Fd};
     ///
     /// // Only 0 and 7: the child has no stdout and no stderr.
     /// let command = Command::new("prog").child_fds([(0, Fd::null()), (7, Fd::from_child())]);
@@ -301,7 +301,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Fd, Pty};
+    /// use procession::{Command, Fd, Pty};
     ///
     /// let command = Command::new("gpg").child_fd(3, Fd::to_child()).child_fd(4, Fd::from_child());
     /// assert_eq!(command.input_fds(), [0, 3]);

@@ -1,7 +1,7 @@
 //! The error of a spawn, for everything between the call and the first instruction of the program:
 //! it names the step, the subject and the reason.
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -46,7 +46,7 @@ const fn message_start(step: Step) -> &'static str {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Step};
+/// use procession::{Command, Step};
 ///
 /// let error = Command::new("/no/such/program").spawn().unwrap_err();
 /// assert_eq!(error.step(), Step::Exec);
@@ -73,7 +73,7 @@ impl SpawnError {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{SpawnError, Step};
+    /// use procession::{SpawnError, Step};
     /// use std::io::ErrorKind;
     ///
     /// let error = SpawnError::new(Step::Exec, "git", ErrorKind::NotFound);
@@ -172,6 +172,6 @@ impl From<SpawnError> for io::Error {
         if is_ours {
             return Self::new(error.kind(), error);
         }
-        into_io_error(error.kind(), error.raw_os_error(), error)
+        Reason::into_io_error(error.kind(), error.raw_os_error(), error)
     }
 }

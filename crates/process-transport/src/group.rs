@@ -23,7 +23,7 @@ mod survey;
 
 use crate::sys::{self, PeekOutcome};
 use procession_core::Signal;
-use procession_protocol::GroupState;
+use procession_protocol::driver::GroupState;
 use std::os::fd::BorrowedFd;
 
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@
 //! has one. It returns a [`Spawned`], whose verbs block:
 //!
 //! ```
-//! use procession_process_transport::Command;
+//! use procession::Command;
 //! use std::{fs::File, io::Write};
 //!
 //! let mut tr = Command::new("tr").args(["a-z", "A-Z"]).spawn()?;
@@ -33,7 +33,7 @@
 mod adopted;
 mod command;
 mod error;
-pub mod fd_plan;
+mod fd_plan;
 mod group;
 mod launch;
 mod orphans;
@@ -67,7 +67,7 @@ mod verbs;
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]
-pub use async_child::{Child, ChildError, ChildInput, ChildOutput, OUTPUT_HIGH_BYTES};
+pub use async_child::{Child, ChildError, ChildInput, ChildOutput};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]

@@ -12,7 +12,7 @@ use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
 use bytes::Bytes;
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
 use procession_core::{Deferred, Promise, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
@@ -36,8 +36,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Pipeline, SpawnProcess};
-/// use procession_reactor::Reactor;
+/// use procession::{Command, Pipeline, Reactor, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let pipeline = Pipeline::new()

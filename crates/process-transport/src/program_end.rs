@@ -50,7 +50,7 @@ impl AtProgramEnd {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, end_children_with_program, end_owned_groups};
+/// use procession::{Command, end_children_with_program, end_owned_groups};
 ///
 /// end_children_with_program();
 /// let mut sleep = Command::new("sleep").arg("600").owned(true).spawn()?;
@@ -86,7 +86,7 @@ pub fn end_owned_groups() {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, end_children_with_program};
+/// use procession::{Command, end_children_with_program};
 ///
 /// end_children_with_program();
 /// // Ctrl-C from here on ends the whole group.

@@ -3,7 +3,8 @@
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::ReapScope;
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 use procession_reactor::{Handle, SignalWatch};
 use std::io;
 
@@ -20,8 +21,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, ReapOrphans, SpawnProcess};
-/// use procession_reactor::{Handle, Reactor};
+/// use procession::{Command, Handle, Reactor, ReapOrphans, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// reactor.reap_orphans()?;

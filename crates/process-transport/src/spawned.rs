@@ -34,9 +34,8 @@ use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
 use crate::{group, orphans, sys};
 use procession_core::Signal;
-use procession_protocol::{
-    ChildFd, ExitReason, GroupState, SignalError, SpawnPath, Termination, TerminationScope,
-};
+use procession_protocol::driver::{GroupState, TerminationScope};
+use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -57,7 +56,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Step};
+    /// use procession::{Command, Step};
     ///
     /// let error = Command::new("/no/such/program").spawn().unwrap_err();
     /// assert_eq!(error.step(), Step::Exec);
@@ -223,8 +222,7 @@ impl Spawned {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Signal;
-    /// use procession_process_transport::Command;
+    /// use procession::{Command, Signal};
     /// use std::time::Duration;
     ///
     /// let mut sleep = Command::new("sleep").arg("600").spawn()?;
@@ -308,7 +306,7 @@ impl Spawned {
 /// # Examples
 ///
 /// ```
-/// procession_process_transport::reserve_spawn_fds()?;
+/// procession::reserve_spawn_fds()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn reserve_spawn_fds() -> io::Result<()> {

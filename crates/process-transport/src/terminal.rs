@@ -12,8 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{OfTerminal, Pty};
-/// use procession_protocol::{Termios, WindowSize};
+/// use procession::{OfTerminal, Pty, Termios, WindowSize};
 ///
 /// let pty = Pty::open()?;
 /// let slave = pty.slave().unwrap();
@@ -52,8 +51,7 @@ impl OfTerminal for WindowSize {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{OfTerminal, Pty, RawMode};
-/// use procession_protocol::Termios;
+/// use procession::{OfTerminal, Pty, RawMode, Termios};
 ///
 /// let pty = Pty::open()?;
 /// let slave = pty.slave().unwrap();

@@ -41,9 +41,9 @@ pub trait SpawnProcess {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, SpawnProcess};
-    /// use procession_protocol::{ExitReason, Process, ProcessProtocol};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{
+    ///     Command, ExitReason, Handle, Process, ProcessProtocol, Reactor, SpawnProcess,
+    /// };
     ///
     /// struct Report;
     /// impl ProcessProtocol for Report {
@@ -82,9 +82,9 @@ pub trait SpawnProcess {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, SpawnProcess};
-    /// use procession_protocol::{ExitReason, Process, ProcessProtocol};
-    /// use procession_reactor::{Handle, Reactor};
+    /// use procession::{
+    ///     Command, ExitReason, Handle, Process, ProcessProtocol, Reactor, SpawnProcess,
+    /// };
     ///
     /// struct Report;
     /// impl ProcessProtocol for Report {

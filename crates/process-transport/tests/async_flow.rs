@@ -8,7 +8,7 @@ use std::fs;
 use std::pin::pin;
 
 use procession_core::{Signal, WriteError};
-use procession_process_transport::{ChildError, Fd, OUTPUT_HIGH_BYTES};
+use procession_process_transport::{ChildError, ChildOutput, Fd};
 use procession_protocol::Process;
 use procession_reactor::Handle;
 
@@ -54,7 +54,7 @@ fn a_slow_reader_slows_the_child_and_fills_no_memory() {
             Handle::current().sleep(ms(300)).await;
             let grown = resident().saturating_sub(before);
             // One read of 64 KiB may come on top, and so may the memory that the loop itself keeps.
-            assert!(grown < 4 * OUTPUT_HIGH_BYTES, "{grown} bytes were kept for nobody");
+            assert!(grown < 4 * ChildOutput::HIGH_BYTES, "{grown} bytes were kept for nobody");
             let mut read = 0;
             let mut largest = 0;
             while let Some(chunk) = child.stdout().next().await {
@@ -231,7 +231,7 @@ fn an_end_that_is_awaited_comes_although_nobody_reads() {
             assert!(!counts || grown < 4 << 20, "{grown} bytes were kept");
             let kept = child.stdout().collect().await.len();
             // At the mark the reader reads once more, and one bulk read takes up to 256 KiB.
-            let wanted = OUTPUT_HIGH_BYTES..=OUTPUT_HIGH_BYTES + (256 << 10);
+            let wanted = ChildOutput::HIGH_BYTES..=ChildOutput::HIGH_BYTES + (256 << 10);
             assert!(wanted.contains(&kept), "{kept} are there");
         });
     });

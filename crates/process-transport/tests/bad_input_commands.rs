@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession_core::{Signal, WriteError};
-use procession_process_transport::fd_plan::{FdMove, FdPlan};
 use procession_process_transport::{
     Command, Fd, FileMode, Pty, Resource, Rlimit, SpawnError, SpawnProcess, Step,
 };
@@ -317,21 +316,6 @@ fn an_async_child_with_descriptors_that_are_not_there() {
         assert_eq!(reactor.block_on(child.stdout().collect()), b"x");
         assert!(reactor.block_on(child.ended()).is_ok());
     });
-}
-
-/// Plans with no move, with the same move many times, and with the highest numbers.
-#[test]
-fn plans_of_any_numbers() {
-    let top = i32::MAX - 1;
-    for moves in [
-        vec![],
-        vec![FdMove { source: 0, target: 0 }; 50],
-        vec![FdMove { source: top, target: 0 }, FdMove { source: 0, target: top }],
-        vec![FdMove { source: i32::MAX, target: i32::MAX }],
-        (0..2000).map(|n| FdMove { source: 1999 - n, target: n }).collect(),
-    ] {
-        assert!(!FdPlan::new(&moves).steps().is_empty());
-    }
 }
 
 /// A timeout longer than any clock can count waits until the child ends.

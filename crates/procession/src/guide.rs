@@ -37,6 +37,7 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! fn main() -> impl std::process::Termination {
 //!     run_main(async {
@@ -57,6 +58,8 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::ProcessTerminated;
+//! use std::error::Error;
 //!
 //! struct WordCount {
 //!     text: Bytes,
@@ -99,19 +102,20 @@
 //! }
 //! ```
 //!
-//! [`Process`](crate::prelude::Process) is a handle to the child that is cheap to clone. `spawn_process`
+//! [`Process`](crate::Process) is a handle to the child that is cheap to clone. `spawn_process`
 //! returns it, and each callback gets it as an argument; timers and other callbacks may keep a clone. A
-//! protocol that needs the reactor calls [`Handle::current`](crate::prelude::Handle::current). It passes
-//! its result on through a [`Deferred`](crate::prelude::Deferred).
+//! protocol that needs the reactor calls [`Handle::current`](crate::Handle::current). It passes
+//! its result on through a [`Deferred`](crate::Deferred).
 //!
 //! # A test without a process
 //!
-//! With [`FakeProcess`](crate::prelude::FakeProcess) a test drives a protocol by hand. It uses the same
-//! lifecycle and write queues as a real child. [`FakeConnection`](crate::prelude::FakeConnection) does
+//! With [`FakeProcess`](crate::FakeProcess) a test drives a protocol by hand. It uses the same
+//! lifecycle and write queues as a real child. [`FakeConnection`](crate::FakeConnection) does
 //! the same for the protocol of a connection. This tests the `WordCount` from above:
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::ProcessTerminated;
 //! # struct WordCount {
 //! #     text: Bytes,
 //! #     output: BytesMut,
@@ -150,6 +154,7 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::io;
 //!
 //! let gpg = Command::new("gpg")
 //!     .args(["--decrypt", "--batch", "--pinentry-mode", "loopback"])
@@ -165,11 +170,13 @@
 //!
 //! # No protocol at all
 //!
-//! [`Run`](crate::prelude::Run) runs a program to its end and returns its output:
+//! [`Run`](crate::Run) runs a program to its end and returns its output:
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
 //! use procession::prelude::*;
+//! use std::error::Error;
+//! use std::time::Duration;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -184,6 +191,8 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::run_all;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -201,6 +210,9 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::Pipeline;
+//! use std::error::Error;
+//! use std::io;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -217,6 +229,7 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -233,14 +246,15 @@
 //! # }
 //! ```
 //!
-//! [`ended`](crate::prelude::Child::ended) closes the inputs that were not taken. The library also reads
-//! a stderr that the program does not take: [`stderr_tail`](crate::prelude::Child::stderr_tail) returns
+//! [`ended`](crate::Child::ended) closes the inputs that were not taken. The library also reads
+//! a stderr that the program does not take: [`stderr_tail`](crate::Child::stderr_tail) returns
 //! its last 256 KiB, and the error of `ended` shows its last line.
 //!
 //! # A terminal
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! struct Screen;
 //!
@@ -269,6 +283,8 @@
 //! ```no_run
 //! // Not run: it binds a fixed port and serves until it is stopped.
 //! use procession::prelude::*;
+//! use procession::get_process_output;
+//! use std::error::Error;
 //!
 //! struct FortuneQuoter;
 //!
@@ -293,6 +309,8 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
+//! use std::time::Duration;
 //!
 //! struct Quiet;
 //! impl ProcessProtocol for Quiet {}
@@ -308,15 +326,16 @@
 //! # }
 //! ```
 //!
-//! [`terminate`](crate::prelude::Process::terminate) signals the whole process group if the child leads
+//! [`terminate`](crate::Process::terminate) signals the whole process group if the child leads
 //! one: `Command::owned(true)` makes it a leader, and the helpers set that. The result then comes when
 //! no process of the group is alive, at the latest one second after KILL;
-//! [`is_gone`](crate::prelude::Termination::is_gone) returns whether the group is gone.
+//! [`is_gone`](crate::Termination::is_gone) returns whether the group is gone.
 //!
 //! # Without a loop
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
 //! use std::fs::File;
 //! use std::io::Write;
 //! # fn main() -> Result<(), Box<dyn Error>> {
@@ -329,20 +348,20 @@
 //! ```
 //!
 //! This needs no reactor and works on any thread, with the same commands, descriptors, terminals and
-//! errors. [`take`](crate::prelude::Spawned::take) returns the parent's end of a pipe. `wait`,
+//! errors. [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`,
 //! `wait_timeout`, `output` and `terminate` block, and meanwhile read the outputs that were not taken.
-//! [`adopt`](crate::prelude::SpawnProcess::adopt) hands such a child over to a reactor. A program that
+//! [`adopt`](crate::SpawnProcess::adopt) hands such a child over to a reactor. A program that
 //! never needs a reactor depends on `procession-process-transport` without its default features: then
 //! its dependency tree has no event loop.
 //!
 //! # In another loop
 //!
 //! A reactor can run inside another event loop. The other loop watches the reactor's descriptor and its
-//! [`next_deadline`](crate::prelude::Reactor::next_deadline). When the descriptor is readable or the
-//! deadline has come, it calls [`turn`](crate::prelude::Reactor::turn) without waiting. At the end it
-//! calls [`shut_down`](crate::prelude::Reactor::shut_down), which does, once, what `run` does when it
+//! [`next_deadline`](crate::Reactor::next_deadline). When the descriptor is readable or the
+//! deadline has come, it calls [`turn`](crate::Reactor::turn) without waiting. At the end it
+//! calls [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it
 //! stops. The examples `in_tokio` and `in_calloop` show this. A reactor does nothing unless somebody
-//! runs or turns it: a [`Deferred`](crate::prelude::Deferred) that is awaited on such a thread waits for
+//! runs or turns it: a [`Deferred`](crate::Deferred) that is awaited on such a thread waits for
 //! ever, without an error.
 //!
 //! # Only the reactor
@@ -350,7 +369,7 @@
 //! With `procession-reactor = "0.1"` as the only dependency:
 //!
 //! ```
-//! use procession_reactor::{Interest, Reactor, Stopped};
+//! use procession::{Interest, Reactor, Stopped};
 //! use std::os::unix::net::UnixDatagram;
 //! use std::time::Duration;
 //!

@@ -1,13 +1,17 @@
-//! Child processes on an event loop: spawner, event model, PTY and capture in one place.
+//! Child processes on an event loop: any descriptors, terminals, whole process groups, and what becomes
+//! of them, in order.
 //!
-//! Start with the [`guide`]: it has the programs of the first hour, and pages on [what
-//! fails](guide::failures), [who lives how long](guide::lifetimes), [terminals](guide::terminals), [PID
-//! 1](guide::pid_1), and [Twisted's names](guide::porting).
+//! Run a program, and get its output:
 //!
-//! This crate is the facade of a stack of layers. A program takes what it needs from the [`prelude`], and
-//! the rest from the layer's module ([`protocol`], [`process_transport`], [`utils`], [`net_transport`],
-//! [`reactor`], [`core`](mod@core)). A program that needs less depends on a layer: `procession-reactor`
-//! alone is an event loop that has never heard of processes.
+//! ```
+//! # use procession::{Reactor, Run};
+//! let mut reactor = Reactor::new()?;
+//! let date = reactor.block_on(Run::new("date").arg("+%Y").check())?;
+//! println!("it is {}", date.stdout_utf8()?.trim());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Hear of everything that a child does, while it does it:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -30,12 +34,51 @@
 //!     }
 //! }
 //!
-//! fn main() -> Result<Stopped, Box<dyn Error>> {
+//! fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
 //!     let mut reactor = Reactor::new()?;
 //!     reactor.spawn_process(Echo, Command::new("cat"))?;
 //!     Ok(reactor.run()?) // on Ctrl-C the program dies by SIGINT
 //! }
 //! ```
+//!
+//! The [`guide`] has more programs, and pages on [what fails](guide::failures), [who lives how
+//! long](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
+//! names](guide::porting). The [`prelude`] has what they use.
+//!
+//! # What there is
+//!
+//! **One call**: [`Run`] with an [`Outcome`], [`run_all()`], and Twisted's [`get_process_output`] and its
+//! kin. What is kept of an output says [`Keep`], what is fed to the program [`Stdin`].
+//!
+//! **What to start**: [`Command`], its descriptors ([`Fd`]) and its terminal ([`Pty`]).
+//!
+//! **Children without a loop**: [`Command::spawn`] gives a [`Spawned`], whose verbs block.
+//!
+//! **Children on a loop**: [`SpawnProcess`] gives one to a [`ProcessProtocol`], which acts through a
+//! [`Process`], or makes it a [`Child`] to await. [`Pipeline`] connects several.
+//!
+//! **How children end**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
+//! [`ReapOrphans`].
+//!
+//! **Connections**: [`NetTransports`] for TCP and Unix streams, [`Protocol`] and [`Transport`];
+//! [`LineReceiver`] cuts either kind of bytes into lines.
+//!
+//! **Terminals**: [`OfTerminal`], [`RawMode`], [`Termios`], [`WindowSize`].
+//!
+//! **The loop**: [`Reactor`] waits, [`Handle`] does everything else, [`Remote`] comes from other
+//! threads. [`Deferred`] and [`Promise`] carry a result that arrives later.
+//!
+//! **Tests**: [`FakeProcess`], [`FakeConnection`] and [`FakeClock`].
+//!
+//! # Features
+//!
+//! | feature | what needs it |
+//! |---|---|
+//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and what they give and take |
+//! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
+//! | `reactor` (by either) | [`Reactor`], [`Handle`] and what belongs to a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`] |
+//!
+//! Without any there are commands, [`Spawned`] children, and the values and protocols.
 //!
 //! # What this crate does not do
 //!
@@ -46,22 +89,72 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(all(feature = "net", feature = "run"))]
 pub mod guide;
 pub mod prelude;
 
-pub use procession_core as core;
-pub use procession_net_transport as net_transport;
-pub use procession_process_transport as process_transport;
-pub use procession_process_transport::{
-    end_children_with_program, end_owned_groups, reserve_spawn_fds,
+#[doc(inline)]
+pub use bytes::{Bytes, BytesMut};
+#[doc(inline)]
+pub use procession_core::{
+    AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark,
+    ParseSignalError, Promise, Signal, Timer, WriteError, first_of, gather,
+    set_unhandled_error_hook,
 };
-pub use procession_protocol as protocol;
-pub use procession_reactor as reactor;
-pub use procession_reactor::{Handle, Reactor, Stopped, run_main};
-pub use procession_utils as utils;
-pub use procession_utils::Run;
+#[cfg(feature = "net")]
+#[doc(inline)]
+pub use procession_net_transport::{
+    ConnectError, Destination, ListenError, Listener, NetTransports,
+};
+#[cfg(feature = "reactor")]
+#[doc(inline)]
+pub use procession_process_transport::{
+    AdoptError, Child, ChildError, ChildInput, ChildOutput, Pipeline, ReapOrphans, RunningPipeline,
+    SpawnProcess,
+};
+#[doc(inline)]
+pub use procession_process_transport::{
+    Command, Fd, FileMode, OfTerminal, Output, Pty, RawMode, Resource, Rlimit, SpawnError, Spawned,
+    Step, TakeError, end_children_with_program, end_owned_groups, reserve_spawn_fds,
+};
+#[doc(inline)]
+pub use procession_protocol::{
+    Address, ChildFd, ConnectionEvent, Event, ExitReason, Factory, FakeConnection, FakeFd,
+    FakeProcess, ForwardError, KeptStderr, Line, LineReceiver, Pace, Process, ProcessDone,
+    ProcessProtocol, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, Protocol,
+    ReadProducer, ResourceUsage, SignalError, SpawnPath, StreamAdapter, Target, Termination,
+    Termios, Transport, UnknownEnd, WindowSize,
+};
+#[cfg(feature = "reactor")]
+#[doc(inline)]
+pub use procession_reactor::{
+    DelayedCall, Handle, Interest, JoinHandle, NotRunning, Phase, Reactor, Readiness, Registered,
+    Registration, Remote, SignalWatch, Stopped, SystemEvent, TimerError, Trigger, TriggerResult,
+    run_main,
+};
+#[cfg(feature = "run")]
+#[doc(inline)]
+pub use procession_utils::{
+    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Progress, Run, RunAll,
+    RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
+    get_process_output_merged, get_process_value, run_all,
+};
+
+pub mod driver {
+    //! For authors of transports: what the layers are made of.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    #[doc(inline)]
+    pub use procession_core::driver as core;
+    #[doc(inline)]
+    pub use procession_protocol::driver as protocol;
+    #[cfg(feature = "reactor")]
+    #[doc(inline)]
+    pub use procession_reactor::driver as reactor;
+}
 
 /// The README's example, as a doctest.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "net", feature = "run"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -4,12 +4,13 @@
 mod bridge;
 
 use std::cell::{Cell, RefCell};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use procession::gather;
 use procession::prelude::*;
 
 use crate::bridge::{Driver, Event, PROMPTLY, WATCHDOG, behaviour, bound, children, command, sh};

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use procession::core::WithCell;
-use procession::prelude::{
+use procession::driver::core::WithCell;
+use procession::{
     Command, Deferred, Handle, LineReceiver, Promise, Run, get_process_output,
     get_process_output_and_value, get_process_output_merged, get_process_value, run_all,
 };

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use procession::prelude::*;
+use procession::{SignalError, SpawnPath};
 
 use crate::stress::{Driver, Event, Numbers, Spawned, WATCHDOG, behaviour, bound, command, ms, sh};
 

@@ -10,7 +10,7 @@ use std::fmt;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::ChildFd;
+/// use procession::ChildFd;
 ///
 /// assert_eq!(ChildFd::from(2), ChildFd::STDERR);
 /// assert_eq!(ChildFd::STDERR, 2);

@@ -12,7 +12,8 @@ use crate::{
     ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WithCell, WriteError};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Signal, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -215,7 +216,7 @@ pub trait ProcessControl {
     }
 
     /// Returns the registry of producers in the transport's slot:
-    /// [`ProtocolSlot::producers`](crate::ProtocolSlot::producers).
+    /// [`ProtocolSlot::producers`](crate::slot::ProtocolSlot::producers).
     fn producers(&self) -> Option<&Producers> {
         None
     }
@@ -242,7 +243,7 @@ pub trait ProcessControl {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{FakeProcess, ProcessProtocol};
+/// use procession::{FakeProcess, ProcessProtocol};
 ///
 /// struct Quiet;
 /// impl ProcessProtocol for Quiet {}

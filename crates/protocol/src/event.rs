@@ -4,9 +4,6 @@ use crate::{ChildFd, ExitReason};
 use bytes::Bytes;
 use procession_core::Mark;
 
-#[cfg(doc)]
-use crate::Lifecycle;
-
 /// A callback that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,11 +25,11 @@ pub enum Event {
     Ended(ExitReason),
 }
 
-/// The result of [`Lifecycle::on_data_now`].
+/// The result of giving data to a lifecycle, of a child or of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "the lifecycle does not return data that are due again"]
 pub enum DataNow {
-    /// `child_data_received` is due now, before anything else.
+    /// `child_data_received` or `data_received` is due now, before anything else.
     Due(Bytes),
     /// The data are queued behind events that were due before.
     Queued,

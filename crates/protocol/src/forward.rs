@@ -1,6 +1,6 @@
 //! [`ForwardError`]: the error of forwarding a child's output without passing it through the program.
 
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::ForwardError;
+/// use procession::ForwardError;
 /// use std::io::{Error, ErrorKind};
 ///
 /// let error = ForwardError::new(7, Error::from_raw_os_error(32)).of("child fd 1");
@@ -75,7 +75,7 @@ impl Error for ForwardError {
 /// Converts to an error of the same kind, with the number or else the message.
 impl From<ForwardError> for io::Error {
     fn from(error: ForwardError) -> Self {
-        into_io_error(error.kind(), error.source.raw_os_error(), error)
+        Reason::into_io_error(error.kind(), error.source.raw_os_error(), error)
     }
 }
 

@@ -4,7 +4,7 @@
 //! The protocol is dropped after its last callback and after a panic. The users of this module decide
 //! which method is called, and which call is the last.
 
-use procession_core::panics::discard;
+use procession_core::driver::FirstPanic;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -87,7 +87,7 @@ pub(crate) fn first_panic(
 ) -> thread::Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            discard(second);
+            FirstPanic::discard(second);
             Err(first)
         }
         (first, second) => first.and(second),

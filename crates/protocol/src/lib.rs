@@ -3,9 +3,9 @@
 //!
 //! A [`ProcessProtocol`] receives the events of one child and acts on it through a [`Process`]. It
 //! knows no event loop: it passes results on through a `Deferred`. The same protocol runs over a real
-//! child and over a [`FakeProcess`], because the same state machine, [`Lifecycle`], drives both.
-//! [`Protocol`], [`Factory`], [`Transport`], [`FakeConnection`] and [`ConnectionLifecycle`] are the
-//! same for connections. A [`StreamAdapter`] runs a [`Protocol`] over a child.
+//! child and over a [`FakeProcess`], because the same [state machine](driver::Lifecycle) drives both.
+//! [`Protocol`], [`Factory`], [`Transport`] and [`FakeConnection`] are the same for connections. A
+//! [`StreamAdapter`] runs a [`Protocol`] over a child.
 //!
 //! # What this crate does not do
 //!
@@ -18,9 +18,9 @@
 //! A protocol that counts the lines that `grep -c` finds, and its test:
 //!
 //! ```
-//! use bytes::{Bytes, BytesMut};
-//! use procession_core::{Deferred, Promise};
-//! use procession_protocol::{ExitReason, FakeProcess, Process, ProcessProtocol};
+//! use procession::{
+//!     Bytes, BytesMut, Deferred, ExitReason, FakeProcess, Process, ProcessProtocol, Promise,
+//! };
 //!
 //! struct Count {
 //!     output: BytesMut,
@@ -87,30 +87,40 @@ mod unknown_end;
 
 pub use address::Address;
 pub use child_fd::ChildFd;
-pub use connection::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot, Demand,
-};
-pub use control::{Process, ProcessControl, Producer, Producers};
-pub use event::{DataNow, Event};
+pub use connection::ConnectionEvent;
+pub use control::{Process, Producer};
+pub use event::Event;
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
-pub use lifecycle::Lifecycle;
 pub use line_receiver::{Line, LineReceiver};
 pub use net::{Factory, Protocol};
 pub use process_protocol::ProcessProtocol;
 pub use producer::{ProducerError, ProducerErrorKind};
 pub use read_producer::ReadProducer;
-pub use reason::{
-    ExitReason, ProcessDone, ProcessTerminated, ResourceUsage, exit_reason, with_held_fds,
-};
+pub use reason::{ExitReason, ProcessDone, ProcessTerminated, ResourceUsage};
 pub use registry::Pace;
-pub use slot::ProtocolSlot;
 pub use spawn_path::SpawnPath;
 pub use stream_adapter::{KeptStderr, StreamAdapter};
 pub use target::Target;
 pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
-pub use termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
-pub use terminator::Terminator;
-pub use transport::{Transport, TransportControl};
+pub use transport::Transport;
 pub use unknown_end::UnknownEnd;
+
+pub mod driver {
+    //! For authors of transports: what [`Process`](crate::Process) and [`Transport`](crate::Transport)
+    //! call, and the machines that decide which callback is due.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    pub use crate::connection::{ConnectionLifecycle, ConnectionSlot, Demand};
+    pub use crate::control::{ProcessControl, Producers};
+    pub use crate::event::DataNow;
+    pub use crate::lifecycle::Lifecycle;
+    pub use crate::slot::ProtocolSlot;
+    pub use crate::termination_step::{
+        GroupState, TerminationOutcome, TerminationScope, TerminationStep,
+    };
+    pub use crate::terminator::Terminator;
+    pub use crate::transport::TransportControl;
+}

@@ -18,11 +18,14 @@
 //! paused pipe only after it was resumed. The driver reads the bytes in it at that moment and closes it.
 
 mod pipes;
+mod reasons;
 
 use self::pipes::Pipes;
-use crate::{ChildFd, DataNow, Event, ExitReason};
+use crate::event::DataNow;
+use crate::{ChildFd, Event, ExitReason};
 use bytes::Bytes;
-use procession_core::{Mark, Spent};
+use procession_core::Mark;
+use procession_core::driver::Spent;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -33,7 +36,8 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ChildFd, Event, Lifecycle, ProcessDone};
+/// use procession::{ChildFd, Event, ProcessDone};
+/// use procession::driver::protocol::Lifecycle;
 /// use std::time::Duration;
 ///
 /// let mut child = Lifecycle::new([ChildFd::STDOUT], None);
@@ -103,10 +107,7 @@ impl Lifecycle {
         if self.due.is_empty() && !data.is_empty() && self.accepts(fd) {
             return DataNow::Due(data);
         }
-        match self.on_data(fd, data) {
-            None => DataNow::Queued,
-            Some(refused) => DataNow::Refused(refused),
-        }
+        self.on_data(fd, data).map_or(DataNow::Queued, DataNow::Refused)
     }
 
     /// Notes that a write queue crossed a limit.
@@ -288,7 +289,8 @@ impl Lifecycle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ProcessDone, with_held_fds};
+    use crate::ProcessDone;
+    use crate::reason::with_held_fds;
 
     const OUT: ChildFd = ChildFd::STDOUT;
     const GRACE: Duration = Duration::from_secs(1);

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::LineReceiver;
+/// use procession::LineReceiver;
 ///
 /// let mut lines = LineReceiver::new();
 /// lines.on_data("one\r\ntw".into());
@@ -40,7 +40,7 @@ use std::collections::VecDeque;
 /// A head of lines, then bytes:
 ///
 /// ```
-/// # use procession_protocol::LineReceiver;
+/// # use procession::LineReceiver;
 /// let mut lines = LineReceiver::with_delimiter("\r\n");
 /// lines.on_data("Name: a\r\n\r\nbytes\r\n".into());
 /// while let Some(line) = lines.poll() {

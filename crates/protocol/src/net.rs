@@ -78,7 +78,7 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{Address, Factory, Protocol};
+/// use procession::{Address, Factory, Protocol};
 ///
 /// struct Local;
 /// impl Protocol for Local {}

@@ -17,8 +17,7 @@ use bytes::Bytes;
 /// # Examples
 ///
 /// ```
-/// use bytes::Bytes;
-/// use procession_protocol::{FakeProcess, Process, ProcessProtocol};
+/// use procession::{Bytes, FakeProcess, Process, ProcessProtocol};
 ///
 /// struct Echo;
 ///

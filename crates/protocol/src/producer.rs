@@ -1,13 +1,15 @@
 //! Producers: sources of data for a child's descriptor that are paused when its queue is full.
 //!
-//! [`Producers`] is the registry of one child. The [`ProtocolSlot`](crate::ProtocolSlot) holds it and
+//! [`Producers`] is the registry of one child. The [`ProtocolSlot`](crate::slot::ProtocolSlot) holds it and
 //! passes it marks and losses just before the protocol gets them, so every transport supports producers.
 //! A producer is moved out during a call; nothing is borrowed while it runs.
 
+use crate::control::Producers;
 use crate::registry::{Call, Refusal, Registry};
-use crate::{ChildFd, Event, Pace, Process, Producer, Producers};
+use crate::{ChildFd, Event, Pace, Process, Producer};
 use bytes::Bytes;
-use procession_core::{Mark, WithCell, WriteError};
+use procession_core::driver::WithCell;
+use procession_core::{Mark, WriteError};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

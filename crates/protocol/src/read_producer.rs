@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{FakeProcess, Pace, ProcessProtocol, ReadProducer};
+/// use procession::{FakeProcess, Pace, ProcessProtocol, ReadProducer};
 ///
 /// struct Quiet;
 /// impl ProcessProtocol for Quiet {}

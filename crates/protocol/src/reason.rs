@@ -16,30 +16,13 @@ use std::time::Duration;
 pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
 /// Converts a wait status, as `waitpid` returns it, to an [`ExitReason`].
-///
-/// # Examples
-///
-/// ```
-/// use procession_protocol::exit_reason;
-///
-/// assert!(exit_reason(0, None).is_ok());
-/// assert_eq!(exit_reason(3 << 8, None).unwrap_err().exit_code(), Some(3));
-/// ```
-///
-/// # Errors
-///
-/// The result is an `Err` for every status but 0. That is its meaning, not a failure of this call.
-pub fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
+pub(crate) fn exit_reason(raw_status: i32, usage: Option<ResourceUsage>) -> ExitReason {
     let ending = Box::new(Ending { usage, ..*Ending::boxed(Ok(raw_status)) });
     if raw_status == 0 { Ok(ProcessDone(ending)) } else { Err(ProcessTerminated(ending)) }
 }
 
 /// Adds the descriptors that descendants held open when the child's output was cut off.
-///
-/// # Errors
-///
-/// The result is an `Err` if `reason` is one.
-pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
+pub(crate) fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
     with_ending(reason, |ending| ending.held = held)
 }
 
@@ -94,7 +77,7 @@ impl ResourceUsage {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::ProcessDone;
+/// use procession::ProcessDone;
 ///
 /// assert_eq!(ProcessDone::default().to_string(), "exited with status 0");
 /// ```
@@ -106,8 +89,7 @@ pub struct ProcessDone(Box<Ending>);
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::ProcessTerminated;
+/// use procession::{ProcessTerminated, Signal};
 ///
 /// let killed = ProcessTerminated::signalled(Signal::TERM);
 /// assert_eq!(killed.signal(), Some(Signal::TERM));
@@ -163,7 +145,7 @@ impl ProcessTerminated {
     /// # Examples
     ///
     /// ```
-    /// use procession_protocol::ProcessTerminated;
+    /// use procession::ProcessTerminated;
     ///
     /// let failed = ProcessTerminated::exited(2).with_stderr_line("no such key");
     /// assert_eq!(failed.to_string(), "exited with status 2: no such key");

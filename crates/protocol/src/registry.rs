@@ -1,5 +1,5 @@
 //! Decides which producer gets which call; a pure core: the bookkeeping of
-//! [`Producers`](crate::Producers), generic over the type of a producer.
+//! [`Producers`](crate::control::Producers), generic over the type of a producer.
 //!
 //! A producer is [lent](Registry::lend) during a call and given back after it. During the call it may
 //! be unregistered, and another one registered in its place.

@@ -4,8 +4,9 @@
 //! when the callback returns. It is dropped after `process_ended`, and after a panic. Its producers get
 //! each event just before it does, and are dropped after it.
 
+use crate::control::Producers;
 use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
-use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
+use crate::{ChildFd, Event, Process, ProcessProtocol};
 use bytes::Bytes;
 use procession_core::Mark;
 use std::fmt;
@@ -17,7 +18,8 @@ use std::thread;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{Event, FakeProcess, ProcessProtocol, ProtocolSlot};
+/// use procession::{Event, FakeProcess, ProcessProtocol};
+/// use procession::driver::protocol::ProtocolSlot;
 ///
 /// struct Quiet;
 /// impl ProcessProtocol for Quiet {}

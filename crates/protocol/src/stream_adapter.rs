@@ -1,11 +1,13 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
+use crate::transport::TransportControl;
 use crate::{
     Address, ChildFd, ExitReason, ForwardError, LineReceiver, Process, ProcessProtocol, Protocol,
-    Target, Transport, TransportControl,
+    Target, Transport,
 };
 use bytes::{Bytes, BytesMut};
-use procession_core::{Deferred, WithCell, WriteError, split_character};
+use procession_core::driver::{WithCell, split_character};
+use procession_core::{Deferred, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -37,8 +39,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use bytes::Bytes;
-/// use procession_protocol::{FakeProcess, Protocol, StreamAdapter, Transport};
+/// use procession::{Bytes, FakeProcess, Protocol, StreamAdapter, Transport};
 ///
 /// struct Echo;
 ///

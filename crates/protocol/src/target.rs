@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{FakeConnection, FakeProcess, ProcessProtocol, Protocol, Target};
+/// use procession::{FakeConnection, FakeProcess, ProcessProtocol, Protocol, Target};
 /// use std::fs::File;
 ///
 /// struct Quiet;

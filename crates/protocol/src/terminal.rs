@@ -5,7 +5,7 @@
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::WindowSize;
+/// use procession::WindowSize;
 ///
 /// let size = WindowSize::new(24, 80);
 /// assert_eq!((size.rows, size.columns), (24, 80));
@@ -42,7 +42,7 @@ impl WindowSize {
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::Termios;
+/// use procession::Termios;
 ///
 /// let mut settings = Termios::default();
 /// settings.set_echo(true);

@@ -2,7 +2,7 @@
 
 use crate::ExitReason;
 use procession_core::Signal;
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -15,8 +15,7 @@ const NO_SUCH_PROCESS: i32 = 3;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::{ProcessTerminated, Termination};
+/// use procession::{ProcessTerminated, Signal, Termination};
 /// use std::time::Duration;
 ///
 /// let reason = Err(ProcessTerminated::signalled(Signal::TERM));

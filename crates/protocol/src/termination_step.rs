@@ -5,7 +5,7 @@ use procession_core::Signal;
 use std::time::Duration;
 
 #[cfg(doc)]
-use crate::Terminator;
+use crate::terminator::Terminator;
 
 /// The processes that a termination signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -28,7 +28,7 @@
 //! [`keeps_leader`](Terminator::keeps_leader) returns `false`.
 
 use self::calls::{GroupCheck, OngoingTermination, ReapPurpose, TerminateCalls};
-use crate::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
+use crate::termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use procession_core::Signal;
 use std::time::Duration;
 
@@ -41,8 +41,10 @@ mod calls;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Signal;
-/// use procession_protocol::{TerminationOutcome, TerminationScope, TerminationStep, Terminator};
+/// use procession::Signal;
+/// use procession::driver::protocol::{
+///     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+/// };
 /// use std::time::Duration;
 ///
 /// let second = Duration::from_secs(1);

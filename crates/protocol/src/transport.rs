@@ -224,7 +224,7 @@ impl Transport {
     /// # Examples
     ///
     /// ```
-    /// use procession_protocol::{Protocol, Target, Transport};
+    /// use procession::{Protocol, Target, Transport};
     ///
     /// /// Sends the data of its peer to the other connection.
     /// struct Relay {
@@ -243,7 +243,7 @@ impl Transport {
     ///
     ///     fn read_closed(&mut self, _: &Transport) {} // the other may still answer
     /// }
-    /// # use procession_protocol::FakeConnection;
+    /// # use procession::FakeConnection;
     /// # struct Quiet;
     /// # impl Protocol for Quiet {}
     /// # let other = FakeConnection::new(Quiet);

@@ -1,6 +1,6 @@
 //! [`UnknownEnd`]: why the end of a process is unknown.
 
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
 
@@ -12,7 +12,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ProcessTerminated, UnknownEnd};
+/// use procession::{ProcessTerminated, UnknownEnd};
 ///
 /// let lost = ProcessTerminated::unknown(UnknownEnd::SigchldIgnored);
 /// assert_eq!(lost.unknown_end(), Some(UnknownEnd::SigchldIgnored));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::{Mark, Signal, WriteError};
+use procession_protocol::driver::{
+    ConnectionLifecycle, ConnectionSlot, DataNow, GroupState, Lifecycle, ProtocolSlot,
+    TerminationOutcome, TerminationScope, TerminationStep, Terminator,
+};
 use procession_protocol::{
-    ChildFd, ConnectionDataNow, ConnectionKind, ConnectionLifecycle, ConnectionSlot, DataNow,
-    Event, FakeConnection, FakeFd, FakeProcess, GroupState, Lifecycle, LineReceiver, Pace, Process,
-    ProcessProtocol, ProcessTerminated, Producer, Protocol, ProtocolSlot, ResourceUsage,
-    StreamAdapter, Target, Termination, TerminationOutcome, TerminationScope, TerminationStep,
-    Terminator, Termios, WindowSize, exit_reason, with_held_fds,
+    ChildFd, Event, FakeConnection, FakeFd, FakeProcess, LineReceiver, Pace, Process,
+    ProcessProtocol, ProcessTerminated, Producer, Protocol, ResourceUsage, StreamAdapter, Target,
+    Termination, Termios, WindowSize,
 };
 
 const NUMBERS: [i32; 5] = [i32::MIN, -1, 0, 99, i32::MAX];
@@ -21,7 +23,7 @@ impl ProcessProtocol for Quiet {}
 #[test]
 fn every_status_is_a_reason() {
     for number in NUMBERS {
-        let reason = exit_reason(number, None);
+        let reason = Lifecycle::exit_reason(number, None);
         assert_eq!(reason.is_ok(), number == 0);
         let text = reason.map_or_else(|ended| ended.to_string(), |done| done.to_string());
         assert!(!text.is_empty());
@@ -33,7 +35,7 @@ fn every_status_is_a_reason() {
     }
     let usage = ResourceUsage::new(Duration::MAX, Duration::ZERO, Some(u64::MAX));
     assert_eq!(usage.peak_rss_bytes(), Some(u64::MAX));
-    let lost = with_held_fds(Err(ProcessTerminated::lost()), vec![ChildFd::from(-1); 3]);
+    let lost = Lifecycle::with_held_fds(Err(ProcessTerminated::lost()), vec![ChildFd::from(-1); 3]);
     assert_eq!(lost.unwrap_err().held_fds().len(), 3);
     for after in [Duration::ZERO, Duration::MAX] {
         let ended = Termination::new(Err(ProcessTerminated::lost()), true, after);
@@ -187,8 +189,8 @@ fn a_fake_connection_takes_sizes_of_any_magnitude() {
     assert_eq!(fake.written(), "x");
     let slot = ConnectionSlot::new(Box::new(Stream));
     assert!(slot.try_deliver_data(&transport, Bytes::new()).is_ok());
-    let mut connection = ConnectionLifecycle::new(ConnectionKind::Pair);
-    let refused = ConnectionDataNow::Refused(Bytes::new());
+    let mut connection = ConnectionLifecycle::of_pair();
+    let refused = DataNow::Refused(Bytes::new());
     assert_eq!(connection.on_data_now(Bytes::new()), refused);
     assert_eq!(connection.on_data(Bytes::new()), Some(Bytes::new()));
 }

@@ -3,9 +3,8 @@
 
 use bytes::Bytes;
 use procession_core::Mark;
-use procession_protocol::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
-};
+use procession_protocol::ConnectionEvent;
+use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 use proptest::prelude::*;
 use std::io::{Error, ErrorKind};
 
@@ -44,7 +43,23 @@ const FACTS: [Fact; 14] = [
     Fact::GivenUp,
 ];
 
-const KINDS: [ConnectionKind; 2] = [ConnectionKind::Socket, ConnectionKind::Pair];
+/// What a connection is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Socket,
+    Pair,
+}
+
+impl Kind {
+    fn lifecycle(self) -> ConnectionLifecycle {
+        match self {
+            Self::Socket => ConnectionLifecycle::of_socket(),
+            Self::Pair => ConnectionLifecycle::of_pair(),
+        }
+    }
+}
+
+const KINDS: [Kind; 2] = [Kind::Socket, Kind::Pair];
 
 /// An event that the protocol gets; a reason has only its kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,8 +107,8 @@ struct TestDriver {
 }
 
 impl TestDriver {
-    fn new(kind: ConnectionKind, reason: Result<(), ErrorKind>) -> Self {
-        Self { connection: ConnectionLifecycle::new(kind), reason, done: Vec::new() }
+    fn new(kind: Kind, reason: Result<(), ErrorKind>) -> Self {
+        Self { connection: kind.lifecycle(), reason, done: Vec::new() }
     }
 
     fn play(&mut self, fact: Fact) {
@@ -146,9 +161,9 @@ struct Model {
 }
 
 impl Model {
-    fn of(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) -> Self {
+    fn of(kind: Kind, reason: Result<(), ErrorKind>, history: &[Fact]) -> Self {
         let mut model = Self {
-            socket: kind == ConnectionKind::Socket,
+            socket: kind == Kind::Socket,
             reason,
             reads: true,
             writes: true,
@@ -282,7 +297,7 @@ fn check_grammar(events: &[Received]) {
 
 /// Plays a history with two kinds of drivers: one delivers at the end; the other delivers after each
 /// fact, and data at once.
-fn check(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) {
+fn check(kind: Kind, reason: Result<(), ErrorKind>, history: &[Fact]) {
     let context = || format!("{kind:?}, {reason:?}: {history:?}");
     let model = Model::of(kind, reason, history);
     let mut late = TestDriver::new(kind, reason);
@@ -303,19 +318,15 @@ fn check(kind: ConnectionKind, reason: Result<(), ErrorKind>, history: &[Fact]) 
     check_grammar(&soon);
 }
 
-fn delivered_at_once(
-    kind: ConnectionKind,
-    reason: Result<(), ErrorKind>,
-    history: &[Fact],
-) -> Vec<Received> {
+fn delivered_at_once(kind: Kind, reason: Result<(), ErrorKind>, history: &[Fact]) -> Vec<Received> {
     let mut play = TestDriver::new(kind, reason);
     let mut found = heard_now(&mut play.connection);
     for fact in history {
         if *fact == Fact::Data {
             match play.connection.on_data_now(Bytes::from_static(b"x")) {
-                ConnectionDataNow::Due(data) => found.push(heard(ConnectionEvent::Data(data))),
-                ConnectionDataNow::Queued => panic!("nothing was due before"),
-                ConnectionDataNow::Refused(data) => assert_eq!(data, "x"),
+                DataNow::Due(data) => found.push(heard(ConnectionEvent::Data(data))),
+                DataNow::Queued => panic!("nothing was due before"),
+                DataNow::Refused(data) => assert_eq!(data, "x"),
             }
         } else {
             play.play(*fact);
@@ -346,16 +357,16 @@ fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
 
 #[test]
 fn data_wait_for_events_that_are_due_before_them() {
-    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    let mut connection = ConnectionLifecycle::of_socket();
     let data = |text: &'static str| Bytes::from_static(text.as_bytes());
     assert!(connection.has_event());
-    assert_eq!(connection.on_data_now(data("x")), ConnectionDataNow::Queued);
+    assert_eq!(connection.on_data_now(data("x")), DataNow::Queued);
     assert_eq!(heard_now(&mut connection), [Received::Made, Received::Data]);
     assert!(!connection.has_event());
-    assert_eq!(connection.on_data_now(data("two")), ConnectionDataNow::Due(data("two")));
-    assert_eq!(connection.on_data_now(data("")), ConnectionDataNow::Refused(data("")));
+    assert_eq!(connection.on_data_now(data("two")), DataNow::Due(data("two")));
+    assert_eq!(connection.on_data_now(data("")), DataNow::Refused(data("")));
     drop(connection.on_given_up());
-    assert_eq!(connection.on_data_now(data("late")), ConnectionDataNow::Refused(data("late")));
+    assert_eq!(connection.on_data_now(data("late")), DataNow::Refused(data("late")));
     assert!(!connection.has_event());
 }
 
@@ -363,7 +374,7 @@ fn data_wait_for_events_that_are_due_before_them() {
 #[test]
 fn reading_without_events_needs_a_reason_and_no_pause() {
     for kind in KINDS {
-        let mut connection = ConnectionLifecycle::new(kind);
+        let mut connection = kind.lifecycle();
         assert!(connection.reads() && !connection.reads_without_events());
         connection.on_always_ready();
         assert!(connection.reads_without_events());
@@ -376,7 +387,7 @@ fn reading_without_events_needs_a_reason_and_no_pause() {
         assert!(!connection.on_close_asked());
         assert!(!connection.accepts() && !connection.reads() && !connection.reads_without_events());
     }
-    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    let mut connection = ConnectionLifecycle::of_socket();
     assert!(connection.on_shutdown_asked());
     assert!(!connection.on_shutdown_asked());
     connection.on_write_failed(WRITE_FAILED.into());
@@ -388,7 +399,7 @@ fn reading_without_events_needs_a_reason_and_no_pause() {
 
 #[test]
 fn data_that_are_due_at_an_abort_are_returned() {
-    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    let mut connection = ConnectionLifecycle::of_socket();
     for _ in 0..2 {
         assert_eq!(connection.on_data(Bytes::from_static(b"x")), None);
     }
@@ -401,7 +412,7 @@ fn data_that_are_due_at_an_abort_are_returned() {
 /// A driver that polls late gets only the demands that still matter.
 #[test]
 fn demands_that_a_loss_has_overtaken_are_forgotten() {
-    let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+    let mut connection = ConnectionLifecycle::of_socket();
     assert!(connection.on_shutdown_asked());
     connection.on_flush_done();
     assert!(connection.on_close_asked());

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use procession_core::Mark;
-use procession_protocol::{
-    ChildFd, DataNow, Event, ExitReason, Lifecycle, ProcessDone, ProcessTerminated, with_held_fds,
-};
+use procession_protocol::driver::{DataNow, Lifecycle};
+use procession_protocol::{ChildFd, Event, ExitReason, ProcessDone, ProcessTerminated};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -289,7 +288,7 @@ proptest! {
         check_grammar(&found);
         if let Some(Event::Ended(last)) = found.last() {
             let code = reap.expect("an end comes after a reap");
-            prop_assert_eq!(last, &with_held_fds(reason(code), cut));
+            prop_assert_eq!(last, &Lifecycle::with_held_fds(reason(code), cut));
         }
         // Every reaped child ends, once its pipes are resumed and the time has passed.
         for fd in pipes() {

@@ -1,8 +1,10 @@
 //! The steps of a termination, case by case; `terminator_props.rs` has the laws.
 
 use procession_core::Signal;
-use procession_protocol::TerminationStep::{Continue, Kill, LookAtGroup, Reap, Signal as Send};
-use procession_protocol::{
+use procession_protocol::driver::TerminationStep::{
+    Continue, Kill, LookAtGroup, Reap, Signal as Send,
+};
+use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use std::time::Duration;

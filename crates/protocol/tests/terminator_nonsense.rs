@@ -2,7 +2,7 @@
 //! nothing that is over.
 
 use procession_core::Signal;
-use procession_protocol::{GroupState, TerminationScope, Terminator};
+use procession_protocol::driver::{GroupState, TerminationScope, Terminator};
 use proptest::prelude::*;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! The tests try every sequence of few facts, and long random ones.
 
 use procession_core::Signal;
-use procession_protocol::{
+use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use proptest::prelude::*;

@@ -21,7 +21,8 @@ use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 
 use crate::clock::ClockPause;
 use crate::handle::signals::{self as watches, SignalWatch};

@@ -37,10 +37,9 @@
 //! use std::rc::Rc;
 //! use std::thread;
 //!
-//! use bytes::Bytes;
-//! use procession_core::{Direction, WithCell};
-//! use procession_reactor::Reactor;
-//! use procession_reactor::driver::{Driver, Machine, Outlasting, Pipe, ReadEvent, Ready};
+//! use procession::{Bytes, Reactor};
+//! use procession::driver::core::{Direction, WithCell};
+//! use procession::driver::reactor::{Driver, Machine, Outlasting, Pipe, ReadEvent, Ready};
 //!
 //! struct Printer {
 //!     driver: Driver<Self>,
@@ -148,11 +147,11 @@
 //! use std::io::{Read, Write};
 //! use std::rc::Rc;
 //!
-//! use procession_core::{Direction, WithCell};
-//! use procession_reactor::driver::{
+//! use procession::driver::core::{Direction, WithCell};
+//! use procession::driver::reactor::{
 //!     EventHandler, Forward, Key, Pipe, ReadEvent, Ready, SinkPort, SourcePort,
 //! };
-//! use procession_reactor::{Handle, Reactor};
+//! use procession::{Handle, Reactor};
 //!
 //! struct Source {
 //!     reactor: Handle,

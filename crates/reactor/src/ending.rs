@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use procession_core::driver::FirstPanic;
 use procession_core::gather;
-use procession_core::panics::FirstPanic;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::handle::Handle;

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polling::Poller;
-use procession_core::{Clock, Timer, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Clock, Timer};
 
 use crate::clock::ReactorClock;
 use crate::errors::NotRunning;
@@ -180,12 +181,12 @@ impl fmt::Debug for Handle {
 /// # Examples
 ///
 /// ```
+/// use procession::driver::reactor::{EventHandler, Ready};
+/// use procession::{Handle, Interest, Reactor};
 /// use std::cell::Cell;
 /// use std::io::Write;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_reactor::driver::{EventHandler, Ready};
-/// use procession_reactor::{Handle, Interest, Reactor};
 ///
 /// struct Seen(Cell<Option<u32>>);
 ///

@@ -19,10 +19,10 @@
 //! # Example
 //!
 //! ```
+//! use procession::{Interest, Reactor, Stopped};
 //! use std::io::{Read, Write};
 //! use std::os::unix::net::UnixStream;
 //! use std::time::Duration;
-//! use procession_reactor::{Interest, Reactor, Stopped};
 //!
 //! fn main() -> std::io::Result<Stopped> {
 //!     let mut reactor = Reactor::new()?;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{Direction, Spent, WriteQueue};
+use procession_core::driver::{Direction, Spent, WriteQueue};
 use rustix::io::Errno;
 
 use crate::handle::EventHandler;
@@ -41,12 +41,12 @@ pub use self::outcome::{FlushOutcome, OpenError, PipeReady, ReadEvent};
 /// # Examples
 ///
 /// ```
+/// use procession::driver::core::{Direction, Spent};
+/// use procession::{Handle, IntoBytes, Reactor};
+/// use procession::driver::reactor::{EventHandler, FlushOutcome, Pipe, Ready};
 /// use std::io::Read;
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
-/// use procession_core::{Direction, IntoBytes, Spent};
-/// use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, Ready};
-/// use procession_reactor::{Handle, Reactor};
 ///
 /// struct Nobody;
 /// impl EventHandler for Nobody {

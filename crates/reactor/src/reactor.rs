@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use polling::Poller;
-use procession_core::{Clock, set_current_clock};
+use procession_core::Clock;
 
 use crate::claims::ClaimSignals;
 use crate::dropping;
@@ -36,8 +36,8 @@ use crate::wake::WakeSource;
 /// # Examples
 ///
 /// ```
+/// use procession::{Reactor, Stopped};
 /// use std::time::Duration;
-/// use procession_reactor::{Reactor, Stopped};
 ///
 /// let mut reactor = Reactor::new()?;
 /// reactor.call_later(Duration::from_millis(1), |reactor| reactor.stop());
@@ -65,7 +65,7 @@ impl Reactor {
     /// Makes the reactor of this thread.
     ///
     /// From now on until it is dropped it is [`Handle::current`], and the thread's
-    /// [current clock](procession_core::current_clock). None of its own descriptors has the number
+    /// [current clock](procession_core::Clock). None of its own descriptors has the number
     /// of a standard one, also where these are closed.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Reactor {
         let core = Core::new(Rc::clone(&poller), Arc::new(Shared::new(fd)));
         let handle = Handle { core: Rc::new(core) };
         set_current(Some(handle.clone()));
-        let previous_clock = PreviousClock(set_current_clock(Some(Rc::new(handle.clone()))));
+        let previous_clock = PreviousClock(<dyn Clock>::set_current(Some(Rc::new(handle.clone()))));
         let inner = Loop::new(wait(), poller, wake);
         // From here on a panic of a hook drops the reactor, which puts everything back.
         let claims = ClaimSignals::OnMainThread;
@@ -162,7 +162,7 @@ impl Reactor {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
+    /// use procession::Reactor;
     ///
     /// assert_eq!(Reactor::new()?.block_on(async { 6 * 7 }), 42);
     /// # std::io::Result::Ok(())
@@ -217,7 +217,7 @@ impl Drop for Reactor {
         let handle = self.handle.clone();
         let previous = self.previous_clock.0.take();
         dropping::reactor(&handle, move || {
-            let own = set_current_clock(previous);
+            let own = <dyn Clock>::set_current(previous);
             drop(own);
             set_current(None);
         });

@@ -11,7 +11,7 @@ use std::fmt;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Interest;
+/// use procession::Interest;
 ///
 /// assert!(Interest::BOTH.reads() && Interest::BOTH.writes());
 /// assert!(!Interest::PAUSED.is_polled());

@@ -26,12 +26,12 @@ const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
 /// # Examples
 ///
 /// ```
+/// use procession::Handle;
 /// use std::process::Termination;
 /// use std::time::Duration;
-/// use procession_reactor::Handle;
 ///
 /// fn main() -> impl Termination {
-///     procession_reactor::run_main(async {
+///     procession::run_main(async {
 ///         Handle::current().sleep(Duration::from_millis(1)).await;
 ///         let text = std::fs::read_to_string("/proc/self/comm")?;
 ///         println!("{}", text.trim());
@@ -127,8 +127,8 @@ impl Reactor {
     /// # Examples
     ///
     /// ```
+    /// use procession::{Handle, Reactor, Stopped};
     /// use std::time::Duration;
-    /// use procession_reactor::{Handle, Reactor, Stopped};
     ///
     /// let mut reactor = Reactor::new()?;
     /// assert_eq!(reactor.run_until(async { 6 * 7 }), Ok(42));
@@ -163,8 +163,8 @@ impl Reactor {
     /// # Examples
     ///
     /// ```
+    /// use procession::{Handle, Reactor, Stopped};
     /// use std::time::Duration;
-    /// use procession_reactor::{Handle, Reactor, Stopped};
     ///
     /// fn main() -> Result<Stopped, Box<dyn std::error::Error>> {
     ///     Reactor::new()?.run_main(async {
@@ -191,7 +191,7 @@ impl Reactor {
     /// `run`, does it for what has begun since. Inside a callback it does not compile, as no wait does:
     ///
     /// ```compile_fail,E0599
-    /// # let reactor = procession_reactor::Reactor::new()?;
+    /// # let reactor = procession::Reactor::new()?;
     /// reactor.call_soon(|reactor| reactor.shut_down());
     /// # std::io::Result::Ok(())
     /// ```
@@ -206,8 +206,8 @@ impl Reactor {
     /// # Examples
     ///
     /// ```
+    /// use procession::{Phase, Reactor, SystemEvent};
     /// use std::time::Duration;
-    /// use procession_reactor::{Phase, Reactor, SystemEvent};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |_| println!("bye"));

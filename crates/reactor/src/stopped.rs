@@ -19,8 +19,8 @@ use crate::sys::signals;
 /// # Examples
 ///
 /// ```
+/// use procession::{Reactor, Stopped};
 /// use std::time::Duration;
-/// use procession_reactor::{Reactor, Stopped};
 ///
 /// fn main() -> std::io::Result<Stopped> {
 ///     let mut reactor = Reactor::new()?;

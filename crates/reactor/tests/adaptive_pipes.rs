@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_core::{Direction, Spent};
+use procession_core::driver::{Direction, Spent};
 use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Reactor};
 

@@ -13,7 +13,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use each_loop::each_loop;
-use procession_core::{Direction, Signal};
+use procession_core::Signal;
+use procession_core::driver::Direction;
 use procession_reactor::driver::{EventHandler, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Interest, Reactor};
 

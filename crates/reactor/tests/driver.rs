@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::{Direction, WithCell};
+use procession_core::driver::{Direction, WithCell};
 use procession_reactor::driver::{Driver, Machine, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Reactor, Stopped};
 use until::until;

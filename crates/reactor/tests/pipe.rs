@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use each_loop::each_loop;
-use procession_core::{Direction, Spent, WithCell};
+use procession_core::driver::{Direction, Spent, WithCell};
 use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, PipeReady, ReadEvent, Ready};
 use procession_reactor::{Handle, Reactor};
 use until::until;

@@ -216,9 +216,9 @@ fn a_thread_has_one_reactor_which_is_the_current_one() {
     Handle::current().call_soon(move |_| set.set(true));
     reactor.turn(None).unwrap();
     assert!(called.get());
-    assert!(procession_core::current_clock().is_some());
+    assert!(<dyn procession_core::Clock>::current().is_some());
     thread::spawn(|| drop(Reactor::new().unwrap())).join().unwrap();
     drop(reactor);
     assert!(Handle::try_current().is_none());
-    assert!(procession_core::current_clock().is_none());
+    assert!(<dyn procession_core::Clock>::current().is_none());
 }

@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bound::bound;
-use procession_core::{Deferred, Direction, Signal, Spent};
+use procession_core::driver::{Direction, Spent};
+use procession_core::{Deferred, Signal};
 use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, Ready};
 use procession_reactor::{DelayedCall, Handle, Phase, Reactor, SignalWatch, Stopped, SystemEvent};
 use procession_test_support::sys;

@@ -4,7 +4,8 @@
 //! `anyhow::Error`. Therefore the error holds a ticket, and the `Deferred` stays in a list of its
 //! thread.
 
-use procession_core::{Deferred, Failed, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Failed};
 use procession_protocol::ExitReason;
 use std::convert::Infallible;
 use std::fmt;
@@ -21,10 +22,7 @@ type End = Deferred<ExitReason, Infallible>;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Failed;
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::{OutputError, get_process_output};
+/// use procession::{Command, Failed, OutputError, Reactor, get_process_output};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let noisy = Command::new("sh").args(["-c", "echo trouble >&2; exit 3"]);

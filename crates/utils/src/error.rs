@@ -3,7 +3,7 @@
 use crate::{Ended, Outcome, Partial, Stream};
 use bytes::Bytes;
 use procession_core::Signal;
-use procession_core::message::{Reason, into_io_error};
+use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 use std::error::Error;
@@ -29,9 +29,7 @@ use std::io;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Failed;
-/// use procession_reactor::Reactor;
-/// use procession_utils::{OutputError, Run};
+/// use procession::{Failed, OutputError, Reactor, Run};
 ///
 /// let mut reactor = Reactor::new()?;
 /// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {
@@ -242,7 +240,7 @@ impl From<OutputError> for io::Error {
             OutputError::Spawn(error) => error.into(),
             error => {
                 let number = error.io_error().and_then(Self::raw_os_error);
-                into_io_error(error.kind(), number, error)
+                Reason::into_io_error(error.kind(), number, error)
             }
         }
     }

@@ -13,7 +13,7 @@
 
 use crate::outcome::Gap;
 use bytes::Bytes;
-use procession_core::split_character;
+use procession_core::driver::split_character;
 use std::mem;
 
 /// How much of each output stream is kept in memory. The rest is read and counted.
@@ -24,8 +24,7 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::{Keep, Run};
+/// use procession::{Keep, Reactor, Run};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let seq = Run::new("seq").args(["1000"]).keep(Keep::head_and_tail(4, 5));

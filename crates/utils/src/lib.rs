@@ -22,9 +22,8 @@
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
+//! # use procession::{Reactor, Run};
 //! # use std::time::Duration;
-//! # use procession_reactor::Reactor;
-//! # use procession_utils::Run;
 //! # let mut reactor = Reactor::new()?;
 //! let log = reactor.block_on(Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check())?;
 //! println!("{}", log.stdout_utf8()?.trim());
@@ -34,8 +33,7 @@
 //! Printed with `{}`, the error has all that a log needs:
 //!
 //! ```
-//! use procession_reactor::Reactor;
-//! use procession_utils::Run;
+//! use procession::{Reactor, Run};
 //!
 //! let mut reactor = Reactor::new()?;
 //! let git = Run::new("sh").args(["-c", "echo fatal: no repository >&2; exit 128"]);
@@ -48,8 +46,7 @@
 //! With callbacks, anywhere in a program that runs a reactor:
 //!
 //! ```
-//! use procession_protocol::{Protocol, Transport};
-//! use procession_utils::get_process_output;
+//! use procession::{Protocol, Transport, get_process_output};
 //!
 //! # struct FortuneQuoter;
 //! impl Protocol for FortuneQuoter {
@@ -98,7 +95,7 @@ pub use stdin::Stdin;
 ///
 /// ```no_run
 /// #![deny(unused_must_use)]
-/// use procession_utils::{Run, get_process_output, run_all};
+/// use procession::{Run, get_process_output, run_all};
 ///
 /// drop(Run::new("true").start());
 /// drop(run_all(["true"], 1).all());
@@ -107,17 +104,17 @@ pub use stdin::Stdin;
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
-/// procession_utils::Run::new("true").start();
+/// procession::Run::new("true").start();
 /// ```
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
-/// procession_utils::run_all(["true"], 1).all();
+/// procession::run_all(["true"], 1).all();
 /// ```
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
-/// procession_utils::get_process_output("true");
+/// procession::get_process_output("true");
 /// ```
 #[cfg(doctest)]
 struct UnusedResults;

@@ -29,9 +29,7 @@ fn patient(command: impl Into<Command>) -> Run {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::get_process_output;
+/// use procession::{Command, Reactor, get_process_output};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let output = reactor.block_on(get_process_output(Command::new("echo").arg("hello")));
@@ -57,9 +55,7 @@ pub fn get_process_output(command: impl Into<Command>) -> Deferred<Bytes, Output
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::get_process_output_merged;
+/// use procession::{Command, Reactor, get_process_output_merged};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let both = Command::new("sh").args(["-c", "echo one; echo two >&2; echo three"]);
@@ -86,9 +82,7 @@ pub fn get_process_output_merged(command: impl Into<Command>) -> Deferred<Bytes,
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::get_process_value;
+/// use procession::{Command, Reactor, get_process_value};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let value = reactor.block_on(get_process_value(Command::new("sh").args(["-c", "exit 3"])));
@@ -117,9 +111,7 @@ pub fn get_process_value(command: impl Into<Command>) -> Deferred<i32, OutputErr
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::get_process_output_and_value;
+/// use procession::{Command, Reactor, get_process_output_and_value};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let sort = get_process_output_and_value(Command::new("sort").arg("-r"), "a\nb\n");

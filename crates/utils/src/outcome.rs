@@ -12,8 +12,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::Run;
+/// use procession::{Reactor, Run};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let outcome = reactor.block_on(Run::new("sh").args(["-c", "echo hi; exit 3"])).unwrap();

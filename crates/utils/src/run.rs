@@ -68,8 +68,7 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::Run;
+/// use procession::{Reactor, Run};
 /// use std::time::Duration;
 ///
 /// let mut reactor = Reactor::new()?;
@@ -148,8 +147,7 @@ impl Run {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
-    /// use procession_utils::Run;
+    /// use procession::{Reactor, Run};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let run = Run::new("sh").args(["-c", "umask"]).command(|command| command.umask(0o077));
@@ -252,8 +250,7 @@ impl Run {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
-    /// use procession_utils::{Keep, Run};
+    /// use procession::{Keep, Reactor, Run};
     /// use std::{cell::RefCell, rc::Rc};
     ///
     /// let mut reactor = Reactor::new()?;

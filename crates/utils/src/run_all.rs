@@ -84,9 +84,7 @@ struct Hooks {
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
-/// use procession_reactor::Reactor;
-/// use procession_utils::{Run, run_all};
+/// use procession::{Command, Reactor, Run, run_all};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let commands = (0..5).map(|n| Command::new("echo").arg(n.to_string()));
@@ -125,8 +123,7 @@ impl RunAll {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::Reactor;
-    /// use procession_utils::run_all;
+    /// use procession::{Reactor, run_all};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let all = run_all(["true"; 4], 2).on_progress(|now| {

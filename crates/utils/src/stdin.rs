@@ -15,8 +15,7 @@ use std::io::Read;
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
-/// use procession_utils::{Run, Stdin};
+/// use procession::{Reactor, Run, Stdin};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let sorted = reactor.block_on(Run::new("sort").stdin("b\na\n")).unwrap();

@@ -1,11 +1,14 @@
 //! The acts: children of every shape, and everything that can be done to them and beside them.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession::prelude::*;
-use procession::process_transport::{Resource, Rlimit};
-use procession::protocol::{Pace, ReadProducer, Target};
+use procession::{FileMode, SpawnPath, Step};
+use procession::{Pace, ReadProducer, Target};
+use procession::{Resource, Rlimit};
 
 use super::model::{Checked, ChildState, Expected};
 use super::{

@@ -4,9 +4,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession::prelude::*;
-use procession::utils::{Keep, Progress, RunAll};
+use procession::{Keep, Progress, RunAll};
+use procession::{OutputError, run_all};
 
 use super::World;
 use super::groups::{self, VARIABLE};

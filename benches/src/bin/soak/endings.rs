@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
+use procession::Keep;
 use procession::prelude::*;
-use procession::utils::Keep;
+use procession::{OutputError, SignalError, Termination};
 
 use super::World;
 use super::acts::{self, plain};

@@ -2,9 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
+use procession::Target;
 use procession::prelude::*;
-use procession::protocol::Target;
+use procession::{
+    get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
+};
 
 use super::World;
 use super::acts::{self, plain};

@@ -2,12 +2,15 @@
 //! own sources, and a second loop in a thread.
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::error::Error;
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
+use procession::get_process_value;
 use procession::prelude::*;
-use procession::reactor::{Phase, SignalWatch, SystemEvent};
+use procession::{Phase, SignalWatch, SystemEvent};
 use rustix::process::{getpid, kill_process};
 
 use super::World;

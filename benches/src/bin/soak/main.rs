@@ -8,7 +8,9 @@
 #[path = "mix.rs"]
 mod mix;
 
+use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use procession::prelude::*;
 

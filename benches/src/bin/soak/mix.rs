@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession::prelude::*;
 use tempfile::TempDir;

@@ -1,6 +1,8 @@
 //! The acts of connections: an echo, and clients that end in every way.
 
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession::prelude::*;
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use procession::prelude::*;
+use procession::{Pipeline, Step};
 
 use super::acts::{self, plain};
 use super::model::ChildState;

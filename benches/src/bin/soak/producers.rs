@@ -2,10 +2,12 @@
 //! or their child ends early.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use procession::prelude::*;
-use procession::protocol::{Pace, Producer, ReadProducer};
+use procession::{Pace, Producer, ReadProducer};
 
 use super::World;
 use super::acts::{self, plain};

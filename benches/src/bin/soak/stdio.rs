@@ -2,10 +2,12 @@
 //! again with pipes, a socketpair or a terminal for them. It sends back everything, or some bytes.
 
 use std::cell::Cell;
+use std::error::Error;
+use std::io;
 use std::rc::Rc;
 
 use procession::prelude::*;
-use procession::reactor::{Phase, SystemEvent};
+use procession::{Phase, SystemEvent};
 
 use super::World;
 use super::acts::{self, plain};

@@ -1,8 +1,8 @@
 //! Bytes from a child, through a child, and between two children.
 
 use anyhow::{Result, ensure};
+use procession::Target;
 use procession::prelude::*;
-use procession::protocol::Target;
 
 use super::any;
 use crate::clock::{Stopwatch, float};

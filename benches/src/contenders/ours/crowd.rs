@@ -1,9 +1,11 @@
 //! Thousands of children at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use procession::prelude::*;
+use procession::{ProcessTerminated, gather};
 
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::{Leash, resident_bytes};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use anyhow::Result;
-use procession::core::WithCell;
+use procession::driver::core::WithCell;
 use procession::prelude::*;
 
 use super::crowd::Crowd;

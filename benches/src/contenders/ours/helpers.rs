@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use procession::prelude::*;
-use procession::utils::run_all as run_them_all;
+use procession::run_all as run_them_all;
 
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};

@@ -8,10 +8,11 @@ mod loops;
 mod net;
 mod spawn;
 
+use std::error::Error;
+
 use super::Prepare;
 use crate::job::{Job, Ready};
 use anyhow::{Result, anyhow};
-use procession::prelude::*;
 
 /// Returns procession's work for a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {

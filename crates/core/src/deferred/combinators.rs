@@ -9,7 +9,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let text = Deferred::<_, String>::ready(Ok(7)).map(|n| n.to_string());
     /// assert_eq!(text.try_take(), Some(Ok("7".to_owned())));
@@ -28,7 +28,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let length = Deferred::<(), _>::ready(Err("bad")).map_err(str::len);
     /// assert_eq!(length.try_take(), Some(Err(Failed::Error(3))));
@@ -48,7 +48,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let number = Deferred::ready(Ok("x")).and_then(|text| text.parse::<i32>());
     /// assert!(matches!(number.try_take(), Some(Err(Failed::Error(_)))));
@@ -74,7 +74,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let mended = Deferred::ready(Err("bad")).or_else(|_| Ok::<_, String>(0));
     /// assert_eq!(mended.try_take(), Some(Ok(0)));
@@ -100,7 +100,7 @@ impl<T: 'static, E: 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// let deferred = deferred.then(|result| match result {

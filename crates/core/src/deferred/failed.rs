@@ -15,7 +15,7 @@ const ABANDONED: &str = "abandoned: the promise was dropped without a result";
 /// # Examples
 ///
 /// ```
-/// use procession_core::Failed;
+/// use procession::Failed;
 ///
 /// assert_eq!(Failed::Error("no such file").to_string(), "no such file");
 /// assert_eq!(Failed::Error(5).error(), Some(5));
@@ -50,7 +50,7 @@ impl<E> Failed<E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Failed;
+    /// use procession::Failed;
     ///
     /// assert_eq!(Failed::Error("12").map(str::len), Failed::Error(2));
     /// assert_eq!(Failed::<&str>::Cancelled.map(str::len), Failed::Cancelled);

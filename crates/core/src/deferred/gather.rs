@@ -1,7 +1,7 @@
 //! Combines several deferred results into one.
 
 use super::{Deferred, Failed, OnCancel, Promise};
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, gather};
+/// use procession::{Deferred, gather};
 ///
 /// let all = gather([1, 2, 3].map(|n| Deferred::<_, String>::ready(Ok(n * 10))));
 /// assert_eq!(all.try_take(), Some(Ok(vec![10, 20, 30])));
@@ -65,7 +65,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, first_of};
+/// use procession::{Deferred, first_of};
 ///
 /// let (slow, first) = Deferred::<_, String>::new();
 /// let (fast, second) = Deferred::new();

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Deferred;
+/// use procession::Deferred;
 ///
 /// let (inner, waited) = Deferred::<i32, String>::new();
 /// let outer = Deferred::ready(Ok(1)).and_then(move |a| waited.map(move |b| a + b));

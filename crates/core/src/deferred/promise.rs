@@ -13,7 +13,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession_core::Deferred;
+/// use procession::Deferred;
 ///
 /// let (promise, deferred) = Deferred::<_, String>::new();
 /// promise.complete(Ok("first"));
@@ -56,7 +56,7 @@ impl<T: 'static, E: 'static> Promise<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();
     /// assert!(promise.try_complete(Ok(1)).is_ok());
@@ -75,7 +75,7 @@ impl<T: 'static, E: 'static> Promise<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed};
+    /// use procession::{Deferred, Failed};
     ///
     /// let (promise, relayed) = Deferred::<i32, String>::new();
     /// let (first, other) = Deferred::<i32, String>::new();
@@ -101,7 +101,7 @@ impl<T: 'static, E: 'static> Promise<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Deferred;
+    /// use procession::Deferred;
     /// use std::{cell::Cell, rc::Rc};
     ///
     /// let (promise, deferred) = Deferred::<i32, String>::new();

@@ -19,7 +19,7 @@ static HOOK: RwLock<Hook> = RwLock::new(print);
 /// # Examples
 ///
 /// ```
-/// use procession_core::{Deferred, set_unhandled_error_hook};
+/// use procession::{Deferred, set_unhandled_error_hook};
 /// use std::sync::atomic::{AtomicU32, Ordering};
 ///
 /// static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -5,7 +5,7 @@
 //! results are ignored. While the cell is borrowed, no foreign code runs and no foreign value is dropped.
 
 use super::{Failed, trampoline};
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::mem;
 use std::rc::{Rc, Weak};
 use std::task::Waker;

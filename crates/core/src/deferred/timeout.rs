@@ -1,7 +1,7 @@
 //! A time limit for a result.
 
 use super::{Deferred, Failed};
-use crate::{Clock, current_clock};
+use crate::Clock;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,16 +19,16 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     ///
     /// # Panics
     ///
-    /// Panics if the thread has no clock ([`current_clock`]): that is, if it has no reactor.
+    /// Panics if the thread has no clock ([`<dyn Clock>::current`](Clock)): that is, if it has no reactor.
     ///
     /// # Examples
     ///
-    /// See [`set_current_clock`](crate::set_current_clock).
+    /// See [`<dyn Clock>::set_current`](Clock).
     #[doc(alias = "addTimeout")]
     #[must_use = "dropping the end of a chain cancels it: `done` or `detach` ends one"]
     #[track_caller]
     pub fn timeout(self, after: Duration) -> Self {
-        let clock = current_clock().expect(NO_CLOCK);
+        let clock = <dyn Clock>::current().expect(NO_CLOCK);
         self.timeout_on(after, &*clock)
     }
 
@@ -37,7 +37,7 @@ impl<T: 'static, E: Debug + 'static> Deferred<T, E> {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::{Deferred, Failed, FakeClock};
+    /// use procession::{Deferred, Failed, FakeClock};
     /// use std::time::Duration;
     ///
     /// let clock = FakeClock::new();

@@ -1,6 +1,6 @@
 //! Runs callbacks one after another, never one inside another, so the stack does not grow with a chain.
 
-use crate::WithCell;
+use crate::cell::WithCell;
 use std::collections::VecDeque;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};

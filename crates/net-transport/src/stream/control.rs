@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
-use procession_protocol::{Address, ForwardError, Target, TransportControl};
+use procession_protocol::driver::TransportControl;
+use procession_protocol::{Address, ForwardError, Target};
 use procession_reactor::driver::{Machine, SinkPort};
 
 use super::ports::{OutputPort, forward};

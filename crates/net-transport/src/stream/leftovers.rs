@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use procession_core::Spent;
+use procession_core::driver::Spent;
 use procession_reactor::driver::Forward;
 use rustix::io::Errno;
 

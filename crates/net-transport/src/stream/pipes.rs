@@ -5,8 +5,9 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use procession_core::{Direction, Spent, WriteError, WriteQueue};
-use procession_protocol::ConnectionKind;
+use procession_core::WriteError;
+use procession_core::driver::{Direction, Spent, WriteQueue};
+use procession_protocol::driver::ConnectionLifecycle;
 use procession_reactor::driver::{EventHandler, Pipe, PipeReady, ReadEvent};
 use procession_reactor::{Handle, Readiness};
 use rustix::net::{Shutdown, shutdown, sockopt};
@@ -30,10 +31,11 @@ pub(crate) enum StreamFds {
 }
 
 impl StreamFds {
-    pub(super) fn kind(&self) -> ConnectionKind {
+    /// Starts the life of a connection that is made of this.
+    pub(super) fn lifecycle(&self) -> ConnectionLifecycle {
         match self {
-            Self::Socket(_) => ConnectionKind::Socket,
-            Self::Pair { .. } => ConnectionKind::Pair,
+            Self::Socket(_) => ConnectionLifecycle::of_socket(),
+            Self::Pair { .. } => ConnectionLifecycle::of_pair(),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::{WriteError, WriteQueue};
-use procession_protocol::{
-    ConnectionDataNow, ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand,
-};
+use procession_core::WriteError;
+use procession_core::driver::WriteQueue;
+use procession_protocol::ConnectionEvent;
+use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 use procession_reactor::Handle;
 use procession_reactor::driver::{FlushOutcome, Forward, Pipe, PipeReady, ReadEvent, Ready};
 
@@ -43,12 +43,8 @@ pub(super) struct Flushed {
 }
 
 impl StreamState {
-    pub(super) fn new(kind: ConnectionKind) -> Self {
-        Self {
-            lifecycle: ConnectionLifecycle::new(kind),
-            pipes: Pipes::default(),
-            routes: Routes::default(),
-        }
+    pub(super) fn new(lifecycle: ConnectionLifecycle) -> Self {
+        Self { lifecycle, pipes: Pipes::default(), routes: Routes::default() }
     }
 
     pub(super) fn set_pipes(&mut self, pipes: Pipes) {
@@ -91,9 +87,9 @@ impl StreamState {
         };
         let bytes = data.len();
         Some(match self.lifecycle.on_data_now(data) {
-            ConnectionDataNow::Due(data) => ReadEvent::Data(data),
-            ConnectionDataNow::Queued => ReadEvent::Queued(bytes),
-            ConnectionDataNow::Refused(refused) => ReadEvent::Refused(refused),
+            DataNow::Due(data) => ReadEvent::Data(data),
+            DataNow::Queued => ReadEvent::Queued(bytes),
+            DataNow::Refused(refused) => ReadEvent::Refused(refused),
         })
     }
 

@@ -6,8 +6,10 @@ use std::rc::{Rc, Weak};
 use std::thread;
 
 use bytes::Bytes;
-use procession_core::{WithCell, WriteError};
-use procession_protocol::{Address, ConnectionEvent, ConnectionSlot, Protocol, Transport};
+use procession_core::WriteError;
+use procession_core::driver::WithCell;
+use procession_protocol::driver::ConnectionSlot;
+use procession_protocol::{Address, ConnectionEvent, Protocol, Transport};
 use procession_reactor::Handle;
 use procession_reactor::driver::{Driver, Machine, Outlasting, ReadEvent, Ready};
 
@@ -42,7 +44,7 @@ impl Stream {
             slot: ConnectionSlot::new(protocol),
             peer,
             host,
-            state: WithCell::new(StreamState::new(ends.kind())),
+            state: WithCell::new(StreamState::new(ends.lifecycle())),
             read_queued: Cell::new(false),
             is_cut_off: Cell::new(false),
         });

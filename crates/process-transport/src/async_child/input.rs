@@ -1,7 +1,8 @@
 //! One input of a child, taken out of its [`Child`](crate::Child).
 
 use super::shared::{SharedState, Waiter};
-use procession_core::{IntoBytes, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{IntoBytes, WriteError};
 use procession_protocol::{ChildFd, Process};
 use std::fmt;
 use std::future::poll_fn;

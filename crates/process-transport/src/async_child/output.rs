@@ -1,6 +1,7 @@
 //! One output of a child, as a stream.
 
 use super::shared::SharedState;
+use super::tail::OUTPUT_HIGH_BYTES;
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
@@ -20,6 +21,10 @@ pub struct ChildOutput {
 }
 
 impl ChildOutput {
+    /// The output, in bytes, that is kept for a program that does not take it, before the child's
+    /// descriptor is paused.
+    pub const HIGH_BYTES: usize = OUTPUT_HIGH_BYTES;
+
     /// Waits for the next chunk, which is never empty; returns `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -29,7 +34,7 @@ impl ChildOutput {
     /// nothing read them.
     ///
     /// The missing bytes came after those that are kept, at most
-    /// [`OUTPUT_HIGH_BYTES`](crate::OUTPUT_HIGH_BYTES). Of a stderr that the program asked for
+    /// [`HIGH_BYTES`](Self::HIGH_BYTES). Of a stderr that the program asked for
     /// late, they came before the first kept byte.
     pub fn skipped_bytes(&self) -> u64 {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))

@@ -2,7 +2,7 @@
 
 use super::tail::{OUTPUT_HIGH_BYTES, Tail};
 use bytes::Bytes;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use procession_protocol::{ChildFd, ExitReason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;

@@ -1,11 +1,11 @@
 //! The last bytes of an output that the program has not asked for.
 
-use procession_core::split_character;
+use procession_core::driver::split_character;
 use std::collections::VecDeque;
 
 /// How many bytes of an output are kept for a program that does not read it; above this the child's
 /// descriptor is paused.
-pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
+pub(super) const OUTPUT_HIGH_BYTES: usize = 256 << 10;
 
 /// The longest part of a line that a message shows, in bytes.
 const LINE_BYTES: usize = 300;

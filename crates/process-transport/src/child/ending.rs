@@ -10,9 +10,8 @@ use super::parts::sigchld::{self, PolledChild};
 use super::parts::{DrainStep, End, Leftovers, TimerChange};
 use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
-use procession_protocol::{
-    ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
-};
+use procession_protocol::driver::ProcessControl;
+use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Machine;
 use procession_reactor::{DelayedCall, Interest, Stopped};
 use std::convert::Infallible;

@@ -8,8 +8,9 @@ use super::parts::{
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{DropAction, OwnedChild, Spawned, since};
 use crate::sys::PeekOutcome;
-use procession_core::Direction;
-use procession_protocol::{ChildFd, DataNow, Lifecycle, TerminationScope};
+use procession_core::driver::Direction;
+use procession_protocol::ChildFd;
+use procession_protocol::driver::{DataNow, Lifecycle, TerminationScope};
 use procession_reactor::driver::{Forward, Pipe, ReadEvent};
 use procession_reactor::{DelayedCall, Handle, Readiness};
 use std::rc::Rc;

@@ -7,10 +7,11 @@ use crate::launch::kernel_size;
 use crate::spawned::no_pidfd;
 use crate::sys::{self, platform};
 use bytes::Bytes;
-use procession_core::{Deferred, Signal, WriteError, WriteQueue};
+use procession_core::driver::WriteQueue;
+use procession_core::{Deferred, Signal, WriteError};
+use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
-    ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
-    Termios, WindowSize,
+    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
 };
 use procession_reactor::driver::{Machine, SinkPort};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};

@@ -253,7 +253,7 @@ impl Command {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::Command;
+    /// use procession::Command;
     ///
     /// // A closure that does nothing is always safe.
     /// # #[expect(unsafe_code, reason = "shows pre_exec")]

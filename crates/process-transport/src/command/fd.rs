@@ -64,7 +64,7 @@ impl Fd {
     /// # Examples
     ///
     /// ```
-    /// use procession_process_transport::{Command, Fd};
+    /// use procession::{Command, Fd};
     ///
     /// let log = std::sync::Arc::new(std::fs::File::open("/dev/null")?);
     /// let command = Command::new("server").child_fd(1, Fd::inherit(log.clone()));

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::{Command, Pty};
+/// use procession::{Command, Pty};
 ///
 /// let shell = Command::new("bash").pty(Pty::new().size(24, 80)).env("TERM", "xterm-256color");
 /// # drop(shell);

@@ -22,7 +22,7 @@
 use super::proc::{MemberState, is_own_proc};
 use crate::own_children::own_children;
 use crate::sys::{self, PeekOutcome};
-use procession_protocol::GroupState;
+use procession_protocol::driver::GroupState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;

@@ -5,7 +5,7 @@ use crate::command::{Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
 use crate::sys::{self, PassedFd};
-use procession_core::Direction;
+use procession_core::driver::Direction;
 use procession_protocol::ChildFd;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};

@@ -5,7 +5,7 @@ use super::exec_failure;
 use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
-use crate::fd_plan::FdPlan;
+use crate::fd_plan;
 use crate::own_children;
 use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
 use procession_protocol::SpawnPath;
@@ -51,7 +51,7 @@ fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchE
     let Prepared { request, path: forced, .. } = prepared;
     let mut attempts = attempts(request, *forced)?;
     loop {
-        let error = match sys::launch(attempts.mode(), request, passed, FdPlan::steps_for) {
+        let error = match sys::launch(attempts.mode(), request, passed, fd_plan::steps_for) {
             Ok(child) => {
                 attempts.on_started();
                 return Ok(child);

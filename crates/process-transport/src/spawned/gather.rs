@@ -5,8 +5,9 @@ use super::handle::Spawned;
 use super::output::Output;
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{PeekOutcome, WaitOutcome};
-use procession_core::Direction;
-use procession_protocol::{ProcessTerminated, exit_reason, with_held_fds};
+use procession_core::driver::Direction;
+use procession_protocol::ProcessTerminated;
+use procession_protocol::driver::Lifecycle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
@@ -174,7 +175,7 @@ impl Spawned {
             }
         }
         self.taken.extend(self.ends.drain(..).map(|end| end.fd));
-        self.reason = self.reason.take().map(|reason| with_held_fds(reason, held));
+        self.reason = self.reason.take().map(|reason| Lifecycle::with_held_fds(reason, held));
     }
 
     /// Reaps the child if it has ended. As long as more output may come, the end of the program
@@ -193,8 +194,8 @@ impl Spawned {
         }
         let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
             WaitOutcome::Running => return Ok(()),
-            WaitOutcome::Reaped(status, usage) => exit_reason(status, Some(usage)),
-            WaitOutcome::Kept(status) => exit_reason(status, None),
+            WaitOutcome::Reaped(status, usage) => Lifecycle::exit_reason(status, Some(usage)),
+            WaitOutcome::Kept(status) => Lifecycle::exit_reason(status, None),
             WaitOutcome::Lost(why) => Err(ProcessTerminated::unknown(why)),
         };
         self.reason = Some(reason);

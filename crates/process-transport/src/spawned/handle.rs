@@ -18,7 +18,7 @@ use std::time::Instant;
 /// # Examples
 ///
 /// ```
-/// use procession_process_transport::Command;
+/// use procession::Command;
 /// use std::fs::File;
 /// use std::io::Write;
 ///

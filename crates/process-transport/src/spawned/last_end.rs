@@ -6,7 +6,7 @@ use super::owned_child::DropAction;
 use super::terminate::Terminating;
 use crate::group::GroupLook;
 use procession_core::Signal;
-use procession_protocol::Terminator;
+use procession_protocol::driver::Terminator;
 use procession_reactor::driver::Outlasting;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Hands out an end, with the reasons why it cannot.
 
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 use procession_protocol::ChildFd;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;

@@ -5,10 +5,10 @@ use super::handle::Spawned;
 use crate::group::GroupLook;
 use crate::sys::PeekOutcome;
 use procession_core::Signal;
-use procession_protocol::{
-    ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
-    TerminationStep, Terminator, UnknownEnd,
+use procession_protocol::driver::{
+    TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
+use procession_protocol::{ProcessTerminated, SignalError, Termination, UnknownEnd};
 use std::borrow::BorrowMut;
 use std::io;
 use std::time::Duration;

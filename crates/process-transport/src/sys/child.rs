@@ -14,7 +14,8 @@
 //! else.
 
 use super::close;
-use super::fd_step::{CloseOptions, FdStep};
+use super::closing::CloseOptions;
+use super::fd_step::FdStep;
 use super::parent::ParentIdentity;
 use super::raw::{self, Call};
 use super::report::{Reporter, Stage};

@@ -1,6 +1,6 @@
 //! Closes all but a few descriptors, on every kernel.
 
-use super::fd_step::CloseOptions;
+use super::closing::CloseOptions;
 use super::raw::{self, Call};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;

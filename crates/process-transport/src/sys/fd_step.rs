@@ -2,17 +2,16 @@
 
 /// A descriptor, and the number on which the child shall have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FdMove {
+pub(crate) struct FdMove {
     /// Open in the child before the first step.
-    pub source: i32,
+    pub(crate) source: i32,
     /// The number on which the program finds it.
-    pub target: i32,
+    pub(crate) target: i32,
 }
 
 /// One action in the child's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FdStep {
+pub(crate) enum FdStep {
     /// `dup2`: `to` becomes a copy of `from`, without close-on-exec.
     Dup {
         /// The number that is copied.
@@ -39,13 +38,4 @@ pub enum FdStep {
         /// The last number; `u32::MAX` for all above `first`.
         last: u32,
     },
-}
-
-/// What happens to the numbers that a child must not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CloseOptions {
-    /// Numbers from here on are marked close-on-exec; those below are closed.
-    pub(super) marked_from: Option<u32>,
-    /// Without `close_range`.
-    pub(super) is_plain: bool,
 }

@@ -1,9 +1,9 @@
 //! Separates the signals that the program blocks from those that procession's event loop blocks.
 
-use procession_core::sigpipe;
+use procession_core::driver::SIGPIPE_IS_BLOCKED_BY_LOOP;
 
 /// Returns the program's own part of a thread's mask, one bit for each signal.
 pub(super) fn inherited(mask: u64) -> u64 {
-    let ours = if sigpipe::is_blocked_by_loop() { 1 << (libc::SIGPIPE - 1) } else { 0 };
+    let ours = if SIGPIPE_IS_BLOCKED_BY_LOOP.get() { 1 << (libc::SIGPIPE - 1) } else { 0 };
     mask & !ours
 }

@@ -47,6 +47,7 @@ compile_error!("procession starts processes on 64-bit Linux only: this target is
 
 mod attempts;
 mod child;
+mod closing;
 mod cstrings;
 mod duplicate;
 mod environment;
@@ -114,7 +115,7 @@ pub(crate) use duplicate::duplicate;
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
 pub(crate) use environment::inherited as inherited_environment;
-pub use fd_step::{FdMove, FdStep};
+pub(crate) use fd_step::{FdMove, FdStep};
 pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};

@@ -3,11 +3,14 @@
 //! # A program that does not start
 //!
 //! The call that starts the child fails at once, and no callback is called. The error
-//! ([`SpawnError`](crate::prelude::SpawnError)) has the step that failed and the system's reason. A
+//! ([`SpawnError`](crate::SpawnError)) has the step that failed and the system's reason. A
 //! helper wraps it in `OutputError::Spawn`:
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::Step;
+//! use std::error::Error;
+//! use std::io;
 //!
 //! struct Quiet;
 //! impl ProcessProtocol for Quiet {}
@@ -20,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! At [`Step::Exec`](crate::prelude::Step::Exec), `execve(2)` fails for these reasons:
+//! At [`Step::Exec`](crate::Step::Exec), `execve(2)` fails for these reasons:
 //!
 //! | reason | cause |
 //! |---|---|
@@ -31,22 +34,25 @@
 //! | `ENOEXEC`, Exec format error | a script without `#!`, which this library does not pass to a shell, or a binary for another processor |
 //! | `E2BIG`, Argument list too long | the arguments and environment together exceed the limit, or a single one is longer than 128 KiB |
 //!
-//! [`Command::new`](crate::prelude::Command::new) documents how a program is looked up.
+//! [`Command::new`](crate::Command::new) documents how a program is looked up.
 //!
 //! # A program that does not end well
 //!
-//! The end of a child is an [`ExitReason`](crate::prelude::ExitReason), a `Result`: `Ok` for exit status
-//! 0, else [`ProcessTerminated`](crate::prelude::ProcessTerminated). For `Run` every end is an outcome.
+//! The end of a child is an [`ExitReason`](crate::ExitReason), a `Result`: `Ok` for exit status
+//! 0, else [`ProcessTerminated`](crate::ProcessTerminated). For `Run` every end is an outcome.
 //! With [`check`](crate::Run::check), every end but status 0 is an
-//! [`OutputError`](crate::prelude::OutputError). Its message shows the command line, how the child
+//! [`OutputError`](crate::OutputError). Its message shows the command line, how the child
 //! ended, and what it wrote to stderr.
 //!
-//! A helper returns a [`Deferred`](crate::prelude::Deferred), whose error is a
-//! [`Failed`](crate::prelude::Failed): the helper's own error, or a cancellation. `?` passes both on; a
+//! A helper returns a [`Deferred`](crate::Deferred), whose error is a
+//! [`Failed`](crate::Failed): the helper's own error, or a cancellation. `?` passes both on; a
 //! `match` tells them apart:
 //!
 //! ```
 //! use procession::prelude::*;
+//! use procession::OutputError;
+//! use std::error::Error;
+//! use std::time::Duration;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -70,6 +76,8 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
+//! use std::time::Duration;
 //! use std::panic::{AssertUnwindSafe, catch_unwind};
 //!
 //! fn main() -> Result<Stopped, Box<dyn Error>> {

@@ -1,15 +1,15 @@
 //! What ends a child when the program ends, and what dropping each value does.
 //!
-//! Two settings of a [`Command`](crate::prelude::Command) decide this. `owned(true)` makes the child the
+//! Two settings of a [`Command`](crate::Command) decide this. `owned(true)` makes the child the
 //! leader of a process group of its own, and makes the program responsible for that group.
 //! `kill_on_drop` sets whether the child ends with its owner; for an owned child the default is `true`.
-//! The helpers ([`Run`](crate::Run), [`run_all`](crate::prelude::run_all), `get_process_…`) set both.
+//! The helpers ([`Run`](crate::Run), [`run_all`](crate::run_all), `get_process_…`) set both.
 //!
 //! # When the program ends
 //!
 //! In the table, *TERM, KILL* stands for these steps: the program sends TERM and CONT to the group,
 //! waits for a grace period, and sends KILL to the processes of the group that are still alive. The
-//! grace period is [`kill_grace`](crate::prelude::Command::kill_grace), but at most two seconds. It ends
+//! grace period is [`kill_grace`](crate::Command::kill_grace), but at most two seconds. It ends
 //! early when no process of the group is alive. On a system other than Linux, or if `/proc` cannot be
 //! read, the program cannot see that; there the grace period ends when the child itself has ended. So a
 //! shell that dies by TERM cuts the grace period of its own children short.
@@ -34,7 +34,7 @@
 //! | processes that any other ended child left in its group | lives on | lives on | lives on |
 //!
 //! 1. On Linux, unless the command sets `outlive_parent()`. Processes that the child has started live on.
-//! 2. Unless the command sets a [`parent_death_signal`](crate::prelude::Command::parent_death_signal).
+//! 2. Unless the command sets a [`parent_death_signal`](crate::Command::parent_death_signal).
 //! 3. After a call of [`end_children_with_program`](crate::end_children_with_program): TERM, KILL.
 //! 4. With `kill_on_drop(true)` it ends if its owner is dropped before.
 //! 5. For an owned child, on Linux 6.9 and later; elsewhere they live on.
@@ -61,8 +61,8 @@
 //! another one (`exec`) keeps its children, but no longer owns them; the children of helpers get KILL
 //! when the new program ends. A forked copy of the program has no children: when the copy ends or drops
 //! a value, the children and the loop of the original are not affected. Explicit calls in the copy do
-//! act on them: [`Process::signal`](crate::prelude::Process::signal),
-//! [`Spawned::signal`](crate::prelude::Spawned::signal), `terminate`.
+//! act on them: [`Process::signal`](crate::Process::signal),
+//! [`Spawned::signal`](crate::Spawned::signal), `terminate`.
 //!
 //! A launch blocks all signals of its thread until the child's exec. If that is the main thread and a
 //! `pre_exec` closure takes long, Ctrl-C is delayed as long.
@@ -76,7 +76,7 @@
 //! - Under `nohup` the program ignores SIGHUP and lives on when the terminal is closed. A child that is
 //!   in the program's own group gets that SIGHUP too, and **ends by it**. A child of a helper and an
 //!   owned child are in other groups, and live on with the program. For other children,
-//!   [`inherit_signals`](crate::prelude::Command::inherit_signals) keeps the setting of `nohup`.
+//!   [`inherit_signals`](crate::Command::inherit_signals) keeps the setting of `nohup`.
 //! - A Rust program ignores SIGPIPE. With `inherit_signals` its children ignore it as well: if the reader
 //!   of their output closes it, `yes` and `cat` then report a broken pipe, and a program that does not
 //!   check for write errors goes on.
@@ -113,26 +113,26 @@
 //!
 //! | value | dropping it |
 //! |---|---|
-//! | [`Run`](crate::Run), [`Command`](crate::prelude::Command), [`Pipeline`](crate::prelude::Pipeline) that was not started | nothing: nothing has begun |
-//! | the [`Deferred`](crate::prelude::Deferred) of a helper, before its result | cancels: the drop returns at once, and the group ends in the background |
+//! | [`Run`](crate::Run), [`Command`](crate::Command), [`Pipeline`](crate::Pipeline) that was not started | nothing: nothing has begun |
+//! | the [`Deferred`](crate::Deferred) of a helper, before its result | cancels: the drop returns at once, and the group ends in the background |
 //! | any other `Deferred`, before its result | cancels: no callback is called. A connection that is being made is given up; other operations go on, terminations and forwardings too |
-//! | a `Deferred` with an error that nobody took | the error is reported once ([`set_unhandled_error_hook`](crate::core::set_unhandled_error_hook)) |
-//! | [`Promise`](crate::prelude::Promise) | its `Deferred` fails with `Abandoned` |
-//! | [`Process`](crate::prelude::Process), [`Transport`](crate::prelude::Transport), [`Listener`](crate::prelude::Listener) | nothing: the reactor owns the child, the connection, the socket |
-//! | async [`Child`](crate::prelude::Child) | the child runs on, and its output is discarded. If it is `kill_on_drop(true)` or owned, it ends in the background: TERM, a grace period, KILL, sent to the group if it is owned |
+//! | a `Deferred` with an error that nobody took | the error is reported once ([`set_unhandled_error_hook`](crate::set_unhandled_error_hook)) |
+//! | [`Promise`](crate::Promise) | its `Deferred` fails with `Abandoned` |
+//! | [`Process`](crate::Process), [`Transport`](crate::Transport), [`Listener`](crate::Listener) | nothing: the reactor owns the child, the connection, the socket |
+//! | async [`Child`](crate::Child) | the child runs on, and its output is discarded. If it is `kill_on_drop(true)` or owned, it ends in the background: TERM, a grace period, KILL, sent to the group if it is owned |
 //! | an output of an async `Child` | further output is discarded |
 //! | a future of `write` of an async `Child` | the queued data are still written |
 //! | the value that `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
-//! | [`Spawned`](crate::prelude::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
+//! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
-//! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; a handle that outlives its reactor does nothing |
-//! | [`DelayedCall`](crate::prelude::DelayedCall) | nothing: the call is still made; `cancel` cancels it |
+//! | [`Handle`](crate::Handle), [`Remote`](crate::Remote) | nothing; a handle that outlives its reactor does nothing |
+//! | [`DelayedCall`](crate::DelayedCall) | nothing: the call is still made; `cancel` cancels it |
 //! | the future of `sleep` | its timer is cancelled |
 //! | `JoinHandle` of a task | the task runs on |
 //! | `SignalWatch` | the watch ends, and the signal does again what it did before |
 //! | a system event trigger | nothing: it stays; `remove` removes it |
 //! | a registration of `register` | nothing: the source stays until it is closed |
-//! | [`FakeProcess`](crate::prelude::FakeProcess), [`FakeConnection`](crate::prelude::FakeConnection) | its protocol is dropped |
+//! | [`FakeProcess`](crate::FakeProcess), [`FakeConnection`](crate::FakeConnection) | its protocol is dropped |
 //!
 //! # Examples
 //!
@@ -148,8 +148,7 @@
 //! A program without a loop whose children end with it:
 //!
 //! ```
-//! use procession::end_children_with_program;
-//! use procession::prelude::Command;
+//! use procession::{Command, end_children_with_program};
 //!
 //! end_children_with_program();
 //! let mut build = Command::new("sh").args(["-c", "true & wait"]).owned(true).spawn()?;

@@ -42,6 +42,7 @@
 //!
 //! ```
 //! use procession::prelude::*;
+//! use std::error::Error;
 //!
 //! fn main() -> impl std::process::Termination {
 //!     run_main(async {
@@ -53,11 +54,11 @@
 //! }
 //! ```
 //!
-//! [`reap_orphans`](crate::prelude::ReapOrphans::reap_orphans) reaps the members of groups that a child
+//! [`reap_orphans`](crate::ReapOrphans::reap_orphans) reaps the members of groups that a child
 //! of this library leads or has led: the groups of `Run` and the other helpers, of `owned` commands, of
 //! sessions and of terminals. It is safe beside other libraries that start children.
 //!
-//! [`reap_every_orphan`](crate::prelude::ReapOrphans::reap_every_orphan) also reaps daemons, which have
+//! [`reap_every_orphan`](crate::ReapOrphans::reap_every_orphan) also reaps daemons, which have
 //! left their group, processes that `docker exec` has left behind, and the orphans of other libraries'
 //! children. It cannot tell an orphan from a child that `std::process` or another library has started,
 //! and **takes the statuses of those children**: a wait for such a child fails with `ECHILD`. Use it only

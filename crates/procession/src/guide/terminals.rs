@@ -4,8 +4,8 @@
 //!
 //! | child | reads `/dev/tty` | Ctrl-C and Ctrl-Z |
 //! |---|---|---|
-//! | of [`Run`], [`run_all`](crate::prelude::run_all) and the named helpers | fails with `ENXIO` at once: the child leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
-//! | the same with [`foreground`](crate::prelude::Run::foreground) | as the program itself | reach it directly |
+//! | of [`Run`], [`run_all`](crate::run_all) and the named helpers | fails with `ENXIO` at once: the child leads a session, which has no terminal | passed on by [`run`](crate::Reactor::run), `run_until` and `run_main` |
+//! | the same with [`foreground`](crate::Run::foreground) | as the program itself | reach it directly |
 //! | `owned(true)` or `process_group(0)` | is stopped: it is in the background | passed on, if it is owned |
 //! | any other of `spawn_process`, of `spawn_child`, of a pipeline | as the program itself | reach it directly |
 //! | `new_session()` | fails with `ENXIO` at once | passed on, if it is owned |
@@ -33,7 +33,7 @@
 //!
 //! The kernel stops a child in the background that reads the terminal, and nobody continues it. If the
 //! helper has a timeout, its error shows this: `timed out after 5.00 s, stopped by SIGTTIN`. Without a
-//! timeout, [`Process::stopped_by`](crate::prelude::Process::stopped_by) returns the signal.
+//! timeout, [`Process::stopped_by`](crate::Process::stopped_by) returns the signal.
 //!
 //! If the command of a helper sets `process_group` or `new_session`, or has a terminal, that setting
 //! replaces the helper's session. With `nice` the child leads a group in the program's session instead of
@@ -48,7 +48,8 @@
 //!
 //! ```
 //! use procession::prelude::*;
-//! use procession::utils::Stdin;
+//! use procession::Stdin;
+//! use std::error::Error;
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let mut reactor = Reactor::new()?;
 //!
@@ -61,13 +62,13 @@
 //!
 //! A command with a terminal is an error with `merge_stderr`, in a `get_process_…` helper, and as a stage
 //! of a pipeline. The error names an alternative. Instead of a stage, spawn the program by itself and
-//! [`forward`](crate::prelude::Process::forward) its output.
+//! [`forward`](crate::Process::forward) its output.
 //!
 //! # A line of more than 4,095 bytes
 //!
 //! A terminal starts in canonical mode, in which the child reads whole lines. The kernel keeps the first
 //! 4,095 bytes of a line and its line feed. It discards the bytes between them, without an error. So a
-//! long line that `process.write` sends to a child with [`pty`](crate::prelude::Command::pty) arrives cut.
+//! long line that `process.write` sends to a child with [`pty`](crate::Command::pty) arrives cut.
 //! To send long lines, a paste or data, use a pipe and no terminal, or take the terminal out of canonical
 //! mode:
 //!
@@ -104,14 +105,14 @@
 //!
 //! The terminal stops its foreground group, but not the groups that the program owns. So a run in the
 //! main thread handles SIGTSTP if that would stop the program. It stops the groups that
-//! [end with the program](crate::prelude::Command::owned), then the program itself, as the shell expects.
+//! [end with the program](crate::Command::owned), then the program itself, as the shell expects.
 //! When the shell continues the program (`fg`), the program continues those groups. In between, the
 //! clocks of all reactors stand still, and with them all timers and time limits.
 //!
 //! - A group whose leader was already stopped by somebody else stays stopped.
 //! - The kernel does not stop a program that nobody would continue, because its parent is in another
 //!   session.
-//! - While the program [watches](crate::prelude::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
+//! - While the program [watches](crate::Handle::on_signal) SIGTSTP, nothing is stopped: the watch
 //!   decides. A run does not handle SIGTSTP `without_signals`, in a thread other than the main one, in
 //!   PID 1, or if the signal is ignored or has another handler.
 //! - A program cannot handle SIGSTOP; nor does a run handle the stop of a program that reads the terminal
@@ -126,4 +127,4 @@
 //! [credentials(7)](https://man7.org/linux/man-pages/man7/credentials.7.html) for sessions and groups,
 //! [sched(7)](https://man7.org/linux/man-pages/man7/sched.7.html).
 //!
-//! [`Run`]: crate::prelude::Run
+//! [`Run`]: crate::Run

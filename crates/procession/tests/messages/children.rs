@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use procession::core::Failed;
-use procession::prelude::{
+use procession::ChildError;
+use procession::Failed;
+use procession::{
     Child, ChildFd, Command, FakeProcess, Fd, Process, ProcessProtocol, ProcessTerminated, Reactor,
     Signal, SignalError, SpawnProcess, TakeError, WriteError,
 };
-use procession::process_transport::ChildError;
-use procession::protocol::{Pace, Producer, Target, UnknownEnd};
+use procession::{Pace, Producer, Target, UnknownEnd};
 
 use crate::{Row, row};
 
@@ -126,7 +126,7 @@ fn producers(process: &Process) -> Vec<Row> {
     let text = |fd, why| format!("no producer was registered for child fd {fd}: {why}");
     let (has_one, unsupported) = ("it has one", "the transport knows no producers");
     // Every transport of this library has producers.
-    let kind = procession::protocol::ProducerErrorKind::Unsupported;
+    let kind = procession::ProducerErrorKind::Unsupported;
     vec![
         row("ProducerError", &second, text(0, has_one)),
         row("ProducerError", &output, text(1, READ_ONLY)),

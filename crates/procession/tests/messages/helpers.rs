@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession::core::{Deferred, Failed};
-use procession::prelude::{
+use procession::{
     Command, Handle, Pty, Reactor, Run, get_process_output, get_process_value, run_all,
 };
-use procession::utils::{Keep, OutputError, Stdin};
+use procession::{Deferred, Failed};
+use procession::{Keep, OutputError, Stdin};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession::core::{AlreadyCompleted, Deferred, Direction, FakeClock};
-use procession::prelude::{Handle, Reactor, Signal, Stopped};
-use procession::reactor::driver::{EventHandler, Pipe, Ready};
-use procession::reactor::{NotRunning, TimerError};
+use procession::driver::core::Direction;
+use procession::driver::reactor::{EventHandler, Pipe, Ready};
+use procession::{
+    AlreadyCompleted, Deferred, FakeClock, Handle, NotRunning, Reactor, Signal, Stopped, TimerError,
+};
 
 use crate::{Row, row};
 

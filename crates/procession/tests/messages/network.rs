@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use procession::core::Failed;
-use procession::prelude::{ConnectError, ListenError, NetTransports, Protocol, Reactor};
+use procession::Failed;
+use procession::{ConnectError, ListenError, NetTransports, Protocol, Reactor};
 
 use crate::{Row, row};
 

@@ -7,10 +7,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use procession::prelude::{
+use procession::{
     Command, Fd, FileMode, Pipeline, Pty, Reactor, Signal, SpawnError, SpawnProcess, Step,
 };
-use procession::process_transport::{Resource, Rlimit};
+use procession::{Resource, Rlimit};
 use tempfile::TempDir;
 
 use crate::{Row, row};

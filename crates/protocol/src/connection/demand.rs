@@ -14,7 +14,7 @@ pub enum Demand {
     /// write queue, and close an output that is a descriptor of its own.
     ShutDown,
     /// Both directions of the connection have gone: ask the kernel for the reason, and pass it to
-    /// [`on_gone`](crate::ConnectionLifecycle::on_gone).
+    /// [`on_gone`](crate::connection::ConnectionLifecycle::on_gone).
     AskReason,
     /// Read the data that have arrived, and drop them. The kernel resets a connection that is closed
     /// with unread data, and then the peer loses the data that were just written to it.

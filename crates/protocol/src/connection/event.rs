@@ -19,15 +19,3 @@ pub enum ConnectionEvent {
     /// `connection_lost`.
     Lost(io::Result<()>),
 }
-
-/// The result of [`on_data_now`](crate::ConnectionLifecycle::on_data_now).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "the lifecycle does not return data that are due again"]
-pub enum ConnectionDataNow {
-    /// `data_received` is due now, before anything else.
-    Due(Bytes),
-    /// The data are queued behind events that were due before.
-    Queued,
-    /// The data are not delivered. Drop them while nothing is borrowed.
-    Refused(Bytes),
-}

@@ -27,10 +27,10 @@
 //! - The program aborts it, or the loop stops: at once, with that reason.
 
 use super::demand::{Demand, Demands};
-use super::event::{ConnectionDataNow, ConnectionEvent};
-use super::kind::ConnectionKind;
+use super::event::ConnectionEvent;
+use crate::event::DataNow;
 use bytes::Bytes;
-use procession_core::{Mark, Spent};
+use procession_core::{Mark, driver::Spent};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -43,9 +43,10 @@ use std::mem;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ConnectionEvent, ConnectionKind, ConnectionLifecycle, Demand};
+/// use procession::ConnectionEvent;
+/// use procession::driver::protocol::{ConnectionLifecycle, Demand};
 ///
-/// let mut connection = ConnectionLifecycle::new(ConnectionKind::Socket);
+/// let mut connection = ConnectionLifecycle::of_socket();
 /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Made)));
 /// connection.on_read_end(); // the peer has shut its direction down
 /// assert_eq!(connection.poll_demand(), Some(Demand::EndReading));
@@ -57,7 +58,8 @@ use std::mem;
 /// ```
 #[derive(Debug)]
 pub struct ConnectionLifecycle {
-    kind: ConnectionKind,
+    /// One descriptor is read and written.
+    is_socket: bool,
     input: InputState,
     /// The output has not ended.
     writing: bool,
@@ -96,10 +98,10 @@ enum RequestedEnd {
 const KEPT_AFTER_LOSS: Demands = Demands::of(&[Demand::ShutDown, Demand::Discard, Demand::Reset]);
 
 impl ConnectionLifecycle {
-    /// Creates the lifecycle of a new connection.
-    pub fn new(kind: ConnectionKind) -> Self {
+    /// Creates the lifecycle of a new connection over one descriptor that is read and written.
+    pub fn of_socket() -> Self {
         Self {
-            kind,
+            is_socket: true,
             input: InputState { open: true, paused: false, always_ready: false },
             writing: true,
             asked: RequestedEnd::Nothing,
@@ -109,6 +111,11 @@ impl ConnectionLifecycle {
             demands: Demands::default(),
             due: VecDeque::from([ConnectionEvent::Made]),
         }
+    }
+
+    /// Starts the life of a connection over an input and a separate output.
+    pub fn of_pair() -> Self {
+        Self { is_socket: false, ..Self::of_socket() }
     }
 
     /// Notes that the poller refuses the input, which can be read at any time.
@@ -130,14 +137,11 @@ impl ConnectionLifecycle {
     /// Does the same as [`on_data`](Self::on_data); but if no event is due, it returns the data at
     /// once, as [`poll_event`](Self::poll_event) would.
     #[inline]
-    pub fn on_data_now(&mut self, data: Bytes) -> ConnectionDataNow {
+    pub fn on_data_now(&mut self, data: Bytes) -> DataNow {
         if self.due.is_empty() && !data.is_empty() && self.accepts() {
-            return ConnectionDataNow::Due(data);
+            return DataNow::Due(data);
         }
-        match self.on_data(data) {
-            None => ConnectionDataNow::Queued,
-            Some(refused) => ConnectionDataNow::Refused(refused),
-        }
+        self.on_data(data).map_or(DataNow::Queued, DataNow::Refused)
     }
 
     /// Notes that a read found nothing: all data from the peer were delivered.
@@ -214,7 +218,7 @@ impl ConnectionLifecycle {
             return;
         }
         let is_read = self.input.open && self.asked != RequestedEnd::Close;
-        if self.kind == ConnectionKind::Socket && is_read {
+        if self.is_socket && is_read {
             self.writing = false;
             self.failed = Some(error);
             self.demands.add(Demand::EndWriting);
@@ -230,10 +234,10 @@ impl ConnectionLifecycle {
         if !self.writing || self.lost {
             return;
         }
-        match self.kind {
-            ConnectionKind::Pair => self.lose(Err(ErrorKind::BrokenPipe.into())),
-            ConnectionKind::Socket if self.input.open => self.peer_gone = true,
-            ConnectionKind::Socket => self.demands.add(Demand::AskReason),
+        match (self.is_socket, self.input.open) {
+            (false, _) => self.lose(Err(ErrorKind::BrokenPipe.into())),
+            (true, true) => self.peer_gone = true,
+            (true, false) => self.demands.add(Demand::AskReason),
         }
     }
 
@@ -284,7 +288,7 @@ impl ConnectionLifecycle {
         if is_new {
             self.due.push_back(ConnectionEvent::Made);
         }
-        if self.kind == ConnectionKind::Socket {
+        if self.is_socket {
             self.demands.add(Demand::Reset);
         }
         self.lose(Err(io::Error::new(ErrorKind::ConnectionAborted, "aborted by this side")));
@@ -365,7 +369,7 @@ impl ConnectionLifecycle {
     }
 
     fn discard_input(&mut self) {
-        if self.kind == ConnectionKind::Socket && self.input.open && !self.lost {
+        if self.is_socket && self.input.open && !self.lost {
             self.demands.add(Demand::Discard);
         }
     }

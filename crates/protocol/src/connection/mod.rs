@@ -2,12 +2,10 @@
 
 mod demand;
 mod event;
-mod kind;
 mod lifecycle;
 mod slot;
 
 pub use demand::Demand;
-pub use event::{ConnectionDataNow, ConnectionEvent};
-pub use kind::ConnectionKind;
+pub use event::ConnectionEvent;
 pub use lifecycle::ConnectionLifecycle;
 pub use slot::ConnectionSlot;

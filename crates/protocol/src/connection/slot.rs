@@ -16,7 +16,8 @@ use std::thread;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::{ConnectionEvent, ConnectionSlot, FakeConnection, Protocol};
+/// use procession::{ConnectionEvent, FakeConnection, Protocol};
+/// use procession::driver::protocol::ConnectionSlot;
 ///
 /// struct Quiet;
 /// impl Protocol for Quiet {}

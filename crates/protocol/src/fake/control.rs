@@ -2,9 +2,11 @@
 
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
-use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
+use crate::control::{ProcessControl, Producers};
+use crate::{ChildFd, SignalError, Termination};
 use bytes::Bytes;
-use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
+use procession_core::driver::{Spent, WriteQueue};
+use procession_core::{Clock, Deferred, Signal, WriteError};
 use std::time::Duration;
 
 /// Above the largest pid of Linux, so a stray `kill` reaches no process.

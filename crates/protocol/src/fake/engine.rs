@@ -6,8 +6,11 @@
 
 use super::pipe::FakePipe;
 use super::termination::{FakeTermination, SentSignals};
-use crate::{ChildFd, Event, ExitReason, Lifecycle, Process, ProcessProtocol, ProtocolSlot};
-use procession_core::{Clock, FakeClock, Spent, Timer, WithCell};
+use crate::lifecycle::Lifecycle;
+use crate::slot::ProtocolSlot;
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
+use procession_core::driver::{Spent, WithCell};
+use procession_core::{Clock, FakeClock, Timer};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;

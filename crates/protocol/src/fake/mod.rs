@@ -36,9 +36,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use bytes::Bytes;
-/// use procession_core::Signal;
-/// use procession_protocol::{FakeProcess, Process, ProcessProtocol};
+/// use procession::{Bytes, FakeProcess, Process, ProcessProtocol, Signal};
 ///
 /// struct KillOnError;
 ///
@@ -154,8 +152,7 @@ impl FakeProcess {
     /// termination is under way at that time.
     ///
     /// ```
-    /// use procession_core::Signal;
-    /// use procession_protocol::{FakeProcess, ProcessProtocol};
+    /// use procession::{FakeProcess, ProcessProtocol, Signal};
     /// use std::time::Duration;
     ///
     /// struct Quiet;

@@ -1,8 +1,10 @@
 //! One descriptor of a fake child: the queue of written data, and the data that the child sent.
 
-use crate::{ChildFd, Lifecycle};
+use crate::ChildFd;
+use crate::lifecycle::Lifecycle;
 use bytes::{Bytes, BytesMut};
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::WriteError;
+use procession_core::driver::{Spent, WriteQueue};
 use std::collections::VecDeque;
 
 /// The kind of pipe of a fake child's descriptor.

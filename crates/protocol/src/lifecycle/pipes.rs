@@ -1,8 +1,9 @@
 //! The pipes of one child: which are open, which are to be drained, and which were cut off and are named
 //! in the exit reason.
 
+use crate::reason::with_held_fds;
 use crate::reason::with_stopped_fds;
-use crate::{ChildFd, ExitReason, with_held_fds};
+use crate::{ChildFd, ExitReason};
 use std::mem;
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::ops::Deref;
 /// # Examples
 ///
 /// ```
-/// use procession_protocol::LineReceiver;
+/// use procession::LineReceiver;
 ///
 /// let mut lines = LineReceiver::new().max_length(5);
 /// lines.on_data("short\nmuch too long\n".into());

@@ -1,7 +1,7 @@
 //! The calls of `terminate`, and the termination that they have begun. A separate box, so a child that
 //! is not terminated does not pay for it.
 
-use crate::{TerminationOutcome, TerminationStep};
+use crate::termination_step::{TerminationOutcome, TerminationStep};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use bytes::Bytes;
 use procession_core::Deferred;
-use procession_core::panics::{FirstPanic, discard};
+use procession_core::driver::FirstPanic;
 
 use super::kept::Driver;
 use crate::handle::Handle;
@@ -237,7 +237,7 @@ fn on_panicked<M: Machine>(machine: &M, panic: Box<dyn Any + Send>) -> ! {
     machine.driver().pumping.set(false);
     machine.queue_flush();
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| machine.settle(left))) {
-        discard(second); // the first is the cause, most likely
+        FirstPanic::discard(second); // the first is the cause, most likely
     }
     resume_unwind(panic);
 }

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use procession_core::{Direction, Spent, WithCell, WriteError};
+use procession_core::WriteError;
+use procession_core::driver::{Direction, Spent, WithCell};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 use rustix::io::Errno;
 
 use super::flow::{Flow, FlowAct, FlowOutcome};

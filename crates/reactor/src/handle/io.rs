@@ -205,10 +205,10 @@ impl Io<'_> {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
+    /// use procession::driver::reactor::OnEnd;
     /// use std::cell::Cell;
     /// use std::rc::Rc;
-    /// use procession_reactor::Reactor;
-    /// use procession_reactor::driver::OnEnd;
     ///
     /// #[derive(Default)]
     /// struct Connection(Cell<bool>);
@@ -261,9 +261,9 @@ impl Io<'_> {
     /// # Examples
     ///
     /// ```
+    /// use procession::driver::reactor::Io;
+    /// use procession::{Handle, Reactor};
     /// use std::sync::atomic::{AtomicU32, Ordering};
-    /// use procession_reactor::driver::Io;
-    /// use procession_reactor::{Handle, Reactor};
     ///
     /// static STARTED: AtomicU32 = AtomicU32::new(0);
     ///

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use polling::PollMode;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 
 use crate::handle::{EventHandler, Handle, Ready};
 use crate::readiness::{Interest, Readiness};

@@ -14,8 +14,8 @@ use crate::store::shared::Shared;
 /// # Examples
 ///
 /// ```
+/// use procession::Reactor;
 /// use std::thread;
-/// use procession_reactor::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
 /// let remote = reactor.remote();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 
 use crate::handle::Handle;
 use crate::handle::timers::DelayedCall;

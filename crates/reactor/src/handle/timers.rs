@@ -13,8 +13,8 @@ use crate::store::timers::{TimerError, TimerId, Timers};
 /// # Examples
 ///
 /// ```
+/// use procession::{Reactor, TimerError};
 /// use std::time::Duration;
-/// use procession_reactor::{Reactor, TimerError};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let call = reactor.call_later(Duration::from_secs(60), |_| unreachable!());

@@ -34,8 +34,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_later(Duration::from_millis(5), |reactor| reactor.stop());
@@ -62,8 +62,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_at_deadline(Duration::ZERO, |reactor| reactor.stop());
@@ -147,8 +147,8 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::Reactor;
     /// use std::time::Duration;
-    /// use procession_reactor::Reactor;
     ///
     /// let mut reactor = Reactor::new()?;
     /// let handle = reactor.handle();
@@ -175,7 +175,7 @@ impl Handle {
     /// # Examples
     ///
     /// ```
-    /// use procession_reactor::{Phase, Reactor, SystemEvent};
+    /// use procession::{Phase, Reactor, SystemEvent};
     ///
     /// let mut reactor = Reactor::new()?;
     /// reactor.call_when_running(|reactor| reactor.stop());
@@ -207,8 +207,7 @@ impl Handle {
     /// # Examples
     ///
     /// ```
-    /// use procession_core::Signal;
-    /// use procession_reactor::Reactor;
+    /// use procession::{Reactor, Signal};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let watch = reactor.on_signal(Signal::WINCH, |_| println!("resized"))?;
@@ -236,9 +235,9 @@ impl Handle {
     /// # Examples
     ///
     /// ```
+    /// use procession::{Interest, Reactor};
     /// use std::io::{Read, Write};
     /// use std::os::unix::net::UnixStream;
-    /// use procession_reactor::{Interest, Reactor};
     ///
     /// let mut reactor = Reactor::new()?;
     /// let (socket, mut peer) = UnixStream::pair()?;

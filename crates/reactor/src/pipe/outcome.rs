@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytes::Bytes;
-use procession_core::message::Reason;
+use procession_core::driver::Reason;
 
 #[cfg(doc)]
 use super::Pipe;

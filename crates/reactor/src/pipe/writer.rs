@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
-use procession_core::{Spent, WriteQueue};
+use procession_core::driver::{Spent, WriteQueue};
 use rustix::io::Errno;
 
 /// How many chunks one `writev` takes.

@@ -17,7 +17,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 use signal_hook::SigId;
 
 use crate::sys::signals::{self, Disposition};

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use async_task::Task;
-use procession_core::WithCell;
+use procession_core::driver::WithCell;
 
 use super::shared::Shared;
 
@@ -106,7 +106,7 @@ impl<J: Send + 'static> Tasks<J> {
 /// # Examples
 ///
 /// ```
-/// use procession_reactor::Reactor;
+/// use procession::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
 /// let task = reactor.spawn_local(async { 6 * 7 });

@@ -4,7 +4,8 @@
 //! program with a Rust library in it, a program that restored the default) the signal is blocked
 //! in the loop's thread while a turn runs, and while a pipe is flushed outside of one; a signal that
 //! became pending meanwhile is taken before the mask is put back. A thread that is started inside a
-//! callback inherits the mask; a child need not, as `procession_core::sigpipe` tells.
+//! callback inherits the mask; a child need not:
+//! `SIGPIPE_IS_BLOCKED_BY_LOOP` tells.
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
 use std::marker::PhantomData;
@@ -12,7 +13,7 @@ use std::mem::MaybeUninit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::ptr;
 
-use procession_core::sigpipe::set_blocked_by_loop;
+use procession_core::driver::SIGPIPE_IS_BLOCKED_BY_LOOP;
 
 use super::signals::{Disposition, disposition};
 
@@ -38,7 +39,7 @@ pub(crate) fn block() -> Option<SigpipeBlocked> {
         return None; // it is somebody else's, and ours would be merged with it
     }
     if !blocked_before {
-        set_blocked_by_loop(true);
+        SIGPIPE_IS_BLOCKED_BY_LOOP.set(true);
     }
     Some(SigpipeBlocked { unblock: !blocked_before, _not_send: PhantomData })
 }
@@ -47,7 +48,7 @@ impl Drop for SigpipeBlocked {
     fn drop(&mut self) {
         take();
         if self.unblock {
-            set_blocked_by_loop(false);
+            SIGPIPE_IS_BLOCKED_BY_LOOP.set(false);
             change(libc::SIG_UNBLOCK);
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
 
-use procession_core::{Direction, WithCell};
+use procession_core::driver::{Direction, WithCell};
 use procession_reactor::driver::{
     EndWatch, EventHandler, Forward, Key, OnEnd, Outlasting, Pipe, ReadEvent, Ready, SourcePort,
 };

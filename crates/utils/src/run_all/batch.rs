@@ -17,7 +17,8 @@
 
 use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
 use crate::{Outcome, Run};
-use procession_core::{Deferred, Failed, Promise, WithCell};
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Failed, Promise};
 use procession_reactor::Handle;
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -2,7 +2,7 @@
 //! producer is done.
 
 use super::end::{CloseRequest, End};
-use procession_core::Direction;
+use procession_core::driver::Direction;
 use procession_reactor::driver::Pipe;
 
 impl End {

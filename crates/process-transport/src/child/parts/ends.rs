@@ -6,7 +6,8 @@
 use super::end::End;
 use super::leftovers::Leftovers;
 use crate::launch::{ParentEnd, Terminal, take_in};
-use procession_core::{Direction, WriteError};
+use procession_core::WriteError;
+use procession_core::driver::Direction;
 use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 use procession_reactor::driver::Pipe;

@@ -11,10 +11,8 @@ use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
 use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
 use procession_core::Signal;
-use procession_protocol::{
-    ExitReason, GroupState, ProcessTerminated, SignalError, SpawnPath, TerminationScope,
-    UnknownEnd, exit_reason,
-};
+use procession_protocol::driver::{GroupState, Lifecycle, TerminationScope};
+use procession_protocol::{ExitReason, ProcessTerminated, SignalError, SpawnPath, UnknownEnd};
 use procession_reactor::driver::Key;
 use procession_reactor::{Handle, Interest};
 use std::io;
@@ -322,8 +320,8 @@ impl ExitWatch {
         let waited = waited?;
         let reason = match waited {
             Ok(WaitOutcome::Running) => return None,
-            Ok(WaitOutcome::Reaped(status, usage)) => exit_reason(status, Some(usage)),
-            Ok(WaitOutcome::Kept(status)) => exit_reason(status, None),
+            Ok(WaitOutcome::Reaped(status, usage)) => Lifecycle::exit_reason(status, Some(usage)),
+            Ok(WaitOutcome::Kept(status)) => Lifecycle::exit_reason(status, None),
             Ok(WaitOutcome::Lost(why)) => Err(ProcessTerminated::unknown(why)),
             // Nothing else can be learnt about it: an end without a status.
             Err(error) => {

@@ -2,8 +2,8 @@
 //! notify, all without a borrow.
 
 use super::termination::SettledCalls;
-use procession_core::Spent;
-use procession_core::panics::FirstPanic;
+use procession_core::driver::FirstPanic;
+use procession_core::driver::Spent;
 use procession_reactor::driver::Forward;
 use rustix::io::Errno;
 use std::rc::Rc;

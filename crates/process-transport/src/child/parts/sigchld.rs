@@ -10,7 +10,8 @@
 //! reactor drops the callback at the latest when it is dropped.
 
 use crate::pauses::ASK_ANYWAY;
-use procession_core::{Signal, WithCell};
+use procession_core::Signal;
+use procession_core::driver::WithCell;
 use procession_reactor::{DelayedCall, Handle, SignalWatch};
 use std::cell::RefCell;
 use std::io;

@@ -7,10 +7,10 @@
 use super::exit_watch::ExitWatch;
 use crate::group::GroupLook;
 use procession_core::{Promise, Signal};
-use procession_protocol::{
-    ExitReason, ProcessTerminated, SignalError, Termination, TerminationOutcome, TerminationScope,
-    TerminationStep, Terminator, UnknownEnd,
+use procession_protocol::driver::{
+    TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
+use procession_protocol::{ExitReason, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::{DelayedCall, Handle};
 use std::mem;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Closes all but a few descriptors, on systems other than Linux.
 
 use super::raw::{self, Call};
-use crate::sys::fd_step::CloseOptions;
+use crate::sys::closing::CloseOptions;
 use rustix::process::{Resource, getrlimit};
 
 /// Marks `first` to `last`, both included, close-on-exec.

@@ -1,7 +1,8 @@
 //! The actions of a [`Transport`](crate::Transport) handle on a fake connection.
 
 use super::engine::Engine;
-use crate::{Address, TransportControl};
+use crate::Address;
+use crate::transport::TransportControl;
 use bytes::Bytes;
 use procession_core::WriteError;
 

@@ -23,8 +23,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use bytes::Bytes;
-/// use procession_protocol::{FakeConnection, Protocol, Transport};
+/// use procession::{Bytes, FakeConnection, Protocol, Transport};
 ///
 /// struct Echo;
 ///

@@ -5,9 +5,9 @@
 //! on; so no method of the handle calls the protocol.
 
 use super::wire::FakeWire;
-use crate::connection::{ConnectionEvent, ConnectionKind, ConnectionLifecycle, ConnectionSlot};
+use crate::connection::{ConnectionEvent, ConnectionLifecycle, ConnectionSlot};
 use crate::{Address, Protocol, Transport};
-use procession_core::{Spent, WithCell};
+use procession_core::driver::{Spent, WithCell};
 use std::cell::Cell;
 use std::io;
 use std::panic::resume_unwind;
@@ -32,7 +32,7 @@ pub(super) struct FakeConnectionState {
 
 impl Engine {
     pub(super) fn new(protocol: Box<dyn Protocol>, peer: Address, host: Address) -> Rc<Self> {
-        let lifecycle = ConnectionLifecycle::new(ConnectionKind::Socket);
+        let lifecycle = ConnectionLifecycle::of_socket();
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
             slot: ConnectionSlot::new(protocol),

@@ -2,7 +2,8 @@
 
 use crate::connection::{ConnectionLifecycle, Demand};
 use bytes::{Bytes, BytesMut};
-use procession_core::{Spent, WriteError, WriteQueue};
+use procession_core::WriteError;
+use procession_core::driver::{Spent, WriteQueue};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 

@@ -1,0 +1,45 @@
+//! What is in the packages: sources, licences and a page, and nothing that only tests need.
+
+use std::path::Path;
+
+use procession::prelude::*;
+use procession::run_all;
+
+const PACKAGES: [&str; 7] = [
+    "procession-core",
+    "procession-protocol",
+    "procession-reactor",
+    "procession-process-transport",
+    "procession-net-transport",
+    "procession-utils",
+    "procession",
+];
+
+/// What cargo puts into every package itself.
+const CARGOS: [&str; 4] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig"];
+
+#[test]
+fn a_package_has_its_licences_and_no_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let lists = PACKAGES.map(|package| {
+        Command::new(env!("CARGO"))
+            .args(["package", "--list", "--allow-dirty", "--offline", "-p", package])
+            .current_dir(&root)
+    });
+    let mut reactor = Reactor::new().unwrap();
+    let lists = reactor.block_on(run_all(lists, 1).all_or_first_error()).unwrap();
+    for (package, list) in PACKAGES.iter().zip(lists) {
+        assert!(list.is_success(), "{package}: {:?}", list.stderr_utf8());
+        let files: Vec<&str> = list.stdout_utf8().unwrap().lines().collect();
+        for wanted in ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"] {
+            assert!(files.contains(&wanted), "{package} lacks {wanted}");
+        }
+        for file in files {
+            let is_wanted = file.starts_with("src/")
+                || CARGOS.contains(&file)
+                || file.starts_with("LICENSE-")
+                || file == "README.md";
+            assert!(is_wanted, "{package} has {file}");
+        }
+    }
+}
