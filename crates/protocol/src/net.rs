@@ -1,7 +1,8 @@
 //! Byte-stream protocols: what a user implements for a TCP or Unix connection, and its factory.
 
-use crate::{Address, Transport};
+use crate::{Address, ConnectionEvent, Transport};
 use bytes::Bytes;
+use procession_core::Mark;
 use std::io;
 
 /// Hears what happens to one connection.
@@ -40,6 +41,27 @@ pub trait Protocol {
     /// `reason` is `Ok` if it was closed in order, by either side.
     #[doc(alias = "connectionLost")]
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {}
+
+    /// Any of these events, each once: the default calls the method for it.
+    ///
+    /// A transport calls this method alone. A protocol that wraps another one, to log or to count,
+    /// overrides it and nothing else, as with
+    /// [`ProcessProtocol::on_event`](crate::ProcessProtocol::on_event).
+    #[doc(alias = "ProtocolWrapper")]
+    #[inline]
+    fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
+        match event {
+            // Nearly always.
+            ConnectionEvent::Data(data) => self.data_received(transport, data),
+            ConnectionEvent::Made => self.connection_made(transport),
+            ConnectionEvent::ReadClosed => self.read_closed(transport),
+            ConnectionEvent::Mark(Mark::Full) => self.write_buffer_full(transport),
+            ConnectionEvent::Mark(Mark::Drained) => self.write_buffer_drained(transport),
+            // A mark of a later version has no callback.
+            ConnectionEvent::Mark(_) => {}
+            ConnectionEvent::Lost(reason) => self.connection_lost(transport, reason),
+        }
+    }
 }
 
 /// Does what the boxed protocol does.
@@ -66,6 +88,10 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {
         (**self).connection_lost(transport, reason);
+    }
+
+    fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
+        (**self).on_event(transport, event);
     }
 }
 

@@ -63,7 +63,10 @@ impl ProtocolSlot {
             last,
             |protocol| {
                 self.producers.on_event(process, &event);
-                call(protocol, process, event);
+                // An emptied queue is the producers' business.
+                if !matches!(event, Event::Mark(_, Mark::Emptied)) {
+                    protocol.on_event(process, event);
+                }
             },
             |called| self.end(called),
         )
@@ -83,7 +86,7 @@ impl ProtocolSlot {
     ) -> thread::Result<()> {
         self.protocol.try_call_then(
             Last::No,
-            |protocol| protocol.child_data_received(process, fd, data),
+            |protocol| protocol.on_event(process, Event::Data(fd, data)),
             |called| self.end(called),
         )
     }
@@ -127,21 +130,6 @@ impl ProtocolSlot {
     /// Tells whether the protocol ended, panicked or was retired.
     pub fn is_gone(&self) -> bool {
         self.protocol.is_gone()
-    }
-}
-
-fn call(protocol: &mut dyn ProcessProtocol, process: &Process, event: Event) {
-    match event {
-        Event::Made => protocol.connection_made(process),
-        Event::Data(fd, data) => protocol.child_data_received(process, fd, data),
-        Event::ReadClosed(fd) => protocol.child_read_closed(process, fd),
-        Event::Lost(fd) => protocol.child_connection_lost(process, fd),
-        Event::Mark(fd, Mark::Full) => protocol.child_write_buffer_full(process, fd),
-        Event::Mark(fd, Mark::Drained) => protocol.child_write_buffer_drained(process, fd),
-        // An emptied queue is the producers' business, and a mark of a later version nobody's.
-        Event::Mark(..) => {}
-        Event::Exited(reason) => protocol.process_exited(process, reason),
-        Event::Ended(reason) => protocol.process_ended(process, reason),
     }
 }
 

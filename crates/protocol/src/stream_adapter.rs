@@ -1,11 +1,11 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
 use crate::{
-    Address, ChildFd, ExitReason, ForwardError, LineReceiver, Process, ProcessProtocol, Protocol,
-    Target, Transport, TransportControl,
+    Address, ChildFd, ConnectionEvent, ExitReason, ForwardError, LineReceiver, Process,
+    ProcessProtocol, Protocol, Target, Transport, TransportControl,
 };
 use bytes::{Bytes, BytesMut};
-use procession_core::{Deferred, WithCell, WriteError, split_character};
+use procession_core::{Deferred, Mark, WithCell, WriteError, split_character};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -86,9 +86,10 @@ impl<P: Protocol> StreamAdapter<P> {
         (Self { stderr: Stderr::Keep(kept.clone()), ..self }, kept)
     }
 
-    fn call(&mut self, method: impl FnOnce(&mut P, &Transport)) {
+    fn call(&mut self, event: ConnectionEvent) {
         if let Some(stream) = &self.stream {
-            method(&mut self.protocol, &Transport::from_control(Rc::clone(stream) as _));
+            let transport = Transport::from_control(Rc::clone(stream) as _);
+            self.protocol.on_event(&transport, event);
         }
     }
 }
@@ -161,11 +162,11 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
             closing: Cell::new(false),
         };
         self.stream = Some(Rc::new(stream));
-        self.call(P::connection_made);
+        self.call(ConnectionEvent::Made);
     }
 
     fn out_received(&mut self, _: &Process, data: Bytes) {
-        self.call(|protocol, transport| protocol.data_received(transport, data));
+        self.call(ConnectionEvent::Data(data));
     }
 
     fn err_received(&mut self, _: &Process, data: Bytes) {
@@ -175,7 +176,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
     fn out_connection_lost(&mut self, _: &Process) {
         // A loss that the program itself asked for is no news of the child.
         if self.stream.as_ref().is_some_and(|stream| !stream.closing.get()) {
-            self.call(P::read_closed);
+            self.call(ConnectionEvent::ReadClosed);
         }
     }
 
@@ -185,13 +186,13 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 
     fn child_write_buffer_full(&mut self, _: &Process, fd: ChildFd) {
         if fd == ChildFd::STDIN {
-            self.call(P::write_buffer_full);
+            self.call(ConnectionEvent::Mark(Mark::Full));
         }
     }
 
     fn child_write_buffer_drained(&mut self, _: &Process, fd: ChildFd) {
         if fd == ChildFd::STDIN {
-            self.call(P::write_buffer_drained);
+            self.call(ConnectionEvent::Mark(Mark::Drained));
         }
     }
 
@@ -203,7 +204,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
         let reason = reason.map(drop).map_err(io::Error::other);
-        self.call(|protocol, transport| protocol.connection_lost(transport, reason));
+        self.call(ConnectionEvent::Lost(reason));
     }
 }
 
