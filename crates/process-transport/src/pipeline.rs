@@ -11,9 +11,8 @@ use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
-use bytes::Bytes;
 use procession_core::panics::FirstPanic;
-use procession_core::{Deferred, Promise, gather};
+use procession_core::{Deferred, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Drive;
@@ -68,7 +67,6 @@ struct Stage {
 /// Dropping it does nothing: they run on, and are reaped.
 pub struct RunningPipeline {
     processes: Vec<Process>,
-    ends: Vec<Deferred<ExitReason, Infallible>>,
 }
 
 impl Pipeline {
@@ -97,7 +95,6 @@ impl Pipeline {
             return Err(SpawnError::invalid("pipeline", "it has no stages"));
         };
         refuse_if_gone(reactor, &first.command)?;
-        let mut ends = Vec::with_capacity(self.stages.len());
         let mut begun = Begun::default();
         let mut input: Option<OwnedFd> = None;
         let mut stages = self.stages.into_iter().peekable();
@@ -110,11 +107,8 @@ impl Pipeline {
                 command = command.helper_fd(ChildFd::STDOUT, Fd::inherit(write), NO_TERMINAL);
                 input = Some(read);
             }
-            let (promise, ended) = Deferred::new();
             let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
-            let protocol = Box::new(Watched { protocol, ended: promise });
             begun.0.push(Begin { command, spawned, protocol });
-            ends.push(ended);
         }
         let transports = register(reactor, begun)?;
         let processes = transports.iter().map(|t| Process::from_control(t.clone())).collect();
@@ -123,7 +117,7 @@ impl Pipeline {
             panics.catch(|| transport.made());
         }
         panics.resume();
-        Ok(RunningPipeline { processes, ends })
+        Ok(RunningPipeline { processes })
     }
 }
 
@@ -196,7 +190,7 @@ impl RunningPipeline {
     ///
     /// `Failed::Abandoned` if a protocol panicked, or the reactor was dropped before.
     pub fn ended(self) -> Deferred<Vec<ExitReason>, Infallible> {
-        gather(self.ends)
+        gather(self.processes.iter().map(Process::ended))
     }
 }
 
@@ -216,44 +210,3 @@ impl fmt::Debug for RunningPipeline {
 struct Quiet;
 
 impl ProcessProtocol for Quiet {}
-
-/// Passes on all events, and the end to whoever waits for the pipeline.
-struct Watched {
-    protocol: Box<dyn ProcessProtocol>,
-    ended: Promise<ExitReason, Infallible>,
-}
-
-impl ProcessProtocol for Watched {
-    fn connection_made(&mut self, process: &Process) {
-        self.protocol.connection_made(process);
-    }
-
-    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
-        self.protocol.child_data_received(process, fd, data);
-    }
-
-    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_connection_lost(process, fd);
-    }
-
-    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_read_closed(process, fd);
-    }
-
-    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_write_buffer_full(process, fd);
-    }
-
-    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_write_buffer_drained(process, fd);
-    }
-
-    fn process_exited(&mut self, process: &Process, reason: ExitReason) {
-        self.protocol.process_exited(process, reason);
-    }
-
-    fn process_ended(&mut self, process: &Process, reason: ExitReason) {
-        self.protocol.process_ended(process, reason.clone());
-        self.ended.complete(Ok(reason));
-    }
-}

@@ -9,15 +9,19 @@
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
 use crate::{
-    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
+    ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
 };
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WithCell, WriteError};
 use std::any::Any;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -114,6 +118,10 @@ pub trait ProcessControl {
 
     /// Sends a signal, waits for `grace`, then sends KILL.
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError>;
+
+    /// Waits for what `process_ended` reports: [`ProtocolSlot::ended`](crate::ProtocolSlot::ended),
+    /// unless the lifecycle has [reported](crate::Lifecycle::reported_end) it.
+    fn ended(&self) -> Deferred<ExitReason, Infallible>;
 
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;
@@ -233,7 +241,8 @@ pub trait ProcessControl {
 /// Acts on one child; a cheap clone.
 ///
 /// Every method may be called in every callback and at any other time on the loop's thread; none
-/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has
+/// calls the protocol. Dropping a handle does nothing: the child runs on. Handles of one child are
+/// equal, those of two never are. Once the process has
 /// ended, writes are answered by [`WriteError::Closed`], signals by
 /// [`SignalError::ProcessExitedAlready`], and the rest is without effect. If the reactor is gone before
 /// the process has ended, all that can fail says so: [`WriteError::ReactorGone`],
@@ -262,6 +271,21 @@ impl Process {
     #[inline]
     pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
+    }
+}
+
+/// Handles are equal if they act on the same child.
+impl PartialEq for Process {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for Process {}
+
+impl Hash for Process {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).cast::<()>().hash(state);
     }
 }
 

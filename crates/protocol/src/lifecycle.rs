@@ -256,6 +256,11 @@ impl Lifecycle {
         self.ended
     }
 
+    /// Returns how the child ended, once `Ended` is no longer due.
+    pub fn reported_end(&self) -> Option<&ExitReason> {
+        self.reason().filter(|_| self.ended && self.due.is_empty())
+    }
+
     /// Tells whether the protocol panicked.
     pub fn is_panicked(&self) -> bool {
         self.panicked
@@ -274,11 +279,12 @@ impl Lifecycle {
     }
 
     fn end_if_due(&mut self) {
-        let Some(reason) = &self.reason else { return };
         if !self.pipes.is_empty() || self.ended {
             return;
         }
-        let reason = self.pipes.name_cut_off(reason.clone());
+        let Some(reason) = self.reason.take() else { return };
+        let reason = self.pipes.name_cut_off(reason);
+        self.reason = Some(reason.clone());
         self.ended = true;
         self.deadline = None;
         self.push(Event::Ended(reason));

@@ -2,11 +2,12 @@
 //! given and that fakes hand out.
 
 use crate::{
-    ChildFd, ForwardError, Process, SignalError, SpawnPath, Target, Termination, Termios,
-    WindowSize,
+    ChildFd, ExitReason, ForwardError, Process, SignalError, SpawnPath, Target, Termination,
+    Termios, WindowSize,
 };
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -326,6 +327,36 @@ impl Process {
     /// It starts at the system's default, 64 KiB on Linux, and grows while a bulk of data passes.
     pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
         self.0.pipe_size(fd.into())
+    }
+
+    /// Waits until the child was reaped and every pipe is closed, and says how it ended.
+    ///
+    /// The protocol hears of it first, by [`process_ended`](crate::ProcessProtocol::process_ended);
+    /// asked for after that, the result is there at once. Any number of callers may wait. Dropping the
+    /// result changes nothing for the child.
+    ///
+    /// # Errors
+    ///
+    /// `Abandoned` if the protocol panics, or the reactor is dropped, before the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession_protocol::{FakeProcess, ProcessProtocol};
+    ///
+    /// struct Quiet;
+    /// impl ProcessProtocol for Quiet {}
+    ///
+    /// let mut fake = FakeProcess::new(Quiet);
+    /// let ended = fake.process().ended();
+    /// fake.exit(3);
+    /// assert_eq!(ended.try_take().unwrap().unwrap().unwrap_err().exit_code(), Some(3));
+    /// ```
+    #[doc(alias = "wait")]
+    #[doc(alias = "try_wait")]
+    #[must_use = "the result is the reason of the end"]
+    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        self.0.ended()
     }
 
     /// Returns the pid, or `None` once the child was reaped.

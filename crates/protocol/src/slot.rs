@@ -5,9 +5,12 @@
 //! Its producers hear of an event just before it does, and are dropped after it.
 
 use crate::kept::{Kept, Last, drop_caught, first_panic};
-use crate::{ChildFd, Event, Process, ProcessProtocol, Producers};
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol, Producers};
 use bytes::Bytes;
-use procession_core::Mark;
+use procession_core::panics::FirstPanic;
+use procession_core::{Deferred, Mark, Promise};
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
@@ -30,12 +33,22 @@ use std::thread;
 pub struct ProtocolSlot {
     protocol: Kept<dyn ProcessProtocol>,
     producers: Producers,
+    /// Who waits for the end; few children have anybody.
+    waiting: Cell<Option<Box<Waiting>>>,
 }
+
+/// Those to whom the end is reported once the protocol has heard of it.
+#[derive(Default)]
+struct Waiting(Vec<Promise<ExitReason, Infallible>>);
 
 impl ProtocolSlot {
     /// Keeps a protocol.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        Self { protocol: Kept::new(protocol), producers: Producers::new() }
+        Self {
+            protocol: Kept::new(protocol),
+            producers: Producers::new(),
+            waiting: Cell::default(),
+        }
     }
 
     /// Calls the protocol's method for `event`.
@@ -58,7 +71,18 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let last = if matches!(event, Event::Ended(_)) { Last::Yes } else { Last::No };
+        let reason = match &event {
+            Event::Ended(reason) => reason,
+            _ => return self.deliver_as(Last::No, process, event),
+        };
+        let reported = self.waiting.take().map(|waiting| (waiting, reason.clone()));
+        let called = self.deliver_as(Last::Yes, process, event);
+        let Some((waiting, reason)) = reported else { return called };
+        first_panic(called, drop_caught(|| waiting.report(&reason)))
+    }
+
+    #[inline]
+    fn deliver_as(&self, last: Last, process: &Process, event: Event) -> thread::Result<()> {
         self.protocol.try_call_then(
             last,
             |protocol| {
@@ -94,7 +118,26 @@ impl ProtocolSlot {
     /// The protocol is gone, and its producers go with it.
     #[cold]
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
-        first_panic(called, drop_caught(|| self.producers.retire()))
+        first_panic(called, drop_caught(|| self.retire_others()))
+    }
+
+    /// The producers go, and nobody is told of an end any more.
+    fn retire_others(&self) {
+        let mut panics = FirstPanic::default();
+        panics.catch(|| self.producers.retire());
+        panics.catch(|| drop(self.waiting.take()));
+        panics.resume();
+    }
+
+    /// Waits until the protocol has heard of the end: `Abandoned` if it does not hear of it.
+    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let (promise, ended) = Deferred::new();
+        if !self.is_gone() {
+            let mut waiting = self.waiting.take().unwrap_or_default();
+            waiting.0.push(promise);
+            self.waiting.set(Some(waiting));
+        }
+        ended
     }
 
     /// Tells the producer of `fd` alone that the descriptor is lost: for one, a terminal's input,
@@ -118,7 +161,7 @@ impl ProtocolSlot {
     /// One that is in a callback is dropped when that returns.
     #[must_use = "drop it where nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
-        self.producers.retire();
+        self.retire_others();
         self.protocol.retire()
     }
 
@@ -130,6 +173,16 @@ impl ProtocolSlot {
     /// Tells whether the protocol ended, panicked or was retired.
     pub fn is_gone(&self) -> bool {
         self.protocol.is_gone()
+    }
+}
+
+impl Waiting {
+    fn report(self, reason: &ExitReason) {
+        let mut panics = FirstPanic::default();
+        for promise in self.0 {
+            panics.catch(|| promise.complete(Ok(reason.clone())));
+        }
+        panics.resume();
     }
 }
 

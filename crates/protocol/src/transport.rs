@@ -6,8 +6,10 @@ use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, WriteError};
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::ptr;
 use std::rc::Rc;
 
 /// Acts on one connection: what a stream transport implements and [`Transport`] calls.
@@ -84,6 +86,21 @@ pub trait TransportControl {
 #[derive(Clone)]
 #[doc(alias = "ITransport")]
 pub struct Transport(Rc<dyn TransportControl>);
+
+/// Handles are equal if they act on the same connection.
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for Transport {}
+
+impl Hash for Transport {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
 
 impl Transport {
     /// Wraps what a transport implements.

@@ -9,13 +9,14 @@ use crate::sys::{self, platform};
 use bytes::Bytes;
 use procession_core::{Deferred, Signal, WriteError, WriteQueue};
 use procession_protocol::{
-    ChildFd, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target, Termination,
-    Termios, WindowSize,
+    ChildFd, ExitReason, ForwardError, ProcessControl, Producers, SignalError, SpawnPath, Target,
+    Termination, Termios, WindowSize,
 };
 use procession_reactor::driver::Drive;
 use procession_reactor::forward::SinkPort;
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::any::Any;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -186,6 +187,14 @@ impl ProcessControl for Transport {
 
     fn producers(&self) -> Option<&Producers> {
         Some(self.slot.producers())
+    }
+
+    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
+        match reported {
+            Some(reason) => Deferred::ready(Ok(reason)),
+            None => self.slot.ended(),
+        }
     }
 
     fn pid(&self) -> Option<u32> {

@@ -2,9 +2,10 @@
 
 use super::engine::{Engine, State};
 use super::pipe::FakePipe;
-use crate::{ChildFd, ProcessControl, Producers, SignalError, Termination};
+use crate::{ChildFd, ExitReason, ProcessControl, Producers, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::{Clock, Deferred, Signal, Spent, WriteError, WriteQueue};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// Above the largest pid that Linux gives out, so that a stray `kill` reaches nobody.
@@ -142,6 +143,14 @@ impl ProcessControl for Engine {
 
     fn producers(&self) -> Option<&Producers> {
         Some(self.slot.producers())
+    }
+
+    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
+        match reported {
+            Some(reason) => Deferred::ready(Ok(reason)),
+            None => self.slot.ended(),
+        }
     }
 
     fn pid(&self) -> Option<u32> {
