@@ -13,8 +13,11 @@ use crate::destination::Destination;
 use crate::error::{ConnectError, ListenError};
 use crate::listener::{self, Listener};
 use crate::stdio;
+use sealed::Sealed;
 
 /// Connections, as methods of [`Handle`] and so of `Reactor`.
+///
+/// This trait is sealed: nobody else implements it, so methods may be added.
 ///
 /// All of them: a protocol is called from the loop only, but for the `connection_made` of
 /// [`stdio`](Self::stdio). Its panic unwinds out of the loop, after its connection was closed and
@@ -30,7 +33,7 @@ use crate::stdio;
 /// not read is dropped. A *before* trigger that returns a `Deferred` holds this up, for those who want
 /// to finish first. A reactor that is dropped without a stop closes everything too, and tells no
 /// protocol.
-pub trait NetTransports {
+pub trait NetTransports: Sealed {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///
     /// Port 0 is one of the kernel's choice: [`Listener::port`] tells. Of several addresses it is
@@ -227,6 +230,14 @@ pub trait NetTransports {
     /// ```
     #[doc(alias = "StandardIO")]
     fn stdio(&self, protocol: impl Protocol + 'static) -> io::Result<Transport>;
+}
+
+/// A supertrait that nobody outside can name.
+mod sealed {
+    #[expect(unnameable_types, reason = "this is what seals")]
+    pub trait Sealed {}
+
+    impl Sealed for super::Handle {}
 }
 
 impl NetTransports for Handle {

@@ -40,6 +40,7 @@ mod launch;
 mod orphans;
 mod own_children;
 mod program_end;
+mod sealed;
 mod spawned;
 mod sys;
 mod terminal;

@@ -3,6 +3,7 @@
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::Adopts;
+use crate::sealed::Sealed;
 use procession_core::{Signal, WithCell};
 use procession_reactor::{Handle, SignalWatch};
 use std::io;
@@ -16,6 +17,8 @@ use std::io;
 ///
 /// By itself the library reaps only children that it has started, and zombies that a termination meets
 /// in its group.
+///
+/// This trait is sealed: nobody else implements it, so methods may be added.
 ///
 /// # Examples
 ///
@@ -32,7 +35,7 @@ use std::io;
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ReapOrphans {
+pub trait ReapOrphans: Sealed {
     /// Has this process reap the adopted members of groups that children of this library lead, or led.
     ///
     /// These are children that lead a group or a session: with

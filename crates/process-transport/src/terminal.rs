@@ -1,13 +1,16 @@
 //! Terminals that belong to no child of this library, the program's own above all: their size and
 //! settings, and raw mode that ends.
 
+use crate::sealed::Sealed;
 use crate::sys;
 use procession_protocol::{Termios, WindowSize};
 use rustix::termios::tcgetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What a terminal can be asked for.
+/// What a terminal can be asked for: its [`Termios`] and its [`WindowSize`].
+///
+/// This trait is sealed: nobody else implements it.
 ///
 /// # Examples
 ///
@@ -21,7 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// assert_eq!(WindowSize::of(slave)?, WindowSize::default());
 /// # std::io::Result::Ok(())
 /// ```
-pub trait OfTerminal: Sized {
+pub trait OfTerminal: Sealed + Sized {
     /// Returns what the terminal on this descriptor has.
     ///
     /// # Errors

@@ -6,12 +6,15 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
+use crate::sealed::Sealed;
 use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
 
 /// Spawning, as a method of [`Handle`] and so of `Reactor`.
-pub trait SpawnProcess {
+///
+/// This trait is sealed: nobody else implements it, so methods may be added.
+pub trait SpawnProcess: Sealed {
     /// Starts a child and gives its events to `protocol`.
     ///
     /// In this order: the command is checked, users and groups are looked up, pipes are made, the

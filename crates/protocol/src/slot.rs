@@ -71,9 +71,8 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let reason = match &event {
-            Event::Ended(reason) => reason,
-            _ => return self.deliver_as(Last::No, process, event),
+        let Event::Ended(reason) = &event else {
+            return self.deliver_as(Last::No, process, event);
         };
         let reported = self.waiting.take().map(|waiting| (waiting, reason.clone()));
         let called = self.deliver_as(Last::Yes, process, event);
