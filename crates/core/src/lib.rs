@@ -64,7 +64,7 @@ mod write_queue;
 pub use cell::WithCell;
 pub use clock::{Clock, Timer, current_clock, set_current_clock};
 pub use deferred::{
-    AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather,
+    AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather, gather_all,
     set_unhandled_error_hook,
 };
 pub use direction::Direction;

@@ -1,9 +1,10 @@
-//! A future that is ready at a time.
+//! A future that is ready at a time, and one that waits for another no longer than that.
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,9 +30,6 @@ struct State {
 impl Handle {
     /// Returns a future that is ready after `duration`, and never before.
     ///
-    /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
-    /// calls and sleeps in a loop.
-    ///
     /// # Examples
     ///
     /// ```
@@ -45,19 +43,73 @@ impl Handle {
     /// # std::io::Result::Ok(())
     /// ```
     #[doc(alias = "deferLater")]
-    #[doc(alias = "LoopingCall")]
     pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(|wake| self.call_later(duration, move |_| wake()))
+    }
+
+    /// Awaits `future` for at most `limit`, counted from this call, and drops it when that has passed.
+    ///
+    /// A loop that comes late reads first what is ready. A [`Deferred`](procession_core::Deferred) has a
+    /// [`timeout`](procession_core::Deferred::timeout) of its own.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`TimedOut`](io::ErrorKind::TimedOut): the limit has passed, and the future was not ready.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use std::time::Duration;
+    /// use procession_reactor::Reactor;
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let limit = Duration::from_millis(5);
+    /// let late = reactor.timeout(limit, pending::<()>());
+    /// let late = reactor.block_on(late).unwrap_err();
+    /// assert_eq!(late.to_string(), "timed out after 0.005 s");
+    /// let early = reactor.timeout(limit, async { 7 });
+    /// assert_eq!(reactor.block_on(early)?, 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[doc(alias = "addTimeout")]
+    #[doc(alias = "with_timeout")]
+    pub fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = io::Result<F::Output>> + use<F> {
+        let over = Sleep::new(|wake| self.call_at_deadline(limit, move |_| wake()));
+        async move {
+            let (mut future, mut over) = (pin!(future), over);
+            poll_fn(|context| match future.as_mut().poll(context) {
+                Poll::Ready(value) => Poll::Ready(Ok(value)),
+                Poll::Pending => Pin::new(&mut over).poll(context).map(|()| Err(timed_out(limit))),
+            })
+            .await
+        }
+    }
+}
+
+fn timed_out(limit: Duration) -> io::Error {
+    let text = format!("timed out after {} s", limit.as_secs_f64());
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+impl Sleep {
+    /// Is over when the call that `begin` has the loop make was made.
+    fn new(begin: impl FnOnce(Box<dyn FnOnce()>) -> DelayedCall) -> Self {
         let state = Rc::<State>::default();
         let weak = Rc::downgrade(&state);
-        let timer = self.call_later(duration, move |_| {
+        let timer = begin(Box::new(move || {
             let Some(state) = weak.upgrade() else { return };
             state.over.set(true);
             let waker = state.waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
-        });
-        Sleep { state, timer }
+        }));
+        Self { state, timer }
     }
 }
 

@@ -72,7 +72,8 @@
 //! | `addTimeout(seconds, reactor)`, `TimeoutError` | `timeout(Duration)`, `Failed::TimedOut` | By the thread's reactor; `timeout_on` takes a clock. |
 //! | `gatherResults` | `gather` | On the first failure the others are cancelled. |
 //! | `DeferredList(fireOnOneCallback=True)` | `first_of` | The first failure ends it too, and the others are cancelled. |
-//! | `await d`, `inlineCallbacks`, `ensureDeferred` | `.await` in an `async` block; [`spawn_local`](crate::prelude::Handle::spawn_local) starts one | It is first polled in the next turn, not at once. [`block_on`](crate::Reactor::block_on) waits for one outside of callbacks. |
+//! | `DeferredList` that collects failures | [`gather_all`](crate::core::gather_all); for programs `run_all(…).all()` | No failure ends it. |
+//! | `await d`, `inlineCallbacks`, `ensureDeferred` | `.await` in an `async` block; [`spawn_local`](crate::prelude::Handle::spawn_local) starts one, and [`defer`](crate::prelude::Handle::defer) makes a `Deferred` of it | It is first polled in the next turn, not at once. [`block_on`](crate::Reactor::block_on) waits for one outside of callbacks. |
 //! | "Unhandled error in Deferred" | [`set_unhandled_error_hook`](crate::core::set_unhandled_error_hook) | One line on stderr, at the drop of the `Deferred`. |
 //!
 //! # Helpers
@@ -103,6 +104,8 @@
 //! | `reactor.iterate()` | [`turn`](crate::prelude::Reactor::turn) | Inside a callback it does not compile. |
 //! | `reactor.running` | `is_running` | |
 //! | `callLater`, `IDelayedCall` | `call_later`, `DelayedCall` | `reset`, `delay`, `cancel` and `is_active`; on a call that was made they have no effect, which `try_reset`, `try_delay` and `try_cancel` report. |
+//! | `LoopingCall`, `withCount` | [`call_every`](crate::prelude::Handle::call_every) | The call is told how many times were skipped. It ends when the `Timer` that is returned is dropped. |
+//! | `callInThread`, `deferToThread` | [`defer_to_thread`](crate::prelude::Handle::defer_to_thread) | Each call starts a thread: there is no pool. |
 //! | `task.deferLater(reactor, 1, f)` | `Handle::current().sleep(…).await` | |
 //! | `callWhenRunning` | `call_when_running` | When the reactor runs already, `f` is called in a later step of the loop, not at once. `turn` and `block_on` are no run: the call waits for the next `run`. |
 //! | `callFromThread` | `Remote::call`, of `handle.remote()` | The closure is `Send`, and gets the `Handle`. Calls made after the reactor's end are dropped. |
@@ -131,15 +134,13 @@
 //! | `setRawMode`, `setLineMode`, `rawDataReceived` | `set_raw_mode`, `set_line_mode`, `poll_raw` | |
 //! | `sendLine(line)` | `transport.write(…)` | The delimiter is yours to write. |
 //! | `ProcessEndpoint` | [`StreamAdapter`](crate::protocol::StreamAdapter) | **The child's stderr is dropped, not logged**: `log_stderr` is `errFlag=StandardErrorBehavior.LOG`, `keep_stderr` keeps its beginning. |
+//! | `ProtocolWrapper` | `on_event` of [`Protocol`](crate::prelude::Protocol) and [`ProcessProtocol`](crate::prelude::ProcessProtocol) | The only method that a wrapper overrides. |
 //! | `StringTransport` of the tests | `FakeConnection`, `FakeProcess` | Driven by hand, with the real state machines. |
 //!
 //! # What is not here
 //!
 //! | Twisted | do this instead |
 //! |---|---|
-//! | `LoopingCall` | A task of `spawn_local`: `loop { work(); handle.sleep(second).await }`. The time that `work` takes is added to each round; measure it with `now` if that matters. |
-//! | `callInThread`, `deferToThread`, thread pools | `std::thread`, and a channel whose receiver is a future, such as `futures-channel`'s `oneshot`: it may be awaited on the reactor, and completed from any thread. |
-//! | `DeferredList` that collects failures | `then(Ok::<_, Infallible>)` on each, and `gather`; for programs `run_all(…).all()`. |
 //! | `DeferredSemaphore`, `DeferredLock`, `DeferredQueue` | `run_all(programs, parallelism)` for programs; else the locks and channels of `async-lock` and `async-channel`. |
 //! | `Cooperator`, `coiterate` | A task that awaits `sleep(Duration::ZERO)` between its pieces. |
 //! | `maybeDeferred`, `chainDeferred`, `pause`, `unpause` | `and_then` takes a closure that gives a `Result` or a `Deferred`. |
@@ -147,7 +148,7 @@
 //! | `getDelayedCalls`, `reactor.crash` | Keep the `DelayedCall`s; `stop`. |
 //! | `ReconnectingClientFactory`, `ClientService` | A task that connects, awaits the end, sleeps and tries again. |
 //! | `TimeoutMixin` | A `DelayedCall` that each callback `reset`s. |
-//! | `NetstringReceiver`, `Int32StringReceiver`, `Protocol` wrappers | Collect `Bytes` in the protocol. |
+//! | `NetstringReceiver`, `Int32StringReceiver` | Collect `Bytes` in the protocol. |
 //! | `writeConnectionLost`, `setTcpNoDelay`, `setTcpKeepAlive` | `TCP_NODELAY` is always set; a lost writer is `connection_lost`. |
 //! | `listenUDP`, `listenSSL`, `startTLS` | A socket of your own with `register`; TLS needs another library. |
 //! | `reactor.resolve` | `connect_tcp` takes names, and looks them up in a thread. |
