@@ -9,27 +9,30 @@
 //! Of a stderr the last [`OUTPUT_HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
 //! a program that reads stdout alone is not held up by what it does not look at.
 
+mod behind;
 mod bridge;
 mod error;
 mod input;
+mod lines;
 mod output;
 mod shared;
 mod tail;
 
 pub use error::ChildError;
 pub use input::ChildInput;
+pub use lines::Lines;
 pub use output::ChildOutput;
 pub use tail::OUTPUT_HIGH_BYTES;
 
+use self::behind::Behind;
 use self::bridge::Bridge;
 use self::shared::{Shared, State, Waiter};
 use self::tail::{Tail, last_line};
 use crate::adopt;
-use crate::child::Transport;
 use crate::command::Command;
 use crate::error::SpawnError;
 use procession_core::{IntoBytes, WithCell, WriteError};
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
 use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -70,8 +73,7 @@ use std::time::Duration;
 #[must_use = "dropping it ends the dialogue, and the child that is killed on drop"]
 pub struct Child {
     process: Process,
-    /// What the handle leads to.
-    transport: Rc<Transport>,
+    behind: Behind,
     shared: Rc<Shared>,
     /// Those that were not taken.
     inputs: BTreeSet<ChildFd>,
@@ -85,15 +87,32 @@ pub struct Child {
 impl Child {
     /// Starts a child whose events go into the shared state.
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
+        Self::begin(command, |bridge| {
+            let transport = adopt::spawn(reactor, bridge, command)?;
+            Ok((Process::from_control(transport.clone()), Behind::Transport(transport)))
+        })
+    }
+
+    /// The same for a child that is not there: `start` gives a protocol to a fake.
+    pub(crate) fn of_fake(
+        command: &Command,
+        start: impl FnOnce(Box<dyn ProcessProtocol>) -> Result<Process, SpawnError>,
+    ) -> Result<Self, SpawnError> {
+        let kill_on_drop = command.ending.is_killed_on_drop(command.identity.owned);
+        Self::begin(command, |bridge| Ok((start(bridge)?, Behind::Fake { kill_on_drop })))
+    }
+
+    fn begin(
+        command: &Command,
+        start: impl FnOnce(Box<dyn ProcessProtocol>) -> Result<(Process, Behind), SpawnError>,
+    ) -> Result<Self, SpawnError> {
         let mut state = State::default();
         if command.output_fds().contains(&ChildFd::STDERR) {
             let stderr = state.outputs.entry(ChildFd::STDERR).or_default();
             stderr.tail = Some(Tail::default());
         }
         let shared = Rc::new(Shared(WithCell::new(state)));
-        let bridge = Bridge(Rc::clone(&shared));
-        let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
-        let process = Process::from_control(transport.clone());
+        let (process, behind) = start(Box::new(Bridge(Rc::clone(&shared))))?;
         let output = |fd, process| ChildOutput { fd, process, shared: Rc::clone(&shared) };
         let outputs = command
             .output_fds()
@@ -103,7 +122,7 @@ impl Child {
         let none = output(ChildFd::from(-1), None);
         let inputs = command.input_fds().into_iter().collect();
         let kill_grace = Duration::from_millis(command.ending.grace_ms().into());
-        Ok(Self { process, transport, shared, inputs, outputs, none, kill_grace })
+        Ok(Self { process, behind, shared, inputs, outputs, none, kill_grace })
     }
 
     /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
@@ -290,7 +309,7 @@ impl Child {
     /// Nothing more is to come on the inputs that nobody has.
     fn close_inputs(&self) {
         for fd in &self.inputs {
-            self.transport.close_idle_input(*fd);
+            self.behind.close_idle_input(&self.process, *fd);
         }
     }
 
@@ -332,7 +351,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.transport.end_with_owner(self.kill_grace);
+        self.behind.end_with_owner(&self.process, self.kill_grace);
     }
 }
 

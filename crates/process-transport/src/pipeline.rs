@@ -90,9 +90,14 @@ impl Pipeline {
         self
     }
 
+    /// Hands the stages out, for fakes of them.
+    pub(crate) fn into_stages(self) -> Vec<(Command, Box<dyn ProcessProtocol>)> {
+        self.stages.into_iter().map(|stage| (stage.command, stage.protocol)).collect()
+    }
+
     pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
         let Some(first) = self.stages.first() else {
-            return Err(SpawnError::invalid("pipeline", "it has no stages"));
+            return Err(no_stages());
         };
         refuse_if_gone(reactor, &first.command)?;
         let mut begun = Begun::default();
@@ -117,8 +122,12 @@ impl Pipeline {
             panics.catch(|| transport.made());
         }
         panics.resume();
-        Ok(RunningPipeline { processes })
+        Ok(RunningPipeline::new(processes))
     }
+}
+
+pub(crate) fn no_stages() -> SpawnError {
+    SpawnError::invalid("pipeline", "it has no stages")
 }
 
 /// Why a stage cannot have a terminal.
@@ -169,6 +178,11 @@ fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
 }
 
 impl RunningPipeline {
+    /// The stages, of which there is one at least.
+    pub(crate) fn new(processes: Vec<Process>) -> Self {
+        Self { processes }
+    }
+
     /// The children, in the order of the stages.
     pub fn processes(&self) -> &[Process] {
         &self.processes

@@ -13,7 +13,8 @@ use procession_reactor::Handle;
 
 /// Spawning, as a method of [`Handle`] and so of `Reactor`.
 ///
-/// This trait is sealed: nobody else implements it, so methods may be added.
+/// This trait is sealed: nobody else implements it, so methods may be added. Code that is to be tested
+/// without children takes an `impl SpawnProcess`, which [`FakeChildren`](crate::FakeChildren) is too.
 pub trait SpawnProcess: Sealed {
     /// Starts a child and gives its events to `protocol`.
     ///

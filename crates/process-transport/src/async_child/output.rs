@@ -33,6 +33,17 @@ impl ChildOutput {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
     }
 
+    /// Takes back what was taken last, to be given again.
+    pub(super) fn put_back(&mut self, chunks: Vec<Bytes>) {
+        self.shared.0.with(|state| {
+            let output = state.outputs.entry(self.fd).or_default();
+            for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {
+                output.bytes += chunk.len();
+                output.chunks.push_front(chunk);
+            }
+        });
+    }
+
     /// Waits for everything up to the end, in one buffer.
     pub async fn collect(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
