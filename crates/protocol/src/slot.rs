@@ -39,7 +39,11 @@ pub struct ProtocolSlot {
 
 /// Those to whom the end is reported once the protocol has heard of it.
 #[derive(Default)]
-struct Waiting(Vec<Promise<ExitReason, Infallible>>);
+struct Waiting {
+    promises: Vec<Promise<ExitReason, Infallible>>,
+    /// Once the protocol hears of it.
+    reason: Option<ExitReason>,
+}
 
 impl ProtocolSlot {
     /// Keeps a protocol.
@@ -71,17 +75,12 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let Event::Ended(reason) = &event else {
-            return self.deliver_as(Last::No, process, event);
+        let last = if let Event::Ended(reason) = &event {
+            self.note_end(reason);
+            Last::Yes
+        } else {
+            Last::No
         };
-        let reported = self.waiting.take().map(|waiting| (waiting, reason.clone()));
-        let called = self.deliver_as(Last::Yes, process, event);
-        let Some((waiting, reason)) = reported else { return called };
-        first_panic(called, drop_caught(|| waiting.report(&reason)))
-    }
-
-    #[inline]
-    fn deliver_as(&self, last: Last, process: &Process, event: Event) -> thread::Result<()> {
         self.protocol.try_call_then(
             last,
             |protocol| {
@@ -117,7 +116,18 @@ impl ProtocolSlot {
     /// The protocol is gone, and its producers go with it.
     #[cold]
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
-        first_panic(called, drop_caught(|| self.retire_others()))
+        let waiting = self.waiting.take();
+        let called = first_panic(called, drop_caught(|| self.producers.retire()));
+        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|waiting| waiting.tell())))
+    }
+
+    /// The protocol is about to hear how the child ended; those who wait hear it after that.
+    #[cold]
+    fn note_end(&self, reason: &ExitReason) {
+        if let Some(mut waiting) = self.waiting.take() {
+            waiting.reason = Some(reason.clone());
+            self.waiting.set(Some(waiting));
+        }
     }
 
     /// The producers go, and nobody is told of an end any more.
@@ -133,7 +143,7 @@ impl ProtocolSlot {
         let (promise, ended) = Deferred::new();
         if !self.is_gone() {
             let mut waiting = self.waiting.take().unwrap_or_default();
-            waiting.0.push(promise);
+            waiting.promises.push(promise);
             self.waiting.set(Some(waiting));
         }
         ended
@@ -176,9 +186,11 @@ impl ProtocolSlot {
 }
 
 impl Waiting {
-    fn report(self, reason: &ExitReason) {
+    /// The protocol is gone: tells how the child ended, or that nobody will.
+    fn tell(self) {
+        let Some(reason) = self.reason else { return };
         let mut panics = FirstPanic::default();
-        for promise in self.0 {
+        for promise in self.promises {
             panics.catch(|| promise.complete(Ok(reason.clone())));
         }
         panics.resume();
