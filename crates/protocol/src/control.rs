@@ -69,10 +69,10 @@ pub trait ProcessControl {
     fn close_child_fd(&self, fd: ChildFd);
 
     /// Ends the parent's direction of the socketpair `fd` once its queue is flushed.
-    fn shutdown_child_fd(&self, fd: ChildFd);
+    fn shutdown_write(&self, fd: ChildFd);
 
     /// Drops the queue for `fd` and closes the parent's end.
-    fn abort_child_fd(&self, fd: ChildFd);
+    fn abort_connection(&self, fd: ChildFd);
 
     /// Holds `fd` open for a producer that writes to it: a close that is asked for, before or after,
     /// is carried out once it is no longer held. An abort is not held up.
@@ -301,7 +301,7 @@ impl fmt::Debug for Process {
 ///
 /// A close of the descriptor waits until its producer is done: until it is
 /// [taken away](Process::unregister_producer), or closes the descriptor itself in one of these methods.
-/// [`abort_child_fd`](Process::abort_child_fd), [`terminate`](Process::terminate) and the stop of the
+/// [`abort_connection`](Process::abort_connection), [`terminate`](Process::terminate) and the stop of the
 /// reactor wait for no producer.
 #[doc(alias = "IPushProducer")]
 #[doc(alias = "IPullProducer")]

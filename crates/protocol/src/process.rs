@@ -12,16 +12,27 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Writing.
+/// Writing: the verbs of a [`Transport`](crate::Transport), which go to the child's standard input or
+/// take the descriptor first.
 impl Process {
     /// Queues data for the child's standard input. The callbacks report the outcome.
     ///
     /// Writes are flushed when the callback returns to the loop; until then those that follow
     /// [`close_stdin`](Self::close_stdin) are still sent. A write that is refused is dropped, silently:
-    /// [`write_to_child`](Self::write_to_child) returns the reason.
+    /// [`try_write`](Self::try_write) returns the reason.
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: after the child's end, or a close, there is nobody to write to.
-        self.write_to_child(ChildFd::STDIN, data).ok();
+        self.try_write(data).ok();
+    }
+
+    /// Queues data for the child's standard input: [`write_to_child`](Self::write_to_child) of 0.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    #[doc(alias = "write_all")]
+    pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
+        self.write_to_child(ChildFd::STDIN, data)
     }
 
     /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
@@ -60,7 +71,7 @@ impl Process {
         I::Item: IntoBytes,
     {
         for piece in pieces {
-            if self.write_to_child(ChildFd::STDIN, piece).is_err() {
+            if self.try_write(piece).is_err() {
                 return; // as in `write`; what follows it must not close the gap
             }
         }
@@ -142,16 +153,16 @@ impl Process {
     /// Ends the parent's direction of the socketpair `fd` once its producer is done and its queue is
     /// flushed; what the child still writes is received.
     #[doc(alias = "loseWriteConnection")]
-    pub fn shutdown_child_fd(&self, fd: impl Into<ChildFd>) {
+    pub fn shutdown_write(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
         self.on_close(Some(fd));
-        self.0.shutdown_child_fd(fd);
+        self.0.shutdown_write(fd);
     }
 
     /// Drops the queue for `fd` and closes the parent's end, also under a producer.
     #[doc(alias = "abortConnection")]
-    pub fn abort_child_fd(&self, fd: impl Into<ChildFd>) {
-        self.0.abort_child_fd(fd.into());
+    pub fn abort_connection(&self, fd: impl Into<ChildFd>) {
+        self.0.abort_connection(fd.into());
     }
 
     /// Closes 0, 1 and 2, each as [`close_child_fd`](Self::close_child_fd) does; hangs up a

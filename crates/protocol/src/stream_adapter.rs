@@ -232,7 +232,7 @@ impl Stream {
 
 impl TransportControl for Stream {
     fn write(&self, data: Bytes) -> Result<(), WriteError> {
-        self.process.write_to_child(ChildFd::STDIN, data)
+        self.process.try_write(data)
     }
 
     fn write_buffered(&self) -> usize {
@@ -241,6 +241,14 @@ impl TransportControl for Stream {
 
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
         self.process.set_write_limits(ChildFd::STDIN, high, low)
+    }
+
+    fn write_limits(&self) -> Option<(usize, usize)> {
+        self.process.write_limits(ChildFd::STDIN)
+    }
+
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        self.process.set_write_hard_limit(ChildFd::STDIN, max)
     }
 
     fn lose_connection(&self) {
@@ -255,7 +263,7 @@ impl TransportControl for Stream {
 
     fn abort_connection(&self) {
         self.closing.set(true);
-        self.process.abort_child_fd(ChildFd::STDIN);
+        self.process.abort_connection(ChildFd::STDIN);
         self.process.lose_connection();
     }
 

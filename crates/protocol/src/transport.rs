@@ -33,6 +33,16 @@ pub trait TransportControl {
     /// The connection is closed or cannot be written to.
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError>;
 
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    fn write_limits(&self) -> Option<(usize, usize)>;
+
+    /// Sets the number of bytes above which a write is refused; `None` takes it away.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError>;
+
     /// Closes the connection once the queue is flushed.
     fn lose_connection(&self);
 
@@ -80,6 +90,9 @@ pub trait TransportControl {
 
 /// Acts on one connection; a cheap clone.
 ///
+/// Its verbs are those of a [`Process`](crate::Process), where those that concern one of several
+/// descriptors take that first.
+///
 /// Every method may be called in every callback and at any other time on the loop's thread; none
 /// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes are
 /// answered by [`WriteError::Closed`] and the rest is without effect.
@@ -118,9 +131,13 @@ impl Transport {
 
     /// Queues data for the peer. Never blocks, keeps the order, copies nothing.
     ///
+    /// A queue takes any amount, full or not, unless it has a
+    /// [hard limit](Self::set_write_hard_limit).
+    ///
     /// # Errors
     ///
     /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
+    #[doc(alias = "write_all")]
     pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
         self.0.write(data.into_bytes())
     }
@@ -157,6 +174,21 @@ impl Transport {
     /// The connection is closed or cannot be written to.
     pub fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
         self.0.set_write_limits(high, low)
+    }
+
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    pub fn write_limits(&self) -> Option<(usize, usize)> {
+        self.0.write_limits()
+    }
+
+    /// Makes writes that would queue more than `max` bytes fail; `None` takes the limit away, as it is
+    /// at first.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    pub fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        self.0.set_write_hard_limit(max)
     }
 
     /// Closes the connection once what was written is flushed. Twice is harmless.

@@ -18,7 +18,7 @@ impl Behind {
         match self {
             Self::Transport(transport) => transport.close_idle_input(fd),
             // A producer that it has is done before.
-            Self::Fake { .. } => process.shutdown_child_fd(fd),
+            Self::Fake { .. } => process.shutdown_write(fd),
         }
     }
 

@@ -62,7 +62,7 @@ impl Drop for ChildInput {
     fn drop(&mut self) {
         let waker = self.shared.0.with(|state| state.wakers.remove(&Waiter::Input(self.fd)));
         drop(waker);
-        self.process.shutdown_child_fd(self.fd);
+        self.process.shutdown_write(self.fd);
     }
 }
 

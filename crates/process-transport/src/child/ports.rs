@@ -185,6 +185,6 @@ impl SinkPort for SinkEnd {
         let Some(child) = self.child.upgrade() else { return };
         let over = self.with_end(|end, _| end.feed_ends()).ok().flatten();
         drop(over);
-        ProcessControl::shutdown_child_fd(&*child, self.fd);
+        ProcessControl::shutdown_write(&*child, self.fd);
     }
 }

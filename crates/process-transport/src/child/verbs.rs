@@ -54,13 +54,13 @@ impl ProcessControl for Transport {
         }
     }
 
-    fn shutdown_child_fd(&self, fd: ChildFd) {
+    fn shutdown_write(&self, fd: ChildFd) {
         if self.state.with(|state| state.ends.get(fd).is_some_and(End::ask_shutdown)) {
             self.queue_flush();
         }
     }
 
-    fn abort_child_fd(&self, fd: ChildFd) {
+    fn abort_connection(&self, fd: ChildFd) {
         let mut left = Leftovers::default();
         self.state.with(|state| {
             if !state.ends.is_terminal(fd) {
@@ -235,7 +235,7 @@ impl Transport {
     pub(crate) fn close_idle_input(&self, fd: ChildFd) {
         let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(End::is_fed));
         if !is_fed && !self.slot.producers().has(fd) {
-            self.shutdown_child_fd(fd);
+            self.shutdown_write(fd);
         }
     }
 

@@ -78,11 +78,11 @@ impl ProcessControl for Engine {
         self.with_pipes(Some(fd), |pipe, _| pipe.close());
     }
 
-    fn shutdown_child_fd(&self, fd: ChildFd) {
+    fn shutdown_write(&self, fd: ChildFd) {
         self.with_pipes(Some(fd), |pipe, _| pipe.shut_down());
     }
 
-    fn abort_child_fd(&self, fd: ChildFd) {
+    fn abort_connection(&self, fd: ChildFd) {
         self.with_pipes(Some(fd), FakePipe::abort);
     }
 
