@@ -83,6 +83,9 @@ enum Progress {
 }
 
 impl Terminator {
+    /// For how long whoever was killed is waited for: a termination then ends without them.
+    pub const END_AFTER_KILL: Duration = Duration::from_secs(1);
+
     /// Starts with a child that runs, and no termination.
     pub fn new(scope: TerminationScope) -> Self {
         Self { scope, progress: Progress::Running, gone: false, calls: None }

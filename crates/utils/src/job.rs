@@ -15,16 +15,12 @@ use crate::lines::{OnLine, OutputLine};
 use crate::outcome::{About, is_stopped};
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::{Deferred, Promise, Signal, WithCell};
-use procession_protocol::{ExitReason, Process};
+use procession_protocol::{ExitReason, Process, Terminator};
 use procession_reactor::{DelayedCall, Handle};
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// For how long a program is waited for after its KILL, where the termination itself has no end: one
-/// that leads no group, and is somebody else's or held by a tracer.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// Which ends of a process are failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,11 +251,14 @@ impl Job {
         }
     }
 
+    /// The termination itself has no end for a program that leads no group, and is somebody else's or
+    /// held by a tracer.
+    ///
     /// In two steps: a loop that comes late to the end of the grace kills late, and what it kills has
     /// its second all the same.
     fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
         self.bound_the_wait(self.rules.kill_grace, |job| {
-            job.bound_the_wait(END_AFTER_KILL, |job| job.give_verdict());
+            job.bound_the_wait(Terminator::END_AFTER_KILL, |job| job.give_verdict());
         });
     }
 

@@ -7,10 +7,9 @@
 use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, Asked};
 use super::parts::{Alarm, DrainStep, End, Leftovers};
-use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
 use procession_protocol::{
-    ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, UnknownEnd,
+    ChildFd, ProcessControl, ProcessTerminated, SignalError, Termination, Terminator, UnknownEnd,
 };
 use procession_reactor::driver::Drive;
 use procession_reactor::{DelayedCall, EventHandler, Interest, OwnedEnd};
@@ -238,7 +237,8 @@ impl Transport {
         let limit = killed_at.map(|at| {
             // The second begins where the KILL is sent, however late the loop is.
             self.limit_the_wait(at.saturating_sub(now), |transport| {
-                let limit = transport.limit_the_wait(END_AFTER_KILL, Self::wait_no_more);
+                let limit =
+                    transport.limit_the_wait(Terminator::END_AFTER_KILL, Self::wait_no_more);
                 transport.set_limit(limit);
             })
         });

@@ -14,9 +14,6 @@ use std::time::Duration;
 /// How often a child is asked that no descriptor tells of.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
-/// For how long whoever was killed is waited for.
-pub(crate) const END_AFTER_KILL: Duration = Duration::from_secs(1);
-
 /// The end of one child, of which nobody hears any more.
 pub(crate) struct LastEnd {
     terminating: Terminating<Spawned>,
@@ -73,7 +70,8 @@ impl LastEnd {
         if now >= self.kill_at {
             self.killed.get_or_insert(now);
         }
-        let give_up_at = self.killed.unwrap_or(self.kill_at).saturating_add(END_AFTER_KILL);
+        let give_up_at =
+            self.killed.unwrap_or(self.kill_at).saturating_add(Terminator::END_AFTER_KILL);
         self.terminating.look_for_the_end(now).ok()?;
         self.is_held = is_ready && self.terminating.watches_exit();
         self.terminating.terminator.on_time(now);
@@ -128,7 +126,7 @@ mod tests {
         // TERM, which it dies of; what is asked of it here is how long it is waited for.
         let late = second * 100;
         let again = end.step(late, false).expect("it is waited for");
-        assert!(again <= late + END_AFTER_KILL);
-        assert_eq!(end.step(late + END_AFTER_KILL, false), None);
+        assert!(again <= late + Terminator::END_AFTER_KILL);
+        assert_eq!(end.step(late + Terminator::END_AFTER_KILL, false), None);
     }
 }
