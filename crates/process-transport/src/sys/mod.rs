@@ -51,6 +51,7 @@ mod cstrings;
 mod duplicate;
 mod environment;
 mod fd_step;
+mod first_ended;
 mod limits;
 mod lost;
 mod mapping;
@@ -79,6 +80,8 @@ mod kept_status;
 mod launch;
 #[cfg(target_os = "linux")]
 mod mailbox;
+#[cfg(target_os = "linux")]
+mod proc_stat;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
@@ -113,6 +116,7 @@ pub(crate) use duplicate::duplicate;
 pub(crate) use elsewhere::pty::slave_name;
 pub(crate) use environment::inherited as inherited_environment;
 pub use fd_step::{FdMove, FdStep};
+pub(crate) use first_ended::first_ended;
 pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
@@ -120,6 +124,8 @@ pub(crate) use outcome::{Among, Child, Cloned, FirstEnded, LaunchError, PassedFd
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
+#[cfg(target_os = "linux")]
+pub(crate) use proc_stat::ProcStat;
 pub(crate) use request::{Credentials, Group, PreExec, Request};
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub use step::Step;
@@ -130,4 +136,4 @@ pub(crate) use this_process::Mark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;
-pub(crate) use wait::{first_ended, own_peak_kib, peek, try_reap};
+pub(crate) use wait::{own_peak_kib, peek, try_reap};

@@ -1,7 +1,7 @@
 //! Reaping one child, with what it used.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use super::outcome::{Child, Peeked, Waited};
 use super::owned::Place;
 use super::{kept_status, lost, raw};
 use procession_protocol::ResourceUsage;
@@ -36,31 +36,6 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
         Ok(Waited::Running) => Peeked::Running,
         Ok(Waited::Reaped(..)) => Peeked::Ended,
         Ok(Waited::Kept(_) | Waited::Lost(_)) | Err(_) => Peeked::Lost,
-    }
-}
-
-/// Looks for a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
-    let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => (libc::P_PGID, group),
-    };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    loop {
-        // SAFETY: the pointer leads to a local.
-        let result = unsafe { libc::waitid(kind, id, &raw mut info, WITHOUT_REAP) };
-        match result {
-            0 => break,
-            _ if raw::last_errno() == libc::EINTR => {}
-            _ => return FirstEnded::NoChild,
-        }
-    }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
-    let pid = unsafe { info.si_pid() };
-    match u32::try_from(pid) {
-        Ok(pid @ 1..) => FirstEnded::Child(pid),
-        _ => FirstEnded::Nobody,
     }
 }
 

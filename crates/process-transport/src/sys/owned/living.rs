@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls;
+use crate::sys::proc_stat::{ProcStat, number};
 use crate::sys::raw::last_errno;
 use std::ffi::{CStr, c_int};
 
@@ -46,23 +47,6 @@ fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     let (entry, rest) = entries.split_at_checked(u16::from_ne_bytes(size).into())?;
     let name = entry.get(NAME_AT..)?;
     Some((name.split(|byte| *byte == 0).next()?, rest))
-}
-
-fn number(digits: &[u8]) -> Option<c_int> {
-    let add = |sum: c_int, digit: &u8| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        sum.checked_mul(10)?.checked_add(digit.into())
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
-}
-
-/// Whether a line of `/proc/PID/stat` is that of somebody alive.
-fn is_alive(line: &[u8]) -> Option<bool> {
-    let name_ends = line.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = line.get(name_ends + 2..)?.split(|byte| *byte == b' ');
-    let is_ended = matches!(fields.next()?, b"Z" | b"X" | b"x");
-    // A first thread that has ended leaves the others to run.
-    Some(!is_ended || number(fields.nth(16)?)? > 1)
 }
 
 /// Closed when this is dropped.
@@ -112,7 +96,7 @@ impl File {
         let mut buffer = [0; BUFFER_BYTES];
         let read = Self::open(self.0, path, 0).and_then(|file| file.read(&mut buffer));
         match read {
-            Ok(count) => is_alive(buffer.get(..count)?),
+            Ok(count) => Some(ProcStat::parse(buffer.get(..count)?)?.is_alive),
             // It is gone.
             Err(libc::ENOENT | libc::ESRCH) => Some(false),
             Err(_) => None,
@@ -132,28 +116,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_who_lives_as_it_does_to_a_termination() {
-        let line = |name: &str, state: &str, threads: u32| {
-            let zeros = "0 ".repeat(13);
-            is_alive(format!("7 ({name}) {state} 1 5 5 {zeros}{threads} 0 99\n").as_bytes())
-        };
-        for name in ["sh", "a) Z 1 5 (b", "", ") (", "\n"] {
-            assert_eq!(line(name, "S", 1), Some(true));
-            assert_eq!(line(name, "Z", 1), Some(false));
-            assert_eq!(line(name, "X", 0), Some(false));
-            assert_eq!(line(name, "Z", 2), Some(true));
-        }
-        for line in ["", "7", "7 (x", "7 (x)", "7 (x) Z 1 5 5 0"] {
-            assert_eq!(is_alive(line.as_bytes()), None);
-        }
-    }
-
-    #[test]
     fn whoever_lives_is_found_and_nobody_else() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get();
         assert_eq!(somebody_of(|group| group == own), Some(true));
         assert_eq!(somebody_of(|group| group == 4_194_305), Some(false));
-        assert_eq!(number(b"12x"), None);
-        assert_eq!(number(b"99999999999"), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::raw;
 use crate::sys::lost;
-use crate::sys::outcome::{Among, Child, FirstEnded, Peeked, Waited};
+use crate::sys::outcome::{Child, Peeked, Waited};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use rustix::process::{Pid, Signal, kill_process};
@@ -58,35 +58,6 @@ pub(crate) fn peek(child: Child<'_>) -> Peeked {
 #[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(_: Child<'_>) -> Option<i32> {
     None
-}
-
-/// Looks for a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: Among) -> FirstEnded {
-    let (kind, id) = match among {
-        Among::Everybody => (libc::P_ALL, 0),
-        Among::Group(group) => match libc::id_t::try_from(group) {
-            Ok(group) => (libc::P_PGID, group),
-            Err(_) => return FirstEnded::NoChild,
-        },
-    };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so where nobody has ended.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    loop {
-        // SAFETY: the pointer leads to a local.
-        let result = unsafe { libc::waitid(kind, id, &raw mut info, flags) };
-        match result {
-            0 => break,
-            _ if raw::last_errno() == libc::EINTR => {}
-            _ => return FirstEnded::NoChild,
-        }
-    }
-    // SAFETY: waitid fills this field for children, and it is zero where nobody has ended.
-    let pid = unsafe { info.si_pid() };
-    match u32::try_from(pid) {
-        Ok(pid @ 1..) => FirstEnded::Child(pid),
-        _ => FirstEnded::Nobody,
-    }
 }
 
 /// Reaps a child that has failed before its exec and is about to end.
