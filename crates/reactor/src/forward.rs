@@ -100,7 +100,9 @@ mod flow;
 mod forwarding;
 mod own_fd;
 mod splice;
+mod target;
 
 pub use self::flow::Interrupted;
 pub use self::forwarding::{Forward, Port, SinkPort, SourcePort};
 pub use self::own_fd::OwnFd;
+pub use self::target::sink_of;

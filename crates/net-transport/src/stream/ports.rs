@@ -9,7 +9,7 @@ use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{ForwardError, Target};
 use procession_reactor::driver::Drive;
-use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
+use procession_reactor::forward::{Forward, Interrupted, Port, SinkPort, SourcePort, sink_of};
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Key};
 
@@ -33,7 +33,7 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
         return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
     let reactor = source.driver.reactor();
-    let sink = sink_of(reactor, target)?;
+    let sink = sink_of(reactor, target.into_fd())?;
     let input = Rc::new(Input { stream: Rc::downgrade(source), failed: Cell::new(None) });
     let (promise, deferred) = Deferred::new();
     Forward::start(reactor, input, sink, move |result| {
@@ -41,17 +41,6 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
         promise.complete(result.map_err(failed));
     })?;
     Ok(deferred)
-}
-
-/// The port of a target, whichever transport's it is.
-fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
-    match target {
-        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
-        Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
-        }
-        _ => Err(Forward::foreign_target()),
-    }
 }
 
 /// What the peer sends.

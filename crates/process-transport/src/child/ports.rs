@@ -8,7 +8,7 @@ use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::{ChildFd, ForwardError, ProcessControl, Target};
 use procession_reactor::driver::Drive;
-use procession_reactor::forward::{Forward, Interrupted, OwnFd, Port, SinkPort, SourcePort};
+use procession_reactor::forward::{Forward, Interrupted, Port, SinkPort, SourcePort, sink_of};
 use procession_reactor::pipe::ReadEvent;
 use procession_reactor::{Handle, Key};
 use std::io;
@@ -42,7 +42,7 @@ fn begin(
     if let Some(why) = refusal {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let sink = sink_of(source.reactor(), target)?;
+    let sink = sink_of(source.reactor(), target.into_fd())?;
     let source_end = Rc::new(SourceEnd { child: Rc::downgrade(source), fd });
     let (promise, deferred) = Deferred::new();
     Forward::start(source.reactor(), source_end, sink, move |result| {
@@ -50,17 +50,6 @@ fn begin(
         promise.complete(result.map_err(failed));
     })?;
     Ok(deferred)
-}
-
-/// The port of a target, whichever transport's it is.
-fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
-    match target {
-        Target::Fd(fd) => Ok(OwnFd::open(reactor, fd)?),
-        Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
-        }
-        _ => Err(Forward::foreign_target()),
-    }
 }
 
 /// A readable end, as a forwarding has it.
