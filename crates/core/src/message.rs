@@ -6,6 +6,7 @@
 //! the reason itself has as its source; whoever prints a whole chain prints nothing twice.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 
@@ -33,6 +34,25 @@ impl fmt::Display for Reason<'_> {
         let reason = number.and_then(|number| text.strip_suffix(&number));
         f.write_str(reason.unwrap_or(&text))
     }
+}
+
+/// The text of a name or a path for a message: bare, or quoted and escaped where it is empty or a
+/// terminal would take it for something else than text.
+///
+/// # Examples
+///
+/// ```
+/// use procession_core::message::bare_or_quoted;
+///
+/// assert_eq!(bare_or_quoted("/run/my socket"), "/run/my socket");
+/// assert_eq!(bare_or_quoted("/run/\u{1b}[2J"), r#""/run/\u{1b}[2J""#);
+/// assert_eq!(bare_or_quoted(""), r#""""#);
+/// ```
+pub fn bare_or_quoted(text: impl AsRef<OsStr>) -> String {
+    let (bare, quoted) = (text.as_ref().to_string_lossy(), format!("{:?}", text.as_ref()));
+    let is_plain =
+        !bare.is_empty() && quoted.len() == bare.len() + 2 && quoted[1..].starts_with(&*bare);
+    if is_plain { bare.into_owned() } else { quoted }
 }
 
 /// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
@@ -64,6 +84,7 @@ pub fn into_io_error(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn a_reason_is_the_text_without_a_number_of_its_own() {
@@ -74,6 +95,24 @@ mod tests {
         assert_eq!(Reason(&kind).to_string(), "entity not found");
         let odd = io::Error::other("broken (os error 5)");
         assert_eq!(Reason(&odd).to_string(), "broken (os error 5)");
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_quoted_and_escaped() {
+        for (bytes, printed) in [
+            (&b"/run/my socket"[..], "/run/my socket"),
+            ("/tmp/\u{e4}".as_bytes(), "/tmp/\u{e4}"),
+            (b"", r#""""#),
+            (b"/a\nb", r#""/a\nb""#),
+            (b"/a\0", r#""/a\0""#),
+            (b"/\xff", r#""/\xFF""#),
+            (b"/\x1b[2J", r#""/\u{1b}[2J""#),
+            (b"\"/a\"", r#""\"/a\"""#),
+        ] {
+            assert_eq!(bare_or_quoted(OsStr::from_bytes(bytes)), printed);
+        }
+        assert_eq!(bare_or_quoted("localhost"), "localhost");
+        assert_eq!(bare_or_quoted("local\r\nhost"), r#""local\r\nhost""#);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use procession_core::message::bare_or_quoted;
 use procession_core::{Deferred, Promise, WithCell};
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::{EventHandler, Handle, Interest, JoinHandle, Key, OnStop, Ready};
@@ -21,10 +22,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 use crate::destination::{Destination, Kind};
 use crate::error::{ConnectError, Failure};
 use crate::resolve::resolve;
-use crate::shown;
 use crate::socket;
 use crate::stopped::stopped;
 use crate::stream::{Ends, Stream};
+use crate::unix_path::check;
 
 /// How long to wait before a Unix listener whose backlog is full is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -44,7 +45,7 @@ pub(crate) fn connect_unix(
     path: PathBuf,
     protocol: Box<dyn Protocol>,
 ) -> Deferred<Transport, ConnectError> {
-    let name = shown::path(&path);
+    let name = bare_or_quoted(&path);
     start(reactor, name, dial_unix(reactor.clone(), path), protocol)
 }
 
@@ -146,6 +147,7 @@ async fn dial_address(reactor: &Handle, address: &SocketAddr) -> io::Result<Owne
 }
 
 async fn dial_unix(reactor: Handle, path: PathBuf) -> Result<(OwnedFd, Address), Failure> {
+    check(&path)?;
     let address = SocketAddrUnix::new(&path)?;
     let mut wait = ASK_AGAIN;
     loop {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::shown;
+use procession_core::message::bare_or_quoted;
 
 /// Where a TCP connection goes.
 ///
@@ -116,7 +116,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Address(address) => address.fmt(f),
-            Kind::Name(host, port) => write!(f, "{}:{port}", shown::name(host)),
+            Kind::Name(host, port) => write!(f, "{}:{port}", bare_or_quoted(host)),
             Kind::Bad(text) => write!(f, "{text:?}"),
         }
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use procession_core::message::bare_or_quoted;
 use procession_core::{Deferred, WithCell};
 use procession_protocol::{Address, Factory};
 use procession_reactor::{
@@ -19,10 +20,9 @@ use procession_reactor::{
 use rustix::io::Errno;
 
 use crate::error::ListenError;
-use crate::shown;
 use crate::socket;
 use crate::stream::{Ends, Stream};
-use crate::unix_path::BoundPath;
+use crate::unix_path::{BoundPath, check};
 
 /// The most connections that wait to be accepted; the kernel has a limit of its own.
 const BACKLOG: i32 = 1024;
@@ -314,14 +314,11 @@ pub(crate) fn listen_unix(
 ) -> Result<Listener, ListenError> {
     bind_unix(path)
         .and_then(|(fd, bound)| Listener::start(reactor, fd, Some(bound), factory))
-        .map_err(|error| ListenError::new(shown::path(path), error))
+        .map_err(|error| ListenError::new(bare_or_quoted(path), error))
 }
 
 fn bind_unix(path: &Path) -> io::Result<(OwnedFd, BoundPath)> {
-    if path.as_os_str().is_empty() {
-        // Bound to nothing, it would get a name of the kernel's choice.
-        return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
-    }
+    check(path)?;
     let listener = UnixListener::bind(path)?;
     let bound = BoundPath::new(path)?;
     listener.set_nonblocking(true)?;
