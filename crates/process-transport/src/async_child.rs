@@ -31,10 +31,11 @@ use self::tail::{Tail, last_line};
 use crate::adopt;
 use crate::command::Command;
 use crate::error::SpawnError;
-use procession_core::{IntoBytes, WithCell, WriteError};
+use procession_core::{IntoBytes, WithCell};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
 use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
@@ -73,6 +74,8 @@ use std::time::Duration;
 #[must_use = "dropping it ends the dialogue, and the child that is killed on drop"]
 pub struct Child {
     process: Process,
+    /// For messages.
+    program: Rc<OsStr>,
     behind: Behind,
     shared: Rc<Shared>,
     /// Those that were not taken.
@@ -122,7 +125,8 @@ impl Child {
         let none = output(ChildFd::from(-1), None);
         let inputs = command.input_fds().into_iter().collect();
         let kill_grace = Duration::from_millis(command.ending.grace_ms().into());
-        Ok(Self { process, behind, shared, inputs, outputs, none, kill_grace })
+        let program = command.program.as_os_str().into();
+        Ok(Self { process, program, behind, shared, inputs, outputs, none, kill_grace })
     }
 
     /// Writes to the child's stdin and waits until the queue is no longer full: at once where it is
@@ -133,7 +137,7 @@ impl Child {
     /// # Errors
     ///
     /// The child, or the program, has closed its stdin, be it while this waits; or there is none.
-    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
+    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), ChildError> {
         self.write_to(ChildFd::STDIN, data).await
     }
 
@@ -146,9 +150,10 @@ impl Child {
         &mut self,
         fd: impl Into<ChildFd>,
         data: impl IntoBytes,
-    ) -> Result<(), WriteError> {
-        let fd = fd.into();
-        input::write(&self.process, &self.shared, fd, Waiter::Child, data).await
+    ) -> Result<(), ChildError> {
+        let written =
+            input::write(&self.process, &self.shared, fd.into(), Waiter::Child, data).await;
+        written.map_err(|error| ChildError::Write { program: self.program.as_ref().into(), error })
     }
 
     /// Closes the child's stdin once what is queued has gone.
@@ -207,7 +212,7 @@ impl Child {
     ///     let mut child = Handle::current().spawn_child(Command::new("sh").args(["-c", script]))?;
     ///     assert_eq!(child.stdout().collect().await, b"out\n");
     ///     let error = child.ended().await.unwrap_err();
-    ///     assert_eq!(error.to_string(), "exited with status 2: no such key");
+    ///     assert_eq!(error.to_string(), r#""sh" exited with status 2: no such key"#);
     ///     assert_eq!(child.stderr_tail(), b"reading\nno such key\n");
     ///     Ok::<_, ChildError>(())
     /// })?;
@@ -259,9 +264,10 @@ impl Child {
     /// ```
     pub fn take_input(&mut self, fd: impl Into<ChildFd>) -> Option<ChildInput> {
         let fd = fd.into();
-        let (process, shared) = (self.process.clone(), Rc::clone(&self.shared));
+        let (process, program) = (self.process.clone(), Rc::clone(&self.program));
+        let shared = Rc::clone(&self.shared);
         // Not made where it is not to be: its drop would close the input.
-        self.inputs.remove(&fd).then(|| ChildInput { fd, process, shared })
+        self.inputs.remove(&fd).then(|| ChildInput { fd, process, program, shared })
     }
 
     /// The handle for everything else: signals, other descriptors, the terminal.
@@ -301,7 +307,9 @@ impl Child {
         let _discarding = self.discard_outputs();
         let ended = self.until(|state| state.ended.clone()).await;
         ended.map_err(|error| match (error, last_line(&self.stderr_tail())) {
-            (ChildError::Terminated(reason), Some(line)) => reason.with_stderr_line(line).into(),
+            (ChildError::Terminated { program, reason }, Some(line)) => {
+                ChildError::Terminated { program, reason: reason.with_stderr_line(line) }
+            }
             (error, _) => error,
         })
     }
@@ -329,7 +337,9 @@ impl Child {
             }
         })
         .await;
-        Ok(reason.ok_or(ChildError::ReactorGone)??)
+        let program = || self.program.as_ref().into();
+        let reason = reason.ok_or_else(|| ChildError::ReactorGone { program: program() })?;
+        reason.map_err(|reason| ChildError::Terminated { program: program(), reason })
     }
 
     /// The outputs that are still here will not be read while this child is waited for.

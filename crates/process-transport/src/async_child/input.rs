@@ -1,8 +1,10 @@
 //! What the parent writes to one descriptor of a child, taken out of it.
 
+use super::error::ChildError;
 use super::shared::{Shared, Waiter};
 use procession_core::{IntoBytes, WriteError, WriteQueue};
 use procession_protocol::{ChildFd, Process};
+use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -15,6 +17,8 @@ use std::task::Poll;
 pub struct ChildInput {
     pub(super) fd: ChildFd,
     pub(super) process: Process,
+    /// For messages.
+    pub(super) program: Rc<OsStr>,
     pub(super) shared: Rc<Shared>,
 }
 
@@ -25,8 +29,10 @@ impl ChildInput {
     /// # Errors
     ///
     /// The child, or the program, has closed the input, be it while this waits.
-    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
-        write(&self.process, &self.shared, self.fd, Waiter::Input(self.fd), data).await
+    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), ChildError> {
+        let waiter = Waiter::Input(self.fd);
+        let written = write(&self.process, &self.shared, self.fd, waiter, data).await;
+        written.map_err(|error| ChildError::Write { program: self.program.as_ref().into(), error })
     }
 }
 
