@@ -3,6 +3,7 @@
 //! The loop asks for one chunk at a time, and gets it in a task. The thread, and with it the reader,
 //! ends once nobody can ask any more; one that waits in a read ends when that returns.
 
+use procession_core::message::Reason;
 use procession_reactor::{Handle, JoinHandle};
 use std::any::Any;
 use std::future::poll_fn;
@@ -49,7 +50,8 @@ impl Reading {
         let (asks, asked) = channel();
         let slot = Arc::new(Mutex::new(Slot::default()));
         let of_thread = Arc::clone(&slot);
-        thread::Builder::new().name("standard input".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("standard input".to_owned());
+        let started = thread.spawn(move || {
             let mut reader = reader;
             while asked.recv().is_ok() {
                 let read = catch_unwind(AssertUnwindSafe(|| read_chunk(&mut *reader)));
@@ -60,7 +62,8 @@ impl Reading {
                     break;
                 }
             }
-        })?;
+        });
+        started.map_err(|reason| no_thread(&reason))?;
         let task = reactor.spawn_local(async move {
             loop {
                 came(next(&slot).await);
@@ -84,6 +87,12 @@ impl Drop for Reading {
             task.cancel();
         }
     }
+}
+
+/// Says what the bare reason, "Resource temporarily unavailable", is about.
+fn no_thread(reason: &io::Error) -> io::Error {
+    let text = format!("cannot start a thread to read it: {}", Reason(reason));
+    io::Error::new(reason.kind(), text)
 }
 
 fn read_chunk(reader: &mut dyn Read) -> Chunk {
