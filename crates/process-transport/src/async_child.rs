@@ -183,6 +183,7 @@ impl Child {
     }
 
     /// Takes an output out, to be read beside the others; `None` the second time.
+    #[must_use = "what the child writes is thrown away when the output is dropped"]
     pub fn take_output(&mut self, fd: impl Into<ChildFd>) -> Option<ChildOutput> {
         let fd = fd.into();
         self.ask_for(fd);
@@ -262,6 +263,7 @@ impl Child {
     /// assert_eq!(all, b"to and fro");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "dropping the input closes it"]
     pub fn take_input(&mut self, fd: impl Into<ChildFd>) -> Option<ChildInput> {
         let fd = fd.into();
         let (process, program) = (self.process.clone(), Rc::clone(&self.program));

@@ -365,7 +365,6 @@ impl Process {
     /// ```
     #[doc(alias = "wait")]
     #[doc(alias = "try_wait")]
-    #[must_use = "the result is the reason of the end"]
     pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
         self.0.ended()
     }

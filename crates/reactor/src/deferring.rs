@@ -84,7 +84,6 @@ impl Handle {
     #[doc(alias = "deferToThread")]
     #[doc(alias = "spawn_blocking")]
     #[doc(alias = "callInThread")]
-    #[must_use = "dropping it drops the result: `done` or `detach` ends a chain"]
     pub fn defer_to_thread<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,

@@ -47,6 +47,7 @@ use crate::wake::WakeSource;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it closes and ends what it owns"]
 pub struct Reactor {
     pub(crate) handle: Handle,
     pub(crate) inner: Loop,

@@ -137,3 +137,16 @@ async fn next(slot: &Mutex<Slot>) -> Chunk {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_made_is_explained() {
+        let error = no_thread(&io::Error::from_raw_os_error(11));
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        let text = "cannot start a thread to read it: Resource temporarily unavailable";
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -5,9 +5,9 @@ use super::breaks::Break;
 pub(crate) const GROUP_BREAKS: &[Break] = &[
     Break {
         name: "zombie-counts-as-alive",
-        file: "crates/process-transport/src/group/proc.rs",
-        from: r#"matches!(state, "Z" | "X" | "x") && threads <= 1"#,
-        to: r#"matches!(state, "X" | "x") && threads <= 1"#,
+        file: "crates/process-transport/src/sys/proc_stat.rs",
+        from: r#"b"Z" | b"X" | b"x""#,
+        to: r#"b"X" | b"x""#,
         package: "procession-process-transport",
         tests: &["lib", "termination_group"],
     },
@@ -77,9 +77,9 @@ pub(crate) const GROUP_BREAKS: &[Break] = &[
     },
     Break {
         name: "zombies-have-a-grace-at-the-end",
-        file: "crates/process-transport/src/sys/owned/living.rs",
-        from: "Some(!is_ended || number(fields.nth(16)?)? > 1)",
-        to: "Some(!is_ended || number(fields.nth(16)?)? > 0)",
+        file: "crates/process-transport/src/sys/proc_stat.rs",
+        from: "!is_ended || threads > 1",
+        to: "!is_ended || threads > 0",
         package: "procession-process-transport",
         tests: &["lib", "owned_ends"],
     },

@@ -126,10 +126,10 @@ pub(crate) const LAUNCH_BREAKS: &[Break] = &[
     },
     Break {
         name: "odd-path-is-printed-as-it-is",
-        file: "crates/net-transport/src/shown.rs",
+        file: "crates/core/src/message.rs",
         from: "if is_plain {",
         to: "if is_plain || !bare.is_empty() {",
-        package: "procession-net-transport",
+        package: "procession-core",
         tests: &["lib"],
     },
 ];

@@ -14,6 +14,7 @@ use std::task::Poll;
 ///
 /// Dropping it closes the input once what is queued has gone: of a socketpair the parent's direction,
 /// and of a terminal nothing, since to close that is to hang the child up.
+#[must_use = "dropping it closes the input"]
 pub struct ChildInput {
     pub(super) fd: ChildFd,
     pub(super) process: Process,

@@ -12,6 +12,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// What a child writes to one of its descriptors: a stream of chunks.
+///
+/// Dropping it throws away what comes; the child is not held up.
+#[must_use = "what the child writes is thrown away when this is dropped"]
 pub struct ChildOutput {
     pub(super) fd: ChildFd,
     /// `None` for a descriptor that the parent does not read.

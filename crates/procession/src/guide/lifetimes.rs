@@ -108,6 +108,9 @@
 //!
 //! # What dropping a value does
 //!
+//! The compiler warns of what is dropped at once where that cancels or undoes something
+//! (`#[must_use]`), and of builders, which do nothing by themselves.
+//!
 //! | value | dropping it |
 //! |---|---|
 //! | [`Run`](crate::Run), [`Command`](crate::prelude::Command), [`Pipeline`](crate::prelude::Pipeline) that was not started | nothing: nothing has begun |
@@ -118,17 +121,26 @@
 //! | [`Process`](crate::prelude::Process), [`Transport`](crate::prelude::Transport), [`Listener`](crate::prelude::Listener) | nothing: the reactor owns the child, the connection, the socket |
 //! | async [`Child`](crate::prelude::Child) | the child runs on, and its output is thrown away. With `kill_on_drop(true)`, or owned: TERM, a grace, KILL in the background, to the group where it is owned |
 //! | an output of an async `Child`, a future of its `write` | what comes is thrown away; what was queued is written |
+//! | an input that was taken from an async `Child` | it is closed, once what was queued is written |
+//! | the lines of an output | what is no whole line yet goes back to the output |
 //! | what `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::prelude::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` KILL to the child, owned KILL to the group |
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
 //! | [`Handle`](crate::Handle), [`Remote`](crate::prelude::Remote) | nothing; one that outlives its reactor does nothing |
 //! | [`DelayedCall`](crate::prelude::DelayedCall) | nothing: the call is made; `cancel` undoes it |
+//! | the [`Timer`](crate::core::Timer) of `call_every` | the calls end; `detach` lets them go on |
 //! | the future of `sleep` | its timer is cancelled |
+//! | the future of `timeout` | the future in it is dropped |
+//! | the `Deferred` of `defer`, before its result | its future is dropped |
+//! | the `Deferred` of `defer_to_thread`, before its result | the call goes on; its result is dropped when it comes |
+//! | the `Deferred` of `Process::ended`, `terminate` or `forward` | nothing: what was begun goes on |
 //! | `JoinHandle` of a task | the task runs on |
+//! | [`RawMode`](crate::prelude::RawMode) | the terminal has its settings of before |
 //! | `SignalWatch` | the watch ends, and the signal does again what it did before |
 //! | a system event trigger | nothing: it stays; `remove` takes it away |
 //! | a registration of `register` | nothing: the source stays until it is closed |
 //! | [`FakeProcess`](crate::prelude::FakeProcess), [`FakeConnection`](crate::prelude::FakeConnection) | its protocol is dropped |
+//! | the last clone of [`FakeChildren`](crate::process_transport::FakeChildren) | the fakes in it that nobody took are dropped |
 //!
 //! # Examples
 //!
