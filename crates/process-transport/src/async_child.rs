@@ -3,10 +3,10 @@
 //! # Model
 //!
 //! A [`Child`] shares a small state with its outputs and with a protocol of its own. Output is kept
-//! there until it is taken; above [`OUTPUT_HIGH_BYTES`] its descriptor is paused, and resumed when the
+//! there until it is taken; above [`ChildOutput::HIGH_BYTES`] its descriptor is paused, and resumed when the
 //! program has taken what there was, so that a slow consumer slows the child, not memory.
 //!
-//! Of a stderr the last [`OUTPUT_HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
+//! Of a stderr the last [`ChildOutput::HIGH_BYTES`] are kept until somebody asks for it, and it is not paused:
 //! a program that reads stdout alone is not held up by what it does not look at.
 
 mod behind;
@@ -22,7 +22,6 @@ pub use error::ChildError;
 pub use input::ChildInput;
 pub use lines::Lines;
 pub use output::ChildOutput;
-pub use tail::OUTPUT_HIGH_BYTES;
 
 use self::behind::Behind;
 use self::bridge::Bridge;
@@ -157,6 +156,7 @@ impl Child {
     }
 
     /// Closes the child's stdin once what is queued has gone.
+    #[doc(alias = "shutdown")]
     pub fn close_stdin(&mut self) {
         self.process.close_stdin();
     }
@@ -168,7 +168,7 @@ impl Child {
 
     /// The child's stderr; ends at once where the parent does not read it.
     ///
-    /// Until this, or another verb, asks for it, its last [`OUTPUT_HIGH_BYTES`] are kept, and the child
+    /// Until this, or another verb, asks for it, its last [`ChildOutput::HIGH_BYTES`] are kept, and the child
     /// is never held up by it. What is kept then comes first; from then on a slow reader slows the
     /// child, as with every output.
     pub fn stderr(&mut self) -> &mut ChildOutput {
@@ -198,7 +198,7 @@ impl Child {
         });
     }
 
-    /// What is kept of a stderr that nobody has asked for: its last bytes, [`OUTPUT_HIGH_BYTES`] at
+    /// What is kept of a stderr that nobody has asked for: its last bytes, [`ChildOutput::HIGH_BYTES`] at
     /// most. Looking does not ask for it.
     ///
     /// # Examples
@@ -297,13 +297,14 @@ impl Child {
     ///
     /// Inputs are closed first, as by [`Child::wait`].
     ///
-    /// Meanwhile output that nobody takes does not hold the child up: above [`OUTPUT_HIGH_BYTES`] it
+    /// Meanwhile output that nobody takes does not hold the child up: above [`ChildOutput::HIGH_BYTES`] it
     /// is thrown away, and [counted](Self::skipped_bytes). Once the future is dropped before the end,
     /// what comes is kept again.
     ///
     /// # Errors
     ///
     /// As for [`Child::wait`]. The error shows the last line of a stderr that nobody has asked for.
+    #[doc(alias = "wait_with_output")]
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
         let _discarding = self.discard_outputs();

@@ -71,7 +71,7 @@ mod verbs;
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]
-pub use async_child::{Child, ChildError, ChildInput, ChildOutput, Lines, OUTPUT_HIGH_BYTES};
+pub use async_child::{Child, ChildError, ChildInput, ChildOutput, Lines};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
 #[cfg(feature = "reactor")]

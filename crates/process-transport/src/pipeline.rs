@@ -35,6 +35,7 @@ use std::rc::Rc;
 ///
 /// ```
 /// use procession_process_transport::{Command, Pipeline, SpawnProcess};
+/// use procession_protocol::ExitReasonExt;
 /// use procession_reactor::Reactor;
 ///
 /// let mut reactor = Reactor::new()?;
@@ -43,11 +44,8 @@ use std::rc::Rc;
 ///     .stage(Command::new("sort"))
 ///     .stage(Command::new("grep").args(["-c", "x"]));
 /// let running = reactor.spawn_pipeline(pipeline)?;
-/// let codes: Vec<_> = reactor
-///     .block_on(running.ended())?
-///     .iter()
-///     .map(|reason| reason.as_ref().map_or_else(|terminated| terminated.exit_code(), |_| Some(0)))
-///     .collect();
+/// let reasons = reactor.block_on(running.ended())?;
+/// let codes: Vec<_> = reasons.iter().map(ExitReasonExt::exit_code).collect();
 /// assert_eq!(codes, [Some(0), Some(0), Some(1)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

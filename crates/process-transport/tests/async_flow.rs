@@ -8,7 +8,7 @@ use std::fs;
 use std::pin::pin;
 
 use procession_core::{Signal, WriteError};
-use procession_process_transport::{ChildError, Fd, OUTPUT_HIGH_BYTES};
+use procession_process_transport::{ChildError, ChildOutput, Fd};
 use procession_protocol::Process;
 use procession_reactor::Handle;
 
@@ -54,7 +54,7 @@ fn a_slow_reader_holds_the_child_and_not_its_output() {
             Handle::current().sleep(ms(300)).await;
             let grown = resident().saturating_sub(before);
             // A read of 64 KiB may come on top, and what the loop keeps for itself.
-            assert!(grown < 4 * OUTPUT_HIGH_BYTES, "{grown} bytes were kept for nobody");
+            assert!(grown < 4 * ChildOutput::HIGH_BYTES, "{grown} bytes were kept for nobody");
             let mut read = 0;
             let mut largest = 0;
             while let Some(chunk) = child.stdout().next().await {
@@ -246,7 +246,7 @@ fn an_end_that_is_awaited_comes_although_nobody_reads() {
             assert!(!counts || grown < 4 << 20, "{grown} bytes were kept");
             let kept = child.stdout().collect().await.len();
             // At the mark it still reads, once more, and a read of a bulk is of 256 KiB.
-            let wanted = OUTPUT_HIGH_BYTES..=OUTPUT_HIGH_BYTES + (256 << 10);
+            let wanted = ChildOutput::HIGH_BYTES..=ChildOutput::HIGH_BYTES + (256 << 10);
             assert!(wanted.contains(&kept), "{kept} are there");
         });
     });

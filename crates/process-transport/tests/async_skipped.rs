@@ -6,7 +6,7 @@ mod util;
 
 use std::pin::pin;
 
-use procession_process_transport::{ChildError, Fd, OUTPUT_HIGH_BYTES, Pty};
+use procession_process_transport::{ChildError, ChildOutput, Fd, Pty};
 use procession_protocol::ProcessTerminated;
 use procession_reactor::Handle;
 
@@ -36,7 +36,7 @@ fn what_is_missing_after_the_end_is_counted() {
             let skipped = child.stdout().skipped_bytes();
             assert_eq!(child.skipped_bytes(), skipped);
             let read = child.stdout().collect().await;
-            assert!(read.starts_with(b"1\n2\n3\n") && read.len() > OUTPUT_HIGH_BYTES);
+            assert!(read.starts_with(b"1\n2\n3\n") && read.len() > ChildOutput::HIGH_BYTES);
             assert_eq!(len(&read) + skipped, SEQ_BYTES);
             assert_eq!(child.stdout().skipped_bytes(), skipped, "also afterwards");
             // What fits is all there.
@@ -104,7 +104,7 @@ fn a_stderr_that_nobody_has_asked_for_holds_nobody_up() {
             assert_eq!(child.stdout().collect().await, b"done\n");
             assert!(reason(&mut child).await.exit_code() == Some(3));
             let tail = child.stderr_tail();
-            assert_eq!(tail.len(), OUTPUT_HIGH_BYTES);
+            assert_eq!(tail.len(), ChildOutput::HIGH_BYTES);
             assert_eq!(child.skipped_bytes(), 10_000_000 - len(&tail));
             // Other outputs have back-pressure as before.
             let script = "head -c 10000000 /dev/zero >&3; echo done";

@@ -1,16 +1,18 @@
 //! What a program in its first hour needs, in one `use`.
 
 pub use bytes::{Bytes, BytesMut};
-pub use procession_core::{Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather};
+pub use procession_core::{
+    Clock, Deferred, Failed, Promise, Signal, WriteError, first_of, gather, gather_all,
+};
 pub use procession_net_transport::{ConnectError, ListenError, Listener, NetTransports};
 pub use procession_process_transport::{
-    AdoptError, Child, ChildError, Command, Fd, FileMode, OfTerminal, Pipeline, Pty, RawMode,
-    ReapOrphans, SpawnError, SpawnProcess, Spawned, Step, TakeError,
+    AdoptError, Child, ChildError, Command, FakeChildren, Fd, FileMode, OfTerminal, Pipeline, Pty,
+    RawMode, ReapOrphans, SpawnError, SpawnProcess, Spawned, Step, TakeError,
 };
 pub use procession_protocol::{
-    ChildFd, ExitReason, Factory, FakeConnection, FakeProcess, Line, LineReceiver, Process,
-    ProcessDone, ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath, Termination,
-    Transport,
+    ChildFd, ExitReason, ExitReasonExt, Factory, FakeConnection, FakeProcess, Line, LineReceiver,
+    Process, ProcessDone, ProcessProtocol, ProcessTerminated, Protocol, SignalError, SpawnPath,
+    Termination, Transport,
 };
 pub use procession_reactor::{
     DelayedCall, Handle, Interest, Reactor, Readiness, Remote, Stopped, run_main,

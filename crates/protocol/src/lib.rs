@@ -62,6 +62,7 @@ mod child_fd;
 mod connection;
 mod control;
 mod event;
+mod exit_reason_ext;
 mod fake;
 mod forward;
 mod kept;
@@ -92,6 +93,7 @@ pub use connection::{
 };
 pub use control::{Process, ProcessControl, Producer, Producers};
 pub use event::{DataNow, Event};
+pub use exit_reason_ext::ExitReasonExt;
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
 pub use forward::ForwardError;
 pub use lifecycle::Lifecycle;

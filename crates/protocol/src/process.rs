@@ -126,6 +126,7 @@ impl Process {
     /// A [producer](crate::Producer) is done when it is taken away, or closes `fd` itself. Until then what it
     /// writes is sent, and a socketpair is read on.
     #[doc(alias = "closeChildFD")]
+    #[doc(alias = "close")]
     pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
         self.on_close(Some(fd));
@@ -134,6 +135,7 @@ impl Process {
 
     /// Closes the child's standard input once its producer is done and what was written is flushed.
     #[doc(alias = "closeStdin")]
+    #[doc(alias = "shutdown")]
     pub fn close_stdin(&self) {
         self.close_child_fd(ChildFd::STDIN);
     }
@@ -220,6 +222,8 @@ impl Process {
     ///
     /// [`SignalError::ProcessExitedAlready`] once it was reaped; else what the kernel says.
     #[doc(alias = "signalProcess")]
+    #[doc(alias = "kill")]
+    #[doc(alias = "send_signal")]
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         self.0.signal(signal)
     }
@@ -252,6 +256,7 @@ impl Process {
     /// The living processes of a group are read from /proc. Without that, as on other systems than
     /// Linux, a termination of an owned group takes the whole grace, sends KILL, and says whether the
     /// group is gone as far as it can tell.
+    #[doc(alias = "start_kill")]
     pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
         self.0.terminate(signal, grace)
     }
@@ -370,6 +375,7 @@ impl Process {
     }
 
     /// Returns the pid, or `None` once the child was reaped.
+    #[doc(alias = "id")]
     pub fn pid(&self) -> Option<u32> {
         self.0.pid()
     }

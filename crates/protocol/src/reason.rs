@@ -12,7 +12,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 /// Says how a process ended: `Ok` for exit status 0, `Err` for anything else.
+///
+/// [`ExitReasonExt`](crate::ExitReasonExt) has `exit_code` and `signal` of both.
 #[doc(alias = "Failure")]
+#[doc(alias = "ExitStatus")]
 pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
 /// Turns a wait status, as `waitpid` gives it, into an [`ExitReason`].

@@ -193,6 +193,7 @@ impl Transport {
 
     /// Closes the connection once what was written is flushed. Twice is harmless.
     #[doc(alias = "loseConnection")]
+    #[doc(alias = "close")]
     pub fn lose_connection(&self) {
         self.0.lose_connection();
     }
@@ -205,6 +206,7 @@ impl Transport {
 
     /// Ends the writing direction once what was written is flushed; the peer may go on.
     #[doc(alias = "loseWriteConnection")]
+    #[doc(alias = "shutdown")]
     pub fn shutdown_write(&self) {
         self.0.shutdown_write();
     }
@@ -223,12 +225,14 @@ impl Transport {
 
     /// Returns the other side's address.
     #[doc(alias = "getPeer")]
+    #[doc(alias = "peer_addr")]
     pub fn peer(&self) -> Address {
         self.0.peer()
     }
 
     /// Returns this side's address.
     #[doc(alias = "getHost")]
+    #[doc(alias = "local_addr")]
     pub fn host(&self) -> Address {
         self.0.host()
     }

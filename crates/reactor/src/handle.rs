@@ -77,6 +77,7 @@ impl Handle {
     /// # std::io::Result::Ok(())
     /// ```
     #[doc(alias = "callLater")]
+    #[doc(alias = "set_timeout")]
     pub fn call_later<R>(
         &self,
         after: Duration,
@@ -221,6 +222,7 @@ impl Handle {
     /// `block_on`, and ends the task.
     #[doc(alias = "inlineCallbacks")]
     #[doc(alias = "ensureDeferred")]
+    #[doc(alias = "spawn")]
     pub fn spawn_local<T: 'static>(
         &self,
         future: impl Future<Output = T> + 'static,

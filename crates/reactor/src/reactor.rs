@@ -118,7 +118,6 @@ impl Reactor {
 
     /// Has [`run`](Self::run) leave all signals alone.
     #[doc(alias = "installSignalHandlers")]
-    #[must_use]
     pub fn without_signals(mut self) -> Self {
         self.claims = ClaimSignals::Never;
         self.handle.core.claims_signals.set(false);
@@ -126,7 +125,6 @@ impl Reactor {
     }
 
     /// Has signals stop [`run`](Self::run) also where it runs in another thread than the main one.
-    #[must_use]
     pub fn with_signals(mut self) -> Self {
         self.claims = ClaimSignals::Always;
         self.handle.core.claims_signals.set(true);

@@ -1,6 +1,7 @@
 //! What a child writes to one descriptor, as a stream.
 
 use super::shared::Shared;
+use super::tail::OUTPUT_HIGH_BYTES;
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
@@ -23,6 +24,10 @@ pub struct ChildOutput {
 }
 
 impl ChildOutput {
+    /// How many bytes that nobody has taken are kept before the descriptor is paused; of a stderr that
+    /// nobody has asked for, the most that is kept.
+    pub const HIGH_BYTES: usize = OUTPUT_HIGH_BYTES;
+
     /// Waits for the next chunk, never empty; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
@@ -30,7 +35,7 @@ impl ChildOutput {
 
     /// How many bytes of it were thrown away, because the child was waited for and nobody read them.
     ///
-    /// They are missing behind what is kept at most, [`OUTPUT_HIGH_BYTES`](crate::OUTPUT_HIGH_BYTES);
+    /// They are missing behind what is kept at most, [`HIGH_BYTES`](Self::HIGH_BYTES);
     /// of a stderr that was asked for late, before its first byte.
     pub fn skipped_bytes(&self) -> u64 {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
@@ -48,6 +53,7 @@ impl ChildOutput {
     }
 
     /// Waits for everything up to the end, in one buffer.
+    #[doc(alias = "read_to_end")]
     pub async fn collect(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(chunk) = self.next().await {

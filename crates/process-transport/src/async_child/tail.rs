@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// The output, in bytes, that is kept for a program that does not take it, before the child's
 /// descriptor is paused.
-pub const OUTPUT_HIGH_BYTES: usize = 256 << 10;
+pub(super) const OUTPUT_HIGH_BYTES: usize = 256 << 10;
 
 /// The most bytes of a line that a message shows.
 const LINE_BYTES: usize = 300;
