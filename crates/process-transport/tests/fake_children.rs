@@ -24,7 +24,7 @@ impl ProcessProtocol for Keep {
     fn connection_made(&mut self, process: &Process) {
         process.write("to the child");
         if let Some(children) = self.starts.take() {
-            children.spawn_process(Self::new(), "inner").unwrap();
+            children.spawn_process(Self::new(), "inner").expect("it is a fake");
         }
     }
 

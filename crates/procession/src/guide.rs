@@ -108,7 +108,8 @@
 //!
 //! [`FakeProcess`](crate::prelude::FakeProcess) drives a protocol by hand, over the same lifecycle and
 //! write queues as a real child; [`FakeConnection`](crate::prelude::FakeConnection) does so for a
-//! protocol of a connection. With the `WordCount` of above:
+//! protocol of a connection. [`FakeChildren`](crate::prelude::FakeChildren) does so for code that takes an
+//! `impl SpawnProcess` and starts children itself. With the `WordCount` of above:
 //!
 //! ```
 //! use procession::prelude::*;

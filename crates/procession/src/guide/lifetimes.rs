@@ -140,7 +140,7 @@
 //! | a system event trigger | nothing: it stays; `remove` takes it away |
 //! | a registration of `register` | nothing: the source stays until it is closed |
 //! | [`FakeProcess`](crate::prelude::FakeProcess), [`FakeConnection`](crate::prelude::FakeConnection) | its protocol is dropped |
-//! | the last clone of [`FakeChildren`](crate::process_transport::FakeChildren) | the fakes in it that nobody took are dropped |
+//! | the last clone of [`FakeChildren`](crate::prelude::FakeChildren) | the fakes in it that nobody took are dropped |
 //!
 //! # Examples
 //!

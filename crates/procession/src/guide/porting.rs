@@ -72,7 +72,7 @@
 //! | `addTimeout(seconds, reactor)`, `TimeoutError` | `timeout(Duration)`, `Failed::TimedOut` | By the thread's reactor; `timeout_on` takes a clock. |
 //! | `gatherResults` | `gather` | On the first failure the others are cancelled. |
 //! | `DeferredList(fireOnOneCallback=True)` | `first_of` | The first failure ends it too, and the others are cancelled. |
-//! | `DeferredList` that collects failures | [`gather_all`](crate::core::gather_all); for programs `run_all(…).all()` | No failure ends it. |
+//! | `DeferredList` that collects failures | [`gather_all`](crate::prelude::gather_all); for programs `run_all(…).all()` | No failure ends it. |
 //! | `await d`, `inlineCallbacks`, `ensureDeferred` | `.await` in an `async` block; [`spawn_local`](crate::prelude::Handle::spawn_local) starts one, and [`defer`](crate::prelude::Handle::defer) makes a `Deferred` of it | It is first polled in the next turn, not at once. [`block_on`](crate::Reactor::block_on) waits for one outside of callbacks. |
 //! | "Unhandled error in Deferred" | [`set_unhandled_error_hook`](crate::core::set_unhandled_error_hook) | One line on stderr, at the drop of the `Deferred`. |
 //!
@@ -135,7 +135,7 @@
 //! | `sendLine(line)` | `transport.write(…)` | The delimiter is yours to write. |
 //! | `ProcessEndpoint` | [`StreamAdapter`](crate::protocol::StreamAdapter) | **The child's stderr is dropped, not logged**: `log_stderr` is `errFlag=StandardErrorBehavior.LOG`, `keep_stderr` keeps its beginning. |
 //! | `ProtocolWrapper` | `on_event` of [`Protocol`](crate::prelude::Protocol) and [`ProcessProtocol`](crate::prelude::ProcessProtocol) | The only method that a wrapper overrides. |
-//! | `StringTransport` of the tests | `FakeConnection`, `FakeProcess` | Driven by hand, with the real state machines. |
+//! | `StringTransport`, `MemoryReactor` of the tests | `FakeConnection`, `FakeProcess`, `FakeChildren` | Driven by hand, with the real state machines. |
 //!
 //! # What is not here
 //!
