@@ -17,11 +17,8 @@ use procession_core::{Deferred, Signal, WithCell, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -265,35 +262,6 @@ pub trait ProcessControl {
 #[derive(Clone)]
 #[doc(alias = "IProcessTransport")]
 pub struct Process(pub(crate) Rc<dyn ProcessControl>);
-
-impl Process {
-    /// Wraps what a transport implements.
-    #[inline]
-    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
-        Self(control)
-    }
-}
-
-/// Handles are equal if they act on the same child.
-impl PartialEq for Process {
-    fn eq(&self, other: &Self) -> bool {
-        ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
-    }
-}
-
-impl Eq for Process {}
-
-impl Hash for Process {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Rc::as_ptr(&self.0).cast::<()>().hash(state);
-    }
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("pid", &self.0.pid()).finish_non_exhaustive()
-    }
-}
 
 /// Writes to a descriptor of a child as fast as the child reads.
 ///

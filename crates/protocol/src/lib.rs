@@ -70,6 +70,7 @@ mod lifecycle;
 mod line_receiver;
 mod net;
 mod process;
+mod process_facts;
 mod process_protocol;
 mod producer;
 mod read_producer;

@@ -84,7 +84,7 @@ enum Progress {
 
 impl Terminator {
     /// For how long whoever was killed is waited for: a termination then ends without them.
-    pub const END_AFTER_KILL: Duration = Duration::from_secs(1);
+    pub const END_AFTER_KILL: Duration = calls::END_AFTER_KILL;
 
     /// Starts with a child that runs, and no termination.
     pub fn new(scope: TerminationScope) -> Self {

@@ -1,12 +1,15 @@
 //! The calls of `terminate`, and the termination that they have begun: what a child that nobody
 //! terminates has no room for.
 
-use crate::{TerminationOutcome, TerminationStep, Terminator};
+use crate::{TerminationOutcome, TerminationStep};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The times between looks at a group, in milliseconds; the last one is that of all that follow.
 const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
+/// For how long a group that was killed is looked at.
+pub(super) const END_AFTER_KILL: Duration = Duration::from_secs(1);
+
 /// What the calls have come to.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -70,7 +73,7 @@ impl Calls {
 impl UnderWay {
     /// Returns when a group that was killed is given up.
     pub(super) fn limit(&self) -> Option<Duration> {
-        Some(self.killed?.saturating_add(Terminator::END_AFTER_KILL))
+        Some(self.killed?.saturating_add(END_AFTER_KILL))
     }
 
     pub(super) fn look_again(&mut self, now: Duration) {
