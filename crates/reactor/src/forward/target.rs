@@ -10,7 +10,7 @@ use super::own_fd::OwnFd;
 use crate::handle::Handle;
 
 /// Returns the port that bytes are moved to: a descriptor becomes one, and a transport's is taken out of
-/// its [wrapping](SinkPort::into_any).
+/// its wrapping (`into_any`).
 ///
 /// # Errors
 ///
