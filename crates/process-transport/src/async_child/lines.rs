@@ -24,7 +24,7 @@ impl ChildOutput {
     /// Reads lines from here on: one ends at a line feed, with or without a carriage return before it,
     /// and the last one also at the end of the output.
     ///
-    /// A line that is longer than [`LineReceiver::MAX_LENGTH`] is [cut](Line::is_cut).
+    /// A line that is longer than [`LineReceiver::DEFAULT_MAX_LENGTH`] is [cut](Line::is_cut).
     ///
     /// # Examples
     ///

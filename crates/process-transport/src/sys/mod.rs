@@ -14,7 +14,7 @@
 //!   and no others.
 //! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` take a child that is not
 //!   reaped: that is their caller's to know. A number is used only then.
-//! * [`first_ended`] reaps nobody.
+//! * [`first_ended()`] reaps nobody.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
 //! # Audit
