@@ -117,7 +117,7 @@ fn sigterm_ends_those_that_run() {
                 output.extend_from_slice(&chunk);
             }
             let ended = parallel.ended().await;
-            assert!(matches!(ended, Err(ChildError::Terminated(why)) if why.signal() == Some(Signal::TERM)));
+            assert!(matches!(ended, Err(ChildError::Terminated { reason, .. }) if reason.signal() == Some(Signal::TERM)));
             Ok::<_, ChildError>(output)
         })
         .unwrap();

@@ -106,12 +106,12 @@ impl Table {
                 }
                 match act {
                     Act::Close => process.close_child_fd(fd),
-                    _ => process.shutdown_child_fd(fd),
+                    _ => process.shutdown_write(fd),
                 }
             }
             Act::Abort => {
                 known(&|known| known.may_be_lost = true);
-                process.abort_child_fd(fd);
+                process.abort_connection(fd);
             }
             Act::Unregister => {
                 let had = self.fds.borrow_mut().entry(fd.as_raw()).or_default().producer.take();

@@ -51,6 +51,25 @@ impl Timer {
     pub fn new(cancel: impl FnOnce() + 'static) -> Self {
         Self(Some(Box::new(cancel)))
     }
+
+    /// Has the call made all the same: nothing cancels it any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Clock, FakeClock};
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    ///
+    /// let clock = FakeClock::new();
+    /// let called = Rc::new(Cell::new(false));
+    /// let call = Rc::clone(&called);
+    /// clock.schedule(Duration::from_secs(1), Box::new(move || call.set(true))).detach();
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(called.get());
+    /// ```
+    pub fn detach(mut self) {
+        drop(self.0.take());
+    }
 }
 
 impl Drop for Timer {

@@ -15,7 +15,7 @@ mod timeout;
 mod trampoline;
 
 pub use failed::Failed;
-pub use gather::{first_of, gather};
+pub use gather::{first_of, gather, gather_all};
 pub use into_deferred::IntoDeferred;
 pub use promise::{AlreadyCompleted, Promise};
 pub use report::set_unhandled_error_hook;

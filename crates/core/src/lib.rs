@@ -60,7 +60,7 @@ mod write_queue;
 
 pub use clock::{Clock, Timer};
 pub use deferred::{
-    AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather,
+    AlreadyCompleted, Deferred, Failed, IntoDeferred, Promise, first_of, gather, gather_all,
     set_unhandled_error_hook,
 };
 pub use fake_clock::FakeClock;

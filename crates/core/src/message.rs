@@ -6,6 +6,7 @@
 //! and a program that prints the whole chain prints nothing twice.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 
@@ -52,6 +53,25 @@ impl Reason<'_> {
     ) -> io::Error {
         number.map_or_else(|| io::Error::new(kind, error), io::Error::from_raw_os_error)
     }
+
+    /// Returns a name or a path as text for a message: bare, or quoted and escaped if it is empty or holds
+    /// characters that a terminal would not print as text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::driver::core::Reason;
+    ///
+    /// assert_eq!(Reason::bare_or_quoted("/run/my socket"), "/run/my socket");
+    /// assert_eq!(Reason::bare_or_quoted("/run/\u{1b}[2J"), r#""/run/\u{1b}[2J""#);
+    /// assert_eq!(Reason::bare_or_quoted(""), r#""""#);
+    /// ```
+    pub fn bare_or_quoted(text: impl AsRef<OsStr>) -> String {
+        let (bare, quoted) = (text.as_ref().to_string_lossy(), format!("{:?}", text.as_ref()));
+        let is_plain =
+            !bare.is_empty() && quoted.len() == bare.len() + 2 && quoted[1..].starts_with(&*bare);
+        if is_plain { bare.into_owned() } else { quoted }
+    }
 }
 
 impl fmt::Display for Reason<'_> {
@@ -66,6 +86,7 @@ impl fmt::Display for Reason<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn a_reason_is_the_text_without_its_number() {
@@ -76,6 +97,24 @@ mod tests {
         assert_eq!(Reason(&kind).to_string(), "entity not found");
         let odd = io::Error::other("broken (os error 5)");
         assert_eq!(Reason(&odd).to_string(), "broken (os error 5)");
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_quoted_and_escaped() {
+        for (bytes, printed) in [
+            (&b"/run/my socket"[..], "/run/my socket"),
+            ("/tmp/\u{e4}".as_bytes(), "/tmp/\u{e4}"),
+            (b"", r#""""#),
+            (b"/a\nb", r#""/a\nb""#),
+            (b"/a\0", r#""/a\0""#),
+            (b"/\xff", r#""/\xFF""#),
+            (b"/\x1b[2J", r#""/\u{1b}[2J""#),
+            (b"\"/a\"", r#""\"/a\"""#),
+        ] {
+            assert_eq!(Reason::bare_or_quoted(OsStr::from_bytes(bytes)), printed);
+        }
+        assert_eq!(Reason::bare_or_quoted("localhost"), "localhost");
+        assert_eq!(Reason::bare_or_quoted("local\r\nhost"), r#""local\r\nhost""#);
     }
 
     #[test]

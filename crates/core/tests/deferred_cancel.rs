@@ -1,7 +1,8 @@
 //! Cancellation: `cancel`, drops, timeouts, and the results that `gather` and `first_of` cancel.
 
 use procession_core::{
-    Clock, Deferred, Failed, FakeClock, Promise, first_of, gather, set_unhandled_error_hook,
+    Clock, Deferred, Failed, FakeClock, Promise, first_of, gather, gather_all,
+    set_unhandled_error_hook,
 };
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -270,4 +271,26 @@ fn inside_a_callback_the_producer_is_told_after_it() {
     });
     first.complete(Ok(1));
     assert!(told.get(), "as soon as the callback has returned");
+}
+
+#[test]
+fn gather_all_gives_every_result_in_order() {
+    let ([first, second, third], deferreds) = pairs();
+    let all = gather_all(deferreds);
+    third.complete(Ok(3));
+    first.complete(Err("no first".to_owned()));
+    assert_eq!(all.try_take(), None);
+    drop(second);
+    let expected = vec![Err(Failed::Error("no first".to_owned())), Err(Failed::Abandoned), Ok(3)];
+    assert_eq!(all.try_take(), Some(Ok(expected)));
+    assert_eq!(gather_all(Vec::<D<i32>>::new()).try_take(), Some(Ok(Vec::new())));
+}
+
+#[test]
+fn giving_up_what_gather_all_waits_for_cancels_those_without_a_result() {
+    let ([first, second], deferreds) = pairs();
+    let all = gather_all(deferreds);
+    first.complete(Ok(1));
+    drop(all);
+    assert!(second.is_cancelled());
 }

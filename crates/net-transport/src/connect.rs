@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use procession_core::driver::WithCell;
+use procession_core::driver::{Reason, WithCell};
 use procession_core::{Deferred, Promise};
 use procession_protocol::{Address, Protocol, Transport};
 use procession_reactor::driver::{EventHandler, Key, OnEnd, Ready};
@@ -23,10 +23,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, sockopt};
 use crate::destination::{Destination, DestinationKind};
 use crate::error::{ConnectError, Failure};
 use crate::resolve::resolve;
-use crate::shown;
 use crate::socket;
 use crate::stopped::stopped;
 use crate::stream::{Stream, StreamFds};
+use crate::unix_path::check;
 
 /// How long to wait before another attempt, if the backlog of a Unix listener is full.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -46,7 +46,7 @@ pub(crate) fn connect_unix(
     path: PathBuf,
     protocol: Box<dyn Protocol>,
 ) -> Deferred<Transport, ConnectError> {
-    let name = shown::path(&path);
+    let name = Reason::bare_or_quoted(&path);
     start(reactor, name, dial_unix(reactor.clone(), path), protocol)
 }
 
@@ -149,6 +149,7 @@ async fn dial_address(reactor: &Handle, address: &SocketAddr) -> io::Result<Owne
 }
 
 async fn dial_unix(reactor: Handle, path: PathBuf) -> Result<(OwnedFd, Address), Failure> {
+    check(&path)?;
     let address = SocketAddrUnix::new(&path)?;
     let mut wait = ASK_AGAIN;
     loop {

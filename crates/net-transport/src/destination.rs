@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::shown;
+use procession_core::driver::Reason;
 
 /// The destination of a TCP connection.
 ///
@@ -116,7 +116,9 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             DestinationKind::Address(address) => address.fmt(f),
-            DestinationKind::Name(host, port) => write!(f, "{}:{port}", shown::name(host)),
+            DestinationKind::Name(host, port) => {
+                write!(f, "{}:{port}", Reason::bare_or_quoted(host))
+            }
             DestinationKind::Bad(text) => write!(f, "{text:?}"),
         }
     }

@@ -136,7 +136,6 @@ mod error;
 mod listener;
 mod net_transports;
 mod resolve;
-mod shown;
 mod socket;
 mod stdio;
 mod stopped;

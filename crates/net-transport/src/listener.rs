@@ -13,17 +13,16 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use procession_core::Deferred;
-use procession_core::driver::WithCell;
+use procession_core::driver::{Reason, WithCell};
 use procession_protocol::{Address, Factory};
 use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting, Ready};
 use procession_reactor::{DelayedCall, Handle, Interest};
 use rustix::io::Errno;
 
 use crate::error::ListenError;
-use crate::shown;
 use crate::socket;
 use crate::stream::{Stream, StreamFds};
-use crate::unix_path::BoundPath;
+use crate::unix_path::{BoundPath, check};
 
 /// The most connections that wait to be accepted. The kernel has its own limit too.
 const BACKLOG: i32 = 1024;
@@ -315,14 +314,11 @@ pub(crate) fn listen_unix(
 ) -> Result<Listener, ListenError> {
     bind_unix(path)
         .and_then(|(fd, bound)| Listener::start(reactor, fd, Some(bound), factory))
-        .map_err(|error| ListenError::new(shown::path(path), error))
+        .map_err(|error| ListenError::new(Reason::bare_or_quoted(path), error))
 }
 
 fn bind_unix(path: &Path) -> io::Result<(OwnedFd, BoundPath)> {
-    if path.as_os_str().is_empty() {
-        // The kernel would choose a name for an empty path.
-        return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
-    }
+    check(path)?;
     let listener = UnixListener::bind(path)?;
     let bound = BoundPath::new(path)?;
     listener.set_nonblocking(true)?;

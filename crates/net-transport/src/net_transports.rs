@@ -13,8 +13,11 @@ use crate::destination::Destination;
 use crate::error::{ConnectError, ListenError};
 use crate::listener::{self, Listener};
 use crate::stdio;
+use sealed::Sealed;
 
 /// Connections, as methods of [`Handle`] and so of `Reactor`.
+///
+/// This trait is sealed: only this crate implements it, so later versions can add methods.
 ///
 /// These rules hold for all of them:
 ///
@@ -34,7 +37,7 @@ use crate::stdio;
 /// and that was not read is dropped. To finish work first, add a *before* trigger that returns a
 /// `Deferred`: it delays all of this. A reactor that is dropped without a stop closes everything
 /// too, and calls no protocol.
-pub trait NetTransports {
+pub trait NetTransports: Sealed {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///
     /// For port 0 the kernel chooses a port; [`Listener::port`] returns it. If there are several
@@ -224,6 +227,14 @@ pub trait NetTransports {
     /// ```
     #[doc(alias = "StandardIO")]
     fn stdio(&self, protocol: impl Protocol + 'static) -> io::Result<Transport>;
+}
+
+/// A supertrait that nobody outside can name.
+mod sealed {
+    #[expect(unnameable_types, reason = "this is what seals")]
+    pub trait Sealed {}
+
+    impl Sealed for super::Handle {}
 }
 
 impl NetTransports for Handle {

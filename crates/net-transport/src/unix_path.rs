@@ -2,8 +2,27 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use procession_core::driver::Reason;
+
+/// Refuses what cannot be the path of a socket, whoever listens or connects.
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    let path = path.as_os_str().as_bytes();
+    let why = match () {
+        // Bound to nothing, a socket would get a name of the kernel's choice.
+        () if path.is_empty() => "the path is empty",
+        () if path.contains(&0) => "the path holds a zero byte",
+        () if path.len() > MOST_BYTES => "the path is longer than a socket address may be",
+        () => return Ok(()),
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, why))
+}
+
+/// What a socket address has room for, without the zero byte at its end.
+const MOST_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// A path that was bound by this program, and the file that it named then.
 #[derive(Debug)]
@@ -28,8 +47,12 @@ impl BoundPath {
             if same { fs::remove_file(&self.path) } else { Ok(()) }
         });
         match removed {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let (path, why) = (Reason::bare_or_quoted(&self.path), Reason(&error));
+                let text = format!("cannot remove the socket {path}: {why}");
+                Err(io::Error::new(error.kind(), text))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use procession_core::WriteError;
 use procession_net_transport::NetTransports;
 use procession_protocol::{Protocol, Transport};
 use procession_reactor::{Handle, Reactor};
@@ -72,6 +73,22 @@ fn an_echo_with_back_pressure_is_exact_and_bounded() {
 }
 
 /// While whole buffers of 64 KiB arrive, one read asks for more than that.
+#[test]
+fn a_hard_limit_refuses_what_the_queue_has_no_room_for() {
+    behaviour("a_hard_limit_refuses_what_the_queue_has_no_room_for", |driver| {
+        let (_, transport, _client) = driver.connection(Recorder::quiet());
+        assert_eq!(transport.write_limits(), Some((64 * 1024, 0)));
+        transport.set_write_limits(10, 5).unwrap();
+        assert_eq!(transport.write_limits(), Some((10, 5)));
+        transport.set_write_hard_limit(Some(3)).unwrap();
+        assert_eq!(transport.try_write("long"), Err(WriteError::BufferFull));
+        transport.set_write_hard_limit(None).unwrap();
+        transport.try_write("long").unwrap();
+        transport.abort_connection();
+        driver.turns(2);
+    });
+}
+
 #[test]
 fn a_bulk_comes_in_large_reads() {
     behaviour("a_bulk_comes_in_large_reads", |driver| {

@@ -3,6 +3,7 @@
 mod util;
 
 use std::cell::{Cell, RefCell};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -342,7 +343,7 @@ fn every_descriptor_is_closed_on_exec() {
             util::open_fds().into_keys().filter(|fd| !before.contains_key(fd)).collect();
         assert_eq!(new.len(), 6, "two listeners, two connections with two ends each");
         for fd in new {
-            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
             let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
             let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
             assert_ne!(flags & 0o2_000_000, 0, "descriptor {fd}: O_CLOEXEC");
@@ -353,5 +354,24 @@ fn every_descriptor_is_closed_on_exec() {
         driver.turns(5);
         tcp.stop_listening();
         unix.stop_listening();
+    });
+}
+
+#[test]
+fn a_socket_that_cannot_be_removed_is_named() {
+    behaviour("a_socket_that_cannot_be_removed_is_named", |driver| {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("socket");
+        let listener = driver.listen_unix(&path, Recorder::quiet).unwrap();
+        // A folder that has become a file: as root, too, nothing can be looked up in it.
+        fs::rename(&folder, dir.path().join("moved")).unwrap();
+        fs::write(&folder, "").unwrap();
+        let stopped = driver.block_on(listener.stop_listening());
+        let error = stopped.unwrap_err().error().unwrap();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+        let text = format!("cannot remove the socket {}: Not a directory", path.display());
+        assert_eq!(error.to_string(), text);
     });
 }

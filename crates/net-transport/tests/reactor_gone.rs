@@ -33,6 +33,8 @@ fn every_verb_says_that_the_reactor_is_gone() {
         drop(driver);
         assert_eq!(transport.try_write("x"), Err(WriteError::ReactorGone));
         assert_eq!(transport.set_write_limits(2, 1), Err(WriteError::ReactorGone));
+        assert_eq!(transport.set_write_hard_limit(None), Err(WriteError::ReactorGone));
+        assert_eq!(transport.write_limits(), None);
         assert!(is_gone(&forwarded(&transport)));
         // The source of a forwarding to it is on a loop that still runs.
         let mut driver = Driver(Reactor::new().unwrap());
@@ -66,6 +68,8 @@ fn a_connection_that_was_lost_before_is_closed() {
         drop(driver);
         assert_eq!(transport.try_write("x"), Err(WriteError::Closed));
         assert_eq!(transport.set_write_limits(2, 1), Err(WriteError::Closed));
+        assert_eq!(transport.set_write_hard_limit(None), Err(WriteError::Closed));
+        assert_eq!(transport.write_limits(), None);
         let error = transport.into_fd().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotConnected);
         assert!(!is_gone(&error));

@@ -10,29 +10,33 @@
 //! Stderr is not paused until the program asks for it; only its last [`HIGH_BYTES`](ChildOutput::HIGH_BYTES) are
 //! kept. So a program that reads stdout alone does not block the child by ignoring stderr.
 
+mod backend;
 mod bridge;
 mod error;
 mod input;
+mod lines;
 mod output;
 mod shared;
 mod tail;
 
 pub use error::ChildError;
 pub use input::ChildInput;
+pub use lines::Lines;
 pub use output::ChildOutput;
 
+use self::backend::ChildBackend;
 use self::bridge::Bridge;
 use self::shared::{DialogueState, SharedState, Waiter};
 use self::tail::{Tail, last_line};
 use crate::adopt;
-use crate::child::Transport;
 use crate::command::Command;
 use crate::error::SpawnError;
+use procession_core::IntoBytes;
 use procession_core::driver::WithCell;
-use procession_core::{IntoBytes, WriteError};
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
 use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
@@ -70,8 +74,9 @@ use std::time::Duration;
 #[must_use = "dropping it ends the dialogue, and the child that is killed on drop"]
 pub struct Child {
     process: Process,
-    /// The transport behind `process`.
-    transport: Rc<Transport>,
+    /// For messages.
+    program: Rc<OsStr>,
+    backend: ChildBackend,
     shared: Rc<SharedState>,
     /// The inputs that were not taken.
     inputs: BTreeSet<ChildFd>,
@@ -85,15 +90,32 @@ pub struct Child {
 impl Child {
     /// Starts a child whose events go into the shared state.
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
+        Self::begin(command, |bridge| {
+            let transport = adopt::spawn(reactor, bridge, command)?;
+            Ok((Process::from_control(transport.clone()), ChildBackend::Transport(transport)))
+        })
+    }
+
+    /// The same for a child that is not there: `start` gives a protocol to a fake.
+    pub(crate) fn of_fake(
+        command: &Command,
+        start: impl FnOnce(Box<dyn ProcessProtocol>) -> Result<Process, SpawnError>,
+    ) -> Result<Self, SpawnError> {
+        let kill_on_drop = command.ending.is_killed_on_drop(command.identity.owned);
+        Self::begin(command, |bridge| Ok((start(bridge)?, ChildBackend::Fake { kill_on_drop })))
+    }
+
+    fn begin(
+        command: &Command,
+        start: impl FnOnce(Box<dyn ProcessProtocol>) -> Result<(Process, ChildBackend), SpawnError>,
+    ) -> Result<Self, SpawnError> {
         let mut state = DialogueState::default();
         if command.output_fds().contains(&ChildFd::STDERR) {
             let stderr = state.outputs.entry(ChildFd::STDERR).or_default();
             stderr.tail = Some(Tail::default());
         }
         let shared = Rc::new(SharedState(WithCell::new(state)));
-        let bridge = Bridge(Rc::clone(&shared));
-        let transport = adopt::spawn(reactor, Box::new(bridge), command)?;
-        let process = Process::from_control(transport.clone());
+        let (process, backend) = start(Box::new(Bridge(Rc::clone(&shared))))?;
         let output = |fd, process| ChildOutput { fd, process, shared: Rc::clone(&shared) };
         let outputs = command
             .output_fds()
@@ -103,7 +125,8 @@ impl Child {
         let none = output(ChildFd::from(-1), None);
         let inputs = command.input_fds().into_iter().collect();
         let kill_grace = Duration::from_millis(command.ending.grace_ms().into());
-        Ok(Self { process, transport, shared, inputs, outputs, none, kill_grace })
+        let program = command.program.as_os_str().into();
+        Ok(Self { process, program, backend, shared, inputs, outputs, none, kill_grace })
     }
 
     /// Writes to the child's stdin, then waits while the queue is full: returns at once if the
@@ -115,7 +138,7 @@ impl Child {
     ///
     /// The child or the program closes its stdin, before the call or during the wait; or it has no
     /// stdin.
-    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
+    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), ChildError> {
         self.write_to(ChildFd::STDIN, data).await
     }
 
@@ -128,12 +151,14 @@ impl Child {
         &mut self,
         fd: impl Into<ChildFd>,
         data: impl IntoBytes,
-    ) -> Result<(), WriteError> {
-        let fd = fd.into();
-        input::write(&self.process, &self.shared, fd, Waiter::Child, data).await
+    ) -> Result<(), ChildError> {
+        let written =
+            input::write(&self.process, &self.shared, fd.into(), Waiter::Child, data).await;
+        written.map_err(|error| ChildError::Write { program: self.program.as_ref().into(), error })
     }
 
     /// Closes the child's stdin once the queued data is written.
+    #[doc(alias = "shutdown")]
     pub fn close_stdin(&mut self) {
         self.process.close_stdin();
     }
@@ -160,6 +185,7 @@ impl Child {
     }
 
     /// Takes an output out, to read it beside the others; returns `None` the second time.
+    #[must_use = "what the child writes is thrown away when the output is dropped"]
     pub fn take_output(&mut self, fd: impl Into<ChildFd>) -> Option<ChildOutput> {
         let fd = fd.into();
         self.ask_for(fd);
@@ -188,7 +214,7 @@ impl Child {
     ///     let mut child = Handle::current().spawn_child(Command::new("sh").args(["-c", script]))?;
     ///     assert_eq!(child.stdout().collect().await, b"out\n");
     ///     let error = child.ended().await.unwrap_err();
-    ///     assert_eq!(error.to_string(), "exited with status 2: no such key");
+    ///     assert_eq!(error.to_string(), r#""sh" exited with status 2: no such key"#);
     ///     assert_eq!(child.stderr_tail(), b"reading\nno such key\n");
     ///     Ok::<_, ChildError>(())
     /// })?;
@@ -238,11 +264,13 @@ impl Child {
     /// assert_eq!(all, b"to and fro");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "dropping the input closes it"]
     pub fn take_input(&mut self, fd: impl Into<ChildFd>) -> Option<ChildInput> {
         let fd = fd.into();
-        let (process, shared) = (self.process.clone(), Rc::clone(&self.shared));
+        let (process, program) = (self.process.clone(), Rc::clone(&self.program));
+        let shared = Rc::clone(&self.shared);
         // Not built for an input that is not here, because its drop would close the input.
-        self.inputs.remove(&fd).then(|| ChildInput { fd, process, shared })
+        self.inputs.remove(&fd).then(|| ChildInput { fd, process, program, shared })
     }
 
     /// Returns the handle for all else: signals, other descriptors, the terminal.
@@ -281,12 +309,15 @@ impl Child {
     ///
     /// Those of [`Child::wait`]. The error shows the last line of a stderr that the program has not
     /// asked for.
+    #[doc(alias = "wait_with_output")]
     pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
         self.close_inputs();
         let _discarding = self.discard_outputs();
         let ended = self.until(|state| state.ended.clone()).await;
         ended.map_err(|error| match (error, last_line(&self.stderr_tail())) {
-            (ChildError::Terminated(reason), Some(line)) => reason.with_stderr_line(line).into(),
+            (ChildError::Terminated { program, reason }, Some(line)) => {
+                ChildError::Terminated { program, reason: reason.with_stderr_line(line) }
+            }
             (error, _) => error,
         })
     }
@@ -294,7 +325,7 @@ impl Child {
     /// Closes the inputs that were not taken: no more data will come on them.
     fn close_inputs(&self) {
         for fd in &self.inputs {
-            self.transport.close_idle_input(*fd);
+            self.backend.close_idle_input(&self.process, *fd);
         }
     }
 
@@ -314,7 +345,9 @@ impl Child {
             }
         })
         .await;
-        Ok(reason.ok_or(ChildError::ReactorGone)??)
+        let program = || self.program.as_ref().into();
+        let reason = reason.ok_or_else(|| ChildError::ReactorGone { program: program() })?;
+        reason.map_err(|reason| ChildError::Terminated { program: program(), reason })
     }
 
     /// Discards output above the limit on the outputs that were not taken, until the guard is
@@ -337,7 +370,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.transport.end_with_owner(self.kill_grace);
+        self.backend.end_with_owner(&self.process, self.kill_grace);
     }
 }
 

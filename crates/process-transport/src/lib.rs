@@ -39,6 +39,7 @@ mod launch;
 mod orphans;
 mod own_children;
 mod program_end;
+mod sealed;
 mod spawned;
 mod sys;
 mod terminal;
@@ -54,6 +55,8 @@ mod async_child;
 #[cfg(feature = "reactor")]
 mod child;
 #[cfg(feature = "reactor")]
+mod fake_children;
+#[cfg(feature = "reactor")]
 mod orphan_watch;
 #[cfg(feature = "reactor")]
 mod pauses;
@@ -67,9 +70,11 @@ mod verbs;
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]
-pub use async_child::{Child, ChildError, ChildInput, ChildOutput};
+pub use async_child::{Child, ChildError, ChildInput, ChildOutput, Lines};
 pub use command::{Command, Fd, FileMode, Pty, Resource, Rlimit};
 pub use error::{SpawnError, Step};
+#[cfg(feature = "reactor")]
+pub use fake_children::FakeChildren;
 #[cfg(feature = "reactor")]
 pub use pipeline::{Pipeline, RunningPipeline};
 pub use program_end::{end_children_with_program, end_owned_groups};

@@ -11,9 +11,8 @@ use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
-use bytes::Bytes;
 use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, Promise, gather};
+use procession_core::{Deferred, gather};
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
@@ -36,7 +35,7 @@ use std::rc::Rc;
 /// # Examples
 ///
 /// ```
-/// use procession::{Command, Pipeline, Reactor, SpawnProcess};
+/// use procession::{Command, ExitReasonExt, Pipeline, Reactor, SpawnProcess};
 ///
 /// let mut reactor = Reactor::new()?;
 /// let pipeline = Pipeline::new()
@@ -44,11 +43,8 @@ use std::rc::Rc;
 ///     .stage(Command::new("sort"))
 ///     .stage(Command::new("grep").args(["-c", "x"]));
 /// let running = reactor.spawn_pipeline(pipeline)?;
-/// let codes: Vec<_> = reactor
-///     .block_on(running.ended())?
-///     .iter()
-///     .map(|reason| reason.as_ref().map_or_else(|terminated| terminated.exit_code(), |_| Some(0)))
-///     .collect();
+/// let reasons = reactor.block_on(running.ended())?;
+/// let codes: Vec<_> = reasons.iter().map(ExitReasonExt::exit_code).collect();
 /// assert_eq!(codes, [Some(0), Some(0), Some(1)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -68,7 +64,6 @@ struct Stage {
 /// Its drop does nothing: the children run on, and are reaped.
 pub struct RunningPipeline {
     processes: Vec<Process>,
-    ends: Vec<Deferred<ExitReason, Infallible>>,
 }
 
 impl Pipeline {
@@ -92,12 +87,16 @@ impl Pipeline {
         self
     }
 
+    /// Hands the stages out, for fakes of them.
+    pub(crate) fn into_stages(self) -> Vec<(Command, Box<dyn ProcessProtocol>)> {
+        self.stages.into_iter().map(|stage| (stage.command, stage.protocol)).collect()
+    }
+
     pub(crate) fn spawn(self, reactor: &Handle) -> Result<RunningPipeline, SpawnError> {
         let Some(first) = self.stages.first() else {
-            return Err(SpawnError::invalid("pipeline", "it has no stages"));
+            return Err(no_stages());
         };
         refuse_if_gone(reactor, &first.command)?;
-        let mut ends = Vec::with_capacity(self.stages.len());
         let mut begun = StartedStages::default();
         let mut input: Option<OwnedFd> = None;
         let mut stages = self.stages.into_iter().peekable();
@@ -110,11 +109,8 @@ impl Pipeline {
                 command = command.helper_fd(ChildFd::STDOUT, Fd::inherit(write), NO_TERMINAL);
                 input = Some(read);
             }
-            let (promise, ended) = Deferred::new();
             let spawned = Spawned::start(&command, AtProgramEnd::of_reactor(reactor))?;
-            let protocol = Box::new(EndReporter { protocol, ended: promise });
             begun.0.push(StartedStage { command, spawned, protocol });
-            ends.push(ended);
         }
         let transports = register(reactor, begun)?;
         let processes = transports.iter().map(|t| Process::from_control(t.clone())).collect();
@@ -123,8 +119,12 @@ impl Pipeline {
             panics.catch(|| transport.made());
         }
         panics.resume();
-        Ok(RunningPipeline { processes, ends })
+        Ok(RunningPipeline::new(processes))
     }
+}
+
+pub(crate) fn no_stages() -> SpawnError {
+    SpawnError::invalid("pipeline", "it has no stages")
 }
 
 /// The reason why a stage cannot have a terminal.
@@ -176,7 +176,12 @@ fn pipe(command: &Command) -> Result<(OwnedFd, OwnedFd), SpawnError> {
 }
 
 impl RunningPipeline {
-    /// Returns the children, in the order of the stages.
+    /// Returns the stages, of which there is one at least.
+    pub(crate) fn new(processes: Vec<Process>) -> Self {
+        Self { processes }
+    }
+
+    /// The children, in the order of the stages.
     pub fn processes(&self) -> &[Process] {
         &self.processes
     }
@@ -197,7 +202,7 @@ impl RunningPipeline {
     ///
     /// Fails with `Failed::Abandoned` if a protocol panicked, or if the reactor was dropped before.
     pub fn ended(self) -> Deferred<Vec<ExitReason>, Infallible> {
-        gather(self.ends)
+        gather(self.processes.iter().map(Process::ended))
     }
 }
 
@@ -217,44 +222,3 @@ impl fmt::Debug for RunningPipeline {
 struct IgnoreEvents;
 
 impl ProcessProtocol for IgnoreEvents {}
-
-/// Passes on all events, and completes the stage's promise at the end.
-struct EndReporter {
-    protocol: Box<dyn ProcessProtocol>,
-    ended: Promise<ExitReason, Infallible>,
-}
-
-impl ProcessProtocol for EndReporter {
-    fn connection_made(&mut self, process: &Process) {
-        self.protocol.connection_made(process);
-    }
-
-    fn child_data_received(&mut self, process: &Process, fd: ChildFd, data: Bytes) {
-        self.protocol.child_data_received(process, fd, data);
-    }
-
-    fn child_connection_lost(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_connection_lost(process, fd);
-    }
-
-    fn child_read_closed(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_read_closed(process, fd);
-    }
-
-    fn child_write_buffer_full(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_write_buffer_full(process, fd);
-    }
-
-    fn child_write_buffer_drained(&mut self, process: &Process, fd: ChildFd) {
-        self.protocol.child_write_buffer_drained(process, fd);
-    }
-
-    fn process_exited(&mut self, process: &Process, reason: ExitReason) {
-        self.protocol.process_exited(process, reason);
-    }
-
-    fn process_ended(&mut self, process: &Process, reason: ExitReason) {
-        self.protocol.process_ended(process, reason.clone());
-        self.ended.complete(Ok(reason));
-    }
-}

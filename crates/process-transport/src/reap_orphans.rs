@@ -3,6 +3,7 @@
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::ReapScope;
+use crate::sealed::Sealed;
 use procession_core::Signal;
 use procession_core::driver::WithCell;
 use procession_reactor::{Handle, SignalWatch};
@@ -18,6 +19,8 @@ use std::io;
 /// By default the library reaps only children that it has started, and zombies that a termination
 /// meets in its group.
 ///
+/// This trait is sealed: nobody else implements it, so methods may be added.
+///
 /// # Examples
 ///
 /// ```
@@ -32,7 +35,7 @@ use std::io;
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ReapOrphans {
+pub trait ReapOrphans: Sealed {
     /// Makes this process reap adopted members of groups that children of this library lead or led.
     ///
     /// These are children that lead a group or a session: with

@@ -23,7 +23,7 @@ pub use take::TakeError;
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
 #[cfg(feature = "reactor")]
-pub(crate) use last_end::{END_AFTER_KILL, LastEnd};
+pub(crate) use last_end::LastEnd;
 #[cfg(feature = "reactor")]
 pub(crate) use owned_child::{DropAction, OwnedChild};
 

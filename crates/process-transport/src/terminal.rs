@@ -1,13 +1,16 @@
 //! Terminals that belong to no child, such as the program's own: their size, their settings, and a
 //! guard for raw mode.
 
+use crate::sealed::Sealed;
 use crate::sys;
 use procession_protocol::{Termios, WindowSize};
 use rustix::termios::tcgetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A property that can be read from a terminal.
+/// A property that can be read from a terminal: its [`Termios`] and its [`WindowSize`].
+///
+/// This trait is sealed: only this crate implements it.
 ///
 /// # Examples
 ///
@@ -20,7 +23,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// assert_eq!(WindowSize::of(slave)?, WindowSize::default());
 /// # std::io::Result::Ok(())
 /// ```
-pub trait OfTerminal: Sized {
+pub trait OfTerminal: Sealed + Sized {
     /// Returns the current value of the terminal on this descriptor.
     ///
     /// # Errors

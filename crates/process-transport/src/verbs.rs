@@ -6,12 +6,16 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
+use crate::sealed::Sealed;
 use crate::spawned::Spawned;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
 
 /// Methods of [`Handle`], and so of `Reactor`, that start children.
-pub trait SpawnProcess {
+///
+/// This trait is sealed: nobody else implements it, so methods may be added. Code that is to be tested
+/// without children takes an `impl SpawnProcess`, which [`FakeChildren`](crate::FakeChildren) is too.
+pub trait SpawnProcess: Sealed {
     /// Starts a child and gives its events to `protocol`.
     ///
     /// The steps, in this order: the command is checked, users and groups are looked up, pipes are

@@ -60,7 +60,7 @@ fn both_outputs_are_streams_of_their_own() {
             assert_eq!(child.stdout().collect().await, b"out\n");
             assert_eq!(child.stdout().next().await, None, "and again");
             assert_eq!(child.output(9).next().await, None, "there is none");
-            let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
+            let Err(ChildError::Terminated { reason, .. }) = child.ended().await else { panic!() };
             assert_eq!(reason.exit_code(), Some(3));
             assert!(child.ended().await.is_err(), "it can be asked again");
         });
@@ -176,9 +176,12 @@ fn a_reactor_that_is_dropped_ends_every_wait() {
             assert_eq!(child.stdout().next().await.as_deref(), Some(&b"kept\n"[..]));
             assert_eq!(child.stdout().next().await, None);
             assert_eq!(child.stderr().next().await, None);
-            assert!(matches!(child.wait().await, Err(ChildError::ReactorGone)));
-            assert!(matches!(child.ended().await, Err(ChildError::ReactorGone)));
-            assert_eq!(child.write("x").await, Err(WriteError::ReactorGone));
+            assert!(matches!(child.wait().await, Err(ChildError::ReactorGone { .. })));
+            assert!(matches!(child.ended().await, Err(ChildError::ReactorGone { .. })));
+            assert!(matches!(
+                child.write("x").await,
+                Err(ChildError::Write { error: WriteError::ReactorGone, .. })
+            ));
             until_dead(pid).await;
         });
         drop(child);

@@ -22,7 +22,7 @@ fn len(bytes: &[u8]) -> u64 {
 }
 
 async fn reason(child: &mut procession_process_transport::Child) -> ProcessTerminated {
-    let Err(ChildError::Terminated(reason)) = child.ended().await else { panic!() };
+    let Err(ChildError::Terminated { reason, .. }) = child.ended().await else { panic!() };
     reason
 }
 
@@ -175,7 +175,8 @@ fn the_error_of_the_end_shows_the_last_line() {
                 (Some(2), Some("fatal: \u{1b}no"))
             );
             let error = child.ended().await.unwrap_err();
-            assert_eq!(error.to_string(), "exited with status 2: fatal: \\u{1b}no");
+            let text = r#""/bin/sh" exited with status 2: fatal: \u{1b}no"#;
+            assert_eq!(error.to_string(), text);
             assert!(child.stderr_tail().starts_with(b"first\n"));
             assert_eq!(reason(&mut child).await, first, "also the second time");
             // Output that the caller has read is not repeated in the error. A death by signal shows

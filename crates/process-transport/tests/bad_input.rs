@@ -95,8 +95,8 @@ fn closing_an_unknown_descriptor_is_harmless() {
     behaviour("closing_an_unknown_descriptor_is_harmless", |driver| {
         let child = driver.spawn(command("/bin/cat"));
         child.process.close_child_fd(99);
-        child.process.abort_child_fd(99);
-        child.process.shutdown_child_fd(99);
+        child.process.abort_connection(99);
+        child.process.shutdown_write(99);
         child.process.close_child_fd(0);
         child.process.close_child_fd(0);
         driver.drive_to_end(&child.record);

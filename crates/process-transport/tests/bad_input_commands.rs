@@ -230,8 +230,8 @@ fn calls_with_descriptors_that_are_not_there() {
             assert!(process.with_fd(fd, |_| ()).is_none());
             assert!(!process.unregister_producer(fd));
             process.close_child_fd(fd);
-            process.shutdown_child_fd(fd);
-            process.abort_child_fd(fd);
+            process.shutdown_write(fd);
+            process.abort_connection(fd);
             process.pause(fd);
             process.resume(fd);
             let null = std::fs::File::options().write(true).open("/dev/null").unwrap();

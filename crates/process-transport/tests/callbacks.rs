@@ -72,7 +72,7 @@ fn a_loss_is_never_delivered_inside_the_call_that_causes_it() {
         let calls: [fn(&Process); 5] = [
             Process::close_stdout,
             |process| process.close_child_fd(1),
-            |process| process.abort_child_fd(0),
+            |process| process.abort_connection(0),
             Process::lose_connection,
             Process::close_all,
         ];
@@ -201,7 +201,7 @@ fn nothing_is_called_back_after_the_end() {
             process.close_stderr();
             process.close_all();
             process.lose_connection();
-            process.abort_child_fd(1);
+            process.abort_connection(1);
             process.pause(1);
             process.resume(1);
             process.write("late");

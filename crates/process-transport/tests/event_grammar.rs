@@ -104,8 +104,8 @@ const SCENARIOS: [Scenario; 12] = [
         },
         hook: |process, event| {
             if matches!(event, Event::Data(..)) {
-                process.abort_child_fd(0);
-                process.abort_child_fd(1);
+                process.abort_connection(0);
+                process.abort_connection(1);
             }
         },
     },

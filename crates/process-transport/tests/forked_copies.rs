@@ -305,8 +305,7 @@ fn a_verb_in_a_copy_acts_on_the_child_of_the_original() {
         let mut child = cat(&mut reactor, command("/bin/cat").owned(true));
         in_a_copy(|| child.process().signal(Signal::USR1).unwrap());
         let error = reactor.block_on(child.ended()).expect_err("it was signalled");
-        let signalled =
-            matches!(&error, ChildError::Terminated(end) if end.signal() == Some(Signal::USR1));
+        let signalled = matches!(&error, ChildError::Terminated { reason, .. } if reason.signal() == Some(Signal::USR1));
         assert!(signalled, "{error}");
         let mut spawned = Command::new("/bin/sleep").arg("600").owned(true).spawn().unwrap();
         in_a_copy(|| spawned.signal(Signal::USR1).unwrap());

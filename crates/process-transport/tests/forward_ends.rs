@@ -93,7 +93,7 @@ fn a_sink_that_waits_for_room_is_closed_when_it_is_asked_for() {
             driver.run_for(ms(100));
             assert_eq!(sink.process.write_buffered(number), 0);
             if half {
-                sink.process.shutdown_child_fd(number);
+                sink.process.shutdown_write(number);
             } else {
                 sink.process.close_child_fd(number);
             }
@@ -198,9 +198,9 @@ fn a_verb_calls_nobody_back() {
             driver.run_for(ms(20));
             inside.set(true);
             if of_source {
-                source.process.abort_child_fd(1);
+                source.process.abort_connection(1);
             } else {
-                sink.process.abort_child_fd(0);
+                sink.process.abort_connection(0);
             }
             inside.set(false);
             driver.until("the forwarding is over", WATCHDOG, || called_inside.get().is_some());
@@ -225,9 +225,9 @@ fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
             let close = driver.spawn_with(sh("read x; echo now"), move |_, event| {
                 if matches!(event, Event::Data(1, _)) {
                     if of_source {
-                        from.abort_child_fd(1);
+                        from.abort_connection(1);
                     } else {
-                        to.abort_child_fd(0);
+                        to.abort_connection(0);
                     }
                 }
             });

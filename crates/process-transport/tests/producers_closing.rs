@@ -64,7 +64,7 @@ type CloseVerb = fn(&Process);
 
 const CLOSES: [(&str, CloseVerb); 4] = [
     ("close_stdin", Process::close_stdin),
-    ("shutdown_child_fd", |process| process.shutdown_child_fd(0)),
+    ("shutdown_write", |process| process.shutdown_write(0)),
     ("lose_connection", Process::lose_connection),
     ("close_all", Process::close_all),
 ];
@@ -143,7 +143,7 @@ fn a_terminal_is_hung_up_when_its_producer_is_done() {
 fn an_abort_and_a_termination_do_not_wait_for_a_producer() {
     behaviour("an_abort_and_a_termination_do_not_wait_for_a_producer", |driver| {
         let cuts: [CloseVerb; 3] = [
-            |process| process.abort_child_fd(0),
+            |process| process.abort_connection(0),
             |process| {
                 process.close_stdin();
                 process.terminate(Signal::TERM, ms(10_000)).detach();

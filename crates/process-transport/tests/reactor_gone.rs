@@ -110,8 +110,8 @@ fn every_verb_says_that_the_reactor_is_gone() {
 fn call_verbs_without_result(process: &Process) {
     process.write("x");
     process.close_child_fd(0);
-    process.shutdown_child_fd(0);
-    process.abort_child_fd(0);
+    process.shutdown_write(0);
+    process.abort_connection(0);
     process.pause(1);
     process.resume(1);
     process.pause_all();

@@ -59,8 +59,8 @@ const ACTIONS: [Action; 17] = [
         Handle::current().spawn_process(recorder, command("/bin/true")).expect("it starts");
     }),
     ("close", |process| for_each_fd(|fd| process.close_child_fd(fd))),
-    ("abort", |process| for_each_fd(|fd| process.abort_child_fd(fd))),
-    ("shut down", |process| for_each_fd(|fd| process.shutdown_child_fd(fd))),
+    ("abort", |process| for_each_fd(|fd| process.abort_connection(fd))),
+    ("shut down", |process| for_each_fd(|fd| process.shutdown_write(fd))),
     ("lose", Process::lose_connection),
     ("close all", Process::close_all),
     ("pause and resume", |process| {

@@ -111,7 +111,8 @@
 //!
 //! With [`FakeProcess`](crate::FakeProcess) a test drives a protocol by hand. It uses the same
 //! lifecycle and write queues as a real child. [`FakeConnection`](crate::FakeConnection) does
-//! the same for the protocol of a connection. This tests the `WordCount` from above:
+//! the same for the protocol of a connection, and [`FakeChildren`](crate::FakeChildren) for code that
+//! takes an `impl SpawnProcess` and starts children itself. This tests the `WordCount` from above:
 //!
 //! ```
 //! use procession::prelude::*;

@@ -68,7 +68,7 @@
 //! **The loop**: [`Reactor`] waits, [`Handle`] does everything else, [`Remote`] comes from other
 //! threads. [`Deferred`] and [`Promise`] carry a result that arrives later.
 //!
-//! **Tests**: [`FakeProcess`], [`FakeConnection`] and [`FakeClock`].
+//! **Tests**: [`FakeChildren`], [`FakeProcess`], [`FakeConnection`] and [`FakeClock`].
 //!
 //! # Features
 //!
@@ -98,7 +98,7 @@ pub use bytes::{Bytes, BytesMut};
 #[doc(inline)]
 pub use procession_core::{
     AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark,
-    ParseSignalError, Promise, Signal, Timer, WriteError, first_of, gather,
+    ParseSignalError, Promise, Signal, Timer, WriteError, first_of, gather, gather_all,
     set_unhandled_error_hook,
 };
 #[cfg(feature = "net")]
@@ -109,8 +109,8 @@ pub use procession_net_transport::{
 #[cfg(feature = "reactor")]
 #[doc(inline)]
 pub use procession_process_transport::{
-    AdoptError, Child, ChildError, ChildInput, ChildOutput, Pipeline, ReapOrphans, RunningPipeline,
-    SpawnProcess,
+    AdoptError, Child, ChildError, ChildInput, ChildOutput, FakeChildren, Lines, Pipeline,
+    ReapOrphans, RunningPipeline, SpawnProcess,
 };
 #[doc(inline)]
 pub use procession_process_transport::{
@@ -119,8 +119,8 @@ pub use procession_process_transport::{
 };
 #[doc(inline)]
 pub use procession_protocol::{
-    Address, ChildFd, ConnectionEvent, Event, ExitReason, Factory, FakeConnection, FakeFd,
-    FakeProcess, ForwardError, KeptStderr, Line, LineReceiver, Pace, Process, ProcessDone,
+    Address, ChildFd, ConnectionEvent, Event, ExitReason, ExitReasonExt, Factory, FakeConnection,
+    FakeFd, FakeProcess, ForwardError, KeptStderr, Line, LineReceiver, Pace, Process, ProcessDone,
     ProcessProtocol, ProcessTerminated, Producer, ProducerError, ProducerErrorKind, Protocol,
     ReadProducer, ResourceUsage, SignalError, SpawnPath, StreamAdapter, Target, Termination,
     Termios, Transport, UnknownEnd, WindowSize,

@@ -2,9 +2,9 @@
 //! first programs.
 
 pub use crate::{
-    Bytes, BytesMut, ChildFd, Clock, Command, Deferred, ExitReason, Failed, FakeProcess, Fd,
-    IntoBytes, LineReceiver, OfTerminal, Process, ProcessProtocol, Promise, Protocol, Pty, Signal,
-    Spawned, Transport,
+    Bytes, BytesMut, ChildFd, Clock, Command, Deferred, ExitReason, ExitReasonExt, Failed,
+    FakeProcess, Fd, IntoBytes, LineReceiver, OfTerminal, Process, ProcessProtocol, Promise,
+    Protocol, Pty, Signal, Spawned, Transport,
 };
 #[cfg(feature = "reactor")]
 pub use crate::{Child, Handle, Interest, Reactor, ReapOrphans, SpawnProcess, Stopped, run_main};

@@ -1,5 +1,6 @@
 //! [`Address`]: the address of one end of a connection.
 
+use procession_core::driver::Reason;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,11 +17,19 @@ pub enum Address {
     Other,
 }
 
+/// A path is quoted and escaped where it has characters that cannot be printed.
+///
+/// ```
+/// use procession::Address;
+///
+/// assert_eq!(Address::Unix(Some("/run/socket".into())).to_string(), "/run/socket");
+/// assert_eq!(Address::Unix(Some("/run/\u{1b}c".into())).to_string(), r#""/run/\u{1b}c""#);
+/// ```
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(Some(path)) => f.write_str(&Reason::bare_or_quoted(path)),
             Self::Unix(None) => f.write_str("unnamed"),
             Self::Other => f.write_str("no address"),
         }

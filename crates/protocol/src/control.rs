@@ -9,14 +9,15 @@
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
 use crate::{
-    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
+    ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
 };
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, Signal, WriteError};
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -66,10 +67,10 @@ pub trait ProcessControl {
     fn close_child_fd(&self, fd: ChildFd);
 
     /// Ends the parent's direction of the socketpair `fd` once its queue is flushed.
-    fn shutdown_child_fd(&self, fd: ChildFd);
+    fn shutdown_write(&self, fd: ChildFd);
 
     /// Drops the queue for `fd` and closes the parent's end.
-    fn abort_child_fd(&self, fd: ChildFd);
+    fn abort_connection(&self, fd: ChildFd);
 
     /// Sets whether `fd` is held open for a producer that writes to it. A close that is requested
     /// before or after takes place once `fd` is no longer held. An abort does not wait.
@@ -115,6 +116,10 @@ pub trait ProcessControl {
 
     /// Sends a signal, waits for `grace`, then sends KILL.
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError>;
+
+    /// Waits for what `process_ended` reports: [`ProtocolSlot::ended`](crate::ProtocolSlot::ended),
+    /// unless the lifecycle has [reported](crate::Lifecycle::reported_end) it.
+    fn ended(&self) -> Deferred<ExitReason, Infallible>;
 
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;
@@ -234,7 +239,8 @@ pub trait ProcessControl {
 /// A handle to one child, cheap to clone.
 ///
 /// Every method may be called in every callback, and at any other time on the loop's thread; no method
-/// calls the protocol. Dropping a handle does nothing: the child runs on. Once the process has ended,
+/// calls the protocol. Dropping a handle does nothing: the child runs on. Handles of one child are
+/// equal, those of two never are. Once the process has ended,
 /// writes return [`WriteError::Closed`], signals return [`SignalError::ProcessExitedAlready`], and the
 /// other methods have no effect. If the reactor is gone before the process has ended, every method that
 /// can fail reports that: [`WriteError::ReactorGone`], [`SignalError::ReactorGone`], or an
@@ -258,27 +264,13 @@ pub trait ProcessControl {
 #[doc(alias = "IProcessTransport")]
 pub struct Process(pub(crate) Rc<dyn ProcessControl>);
 
-impl Process {
-    /// Creates a handle over a transport's implementation.
-    #[inline]
-    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
-        Self(control)
-    }
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("pid", &self.0.pid()).finish_non_exhaustive()
-    }
-}
-
 /// A source of data that writes to a descriptor of a child as fast as the child reads.
 ///
 /// Its methods may call every method of [`Process`]. A panic in one counts as a panic of the protocol.
 ///
 /// A close of the descriptor waits until its producer is done: until the producer is
 /// [unregistered](Process::unregister_producer), or closes the descriptor itself in one of its methods.
-/// [`abort_child_fd`](Process::abort_child_fd), [`terminate`](Process::terminate) and the stop of the
+/// [`abort_connection`](Process::abort_connection), [`terminate`](Process::terminate) and the stop of the
 /// reactor do not wait for producers.
 #[doc(alias = "IPushProducer")]
 #[doc(alias = "IPullProducer")]

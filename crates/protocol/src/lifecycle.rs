@@ -57,7 +57,7 @@ pub struct Lifecycle {
     drain_after_exit: Option<Duration>,
     /// `Some` from the reap until the time has passed, if a pipe is still open.
     deadline: Option<Duration>,
-    /// Set once, when `Ended` is queued (after a panic: would be queued).
+    /// Set once, when `Ended` is due.
     ended: bool,
     /// No event is queued once this is set.
     panicked: bool,
@@ -88,7 +88,7 @@ impl Lifecycle {
         }
     }
 
-    /// Queues data that the child wrote. Returns empty data, and data of a pipe that is closed or has
+    /// Queues data that the child wrote. Returns data that are empty, or whose pipe is closed or has
     /// ended; drop those while nothing is borrowed.
     #[inline]
     #[must_use = "drop it while nothing is borrowed"]
@@ -257,6 +257,11 @@ impl Lifecycle {
         self.ended
     }
 
+    /// Returns how the child ended, once `Ended` is no longer due.
+    pub fn reported_end(&self) -> Option<&ExitReason> {
+        self.reason().filter(|_| self.ended && self.due.is_empty())
+    }
+
     /// Returns whether the protocol panicked.
     pub fn is_panicked(&self) -> bool {
         self.panicked
@@ -275,11 +280,12 @@ impl Lifecycle {
     }
 
     fn end_if_due(&mut self) {
-        let Some(reason) = &self.reason else { return };
         if !self.pipes.is_empty() || self.ended {
             return;
         }
-        let reason = self.pipes.name_cut_off(reason.clone());
+        let Some(reason) = self.reason.take() else { return };
+        let reason = self.pipes.name_cut_off(reason);
+        self.reason = Some(reason.clone());
         self.ended = true;
         self.deadline = None;
         self.push(Event::Ended(reason));

@@ -1,8 +1,9 @@
 //! Byte-stream protocols: the trait that a user implements for a TCP or Unix connection, and its
 //! factory.
 
-use crate::{Address, Transport};
+use crate::{Address, ConnectionEvent, Transport};
 use bytes::Bytes;
+use procession_core::Mark;
 use std::io;
 
 /// Receives the events of one connection.
@@ -41,6 +42,27 @@ pub trait Protocol {
     /// `reason` is `Ok` if either side closed the connection without an error.
     #[doc(alias = "connectionLost")]
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {}
+
+    /// Any of these events, each once: the default calls the method for it.
+    ///
+    /// A transport calls this method alone. A protocol that wraps another one, to log or to count,
+    /// overrides it and nothing else, as with
+    /// [`ProcessProtocol::on_event`](crate::ProcessProtocol::on_event).
+    #[doc(alias = "ProtocolWrapper")]
+    #[inline]
+    fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
+        match event {
+            // Nearly always.
+            ConnectionEvent::Data(data) => self.data_received(transport, data),
+            ConnectionEvent::Made => self.connection_made(transport),
+            ConnectionEvent::ReadClosed => self.read_closed(transport),
+            ConnectionEvent::Mark(Mark::Full) => self.write_buffer_full(transport),
+            ConnectionEvent::Mark(Mark::Drained) => self.write_buffer_drained(transport),
+            // A mark of a later version has no callback.
+            ConnectionEvent::Mark(_) => {}
+            ConnectionEvent::Lost(reason) => self.connection_lost(transport, reason),
+        }
+    }
 }
 
 /// Calls the boxed protocol.
@@ -67,6 +89,10 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {
         (**self).connection_lost(transport, reason);
+    }
+
+    fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
+        (**self).on_event(transport, event);
     }
 }
 

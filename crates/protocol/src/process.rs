@@ -1,26 +1,42 @@
 //! The methods of [`Process`]: the handle that spawning returns, that callbacks get, and that fakes
-//! return.
+//! return. What it is told is in `process_facts`.
 
-use crate::{
-    ChildFd, ForwardError, Process, SignalError, SpawnPath, Target, Termination, Termios,
-    WindowSize,
-};
+use crate::control::ProcessControl;
+use crate::{ChildFd, Process, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
-use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Writing.
+impl Process {
+    /// Wraps what a transport implements.
+    #[inline]
+    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
+        Self(control)
+    }
+}
+
+/// Writing: the verbs of a [`Transport`](crate::Transport), which go to the child's standard input or
+/// take the descriptor first.
 impl Process {
     /// Queues data for the child's standard input. The callbacks report the outcome.
     ///
     /// Writes are flushed when the callback returns to the loop. Until then, data written after
     /// [`close_stdin`](Self::close_stdin) are still sent. A refused write is dropped without an error;
-    /// [`write_to_child`](Self::write_to_child) returns the reason instead.
+    /// [`try_write`](Self::try_write) returns the reason instead.
     pub fn write(&self, data: impl IntoBytes) {
         // Dropped on purpose: after the child's end, or a close, nobody reads the data.
-        self.write_to_child(ChildFd::STDIN, data).ok();
+        self.try_write(data).ok();
+    }
+
+    /// Queues data for the child's standard input: [`write_to_child`](Self::write_to_child) of 0.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is queued if the descriptor is closed, unknown, not writable, or its queue is full.
+    #[doc(alias = "write_all")]
+    pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
+        self.write_to_child(ChildFd::STDIN, data)
     }
 
     /// Queues data for a descriptor. Never blocks, keeps the order, copies nothing.
@@ -59,7 +75,7 @@ impl Process {
         I::Item: IntoBytes,
     {
         for piece in pieces {
-            if self.write_to_child(ChildFd::STDIN, piece).is_err() {
+            if self.try_write(piece).is_err() {
                 return; // as in `write`; a later piece must not follow the gap
             }
         }
@@ -114,6 +130,7 @@ impl Process {
     /// A [producer](crate::Producer) is done when it is unregistered, or closes `fd` itself. Until then its
     /// data are sent, and a socketpair is still read.
     #[doc(alias = "closeChildFD")]
+    #[doc(alias = "close")]
     pub fn close_child_fd(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
         self.on_close(Some(fd));
@@ -122,6 +139,7 @@ impl Process {
 
     /// Closes the child's standard input once its producer is done and all written data is flushed.
     #[doc(alias = "closeStdin")]
+    #[doc(alias = "shutdown")]
     pub fn close_stdin(&self) {
         self.close_child_fd(ChildFd::STDIN);
     }
@@ -141,16 +159,16 @@ impl Process {
     /// Ends the parent's direction of the socketpair `fd` once its producer is done and its queue is
     /// flushed; data that the child writes are still received.
     #[doc(alias = "loseWriteConnection")]
-    pub fn shutdown_child_fd(&self, fd: impl Into<ChildFd>) {
+    pub fn shutdown_write(&self, fd: impl Into<ChildFd>) {
         let fd = fd.into();
         self.on_close(Some(fd));
-        self.0.shutdown_child_fd(fd);
+        self.0.shutdown_write(fd);
     }
 
     /// Drops the queue for `fd` and closes the parent's end, without waiting for a producer.
     #[doc(alias = "abortConnection")]
-    pub fn abort_child_fd(&self, fd: impl Into<ChildFd>) {
-        self.0.abort_child_fd(fd.into());
+    pub fn abort_connection(&self, fd: impl Into<ChildFd>) {
+        self.0.abort_connection(fd.into());
     }
 
     /// Closes 0, 1 and 2, each as [`close_child_fd`](Self::close_child_fd) does; a terminal is hung
@@ -208,6 +226,8 @@ impl Process {
     ///
     /// [`SignalError::ProcessExitedAlready`] once the child was reaped; else the error of the kernel.
     #[doc(alias = "signalProcess")]
+    #[doc(alias = "kill")]
+    #[doc(alias = "send_signal")]
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         self.0.signal(signal)
     }
@@ -241,145 +261,8 @@ impl Process {
     /// On Linux, the living processes of a group are read from /proc. On other systems, or without
     /// /proc, a termination of an owned group takes the whole grace, sends KILL, and reports whether the
     /// group is gone as far as it can tell.
+    #[doc(alias = "start_kill")]
     pub fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
         self.0.terminate(signal, grace)
-    }
-}
-
-/// Terminals.
-impl Process {
-    /// Sets the size of the child's terminal.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
-    #[doc(alias = "TIOCSWINSZ")]
-    pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
-        self.0.resize(rows, columns)
-    }
-
-    /// Returns the size of the child's terminal.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
-    #[doc(alias = "TIOCGWINSZ")]
-    pub fn window_size(&self) -> io::Result<WindowSize> {
-        self.0.window_size()
-    }
-
-    /// Returns the settings of the child's terminal.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
-    #[doc(alias = "tcgetattr")]
-    pub fn termios(&self) -> io::Result<Termios> {
-        self.0.termios()
-    }
-
-    /// Changes the settings of the child's terminal.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
-    #[doc(alias = "tcsetattr")]
-    pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
-        self.0.set_termios(settings)
-    }
-
-    /// Writes the end-of-file character to the child's terminal.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTTY` if the child has no terminal from this library; else the error of the kernel.
-    #[doc(alias = "VEOF")]
-    pub fn send_eof(&self) -> io::Result<()> {
-        self.0.send_eof()
-    }
-}
-
-/// Facts.
-impl Process {
-    /// Moves the data that the child writes to `fd` to another child, a connection, a socket or a file,
-    /// until their end.
-    ///
-    /// If the kernel can splice (`splice(2)`), the bytes do not pass through the program. The source
-    /// waits while the target is full. From this call on the protocol receives no data of `fd`, but its
-    /// loss is reported. At the end of the source the target is closed; if the target is lost, the
-    /// source is closed, and its writer gets SIGPIPE. The result is the number of bytes moved.
-    ///
-    /// # Errors
-    ///
-    /// The `Deferred` fails if `fd` or the target is not available, if the target is lost or the
-    /// [hard limit](Self::set_write_hard_limit) of its queue refuses a copy, and with `ConnectionAborted`
-    /// if the reactor stops before the source has ended.
-    ///
-    /// # Platform
-    ///
-    /// If the kernel cannot splice, the bytes are copied, with the same outcome.
-    pub fn forward(&self, fd: impl Into<ChildFd>, target: Target) -> Deferred<u64, ForwardError> {
-        self.0.forward(fd.into(), target)
-    }
-
-    /// Returns the capacity of the pipe of `fd` in bytes; `None` if it is not a pipe.
-    ///
-    /// It starts at the system's default, 64 KiB on Linux, and grows while much data passes.
-    pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
-        self.0.pipe_size(fd.into())
-    }
-
-    /// Returns the pid, or `None` once the child was reaped.
-    pub fn pid(&self) -> Option<u32> {
-        self.0.pid()
-    }
-
-    /// Returns the signal that stopped the child; `None` if the child is not stopped, and for a fake. It
-    /// misses a stop for which the program itself has waited (`WUNTRACED` in `waitpid(2)`), and every
-    /// stop on systems other than Linux.
-    pub fn stopped_by(&self) -> Option<Signal> {
-        self.0.stopped_by()
-    }
-
-    /// Returns the process group that the child leads, or `None` if it leads none.
-    pub fn group(&self) -> Option<u32> {
-        self.0.group()
-    }
-
-    /// Returns how the child was started, or `None` if it is a fake.
-    pub fn spawned_by(&self) -> Option<SpawnPath> {
-        self.0.spawned_by()
-    }
-
-    /// Returns whether this process launched the child; false in a forked copy of that process. Code
-    /// that acts on the child because a value is dropped checks this first.
-    #[doc(hidden)]
-    pub fn is_launched_here(&self) -> bool {
-        self.0.is_launched_here()
-    }
-
-    /// Calls `call` with the parent's end of `fd` and returns its result; `None` if there is no end.
-    pub fn with_fd<R>(
-        &self,
-        fd: impl Into<ChildFd>,
-        call: impl FnOnce(BorrowedFd<'_>) -> R,
-    ) -> Option<R> {
-        let mut call = Some(call);
-        let mut answer = None;
-        self.0.with_fd(fd.into(), &mut |fd| {
-            if let Some(call) = call.take() {
-                answer = Some(call(fd));
-            }
-        });
-        answer
-    }
-
-    /// Returns a duplicate of the child's pidfd.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` if there is no pidfd; else the error of the kernel.
-    pub fn pidfd(&self) -> io::Result<OwnedFd> {
-        self.0.pidfd()
     }
 }

@@ -1,7 +1,8 @@
 //! [`ProcessProtocol`]: the trait that a user implements to receive the events of a child.
 
-use crate::{ChildFd, ExitReason, Process};
+use crate::{ChildFd, Event, ExitReason, Process};
 use bytes::Bytes;
+use procession_core::Mark;
 
 /// Receives the events of one child.
 ///
@@ -125,6 +126,51 @@ pub trait ProcessProtocol {
     /// Called once, last of all; the protocol is dropped when this returns.
     #[doc(alias = "processEnded")]
     fn process_ended(&mut self, process: &Process, reason: ExitReason) {}
+
+    /// Any of these events, each once: the default calls the method for it.
+    ///
+    /// A transport calls this method alone. A protocol that wraps another one, to log or to count,
+    /// overrides it and nothing else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Event, FakeProcess, Process, ProcessProtocol};
+    ///
+    /// /// Prints what the protocol in it is about to hear.
+    /// struct Logged<P>(P);
+    ///
+    /// impl<P: ProcessProtocol> ProcessProtocol for Logged<P> {
+    ///     fn on_event(&mut self, process: &Process, event: Event) {
+    ///         println!("{process:?}: {event:?}");
+    ///         self.0.on_event(process, event);
+    ///     }
+    /// }
+    ///
+    /// struct Quiet;
+    /// impl ProcessProtocol for Quiet {}
+    ///
+    /// let mut fake = FakeProcess::new(Logged(Quiet));
+    /// fake.exit(0);
+    /// ```
+    #[doc(alias = "IProcessProtocol")]
+    #[doc(alias = "WrappingProcessProtocol")]
+    #[inline]
+    fn on_event(&mut self, process: &Process, event: Event) {
+        match event {
+            // Nearly always.
+            Event::Data(fd, data) => self.child_data_received(process, fd, data),
+            Event::Made => self.connection_made(process),
+            Event::ReadClosed(fd) => self.child_read_closed(process, fd),
+            Event::Lost(fd) => self.child_connection_lost(process, fd),
+            Event::Mark(fd, Mark::Full) => self.child_write_buffer_full(process, fd),
+            Event::Mark(fd, Mark::Drained) => self.child_write_buffer_drained(process, fd),
+            // A mark of a later version has no callback.
+            Event::Mark(..) => {}
+            Event::Exited(reason) => self.process_exited(process, reason),
+            Event::Ended(reason) => self.process_ended(process, reason),
+        }
+    }
 }
 
 macro_rules! forward {
@@ -152,4 +198,5 @@ forward! {
     child_write_buffer_drained(fd: ChildFd);
     process_exited(reason: ExitReason);
     process_ended(reason: ExitReason);
+    on_event(event: Event);
 }

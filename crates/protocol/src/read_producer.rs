@@ -60,7 +60,7 @@ impl<R: Read> ReadProducer<R> {
 
     fn finish(&self, process: &Process, fd: ChildFd, result: io::Result<u64>) {
         process.unregister_producer(fd);
-        process.shutdown_child_fd(fd);
+        process.shutdown_write(fd);
         self.finished.complete(result);
     }
 }

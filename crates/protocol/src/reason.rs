@@ -12,7 +12,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 /// How a process ended: `Ok` for exit status 0, `Err` for anything else.
+///
+/// [`ExitReasonExt`](crate::ExitReasonExt) has `exit_code` and `signal` of both.
 #[doc(alias = "Failure")]
+#[doc(alias = "ExitStatus")]
 pub type ExitReason = Result<ProcessDone, ProcessTerminated>;
 
 /// Converts a wait status, as `waitpid` returns it, to an [`ExitReason`].

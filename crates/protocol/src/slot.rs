@@ -6,9 +6,12 @@
 
 use crate::control::Producers;
 use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
-use crate::{ChildFd, Event, Process, ProcessProtocol};
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 use bytes::Bytes;
-use procession_core::Mark;
+use procession_core::driver::FirstPanic;
+use procession_core::{Deferred, Mark, Promise};
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
@@ -32,12 +35,26 @@ use std::thread;
 pub struct ProtocolSlot {
     protocol: ProtocolHolder<dyn ProcessProtocol>,
     producers: Producers,
+    /// Who waits for the end; few children have anybody.
+    waiting: Cell<Option<Box<Waiting>>>,
+}
+
+/// Those to whom the end is reported once the protocol has heard of it.
+#[derive(Default)]
+struct Waiting {
+    promises: Vec<Promise<ExitReason, Infallible>>,
+    /// Once the protocol hears of it.
+    reason: Option<ExitReason>,
 }
 
 impl ProtocolSlot {
     /// Creates a slot that holds `protocol`.
     pub fn new(protocol: Box<dyn ProcessProtocol>) -> Self {
-        Self { protocol: ProtocolHolder::new(protocol), producers: Producers::new() }
+        Self {
+            protocol: ProtocolHolder::new(protocol),
+            producers: Producers::new(),
+            waiting: Cell::default(),
+        }
     }
 
     /// Calls the protocol's method for `event`.
@@ -60,12 +77,20 @@ impl ProtocolSlot {
     ///
     /// The payload of the panic; the protocol is dropped.
     pub fn try_deliver(&self, process: &Process, event: Event) -> thread::Result<()> {
-        let last = if matches!(event, Event::Ended(_)) { DropAfter::Yes } else { DropAfter::No };
+        let last = if let Event::Ended(reason) = &event {
+            self.note_end(reason);
+            DropAfter::Yes
+        } else {
+            DropAfter::No
+        };
         self.protocol.try_call_then(
             last,
             |protocol| {
                 self.producers.on_event(process, &event);
-                call(protocol, process, event);
+                // An emptied queue is the producers' business.
+                if !matches!(event, Event::Mark(_, Mark::Emptied)) {
+                    protocol.on_event(process, event);
+                }
             },
             |called| self.end(called),
         )
@@ -85,7 +110,7 @@ impl ProtocolSlot {
     ) -> thread::Result<()> {
         self.protocol.try_call_then(
             DropAfter::No,
-            |protocol| protocol.child_data_received(process, fd, data),
+            |protocol| protocol.on_event(process, Event::Data(fd, data)),
             |called| self.end(called),
         )
     }
@@ -93,7 +118,37 @@ impl ProtocolSlot {
     /// Drops the producers after the protocol is gone.
     #[cold]
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
-        first_panic(called, drop_caught(|| self.producers.retire()))
+        let waiting = self.waiting.take();
+        let called = first_panic(called, drop_caught(|| self.producers.retire()));
+        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|waiting| waiting.tell())))
+    }
+
+    /// The protocol is about to hear how the child ended; those who wait hear it after that.
+    #[cold]
+    fn note_end(&self, reason: &ExitReason) {
+        if let Some(mut waiting) = self.waiting.take() {
+            waiting.reason = Some(reason.clone());
+            self.waiting.set(Some(waiting));
+        }
+    }
+
+    /// The producers go, and nobody is told of an end any more.
+    fn retire_others(&self) {
+        let mut panics = FirstPanic::default();
+        panics.catch(|| self.producers.retire());
+        panics.catch(|| drop(self.waiting.take()));
+        panics.resume();
+    }
+
+    /// Waits until the protocol has heard of the end: `Abandoned` if it does not hear of it.
+    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let (promise, ended) = Deferred::new();
+        if !self.is_gone() {
+            let mut waiting = self.waiting.take().unwrap_or_default();
+            waiting.promises.push(promise);
+            self.waiting.set(Some(waiting));
+        }
+        ended
     }
 
     /// Reports the loss of `fd` only to its producer. This is for a descriptor whose loss is not reported
@@ -117,7 +172,7 @@ impl ProtocolSlot {
     /// callback, it is dropped when that returns.
     #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn ProcessProtocol>> {
-        self.producers.retire();
+        self.retire_others();
         self.protocol.retire()
     }
 
@@ -132,18 +187,15 @@ impl ProtocolSlot {
     }
 }
 
-fn call(protocol: &mut dyn ProcessProtocol, process: &Process, event: Event) {
-    match event {
-        Event::Made => protocol.connection_made(process),
-        Event::Data(fd, data) => protocol.child_data_received(process, fd, data),
-        Event::ReadClosed(fd) => protocol.child_read_closed(process, fd),
-        Event::Lost(fd) => protocol.child_connection_lost(process, fd),
-        Event::Mark(fd, Mark::Full) => protocol.child_write_buffer_full(process, fd),
-        Event::Mark(fd, Mark::Drained) => protocol.child_write_buffer_drained(process, fd),
-        // Only producers get `Emptied`, and a mark of a later version has no callback.
-        Event::Mark(..) => {}
-        Event::Exited(reason) => protocol.process_exited(process, reason),
-        Event::Ended(reason) => protocol.process_ended(process, reason),
+impl Waiting {
+    /// The protocol is gone: tells how the child ended, or that nobody will.
+    fn tell(self) {
+        let Some(reason) = self.reason else { return };
+        let mut panics = FirstPanic::default();
+        for promise in self.promises {
+            panics.catch(|| promise.complete(Ok(reason.clone())));
+        }
+        panics.resume();
     }
 }
 

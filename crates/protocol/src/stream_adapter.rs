@@ -2,12 +2,12 @@
 
 use crate::transport::TransportControl;
 use crate::{
-    Address, ChildFd, ExitReason, ForwardError, LineReceiver, Process, ProcessProtocol, Protocol,
-    Target, Transport,
+    Address, ChildFd, ConnectionEvent, ExitReason, ForwardError, LineReceiver, Process,
+    ProcessProtocol, Protocol, Target, Transport,
 };
 use bytes::{Bytes, BytesMut};
 use procession_core::driver::{WithCell, split_character};
-use procession_core::{Deferred, WriteError};
+use procession_core::{Deferred, Mark, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -88,9 +88,10 @@ impl<P: Protocol> StreamAdapter<P> {
         (Self { stderr: StderrMode::Keep(kept.clone()), ..self }, kept)
     }
 
-    fn call(&mut self, method: impl FnOnce(&mut P, &Transport)) {
+    fn call(&mut self, event: ConnectionEvent) {
         if let Some(stream) = &self.stream {
-            method(&mut self.protocol, &Transport::from_control(Rc::clone(stream) as _));
+            let transport = Transport::from_control(Rc::clone(stream) as _);
+            self.protocol.on_event(&transport, event);
         }
     }
 }
@@ -163,11 +164,11 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
             closing: Cell::new(false),
         };
         self.stream = Some(Rc::new(stream));
-        self.call(P::connection_made);
+        self.call(ConnectionEvent::Made);
     }
 
     fn out_received(&mut self, _: &Process, data: Bytes) {
-        self.call(|protocol, transport| protocol.data_received(transport, data));
+        self.call(ConnectionEvent::Data(data));
     }
 
     fn err_received(&mut self, _: &Process, data: Bytes) {
@@ -177,7 +178,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
     fn out_connection_lost(&mut self, _: &Process) {
         // A loss that the program itself requested does not come from the child.
         if self.stream.as_ref().is_some_and(|stream| !stream.closing.get()) {
-            self.call(P::read_closed);
+            self.call(ConnectionEvent::ReadClosed);
         }
     }
 
@@ -187,13 +188,13 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 
     fn child_write_buffer_full(&mut self, _: &Process, fd: ChildFd) {
         if fd == ChildFd::STDIN {
-            self.call(P::write_buffer_full);
+            self.call(ConnectionEvent::Mark(Mark::Full));
         }
     }
 
     fn child_write_buffer_drained(&mut self, _: &Process, fd: ChildFd) {
         if fd == ChildFd::STDIN {
-            self.call(P::write_buffer_drained);
+            self.call(ConnectionEvent::Mark(Mark::Drained));
         }
     }
 
@@ -205,7 +206,7 @@ impl<P: Protocol> ProcessProtocol for StreamAdapter<P> {
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
         let reason = reason.map(drop).map_err(io::Error::other);
-        self.call(|protocol, transport| protocol.connection_lost(transport, reason));
+        self.call(ConnectionEvent::Lost(reason));
     }
 }
 
@@ -233,7 +234,7 @@ impl ChildStream {
 
 impl TransportControl for ChildStream {
     fn write(&self, data: Bytes) -> Result<(), WriteError> {
-        self.process.write_to_child(ChildFd::STDIN, data)
+        self.process.try_write(data)
     }
 
     fn write_buffered(&self) -> usize {
@@ -242,6 +243,14 @@ impl TransportControl for ChildStream {
 
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError> {
         self.process.set_write_limits(ChildFd::STDIN, high, low)
+    }
+
+    fn write_limits(&self) -> Option<(usize, usize)> {
+        self.process.write_limits(ChildFd::STDIN)
+    }
+
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        self.process.set_write_hard_limit(ChildFd::STDIN, max)
     }
 
     fn lose_connection(&self) {
@@ -256,7 +265,7 @@ impl TransportControl for ChildStream {
 
     fn abort_connection(&self) {
         self.closing.set(true);
-        self.process.abort_child_fd(ChildFd::STDIN);
+        self.process.abort_connection(ChildFd::STDIN);
         self.process.lose_connection();
     }
 

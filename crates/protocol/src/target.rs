@@ -44,6 +44,19 @@ impl Target {
     pub fn fd(fd: impl Into<OwnedFd>) -> Self {
         Self::Fd(fd.into())
     }
+
+    /// Hands out what it is made of: a descriptor, or the port of some transport.
+    ///
+    /// # Errors
+    ///
+    /// The port, which is no failure.
+    #[doc(hidden)]
+    pub fn into_fd(self) -> Result<OwnedFd, Option<Box<dyn Any>>> {
+        match self {
+            Self::Fd(fd) => Ok(fd),
+            Self::Port(port) => Err(port),
+        }
+    }
 }
 
 impl fmt::Debug for Target {

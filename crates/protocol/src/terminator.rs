@@ -84,6 +84,9 @@ enum ChildProgress {
 }
 
 impl Terminator {
+    /// How long to wait for processes that were killed. A termination then ends without them.
+    pub const END_AFTER_KILL: Duration = calls::END_AFTER_KILL;
+
     /// Creates a terminator for a running child, without a termination.
     pub fn new(scope: TerminationScope) -> Self {
         Self { scope, progress: ChildProgress::Running, gone: false, calls: None }

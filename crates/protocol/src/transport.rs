@@ -6,8 +6,10 @@ use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, WriteError};
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::ptr;
 use std::rc::Rc;
 
 /// The actions on one connection that a stream transport implements and [`Transport`] calls.
@@ -30,6 +32,16 @@ pub trait TransportControl {
     ///
     /// The connection is closed or cannot be written to.
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError>;
+
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    fn write_limits(&self) -> Option<(usize, usize)>;
+
+    /// Sets the number of bytes above which a write is refused; `None` takes it away.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError>;
 
     /// Closes the connection once the queue is flushed.
     fn lose_connection(&self);
@@ -78,12 +90,30 @@ pub trait TransportControl {
 
 /// A handle to one connection, cheap to clone.
 ///
+/// Its verbs are those of a [`Process`](crate::Process), where those that concern one of several
+/// descriptors take that first.
+///
 /// Every method may be called in every callback, and at any other time on the loop's thread; no method
 /// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes return
 /// [`WriteError::Closed`], and the other methods have no effect.
 #[derive(Clone)]
 #[doc(alias = "ITransport")]
 pub struct Transport(Rc<dyn TransportControl>);
+
+/// Handles are equal if they act on the same connection.
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for Transport {}
+
+impl Hash for Transport {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
 
 impl Transport {
     /// Creates a handle over a transport's implementation.
@@ -101,9 +131,13 @@ impl Transport {
 
     /// Queues data for the peer. Never blocks, keeps the order, copies nothing.
     ///
+    /// A queue takes any amount, full or not, unless it has a
+    /// [hard limit](Self::set_write_hard_limit).
+    ///
     /// # Errors
     ///
     /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
+    #[doc(alias = "write_all")]
     pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
         self.0.write(data.into_bytes())
     }
@@ -142,8 +176,24 @@ impl Transport {
         self.0.set_write_limits(high, low)
     }
 
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    pub fn write_limits(&self) -> Option<(usize, usize)> {
+        self.0.write_limits()
+    }
+
+    /// Makes writes that would queue more than `max` bytes fail; `None` takes the limit away, as it is
+    /// at first.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed or cannot be written to.
+    pub fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        self.0.set_write_hard_limit(max)
+    }
+
     /// Closes the connection once all written data is flushed. A second call has no effect.
     #[doc(alias = "loseConnection")]
+    #[doc(alias = "close")]
     pub fn lose_connection(&self) {
         self.0.lose_connection();
     }
@@ -156,6 +206,7 @@ impl Transport {
 
     /// Ends the writing direction once all written data is flushed; the peer may still send.
     #[doc(alias = "loseWriteConnection")]
+    #[doc(alias = "shutdown")]
     pub fn shutdown_write(&self) {
         self.0.shutdown_write();
     }
@@ -174,12 +225,14 @@ impl Transport {
 
     /// Returns the other side's address.
     #[doc(alias = "getPeer")]
+    #[doc(alias = "peer_addr")]
     pub fn peer(&self) -> Address {
         self.0.peer()
     }
 
     /// Returns this side's address.
     #[doc(alias = "getHost")]
+    #[doc(alias = "local_addr")]
     pub fn host(&self) -> Address {
         self.0.host()
     }

@@ -111,8 +111,8 @@ fn a_fake_ignores_descriptors_that_it_does_not_have() {
         assert!(process.with_fd(fd, |_| ()).is_none());
         assert!(!process.unregister_producer(fd));
         process.close_child_fd(fd);
-        process.shutdown_child_fd(fd);
-        process.abort_child_fd(fd);
+        process.shutdown_write(fd);
+        process.abort_connection(fd);
         process.pause(fd);
         process.resume(fd);
         let forward = process.forward(fd, Target::child(&process, fd));

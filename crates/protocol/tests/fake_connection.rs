@@ -7,6 +7,10 @@ use procession_core::WriteError;
 use procession_protocol::{Address, FakeConnection, Protocol, Transport};
 use std::io::ErrorKind;
 
+struct Quiet;
+
+impl Protocol for Quiet {}
+
 fn quiet() -> (FakeConnection, Log) {
     let (protocol, log) = acting(|_, _| {});
     (FakeConnection::new(protocol), log)
@@ -48,9 +52,6 @@ fn a_peer_that_shuts_down_still_gets_the_reply() {
 
 #[test]
 fn by_default_the_peers_end_closes_after_the_flush() {
-    struct Quiet;
-    impl Protocol for Quiet {}
-
     let mut fake = FakeConnection::new(Quiet);
     fake.hold_writes();
     fake.transport().write("reply");
@@ -240,4 +241,25 @@ fn everything_may_be_called_after_the_loss() {
     let transport = fake.transport().clone();
     drop(fake);
     all(&transport);
+}
+
+#[test]
+fn the_limits_of_a_connection_are_told_and_a_hard_one_refuses() {
+    let mut fake = FakeConnection::new(Quiet);
+    let transport = fake.transport().clone();
+    assert_eq!(transport.write_limits(), Some((64 * 1024, 0)));
+    transport.set_write_limits(10, 5).unwrap();
+    assert_eq!(transport.write_limits(), Some((10, 5)));
+    fake.hold_writes();
+    transport.set_write_hard_limit(Some(3)).unwrap();
+    assert_eq!(transport.try_write("long"), Err(WriteError::BufferFull));
+    transport.write("abc");
+    assert_eq!(transport.try_write("d"), Err(WriteError::BufferFull));
+    transport.set_write_hard_limit(None).unwrap();
+    transport.write("d");
+    fake.release_writes();
+    assert_eq!(fake.written(), "abcd");
+    fake.peer_resets();
+    assert_eq!(transport.write_limits(), None);
+    assert_eq!(transport.set_write_hard_limit(None), Err(WriteError::Closed));
 }

@@ -205,7 +205,7 @@ fn a_close_waits_for_the_queue_and_an_abort_does_not() {
     process.write("slow");
     process.write_to_child(3, "gone").unwrap();
     process.close_child_fd(0);
-    process.abort_child_fd(3);
+    process.abort_connection(3);
     assert!(fake.is_closed(3) && !fake.is_closed(0));
     fake.release_writes(0);
     fake.release_writes(3);
@@ -271,7 +271,7 @@ fn each_direction_of_a_socketpair_ends_by_itself() {
     fake.child_writes(5, "late");
     assert_eq!(heard(&log), ["made", "data 5 question", "read_closed 5"]);
     fake.process().write_to_child(5, "answer").unwrap();
-    fake.process().shutdown_child_fd(5);
+    fake.process().shutdown_write(5);
     assert_eq!(fake.written(5), "answer");
     assert_eq!(heard(&log), ["drained 5", "lost 5"]);
 }
@@ -280,7 +280,7 @@ fn each_direction_of_a_socketpair_ends_by_itself() {
 fn a_socketpair_shut_down_by_the_parent_is_still_read() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::with_fds(protocol, [(5, FakeFd::Socketpair)]);
-    fake.process().shutdown_child_fd(5);
+    fake.process().shutdown_write(5);
     fake.child_writes(5, "answer");
     assert_eq!(heard(&log), ["made", "data 5 answer"]);
     assert_eq!(fake.process().write_to_child(5, "x"), Err(WriteError::Closed));

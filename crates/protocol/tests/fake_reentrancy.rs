@@ -28,9 +28,9 @@ const ACTIONS: [Action; 20] = [
     ("set_write_hard_limit", |process| answer(process.set_write_hard_limit(0, Some(1)))),
     ("close_stdin", Process::close_stdin),
     ("close_stdout", Process::close_stdout),
-    ("shutdown_child_fd", |process| process.shutdown_child_fd(5)),
-    ("abort_child_fd", |process| process.abort_child_fd(0)),
-    ("abort a reader", |process| process.abort_child_fd(1)),
+    ("shutdown_write", |process| process.shutdown_write(5)),
+    ("abort_connection", |process| process.abort_connection(0)),
+    ("abort a reader", |process| process.abort_connection(1)),
     ("lose_connection", Process::lose_connection),
     ("close_all", Process::close_all),
     ("pause_all and resume_all", |process| {
@@ -267,7 +267,7 @@ fn owners_of_data_are_dropped_where_nothing_is_borrowed() {
     process.write_to_child(9, data()).unwrap_err(); // refused
     fake.hold_writes(0);
     process.write(data()); // aborted
-    process.abort_child_fd(0);
+    process.abort_connection(0);
     fake.turn();
     process.write(data()); // closed
     fake.child_writes(1, data()); // delivered

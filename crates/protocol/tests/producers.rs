@@ -180,7 +180,7 @@ fn a_reader_is_read_to_its_end_whatever_the_low_mark_is() {
 #[test]
 fn a_close_waits_until_the_producer_is_done_and_no_longer() {
     let closes: [fn(&Process); 3] =
-        [Process::close_stdin, Process::close_all, |process| process.shutdown_child_fd(0)];
+        [Process::close_stdin, Process::close_all, |process| process.shutdown_write(0)];
     for close in closes {
         let (protocol, _log) = recorder();
         let mut fake = FakeProcess::new(protocol);
@@ -195,7 +195,7 @@ fn a_close_waits_until_the_producer_is_done_and_no_longer() {
         assert_eq!(heard(&log).len(), 4, "asked four times, and not stopped");
     }
     let cuts: [fn(&Process); 2] = [
-        |process| process.abort_child_fd(0),
+        |process| process.abort_connection(0),
         |process| process.terminate(Signal::TERM, Duration::from_secs(1)).detach(),
     ];
     for cut in cuts {

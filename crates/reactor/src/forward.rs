@@ -4,5 +4,6 @@ mod fd_sink;
 mod flow;
 mod forwarding;
 mod splice;
+mod target;
 
 pub use self::forwarding::{Forward, SinkPort, SourcePort};

@@ -6,7 +6,10 @@
 //!
 //! What a handle can do stands in `verbs`, and the guards that its verbs give in a module each.
 
+mod deferring;
 pub(crate) mod ends;
+mod every;
+mod futures;
 pub(crate) mod io;
 pub(crate) mod register;
 pub(crate) mod remote;

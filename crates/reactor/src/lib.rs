@@ -12,7 +12,8 @@
 //!
 //! * It has never heard of processes, protocols or sockets: those are the business of
 //!   `procession-process-transport` and `procession-net-transport`.
-//! * It does not start threads, and does not move callbacks between threads.
+//! * It starts no thread but one for each call of `defer_to_thread`, and does not move callbacks between
+//!   threads.
 //! * It does not make descriptors nonblocking, and reads or writes none but those of a
 //!   [`Pipe`](driver::Pipe).
 //!

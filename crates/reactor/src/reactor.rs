@@ -45,6 +45,7 @@ use crate::wake::WakeSource;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it closes and ends what it owns"]
 pub struct Reactor {
     pub(crate) handle: Handle,
     pub(crate) inner: Loop,
@@ -115,7 +116,6 @@ impl Reactor {
 
     /// Has [`run`](Self::run) leave all signals alone.
     #[doc(alias = "installSignalHandlers")]
-    #[must_use]
     pub fn without_signals(mut self) -> Self {
         self.claims = ClaimSignals::Never;
         self.handle.core.state.claims_signals.set(false);
@@ -123,7 +123,6 @@ impl Reactor {
     }
 
     /// Has signals stop [`run`](Self::run) also where it runs in another thread than the main one.
-    #[must_use]
     pub fn with_signals(mut self) -> Self {
         self.claims = ClaimSignals::Always;
         self.handle.core.state.claims_signals.set(true);

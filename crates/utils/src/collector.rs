@@ -115,7 +115,7 @@ impl ProcessProtocol for Collector {
     fn connection_made(&mut self, process: &Process) {
         self.job.on_started(process);
         for number in self.unused.drain(..) {
-            process.shutdown_child_fd(number);
+            process.shutdown_write(number);
         }
         self.feed(process);
     }

@@ -21,16 +21,13 @@ use crate::outcome::{RunSetup, is_stopped};
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, Promise, Signal};
+use procession_protocol::driver::Terminator;
 use procession_protocol::{ExitReason, Process};
 use procession_reactor::{DelayedCall, Handle};
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// How long to wait for a program after its KILL if the termination itself may never end. This
-/// concerns a program that leads no group, and that another user owns or a tracer holds.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// Which ends of a process are failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,11 +258,14 @@ impl Job {
         }
     }
 
+    /// The termination itself may never end if the program leads no group, and another user owns it or a
+    /// tracer holds it.
+    ///
     /// Bounds the wait in two steps. A loop that is late at the end of the grace sends KILL late;
     /// the killed processes still get one second from then.
     fn wait_no_longer_than_the_kill(self: &Rc<Self>) {
         self.bound_the_wait(self.rules.kill_grace, |job| {
-            job.bound_the_wait(END_AFTER_KILL, |job| job.give_verdict());
+            job.bound_the_wait(Terminator::END_AFTER_KILL, |job| job.give_verdict());
         });
     }
 

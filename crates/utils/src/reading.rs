@@ -5,6 +5,7 @@
 //! drops the reader, when nobody can ask any more. If the thread is in a read then, it ends when
 //! the read returns.
 
+use procession_core::driver::Reason;
 use procession_reactor::{Handle, JoinHandle};
 use std::any::Any;
 use std::future::poll_fn;
@@ -52,7 +53,8 @@ impl Reading {
         let (asks, asked) = channel();
         let slot = Arc::new(Mutex::new(ChunkSlot::default()));
         let of_thread = Arc::clone(&slot);
-        thread::Builder::new().name("standard input".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("standard input".to_owned());
+        let started = thread.spawn(move || {
             let mut reader = reader;
             while asked.recv().is_ok() {
                 let read = catch_unwind(AssertUnwindSafe(|| read_chunk(&mut *reader)));
@@ -63,7 +65,8 @@ impl Reading {
                     break;
                 }
             }
-        })?;
+        });
+        started.map_err(|reason| no_thread(&reason))?;
         let task = reactor.spawn_local(async move {
             loop {
                 came(next(&slot).await);
@@ -87,6 +90,12 @@ impl Drop for Reading {
             task.cancel();
         }
     }
+}
+
+/// Says what the bare reason, "Resource temporarily unavailable", is about.
+fn no_thread(reason: &io::Error) -> io::Error {
+    let text = format!("cannot start a thread to read it: {}", Reason(reason));
+    io::Error::new(reason.kind(), text)
 }
 
 fn read_chunk(reader: &mut dyn Read) -> Chunk {
@@ -130,4 +139,17 @@ async fn next(slot: &Mutex<ChunkSlot>) -> Chunk {
         }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_made_is_explained() {
+        let error = no_thread(&io::Error::from_raw_os_error(11));
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        let text = "cannot start a thread to read it: Resource temporarily unavailable";
+        assert_eq!(error.to_string(), text);
+    }
 }

@@ -131,7 +131,7 @@ fn spawn(world: &Rc<World>, reactor: &Handle) {
             let process = child(world, reactor, command, expected);
             if let Some(process) = process {
                 process.write_to_child(3, data).ok(); // a callback may have closed it
-                process.shutdown_child_fd(3);
+                process.shutdown_write(3);
             }
             None
         }
@@ -314,7 +314,7 @@ fn meddle(world: &Rc<World>) {
         }
         11 => {
             disturb();
-            process.abort_child_fd(fd);
+            process.abort_connection(fd);
         }
         12 => {
             disturb();
@@ -351,7 +351,7 @@ fn meddle(world: &Rc<World>) {
         }
         20 => {
             disturb();
-            process.shutdown_child_fd(fd);
+            process.shutdown_write(fd);
         }
         21 => {
             disturb();

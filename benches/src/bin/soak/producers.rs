@@ -79,7 +79,7 @@ fn close_meanwhile(world: &World, reactor: &Handle, process: &Process, fd: i32) 
     if world.numbers.below(3) == 0 {
         let process = process.clone();
         let after = Duration::from_micros(world.numbers.below(3000));
-        reactor.call_later(after, move |_| process.shutdown_child_fd(fd));
+        reactor.call_later(after, move |_| process.shutdown_write(fd));
     }
 }
 
@@ -112,7 +112,7 @@ impl Source {
                 if !process.unregister_producer(fd) {
                     self.broken("it is not registered at its end");
                 }
-                return process.shutdown_child_fd(fd);
+                return process.shutdown_write(fd);
             }
             let some = left.slice(..left.len().min(self.world.numbers.index(40_000) + 1));
             let bytes = some.len();

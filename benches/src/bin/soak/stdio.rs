@@ -90,7 +90,7 @@ fn with_socketpair(world: &Rc<World>, reactor: &Handle, command: Command) {
     };
     if let Some(process) = acts::child(world, reactor, command, expected) {
         process.write(data);
-        process.shutdown_child_fd(0);
+        process.shutdown_write(0);
         world.count("echoes by socketpairs");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Deferred, Failed, OnCancel, Promise};
 use crate::cell::WithCell;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::rc::Rc;
 
@@ -20,6 +21,7 @@ use std::rc::Rc;
 /// assert_eq!(all.try_take(), Some(Ok(vec![10, 20, 30])));
 /// ```
 #[doc(alias = "gatherResults")]
+#[doc(alias = "try_join_all")]
 #[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn gather<T: 'static, E: Debug + 'static>(
     all: impl IntoIterator<Item = Deferred<T, E>>,
@@ -57,6 +59,28 @@ pub fn gather<T: 'static, E: Debug + 'static>(
     gathered
 }
 
+/// Waits for all: every result, value or failure, in the order of the deferreds.
+///
+/// No failure ends it; an error counts as taken, and is not reported. If the result is dropped or
+/// cancelled, those without a result are cancelled. Of none, the result is an empty vector, at once.
+///
+/// # Examples
+///
+/// ```
+/// use procession::{Deferred, Failed, gather_all};
+///
+/// let all = gather_all([Deferred::ready(Ok(1)), Deferred::ready(Err("bad"))]);
+/// assert_eq!(all.try_take(), Some(Ok(vec![Ok(1), Err(Failed::Error("bad"))])));
+/// ```
+#[doc(alias = "DeferredList")]
+#[doc(alias = "join_all")]
+#[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
+pub fn gather_all<T: 'static, E: Debug + 'static>(
+    all: impl IntoIterator<Item = Deferred<T, E>>,
+) -> Deferred<Vec<Result<T, Failed<E>>>, Infallible> {
+    gather(all.into_iter().map(|one| one.then(Ok)))
+}
+
 /// Waits for the first result, a value or a failure; a value comes with its index.
 ///
 /// It then cancels the others, and also if the result is dropped or cancelled. Their errors are dropped
@@ -75,7 +99,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 /// assert!(slow.is_cancelled());
 /// ```
 #[doc(alias = "fireOnOneCallback")]
-#[doc(alias = "DeferredList")]
+#[doc(alias = "select")]
 #[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn first_of<T: 'static, E: Debug + 'static>(
     all: impl IntoIterator<Item = Deferred<T, E>>,

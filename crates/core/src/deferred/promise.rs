@@ -20,6 +20,7 @@ use std::rc::Rc;
 /// promise.complete(Ok("second")); // no effect
 /// assert_eq!(deferred.try_take(), Some(Ok("first")));
 /// ```
+#[must_use = "dropping it fails its `Deferred`"]
 pub struct Promise<T: 'static, E: 'static> {
     pub(super) state: Rc<SharedState<T, E>>,
 }

@@ -38,6 +38,18 @@ impl TransportControl for Stream {
         Ok(())
     }
 
+    fn write_limits(&self) -> Option<(usize, usize)> {
+        self.state.with(|state| Some(state.queue().ok()?.limits()))
+    }
+
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        let set = self.state.with(|state| {
+            state.queue()?.set_hard_limit(max);
+            Ok(())
+        });
+        set.map_err(|error| self.write_error(error))
+    }
+
     fn lose_connection(&self) {
         let (is_new, forward) = self.state.with(StreamState::ask_close);
         if is_new {

@@ -31,24 +31,13 @@ fn begin(source: &Rc<Stream>, target: Target) -> io::Result<Deferred<u64, Forwar
         return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
     let reactor = source.driver.reactor();
-    let sink = sink_of(reactor, target)?;
+    let sink = <dyn SinkPort>::of_target(reactor, target.into_fd())?;
     let input = Rc::new(InputPort { stream: Rc::downgrade(source), failed: Cell::new(None) });
     let (promise, deferred) = Deferred::new();
     Forward::start(reactor, input, sink, move |moved, result| {
         promise.complete(result.map(|()| moved).map_err(|error| failed(moved, error)));
     })?;
     Ok(deferred)
-}
-
-/// Returns the sink port of a target, of any transport.
-fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
-    match target {
-        Target::Fd(fd) => <dyn SinkPort>::of_fd(reactor, fd),
-        Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
-        }
-        _ => Err(Forward::foreign_target()),
-    }
 }
 
 /// The receiving side of a connection.

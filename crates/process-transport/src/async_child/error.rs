@@ -3,6 +3,7 @@
 use crate::error::SpawnError;
 use procession_core::WriteError;
 use procession_protocol::ProcessTerminated;
+use std::ffi::OsString;
 use std::io;
 
 /// An error of a dialogue with a child, from its start to its end.
@@ -13,14 +14,27 @@ pub enum ChildError {
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     /// The child takes no more input.
-    #[error("cannot write to the child: {0}")]
-    Write(WriteError),
+    #[error("cannot write to {program:?}: {error}")]
+    Write {
+        /// The program, as the command names it.
+        program: OsString,
+        /// Why not.
+        error: WriteError,
+    },
     /// The child did not exit with status 0.
-    #[error(transparent)]
-    Terminated(#[from] ProcessTerminated),
+    #[error("{program:?} {reason}")]
+    Terminated {
+        /// The program, as the command names it.
+        program: OsString,
+        /// How it ended.
+        reason: ProcessTerminated,
+    },
     /// The reactor was dropped before the child's end.
-    #[error("cannot wait for the child: the reactor is gone")]
-    ReactorGone,
+    #[error("cannot wait for {program:?}: the reactor is gone")]
+    ReactorGone {
+        /// The program, as the command names it.
+        program: OsString,
+    },
 }
 
 impl ChildError {
@@ -36,16 +50,10 @@ impl ChildError {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Spawn(error) => error.kind(),
-            Self::Write(error) => error.kind(),
-            Self::Terminated(_) => io::ErrorKind::Other,
-            Self::ReactorGone => io::ErrorKind::NotConnected,
+            Self::Write { error, .. } => error.kind(),
+            Self::Terminated { .. } => io::ErrorKind::Other,
+            Self::ReactorGone { .. } => io::ErrorKind::NotConnected,
         }
-    }
-}
-
-impl From<WriteError> for ChildError {
-    fn from(error: WriteError) -> Self {
-        Self::Write(error)
     }
 }
 

@@ -1,9 +1,11 @@
 //! One input of a child, taken out of its [`Child`](crate::Child).
 
+use super::error::ChildError;
 use super::shared::{SharedState, Waiter};
 use procession_core::driver::WriteQueue;
 use procession_core::{IntoBytes, WriteError};
 use procession_protocol::{ChildFd, Process};
+use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -13,9 +15,12 @@ use std::task::Poll;
 ///
 /// Its drop closes the input once the queued data is written. Of a socketpair it closes the
 /// parent's direction. A terminal stays open, because its close would hang up the child.
+#[must_use = "dropping it closes the input"]
 pub struct ChildInput {
     pub(super) fd: ChildFd,
     pub(super) process: Process,
+    /// For messages.
+    pub(super) program: Rc<OsStr>,
     pub(super) shared: Rc<SharedState>,
 }
 
@@ -26,8 +31,10 @@ impl ChildInput {
     /// # Errors
     ///
     /// The child or the program closes the input, before the call or during the wait.
-    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), WriteError> {
-        write(&self.process, &self.shared, self.fd, Waiter::Input(self.fd), data).await
+    pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), ChildError> {
+        let waiter = Waiter::Input(self.fd);
+        let written = write(&self.process, &self.shared, self.fd, waiter, data).await;
+        written.map_err(|error| ChildError::Write { program: self.program.as_ref().into(), error })
     }
 }
 
@@ -64,7 +71,7 @@ impl Drop for ChildInput {
     fn drop(&mut self) {
         let waker = self.shared.0.with(|state| state.wakers.remove(&Waiter::Input(self.fd)));
         drop(waker);
-        self.process.shutdown_child_fd(self.fd);
+        self.process.shutdown_write(self.fd);
     }
 }
 

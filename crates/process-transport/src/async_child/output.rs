@@ -13,6 +13,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// What a child writes to one of its descriptors: a stream of chunks.
+///
+/// Dropping it throws away what comes; the child is not held up.
+#[must_use = "what the child writes is thrown away when this is dropped"]
 pub struct ChildOutput {
     pub(super) fd: ChildFd,
     /// `None` for a descriptor that the parent does not read.
@@ -22,7 +25,7 @@ pub struct ChildOutput {
 
 impl ChildOutput {
     /// The output, in bytes, that is kept for a program that does not take it, before the child's
-    /// descriptor is paused.
+    /// descriptor is paused. Of a stderr that the program has not asked for, it is the most that is kept.
     pub const HIGH_BYTES: usize = OUTPUT_HIGH_BYTES;
 
     /// Waits for the next chunk, which is never empty; returns `None` at the end.
@@ -40,7 +43,19 @@ impl ChildOutput {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
     }
 
+    /// Takes back what was taken last, to be given again.
+    pub(super) fn put_back(&mut self, chunks: Vec<Bytes>) {
+        self.shared.0.with(|state| {
+            let output = state.outputs.entry(self.fd).or_default();
+            for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {
+                output.bytes += chunk.len();
+                output.chunks.push_front(chunk);
+            }
+        });
+    }
+
     /// Waits for the end and returns everything up to it, in one buffer.
+    #[doc(alias = "read_to_end")]
     pub async fn collect(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(chunk) = self.next().await {

@@ -8,9 +8,9 @@
 use super::driver::{EXIT, TerminationOver, Transport};
 use super::parts::sigchld::{self, PolledChild};
 use super::parts::{DrainStep, End, Leftovers, TimerChange};
-use crate::spawned::END_AFTER_KILL;
 use procession_core::{Deferred, Signal};
 use procession_protocol::driver::ProcessControl;
+use procession_protocol::driver::Terminator;
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Machine;
 use procession_reactor::{DelayedCall, Interest, Stopped};
@@ -224,7 +224,8 @@ impl Transport {
         let limit = killed_at.map(|at| {
             // The second begins when KILL is sent, however late the loop is.
             self.limit_the_wait(at.saturating_sub(now), |transport| {
-                let limit = transport.limit_the_wait(END_AFTER_KILL, Self::wait_no_more);
+                let limit =
+                    transport.limit_the_wait(Terminator::END_AFTER_KILL, Self::wait_no_more);
                 transport.set_limit(limit);
             })
         });

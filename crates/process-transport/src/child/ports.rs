@@ -41,24 +41,13 @@ fn begin(
     if let Some(why) = refusal {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let sink = sink_of(source.reactor(), target)?;
+    let sink = <dyn SinkPort>::of_target(source.reactor(), target.into_fd())?;
     let source_end = Rc::new(SourceEnd { child: Rc::downgrade(source), fd });
     let (promise, deferred) = Deferred::new();
     Forward::start(source.reactor(), source_end, sink, move |moved, result| {
         promise.complete(result.map(|()| moved).map_err(|error| failed(fd, moved, error)));
     })?;
     Ok(deferred)
-}
-
-/// Returns the port of a target, of any transport.
-fn sink_of(reactor: &Handle, target: Target) -> io::Result<Rc<dyn SinkPort>> {
-    match target {
-        Target::Fd(fd) => <dyn SinkPort>::of_fd(reactor, fd),
-        Target::Port(Some(port)) => {
-            <dyn SinkPort>::from_any(port).ok_or_else(Forward::foreign_target)
-        }
-        _ => Err(Forward::foreign_target()),
-    }
 }
 
 /// A readable end, as the source of a forwarding.
@@ -179,6 +168,6 @@ impl SinkPort for SinkEnd {
         let Some(child) = self.child.upgrade() else { return };
         let over = self.with_end(|end, _| end.feed_ends()).ok().flatten();
         drop(over);
-        ProcessControl::shutdown_child_fd(&*child, self.fd);
+        ProcessControl::shutdown_write(&*child, self.fd);
     }
 }

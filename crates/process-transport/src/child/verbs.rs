@@ -11,11 +11,13 @@ use procession_core::driver::WriteQueue;
 use procession_core::{Deferred, Signal, WriteError};
 use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
-    ChildFd, ForwardError, SignalError, SpawnPath, Target, Termination, Termios, WindowSize,
+    ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
 };
 use procession_reactor::driver::{Machine, SinkPort};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use std::any::Any;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -53,13 +55,13 @@ impl ProcessControl for Transport {
         }
     }
 
-    fn shutdown_child_fd(&self, fd: ChildFd) {
+    fn shutdown_write(&self, fd: ChildFd) {
         if self.state.with(|state| state.ends.get(fd).is_some_and(End::ask_shutdown)) {
             self.queue_flush();
         }
     }
 
-    fn abort_child_fd(&self, fd: ChildFd) {
+    fn abort_connection(&self, fd: ChildFd) {
         let mut left = Leftovers::default();
         self.state.with(|state| {
             if !state.ends.is_terminal(fd) {
@@ -188,6 +190,14 @@ impl ProcessControl for Transport {
         Some(self.slot.producers())
     }
 
+    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
+        match reported {
+            Some(reason) => Deferred::ready(Ok(reason)),
+            None => self.slot.ended(),
+        }
+    }
+
     fn pid(&self) -> Option<u32> {
         self.state.with(|state| state.exit.pid())
     }
@@ -227,7 +237,7 @@ impl Transport {
     pub(crate) fn close_idle_input(&self, fd: ChildFd) {
         let is_fed = self.state.with(|state| state.ends.get(fd).is_some_and(End::is_fed));
         if !is_fed && !self.slot.producers().has(fd) {
-            self.shutdown_child_fd(fd);
+            self.shutdown_write(fd);
         }
     }
 

@@ -19,7 +19,7 @@
 //! A member may start another one whose number the pass has already gone by, and then end. So
 //! nobody lives only if two passes found nobody; each pass begins after the one before it is over.
 
-use super::proc::{MemberState, is_own_proc};
+use super::proc::{is_own_proc, stat_of};
 use crate::own_children::own_children;
 use crate::sys::{self, PeekOutcome};
 use procession_protocol::driver::GroupState;
@@ -130,7 +130,7 @@ impl GroupFinding {
     fn still_says(self, group: u32, is_reaped: bool) -> Option<GroupState> {
         let is_same = match self {
             Self::Alive(pid) => {
-                let state = MemberState::of(pid).ok().flatten();
+                let state = stat_of(pid).ok().flatten();
                 state.is_some_and(|state| state.group.cast_unsigned() == group && state.is_alive)
             }
             Self::Nobody { .. } => true,
@@ -215,7 +215,7 @@ fn pass(open: &mut SurveyedGroups) -> io::Result<()> {
             Err(libc::ESRCH) => continue,
             _ => {}
         }
-        let Some(state) = MemberState::of(number)? else { continue };
+        let Some(state) = stat_of(number)? else { continue };
         let group = state.group.cast_unsigned();
         let Some(found) = open.get_mut(&group).filter(|found| found.is_nobody()) else { continue };
         if state.is_alive {

@@ -14,9 +14,6 @@ use std::time::Duration;
 /// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
-/// How long to wait for processes that were killed.
-pub(crate) const END_AFTER_KILL: Duration = Duration::from_secs(1);
-
 /// The end of one child, without any callback.
 pub(crate) struct LastEnd {
     terminating: Terminating<Spawned>,
@@ -73,7 +70,8 @@ impl LastEnd {
         if now >= self.kill_at {
             self.killed.get_or_insert(now);
         }
-        let give_up_at = self.killed.unwrap_or(self.kill_at).saturating_add(END_AFTER_KILL);
+        let give_up_at =
+            self.killed.unwrap_or(self.kill_at).saturating_add(Terminator::END_AFTER_KILL);
         self.terminating.look_for_the_end(now).ok()?;
         self.is_held = is_ready && self.terminating.watches_exit();
         self.terminating.terminator.on_time(now);
@@ -128,7 +126,7 @@ mod tests {
         // The child dies of TERM at once; the test checks only how long the wait would last.
         let late = second * 100;
         let again = end.step(late, false).expect("it is waited for");
-        assert!(again <= late + END_AFTER_KILL);
-        assert_eq!(end.step(late + END_AFTER_KILL, false), None);
+        assert!(again <= late + Terminator::END_AFTER_KILL);
+        assert_eq!(end.step(late + Terminator::END_AFTER_KILL, false), None);
     }
 }

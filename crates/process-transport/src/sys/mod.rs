@@ -13,7 +13,7 @@
 //!   passed descriptors are borrowed for the call. The child has these, on their numbers, and no others.
 //! * [`send`], [`send_to_group_number`], [`try_reap`], [`peek`] and `stopped_by` need a child that is not
 //!   reaped; the caller must know that. They use a number only in that case.
-//! * [`first_ended`] reaps nothing.
+//! * [`first_ended()`] reaps nothing.
 //! * [`send_to_group`] takes the pidfd of a leader, reaped or not.
 //!
 //! # Audit
@@ -52,6 +52,7 @@ mod cstrings;
 mod duplicate;
 mod environment;
 mod fd_step;
+mod first_ended;
 mod limits;
 mod lost;
 mod mapping;
@@ -80,6 +81,8 @@ mod kept_status;
 mod launch;
 #[cfg(target_os = "linux")]
 mod mailbox;
+#[cfg(target_os = "linux")]
+mod proc_stat;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
@@ -116,6 +119,7 @@ pub(crate) use duplicate::duplicate;
 pub(crate) use elsewhere::pty::slave_name;
 pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
+pub(crate) use first_ended::first_ended;
 pub(crate) use launch::{discard, launch, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
@@ -125,6 +129,8 @@ pub(crate) use outcome::{
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
+#[cfg(target_os = "linux")]
+pub(crate) use proc_stat::ProcStat;
 pub(crate) use request::{Credentials, Group, PreExec, Request};
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
 pub use step::Step;
@@ -135,4 +141,4 @@ pub(crate) use this_process::ProcessMark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
 #[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;
-pub(crate) use wait::{first_ended, own_peak_kib, peek, try_reap};
+pub(crate) use wait::{own_peak_kib, peek, try_reap};

@@ -1,7 +1,7 @@
 //! Reaps one child, with its resource usage.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
+use super::outcome::{ChildId, PeekOutcome, WaitOutcome};
 use super::owned::Place;
 use super::{kept_status, lost, raw};
 use procession_protocol::ResourceUsage;
@@ -37,31 +37,6 @@ pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
         Ok(WaitOutcome::Running) => PeekOutcome::Running,
         Ok(WaitOutcome::Reaped(..)) => PeekOutcome::Ended,
         Ok(WaitOutcome::Kept(_) | WaitOutcome::Lost(_)) | Err(_) => PeekOutcome::Lost,
-    }
-}
-
-/// Returns a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
-    let (kind, id) = match among {
-        ChildSet::Everybody => (libc::P_ALL, 0),
-        ChildSet::Group(group) => (libc::P_PGID, group),
-    };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    loop {
-        // SAFETY: the pointer leads to a local.
-        let result = unsafe { libc::waitid(kind, id, &raw mut info, WITHOUT_REAP) };
-        match result {
-            0 => break,
-            _ if raw::last_errno() == libc::EINTR => {}
-            _ => return FirstEnded::NoChild,
-        }
-    }
-    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
-    let pid = unsafe { info.si_pid() };
-    match u32::try_from(pid) {
-        Ok(pid @ 1..) => FirstEnded::Child(pid),
-        _ => FirstEnded::Nobody,
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.push(row("SignalError::ReactorGone", &gone, text));
     let mut other = Reactor::new().expect("a second one");
     let gone = other.block_on(dialogue.wait_failed());
-    let text = "cannot wait for the child: the reactor is gone";
+    let text = r#"cannot wait for "cat": the reactor is gone"#;
     rows.push(row("ChildError::ReactorGone", &gone, text));
     let refused = handle.adopt(Quiet, spawned).map(drop).expect_err("it fails");
     let text = format!("the reactor cannot take process {pid}: the reactor is gone");
@@ -216,7 +216,7 @@ fn dialogues(reactor: &mut Reactor) -> Vec<Row> {
         let mut child = handle.spawn_child(Command::new("true"))?;
         child.close_stdin();
         child.wait().await?;
-        Ok::<_, ChildError>(child.write("x").await?)
+        child.write("x").await
     });
     let ended = reactor.block_on(async {
         let script = Command::new("sh").args(["-c", "echo no such key >&2; exit 2"]);
@@ -227,12 +227,12 @@ fn dialogues(reactor: &mut Reactor) -> Vec<Row> {
         row(
             "ChildError::Write",
             &write.expect_err("it fails"),
-            "cannot write to the child: the descriptor is closed for writing",
+            r#"cannot write to "true": the descriptor is closed for writing"#,
         ),
         row(
             "ChildError::Terminated",
             &ended.expect_err("it fails"),
-            "exited with status 2: no such key",
+            r#""sh" exited with status 2: no such key"#,
         ),
     ]
 }

@@ -4,7 +4,6 @@ use super::event::ConnectionEvent;
 use crate::kept::{DropAfter, ProtocolHolder};
 use crate::{Protocol, Transport};
 use bytes::Bytes;
-use procession_core::Mark;
 use std::fmt;
 use std::thread;
 
@@ -46,7 +45,7 @@ impl ConnectionSlot {
     pub fn try_deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
         let last =
             if matches!(event, ConnectionEvent::Lost(_)) { DropAfter::Yes } else { DropAfter::No };
-        self.0.try_call(last, |protocol| call(protocol, transport, event))
+        self.0.try_call(last, |protocol| protocol.on_event(transport, event))
     }
 
     /// Calls `data_received`, like [`try_deliver`](Self::try_deliver) with [`ConnectionEvent::Data`].
@@ -56,7 +55,8 @@ impl ConnectionSlot {
     /// Those of [`try_deliver`](Self::try_deliver).
     #[inline]
     pub fn try_deliver_data(&self, transport: &Transport, data: Bytes) -> thread::Result<()> {
-        self.0.try_call(DropAfter::No, |protocol| protocol.data_received(transport, data))
+        let event = ConnectionEvent::Data(data);
+        self.0.try_call(DropAfter::No, |protocol| protocol.on_event(transport, event))
     }
 
     /// Takes the protocol out for good. Drop it while nothing is borrowed.
@@ -70,19 +70,6 @@ impl ConnectionSlot {
     /// Returns whether `connection_lost` was called, or the protocol panicked or was retired.
     pub fn is_gone(&self) -> bool {
         self.0.is_gone()
-    }
-}
-
-fn call(protocol: &mut dyn Protocol, transport: &Transport, event: ConnectionEvent) {
-    match event {
-        ConnectionEvent::Made => protocol.connection_made(transport),
-        ConnectionEvent::Data(data) => protocol.data_received(transport, data),
-        ConnectionEvent::ReadClosed => protocol.read_closed(transport),
-        ConnectionEvent::Mark(Mark::Full) => protocol.write_buffer_full(transport),
-        ConnectionEvent::Mark(Mark::Drained) => protocol.write_buffer_drained(transport),
-        // A mark of a later version has no callback.
-        ConnectionEvent::Mark(_) => {}
-        ConnectionEvent::Lost(reason) => protocol.connection_lost(transport, reason),
     }
 }
 

@@ -3,10 +3,11 @@
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
 use crate::control::{ProcessControl, Producers};
-use crate::{ChildFd, SignalError, Termination};
+use crate::{ChildFd, ExitReason, SignalError, Termination};
 use bytes::Bytes;
 use procession_core::driver::{Spent, WriteQueue};
 use procession_core::{Clock, Deferred, Signal, WriteError};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// Above the largest pid of Linux, so a stray `kill` reaches no process.
@@ -79,11 +80,11 @@ impl ProcessControl for Engine {
         self.with_pipes(Some(fd), |pipe, _| pipe.close());
     }
 
-    fn shutdown_child_fd(&self, fd: ChildFd) {
+    fn shutdown_write(&self, fd: ChildFd) {
         self.with_pipes(Some(fd), |pipe, _| pipe.shut_down());
     }
 
-    fn abort_child_fd(&self, fd: ChildFd) {
+    fn abort_connection(&self, fd: ChildFd) {
         self.with_pipes(Some(fd), FakePipe::abort);
     }
 
@@ -144,6 +145,14 @@ impl ProcessControl for Engine {
 
     fn producers(&self) -> Option<&Producers> {
         Some(self.slot.producers())
+    }
+
+    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+        let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
+        match reported {
+            Some(reason) => Deferred::ready(Ok(reason)),
+            None => self.slot.ended(),
+        }
     }
 
     fn pid(&self) -> Option<u32> {

@@ -52,6 +52,7 @@ use std::time::Duration;
 /// fake.exit_by_signal(Signal::KILL);
 /// assert!(fake.is_ended());
 /// ```
+#[must_use = "its protocol is dropped with it"]
 pub struct FakeProcess {
     engine: Rc<Engine>,
     process: Process,

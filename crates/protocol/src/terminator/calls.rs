@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The times between checks of a group, in milliseconds; the last one repeats.
 const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
 /// How long after KILL a group is checked.
-const END_AFTER_KILL: Duration = Duration::from_secs(1);
+pub(super) const END_AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The state of all calls.
 #[derive(Debug, Default)]

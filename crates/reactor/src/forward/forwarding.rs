@@ -169,12 +169,6 @@ impl Forward {
         Ok(())
     }
 
-    /// Returns the error of a target that no loop has: of a fake, or without a writing side.
-    pub fn foreign_target() -> io::Error {
-        let why = "the target is not an input of a child, or a connection, of a reactor";
-        io::Error::new(ErrorKind::Unsupported, why)
-    }
-
     /// The source is readable.
     pub fn source_ready(&self) {
         self.run(Flow::on_source_ready);

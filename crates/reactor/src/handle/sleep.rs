@@ -5,11 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use procession_core::driver::WithCell;
 
-use crate::handle::Handle;
 use crate::handle::timers::DelayedCall;
 
 /// Ready when its time has passed, counted from its creation.
@@ -25,17 +23,18 @@ struct Alarm {
 }
 
 impl Sleep {
-    pub(super) fn new(handle: &Handle, duration: Duration) -> Self {
+    /// Creates a future that is ready once the loop has made the call that `begin` requests.
+    pub(super) fn new(begin: impl FnOnce(Box<dyn FnOnce()>) -> DelayedCall) -> Self {
         let alarm = Rc::<Alarm>::default();
         let weak = Rc::downgrade(&alarm);
-        let timer = handle.call_later(duration, move |_| {
+        let timer = begin(Box::new(move || {
             let Some(alarm) = weak.upgrade() else { return };
             alarm.over.set(true);
             let waker = alarm.waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
-        });
+        }));
         Self { alarm, timer }
     }
 }

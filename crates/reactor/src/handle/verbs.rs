@@ -11,7 +11,6 @@ use super::io::Io;
 use super::register::{Registered, Registration};
 use super::remote::Remote;
 use super::signals::SignalWatch;
-use super::sleep::Sleep;
 use super::timers::DelayedCall;
 use super::triggers::{Trigger, TriggerResult};
 use super::{Call, Handle};
@@ -44,6 +43,7 @@ impl Handle {
     /// # std::io::Result::Ok(())
     /// ```
     #[doc(alias = "callLater")]
+    #[doc(alias = "set_timeout")]
     pub fn call_later<R>(
         &self,
         after: Duration,
@@ -130,6 +130,7 @@ impl Handle {
     /// `block_on`, and ends the task.
     #[doc(alias = "inlineCallbacks")]
     #[doc(alias = "ensureDeferred")]
+    #[doc(alias = "spawn")]
     pub fn spawn_local<T: 'static>(
         &self,
         future: impl Future<Output = T> + 'static,
@@ -137,29 +138,6 @@ impl Handle {
         let task = self.core.tasks.spawn(future);
         self.touch();
         task
-    }
-
-    /// Returns a future that is ready after `duration`, counted from this call, and never before.
-    ///
-    /// A call that repeats (Twisted's `LoopingCall`) is a task of [`spawn_local`](Self::spawn_local) that
-    /// calls and sleeps in a loop.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use procession::Reactor;
-    /// use std::time::Duration;
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let handle = reactor.handle();
-    /// reactor.block_on(async move { handle.sleep(Duration::from_millis(5)).await });
-    /// assert!(reactor.now() >= Duration::from_millis(5));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[doc(alias = "deferLater")]
-    #[doc(alias = "LoopingCall")]
-    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Unpin + use<> {
-        Sleep::new(self, duration)
     }
 }
 

@@ -117,6 +117,7 @@ pub struct JoinHandle<T>(Option<Task<T>>);
 
 impl<T> JoinHandle<T> {
     /// Ends the task: its future is dropped, now or when the poll that runs returns.
+    #[doc(alias = "abort")]
     pub fn cancel(mut self) {
         drop(self.0.take());
     }

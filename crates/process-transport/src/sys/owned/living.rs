@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
 use super::calls;
+use crate::sys::proc_stat::{ProcStat, number};
 use crate::sys::raw::last_errno;
 use std::ffi::{CStr, c_int};
 
@@ -48,23 +49,6 @@ fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     let (entry, rest) = entries.split_at_checked(u16::from_ne_bytes(size).into())?;
     let name = entry.get(NAME_AT..)?;
     Some((name.split(|byte| *byte == 0).next()?, rest))
-}
-
-fn number(digits: &[u8]) -> Option<c_int> {
-    let add = |sum: c_int, digit: &u8| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        sum.checked_mul(10)?.checked_add(digit.into())
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
-}
-
-/// Returns whether a line of `/proc/PID/stat` describes a live process.
-fn is_alive(line: &[u8]) -> Option<bool> {
-    let name_ends = line.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = line.get(name_ends + 2..)?.split(|byte| *byte == b' ');
-    let is_ended = matches!(fields.next()?, b"Z" | b"X" | b"x");
-    // A process whose first thread has ended still runs its other threads.
-    Some(!is_ended || number(fields.nth(16)?)? > 1)
 }
 
 /// A descriptor, closed on drop.
@@ -115,7 +99,7 @@ impl ProcFile {
         let mut buffer = [0; BUFFER_BYTES];
         let read = Self::open(self.0, path, 0).and_then(|file| file.read(&mut buffer));
         match read {
-            Ok(count) => is_alive(buffer.get(..count)?),
+            Ok(count) => Some(ProcStat::parse(buffer.get(..count)?)?.is_alive),
             // The process is gone.
             Err(libc::ENOENT | libc::ESRCH) => Some(false),
             Err(_) => None,
@@ -135,28 +119,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_as_for_a_termination() {
-        let line = |name: &str, state: &str, threads: u32| {
-            let zeros = "0 ".repeat(13);
-            is_alive(format!("7 ({name}) {state} 1 5 5 {zeros}{threads} 0 99\n").as_bytes())
-        };
-        for name in ["sh", "a) Z 1 5 (b", "", ") (", "\n"] {
-            assert_eq!(line(name, "S", 1), Some(true));
-            assert_eq!(line(name, "Z", 1), Some(false));
-            assert_eq!(line(name, "X", 0), Some(false));
-            assert_eq!(line(name, "Z", 2), Some(true));
-        }
-        for line in ["", "7", "7 (x", "7 (x)", "7 (x) Z 1 5 5 0"] {
-            assert_eq!(is_alive(line.as_bytes()), None);
-        }
-    }
-
-    #[test]
     fn only_live_members_are_found() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get();
         assert_eq!(is_any_alive(|group| group == own), Some(true));
         assert_eq!(is_any_alive(|group| group == 4_194_305), Some(false));
-        assert_eq!(number(b"12x"), None);
-        assert_eq!(number(b"99999999999"), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::raw;
 use crate::sys::lost;
-use crate::sys::outcome::{ChildId, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
+use crate::sys::outcome::{ChildId, PeekOutcome, WaitOutcome};
 use crate::sys::owned::Place;
 use procession_protocol::ResourceUsage;
 use rustix::process::{Pid, Signal, kill_process};
@@ -59,35 +59,6 @@ pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
 #[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(_: ChildId<'_>) -> Option<i32> {
     None
-}
-
-/// Returns a child that has ended, and leaves it as it is.
-pub(crate) fn first_ended(among: ChildSet) -> FirstEnded {
-    let (kind, id) = match among {
-        ChildSet::Everybody => (libc::P_ALL, 0),
-        ChildSet::Group(group) => match libc::id_t::try_from(group) {
-            Ok(group) => (libc::P_PGID, group),
-            Err(_) => return FirstEnded::NoChild,
-        },
-    };
-    // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    loop {
-        // SAFETY: the pointer leads to a local.
-        let result = unsafe { libc::waitid(kind, id, &raw mut info, flags) };
-        match result {
-            0 => break,
-            _ if raw::last_errno() == libc::EINTR => {}
-            _ => return FirstEnded::NoChild,
-        }
-    }
-    // SAFETY: waitid fills this field for children, and it is zero if no child has ended.
-    let pid = unsafe { info.si_pid() };
-    match u32::try_from(pid) {
-        Ok(pid @ 1..) => FirstEnded::Child(pid),
-        _ => FirstEnded::Nobody,
-    }
 }
 
 /// Reaps a child that has failed before its exec and is about to end.

@@ -23,6 +23,17 @@ impl TransportControl for Engine {
         })
     }
 
+    fn write_limits(&self) -> Option<(usize, usize)> {
+        self.state.with(|state| Some(state.wire.queue().ok()?.limits()))
+    }
+
+    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError> {
+        self.state.with(|state| {
+            state.wire.queue()?.set_hard_limit(max);
+            Ok(())
+        })
+    }
+
     fn lose_connection(&self) {
         self.state.with(|state| {
             if state.lifecycle.on_close_asked() {

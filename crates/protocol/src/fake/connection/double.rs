@@ -41,6 +41,7 @@ use std::rc::Rc;
 /// assert_eq!(fake.lost(), Some(Ok(())));
 /// ```
 #[doc(alias = "StringTransport")]
+#[must_use = "its protocol is dropped with it"]
 pub struct FakeConnection {
     engine: Rc<Engine>,
     transport: Transport,

@@ -1,0 +1,184 @@
+//! Children that are not there, for the tests of code that starts some.
+
+use crate::adopt_error::AdoptError;
+use crate::async_child::Child;
+use crate::command::Command;
+use crate::error::SpawnError;
+use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
+use crate::sealed::Sealed;
+use crate::spawned::Spawned;
+use crate::verbs::SpawnProcess;
+use procession_core::driver::WithCell;
+use procession_protocol::{ChildFd, FakeFd, FakeProcess, Process, ProcessProtocol};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+/// Starts fakes where a reactor starts children; a cheap clone.
+///
+/// Code under test takes an `impl SpawnProcess`. The test gives it this, looks at the commands that came,
+/// and plays each child's part through its [`FakeProcess`]. Nothing is started, and nothing of a command
+/// is checked but that a pipeline has stages. A fake has the descriptors that its command gives the
+/// parent; those of a terminal are two pipes.
+///
+/// Children that the test does not take live as long as the last clone.
+///
+/// # Examples
+///
+/// ```
+/// use procession::{
+///     Command, ExitReason, FakeChildren, Process, ProcessProtocol, SpawnError, SpawnProcess,
+///     Step,
+/// };
+///
+/// /// Starts its program again when that fails.
+/// struct Supervised<S>(S);
+///
+/// impl<S: SpawnProcess + Clone + 'static> ProcessProtocol for Supervised<S> {
+///     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+///         if reason.is_err() {
+///             supervise(&self.0).ok();
+///         }
+///     }
+/// }
+///
+/// fn supervise(children: &(impl SpawnProcess + Clone + 'static)) -> Result<Process, SpawnError> {
+///     children.spawn_process(Supervised(children.clone()), Command::new("server").arg("--port=80"))
+/// }
+///
+/// let children = FakeChildren::new();
+/// supervise(&children)?;
+/// let (command, mut first) = children.take().unwrap();
+/// assert_eq!(command.get_program(), "server");
+/// first.exit(1);
+/// let (_, mut second) = children.take().expect("it was started again");
+/// second.exit(0);
+/// assert!(children.take().is_none());
+///
+/// children.refuse(SpawnError::new(Step::Exec, "server", std::io::ErrorKind::NotFound));
+/// assert!(supervise(&children).is_err());
+/// # Ok::<(), SpawnError>(())
+/// ```
+#[derive(Clone, Default)]
+#[doc(alias = "mock")]
+#[doc(alias = "MemoryReactor")]
+pub struct FakeChildren(Rc<WithCell<FakeChildrenState>>);
+
+#[derive(Default)]
+struct FakeChildrenState {
+    commands: Vec<Command>,
+    /// Those that the test has not taken, in the order of their commands. `None` while
+    /// `connection_made` runs.
+    children: VecDeque<(usize, Option<FakeProcess>)>,
+    refusals: VecDeque<SpawnError>,
+}
+
+impl FakeChildren {
+    /// No children yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns every command that came, in order; of a pipeline those of its stages.
+    pub fn commands(&self) -> Vec<Command> {
+        self.0.with(|state| state.commands.clone())
+    }
+
+    /// Takes the oldest child that was not taken yet, and its command.
+    pub fn take(&self) -> Option<(Command, FakeProcess)> {
+        self.0.with(|state| {
+            let at = state.children.iter().position(|(_, fake)| fake.is_some())?;
+            let (command, fake) = state.children.remove(at)?;
+            Some((state.commands.get(command)?.clone(), fake?))
+        })
+    }
+
+    /// Has the next call that starts something fail. Several errors are for as many calls.
+    pub fn refuse(&self, error: SpawnError) {
+        self.0.with(|state| state.refusals.push_back(error));
+    }
+
+    /// Notes the commands of one call, and returns the place of the first.
+    fn admit(&self, commands: &[&Command]) -> Result<usize, SpawnError> {
+        let commands: Vec<Command> = commands.iter().map(|command| (*command).clone()).collect();
+        self.0.with(|state| {
+            let first = state.commands.len();
+            state.commands.extend(commands);
+            state.refusals.pop_front().map_or(Ok(first), Err)
+        })
+    }
+
+    /// Makes the fake of a command; `connection_made` is called here.
+    fn start(&self, at: usize, command: &Command, protocol: Box<dyn ProcessProtocol>) -> Process {
+        self.0.with(|state| state.children.push_back((at, None)));
+        let fake = FakeProcess::with_fds(protocol, fds(command));
+        let process = fake.process().clone();
+        self.0.with(|state| {
+            if let Some((_, place)) = state.children.iter_mut().find(|(number, _)| *number == at) {
+                *place = Some(fake);
+            }
+        });
+        process
+    }
+}
+
+/// The descriptors that the parent has an end of.
+fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
+    let (inputs, outputs) = (command.input_fds(), command.output_fds());
+    let kind = |fd: &ChildFd| match (inputs.contains(fd), outputs.contains(fd)) {
+        (true, true) => FakeFd::Socketpair,
+        (true, false) => FakeFd::ToChild,
+        (false, _) => FakeFd::FromChild,
+    };
+    inputs.iter().chain(&outputs).map(|fd| (*fd, kind(fd))).collect()
+}
+
+impl Sealed for FakeChildren {}
+
+impl SpawnProcess for FakeChildren {
+    fn spawn_process(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        command: impl Into<Command>,
+    ) -> Result<Process, SpawnError> {
+        let command = command.into();
+        let at = self.admit(&[&command])?;
+        Ok(self.start(at, &command, Box::new(protocol)))
+    }
+
+    fn adopt(
+        &self,
+        _: impl ProcessProtocol + 'static,
+        spawned: Spawned,
+    ) -> Result<Process, AdoptError> {
+        let why = "fake children take none that run";
+        Err(AdoptError::new(spawned, io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+
+    fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
+        let command = command.into();
+        Child::of_fake(&command, |bridge| {
+            let at = self.admit(&[&command])?;
+            Ok(self.start(at, &command, bridge))
+        })
+    }
+
+    fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
+        let stages = pipeline.into_stages();
+        if stages.is_empty() {
+            return Err(no_stages());
+        }
+        let commands: Vec<&Command> = stages.iter().map(|(command, _)| command).collect();
+        let first = self.admit(&commands)?;
+        let numbered = stages.into_iter().zip(first..);
+        let start = |((command, protocol), at)| self.start(at, &command, protocol);
+        Ok(RunningPipeline::new(numbered.map(start).collect()))
+    }
+}
+
+impl fmt::Debug for FakeChildren {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeChildren").field("commands", &self.commands()).finish_non_exhaustive()
+    }
+}
