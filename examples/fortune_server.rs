@@ -7,12 +7,13 @@
 //! long. `nc localhost 10999` is a client. With `--try` the server connects to itself once, prints
 //! the answer and stops. SIGINT, SIGTERM and SIGHUP stop it.
 
-use anyhow::{Context, Result};
-use procession::get_process_output;
-use procession::prelude::*;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
+use procession::get_process_output;
+use procession::prelude::*;
 
 const PORT: u16 = 10999;
 const FORTUNE: &str = "/usr/games/fortune";

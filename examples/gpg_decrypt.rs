@@ -6,11 +6,12 @@
 //! from 3, and writes status lines to 4. This program prints each status line on its standard error
 //! as it arrives. It prints the plaintext at the end, if gpg succeeded.
 
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use procession::prelude::*;
 use procession::{ProcessTerminated, SpawnError};
-use std::io::{self, Write};
-use std::process::ExitCode;
 
 const PASSPHRASE: i32 = 3;
 const STATUS: i32 = 4;

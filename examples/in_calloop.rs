@@ -8,12 +8,6 @@
 //! calloop decides when the program ends, so the reactor has no `run_main`. At the end of the
 //! program the source shuts the reactor down.
 
-use anyhow::{Context, Result};
-use calloop::generic::Generic;
-use calloop::timer::{TimeoutAction, Timer};
-use calloop::{Dispatcher, EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
-use procession::get_process_output;
-use procession::prelude::*;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::iter;
@@ -22,6 +16,13 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
+use calloop::generic::Generic;
+use calloop::timer::{TimeoutAction, Timer};
+use calloop::{Dispatcher, EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
+use procession::get_process_output;
+use procession::prelude::*;
 
 /// The reactor as a calloop source. It reports an event after each turn.
 struct Guest {

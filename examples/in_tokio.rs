@@ -8,16 +8,17 @@
 //! tokio decides when the program ends, so the reactor has no `run_main`. At the end of the program
 //! the host shuts the reactor down.
 
-use anyhow::Result;
-use procession::get_process_output;
-use procession::prelude::*;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+
+use anyhow::Result;
+use procession::get_process_output;
+use procession::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};

@@ -8,14 +8,15 @@
 //! standard error has a line for each command. The exit status is 1 if a command failed. SIGINT,
 //! SIGTERM and SIGHUP end the running commands.
 
-use anyhow::{Context, Result, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
-use procession::prelude::*;
-use procession::{OutputError, Progress, RunResult, run_all};
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use procession::prelude::*;
+use procession::{OutputError, Progress, RunResult, run_all};
 
 const PARALLELISM: usize = 4;
 const USAGE: &str = "usage: parallel [-P N]";

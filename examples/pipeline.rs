@@ -6,11 +6,12 @@
 //! exit status is 1, and the error names the first program that failed. A program that ends because
 //! a later one stops reading (SIGPIPE) has not failed.
 
+use std::io;
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, bail};
 use procession::Pipeline;
 use procession::prelude::*;
-use std::io;
-use std::process::ExitCode;
 
 /// A pipeline that sorts the words of a sentence, one on each line.
 const SENTENCE: [&str; 9] = [

@@ -10,11 +10,12 @@
 //! The server listens only on the loopback address, but asks for no password: everybody with an
 //! account on this machine can act as you. This is an example; stop it with SIGINT after use.
 
-use anyhow::{Context, Result};
-use procession::prelude::*;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
+use procession::prelude::*;
 
 const PORT: u16 = 10998;
 const SHELL: &str = "sh";

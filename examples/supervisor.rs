@@ -7,15 +7,16 @@
 //! SECONDS stop everything: each group gets TERM, and KILL after some seconds. The supervisor ends
 //! when all commands have ended.
 
-use anyhow::{Context, Result};
-use procession::prelude::*;
-use procession::{DelayedCall, gather};
-use procession::{Phase, SystemEvent};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
+use procession::prelude::*;
+use procession::{DelayedCall, gather};
+use procession::{Phase, SystemEvent};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

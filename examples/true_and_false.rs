@@ -1,9 +1,10 @@
 //! Runs two programs, one after the other, and prints their exit statuses: the howto's
 //! `getProcessValue`.
 
+use std::process::ExitCode;
+
 use procession::get_process_value;
 use procession::prelude::*;
-use std::process::ExitCode;
 
 fn print_value(program: &str, value: i32) {
     println!("{program} exits with rc={value}");

@@ -3,8 +3,9 @@
 //! As in the howto, `close_stdin` is called inside the loop of writes. What the same callback
 //! writes after that is still sent. The environment is empty, as in the howto.
 
-use procession::prelude::*;
 use std::process::ExitCode;
+
+use procession::prelude::*;
 
 const VERSE: &str = "Aleph-null bottles of beer on the wall,\n\
                      Aleph-null bottles of beer,\n\

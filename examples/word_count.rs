@@ -3,13 +3,14 @@
 //! FILE may have any size: the program reads the next chunk when the write queue has sent the last
 //! one. Without FILE it counts the howto's sentence.
 
-use anyhow::{Context, Result};
-use procession::ProcessTerminated;
-use procession::prelude::*;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use procession::ProcessTerminated;
+use procession::prelude::*;
 
 const CHUNK_BYTES: usize = 64 << 10;
 

@@ -3,10 +3,11 @@
 //! `std` does the same with `std::process`, which blocks: this is the cost of the kernel and the
 //! child.
 
+use std::process::Stdio;
+
 use criterion::Criterion;
 use procession::prelude::*;
 use procession_benches::{Input, run};
-use std::process::Stdio;
 
 fn spawn(criterion: &mut Criterion) {
     let mut reactor = Reactor::new().expect("the thread has no other reactor");

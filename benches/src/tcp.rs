@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::clock::Stopwatch;
 use anyhow::Result;
+
+use crate::clock::Stopwatch;
 
 const MESSAGE: [u8; 64] = [b'x'; 64];
 

@@ -5,14 +5,15 @@
 //! and SIGTERM stop it. Without PATH the socket is in the directory for temporary files, and the
 //! server is its own client: it says hello at each tick, and stops.
 
-use procession_core::Signal;
-use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Stopped};
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::Signal;
+use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Stopped};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);

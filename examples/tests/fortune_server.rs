@@ -5,6 +5,7 @@ mod util;
 
 use std::io::Read;
 use std::net::TcpListener;
+
 use tempfile::TempDir;
 use util::{Server, client, example, run, script};
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
 use tempfile::TempDir;
 use util::{Ended, example, feed, skip};
 

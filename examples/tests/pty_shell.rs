@@ -5,6 +5,7 @@ mod util;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+
 use util::{Server, client, example, high_water_bytes, run, runs, until};
 
 /// WILL ECHO, WILL SUPPRESS-GO-AHEAD, DO NAWS.

@@ -3,6 +3,7 @@
 mod util;
 
 use std::path::Path;
+
 use util::{example, feed};
 
 /// One run of an example.

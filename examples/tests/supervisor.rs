@@ -3,8 +3,9 @@
 
 mod util;
 
-use rustix::process::Signal;
 use std::path::PathBuf;
+
+use rustix::process::Signal;
 use tempfile::TempDir;
 use util::{Server, example, run, runs, until};
 

@@ -4,6 +4,7 @@
 mod util;
 
 use std::os::unix::fs::PermissionsExt;
+
 use util::{example, run};
 
 /// The transcript, in groups whose lines keep their order. Lines of different groups may be

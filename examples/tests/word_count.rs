@@ -3,8 +3,9 @@
 
 mod util;
 
-use procession::Command;
 use std::os::unix::fs::PermissionsExt;
+
+use procession::Command;
 use util::{example, run};
 
 /// More than a program with this memory could hold. In the slow tier it is more than an `i32` can

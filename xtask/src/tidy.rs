@@ -42,7 +42,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         libraries.iter().filter(is_named)
     };
     let crates = || among(&source::CRATES);
-    let results: [(&str, Vec<Problem>); 17] = [
+    let results: [(&str, Vec<Problem>); 18] = [
         ("files open with //!", files::openings(&files)),
         ("crate pages", crate_page::check(&files)),
         ("layering", layering::check(&file("ARCHITECTURE.md")?, &packages)),
@@ -53,6 +53,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         ("nothing unfinished", words::unfinished(&files)),
         ("no panic where it is not Linux", non_linux::check(&libraries, &files)),
         ("no ignored test", words::ignored(&files)),
+        ("order of imports", files::import_order(&files)),
         ("length of files", files::lengths(&files)),
         ("files are modules", crates().flat_map(Sources::problems).collect()),
         ("no import circle", import_circles::check(crates())),

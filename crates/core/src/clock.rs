@@ -3,10 +3,11 @@
 //! The reactor's handle is a [`Clock`] and makes itself the current clock of its thread; tests use a
 //! [`FakeClock`](crate::FakeClock). This module reads no clock of the system.
 
-use crate::cell::WithCell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
+
+use crate::cell::WithCell;
 
 /// A monotonic clock that makes scheduled calls.
 pub trait Clock {

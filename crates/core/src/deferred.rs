@@ -14,16 +14,16 @@ mod state;
 mod timeout;
 mod trampoline;
 
+use std::fmt;
+use std::rc::Rc;
+
 pub use failed::Failed;
 pub use gather::{first_of, gather, gather_all};
 pub use into_deferred::IntoDeferred;
 pub use promise::{AlreadyCompleted, Promise};
-pub use report::set_unhandled_error_hook;
-
 use report::report;
+pub use report::set_unhandled_error_hook;
 use state::{OnCancel, SharedState};
-use std::fmt;
-use std::rc::Rc;
 
 /// A result that arrives later, or is already there.
 ///

@@ -1,11 +1,12 @@
 //! A clock that a test moves by hand.
 
-use crate::cell::WithCell;
-use crate::{Clock, Timer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
+
+use crate::cell::WithCell;
+use crate::{Clock, Timer};
 
 /// A clock that stands still until [`advance`](Self::advance) moves it; clones share one time.
 ///

@@ -85,8 +85,9 @@ impl fmt::Display for Reason<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
 
     #[test]
     fn a_reason_is_the_text_without_its_number() {

@@ -59,8 +59,9 @@ impl FirstPanic {
 
 #[cfg(test)]
 mod tests {
-    use super::FirstPanic;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::FirstPanic;
 
     #[test]
     fn every_call_is_made_and_the_first_panic_goes_on() {

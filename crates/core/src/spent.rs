@@ -3,8 +3,9 @@
 //! Dropping a [`Bytes`] can run foreign code (`Bytes::from_owner`). A queue may be borrowed at that
 //! moment, so it drops no chunk itself but returns it to its caller.
 
-use bytes::Bytes;
 use std::{iter, option, vec};
+
+use bytes::Bytes;
 
 /// Chunks that a queue no longer needs. Drop them while nothing is borrowed.
 ///

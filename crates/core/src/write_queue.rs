@@ -2,12 +2,14 @@
 //!
 //! It has no descriptor and makes no system call. See [`WriteQueue`] for the model.
 
-use crate::level::Level;
-use crate::{Mark, WriteError, spent::Spent};
-use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
+
+use bytes::{Buf, Bytes};
+
+use crate::level::Level;
+use crate::{Mark, WriteError, spent::Spent};
 
 /// Bytes that wait until a descriptor takes them.
 ///
@@ -24,14 +26,12 @@ use std::mem;
 /// if the queue was above its low mark, else [`Mark::Emptied`]. `Emptied` is reported at no other
 /// moment, and never with a low mark of 0.
 ///
-/// Any order of inputs is legal. Repeated closes and aborts have no effect. Written bytes that were
-/// never queued are ignored.
+/// Any order of inputs is legal. Repeated closes and aborts, and bytes never queued, are ignored.
 ///
 /// # Examples
 ///
 /// ```
-/// use procession::{IntoBytes, Mark, WriteError};
-/// use procession::driver::core::WriteQueue;
+/// use procession::{IntoBytes, Mark, WriteError, driver::core::WriteQueue};
 ///
 /// let mut queue = WriteQueue::new();
 /// queue.on_write("hello ".into_bytes())?;
@@ -271,10 +271,11 @@ impl Default for WriteQueue {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::cell::Cell;
     use std::rc::Rc;
     use std::sync::Arc;
+
+    use super::*;
 
     fn queue_of(bytes: usize) -> WriteQueue {
         let mut queue = WriteQueue::new();

@@ -1,9 +1,10 @@
 //! The fake clock, and the current clock of a thread.
 
-use procession_core::{Clock, FakeClock, Timer};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::{Clock, FakeClock, Timer};
 
 const SECOND: Duration = Duration::from_secs(1);
 

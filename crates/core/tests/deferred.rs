@@ -1,11 +1,12 @@
 //! Results, callbacks and chains: the calls, their order and number, and the stack that they use.
 
-use procession_core::{AlreadyCompleted, Deferred, Failed, Promise, set_unhandled_error_hook};
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::thread;
+
+use procession_core::{AlreadyCompleted, Deferred, Failed, Promise, set_unhandled_error_hook};
 
 type D<T> = Deferred<T, String>;
 

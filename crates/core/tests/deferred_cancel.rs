@@ -1,13 +1,14 @@
 //! Cancellation: `cancel`, drops, timeouts, and the results that `gather` and `first_of` cancel.
 
-use procession_core::{
-    Clock, Deferred, Failed, FakeClock, Promise, first_of, gather, gather_all,
-    set_unhandled_error_hook,
-};
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::{
+    Clock, Deferred, Failed, FakeClock, Promise, first_of, gather, gather_all,
+    set_unhandled_error_hook,
+};
 
 type D<T> = Deferred<T, String>;
 

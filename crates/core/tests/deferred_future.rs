@@ -1,12 +1,13 @@
 //! Awaits a `Deferred` on a small executor.
 
-use procession_core::{Deferred, Failed};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+
+use procession_core::{Deferred, Failed};
 
 type D<T> = Deferred<T, String>;
 

@@ -1,11 +1,12 @@
 //! Laws of the write queue, against a simple model.
 
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
 use procession_core::{Mark, WriteError};
 use proptest::prelude::*;
-use std::collections::VecDeque;
-use std::io::IoSlice;
 
 /// An input of the queue.
 #[derive(Debug, Clone)]

@@ -7,13 +7,13 @@ use std::path::Path;
 use procession_core::Deferred;
 use procession_protocol::{Factory, Protocol, Transport};
 use procession_reactor::Handle;
+use sealed::Sealed;
 
 use crate::connect;
 use crate::destination::Destination;
 use crate::error::{ConnectError, ListenError};
 use crate::listener::{self, Listener};
 use crate::stdio;
-use sealed::Sealed;
 
 /// Connections, as methods of [`Handle`] and so of `Reactor`.
 ///

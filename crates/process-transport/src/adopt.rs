@@ -1,5 +1,12 @@
 //! Gives launched children to a reactor.
 
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use procession_protocol::{Process, ProcessProtocol};
+use procession_reactor::Handle;
+use procession_reactor::driver::Machine;
+
 use crate::adopt_error::AdoptError;
 use crate::child::{Transport, reactor_gone};
 use crate::command::Command;
@@ -8,11 +15,6 @@ use crate::orphan_watch;
 use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys;
-use procession_protocol::{Process, ProcessProtocol};
-use procession_reactor::Handle;
-use procession_reactor::driver::Machine;
-use std::os::fd::AsFd;
-use std::rc::Rc;
 
 /// Starts a child, gives it to the reactor and calls `connection_made`.
 pub(crate) fn spawn(

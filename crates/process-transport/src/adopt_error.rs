@@ -1,10 +1,12 @@
 //! The error for a child that a reactor could not take.
 
-use crate::spawned::Spawned;
-use procession_core::driver::Reason;
 use std::error::Error;
 use std::fmt;
 use std::io;
+
+use procession_core::driver::Reason;
+
+use crate::spawned::Spawned;
 
 /// A running child that the reactor could not take; the error returns it unchanged.
 ///

@@ -12,11 +12,12 @@
 //! An unknown number may be that of a child that another thread is just starting. It is not touched
 //! until every launch that had begun when it was first seen is over.
 
-use crate::own_children::{OwnChildren, ReapScope, own_children};
-use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use crate::own_children::{OwnChildren, ReapScope, own_children};
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, WaitOutcome};
 
 /// Whether the program has asked for it.
 static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);

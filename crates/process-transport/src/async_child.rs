@@ -19,22 +19,6 @@ mod output;
 mod shared;
 mod tail;
 
-pub use error::ChildError;
-pub use input::ChildInput;
-pub use lines::Lines;
-pub use output::ChildOutput;
-
-use self::backend::ChildBackend;
-use self::bridge::Bridge;
-use self::shared::{DialogueState, SharedState, Waiter};
-use self::tail::{Tail, last_line};
-use crate::adopt;
-use crate::command::Command;
-use crate::error::SpawnError;
-use procession_core::IntoBytes;
-use procession_core::driver::WithCell;
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
-use procession_reactor::Handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
@@ -43,6 +27,23 @@ use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
+
+pub use error::ChildError;
+pub use input::ChildInput;
+pub use lines::Lines;
+pub use output::ChildOutput;
+use procession_core::IntoBytes;
+use procession_core::driver::WithCell;
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
+use procession_reactor::Handle;
+
+use self::backend::ChildBackend;
+use self::bridge::Bridge;
+use self::shared::{DialogueState, SharedState, Waiter};
+use self::tail::{Tail, last_line};
+use crate::adopt;
+use crate::command::Command;
+use crate::error::SpawnError;
 
 /// A child for async code, made by [`SpawnProcess::spawn_child`](crate::SpawnProcess::spawn_child).
 ///

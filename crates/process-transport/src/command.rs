@@ -1,5 +1,4 @@
-//! Describes the child to start. The caller builds a [`Command`] and may spawn it any number of
-//! times.
+//! Describes the child to start: a [`Command`], which may be spawned any number of times.
 
 mod before_exec;
 mod ending;
@@ -8,25 +7,25 @@ mod fd_map;
 mod identity;
 mod pty;
 
-pub(crate) use ending::EndOptions;
-pub(crate) use fd::FdKind;
-pub use fd::{Fd, FileMode};
-pub(crate) use identity::{Identity, NewSession};
-pub use pty::Pty;
-
-pub use crate::sys::{Resource, Rlimit};
-
-use self::fd_map::FdMap;
-use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use ending::EndOptions;
+pub(crate) use fd::FdKind;
+pub use fd::{Fd, FileMode};
+pub(crate) use identity::{Identity, NewSession};
+use procession_protocol::{ChildFd, SpawnPath};
+pub use pty::Pty;
+
+use self::fd_map::FdMap;
+pub use crate::sys::{Resource, Rlimit};
+
 /// A program with its arguments, environment, descriptors and identity.
 ///
-/// The builder has the method names of `std::process::Command`; each method takes and returns the
-/// command by value. Nothing is checked or opened before the spawn, which also takes `&command`.
+/// The methods are named as those of `std::process::Command`, and take and return the command by value.
+/// Nothing is checked or opened before the spawn, which also takes `&command`.
 ///
 /// # Examples
 ///
@@ -155,8 +154,7 @@ impl Command {
 
     /// Sets what the child finds on one descriptor number; the last call for a number wins.
     ///
-    /// The default map is [`Fd::to_child`] on 0 and [`Fd::from_child`] on 1 and 2. A `File` or an
-    /// `OwnedFd` is [inherited](Fd::inherit).
+    /// By default 0 is [`Fd::to_child`], 1 and 2 are [`Fd::from_child`]. A `File` is [inherited](Fd::inherit).
     pub fn child_fd(mut self, number: impl Into<ChildFd>, fd: impl Into<Fd>) -> Self {
         self.fds.set(number.into(), fd.into());
         self
@@ -355,9 +353,11 @@ from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Fd};
-    use procession_protocol::ChildFd;
     use std::path::PathBuf;
+
+    use procession_protocol::ChildFd;
+
+    use super::{Command, Fd};
 
     #[test]
     fn a_command_lists_what_the_parent_reads_and_writes() {

@@ -1,12 +1,13 @@
 //! The error of a spawn, for everything between the call and the first instruction of the program:
 //! it names the step, the subject and the reason.
 
-use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+
+use procession_core::driver::Reason;
 
 pub use crate::sys::Step;
 

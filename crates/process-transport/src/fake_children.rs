@@ -1,5 +1,13 @@
 //! Children that are not there, for the tests of code that starts some.
 
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use procession_core::driver::WithCell;
+use procession_protocol::{ChildFd, FakeFd, FakeProcess, Process, ProcessProtocol};
+
 use crate::adopt_error::AdoptError;
 use crate::async_child::Child;
 use crate::command::Command;
@@ -8,12 +16,6 @@ use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
 use crate::sealed::Sealed;
 use crate::spawned::Spawned;
 use crate::verbs::SpawnProcess;
-use procession_core::driver::WithCell;
-use procession_protocol::{ChildFd, FakeFd, FakeProcess, Process, ProcessProtocol};
-use std::collections::VecDeque;
-use std::fmt;
-use std::io;
-use std::rc::Rc;
 
 /// Starts fakes where a reactor starts children; a cheap clone.
 ///

@@ -21,15 +21,16 @@ mod proc;
 #[cfg(target_os = "linux")]
 mod survey;
 
-use crate::sys::{self, PeekOutcome};
-use procession_core::Signal;
-use procession_protocol::driver::GroupState;
 use std::os::fd::BorrowedFd;
 
 #[cfg(target_os = "linux")]
 pub(crate) use proc::is_own_proc;
+use procession_core::Signal;
+use procession_protocol::driver::GroupState;
 #[cfg(target_os = "linux")]
 pub(crate) use survey::GroupLook;
+
+use crate::sys::{self, PeekOutcome};
 
 /// Returns whether the group of a child that is not reaped has the child's number; true if it
 /// cannot be asked.

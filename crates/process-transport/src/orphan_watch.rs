@@ -1,19 +1,21 @@
 //! Reactors that take care of orphans: each live reactor watches the orphans it gets, without
 //! callbacks.
 
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Once;
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_reactor::driver::{EndWatch, EventHandler, Io, Key, OnEnd, Outlasting, Ready};
+use procession_reactor::{DelayedCall, Handle, Interest, Remote, SignalWatch};
+
 use crate::adopted::{self, LookOutcome};
 use crate::orphans::{self, Orphan};
 use crate::own_children::try_reap;
 use crate::pauses::{ASK_ANYWAY, Pauses};
 use crate::sys::{self, WaitOutcome};
 use crate::watchers::{self, ReapListener};
-use procession_core::Signal;
-use procession_reactor::driver::{EndWatch, EventHandler, Io, Key, OnEnd, Outlasting, Ready};
-use procession_reactor::{DelayedCall, Handle, Interest, Remote, SignalWatch};
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use std::sync::Once;
-use std::time::Duration;
 
 thread_local! {
     /// This thread's reactor, if it watches orphans.

@@ -1,17 +1,19 @@
 //! Orphans: children whose owner dropped them or whose reactor is gone. Every later spawn and wait,
 //! and every live reactor, reaps them, without callbacks.
 
-use crate::adopted;
-use crate::own_children::try_reap;
-use crate::sys::{self, ProcessMark, WaitOutcome};
-use crate::watchers;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 #[cfg(feature = "reactor")]
 use procession_core::Signal;
 #[cfg(feature = "reactor")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::mem;
-use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::adopted;
+use crate::own_children::try_reap;
+use crate::sys::{self, ProcessMark, WaitOutcome};
+use crate::watchers;
 
 /// A child without an owner.
 #[derive(Debug)]

@@ -12,12 +12,13 @@
 //! one there. Nobody else reaps such a child, so no other group can get the number meanwhile. When
 //! a leader ends, its children become this process's children before the leader can be reaped.
 
-use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
-use crate::watchers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::sys::{self, ChildSet, FirstEnded, PeekOutcome, Place, WaitOutcome};
+use crate::watchers;
 
 /// Which adopted processes this process reaps beside its own children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,17 @@
 //! no descriptor of it. All stages are started before the loop knows any of them. So if a stage
 //! does not start, those before it can be ended with it, without any callback.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use procession_core::driver::FirstPanic;
+use procession_core::{Deferred, gather};
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
+use procession_reactor::Handle;
+use procession_reactor::driver::Machine;
+
 use crate::adopt::{self, refuse_if_gone};
 use crate::child::Transport;
 use crate::command::{Command, Fd};
@@ -11,15 +22,6 @@ use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
 use crate::spawned::Spawned;
 use crate::sys::platform::pipe_above_stdio;
-use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, gather};
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
-use procession_reactor::Handle;
-use procession_reactor::driver::Machine;
-use std::convert::Infallible;
-use std::fmt;
-use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 /// A description of several children; the standard output of each is the standard input of the
 /// next.

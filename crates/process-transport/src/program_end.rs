@@ -1,9 +1,11 @@
 //! Which children end with the program, and the two public functions for it.
 
-use crate::sys;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 #[cfg(feature = "reactor")]
 use procession_reactor::Handle;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sys;
 
 /// What happens to an owned child that is killed on drop when a signal or an exit ends the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

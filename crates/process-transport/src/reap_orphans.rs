@@ -1,13 +1,15 @@
 //! Reaping for a program that is the first process of a PID namespace, or a subreaper.
 
+use std::io;
+
+use procession_core::Signal;
+use procession_core::driver::WithCell;
+use procession_reactor::{Handle, SignalWatch};
+
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::ReapScope;
 use crate::sealed::Sealed;
-use procession_core::Signal;
-use procession_core::driver::WithCell;
-use procession_reactor::{Handle, SignalWatch};
-use std::io;
 
 /// Methods of [`Handle`], and so of `Reactor`, that reap adopted processes.
 ///

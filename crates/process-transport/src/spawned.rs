@@ -16,16 +16,24 @@ mod owned_child;
 mod take;
 mod terminate;
 
-pub use handle::Spawned;
-pub use output::Output;
-pub use take::TakeError;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
+pub use handle::Spawned;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::LastEnd;
+pub use output::Output;
 #[cfg(feature = "reactor")]
 pub(crate) use owned_child::{DropAction, OwnedChild};
+use procession_core::Signal;
+use procession_protocol::driver::{GroupState, TerminationScope};
+use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
+use rustix::termios::tcsetwinsize;
+pub use take::TakeError;
+use terminate::Terminating;
 
 use crate::command::Command;
 use crate::error::SpawnError;
@@ -33,14 +41,6 @@ use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
 use crate::{group, orphans, sys};
-use procession_core::Signal;
-use procession_protocol::driver::{GroupState, TerminationScope};
-use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
-use rustix::termios::tcsetwinsize;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
-use terminate::Terminating;
 
 impl Command {
     /// Starts the child, without a loop.

@@ -1,12 +1,14 @@
 //! Terminals that belong to no child, such as the program's own: their size, their settings, and a
 //! guard for raw mode.
 
-use crate::sealed::Sealed;
-use crate::sys;
-use procession_protocol::{Termios, WindowSize};
-use rustix::termios::tcgetwinsize;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+
+use procession_protocol::{Termios, WindowSize};
+use rustix::termios::tcgetwinsize;
+
+use crate::sealed::Sealed;
+use crate::sys;
 
 /// A property that can be read from a terminal: its [`Termios`] and its [`WindowSize`].
 ///

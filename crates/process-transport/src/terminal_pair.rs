@@ -1,14 +1,16 @@
 //! Opens pseudo-terminals: pairs of descriptors that belong to no child yet.
 
-use crate::sys;
-use crate::sys::platform::{self, above_stdio};
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{grantpt, unlockpt};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{grantpt, unlockpt};
+
+use crate::sys;
+use crate::sys::platform::{self, above_stdio};
 
 /// Opens a new pair and returns its master and its slave. The line discipline knows UTF-8, so an
 /// erase removes characters and not bytes.

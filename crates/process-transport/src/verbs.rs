@@ -1,5 +1,8 @@
 //! The methods that this crate adds to a reactor's handle.
 
+use procession_protocol::{Process, ProcessProtocol};
+use procession_reactor::Handle;
+
 use crate::adopt;
 use crate::adopt_error::AdoptError;
 use crate::async_child::Child;
@@ -8,8 +11,6 @@ use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::sealed::Sealed;
 use crate::spawned::Spawned;
-use procession_protocol::{Process, ProcessProtocol};
-use procession_reactor::Handle;
 
 /// Methods of [`Handle`], and so of `Reactor`, that start children.
 ///

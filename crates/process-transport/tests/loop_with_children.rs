@@ -14,7 +14,6 @@ use procession_process_transport::{Command, SpawnProcess};
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{DelayedCall, Handle, Reactor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use util::{Driver, Event, PROMPTLY, WATCHDOG, behaviour, command, isolated, ms, sh, sys};
 
 /// Lets time pass without turning the loop.

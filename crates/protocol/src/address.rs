@@ -1,9 +1,10 @@
 //! [`Address`]: the address of one end of a connection.
 
-use procession_core::driver::Reason;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use procession_core::driver::Reason;
 
 /// The address of one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

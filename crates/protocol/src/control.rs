@@ -6,15 +6,6 @@
 //! [`Producer`] and the declaration of [`Producers`] are here as well, because `ProcessControl` returns
 //! them and they name `Process`. The methods of `Process` are in `process`.
 
-use crate::forward::cannot_forward;
-use crate::registry::Registry;
-use crate::{
-    ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
-    WindowSize,
-};
-use bytes::Bytes;
-use procession_core::driver::WithCell;
-use procession_core::{Deferred, Signal, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -22,6 +13,17 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Signal, WriteError};
+
+use crate::forward::cannot_forward;
+use crate::registry::Registry;
+use crate::{
+    ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
+    WindowSize,
+};
 
 /// `ENOTTY` on every Unix.
 const NOT_A_TERMINAL: i32 = 25;

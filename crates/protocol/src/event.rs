@@ -1,8 +1,9 @@
 //! The output of the lifecycle: the callbacks that are due.
 
-use crate::{ChildFd, ExitReason};
 use bytes::Bytes;
 use procession_core::Mark;
+
+use crate::{ChildFd, ExitReason};
 
 /// A callback that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]

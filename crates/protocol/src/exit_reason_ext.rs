@@ -1,7 +1,8 @@
 //! What an [`ExitReason`] says, whichever half of it is there.
 
-use crate::reason::{ExitReason, ProcessDone, ProcessTerminated};
 use procession_core::Signal;
+
+use crate::reason::{ExitReason, ProcessDone, ProcessTerminated};
 
 /// A supertrait that nobody outside can name.
 mod sealed {

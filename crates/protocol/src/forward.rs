@@ -1,10 +1,11 @@
 //! [`ForwardError`]: the error of forwarding a child's output without passing it through the program.
 
-use procession_core::driver::Reason;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
+
+use procession_core::driver::Reason;
 
 /// The error of a forwarding that ended before its source did.
 ///

@@ -4,10 +4,11 @@
 //! The protocol is dropped after its last callback and after a panic. The users of this module decide
 //! which method is called, and which call is the last.
 
-use procession_core::driver::FirstPanic;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+
+use procession_core::driver::FirstPanic;
 
 /// Holds a protocol and calls it.
 pub(crate) struct ProtocolHolder<P: ?Sized> {
@@ -100,8 +101,9 @@ pub(crate) fn drop_caught(drop_it: impl FnOnce()) -> thread::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::rc::Rc;
+
+    use super::*;
 
     struct Dropped(Rc<Cell<u32>>);
 

@@ -2,12 +2,11 @@
 //!
 //! # Model
 //!
-//! A child has a set of pipes, known from its start, and is reaped once. Exited means reaped. Ended
-//! means reaped and every pipe closed, including those that the parent writes to.
+//! A child has a set of pipes, known from its start, and is reaped once, which is its exit. It has ended
+//! when it is reaped and every pipe is closed, including those that the parent writes to.
 //!
-//! Inputs: data, marks, the end of one direction, the loss of a pipe, the reap, time, pauses, the
-//! stop of the loop, the protocol's panic. They may come in any order. A fact that is late (data of
-//! a closed pipe) or repeated (a second reap) is ignored.
+//! Inputs, in any order: data, marks, the end of one direction, the loss of a pipe, the reap, time,
+//! pauses, the stop of the loop, the protocol's panic. Late and repeated facts are ignored.
 //!
 //! Outputs: [`Event`]s. `Made` comes first. Each pipe has any mix of `Data`, `Mark` and one `ReadClosed`
 //! with no `Data` after it, then one `Lost` and nothing more. `Exited` comes once; `Ended` comes once,
@@ -20,18 +19,18 @@
 mod pipes;
 mod reasons;
 
-use self::pipes::Pipes;
-use crate::event::DataNow;
-use crate::{ChildFd, Event, ExitReason};
-use bytes::Bytes;
-use procession_core::Mark;
-use procession_core::driver::Spent;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Decides which callbacks of a child are due, and when. Real children and fakes both use it.
-///
-/// The module's page has the model.
+use bytes::Bytes;
+use procession_core::Mark;
+use procession_core::driver::Spent;
+
+use self::pipes::Pipes;
+use crate::event::DataNow;
+use crate::{ChildFd, Event, ExitReason};
+
+/// Decides which callbacks of a child are due, and when. The module's page has the model.
 ///
 /// # Examples
 ///

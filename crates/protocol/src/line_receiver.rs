@@ -14,10 +14,10 @@
 
 mod line;
 
-pub use line::Line;
+use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use std::collections::VecDeque;
+pub use line::Line;
 
 /// Splits a stream of bytes into lines.
 ///

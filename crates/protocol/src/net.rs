@@ -1,10 +1,12 @@
 //! Byte-stream protocols: the trait that a user implements for a TCP or Unix connection, and its
 //! factory.
 
-use crate::{Address, ConnectionEvent, Transport};
+use std::io;
+
 use bytes::Bytes;
 use procession_core::Mark;
-use std::io;
+
+use crate::{Address, ConnectionEvent, Transport};
 
 /// Receives the events of one connection.
 ///

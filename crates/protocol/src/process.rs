@@ -1,12 +1,14 @@
 //! The methods of [`Process`]: the handle that spawning returns, that callbacks get, and that fakes
 //! return. What it is told is in `process_facts`.
 
-use crate::control::ProcessControl;
-use crate::{ChildFd, Process, SignalError, Termination};
-use bytes::Bytes;
-use procession_core::{Deferred, IntoBytes, Signal, WriteError};
 use std::rc::Rc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::{Deferred, IntoBytes, Signal, WriteError};
+
+use crate::control::ProcessControl;
+use crate::{ChildFd, Process, SignalError, Termination};
 
 impl Process {
     /// Wraps what a transport implements.

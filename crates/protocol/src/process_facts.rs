@@ -1,7 +1,5 @@
 //! What a [`Process`] tells: facts of the child, its terminal, and which handles act on the same one.
 
-use crate::{ChildFd, ExitReason, ForwardError, Process, SpawnPath, Target, Termios, WindowSize};
-use procession_core::{Deferred, Signal};
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,6 +7,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr;
 use std::rc::Rc;
+
+use procession_core::{Deferred, Signal};
+
+use crate::{ChildFd, ExitReason, ForwardError, Process, SpawnPath, Target, Termios, WindowSize};
 
 /// Facts.
 impl Process {

@@ -1,8 +1,9 @@
 //! [`ProcessProtocol`]: the trait that a user implements to receive the events of a child.
 
-use crate::{ChildFd, Event, ExitReason, Process};
 use bytes::Bytes;
 use procession_core::Mark;
+
+use crate::{ChildFd, Event, ExitReason, Process};
 
 /// Receives the events of one child.
 ///

@@ -4,15 +4,17 @@
 //! passes it marks and losses just before the protocol gets them, so every transport supports producers.
 //! A producer is moved out during a call; nothing is borrowed while it runs.
 
-use crate::control::Producers;
-use crate::registry::{Call, Refusal, Registry};
-use crate::{ChildFd, Event, Pace, Process, Producer};
-use bytes::Bytes;
-use procession_core::driver::WithCell;
-use procession_core::{Mark, WriteError};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use bytes::Bytes;
+use procession_core::driver::WithCell;
+use procession_core::{Mark, WriteError};
+
+use crate::control::Producers;
+use crate::registry::{Call, Refusal, Registry};
+use crate::{ChildFd, Event, Pace, Process, Producer};
 
 /// The error of registering a producer; it gives the producer back.
 #[derive(thiserror::Error)]

@@ -1,9 +1,11 @@
 //! [`ReadProducer`]: feeds a child from anything that implements [`Read`].
 
-use crate::{ChildFd, Process, Producer};
-use procession_core::{Deferred, Promise, WriteError};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
+
+use procession_core::{Deferred, Promise, WriteError};
+
+use crate::{ChildFd, Process, Producer};
 
 /// The most bytes that are read at once: the capacity of a child's pipe.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -98,9 +100,10 @@ impl<R> fmt::Debug for ReadProducer<R> {
 
 #[cfg(test)]
 mod tests {
+    use procession_core::Failed;
+
     use super::*;
     use crate::{FakeProcess, Pace, ProcessProtocol};
-    use procession_core::Failed;
 
     struct Quiet;
     impl ProcessProtocol for Quiet {}

@@ -3,13 +3,15 @@
 //! Everything is derived from one wait status. If there is none, the reason is
 //! [`ProcessTerminated::unknown`], which holds the cause.
 
-use crate::ChildFd;
-use crate::unknown_end::UnknownEnd;
-use procession_core::Signal;
 use std::fmt::{self, Write as _};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
+
+use procession_core::Signal;
+
+use crate::ChildFd;
+use crate::unknown_end::UnknownEnd;
 
 /// How a process ended: `Ok` for exit status 0, `Err` for anything else.
 ///

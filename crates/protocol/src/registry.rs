@@ -4,8 +4,9 @@
 //! A producer is [lent](Registry::lend) during a call and given back after it. During the call it may
 //! be unregistered, and another one registered in its place.
 
-use crate::ChildFd;
 use std::collections::BTreeMap;
+
+use crate::ChildFd;
 
 /// Which side sets the pace of a [`Producer`](crate::Producer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,17 +4,19 @@
 //! when the callback returns. It is dropped after `process_ended`, and after a panic. Its producers get
 //! each event just before it does, and are dropped after it.
 
-use crate::control::Producers;
-use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
-use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
-use bytes::Bytes;
-use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, Mark, Promise};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
+
+use bytes::Bytes;
+use procession_core::driver::FirstPanic;
+use procession_core::{Deferred, Mark, Promise};
+
+use crate::control::Producers;
+use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 
 /// Holds a protocol and calls it.
 ///

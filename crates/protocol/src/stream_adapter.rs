@@ -1,18 +1,20 @@
 //! [`StreamAdapter`]: runs a byte-stream [`Protocol`] over a child's standard input and output.
 
-use crate::transport::TransportControl;
-use crate::{
-    Address, ChildFd, ConnectionEvent, ExitReason, ForwardError, LineReceiver, Process,
-    ProcessProtocol, Protocol, Target, Transport,
-};
-use bytes::{Bytes, BytesMut};
-use procession_core::driver::{WithCell, split_character};
-use procession_core::{Deferred, Mark, WriteError};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use procession_core::driver::{WithCell, split_character};
+use procession_core::{Deferred, Mark, WriteError};
+
+use crate::transport::TransportControl;
+use crate::{
+    Address, ChildFd, ConnectionEvent, ExitReason, ForwardError, LineReceiver, Process,
+    ProcessProtocol, Protocol, Target, Transport,
+};
 
 /// Runs a [`Protocol`] over a child: the protocol receives the child's standard output, and writes to
 /// its standard input.

@@ -1,11 +1,13 @@
 //! Ending a process by signals: the result of `terminate`, and the error of sending a signal.
 
-use crate::ExitReason;
-use procession_core::Signal;
-use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
 use std::time::Duration;
+
+use procession_core::Signal;
+use procession_core::driver::Reason;
+
+use crate::ExitReason;
 
 /// `ESRCH` on every Unix.
 const NO_SUCH_PROCESS: i32 = 3;

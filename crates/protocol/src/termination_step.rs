@@ -1,8 +1,9 @@
 //! The inputs and outputs of the [`Terminator`]: its scope, the steps to do, the state of a group, and
 //! the outcome of the calls.
 
-use procession_core::Signal;
 use std::time::Duration;
+
+use procession_core::Signal;
 
 #[cfg(doc)]
 use crate::terminator::Terminator;

@@ -27,10 +27,12 @@
 //! [`poll_deadline`](Terminator::poll_deadline). It reaps a leader that has ended if
 //! [`keeps_leader`](Terminator::keeps_leader) returns `false`.
 
+use std::time::Duration;
+
+use procession_core::Signal;
+
 use self::calls::{GroupCheck, OngoingTermination, ReapPurpose, TerminateCalls};
 use crate::termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
-use procession_core::Signal;
-use std::time::Duration;
 
 mod calls;
 

@@ -1,9 +1,5 @@
 //! [`Transport`]: the handle to one connection, over the object-safe trait [`TransportControl`].
 
-use crate::forward::cannot_forward;
-use crate::{Address, ForwardError, Target};
-use bytes::Bytes;
-use procession_core::{Deferred, IntoBytes, WriteError};
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,6 +7,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::ptr;
 use std::rc::Rc;
+
+use bytes::Bytes;
+use procession_core::{Deferred, IntoBytes, WriteError};
+
+use crate::forward::cannot_forward;
+use crate::{Address, ForwardError, Target};
 
 /// The actions on one connection that a stream transport implements and [`Transport`] calls.
 ///

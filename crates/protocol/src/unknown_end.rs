@@ -1,8 +1,9 @@
 //! [`UnknownEnd`]: why the end of a process is unknown.
 
-use procession_core::driver::Reason;
 use std::fmt;
 use std::io;
+
+use procession_core::driver::Reason;
 
 /// Why the end of a process is unknown.
 ///

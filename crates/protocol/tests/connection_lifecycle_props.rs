@@ -1,12 +1,13 @@
 //! The lifecycle of a connection against a model: every interleaving of few facts, and long random
 //! ones.
 
+use std::io::{Error, ErrorKind};
+
 use bytes::Bytes;
 use procession_core::Mark;
 use procession_protocol::ConnectionEvent;
 use procession_protocol::driver::{ConnectionLifecycle, DataNow, Demand};
 use proptest::prelude::*;
-use std::io::{Error, ErrorKind};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fact {

@@ -2,10 +2,11 @@
 
 mod connections;
 
+use std::io::ErrorKind;
+
 use connections::{Log, acting};
 use procession_core::WriteError;
 use procession_protocol::{Address, FakeConnection, Protocol, Transport};
-use std::io::ErrorKind;
 
 struct Quiet;
 

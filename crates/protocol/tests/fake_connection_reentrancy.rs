@@ -3,13 +3,14 @@
 
 mod connections;
 
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
 use bytes::Bytes;
 use connections::{Log, acting};
 use procession_core::WriteError;
 use procession_protocol::{FakeConnection, Protocol, Transport};
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
 const CALLBACKS: [&str; 6] = ["made", "data", "read_closed", "full", "drained", "lost"];
 

@@ -2,11 +2,12 @@
 
 mod util;
 
+use std::time::Duration;
+
 use procession_core::{Failed, Signal, WriteError};
 use procession_protocol::{
     ChildFd, FakeFd, FakeProcess, ProcessDone, ProcessTerminated, SignalError,
 };
-use std::time::Duration;
 use util::{acting, heard, recorder};
 
 const SECOND: Duration = Duration::from_secs(1);

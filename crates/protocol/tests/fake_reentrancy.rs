@@ -2,15 +2,16 @@
 
 mod util;
 
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use procession_core::{Signal, WriteError};
 use procession_protocol::{
     ChildFd, ExitReason, FakeFd, FakeProcess, Process, ProcessDone, ProcessProtocol, SignalError,
 };
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
-use std::time::Duration;
 use util::{Log, acting, heard, recorder};
 
 const CALLBACKS: [&str; 8] =

@@ -1,11 +1,12 @@
 //! The lifecycle of a child against a model: every interleaving of few facts, and long random ones.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use procession_core::Mark;
 use procession_protocol::driver::{DataNow, Lifecycle};
 use procession_protocol::{ChildFd, Event, ExitReason, ProcessDone, ProcessTerminated};
 use proptest::prelude::*;
-use std::time::Duration;
 
 const PIPES: [i32; 2] = [1, 3];
 const GRACE: Duration = Duration::from_secs(5);

@@ -2,14 +2,15 @@
 
 mod util;
 
-use procession_core::{Signal, WriteError};
-use procession_protocol::{
-    ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
-};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::{Signal, WriteError};
+use procession_protocol::{
+    ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
+};
 use util::{Log, acting, heard, recorder};
 
 /// Records its calls, and writes this many chunks when it is resumed.

@@ -1,14 +1,15 @@
 //! A byte-stream protocol over a child's standard input and output.
 
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_protocol::{
     Address, Factory, FakeProcess, ProcessDone, ProcessTerminated, Protocol, StreamAdapter,
     Transport,
 };
-use std::cell::RefCell;
-use std::io;
-use std::rc::Rc;
 
 type Log = Rc<RefCell<Vec<String>>>;
 

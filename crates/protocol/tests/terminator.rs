@@ -1,5 +1,7 @@
 //! The steps of a termination, case by case; `terminator_props.rs` has the laws.
 
+use std::time::Duration;
+
 use procession_core::Signal;
 use procession_protocol::driver::TerminationStep::{
     Continue, Kill, LookAtGroup, Reap, Signal as Send,
@@ -7,7 +9,6 @@ use procession_protocol::driver::TerminationStep::{
 use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
-use std::time::Duration;
 
 const START: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(5);

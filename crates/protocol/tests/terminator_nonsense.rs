@@ -1,10 +1,11 @@
 //! The terminator gets facts in impossible combinations and orders: it does not panic, and it asks for
 //! nothing that is over.
 
+use std::time::Duration;
+
 use procession_core::Signal;
 use procession_protocol::driver::{GroupState, TerminationScope, Terminator};
 use proptest::prelude::*;
-use std::time::Duration;
 
 const GRACE: Duration = Duration::from_millis(50);
 

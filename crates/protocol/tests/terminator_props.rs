@@ -3,12 +3,13 @@
 //!
 //! The tests try every sequence of few facts, and long random ones.
 
+use std::time::Duration;
+
 use procession_core::Signal;
 use procession_protocol::driver::{
     GroupState, TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use proptest::prelude::*;
-use std::time::Duration;
 
 /// The same as the longest time between two checks of the group.
 const GRACE: Duration = Duration::from_millis(50);

@@ -9,11 +9,12 @@
 
 use std::os::fd::AsFd;
 
+use procession_core::driver::FirstPanic;
+
 use crate::ending;
 use crate::handle::{Core, Handle, MadeIn, signals};
 use crate::store::buffers::Buffers;
 use crate::sys::polled;
-use procession_core::driver::FirstPanic;
 
 /// Ends the reactor; `last` runs when nothing foreign is left.
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {

@@ -22,10 +22,9 @@ mod resize;
 mod writer;
 
 use self::growth::{BUFFER_BYTES, PipeGrowth};
+pub use self::outcome::{FlushOutcome, OpenError, PipeReady, ReadEvent};
 use self::resize::set_pipe_size;
 use self::writer::Writer;
-
-pub use self::outcome::{FlushOutcome, OpenError, PipeReady, ReadEvent};
 
 /// A descriptor in the reactor, with a write queue if it is written to.
 ///

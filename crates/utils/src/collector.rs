@@ -1,17 +1,19 @@
 //! The protocol of a helper's child: it writes the standard input and collects the outputs.
 
+use std::io::Read;
+use std::mem;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use procession_process_transport::Command;
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
+
 use crate::Stream;
 use crate::job::Job;
 use crate::lines::Lines;
 use crate::outcome::is_stopped;
 use crate::reading::{Chunk, Reading};
-use bytes::Bytes;
-use procession_process_transport::Command;
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
-use std::io::Read;
-use std::mem;
-use std::panic::resume_unwind;
-use std::rc::Rc;
 
 /// What is written to the child's standard input.
 pub(crate) enum Feed {

@@ -4,13 +4,14 @@
 //! `anyhow::Error`. Therefore the error holds a ticket, and the `Deferred` stays in a list of its
 //! thread.
 
-use procession_core::driver::WithCell;
-use procession_core::{Deferred, Failed};
-use procession_protocol::ExitReason;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
+
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Failed};
+use procession_protocol::ExitReason;
 
 type End = Deferred<ExitReason, Infallible>;
 
@@ -117,8 +118,9 @@ impl fmt::Debug for Ended {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use procession_protocol::ProcessDone;
+
+    use super::*;
 
     fn waiting() -> usize {
         WAITING.with(|all| all.with(|all| all.len()))

@@ -1,14 +1,16 @@
 //! [`OutputError`]: why a run failed.
 
-use crate::{Ended, Outcome, Partial, Stream};
+use std::error::Error;
+use std::fmt;
+use std::io;
+
 use bytes::Bytes;
 use procession_core::Signal;
 use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
-use std::error::Error;
-use std::fmt;
-use std::io;
+
+use crate::{Ended, Outcome, Partial, Stream};
 
 /// Why a run failed: the program gave no outcome, or not the outcome that the run asked for.
 ///

@@ -15,19 +15,21 @@
 //!
 //! The protocol owns the job. The timer and the cancel hook hold weak references to it.
 
-use crate::keep::{Capture, Keep};
-use crate::lines::{OnLine, OutputLine};
-use crate::outcome::{RunSetup, is_stopped};
-use crate::{Ended, Outcome, OutputError, Partial, Stream};
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, Promise, Signal};
 use procession_protocol::driver::Terminator;
 use procession_protocol::{ExitReason, Process};
 use procession_reactor::{DelayedCall, Handle};
-use std::convert::Infallible;
-use std::io;
-use std::rc::Rc;
-use std::time::Duration;
+
+use crate::keep::{Capture, Keep};
+use crate::lines::{OnLine, OutputLine};
+use crate::outcome::{RunSetup, is_stopped};
+use crate::{Ended, Outcome, OutputError, Partial, Stream};
 
 /// Which ends of a process are failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,12 @@
 //! one. Therefore a growth that copies has, with the old bytes and their copy, no more than the
 //! limit in use.
 
-use crate::outcome::Gap;
+use std::mem;
+
 use bytes::Bytes;
 use procession_core::driver::split_character;
-use std::mem;
+
+use crate::outcome::Gap;
 
 /// How much of each output stream is kept in memory. The rest is read and counted.
 ///

@@ -1,9 +1,10 @@
 //! Lines of both outputs while the program runs.
 
-use bytes::Bytes;
-use procession_protocol::{Line, LineReceiver};
 use std::fmt;
 use std::ops::Deref;
+
+use bytes::Bytes;
+use procession_protocol::{Line, LineReceiver};
 
 /// One of a program's two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

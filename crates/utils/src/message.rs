@@ -1,9 +1,11 @@
 //! Text for error messages: a command as a user would type it, and the end of its standard error.
 
+use std::fmt::{self, Write};
+
+use procession_process_transport::Command;
+
 use crate::outcome::{Gap, RunSetup};
 use crate::terminal_wanted::wants_terminal;
-use procession_process_transport::Command;
-use std::fmt::{self, Write};
 
 /// The length at which a command is cut, in bytes.
 const COMMAND_BYTES: usize = 1024;

@@ -1,9 +1,10 @@
 //! The helpers with the names that Twisted made known. Each is a [`Run`] with fixed settings.
 
-use crate::{Keep, OutputError, Run, Stdin};
 use bytes::Bytes;
 use procession_core::Deferred;
 use procession_process_transport::Command;
+
+use crate::{Keep, OutputError, Run, Stdin};
 
 /// Returns the run that the named helpers share. They wait for the last writer of an output, and
 /// fail at the limit, because their results cannot say that an output was cut.

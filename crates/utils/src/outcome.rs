@@ -1,11 +1,13 @@
 //! The outcome of a program: its outputs, and how it ended.
 
-use crate::message::Tail;
+use std::str::{self, Utf8Error};
+use std::time::Duration;
+
 use bytes::Bytes;
 use procession_core::Signal;
 use procession_protocol::{ChildFd, ExitReason, ResourceUsage};
-use std::str::{self, Utf8Error};
-use std::time::Duration;
+
+use crate::message::Tail;
 
 /// What a program wrote, how it ended, and how long that took.
 ///

@@ -5,8 +5,6 @@
 //! drops the reader, when nobody can ask any more. If the thread is in a read then, it ends when
 //! the read returns.
 
-use procession_core::driver::Reason;
-use procession_reactor::{Handle, JoinHandle};
 use std::any::Any;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
@@ -15,6 +13,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
+
+use procession_core::driver::Reason;
+use procession_reactor::{Handle, JoinHandle};
 
 /// How much of a reader is held in memory, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -1,5 +1,15 @@
 //! [`Run`]: a program that runs to its end, and all options of such a run.
 
+use std::ffi::OsStr;
+use std::fmt;
+use std::future::IntoFuture;
+use std::path::Path;
+use std::time::Duration;
+
+use procession_core::Deferred;
+use procession_process_transport::{Command, Fd, SpawnProcess};
+use procession_reactor::Handle;
+
 use crate::collector::{Collector, Feed};
 use crate::job::{FailOn, Job, Rules};
 use crate::lines::{Lines, OnLine};
@@ -8,14 +18,6 @@ use crate::outcome::RunSetup;
 use crate::stdin::Source;
 use crate::streams;
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
-use procession_core::Deferred;
-use procession_process_transport::{Command, Fd, SpawnProcess};
-use procession_reactor::Handle;
-use std::ffi::OsStr;
-use std::fmt;
-use std::future::IntoFuture;
-use std::path::Path;
-use std::time::Duration;
 
 /// The default time between TERM and KILL when a group is terminated.
 const KILL_GRACE: Duration = Duration::from_secs(2);

@@ -2,15 +2,17 @@
 
 mod batch;
 
-use crate::{Outcome, OutputError, Run};
-use batch::Batch;
-use procession_core::{Deferred, Failed};
-use procession_reactor::Handle;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
 use std::io;
+
+use batch::Batch;
+use procession_core::{Deferred, Failed};
+use procession_reactor::Handle;
+
+use crate::{Outcome, OutputError, Run};
 
 /// The result of one of many programs.
 pub type RunResult = Result<Outcome, Failed<OutputError>>;

@@ -1,11 +1,12 @@
 //! Where a program's standard input comes from.
 
-use bytes::{Bytes, BytesMut};
-use procession_core::IntoBytes;
-use procession_process_transport::Fd;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+
+use bytes::{Bytes, BytesMut};
+use procession_core::IntoBytes;
+use procession_process_transport::Fd;
 
 /// The source of a program's standard input. The input always ends: no pipe is left open.
 ///

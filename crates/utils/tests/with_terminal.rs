@@ -9,7 +9,6 @@ use procession_utils::{
     OutputError, Run, Stdin, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
-
 use util::{Driver, behaviour, sh};
 
 fn on_terminal(script: &str) -> Command {

@@ -1,8 +1,5 @@
 //! Tests of the example `reactor_only`: timers, a Unix socket and signals.
 
-use procession_core::Signal;
-use procession_reactor::{Handle, Interest, Reactor};
-use rustix::process::{Pid, kill_process};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,6 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::Signal;
+use procession_reactor::{Handle, Interest, Reactor};
+use rustix::process::{Pid, kill_process};
 use tempfile::TempDir;
 
 /// The server is killed after this time, so that no read of a test waits forever.

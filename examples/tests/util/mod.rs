@@ -3,17 +3,18 @@
 
 mod server;
 
-pub(crate) use self::server::{Server, client, runs, script, until};
-pub(crate) use procession_test_support::{bound, skip};
-
-use procession::ProcessTerminated;
-use procession::prelude::*;
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Once;
 use std::time::Duration;
+
+use procession::ProcessTerminated;
+use procession::prelude::*;
+pub(crate) use procession_test_support::{bound, skip};
+
+pub(crate) use self::server::{Server, client, runs, script, until};
 
 /// How long an example may take before the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);

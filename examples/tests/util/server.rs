@@ -1,8 +1,6 @@
 //! An example that serves until it is stopped, seen from outside: the lines that it prints, and its
 //! reaction to signals. Every wait has a deadline, and dropping the server kills it.
 
-use super::{DEADLINE, bound, program};
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
@@ -11,6 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{DEADLINE, bound, program};
 
 /// A running server.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
-//! What a Rust file is like: it opens with `//!` and what it is for, after a shebang if there is one, and
-//! it does not grow past a length at which it surely has two responsibilities.
+//! The form of a Rust file: it opens with `//!` and its purpose, after a shebang if there is one; it imports
+//! from std first, then from other crates, then from its own; and it does not grow past a length at which
+//! it surely has two responsibilities.
 //!
 //! A file of a library has at most 400 lines, tests included, unless it says in its first 40 lines
 //! why it is one responsibility all the same: `//! Length: `, and the reason on the same line. No
@@ -24,6 +25,30 @@ fn opens_with_a_page(text: &str) -> bool {
     let has_shebang = text.starts_with("#!") && !text.starts_with("#![");
     let first = text.lines().nth(usize::from(has_shebang)).unwrap_or_default();
     first.strip_prefix("//!").is_some_and(|page| !page.trim().is_empty())
+}
+
+/// Finds the files that import in another order than std, other crates, the own crate.
+pub(super) fn import_order(files: &[SourceFile]) -> Vec<Problem> {
+    let first_wrong = |file: &SourceFile| {
+        let imports = file
+            .text
+            .lines()
+            .enumerate()
+            .filter_map(|(number, line)| Some((number + 1, group(line.strip_prefix("use ")?))));
+        let imports: Vec<_> = imports.collect();
+        let wrong = imports.windows(2).find(|pair| pair[0].1 > pair[1].1)?;
+        Some(file.problem(wrong[1].0, "imports: std first, then other crates, then the own"))
+    };
+    files.iter().filter_map(first_wrong).collect()
+}
+
+/// Returns the place of an import among the groups.
+fn group(path: &str) -> u8 {
+    match path.split([':', ';', ' ']).next() {
+        Some("std" | "core" | "alloc") => 0,
+        Some("crate" | "super" | "self") => 2,
+        _ => 1,
+    }
 }
 
 /// Finds the files that are too long.
@@ -74,6 +99,15 @@ mod tests {
         assert!(opens_with_a_page("#!/usr/bin/env x\n//! What it is for.\n"));
         for text in ["", "\n//! Late.", "#![forbid(x)]\n//! Late.", "//!\n", "// No.", "#!/x"] {
             assert_eq!(openings(&[SourceFile::new("a.rs", text)]).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_import_from_std_after_another_is_found() {
+        let good = "//! A.\nuse std::io;\n\nuse bytes::Bytes;\n\nuse crate::b;\n";
+        assert_eq!(import_order(&[SourceFile::new("a.rs", good)]).len(), 0);
+        for bad in ["use crate::b;\nuse std::io;\n", "use bytes::Bytes;\nuse std::io;\n"] {
+            assert_eq!(import_order(&[SourceFile::new("a.rs", bad)]).len(), 1, "{bad}");
         }
     }
 

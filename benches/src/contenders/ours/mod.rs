@@ -10,9 +10,10 @@ mod spawn;
 
 use std::error::Error;
 
+use anyhow::{Result, anyhow};
+
 use super::Prepare;
 use crate::job::{Job, Ready};
-use anyhow::{Result, anyhow};
 
 /// Returns procession's work for a row.
 pub(super) fn row(id: &str) -> Option<Prepare> {

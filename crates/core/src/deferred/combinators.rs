@@ -1,7 +1,8 @@
 //! The combinators that form a chain. Each consumes a `Deferred` and returns the next one.
 
-use super::{Deferred, Failed, IntoDeferred, Promise};
 use std::fmt::Debug;
+
+use super::{Deferred, Failed, IntoDeferred, Promise};
 
 impl<T: 'static, E: 'static> Deferred<T, E> {
     /// Converts the value; failures pass through.

@@ -1,9 +1,10 @@
 //! A `Deferred` as a future of its result, for any executor.
 
-use super::{Deferred, Failed};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use super::{Deferred, Failed};
 
 /// Resolves to the result once; if it is polled after that, it gives [`Failed::Abandoned`].
 ///

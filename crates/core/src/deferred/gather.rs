@@ -1,10 +1,11 @@
 //! Combines several deferred results into one.
 
-use super::{Deferred, Failed, OnCancel, Promise};
-use crate::cell::WithCell;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::rc::Rc;
+
+use super::{Deferred, Failed, OnCancel, Promise};
+use crate::cell::WithCell;
 
 /// Waits for all and returns their values in the order of the deferreds, or the first failure.
 ///

@@ -1,7 +1,8 @@
 //! The types that a callback may return: a `Result` or a `Deferred`.
 
-use super::{Deferred, Promise};
 use std::fmt::Debug;
+
+use super::{Deferred, Promise};
 
 /// A [`Result`], or a [`Deferred`] whose result the chain waits for.
 ///

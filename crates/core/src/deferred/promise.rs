@@ -1,9 +1,10 @@
 //! The producing side of a deferred result.
 
-use super::Failed;
-use super::state::{OnCancel, Progress, SharedState};
 use std::fmt;
 use std::rc::Rc;
+
+use super::Failed;
+use super::state::{OnCancel, Progress, SharedState};
 
 /// The side that produces the result of a [`Deferred`](super::Deferred).
 ///

@@ -4,11 +4,12 @@
 //! until somebody takes the result, then *taken*. A waiting callback gets the result directly. Later
 //! results are ignored. While the cell is borrowed, no foreign code runs and no foreign value is dropped.
 
-use super::{Failed, trampoline};
-use crate::cell::WithCell;
 use std::mem;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
+
+use super::{Failed, trampoline};
+use crate::cell::WithCell;
 
 pub(super) type Outcome<T, E> = Result<T, Failed<E>>;
 

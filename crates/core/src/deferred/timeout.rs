@@ -1,10 +1,11 @@
 //! A time limit for a result.
 
-use super::{Deferred, Failed};
-use crate::Clock;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
+
+use super::{Deferred, Failed};
+use crate::Clock;
 
 /// The panic of [`Deferred::timeout`] in a thread without a clock.
 const NO_CLOCK: &str = "this thread has no reactor: make one with `Reactor::new` first, or give the \

@@ -1,10 +1,11 @@
 //! Runs callbacks one after another, never one inside another, so the stack does not grow with a chain.
 
-use crate::cell::WithCell;
 use std::collections::VecDeque;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
+
+use crate::cell::WithCell;
 
 type Job = Box<dyn FnOnce()>;
 

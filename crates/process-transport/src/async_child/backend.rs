@@ -1,10 +1,12 @@
 //! What the handle of an async child leads to: a transport, or a fake.
 
-use crate::child::Transport;
-use procession_core::Signal;
-use procession_protocol::{ChildFd, Process};
 use std::rc::Rc;
 use std::time::Duration;
+
+use procession_core::Signal;
+use procession_protocol::{ChildFd, Process};
+
+use crate::child::Transport;
 
 /// What the handle of a child leads to.
 pub(super) enum ChildBackend {

@@ -1,9 +1,11 @@
 //! The protocol of an async child: it copies its events into the shared state.
 
-use super::shared::SharedState;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
-use std::rc::Rc;
+
+use super::shared::SharedState;
 
 /// The protocol of an async child.
 pub(super) struct Bridge(pub(super) Rc<SharedState>);

@@ -1,10 +1,12 @@
 //! The error of a whole dialogue with a child, from its start to its end.
 
-use crate::error::SpawnError;
-use procession_core::WriteError;
-use procession_protocol::ProcessTerminated;
 use std::ffi::OsString;
 use std::io;
+
+use procession_core::WriteError;
+use procession_protocol::ProcessTerminated;
+
+use crate::error::SpawnError;
 
 /// An error of a dialogue with a child, from its start to its end.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,17 @@
 //! One input of a child, taken out of its [`Child`](crate::Child).
 
-use super::error::ChildError;
-use super::shared::{SharedState, Waiter};
-use procession_core::driver::WriteQueue;
-use procession_core::{IntoBytes, WriteError};
-use procession_protocol::{ChildFd, Process};
 use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
+
+use procession_core::driver::WriteQueue;
+use procession_core::{IntoBytes, WriteError};
+use procession_protocol::{ChildFd, Process};
+
+use super::error::ChildError;
+use super::shared::{SharedState, Waiter};
 
 /// An input of a child, made by [`Child::take_input`](crate::Child::take_input).
 ///

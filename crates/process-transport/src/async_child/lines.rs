@@ -1,13 +1,15 @@
 //! What a child writes to one descriptor, as lines.
 
-use super::output::ChildOutput;
-use bytes::Bytes;
-use futures_core::Stream;
-use procession_protocol::{Line, LineReceiver};
 use std::future::poll_fn;
 use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use procession_protocol::{Line, LineReceiver};
+
+use super::output::ChildOutput;
 
 /// What a child writes to one of its descriptors: a stream of lines, made by [`ChildOutput::lines`].
 ///

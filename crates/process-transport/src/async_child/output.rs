@@ -1,16 +1,18 @@
 //! One output of a child, as a stream.
 
-use super::shared::SharedState;
-use super::tail::OUTPUT_HIGH_BYTES;
-use bytes::Bytes;
-use futures_core::Stream;
-use procession_protocol::{ChildFd, Process};
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use procession_protocol::{ChildFd, Process};
+
+use super::shared::SharedState;
+use super::tail::OUTPUT_HIGH_BYTES;
 
 /// What a child writes to one of its descriptors: a stream of chunks.
 ///

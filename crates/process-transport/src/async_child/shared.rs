@@ -1,13 +1,15 @@
 //! The state that a child, its outputs and its protocol share.
 
-use super::tail::{OUTPUT_HIGH_BYTES, Tail};
-use bytes::Bytes;
-use procession_core::driver::WithCell;
-use procession_protocol::{ChildFd, ExitReason};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::mem;
 use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use procession_core::driver::WithCell;
+use procession_protocol::{ChildFd, ExitReason};
+
+use super::tail::{OUTPUT_HIGH_BYTES, Tail};
 
 /// The shared cell.
 pub(super) struct SharedState(pub(super) WithCell<DialogueState>);

@@ -1,7 +1,8 @@
 //! The last bytes of an output that the program has not asked for.
 
-use procession_core::driver::split_character;
 use std::collections::VecDeque;
+
+use procession_core::driver::split_character;
 
 /// How many bytes of an output are kept for a program that does not read it; above this the child's
 /// descriptor is paused.

@@ -1,10 +1,10 @@
 //! A child's transport: the loop's callbacks, and the interface for the reactor's driver.
 
-use super::parts::{Leftovers, is_alone, reactor_gone};
-use super::state::{ChildState, ReadyOutcome, ReadyWork};
-use crate::adopt_error::AdoptError;
-use crate::launch::ParentEnd;
-use crate::spawned::Spawned;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io;
+use std::rc::{Rc, Weak};
+
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, Promise, Signal};
@@ -12,10 +12,12 @@ use procession_protocol::driver::ProtocolSlot;
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{DelayedCall, Handle, Stopped};
-use std::cell::Cell;
-use std::convert::Infallible;
-use std::io;
-use std::rc::{Rc, Weak};
+
+use super::parts::{Leftovers, is_alone, reactor_gone};
+use super::state::{ChildState, ReadyOutcome, ReadyWork};
+use crate::adopt_error::AdoptError;
+use crate::launch::ParentEnd;
+use crate::spawned::Spawned;
 
 /// The token of the exit. No child fd is that large.
 pub(super) const EXIT: u32 = u32::MAX;

@@ -5,19 +5,21 @@
 //! child. If a termination of a group is under way, the reap comes later, from the termination's
 //! timer.
 
-use super::driver::{EXIT, TerminationOver, Transport};
-use super::parts::sigchld::{self, PolledChild};
-use super::parts::{DrainStep, End, Leftovers, TimerChange};
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
 use procession_core::{Deferred, Signal};
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::driver::Terminator;
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::driver::Machine;
 use procession_reactor::{DelayedCall, Interest, Stopped};
-use std::convert::Infallible;
-use std::io;
-use std::rc::Rc;
-use std::time::Duration;
+
+use super::driver::{EXIT, TerminationOver, Transport};
+use super::parts::sigchld::{self, PolledChild};
+use super::parts::{DrainStep, End, Leftovers, TimerChange};
 
 /// The exit.
 impl Transport {

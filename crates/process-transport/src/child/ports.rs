@@ -2,16 +2,18 @@
 //!
 //! The mechanism is the reactor's ([`procession_reactor::driver::Forward`]).
 
-use super::driver::Transport;
-use super::parts::{End, Leftovers, reactor_gone};
+use std::io;
+use std::rc::{Rc, Weak};
+
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ForwardError, Target};
 use procession_reactor::Handle;
 use procession_reactor::driver::{Forward, Key, Machine, ReadEvent, SinkPort, SourcePort};
-use std::io;
-use std::rc::{Rc, Weak};
+
+use super::driver::Transport;
+use super::parts::{End, Leftovers, reactor_gone};
 
 /// Starts to move what the child writes to `fd`.
 pub(super) fn forward(

@@ -2,19 +2,21 @@
 //! a short change under the transport's borrow, without callbacks. Values whose drop may run
 //! foreign code are returned as [`Leftovers`].
 
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use procession_core::driver::Direction;
+use procession_protocol::ChildFd;
+use procession_protocol::driver::{DataNow, Lifecycle, TerminationScope};
+use procession_reactor::driver::{Forward, Pipe, ReadEvent};
+use procession_reactor::{DelayedCall, Handle, Readiness};
+
 use super::parts::{
     AfterRead, ChildTermination, EndReadiness, Ends, ExitWatch, Leftovers, SettledCalls,
 };
 use crate::launch::{ParentEnd, Policy};
 use crate::spawned::{DropAction, OwnedChild, Spawned, since};
 use crate::sys::PeekOutcome;
-use procession_core::driver::Direction;
-use procession_protocol::ChildFd;
-use procession_protocol::driver::{DataNow, Lifecycle, TerminationScope};
-use procession_reactor::driver::{Forward, Pipe, ReadEvent};
-use procession_reactor::{DelayedCall, Handle, Readiness};
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 mod leaving;
 

@@ -1,11 +1,12 @@
 //! The verbs of a program on its child: [`ProcessControl`] over the state. No method calls back.
 
-use super::driver::Transport;
-use super::parts::{End, Leftovers, reactor_gone};
-use super::ports::{SinkEnd, forward};
-use crate::launch::kernel_size;
-use crate::spawned::no_pidfd;
-use crate::sys::{self, platform};
+use std::any::Any;
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
 use procession_core::{Deferred, Signal, WriteError};
@@ -16,12 +17,13 @@ use procession_protocol::{
 };
 use procession_reactor::driver::{Machine, SinkPort};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
-use std::any::Any;
-use std::convert::Infallible;
-use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::rc::Rc;
-use std::time::Duration;
+
+use super::driver::Transport;
+use super::parts::{End, Leftovers, reactor_gone};
+use super::ports::{SinkEnd, forward};
+use crate::launch::kernel_size;
+use crate::spawned::no_pidfd;
+use crate::sys::{self, platform};
 
 impl ProcessControl for Transport {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {

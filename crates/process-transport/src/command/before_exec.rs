@@ -3,14 +3,16 @@
 //!
 //! [`Command::pre_exec`] is the only unsafe function of the public interface.
 
-use super::identity::AtParentDeath;
-use super::{Command, Fd, NewSession};
-use crate::sys::{PreExec, Resource, Rlimit};
-use procession_core::Signal;
-use procession_protocol::ChildFd;
 use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
+
+use procession_core::Signal;
+use procession_protocol::ChildFd;
+
+use super::identity::AtParentDeath;
+use super::{Command, Fd, NewSession};
+use crate::sys::{PreExec, Resource, Rlimit};
 
 impl Command {
     /// Makes the child the leader of a new session, without a controlling terminal (`setsid(2)`).

@@ -39,8 +39,9 @@ impl EndOptions {
 
 #[cfg(test)]
 mod tests {
-    use super::EndOptions;
     use std::time::Duration;
+
+    use super::EndOptions;
 
     #[test]
     fn the_end_of_the_program_is_delayed_for_at_most_two_seconds() {

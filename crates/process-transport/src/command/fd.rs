@@ -1,11 +1,12 @@
 //! What a child finds on one of its descriptor numbers.
 
-use procession_protocol::ChildFd;
 use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use procession_protocol::ChildFd;
 
 /// One entry of a child's fd map.
 ///

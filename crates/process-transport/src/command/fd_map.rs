@@ -1,8 +1,10 @@
 //! The part of a child's fd map that the command sets.
 
-use super::fd::{Fd, FdKind};
-use procession_protocol::ChildFd;
 use std::collections::BTreeMap;
+
+use procession_protocol::ChildFd;
+
+use super::fd::{Fd, FdKind};
 
 /// Changes to the default fd map, or a map that replaces it.
 #[derive(Debug, Clone, Default)]
@@ -64,8 +66,9 @@ impl FdMap {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::{Command, Fd, FdKind};
     use procession_protocol::ChildFd;
+
+    use crate::command::{Command, Fd, FdKind};
 
     fn numbers(command: &Command) -> Vec<i32> {
         command.fd_entries().keys().map(|fd| fd.as_raw()).collect()

@@ -1,8 +1,10 @@
 //! The identity of a child: session, ids, limits, priorities, signal state.
 
-use crate::sys::{Group, PreExec, Resource, Rlimit};
-use procession_core::Signal;
 use std::ffi::OsString;
+
+use procession_core::Signal;
+
+use crate::sys::{Group, PreExec, Resource, Rlimit};
 
 /// All options of a command but its program, environment and descriptors.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,13 @@
 //! A pseudo-terminal as the child's terminal.
 
-use crate::terminal_pair;
-use procession_protocol::{Termios, WindowSize};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use procession_protocol::{Termios, WindowSize};
+
+use crate::terminal_pair;
 
 /// The terminal of a child: its descriptors 0, 1 and 2.
 ///

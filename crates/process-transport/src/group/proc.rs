@@ -1,9 +1,10 @@
 //! Reads /proc about one process, and checks that /proc is that of this PID namespace.
 
-use crate::sys::ProcStat;
 use std::fs;
 use std::io;
 use std::process;
+
+use crate::sys::ProcStat;
 
 /// Reads `/proc/PID/stat`; `None` if there is no such process any more.
 pub(super) fn stat_of(pid: u32) -> io::Result<Option<ProcStat>> {

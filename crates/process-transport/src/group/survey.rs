@@ -19,15 +19,17 @@
 //! A member may start another one whose number the pass has already gone by, and then end. So
 //! nobody lives only if two passes found nobody; each pass begins after the one before it is over.
 
-use super::proc::{is_own_proc, stat_of};
-use crate::own_children::own_children;
-use crate::sys::{self, PeekOutcome};
-use procession_protocol::driver::GroupState;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::process;
+
+use procession_protocol::driver::GroupState;
+
+use super::proc::{is_own_proc, stat_of};
+use crate::own_children::own_children;
+use crate::sys::{self, PeekOutcome};
 
 thread_local! {
     static AWAITED: RefCell<BTreeMap<u32, AwaitedGroup>> = const { RefCell::new(BTreeMap::new()) };

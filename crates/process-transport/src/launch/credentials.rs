@@ -1,12 +1,14 @@
 //! User and group ids: resolves what a command asks for, before the clone.
 
-use crate::command::Identity;
-use crate::error::{SpawnError, Step};
-use crate::sys::{self, Credentials, User};
-use rustix::process::{Gid, getegid, geteuid, getgid, getgroups, getuid};
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::{Gid, getegid, geteuid, getgid, getgroups, getuid};
+
+use crate::command::Identity;
+use crate::error::{SpawnError, Step};
+use crate::sys::{self, Credentials, User};
 
 /// Returns whether this process is in exactly these groups; its own group id need not be listed.
 fn has_groups(groups: &[u32]) -> bool {
@@ -127,11 +129,12 @@ fn by_id(uid: u32) -> Result<Option<User>, SpawnError> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{geteuid, getuid};
+
     use super::credentials;
     use crate::command::Identity;
     use crate::error::Step;
     use crate::sys::Credentials;
-    use rustix::process::{geteuid, getuid};
 
     #[test]
     fn unchanged_ids_set_nothing() {

@@ -1,22 +1,23 @@
 //! Makes descriptors from the fd map: those for the child, and the parent's ends.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use procession_core::driver::Direction;
+use procession_protocol::ChildFd;
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
+
 use super::terminal::Terminal;
 use crate::command::{Fd, FdKind, FileMode};
 use crate::error::{SpawnError, Step};
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
 use crate::sys::{self, PassedFd};
-use procession_core::driver::Direction;
-use procession_protocol::ChildFd;
-use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd};
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io;
-
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::sync::Arc;
 
 /// The parent's end of one of the child's descriptors; non-blocking once the child runs.
 #[derive(Debug)]

@@ -5,8 +5,6 @@
 //! runs as another user, or if the files change meanwhile. So the message shows it beside the error
 //! number, which is always right.
 
-use super::prepare::Prepared;
-use rustix::fs::{Access, OFlags, access};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -15,6 +13,10 @@ use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, OFlags, access};
+
+use super::prepare::Prepared;
 
 /// How many bytes the kernel reads of a program to recognise it (`BINPRM_BUF_SIZE`).
 const HEAD_BYTES: u64 = 256;
@@ -193,8 +195,9 @@ fn head(path: &Path) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{format_of, interpreter};
     use std::path::Path;
+
+    use super::{format_of, interpreter};
 
     #[test]
     fn the_interpreter_is_the_first_word_of_the_first_line() {

@@ -1,16 +1,6 @@
 //! Prepares everything that the child needs, before the clone: the child has nothing to do that can
 //! allocate, or that can fail because of us.
 
-use super::credentials::credentials;
-use super::ends::{Ends, resolve_same_as};
-use super::terminal::{self, Terminal};
-use crate::command::{Command, Fd, FdKind, Identity, NewSession};
-use crate::error::{SpawnError, Step};
-use crate::program_end::AtProgramEnd;
-use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
-use procession_core::Signal;
-use procession_protocol::driver::TerminationScope;
-use procession_protocol::{ChildFd, SpawnPath};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -19,6 +9,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
+
+use procession_core::Signal;
+use procession_protocol::driver::TerminationScope;
+use procession_protocol::{ChildFd, SpawnPath};
+
+use super::credentials::credentials;
+use super::ends::{Ends, resolve_same_as};
+use super::terminal::{self, Terminal};
+use crate::command::{Command, Fd, FdKind, Identity, NewSession};
+use crate::error::{SpawnError, Step};
+use crate::program_end::AtProgramEnd;
+use crate::sys::{self, CStringArray, CStrings, Entry, Group, InteriorNul, Request};
 
 /// A prepared command: everything for the child is made, and nothing has begun.
 pub(crate) struct Prepared {

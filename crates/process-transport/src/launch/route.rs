@@ -1,5 +1,9 @@
 //! Chooses among the three ways of spawning, and launches the child.
 
+use std::io;
+
+use procession_protocol::SpawnPath;
+
 use super::ends::ParentEnd;
 use super::exec_failure;
 use super::prepare::{Policy, Prepared};
@@ -8,8 +12,6 @@ use crate::error::{SpawnError, Step};
 use crate::fd_plan;
 use crate::own_children;
 use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
-use procession_protocol::SpawnPath;
-use std::io;
 
 /// A child that has begun its program, with everything that the parent has of it.
 pub(crate) struct Launched {

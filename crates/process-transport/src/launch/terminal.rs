@@ -1,18 +1,20 @@
 //! Opens a pseudo-terminal for a child and sets it up before the program runs.
 
-use super::credentials::group_of_terminals;
-use crate::command::{Command, Pty};
-use crate::error::{SpawnError, Step};
-use crate::sys;
-use crate::terminal_pair::open_pair;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
 use procession_protocol::{Termios, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, Uid, fchown, fstat};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+
+use super::credentials::group_of_terminals;
+use crate::command::{Command, Pty};
+use crate::error::{SpawnError, Step};
+use crate::sys;
+use crate::terminal_pair::open_pair;
 
 /// What the parent keeps of a child's terminal besides the master, which is the end of child fd 1.
 ///

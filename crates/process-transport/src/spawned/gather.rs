@@ -1,18 +1,20 @@
 //! The loop of the blocking verbs: one `poll(2)` over the exit and all outputs.
 
-use super::clock;
-use super::handle::Spawned;
-use super::output::Output;
-use crate::launch::{ParentEnd, take_in};
-use crate::sys::{PeekOutcome, WaitOutcome};
+use std::io;
+use std::time::{Duration, Instant};
+
 use procession_core::driver::Direction;
 use procession_protocol::ProcessTerminated;
 use procession_protocol::driver::Lifecycle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
-use std::io;
-use std::time::{Duration, Instant};
+
+use super::clock;
+use super::handle::Spawned;
+use super::output::Output;
+use crate::launch::{ParentEnd, take_in};
+use crate::sys::{PeekOutcome, WaitOutcome};
 
 /// The size of one read, in bytes: the capacity of a pipe of the system's size.
 const BUFFER_BYTES: usize = 64 << 10;

@@ -1,12 +1,14 @@
 //! The state of a [`Spawned`], from the confirmed exec on.
 
+use std::time::Instant;
+
+use procession_protocol::{ChildFd, ExitReason};
+
 use super::owned_child::OwnedChild;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
 use crate::program_end::AtProgramEnd;
-use procession_protocol::{ChildFd, ExitReason};
-use std::time::Instant;
 
 /// A child that runs, for programs without a loop and for threads other than the loop's.
 ///

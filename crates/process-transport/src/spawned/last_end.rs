@@ -1,15 +1,17 @@
 //! The end of a child whose reactor is dropped during its termination: the drop continues the
 //! termination, without callbacks, until the child and its group are gone.
 
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_protocol::driver::Terminator;
+use procession_reactor::driver::Outlasting;
+
 use super::handle::Spawned;
 use super::owned_child::DropAction;
 use super::terminate::Terminating;
 use crate::group::GroupLook;
-use procession_core::Signal;
-use procession_protocol::driver::Terminator;
-use procession_reactor::driver::Outlasting;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 /// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);

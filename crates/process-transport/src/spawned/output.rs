@@ -1,8 +1,9 @@
 //! The output of a child, and its exit reason.
 
-use procession_protocol::{ChildFd, ExitReason, ProcessTerminated, UnknownEnd};
 use std::collections::BTreeMap;
 use std::str::{self, Utf8Error};
+
+use procession_protocol::{ChildFd, ExitReason, ProcessTerminated, UnknownEnd};
 
 /// What a child wrote to the outputs that were not taken, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,17 @@
 //! The pid and the pidfd of a child, and what its drop does to the child.
 
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process;
+
+use procession_core::Signal;
+use procession_protocol::SpawnPath;
+
 use crate::group;
 use crate::launch::Policy;
 use crate::orphans;
 use crate::own_children;
 use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
-use procession_core::Signal;
-use procession_protocol::SpawnPath;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process;
 
 /// What a drop does to the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

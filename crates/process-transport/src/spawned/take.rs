@@ -1,10 +1,11 @@
 //! Hands out an end, with the reasons why it cannot.
 
+use std::io;
+use std::os::fd::OwnedFd;
+
 use procession_core::driver::Reason;
 use procession_protocol::ChildFd;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use std::io;
-use std::os::fd::OwnedFd;
 
 /// The reason why [`Spawned::take`](crate::Spawned::take) has no end to hand out.
 #[derive(Debug, thiserror::Error)]

@@ -1,17 +1,19 @@
 //! The termination of a [`Spawned`]: does what the [`Terminator`] asks for, without a loop.
 
-use super::clock;
-use super::handle::Spawned;
-use crate::group::GroupLook;
-use crate::sys::PeekOutcome;
+use std::borrow::BorrowMut;
+use std::io;
+use std::time::Duration;
+
 use procession_core::Signal;
 use procession_protocol::driver::{
     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use procession_protocol::{ProcessTerminated, SignalError, Termination, UnknownEnd};
-use std::borrow::BorrowMut;
-use std::io;
-use std::time::Duration;
+
+use super::clock;
+use super::handle::Spawned;
+use crate::group::GroupLook;
+use crate::sys::PeekOutcome;
 
 /// One termination, until it has ended. Times come from its caller's clock.
 pub(crate) struct Terminating<C> {

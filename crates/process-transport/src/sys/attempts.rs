@@ -4,9 +4,11 @@
 //! path does not work here, the launch tries the next one. If the reason is a lasting one and the
 //! next path works, later launches skip the failed path.
 
-use super::outcome::LaunchError;
-use procession_protocol::SpawnPath;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use procession_protocol::SpawnPath;
+
+use super::outcome::LaunchError;
 
 /// A child with CLONE_VM wrote to its parent's memory, and the write was visible when the clone
 /// returned: memory is shared, and CLONE_VFORK waits.

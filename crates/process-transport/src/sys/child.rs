@@ -13,6 +13,9 @@
 //! call has succeeded. A check after that call makes sure of it before the child touches anything
 //! else.
 
+use std::ffi::{c_char, c_int};
+use std::{mem, process};
+
 use super::close;
 use super::closing::CloseOptions;
 use super::fd_step::FdStep;
@@ -23,8 +26,6 @@ use super::request::{Group, Request};
 #[cfg(target_os = "linux")]
 use super::stale;
 use super::step::Step;
-use std::ffi::{c_char, c_int};
-use std::{mem, process};
 
 /// The highest signal number; 0 is no signal.
 const SIGNALS: c_int = 64;

@@ -1,15 +1,17 @@
 //! Makes a child, with its pidfd and its place among the children that end with the program.
 #![expect(unsafe_code, reason = "clone and fork")]
 
+use std::ffi::{c_int, c_void};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
 use super::attempts::is_shortage;
 use super::child::{self, Job};
 use super::owned::{Cells, Place};
 use super::raw;
-use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::ffi::{c_int, c_void};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
 
 /// Records the child in its place, and moves its pidfd above the standard streams: on 0, 1 or 2, if
 /// these were closed, it would be taken for one of them.

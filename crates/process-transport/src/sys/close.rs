@@ -1,12 +1,14 @@
 //! Closes all but a few descriptors, on every kernel.
 
-use super::closing::CloseOptions;
-use super::raw::{self, Call};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::AsRawFd;
+
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
-use std::mem::{ManuallyDrop, MaybeUninit};
-use std::os::fd::AsRawFd;
+
+use super::closing::CloseOptions;
+use super::raw::{self, Call};
 
 /// What happens to a number that the child must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

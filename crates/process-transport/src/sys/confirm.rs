@@ -1,12 +1,14 @@
 //! A pipe that ends with the exec, which tells the parent of a child with copied memory about it if
 //! the clone does not wait.
 
-use super::outcome::PassedFd;
-use super::{platform, raw};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read};
+
+use super::outcome::PassedFd;
+use super::{platform, raw};
 
 /// The two ends. The child has the writing end until its exec; nobody ever writes.
 pub(super) struct Confirmation {

@@ -5,8 +5,9 @@
 //! guards this: if the flag were set while another such child is there, that child's new user could
 //! read and write this memory.
 
-use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 
 static CHANGING_IDS: Mutex<()> = Mutex::new(());
 

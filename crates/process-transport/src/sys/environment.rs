@@ -9,10 +9,11 @@
     expect(unsafe_code, reason = "the C library's own variables")
 )]
 
-use super::cstrings::{CStringArray, CStrings};
-use super::request::Request;
 use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
+
+use super::cstrings::{CStringArray, CStrings};
+use super::request::Request;
 
 /// Enough for the variables of most programs; more of them cost a reallocation.
 const USUAL_ENVIRONMENT_BYTES: usize = 4096;

@@ -2,9 +2,11 @@
 //! and later).
 #![expect(unsafe_code, reason = "an ioctl of pidfds")]
 
-use super::raw;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::raw;
 
 /// `struct pidfd_info` in its first form; unused fields have no name.
 #[repr(C)]

@@ -1,6 +1,16 @@
 //! The parent's half of a launch: a stack for the child, the page for its report, the signal mask
 //! around the clone, and the result.
 
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use procession_core::Signal;
+use procession_protocol::SpawnPath;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use super::attempts::{self, LaunchMode};
 use super::child::{Descriptors, Job, Table};
 use super::clone;
@@ -22,14 +32,6 @@ use super::signal;
 use super::step::Step;
 use super::this_process::ProcessMark;
 use super::wait;
-use procession_core::Signal;
-use procession_protocol::SpawnPath;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use std::cell::RefCell;
-use std::ffi::c_int;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// What a thread needs for spawning, made at its first spawn and kept.
 struct Launcher {

@@ -1,7 +1,8 @@
 //! Resource limits, in the form of programs and in the form of the system.
 
-use super::raw::{KernelLimit, UNLIMITED};
 use std::ffi::c_int;
+
+use super::raw::{KernelLimit, UNLIMITED};
 
 /// A resource that [`Command::rlimit`](crate::Command::rlimit) limits; see `getrlimit(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

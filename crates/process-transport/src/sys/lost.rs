@@ -1,8 +1,9 @@
 //! Finds out why a child of ours can no longer be waited for.
 #![expect(unsafe_code, reason = "asks for the action of a signal")]
 
-use procession_protocol::UnknownEnd;
 use std::ptr;
+
+use procession_protocol::UnknownEnd;
 
 /// Returns why there is no such child to wait for, under the current action of SIGCHLD.
 pub(super) fn why() -> UnknownEnd {

@@ -10,6 +10,10 @@
 //! files on them. So each end is identified by its inode: if the number has become another file,
 //! the end is forgotten, and neither used nor closed.
 
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
@@ -17,9 +21,6 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
     SocketType, recv, sendmsg, socketpair,
 };
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// The most descriptors that one message carries (SCM_MAX_FD in the kernel).
 pub(super) const MAX_FDS: usize = 253;
@@ -138,9 +139,11 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use super::Mailbox;
-    use rustix::io::fcntl_getfd;
     use std::os::fd::AsFd;
+
+    use rustix::io::fcntl_getfd;
+
+    use super::Mailbox;
 
     #[test]
     fn a_drain_discards_mail_that_no_child_took() {

@@ -1,14 +1,16 @@
 //! Memory that a child runs on, or shares with its parent on every path.
 #![expect(unsafe_code, reason = "memory maps")]
 
-#[cfg(target_os = "linux")]
-use super::sanitizer;
-#[cfg(target_os = "linux")]
-use rustix::mm::MprotectFlags;
-use rustix::mm::{MapFlags, ProtFlags};
 use std::ffi::c_void;
 use std::io;
 use std::ptr;
+
+#[cfg(target_os = "linux")]
+use rustix::mm::MprotectFlags;
+use rustix::mm::{MapFlags, ProtFlags};
+
+#[cfg(target_os = "linux")]
+use super::sanitizer;
 
 /// Usable bytes of a child's stack. A signal frame with every register set takes 3,400 bytes on
 /// today's machines (`AT_MINSIGSTKSZ`); the child's own frames take less than 4 KiB in a debug

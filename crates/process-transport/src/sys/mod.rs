@@ -109,14 +109,13 @@ mod elsewhere {
     pub(super) mod termios;
     pub(super) mod wait;
 }
-#[cfg(not(target_os = "linux"))]
-use elsewhere::{close, launch, raw, signal, termios, wait};
-
 pub(crate) use attempts::Attempts;
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 pub(crate) use duplicate::duplicate;
 #[cfg(target_os = "netbsd")]
 pub(crate) use elsewhere::pty::slave_name;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{close, launch, raw, signal, termios, wait};
 pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
 pub(crate) use first_ended::first_ended;

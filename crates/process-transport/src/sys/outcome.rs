@@ -1,10 +1,12 @@
 //! The input of a launch, and the results of a launch and of waits: the same on every system.
 
-use super::owned::Place;
-use super::step::Step;
-use procession_protocol::{ResourceUsage, SpawnPath, UnknownEnd};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use procession_protocol::{ResourceUsage, SpawnPath, UnknownEnd};
+
+use super::owned::Place;
+use super::step::Step;
 
 /// A descriptor for the child: ours, with its number there.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,9 @@
 //! parent, sees the number 0 for any parent. As long as such a child sees the parent's /proc, its
 //! own entry there has the parent's number.
 
-use super::raw;
 use std::ffi::c_long;
+
+use super::raw;
 
 /// The parent, as its child knows it; made before the clone.
 #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,10 @@
 //! did not wait, finds another number there and writes nothing.
 #![expect(unsafe_code, reason = "says that a report is made of atomics")]
 
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
 use super::mapping::AllAtomic;
 use super::step::Step;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// How far a child has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

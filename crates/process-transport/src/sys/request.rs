@@ -1,11 +1,12 @@
 //! The work of a child before its exec: data, all of it made before the clone.
 
-use super::cstrings::CStringArray;
-use super::limits::{Resource, Rlimit};
-use super::owned::Entry;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+
+use super::cstrings::CStringArray;
+use super::limits::{Resource, Rlimit};
+use super::owned::Entry;
 
 /// One child, described down to the bytes, without its descriptors.
 #[derive(Debug)]

@@ -2,13 +2,15 @@
 //! number of a child that is not reaped, which is still its own.
 #![expect(unsafe_code, reason = "pidfd_send_signal, kill and getpgid")]
 
-use super::outcome::{ChildId, PeekOutcome};
-use super::raw;
-use super::wait::peek;
-use procession_core::Signal;
 use std::ffi::{c_int, c_long, c_uint};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+
+use procession_core::Signal;
+
+use super::outcome::{ChildId, PeekOutcome};
+use super::raw;
+use super::wait::peek;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;

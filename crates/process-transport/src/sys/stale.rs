@@ -5,8 +5,9 @@
 //! The program then runs out of numbers early. On such a kernel a child looks for such a word
 //! before it copies the table, and checks afterwards whether the mark is still there.
 
-use super::raw;
 use std::ffi::c_int;
+
+use super::raw;
 
 /// How many numbers a word of the table's bitmap covers.
 const WORD: c_int = 64;

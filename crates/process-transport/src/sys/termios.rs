@@ -1,10 +1,12 @@
 //! Terminal attributes, as plain data.
 #![expect(unsafe_code, reason = "terminal attributes with free speeds")]
 
-use super::raw;
-use procession_protocol::Termios;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+use procession_protocol::Termios;
+
+use super::raw;
 
 /// Set in the control modes if the speeds are numbers instead of codes.
 const SPEED_IS_A_NUMBER: u32 = libc::BOTHER;

@@ -2,9 +2,10 @@
 //! it.
 #![expect(unsafe_code, reason = "says that a mark is made of atomics")]
 
-use super::mapping::{AllAtomic, Mapping};
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::mapping::{AllAtomic, Mapping};
 
 /// A mark that is valid only in the process that made it.
 ///

@@ -1,14 +1,16 @@
 //! Reaps one child, with its resource usage.
 #![expect(unsafe_code, reason = "waitid and getrusage")]
 
-use super::outcome::{ChildId, PeekOutcome, WaitOutcome};
-use super::owned::Place;
-use super::{kept_status, lost, raw};
-use procession_protocol::ResourceUsage;
 use std::ffi::{c_int, c_long};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
+
+use procession_protocol::ResourceUsage;
+
+use super::outcome::{ChildId, PeekOutcome, WaitOutcome};
+use super::owned::Place;
+use super::{kept_status, lost, raw};
 
 /// Flags that look without a reap.
 const WITHOUT_REAP: c_int = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;

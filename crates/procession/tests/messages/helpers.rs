@@ -10,7 +10,6 @@ use procession::{
 };
 use procession::{Deferred, Failed};
 use procession::{Keep, OutputError, Stdin};
-
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::{Row, row};

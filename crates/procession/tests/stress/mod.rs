@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procession_process_transport::Command;
-
 pub(crate) use procession_test_support::{
     Leaks, WATCHDOG, bound, children, isolated, keeps_statuses, ms, open_fds, process_state,
     root_or_skip, skip, sys,

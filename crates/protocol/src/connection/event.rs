@@ -1,8 +1,9 @@
 //! The output of a connection's lifecycle: the callbacks that are due.
 
+use std::io;
+
 use bytes::Bytes;
 use procession_core::Mark;
-use std::io;
 
 /// A callback of a [`Protocol`](crate::Protocol) that is due.
 #[derive(Debug)]

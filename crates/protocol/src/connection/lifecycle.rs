@@ -17,23 +17,23 @@
 //!
 //! A connection is lost in one of these ways:
 //!
-//! - The program closes it: when the queue is written, without an error.
-//! - Both directions have ended: without an error.
-//! - A read fails: with that error.
-//! - A write fails: with that error. Before that, the data that the peer of a socket has already sent
-//!   are delivered: the driver reads until nothing is left, although no event tells it to.
+//! - The program closes it, when the queue is written, or both directions have ended: without an error.
+//! - A read or a write fails: with that error. Before the error of a write, the data that the peer of a
+//!   socket has sent are delivered: the driver reads until nothing is left, though no event tells it to.
 //! - The peer has gone in both directions: with the kernel's reason. Before that, the data that the
 //!   peer has already sent are delivered, and its end.
 //! - The program aborts it, or the loop stops: at once, with that reason.
 
-use super::demand::{Demand, Demands};
-use super::event::ConnectionEvent;
-use crate::event::DataNow;
-use bytes::Bytes;
-use procession_core::{Mark, driver::Spent};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
+
+use bytes::Bytes;
+use procession_core::{Mark, driver::Spent};
+
+use super::demand::{Demand, Demands};
+use super::event::ConnectionEvent;
+use crate::event::DataNow;
 
 /// Decides which callbacks of a connection are due, and when it ends. Real connections and fakes both
 /// use it.

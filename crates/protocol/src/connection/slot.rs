@@ -1,11 +1,13 @@
 //! [`ConnectionSlot`]: holds the protocol of a stream transport.
 
+use std::fmt;
+use std::thread;
+
+use bytes::Bytes;
+
 use super::event::ConnectionEvent;
 use crate::kept::{DropAfter, ProtocolHolder};
 use crate::{Protocol, Transport};
-use bytes::Bytes;
-use std::fmt;
-use std::thread;
 
 /// Holds the protocol of a connection and calls it.
 ///

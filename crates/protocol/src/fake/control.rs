@@ -1,14 +1,16 @@
 //! The actions of a [`Process`](crate::Process) handle on a fake child.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use procession_core::driver::{Spent, WriteQueue};
+use procession_core::{Clock, Deferred, Signal, WriteError};
+
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
 use crate::control::{ProcessControl, Producers};
 use crate::{ChildFd, ExitReason, SignalError, Termination};
-use bytes::Bytes;
-use procession_core::driver::{Spent, WriteQueue};
-use procession_core::{Clock, Deferred, Signal, WriteError};
-use std::convert::Infallible;
-use std::time::Duration;
 
 /// Above the largest pid of Linux, so a stray `kill` reaches no process.
 const PID: u32 = 4_194_305;

@@ -4,18 +4,20 @@
 //! Rounds repeat until nothing is due. A request for rounds inside a callback does nothing, because the
 //! rounds under way go on; so no method of the handle calls the protocol.
 
-use super::pipe::FakePipe;
-use super::termination::{FakeTermination, SentSignals};
-use crate::lifecycle::Lifecycle;
-use crate::slot::ProtocolSlot;
-use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
-use procession_core::driver::{Spent, WithCell};
-use procession_core::{Clock, FakeClock, Timer};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
+
+use procession_core::driver::{Spent, WithCell};
+use procession_core::{Clock, FakeClock, Timer};
+
+use super::pipe::FakePipe;
+use super::termination::{FakeTermination, SentSignals};
+use crate::lifecycle::Lifecycle;
+use crate::slot::ProtocolSlot;
+use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 
 pub(super) struct Engine {
     me: Weak<Self>,

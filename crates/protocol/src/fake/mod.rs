@@ -10,17 +10,18 @@ mod engine;
 mod pipe;
 mod termination;
 
-pub use connection::FakeConnection;
-pub use pipe::FakeFd;
-
-use crate::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated};
-use bytes::Bytes;
-use engine::Engine;
-use pipe::{ChildEnd, FakePipe};
-use procession_core::{Clock, FakeClock, IntoBytes, Signal};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
+
+use bytes::Bytes;
+pub use connection::FakeConnection;
+use engine::Engine;
+pub use pipe::FakeFd;
+use pipe::{ChildEnd, FakePipe};
+use procession_core::{Clock, FakeClock, IntoBytes, Signal};
+
+use crate::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol, ProcessTerminated};
 
 /// A fake child: runs a protocol while a test plays the child's part.
 ///

@@ -1,11 +1,13 @@
 //! One descriptor of a fake child: the queue of written data, and the data that the child sent.
 
-use crate::ChildFd;
-use crate::lifecycle::Lifecycle;
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};
-use std::collections::VecDeque;
+
+use crate::ChildFd;
+use crate::lifecycle::Lifecycle;
 
 /// The kind of pipe of a fake child's descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

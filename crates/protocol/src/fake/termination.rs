@@ -1,12 +1,14 @@
 //! The termination of a fake child: it records the steps of the [`Terminator`], and completes the calls
 //! with its outcomes. The test sets the number of living members of the group.
 
+use std::time::Duration;
+
+use procession_core::{Promise, Signal};
+
 use crate::lifecycle::Lifecycle;
 use crate::termination_step::{GroupState, TerminationOutcome, TerminationScope, TerminationStep};
 use crate::terminator::Terminator;
 use crate::{ExitReason, ProcessTerminated, SignalError, Termination, UnknownEnd};
-use procession_core::{Promise, Signal};
-use std::time::Duration;
 
 type Promises = Vec<Promise<Termination, SignalError>>;
 

@@ -1,10 +1,11 @@
 //! The pipes of one child: which are open, which are to be drained, and which were cut off and are named
 //! in the exit reason.
 
+use std::mem;
+
 use crate::reason::with_held_fds;
 use crate::reason::with_stopped_fds;
 use crate::{ChildFd, ExitReason};
-use std::mem;
 
 #[derive(Debug)]
 pub(super) struct Pipes {

@@ -1,8 +1,9 @@
 //! [`Line`]: a line that a `LineReceiver` returns.
 
-use bytes::Bytes;
 use std::fmt;
 use std::ops::Deref;
+
+use bytes::Bytes;
 
 /// A line without its delimiter, or the beginning of a line that is too long. It derefs to its bytes.
 ///

@@ -1,9 +1,10 @@
 //! The calls of `terminate`, and the termination that they have begun. A separate box, so a child that
 //! is not terminated does not pay for it.
 
-use crate::termination_step::{TerminationOutcome, TerminationStep};
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use crate::termination_step::{TerminationOutcome, TerminationStep};
 
 /// The times between checks of a group, in milliseconds; the last one repeats.
 const INTERVALS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];

@@ -1,10 +1,11 @@
 //! A protocol of a connection that records its callbacks, and does what a test requests.
 
-use bytes::Bytes;
-use procession_protocol::{Protocol, Transport};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+
+use bytes::Bytes;
+use procession_protocol::{Protocol, Transport};
 
 /// The recorded callbacks, shared with the test.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;

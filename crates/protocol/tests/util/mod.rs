@@ -1,9 +1,10 @@
 //! A protocol that records its callbacks, and does what a test requests.
 
-use bytes::Bytes;
-use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+use bytes::Bytes;
+use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 
 /// The recorded callbacks, shared with the test.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;

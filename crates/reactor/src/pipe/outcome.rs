@@ -112,8 +112,9 @@ pub struct PipeReady {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::fs::File;
+
+    use super::*;
 
     #[test]
     fn it_says_what_failed_and_why() {

@@ -13,13 +13,11 @@ mod slab;
 use std::fmt;
 use std::time::Duration;
 
-use thiserror::Error;
-
-use queue::{TimerEntry, TimerKey, TimerQueue};
-use slab::{Timer, TimerSlab};
-
 pub(crate) use queue::TimerId;
+use queue::{TimerEntry, TimerKey, TimerQueue};
 pub(crate) use slab::TimerStatus;
+use slab::{Timer, TimerSlab};
+use thiserror::Error;
 
 /// Why a [`DelayedCall`](crate::DelayedCall) cannot be changed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -12,7 +12,6 @@ use signal_hook::SigId;
 use signal_hook::low_level;
 
 use super::main_thread;
-
 use crate::wake::WakeFd;
 
 /// The signals that stop a process by default, and can be caught.

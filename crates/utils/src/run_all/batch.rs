@@ -15,16 +15,18 @@
 //!
 //! The callbacks of the running programs and the queued tasks own the batch. Nothing else owns it.
 
-use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
-use crate::{Outcome, Run};
-use procession_core::driver::WithCell;
-use procession_core::{Deferred, Failed, Promise};
-use procession_reactor::Handle;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::{iter, mem, vec};
+
+use procession_core::driver::WithCell;
+use procession_core::{Deferred, Failed, Promise};
+use procession_reactor::Handle;
+
+use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
+use crate::{Outcome, Run};
 
 /// The end of a program's chain. Dropping it cancels the program.
 type Link = Deferred<(), Infallible>;

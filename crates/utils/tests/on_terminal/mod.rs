@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use procession_process_transport::{Command, Fd, Pty, Resource, Rlimit, Spawned};
 use procession_reactor::Reactor;
+pub(crate) use procession_test_support::{bound, process_state, skip_here};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
 };
-
-pub(crate) use procession_test_support::{bound, process_state, skip_here};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-on-terminal");
 

@@ -7,7 +7,6 @@ mod program;
 mod terminal;
 
 use procession_process_transport::Command;
-
 pub(crate) use procession_test_support::sys::in_a_copy;
 pub(crate) use procession_test_support::{
     WATCHDOG, bound, children, isolated, isolated_without_leak_check, ms, open_fds, process_state,

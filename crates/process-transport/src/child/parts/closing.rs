@@ -1,9 +1,10 @@
 //! The requests to close an end, which are carried out after its queue is written and after its
 //! producer is done.
 
-use super::end::{CloseRequest, End};
 use procession_core::driver::Direction;
 use procession_reactor::driver::Pipe;
+
+use super::end::{CloseRequest, End};
 
 impl End {
     /// Marks it for closing; returns whether the flush has something to do.

@@ -4,11 +4,13 @@
 //! Which ends are held is checked when the limit passes, for all ends before one is closed: a close
 //! may end the process that holds the others.
 
-use super::end::End;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use procession_reactor::Handle;
 use procession_reactor::driver::{Forward, ReadEvent};
-use std::rc::Rc;
+
+use super::end::End;
 
 /// More than the kernel keeps of what a terminal's child wrote, in bytes. FIONREAD counts only the
 /// next 4 KiB (`ioctl_tty(2)`), not the data behind them.

@@ -3,9 +3,8 @@
 //! A closed end is not read, written or watched. Only its forwarding reads a forwarded end. The
 //! master of a terminal is closed only by a hang-up.
 
-use super::leftovers::{ForwardNotice, Leftovers};
-use super::passed::Draining;
-use crate::launch::ParentEnd;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::{Direction, WriteQueue};
@@ -13,7 +12,10 @@ use procession_protocol::ChildFd;
 use procession_protocol::driver::Lifecycle;
 use procession_reactor::driver::{FlushOutcome, Forward, Key, Pipe, ReadEvent};
 use procession_reactor::{Handle, Readiness};
-use std::rc::Rc;
+
+use super::leftovers::{ForwardNotice, Leftovers};
+use super::passed::Draining;
+use crate::launch::ParentEnd;
 
 /// One end, open or closed.
 pub(crate) struct End {

@@ -3,14 +3,15 @@
 //! A terminal is the child's 0 to 2 and has one end, the master, at child fd 1. Writes to 0 go to
 //! it; 1 and 2 cannot be written.
 
-use super::end::End;
-use super::leftovers::Leftovers;
-use crate::launch::{ParentEnd, Terminal, take_in};
 use procession_core::WriteError;
 use procession_core::driver::Direction;
 use procession_protocol::ChildFd;
 use procession_reactor::Handle;
 use procession_reactor::driver::Pipe;
+
+use super::end::End;
+use super::leftovers::Leftovers;
+use crate::launch::{ParentEnd, Terminal, take_in};
 
 /// The ends of one child.
 pub(crate) struct Ends {

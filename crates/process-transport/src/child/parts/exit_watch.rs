@@ -4,21 +4,23 @@
 //! The number is used only while the child is neither reaped nor given away; afterwards it may be
 //! another process's. A group whose leader is reaped is signalled by the pidfd alone.
 
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_protocol::driver::{GroupState, Lifecycle, TerminationScope};
+use procession_protocol::{ExitReason, ProcessTerminated, SignalError, SpawnPath, UnknownEnd};
+use procession_reactor::driver::Key;
+use procession_reactor::{Handle, Interest};
+
 use super::running::RunningChild;
 use crate::group::{self, GroupLook};
 use crate::own_children::try_reap;
 use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
 use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
-use procession_core::Signal;
-use procession_protocol::driver::{GroupState, Lifecycle, TerminationScope};
-use procession_protocol::{ExitReason, ProcessTerminated, SignalError, SpawnPath, UnknownEnd};
-use procession_reactor::driver::Key;
-use procession_reactor::{Handle, Interest};
-use std::io;
-use std::mem;
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 /// Watches one child's exit, and signals the child.
 #[derive(Debug)]

@@ -1,12 +1,14 @@
 //! The leftovers of a change of the state: values to drop, calls to complete and forwardings to
 //! notify, all without a borrow.
 
-use super::termination::SettledCalls;
+use std::rc::Rc;
+
 use procession_core::driver::FirstPanic;
 use procession_core::driver::Spent;
 use procession_reactor::driver::Forward;
 use rustix::io::Errno;
-use std::rc::Rc;
+
+use super::termination::SettledCalls;
 
 /// What must be dropped, completed or notified while nothing is borrowed.
 #[derive(Default)]

@@ -9,13 +9,15 @@
 //! before its end. So the list holds the child. The watch's callback holds the list, and the
 //! reactor drops the callback at the latest when it is dropped.
 
-use crate::pauses::ASK_ANYWAY;
-use procession_core::Signal;
-use procession_core::driver::WithCell;
-use procession_reactor::{DelayedCall, Handle, SignalWatch};
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
+
+use procession_core::Signal;
+use procession_core::driver::WithCell;
+use procession_reactor::{DelayedCall, Handle, SignalWatch};
+
+use crate::pauses::ASK_ANYWAY;
 
 /// A child without a pidfd.
 pub(crate) trait PolledChild {

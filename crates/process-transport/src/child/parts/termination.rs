@@ -4,16 +4,18 @@
 //! One outcome settles or drops each promise. The timer is set for the terminator's deadline and
 //! nothing else. The driver of this type makes the timer, because the timer holds the driver.
 
-use super::exit_watch::ExitWatch;
-use crate::group::GroupLook;
+use std::mem;
+use std::time::Duration;
+
 use procession_core::{Promise, Signal};
 use procession_protocol::driver::{
     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use procession_protocol::{ExitReason, ProcessTerminated, SignalError, Termination, UnknownEnd};
 use procession_reactor::{DelayedCall, Handle};
-use std::mem;
-use std::time::Duration;
+
+use super::exit_watch::ExitWatch;
+use crate::group::GroupLook;
 
 type Promises = Vec<Promise<Termination, SignalError>>;
 

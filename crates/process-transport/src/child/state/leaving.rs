@@ -1,8 +1,9 @@
 //! How a child leaves the loop: when the loop stops, and when it goes away.
 
+use procession_reactor::Handle;
+
 use super::{ChildState, Leftovers, SettledCalls};
 use crate::spawned::{LastEnd, Spawned};
-use procession_reactor::Handle;
 
 impl ChildState {
     /// Returns whether the group must end with the program, which a signal is ending.

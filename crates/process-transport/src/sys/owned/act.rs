@@ -4,12 +4,13 @@
 //! places by itself, and none waits for another. Marks in a place record what was sent; time counts
 //! from the first act.
 
+use std::ffi::c_int;
+use std::sync::atomic::Ordering::SeqCst;
+
 use super::calls::{self, KeptErrno, SIGNALS};
 use super::member::{LeaderState, Member};
 use super::platform::{self, FurtherSignals};
 use super::table::{Occupant, PlaceSlot, TablePage};
-use std::ffi::c_int;
-use std::sync::atomic::Ordering::SeqCst;
 
 /// A signal this long after the first means that its sender will not wait. An earlier one is an
 /// echo of the first.

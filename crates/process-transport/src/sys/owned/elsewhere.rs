@@ -2,10 +2,11 @@
 //! is unreaped.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
-use super::calls::{self, SIGNALS};
-use super::member::{LeaderState, Member};
 use std::ffi::c_int;
 use std::mem;
+
+use super::calls::{self, SIGNALS};
+use super::member::{LeaderState, Member};
 
 /// Further signals, which stay pending because this thread blocks them.
 pub(super) struct FurtherSignals {

@@ -1,15 +1,16 @@
 //! How a child gets its place, and how the signals get their handler.
 
+use std::ffi::c_int;
+use std::io;
+#[cfg(feature = "reactor")]
+use std::os::fd::BorrowedFd;
+
 #[cfg(feature = "reactor")]
 use super::hook;
 use super::table::{self, Entry, Place};
 use super::{calls, exit, handler};
 #[cfg(feature = "reactor")]
 use crate::sys::raw;
-use std::ffi::c_int;
-use std::io;
-#[cfg(feature = "reactor")]
-use std::os::fd::BorrowedFd;
 
 /// Makes the four signals end the owned children first, if they end this process by default; makes
 /// the exit of the process do so in any case.

@@ -4,9 +4,10 @@
 //! program.
 #![expect(unsafe_code, reason = "registers a function that exit(3) calls")]
 
-use super::act::end_owned_groups;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+
+use super::act::end_owned_groups;
 
 /// Makes the owned children end before this process exits; registered once.
 ///

@@ -5,9 +5,10 @@
 //! action. It is not installed in PID 1, which those signals do not end, and whose namespace ends
 //! with it anyhow.
 
+use std::ffi::c_int;
+
 use super::act::{Cause, act};
 use super::calls::{self, KeptErrno, SIGNALS};
-use std::ffi::c_int;
 
 /// The number of the process whose default action is to ignore.
 const INIT: c_int = 1;

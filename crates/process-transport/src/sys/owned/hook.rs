@@ -2,13 +2,15 @@
 //! place of ours, or in front of it.
 #![expect(unsafe_code, reason = "says that the act is async-signal-safe")]
 
+use std::ffi::c_int;
+use std::sync::Once;
+
+use procession_reactor::driver::{Io, ProgramHooks};
+
 use super::act::{self, Cause, act};
 use super::calls::KeptErrno;
 use super::handler;
 use super::job_control;
-use procession_reactor::driver::{Io, ProgramHooks};
-use std::ffi::c_int;
-use std::sync::Once;
 
 struct EndOwnedChildren;
 

@@ -7,14 +7,14 @@
 //! members, and a pidfd whose number was reused names no process.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
-use super::calls;
-use super::member::{LeaderState, Member};
-use crate::sys::raw::last_errno;
 use std::ffi::{c_int, c_uint};
 use std::mem;
 use std::ptr;
 
+use super::calls;
 pub(super) use super::living::is_any_alive;
+use super::member::{LeaderState, Member};
+use crate::sys::raw::last_errno;
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;

@@ -6,10 +6,11 @@
 //! question.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
+use std::ffi::{CStr, c_int};
+
 use super::calls;
 use crate::sys::proc_stat::{ProcStat, number};
 use crate::sys::raw::last_errno;
-use std::ffi::{CStr, c_int};
 
 /// The size of one read, of names or of one process: the first 20 fields of a process fit.
 const BUFFER_BYTES: usize = 512;

@@ -93,16 +93,15 @@ mod living;
 mod member;
 mod table;
 
+pub(crate) use act::end_owned_groups;
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
-#[cfg(target_os = "linux")]
-use linux as platform;
-
-pub(crate) use act::end_owned_groups;
 #[cfg(feature = "reactor")]
 pub(crate) use entrance::enter;
 pub(crate) use entrance::install;
 pub(super) use entrance::reserve;
+#[cfg(target_os = "linux")]
+use linux as platform;
 #[cfg(target_os = "linux")]
 pub(super) use table::Cells;
 pub(crate) use table::{Entry, Place};

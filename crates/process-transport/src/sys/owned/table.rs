@@ -2,11 +2,6 @@
 //! code that enters, leaves and acts.
 #![expect(unsafe_code, reason = "pages that live for ever, and are zero in a forked copy")]
 
-use super::calls;
-use super::member::Member;
-#[cfg(target_os = "linux")]
-use rustix::mm::{Advice, madvise};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::io;
@@ -15,6 +10,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize};
+
+#[cfg(target_os = "linux")]
+use rustix::mm::{Advice, madvise};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use super::calls;
+use super::member::Member;
 
 /// States of a place.
 const FREE: i32 = 0;

@@ -1,8 +1,9 @@
 //! Closes all but a few descriptors, on systems other than Linux.
 
+use rustix::process::{Resource, getrlimit};
+
 use super::raw::{self, Call};
 use crate::sys::closing::CloseOptions;
-use rustix::process::{Resource, getrlimit};
 
 /// Marks `first` to `last`, both included, close-on-exec.
 ///

@@ -2,6 +2,13 @@
 //! closes.
 #![expect(unsafe_code, reason = "fork and kqueue")]
 
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+use procession_protocol::SpawnPath;
+
 use super::raw::{self, KernelLimit};
 use super::wait;
 use crate::sys::attempts::LaunchMode;
@@ -17,11 +24,6 @@ use crate::sys::parent::ParentIdentity;
 use crate::sys::platform;
 use crate::sys::report::{Report, ReportedFailure, Reporter};
 use crate::sys::request::Request;
-use procession_protocol::SpawnPath;
-use std::ffi::c_int;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
 
 /// Does nothing: there is nothing to reserve here.
 pub(crate) fn reserve() -> io::Result<()> {

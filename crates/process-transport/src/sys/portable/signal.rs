@@ -1,12 +1,14 @@
 //! Sends signals on systems other than Linux: by number, as long as the child is not reaped.
 #![expect(unsafe_code, reason = "kill and getpgid")]
 
+use std::ffi::c_int;
+use std::os::fd::BorrowedFd;
+
+use procession_core::Signal;
+
 use super::raw;
 use super::wait::number;
 use crate::sys::outcome::ChildId;
-use procession_core::Signal;
-use std::ffi::c_int;
-use std::os::fd::BorrowedFd;
 
 /// Sends a signal to a child that is not reaped yet; the error is an error number.
 pub(crate) fn send(child: ChildId<'_>, signal: Signal) -> Result<(), i32> {

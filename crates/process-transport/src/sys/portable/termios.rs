@@ -1,10 +1,12 @@
 //! Terminal attributes, as plain data, on systems other than Linux.
 #![expect(unsafe_code, reason = "terminal attributes")]
 
-use super::raw;
-use procession_protocol::Termios;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+use procession_protocol::Termios;
+
+use super::raw;
 
 fn last_error() -> io::Error {
     io::Error::from_raw_os_error(raw::last_errno())

@@ -2,16 +2,18 @@
 //! its own as long as it is not reaped.
 #![expect(unsafe_code, reason = "waiting for one child")]
 
-use super::raw;
-use crate::sys::lost;
-use crate::sys::outcome::{ChildId, PeekOutcome, WaitOutcome};
-use crate::sys::owned::Place;
-use procession_protocol::ResourceUsage;
-use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+
+use procession_protocol::ResourceUsage;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::raw;
+use crate::sys::lost;
+use crate::sys::outcome::{ChildId, PeekOutcome, WaitOutcome};
+use crate::sys::owned::Place;
 
 /// Returns the number of a child, which is its own as long as it is not reaped.
 pub(in crate::sys) fn number(child: ChildId<'_>) -> io::Result<c_int> {

@@ -1,10 +1,11 @@
 //! The actions of a [`Transport`](crate::Transport) handle on a fake connection.
 
+use bytes::Bytes;
+use procession_core::WriteError;
+
 use super::engine::Engine;
 use crate::Address;
 use crate::transport::TransportControl;
-use bytes::Bytes;
-use procession_core::WriteError;
 
 impl TransportControl for Engine {
     fn write(&self, mut data: Bytes) -> Result<(), WriteError> {

@@ -1,13 +1,15 @@
 //! [`FakeConnection`]: the value that the test of a protocol holds.
 
-use super::engine::Engine;
-use super::wire::PeerEnd;
-use crate::{Address, Protocol, Transport};
-use bytes::Bytes;
-use procession_core::IntoBytes;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+
+use bytes::Bytes;
+use procession_core::IntoBytes;
+
+use super::engine::Engine;
+use super::wire::PeerEnd;
+use crate::{Address, Protocol, Transport};
 
 /// A fake connection: runs a protocol while a test plays the peer's part.
 ///

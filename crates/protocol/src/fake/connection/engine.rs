@@ -4,14 +4,16 @@
 //! nothing is due. A request for rounds inside a callback does nothing, because the rounds under way go
 //! on; so no method of the handle calls the protocol.
 
-use super::wire::FakeWire;
-use crate::connection::{ConnectionEvent, ConnectionLifecycle, ConnectionSlot};
-use crate::{Address, Protocol, Transport};
-use procession_core::driver::{Spent, WithCell};
 use std::cell::Cell;
 use std::io;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
+
+use procession_core::driver::{Spent, WithCell};
+
+use super::wire::FakeWire;
+use crate::connection::{ConnectionEvent, ConnectionLifecycle, ConnectionSlot};
+use crate::{Address, Protocol, Transport};
 
 pub(super) struct Engine {
     me: Weak<Self>,

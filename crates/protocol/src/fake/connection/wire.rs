@@ -1,11 +1,13 @@
 //! The wire of a fake connection: the queue of data for the peer, and the data that the peer sent.
 
-use crate::connection::{ConnectionLifecycle, Demand};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+
 use bytes::{Bytes, BytesMut};
 use procession_core::WriteError;
 use procession_core::driver::{Spent, WriteQueue};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+
+use crate::connection::{ConnectionLifecycle, Demand};
 
 /// The state of the peer's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
