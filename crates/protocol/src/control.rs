@@ -119,8 +119,8 @@ pub trait ProcessControl {
     /// Sends a signal, waits for `grace`, then sends KILL.
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError>;
 
-    /// Waits for what `process_ended` reports: [`ProtocolSlot::ended`](crate::ProtocolSlot::ended),
-    /// unless the lifecycle has [reported](crate::Lifecycle::reported_end) it.
+    /// Waits for what `process_ended` reports: [`ProtocolSlot::ended`](crate::driver::ProtocolSlot::ended),
+    /// unless the lifecycle has [reported](crate::driver::Lifecycle::reported_end) it.
     fn ended(&self) -> Deferred<ExitReason, Infallible>;
 
     /// Returns the pid until the child is reaped.

@@ -132,19 +132,19 @@
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
 //! | [`Handle`](crate::Handle), [`Remote`](crate::Remote) | nothing; a handle that outlives its reactor does nothing |
 //! | [`DelayedCall`](crate::DelayedCall) | nothing: the call is still made; `cancel` cancels it |
-//! | the [`Timer`](crate::core::Timer) of `call_every` | the calls end; `detach` lets them go on |
+//! | the [`Timer`](crate::Timer) of `call_every` | the calls end; `detach` lets them go on |
 //! | the future of `sleep` | its timer is cancelled |
 //! | the future of `timeout` | the future in it is dropped |
 //! | the `Deferred` of `defer`, before its result | its future is dropped |
 //! | the `Deferred` of `defer_to_thread`, before its result | the call goes on; its result is dropped when it comes |
 //! | the `Deferred` of `Process::ended`, `terminate` or `forward` | nothing: what was begun goes on |
 //! | `JoinHandle` of a task | the task runs on |
-//! | [`RawMode`](crate::prelude::RawMode) | the terminal has its settings of before |
+//! | [`RawMode`](crate::RawMode) | the terminal has its settings of before |
 //! | `SignalWatch` | the watch ends, and the signal does again what it did before |
 //! | a system event trigger | nothing: it stays; `remove` removes it |
 //! | a registration of `register` | nothing: the source stays until it is closed |
 //! | [`FakeProcess`](crate::FakeProcess), [`FakeConnection`](crate::FakeConnection) | its protocol is dropped |
-//! | the last clone of [`FakeChildren`](crate::prelude::FakeChildren) | the fakes in it that nobody took are dropped |
+//! | the last clone of [`FakeChildren`](crate::FakeChildren) | the fakes in it that nobody took are dropped |
 //!
 //! # Examples
 //!
