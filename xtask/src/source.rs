@@ -13,12 +13,14 @@ pub(crate) mod resolve;
 use crate::tree::SourceFile;
 
 /// The crates whose modules tidy reads, by folder.
-pub(crate) const CRATES: [&str; 5] = [
+pub(crate) const CRATES: [&str; 7] = [
+    "crates/core",
     "crates/net-transport",
     "crates/process-transport",
     "crates/procession",
     "crates/protocol",
     "crates/reactor",
+    "crates/utils",
 ];
 
 /// The folders of all library crates.

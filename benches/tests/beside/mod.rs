@@ -8,9 +8,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use procession::Fd;
-use procession::end_children_with_program;
-use procession::{Command as Program, Spawned};
+use procession::{Command as Program, Fd, Spawned, end_children_with_program};
+use procession_test_support::sys;
 use rustix::process::{Pid, Signal, kill_process};
 
 const ROLE: &str = "PROCESSION_TEST_BESIDE";
@@ -29,6 +28,10 @@ fn own() -> Spawned {
 
 /// The program: waits for a signal with the library, and reports it.
 fn program(library_first: bool, watch: Watch) {
+    // Programs in the background inherit that these are ignored, by nohup(1) for example.
+    for signal in [Signal::HUP, Signal::INT, Signal::QUIT] {
+        sys::default_action(signal.as_raw());
+    }
     let (wait, child) = if library_first {
         let wait = watch();
         (wait, own())

@@ -28,7 +28,8 @@ use procession_reactor::{DelayedCall, Handle};
 
 use crate::keep::{Capture, Keep};
 use crate::lines::{OnLine, OutputLine};
-use crate::outcome::{RunSetup, is_stopped};
+use crate::outcome::is_stopped;
+use crate::run_setup::RunSetup;
 use crate::{Ended, Outcome, OutputError, Partial, Stream};
 
 /// Which ends of a process are failures.

@@ -16,7 +16,7 @@ use std::mem;
 use bytes::Bytes;
 use procession_core::driver::split_character;
 
-use crate::outcome::Gap;
+use crate::gap::Gap;
 
 /// How much of each output stream is kept in memory. The rest is read and counted.
 ///

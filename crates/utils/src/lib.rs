@@ -66,6 +66,7 @@
 mod collector;
 mod ended;
 mod error;
+mod gap;
 mod job;
 mod keep;
 mod lines;
@@ -75,18 +76,20 @@ mod outcome;
 mod reading;
 mod run;
 mod run_all;
+mod run_setup;
 mod stdin;
 mod streams;
 mod terminal_wanted;
 
 pub use ended::Ended;
 pub use error::OutputError;
+pub use gap::Gap;
 pub use keep::Keep;
 pub use lines::{OutputLine, Stream};
 pub use named::{
     get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
 };
-pub use outcome::{Gap, Outcome, Partial};
+pub use outcome::{Outcome, Partial};
 pub use run::Run;
 pub use run_all::{Progress, RunAll, RunAllError, RunResult, run_all};
 pub use stdin::Stdin;

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use procession_process_transport::Command;
 
-use crate::outcome::{Gap, RunSetup};
+use crate::gap::Gap;
+use crate::run_setup::RunSetup;
 use crate::terminal_wanted::wants_terminal;
 
 /// The length at which a command is cut, in bytes.

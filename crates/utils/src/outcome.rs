@@ -7,7 +7,9 @@ use bytes::Bytes;
 use procession_core::Signal;
 use procession_protocol::{ChildFd, ExitReason, ResourceUsage};
 
+use crate::gap::Gap;
 use crate::message::Tail;
+use crate::run_setup::RunSetup;
 
 /// What a program wrote, how it ended, and how long that took.
 ///
@@ -56,25 +58,6 @@ pub struct Partial {
     /// The time from the start to the failure.
     pub after: Duration,
     pub(crate) setup: RunSetup,
-}
-
-/// How the program was set up, as far as its error messages depend on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct RunSetup {
-    /// Both outputs go through one pipe.
-    pub(crate) is_merged: bool,
-    /// The program runs where it can use the parent's terminal.
-    pub(crate) is_foreground: bool,
-}
-
-/// A part of an output that was read and not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Gap {
-    /// Where the part is missing in the kept output, in bytes from the beginning.
-    pub at: usize,
-    /// The length of the missing part.
-    pub skipped_bytes: u64,
 }
 
 macro_rules! outputs {

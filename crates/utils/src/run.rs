@@ -14,7 +14,7 @@ use crate::collector::{Collector, Feed};
 use crate::job::{FailOn, Job, Rules};
 use crate::lines::{Lines, OnLine};
 use crate::message::quoted;
-use crate::outcome::RunSetup;
+use crate::run_setup::RunSetup;
 use crate::stdin::Source;
 use crate::streams;
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};

@@ -1,77 +1,18 @@
 //! Many programs, with a limit on how many run at once.
 
 mod batch;
+mod results;
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
-use std::io;
 
-use batch::Batch;
-use procession_core::{Deferred, Failed};
+use batch::{Batch, Hooks, Plan};
+use procession_core::Deferred;
 use procession_reactor::Handle;
+pub use results::{Progress, RunAllError, RunResult};
 
-use crate::{Outcome, OutputError, Run};
-
-/// The result of one of many programs.
-pub type RunResult = Result<Outcome, Failed<OutputError>>;
-
-/// The progress of a [`RunAll`]: the other four numbers add up to the total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Programs that gave an outcome.
-    pub done: usize,
-    /// Programs that are running.
-    pub running: usize,
-    /// Programs that gave an error.
-    pub failed: usize,
-    /// Programs that have not started.
-    pub waiting: usize,
-    /// All programs.
-    pub total: usize,
-}
-
-/// The first error of [`RunAll::all_or_first_error`]. It prints as the inner error does, and has
-/// the same source.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RunAllError {
-    /// The index of the program, counted from 0.
-    pub index: usize,
-    /// Why the program has no outcome.
-    pub error: Failed<OutputError>,
-}
-
-impl fmt::Display for RunAllError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl Error for RunAllError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
-}
-
-/// Converts the inner error.
-impl From<RunAllError> for io::Error {
-    fn from(error: RunAllError) -> Self {
-        error.error.into()
-    }
-}
-
-type OnProgress = Box<dyn FnMut(Progress)>;
-type OnResult = Box<dyn FnMut(usize, &RunResult)>;
-
-/// The callbacks while the programs run.
-#[derive(Default)]
-struct Hooks {
-    on_progress: Option<OnProgress>,
-    on_result: Option<OnResult>,
-}
+use crate::{Outcome, Run};
 
 /// Runs programs in their order, at most `parallelism` at a time (0 counts as 1).
 ///
@@ -81,7 +22,7 @@ struct Hooks {
 ///
 /// A callback may drop or cancel the result, or the task that awaits it: no program starts after
 /// that. If a callback panics, the running programs are terminated, no more are started, and the
-/// result is [`Failed::Abandoned`].
+/// result is [`Failed::Abandoned`](procession_core::Failed::Abandoned).
 ///
 /// # Examples
 ///
@@ -104,20 +45,16 @@ where
     I: IntoIterator,
     I::Item: Into<Run>,
 {
-    RunAll {
+    RunAll(Plan {
         runs: programs.into_iter().map(Into::into).collect(),
         parallelism: parallelism.max(1),
         hooks: Hooks::default(),
-    }
+    })
 }
 
 /// The programs that [`run_all()`] will run, and its options.
 #[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
-pub struct RunAll {
-    runs: Vec<Run>,
-    parallelism: usize,
-    hooks: Hooks,
-}
+pub struct RunAll(Plan);
 
 impl RunAll {
     /// Calls `call` just before a program starts, and when one has ended.
@@ -135,13 +72,13 @@ impl RunAll {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn on_progress(mut self, call: impl FnMut(Progress) + 'static) -> Self {
-        self.hooks.on_progress = Some(Box::new(call));
+        self.0.hooks.on_progress = Some(Box::new(call));
         self
     }
 
     /// Calls `call` with each result as it comes, and with the index of its program, from 0.
     pub fn on_result(mut self, call: impl FnMut(usize, &RunResult) + 'static) -> Self {
-        self.hooks.on_result = Some(Box::new(call));
+        self.0.hooks.on_result = Some(Box::new(call));
         self
     }
 
@@ -176,7 +113,7 @@ impl RunAll {
 
     #[track_caller]
     fn start(self, stops_at_error: bool) -> Deferred<Vec<RunResult>, Infallible> {
-        Batch::start(&Handle::current(), self, stops_at_error)
+        Batch::start(&Handle::current(), self.0, stops_at_error)
     }
 }
 
@@ -194,8 +131,8 @@ impl IntoFuture for RunAll {
 impl fmt::Debug for RunAll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunAll")
-            .field("runs", &self.runs)
-            .field("parallelism", &self.parallelism)
+            .field("runs", &self.0.runs)
+            .field("parallelism", &self.0.parallelism)
             .finish_non_exhaustive()
     }
 }

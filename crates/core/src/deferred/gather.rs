@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-use super::{Deferred, Failed, OnCancel, Promise};
+use super::state::OnCancel;
+use super::{Deferred, Failed, Promise};
 use crate::cell::WithCell;
 
 /// Waits for all and returns their values in the order of the deferreds, or the first failure.

@@ -25,11 +25,28 @@ use procession_core::driver::WithCell;
 use procession_core::{Deferred, Failed, Promise};
 use procession_reactor::Handle;
 
-use super::{Hooks, Progress, RunAll, RunAllError, RunResult};
+use super::results::{Progress, RunAllError, RunResult};
 use crate::{Outcome, Run};
 
 /// The end of a program's chain. Dropping it cancels the program.
 type Link = Deferred<(), Infallible>;
+
+type OnProgress = Box<dyn FnMut(Progress)>;
+type OnResult = Box<dyn FnMut(usize, &RunResult)>;
+
+/// The callbacks while the programs run.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) on_progress: Option<OnProgress>,
+    pub(super) on_result: Option<OnResult>,
+}
+
+/// The programs to run, and how.
+pub(super) struct Plan {
+    pub(super) runs: Vec<Run>,
+    pub(super) parallelism: usize,
+    pub(super) hooks: Hooks,
+}
 
 pub(super) struct Batch {
     reactor: Handle,
@@ -58,13 +75,13 @@ struct BatchState {
 impl Batch {
     pub(super) fn start(
         reactor: &Handle,
-        all: RunAll,
+        plan: Plan,
         stops_at_error: bool,
     ) -> Deferred<Vec<RunResult>, Infallible> {
         let (promise, deferred) = Deferred::new();
         let state = BatchState {
-            results: all.runs.iter().map(|_| None).collect(),
-            waiting: all.runs.into_iter().enumerate(),
+            results: plan.runs.iter().map(|_| None).collect(),
+            waiting: plan.runs.into_iter().enumerate(),
             ready: None,
             links: BTreeMap::new(),
             running: 0,
@@ -75,10 +92,10 @@ impl Batch {
         };
         let batch = Rc::new(Self {
             reactor: reactor.clone(),
-            parallelism: all.parallelism,
+            parallelism: plan.parallelism,
             stops_at_error,
             promise,
-            hooks: WithCell::new(all.hooks),
+            hooks: WithCell::new(plan.hooks),
             state: WithCell::new(state),
         });
         let weak = Rc::downgrade(&batch);

@@ -1,0 +1,58 @@
+//! What [`run_all()`](super::run_all) reports: the progress, each result, and the first error.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use procession_core::Failed;
+
+use crate::{Outcome, OutputError};
+
+/// The result of one of many programs.
+pub type RunResult = Result<Outcome, Failed<OutputError>>;
+
+/// The progress of a [`RunAll`]: the other four numbers add up to the total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Programs that gave an outcome.
+    pub done: usize,
+    /// Programs that are running.
+    pub running: usize,
+    /// Programs that gave an error.
+    pub failed: usize,
+    /// Programs that have not started.
+    pub waiting: usize,
+    /// All programs.
+    pub total: usize,
+}
+
+/// The first error of [`RunAll::all_or_first_error`]. It prints as the inner error does, and has
+/// the same source.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunAllError {
+    /// The index of the program, counted from 0.
+    pub index: usize,
+    /// Why the program has no outcome.
+    pub error: Failed<OutputError>,
+}
+
+impl fmt::Display for RunAllError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for RunAllError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Converts the inner error.
+impl From<RunAllError> for io::Error {
+    fn from(error: RunAllError) -> Self {
+        error.error.into()
+    }
+}
