@@ -1,24 +1,26 @@
-//! The one place that asks the system for the time: monotonic, counted from the reactor's start.
+//! The reactor's clock: monotonic, counted from the reactor's start. Only this module asks the
+//! system for the time.
 //!
-//! All clocks of the process stand still together while it is stopped at its terminal, if a run has
-//! claimed that: what has a time limit is stopped as well.
+//! If a run has claimed SIGTSTP, all clocks of the process stand still together while the process
+//! is stopped at its terminal. The children and connections that have time limits are stopped as
+//! well.
 
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// What all of them count from.
+/// The point in time that all clocks count from.
 static BASE: OnceLock<Instant> = OnceLock::new();
 
 /// For how long they have stood still altogether, in nanoseconds; with [`STANDS`], what they show.
 static PAUSED_NANOS: AtomicU64 = AtomicU64::new(0);
 
-/// They stand still now. Without this bit there is room for 292 years.
+/// The bit that says that the clocks stand still now. The remaining bits have room for 292 years.
 const STANDS: u64 = 1 << 63;
 
-/// They are about to stand still: what they will show is being read, and is later than whatever was
-/// read before.
+/// The value while a pause begins: the time that the clocks will show is being read. It is later
+/// than any time read before.
 const HALTS: u64 = u64::MAX;
 
 /// A reactor's time.
@@ -32,12 +34,12 @@ impl ReactorClock {
         Self { start: shown() }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     pub(crate) fn elapsed(self) -> Duration {
         shown().saturating_sub(self.start)
     }
 
-    /// The point in time, or `None` if it is farther away than the system can say.
+    /// Returns the time `at` as an `Instant`, or `None` if the system cannot represent it.
     pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
         let still = still();
         if still & STANDS != 0 {
@@ -48,14 +50,15 @@ impl ReactorClock {
     }
 }
 
-/// Has all clocks stand still until this is dropped; there is one at a time.
+/// Has all clocks stand still until dropped. There is at most one at a time.
 #[must_use = "they go on when this is dropped"]
 pub(crate) struct ClockPause(());
 
 impl ClockPause {
     pub(crate) fn begin() -> Self {
         let still = PAUSED_NANOS.swap(HALTS, SeqCst);
-        // Whoever reads the time earlier than this finds that it is old, or has read less.
+        // A thread that read the time before this sees that its sum is out of date, or has read an
+        // earlier time.
         let shown = nanos(since_base()).saturating_sub(still);
         PAUSED_NANOS.store(shown | STANDS, SeqCst);
         Self(())
@@ -69,7 +72,7 @@ impl Drop for ClockPause {
     }
 }
 
-/// What the clocks of this process show.
+/// Returns what the clocks of this process show.
 fn shown() -> Duration {
     loop {
         let still = still();
@@ -77,14 +80,14 @@ fn shown() -> Duration {
             return Duration::from_nanos(still & !STANDS);
         }
         let time = since_base();
-        // A thread that was stopped between the two has an old time, or an old sum.
+        // A thread that was suspended between the two loads may hold an old time or an old sum.
         if PAUSED_NANOS.load(SeqCst) == still {
             return time.saturating_sub(Duration::from_nanos(still));
         }
     }
 }
 
-/// [`PAUSED_NANOS`], where the clocks are not just about to stand.
+/// Returns [`PAUSED_NANOS`], after waiting for a pause that is just beginning.
 fn still() -> u64 {
     loop {
         match PAUSED_NANOS.load(SeqCst) {
@@ -129,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Held while the clocks of this process are made to stand.
+    /// Held while a test makes the clocks of this process stand still.
     static ONE: Mutex<()> = Mutex::new(());
 
     #[test]
@@ -159,7 +162,7 @@ mod tests {
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ReactorClock::new();
         let watcher = thread::spawn(move || {
-            // Never backwards, however it is interrupted.
+            // The clock never goes backwards, however often it is paused.
             let end = now() + MOMENT * 5;
             let mut last = first.elapsed();
             while now() < end {

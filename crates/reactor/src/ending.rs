@@ -1,4 +1,4 @@
-//! The end of the loop, as it calls the transports in its list: `store/ends.rs` says when.
+//! Calls the listed transports at the end of the loop. `store/ends.rs` says when.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::stopped::Stopped;
 use crate::store::ends::{EndList, Outlasting};
 use crate::store::triggers::{Phase, SystemEvent};
 
-/// The loop stops.
+/// Stops the transports that were not stopped yet.
 pub(crate) fn stop(handle: &Handle) {
     let mut panics = FirstPanic::default();
     for transport in handle.core.ends.with(EndList::stop) {
@@ -20,7 +20,7 @@ pub(crate) fn stop(handle: &Handle) {
     panics.resume();
 }
 
-/// Has what is owned outside of the program end before the shutdown that begins goes on.
+/// Has the shutdown that begins end what the transports own outside the program, and wait for that.
 pub(crate) fn end_owned(handle: &Handle, why: Stopped) {
     handle.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, move |handle| {
         let mut panics = FirstPanic::default();
@@ -33,7 +33,7 @@ pub(crate) fn end_owned(handle: &Handle, why: Stopped) {
     });
 }
 
-/// The reactor is being dropped. Returns what its drop waits for.
+/// Tells the transports that the reactor is being dropped. Returns what the drop waits for.
 pub(crate) fn reactor_dropped(handle: &Handle, panic: &mut FirstPanic) -> Vec<Box<dyn Outlasting>> {
     let mut outlasting = Vec::new();
     for transport in handle.core.ends.with(|ends| ends.all()) {
@@ -42,7 +42,7 @@ pub(crate) fn reactor_dropped(handle: &Handle, panic: &mut FirstPanic) -> Vec<Bo
     outlasting
 }
 
-/// Waits until all are over.
+/// Waits until all of them have ended.
 pub(crate) fn wait_for_all(handle: &Handle, all: Vec<Box<dyn Outlasting>>, panic: &mut FirstPanic) {
     let mut all: Vec<WaitedFor> = all.into_iter().map(WaitedFor::new).collect();
     loop {
@@ -53,7 +53,7 @@ pub(crate) fn wait_for_all(handle: &Handle, all: Vec<Box<dyn Outlasting>>, panic
     }
 }
 
-/// One of them.
+/// One `Outlasting`, and when to call it next.
 struct WaitedFor {
     one: Box<dyn Outlasting>,
     due: Duration,
@@ -65,7 +65,7 @@ impl WaitedFor {
         Self { one, due: Duration::ZERO, is_ready: false }
     }
 
-    /// Returns whether it goes on after what is due now.
+    /// Does what is due now. Returns whether it has not ended yet.
     fn go_on(&mut self, now: Duration, panic: &mut FirstPanic) -> bool {
         let is_ready = std::mem::take(&mut self.is_ready);
         if !is_ready && now < self.due {
@@ -83,7 +83,8 @@ fn wait(all: &mut [WaitedFor], timeout: Duration) {
         let fds = all.iter().filter_map(|one| one.one.fd());
         let mut fds: Vec<PollFd<'_>> =
             fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        // A signal cuts it short, and an error would be one of memory: both look again.
+        // A signal cuts the wait short, and an error can only mean a lack of memory. In both cases
+        // all are checked again.
         poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()).ok();
         fds.iter().map(|fd| !fd.revents().is_empty()).collect()
     };
@@ -103,7 +104,7 @@ mod tests {
     use crate::Reactor;
     use crate::driver::{EndWatch, OnEnd};
 
-    /// Counts how often it is called, and then does what it is to do.
+    /// Counts its calls, and then runs its closure.
     #[derive(Default)]
     struct Transport {
         told: Cell<u32>,
@@ -127,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Is over at its third look.
+    /// Ends at its third call.
     struct Looks {
         left: u32,
         of: Rc<Transport>,
@@ -193,7 +194,7 @@ mod tests {
         }
     }
 
-    /// Transport that begins another when it is told is no loop without end.
+    /// A transport that starts another one when it is stopped does not make an endless loop.
     #[test]
     fn what_begins_at_the_end_is_told_by_the_next_run() {
         let mut reactor = reactor();
@@ -209,7 +210,7 @@ mod tests {
         for run in 1..=3 {
             stop(&mut reactor);
             let told: Vec<u32> = kept.borrow().iter().map(|(one, _)| one.told.get()).collect();
-            // Two a run: of the second phase and of the last.
+            // Two are stopped in each run: one in the second phase, one in the last.
             assert_eq!(told, [vec![1; 2 * run], vec![0]].concat());
         }
         let cycles = kept.take();
@@ -230,7 +231,7 @@ mod tests {
         let panic = catch_unwind(AssertUnwindSafe(|| reactor.run())).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"at a stop"));
         assert!(all.iter().all(|one| one.told.get() == 1));
-        // The next run, told already, closes in the same phase.
+        // The next run honours the stop request first, and closes in the same phase.
         let late = one(None);
         let _late = watched(&reactor, &late);
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
