@@ -35,7 +35,7 @@ use crate::sys::main_thread::{is_first_process, is_main_thread};
 use crate::sys::signals::{self, Disposition, FirstSignal, FurtherSignal};
 
 /// The signals that stop a run once. The next one has its default action.
-const ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
+const STOP_ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
 
 /// Whether signals stop a reactor's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(crate) struct SignalClaims(Rc<WithCell<Vec<SignalClaim>>>);
 #[derive(Debug)]
 struct SignalClaim {
     watch: SignalWatch,
-    _insistence: Option<FurtherSignal>,
+    _further: Option<FurtherSignal>,
 }
 
 impl SignalClaims {
@@ -99,15 +99,15 @@ impl SignalClaims {
         precedence: Precedence,
         first: Option<&Arc<FirstSignal>>,
     ) -> io::Result<()> {
-        let acts = ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
+        let acts = STOP_ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
         let claims = Rc::downgrade(&self.0);
         let watch = SignalWatch::begin(handle, signal, precedence, move |handle| match signal {
             Signal::TSTP => halt(handle),
             signal => stop(handle, signal, &claims),
         })?;
         let own = own_watches(signal.as_raw()).unwrap_or_default();
-        let insist = |first| FurtherSignal::begin(signal.as_raw(), Arc::clone(first), acts, own);
-        let claim = SignalClaim { watch, _insistence: first.map(insist).transpose()? };
+        let further = |first| FurtherSignal::begin(signal.as_raw(), Arc::clone(first), acts, own);
+        let claim = SignalClaim { watch, _further: first.map(further).transpose()? };
         self.0.with(|claims| claims.push(claim));
         Ok(())
     }
@@ -155,7 +155,7 @@ fn stop(handle: &Handle, signal: Signal, claims: &Weak<WithCell<Vec<SignalClaim>
     // The next one acts as it would without the claim.
     let ended: Option<Vec<_>> = claims.upgrade().map(|claims| {
         claims.with(|claims| {
-            claims.extract_if(.., |claim| ONCE.contains(&claim.watch.signal())).collect()
+            claims.extract_if(.., |claim| STOP_ONCE.contains(&claim.watch.signal())).collect()
         })
     });
     drop(ended);

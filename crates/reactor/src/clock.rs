@@ -2,8 +2,7 @@
 //! system for the time.
 //!
 //! If a run has claimed SIGTSTP, all clocks of the process stand still together while the process
-//! is stopped at its terminal. The children and connections that have time limits are stopped as
-//! well.
+//! is stopped at its terminal, because the children with time limits are stopped as well.
 
 use std::hint::spin_loop;
 use std::sync::OnceLock;
@@ -13,15 +12,16 @@ use std::time::{Duration, Instant};
 /// The point in time that all clocks count from.
 static BASE: OnceLock<Instant> = OnceLock::new();
 
-/// For how long they have stood still altogether, in nanoseconds; with [`STANDS`], what they show.
+/// How long the clocks have stood still in total, in nanoseconds. With [`PAUSED`] set, the time
+/// that the clocks show.
 static PAUSED_NANOS: AtomicU64 = AtomicU64::new(0);
 
 /// The bit that says that the clocks stand still now. The remaining bits have room for 292 years.
-const STANDS: u64 = 1 << 63;
+const PAUSED: u64 = 1 << 63;
 
 /// The value while a pause begins: the time that the clocks will show is being read. It is later
 /// than any time read before.
-const HALTS: u64 = u64::MAX;
+const PAUSING: u64 = u64::MAX;
 
 /// A reactor's time.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +41,8 @@ impl ReactorClock {
 
     /// Returns the time `at` as an `Instant`, or `None` if the system cannot represent it.
     pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
-        let still = still();
-        if still & STANDS != 0 {
+        let still = paused_nanos();
+        if still & PAUSED != 0 {
             return now().checked_add(at.saturating_sub(self.elapsed()));
         }
         let since_base = self.start.checked_add(at)?.checked_add(Duration::from_nanos(still))?;
@@ -51,23 +51,23 @@ impl ReactorClock {
 }
 
 /// Has all clocks stand still until dropped. There is at most one at a time.
-#[must_use = "they go on when this is dropped"]
+#[must_use = "the clocks continue when this is dropped"]
 pub(crate) struct ClockPause(());
 
 impl ClockPause {
     pub(crate) fn begin() -> Self {
-        let still = PAUSED_NANOS.swap(HALTS, SeqCst);
+        let still = PAUSED_NANOS.swap(PAUSING, SeqCst);
         // A thread that read the time before this sees that its sum is out of date, or has read an
         // earlier time.
         let shown = nanos(since_base()).saturating_sub(still);
-        PAUSED_NANOS.store(shown | STANDS, SeqCst);
+        PAUSED_NANOS.store(shown | PAUSED, SeqCst);
         Self(())
     }
 }
 
 impl Drop for ClockPause {
     fn drop(&mut self) {
-        let shown = PAUSED_NANOS.load(SeqCst) & !STANDS;
+        let shown = PAUSED_NANOS.load(SeqCst) & !PAUSED;
         PAUSED_NANOS.store(nanos(since_base()).saturating_sub(shown), SeqCst);
     }
 }
@@ -75,9 +75,9 @@ impl Drop for ClockPause {
 /// Returns what the clocks of this process show.
 fn shown() -> Duration {
     loop {
-        let still = still();
-        if still & STANDS != 0 {
-            return Duration::from_nanos(still & !STANDS);
+        let still = paused_nanos();
+        if still & PAUSED != 0 {
+            return Duration::from_nanos(still & !PAUSED);
         }
         let time = since_base();
         // A thread that was suspended between the two loads may hold an old time or an old sum.
@@ -88,17 +88,17 @@ fn shown() -> Duration {
 }
 
 /// Returns [`PAUSED_NANOS`], after waiting for a pause that is just beginning.
-fn still() -> u64 {
+fn paused_nanos() -> u64 {
     loop {
         match PAUSED_NANOS.load(SeqCst) {
-            HALTS => spin_loop(),
+            PAUSING => spin_loop(),
             still => return still,
         }
     }
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) & !STANDS
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) & !PAUSED
 }
 
 fn since_base() -> Duration {
@@ -133,11 +133,11 @@ mod tests {
     }
 
     /// Held while a test makes the clocks of this process stand still.
-    static ONE: Mutex<()> = Mutex::new(());
+    static PAUSE_LOCK: Mutex<()> = Mutex::new(());
 
     #[test]
     fn a_clock_that_stops_under_its_readers_never_goes_back() {
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = ReactorClock::new();
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn clocks_stand_still_and_go_on_where_they_stood() {
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ReactorClock::new();
         let watcher = thread::spawn(move || {
             // The clock never goes backwards, however often it is paused.

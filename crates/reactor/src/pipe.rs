@@ -90,8 +90,7 @@ impl Pipe {
     pub const READ_BULK_BYTES: usize = BULK_BYTES;
     /// After a read of this many bytes or more, reading again in the same turn is worthwhile.
     pub const READ_AGAIN_BYTES: usize = 4096;
-    /// How many bytes a transport should read from one source in one turn, to leave time for other
-    /// sources.
+    /// The read budget of one source in one turn, in bytes. It leaves time for other sources.
     pub const READ_BUDGET_BYTES: usize = 256 * 1024;
 
     /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
@@ -162,8 +161,7 @@ impl Pipe {
         self.key
     }
 
-    /// Returns whether the poller refused the descriptor. Then no event arrives, and the descriptor
-    /// is always ready.
+    /// Returns whether the poller refused the descriptor. It is then always ready, without events.
     ///
     /// The transport then reads it in a [`Handle::call_soon`] of its own.
     pub fn is_always_ready(&self) -> bool {
@@ -197,9 +195,8 @@ impl Pipe {
         self.read_within(reactor, USUAL_BYTES)
     }
 
-    /// Reads once, with a larger buffer in bulk. It asks for
-    /// [`READ_BULK_BYTES`](Self::READ_BULK_BYTES) if the last read filled its buffer and `budget`,
-    /// in bytes, allows it.
+    /// Reads once. Asks for [`READ_BULK_BYTES`](Self::READ_BULK_BYTES) if the last read filled its
+    /// buffer and `budget`, in bytes, allows it.
     #[inline]
     pub fn read_within(&mut self, reactor: &Handle, budget: usize) -> ReadEvent {
         let Some(reader) = &mut self.reader else { return ReadEvent::End };
@@ -320,11 +317,9 @@ impl Pipe {
         self.watch(reactor)
     }
 
-    /// Waits for room although nothing is queued. For callers that write without the queue
-    /// (`splice(2)`).
+    /// Waits for room although nothing is queued, for writes past the queue (`splice(2)`).
     ///
-    /// [`on_ready`](Self::on_ready) reports `unblocked` when there is room. Call `flush` then, as
-    /// usual.
+    /// [`on_ready`](Self::on_ready) reports `unblocked` when there is room. Then call `flush`.
     ///
     /// # Errors
     ///

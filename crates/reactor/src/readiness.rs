@@ -41,8 +41,8 @@ impl Interest {
     pub const BOTH: Self = Self(POLLED | READS | WRITES);
     /// Data to read, served after all other sources of the same turn.
     ///
-    /// For an event that others should not follow: the exit of a child is reported after its last
-    /// output.
+    /// For an event that must come after others of the same turn: the exit of a child is reported
+    /// after its last output.
     pub const READABLE_LATE: Self = Self(POLLED | READS | LATE);
 
     /// Returns whether it includes readability.

@@ -7,11 +7,11 @@ use std::io;
 use crate::claims::{ClaimSignals, SignalClaims};
 use crate::ending;
 use crate::handle::{Handle, Running};
-use crate::reactor::{Entered, Reactor};
+use crate::reactor::{LoopScope, Reactor};
 use crate::stopped::Stopped;
 use crate::store::triggers::SystemEvent;
 
-const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
+const WAIT_CANNOT_FAIL: &str = "waiting on an open epoll descriptor fails with EINTR only";
 
 /// Runs a program on a new reactor. See [`Reactor::run_main`].
 ///
@@ -95,8 +95,8 @@ impl Reactor {
     ///
     /// Errors of the system's wait. None is expected.
     pub fn run(&mut self) -> io::Result<Stopped> {
-        let _entered = Entered::new(&self.handle);
-        let run = Run::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let run = RunScope::new(&self.handle);
         run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         while run.goes_on() {
@@ -142,7 +142,7 @@ impl Reactor {
     /// ```
     #[doc(alias = "react")]
     pub fn run_until<F: IntoFuture>(&mut self, future: F) -> Result<F::Output, Stopped> {
-        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(TURNS);
+        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(WAIT_CANNOT_FAIL);
         output.ok_or(stopped)
     }
 
@@ -183,7 +183,7 @@ impl Reactor {
     where
         F: IntoFuture<Output = Result<(), E>>,
     {
-        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(TURNS);
+        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(WAIT_CANNOT_FAIL);
         output.unwrap_or(Ok(())).map(|()| stopped)
     }
 
@@ -223,16 +223,16 @@ impl Reactor {
     /// ```
     #[doc(alias = "fireSystemEvent")]
     pub fn shut_down(&mut self) -> io::Result<()> {
-        let _entered = Entered::new(&self.handle);
-        let _shut_down = ShutDown::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let _shut_down = ShutDownScope::new(&self.handle);
         self.inner.fire(&self.handle, SystemEvent::Shutdown)
     }
 
     /// Runs the startup, the future and the shutdown. Returns the output, if the future became
     /// ready, and why the run ended.
     fn run_to_the_end<F: Future>(&mut self, future: F) -> io::Result<(Option<F::Output>, Stopped)> {
-        let _entered = Entered::new(&self.handle);
-        let run = Run::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let run = RunScope::new(&self.handle);
         run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         let output = self.inner.turn_until(&self.handle, future, |_| run.goes_on())?;
@@ -247,19 +247,19 @@ impl Reactor {
     }
 }
 
-/// A `run` in progress. If a panic or an error drops it before [`end`](Run::end), it keeps the stop
-/// request for the next run.
-struct Run<'a> {
+/// A `run` in progress. If a panic or an error drops it before [`end`](RunScope::end), it keeps the
+/// stop request for the next run.
+struct RunScope<'a> {
     handle: &'a Handle,
     claims: SignalClaims,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunScope<'a> {
     fn new(handle: &'a Handle) -> Self {
         let core = &handle.core;
-        let told = core.state.pending_stop.take();
-        core.state.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
-        core.state.stopped.set(told.unwrap_or(Stopped::Called));
+        let pending = core.state.pending_stop.take();
+        core.state.running.set(if pending.is_some() { Running::Stopping } else { Running::Yes });
+        core.state.stopped.set(pending.unwrap_or(Stopped::Called));
         Self { handle, claims: SignalClaims::default() }
     }
 
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for RunScope<'_> {
     fn drop(&mut self) {
         let core = &self.handle.core;
         self.claims.end(self.handle);
@@ -293,9 +293,9 @@ impl Drop for Run<'_> {
 }
 
 /// A `shut_down` in progress.
-struct ShutDown<'a>(&'a Handle);
+struct ShutDownScope<'a>(&'a Handle);
 
-impl<'a> ShutDown<'a> {
+impl<'a> ShutDownScope<'a> {
     fn new(handle: &'a Handle) -> Self {
         // This shutdown also serves a stop request that a panic left over.
         handle.core.state.pending_stop.set(None);
@@ -305,7 +305,7 @@ impl<'a> ShutDown<'a> {
     }
 }
 
-impl Drop for ShutDown<'_> {
+impl Drop for ShutDownScope<'_> {
     fn drop(&mut self) {
         self.0.core.state.running.set(Running::No);
     }

@@ -22,7 +22,7 @@ use polling::Poller;
 use crate::ending;
 use crate::handle::{Core, Handle, Job, Running, TriggerCall, signals};
 use crate::readiness::Readiness;
-use crate::store::anticipation::LOOK_FOR;
+use crate::store::anticipation::POLL_TIME;
 use crate::store::shared::{Shared, WakerFlag};
 use crate::store::sources::Key;
 use crate::store::triggers::{Phase, SystemEvent};
@@ -94,7 +94,7 @@ impl Loop {
 
     /// Waits for events. If one is expected soon, polls for a short time before it sleeps.
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
-        let sleeps = timeout.is_none_or(|timeout| timeout > LOOK_FOR);
+        let sleeps = timeout.is_none_or(|timeout| timeout > POLL_TIME);
         if !core.io.anticipation.take() || !sleeps {
             return self.wait.wait(&self.poller, timeout);
         }
@@ -104,13 +104,13 @@ impl Loop {
             self.wait.wait(&self.poller, Some(Duration::ZERO))?;
             let spent = core.clock.elapsed().saturating_sub(begun);
             let came = self.wait.len() > 0;
-            if came || spent > LOOK_FOR {
-                core.io.anticipation.on_looked(came);
+            if came || spent > POLL_TIME {
+                core.io.anticipation.on_polled(came);
             }
             if came {
                 return Ok(());
             }
-            if spent > LOOK_FOR {
+            if spent > POLL_TIME {
                 let timeout = timeout.map(|timeout| timeout.saturating_sub(spent));
                 return self.wait.wait(&self.poller, timeout);
             }

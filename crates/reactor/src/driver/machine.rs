@@ -162,7 +162,7 @@ pub trait Machine: Sized + 'static {
     /// Returns a guard. If the following code panics (a callback of a `Deferred`, an owner of
     /// data), the guard has the next turn deliver the callbacks that are due.
     #[inline]
-    #[must_use = "dropped at once it does nothing"]
+    #[must_use = "it does nothing if it is dropped at once"]
     fn pump_after_a_panic(&self) -> impl Sized {
         PumpAfterPanic(self)
     }
@@ -244,7 +244,7 @@ fn on_panicked<M: Machine>(machine: &M, panic: Box<dyn Any + Send>) -> ! {
     resume_unwind(panic);
 }
 
-/// Goes on after the first read of an event.
+/// Continues after the first read of an event.
 #[inline]
 fn on_read<M: Machine>(machine: &M, source: M::Source, read: ReadEvent) {
     match read {
@@ -258,7 +258,7 @@ fn on_read<M: Machine>(machine: &M, source: M::Source, read: ReadEvent) {
     }
 }
 
-/// Reads on until there is nothing more, the share of the turn is used up, or nobody wants more.
+/// Reads until no data are left, the share of the turn is used up, or the machine stops reading.
 fn read_on<M: Machine>(machine: &M, source: M::Source, first: ReadEvent) {
     let mut read = first;
     let mut budget = Pipe::READ_BUDGET_BYTES;

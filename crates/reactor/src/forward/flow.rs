@@ -26,7 +26,7 @@ const COPIES_HIGH_BYTES: usize = 256 << 10;
 pub(super) struct Flow {
     /// The bytes that were given to the sink, including its queue.
     moved: u64,
-    /// The kernel cannot splice these two.
+    /// The kernel cannot splice these two descriptors.
     copying: bool,
     stage: FlowStage,
     /// The program paused the source.
@@ -68,7 +68,7 @@ struct TurnShare {
 enum DueAct {
     Rest,
     Move,
-    SeeWhetherReadable,
+    CheckReadable,
     WaitForRoom,
     End,
     /// The sink failed with this many bytes in its queue. `None` means the present length of the
@@ -86,9 +86,9 @@ pub(super) enum FlowAct {
     /// Read once, and give the data to the sink.
     Copy,
     /// Check whether the other side of the source is closed, and call [`Flow::on_seen_ended`].
-    SeeWhetherEnded,
+    CheckEnded,
     /// Check whether the source has data, and call [`Flow::on_seen_readable`].
-    SeeWhetherReadable,
+    CheckReadable,
     /// Have the poller report when the sink has room. If it cannot, call [`Flow::on_always_room`].
     WaitForRoom,
     /// Release both sides and return the result.
@@ -185,20 +185,20 @@ impl Flow {
         let draining = self.left.is_some();
         self.due = match (draining, self.copying) {
             (true, true) => DueAct::End,
-            (true, false) => DueAct::SeeWhetherReadable,
+            (true, false) => DueAct::CheckReadable,
             // If the source has data that were not moved, the sink is full.
             (false, false) if self.share.readable => DueAct::WaitForRoom,
             (false, _) => DueAct::Rest,
         };
     }
 
-    /// The answer to [`FlowAct::SeeWhetherReadable`]. If the source has data that were not moved,
+    /// The answer to [`FlowAct::CheckReadable`]. If the source has data that were not moved,
     /// the sink is full.
     pub(super) fn on_seen_readable(&mut self, readable: bool) {
         self.due = if readable { DueAct::WaitForRoom } else { DueAct::End };
     }
 
-    /// The answer to [`FlowAct::SeeWhetherEnded`]. A source whose other side is closed has only a
+    /// The answer to [`FlowAct::CheckEnded`]. A source whose other side is closed has only a
     /// finite number of bytes left.
     pub(super) fn on_seen_ended(&mut self, ended: bool) {
         if ended {
@@ -272,7 +272,7 @@ impl Flow {
         match due {
             DueAct::Rest => FlowAct::Rest,
             DueAct::Move => self.poll_move(queued),
-            DueAct::SeeWhetherReadable => FlowAct::SeeWhetherReadable,
+            DueAct::CheckReadable => FlowAct::CheckReadable,
             DueAct::WaitForRoom => self.wait(),
             // Copies that wait are still written.
             DueAct::End if queued > 0 => {
@@ -298,7 +298,7 @@ impl Flow {
         // While splicing, queued data go first. Copies go through the queue.
         let queue_limit = if self.copying { COPIES_HIGH_BYTES } else { 1 };
         match self.left {
-            Some(0) => FlowAct::SeeWhetherEnded,
+            Some(0) => FlowAct::CheckEnded,
             _ if queued >= queue_limit => self.wait(),
             _ if self.copying => FlowAct::Copy,
             left => FlowAct::Splice(left.map_or(CALL_BYTES, |left| left.min(CALL_BYTES))),

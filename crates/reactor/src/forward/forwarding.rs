@@ -132,7 +132,7 @@ pub struct Forward {
     source: Rc<dyn SourcePort>,
     sink: Rc<dyn SinkPort>,
     flow: WithCell<Flow>,
-    /// What the source was last asked to do.
+    /// Whether the source was last asked to be watched.
     watched: Cell<bool>,
     done: WithCell<Option<OnDone>>,
     /// See [`complete_later`](Self::complete_later).
@@ -241,12 +241,12 @@ impl Forward {
                 FlowAct::Rest => break,
                 FlowAct::Splice(most) => self.splice(most),
                 FlowAct::Copy => self.copy(),
-                FlowAct::SeeWhetherEnded => {
+                FlowAct::CheckEnded => {
                     let key = self.source.key();
                     let ended = key.is_some_and(|key| self.reactor.io().has_ended(key));
                     self.flow.with(|flow| flow.on_seen_ended(ended));
                 }
-                FlowAct::SeeWhetherReadable => {
+                FlowAct::CheckReadable => {
                     let key = self.source.key();
                     let readable = key.is_some_and(|key| self.reactor.io().is_readable(key));
                     self.flow.with(|flow| flow.on_seen_readable(readable));

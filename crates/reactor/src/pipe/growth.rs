@@ -19,7 +19,7 @@ pub(super) struct PipeGrowth {
 }
 
 impl PipeGrowth {
-    /// A pipe that keeps its size.
+    /// Returns the growth of a pipe that keeps its size.
     pub(super) fn never() -> Self {
         Self { step: u8::MAX, in_a_row: 0 }
     }

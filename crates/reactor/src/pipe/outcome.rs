@@ -73,7 +73,7 @@ pub enum ReadEvent {
     Data(Bytes),
     /// The machine has queued this many bytes. They are due after everything that was due before.
     Queued(usize),
-    /// Data that nobody wants any more. Drop them where nothing is borrowed.
+    /// Data that have no receiver any more. Drop them where nothing is borrowed.
     Refused(Bytes),
     /// There are no data now.
     WouldBlock,
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_failed_and_why() {
+    fn the_text_says_what_failed_and_why() {
         let fd = OwnedFd::from(File::open("/dev/null").unwrap());
         let number = fd.as_raw_fd();
         let refused = OpenError { error: io::Error::from_raw_os_error(28), fd: Some(fd) };

@@ -31,8 +31,8 @@ pub(crate) enum Disposition {
 /// emulates the default action. [`before_default`](Self::before_default) is called before that
 /// action ends the program.
 ///
-/// A layer may install its own handler over the default action. It returns that handler's address
-/// here, and the reactor treats the handler as the default action.
+/// A layer may install its own handler over the default action. [`handler`](Self::handler) returns
+/// its address, and the reactor treats it as the default action.
 ///
 /// # Safety
 ///
@@ -46,8 +46,8 @@ pub unsafe trait ProgramHooks {
     /// Called before the default action of the signal.
     fn before_default(signal: i32);
 
-    /// Called when a signal has stopped a run, so the program is going to end. From now on a signal
-    /// that has its default action is a further one. Not called in a signal handler.
+    /// Called when a signal has stopped a run, so the program is going to end. A later signal that
+    /// acts by default counts as a further one. Not called in a signal handler.
     fn run_stopped();
 
     /// Called before a run stops the program because of SIGTSTP, until it is continued. The main
@@ -177,9 +177,9 @@ const ECHO_MS: u64 = 300;
 pub(crate) struct FurtherSignal(SigId);
 
 impl FurtherSignal {
-    /// Notes the signal, and acts by default if it is a further one and `acts` is true. A signal
-    /// that the program's own watch (`own`) reports does not stop a run for good, so it does not
-    /// count.
+    /// Notes the signal, and acts by default if it is a further one and `acts` is true. While the
+    /// program itself watches the signal (`own` counts these watches), the signal does not stop a
+    /// run for good, so it does not count.
     pub(crate) fn begin(
         signal: i32,
         first: Arc<FirstSignal>,
