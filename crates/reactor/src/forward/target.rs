@@ -14,7 +14,7 @@ impl dyn SinkPort {
     ///
     /// # Errors
     ///
-    /// As [`of_fd`](Self::of_fd). `Unsupported` if there is no port, or if it belongs to a fake.
+    /// As `<dyn SinkPort>::of_fd`. `Unsupported` if there is no port, or if it belongs to a fake.
     pub fn of_target(
         reactor: &Handle,
         target: Result<OwnedFd, Option<Box<dyn Any>>>,
