@@ -114,8 +114,8 @@ impl Sides {
                     self.attempt(most, false);
                 }
                 FlowAct::Copy => self.attempt(64 << 10, true),
-                FlowAct::SeeWhetherEnded => self.flow.on_seen_ended(self.at_end),
-                FlowAct::SeeWhetherReadable => {
+                FlowAct::CheckEnded => self.flow.on_seen_ended(self.at_end),
+                FlowAct::CheckReadable => {
                     self.flow.on_seen_readable(self.held > 0 || self.at_end);
                 }
                 FlowAct::WaitForRoom => match self.always_room {

@@ -1,21 +1,23 @@
-//! What tells a run to stop from outside: SIGINT, SIGTERM and SIGHUP; and SIGTSTP, which halts the
-//! program for a while.
+//! The signals that a run claims: SIGINT, SIGTERM and SIGHUP stop the run, and SIGTSTP stops the
+//! program until it is continued.
 //!
-//! - INT and TERM stop the run once: the next of them acts as it would without it. An INT that is
-//!   ignored, as in a background job of a script, is meant for somebody else and stays ignored. That
-//!   holds also while the loop does not turn: one that comes 300 ms or more after the first acts in
-//!   the signal handler, so that Ctrl-C ends a program whose callback never returns.
-//! - HUP stops it where it would end the program: not where it is ignored (`nohup`), where somebody
-//!   else handles it, or while the program watches it. It does not act by default while the run is
-//!   stopping: when a terminal is closed, a shell and the kernel send one each, within a
-//!   millisecond.
+//! - INT and TERM stop the run once. The next one acts as it would without the run. A run does not
+//!   claim an INT that is ignored, as in a background job of a script, because such an INT is meant
+//!   for another program. The second signal also acts while the loop does not turn: if it arrives
+//!   300 ms or more after the first, it acts in the signal handler. So Ctrl-C ends a program whose
+//!   callback never returns.
+//! - HUP stops the run if it would end the program: not if it is ignored (`nohup`), if other code
+//!   handles it, or while the program watches it. A second HUP does not have its default action
+//!   while the run is stopping: when a terminal closes, a shell and the kernel send one each,
+//!   within a millisecond.
 //!
-//! They are the program's, and so its main thread's, unless a reactor of another thread asks for
-//! them.
+//! These signals belong to the program, and so to the main thread, unless a reactor of another
+//! thread asks for them.
 //!
-//! - TSTP, where it would stop the program: what the program owns in other process groups, which the
-//!   terminal does not reach, stops first, then the program, by the default action; the clocks stand
-//!   still until it is continued. For the main thread's reactor alone: twice would be once too often.
+//! - TSTP is claimed if it would stop the program. First the process groups that the program owns
+//!   stop, because the terminal does not reach them. Then the program stops, by the default action.
+//!   The clocks stand still until it is continued. Only the main thread's reactor claims TSTP,
+//!   because two claims would stop the program twice.
 
 use std::io;
 use std::rc::{Rc, Weak};
@@ -32,10 +34,10 @@ use crate::store::signals::{Precedence, own_watches, unwatched_action};
 use crate::sys::main_thread::{is_first_process, is_main_thread};
 use crate::sys::signals::{self, Disposition, FirstSignal, FurtherSignal};
 
-/// Those that tell a run to stop once, and act by default then.
-const ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
+/// The signals that stop a run once. The next one has its default action.
+const STOP_ONCE: [Signal; 2] = [Signal::INT, Signal::TERM];
 
-/// Where a reactor is told by signals to stop.
+/// Whether signals stop a reactor's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClaimSignals {
     OnMainThread,
@@ -53,25 +55,26 @@ impl ClaimSignals {
     }
 }
 
-/// What a run has claimed, until it is over.
+/// The claims of a run, until it is over.
 #[derive(Clone, Default)]
 pub(crate) struct SignalClaims(Rc<WithCell<Vec<SignalClaim>>>);
 
-/// A claim of a signal, until this is dropped.
+/// A claim of a signal, released on drop.
 #[derive(Debug)]
 struct SignalClaim {
     watch: SignalWatch,
-    _insistence: Option<FurtherSignal>,
+    _further: Option<FurtherSignal>,
 }
 
 impl SignalClaims {
-    /// Has signals stop the run that begins.
+    /// Claims the signals that stop the run that begins.
     pub(crate) fn begin(&self, handle: &Handle, claims: ClaimSignals) -> io::Result<()> {
         if !claims.is_here() {
             return Ok(());
         }
         let first = Arc::default();
-        // One that has come already is the first: the second is to act by default.
+        // If a signal already stopped this run, it counts as the first. The second must have its
+        // default action.
         if !is_stopped_by_signal(handle) {
             if unwatched_action(Signal::INT)? != Disposition::Ignore {
                 self.claim(handle, Signal::INT, Precedence::Beside, Some(&first))?;
@@ -81,7 +84,8 @@ impl SignalClaims {
         if unwatched_action(Signal::HUP)? == Disposition::Default {
             self.claim(handle, Signal::HUP, Precedence::YieldsToProgram, Some(&first))?;
         }
-        let may_halt = is_main_thread() && !is_first_process(); // which nothing stops
+        // Nothing stops the first process of a PID namespace.
+        let may_halt = is_main_thread() && !is_first_process();
         if may_halt && unwatched_action(Signal::TSTP)? == Disposition::Default {
             self.claim(handle, Signal::TSTP, Precedence::YieldsToProgram, None)?;
         }
@@ -95,21 +99,21 @@ impl SignalClaims {
         precedence: Precedence,
         first: Option<&Arc<FirstSignal>>,
     ) -> io::Result<()> {
-        let acts = ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
+        let acts = STOP_ONCE.contains(&signal) && unwatched_action(signal)? == Disposition::Default;
         let claims = Rc::downgrade(&self.0);
         let watch = SignalWatch::begin(handle, signal, precedence, move |handle| match signal {
             Signal::TSTP => halt(handle),
             signal => stop(handle, signal, &claims),
         })?;
         let own = own_watches(signal.as_raw()).unwrap_or_default();
-        let insist = |first| FurtherSignal::begin(signal.as_raw(), Arc::clone(first), acts, own);
-        let claim = SignalClaim { watch, _insistence: first.map(insist).transpose()? };
+        let further = |first| FurtherSignal::begin(signal.as_raw(), Arc::clone(first), acts, own);
+        let claim = SignalClaim { watch, _further: first.map(further).transpose()? };
         self.0.with(|claims| claims.push(claim));
         Ok(())
     }
 
-    /// Ends what is left of the claims: a signal that no turn has told, because it came in the last of
-    /// the shutdown triggers or before a panic, is why the run ends.
+    /// Releases the remaining claims. If a claimed signal arrived that no turn has reported (during
+    /// the last shutdown triggers, or before a panic), that signal is why the run ends.
     pub(crate) fn end(&self, handle: &Handle) {
         for claim in self.0.take() {
             let signal = claim.watch.signal();
@@ -124,18 +128,18 @@ impl SignalClaims {
                 handle.core.state.running.set(Running::Stopping);
                 handle.core.state.stopped.set(Stopped::Signal(signal));
             }
-            // Those that watch it too are told in the next turn; the next run claims it anew, and
-            // is not to be stopped by this one.
+            // Report the signal to its other watchers in the next turn. It must not stop the next
+            // run, which claims the signal anew.
             watches::queue(handle);
         }
     }
 }
 
-/// Stops the program as SIGTSTP does by default, with what it owns, until it is continued.
+/// Stops the program and what it owns, as SIGTSTP does by default, until the program is continued.
 fn halt(handle: &Handle) {
     let pause = ClockPause::begin();
     signals::around_pause(|| {
-        // One that has come meanwhile is done with this one, as in the kernel.
+        // A SIGTSTP that arrived meanwhile is merged into this one, as in the kernel.
         handle.core.signals.with(|signals| signals.forget(Signal::TSTP));
         signals::stop_by(Signal::TSTP.as_raw());
     });
@@ -144,14 +148,14 @@ fn halt(handle: &Handle) {
 
 fn stop(handle: &Handle, signal: Signal, claims: &Weak<WithCell<Vec<SignalClaim>>>) {
     if is_stopped_by_signal(handle) {
-        return; // a hang-up after another signal, or another hang-up
+        return; // a SIGHUP after another signal, or a second SIGHUP
     }
     handle.begin_stop(Stopped::Signal(signal));
     signals::run_was_stopped();
-    // The next one acts as it would without us.
+    // The next one acts as it would without the claim.
     let ended: Option<Vec<_>> = claims.upgrade().map(|claims| {
         claims.with(|claims| {
-            claims.extract_if(.., |claim| ONCE.contains(&claim.watch.signal())).collect()
+            claims.extract_if(.., |claim| STOP_ONCE.contains(&claim.watch.signal())).collect()
         })
     });
     drop(ended);

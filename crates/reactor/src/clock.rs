@@ -1,25 +1,27 @@
-//! The one place that asks the system for the time: monotonic, counted from the reactor's start.
+//! The reactor's clock: monotonic, counted from the reactor's start. Only this module asks the
+//! system for the time.
 //!
-//! All clocks of the process stand still together while it is stopped at its terminal, if a run has
-//! claimed that: what has a time limit is stopped as well.
+//! If a run has claimed SIGTSTP, all clocks of the process stand still together while the process
+//! is stopped at its terminal, because the children with time limits are stopped as well.
 
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// What all of them count from.
+/// The point in time that all clocks count from.
 static BASE: OnceLock<Instant> = OnceLock::new();
 
-/// For how long they have stood still altogether, in nanoseconds; with [`STANDS`], what they show.
+/// How long the clocks have stood still in total, in nanoseconds. With [`PAUSED`] set, the time
+/// that the clocks show.
 static PAUSED_NANOS: AtomicU64 = AtomicU64::new(0);
 
-/// They stand still now. Without this bit there is room for 292 years.
-const STANDS: u64 = 1 << 63;
+/// The bit that says that the clocks stand still now. The remaining bits have room for 292 years.
+const PAUSED: u64 = 1 << 63;
 
-/// They are about to stand still: what they will show is being read, and is later than whatever was
-/// read before.
-const HALTS: u64 = u64::MAX;
+/// The value while a pause begins: the time that the clocks will show is being read. It is later
+/// than any time read before.
+const PAUSING: u64 = u64::MAX;
 
 /// A reactor's time.
 #[derive(Debug, Clone, Copy)]
@@ -32,15 +34,15 @@ impl ReactorClock {
         Self { start: shown() }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     pub(crate) fn elapsed(self) -> Duration {
         shown().saturating_sub(self.start)
     }
 
-    /// The point in time, or `None` if it is farther away than the system can say.
+    /// Returns the time `at` as an `Instant`, or `None` if the system cannot represent it.
     pub(crate) fn instant(self, at: Duration) -> Option<Instant> {
-        let still = still();
-        if still & STANDS != 0 {
+        let still = paused_nanos();
+        if still & PAUSED != 0 {
             return now().checked_add(at.saturating_sub(self.elapsed()));
         }
         let since_base = self.start.checked_add(at)?.checked_add(Duration::from_nanos(still))?;
@@ -48,54 +50,55 @@ impl ReactorClock {
     }
 }
 
-/// Has all clocks stand still until this is dropped; there is one at a time.
-#[must_use = "they go on when this is dropped"]
+/// Has all clocks stand still until dropped. There is at most one at a time.
+#[must_use = "the clocks continue when this is dropped"]
 pub(crate) struct ClockPause(());
 
 impl ClockPause {
     pub(crate) fn begin() -> Self {
-        let still = PAUSED_NANOS.swap(HALTS, SeqCst);
-        // Whoever reads the time earlier than this finds that it is old, or has read less.
+        let still = PAUSED_NANOS.swap(PAUSING, SeqCst);
+        // A thread that read the time before this sees that its sum is out of date, or has read an
+        // earlier time.
         let shown = nanos(since_base()).saturating_sub(still);
-        PAUSED_NANOS.store(shown | STANDS, SeqCst);
+        PAUSED_NANOS.store(shown | PAUSED, SeqCst);
         Self(())
     }
 }
 
 impl Drop for ClockPause {
     fn drop(&mut self) {
-        let shown = PAUSED_NANOS.load(SeqCst) & !STANDS;
+        let shown = PAUSED_NANOS.load(SeqCst) & !PAUSED;
         PAUSED_NANOS.store(nanos(since_base()).saturating_sub(shown), SeqCst);
     }
 }
 
-/// What the clocks of this process show.
+/// Returns what the clocks of this process show.
 fn shown() -> Duration {
     loop {
-        let still = still();
-        if still & STANDS != 0 {
-            return Duration::from_nanos(still & !STANDS);
+        let still = paused_nanos();
+        if still & PAUSED != 0 {
+            return Duration::from_nanos(still & !PAUSED);
         }
         let time = since_base();
-        // A thread that was stopped between the two has an old time, or an old sum.
+        // A thread that was suspended between the two loads may hold an old time or an old sum.
         if PAUSED_NANOS.load(SeqCst) == still {
             return time.saturating_sub(Duration::from_nanos(still));
         }
     }
 }
 
-/// [`PAUSED_NANOS`], where the clocks are not just about to stand.
-fn still() -> u64 {
+/// Returns [`PAUSED_NANOS`], after waiting for a pause that is just beginning.
+fn paused_nanos() -> u64 {
     loop {
         match PAUSED_NANOS.load(SeqCst) {
-            HALTS => spin_loop(),
+            PAUSING => spin_loop(),
             still => return still,
         }
     }
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) & !STANDS
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) & !PAUSED
 }
 
 fn since_base() -> Duration {
@@ -129,12 +132,12 @@ mod tests {
         }
     }
 
-    /// Held while the clocks of this process are made to stand.
-    static ONE: Mutex<()> = Mutex::new(());
+    /// Held while a test makes the clocks of this process stand still.
+    static PAUSE_LOCK: Mutex<()> = Mutex::new(());
 
     #[test]
     fn a_clock_that_stops_under_its_readers_never_goes_back() {
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = ReactorClock::new();
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -156,10 +159,10 @@ mod tests {
 
     #[test]
     fn clocks_stand_still_and_go_on_where_they_stood() {
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ReactorClock::new();
         let watcher = thread::spawn(move || {
-            // Never backwards, however it is interrupted.
+            // The clock never goes backwards, however often it is paused.
             let end = now() + MOMENT * 5;
             let mut last = first.elapsed();
             while now() < end {

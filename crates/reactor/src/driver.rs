@@ -1,35 +1,39 @@
-//! What transports are made of: for authors of transports, and unstable.
+//! The parts that transports are built from. This module is for authors of transports, and it is
+//! unstable.
 //!
-//! [`Handle::io`](crate::Handle::io) gives what a transport asks of its reactor: [`Io`] owns descriptors
-//! by [`Key`], and tells an [`EventHandler`] what happens to them. [`Io::watch_end`] has a transport
-//! called at the end of the loop ([`OnEnd`]); what has begun to end outside of the program then is
-//! [`Outlasting`]. Around what signals do to the whole program a crate has [`ProgramHooks`].
+//! A transport reaches its reactor through [`Handle::io`](crate::Handle::io). [`Io`] owns
+//! descriptors by [`Key`], and reports their events to an [`EventHandler`]. [`Io::watch_end`] has
+//! the loop call a transport at the loop's end ([`OnEnd`]). An [`Outlasting`] is something outside
+//! the program, such as a process, that is still ending then. [`ProgramHooks`] run around what
+//! signals do to the whole program.
 //!
 //! # Pipes
 //!
-//! A [`Pipe`] is a nonblocking reader and a flushing writer over any descriptor, which both transports
-//! are made of.
+//! A [`Pipe`] is a nonblocking reader and a flushing writer over any descriptor. The transports for
+//! children and connections are built from it.
 //!
 //! # Machines
 //!
-//! A transport is a [`Machine`]: it says what came of an event, keeps what is due, and calls its
-//! protocol when the driver asks for it. All else is the same for a child and for a connection, and
-//! is written here once:
+//! A transport is a [`Machine`]. It handles an event, keeps the callbacks that are due, and calls
+//! its protocol when the driver asks for it. Everything else is the same for a child and for a
+//! connection, and this module implements it once:
 //!
-//! - **Delivery**: what is due is delivered with nothing borrowed, one callback after the other,
-//!   never inside another one. A method of a transport queues, and asks for a flush, which delivers.
-//! - **Reads**: an input is read on while it gives much, up to a budget a turn; data that are due
-//!   before anything else are delivered without a queue.
-//! - **A panic** of the protocol goes on when the machine is in order: what was due for the protocol
-//!   is gone, what is left over is settled, and what others are due is delivered in the next turn.
-//! - **The end**: a stop of the loop closes what the machine has open and delivers the loss; a
-//!   reactor that is dropped delivers nothing more.
+//! - **Delivery**: the driver delivers callbacks with nothing borrowed, one after the other, never
+//!   one inside another. A method of a transport queues its callback and asks for a flush, which
+//!   delivers it.
+//! - **Reads**: the driver reads an input again while the reads are large, up to a budget per turn.
+//!   Data that are due before anything else are delivered without a queue.
+//! - **A panic** of the protocol continues when the machine is consistent again. The callbacks for
+//!   the protocol are dropped, the leftovers are settled, and callbacks for others are delivered in
+//!   the next turn.
+//! - **The end**: when the loop stops, the machine closes what it has open and reports the loss.
+//!   When the reactor is dropped, nothing more is delivered.
 //!
-//! A transport keeps a [`Driver`] in a field, and implements [`Machine`]; that makes it an
+//! A transport keeps a [`Driver`] in a field and implements [`Machine`]. That makes it an
 //! [`EventHandler`] and [`OnEnd`]. The transport's own methods call [`Machine::queue_flush`],
-//! [`Machine::pump`] and what stands beside these.
+//! [`Machine::pump`] and the methods next to these.
 //!
-//! A transport that reads one pipe, and prints what comes:
+//! This transport reads one pipe and prints the data:
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -140,7 +144,7 @@
 //!
 //! A [`Forward`] moves bytes from a [`SourcePort`] to a [`SinkPort`] without looking at them.
 //!
-//! A source that is one pipe:
+//! This source is one pipe:
 //!
 //! ```
 //! use std::cell::Cell;

@@ -1,11 +1,12 @@
-//! The end of a reactor: all that it owns is told, closed and dropped, in this order; then what was
-//! begun to end outside of the program is waited for.
+//! The drop of a reactor. It reports the end to everything that it owns, closes it and drops it, in
+//! this order. Then it waits for what is still ending outside the program.
 //!
-//! A forked copy shares the epoll instance with the process that made the reactor. So it lets go of its
-//! number for that first: what leaves the poller here stays in the original's.
+//! A forked copy shares the epoll instance with the process that made the reactor. So a copy first
+//! replaces its descriptor for the instance. Then sources that leave the poller here stay in the
+//! original's poller.
 //!
-//! Foreign code runs in between and may panic: the rest is dropped all the same, and the first
-//! panic goes on afterwards.
+//! Foreign code runs in between and may panic. The rest is dropped nevertheless, and the first
+//! panic continues afterwards.
 
 use std::os::fd::AsFd;
 
@@ -16,13 +17,13 @@ use crate::handle::{Core, Handle, MadeIn, signals};
 use crate::store::buffers::Buffers;
 use crate::sys::polled;
 
-/// Ends the reactor; `last` runs when nothing foreign is left.
+/// Ends the reactor. Calls `last` after all foreign code has run.
 pub(crate) fn reactor(handle: &Handle, last: impl FnOnce()) {
     let core = &handle.core;
     let mut panic = FirstPanic::default();
     core.state.closed.set(true);
     let state = &core.state;
-    state.made_in.set(state.made_in.get().look());
+    state.made_in.set(state.made_in.get().compared());
     if state.made_in.get() == MadeIn::Original {
         disown_poller(core);
     }
@@ -59,7 +60,7 @@ fn disown_poller(core: &Core) {
     let wake = core.shared.wake_fd();
     core.io.poller.with(|poller| {
         if let (Some(poller), Some(wake)) = (poller, &wake) {
-            // It fails where the copy has closed one of the two, and has nothing to leave then.
+            // It fails if the copy has closed one of the two. Then there is nothing to leave.
             polled::disown(poller, wake.as_fd()).ok();
         }
     });

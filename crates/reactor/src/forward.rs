@@ -1,4 +1,4 @@
-//! Moving bytes on without looking at them. [`Forward`] says how it is done.
+//! Moves bytes between descriptors without looking at them. [`Forward`] describes how.
 
 mod fd_sink;
 mod flow;

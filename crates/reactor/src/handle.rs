@@ -1,10 +1,10 @@
-//! The handle, which is all that callbacks need of a reactor, except waiting; and what it shares with
+//! The handle, through which callbacks do everything but wait, and the state that it shares with
 //! the reactor.
 //!
-//! Every cell here is borrowed for a statement or two, never while foreign code runs: no callback,
-//! no waker, and no drop of a foreign value.
+//! Each cell here is borrowed for a statement or two, and never while foreign code runs: no
+//! callback, no waker, and no drop of a foreign value.
 //!
-//! What a handle can do stands in `verbs`, and the guards that its verbs give in a module each.
+//! The methods are in `verbs`. Each guard that they return has its own module.
 
 mod deferring;
 pub(crate) mod ends;
@@ -45,22 +45,22 @@ use crate::store::tasks::Tasks;
 use crate::store::timers::Timers;
 use crate::store::triggers::Triggers;
 
-/// A call of the loop.
+/// A call that the loop makes.
 pub(crate) type Call = Box<dyn FnOnce(&Handle)>;
 
-/// A call from another thread.
+/// A call that another thread has sent.
 pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
 
-/// What a signal has called.
+/// The callback of a signal watch.
 pub(crate) type SignalCall = Box<dyn FnMut(&Handle)>;
 
-/// Calls the trigger; the second is called when it is through.
+/// Runs the trigger. The second argument is called when the trigger has finished.
 pub(crate) type TriggerCall = Box<dyn FnOnce(&Handle, Box<dyn FnOnce()>)>;
 
-/// A reactor, as callbacks see it: cheap to clone, bound to the reactor's thread.
+/// A reactor as callbacks see it: cheap to clone, bound to the reactor's thread.
 ///
-/// It does not keep the reactor alive. Once the reactor was dropped, calls and tasks that are
-/// handed to it are dropped, and sources are refused.
+/// A handle does not keep the reactor alive. After the reactor is dropped, a handle drops the calls
+/// and tasks that it is given, and refuses sources.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) core: Rc<Core>,
@@ -70,39 +70,39 @@ thread_local! {
     static CURRENT: WithCell<Option<Handle>> = const { WithCell::new(None) };
 }
 
-/// Makes it the thread's current one, or, with `None`, leaves the thread without.
+/// Makes `handle` the thread's current one. `None` leaves the thread without one.
 pub(crate) fn set_current(handle: Option<Handle>) {
-    // In a thread that ends there is no current one anyway.
+    // It fails in a thread that is ending, which has no current handle anyway.
     let old = CURRENT.try_with(|current| current.replace(handle));
     drop(old);
 }
 
-/// What [`Handle::current`] says where there is none.
+/// The message of [`Handle::current`] if the thread has no reactor.
 const NO_REACTOR: &str = "this thread has no reactor: make one with `Reactor::new` first, and keep it \
                           while it is used; from another thread call it by a `Remote`";
 
 impl Handle {
-    /// The reactor of this thread.
+    /// Returns the reactor of this thread.
     ///
     /// # Panics
     ///
-    /// If the thread has none: it has one from [`Reactor::new`](crate::Reactor::new) until that is
-    /// dropped. [`try_current`](Self::try_current) does not panic.
+    /// If the thread has no reactor. It has one from [`Reactor::new`](crate::Reactor::new) until
+    /// that is dropped. [`try_current`](Self::try_current) does not panic.
     #[track_caller]
     pub fn current() -> Self {
         Self::try_current().expect(NO_REACTOR)
     }
 
-    /// The reactor of this thread, if it has one.
+    /// Returns the reactor of this thread, if it has one.
     pub fn try_current() -> Option<Self> {
         CURRENT.try_with(|current| current.with(|handle| handle.clone())).ok().flatten()
     }
 
     /// Has [`Reactor::run`](crate::Reactor::run) return, after the shutdown triggers.
     ///
-    /// Returns at once; nothing happens if the reactor does not run, or is stopping already.
+    /// Returns at once. Does nothing if the reactor does not run, or is already stopping.
     pub fn stop(&self) {
-        // Not running is what was wanted; `try_stop` tells.
+        // If the reactor does not run, nothing has to be stopped. `try_stop` reports it.
         self.try_stop().ok();
     }
 
@@ -110,8 +110,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`NotRunning`] outside of `run` (in `turn` and `block_on` too), and when it is stopping
-    /// already.
+    /// [`NotRunning`] outside `run` (in `turn` and `block_on` too), and if the reactor is already
+    /// stopping.
     pub fn try_stop(&self) -> Result<(), NotRunning> {
         if self.core.state.running.get() != Running::Yes {
             return Err(NotRunning);
@@ -126,26 +126,26 @@ impl Handle {
         self.core.shared.wake();
     }
 
-    /// Tells whether [`Reactor::run`](crate::Reactor::run), one of its relatives, or
-    /// [`Reactor::shut_down`](crate::Reactor::shut_down) is at work, triggers included.
+    /// Returns whether [`Reactor::run`](crate::Reactor::run) or a related method, or
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down), is running, including its triggers.
     #[doc(alias = "running")]
     pub fn is_running(&self) -> bool {
         self.core.state.running.get() != Running::No
     }
 
-    /// Tells whether the reactor is being dropped, or gone: nothing can be begun on it any more.
+    /// Returns whether the reactor is gone or being dropped. Nothing new can start on it.
     pub fn is_closed(&self) -> bool {
         self.core.state.closed.get()
     }
 
-    /// The time since the reactor was made: monotonic. It stands still, as every timer does, while a
-    /// [run](crate::Reactor::run) has stopped the program.
+    /// Returns the monotonic time since the reactor was made. It stands still, with all timers,
+    /// while a [run](crate::Reactor::run) has stopped the program.
     #[doc(alias = "seconds")]
     pub fn now(&self) -> Duration {
         self.core.clock.elapsed()
     }
 
-    /// Something is due that the next wait does not know of: tells the loop that hosts ours.
+    /// Wakes the loop that hosts this one, because work is due that its wait does not know of.
     #[inline]
     pub(crate) fn touch(&self) {
         if self.core.state.hosted.get() && !self.core.state.entered.get() {
@@ -176,10 +176,11 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// What is told about sources; one handler may have several, told apart by their tokens.
+/// Receives the events of sources. One handler may have several sources, with different tokens.
 ///
-/// The reactor holds it as long as one of its sources is open, so its state lives behind `&self`.
-/// No method is called while anything of the reactor is borrowed: each may call whatever it likes.
+/// The reactor keeps the handler as long as one of its sources is open, so its state must be
+/// changeable through `&self`. No method is called while anything of the reactor is borrowed. So
+/// each may call any method.
 ///
 /// # Examples
 ///
@@ -211,11 +212,11 @@ impl fmt::Debug for Handle {
 /// # std::io::Result::Ok(())
 /// ```
 pub trait EventHandler {
-    /// Called when the poller has seen something of a source; never for one that is closed.
+    /// Called when the poller has reported an event of an open source.
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready);
 
-    /// Asked for with [`Io::flush_later`](crate::driver::Io::flush_later): called once, when the running callback returns to
-    /// the loop, or before the next wait.
+    /// Called once for each [`Io::flush_later`](crate::driver::Io::flush_later): when the running
+    /// callback returns to the loop, or before the next wait.
     fn flush(self: Rc<Self>, reactor: &Handle) {
         let _ = reactor;
     }
@@ -225,15 +226,15 @@ pub trait EventHandler {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Ready {
-    /// The source.
+    /// The key of the source.
     pub key: Key,
-    /// The number that was given to [`Io::add_source`](crate::driver::Io::add_source).
+    /// The number that [`Io::add_source`](crate::driver::Io::add_source) was given.
     pub token: u32,
-    /// What was seen.
+    /// What the poller saw.
     pub readiness: Readiness,
 }
 
-/// What a reactor and its handles share.
+/// The state that a reactor and its handles share.
 pub(crate) struct Core {
     pub(crate) io: IoTables,
     pub(crate) calls: Calls,
@@ -246,35 +247,35 @@ pub(crate) struct Core {
     pub(crate) state: LoopState,
 }
 
-/// Descriptors, and what is done to them.
+/// The state of the reactor's descriptors.
 pub(crate) struct IoTables {
-    /// `None` once the reactor is gone, although handles live on.
+    /// `None` once the reactor is gone, although handles still exist.
     pub(crate) poller: WithCell<Option<Rc<Poller>>>,
     pub(crate) sources: WithCell<Sources<dyn EventHandler>>,
-    /// Who asked to be flushed.
+    /// The handlers that have asked for a flush.
     pub(crate) dirty: WithCell<VecDeque<Rc<dyn EventHandler>>>,
     pub(crate) buffers: WithCell<Buffers>,
     pub(crate) anticipation: Anticipation,
 }
 
-/// What is to be called.
+/// The calls that the loop will make.
 pub(crate) struct Calls {
     pub(crate) timers: WithCell<Timers<Call>>,
     pub(crate) soon: WithCell<VecDeque<Call>>,
 }
 
-/// How far the reactor is, and what it was made for.
+/// The phase of the reactor, and the options that it was made with.
 pub(crate) struct LoopState {
     pub(crate) running: Cell<Running>,
-    /// Why it stops; read when `running` is `Stopping`.
+    /// Why the reactor stops. Read when `running` is `Stopping`.
     pub(crate) stopped: Cell<Stopped>,
-    /// A stop request that a panic or an error cut short; the next run honours it first.
+    /// A stop request that a panic or an error cut short. The next run honours it first.
     pub(crate) pending_stop: Cell<Option<Stopped>>,
     /// Inside `turn`, `run` or `block_on`.
     pub(crate) entered: Cell<bool>,
-    /// Somebody waits on our descriptor in another loop: calls from outside of a turn must wake it.
+    /// Another loop waits on the reactor's descriptor, so calls from outside a turn must wake it.
     pub(crate) hosted: Cell<bool>,
-    /// The `Reactor` is being dropped, or gone.
+    /// The `Reactor` is gone or being dropped.
     pub(crate) closed: Cell<bool>,
     pub(crate) made_in: Cell<MadeIn>,
     /// The reactor was not made `without_signals`.
@@ -314,7 +315,7 @@ impl Core {
         }
     }
 
-    /// Something is to be done without waiting, whatever the timers say.
+    /// Returns whether something is to be done without waiting, whatever the timers say.
     pub(crate) fn is_busy(&self) -> bool {
         !self.calls.soon.with(|soon| soon.is_empty())
             || !self.io.dirty.with(|dirty| dirty.is_empty())
@@ -334,20 +335,20 @@ impl fmt::Debug for Core {
     }
 }
 
-/// Which process has made the reactor.
+/// Which process made the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MadeIn {
-    /// The process of this number, which may be another one by now.
+    /// The process with this id, which need no longer be this one.
     Process(u32),
     /// This process.
     Here,
-    /// The one that this is a forked copy of.
+    /// The process that this one is a forked copy of.
     Original,
 }
 
 impl MadeIn {
-    /// Compares with this process. What was compared once stays as it is.
-    pub(crate) fn look(self) -> Self {
+    /// Compares the id with this process. A known answer stays.
+    pub(crate) fn compared(self) -> Self {
         match self {
             Self::Process(pid) if pid == std::process::id() => Self::Here,
             Self::Process(_) => Self::Original,
@@ -356,11 +357,11 @@ impl MadeIn {
     }
 }
 
-/// How far a `run` is.
+/// The phase of a `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Running {
     No,
     Yes,
-    /// Told to stop; the shutdown triggers are about to run, or run.
+    /// The reactor was asked to stop. The shutdown triggers run, or will run next.
     Stopping,
 }

@@ -1,21 +1,22 @@
 //! An event loop on `polling`: descriptors, timers, signals, wake-ups from other threads, futures,
-//! system events, and the [pipe core](driver::Pipe) that transports are built of.
+//! system events, and the [pipe core](driver::Pipe) that transports are built from.
 //!
-//! A thread has at most one [`Reactor`]. Only the reactor waits; everything else is done through
-//! its [`Handle`], which callbacks are given and [`Handle::current`] returns. Callbacks run in the
-//! reactor's thread, one after the other, never while anything is borrowed: each may call
-//! whatever it likes. In steady state a turn is one system call, on Linux.
+//! A thread has at most one [`Reactor`]. Only the reactor waits. Everything else goes through its
+//! [`Handle`], which callbacks receive and [`Handle::current`] returns. Callbacks run in the
+//! reactor's thread, one after the other, never while anything is borrowed. So each may call any
+//! method. In steady state a turn is one system call, on Linux.
 //!
-//! What only authors of transports need is in [`driver`], which is unstable, and behind [`Handle::io`].
+//! Authors of transports find their part in [`driver`], which is unstable, and behind
+//! [`Handle::io`].
 //!
 //! # What this crate does not do
 //!
-//! * It has never heard of processes, protocols or sockets: those are the business of
-//!   `procession-process-transport` and `procession-net-transport`.
-//! * It starts no thread but one for each call of `defer_to_thread`, and does not move callbacks between
-//!   threads.
-//! * It does not make descriptors nonblocking, and reads or writes none but those of a
-//!   [`Pipe`](driver::Pipe).
+//! * It does not know processes, protocols or sockets. `procession-process-transport` and
+//!   `procession-net-transport` do.
+//! * It starts no threads, except one for each call of `defer_to_thread`. It does not move
+//!   callbacks between threads.
+//! * It does not make registered descriptors nonblocking. It reads and writes only the descriptors
+//!   of a [`Pipe`](driver::Pipe).
 //!
 //! # Example
 //!
@@ -40,7 +41,7 @@
 //!         }
 //!     })?;
 //!     reactor.call_later(Duration::from_millis(10), move |_| peer.write_all(b"hello"));
-//!     reactor.run() // until `stop`, or a signal: then the program dies by it
+//!     reactor.run() // until `stop` or a signal; the program then dies by that signal
 //! }
 //! ```
 

@@ -28,14 +28,14 @@ use self::writer::Writer;
 
 /// A descriptor in the reactor, with a write queue if it is written to.
 ///
-/// It owns nothing but a key and a [`WriteQueue`], and calls nobody. A transport keeps it in its
-/// state, calls [`read`](Self::read) and [`flush`](Self::flush), and acts on what they return after it
+/// It owns only a key and a [`WriteQueue`], and makes no callbacks. A transport keeps it in its
+/// state, calls [`read`](Self::read) and [`flush`](Self::flush), and acts on their results after it
 /// has released its borrow.
 ///
-/// What the poller watches follows from the state alone: readability while the reader is open and
-/// not paused, writability while a write is blocked, hang-ups while a writer is idle. A paused
-/// reader, and a writer whose peer has gone, are not in the poller at all, or a level-triggered
-/// loop would spin.
+/// The state alone determines what the poller watches: readability while the reader is open and not
+/// paused, writability while a write is blocked, hang-ups while a writer is idle. A paused reader,
+/// and a writer whose peer has gone, are not in the poller at all. Otherwise a level-triggered loop
+/// would spin.
 ///
 /// # Examples
 ///
@@ -67,9 +67,9 @@ use self::writer::Writer;
 /// ```
 pub struct Pipe {
     key: Key,
-    /// As the poller has it.
+    /// The interest that the poller has.
     interest: Interest,
-    /// The poller refuses the descriptor, which is always ready then.
+    /// The poller refused the descriptor, which is then always ready.
     always_ready: bool,
     reader: Option<Reader>,
     writer: Option<Writer>,
@@ -79,30 +79,30 @@ pub struct Pipe {
 #[derive(Debug)]
 struct Reader {
     paused: bool,
-    /// The last read filled a buffer of the usual size: there is more than that.
+    /// The last read filled a buffer of the usual size, so more data are likely to follow.
     bulk: bool,
 }
 
 impl Pipe {
-    /// The most that one read asks for, but of a bulk.
+    /// The most bytes that one read asks for, except in bulk.
     pub const READ_BUFFER_BYTES: usize = USUAL_BYTES;
-    /// The most that one read asks for while whole buffers come one after another.
+    /// The most bytes that one read asks for while whole buffers arrive one after another.
     pub const READ_BULK_BYTES: usize = BULK_BYTES;
-    /// After a read of that many bytes or more it pays to read again in the same turn.
+    /// After a read of this many bytes or more, reading again in the same turn is worthwhile.
     pub const READ_AGAIN_BYTES: usize = 4096;
-    /// How many bytes of one source a transport should read in one turn, so that others have theirs.
+    /// The read budget of one source in one turn, in bytes. It leaves time for other sources.
     pub const READ_BUDGET_BYTES: usize = 256 * 1024;
 
     /// Hands a descriptor, which must be `O_NONBLOCK`, to the reactor.
     ///
-    /// `handler` is told of its events under `token`, and passes them to
-    /// [`on_ready`](Self::on_ready). A regular file, or `/dev/null`, which epoll refuses, is
-    /// accepted and [is always ready](Self::is_always_ready).
+    /// `handler` receives the descriptor's events under `token`, and passes them to
+    /// [`on_ready`](Self::on_ready). epoll refuses regular files and `/dev/null`. The pipe accepts
+    /// such a descriptor, which then [is always ready](Self::is_always_ready).
     ///
     /// # Errors
     ///
-    /// [`OpenError`] gives the descriptor back, but where the reactor is gone (`NotConnected`), which
-    /// closes it. Its reason is the poller's.
+    /// The poller's errors. [`OpenError`] gives the descriptor back, except if the reactor is gone
+    /// (`NotConnected`), which closes it.
     pub fn open(
         reactor: &Handle,
         fd: OwnedFd,
@@ -131,24 +131,24 @@ impl Pipe {
         }
     }
 
-    /// Takes the descriptor out of the reactor; what was not written is lost with the queue.
+    /// Takes the descriptor out of the reactor. Unwritten data are lost with the queue.
     pub fn into_fd(self, reactor: &Handle) -> Option<OwnedFd> {
         reactor.io().take_fd(self.key)
     }
 
     /// Lets the pipe grow, in two steps up to 1 MiB, while whole buffers pass one after another.
     ///
-    /// Where the system refuses, the pipe stays as it is: the memory of pipes is limited per user.
+    /// If the system refuses, the pipe keeps its size: the memory of pipes is limited per user.
     ///
     /// # Platform
     ///
-    /// Without effect where pipes have one size: anywhere but on Linux.
+    /// Has an effect on Linux only. On other systems the size of a pipe cannot be changed.
     pub fn set_adaptive(&mut self) {
         self.growth = PipeGrowth::adaptive();
     }
 
-    /// Notes that so many bytes were moved at once past this pipe's reads and flushes
-    /// (`splice(2)`): an [adaptive](Self::set_adaptive) pipe may be due to grow.
+    /// Notes that `bytes` were moved at once without this pipe's reads and flushes (`splice(2)`).
+    /// An [adaptive](Self::set_adaptive) pipe may grow.
     #[inline]
     pub fn on_moved(&mut self, reactor: &Handle, bytes: usize) {
         if let Some(size) = self.growth.on_moved(bytes) {
@@ -156,47 +156,47 @@ impl Pipe {
         }
     }
 
-    /// The source's key.
+    /// Returns the source's key.
     pub fn key(&self) -> Key {
         self.key
     }
 
-    /// Tells whether the poller refused the descriptor: no event will come, it is always ready.
+    /// Returns whether the poller refused the descriptor. It is then always ready, without events.
     ///
-    /// The transport then reads it from a [`Handle::call_soon`] of its own.
+    /// The transport then reads it in a [`Handle::call_soon`] of its own.
     pub fn is_always_ready(&self) -> bool {
         self.always_ready
     }
 
-    /// The write queue; `None` for a reader, and after [`end_writing`](Self::end_writing).
+    /// Returns the write queue. `None` for a reader, and after [`end_writing`](Self::end_writing).
     #[inline]
     pub fn queue(&mut self) -> Option<&mut WriteQueue> {
         self.writer.as_mut().map(|writer| &mut writer.queue)
     }
 
-    /// Tells whether there is still something to be read, paused or not.
+    /// Returns whether the reader is open, paused or not.
     #[inline]
     pub fn is_reading(&self) -> bool {
         self.reader.is_some()
     }
 
-    /// Tells whether there is still a queue.
+    /// Returns whether the write queue is still there.
     #[inline]
     pub fn is_writing(&self) -> bool {
         self.writer.is_some()
     }
 
-    /// Reads once, paused or not, [`READ_BUFFER_BYTES`](Self::READ_BUFFER_BYTES) at most.
+    /// Reads once, paused or not, at most [`READ_BUFFER_BYTES`](Self::READ_BUFFER_BYTES).
     ///
-    /// After [`ReadEvent::End`] or [`ReadEvent::Lost`] the caller ends the reading or closes the
-    /// pipe, or it is told again.
+    /// After [`ReadEvent::End`] or [`ReadEvent::Lost`] the caller must end the reading or close the
+    /// pipe. Otherwise the same event is reported again.
     #[inline]
     pub fn read(&mut self, reactor: &Handle) -> ReadEvent {
         self.read_within(reactor, USUAL_BYTES)
     }
 
-    /// The same with one read for a larger part of a bulk: of [`READ_BULK_BYTES`](Self::READ_BULK_BYTES), where the last
-    /// read has filled its buffer and `budget`, in bytes, has room for as much.
+    /// Reads once. Asks for [`READ_BULK_BYTES`](Self::READ_BULK_BYTES) if the last read filled its
+    /// buffer and `budget`, in bytes, allows it.
     #[inline]
     pub fn read_within(&mut self, reactor: &Handle, budget: usize) -> ReadEvent {
         let Some(reader) = &mut self.reader else { return ReadEvent::End };
@@ -221,12 +221,12 @@ impl Pipe {
         }
     }
 
-    /// Writes what is queued until the queue is empty or the descriptor takes no more, and adds the
-    /// chunks that were written to `spent`, to be dropped where nothing is borrowed.
+    /// Writes queued data until the queue is empty or the descriptor takes no more. It adds the
+    /// written chunks to `spent`. Drop them where nothing is borrowed.
     ///
-    /// From here on a queue that was asked to close takes nothing more. A reader that is gone is an
-    /// outcome and never SIGPIPE, outside of a turn too: also one that was seen to hang up while the
-    /// queue waited for room, whatever the write says then.
+    /// From here on, a queue that was asked to close accepts nothing more. If the reader is gone,
+    /// the outcome is [`FlushOutcome::Lost`] and never SIGPIPE, outside a turn too. The same holds
+    /// if a hang-up was seen while the queue waited for room, whatever the write returns then.
     #[inline]
     pub fn flush(&mut self, reactor: &Handle, spent: &mut Spent) -> FlushOutcome {
         let Some(writer) = &mut self.writer else { return FlushOutcome::Idle };
@@ -234,14 +234,14 @@ impl Pipe {
         let queued = writer.queue.len();
         if !writer.blocked {
             let always_ready = self.always_ready;
-            // A turn keeps SIGPIPE away all along; outside of one there is nobody else to.
+            // A turn blocks SIGPIPE itself. Outside a turn the pipe must do it.
             let unguarded = !reactor.core.state.entered.get() && !writer.queue.is_empty();
             let _sigpipe = unguarded.then(sigpipe::block).flatten();
             let written =
                 reactor.io().with_owned(self.key, |fd| writer.write(fd, always_ready, spent));
             match written {
-                // No room is to be waited for where that was told: a terminal that has hung up takes
-                // nothing and does not say so.
+                // Do not wait for room after a hang-up while blocked: a terminal that has hung up
+                // takes nothing and reports no error.
                 Some(Ok(())) if writer.gone_while_blocked => {
                     return FlushOutcome::Lost(Errno::PIPE.into());
                 }
@@ -252,7 +252,7 @@ impl Pipe {
         }
         let blocked = writer.blocked;
         let done = writer.queue.is_done();
-        // Whatever else changes what is watched has it watched at once.
+        // All other changes of the interest reach the poller at once.
         let watched = if blocked == self.interest.writes() { Ok(()) } else { self.watch(reactor) };
         match watched {
             Err(error) => FlushOutcome::Lost(error),
@@ -267,7 +267,7 @@ impl Pipe {
         }
     }
 
-    /// Says what an event of this pipe means; changes what the poller watches where it must.
+    /// Returns what an event means for this pipe, and changes what the poller watches if necessary.
     #[inline]
     pub fn on_ready(&mut self, reactor: &Handle, readiness: Readiness) -> PipeReady {
         let gone = readiness.hangup || readiness.error;
@@ -287,17 +287,17 @@ impl Pipe {
                 ready.peer_gone = true;
             }
         }
-        // An unblocked writer is watched as before until its flush, which is due at once: so a
-        // writer that blocks again costs no change of the registration.
+        // An unblocked writer stays watched until its flush, which follows at once. So a writer
+        // that blocks again needs no change of the registration.
         if !ready.unblocked {
-            // Fewer watches cannot fail for want of memory, and a source that is in vain in the
-            // poller is no more than slow.
+            // Reducing the interest cannot fail for lack of memory. A source that stays in the
+            // poller needlessly only costs time.
             self.watch(reactor).ok();
         }
         ready
     }
 
-    /// Stops reading, until [`resume`](Self::resume); costs no wake-ups meanwhile.
+    /// Stops reading until [`resume`](Self::resume). A paused pipe causes no wake-ups.
     pub fn pause(&mut self, reactor: &Handle) {
         if let Some(reader) = &mut self.reader {
             reader.paused = true;
@@ -305,11 +305,11 @@ impl Pipe {
         self.watch(reactor).ok(); // as in `on_ready`
     }
 
-    /// Reads again.
+    /// Resumes reading.
     ///
     /// # Errors
     ///
-    /// Those of the poller, for want of memory.
+    /// The poller's errors, which mean a lack of memory.
     pub fn resume(&mut self, reactor: &Handle) -> io::Result<()> {
         if let Some(reader) = &mut self.reader {
             reader.paused = false;
@@ -317,13 +317,13 @@ impl Pipe {
         self.watch(reactor)
     }
 
-    /// Waits for room although nothing is queued, for whoever writes past the queue (`splice(2)`).
+    /// Waits for room although nothing is queued, for writes past the queue (`splice(2)`).
     ///
-    /// [`on_ready`](Self::on_ready) says `unblocked` when there is room; a flush is due then, as ever.
+    /// [`on_ready`](Self::on_ready) reports `unblocked` when there is room. Then call `flush`.
     ///
     /// # Errors
     ///
-    /// The poller has no memory for it.
+    /// The poller's errors, which mean a lack of memory.
     pub fn wait_for_room(&mut self, reactor: &Handle) -> io::Result<()> {
         if let Some(writer) = &mut self.writer {
             writer.blocked = true;
@@ -331,34 +331,34 @@ impl Pipe {
         self.watch(reactor)
     }
 
-    /// Tells whether reading is paused.
+    /// Returns whether reading is paused.
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.reader.as_ref().is_some_and(|reader| reader.paused)
     }
 
-    /// Ends the reading for good; the descriptor stays open for the writer.
+    /// Ends the reading for good. The descriptor stays open for the writer.
     pub fn end_reading(&mut self, reactor: &Handle) {
         self.reader = None;
         self.watch(reactor).ok(); // as in `on_ready`
     }
 
-    /// Ends the writing for good; the descriptor stays open for the reader.
+    /// Ends the writing for good. The descriptor stays open for the reader.
     ///
-    /// A socket is shut down by the caller, with [`Io::with_fd`](crate::driver::Io::with_fd).
+    /// The caller shuts a socket down, with [`Io::with_fd`](crate::driver::Io::with_fd).
     pub fn end_writing(&mut self, reactor: &Handle) -> Spent {
         let writer = self.writer.take();
         self.watch(reactor).ok(); // as in `on_ready`
         writer.map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
     }
 
-    /// Closes the descriptor now, and gives back what was not written.
+    /// Closes the descriptor now, and returns the unwritten data.
     pub fn close(mut self, reactor: &Handle) -> Spent {
         reactor.io().close(self.key);
         self.writer.take().map_or_else(Spent::new, |mut writer| writer.queue.on_abort())
     }
 
-    /// Has the poller watch what the state asks for.
+    /// Has the poller watch what the state requires.
     #[inline]
     fn watch(&mut self, reactor: &Handle) -> io::Result<()> {
         let reads = self.reader.as_ref().is_some_and(|reader| !reader.paused);

@@ -1,4 +1,4 @@
-//! The reactor: its life, and how it turns, whoever drives it. `run` has what it is run for.
+//! The reactor: how it is made, turned and dropped. `run` runs it.
 
 use std::future::IntoFuture;
 use std::io;
@@ -26,12 +26,12 @@ use crate::wake::WakeSource;
 
 /// An event loop, bound to the thread that makes it.
 ///
-/// Only the reactor can wait; callbacks get a [`Handle`], which cannot. So waiting inside of a
-/// callback is a type error. All that a handle can do the reactor can, through `Deref`.
+/// Only the reactor can wait. Callbacks receive a [`Handle`], which cannot. So waiting inside a
+/// callback is a type error. The reactor has all methods of a handle, through `Deref`.
 ///
-/// Dropping it closes every descriptor that it owns and drops all calls and tasks, also if handles
-/// live on. It waits for what is being [ended](crate::driver::Outlasting) outside of the program, such
-/// as a child that was told to terminate, without a callback.
+/// Dropping the reactor closes every descriptor that it owns and drops all calls and tasks, even if
+/// handles still exist. The drop waits for what is still [ending](crate::driver::Outlasting)
+/// outside the program, such as a child that was asked to terminate. It makes no callback for that.
 ///
 /// # Examples
 ///
@@ -50,7 +50,7 @@ pub struct Reactor {
     pub(crate) handle: Handle,
     pub(crate) inner: Loop,
     pub(crate) claims: ClaimSignals,
-    /// Whose turn it was to be the thread's clock.
+    /// The thread's previous clock, restored on drop.
     previous_clock: PreviousClock,
 }
 
@@ -65,19 +65,19 @@ impl std::fmt::Debug for PreviousClock {
 impl Reactor {
     /// Makes the reactor of this thread.
     ///
-    /// From now on until it is dropped it is [`Handle::current`], and the thread's
-    /// [current clock](procession_core::Clock). None of its own descriptors has the number
-    /// of a standard one, also where these are closed.
+    /// Until it is dropped, it is [`Handle::current`] and the thread's
+    /// [current clock](procession_core::Clock). Its own descriptors never have the numbers 0, 1 and
+    /// 2, even if these are closed.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if the thread has a reactor; else those of the system, which has no
-    /// descriptors left.
+    /// `AlreadyExists` if the thread already has a reactor. Otherwise those of the system, which
+    /// has no descriptors left.
     pub fn new() -> io::Result<Self> {
         Self::build(WakeSource::new, Wait::new)
     }
 
-    /// Makes one that waits as it would on a system without epoll.
+    /// Makes a reactor that waits as on a system without epoll.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Reactor {
         set_current(Some(handle.clone()));
         let previous_clock = PreviousClock(<dyn Clock>::set_current(Some(Rc::new(handle.clone()))));
         let inner = Loop::new(wait(), poller, wake);
-        // From here on a panic of a hook drops the reactor, which puts everything back.
+        // From here on, if a hook panics, the reactor is dropped, which restores everything.
         let claims = ClaimSignals::OnMainThread;
         let reactor = Self { handle, inner, claims, previous_clock };
         start_hooks::call(&reactor.handle);
@@ -122,41 +122,41 @@ impl Reactor {
         self
     }
 
-    /// Has signals stop [`run`](Self::run) also where it runs in another thread than the main one.
+    /// Has signals stop [`run`](Self::run) in any thread, not only in the main one.
     pub fn with_signals(mut self) -> Self {
         self.claims = ClaimSignals::Always;
         self.handle.core.state.claims_signals.set(true);
         self
     }
 
-    /// A handle, to be kept elsewhere.
+    /// Returns a handle to keep elsewhere.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Turns once: waits, for `timeout` at most, and does what is due.
+    /// Turns once: waits, for at most `timeout`, and does what is due.
     ///
-    /// `None` waits until something happens, `Duration::ZERO` does not wait. This is not
-    /// [`run`](Self::run): no system events, no signals are claimed. Whoever drives the reactor so ends
-    /// it by [`shut_down`](Self::shut_down).
+    /// `None` waits until something happens. `Duration::ZERO` does not wait. This is not
+    /// [`run`](Self::run): it has no system events and claims no signals. A program that drives the
+    /// reactor this way calls [`shut_down`](Self::shut_down) at the end.
     ///
     /// # Errors
     ///
-    /// Those of the system's wait, which has no reason to fail.
+    /// Errors of the system's wait. None is expected.
     #[doc(alias = "iterate")]
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let _entered = Entered::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
         self.inner.turn(&self.handle, timeout)
     }
 
     /// Turns until the future is ready, and returns its output.
     ///
-    /// This is not [`run`](Self::run): no system events, no signals are claimed.
+    /// This is not [`run`](Self::run): it has no system events and claims no signals.
     /// [`run_until`](Self::run_until) has both.
     ///
     /// # Panics
     ///
-    /// If the system's wait fails, which it has no reason to.
+    /// If the system's wait fails, which is not expected.
     ///
     /// # Examples
     ///
@@ -168,16 +168,17 @@ impl Reactor {
     /// ```
     #[doc(alias = "inlineCallbacks")]
     pub fn block_on<F: IntoFuture>(&mut self, future: F) -> F::Output {
-        let _entered = Entered::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
         let turned = self.inner.turn_until(&self.handle, future.into_future(), |_| true);
         let output = turned.expect("waiting on an open epoll descriptor fails with EINTR only");
         output.expect("it goes on until the future is ready")
     }
 
-    /// When [`turn`](Self::turn) wants to be called although the descriptor is not readable.
+    /// Returns when [`turn`](Self::turn) must be called even if the descriptor is not readable.
     ///
-    /// A time that has come means now; `None` means when the descriptor is readable. It changes
-    /// with every turn, and with calls from outside of turns, which make the descriptor readable.
+    /// A time in the past means now. `None` means to wait until the descriptor is readable. The
+    /// time changes with every turn, and with calls from outside a turn, which make the descriptor
+    /// readable.
     pub fn next_deadline(&self) -> Option<Instant> {
         let core = &self.handle.core;
         let first = core.calls.timers.with(|timers| timers.first());
@@ -194,7 +195,7 @@ impl Deref for Reactor {
     }
 }
 
-/// Readable when [`Reactor::turn`] has something to do, timers excepted: see
+/// The descriptor is readable when [`Reactor::turn`] has something to do, except timers: see
 /// [`Reactor::next_deadline`]. So another loop can host this one.
 impl AsFd for Reactor {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -223,13 +224,13 @@ impl Drop for Reactor {
     }
 }
 
-/// In the loop: it is awake, and SIGPIPE is kept away.
-pub(crate) struct Entered<'a> {
+/// Marks the thread as inside the loop, until dropped: the loop is awake, and SIGPIPE is blocked.
+pub(crate) struct LoopScope<'a> {
     handle: &'a Handle,
     _sigpipe: Option<sigpipe::SigpipeBlocked>,
 }
 
-impl<'a> Entered<'a> {
+impl<'a> LoopScope<'a> {
     pub(crate) fn new(handle: &'a Handle) -> Self {
         handle.core.state.entered.set(true);
         handle.core.shared.set_awake(true);
@@ -237,7 +238,7 @@ impl<'a> Entered<'a> {
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for LoopScope<'_> {
     fn drop(&mut self) {
         let core = &self.handle.core;
         core.state.entered.set(false);

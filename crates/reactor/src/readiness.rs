@@ -1,11 +1,11 @@
-//! What a source is watched for, and what was seen.
+//! What a source is watched for, and what the poller saw.
 
 use std::fmt;
 
 /// What a source is watched for.
 ///
-/// A level-triggered poller reports hang-ups and errors whatever one asks for. So a source that
-/// nobody serves must not be in the poller at all, or the loop spins: that is
+/// A level-triggered poller reports hang-ups and errors whatever the interest is. So a source that
+/// nobody serves must not be in the poller at all, or the loop spins. That is
 /// [`PAUSED`](Self::PAUSED).
 ///
 /// # Examples
@@ -25,36 +25,37 @@ const WRITES: u8 = 4;
 const LATE: u8 = 8;
 
 impl Interest {
-    /// Not in the poller at all: costs no wake-ups, sees no hang-up.
+    /// Not in the poller: the source causes no wake-ups, and its hang-up goes unseen.
     pub const PAUSED: Self = Self(0);
     /// Only hang-ups and errors.
     ///
     /// # Platform
     ///
-    /// Where the poller is not epoll a hang-up may go unseen until the next read or write.
+    /// Where the poller is not epoll, a hang-up may go unseen until the next read or write.
     pub const HANGUP: Self = Self(POLLED);
-    /// Something to read, or the end.
+    /// Data to read, or the end of the data.
     pub const READABLE: Self = Self(POLLED | READS);
     /// Room to write.
     pub const WRITABLE: Self = Self(POLLED | WRITES);
-    /// Either.
+    /// Data to read, or room to write.
     pub const BOTH: Self = Self(POLLED | READS | WRITES);
-    /// Something to read, served after all other sources of the same turn.
+    /// Data to read, served after all other sources of the same turn.
     ///
-    /// For news that others should not overtake: the exit of a child, after its last output.
+    /// For an event that must come after others of the same turn: the exit of a child is reported
+    /// after its last output.
     pub const READABLE_LATE: Self = Self(POLLED | READS | LATE);
 
-    /// Tells whether it includes readability.
+    /// Returns whether it includes readability.
     pub fn reads(self) -> bool {
         self.0 & READS != 0
     }
 
-    /// Tells whether it includes writability.
+    /// Returns whether it includes writability.
     pub fn writes(self) -> bool {
         self.0 & WRITES != 0
     }
 
-    /// Tells whether the poller knows of the source: false for [`PAUSED`](Self::PAUSED).
+    /// Returns whether the poller knows the source: false for [`PAUSED`](Self::PAUSED).
     pub fn is_polled(self) -> bool {
         self.0 & POLLED != 0
     }
@@ -64,7 +65,8 @@ impl Interest {
         self.0 & LATE != 0
     }
 
-    /// The interest of a pipe that reads, writes, or only waits for the other side to go away.
+    /// Returns the interest of a pipe that reads, writes, or only waits for the other side to go
+    /// away.
     #[inline]
     pub(crate) fn of(reads: bool, writes: bool, hangup: bool) -> Self {
         let polled = reads || writes || hangup;
@@ -86,16 +88,18 @@ impl fmt::Debug for Interest {
     }
 }
 
-/// What was seen of a source: a hint, for between the wait and the callback it may have changed.
+/// What the poller saw of a source. It is a hint, because the state may change between the wait and
+/// the callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Readiness {
-    /// A read will not block; it may give data, the end, or an error.
+    /// A read will not block. It may return data, the end, or an error.
     pub readable: bool,
-    /// A write will not block; it may fail.
+    /// A write will not block. It may fail.
     pub writable: bool,
     /// The other side has gone.
     pub hangup: bool,
-    /// An error is pending; on the write end of a pipe: nobody reads it any more.
+    /// An error is pending. On the write end of a pipe, it means that nobody reads the pipe any
+    /// more.
     pub error: bool,
 }

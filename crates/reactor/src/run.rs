@@ -1,5 +1,5 @@
-//! What a reactor is run for: until it is told to stop, until a future is ready, or as a whole
-//! program; and what is done when it stops.
+//! Runs a reactor: until it is stopped, until a future is ready, or as a whole program. Also the
+//! shutdown that follows.
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -7,17 +7,17 @@ use std::io;
 use crate::claims::{ClaimSignals, SignalClaims};
 use crate::ending;
 use crate::handle::{Handle, Running};
-use crate::reactor::{Entered, Reactor};
+use crate::reactor::{LoopScope, Reactor};
 use crate::stopped::Stopped;
 use crate::store::triggers::SystemEvent;
 
-const TURNS: &str = "waiting on an open epoll descriptor fails with EINTR only";
+const WAIT_CANNOT_FAIL: &str = "waiting on an open epoll descriptor fails with EINTR only";
 
-/// Runs a program on a new reactor: [`Reactor::run_main`].
+/// Runs a program on a new reactor. See [`Reactor::run_main`].
 ///
 /// # Errors
 ///
-/// Those of [`Reactor::new`], and of the future.
+/// The errors of [`Reactor::new`], and those of the future.
 ///
 /// # Panics
 ///
@@ -51,51 +51,52 @@ where
 impl Reactor {
     /// Runs the loop until [`Handle::stop`] or a signal stops it.
     ///
-    /// Runs the startup triggers first and the shutdown triggers last. It can be run again.
+    /// `run` runs the startup triggers first and the shutdown triggers last. You can call it again.
     ///
     /// # Signals
     ///
-    /// In the main thread SIGINT, SIGTERM and SIGHUP stop it. Return what `run` returns from `main`,
-    /// and the program dies by the signal, as the shell expects it. In other threads signals stop a
-    /// reactor that was made [`with_signals`](Self::with_signals), and in no thread one that was made
-    /// [`without_signals`](Self::without_signals).
+    /// In the main thread SIGINT, SIGTERM and SIGHUP stop the reactor. Return the result of `run`
+    /// from `main`, and the program dies by the signal, as shells expect. In other threads signals
+    /// stop only a reactor made [`with_signals`](Self::with_signals). No signal stops a reactor
+    /// made [`without_signals`](Self::without_signals).
     ///
-    /// A second SIGINT or SIGTERM, while shutdown triggers are pending, acts by default; also, 300 ms or
-    /// more after the first, while a callback keeps the loop from turning. One that
-    /// comes after [`Handle::stop`], until `run` returns, is what it returns. Where SIGINT is ignored
-    /// when `run` begins, as in a background job of a script, it stays ignored; SIGTERM stops it even
-    /// then.
+    /// While shutdown triggers are pending, a second SIGINT or SIGTERM has its default action. If a
+    /// callback keeps the loop from turning, a second one has its default action from 300 ms after
+    /// the first. If a signal arrives after [`Handle::stop`] and before `run` returns, `run`
+    /// returns that signal. If SIGINT is ignored when `run` begins, as in a background job of a
+    /// script, it stays ignored. SIGTERM stops the reactor even if it is ignored.
     ///
-    /// SIGHUP, which comes when the terminal is closed, stops it where it would end the program: not
-    /// under `nohup`, not where it has another handler, and not while the program
-    /// [watches](Handle::on_signal) it. A second one does nothing until `run` returns, for a shell
-    /// and the kernel send one each.
+    /// SIGHUP arrives when the terminal closes. It stops the reactor if it would end the program.
+    /// So it does not under `nohup`, if the program has another handler for it, or while the
+    /// program [watches](Handle::on_signal) it. A second SIGHUP does nothing until `run` returns,
+    /// because a shell and the kernel send one each.
     ///
     /// # Ctrl-Z
     ///
-    /// SIGTSTP stops a program until somebody continues it. Like Ctrl-C it does not reach the groups of
-    /// children that the program owns. In the main thread a run claims it, if it would stop the program:
-    /// those groups stop, then the program, by the signal's default action; when the program is continued
-    /// they go on. Meanwhile the clocks of all reactors of the process stand still, and so do all timers.
-    /// None of this happens while the program [watches](Handle::on_signal) SIGTSTP, or
+    /// SIGTSTP stops a program until another process continues it. Like Ctrl-C, it does not reach
+    /// the process groups of the children that the program owns. In the main thread, a run claims
+    /// SIGTSTP if it would stop the program. Then the run stops those groups, then the program, by
+    /// the signal's default action. When the program is continued, the groups are continued too.
+    /// Meanwhile the clocks and timers of all reactors in the process stand still. None of this
+    /// happens while the program [watches](Handle::on_signal) SIGTSTP, or if the reactor was made
     /// [`without_signals`](Self::without_signals).
     ///
     /// # Stopping early
     ///
-    /// Told to stop while *before* triggers of the startup are pending, it does not wait for them;
-    /// the later phases of the startup are left for the next run.
+    /// If the reactor is stopped while *before* triggers of the startup are pending, `run` does not
+    /// wait for them. The later phases of the startup are left for the next run.
     ///
-    /// A panic in a callback unwinds out of `run`, without shutdown triggers; it can be run again
-    /// then, too: in a server that is to outlive its bugs, `catch_unwind` around `run`, in a loop. If
-    /// [`Handle::stop`] or a signal came before the panic, the next `run` honours it first: it runs the
-    /// startup triggers, then the shutdown triggers, and returns that reason.
+    /// A panic in a callback unwinds out of `run`, without shutdown triggers. The reactor can be
+    /// run again afterwards. A server that must outlive its bugs calls `run` inside `catch_unwind`,
+    /// in a loop. If [`Handle::stop`] or a signal came before the panic, the next `run` honours it
+    /// first: it runs the startup triggers, then the shutdown triggers, and returns that reason.
     ///
     /// # Errors
     ///
-    /// Those of the system's wait, which has no reason to fail.
+    /// Errors of the system's wait. None is expected.
     pub fn run(&mut self) -> io::Result<Stopped> {
-        let _entered = Entered::new(&self.handle);
-        let run = Run::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let run = RunScope::new(&self.handle);
         run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         while run.goes_on() {
@@ -107,22 +108,24 @@ impl Reactor {
 
     /// Runs until the future is ready, or the reactor is stopped (Twisted's `task.react`).
     ///
-    /// This is [`run`](Self::run) with something to do: the startup triggers come first, then the
-    /// future is polled, and when it is ready the reactor stops. [`Handle::stop`] and the signals that
-    /// stop `run` end it earlier: the future is dropped, the groups of children that this reactor owns
-    /// are ended, and when they are gone the rest of the shutdown follows. In any case it waits for
-    /// terminations that the future began, by its drop too, for their grace and a second. A signal that
-    /// comes when the future is ready already does not take its output away.
+    /// `run_until` is [`run`](Self::run) with a future. It runs the startup triggers, then polls
+    /// the future, and stops the reactor when the future is ready. [`Handle::stop`] and the signals
+    /// that stop `run` end it earlier. Then it drops the future, ends the process groups of the
+    /// children that this reactor owns, and continues the shutdown when they are gone. In any case
+    /// it waits for terminations that the future or its drop began, for their grace period and one
+    /// second more. If a signal arrives when the future is already ready, `run_until` still returns
+    /// the output.
     ///
-    /// A panic in the future unwinds out of `run_until`, as one in a callback out of `run`.
+    /// A panic in the future unwinds out of `run_until`, as a panic in a callback unwinds out of
+    /// `run`.
     ///
     /// # Errors
     ///
-    /// Why it was stopped before the future was ready.
+    /// The reason why the reactor stopped before the future was ready.
     ///
     /// # Panics
     ///
-    /// If the system's wait fails, which it has no reason to.
+    /// If the system's wait fails, which is not expected.
     ///
     /// # Examples
     ///
@@ -139,22 +142,23 @@ impl Reactor {
     /// ```
     #[doc(alias = "react")]
     pub fn run_until<F: IntoFuture>(&mut self, future: F) -> Result<F::Output, Stopped> {
-        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(TURNS);
+        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(WAIT_CANNOT_FAIL);
         output.ok_or(stopped)
     }
 
-    /// Runs a program: the future is all that it does, and what this returns is the result of `main`.
+    /// Runs a program. The future does all the work, and the result of this method is the result of
+    /// `main`.
     ///
-    /// It is [`run_until`](Self::run_until) for a future whose output is `()` or an error. If
-    /// a signal stops the program, it ends what it has begun, and then dies by that signal: [`Stopped`]
-    /// does so as the result of `main`. If the future fails, Rust prints the error, as for any `main`, and
-    /// the status is 1.
+    /// It is [`run_until`](Self::run_until) for a future whose output is `Result<(), E>`. If a
+    /// signal stops the program, the program ends the children that it owns and then dies by that
+    /// signal: [`Stopped`] does this as the result of `main`. If the future fails, Rust prints the
+    /// error, as for any `main`, and the exit status is 1.
     ///
-    /// The reactor is dropped when this returns.
+    /// The reactor is dropped when this method returns.
     ///
     /// # Errors
     ///
-    /// Those of the future.
+    /// The errors of the future.
     ///
     /// # Panics
     ///
@@ -179,16 +183,17 @@ impl Reactor {
     where
         F: IntoFuture<Output = Result<(), E>>,
     {
-        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(TURNS);
+        let (output, stopped) = self.run_to_the_end(future.into_future()).expect(WAIT_CANNOT_FAIL);
         output.unwrap_or(Ok(())).map(|()| stopped)
     }
 
-    /// Does what [`run`](Self::run) does at its end, for a reactor that is driven by
-    /// [`turn`](Self::turn): runs the shutdown triggers, and ends what ends when a reactor stops.
+    /// Shuts down a reactor that is driven by [`turn`](Self::turn). Runs the shutdown triggers and
+    /// closes what the transports have open, as [`run`](Self::run) does at its end.
     ///
-    /// It turns by itself until the triggers of the first phase are through; a loop that hosts this
-    /// one stands still meanwhile. What was told or closed is over then: a second call, or one after
-    /// `run`, does it for what has begun since. Inside a callback it does not compile, as no wait does:
+    /// It turns the loop itself until the triggers of the first phase are finished. A loop that
+    /// hosts this reactor stands still meanwhile. You can call it again, also after `run`: it then
+    /// handles only the triggers and transports that are new since. It does not compile inside a
+    /// callback, because nothing in a callback can wait:
     ///
     /// ```compile_fail,E0599
     /// # let reactor = procession::Reactor::new()?;
@@ -196,12 +201,13 @@ impl Reactor {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// While it is at work [`Handle::is_running`] says so, and [`Handle::try_stop`] that it is told
-    /// already. A panic of a trigger unwinds out of it; the next call goes on behind that trigger.
+    /// While it runs, [`Handle::is_running`] returns true, and [`Handle::try_stop`] fails because
+    /// the reactor is already stopping. A panic of a trigger unwinds out of it. The next call
+    /// continues after that trigger.
     ///
     /// # Errors
     ///
-    /// Those of the system's wait, which has no reason to fail.
+    /// Errors of the system's wait. None is expected.
     ///
     /// # Examples
     ///
@@ -217,15 +223,16 @@ impl Reactor {
     /// ```
     #[doc(alias = "fireSystemEvent")]
     pub fn shut_down(&mut self) -> io::Result<()> {
-        let _entered = Entered::new(&self.handle);
-        let _shut_down = ShutDown::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let _shut_down = ShutDownScope::new(&self.handle);
         self.inner.fire(&self.handle, SystemEvent::Shutdown)
     }
 
-    /// What the future gave, if it came so far, and why it was the end.
+    /// Runs the startup, the future and the shutdown. Returns the output, if the future became
+    /// ready, and why the run ended.
     fn run_to_the_end<F: Future>(&mut self, future: F) -> io::Result<(Option<F::Output>, Stopped)> {
-        let _entered = Entered::new(&self.handle);
-        let run = Run::new(&self.handle);
+        let _entered = LoopScope::new(&self.handle);
+        let run = RunScope::new(&self.handle);
         run.claim(self.claims)?;
         self.inner.fire(&self.handle, SystemEvent::Startup)?;
         let output = self.inner.turn_until(&self.handle, future, |_| run.goes_on())?;
@@ -240,19 +247,19 @@ impl Reactor {
     }
 }
 
-/// In `run`. Dropped before its [`end`](Run::end), by a panic or an error, it keeps for the next
-/// run what this one was told.
-struct Run<'a> {
+/// A `run` in progress. If a panic or an error drops it before [`end`](RunScope::end), it keeps the
+/// stop request for the next run.
+struct RunScope<'a> {
     handle: &'a Handle,
     claims: SignalClaims,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunScope<'a> {
     fn new(handle: &'a Handle) -> Self {
         let core = &handle.core;
-        let told = core.state.pending_stop.take();
-        core.state.running.set(if told.is_some() { Running::Stopping } else { Running::Yes });
-        core.state.stopped.set(told.unwrap_or(Stopped::Called));
+        let pending = core.state.pending_stop.take();
+        core.state.running.set(if pending.is_some() { Running::Stopping } else { Running::Yes });
+        core.state.stopped.set(pending.unwrap_or(Stopped::Called));
         Self { handle, claims: SignalClaims::default() }
     }
 
@@ -264,7 +271,7 @@ impl<'a> Run<'a> {
         self.handle.core.state.running.get() == Running::Yes
     }
 
-    /// Why it has stopped; nothing is kept.
+    /// Ends the run and returns why it stopped. Keeps no stop request.
     fn end(self) -> Stopped {
         let core = &self.handle.core;
         self.claims.end(self.handle);
@@ -273,24 +280,24 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for RunScope<'_> {
     fn drop(&mut self) {
         let core = &self.handle.core;
         self.claims.end(self.handle);
         let was_stopping = core.state.running.replace(Running::No) == Running::Stopping;
-        // The end of one future is no reason to stop the next run.
+        // A future that is ready does not stop the next run.
         if was_stopping && core.state.stopped.get() != Stopped::Finished {
             core.state.pending_stop.set(Some(core.state.stopped.get()));
         }
     }
 }
 
-/// In `shut_down`.
-struct ShutDown<'a>(&'a Handle);
+/// A `shut_down` in progress.
+struct ShutDownScope<'a>(&'a Handle);
 
-impl<'a> ShutDown<'a> {
+impl<'a> ShutDownScope<'a> {
     fn new(handle: &'a Handle) -> Self {
-        // What a run that panicked was told is done now.
+        // This shutdown also serves a stop request that a panic left over.
         handle.core.state.pending_stop.set(None);
         handle.core.state.running.set(Running::Stopping);
         handle.core.state.stopped.set(Stopped::Called);
@@ -298,7 +305,7 @@ impl<'a> ShutDown<'a> {
     }
 }
 
-impl Drop for ShutDown<'_> {
+impl Drop for ShutDownScope<'_> {
     fn drop(&mut self) {
         self.0.core.state.running.set(Running::No);
     }

@@ -1,4 +1,4 @@
-//! Why a run has ended, and how a program ends for the same reason.
+//! Why a run ended, and how the program ends for the same reason.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -8,13 +8,13 @@ use thiserror::Error;
 
 use crate::sys::signals;
 
-/// Why [`Reactor::run`](crate::Reactor::run) and its relatives have returned.
+/// Why [`Reactor::run`](crate::Reactor::run) or a related method returned.
 ///
-/// As the result of `main` it ends the program as that asks for: after a signal by the same signal,
-/// else with success. A shell that runs the program in a loop stops at Ctrl-C only if the program
-/// dies by the signal.
+/// As the result of `main`, it ends the program accordingly: by the same signal after a signal,
+/// otherwise with success. A shell that runs the program in a loop stops at Ctrl-C only if the
+/// program dies by the signal.
 ///
-/// As an error it is what [`run_until`](crate::Reactor::run_until) fails with.
+/// As an error, it is why [`run_until`](crate::Reactor::run_until) failed.
 ///
 /// # Examples
 ///
@@ -42,18 +42,20 @@ pub enum Stopped {
     Finished,
 }
 
-/// The exit status of a program that cannot die by a signal, less the signal's number.
+/// The exit status of a program that cannot die by a signal is this plus the signal's number.
 const BY_SIGNAL: i32 = 128;
 
 impl Termination for Stopped {
-    /// Ends the process by the signal, if it is one: flushes the standard output, puts the signal's
-    /// default action back, and raises it.
+    /// Ends the process by the signal, if there is one: flushes the standard output, restores the
+    /// signal's default action, and raises the signal.
     ///
-    /// The first process of a PID namespace (of a container) cannot die so, and ends with status 128
-    /// and the number of the signal; a program that a signal does not end by default does likewise.
+    /// The first process of a PID namespace (of a container) cannot die by a signal. It ends with
+    /// status 128 plus the signal's number. So does a program if the signal's default action does
+    /// not end it.
     fn report(self) -> ExitCode {
         let Self::Signal(signal) = self else { return ExitCode::SUCCESS };
-        // std does it for programs that return from `main`. There is nobody left to be told.
+        // The standard library flushes for programs that return from `main`. Nobody is left who
+        // could handle an error.
         io::stdout().flush().ok();
         signals::act_by_default(signal.as_raw());
         u8::try_from(BY_SIGNAL.saturating_add(signal.as_raw()))

@@ -1,5 +1,5 @@
-//! What a reactor keeps: one table a subject. A table is generic over what is called, and knows neither
-//! the handle nor anybody above that.
+//! The tables that a reactor keeps, one for each subject. A table is generic over the callbacks
+//! that it holds. It knows neither the handle nor any layer above it.
 
 pub(crate) mod anticipation;
 pub(crate) mod buffers;

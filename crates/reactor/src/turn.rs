@@ -1,12 +1,12 @@
 //! One turn of the loop.
 //!
-//! Wait; ready descriptors, the late ones last; timers that are due; then the calls that were
-//! queued when this step began, those of other threads, and the tasks that were woken. What these
-//! add runs in the next turn. After each callback what it wrote is flushed once; what was written
-//! outside of a turn is flushed before the wait.
+//! A turn has these steps: wait; dispatch ready descriptors, the late ones last; run the timers
+//! that are due; run the calls that were queued when this step began; run the calls from other
+//! threads; run the woken tasks. Work that these steps add runs in the next turn. The loop flushes
+//! once after each callback. It flushes writes from outside a turn before it waits.
 //!
-//! A panic in any of them leaves the rest where it was: descriptors are level-triggered and come
-//! again, the queues keep what is in them.
+//! A panic in any of them keeps the remaining work. Level-triggered descriptors are reported again,
+//! and the queues keep their contents.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -22,7 +22,7 @@ use polling::Poller;
 use crate::ending;
 use crate::handle::{Core, Handle, Job, Running, TriggerCall, signals};
 use crate::readiness::Readiness;
-use crate::store::anticipation::LOOK_FOR;
+use crate::store::anticipation::POLL_TIME;
 use crate::store::shared::{Shared, WakerFlag};
 use crate::store::sources::Key;
 use crate::store::triggers::{Phase, SystemEvent};
@@ -30,11 +30,11 @@ use crate::sys::polled::Polled;
 use crate::wait::Wait;
 use crate::wake::WakeSource;
 
-/// What only the loop has.
+/// The parts of the reactor that only the loop uses.
 #[derive(Debug)]
 pub(crate) struct Loop {
     wait: Wait,
-    /// Events that wait for the others of their batch.
+    /// Events of late sources, which are dispatched after the rest of their batch.
     late: Vec<(Key, Readiness)>,
     poller: Rc<Poller>,
     wake: Polled<WakeSource>,
@@ -54,7 +54,8 @@ impl Loop {
         let flushed = handle.io().flush_dirty();
         let mut timeout = timeout(core, limit);
         core.shared.set_awake(false);
-        // What was flushed has told the program something: whoever waits for it by turns is to look.
+        // The flush may have run callbacks. Return soon: the caller may check their effect after
+        // each turn.
         if flushed || core.shared.has_work() {
             timeout = Some(Duration::ZERO);
         }
@@ -67,8 +68,8 @@ impl Loop {
         Ok(())
     }
 
-    /// Turns until the future is ready, or until it is not to go on: then there is no output. The
-    /// future is gone when this returns.
+    /// Turns until the future is ready and returns its output. Returns `None` if `goes_on` becomes
+    /// false first. The future is dropped when this returns.
     pub(crate) fn turn_until<F: Future>(
         &mut self,
         handle: &Handle,
@@ -91,9 +92,9 @@ impl Loop {
         Ok(None)
     }
 
-    /// Waits; where an event is expected it looks for that first.
+    /// Waits for events. If one is expected soon, polls for a short time before it sleeps.
     fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<()> {
-        let sleeps = timeout.is_none_or(|timeout| timeout > LOOK_FOR);
+        let sleeps = timeout.is_none_or(|timeout| timeout > POLL_TIME);
         if !core.io.anticipation.take() || !sleeps {
             return self.wait.wait(&self.poller, timeout);
         }
@@ -103,23 +104,23 @@ impl Loop {
             self.wait.wait(&self.poller, Some(Duration::ZERO))?;
             let spent = core.clock.elapsed().saturating_sub(begun);
             let came = self.wait.len() > 0;
-            if came || spent > LOOK_FOR {
-                core.io.anticipation.on_looked(came);
+            if came || spent > POLL_TIME {
+                core.io.anticipation.on_polled(came);
             }
             if came {
                 return Ok(());
             }
-            if spent > LOOK_FOR {
+            if spent > POLL_TIME {
                 let timeout = timeout.map(|timeout| timeout.saturating_sub(spent));
                 return self.wait.wait(&self.poller, timeout);
             }
         }
     }
 
-    /// Runs the triggers of an event, phase by phase; waits for those of the first.
+    /// Runs the triggers of an event, phase by phase, and waits for those of the first phase.
     ///
-    /// A startup that would have to wait ends when the loop is told to stop; what it has left is
-    /// the next one's.
+    /// If the loop is stopped while a startup would have to wait, the startup ends. The next
+    /// startup runs the remaining triggers.
     pub(crate) fn fire(&mut self, handle: &Handle, event: SystemEvent) -> io::Result<()> {
         let pending = Rc::new(Cell::new(0_usize));
         while let Some(trigger) = pop_trigger(handle, event, Phase::Before) {
@@ -149,7 +150,7 @@ impl Loop {
                 ending::stop(handle);
                 handle.io().flush_dirty();
                 if phase == Phase::During {
-                    // What was closed is reported before the last phase.
+                    // Report the closed descriptors before the last phase.
                     self.turn(handle, Some(Duration::ZERO))?;
                 }
             }
@@ -175,7 +176,7 @@ impl Loop {
         }
     }
 
-    /// One at a time, so that each can cancel the next.
+    /// Runs the due timers one at a time, so that each can cancel the next.
     fn timers(&self, handle: &Handle) {
         let timers = &handle.core.calls.timers;
         let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
@@ -184,7 +185,7 @@ impl Loop {
         if first > now {
             return;
         }
-        // The wait looked for events, and there was none; nothing is queued either.
+        // The wait looked for events and found none, and nothing is queued.
         let is_quiet = || self.wait.found_nothing() && !handle.core.is_busy();
         loop {
             let due = timers.with(|timers| timers.pop_due(now, limit, is_quiet));
@@ -206,7 +207,7 @@ fn pop_trigger(handle: &Handle, event: SystemEvent, phase: Phase) -> Option<Trig
     handle.core.triggers.with(|triggers| triggers.pop(event, phase))
 }
 
-/// How long to wait: until the first timer, and not at all if something is queued.
+/// Returns how long to wait: until the first timer, or zero if work is queued.
 fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
     if !core.calls.soon.with(|soon| soon.is_empty())
         || !core.io.dirty.with(|dirty| dirty.is_empty())
@@ -227,7 +228,7 @@ fn calls(handle: &Handle) {
     if !core.shared.take_work() {
         return run_soon(handle, soon);
     }
-    // If a panic cuts this short, the rest is put back, and the loop is told to look again.
+    // If a panic cuts this short, `TakenJobs` puts the rest back and wakes the loop.
     let mut jobs = TakenJobs::take(&core.shared);
     run_soon(handle, soon);
     for job in jobs.rest.by_ref() {
@@ -241,7 +242,7 @@ fn calls(handle: &Handle) {
     }
 }
 
-/// Makes the first so many of the calls that are queued.
+/// Runs the first `calls` queued calls.
 #[inline]
 fn run_soon(handle: &Handle, calls: usize) {
     for _ in 0..calls {
@@ -252,7 +253,7 @@ fn run_soon(handle: &Handle, calls: usize) {
     }
 }
 
-/// What other threads and wakers have asked for.
+/// Work that other threads and wakers have asked for.
 struct TakenJobs<'a> {
     rest: vec::IntoIter<Job>,
     /// How many tasks were woken when the step began.

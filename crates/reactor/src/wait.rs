@@ -1,8 +1,8 @@
-//! The one difference between systems: how the loop waits.
+//! How the loop waits. This is the only difference between systems.
 //!
 //! `Poller::wait` costs three system calls a turn, and five with a timeout. So on Linux the loop
-//! waits on the poller's own epoll descriptor, with one; elsewhere it calls `Poller::wait`. Both
-//! are compiled and tested on Linux.
+//! waits on the poller's own epoll descriptor, with one system call. Elsewhere it calls
+//! `Poller::wait`. Both variants are compiled and tested on Linux.
 
 use std::fmt;
 use std::io;
@@ -13,12 +13,12 @@ use polling::{Event, Poller};
 
 use crate::readiness::Readiness;
 
-/// Waits, and holds what the last wait has found.
+/// Waits, and holds the events of the last wait.
 pub(crate) enum Wait {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Epoll {
         events: Vec<rustix::event::epoll::Event>,
-        /// A signal ended the wait, which may not have looked for events.
+        /// A signal ended the wait, so the wait may not have looked for events.
         interrupted: bool,
     },
     Portable {
@@ -27,29 +27,29 @@ pub(crate) enum Wait {
     },
 }
 
-/// The most that one wait hands over; what is left is found by the next.
+/// The most events that one wait returns. The next wait finds the rest.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BATCH: usize = 256;
 
 impl Wait {
-    /// The best that the system has.
+    /// Uses the best mechanism that the system has.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn new() -> Self {
         Self::Epoll { events: Vec::with_capacity(BATCH), interrupted: false }
     }
 
-    /// The best that the system has.
+    /// Uses the best mechanism that the system has.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn new() -> Self {
         Self::portable()
     }
 
-    /// What every system has.
+    /// Uses the mechanism that every system has.
     pub(crate) fn portable() -> Self {
         Self::Portable { events: polling::Events::new(), found: Vec::new() }
     }
 
-    /// Waits for events, at most for `timeout`; returns early without any after a signal.
+    /// Waits for events, at most for `timeout`. A signal ends the wait early, without events.
     #[inline]
     pub(crate) fn wait(
         &mut self,
@@ -80,9 +80,9 @@ impl Wait {
         }
     }
 
-    /// Returns whether the last wait looked for events, and there was none.
+    /// Returns whether the last wait looked for events and found none.
     ///
-    /// `Poller::wait` does not say whether a signal has ended it.
+    /// `Poller::wait` does not say whether a signal ended it.
     pub(crate) fn found_nothing(&self) -> bool {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -91,7 +91,8 @@ impl Wait {
         }
     }
 
-    /// The key and the readiness of the event at `index`, which is below [`len`](Self::len).
+    /// Returns the key and the readiness of the event at `index`, which is below
+    /// [`len`](Self::len).
     pub(crate) fn get(&self, index: usize) -> (usize, Readiness) {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -121,11 +122,12 @@ fn epoll_wait(
     use rustix::event::{Timespec, epoll};
     use rustix::io::Errno;
 
-    // epoll_wait takes an int of milliseconds: longer waits are cut into pieces of 24 days.
+    // epoll_wait takes an int of milliseconds, so longer waits are cut into pieces of 24 days.
     const LONGEST: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64 - 1000);
 
     events.clear();
-    // The conversion to milliseconds rounds up: never early, and no spinning through the last one.
+    // The conversion to milliseconds rounds up. So the wait never ends early, and the loop does not
+    // spin through the last millisecond.
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout.min(LONGEST)).ok());
     match epoll::wait(&**poller, spare_capacity(events), timeout.as_ref()) {
         Ok(_) => Ok(false),
@@ -146,7 +148,7 @@ fn epoll_event(event: &rustix::event::epoll::Event) -> (usize, Readiness) {
         hangup: flags.contains(EventFlags::HUP),
         error: flags.contains(EventFlags::ERR),
     };
-    // Only `usize` keys are registered; no source has the key that stands for anything else.
+    // All registered keys are `usize`. `usize::MAX` is the key of no source.
     (usize::try_from(event.data.u64()).unwrap_or(usize::MAX), readiness)
 }
 

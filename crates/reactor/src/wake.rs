@@ -1,8 +1,8 @@
-//! What other threads, wakers and signal handlers write to, so that the loop's wait ends.
+//! The descriptor that ends the loop's wait. Other threads, wakers and signal handlers write to it.
 //!
 //! On Linux this is an edge-triggered eventfd, which is written and never read. Elsewhere it is a
-//! nonblocking pipe, level-triggered, which the loop empties; this variant runs on Linux too, in
-//! the tests of the portable loop.
+//! level-triggered, nonblocking pipe, which the loop empties. The tests of the portable loop run
+//! the pipe variant on Linux too.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use polling::PollMode;
 use rustix::io::Errno;
 
-/// The end that is written to. All of it is async-signal-safe.
+/// The end for writing. All its methods are async-signal-safe.
 #[derive(Debug)]
 pub(crate) struct WakeFd {
     fd: OwnedFd,
@@ -19,7 +19,8 @@ pub(crate) struct WakeFd {
 impl WakeFd {
     /// Ends the present or the next wait.
     pub(crate) fn wake(&self) {
-        // EAGAIN, a full pipe or counter, is a pending wake-up already; nothing else can happen.
+        // EAGAIN means a full pipe or counter, so a wake-up is already pending. No other error can
+        // occur.
         rustix::io::write(&self.fd, &1_u64.to_ne_bytes()).ok();
     }
 }
@@ -39,24 +40,23 @@ pub(crate) enum WakeSource {
 }
 
 impl WakeSource {
-    /// The best that the system has.
+    /// Makes the best mechanism that the system has.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn new() -> io::Result<(Self, WakeFd)> {
         use rustix::event::{EventfdFlags, eventfd};
         let polled = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        // A descriptor of its own: it is written by whoever holds it last, the loop's is closed
-        // with the loop.
+        // A duplicate, because others may write to it after the loop has closed its own.
         let fd = polled.try_clone()?;
         Ok((Self::Eventfd(polled), WakeFd { fd }))
     }
 
-    /// The best that the system has.
+    /// Makes the best mechanism that the system has.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn new() -> io::Result<(Self, WakeFd)> {
         Self::portable()
     }
 
-    /// What every system has.
+    /// Makes the mechanism that every system has.
     pub(crate) fn portable() -> io::Result<(Self, WakeFd)> {
         let (polled, fd) = nonblocking_pipe()?;
         Ok((Self::Pipe(polled), WakeFd { fd }))
@@ -70,7 +70,7 @@ impl WakeSource {
         }
     }
 
-    /// Called when the poller reported it.
+    /// Called when the poller has reported this end.
     pub(crate) fn on_event(&self) {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,4 +1,4 @@
-//! What the driver keeps in a machine.
+//! The driver's own state in a machine.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,20 +8,21 @@ use crate::handle::Handle;
 use crate::handle::ends::EndWatch;
 use crate::store::ends::OnEnd;
 
-/// What a driver keeps in its machine.
+/// The driver's own state, which a machine keeps in a field.
 pub struct Driver<M> {
     me: Weak<M>,
     reactor: Handle,
-    /// In the reactor's list of what is to be flushed.
+    /// The machine is in the reactor's list of handlers to flush.
     pub(super) flush_queued: Cell<bool>,
-    /// Callbacks are being made further up the stack.
+    /// A callback is running further up the stack.
     pub(super) pumping: Cell<bool>,
-    /// The machine is in the list of those that are called at the end of the loop.
+    /// Keeps the machine in the list of transports that the loop calls at its end.
     _end: EndWatch,
 }
 
 impl<M: OnEnd + 'static> Driver<M> {
-    /// Has the machine called at the end of the loop; `me` may not be there yet.
+    /// Makes the state, and has the loop call the machine at its end. `me` may still be under
+    /// construction.
     pub fn new(reactor: &Handle, me: &Weak<M>) -> Self {
         Self {
             me: me.clone(),
@@ -40,7 +41,7 @@ impl<M> Driver<M> {
         &self.reactor
     }
 
-    /// Returns the machine itself, for what outlives a call.
+    /// Returns a weak reference to the machine, for code that outlives a call.
     #[inline]
     pub fn me(&self) -> &Weak<M> {
         &self.me

@@ -1,4 +1,4 @@
-//! What is driven, and how: by the loop's events, and by what a machine's own methods ask for.
+//! Drives a machine: by the loop's events, and by calls from the machine's own methods.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -17,39 +17,38 @@ use crate::pipe::{Pipe, ReadEvent};
 use crate::stopped::Stopped;
 use crate::store::ends::{OnEnd, Outlasting};
 
-/// A transport: what differs between a child and a connection.
+/// A transport. The methods are where a child and a connection differ.
 ///
-/// Each method is a short change of the transport's state, and no method but
-/// [`deliver`](Self::deliver) and [`deliver_data`](Self::deliver_data) calls a protocol. What may run
-/// foreign code when it is dropped is handed out as [`Leftovers`](Self::Leftovers), or dropped where
-/// nothing is borrowed.
+/// Each method is a short change of the transport's state. Only [`deliver`](Self::deliver) and
+/// [`deliver_data`](Self::deliver_data) call a protocol. A value whose drop may run foreign code is
+/// handed out as [`Leftovers`](Self::Leftovers), or dropped where nothing is borrowed.
 pub trait Machine: Sized + 'static {
-    /// Says which input is read.
+    /// Identifies the input that is read.
     type Source: Copy;
     /// A callback that is due.
     type Event;
-    /// The handle that callbacks are given.
+    /// The handle that callbacks receive.
     type Subject;
-    /// What a change leaves over, to be dropped or told where nothing is borrowed.
+    /// Values that a change leaves over. They are dropped or reported where nothing is borrowed.
     type Leftovers;
 
-    /// Returns what the driver keeps.
+    /// Returns the driver's state.
     fn driver(&self) -> &Driver<Self>;
 
-    /// Makes the handle that callbacks are given.
+    /// Makes the handle that callbacks receive.
     fn subject(me: Rc<Self>) -> Self::Subject;
 
-    /// Returns whether [`poll_event`](Self::poll_event) gives something.
+    /// Returns whether [`poll_event`](Self::poll_event) would return an event.
     fn has_event(&self) -> bool;
 
-    /// Takes the callback that is due next.
+    /// Takes the next callback that is due.
     fn poll_event(&self) -> Option<Self::Event>;
 
     /// Makes one callback.
     ///
     /// # Errors
     ///
-    /// The payload of a panic; the protocol is dropped by then.
+    /// The payload of a panic. The protocol is already dropped.
     fn deliver(&self, subject: &Self::Subject, event: Self::Event) -> thread::Result<()>;
 
     /// Makes the callback for data that are due before anything else.
@@ -64,65 +63,67 @@ pub trait Machine: Sized + 'static {
         data: Bytes,
     ) -> thread::Result<()>;
 
-    /// Acts on what the poller saw of one source. Where that is a read and no more, reads once and
-    /// returns what came of it.
+    /// Handles an event of one source. If the event only asks for a read, reads once and returns
+    /// the result.
     fn on_ready(&self, ready: Ready) -> Option<(Self::Source, ReadEvent)>;
 
-    /// Called when an event was acted on, and before what is due then is delivered.
+    /// Called after an event was handled, before the callbacks that are due are delivered.
     #[inline]
     fn on_ready_done(&self) {}
 
-    /// Reads once, of what is left of the turn's budget in bytes; `None` if the input is paused,
-    /// closed, or somebody else's by now.
+    /// Reads once, within the rest of the turn's budget in bytes. Returns `None` if the input is
+    /// paused, closed, or no longer belongs to this transport.
     fn read_once(&self, source: Self::Source, budget: usize) -> Option<ReadEvent>;
 
-    /// Acts on a read that gave no data.
+    /// Handles a read that gave no data.
     fn on_read_over(&self, source: Self::Source, event: ReadEvent);
 
-    /// Returns whether the input is read on although no event will ask for it.
+    /// Returns whether the driver must read the input again although no event will ask for it.
     #[inline]
     fn reads_without_events(&self, source: Self::Source) -> bool {
         let _ = source;
         false
     }
 
-    /// Has the input read in the next turn: its budget is used up, and no event will ask for it.
+    /// Schedules a read of the input for the next turn: its budget is used up, and no event will
+    /// ask for it.
     fn read_later(&self, source: Self::Source) {
         let _ = source;
     }
 
-    /// Writes what is queued, and closes what is to be closed.
+    /// Writes the queued data, and closes what is due to be closed.
     fn on_flush(&self);
 
-    /// The protocol panicked, and is dropped: what was due for it is dropped too.
+    /// Called when the protocol has panicked and is dropped. Drops the callbacks that were due for
+    /// it.
     fn on_panicked(&self) -> Self::Leftovers;
 
-    /// The loop stops: what the kernel takes now is written, and everything is closed.
+    /// Called when the loop stops. Writes what the kernel takes now, and closes everything.
     fn on_loop_stops(&self) -> Self::Leftovers;
 
-    /// A `run_until` is over: what the machine owns outside of the program ends, as
-    /// [`OnEnd::end_owned`] says.
+    /// Called when a `run_until` is over. Ends what the machine owns outside the program: see
+    /// [`OnEnd::end_owned`].
     fn end_owned(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
         let _ = why;
         None
     }
 
-    /// The loop is going away, with every descriptor in it: everything is closed, and nothing is due
-    /// any more. Returns what the drop of the reactor waits for, too.
+    /// Called when the reactor is dropped, with all its descriptors. Closes everything and makes no
+    /// more callbacks due. Also returns what the drop of the reactor waits for.
     fn on_loop_gone(&self) -> (Self::Leftovers, Option<Box<dyn Outlasting>>);
 
     /// Drops the protocol.
     fn retire(&self);
 
-    /// Drops and tells what a change has left over.
+    /// Drops and reports the leftovers of a change.
     fn settle(&self, left: Self::Leftovers) {
         drop(left);
     }
 
-    // What the driver does. No machine has an implementation of its own.
+    // The driver's part. No machine overrides these methods.
 
-    /// Asks the loop for a flush at the end of the running callback: it writes what is queued, and
-    /// delivers what is due.
+    /// Asks the loop for a flush at the end of the running callback. The flush writes queued data
+    /// and delivers callbacks that are due.
     fn queue_flush(&self) {
         let driver = self.driver();
         if !driver.flush_queued.replace(true)
@@ -132,12 +133,12 @@ pub trait Machine: Sized + 'static {
         }
     }
 
-    /// Delivers the first callback, and no other, for this may be called from outside of the loop.
-    /// What is due by then is delivered by the loop.
+    /// Delivers the first callback and no other, because the caller may be outside the loop. The
+    /// loop delivers the callbacks that are due afterwards.
     ///
     /// # Panics
     ///
-    /// A panic of the callback goes on, once the machine is in order.
+    /// A panic of the callback continues once the machine is consistent.
     fn made(&self) {
         deliver(self, 1);
         if self.has_event() {
@@ -145,11 +146,12 @@ pub trait Machine: Sized + 'static {
         }
     }
 
-    /// Delivers what is due, with nothing borrowed; nothing inside of a callback.
+    /// Delivers the callbacks that are due, with nothing borrowed. Does nothing inside a callback.
     ///
     /// # Panics
     ///
-    /// A panic of a callback goes on, once the machine is in order: see [`Machine::on_panicked`].
+    /// A panic of a callback continues once the machine is consistent: see
+    /// [`Machine::on_panicked`].
     #[inline]
     fn pump(&self) {
         if self.has_event() {
@@ -157,16 +159,16 @@ pub trait Machine: Sized + 'static {
         }
     }
 
-    /// If what follows panics (a callback of a `Deferred`, an owner of data), what is due by then is
-    /// delivered by the next turn.
+    /// Returns a guard. If the following code panics (a callback of a `Deferred`, an owner of
+    /// data), the guard has the next turn deliver the callbacks that are due.
     #[inline]
-    #[must_use = "dropped at once it does nothing"]
+    #[must_use = "it does nothing if it is dropped at once"]
     fn pump_after_a_panic(&self) -> impl Sized {
         PumpAfterPanic(self)
     }
 
-    /// Reads one input until it has nothing more, has had its share of the turn, or is closed. What is
-    /// due then is left to the caller to pump.
+    /// Reads one input until it has no more data, its share of the turn is used up, or it is
+    /// closed. The caller then pumps the callbacks that are due.
     ///
     /// # Panics
     ///
@@ -218,7 +220,7 @@ fn deliver<M: Machine>(machine: &M, at_most: usize) {
     pumping.set(false);
 }
 
-/// Delivers data that are due before anything else. Only the loop reads: no callback is being made
+/// Delivers data that are due before anything else. Only the loop reads, so no callback is running
 /// further up the stack.
 #[inline]
 fn deliver_data<M: Machine>(machine: &M, source: M::Source, data: Bytes) {
@@ -230,23 +232,23 @@ fn deliver_data<M: Machine>(machine: &M, source: M::Source, data: Bytes) {
     pumping.set(false);
 }
 
-/// Puts the machine in order, and lets the panic go on.
+/// Makes the machine consistent and continues the panic.
 #[cold]
 fn on_panicked<M: Machine>(machine: &M, panic: Box<dyn Any + Send>) -> ! {
     let left = machine.on_panicked();
     machine.driver().pumping.set(false);
     machine.queue_flush();
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| machine.settle(left))) {
-        FirstPanic::discard(second); // the first is the cause, most likely
+        FirstPanic::discard(second); // the first panic is most likely the cause
     }
     resume_unwind(panic);
 }
 
-/// Goes on after the first read of an event.
+/// Continues after the first read of an event.
 #[inline]
 fn on_read<M: Machine>(machine: &M, source: M::Source, read: ReadEvent) {
     match read {
-        // Nearly always.
+        // The usual case.
         ReadEvent::Data(data)
             if data.len() < Pipe::READ_AGAIN_BYTES && !machine.reads_without_events(source) =>
         {
@@ -256,7 +258,7 @@ fn on_read<M: Machine>(machine: &M, source: M::Source, read: ReadEvent) {
     }
 }
 
-/// Reads on until there is nothing more, the share of the turn is used up, or nobody wants more.
+/// Reads until no data are left, the share of the turn is used up, or the machine stops reading.
 fn read_on<M: Machine>(machine: &M, source: M::Source, first: ReadEvent) {
     let mut read = first;
     let mut budget = Pipe::READ_BUDGET_BYTES;
@@ -274,7 +276,7 @@ fn read_on<M: Machine>(machine: &M, source: M::Source, first: ReadEvent) {
         budget = budget.saturating_sub(bytes);
         if bytes < Pipe::READ_AGAIN_BYTES || budget == 0 {
             if !machine.reads_without_events(source) {
-                return; // and what is due is delivered by the caller
+                return; // the caller delivers what is due
             }
             if budget == 0 {
                 return machine.read_later(source);

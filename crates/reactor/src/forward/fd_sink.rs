@@ -1,4 +1,4 @@
-//! A sink that nobody else knows: a descriptor that belongs to its forwarding.
+//! A sink without a transport: a descriptor that belongs to its forwarding.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,23 +18,23 @@ use crate::pipe::{FlushOutcome, Pipe};
 use crate::store::ends::{OnEnd, Outlasting};
 use crate::store::sources::Key;
 
-/// A descriptor as the sink of one forwarding, which closes it at its end.
+/// A descriptor as the sink of one forwarding. It is closed when the forwarding ends.
 struct FdSink {
     reactor: Handle,
     /// `None` before it is opened and after it is closed.
     pipe: WithCell<Option<Pipe>>,
     forward: WithCell<Option<Rc<Forward>>>,
-    /// The forwarding is abandoned at the end of the loop.
+    /// Has the forwarding abandoned at the end of the loop.
     _end: EndWatch,
 }
 
 impl dyn SinkPort {
-    /// Makes a socket, a pipe or a file nonblocking, and gives it to the loop, as the sink of one
-    /// forwarding, which closes it at its end.
+    /// Makes a socket, a pipe or a file nonblocking and gives it to the loop, as the sink of one
+    /// forwarding. The descriptor is closed when the forwarding ends.
     ///
     /// # Errors
     ///
-    /// As [`Pipe::open`]. The descriptor is closed then.
+    /// Errors of `fcntl(2)`, and those of [`Pipe::open`]. The descriptor is closed then.
     pub fn of_fd(reactor: &Handle, fd: OwnedFd) -> io::Result<Rc<Self>> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
         let port = Rc::new_cyclic(|me: &Weak<FdSink>| FdSink {
@@ -54,7 +54,7 @@ impl FdSink {
         self.forward.with(|forward| forward.clone())
     }
 
-    /// Writes what is queued.
+    /// Writes the queued data.
     fn flush_queue(&self) -> io::Result<()> {
         let mut spent = Spent::new();
         let flushed = self.pipe.with(|pipe| Some(pipe.as_mut()?.flush(&self.reactor, &mut spent)));
@@ -98,7 +98,7 @@ impl SinkPort for FdSink {
             let Some(pipe) = pipe.as_mut().filter(|pipe| !pipe.is_always_ready()) else {
                 return false;
             };
-            // Without memory in the poller the forwarding stands still until the source ends.
+            // If the poller lacks memory, the forwarding stands still until the source ends.
             pipe.wait_for_room(&self.reactor).ok();
             true
         })

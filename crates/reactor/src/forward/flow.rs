@@ -1,42 +1,42 @@
-//! Pure core: what a forwarding does next.
+//! Decides the next step of a forwarding. Makes no system calls.
 //!
 //! # Model
 //!
-//! Facts enter by `on_…`: what the poller saw of the two sides, what came of an attempt to move
-//! bytes, what the program asked for. [`Flow::poll`] says what to do, and is asked again until it
-//! says [`FlowAct::Rest`]. It says [`FlowAct::Finish`] once, and only [`FlowAct::Rest`] after that, whatever
-//! facts come late.
+//! Facts enter through the `on_…` methods: what the poller saw of the two sides, the result of an
+//! attempt to move bytes, a request of the program. [`Flow::poll`] returns what to do. The caller
+//! calls it again until it returns [`FlowAct::Rest`]. It returns [`FlowAct::Finish`] once, and
+//! after that only [`FlowAct::Rest`], even if facts arrive late.
 //!
-//! The source is to be watched by the poller while [`Flow::wants_source`] says so.
+//! The poller watches the source while [`Flow::wants_source`] returns true.
 
 use std::io::{self, ErrorKind};
 use std::mem;
 
-/// The most that one forwarding moves in one turn, in bytes.
+/// The most bytes that one forwarding moves in one turn.
 const TURN_BYTES: usize = 4 << 20;
-/// The most that one call asks for, in bytes: the largest pipe an unprivileged user has.
+/// The most bytes that one call asks for: the largest pipe that an unprivileged user can have.
 const CALL_BYTES: usize = 1 << 20;
-/// What a call counts for at least, in bytes: a turn makes no more calls than fit into its share.
+/// The least bytes that one call counts for. It bounds the number of calls in a turn.
 const CALL_COSTS_BYTES: usize = 16 << 10;
-/// The copies that wait for the sink before the source is paused, in bytes.
+/// The number of bytes that may wait for the sink as copies before the source is paused.
 const COPIES_HIGH_BYTES: usize = 256 << 10;
 
-/// One forwarding, from its beginning to its result.
+/// One forwarding, from its start to its result.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// The bytes that were given to the sink, its queue included.
+    /// The bytes that were given to the sink, including its queue.
     moved: u64,
-    /// The kernel cannot splice these two.
+    /// The kernel cannot splice these two descriptors.
     copying: bool,
     stage: FlowStage,
     /// The program paused the source.
     paused: bool,
-    /// What is still to be moved, in bytes, where the source is only to be drained.
+    /// The bytes that are still to be moved, if the source is being drained.
     left: Option<usize>,
-    /// What an attempt failed with; which side's it is is not known yet.
+    /// The error of the last attempt. It is not yet known which side failed.
     unsure: Option<io::Error>,
-    /// The source was not moved to its end, for this reason, although nothing was lost of what was
-    /// moved: its reads failed, or the loop stopped before.
+    /// Why the source was not moved to its end, although the sink took all moved bytes: its reads
+    /// failed, or the loop stopped.
     cut_off: Option<io::Error>,
     share: TurnShare,
     due: DueAct,
@@ -44,23 +44,23 @@ pub(super) struct Flow {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FlowStage {
-    /// What the source has goes to the sink.
+    /// Data of the source go to the sink.
     Moving,
-    /// The sink is full, and the source is left alone until it has room.
+    /// The sink is full. The source is left alone until the sink has room.
     Waiting,
-    /// The source has ended; copies are still under way.
+    /// The source has ended. Copies still wait for the sink.
     Ending,
-    /// The result is out.
+    /// The result was returned.
     Over,
 }
 
-/// What is left of this turn.
+/// The remaining share of this turn.
 #[derive(Debug, Clone, Copy)]
 struct TurnShare {
     /// In bytes.
     budget: usize,
-    /// The poller has just said that the source is readable: a call that would block means that the
-    /// sink is full.
+    /// The poller has just reported the source as readable. So a call that would block means that
+    /// the sink is full.
     readable: bool,
 }
 
@@ -68,40 +68,41 @@ struct TurnShare {
 enum DueAct {
     Rest,
     Move,
-    SeeWhetherReadable,
+    CheckReadable,
     WaitForRoom,
     End,
-    /// The sink failed, with so many copies in its queue; `None` is what the queue has now.
+    /// The sink failed with this many bytes in its queue. `None` means the present length of the
+    /// queue.
     Lost(io::Error, Option<usize>),
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug)]
 pub(super) enum FlowAct {
-    /// Nothing, until the next fact.
+    /// Do nothing until the next fact.
     Rest,
-    /// Splice at most so many bytes.
+    /// Splice at most this many bytes.
     Splice(usize),
-    /// Read once, and give what was read to the sink.
+    /// Read once, and give the data to the sink.
     Copy,
-    /// See whether the source is held by nobody: [`Flow::on_seen_ended`].
-    SeeWhetherEnded,
-    /// See whether the source has something to read: [`Flow::on_seen_readable`].
-    SeeWhetherReadable,
-    /// Have the poller tell when the sink has room; [`Flow::on_always_room`] if it cannot.
+    /// Check whether the other side of the source is closed, and call [`Flow::on_seen_ended`].
+    CheckEnded,
+    /// Check whether the source has data, and call [`Flow::on_seen_readable`].
+    CheckReadable,
+    /// Have the poller report when the sink has room. If it cannot, call [`Flow::on_always_room`].
     WaitForRoom,
-    /// Let go of both sides, and hand the result out.
+    /// Release both sides and return the result.
     Finish(FlowOutcome),
 }
 
-/// What a forwarding came to.
+/// The result of a forwarding.
 #[derive(Debug)]
 pub(super) struct FlowOutcome {
-    /// The bytes that the sink has taken.
+    /// The number of bytes that the sink has taken.
     pub(super) moved: u64,
-    /// What has ended it before its source.
+    /// The error that ended the forwarding before the source ended.
     pub(super) result: io::Result<()>,
-    /// The source has come to its own end, and was not only drained.
+    /// The source came to its own end, and was not only drained.
     pub(super) ended: bool,
 }
 
@@ -125,7 +126,7 @@ impl Flow {
         self.begin_turn(true);
     }
 
-    /// The sink has room again, or has taken its queue.
+    /// The sink has room again, or its queue is empty.
     pub(super) fn on_sink_ready(&mut self) {
         match self.stage {
             FlowStage::Ending => self.due = DueAct::End,
@@ -137,12 +138,12 @@ impl Flow {
         }
     }
 
-    /// The sink is gone, with so many bytes in its queue.
+    /// The sink failed, with this many bytes in its queue.
     pub(super) fn on_sink_lost(&mut self, error: io::Error, unsent: usize) {
         self.due = DueAct::Lost(error, Some(unsent));
     }
 
-    /// The source is closed by somebody else.
+    /// The source was closed by other code.
     pub(super) fn on_source_closed(&mut self) {
         self.due = DueAct::End;
     }
@@ -160,8 +161,8 @@ impl Flow {
         }
     }
 
-    /// The source is to be closed after so many bytes more. Returns whether it was read to its end
-    /// before, so that only copies are under way.
+    /// The source will be closed after this many more bytes. Returns whether it was already read to
+    /// its end, so only copies are left.
     pub(super) fn on_drain(&mut self, held: usize) -> bool {
         self.left = Some(held);
         let ending = self.stage == FlowStage::Ending;
@@ -171,7 +172,7 @@ impl Flow {
         ending
     }
 
-    /// So many bytes were moved.
+    /// This many bytes were moved.
     pub(super) fn on_moved(&mut self, bytes: usize) {
         self.moved += u64::try_from(bytes).unwrap_or(0);
         self.left = self.left.map(|left| left.saturating_sub(bytes));
@@ -184,20 +185,21 @@ impl Flow {
         let draining = self.left.is_some();
         self.due = match (draining, self.copying) {
             (true, true) => DueAct::End,
-            (true, false) => DueAct::SeeWhetherReadable,
-            // What can be read and is not moved waits for the sink.
+            (true, false) => DueAct::CheckReadable,
+            // If the source has data that were not moved, the sink is full.
             (false, false) if self.share.readable => DueAct::WaitForRoom,
             (false, _) => DueAct::Rest,
         };
     }
 
-    /// The answer to [`FlowAct::SeeWhetherReadable`]: what can be read and is not moved waits for the
-    /// sink.
+    /// The answer to [`FlowAct::CheckReadable`]. If the source has data that were not moved,
+    /// the sink is full.
     pub(super) fn on_seen_readable(&mut self, readable: bool) {
         self.due = if readable { DueAct::WaitForRoom } else { DueAct::End };
     }
 
-    /// The answer to [`FlowAct::SeeWhetherEnded`]: what nobody holds has a finite rest.
+    /// The answer to [`FlowAct::CheckEnded`]. A source whose other side is closed has only a
+    /// finite number of bytes left.
     pub(super) fn on_seen_ended(&mut self, ended: bool) {
         if ended {
             self.left = Some(usize::MAX);
@@ -205,7 +207,7 @@ impl Flow {
         self.due = if ended { DueAct::Move } else { DueAct::End };
     }
 
-    /// The sink never blocks, so that it was the source that had nothing.
+    /// The sink never blocks, so the source had no data.
     pub(super) fn on_always_room(&mut self) {
         if self.stage == FlowStage::Waiting {
             self.stage = FlowStage::Moving;
@@ -217,14 +219,15 @@ impl Flow {
         self.due = DueAct::End;
     }
 
-    /// The kernel does not splice these two.
+    /// The kernel cannot splice these two descriptors.
     pub(super) fn on_refused(&mut self) {
         self.copying = true;
         self.go_on(0);
     }
 
-    /// One of the two has failed. The next attempt tells which: a source has its end then, and
-    /// [`take_unsure`](Self::take_unsure) its error; a sink fails again.
+    /// One of the two sides failed. The next attempt tells which: if the source failed, it is now
+    /// at its end and [`take_unsure`](Self::take_unsure) returns its error. If the sink failed, it
+    /// fails again.
     pub(super) fn on_unsure(&mut self, error: io::Error) {
         if self.unsure.is_some() {
             return self.on_failed(error);
@@ -233,33 +236,34 @@ impl Flow {
         self.unsure = Some(error);
     }
 
-    /// Takes the error of the last attempt, which was the source's if that has its end now.
+    /// Takes the error of the last attempt. It was the source's error if the source is now at its
+    /// end.
     pub(super) fn take_unsure(&mut self) -> Option<io::Error> {
         self.unsure.take()
     }
 
-    /// The source gives no more, and the result is to say so.
+    /// The source failed, and the result reports its error.
     pub(super) fn on_source_failed(&mut self, error: io::Error) {
         self.cut_off.get_or_insert(error);
         self.due = DueAct::End;
     }
 
-    /// The sink does not take what it was given.
+    /// The sink does not accept the bytes that it was given.
     pub(super) fn on_failed(&mut self, error: io::Error) {
         self.due = DueAct::Lost(error, None);
     }
 
-    /// Returns whether the poller is to watch the source; `None` when the result is out.
+    /// Returns whether the poller should watch the source. `None` once the result was returned.
     pub(super) fn wants_source(&self) -> Option<bool> {
         (self.stage != FlowStage::Over).then_some(self.stage == FlowStage::Moving && !self.paused)
     }
 
-    /// Returns whether the source is read, and its reads count for themselves.
+    /// Returns whether the source is read by copying, so its own reads count the bytes.
     pub(super) fn is_copying(&self) -> bool {
         self.copying
     }
 
-    /// Returns what to do next; `queued` is how many bytes wait in the sink's queue.
+    /// Returns the next step. `queued` is the number of bytes in the sink's queue.
     pub(super) fn poll(&mut self, queued: usize) -> FlowAct {
         let due = mem::replace(&mut self.due, DueAct::Rest);
         if self.stage == FlowStage::Over {
@@ -268,16 +272,16 @@ impl Flow {
         match due {
             DueAct::Rest => FlowAct::Rest,
             DueAct::Move => self.poll_move(queued),
-            DueAct::SeeWhetherReadable => FlowAct::SeeWhetherReadable,
+            DueAct::CheckReadable => FlowAct::CheckReadable,
             DueAct::WaitForRoom => self.wait(),
-            // Copies that wait still go.
+            // Copies that wait are still written.
             DueAct::End if queued > 0 => {
                 self.stage = FlowStage::Ending;
                 FlowAct::Rest
             }
             DueAct::End => self.finish(Ok(())),
             DueAct::Lost(error, unsent) => {
-                // What is queued while the kernel moves the bytes is the program's own.
+                // While the kernel moves the bytes, the queue holds only the program's own data.
                 if self.copying {
                     let unsent = u64::try_from(unsent.unwrap_or(queued)).unwrap_or(0);
                     self.moved = self.moved.saturating_sub(unsent);
@@ -291,10 +295,10 @@ impl Flow {
         if self.stage == FlowStage::Ending || self.paused || self.share.budget == 0 {
             return FlowAct::Rest;
         }
-        // While splicing, what is queued goes first; copies go through the queue.
+        // While splicing, queued data go first. Copies go through the queue.
         let queue_limit = if self.copying { COPIES_HIGH_BYTES } else { 1 };
         match self.left {
-            Some(0) => FlowAct::SeeWhetherEnded,
+            Some(0) => FlowAct::CheckEnded,
             _ if queued >= queue_limit => self.wait(),
             _ if self.copying => FlowAct::Copy,
             left => FlowAct::Splice(left.map_or(CALL_BYTES, |left| left.min(CALL_BYTES))),
@@ -306,7 +310,7 @@ impl Flow {
         self.due = DueAct::Move;
     }
 
-    /// Tries again, in what is left of the turn.
+    /// Tries again within the rest of the turn's share.
     fn go_on(&mut self, moved: usize) {
         self.share.budget = self.share.budget.saturating_sub(moved.max(CALL_COSTS_BYTES));
         self.share.readable = false;
@@ -330,7 +334,7 @@ impl Flow {
 mod tests {
     use super::*;
 
-    /// How many splices of so many bytes one turn makes.
+    /// Returns how many splices of this many bytes one turn makes.
     fn splices_of(bytes: usize) -> usize {
         let mut flow = Flow::new();
         flow.on_source_ready();

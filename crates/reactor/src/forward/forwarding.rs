@@ -1,4 +1,4 @@
-//! The forwarding itself: it does what its core says, to the two ports that it was given.
+//! Runs a forwarding: carries out the steps of its `Flow` on the two ports.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -19,16 +19,16 @@ use crate::store::sources::Key;
 
 /// The side of a forwarding that is read.
 ///
-/// No method of a port calls the program back, nor the forwarding.
+/// The methods of a port call neither the program nor the forwarding.
 ///
-/// From [`begin`](Self::begin) to [`close_source`](Self::close_source) it reads nothing itself, and
-/// tells the forwarding what happens to it: [`source_ready`](Forward::source_ready),
+/// From [`begin`](Self::begin) to [`close_source`](Self::close_source) the port reads nothing on
+/// its own. It reports to the forwarding: [`source_ready`](Forward::source_ready),
 /// [`source_closed`](Forward::source_closed), [`set_paused`](Forward::set_paused).
 pub trait SourcePort {
-    /// Returns the descriptor's key; `None` once it is closed.
+    /// Returns the descriptor's key. `None` once the descriptor is closed.
     fn key(&self) -> Option<Key>;
 
-    /// Notes that so many bytes were moved at once past the reads and flushes of its pipe:
+    /// Notes that `bytes` were moved at once without the reads and flushes of its pipe:
     /// [`Pipe::on_moved`](crate::driver::Pipe::on_moved).
     fn on_moved(&self, bytes: usize) {
         let _ = bytes;
@@ -40,33 +40,34 @@ pub trait SourcePort {
     /// Reads once, paused or not.
     fn read(&self) -> ReadEvent;
 
-    /// Has the poller watch it for something to read, or leave it alone.
+    /// Has the poller watch the source for data, or stop watching it.
     fn watch(&self, watched: bool);
 
-    /// It was read to its end: nobody holds its other side.
+    /// Called when the source was read to its end: its other side is closed.
     fn on_read_to_end(&self) {}
 
-    /// A read failed. Returns the error for the result of the forwarding, unless this is just how the
-    /// source comes to its end: a child that has left some input unread resets its socketpair.
+    /// Called when a read failed. Returns the error for the result of the forwarding. Returns
+    /// `None` if the source ends this way normally: a child that has left some input unread resets
+    /// its socketpair.
     fn on_read_failed(&self, error: io::Error) -> Option<io::Error> {
         drop(error);
         None
     }
 
-    /// The forwarding is over, and is let go of. The direction ends where the source has `ended`,
-    /// else the source is closed.
+    /// Called when the forwarding is over. Releases the forwarding. Ends the direction if the
+    /// source has `ended`, otherwise closes the source.
     fn close_source(&self, ended: bool);
 }
 
 /// The side of a forwarding that is written.
 ///
-/// From [`feed`](Self::feed) to [`finish`](Self::finish) it tells the forwarding what happens to it:
+/// From [`feed`](Self::feed) to [`finish`](Self::finish) the port reports to the forwarding:
 /// [`sink_ready`](Forward::sink_ready), [`sink_lost`](Forward::sink_lost).
 pub trait SinkPort {
-    /// Returns the descriptor's key; `None` once it is closed.
+    /// Returns the descriptor's key. `None` once the descriptor is closed.
     fn key(&self) -> Option<Key>;
 
-    /// Notes that so many bytes were moved at once past the reads and flushes of its pipe:
+    /// Notes that `bytes` were moved at once without the reads and flushes of its pipe:
     /// [`Pipe::on_moved`](crate::driver::Pipe::on_moved).
     fn on_moved(&self, bytes: usize) {
         let _ = bytes;
@@ -76,52 +77,54 @@ pub trait SinkPort {
     ///
     /// # Errors
     ///
-    /// The sink cannot be written to, or another forwarding feeds it.
+    /// Fails if the sink cannot be written to, or another forwarding feeds it.
     fn feed(&self, forward: &Rc<Forward>) -> io::Result<()>;
 
-    /// Takes a copy, to be written as soon as there is room. What is not taken stays in `data`.
+    /// Takes data, to write them as soon as there is room. Data that are not taken stay in `data`.
     ///
     /// # Errors
     ///
-    /// It is not taken, or the sink has failed.
+    /// Fails if the sink does not take the data, or has failed.
     fn write(&self, data: &mut Bytes) -> io::Result<()>;
 
     /// Returns the number of bytes that wait for room.
     fn queued(&self) -> usize;
 
-    /// Has the poller tell of room; false if it never blocks, so that no event will come.
+    /// Has the poller report when there is room. Returns false if the sink never blocks, so no
+    /// event will arrive.
     fn wait_for_room(&self) -> bool;
 
-    /// The forwarding is over, and is let go of: the direction ends after what is queued.
+    /// Called when the forwarding is over. Releases the forwarding, and ends the direction after
+    /// the queued data.
     fn finish(&self);
 }
 
 impl dyn SinkPort {
-    /// Wraps the port for whoever hands it from transport to transport and does not know this crate.
+    /// Wraps the port for code that passes it between transports and does not know this crate.
     pub fn into_any(self: Rc<Self>) -> Box<dyn Any> {
         Box::new(self)
     }
 
-    /// Returns the port that `into_any` has wrapped, if it is one.
+    /// Returns the port that `into_any` wrapped. `None` for any other value.
     pub fn from_any(port: Box<dyn Any>) -> Option<Rc<Self>> {
         Some(*port.downcast().ok()?)
     }
 }
 
-/// Called with the number of bytes moved, and how it ended.
+/// Called with the number of bytes moved and the result.
 type OnDone = Box<dyn FnOnce(u64, io::Result<()>)>;
 
-/// Bytes on their way from one port to another, without anybody looking at them: what the two ports
-/// keep of it, and tell it.
+/// A transfer of bytes from one port to another, without looking at them. Both ports keep it and
+/// report to it.
 ///
-/// It stands between two ports, which know nothing of each other: a [`SourcePort`] is read, a
-/// [`SinkPort`] is written. It moves what the source has, by `splice(2)` where the kernel can and by
-/// copies elsewhere, up to a share of the turn. While the sink is full the source is out of the
-/// poller. At the end of the source both are let go of, copies that wait first; when the sink is lost,
-/// the source is closed.
+/// The two ports do not know each other. The forwarding reads a [`SourcePort`] and writes a
+/// [`SinkPort`]. It moves the data of the source, by `splice(2)` if the kernel can and by copies
+/// otherwise, up to a share of the turn. While the sink is full, the source is not in the poller.
+/// When the source ends, the forwarding writes the copies that still wait, then releases both
+/// ports. When the sink is lost, it closes the source.
 ///
-/// A transport makes ports of what it has open, and tells the forwarding what happens to them.
-/// `<dyn SinkPort>::of_fd` makes one of a descriptor that has no transport.
+/// A transport makes ports of its open descriptors, and reports their events to the forwarding.
+/// `<dyn SinkPort>::of_fd` makes a port of a descriptor without a transport.
 ///
 /// The page of [`driver`](crate::driver) has an example.
 pub struct Forward {
@@ -129,7 +132,7 @@ pub struct Forward {
     source: Rc<dyn SourcePort>,
     sink: Rc<dyn SinkPort>,
     flow: WithCell<Flow>,
-    /// As the source was told last.
+    /// Whether the source was last asked to be watched.
     watched: Cell<bool>,
     done: WithCell<Option<OnDone>>,
     /// See [`complete_later`](Self::complete_later).
@@ -137,16 +140,16 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Begins to move what comes from `source`, which is open and forwarded by nobody else.
+    /// Begins to move the data of `source`, which must be open and not forwarded elsewhere.
     ///
-    /// `done` is called once, with nothing borrowed, when both sides were let go of, with the number of
-    /// bytes that the sink has taken. It gets an error if the forwarding ended before its source did:
-    /// `BrokenPipe` if nobody reads the sink any more, or what the source says of its reads. It is
-    /// dropped uncalled if the reactor goes away before.
+    /// `done` is called once, with nothing borrowed, after both sides were released. It receives
+    /// the number of bytes that the sink has taken. It receives an error if the forwarding ended
+    /// before its source: `BrokenPipe` if nobody reads the sink any more, or the error of the
+    /// source's reads. `done` is dropped uncalled if the reactor is dropped first.
     ///
     /// # Errors
     ///
-    /// Those of [`SinkPort::feed`]; nothing was begun, and `done` is dropped.
+    /// Those of [`SinkPort::feed`]. Then nothing has begun, and `done` is dropped.
     pub fn start(
         reactor: &Handle,
         source: Rc<dyn SourcePort>,
@@ -169,30 +172,30 @@ impl Forward {
         Ok(())
     }
 
-    /// The source is readable.
+    /// Reports that the source is readable.
     pub fn source_ready(&self) {
         self.run(Flow::on_source_ready);
     }
 
-    /// The source is closed by somebody else; copies of it that wait still go.
+    /// Reports that other code closed the source. Copies that wait are still written.
     pub fn source_closed(&self) {
         self.run(Flow::on_source_closed);
     }
 
-    /// The program paused or resumed the source.
+    /// Reports that the program paused or resumed the source.
     pub fn set_paused(&self, paused: bool) {
         let watched = self.flow.with(|flow| {
             flow.on_paused(paused);
             flow.wants_source()
         });
         if let Some(watched) = watched {
-            // Also if it is as it was: the poller may have lacked memory for it.
+            // Even without a change: the poller may have lacked memory the last time.
             self.watched.set(watched);
             self.source.watch(watched);
         }
     }
 
-    /// The source is to be closed after so many bytes more, which it holds at this moment.
+    /// Has the source closed after `held` more bytes, which it holds at this moment.
     pub fn drain(&self, held: usize) {
         if self.flow.with(|flow| flow.on_drain(held)) {
             return self.source.on_read_to_end();
@@ -200,35 +203,36 @@ impl Forward {
         self.run(|_| {});
     }
 
-    /// The sink has room again, or has taken its queue.
+    /// Reports that the sink has room again, or that its queue is empty.
     pub fn sink_ready(&self) {
         self.run(Flow::on_sink_ready);
     }
 
-    /// The sink is gone, with so many bytes in its queue: nobody takes what the source gives.
+    /// Reports that the sink failed, with `unsent` bytes in its queue. Nobody takes the source's
+    /// data any more.
     pub fn sink_lost(&self, error: io::Error, unsent: usize) {
         self.run(|flow| flow.on_sink_lost(error, unsent));
     }
 
-    /// The loop stops, and the source is about to be closed: what it still holds is lost, and the
-    /// result says so.
+    /// Reports that the loop stops and the source is about to be closed. The data that the source
+    /// still holds are lost, and the result says so.
     pub fn cut_off(&self) {
         self.flow.with(Flow::on_cut_off);
     }
 
-    /// A verb of the program's may end it: whoever waits for the result is called by the loop, not
-    /// inside of the verb.
+    /// Prepares for a call by the program that may end the forwarding. From now on the loop calls
+    /// `done`, never that call itself.
     pub fn complete_later(&self) {
         self.later.set(true);
     }
 
-    /// The reactor goes away: drops what waits for the result, uncalled.
+    /// Drops `done` uncalled, because the reactor is being dropped.
     pub fn abandon(&self) {
         let done = self.done.with(Option::take);
         drop(done);
     }
 
-    /// Tells the core what happened, and does what it says.
+    /// Reports a fact to the flow, and carries out the steps that follow.
     fn run(&self, fact: impl FnOnce(&mut Flow)) {
         self.flow.with(fact);
         loop {
@@ -237,12 +241,12 @@ impl Forward {
                 FlowAct::Rest => break,
                 FlowAct::Splice(most) => self.splice(most),
                 FlowAct::Copy => self.copy(),
-                FlowAct::SeeWhetherEnded => {
+                FlowAct::CheckEnded => {
                     let key = self.source.key();
                     let ended = key.is_some_and(|key| self.reactor.io().has_ended(key));
                     self.flow.with(|flow| flow.on_seen_ended(ended));
                 }
-                FlowAct::SeeWhetherReadable => {
+                FlowAct::CheckReadable => {
                     let key = self.source.key();
                     let readable = key.is_some_and(|key| self.reactor.io().is_readable(key));
                     self.flow.with(|flow| flow.on_seen_readable(readable));
@@ -265,14 +269,14 @@ impl Forward {
     fn splice(&self, most: usize) {
         match self.with_fds(|source, sink| splice(source, sink, most)) {
             None => self.flow.with(|flow| flow.on_failed(ErrorKind::NotConnected.into())),
-            // A terminal that has hung up says EIO: its end.
+            // A terminal that has hung up fails with EIO. That is its end.
             Some(Ok(0) | Err(Errno::IO)) => self.source_ended(),
             Some(Ok(bytes)) => self.moved(bytes),
             Some(Err(Errno::AGAIN)) => self.flow.with(Flow::on_would_block),
             Some(Err(Errno::INVAL | Errno::NOSYS | Errno::PERM)) => {
                 self.flow.with(Flow::on_refused);
             }
-            // The one that only a sink has.
+            // Only a sink fails with EPIPE.
             Some(Err(error @ Errno::PIPE)) => self.flow.with(|flow| flow.on_failed(error.into())),
             Some(Err(error)) => self.flow.with(|flow| flow.on_unsure(error.into())),
         }
@@ -295,7 +299,8 @@ impl Forward {
         }
     }
 
-    /// Counts; both pipes may grow, of which a source that is read counts its reads itself.
+    /// Counts moved bytes. Both pipes may grow. A source that is read by copying counts its own
+    /// reads.
     fn moved(&self, bytes: usize) {
         let copying = self.flow.with(|flow| {
             flow.on_moved(bytes);
@@ -329,7 +334,7 @@ impl Forward {
         io.with_fd(source, |source| io.with_fd(sink, |sink| call(source, sink))).flatten()
     }
 
-    /// Lets go of both sides, and calls whoever waits for the result.
+    /// Releases both sides, and calls `done`.
     fn finish(&self, outcome: FlowOutcome) {
         let done = self.done.with(Option::take);
         self.source.close_source(outcome.ended);

@@ -1,10 +1,11 @@
-//! The system call that moves bytes from one descriptor to another, which Linux alone has.
+//! The system call that moves bytes from one descriptor to another. Only Linux has it.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
-/// Moves bytes without looking at them; `INVAL` where these two cannot be spliced.
+/// Moves bytes without looking at them. Fails with `INVAL` if these two descriptors cannot be
+/// spliced.
 #[cfg(target_os = "linux")]
 pub(super) fn splice(
     from: BorrowedFd<'_>,
@@ -16,7 +17,7 @@ pub(super) fn splice(
     rustix::io::retry_on_intr(|| rustix::pipe::splice(from, None, to, None, most, flags))
 }
 
-/// There is no such call.
+/// Fails with `INVAL`, because the system has no such call.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn splice(_: BorrowedFd<'_>, _: BorrowedFd<'_>, _: usize) -> Result<usize, Errno> {
     Err(Errno::INVAL)

@@ -1,4 +1,4 @@
-//! The port of a target, of any transport.
+//! Makes a sink port of any transport's target.
 
 use std::any::Any;
 use std::io::{self, ErrorKind};
@@ -9,12 +9,12 @@ use super::forwarding::SinkPort;
 use crate::handle::Handle;
 
 impl dyn SinkPort {
-    /// Returns the port that bytes are moved to: a descriptor becomes one, and a transport's own port is
-    /// taken out of its box (`into_any`).
+    /// Returns the port of a target. A descriptor becomes a port. A transport's own port is taken
+    /// out of its box (`into_any`).
     ///
     /// # Errors
     ///
-    /// As `of_fd`; `Unsupported` if there is no port, or it is that of a fake.
+    /// As `<dyn SinkPort>::of_fd`. `Unsupported` if there is no port, or if it belongs to a fake.
     pub fn of_target(
         reactor: &Handle,
         target: Result<OwnedFd, Option<Box<dyn Any>>>,

@@ -1,4 +1,4 @@
-//! A call that runs in a thread of its own, as a future.
+//! Runs a call in its own thread, as a future.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -10,47 +10,47 @@ use std::thread;
 
 use procession_core::driver::{FirstPanic, Reason};
 
-/// Starts a thread for `call`; returns a future of its result.
+/// Starts a thread for `call`, and returns a future of its result.
 pub(super) fn in_thread<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<impl Future<Output = io::Result<T>>> {
-    let answer = Arc::new(Mutex::new(Answer { called: None, waker: None }));
-    let theirs = Arc::clone(&answer);
+    let result = Arc::new(Mutex::new(ThreadResult { returned: None, waker: None }));
+    let theirs = Arc::clone(&result);
     let thread = thread::Builder::new().name("procession-call".to_owned());
     let started = thread.spawn(move || {
         let called = catch_unwind(AssertUnwindSafe(call));
-        put(&theirs, called.map_err(panicked));
+        deliver(&theirs, called.map_err(panicked));
     });
     started.map_err(|reason| no_thread(&reason))?;
-    Ok(async move { take(&answer).await })
+    Ok(async move { receive(&result).await })
 }
 
-/// Where a thread leaves what its call has come to.
-struct Answer<T> {
-    called: Option<io::Result<T>>,
+/// Where a thread leaves the result of its call.
+struct ThreadResult<T> {
+    returned: Option<io::Result<T>>,
     waker: Option<Waker>,
 }
 
-fn put<T>(answer: &Mutex<Answer<T>>, called: io::Result<T>) {
+fn deliver<T>(result: &Mutex<ThreadResult<T>>, called: io::Result<T>) {
     let waker = {
-        let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
-        answer.called = Some(called);
-        answer.waker.take()
+        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+        result.returned = Some(called);
+        result.waker.take()
     };
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-async fn take<T>(answer: &Mutex<Answer<T>>) -> io::Result<T> {
+async fn receive<T>(result: &Mutex<ThreadResult<T>>) -> io::Result<T> {
     poll_fn(|context| {
         let waker = context.waker().clone();
-        let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
-        match answer.called.take() {
+        let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+        match result.returned.take() {
             Some(called) => Poll::Ready(called),
             None => {
-                let old = answer.waker.replace(waker);
-                drop(answer);
+                let old = result.waker.replace(waker);
+                drop(result);
                 drop(old);
                 Poll::Pending
             }
@@ -59,7 +59,7 @@ async fn take<T>(answer: &Mutex<Answer<T>>) -> io::Result<T> {
     .await
 }
 
-/// Makes an error of a panic, which goes no further.
+/// Makes an error of a panic, and stops the panic.
 fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
     let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => format!("the call in a thread of its own panicked: {text}"),
@@ -70,7 +70,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
     io::Error::other(text)
 }
 
-/// Says what the bare reason, "Resource temporarily unavailable", is about.
+/// Adds what failed to the bare reason, "Resource temporarily unavailable".
 fn no_thread(reason: &io::Error) -> io::Error {
     let text = format!("cannot start a thread for the call: {}", Reason(reason));
     io::Error::new(reason.kind(), text)

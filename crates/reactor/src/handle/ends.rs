@@ -1,4 +1,4 @@
-//! The guard of a place in the list of those that are called at the end of the loop.
+//! The guard of a transport's entry in the list that the loop calls at its end.
 
 use std::fmt;
 use std::rc::Weak;
@@ -6,8 +6,8 @@ use std::rc::Weak;
 use crate::handle::Handle;
 use crate::store::ends::OnEnd;
 
-/// A place in the list of those that are called at the end of the loop, until it is dropped.
-#[must_use = "dropped, it leaves the list"]
+/// Keeps a transport in the list that the loop calls at its end, until dropped.
+#[must_use = "the transport leaves the list when this is dropped"]
 pub struct EndWatch {
     reactor: Handle,
     id: u64,

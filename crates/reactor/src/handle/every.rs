@@ -1,4 +1,4 @@
-//! Calls that repeat, at times that do not drift.
+//! Repeated calls at times that do not drift.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,24 +9,24 @@ use procession_core::Timer;
 use crate::handle::Handle;
 use crate::handle::timers::DelayedCall;
 
-/// A call that repeats.
-struct Every<F> {
+/// A repeated call.
+struct RepeatedCall<F> {
     interval: Duration,
-    /// When the next call is planned.
+    /// The time of the next call.
     due: Cell<Duration>,
-    /// Moved out while it is called, and gone once it was cancelled.
+    /// Moved out while it runs. `None` after a cancellation.
     call: Cell<Option<F>>,
     cancelled: Cell<bool>,
     planned: Cell<Option<DelayedCall>>,
 }
 
-/// Starts the calls, as [`Handle::call_every`] says.
+/// Starts the calls: see [`Handle::call_every`].
 pub(super) fn start<R, F: FnMut(&Handle, u64) -> R + 'static>(
     reactor: &Handle,
     interval: Duration,
     call: F,
 ) -> Timer {
-    let every = Rc::new(Every {
+    let every = Rc::new(RepeatedCall {
         interval,
         due: Cell::new(reactor.now().saturating_add(interval)),
         call: Cell::new(Some(call)),
@@ -37,27 +37,27 @@ pub(super) fn start<R, F: FnMut(&Handle, u64) -> R + 'static>(
     Timer::new(move || every.cancel())
 }
 
-/// Has the loop make the next call at its time.
-fn plan<R, F: FnMut(&Handle, u64) -> R + 'static>(reactor: &Handle, every: &Rc<Every<F>>) {
+/// Schedules the next call.
+fn plan<R, F: FnMut(&Handle, u64) -> R + 'static>(reactor: &Handle, every: &Rc<RepeatedCall<F>>) {
     let after = every.due.get().saturating_sub(reactor.now());
     let me = Rc::clone(every);
     let timer = reactor.call_later(after, move |reactor| tick(reactor, &me));
     every.planned.set(Some(timer));
 }
 
-fn tick<R, F: FnMut(&Handle, u64) -> R + 'static>(reactor: &Handle, every: &Rc<Every<F>>) {
+fn tick<R, F: FnMut(&Handle, u64) -> R + 'static>(reactor: &Handle, every: &Rc<RepeatedCall<F>>) {
     let Some(mut call) = every.call.take() else { return };
     let skipped = every.pass(reactor.now());
     drop(call(reactor, skipped));
     if every.cancelled.get() {
-        return; // and what it was to do is dropped here
+        return; // which drops the call
     }
     every.call.set(Some(call));
     plan(reactor, every);
 }
 
-impl<F> Every<F> {
-    /// Plans the next time, and returns how many have passed without a call.
+impl<F> RepeatedCall<F> {
+    /// Plans the next time, and returns how many times passed without a call.
     fn pass(&self, now: Duration) -> u64 {
         let late = now.saturating_sub(self.due.get());
         let skipped = late.as_nanos().checked_div(self.interval.as_nanos()).unwrap_or(0);

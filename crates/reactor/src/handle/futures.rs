@@ -1,5 +1,5 @@
-//! What a handle does with time, futures and threads: waits that are futures, calls that repeat, and
-//! futures and blocking calls that become a `Deferred`.
+//! The handle's methods for time, futures and threads: waits as futures, repeated calls, and
+//! futures and blocking calls as a `Deferred`.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ use super::sleep::Sleep;
 use super::{Handle, deferring, every};
 
 impl Handle {
-    /// Returns a future that is ready after `duration`, counted from this call, and never before.
+    /// Returns a future that is ready `duration` after this call, never earlier.
     ///
     /// # Examples
     ///
@@ -34,15 +34,16 @@ impl Handle {
         Sleep::new(|wake| self.call_later(duration, move |_| wake()))
     }
 
-    /// Awaits `future` for at most `limit`, counted from this call, and drops it when that has passed.
+    /// Awaits `future` for at most `limit`, counted from this call. Drops the future when the limit
+    /// has passed.
     ///
-    /// A loop that is late first handles what is ready. A [`Deferred`] has a
-    /// [`timeout`](Deferred::timeout) of its own.
+    /// A loop that is late first handles the sources that are ready. A [`Deferred`] has its own
+    /// [`timeout`](Deferred::timeout).
     ///
     /// # Errors
     ///
-    /// An error of kind [`TimedOut`](io::ErrorKind::TimedOut) if the limit has passed and the future was
-    /// not ready.
+    /// An error of kind [`TimedOut`](io::ErrorKind::TimedOut) if the limit has passed and the
+    /// future is not ready.
     ///
     /// # Examples
     ///
@@ -78,16 +79,16 @@ impl Handle {
         }
     }
 
-    /// Calls `call` every `interval`, for the first time one interval from now, until the [`Timer`] is
-    /// dropped.
+    /// Calls `call` every `interval` until the [`Timer`] is dropped. The first call is one interval
+    /// from now.
     ///
-    /// The times are planned from the beginning: what a call takes does not add up. A loop that comes
-    /// late makes one call for all the times that have passed, and says how many it has skipped; the
-    /// next call comes at the next time that was planned. A panic of `call` ends it. An interval of
-    /// `Duration::ZERO` is once a turn.
+    /// The times are planned from the start, so the duration of the calls does not add up. A loop
+    /// that is late makes one call for all the times that have passed, and passes the number of
+    /// times that it skipped. The next call comes at the next planned time. A panic of `call` ends
+    /// the calls. With an interval of `Duration::ZERO`, `call` runs once a turn.
     ///
-    /// [`Timer::detach`] lets it go on for as long as the reactor lives. To end it from within the call,
-    /// keep the timer where the call can drop it.
+    /// [`Timer::detach`] lets the calls continue as long as the reactor exists. To end them from
+    /// within the call, keep the timer where the call can drop it.
     ///
     /// # Examples
     ///
@@ -120,15 +121,16 @@ impl Handle {
         every::start(self, interval, call)
     }
 
-    /// Runs a future on the reactor, in this thread, and gives its result as a [`Deferred`].
+    /// Runs a future on the reactor, in this thread, and returns its result as a [`Deferred`].
     ///
-    /// It is first polled in the next turn. Cancelling or dropping the `Deferred` drops the future.
-    /// [`spawn_local`](Self::spawn_local) starts one that nothing cancels.
+    /// Its first poll is in the next turn. Cancelling or dropping the `Deferred` drops the future.
+    /// [`spawn_local`](Self::spawn_local) starts a future that continues when its handle is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails as the future does; with `Abandoned` if that panics, or the reactor is
-    /// dropped. The panic unwinds out of the loop.
+    /// The `Deferred` fails as the future does. It fails with `Abandoned` if the future panics or
+    /// the reactor is dropped. The panic unwinds out of the loop.
     ///
     /// # Examples
     ///
@@ -163,15 +165,15 @@ impl Handle {
         deferred
     }
 
-    /// Calls `call`, which may block, in a thread of its own, and gives what it returns.
+    /// Calls `call`, which may block, in its own thread, and returns its result as a [`Deferred`].
     ///
-    /// Each call starts a thread; for thousands of short ones a pool is better. Cancelling or dropping
-    /// the `Deferred` does not end the thread: its result is dropped when it comes.
+    /// Each call starts a thread. For thousands of short calls a pool is better. Cancelling or
+    /// dropping the `Deferred` does not end the thread. Its result is then dropped when it arrives.
     ///
     /// # Errors
     ///
-    /// The `Deferred` fails if no thread can be started, and if `call` panics, with the panic's message;
-    /// with `Abandoned` if the reactor is dropped.
+    /// The `Deferred` fails if no thread can be started, or if `call` panics, with the panic's
+    /// message. It fails with `Abandoned` if the reactor is dropped.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What transports ask of a reactor: sources by key, being flushed, and hearing of its end.
+//! The reactor's interface for transports: sources by key, flushes, and the end of the loop.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use crate::store::sources::{Key, Source, SourceEntry};
 use crate::sys::polled::{Owned, Polled};
 use crate::sys::signals::{self, ProgramHooks};
 
-/// What a transport asks of its reactor: [`Handle::io`] gives it.
+/// The reactor's interface for transports. See [`Handle::io`].
 #[derive(Clone, Copy)]
 pub struct Io<'a> {
     reactor: &'a Handle,
@@ -35,12 +35,12 @@ impl<'a> Io<'a> {
 impl Io<'_> {
     /// Gives a descriptor to the reactor, which is its sole owner from now on.
     ///
-    /// `handler` is told what happens to it, under `token`. The descriptor should be nonblocking.
+    /// `handler` receives its events under `token`. The descriptor should be nonblocking.
     ///
     /// # Errors
     ///
-    /// Those of the poller (epoll refuses regular files with `EPERM`), and `NotConnected` if the
-    /// reactor is gone. The descriptor is closed then.
+    /// The poller's errors (epoll refuses regular files with `EPERM`), and `NotConnected` if the
+    /// reactor is gone. Then the descriptor is closed.
     pub fn add_source(
         self,
         fd: OwnedFd,
@@ -66,8 +66,8 @@ impl Io<'_> {
         handler: Rc<dyn EventHandler>,
         token: u32,
     ) -> io::Result<Key> {
-        // The key first, then the registration: a source's `as_fd` may be foreign code, so that
-        // nothing may be borrowed meanwhile.
+        // Take the key first, then register: a source's `as_fd` may be foreign code, so nothing may
+        // be borrowed meanwhile.
         let entry = SourceEntry { io: io.clone(), handler, token, interest };
         let key = self.reactor.core.io.sources.with(|sources| sources.insert(entry))?;
         if let Err(error) = io.set(key, interest) {
@@ -77,19 +77,19 @@ impl Io<'_> {
         Ok(key)
     }
 
-    /// Says that an event of a source is likely within some 20 µs.
+    /// Announces that an event of a source is likely within some 20 µs.
     ///
-    /// The loop then looks for one for as long before it sleeps, once: to sleep and be woken takes
-    /// about that time. What is said in vain again and again is ignored but for one time in 64.
+    /// The loop then polls for one for about that long before its next sleep, because sleeping and
+    /// waking takes about as long. After repeated wrong announcements it trusts only one in 64.
     pub fn expect_soon(self) {
         self.reactor.core.io.anticipation.on_expected();
     }
 
-    /// Closes the source now; events of it that are still in the batch go nowhere.
+    /// Closes the source now. Its events that are still in the batch are dropped. Returns false if
+    /// it was already closed.
     ///
-    /// One that is lent at this moment, to [`with_fd`](Self::with_fd) or to its own callback, leaves
-    /// the poller now, and its descriptor is closed, or the source dropped, when it is given back.
-    /// False if it was closed before.
+    /// The source may be lent at this moment, to [`with_fd`](Self::with_fd) or to its own callback.
+    /// Then it leaves the poller now, and is closed or dropped when it is given back.
     pub fn close(self, key: Key) -> bool {
         let Some(entry) = self.reactor.core.io.sources.with(|sources| sources.remove(key)) else {
             return false;
@@ -99,10 +99,11 @@ impl Io<'_> {
         true
     }
 
-    /// Takes the descriptor back; the source is gone from the reactor.
+    /// Takes the descriptor out of the reactor and removes the source. `None` if there is no such
+    /// source.
     ///
-    /// `None` if there is no such source. Of one that was [registered](Handle::register), or is lent
-    /// at this moment, it gives a duplicate; `None` if there is no descriptor left for that.
+    /// If the source was [registered](Handle::register), or is lent at this moment, this returns a
+    /// duplicate. `None` if no descriptor is left for the duplicate.
     pub fn take_fd(self, key: Key) -> Option<OwnedFd> {
         let entry = self.reactor.core.io.sources.with(|sources| sources.remove(key))?;
         let SourceEntry { mut io, handler, .. } = entry;
@@ -121,7 +122,7 @@ impl Io<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the poller; `NotConnected` if the source is closed.
+    /// The poller's errors. `NotConnected` if the source is closed.
     pub fn set_interest(self, key: Key, interest: Interest) -> io::Result<()> {
         let io = self.reactor.core.io.sources.with(|sources| {
             let entry = sources.get(key)?;
@@ -134,21 +135,22 @@ impl Io<'_> {
         }
     }
 
-    /// Tells whether the source is open.
+    /// Returns whether the source is open.
     pub fn is_open(self, key: Key) -> bool {
         self.reactor.core.io.sources.with(|sources| sources.get(key).is_some())
     }
 
-    /// Lends the descriptor for the length of `call`; `None` if the source is closed.
+    /// Lends the descriptor to `call`. `None` if the source is closed.
     ///
-    /// Nothing is borrowed meanwhile, and it stays open until `call` returns, even if that closes
-    /// the source.
+    /// Nothing is borrowed meanwhile. The descriptor stays open until `call` returns, even if
+    /// `call` closes the source.
     pub fn with_fd<R>(self, key: Key, call: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
         let io = self.reactor.core.io.sources.with(|sources| Some(sources.get(key)?.io.clone()))?;
         Some(call(io.fd()))
     }
 
-    /// Lends the descriptor of a transport under the borrow: `call` makes system calls and no more.
+    /// Lends the descriptor of a transport while the table is borrowed. `call` must make only
+    /// system calls.
     #[inline]
     pub(crate) fn with_owned<R>(
         self,
@@ -161,36 +163,37 @@ impl Io<'_> {
         })
     }
 
-    /// Returns whether nobody holds the other side of a source any more, to write to it or to read it.
+    /// Returns whether the other side of a source is closed, so nobody can write to it or read it
+    /// any more.
     pub fn has_ended(self, key: Key) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let half = PollFlags::RDHUP;
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let half = PollFlags::empty();
-        self.look_at(key, half).intersects(PollFlags::HUP | PollFlags::ERR | half)
+        self.poll_now(key, half).intersects(PollFlags::HUP | PollFlags::ERR | half)
     }
 
-    /// Returns whether a read of a source would give something, be it the end.
+    /// Returns whether a read of a source would return something, possibly the end.
     pub(crate) fn is_readable(self, key: Key) -> bool {
         let any = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-        self.look_at(key, PollFlags::IN).intersects(any)
+        self.poll_now(key, PollFlags::IN).intersects(any)
     }
 
     /// Asks the system, without the loop.
-    fn look_at(self, key: Key, asked: PollFlags) -> PollFlags {
+    fn poll_now(self, key: Key, asked: PollFlags) -> PollFlags {
         let seen = self.with_fd(key, |fd| {
             let mut fds = [PollFd::from_borrowed_fd(fd, asked)];
-            // It fails for lack of memory: nothing is seen then.
+            // It fails for lack of memory. Then nothing is seen.
             poll(&mut fds, Some(&Timespec::default())).ok();
             fds[0].revents()
         });
         seen.unwrap_or(PollFlags::empty())
     }
 
-    /// Has [`EventHandler::flush`] called once: when the running callback returns to the loop, or
-    /// before the next wait.
+    /// Has the loop call [`EventHandler::flush`] once: when the running callback returns to the
+    /// loop, or before the next wait.
     ///
-    /// Asked for twice it is called twice; a transport keeps a flag.
+    /// Two requests make two calls, so a transport keeps a flag.
     #[inline]
     pub fn flush_later(self, handler: Rc<dyn EventHandler>) {
         if self.reactor.core.state.closed.get() {
@@ -200,7 +203,7 @@ impl Io<'_> {
         self.reactor.touch();
     }
 
-    /// Has `transport` called at the end of the loop: see [`OnEnd`].
+    /// Has the loop call `transport` at its end: see [`OnEnd`].
     ///
     /// # Examples
     ///
@@ -233,29 +236,29 @@ impl Io<'_> {
         EndWatch::new(self.reactor, transport)
     }
 
-    /// Returns whether a signal has stopped the last run: the program is about to end, and children
-    /// have a moment to end in.
+    /// Returns whether a signal has stopped the last run. Then the program is about to end, and
+    /// children have a moment to end.
     pub fn is_ended_by_signal(self) -> bool {
         matches!(self.reactor.core.state.stopped.get(), Stopped::Signal(_))
     }
 
-    /// Returns whether this process is a forked copy of the one that made the reactor: what is dropped
-    /// here is to do nothing to what the loop has there.
+    /// Returns whether this process is a forked copy of the one that made the reactor. Then a drop
+    /// in this process must not affect what the loop has in the original.
     pub fn is_inherited(self) -> bool {
-        self.reactor.core.state.made_in.get().look() == MadeIn::Original
+        self.reactor.core.state.made_in.get().compared() == MadeIn::Original
     }
 
-    /// Returns whether signals may be the reactor's business: unless it was made
+    /// Returns whether the reactor may claim signals: false if it was made
     /// [`without_signals`](crate::Reactor::without_signals).
     pub fn claims_signals(self) -> bool {
         self.reactor.core.state.claims_signals.get()
     }
 
-    /// Has `hook` called by every [`Reactor::new`](crate::Reactor::new) of this process from now on,
-    /// in the new reactor's thread.
+    /// Has every [`Reactor::new`](crate::Reactor::new) of this process call `hook` from now on, in
+    /// the new reactor's thread.
     ///
-    /// For crates that add to the reactor and need to know of each, such as one that reaps children
-    /// that have outlived the reactor that started them. A function that is known already is not added
+    /// For crates that must know of every reactor. One example is a crate that reaps children that
+    /// outlived the reactor that started them. A function that is already registered is not added
     /// again.
     ///
     /// # Examples
@@ -280,13 +283,14 @@ impl Io<'_> {
         start_hooks::add(hook);
     }
 
-    /// Has `H` called around what signals do to the whole program. Only the first call of a process
-    /// counts.
+    /// Has the reactor call `H` around what signals do to the whole program. Only the first call in
+    /// a process has an effect.
     pub fn set_program_hooks<H: ProgramHooks>() {
         signals::set_program_hooks::<H>();
     }
 
-    /// Flushes what is queued now; what that adds waits for the next call. False if nothing was.
+    /// Flushes the queued handlers. Handlers that are queued meanwhile wait for the next call.
+    /// Returns whether any was queued.
     pub(crate) fn flush_dirty(self) -> bool {
         let queued = self.reactor.core.io.dirty.with(|dirty| dirty.len());
         for _ in 0..queued {
@@ -297,7 +301,8 @@ impl Io<'_> {
         queued > 0
     }
 
-    /// Tells the handler of a source, if that is still open; false if it has to wait for the others.
+    /// Passes an event to the handler of a source that is still open. Returns false if the source
+    /// is late and must wait for the others.
     pub(crate) fn dispatch(self, key: Key, readiness: Readiness, late_too: bool) -> bool {
         let found = self.reactor.core.io.sources.with(|sources| {
             let entry = sources.get(key)?;
@@ -310,7 +315,8 @@ impl Io<'_> {
             None => {} // closed by a callback of the same batch
             Some(Err(())) => return false,
             Some(Ok((handler, token))) => {
-                // This clone keeps the handler alive, not the descriptor: `close` closes at once.
+                // This clone keeps the handler alive, not the descriptor, so `close` closes at
+                // once.
                 handler.ready(self.reactor, Ready { key, token, readiness });
                 self.flush_dirty();
             }

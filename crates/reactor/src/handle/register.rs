@@ -1,4 +1,4 @@
-//! Closures as sources.
+//! Sources whose handler is a closure.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,9 +15,9 @@ use crate::readiness::{Interest, Readiness};
 use crate::store::sources::{Key, Source};
 use crate::sys::polled::{Foreign, Polled};
 
-/// A registered source, as its callback sees it.
+/// A registered source, as its callback receives it.
 ///
-/// It reads and writes as the source does; other access is shared only, so that a source cannot be
+/// It reads and writes as the source does. All other access is shared only, so a source cannot be
 /// swapped for another while it is registered.
 pub struct Registered<'a, S: AsFd> {
     io: &'a Polled<Foreign<S>>,
@@ -26,8 +26,8 @@ pub struct Registered<'a, S: AsFd> {
 }
 
 impl<S: AsFd> Registered<'_, S> {
-    /// Ends the registration now, so that the descriptor may be registered again; the source is
-    /// dropped when the callback returns.
+    /// Ends the registration now, so the descriptor may be registered again. The source is dropped
+    /// when the callback returns.
     pub fn close(&self) {
         self.reactor.io().close(self.key);
     }
@@ -36,12 +36,12 @@ impl<S: AsFd> Registered<'_, S> {
     ///
     /// # Errors
     ///
-    /// Those of the poller.
+    /// The poller's errors.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
         self.reactor.io().set_interest(self.key, interest)
     }
 
-    /// The reactor.
+    /// Returns the reactor.
     pub fn reactor(&self) -> &Handle {
         self.reactor
     }
@@ -83,7 +83,7 @@ impl<S: AsFd> fmt::Debug for Registered<'_, S> {
     }
 }
 
-/// A source that [`Handle::register`] has taken.
+/// A source that [`Handle::register`] took.
 ///
 /// Dropping it does nothing: the reactor owns the source until it is closed.
 #[derive(Clone)]
@@ -102,20 +102,20 @@ impl Registration {
         let poller = reactor.io().poller()?;
         let io = Rc::new(Polled::new(poller, PollMode::Level, Foreign(source)));
         let callback = WithCell::new(Some(callback));
-        let handler = Rc::new(Closure { io: Rc::clone(&io), callback });
+        let handler = Rc::new(CallbackSource { io: Rc::clone(&io), callback });
         let key = reactor.io().insert(Source::Foreign(io), interest, handler, 0)?;
         Ok(Self { key, reactor: reactor.clone() })
     }
 
-    /// Ends the registration and drops the source, inside its own callback when that returns; twice
-    /// is harmless.
+    /// Ends the registration and drops the source. Inside the source's own callback, the drop
+    /// happens when the callback returns. A second call does nothing.
     #[doc(alias = "removeReader")]
     #[doc(alias = "removeWriter")]
     pub fn close(&self) {
         self.reactor.io().close(self.key);
     }
 
-    /// Tells whether the source is still registered.
+    /// Returns whether the source is still registered.
     pub fn is_open(&self) -> bool {
         self.reactor.io().is_open(self.key)
     }
@@ -124,7 +124,7 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// Those of the poller; `NotConnected` if the source is closed.
+    /// The poller's errors. `NotConnected` if the source is closed.
     pub fn set_interest(&self, interest: Interest) -> io::Result<()> {
         self.reactor.io().set_interest(self.key, interest)
     }
@@ -136,13 +136,13 @@ impl fmt::Debug for Registration {
     }
 }
 
-struct Closure<S: AsFd, F> {
+struct CallbackSource<S: AsFd, F> {
     io: Rc<Polled<Foreign<S>>>,
-    /// `None` while it runs, and after it has panicked.
+    /// `None` while it runs, and after a panic.
     callback: WithCell<Option<F>>,
 }
 
-impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for Closure<S, F> {
+impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for CallbackSource<S, F> {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let Some(mut callback) = self.callback.take() else { return };
         let mut source = Registered { io: &self.io, key: ready.key, reactor };
@@ -153,7 +153,7 @@ impl<S: AsFd, F: FnMut(&mut Registered<'_, S>, Readiness)> EventHandler for Clos
             }
             Err(panic) => {
                 reactor.io().close(ready.key);
-                // The first panic is the one that is reported.
+                // Only the first panic is reported.
                 catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
                 resume_unwind(panic);
             }

@@ -1,4 +1,4 @@
-//! The way in from other threads.
+//! Calls from other threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::handle::{Handle, Job};
 use crate::store::shared::Shared;
 
-/// Hands calls to a reactor from any thread (Twisted's `callFromThread`).
+/// Sends calls to a reactor from any thread (Twisted's `callFromThread`).
 ///
-/// Obtained from [`Handle::remote`]. It does not keep the reactor alive: what is handed in after
-/// the reactor was dropped is dropped.
+/// [`Handle::remote`] makes it. It does not keep the reactor alive. Calls that are sent after the
+/// reactor was dropped are dropped.
 ///
 /// # Examples
 ///
@@ -30,14 +30,15 @@ pub struct Remote(pub(super) Arc<Shared<Job>>);
 impl Remote {
     /// Calls `call` in the reactor's thread, in one of its next turns.
     ///
-    /// Calls of one thread run in their order. Its result is dropped there.
+    /// Calls from one thread run in their order. The result of `call` is dropped in the reactor's
+    /// thread.
     #[doc(alias = "callFromThread")]
     #[doc(alias = "call_from_thread")]
     pub fn call<R>(&self, call: impl FnOnce(&Handle) -> R + Send + 'static) {
         self.0.push_job(Box::new(move |handle| drop(call(handle))));
     }
 
-    /// Tells whether the reactor has been dropped.
+    /// Returns whether the reactor was dropped.
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }

@@ -12,11 +12,11 @@ use crate::errors::gone;
 use crate::handle::{Handle, SignalCall};
 use crate::store::signals::{Precedence, Watcher};
 
-/// Signals that cannot be watched, or not with sense: their cause would come again at once.
+/// Signals that cannot be watched, or not usefully, because their cause would recur at once.
 const UNWATCHABLE: [Signal; 5] =
     [Signal::KILL, Signal::STOP, Signal::ILL, Signal::FPE, Signal::SEGV];
 
-/// A watch on a signal; dropping it ends the watch.
+/// A watch of a signal. Dropping it ends the watch.
 #[must_use = "the watch ends when this is dropped"]
 pub struct SignalWatch {
     watcher: Rc<Watcher<SignalCall>>,
@@ -43,18 +43,18 @@ impl SignalWatch {
         Ok(Self { watcher, handle: handle.clone() })
     }
 
-    /// The signal that is watched.
+    /// Returns the signal that is watched.
     pub fn signal(&self) -> Signal {
         Signal::from_raw(self.watcher.signal)
     }
 
-    /// Ends the watch, and tells whether its signal has come without the callback having run.
+    /// Ends the watch. Returns whether its signal arrived and the callback did not run.
     pub(crate) fn end(self) -> bool {
         let watcher = Rc::clone(&self.watcher);
         let yields = watcher.yields();
         let delivered = self.handle.core.signals.with(|signals| signals.delivered(watcher.signal));
         drop(self);
-        // Asked last: a signal from here on does what it did before the watch, so none is missed.
+        // Read last: from here on the signal has its previous effect, so no signal is lost.
         let delivered = delivered.is_some_and(|delivered| delivered.load(SeqCst));
         watcher.due.get() || (delivered && !yields)
     }
@@ -72,7 +72,7 @@ impl fmt::Debug for SignalWatch {
     }
 }
 
-/// Queues the callbacks of the signals that have come.
+/// Queues the callbacks of the signals that have arrived.
 pub(crate) fn queue(handle: &Handle) {
     for watcher in handle.core.signals.with(|signals| signals.take_due()) {
         watcher.due.set(true);
@@ -80,7 +80,7 @@ pub(crate) fn queue(handle: &Handle) {
     }
 }
 
-/// The reactor is being dropped.
+/// Ends all watches, because the reactor is being dropped.
 pub(crate) fn end_all(handle: &Handle) {
     let (watchers, last) = handle.core.signals.with(|signals| signals.remove_all());
     for last in last {
@@ -93,7 +93,7 @@ pub(crate) fn end_all(handle: &Handle) {
     }
 }
 
-/// Twice is harmless.
+/// Ends a watch. A second call does nothing.
 fn end(handle: &Handle, watcher: &Rc<Watcher<SignalCall>>) {
     watcher.on_ended();
     let last = handle.core.signals.with(|signals| signals.remove(watcher));
@@ -119,7 +119,7 @@ fn call(handle: &Handle, watcher: &Rc<Watcher<SignalCall>>) {
         Ok(()) => drop(callback),
         Err(panic) => {
             end(handle, watcher);
-            // The first panic is the one that is reported.
+            // Only the first panic is reported.
             catch_unwind(AssertUnwindSafe(move || drop(callback))).ok();
             resume_unwind(panic);
         }

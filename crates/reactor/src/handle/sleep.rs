@@ -1,4 +1,4 @@
-//! A future that is ready at a time.
+//! A future that is ready at a given time.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -10,32 +10,32 @@ use procession_core::driver::WithCell;
 
 use crate::handle::timers::DelayedCall;
 
-/// Ready when its time has passed, counted from its creation.
+/// A future that is ready when its time, counted from its creation, has passed.
 pub(super) struct Sleep {
-    alarm: Rc<Alarm>,
+    state: Rc<SleepState>,
     timer: DelayedCall,
 }
 
 #[derive(Default)]
-struct Alarm {
+struct SleepState {
     over: Cell<bool>,
     waker: WithCell<Option<Waker>>,
 }
 
 impl Sleep {
-    /// Creates a future that is ready once the loop has made the call that `begin` requests.
+    /// Makes a future that is ready once the loop has made the call that `begin` requests.
     pub(super) fn new(begin: impl FnOnce(Box<dyn FnOnce()>) -> DelayedCall) -> Self {
-        let alarm = Rc::<Alarm>::default();
-        let weak = Rc::downgrade(&alarm);
+        let state = Rc::<SleepState>::default();
+        let weak = Rc::downgrade(&state);
         let timer = begin(Box::new(move || {
-            let Some(alarm) = weak.upgrade() else { return };
-            alarm.over.set(true);
-            let waker = alarm.waker.take();
+            let Some(state) = weak.upgrade() else { return };
+            state.over.set(true);
+            let waker = state.waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
         }));
-        Self { alarm, timer }
+        Self { state, timer }
     }
 }
 
@@ -43,12 +43,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.alarm.over.get() {
+        if self.state.over.get() {
             return Poll::Ready(());
         }
-        let waker = context.waker().clone(); // foreign code: before the borrow
-        let old = self.alarm.waker.replace(Some(waker));
-        drop(old); // and after it
+        let waker = context.waker().clone(); // foreign code, so before the borrow
+        let old = self.state.waker.replace(Some(waker));
+        drop(old); // foreign code, so after the borrow
         Poll::Pending
     }
 }

@@ -1,4 +1,4 @@
-//! What upper layers have done whenever a reactor starts.
+//! Hooks that upper layers have the reactor call when it starts.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use crate::handle::Handle;
 
 static ON_START: Mutex<Vec<fn(&Handle)>> = Mutex::new(Vec::new());
 
-/// Adds one, unless it is known.
+/// Adds a hook, unless it is already registered.
 pub(crate) fn add(hook: fn(&Handle)) {
     let mut hooks = ON_START.lock().unwrap_or_else(PoisonError::into_inner);
     if !hooks.iter().any(|&known| std::ptr::fn_addr_eq(known, hook)) {
@@ -14,7 +14,7 @@ pub(crate) fn add(hook: fn(&Handle)) {
     }
 }
 
-/// Calls them all, in their order.
+/// Calls all hooks in their order.
 pub(crate) fn call(handle: &Handle) {
     let hooks = ON_START.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for hook in hooks {

@@ -1,4 +1,4 @@
-//! The guard of a call at a time.
+//! The guard of a delayed call.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::store::timers::{TimerError, TimerId, Timers};
 
 /// A call that [`Handle::call_later`](crate::Handle::call_later) will make.
 ///
-/// Dropping it does nothing: the call is made all the same.
+/// Dropping it does nothing. The call is still made.
 ///
 /// # Examples
 ///
@@ -35,9 +35,9 @@ impl DelayedCall {
         Self { handle, timer }
     }
 
-    /// Cancels the call; nothing happens if it was made or cancelled.
+    /// Cancels the call. Does nothing if the call was already made or cancelled.
     pub fn cancel(&self) {
-        // Cancelling what is over is no mistake here; `try_cancel` tells.
+        // A call that is over needs no error here. `try_cancel` reports it.
         self.try_cancel().ok();
     }
 
@@ -45,7 +45,7 @@ impl DelayedCall {
     ///
     /// # Errors
     ///
-    /// [`AlreadyCalled`](TimerError::AlreadyCalled), also from inside of the call itself, or
+    /// [`AlreadyCalled`](TimerError::AlreadyCalled), also from within the call itself, or
     /// [`AlreadyCancelled`](TimerError::AlreadyCancelled).
     pub fn try_cancel(&self) -> Result<(), TimerError> {
         let call = self.with(|timers, timer| timers.cancel(timer))?;
@@ -53,13 +53,13 @@ impl DelayedCall {
         Ok(())
     }
 
-    /// Has the call made `after` from now; nothing happens if it was made or cancelled.
+    /// Has the call made `after` from now. Does nothing if it was already made or cancelled.
     pub fn reset(&self, after: Duration) {
-        // As for `cancel`.
+        // As in `cancel`.
         self.try_reset(after).ok();
     }
 
-    /// Has the call made `after` from now, be it earlier or later than before.
+    /// Has the call made `after` from now, whether that is earlier or later than before.
     ///
     /// # Errors
     ///
@@ -71,9 +71,9 @@ impl DelayedCall {
         Ok(())
     }
 
-    /// Has the call made `by` later than planned; nothing happens if it was made or cancelled.
+    /// Has the call made `by` later than planned. Does nothing if it was already made or cancelled.
     pub fn delay(&self, by: Duration) {
-        // As for `cancel`.
+        // As in `cancel`.
         self.try_delay(by).ok();
     }
 
@@ -86,7 +86,7 @@ impl DelayedCall {
         self.with(|timers, timer| timers.delay(timer, by))
     }
 
-    /// Tells whether the call is still to be made.
+    /// Returns whether the call is still to be made.
     #[doc(alias = "active")]
     pub fn is_active(&self) -> bool {
         self.with(|timers, timer| timers.check(timer).is_ok())
@@ -104,7 +104,7 @@ impl Clone for DelayedCall {
     }
 }
 
-/// The call is made all the same; only what became of it can be forgotten then.
+/// The call is still made. Without its guards, the timer's slot is reused once the call is over.
 impl Drop for DelayedCall {
     fn drop(&mut self) {
         self.with(|timers, timer| timers.release(timer));
@@ -113,7 +113,7 @@ impl Drop for DelayedCall {
 
 impl fmt::Debug for DelayedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (at, status) = self.with(|timers, timer| timers.look(timer));
+        let (at, status) = self.with(|timers, timer| timers.time_and_status(timer));
         f.debug_struct("DelayedCall")
             .field("at", &at)
             .field("status", &status)

@@ -1,4 +1,4 @@
-//! System event triggers: what is done when the reactor starts and stops.
+//! System event triggers: calls that the reactor makes when it starts and stops.
 
 use std::fmt;
 
@@ -7,11 +7,12 @@ use procession_core::{Deferred, Failed};
 use crate::handle::{Handle, TriggerCall};
 use crate::store::triggers::{Phase, SystemEvent, TriggerKey};
 
-/// What a trigger may return: nothing, or a [`Deferred`], which a *before* trigger is waited for.
+/// The result of a trigger: nothing, or a [`Deferred`]. The reactor waits for that of a *before*
+/// trigger.
 ///
-/// An error of the `Deferred` does not stop anything; it is reported as unhandled.
+/// An error of the `Deferred` stops nothing. It is reported as unhandled.
 pub trait TriggerResult {
-    /// Has `next` called when the trigger is through.
+    /// Has `next` called when the trigger has finished.
     fn on_finished(self, next: Box<dyn FnOnce()>);
 }
 
@@ -25,7 +26,7 @@ impl<T: 'static, E: fmt::Debug + 'static> TriggerResult for Deferred<T, E> {
     fn on_finished(self, next: Box<dyn FnOnce()>) {
         self.done(move |result| {
             if let Err(Failed::Error(error)) = result {
-                // Dropping it unseen reports it.
+                // Dropping the error unseen reports it.
                 drop(Deferred::<(), E>::ready(Err(error)));
             }
             next();
@@ -42,7 +43,7 @@ impl<R: TriggerResult> TriggerResult for Option<R> {
     }
 }
 
-/// A trigger that was added; dropping it does nothing.
+/// A trigger that was added. Dropping it does nothing.
 #[derive(Clone)]
 pub struct Trigger {
     /// `None` if the reactor was gone.
@@ -67,12 +68,12 @@ impl Trigger {
         Self { key, handle: handle.clone() }
     }
 
-    /// Removes the trigger; false if it has run, or was removed.
+    /// Removes the trigger. Returns false if it already ran or was removed.
     #[doc(alias = "removeSystemEventTrigger")]
     pub fn remove(&self) -> bool {
         let Some(key) = &self.key else { return false };
         let call = self.handle.core.triggers.with(|triggers| triggers.remove(key));
-        call.is_some() // and dropped here, where nothing is borrowed
+        call.is_some() // and is dropped here, where nothing is borrowed
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a handle can do: all that a program asks of a reactor.
+//! The handle's methods for programs.
 
 use std::future::Future;
 use std::io;
@@ -19,16 +19,17 @@ use crate::store::signals::Precedence;
 use crate::store::tasks::JoinHandle;
 use crate::store::triggers::{Phase, SystemEvent};
 
-/// How many turns that have something to do a judgement waits for: what a program has written, its end
-/// of file and its exit take three, and a full pipe of the largest size eight more.
+/// How many busy turns a call at a deadline lets pass. A program's last output, its end of file and
+/// its exit take three turns, and a full pipe of the largest size takes eight more.
 const PATIENCE: u8 = 32;
 
 /// Calls.
 impl Handle {
-    /// Calls `call` in a turn that is `after` from now or later, never earlier.
+    /// Calls `call` in a turn that is at least `after` from now.
     ///
-    /// Calls are made in the order of their times, ties in the order of creation; the result is
-    /// dropped. `Duration::ZERO` is the next turn, `Duration::MAX` is never.
+    /// Calls are made in the order of their times. Calls with the same time are made in the order
+    /// of creation. The result is dropped. `Duration::ZERO` is the next turn. With `Duration::MAX`
+    /// the call is never made.
     ///
     /// # Examples
     ///
@@ -52,12 +53,12 @@ impl Handle {
         self.call_with_patience(after, call, 0)
     }
 
-    /// Calls `call` when `after` has passed, and what was ready by then was dealt with: for the judgement
-    /// that something has not come in time.
+    /// Calls `call` when `after` has passed and the sources that were ready by then were handled.
+    /// For a decision that something did not arrive in time.
     ///
-    /// A loop that is late, because a callback took long or the program was stopped, finds descriptors
-    /// ready beside the time that has passed, and what follows from these in further turns. So `call`
-    /// waits for a turn that finds nothing to do, for 32 turns at most.
+    /// A loop may be late because a callback took long or the program was stopped. Then it finds
+    /// ready descriptors together with the time that has passed, and handling these may take
+    /// further turns. So `call` waits for a turn that finds nothing to do, for at most 32 turns.
     ///
     /// # Examples
     ///
@@ -96,7 +97,7 @@ impl Handle {
 
     /// Calls `call` in the next turn, or at the end of this one.
     ///
-    /// Calls are made in their order; what a call adds waits for the turn after.
+    /// Calls are made in their order. Calls that a call adds wait for the next turn.
     pub fn call_soon<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
         let call: Call = Box::new(move |handle| drop(call(handle)));
         if self.core.state.closed.get() {
@@ -107,8 +108,8 @@ impl Handle {
         self.touch();
     }
 
-    /// Calls `call` once the reactor runs: in a later step of the loop if it does, else after the next
-    /// startup. `turn` and `block_on` have no startup.
+    /// Calls `call` once the reactor runs: in a later step of the loop if it already does,
+    /// otherwise after the next startup. `turn` and `block_on` have no startup.
     #[doc(alias = "callWhenRunning")]
     pub fn call_when_running<R>(&self, call: impl FnOnce(&Self) -> R + 'static) {
         if self.is_running() {
@@ -119,14 +120,14 @@ impl Handle {
         }
     }
 
-    /// The way in for other threads.
+    /// Returns a value that other threads use to send calls to this reactor.
     pub fn remote(&self) -> Remote {
         Remote(self.core.shared.clone())
     }
 
     /// Runs a future on the reactor, in this thread.
     ///
-    /// It is first polled in the next turn. A panic in it unwinds out of `run`, `turn` or
+    /// Its first poll is in the next turn. A panic in it unwinds out of `run`, `turn` or
     /// `block_on`, and ends the task.
     #[doc(alias = "inlineCallbacks")]
     #[doc(alias = "ensureDeferred")]
@@ -143,12 +144,12 @@ impl Handle {
 
 /// Events.
 impl Handle {
-    /// Has `call` called once, at the next startup or shutdown (Twisted's
-    /// `addSystemEventTrigger`).
+    /// Has `call` called once, at the next startup or shutdown (Twisted's `addSystemEventTrigger`).
     ///
-    /// Triggers of one phase run in the order in which they were added, those that they add to it
-    /// included. Events happen in [`Reactor::run`](crate::Reactor::run) and its relatives, and in
-    /// [`Reactor::shut_down`](crate::Reactor::shut_down); none in `turn` and `block_on`.
+    /// Triggers of one phase run in the order in which they were added, including those that they
+    /// add to it. [`Reactor::run`](crate::Reactor::run), its related methods and
+    /// [`Reactor::shut_down`](crate::Reactor::shut_down) have these events. `turn` and `block_on`
+    /// have none.
     ///
     /// # Examples
     ///
@@ -171,12 +172,12 @@ impl Handle {
         Trigger::add(self, phase, event, call)
     }
 
-    /// Calls `callback` in this thread whenever the process gets the signal.
+    /// Calls `callback` in this thread whenever the process receives the signal.
     ///
-    /// Signals that come faster than the loop turns are reported once. While anybody in the
-    /// process watches a signal it does nothing else; afterwards it does again what it did before.
-    /// A callback that panics ends its watch. While the program watches SIGHUP, that does not stop
-    /// [`Reactor::run`](crate::Reactor::run).
+    /// Signals that arrive faster than the loop turns are reported once. While any reactor of the
+    /// process watches a signal, the signal does nothing else. Afterwards it has its previous
+    /// effect again. A callback that panics ends its watch. While the program watches SIGHUP,
+    /// SIGHUP does not stop [`Reactor::run`](crate::Reactor::run).
     ///
     /// # Errors
     ///
@@ -202,13 +203,12 @@ impl Handle {
 
     /// Watches `source` and calls `callback` whenever it is ready.
     ///
-    /// The reactor owns the source until it is closed, by [`Registered::close`] or
-    /// [`Registration::close`]. It should be nonblocking. If the callback panics the source is
-    /// closed.
+    /// The reactor owns the source until [`Registered::close`] or [`Registration::close`] closes
+    /// it. The source should be nonblocking. If the callback panics, the source is closed.
     ///
     /// # Errors
     ///
-    /// Those of the poller (epoll refuses regular files with `EPERM`).
+    /// The poller's errors (epoll refuses regular files with `EPERM`).
     ///
     /// # Examples
     ///
@@ -241,7 +241,7 @@ impl Handle {
         Registration::new(self, source, interest, callback)
     }
 
-    /// What authors of transports need, and nobody else.
+    /// Returns the interface for authors of transports. Programs do not need it.
     #[inline]
     pub fn io(&self) -> Io<'_> {
         Io::new(self)

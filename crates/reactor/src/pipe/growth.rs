@@ -1,35 +1,35 @@
-//! Pure core: when a pipe is to be made larger.
+//! Decides when to enlarge a pipe. Makes no system calls.
 //!
-//! A pipe starts at the system's default. While whole buffers pass one after another it is a bulk,
-//! and the pipe grows in two steps; one that trickles never grows. The memory of pipes is limited per
-//! user (`pipe-user-pages-soft`, pipe(7)): a refusal is final.
+//! A pipe starts at the system's default size. While whole buffers pass one after another, the pipe
+//! grows in two steps. A pipe with smaller transfers never grows. The memory of pipes is limited
+//! per user (`pipe-user-pages-soft`, pipe(7)), so a refusal is final.
 
-/// The default of Linux, and what one read or write takes at the most, in bytes.
+/// The default pipe size on Linux, and the most that one read or write moves, in bytes.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// What is asked for, in bytes, and after how many whole buffers in a row.
+/// The sizes to ask for, in bytes, and after how many whole buffers in a row.
 const STEPS: [(usize, u8); 2] = [(256 << 10, 4), (1 << 20, 8)];
 
 /// The growth of one pipe.
 #[derive(Debug, Clone)]
 pub(super) struct PipeGrowth {
-    /// The step that is next; past the last, nothing more is asked for.
+    /// The next step. Past the last step, the pipe asks for nothing more.
     step: u8,
     in_a_row: u8,
 }
 
 impl PipeGrowth {
-    /// A pipe that keeps its size.
+    /// Returns the growth of a pipe that keeps its size.
     pub(super) fn never() -> Self {
         Self { step: u8::MAX, in_a_row: 0 }
     }
 
-    /// A pipe of the default size, which grows.
+    /// Returns the growth of a pipe of the default size that may grow.
     pub(super) fn adaptive() -> Self {
         Self { step: 0, in_a_row: 0 }
     }
 
-    /// So many bytes have passed at once; returns the size to ask for, if it is time.
+    /// Notes that `bytes` passed at once. Returns the size to ask for, if it is time.
     #[inline]
     pub(super) fn on_moved(&mut self, bytes: usize) -> Option<usize> {
         if bytes < BUFFER_BYTES {
@@ -39,7 +39,7 @@ impl PipeGrowth {
         self.on_buffers(bytes / BUFFER_BYTES)
     }
 
-    /// One call of splice may move several buffers.
+    /// Counts whole buffers, because one call of splice may move several.
     fn on_buffers(&mut self, buffers: usize) -> Option<usize> {
         let &(size, enough) = STEPS.get(usize::from(self.step))?;
         let buffers = u8::try_from(buffers).unwrap_or(u8::MAX);
@@ -52,7 +52,7 @@ impl PipeGrowth {
         Some(size)
     }
 
-    /// The system refused, and is not asked again.
+    /// Notes that the system refused. The pipe does not ask again.
     pub(super) fn on_refused(&mut self) {
         *self = Self::never();
     }

@@ -1,4 +1,4 @@
-//! What a pipe says of its reads, flushes and events.
+//! The results of a pipe's reads, flushes and events.
 
 use std::error::Error;
 use std::fmt;
@@ -15,19 +15,19 @@ use super::Pipe;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OpenError {
-    /// Why.
+    /// The reason.
     pub error: io::Error,
-    /// The descriptor; `None` where the reactor was gone, and it was closed.
+    /// The descriptor. `None` if the reactor was gone and the descriptor was closed.
     pub fd: Option<OwnedFd>,
 }
 
 impl OpenError {
-    /// Why.
+    /// Returns the reason.
     pub fn io_error(&self) -> &io::Error {
         &self.error
     }
 
-    /// The kind of the reason.
+    /// Returns the kind of the reason.
     pub fn kind(&self) -> io::ErrorKind {
         self.error.kind()
     }
@@ -44,7 +44,7 @@ impl fmt::Display for OpenError {
     }
 }
 
-/// The source of the reason, which is printed already.
+/// The source is that of the reason, because the text already contains the reason itself.
 impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.error.source()
@@ -57,56 +57,56 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// The reason alone; the descriptor is closed.
+/// Keeps the reason only. The descriptor is closed.
 impl From<OpenError> for io::Error {
     fn from(error: OpenError) -> Self {
         error.error
     }
 }
 
-/// What one read gave. A [`Pipe`] gives data or says why there are none; a
-/// [`Machine`](crate::driver::Machine) says also what it has done with data that are not due now.
+/// The result of one read. A [`Pipe`] returns data or says why there are none. A
+/// [`Machine`](crate::driver::Machine) also says what it did with data that are not due now.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadEvent {
-    /// Some bytes, never empty. Of a machine: they are due now, before anything else.
+    /// Some bytes, never empty. From a machine: they are due now, before anything else.
     Data(Bytes),
-    /// The machine has queued so many bytes, which are due after what was due before.
+    /// The machine has queued this many bytes. They are due after everything that was due before.
     Queued(usize),
-    /// Data that nobody wants any more, to be dropped where nothing is borrowed.
+    /// Data that have no receiver any more. Drop them where nothing is borrowed.
     Refused(Bytes),
-    /// Nothing now.
+    /// There are no data now.
     WouldBlock,
-    /// There will be nothing more.
+    /// There will be no more data.
     End,
     /// The descriptor failed.
     Lost(io::Error),
 }
 
-/// What a flush came to: whether something is left to write.
+/// The result of a flush: whether data are left to write.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
 pub enum FlushOutcome {
-    /// The queue is empty; more may come.
+    /// The queue is empty. More data may come.
     Idle,
-    /// The descriptor takes no more now; [`Pipe::on_ready`] tells when it does.
+    /// The descriptor takes no more now. [`Pipe::on_ready`] reports when it does.
     Blocked,
-    /// The queue is empty and closed: the descriptor may be closed, or shut down for writing.
+    /// The queue is empty and closed. The descriptor may be closed, or shut down for writing.
     Done,
-    /// Nobody reads it any more, or it failed.
+    /// Nobody reads the descriptor any more, or it failed.
     Lost(io::Error),
 }
 
-/// What an event means to a pipe. Several may be true.
+/// The meaning of an event for a pipe. Several fields may be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct PipeReady {
     /// The reader is open, not paused, and a read will not block.
     pub readable: bool,
-    /// A blocked writer may go on: flush it.
+    /// A blocked writer may continue: flush it.
     pub unblocked: bool,
-    /// An idle writer's peer has gone: nothing that is written will be read. Reported once.
+    /// An idle writer's peer has gone: nobody will read written data. Reported once.
     pub peer_gone: bool,
 }
 
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_failed_and_why() {
+    fn the_text_says_what_failed_and_why() {
         let fd = OwnedFd::from(File::open("/dev/null").unwrap());
         let number = fd.as_raw_fd();
         let refused = OpenError { error: io::Error::from_raw_os_error(28), fd: Some(fd) };

@@ -1,4 +1,4 @@
-//! The writing half: a queue, and whether the descriptor takes more.
+//! The writing half of a pipe: a queue, and whether the descriptor takes more.
 
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
@@ -6,16 +6,16 @@ use std::os::fd::BorrowedFd;
 use procession_core::driver::{Spent, WriteQueue};
 use rustix::io::Errno;
 
-/// How many chunks one `writev` takes.
+/// The number of chunks that one `writev` takes.
 const SLICES: usize = 64;
 
 pub(super) struct Writer {
     pub(super) queue: WriteQueue,
-    /// The descriptor took less than was offered, and has not become writable since.
+    /// The descriptor took less than offered, and has not become writable since.
     pub(super) blocked: bool,
-    /// A hang-up or an error was seen: being told again would spin.
+    /// A hang-up or an error was seen. Another report of it would make the loop spin.
     pub(super) peer_gone: bool,
-    /// The same, seen while it was blocked: there will be no room.
+    /// A hang-up or an error was seen while the writer was blocked, so there will be no room.
     pub(super) gone_while_blocked: bool,
 }
 
@@ -29,7 +29,7 @@ impl Writer {
         }
     }
 
-    /// Until the queue is empty or the descriptor is full; then it is `blocked`.
+    /// Writes until the queue is empty or the descriptor is full. A full descriptor sets `blocked`.
     #[inline]
     pub(super) fn write(
         &mut self,
@@ -43,7 +43,8 @@ impl Writer {
                 Ok(n) => {
                     self.queue.on_written_into(n, spent);
                     if n < offered && !always_ready {
-                        // It took less than it was offered: it is full, without asking again.
+                        // The descriptor took less than offered, so it is full. No further call is
+                        // needed to know this.
                         self.blocked = true;
                         return Ok(());
                     }
@@ -59,7 +60,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What was written, and how much was offered.
+    /// Returns what the write returned, and how many bytes were offered.
     #[inline]
     fn write_once(&self, fd: BorrowedFd<'_>) -> (rustix::io::Result<usize>, usize) {
         if let Some(front) = self.queue.front()

@@ -1,27 +1,27 @@
-//! A moment of polling before a sleep that would be over at once.
+//! Polls for a moment before a sleep that would end at once.
 //!
-//! To sleep and be woken costs a loop some 20 µs on a machine whose other processors idle. Whoever
-//! knows that an event may come sooner says so ([`Io::expect_soon`](crate::driver::Io::expect_soon)),
-//! and the loop looks for it for about as long before it sleeps, giving the processor to whoever
-//! wants it between two looks. Where nothing comes it believes this less and less often: a program
-//! for which it is never true pays for one time in 64.
+//! On a machine whose other processors are idle, sleeping and waking costs a loop some 20 µs. A
+//! caller that expects an event sooner announces it
+//! ([`Io::expect_soon`](crate::driver::Io::expect_soon)). Then the loop polls for about that long
+//! before it sleeps. Between two polls it yields the processor. Wrong announcements are trusted
+//! less and less: a program whose announcements are never right pays for one in 64.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How long the loop looks before it sleeps after all: about what the sleep would cost.
-pub(crate) const LOOK_FOR: Duration = Duration::from_micros(20);
+/// How long the loop polls before it sleeps: about what the sleep would cost.
+pub(crate) const POLL_TIME: Duration = Duration::from_micros(20);
 
-/// Of 2 to the power of this many, one is believed in the end.
-const MOST_DOUBTS: u32 = 6;
+/// In the end, one of 2 to the power of this many announcements is trusted.
+const MAX_DOUBTS: u32 = 6;
 
-/// Whether an event is expected, and how often that was right.
+/// Whether an event is expected, and how often such an announcement was right.
 #[derive(Debug, Default)]
 pub(crate) struct Anticipation {
     expected: Cell<bool>,
-    /// How much more often nothing came than something, lately.
+    /// How many more announcements were wrong than right, lately.
     doubts: Cell<u32>,
-    /// How many are not believed before the next one is.
+    /// How many announcements are ignored before the next one is trusted.
     ignored: Cell<u32>,
 }
 
@@ -33,16 +33,17 @@ impl Anticipation {
         }
     }
 
-    /// Whether to look before the next sleep, which is asked once.
+    /// Returns whether to poll before the next sleep, and resets the answer.
     pub(crate) fn take(&self) -> bool {
         self.expected.take()
     }
 
-    /// What became of it.
-    pub(crate) fn on_looked(&self, came: bool) {
-        // One by one: what comes now and then, as the events of others do, is not what was expected.
+    /// Notes whether an event came while the loop polled.
+    pub(crate) fn on_polled(&self, came: bool) {
+        // Changed one by one: events that come now and then, as those of others do, are not the
+        // expected ones.
         let doubts = self.doubts.get();
-        let doubts = if came { doubts.saturating_sub(1) } else { (doubts + 1).min(MOST_DOUBTS) };
+        let doubts = if came { doubts.saturating_sub(1) } else { (doubts + 1).min(MAX_DOUBTS) };
         self.doubts.set(doubts);
         self.ignored.set((1 << doubts) - 1);
     }
@@ -53,34 +54,34 @@ mod tests {
     use super::Anticipation;
 
     #[test]
-    fn what_is_never_true_is_believed_less_and_less() {
+    fn wrong_expectations_are_trusted_less_and_less() {
         let anticipation = Anticipation::default();
-        let believed = |anticipation: &Anticipation| {
+        let trusted = |anticipation: &Anticipation| {
             anticipation.on_expected();
             anticipation.take()
         };
         assert!(!anticipation.take());
-        let looks = (0..640).filter(|_| {
-            let looks = believed(&anticipation);
-            if looks {
-                anticipation.on_looked(false);
+        let polls = (0..640).filter(|_| {
+            let polls = trusted(&anticipation);
+            if polls {
+                anticipation.on_polled(false);
             }
-            looks
+            polls
         });
-        assert!((10..20).contains(&looks.count()));
+        assert!((10..20).contains(&polls.count()));
         let mut asked = 0;
         for _ in 0..6 {
-            while !believed(&anticipation) {
+            while !trusted(&anticipation) {
                 asked += 1;
             }
-            anticipation.on_looked(true);
+            anticipation.on_polled(true);
         }
         assert!(asked < 128, "{asked}");
-        assert!(believed(&anticipation), "what always comes is believed again");
+        assert!(trusted(&anticipation), "expectations that are always right are trusted again");
     }
 
     #[test]
-    fn one_expectation_is_one_look() {
+    fn two_expectations_cause_one_poll() {
         let anticipation = Anticipation::default();
         anticipation.on_expected();
         anticipation.on_expected();

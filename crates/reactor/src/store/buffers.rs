@@ -1,5 +1,5 @@
-//! The loop's read buffers: large reads are handed over without a copy, and the memory comes back
-//! when the user has dropped them.
+//! The loop's read buffers. Large reads are handed over without a copy, and the memory returns when
+//! the user has dropped them.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// The most that one read asks for, but of a bulk.
+/// The most bytes that one read asks for, except in bulk.
 pub(crate) const USUAL_BYTES: usize = 64 * 1024;
 
-/// The most that one read asks for while whole buffers of the usual size come one after another.
+/// The most bytes that one read asks for while whole buffers of the usual size arrive one after
+/// another.
 pub(crate) const BULK_BYTES: usize = 256 * 1024;
 
-/// The most bytes of buffers of one size that are remembered, for a user may give them back.
+/// The most bytes of buffers of one size that the pool remembers, because users may return them.
 const REMEMBERED_BYTES: usize = 8 * USUAL_BYTES;
-/// Also where pages are larger: see [`Buffer`].
+/// The alignment, also on systems with larger pages: see [`Buffer`].
 const PAGE_BYTES: usize = 4096;
 
 /// The buffers of both sizes.
@@ -24,18 +25,18 @@ pub(crate) struct Buffers {
     bulk: BufferPool,
 }
 
-/// Some buffers of one size, of which the first that nobody else holds is read into.
+/// Buffers of one size. A read goes into the first one that nobody else holds.
 struct BufferPool {
     bytes: usize,
     known: Vec<Arc<Buffer>>,
 }
 
-/// Memory that begins where a page does.
+/// Memory that begins at a page boundary.
 ///
-/// Where it does not, it is likely to begin 16 bytes after one, behind the head that an allocator puts
-/// before a mapping of its own. That takes a copy out of a pipe, whose memory is whole pages, to half
-/// its speed, most likely since each load then has the lowest twelve bits of the store before it, and
-/// is taken to wait for it.
+/// Otherwise it is likely to begin 16 bytes after one, behind the header that an allocator puts
+/// before a mapping of its own. That halves the speed of a copy out of a pipe, whose memory
+/// consists of whole pages. The likely reason is that each load then has the same lowest twelve
+/// bits as the store before it, so the processor has it wait for that store.
 struct Buffer {
     memory: Box<[u8]>,
     place: Range<usize>,
@@ -61,7 +62,7 @@ impl Buffer {
     }
 }
 
-/// What a user holds of a buffer.
+/// The part of a buffer that a user holds.
 struct LentBuffer(Arc<Buffer>);
 
 impl AsRef<[u8]> for LentBuffer {
@@ -75,7 +76,8 @@ impl Buffers {
         Self { usual: BufferPool::new(USUAL_BYTES), bulk: BufferPool::new(BULK_BYTES) }
     }
 
-    /// Reads once; empty at the end. No foreign code runs: `read` is a system call.
+    /// Reads once. The result is empty at the end. No foreign code runs, because `read` is a system
+    /// call.
     #[inline]
     pub(crate) fn read(
         &mut self,
@@ -96,7 +98,7 @@ impl BufferPool {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Bytes> {
-        // Nearly always nobody holds the one that was read into last.
+        // Usually nobody holds the buffer of the last read.
         if let Some(buffer) = self.known.first_mut()
             && let Some(free) = Arc::get_mut(buffer)
         {
@@ -109,7 +111,7 @@ impl BufferPool {
         Ok(handed_over(buffer, n))
     }
 
-    /// There is a first one then, which nobody else holds.
+    /// Brings a buffer that nobody else holds to the front, a new one if necessary.
     #[cold]
     fn bring_a_free_one_to_the_front(&mut self) {
         let free = self.known.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
@@ -122,13 +124,14 @@ impl BufferPool {
             let last = self.known.len() - 1;
             self.known.swap(0, last);
         } else {
-            // Users keep them: forget one, whose memory is theirs from now on.
+            // Users keep the buffers: forget one, whose memory now belongs to its users.
             self.known[0] = new;
         }
     }
 }
 
-/// The first `n` bytes of a buffer; copied out exactly if the rest of it would be held in vain.
+/// Returns the first `n` bytes of a buffer. Small results are copied out, so they do not hold the
+/// rest of the buffer.
 #[inline]
 fn handed_over(buffer: &Arc<Buffer>, n: usize) -> Bytes {
     if n < buffer.len() / 4 {
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_over_begins_where_a_page_does() {
+    fn large_reads_begin_at_a_page_boundary() {
         for bytes in [USUAL_BYTES, BULK_BYTES] {
             let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..3).map(|_| buffers.read(fill(bytes)).unwrap()).collect();
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn users_who_keep_everything_do_not_make_it_grow() {
+    fn kept_buffers_do_not_make_the_pool_grow() {
         for bytes in [USUAL_BYTES, BULK_BYTES] {
             let mut buffers = BufferPool::new(bytes);
             let kept: Vec<_> = (0..50).map(|_| buffers.read(fill(bytes / 3)).unwrap()).collect();

@@ -1,16 +1,17 @@
-//! The end of the loop, for transports: one list of those that are called, and of what is waited for.
+//! The end of the loop, for transports: the list of transports that the loop calls, and what it
+//! waits for.
 //!
-//! A transport is in the list from [`Io::watch_end`](crate::driver::Io::watch_end) until it drops its
-//! [`EndWatch`](crate::driver::EndWatch). The loop ends in this order:
+//! A transport is in the list from [`Io::watch_end`](crate::driver::Io::watch_end) until it drops
+//! its [`EndWatch`](crate::driver::EndWatch). The loop ends in this order:
 //!
 //! 1. A `run_until` is over: [`OnEnd::end_owned`], after the program's own *before* triggers of the
-//!    shutdown, which then waits for the results.
-//! 2. The loop stops: [`OnEnd::stopped`], at the end of the *during* phase, when the program's own
-//!    triggers of that phase have run; for what the last phase begins, at its end. What begins later
-//!    still is the next run's, or goes with the reactor.
+//!    shutdown. The shutdown then waits for the results.
+//! 2. The loop stops: [`OnEnd::stopped`], at the end of the *during* phase, after the program's own
+//!    triggers of that phase. Transports that start in the last phase are stopped at its end.
+//!    Transports that start later are stopped by the next run, or dropped with the reactor.
 //! 3. The reactor is dropped: [`OnEnd::dropped`], while every descriptor is open.
-//! 4. Everything else of the reactor is gone, no callback is made and no timer fires: this thread
-//!    stands still until what [`OnEnd::dropped`] has handed over, as [`Outlasting`], has ended.
+//! 4. Everything else of the reactor is gone. No callback is made and no timer fires. This thread
+//!    waits until each [`Outlasting`] that [`OnEnd::dropped`] handed over has ended.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,18 +25,18 @@ use crate::stopped::Stopped;
 
 /// What a transport does at the end of its loop.
 ///
-/// Each method is called with nothing borrowed. A panic keeps nobody else from being called; the
-/// first one goes on when all were.
+/// Each method is called with nothing borrowed. After a panic the other transports are still
+/// called. The first panic continues afterwards.
 pub trait OnEnd {
-    /// The loop stops, in a shutdown of [`run`](crate::Reactor::run) or another: what the transport has
-    /// open is closed. What is to be called back on that, the loop delivers. Called once.
+    /// The loop stops, in a shutdown of [`run`](crate::Reactor::run) or another method. Closes what
+    /// the transport has open. The loop delivers the callbacks about that. Called once.
     fn stopped(self: Rc<Self>) {}
 
-    /// A [`run_until`](crate::Reactor::run_until) is over: what the transport owns outside of the
-    /// program ends. The shutdown waits for the result, if there is one.
+    /// A [`run_until`](crate::Reactor::run_until) is over. Ends what the transport owns outside the
+    /// program. The shutdown waits for the result, if there is one.
     ///
-    /// If `why` is [`Stopped::Finished`], the future was ready, and leaves alone what it has left
-    /// running: only what is being ended already is waited for.
+    /// If `why` is [`Stopped::Finished`], the future was ready. Then the transport leaves running
+    /// what the future left running, and waits only for what is already ending.
     ///
     /// Called after the program's own *before* triggers.
     fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), Infallible>> {
@@ -43,30 +44,31 @@ pub trait OnEnd {
         None
     }
 
-    /// The reactor is being dropped. Its descriptors are open still, and are closed afterwards. What is
-    /// asked of the reactor from here on is dropped. Called once.
+    /// The reactor is being dropped. Its descriptors are still open, and are closed afterwards.
+    /// Requests to the reactor from here on are dropped. Called once.
     ///
-    /// The drop waits for what is added to `outlasting`: for what has begun to end outside of the
-    /// program. All are waited for at the same time, when everything else is gone.
+    /// The drop waits for the values that are added to `outlasting`, which stand for what is
+    /// already ending outside the program. It waits for all of them at the same time, after
+    /// everything else is gone.
     fn dropped(self: Rc<Self>, outlasting: &mut Vec<Box<dyn Outlasting>>) {
         let _ = outlasting;
     }
 }
 
-/// Something that comes to its end when its reactor is gone, such as a process that is being ended:
-/// see [`OnEnd::dropped`]. How long that may take is for each of them to bound.
+/// Something that still ends after its reactor is gone, such as a process: see [`OnEnd::dropped`].
+/// Each implementation must limit how long that takes.
 pub trait Outlasting {
-    /// Does what is due at `now`, on the reactor's clock. Returns when it is to be called again at the
-    /// latest; `None` when it is over.
+    /// Does what is due at `now`, on the reactor's clock. Returns when it must be called again at
+    /// the latest. `None` when it has ended.
     ///
-    /// `is_ready` if [`fd`](Self::fd) is readable.
+    /// `is_ready` is true if [`fd`](Self::fd) is readable.
     fn go_on(&mut self, now: Duration, is_ready: bool) -> Option<Duration>;
 
-    /// Returns what becomes readable when it is to be called earlier.
+    /// Returns a descriptor. When it becomes readable, `go_on` is called earlier.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
 }
 
-/// The transports that are called at the end, in the order of their beginnings.
+/// The transports that the loop calls at its end, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct EndList {
     transports: BTreeMap<u64, EndEntry>,
@@ -75,7 +77,7 @@ pub(crate) struct EndList {
 
 struct EndEntry {
     transport: Weak<dyn OnEnd>,
-    /// It has nothing open any more, but may own something.
+    /// It was stopped: it has nothing open any more, but may own something outside the program.
     was_stopped: bool,
 }
 
@@ -87,7 +89,7 @@ impl EndList {
     }
 
     pub(crate) fn remove(&mut self, id: u64) {
-        // A weak reference: nothing of it is dropped under the borrow.
+        // The list holds weak references, so nothing foreign is dropped while it is borrowed.
         self.transports.remove(&id);
     }
 
@@ -95,7 +97,7 @@ impl EndList {
         self.transports.values().filter_map(|listed| listed.transport.upgrade()).collect()
     }
 
-    /// Those that no stop was told yet.
+    /// Returns the transports that were not stopped yet, and marks them as stopped.
     pub(crate) fn stop(&mut self) -> Vec<Rc<dyn OnEnd>> {
         let open = self.transports.values_mut().filter(|listed| !listed.was_stopped);
         let stopped = open.filter_map(|listed| {

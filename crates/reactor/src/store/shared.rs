@@ -1,4 +1,4 @@
-//! What the loop shares with other threads, signal handlers and the wakers of futures.
+//! The state that the loop shares with other threads, signal handlers and the wakers of futures.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -9,17 +9,18 @@ use async_task::Runnable;
 
 use crate::wake::WakeFd;
 
-/// What the loop shares with other threads.
+/// The state that the loop shares with other threads.
 pub(crate) struct Shared<J> {
     jobs: Mutex<Vec<J>>,
     tasks: Mutex<VecDeque<Runnable>>,
-    /// `None` once the reactor is gone: its descriptor is closed, although remotes live on.
+    /// `None` once the reactor is gone. Then its descriptor is closed, although `Remote`s still
+    /// exist.
     wake: Mutex<Option<Arc<WakeFd>>>,
-    /// Something was asked for since the loop last looked.
+    /// Work was added since the loop last looked.
     work: AtomicBool,
     /// A watched signal has arrived since the loop last looked.
     signalled: Arc<AtomicBool>,
-    /// The loop will look at `work` before it waits: no need to wake it.
+    /// The loop will look at `work` before it waits, so it needs no wake-up.
     awake: AtomicBool,
     closed: AtomicBool,
 }
@@ -39,14 +40,14 @@ impl<J> Shared<J> {
 
     /// Has the loop look at its queues, and ends its wait if it waits.
     pub(crate) fn wake(&self) {
-        // The order of the two is what makes it safe: the loop clears `awake` before it looks at
-        // `work` for the last time, so one of the two sides sees the other.
+        // The order of the two makes this safe: the loop clears `awake` before its last look at
+        // `work`, so one of the two sides sees the other.
         if !self.work.swap(true, SeqCst) && !self.awake.load(SeqCst) {
             self.write();
         }
     }
 
-    /// Ends the wait of whoever waits for the loop, also if work is noted already.
+    /// Wakes the loop, or the loop that hosts it, even if work is already noted.
     pub(crate) fn write(&self) {
         let wake = lock(&self.wake).clone();
         if let Some(wake) = wake {
@@ -74,7 +75,7 @@ impl<J> Shared<J> {
         Arc::clone(&self.signalled)
     }
 
-    /// What signal handlers write to; `None` once the reactor is gone.
+    /// Returns the descriptor that signal handlers write to. `None` once the reactor is gone.
     pub(crate) fn wake_fd(&self) -> Option<Arc<WakeFd>> {
         lock(&self.wake).clone()
     }
@@ -90,7 +91,7 @@ impl<J> Shared<J> {
             }
         };
         match refused {
-            Some(job) => drop(job), // foreign: not under the lock
+            Some(job) => drop(job), // runs foreign code, so not under the lock
             None => self.wake(),
         }
     }
@@ -99,14 +100,14 @@ impl<J> Shared<J> {
         std::mem::take(&mut *lock(&self.jobs))
     }
 
-    /// Puts what a panic left undone back to the front.
+    /// Puts jobs that a panic left over back to the front.
     pub(crate) fn put_back(&self, mut rest: Vec<J>) {
         let mut jobs = lock(&self.jobs);
         rest.append(&mut jobs);
         *jobs = rest;
     }
 
-    /// A task that is dropped here, after the reactor, has no future any more.
+    /// Queues a woken task. A task that is dropped here, after the reactor, no longer has a future.
     pub(crate) fn push_task(&self, runnable: Runnable) {
         lock(&self.tasks).push_back(runnable);
         self.wake();
@@ -124,7 +125,7 @@ impl<J> Shared<J> {
         self.closed.load(SeqCst)
     }
 
-    /// The reactor is being dropped: nothing is accepted any more. Gives what is left to drop.
+    /// Refuses new jobs, because the reactor is being dropped. Returns the remaining jobs to drop.
     pub(crate) fn close(&self) -> Vec<J> {
         let jobs = {
             let mut jobs = lock(&self.jobs);
@@ -140,14 +141,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The waker of `block_on`: sets a flag, and has the loop look.
+/// The waker of `block_on`: sets a flag and wakes the loop.
 pub(crate) struct WakerFlag<J> {
     woken: AtomicBool,
     shared: Arc<Shared<J>>,
 }
 
 impl<J> WakerFlag<J> {
-    /// Set from the start: the first poll needs no wake-up.
+    /// Makes a flag that is set, because the first poll needs no wake-up.
     pub(crate) fn new(shared: Arc<Shared<J>>) -> Arc<Self> {
         Arc::new(Self { woken: AtomicBool::new(true), shared })
     }

@@ -1,12 +1,12 @@
-//! Signals: watched by reactors, and doing what they did before while nobody watches.
+//! The signals that reactors watch. While nobody watches a signal, it has its previous effect.
 //!
-//! signal-hook's handler stays installed once a signal was watched, for others in the process may
-//! depend on it. So what the signal did before is done by an action that runs in the handler:
-//! the default action where it was the default, nothing where it was ignored; a handler that was
-//! there is called by signal-hook in any case.
+//! signal-hook's handler stays installed once a signal was watched, because other code in the
+//! process may depend on it. So an action in that handler restores the previous effect. If the
+//! disposition was the default, the action performs the default action. If the signal was ignored,
+//! it does nothing. signal-hook itself calls a handler that was installed before.
 //!
-//! A signal sets the flag of each reactor that watches it and wakes it; the callbacks run in the
-//! reactor's thread, with the calls of the next turn.
+//! A signal sets the flag of each reactor that watches it, and wakes the reactor. The callbacks run
+//! in the reactor's thread, with the calls of the next turn.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -24,32 +24,32 @@ use signal_hook::SigId;
 use crate::sys::signals::{self, Disposition};
 use crate::wake::WakeFd;
 
-/// Of the process: who watches a signal, in all reactors.
-struct Watched {
+/// The watches of one signal in all reactors of the process.
+struct ProcessWatches {
     watching: usize,
-    /// How many watches of the program's own there are. Read in the signal handler.
+    /// The number of the program's own watches. Read in the signal handler.
     own: Arc<AtomicUsize>,
-    /// What it did before it was watched.
+    /// The disposition before the signal was watched.
     before: Disposition,
     /// Read in the signal handler.
     unwatched: Arc<AtomicBool>,
 }
 
-static WATCHED: Mutex<BTreeMap<i32, Watched>> = Mutex::new(BTreeMap::new());
+static WATCHED: Mutex<BTreeMap<i32, ProcessWatches>> = Mutex::new(BTreeMap::new());
 
-/// Begins to watch; `register` installs what is to happen, before the default action ends.
+/// Begins a watch. `register` installs its action before the default action is switched off.
 fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Result<SigId> {
     let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     let watched = match all.entry(signal) {
         btree_map::Entry::Occupied(entry) => entry.into_mut(),
         btree_map::Entry::Vacant(entry) => {
             let unwatched = Arc::new(AtomicBool::new(false));
-            // Before the first registration, which replaces it.
+            // Ask before the first registration, which replaces the disposition.
             let before = signals::disposition(signal)?;
             if before == Disposition::Default {
                 signals::emulate(signal, Arc::clone(&unwatched))?;
             }
-            entry.insert(Watched { watching: 0, own: Arc::default(), before, unwatched })
+            entry.insert(ProcessWatches { watching: 0, own: Arc::default(), before, unwatched })
         }
     };
     let registered = register();
@@ -62,25 +62,26 @@ fn begin(signal: i32, register: impl FnOnce() -> io::Result<SigId>) -> io::Resul
     registered
 }
 
-/// Ends what [`begin`] began.
+/// Ends a watch that [`begin`] began.
 fn end(signal: i32, id: SigId) {
     let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(watched) = all.get_mut(&signal) {
         watched.watching = watched.watching.saturating_sub(1);
-        // First the old action, then no longer ours: a signal in between does both, not neither.
+        // Restore the old action first, then remove ours. A signal in between triggers both, not
+        // neither.
         watched.unwatched.store(watched.watching == 0, SeqCst);
     }
     signal_hook::low_level::unregister(id);
 }
 
-/// A watch of the program's own begins, or ends.
+/// Changes the number of the program's own watches of a signal.
 fn count(signal: i32, change: impl Fn(usize) -> usize) {
     if let Some(own) = own_watches(signal) {
         own.fetch_update(SeqCst, SeqCst, |own| Some(change(own))).ok(); // it always changes
     }
 }
 
-/// How many watches of the program's own there are for a signal that was ever watched.
+/// Returns the number of the program's own watches, if the signal was ever watched.
 pub(crate) fn own_watches(signal: i32) -> Option<Arc<AtomicUsize>> {
     let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     all.get(&signal).map(|watched| Arc::clone(&watched.own))
@@ -98,35 +99,35 @@ pub(crate) fn unwatched_action(signal: Signal) -> io::Result<Disposition> {
     if found != Disposition::Handler {
         return Ok(found);
     }
-    // Ours, if it was ever watched: it stays, and does what it found.
+    // If it was ever watched, the handler is ours. It stays and has the previous effect.
     let all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(all.get(&signal).map_or(found, |watched| watched.before))
 }
 
-/// Who comes first where several watch one signal.
+/// Which watch comes first if a signal has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precedence {
     /// A watch of the program's own.
     OfProgram,
-    /// It is called beside those.
+    /// Called in addition to the program's own watches.
     Beside,
-    /// It is not called while the program watches the signal itself.
+    /// Not called while the program itself watches the signal.
     YieldsToProgram,
 }
 
-/// One watch of a signal, which calls a `C`.
+/// One watch of a signal, with a callback of type `C`.
 pub(crate) struct Watcher<C> {
     pub(crate) signal: i32,
     precedence: Precedence,
     active: Cell<bool>,
     /// Its call is queued.
     pub(crate) due: Cell<bool>,
-    /// `None` while it runs, and once it is over.
+    /// `None` while it runs, and after its end.
     pub(crate) callback: WithCell<Option<C>>,
 }
 
-/// Of a reactor: a signal that it watches.
-struct WatchedHere<C> {
+/// A signal that one reactor watches.
+struct ReactorWatches<C> {
     id: SigId,
     delivered: Arc<AtomicBool>,
     watchers: Vec<Rc<Watcher<C>>>,
@@ -134,7 +135,7 @@ struct WatchedHere<C> {
 
 /// The signals that a reactor watches.
 pub(crate) struct Signals<C> {
-    own: BTreeMap<i32, WatchedHere<C>>,
+    own: BTreeMap<i32, ReactorWatches<C>>,
 }
 
 impl<C> Default for Signals<C> {
@@ -150,7 +151,8 @@ impl<C> fmt::Debug for Signals<C> {
 }
 
 impl<C> Signals<C> {
-    /// Adds a watcher; the first one of a signal installs what sets `any` and wakes the loop.
+    /// Adds a watcher. The first watcher of a signal installs the action that sets `any` and wakes
+    /// the loop.
     pub(crate) fn add(
         &mut self,
         watcher: &Rc<Watcher<C>>,
@@ -164,34 +166,34 @@ impl<C> Signals<C> {
                 let delivered = Arc::<AtomicBool>::default();
                 let flag = Arc::clone(&delivered);
                 let id = begin(signal, || signals::watch(signal, flag, any, wake))?;
-                entry.insert(WatchedHere { id, delivered, watchers: Vec::new() })
+                entry.insert(ReactorWatches { id, delivered, watchers: Vec::new() })
             }
         };
         own.watchers.push(Rc::clone(watcher));
         Ok(())
     }
 
-    /// Takes note of the signals that have come, and returns those to be called.
+    /// Takes the signals that have arrived, and returns the watchers to call.
     pub(crate) fn take_due(&mut self) -> Vec<Rc<Watcher<C>>> {
-        let delivered = |own: &&WatchedHere<C>| own.delivered.swap(false, SeqCst);
+        let delivered = |own: &&ReactorWatches<C>| own.delivered.swap(false, SeqCst);
         let come = self.own.values().filter(delivered);
         let watchers = come.flat_map(|own| &own.watchers);
         watchers.filter(|watcher| !watcher.yields()).map(Rc::clone).collect()
     }
 
-    /// What has come of the signal, and was not told, is not told any more.
+    /// Forgets a signal that has arrived and was not reported.
     pub(crate) fn forget(&self, signal: Signal) {
         if let Some(own) = self.own.get(&signal.as_raw()) {
             own.delivered.store(false, SeqCst);
         }
     }
 
-    /// Says whether the signal has come since the loop last looked.
+    /// Returns the flag that says whether the signal has arrived since the loop last looked.
     pub(crate) fn delivered(&self, signal: i32) -> Option<Arc<AtomicBool>> {
         Some(Arc::clone(&self.own.get(&signal)?.delivered))
     }
 
-    /// Removes a watcher; the last one of a signal leaves what is to be [ended](LastWatch::end).
+    /// Removes a watcher. Returns what to [end](LastWatch::end) if it was the signal's last.
     pub(crate) fn remove(&mut self, watcher: &Rc<Watcher<C>>) -> Option<LastWatch> {
         let own = self.own.get_mut(&watcher.signal)?;
         own.watchers.retain(|other| !Rc::ptr_eq(other, watcher));
@@ -202,7 +204,7 @@ impl<C> Signals<C> {
         Some(LastWatch { signal: watcher.signal, id: own.id })
     }
 
-    /// Removes every watcher, with what is to be ended.
+    /// Removes every watcher. Returns them and what to end.
     pub(crate) fn remove_all(&mut self) -> (Vec<Rc<Watcher<C>>>, Vec<LastWatch>) {
         let mut watchers = Vec::new();
         let mut last = Vec::new();
@@ -214,7 +216,7 @@ impl<C> Signals<C> {
     }
 }
 
-/// What a reactor had installed for a signal that it watches no more.
+/// The installed action of a signal that the reactor no longer watches.
 #[must_use]
 pub(crate) struct LastWatch {
     signal: i32,
@@ -242,12 +244,12 @@ impl<C> Watcher<C> {
         self.active.get()
     }
 
-    /// It is in the table.
+    /// Counts the watcher, which is now in the table.
     pub(crate) fn on_added(&self) {
         self.count(|own| own + 1);
     }
 
-    /// It is over; twice is harmless.
+    /// Ends the watcher. A second call does nothing.
     pub(crate) fn on_ended(&self) {
         if self.active.replace(false) {
             self.count(|own| own.saturating_sub(1));
@@ -260,7 +262,7 @@ impl<C> Watcher<C> {
         }
     }
 
-    /// Returns whether it is somebody else's turn, now.
+    /// Returns whether another watch takes precedence now.
     pub(crate) fn yields(&self) -> bool {
         self.precedence == Precedence::YieldsToProgram && is_watched_by_program(self.signal)
     }

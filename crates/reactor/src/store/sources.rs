@@ -1,4 +1,4 @@
-//! A slab of sources whose keys carry a generation: an event for an older generation is dropped.
+//! A slab of sources whose keys contain a generation. An event for an older generation is dropped.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::readiness::Interest;
 use crate::sys::polled::{Owned, Polled};
 
-/// Names a source; never names another one later.
+/// Identifies a source. A key is never reused for another source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     index: usize,
@@ -17,14 +17,14 @@ pub struct Key {
 
 /// Half of the poller's key is the index, the other half the generation.
 const HALF: u32 = usize::BITS / 2;
-/// Also the generation that no slot reaches: the keys of the poller and of the wake-up live there.
+/// Also the generation that no slot reaches. The poller's own key and the wake-up's key have it.
 const MAX: usize = (1 << HALF) - 1;
 
 impl Key {
     /// The poller's key of the wake-up.
     pub(crate) const WAKE: usize = usize::MAX - 1;
 
-    /// As the poller knows it.
+    /// Returns the key as the poller knows it.
     #[inline]
     pub(crate) fn pack(self) -> usize {
         self.generation << HALF | self.index
@@ -36,12 +36,12 @@ impl Key {
     }
 }
 
-/// A source in its place in the poller.
+/// A source with its registration in the poller.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// A descriptor of a transport: nothing foreign runs when it is used.
+    /// A descriptor of a transport. Using it runs no foreign code.
     Owned(Rc<Polled<Owned>>),
-    /// What was registered; its `as_fd` may be foreign code.
+    /// A registered source. Its `as_fd` may be foreign code.
     Foreign(Rc<Polled<dyn AsFd>>),
 }
 
@@ -60,8 +60,8 @@ impl Source {
         }
     }
 
-    /// Leaves the poller, also if it is lent and so is not dropped yet: no event may come for its
-    /// key, and its descriptor may be registered again.
+    /// Leaves the poller, even if the source is lent and so not dropped yet. No more events arrive
+    /// for its key, and its descriptor may be registered again.
     pub(crate) fn leave(&self) {
         match self {
             Self::Owned(io) => io.leave(),
@@ -69,7 +69,7 @@ impl Source {
         }
     }
 
-    /// Leaves the poller and hands the descriptor out, unless it is foreign or lent.
+    /// Leaves the poller and returns the descriptor. `None` if the source is foreign or lent.
     pub(crate) fn release(&mut self) -> Option<OwnedFd> {
         match self {
             Self::Owned(io) => Rc::get_mut(io)?.release(),
@@ -78,7 +78,7 @@ impl Source {
     }
 }
 
-/// A source and who is told.
+/// A source and its handler.
 pub(crate) struct SourceEntry<H: ?Sized> {
     pub(crate) io: Source,
     pub(crate) handler: Rc<H>,
@@ -87,7 +87,7 @@ pub(crate) struct SourceEntry<H: ?Sized> {
 }
 
 struct SourceSlot<H: ?Sized> {
-    /// Counts the sources that were here; the slot is retired at `MAX`.
+    /// Counts the sources that were in this slot. The slot is retired at `MAX`.
     generation: usize,
     entry: Option<SourceEntry<H>>,
 }
@@ -106,7 +106,7 @@ impl<H: ?Sized> Default for Sources<H> {
 }
 
 impl<H: ?Sized> Sources<H> {
-    /// Reserves nothing: the key is taken by the next [`insert`](Self::insert).
+    /// Returns the key that the next [`insert`](Self::insert) will use. Reserves nothing.
     fn next_key(&self) -> io::Result<Key> {
         if let Some(&index) = self.free.last() {
             return Ok(Key { index, generation: self.slots[index].generation });
@@ -117,7 +117,7 @@ impl<H: ?Sized> Sources<H> {
         Ok(Key { index: self.slots.len(), generation: 0 })
     }
 
-    /// Inserts under the key that [`next_key`](Self::next_key) would give now.
+    /// Inserts an entry, and returns its key.
     pub(crate) fn insert(&mut self, entry: SourceEntry<H>) -> io::Result<Key> {
         let key = self.next_key()?;
         match self.free.pop() {
@@ -136,7 +136,7 @@ impl<H: ?Sized> Sources<H> {
         slot.entry.as_mut()
     }
 
-    /// What was there, for the caller to drop where nothing is borrowed.
+    /// Removes an entry. The caller drops it where nothing is borrowed.
     #[must_use]
     pub(crate) fn remove(&mut self, key: Key) -> Option<SourceEntry<H>> {
         let slot = self.slots.get_mut(key.index)?;
@@ -151,7 +151,7 @@ impl<H: ?Sized> Sources<H> {
         Some(entry)
     }
 
-    /// The keys and the handlers of all that are open.
+    /// Returns the keys and the handlers of all open sources.
     pub(crate) fn all(&self) -> Vec<(Key, Rc<H>)> {
         let open = |(index, slot): (usize, &SourceSlot<H>)| {
             let key = Key { index, generation: slot.generation };

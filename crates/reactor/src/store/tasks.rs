@@ -1,7 +1,8 @@
-//! Futures on the loop: async-task for the tasks, the loop's own queue and wake-up for the rest.
+//! Futures on the loop. async-task implements the tasks. The queue and the wake-up are the loop's
+//! own.
 //!
-//! Every task is known by a waker, so that dropping the reactor drops every future in the
-//! reactor's thread, also those whose only other owner is a waker in another thread.
+//! The table has a waker of every task. So dropping the reactor drops every future in the reactor's
+//! thread, even if its only other owner is a waker in another thread.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -28,13 +29,13 @@ pub(crate) struct Tasks<J> {
     shared: Arc<Shared<J>>,
 }
 
-/// Part of a task's future: gone with it.
+/// Removes the task from the table when its future is dropped.
 struct ForgetTask(ActiveTasks, u64);
 
 impl Drop for ForgetTask {
     fn drop(&mut self) {
         let waker = self.0.with(|active| active.remove(&self.1));
-        drop(waker); // may be the task's last reference: not under the borrow
+        drop(waker); // may run foreign code, so not under the borrow
     }
 }
 
@@ -71,10 +72,12 @@ impl<J: Send + 'static> Tasks<J> {
         JoinHandle(Some(task))
     }
 
-    /// Drops the future of one task, or brings that nearer; false if no future is left.
+    /// Drops the future of one task, or makes progress towards that. Returns false if no future is
+    /// left.
     ///
-    /// A task that another thread wakes is marked before it is queued. In between it cannot be
-    /// queued from here, so it is looked for again: it stays active until its future is dropped.
+    /// A thread that wakes a task marks it before it queues it. In between, this thread cannot
+    /// queue it, so the next call looks for it again. The task stays in the table until its future
+    /// is dropped.
     pub(crate) fn drop_one(&self) -> bool {
         if let Some(runnable) = self.shared.pop_task() {
             drop(runnable);
@@ -82,9 +85,9 @@ impl<J: Send + 'static> Tasks<J> {
         }
         let first = |active: &mut BTreeMap<u64, Waker>| active.values().next().cloned();
         let Some(waker) = self.active.with(first) else { return false };
-        waker.wake(); // queues it, to be dropped above by the next call
+        waker.wake(); // queues it: the next call drops it above
         if self.shared.tasks_waiting() == 0 {
-            thread::yield_now(); // to the thread that is about to queue it
+            thread::yield_now(); // lets the other thread queue it
         }
         true
     }
@@ -94,14 +97,14 @@ impl<J: Send + 'static> Tasks<J> {
     }
 }
 
-/// A task that [`Handle::spawn_local`](crate::Handle::spawn_local) has started, and a future of
-/// its result.
+/// A task that [`Handle::spawn_local`](crate::Handle::spawn_local) started, and a future of its
+/// result.
 ///
-/// Dropping it lets the task run on.
+/// Dropping it lets the task continue.
 ///
 /// # Panics
 ///
-/// Awaiting it panics if the task has panicked, or was dropped with its reactor.
+/// Awaiting it panics if the task panicked or was dropped with its reactor.
 ///
 /// # Examples
 ///
@@ -116,13 +119,13 @@ impl<J: Send + 'static> Tasks<J> {
 pub struct JoinHandle<T>(Option<Task<T>>);
 
 impl<T> JoinHandle<T> {
-    /// Ends the task: its future is dropped, now or when the poll that runs returns.
+    /// Ends the task. Its future is dropped now, or when the running poll returns.
     #[doc(alias = "abort")]
     pub fn cancel(mut self) {
         drop(self.0.take());
     }
 
-    /// Tells whether the task has ended.
+    /// Returns whether the task has ended.
     pub fn is_finished(&self) -> bool {
         self.0.as_ref().is_none_or(Task::is_finished)
     }
@@ -169,7 +172,7 @@ mod tests {
             let _inside = inside;
             pending::<()>().await;
         });
-        // In the hands of a thread that wakes it.
+        // This stands for another thread that is waking the task.
         let woken = shared.pop_task().unwrap();
         for _ in 0..3 {
             assert!(tasks.drop_one());

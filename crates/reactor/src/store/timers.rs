@@ -1,11 +1,12 @@
-//! Calls at a time: adding one, taking the next and changing one are O(log n), cancelling is O(1).
+//! Delayed calls. Adding one, taking the next and changing one are O(log n). Cancelling is O(1).
 //!
-//! Model: keys are (deadline, number), numbers rise with each creation and each reset; so what is
-//! due runs in the order of deadlines, ties in the order of creation. Deadlines count from the
-//! reactor's start, in nanoseconds, and saturate after 584 years: `Duration::MAX` is never.
+//! Model: keys are (deadline, number). Numbers rise with each creation and each reset. So calls
+//! that are due run in the order of deadlines, and ties in the order of creation. Deadlines count
+//! from the reactor's start, in nanoseconds, and saturate after 584 years: `Duration::MAX` is
+//! never.
 //!
-//! `slab` has what a call is to do, `queue` their order. What a call is to do is dropped when it is
-//! cancelled; its entry in the queue stays until there are twice as many of these as calls that wait.
+//! `slab` holds the calls, `queue` their order. A cancelled call is dropped at once. Its entry
+//! stays in the queue until there are twice as many such entries as waiting calls.
 
 mod queue;
 mod slab;
@@ -23,25 +24,25 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TimerError {
-    /// It has run, or is running.
+    /// The call was already made, or is running.
     #[error("cannot change the delayed call: it was made already")]
     AlreadyCalled,
-    /// It was cancelled, or its reactor is gone.
+    /// The call was cancelled, or its reactor is gone.
     #[error("cannot change the delayed call: it was cancelled already")]
     AlreadyCancelled,
 }
 
-/// All calls of a reactor that are still to be made.
+/// The calls of a reactor that are still to be made.
 pub(crate) struct Timers<C> {
     slab: TimerSlab<C>,
     queue: TimerQueue,
-    /// How many are still to be made.
+    /// The number of calls that are still to be made.
     waiting: usize,
     /// The number of the next call.
     next: u64,
 }
 
-/// From the reactor's start.
+/// Returns the nanoseconds since the reactor's start.
 fn nanos(at: Duration) -> u64 {
     u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -65,7 +66,7 @@ impl<C> Timers<C> {
         self.add_patient(at, call, 0)
     }
 
-    /// Whoever is given the id can ask for it, until it is released.
+    /// Adds a call. The caller owns a reference to the id, until it releases it.
     #[must_use]
     pub(crate) fn add_patient(&mut self, at: Duration, call: C, patience: u8) -> TimerId {
         let key = self.key(at);
@@ -79,11 +80,11 @@ impl<C> Timers<C> {
         self.queue.first(|entry| self.slab.counts(entry))
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline.
     #[inline]
     pub(crate) fn first(&mut self) -> Option<Duration> {
         if self.waiting == 0 {
-            return None; // often so: then a turn asks no more
+            return None; // a common case, which needs no more work
         }
         self.first_deadline()
     }
@@ -92,15 +93,16 @@ impl<C> Timers<C> {
         self.first_entry().map(|entry| Duration::from_nanos(entry.key.at))
     }
 
-    /// What is created or reset from now on is not below it.
+    /// Returns this step's limit: calls that are created or reset from now on are not below it.
     pub(crate) fn limit(&self) -> u64 {
         self.next
     }
 
-    /// What to call next: is due at `now`, was there before `limit`, and counts as called from here.
+    /// Takes the next call that is due at `now` and has a number below `limit`. The call counts as
+    /// made from here on.
     ///
-    /// One that was not there has a deadline that is not before `now`, so nothing due hides behind
-    /// it. One with patience is put off to the next turn, unless this one is quiet.
+    /// A call with a later number has a deadline that is not before `now`, so no due call is hidden
+    /// behind it. A call with patience is put off to the next turn, unless this turn is quiet.
     #[inline]
     pub(crate) fn pop_due(
         &mut self,
@@ -129,7 +131,7 @@ impl<C> Timers<C> {
         self.change(timer, key);
     }
 
-    /// Cancels one that still waits; returns what to drop, where nothing is borrowed.
+    /// Cancels one waiting call. Returns it, to be dropped where nothing is borrowed.
     #[must_use]
     pub(crate) fn cancel_one(&mut self) -> Option<C> {
         let first = self.first_entry()?;
@@ -151,7 +153,7 @@ impl<C> Timers<C> {
         }
     }
 
-    /// Returns what to drop, where nothing is borrowed.
+    /// Cancels a call. Returns it, to be dropped where nothing is borrowed.
     pub(crate) fn cancel(&mut self, timer: TimerId) -> Result<Option<C>, TimerError> {
         self.check(timer)?;
         let call = self.slab.end(timer, TimerStatus::Cancelled);
@@ -167,7 +169,7 @@ impl<C> Timers<C> {
         Ok(())
     }
 
-    /// Keeps the number: a call that is overdue stays due in this turn.
+    /// Moves a call, and keeps its number, so an overdue call stays due in this turn.
     pub(crate) fn delay(&mut self, timer: TimerId, by: Duration) -> Result<(), TimerError> {
         self.check(timer)?;
         let TimerKey { at, number } = self.slab.get(timer).key;
@@ -178,18 +180,18 @@ impl<C> Timers<C> {
         Ok(())
     }
 
-    /// Returns when it is called, or was, and what has become of it.
-    pub(crate) fn look(&self, timer: TimerId) -> (Duration, TimerStatus) {
+    /// Returns the time of the call and its status.
+    pub(crate) fn time_and_status(&self, timer: TimerId) -> (Duration, TimerStatus) {
         let timer = self.slab.get(timer);
         (Duration::from_nanos(timer.key.at), timer.status)
     }
 
-    /// One more can ask for it.
+    /// Adds a reference to the timer.
     pub(crate) fn retain(&mut self, timer: TimerId) {
         self.slab.retain(timer);
     }
 
-    /// One less can.
+    /// Releases a reference to the timer.
     pub(crate) fn release(&mut self, timer: TimerId) {
         self.slab.release(timer);
     }

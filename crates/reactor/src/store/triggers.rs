@@ -1,4 +1,4 @@
-//! System event triggers, by event and phase, in the order in which they were added.
+//! System event triggers by event and phase, in the order in which they were added.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
-    /// First; a [`Deferred`](procession_core::Deferred) that the trigger returns delays the next phase. At startup that ends
-    /// when the reactor is told to stop.
+    /// First. If the trigger returns a [`Deferred`](procession_core::Deferred), the next phase
+    /// waits for it. At startup that wait ends when the reactor is stopped.
     Before,
-    /// When all that the first phase returned has a result.
+    /// When every `Deferred` of the first phase has a result.
     During,
     /// Last.
     After,
@@ -22,15 +22,15 @@ pub enum Phase {
 pub enum SystemEvent {
     /// [`Reactor::run`](crate::Reactor::run) has begun.
     Startup,
-    /// The reactor was told to stop, and [`Reactor::run`](crate::Reactor::run) returns after it; or
+    /// The reactor was stopped, and [`Reactor::run`](crate::Reactor::run) returns afterwards. Or
     /// [`Reactor::shut_down`](crate::Reactor::shut_down) was called.
     Shutdown,
 }
 
-/// Names a trigger.
+/// Identifies a trigger.
 pub(crate) type TriggerKey = (SystemEvent, Phase, u64);
 
-/// The triggers that have not run.
+/// The triggers that have not run yet.
 pub(crate) struct Triggers<C> {
     all: BTreeMap<TriggerKey, C>,
     next: u64,
@@ -51,12 +51,12 @@ impl<C> Triggers<C> {
         key
     }
 
-    /// What was there, for the caller to drop where nothing is borrowed.
+    /// Removes a trigger. The caller drops it where nothing is borrowed.
     pub(crate) fn remove(&mut self, key: &TriggerKey) -> Option<C> {
         self.all.remove(key)
     }
 
-    /// The oldest of that event and phase.
+    /// Takes the oldest trigger of this event and phase.
     pub(crate) fn pop(&mut self, event: SystemEvent, phase: Phase) -> Option<C> {
         let key = *self.all.range((event, phase, 0)..=(event, phase, u64::MAX)).next()?.0;
         self.all.remove(&key)

@@ -1,7 +1,9 @@
-//! A value that owns a source and its place in the poller: it leaves the poller, then it closes.
+//! A value that owns a source and its registration in the poller. It leaves the poller, then it
+//! closes.
 //!
-//! What was registered is what is deleted: a foreign source may give another descriptor each time it is
-//! asked, and the one that it gave first would stay in the poller.
+//! `Polled` deletes the descriptor that it registered. A foreign source may return another
+//! descriptor each time it is asked, and the descriptor that it returned first would stay in the
+//! poller.
 #![expect(unsafe_code, reason = "polling leaves the removal of a registered source to the caller")]
 
 use std::cell::Cell;
@@ -18,7 +20,7 @@ use polling::{Event, PollMode, Poller};
 
 use crate::readiness::Interest;
 
-/// A descriptor of a transport, which can be taken back.
+/// A descriptor of a transport, which can be taken out.
 #[derive(Debug)]
 pub(crate) struct Owned(Option<OwnedFd>);
 
@@ -35,7 +37,7 @@ impl AsFd for Owned {
     }
 }
 
-/// A source of a foreign type, which stays in here until it is dropped.
+/// A source of a foreign type, which stays in here until dropped.
 #[derive(Debug)]
 pub(crate) struct Foreign<S>(pub(crate) S);
 
@@ -45,9 +47,9 @@ impl<S: AsFd> AsFd for Foreign<S> {
     }
 }
 
-/// Owns a source and its registration; `Drop` undoes the second before the first.
+/// Owns a source and its registration. `Drop` removes the registration before it drops the source.
 ///
-/// The source is lent as `&S` only, so that it cannot be swapped for another while registered.
+/// The source is lent as `&S` only, so it cannot be swapped for another while registered.
 pub(crate) struct Polled<S: AsFd + ?Sized> {
     poller: Rc<Poller>,
     mode: PollMode,
@@ -56,7 +58,7 @@ pub(crate) struct Polled<S: AsFd + ?Sized> {
     source: S,
 }
 
-/// A descriptor in the poller, with the key that its events have.
+/// A descriptor in the poller, with the key of its events.
 #[derive(Debug, Clone, Copy)]
 struct PollerEntry {
     fd: RawFd,
@@ -68,7 +70,7 @@ struct PollerEntry {
 }
 
 impl<S: AsFd> Polled<S> {
-    /// Not yet in the poller: see [`set`](Polled::set).
+    /// Makes a value that is not yet in the poller: see [`set`](Polled::set).
     pub(crate) fn new(poller: Rc<Poller>, mode: PollMode, source: S) -> Self {
         Self { poller, mode, added: Cell::new(None), source }
     }
@@ -79,7 +81,7 @@ impl<S: AsFd> Polled<S> {
 }
 
 impl Polled<Owned> {
-    /// Leaves the poller and hands the descriptor out.
+    /// Leaves the poller and returns the descriptor.
     pub(crate) fn release(&mut self) -> Option<OwnedFd> {
         self.leave();
         self.source.0.take()
@@ -102,9 +104,9 @@ impl<S: AsFd + ?Sized> Polled<S> {
             self.delete(added)?;
         }
         let fd = source.as_raw_fd();
-        // SAFETY: `Drop` below deletes it from the poller before `source` is dropped; `release`
-        // does so before it takes the descriptor out; it is never moved out otherwise, and never
-        // lent as `&mut S`.
+        // SAFETY: `Drop` below deletes the descriptor from the poller before `source` is dropped,
+        // and `release` does so before it takes the descriptor out. The source is not moved out
+        // otherwise, and never lent as `&mut S`.
         unsafe { self.poller.add_with_mode(fd, event, self.mode)? };
         self.added.set(Some(PollerEntry { fd, key }));
         Ok(())
@@ -118,8 +120,8 @@ impl<S: AsFd + ?Sized> Polled<S> {
         if !is_registered(&self.poller, added) {
             return Ok(());
         }
-        // SAFETY: for the length of the call, which only looks the number up: of one that is closed by
-        // now it says so.
+        // SAFETY: the borrow lasts for the call only. The call only looks the number up, and fails
+        // if the descriptor is already closed.
         let fd = unsafe { BorrowedFd::borrow_raw(added.fd) };
         self.poller.delete(fd)
     }
@@ -129,10 +131,11 @@ impl<S: AsFd + ?Sized> Polled<S> {
         self.source.as_fd()
     }
 
-    /// Leaves the poller, if it is there.
+    /// Leaves the poller, if the source is in it.
     pub(crate) fn leave(&self) {
         if let Some(added) = self.added.take() {
-            // Nothing can be done here about a failure: the close that follows removes it too.
+            // A failure needs no handling here, because the close that follows also removes the
+            // source.
             self.delete(added).ok();
         }
     }
@@ -150,32 +153,36 @@ impl<S: AsFd + ?Sized> fmt::Debug for Polled<S> {
     }
 }
 
-/// Makes the poller's number one for what `other` is. In a forked copy of the process that made it: what
-/// is deleted from it after that, by `Polled` and by the poller's own drop, is not deleted from the epoll
-/// instance that the two share, and closing the descriptors takes nothing out of that.
+/// Replaces the poller's descriptor by a duplicate of `other`, in a forked copy of the process that
+/// made the poller. Then the deletions by `Polled` and by the poller's own drop do not touch the
+/// epoll instance that both processes share. Closing the copy's descriptors removes nothing from
+/// that instance either.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn disown(poller: &Poller, other: BorrowedFd<'_>) -> io::Result<()> {
     let number = poller.as_fd().as_raw_fd();
-    // SAFETY: the poller has it open, and goes on to own it: `ManuallyDrop` never closes it.
+    // SAFETY: the poller has the number open and continues to own it, because `ManuallyDrop` never
+    // closes it.
     let own = unsafe { OwnedFd::from_raw_fd(number) };
     let mut own = ManuallyDrop::new(own);
-    // One step: at no time is the number free for another thread's file.
+    // dup3 replaces the descriptor in one step, so the number is never free for another thread's
+    // file.
     Ok(rustix::io::dup3(other, &mut own, rustix::io::DupFlags::CLOEXEC)?)
 }
 
-/// A kqueue is not inherited, and an event port is its own process's.
+/// Does nothing: a kqueue is not inherited, and an event port belongs to its own process.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn disown(_: &Poller, _: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the poller has this number for this key: the descriptor may be closed, and the number be that of
-/// another source by now. Where the system does not say it is taken to be so.
+/// Returns whether the poller has this number for this key. The descriptor may be closed, and the
+/// number may already belong to another source. If the system does not tell, returns true.
 #[cfg(target_os = "linux")]
 fn is_registered(poller: &Poller, added: PollerEntry) -> bool {
     let path = format!("/proc/self/fdinfo/{}", poller.as_fd().as_raw_fd());
     let Ok(info) = std::fs::read_to_string(path) else { return true };
-    // "tfd: 7 events: 19 data: 5 pos:0 ...", the data in hexadecimal digits (`proc_pid_fdinfo(5)`).
+    // The lines look like "tfd: 7 events: 19 data: 5 pos:0 ...". The data are hexadecimal
+    // (`proc_pid_fdinfo(5)`).
     info.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
         let mut words = line.split_whitespace();
         let fd = words.nth(1).and_then(|fd| fd.parse().ok());

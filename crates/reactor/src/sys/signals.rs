@@ -1,4 +1,4 @@
-//! What runs inside signal handlers, and what a signal does at present.
+//! The code that runs inside signal handlers, and the present dispositions of signals.
 #![expect(unsafe_code, reason = "signal handlers and dispositions have no safe interface")]
 
 use std::io;
@@ -14,7 +14,7 @@ use signal_hook::low_level;
 use super::main_thread;
 use crate::wake::WakeFd;
 
-/// The signals that stop a process by default, and can be caught.
+/// The catchable signals whose default action is to stop a process.
 const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// What the kernel does with a signal.
@@ -25,38 +25,40 @@ pub(crate) enum Disposition {
     Handler,
 }
 
-/// What an upper layer does around the ends and the pauses that signals bring to the whole program.
+/// The hooks of an upper layer around signals that end or pause the whole program.
 ///
-/// A signal that was watched once keeps its handler, which emulates the default action while nobody
-/// watches it. [`before_default`](Self::before_default) is called before that ends the program.
+/// A signal that was watched once keeps its handler. While nobody watches the signal, the handler
+/// emulates the default action. [`before_default`](Self::before_default) is called before that
+/// action ends the program.
 ///
-/// A layer that has a handler of its own over the default action names it: to the reactor it stands
-/// for that action.
+/// A layer may install its own handler over the default action. [`handler`](Self::handler) returns
+/// its address, and the reactor treats it as the default action.
 ///
 /// # Safety
 ///
-/// [`before_default`](Self::before_default) is called in a signal handler, on any thread, between any
-/// two instructions of the program: it makes async-signal-safe calls only, and does not panic.
+/// [`before_default`](Self::before_default) is called in a signal handler, on any thread, between
+/// any two instructions of the program. It must make async-signal-safe calls only, and must not
+/// panic.
 pub unsafe trait ProgramHooks {
     /// Returns the address of the handler that stands for the default action.
     fn handler() -> usize;
 
-    /// Does what is to be done before the default action of the signal.
+    /// Called before the default action of the signal.
     fn before_default(signal: i32);
 
-    /// A signal has stopped a run, whose program is going to end: another one, whose default action
-    /// comes, is a further one. Not called in a signal handler.
+    /// Called when a signal has stopped a run, so the program is going to end. A later signal that
+    /// acts by default counts as a further one. Not called in a signal handler.
     fn run_stopped();
 
-    /// A run is about to stop the program because of SIGTSTP, until it is continued. Called by the loop
-    /// of the main thread, and not in a signal handler.
+    /// Called before a run stops the program because of SIGTSTP, until it is continued. The main
+    /// thread's loop calls it, not a signal handler.
     fn before_pause();
 
-    /// The program goes on after that.
+    /// Called when the program was continued after the pause.
     fn after_pause();
 }
 
-/// The implementation that was registered.
+/// The registered implementation.
 #[derive(Clone, Copy)]
 struct HookTable {
     handler: usize,
@@ -68,7 +70,7 @@ struct HookTable {
 
 static HOOKS: OnceLock<HookTable> = OnceLock::new();
 
-/// Registers an implementation; the first one stays.
+/// Registers an implementation. The first one stays.
 pub(crate) fn set_program_hooks<H: ProgramHooks>() {
     let hooks = HookTable {
         handler: H::handler(),
@@ -77,7 +79,7 @@ pub(crate) fn set_program_hooks<H: ProgramHooks>() {
         before_pause: H::before_pause,
         after_pause: H::after_pause,
     };
-    HOOKS.set(hooks).ok(); // it is there
+    HOOKS.set(hooks).ok(); // the first one stays
 }
 
 /// Tells the implementation, if there is one, that a signal has stopped a run.
@@ -87,7 +89,7 @@ pub(crate) fn run_was_stopped() {
     }
 }
 
-/// Calls `pause` between what is to be done before the program stops and after it was continued.
+/// Calls `pause` between the hooks `before_pause` and `after_pause`.
 pub(crate) fn around_pause(pause: impl FnOnce()) {
     let hooks = HOOKS.get();
     if let Some(hooks) = hooks {
@@ -99,10 +101,10 @@ pub(crate) fn around_pause(pause: impl FnOnce()) {
     }
 }
 
-/// The present disposition of a signal, for the whole process.
+/// Returns the present disposition of a signal, for the whole process.
 pub(crate) fn disposition(signal: i32) -> io::Result<Disposition> {
     let mut found = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: a null new action asks only; the pointer to the old one is valid for the call.
+    // SAFETY: a null new action changes nothing; the pointer to the old one is valid for the call.
     let answer = unsafe { libc::sigaction(signal, ptr::null(), found.as_mut_ptr()) };
     if answer != 0 {
         return Err(io::Error::last_os_error());
@@ -135,27 +137,28 @@ pub(crate) fn watch(
     unsafe { low_level::register(signal, action) }
 }
 
-/// Does what the default action of the signal is, whenever it is delivered while `unwatched`.
+/// Has the signal act by default whenever it is delivered while `unwatched` is true.
 pub(crate) fn emulate(signal: i32, unwatched: Arc<AtomicBool>) -> io::Result<SigId> {
     let action = move || {
         if unwatched.load(SeqCst) {
             act_by_default(signal);
         }
     };
-    // SAFETY: the action reads atomics (a `OnceLock` is read without a lock) and does what is
-    // async-signal-safe, as its page says.
+    // SAFETY: the action reads atomics (it reads a `OnceLock` without a lock) and calls
+    // `act_by_default`, which is async-signal-safe, as its page says.
     unsafe { low_level::register(signal, action) }
 }
 
-/// When the first of the signals that stop a run has come.
+/// When the first of the signals that stop a run arrived.
 #[derive(Debug, Default)]
 pub(crate) struct FirstSignal {
-    /// Milliseconds of the monotonic clock; 0: none has come.
+    /// Milliseconds of the monotonic clock. 0 if none has arrived.
     at_ms: AtomicU64,
 }
 
 impl FirstSignal {
-    /// One comes: whether it is a further one, and no echo of the first. Async-signal-safe.
+    /// Notes a signal. Returns whether it is a further one and not an echo of the first.
+    /// Async-signal-safe.
     fn is_further(&self) -> bool {
         let now = clock_gettime(ClockId::Monotonic);
         let now = now.tv_sec.cast_unsigned() * 1000 + now.tv_nsec.cast_unsigned() / 1_000_000;
@@ -164,18 +167,19 @@ impl FirstSignal {
     }
 }
 
-/// A signal within this time after the first is an echo of it, in milliseconds: a key that is held, or
-/// a shell and the kernel that both tell of one thing.
+/// A signal within this many milliseconds after the first is an echo of it. A held key, or a shell
+/// and the kernel together, send such echoes.
 const ECHO_MS: u64 = 300;
 
-/// What does by default what a further signal is to do, while the first has not been told; over when
-/// it is dropped.
+/// Gives a further signal its default action while the loop has not reported the first. Ends on
+/// drop.
 #[derive(Debug)]
 pub(crate) struct FurtherSignal(SigId);
 
 impl FurtherSignal {
-    /// Notes the signal, and acts by default where it is a further one that `acts`. One that an `own`
-    /// watch of the program is told of is none that stops a run for good, and does not count.
+    /// Notes the signal, and acts by default if it is a further one and `acts` is true. While the
+    /// program itself watches the signal (`own` counts these watches), the signal does not stop a
+    /// run for good, so it does not count.
     pub(crate) fn begin(
         signal: i32,
         first: Arc<FirstSignal>,
@@ -187,8 +191,8 @@ impl FurtherSignal {
                 act_by_default(signal);
             }
         };
-        // SAFETY: the action reads atomics and the clock, and does what is async-signal-safe, as its
-        // page says.
+        // SAFETY: the action reads atomics and the clock, and calls `act_by_default`, which is
+        // async-signal-safe, as its page says.
         unsafe { low_level::register(signal, action) }.map(Self)
     }
 }
@@ -199,11 +203,11 @@ impl Drop for FurtherSignal {
     }
 }
 
-/// Does what the signal does to a program that never asked for it. It may return: not every signal
-/// ends a process. It is called in signal handlers, and calls what is async-signal-safe only, by the
-/// contract of [`ProgramHooks`] too.
+/// Performs the signal's default action. It may return, because not every signal ends a process. It
+/// is called in signal handlers and makes async-signal-safe calls only, which the contract of
+/// [`ProgramHooks`] also requires.
 ///
-/// The first process of a PID namespace is not ended by signals whose default action would do so.
+/// It does nothing in the first process of a PID namespace, which the default action would not end.
 pub(crate) fn act_by_default(signal: i32) {
     if main_thread::is_first_process() {
         return;
@@ -214,35 +218,35 @@ pub(crate) fn act_by_default(signal: i32) {
     if let Some(hooks) = HOOKS.get() {
         (hooks.before_default)(signal);
     }
-    // signal-hook's table has no realtime signals; the default action of these is to terminate.
+    // signal-hook's table has no realtime signals, whose default action is to terminate.
     if low_level::emulate_default_handler(signal).is_err() {
         terminate_by(signal);
     }
 }
 
-/// Stops this process by the default action of a signal, and returns when it goes on: at once where a
-/// process of its group would not be stopped, because nobody is there to continue it. SIGSTOP would
-/// not make that difference. It is called in signal handlers too.
+/// Stops this process by the default action of a signal, and returns when it is continued. It
+/// returns at once if the kernel does not stop the process because its process group is orphaned:
+/// nobody would continue it. SIGSTOP would stop it even then. It is called in signal handlers too.
 pub(crate) fn stop_by(signal: i32) {
-    // SAFETY: all zeros is a valid `sigaction`: the default, without flags and mask.
+    // SAFETY: all zeros is a valid `sigaction`: the default action, without flags and mask.
     let default: libc::sigaction = unsafe { mem::zeroed() };
     let Ok(before) = set_action(signal, &default) else { return };
     let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is valid for the call.
     unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
-    // SAFETY: as above; the set was made, and the signal exists.
+    // SAFETY: as above. The set is initialised, and the signal exists.
     unsafe { libc::sigaddset(signals.as_mut_ptr(), signal) };
     let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
     let (how, set) = (libc::SIG_UNBLOCK, signals.as_ptr());
-    // SAFETY: the set is whole; the old mask goes to a local.
+    // SAFETY: the set is initialised, and the old mask goes to a local.
     let unblocked = unsafe { libc::pthread_sigmask(how, set, mask.as_mut_ptr()) };
-    // Fails for a signal that does not exist only.
+    // It fails only for a signal that does not exist.
     low_level::raise(signal).ok();
     if unblocked == 0 {
         // SAFETY: the call succeeded, so it has written the old mask.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask.as_ptr(), ptr::null_mut()) };
     }
-    // What another thread has put there meanwhile stays.
+    // Keep an action that another thread has installed meanwhile.
     if let Ok(found) = set_action(signal, &before)
         && found.sa_sigaction != libc::SIG_DFL
     {
@@ -250,10 +254,10 @@ pub(crate) fn stop_by(signal: i32) {
     }
 }
 
-/// Gives a signal an action, and returns the one before.
+/// Sets the action of a signal and returns the previous one.
 fn set_action(signal: i32, action: &libc::sigaction) -> io::Result<libc::sigaction> {
     let mut before = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: the new action is a whole one: the default, or one that was there before.
+    // SAFETY: the new action is complete: the default, or one that was installed before.
     let answer = unsafe { libc::sigaction(signal, action, before.as_mut_ptr()) };
     if answer != 0 {
         return Err(io::Error::last_os_error());
@@ -262,10 +266,11 @@ fn set_action(signal: i32, action: &libc::sigaction) -> io::Result<libc::sigacti
     Ok(unsafe { before.assume_init() })
 }
 
-/// Puts the default disposition back and raises: delivered when the handler returns.
+/// Restores the default disposition and raises the signal, which is delivered when the handler
+/// returns.
 fn terminate_by(signal: i32) {
     // SAFETY: SIG_DFL is a valid disposition of any signal that has a handler.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
-    // Fails for a signal that does not exist only, and this one was delivered.
+    // It fails only for a signal that does not exist, and this one was delivered.
     low_level::raise(signal).ok();
 }

@@ -1,11 +1,11 @@
-//! Keeps SIGPIPE away from a program whose disposition of it would let it be killed by us.
+//! Prevents SIGPIPE from ending or disturbing a program because of the reactor's own writes.
 //!
-//! Rust programs start with SIGPIPE ignored, and then there is nothing to do. Elsewhere (a C
-//! program with a Rust library in it, a program that restored the default) the signal is blocked
-//! in the loop's thread while a turn runs, and while a pipe is flushed outside of one; a signal that
-//! became pending meanwhile is taken before the mask is put back. A thread that is started inside a
-//! callback inherits the mask; a child need not:
-//! `SIGPIPE_IS_BLOCKED_BY_LOOP` tells.
+//! Rust programs start with SIGPIPE ignored, and then there is nothing to do. In other programs (a
+//! C program with a Rust library in it, a program that restored the default) the loop's thread
+//! blocks the signal while a turn runs, and while a pipe is flushed outside a turn. It takes a
+//! signal that became pending meanwhile before it restores the mask. A thread that is started
+//! inside a callback inherits the mask. A child need not: `SIGPIPE_IS_BLOCKED_BY_LOOP` says whether
+//! to unblock it.
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
 use std::marker::PhantomData;
@@ -17,26 +17,26 @@ use procession_core::driver::SIGPIPE_IS_BLOCKED_BY_LOOP;
 
 use super::signals::{Disposition, disposition};
 
-/// SIGPIPE is blocked in this thread until this is dropped.
+/// SIGPIPE is blocked in this thread until this value is dropped.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct SigpipeBlocked {
-    /// It was not blocked before: unblock it at the end.
+    /// SIGPIPE was not blocked before: unblock it at the end.
     unblock: bool,
     /// A mask belongs to a thread.
     _not_send: PhantomData<*const ()>,
 }
 
-/// Blocks SIGPIPE in this thread; `None` where nothing has to be undone.
+/// Blocks SIGPIPE in this thread. `None` if nothing has to be undone.
 pub(crate) fn block() -> Option<SigpipeBlocked> {
-    // The number is valid, so this cannot fail; if it did, doing nothing is right.
+    // The number is valid, so this cannot fail. If it did, doing nothing would be right.
     let Ok(Disposition::Default | Disposition::Handler) = disposition(libc::SIGPIPE) else {
         return None;
     };
     let old = change(libc::SIG_BLOCK)?;
     let blocked_before = contains(&old);
     if blocked_before && pending().is_some_and(|pending| contains(&pending)) {
-        return None; // it is somebody else's, and ours would be merged with it
+        return None; // the pending signal is not ours, and ours would be merged with it
     }
     if !blocked_before {
         SIGPIPE_IS_BLOCKED_BY_LOOP.set(true);
@@ -58,7 +58,7 @@ fn empty() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is valid for the call.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: sigemptyset has initialised it; it fails for an invalid pointer only.
+    // SAFETY: sigemptyset has initialised it; it fails only for an invalid pointer.
     unsafe { set.assume_init() }
 }
 
@@ -74,7 +74,8 @@ fn contains(set: &libc::sigset_t) -> bool {
     unsafe { libc::sigismember(set, libc::SIGPIPE) == 1 }
 }
 
-/// The mask from before; `None` if the call failed, which it does for an unknown `how` only.
+/// Changes the mask and returns the previous one. `None` if the call failed, which happens only for
+/// an unknown `how`.
 fn change(how: i32) -> Option<libc::sigset_t> {
     let set = sigpipe();
     let mut old = empty();
@@ -105,8 +106,8 @@ fn take() {
     if pending().is_some_and(|pending| contains(&pending)) {
         let set = sigpipe();
         let mut taken = 0;
-        // SAFETY: the set and the place for the answer live during the call; the signal is
-        // pending, so that it does not wait.
+        // SAFETY: the set and `taken` live during the call. The signal is pending, so the call does
+        // not wait.
         unsafe { libc::sigwait(&raw const set, &raw mut taken) };
     }
 }

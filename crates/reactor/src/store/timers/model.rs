@@ -1,4 +1,4 @@
-//! All that can be done to timers, at random, against a search tree.
+//! Compares timers with a search tree, by random operations.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use super::*;
 
 type Call = Box<dyn FnOnce()>;
 
-/// How the deadlines of many lie, one after the other.
+/// How the deadlines of several new timers follow each other.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum DeadlineOrder {
     Same,
     Up,
     Down,
@@ -25,9 +25,9 @@ enum TimerStep {
     Add {
         count: u32,
         after: u64,
-        order: Order,
+        order: DeadlineOrder,
     },
-    /// Cancels every so manieth, from one on.
+    /// Cancels every `each`th timer, from `from` on.
     Cancel {
         from: usize,
         each: usize,
@@ -44,12 +44,12 @@ enum TimerStep {
         which: usize,
         by: u64,
     },
-    /// Nobody asks for it any more.
+    /// Releases the references to some timers.
     Forget {
         from: usize,
         each: usize,
     },
-    /// Time passes; what is due is called, and one of the calls cancels another.
+    /// Time passes. Due calls are made, and one of them cancels another.
     Turn {
         passes: u64,
         cancels: usize,
@@ -57,7 +57,7 @@ enum TimerStep {
 }
 
 fn step() -> impl Strategy<Value = TimerStep> {
-    use Order::{Down, Mixed, Never, Same, Up};
+    use DeadlineOrder::{Down, Mixed, Never, Same, Up};
     let order = prop_oneof![Just(Same), Just(Up), Just(Down), Just(Mixed), Just(Never)];
     let count = prop_oneof![4 => 1..20_u32, 1 => 500..3000_u32];
     let time = 0..5000_u64;
@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = TimerStep> {
     ]
 }
 
-/// Says which it was when it is dropped.
+/// Records its index when dropped.
 struct OnDrop(usize, Rc<RefCell<Vec<usize>>>);
 
 impl Drop for OnDrop {
@@ -91,10 +91,10 @@ struct TimersAndModel {
     now: u64,
     timers: Timers<Call>,
     dropped: Rc<RefCell<Vec<usize>>>,
-    /// By deadline and number: the index of each that waits.
+    /// The index of each waiting timer, by deadline and number.
     waiting: BTreeMap<(u64, u64), usize>,
     number: u64,
-    /// All there ever were: the id as long as it can be asked for, and what became of it.
+    /// All timers that were ever added: the id while it is referenced, the status and the key.
     all: Vec<(Option<TimerId>, TimerStatus, (u64, u64))>,
 }
 
@@ -106,13 +106,13 @@ impl TimersAndModel {
 
     fn add(&mut self, at: u64) {
         let key = self.next_key(at);
-        let told = OnDrop(self.all.len(), Rc::clone(&self.dropped));
-        let id = self.timers.add(Duration::from_nanos(at), Box::new(move || drop(told)));
+        let on_drop = OnDrop(self.all.len(), Rc::clone(&self.dropped));
+        let id = self.timers.add(Duration::from_nanos(at), Box::new(move || drop(on_drop)));
         self.waiting.insert(key, self.all.len());
         self.all.push((Some(id), TimerStatus::Waiting, key));
     }
 
-    /// One that can be asked for, of those from `which` on.
+    /// Returns a timer that is still referenced, at or after `which`.
     fn pick(&self, which: usize) -> Option<(usize, TimerId)> {
         let len = self.all.len();
         let around = (0..len.min(50)).map(|next| (which % len + next) % len);
@@ -178,11 +178,11 @@ impl TimersAndModel {
                 for nth in (0..u64::from(count)).rev() {
                     let at = self.now + after;
                     self.add(match order {
-                        Order::Same => at,
-                        Order::Up => at + 3000 - nth,
-                        Order::Down => at + nth,
-                        Order::Mixed => at + nth * 7919 % 5003,
-                        Order::Never => u64::MAX,
+                        DeadlineOrder::Same => at,
+                        DeadlineOrder::Up => at + 3000 - nth,
+                        DeadlineOrder::Down => at + nth,
+                        DeadlineOrder::Mixed => at + nth * 7919 % 5003,
+                        DeadlineOrder::Never => u64::MAX,
                     });
                 }
             }
@@ -256,7 +256,7 @@ proptest! {
             both.step(step);
             both.check();
         }
-        // In the end all that is left goes one by one, in order, and no place is left behind.
+        // In the end, cancel the remaining timers one by one, in order. No slot must stay in use.
         both.dropped.take();
         let rest: Vec<_> = both.waiting.values().copied().collect();
         while let Some(call) = both.timers.cancel_one() {

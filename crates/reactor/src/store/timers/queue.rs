@@ -1,20 +1,22 @@
-//! Keys in the order of their deadlines, sorted as late as can be: where millions wait, memory is
-//! walked through in a line and not at random.
+//! Keys in the order of their deadlines, sorted as late as possible. With millions of timers,
+//! memory is accessed in sequence and not at random.
 //!
-//! Model: what is soonest is sorted; all that is later lies unsorted in a few parts, each a range of
-//! deadlines. When the soonest are used up the next part takes their place; one that is large is
-//! first divided into up to 64. So a key is moved some log n / log 64 times, is sorted among about a
-//! thousand others, and costs O(log n) whatever the deadlines are, a million equal ones included:
-//! their numbers differ. A few timers are one small heap, and a single one not even that.
+//! Model: the earliest keys are sorted. All later keys are unsorted, in a few parts. Each part is a
+//! range of deadlines. When the earliest keys are used up, the next part takes their place. A large
+//! part is first divided into up to 64. So a key is moved some log n / log 64 times, and is sorted
+//! among about a thousand others. It costs O(log n) whatever the deadlines are, even for a million
+//! equal ones, because their numbers differ. A few timers form one small heap. A single timer needs
+//! no heap.
 //!
-//! An entry *counts* as long as its timer waits for it; whether it does the caller says. One that
-//! does not is passed over, and when more than two thirds do not, those are thrown out at once.
+//! An entry *counts* as long as its timer waits for it. The caller says whether it does. Entries
+//! that do not count are skipped. When more than two thirds of the entries do not count, these are
+//! removed at once.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::mem;
 
-/// The place of a timer.
+/// The index of a timer in the slab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimerId(u32);
 
@@ -28,7 +30,7 @@ impl TimerId {
     }
 }
 
-/// Deadline, in nanoseconds, and number: what is due runs in this order.
+/// The deadline, in nanoseconds, and the number. Due calls run in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimerKey {
     pub(super) at: u64,
@@ -38,7 +40,8 @@ pub(super) struct TimerKey {
 impl TimerKey {
     const LEAST: Self = Self { at: 0, number: 0 };
 
-    /// One comparison without a branch, where two would be guessed wrong half of the time.
+    /// Returns the key as one number. Comparing it needs no branch. Two comparisons would be
+    /// mispredicted half of the time.
     fn wide(self) -> u128 {
         u128::from(self.at) << 64 | u128::from(self.number)
     }
@@ -70,16 +73,16 @@ impl PartialEq for TimerEntry {
 
 impl Eq for TimerEntry {}
 
-/// So many are sorted at once: they fit into the nearest cache.
-const MANY: usize = 1024;
-/// Parts that one is divided into at most: the bounds of so many fit there as well.
-const MOST_PARTS: usize = 64;
-/// Keys looked at for each bound.
+/// The number of entries that are sorted at once. They fit into the nearest cache.
+const SORT_LIMIT: usize = 1024;
+/// The most parts that one part is divided into. Their bounds also fit into that cache.
+const MAX_PARTS: usize = 64;
+/// The number of sampled keys per bound.
 const SAMPLES: usize = 8;
-/// Fewer entries than this that do not count are not worth a clean-up.
-const FEW: usize = 64;
+/// With no more stale entries than this, a clean-up is not worthwhile.
+const STALE_LIMIT: usize = 64;
 
-/// A range of keys, up to where the part before it begins.
+/// A range of keys, up to the start of the next later part.
 #[derive(Debug)]
 struct QueuePart {
     from: TimerKey,
@@ -88,17 +91,17 @@ struct QueuePart {
 
 #[derive(Debug)]
 pub(super) struct TimerQueue {
-    /// Not after any other. It may be missing although there are others.
+    /// Not later than any other entry. It may be missing although there are others.
     head: Option<TimerEntry>,
-    /// What was a part until it was its turn: sorted, the earliest last.
+    /// A former part, now sorted, with the earliest entry last.
     run: Vec<TimerEntry>,
-    /// What was added before the first part since, never more than `MANY`.
+    /// Entries before the first part that were added since. Never more than `SORT_LIMIT`.
     fresh: BinaryHeap<Reverse<TimerEntry>>,
-    /// What is later than all of these; the earliest part last.
+    /// All later entries, with the earliest part last.
     parts: Vec<QueuePart>,
-    /// The entries that do not count: no more than `FEW`, or twice as many as do.
+    /// The number of entries that do not count: at most `STALE_LIMIT`, or twice as many as count.
     stale: usize,
-    /// Where the next sample is taken; never 0.
+    /// The state of the random generator that picks samples. Never 0.
     random: u32,
 }
 
@@ -123,7 +126,7 @@ impl TimerQueue {
         }
     }
 
-    /// The earliest that counts; it stays until `pop`.
+    /// Returns the earliest entry that counts. It stays until `pop`.
     #[inline]
     pub(super) fn first(&mut self, counts: impl Fn(&TimerEntry) -> bool) -> Option<TimerEntry> {
         match self.head {
@@ -132,19 +135,19 @@ impl TimerQueue {
         }
     }
 
-    /// Removes what `first` has returned just now; `waiting` others count.
+    /// Removes the entry that `first` has just returned. `waiting` other entries count.
     #[inline]
     pub(super) fn pop(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
         self.head = None;
         self.tidy_up(waiting, counts);
     }
 
-    /// Tells whether no more entries are there than may be, where so many count.
+    /// Returns whether the number of entries is within its limit, if `waiting` of them count.
     #[cfg(test)]
     pub(super) fn is_tidy(&self, waiting: usize) -> bool {
         let far: usize = self.parts.iter().map(|part| part.entries.len()).sum();
         let len = usize::from(self.head.is_some()) + self.run.len() + self.fresh.len() + far;
-        len == waiting + self.stale && self.stale <= FEW.max(waiting * 2 + 1)
+        len == waiting + self.stale && self.stale <= STALE_LIMIT.max(waiting * 2 + 1)
     }
 
     fn is_empty_behind(&self) -> bool {
@@ -159,12 +162,12 @@ impl TimerQueue {
             return;
         }
         self.fresh.push(Reverse(entry));
-        if self.fresh.len() > MANY {
+        if self.fresh.len() > SORT_LIMIT {
             self.overflow();
         }
     }
 
-    /// Has the first that counts take the place of one that does not, or has gone.
+    /// Replaces a head that does not count, or is missing, by the first entry that counts.
     #[inline(never)]
     fn next(&mut self, counts: impl Fn(&TimerEntry) -> bool) -> Option<TimerEntry> {
         self.stale -= usize::from(self.head.is_some());
@@ -188,14 +191,14 @@ impl TimerQueue {
         }
     }
 
-    /// One more entry does not count, and `waiting` do.
+    /// Notes that one more entry does not count, and `waiting` do.
     pub(super) fn on_stale(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
         self.stale += 1;
         self.tidy_up(waiting, counts);
     }
 
     fn tidy_up(&mut self, waiting: usize, counts: impl Fn(&TimerEntry) -> bool) {
-        if self.stale > FEW && self.stale / 2 > waiting {
+        if self.stale > STALE_LIMIT && self.stale / 2 > waiting {
             self.throw_out_stale(counts);
         }
     }
@@ -213,7 +216,7 @@ impl TimerQueue {
         self.stale = 0;
     }
 
-    /// Too many for a heap: all that is before the first bound becomes a part itself.
+    /// The heap is full. Makes all entries before the first part a part of their own.
     #[cold]
     fn overflow(&mut self) {
         let mut entries = mem::take(&mut self.run);
@@ -221,11 +224,11 @@ impl TimerQueue {
         self.parts.push(QueuePart { from: TimerKey::LEAST, entries });
     }
 
-    /// Has the earliest part take the place of what was used up.
+    /// Replaces the used-up entries by the earliest part.
     #[cold]
     fn refill(&mut self, counts: impl Fn(&TimerEntry) -> bool) {
         let Some(mut part) = self.parts.pop() else { return };
-        if part.entries.len() > MANY {
+        if part.entries.len() > SORT_LIMIT {
             let mut pieces = self.divide(part);
             let Some(earliest) = pieces.pop() else { return };
             if !pieces.is_empty() {
@@ -233,27 +236,28 @@ impl TimerQueue {
                 self.parts.push(earliest);
                 return;
             }
-            // The samples were no good, as good as never: what is too large is sorted all the same.
+            // The samples were unrepresentative, which practically never happens. Sort the part
+            // although it is too large.
             part = earliest;
         }
-        // Reads the timers without a guess between them, so that many reads are under way at once;
-        // they are in cache then, also when they are due.
-        let living = part.entries.iter().filter(|entry| counts(entry)).count();
-        self.stale -= part.entries.len() - living;
+        // Reads the timers without a branch between them, so many reads overlap. Afterwards the
+        // timers are in the cache for their calls.
+        let counting = part.entries.iter().filter(|entry| counts(entry)).count();
+        self.stale -= part.entries.len() - counting;
         part.entries.retain(&counts);
         part.entries.sort_unstable_by_key(|entry| Reverse(entry.key.wide()));
         self.run = part.entries;
     }
 
-    /// Returns the parts of one, none empty, the earliest last.
+    /// Divides a part. Returns the resulting parts, none empty, the earliest last.
     fn divide(&mut self, part: QueuePart) -> Vec<QueuePart> {
         let QueuePart { from, entries } = part;
-        let ways = (entries.len() / (MANY / 2)).min(MOST_PARTS);
+        let ways = (entries.len() / (SORT_LIMIT / 2)).min(MAX_PARTS);
         let mut sample: Vec<_> = (0..ways * SAMPLES).map(|_| self.any_of(&entries).key).collect();
         sample.sort_unstable_by_key(|key| key.wide());
-        let room = entries.len() / ways + MANY / 2;
+        let room = entries.len() / ways + SORT_LIMIT / 2;
         let mut parts = Vec::with_capacity(ways);
-        let mut bounds = [u128::MAX; MOST_PARTS];
+        let mut bounds = [u128::MAX; MAX_PARTS];
         let froms = sample.into_iter().step_by(SAMPLES).skip(1);
         for (index, from) in [from].into_iter().chain(froms).enumerate() {
             parts.push(QueuePart { from, entries: Vec::with_capacity(room) });
@@ -269,7 +273,7 @@ impl TimerQueue {
         parts
     }
 
-    /// By chance (xorshift): no pattern of deadlines meets it.
+    /// Returns a random entry (xorshift), so no pattern of deadlines can defeat the samples.
     fn any_of(&mut self, entries: &[TimerEntry]) -> TimerEntry {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
@@ -278,12 +282,12 @@ impl TimerQueue {
     }
 }
 
-/// How many of the bounds are not above the key: a binary search without branches.
-fn part_of(bounds: &[u128; MOST_PARTS], key: u128) -> usize {
+/// Returns how many of the bounds are not above the key, by a binary search without branches.
+fn part_of(bounds: &[u128; MAX_PARTS], key: u128) -> usize {
     let mut index = 0;
-    let mut step = MOST_PARTS / 2;
+    let mut step = MAX_PARTS / 2;
     while step > 0 {
-        let bound = bounds[(index + step - 1) % MOST_PARTS]; // no more than the last but one
+        let bound = bounds[(index + step - 1) % MAX_PARTS]; // at most the last but one
         index += step * usize::from(bound <= key);
         step /= 2;
     }

@@ -1,12 +1,12 @@
-//! Where timers are, one beside the other: what each is to do, and what has become of it.
+//! The storage of timers: each one's call and status.
 //!
-//! A timer stays as long as it waits or somebody can ask for it; then
-//! another takes its place. So an id is good for as long as there is one of either. There are as many
-//! places as were ever needed at once, until all have gone.
+//! A slot belongs to a timer as long as the timer waits or is referenced. Then another timer takes
+//! the slot. So an id is valid while its timer waits or is referenced. The number of slots is the
+//! largest number ever needed at once, until all timers are gone.
 
 use super::queue::{TimerEntry, TimerId, TimerKey};
 
-/// What has become of a timer.
+/// The status of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimerStatus {
     Waiting,
@@ -15,19 +15,19 @@ pub(crate) enum TimerStatus {
 }
 
 pub(super) struct Timer<C> {
-    /// That of the entry that counts, as long as the status is `Waiting`.
+    /// The key of the entry that counts, while the status is `Waiting`.
     pub(super) key: TimerKey,
-    /// There while it waits.
+    /// Present while the timer waits.
     pub(super) call: Option<C>,
     pub(super) status: TimerStatus,
-    /// How many can ask for it.
+    /// The number of references to the timer.
     handles: u32,
-    /// How many turns that had something else to do it lets pass when it is due.
+    /// How many busy turns a due timer still lets pass.
     pub(super) patience: u8,
 }
 
 impl<C> Timer<C> {
-    /// One that waits, and that one can ask for.
+    /// Makes a timer that waits and has one reference.
     pub(super) fn new(key: TimerKey, call: C, patience: u8) -> Self {
         Self { key, call: Some(call), status: TimerStatus::Waiting, handles: 1, patience }
     }
@@ -35,12 +35,12 @@ impl<C> Timer<C> {
 
 pub(super) struct TimerSlab<C> {
     timers: Vec<Timer<C>>,
-    /// Places that another may take.
+    /// Slots that another timer may take.
     free: Vec<TimerId>,
 }
 
-/// Not more places than these are kept when the last timer has gone.
-const KEPT: usize = 4096;
+/// At most this many slots are kept when the last timer is gone.
+const KEPT_SLOTS: usize = 4096;
 
 impl<C> Default for TimerSlab<C> {
     fn default() -> Self {
@@ -54,10 +54,10 @@ impl<C> TimerSlab<C> {
             self.timers[id.index()] = timer;
             return id;
         }
-        self.add_place(timer)
+        self.add_slot(timer)
     }
 
-    fn add_place(&mut self, timer: Timer<C>) -> TimerId {
+    fn add_slot(&mut self, timer: Timer<C>) -> TimerId {
         let id = TimerId::new(self.timers.len());
         self.timers.push(timer);
         id
@@ -72,12 +72,12 @@ impl<C> TimerSlab<C> {
     }
 
     pub(super) fn counts(&self, entry: &TimerEntry) -> bool {
-        // It may have gone, and all others with it.
+        // The timer may be gone, and all other timers with it.
         let timer = self.timers.get(entry.timer.index());
         timer.is_some_and(|timer| (timer.key == entry.key) & (timer.status == TimerStatus::Waiting))
     }
 
-    /// It is over. Returns what it would have done.
+    /// Ends a timer. Returns its call.
     #[must_use]
     pub(super) fn end(&mut self, id: TimerId, status: TimerStatus) -> Option<C> {
         let timer = self.get_mut(id);
@@ -89,16 +89,16 @@ impl<C> TimerSlab<C> {
         call
     }
 
-    /// One more can ask for it.
+    /// Adds a reference.
     pub(super) fn retain(&mut self, id: TimerId) {
         let timer = self.get_mut(id);
         timer.handles = timer.handles.saturating_add(1);
     }
 
-    /// One less can.
+    /// Releases a reference.
     pub(super) fn release(&mut self, id: TimerId) {
         let timer = self.get_mut(id);
-        // So many that they are not counted any more: it stays.
+        // The count has saturated, so the timer stays forever.
         if timer.handles == u32::MAX {
             return;
         }
@@ -109,7 +109,7 @@ impl<C> TimerSlab<C> {
     }
 
     #[cfg(test)]
-    pub(super) fn places(&self) -> usize {
+    pub(super) fn slots(&self) -> usize {
         self.timers.len()
     }
 
@@ -118,11 +118,11 @@ impl<C> TimerSlab<C> {
         self.timers.len() - self.free.len()
     }
 
-    /// When all of many have gone the memory goes, too, and the next ones lie in the order of their
-    /// creation again.
+    /// Frees a slot. When the last of many timers is gone, the memory is freed too, and new timers
+    /// again lie in the order of their creation.
     fn remove(&mut self, id: TimerId) {
         self.free.push(id);
-        if self.free.len() == self.timers.len() && self.free.len() > KEPT {
+        if self.free.len() == self.timers.len() && self.free.len() > KEPT_SLOTS {
             *self = Self::default();
         }
     }

@@ -1,4 +1,4 @@
-//! What timers do, one call at a time.
+//! Tests of timers, one call at a time.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn call() -> Box<dyn FnOnce()> {
 }
 
 #[test]
-fn what_is_created_during_the_step_is_not_taken_in_it() {
+fn a_call_created_during_the_step_waits_for_the_next() {
     let mut timers = Timers::default();
     let now = Duration::from_secs(1);
     let _first = timers.add(now, call());
@@ -29,7 +29,7 @@ fn a_cancelled_call_leaves_nothing_behind() {
     assert_eq!((timers.len(), timers.first()), (0, None));
     assert_eq!(timers.check(ids[0]), Err(TimerError::AlreadyCancelled));
     ids.into_iter().for_each(|id| timers.slab.release(id));
-    assert_eq!(timers.slab.places(), 0);
+    assert_eq!(timers.slab.slots(), 0);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_changed_call_is_due_once_and_at_its_new_time() {
 }
 
 #[test]
-fn another_takes_the_place_only_when_nobody_can_ask_any_more() {
+fn a_slot_is_reused_only_when_no_reference_is_left() {
     let mut timers = Timers::default();
     let first = timers.add(Duration::ZERO, call());
     timers.slab.retain(first);
@@ -67,7 +67,7 @@ fn another_takes_the_place_only_when_nobody_can_ask_any_more() {
 }
 
 #[test]
-fn one_with_patience_is_put_off_while_turns_are_busy_and_hides_nothing() {
+fn a_patient_call_is_put_off_while_turns_are_busy_and_hides_no_other() {
     let mut timers = Timers::default();
     let second = Duration::from_secs;
     let _patient = timers.add_patient(second(1), call(), 2);
