@@ -8,7 +8,7 @@ use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
 
 use crate::adopt_error::AdoptError;
-use crate::child::{Transport, reactor_gone};
+use crate::child::{ChildTransport, reactor_gone};
 use crate::command::Command;
 use crate::error::{SpawnError, Step};
 use crate::orphan_watch;
@@ -21,7 +21,7 @@ pub(crate) fn spawn(
     reactor: &Handle,
     protocol: Box<dyn ProcessProtocol>,
     command: &Command,
-) -> Result<Rc<Transport>, SpawnError> {
+) -> Result<Rc<ChildTransport>, SpawnError> {
     refuse_if_gone(reactor, command)?;
     let spawned = Spawned::start(command, AtProgramEnd::of_reactor(reactor))?;
     let transport = register(reactor, protocol, command, spawned)?;
@@ -37,7 +37,7 @@ pub(crate) fn adopt(
 ) -> Result<Process, AdoptError> {
     orphan_watch::enlist(reactor);
     let spawned = enter(reactor, spawned)?;
-    let transport = Transport::register(reactor, protocol, spawned)?;
+    let transport = ChildTransport::register(reactor, protocol, spawned)?;
     transport.made();
     Ok(Process::from_control(transport))
 }
@@ -73,9 +73,9 @@ pub(crate) fn register(
     protocol: Box<dyn ProcessProtocol>,
     command: &Command,
     spawned: Spawned,
-) -> Result<Rc<Transport>, SpawnError> {
+) -> Result<Rc<ChildTransport>, SpawnError> {
     orphan_watch::enlist(reactor);
-    Transport::register(reactor, protocol, spawned).map_err(|error| {
+    ChildTransport::register(reactor, protocol, spawned).map_err(|error| {
         let (spawned, error) = error.into_parts();
         spawned.end_now();
         SpawnError::new(Step::Register, &command.program, error)

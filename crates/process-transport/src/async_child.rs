@@ -93,7 +93,7 @@ impl Child {
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
         Self::begin(command, |bridge| {
             let transport = adopt::spawn(reactor, bridge, command)?;
-            Ok((Process::from_control(transport.clone()), ChildBackend::Transport(transport)))
+            Ok((Process::from_control(transport.clone()), ChildBackend::Reactor(transport)))
         })
     }
 

@@ -16,7 +16,7 @@ use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
 
 use crate::adopt::{self, refuse_if_gone};
-use crate::child::Transport;
+use crate::child::ChildTransport;
 use crate::command::{Command, Fd};
 use crate::error::{SpawnError, Step};
 use crate::program_end::AtProgramEnd;
@@ -153,8 +153,11 @@ impl Drop for StartedStages {
 }
 
 /// Registers all stages, or none.
-fn register(reactor: &Handle, mut begun: StartedStages) -> Result<Vec<Rc<Transport>>, SpawnError> {
-    let mut transports: Vec<Rc<Transport>> = Vec::with_capacity(begun.0.len());
+fn register(
+    reactor: &Handle,
+    mut begun: StartedStages,
+) -> Result<Vec<Rc<ChildTransport>>, SpawnError> {
+    let mut transports: Vec<Rc<ChildTransport>> = Vec::with_capacity(begun.0.len());
     while !begun.0.is_empty() {
         let StartedStage { command, spawned, protocol } = begun.0.remove(0);
         match adopt::register(reactor, protocol, &command, spawned) {

@@ -106,14 +106,14 @@ mod tests {
 
     /// Counts its calls, and then runs its closure.
     #[derive(Default)]
-    struct Transport {
+    struct FakeTransport {
         stops: Cell<u32>,
         drops: Cell<u32>,
         panics: Cell<bool>,
         then: RefCell<Option<Box<dyn FnOnce()>>>,
     }
 
-    impl OnEnd for Transport {
+    impl OnEnd for FakeTransport {
         fn stopped(self: Rc<Self>) {
             self.stops.set(self.stops.get() + 1);
             let then = self.then.take();
@@ -131,7 +131,7 @@ mod tests {
     /// Ends at its third call.
     struct EndsAtThirdCall {
         left: u32,
-        of: Rc<Transport>,
+        of: Rc<FakeTransport>,
     }
 
     impl Outlasting for EndsAtThirdCall {
@@ -147,11 +147,11 @@ mod tests {
         }
     }
 
-    fn transport(then: Option<Box<dyn FnOnce()>>) -> Rc<Transport> {
-        Rc::new(Transport { then: RefCell::new(then), ..Transport::default() })
+    fn transport(then: Option<Box<dyn FnOnce()>>) -> Rc<FakeTransport> {
+        Rc::new(FakeTransport { then: RefCell::new(then), ..FakeTransport::default() })
     }
 
-    fn watched(reactor: &Handle, one: &Rc<Transport>) -> EndWatch {
+    fn watched(reactor: &Handle, one: &Rc<FakeTransport>) -> EndWatch {
         let one: Rc<dyn OnEnd> = one.clone();
         reactor.io().watch_end(Rc::downgrade(&one))
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_transport_started_at_the_end_is_stopped_by_the_next_run() {
         let mut reactor = reactor();
-        type Kept = Rc<RefCell<Vec<(Rc<Transport>, EndWatch)>>>;
+        type Kept = Rc<RefCell<Vec<(Rc<FakeTransport>, EndWatch)>>>;
         let kept = Kept::default();
         fn begin(reactor: &Handle, kept: &Kept) {
             let (handle, again) = (reactor.clone(), kept.clone());

@@ -192,9 +192,9 @@ impl fmt::Debug for Handle {
 /// use std::os::unix::net::UnixStream;
 /// use std::rc::Rc;
 ///
-/// struct Seen(Cell<Option<u32>>);
+/// struct LastSeen(Cell<Option<u32>>);
 ///
-/// impl EventHandler for Seen {
+/// impl EventHandler for LastSeen {
 ///     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
 ///         self.0.set(Some(ready.token));
 ///         reactor.io().close(ready.key);
@@ -203,7 +203,7 @@ impl fmt::Debug for Handle {
 ///
 /// let mut reactor = Reactor::new()?;
 /// let (here, mut there) = UnixStream::pair()?;
-/// let seen = Rc::new(Seen(Cell::new(None)));
+/// let seen = Rc::new(LastSeen(Cell::new(None)));
 /// let key = reactor.io().add_source(here.into(), Interest::READABLE, seen.clone(), 7)?;
 /// there.write_all(b"x")?;
 /// reactor.turn(None)?;

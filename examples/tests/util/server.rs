@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use procession_test_support::{announce, sys};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{DEADLINE, bound, program};
@@ -25,7 +26,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts an example, without input.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        procession_test_support::announce();
+        announce();
+        // It would inherit that these are ignored, as they are in the background of a shell.
+        for signal in [Signal::HUP, Signal::INT, Signal::QUIT] {
+            sys::default_action(signal.as_raw());
+        }
         let mut command = Command::new(program(name));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the example can be started");

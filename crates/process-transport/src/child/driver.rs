@@ -23,7 +23,7 @@ use crate::spawned::Spawned;
 pub(super) const EXIT: u32 = u32::MAX;
 
 /// One child, as a handler of the loop and behind its [`Process`] handles.
-pub(crate) struct Transport {
+pub(crate) struct ChildTransport {
     driver: Driver<Self>,
     pub(super) slot: ProtocolSlot,
     /// A copy of the state's value, see [`ChildState`].
@@ -39,7 +39,7 @@ pub(super) struct TerminationOver {
     pub(super) limit: Option<DelayedCall>,
 }
 
-impl Transport {
+impl ChildTransport {
     /// Gives the child's descriptors to the loop; on failure returns the child unchanged.
     pub(crate) fn register(
         reactor: &Handle,
@@ -147,7 +147,7 @@ impl Transport {
     }
 }
 
-impl Machine for Transport {
+impl Machine for ChildTransport {
     type Source = ChildFd;
     type Event = Event;
     type Subject = Process;
@@ -271,11 +271,11 @@ impl Machine for Transport {
 
 #[cfg(test)]
 mod tests {
-    use super::Transport;
+    use super::ChildTransport;
 
     // What few children need is boxed, because each of many children would pay for it.
     #[test]
     fn a_child_is_small() {
-        assert!(size_of::<Transport>() <= 536, "{} bytes", size_of::<Transport>());
+        assert!(size_of::<ChildTransport>() <= 536, "{} bytes", size_of::<ChildTransport>());
     }
 }

@@ -17,12 +17,12 @@ use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, 
 use procession_reactor::driver::Machine;
 use procession_reactor::{DelayedCall, Interest, Stopped};
 
-use super::driver::{EXIT, TerminationOver, Transport};
+use super::driver::{ChildTransport, EXIT, TerminationOver};
 use super::parts::sigchld::{self, PolledChild};
 use super::parts::{DrainStep, End, Leftovers, TimerChange};
 
 /// The exit.
-impl Transport {
+impl ChildTransport {
     /// Makes the loop watch for the exit.
     pub(super) fn watch_exit(self: &Rc<Self>) -> io::Result<()> {
         if self.state.with(|state| state.lifecycle.is_reaped()) {
@@ -67,7 +67,7 @@ impl Transport {
 }
 
 /// A child that has ended and that a tracer holds.
-impl Transport {
+impl ChildTransport {
     fn ask_after_a_pause(&self) {
         let Some(after) = self.state.with(|state| state.exit.on_held(self.reactor())) else {
             return;
@@ -83,7 +83,7 @@ impl Transport {
 }
 
 /// Polled at SIGCHLD, without pidfds.
-impl PolledChild for Transport {
+impl PolledChild for ChildTransport {
     fn poll_exit(&self) {
         let _pump = self.pump_after_a_panic();
         self.exit_ready();
@@ -96,7 +96,7 @@ impl PolledChild for Transport {
 }
 
 /// The limit on descendants that hold a pipe.
-impl Transport {
+impl ChildTransport {
     /// Sets the timer of the limit once, if there is a limit.
     fn schedule_drain(&self) {
         let deadline = self
@@ -157,7 +157,7 @@ impl Transport {
 }
 
 /// Terminations.
-impl Transport {
+impl ChildTransport {
     pub(super) fn terminate_with(
         &self,
         signal: Signal,

@@ -12,12 +12,12 @@ use procession_protocol::{ChildFd, ForwardError, Target};
 use procession_reactor::Handle;
 use procession_reactor::driver::{Forward, Key, Machine, ReadEvent, SinkPort, SourcePort};
 
-use super::driver::Transport;
+use super::driver::ChildTransport;
 use super::parts::{End, Leftovers, reactor_gone};
 
 /// Starts to move what the child writes to `fd`.
 pub(super) fn forward(
-    source: &Rc<Transport>,
+    source: &Rc<ChildTransport>,
     fd: ChildFd,
     target: Target,
 ) -> Deferred<u64, ForwardError> {
@@ -29,7 +29,7 @@ fn failed(fd: ChildFd, moved: u64, error: io::Error) -> ForwardError {
 }
 
 fn begin(
-    source: &Rc<Transport>,
+    source: &Rc<ChildTransport>,
     fd: ChildFd,
     target: Target,
 ) -> io::Result<Deferred<u64, ForwardError>> {
@@ -54,7 +54,7 @@ fn begin(
 
 /// A readable end, as the source of a forwarding.
 struct SourceEnd {
-    child: Weak<Transport>,
+    child: Weak<ChildTransport>,
     fd: ChildFd,
 }
 
@@ -112,12 +112,12 @@ impl SourcePort for SourceEnd {
 
 /// A writable end, as the sink of a forwarding; for a terminal it is fd 0.
 pub(super) struct SinkEnd {
-    child: Weak<Transport>,
+    child: Weak<ChildTransport>,
     fd: ChildFd,
 }
 
 impl SinkEnd {
-    pub(super) fn new(child: Weak<Transport>, fd: ChildFd) -> Self {
+    pub(super) fn new(child: Weak<ChildTransport>, fd: ChildFd) -> Self {
         Self { child, fd }
     }
 

@@ -18,14 +18,14 @@ use procession_protocol::{
 use procession_reactor::driver::{Machine, SinkPort};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 
-use super::driver::Transport;
+use super::driver::ChildTransport;
 use super::parts::{End, Leftovers, reactor_gone};
 use super::ports::{SinkEnd, forward};
 use crate::launch::kernel_size;
 use crate::spawned::no_pidfd;
 use crate::sys::{self, platform};
 
-impl ProcessControl for Transport {
+impl ProcessControl for ChildTransport {
     fn write(&self, fd: ChildFd, mut data: Bytes) -> Result<(), WriteError> {
         let written = self.state.with(|state| state.ends.writable(fd)?.write(&mut data));
         written.map_err(|error| self.write_error(error))?;
@@ -233,7 +233,7 @@ impl ProcessControl for Transport {
     }
 }
 
-impl Transport {
+impl ChildTransport {
     /// Closes an input after its queue is written, unless a producer or a forwarding feeds it;
     /// these close it themselves.
     pub(crate) fn close_idle_input(&self, fd: ChildFd) {
