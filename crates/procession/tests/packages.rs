@@ -16,7 +16,8 @@ const PACKAGES: [&str; 7] = [
 ];
 
 /// The files that cargo adds to every package.
-const ADDED_BY_CARGO: [&str; 4] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig"];
+const ADDED_BY_CARGO: [&str; 4] =
+    [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig"];
 
 #[test]
 fn a_package_has_its_licences_and_no_test() {

@@ -122,7 +122,7 @@ impl ProtocolSlot {
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
         let waiting = self.waiting.take();
         let called = first_panic(called, drop_caught(|| self.producers.retire()));
-        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|waiting| waiting.report())))
+        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|one| one.report())))
     }
 
     /// Keeps the reason of `process_ended`, which is about to be called, for the callers that wait.

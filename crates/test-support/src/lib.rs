@@ -23,7 +23,7 @@
 //! # }
 //! ```
 #![warn(clippy::print_stdout, clippy::print_stderr)]
-#![expect(clippy::missing_panics_doc, reason = "the crate's page documents the panics of all functions")]
+#![expect(clippy::missing_panics_doc, reason = "the page documents all panics")]
 
 mod bound;
 mod isolate;

@@ -84,8 +84,7 @@ struct InputState {
     always_ready: bool,
 }
 
-/// The end that the program has requested, after everything is written. A later variant replaces an
-/// earlier one.
+/// The end that the program requested, after all writes. A later variant replaces an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum RequestedEnd {
     Nothing,
