@@ -53,7 +53,7 @@ impl Timer {
         Self(Some(Box::new(cancel)))
     }
 
-    /// Has the call made all the same: nothing cancels it any more.
+    /// Drops the timer without cancelling its call: nothing cancels the call any more.
     ///
     /// # Examples
     ///

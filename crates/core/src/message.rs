@@ -1,8 +1,8 @@
 //! Building blocks for errors that are caused by an I/O error: the reason in the message, and the
 //! conversion to an [`io::Error`].
 //!
-//! Every error of these crates prints, once, what failed, on what, and why. Its text already has the
-//! reason. So its [`source`](std::error::Error::source) is not the reason but the reason's own source,
+//! Every error of these crates prints, once, what failed, on what, and why. Its text already contains
+//! the reason. So its [`source`](std::error::Error::source) is not the reason but the reason's own source,
 //! and a program that prints the whole chain prints nothing twice.
 
 use std::error::Error;
@@ -30,9 +30,9 @@ pub struct Reason<'a>(pub &'a io::Error);
 impl Reason<'_> {
     /// Turns an error whose reason is an I/O error into an I/O error of the same kind and number.
     ///
-    /// An [`io::Error`] has either a number or a text. Where the reason has a number, as what the system
-    /// answers has, the result is that number, which prints the reason alone. Else it prints as `error`
-    /// does, and [`get_ref`](io::Error::get_ref) has that.
+    /// An [`io::Error`] has either a number or a text. If the reason has a number, as the
+    /// system's errors have, the result has that number, and prints only the reason. Otherwise the result
+    /// prints as `error` does, and [`get_ref`](io::Error::get_ref) returns `error`.
     ///
     /// # Examples
     ///
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_printed_is_quoted_and_escaped() {
+    fn a_name_that_cannot_be_printed_is_quoted_and_escaped() {
         for (bytes, printed) in [
             (&b"/run/my socket"[..], "/run/my socket"),
             ("/tmp/\u{e4}".as_bytes(), "/tmp/\u{e4}"),

@@ -1,5 +1,5 @@
-//! For authors of transports: makes several calls although some of them panic, and resumes the first
-//! panic at the end.
+//! For authors of transports: makes several calls even if some of them panic, and resumes the first panic
+//! at the end.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"first"));
 /// ```
 #[derive(Debug, Default)]
-#[must_use = "the panic is to go on"]
+#[must_use = "call `resume`, so that the panic goes on"]
 pub struct FirstPanic(Option<Box<dyn Any + Send>>);
 
 impl FirstPanic {

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use procession_core::driver::Reason;
 
-/// Refuses what cannot be the path of a socket, whoever listens or connects.
+/// Refuses a path that cannot be the path of a socket, both to listen and to connect.
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     let path = path.as_os_str().as_bytes();
     let why = match () {
-        // Bound to nothing, a socket would get a name of the kernel's choice.
+        // For an empty path, the kernel would choose a name (autobind in `unix(7)`).
         () if path.is_empty() => "the path is empty",
         () if path.contains(&0) => "the path holds a zero byte",
-        () if path.len() > MOST_BYTES => "the path is longer than a socket address may be",
+        () if path.len() > MAX_PATH_BYTES => "the path is longer than a socket address may be",
         () => return Ok(()),
     };
     Err(io::Error::new(ErrorKind::InvalidInput, why))
 }
 
-/// What a socket address has room for, without the zero byte at its end.
-const MOST_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+/// The length of the longest path that fits a socket address, without the zero byte at its end.
+const MAX_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// A path that was bound by this program, and the file that it named then.
+/// A path that this program has bound, and the identity of the file that it named then.
 #[derive(Debug)]
 pub(crate) struct BoundPath {
     /// Absolute, because the current directory may change.

@@ -1,4 +1,4 @@
-//! Children that are not there, for the tests of code that starts some.
+//! Fake children, for tests of code that starts children.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,14 +17,14 @@ use crate::sealed::Sealed;
 use crate::spawned::Spawned;
 use crate::verbs::SpawnProcess;
 
-/// Starts fakes where a reactor starts children; a cheap clone.
+/// A starter of fake children, for tests; cheap to clone.
 ///
-/// Code under test takes an `impl SpawnProcess`. The test gives it this, looks at the commands that came,
-/// and plays each child's part through its [`FakeProcess`]. Nothing is started, and nothing of a command
-/// is checked but that a pipeline has stages. A fake has the descriptors that its command gives the
-/// parent; those of a terminal are two pipes.
+/// Code under test takes an `impl SpawnProcess`. A test passes a `FakeChildren` instead of a reactor,
+/// looks at the commands, and acts as each child through its [`FakeProcess`]. No process is started.
+/// Commands are not checked, but a pipeline must have stages. A fake has the descriptors of which its
+/// command gives the parent an end; a terminal is replaced by two pipes.
 ///
-/// Children that the test does not take live as long as the last clone.
+/// Children that the test does not take live until the last clone is dropped.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ use crate::verbs::SpawnProcess;
 ///     Step,
 /// };
 ///
-/// /// Starts its program again when that fails.
+/// /// Starts its program again if the program fails.
 /// struct Supervised<S>(S);
 ///
 /// impl<S: SpawnProcess + Clone + 'static> ProcessProtocol for Supervised<S> {
@@ -70,24 +70,24 @@ pub struct FakeChildren(Rc<WithCell<FakeChildrenState>>);
 #[derive(Default)]
 struct FakeChildrenState {
     commands: Vec<Command>,
-    /// Those that the test has not taken, in the order of their commands. `None` while
-    /// `connection_made` runs.
+    /// The children that the test has not taken, each with the index of its command, in that order.
+    /// `None` while `connection_made` runs.
     children: VecDeque<(usize, Option<FakeProcess>)>,
     refusals: VecDeque<SpawnError>,
 }
 
 impl FakeChildren {
-    /// No children yet.
+    /// Creates a starter that has no children yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns every command that came, in order; of a pipeline those of its stages.
+    /// Returns every command so far, in order; for a pipeline, the commands of its stages.
     pub fn commands(&self) -> Vec<Command> {
         self.0.with(|state| state.commands.clone())
     }
 
-    /// Takes the oldest child that was not taken yet, and its command.
+    /// Takes the oldest child that was not taken yet, with its command.
     pub fn take(&self) -> Option<(Command, FakeProcess)> {
         self.0.with(|state| {
             let at = state.children.iter().position(|(_, fake)| fake.is_some())?;
@@ -96,12 +96,13 @@ impl FakeChildren {
         })
     }
 
-    /// Has the next call that starts something fail. Several errors are for as many calls.
+    /// Makes the next call that starts children fail with `error`. Further errors apply to the calls after
+    /// it, one to each.
     pub fn refuse(&self, error: SpawnError) {
         self.0.with(|state| state.refusals.push_back(error));
     }
 
-    /// Notes the commands of one call, and returns the place of the first.
+    /// Adds the commands of one call to the list, and returns the index of the first.
     fn admit(&self, commands: &[&Command]) -> Result<usize, SpawnError> {
         let commands: Vec<Command> = commands.iter().map(|command| (*command).clone()).collect();
         self.0.with(|state| {
@@ -111,7 +112,7 @@ impl FakeChildren {
         })
     }
 
-    /// Makes the fake of a command; `connection_made` is called here.
+    /// Creates the fake of the command at this index. This calls `connection_made`.
     fn start(&self, at: usize, command: &Command, protocol: Box<dyn ProcessProtocol>) -> Process {
         self.0.with(|state| state.children.push_back((at, None)));
         let fake = FakeProcess::with_fds(protocol, fds(command));
@@ -125,7 +126,7 @@ impl FakeChildren {
     }
 }
 
-/// The descriptors that the parent has an end of.
+/// Returns the descriptors of which the parent has an end.
 fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
     let (inputs, outputs) = (command.input_fds(), command.output_fds());
     let kind = |fd: &ChildFd| match (inputs.contains(fd), outputs.contains(fd)) {

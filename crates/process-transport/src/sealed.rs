@@ -1,10 +1,10 @@
-//! What seals the extension traits: a supertrait that nobody outside can name.
+//! Seals the extension traits, by a supertrait that other crates cannot name.
 
 #[cfg(feature = "reactor")]
 use procession_reactor::Handle;
 
-/// Implemented by what has the verbs of an extension trait.
-#[expect(unnameable_types, reason = "this is what seals")]
+/// The supertrait of the extension traits; each of their implementors implements it.
+#[expect(unnameable_types, reason = "this seals the traits")]
 pub trait Sealed {}
 
 impl Sealed for procession_protocol::Termios {}

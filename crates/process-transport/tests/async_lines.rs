@@ -1,4 +1,4 @@
-//! `ChildOutput::lines`: whole lines, the last one also without its end, and nothing lost between.
+//! `ChildOutput::lines`: lines come whole, the last one even without a line feed, and no data are lost.
 #![cfg(feature = "reactor")]
 
 use std::error::Error;
@@ -34,7 +34,7 @@ fn a_slow_reader_of_lines_slows_the_child_and_loses_nothing() -> Result<(), Box<
         let seq = Command::new("seq").arg("200000");
         let mut child = Handle::current().spawn_child(seq)?;
         let mut count = 0_u32;
-        // Of a stream of lines that is made anew for each, too.
+        // A new stream of lines for each line loses nothing either.
         while let Some(line) = child.stdout().lines().next().await {
             count += 1;
             assert_eq!(line, count.to_string().as_str());

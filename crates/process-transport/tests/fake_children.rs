@@ -1,4 +1,4 @@
-//! `FakeChildren`: code that starts children, tested without any.
+//! `FakeChildren` tests code that starts children, without a process.
 #![cfg(feature = "reactor")]
 
 use std::cell::RefCell;
@@ -14,13 +14,13 @@ use procession_process_transport::{
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Reactor;
 
-/// Keeps what it hears, and starts another child in `connection_made` if it is to.
-struct Keep {
+/// Collects the output, and starts another child in `connection_made` if `starts` is set.
+struct OutputCollector {
     output: Rc<RefCell<Vec<u8>>>,
     starts: Option<FakeChildren>,
 }
 
-impl ProcessProtocol for Keep {
+impl ProcessProtocol for OutputCollector {
     fn connection_made(&mut self, process: &Process) {
         process.write("to the child");
         if let Some(children) = self.starts.take() {
@@ -33,7 +33,7 @@ impl ProcessProtocol for Keep {
     }
 }
 
-impl Keep {
+impl OutputCollector {
     fn new() -> Self {
         Self { output: Rc::default(), starts: None }
     }
@@ -42,11 +42,11 @@ impl Keep {
 #[test]
 fn a_test_sees_the_commands_and_plays_each_child() {
     let children = FakeChildren::new();
-    let keep = Keep::new();
+    let keep = OutputCollector::new();
     let output = Rc::clone(&keep.output);
     let command = Command::new("gpg").child_fd(3, Fd::to_child()).child_fd(4, Fd::from_child());
     let process = children.spawn_process(keep, command.child_fd(5, Fd::socketpair())).unwrap();
-    children.spawn_process(Keep::new(), "second").unwrap();
+    children.spawn_process(OutputCollector::new(), "second").unwrap();
     let (command, mut gpg) = children.take().unwrap();
     assert_eq!(command.get_program(), "gpg");
     assert_eq!(gpg.process(), &process);
@@ -61,25 +61,25 @@ fn a_test_sees_the_commands_and_plays_each_child() {
     assert_eq!(*output.borrow(), b"1245");
     assert_eq!(children.take().unwrap().0.get_program(), "second");
     assert!(children.take().is_none());
-    assert_eq!(children.commands().len(), 2, "those that were taken are listed as well");
+    assert_eq!(children.commands().len(), 2, "children that were taken are listed as well");
 }
 
 #[test]
 fn a_child_that_is_started_in_connection_made_comes_after_its_starter_in_the_commands() {
     let children = FakeChildren::new();
-    let outer = Keep { starts: Some(children.clone()), ..Keep::new() };
+    let outer = OutputCollector { starts: Some(children.clone()), ..OutputCollector::new() };
     children.spawn_process(outer, "outer").unwrap();
     let names = [children.take().unwrap().0, children.take().unwrap().0];
     assert_eq!(names.map(|command| command.get_program().to_owned()), ["outer", "inner"]);
 }
 
 #[test]
-fn a_refusal_is_for_the_next_call() {
+fn a_refusal_applies_to_the_next_call() {
     let children = FakeChildren::new();
     let refuse = |name| children.refuse(SpawnError::new(Step::Exec, name, ErrorKind::NotFound));
     refuse("first");
     refuse("pipeline");
-    let refused = children.spawn_process(Keep::new(), "first").unwrap_err();
+    let refused = children.spawn_process(OutputCollector::new(), "first").unwrap_err();
     assert_eq!(refused.subject(), "first");
     let pipeline = || Pipeline::new().stage("one").stage("two");
     assert_eq!(children.spawn_pipeline(pipeline()).unwrap_err().subject(), "pipeline");
@@ -93,7 +93,7 @@ fn a_refusal_is_for_the_next_call() {
 #[test]
 fn a_pipeline_of_fakes_ends_with_its_stages() {
     let children = FakeChildren::new();
-    let pipeline = Pipeline::new().stage("sort").stage_with(Keep::new(), "uniq");
+    let pipeline = Pipeline::new().stage("sort").stage_with(OutputCollector::new(), "uniq");
     let running = children.spawn_pipeline(pipeline).unwrap();
     let (sort, uniq) = (children.take().unwrap(), children.take().unwrap());
     assert_eq!((running.first(), running.last()), (sort.1.process(), uniq.1.process()));
@@ -120,7 +120,7 @@ fn an_async_child_of_a_fake_reads_writes_and_ends() -> Result<(), Box<dyn Error>
     assert_eq!(cat.written(0), "hello\n");
     cat.child_writes(1, "HELLO\n");
     reactor.turn(None)?;
-    assert!(cat.is_closed(0), "ended closes what nobody has taken");
+    assert!(cat.is_closed(0), "`ended` closes the inputs that were not taken");
     cat.exit(0);
     let (line, done) = reactor.block_on(dialogue)?;
     assert_eq!(line.unwrap(), "HELLO");
@@ -139,10 +139,10 @@ fn an_async_child_of_a_fake_ends_with_its_owner_if_its_command_says_so() {
 }
 
 #[test]
-fn a_child_that_runs_comes_back() {
+fn a_running_child_comes_back() {
     let spawned = Command::new("true").spawn().unwrap();
     let pid = spawned.pid();
-    let refused = FakeChildren::new().adopt(Keep::new(), spawned).unwrap_err();
+    let refused = FakeChildren::new().adopt(OutputCollector::new(), spawned).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
     let text = format!("the reactor cannot take process {pid}: fake children take none that run");
     assert_eq!(refused.to_string(), text);

@@ -1,4 +1,5 @@
-//! `Process::ended` and `on_event` with real children: what a wrapper sees, and who hears of the end.
+//! `Process::ended` and `on_event` with real children: a wrapper sees every event, and callers can wait for
+//! the end.
 #![cfg(feature = "reactor")]
 
 use std::cell::RefCell;
@@ -14,10 +15,10 @@ struct Quiet;
 
 impl ProcessProtocol for Quiet {}
 
-/// Passes everything on, and notes the data.
-struct Noting<P>(P, Rc<RefCell<Vec<u8>>>);
+/// Records the data, and passes every event on.
+struct Recording<P>(P, Rc<RefCell<Vec<u8>>>);
 
-impl<P: ProcessProtocol> ProcessProtocol for Noting<P> {
+impl<P: ProcessProtocol> ProcessProtocol for Recording<P> {
     fn on_event(&mut self, process: &Process, event: Event) {
         if let Event::Data(_, data) = &event {
             self.1.borrow_mut().extend_from_slice(data);
@@ -27,27 +28,27 @@ impl<P: ProcessProtocol> ProcessProtocol for Noting<P> {
 }
 
 #[test]
-fn a_wrapper_sees_the_data_that_take_no_queue_and_the_end_is_awaited() -> Result<(), Box<dyn Error>>
+fn a_wrapper_sees_data_that_skip_the_queue_and_the_end_can_be_awaited() -> Result<(), Box<dyn Error>>
 {
     let mut reactor = Reactor::new()?;
     let seen = Rc::default();
-    let noting = Noting(Quiet, Rc::clone(&seen));
+    let recording = Recording(Quiet, Rc::clone(&seen));
     let process =
-        reactor.spawn_process(noting, Command::new("sh").args(["-c", "echo hello; exit 3"]))?;
+        reactor.spawn_process(recording, Command::new("sh").args(["-c", "echo hello; exit 3"]))?;
     let other = reactor.spawn_process(Quiet, Command::new("cat"))?;
     assert_eq!(process, process.clone());
     assert_ne!(process, other);
     let reason = reactor.block_on(process.ended())?;
     assert_eq!(reason.map_err(|terminated| terminated.exit_code()), Err(Some(3)));
     assert_eq!(*seen.borrow(), b"hello\n");
-    assert!(process.ended().try_take().is_some(), "it is known by now");
+    assert!(process.ended().try_take().is_some(), "the reason is known by now");
     other.close_stdin();
     assert!(reactor.block_on(other.ended())?.is_ok());
     Ok(())
 }
 
 #[test]
-fn whoever_waits_when_the_reactor_goes_hears_of_it() -> Result<(), Box<dyn Error>> {
+fn a_wait_is_abandoned_if_the_reactor_is_dropped() -> Result<(), Box<dyn Error>> {
     let reactor = Reactor::new()?;
     let process = reactor.spawn_process(Quiet, Command::new("cat").kill_on_drop(true))?;
     let ended = process.ended();

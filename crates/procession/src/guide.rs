@@ -2,7 +2,7 @@
 //!
 //! These topics have pages of their own:
 //!
-//! - [`porting`]: Twisted's names, ours, what differs, and what is not here;
+//! - [`porting`]: Twisted's names, the names here, the differences, and what is missing;
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
@@ -352,8 +352,8 @@
 //! errors. [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`,
 //! `wait_timeout`, `output` and `terminate` block, and meanwhile read the outputs that were not taken.
 //! [`adopt`](crate::SpawnProcess::adopt) hands such a child over to a reactor. A program that
-//! never needs a reactor depends on `procession-process-transport` without its default features: then
-//! its dependency tree has no event loop.
+//! never needs a reactor depends on `procession` without its default features: then its dependency tree
+//! has no event loop.
 //!
 //! # In another loop
 //!
@@ -367,7 +367,8 @@
 //!
 //! # Only the reactor
 //!
-//! With `procession-reactor = "0.1"` as the only dependency:
+//! The loop needs no child. A program that needs only the loop finds the same names in
+//! `procession-reactor`, its only dependency then:
 //!
 //! ```
 //! use procession::{Interest, Reactor, Stopped};

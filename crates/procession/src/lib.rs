@@ -1,7 +1,7 @@
-//! Child processes on an event loop: any descriptors, terminals, whole process groups, and what becomes
-//! of them, in order.
+//! Child processes on an event loop: with any descriptors, on terminals, in process groups. Callbacks
+//! report the events of a child in a guaranteed order.
 //!
-//! Run a program, and get its output:
+//! Run a program and get its output:
 //!
 //! ```
 //! # use procession::{Reactor, Run};
@@ -11,7 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Hear of everything that a child does, while it does it:
+//! Receive every event of a child as it happens:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -41,50 +41,51 @@
 //! }
 //! ```
 //!
-//! The [`guide`] has more programs, and pages on [what fails](guide::failures), [who lives how
-//! long](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
-//! names](guide::porting). The [`prelude`] has what they use.
+//! The [`guide`] has more programs, and pages on [failures](guide::failures),
+//! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
+//! names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
-//! # What there is
+//! # Overview
 //!
-//! **One call**: [`Run`] with an [`Outcome`], [`run_all()`], and Twisted's [`get_process_output`] and its
-//! kin. What is kept of an output says [`Keep`], what is fed to the program [`Stdin`].
+//! **Helpers of one call**: [`Run`] with its [`Outcome`], [`run_all()`], and Twisted's
+//! [`get_process_output`] and its relatives. [`Keep`] says which part of an output is kept, [`Stdin`]
+//! what the program reads.
 //!
-//! **What to start**: [`Command`], its descriptors ([`Fd`]) and its terminal ([`Pty`]).
+//! **Commands**: [`Command`], its descriptors ([`Fd`]) and its terminal ([`Pty`]).
 //!
-//! **Children without a loop**: [`Command::spawn`] gives a [`Spawned`], whose verbs block.
+//! **Children without a loop**: [`Command::spawn`] returns a [`Spawned`], whose verbs block.
 //!
-//! **Children on a loop**: [`SpawnProcess`] gives one to a [`ProcessProtocol`], which acts through a
-//! [`Process`], or makes it a [`Child`] to await. [`Pipeline`] connects several.
+//! **Children on a loop**: [`SpawnProcess`] starts a child with a [`ProcessProtocol`], which acts through
+//! a [`Process`], or as a [`Child`] for async code. [`Pipeline`] connects several children.
 //!
-//! **How children end**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
+//! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
 //!
 //! **Connections**: [`NetTransports`] for TCP and Unix streams, [`Protocol`] and [`Transport`];
-//! [`LineReceiver`] cuts either kind of bytes into lines.
+//! [`LineReceiver`] cuts the bytes of a child or a connection into lines.
 //!
 //! **Terminals**: [`OfTerminal`], [`RawMode`], [`Termios`], [`WindowSize`].
 //!
-//! **The loop**: [`Reactor`] waits, [`Handle`] does everything else, [`Remote`] comes from other
+//! **The loop**: [`Reactor`] waits, [`Handle`] does everything else, [`Remote`] passes calls from other
 //! threads. [`Deferred`] and [`Promise`] carry a result that arrives later.
 //!
 //! **Tests**: [`FakeChildren`], [`FakeProcess`], [`FakeConnection`] and [`FakeClock`].
 //!
 //! # Features
 //!
-//! | feature | what needs it |
+//! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and what they give and take |
+//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and the types of their arguments and results |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (by either) | [`Reactor`], [`Handle`] and what belongs to a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`] |
+//! | `reactor` (needed by both) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //!
-//! Without any there are commands, [`Spawned`] children, and the values and protocols.
+//! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
 //! # What this crate does not do
 //!
-//! It is no shell: it splits no command lines and expands no globs. It supervises nothing by itself, and
-//! sandboxes nothing. It is developed and tested on Linux; for macOS, FreeBSD and NetBSD it compiles,
-//! and nobody has run it there yet.
+//! It is not a shell: it does not split command lines or expand globs. It neither supervises nor sandboxes
+//! its children. It is developed and tested on Linux; it compiles for macOS, FreeBSD and NetBSD, but
+//! nobody has run it there yet.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -141,9 +142,9 @@ pub use procession_utils::{
 };
 
 pub mod driver {
-    //! For authors of transports: what the layers are made of.
+    //! The inner parts of the layers, for authors of transports.
     //!
-    //! It is not part of what the version number promises: any release may change it.
+    //! The version number promises nothing about this module: any release may change it.
 
     #[doc(inline)]
     pub use procession_core::driver as core;
@@ -154,7 +155,7 @@ pub mod driver {
     pub use procession_reactor::driver as reactor;
 }
 
-/// The README's example, as a doctest.
+/// Compiles the README's programs as doctests.
 #[cfg(all(doctest, feature = "net", feature = "run"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
-//! What a program in its first hour needs, in one `use`: the traits, and the names of the guide's
-//! first programs.
+//! The names that a first program needs, in one `use`: the traits, and the types of the guide's first
+//! programs.
 
 pub use crate::{
     Bytes, BytesMut, ChildFd, Clock, Command, Deferred, ExitReason, ExitReasonExt, Failed,

@@ -1,4 +1,4 @@
-//! What is in the packages: sources, licences and a page, and nothing that only tests need.
+//! The contents of the packages: sources, licences and a README, and no file that only tests need.
 
 use std::path::Path;
 
@@ -15,8 +15,9 @@ const PACKAGES: [&str; 7] = [
     "procession",
 ];
 
-/// What cargo puts into every package itself.
-const CARGOS: [&str; 4] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig"];
+/// The files that cargo adds to every package.
+const ADDED_BY_CARGO: [&str; 4] =
+    [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig"];
 
 #[test]
 fn a_package_has_its_licences_and_no_test() {
@@ -31,15 +32,15 @@ fn a_package_has_its_licences_and_no_test() {
     for (package, list) in PACKAGES.iter().zip(lists) {
         assert!(list.is_success(), "{package}: {:?}", list.stderr_utf8());
         let files: Vec<&str> = list.stdout_utf8().unwrap().lines().collect();
-        for wanted in ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"] {
-            assert!(files.contains(&wanted), "{package} lacks {wanted}");
+        for required in ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"] {
+            assert!(files.contains(&required), "{package} lacks {required}");
         }
         for file in files {
-            let is_wanted = file.starts_with("src/")
-                || CARGOS.contains(&file)
+            let is_allowed = file.starts_with("src/")
+                || ADDED_BY_CARGO.contains(&file)
                 || file.starts_with("LICENSE-")
                 || file == "README.md";
-            assert!(is_wanted, "{package} has {file}");
+            assert!(is_allowed, "{package} has {file}");
         }
     }
 }

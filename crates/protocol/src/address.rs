@@ -18,7 +18,7 @@ pub enum Address {
     Other,
 }
 
-/// A path is quoted and escaped where it has characters that cannot be printed.
+/// Prints the address. A path with characters that cannot be printed is quoted and escaped.
 ///
 /// ```
 /// use procession::Address;

@@ -119,8 +119,9 @@ pub trait ProcessControl {
     /// Sends a signal, waits for `grace`, then sends KILL.
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError>;
 
-    /// Waits for what `process_ended` reports: [`ProtocolSlot::ended`](crate::driver::ProtocolSlot::ended),
-    /// unless the lifecycle has [reported](crate::driver::Lifecycle::reported_end) it.
+    /// Waits for the reason that `process_ended` gets. Implementations return
+    /// [`ProtocolSlot::ended`](crate::driver::ProtocolSlot::ended), unless the lifecycle has already
+    /// [reported](crate::driver::Lifecycle::reported_end) the end.
     fn ended(&self) -> Deferred<ExitReason, Infallible>;
 
     /// Returns the pid until the child is reaped.
@@ -223,7 +224,7 @@ pub trait ProcessControl {
     }
 
     /// Returns the registry of producers in the transport's slot:
-    /// [`ProtocolSlot::producers`](crate::slot::ProtocolSlot::producers).
+    /// [`ProtocolSlot::producers`](crate::driver::ProtocolSlot::producers).
     fn producers(&self) -> Option<&Producers> {
         None
     }

@@ -1,20 +1,20 @@
-//! What an [`ExitReason`] says, whichever half of it is there.
+//! The status and the signal of an [`ExitReason`], whether it is `Ok` or `Err`.
 
 use procession_core::Signal;
 
 use crate::reason::{ExitReason, ProcessDone, ProcessTerminated};
 
-/// A supertrait that nobody outside can name.
+/// A supertrait that other crates cannot name.
 mod sealed {
-    #[expect(unnameable_types, reason = "this is what seals")]
+    #[expect(unnameable_types, reason = "this seals the trait")]
     pub trait Sealed {}
 
     impl Sealed for super::ExitReason {}
 }
 
-/// The status and the signal of an [`ExitReason`], without a look at which half it is.
+/// The status and the signal of an [`ExitReason`], whether it is `Ok` or `Err`.
 ///
-/// This trait is sealed: nobody else implements it, so methods may be added.
+/// This trait is sealed: no other crate can implement it, so methods may be added.
 ///
 /// # Examples
 ///

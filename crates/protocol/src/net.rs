@@ -45,16 +45,16 @@ pub trait Protocol {
     #[doc(alias = "connectionLost")]
     fn connection_lost(&mut self, transport: &Transport, reason: io::Result<()>) {}
 
-    /// Any of these events, each once: the default calls the method for it.
+    /// An event happened. The default calls the method for it.
     ///
-    /// A transport calls this method alone. A protocol that wraps another one, to log or to count,
-    /// overrides it and nothing else, as with
+    /// A transport calls only this method, once for each event. A protocol that wraps another one, to log
+    /// or to count, overrides only this method, as with
     /// [`ProcessProtocol::on_event`](crate::ProcessProtocol::on_event).
     #[doc(alias = "ProtocolWrapper")]
     #[inline]
     fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
         match event {
-            // Nearly always.
+            // The most frequent event.
             ConnectionEvent::Data(data) => self.data_received(transport, data),
             ConnectionEvent::Made => self.connection_made(transport),
             ConnectionEvent::ReadClosed => self.read_closed(transport),

@@ -1,4 +1,5 @@
-//! What a [`Process`] tells: facts of the child, its terminal, and which handles act on the same one.
+//! Methods of [`Process`] that return facts of the child, or concern its terminal; the equality of
+//! handles.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,11 +15,11 @@ use crate::{ChildFd, ExitReason, ForwardError, Process, SpawnPath, Target, Termi
 
 /// Facts.
 impl Process {
-    /// Moves what the child writes to `fd` to another child, a connection, a socket or a file, until
-    /// its end.
+    /// Moves the data that the child writes to `fd` to another child, a connection, a socket or a file,
+    /// until their end.
     ///
-    /// The bytes do not pass through the program where the kernel can splice (`splice(2)`); the
-    /// source waits while the target is full. From this call on the protocol receives no data of `fd`,
+    /// If the kernel can splice (`splice(2)`), the bytes do not pass through the program. The source
+    /// waits while the target is full. From this call on the protocol receives no data of `fd`,
     /// but its loss is reported. At the end of the source the target is closed; if the target is lost,
     /// the source is closed, and its writer gets SIGPIPE. The result is the number of bytes moved.
     ///
@@ -35,18 +36,18 @@ impl Process {
         self.0.forward(fd.into(), target)
     }
 
-    /// Returns the bytes that the pipe of `fd` holds when it is full; `None` where it is no pipe.
+    /// Returns the capacity of the pipe of `fd` in bytes; `None` if `fd` is not a pipe.
     ///
-    /// It starts at the system's default, 64 KiB on Linux, and grows while a bulk of data passes.
+    /// The capacity starts at the system's default, 64 KiB on Linux, and grows while much data passes.
     pub fn pipe_size(&self, fd: impl Into<ChildFd>) -> Option<usize> {
         self.0.pipe_size(fd.into())
     }
 
-    /// Waits until the child was reaped and every pipe is closed, and says how it ended.
+    /// Waits until the child is reaped and every pipe is closed, and returns how the child ended.
     ///
-    /// The protocol hears of it first, by [`process_ended`](crate::ProcessProtocol::process_ended);
-    /// asked for after that, the result is there at once. Any number of callers may wait. Dropping the
-    /// result changes nothing for the child.
+    /// The protocol gets [`process_ended`](crate::ProcessProtocol::process_ended) first; a later call
+    /// of this method has its result at once. Any number of callers may wait. Dropping the result has no
+    /// effect on the child.
     ///
     /// # Errors
     ///
@@ -77,9 +78,10 @@ impl Process {
         self.0.pid()
     }
 
-    /// Returns the signal by which the child is stopped; `None` if it is not, and for a fake. A stop
-    /// that the program has waited for itself (`WUNTRACED` in `waitpid(2)`) is not seen, nor one on
-    /// other systems than Linux.
+    /// Returns the signal that stopped the child, or `None` if the child is not stopped or is a fake.
+    ///
+    /// A stop that the program itself has waited for (`WUNTRACED` in `waitpid(2)`) is not seen; nor is
+    /// any stop on a system other than Linux.
     pub fn stopped_by(&self) -> Option<Signal> {
         self.0.stopped_by()
     }
@@ -94,8 +96,8 @@ impl Process {
         self.0.spawned_by()
     }
 
-    /// Returns whether this process has launched the child, and not one that it is a forked copy of: what
-    /// acts because a value is dropped asks before.
+    /// Returns whether this process launched the child; false in a forked copy of that process. Code that
+    /// acts because a value is dropped calls this first.
     #[doc(hidden)]
     pub fn is_launched_here(&self) -> bool {
         self.0.is_launched_here()
@@ -121,7 +123,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `Unsupported` where there is none; else what the kernel says.
+    /// `Unsupported` if there is none, or the error of the kernel.
     pub fn pidfd(&self) -> io::Result<OwnedFd> {
         self.0.pidfd()
     }
@@ -133,7 +135,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
     #[doc(alias = "TIOCSWINSZ")]
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         self.0.resize(rows, columns)
@@ -143,7 +145,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
     #[doc(alias = "TIOCGWINSZ")]
     pub fn window_size(&self) -> io::Result<WindowSize> {
         self.0.window_size()
@@ -153,7 +155,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
     #[doc(alias = "tcgetattr")]
     pub fn termios(&self) -> io::Result<Termios> {
         self.0.termios()
@@ -163,7 +165,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
     #[doc(alias = "tcsetattr")]
     pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         self.0.set_termios(settings)
@@ -173,7 +175,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has none from us; else what the kernel says.
+    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
     #[doc(alias = "VEOF")]
     pub fn send_eof(&self) -> io::Result<()> {
         self.0.send_eof()

@@ -128,17 +128,17 @@ pub trait ProcessProtocol {
     #[doc(alias = "processEnded")]
     fn process_ended(&mut self, process: &Process, reason: ExitReason) {}
 
-    /// Any of these events, each once: the default calls the method for it.
+    /// An event happened. The default calls the method for it.
     ///
-    /// A transport calls this method alone. A protocol that wraps another one, to log or to count,
-    /// overrides it and nothing else.
+    /// A transport calls only this method, once for each event. A protocol that wraps another one, to log
+    /// or to count, overrides only this method.
     ///
     /// # Examples
     ///
     /// ```
     /// use procession::{Event, FakeProcess, Process, ProcessProtocol};
     ///
-    /// /// Prints what the protocol in it is about to hear.
+    /// /// Prints each event before the inner protocol gets it.
     /// struct Logged<P>(P);
     ///
     /// impl<P: ProcessProtocol> ProcessProtocol for Logged<P> {
@@ -159,7 +159,7 @@ pub trait ProcessProtocol {
     #[inline]
     fn on_event(&mut self, process: &Process, event: Event) {
         match event {
-            // Nearly always.
+            // The most frequent event.
             Event::Data(fd, data) => self.child_data_received(process, fd, data),
             Event::Made => self.connection_made(process),
             Event::ReadClosed(fd) => self.child_read_closed(process, fd),

@@ -37,15 +37,15 @@ use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 pub struct ProtocolSlot {
     protocol: ProtocolHolder<dyn ProcessProtocol>,
     producers: Producers,
-    /// Who waits for the end; few children have anybody.
-    waiting: Cell<Option<Box<Waiting>>>,
+    /// The callers that wait for the end. Boxed, because few children have any.
+    waiting: Cell<Option<Box<EndWaiters>>>,
 }
 
-/// Those to whom the end is reported once the protocol has heard of it.
+/// The results of `ended`, which complete after the protocol had `process_ended`.
 #[derive(Default)]
-struct Waiting {
+struct EndWaiters {
     promises: Vec<Promise<ExitReason, Infallible>>,
-    /// Once the protocol hears of it.
+    /// Set just before the protocol gets `process_ended`.
     reason: Option<ExitReason>,
 }
 
@@ -89,7 +89,7 @@ impl ProtocolSlot {
             last,
             |protocol| {
                 self.producers.on_event(process, &event);
-                // An emptied queue is the producers' business.
+                // Only producers get the event of an emptied queue.
                 if !matches!(event, Event::Mark(_, Mark::Emptied)) {
                     protocol.on_event(process, event);
                 }
@@ -122,10 +122,10 @@ impl ProtocolSlot {
     fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
         let waiting = self.waiting.take();
         let called = first_panic(called, drop_caught(|| self.producers.retire()));
-        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|waiting| waiting.tell())))
+        first_panic(called, drop_caught(|| waiting.into_iter().for_each(|one| one.report())))
     }
 
-    /// The protocol is about to hear how the child ended; those who wait hear it after that.
+    /// Keeps the reason of `process_ended`, which is about to be called, for the callers that wait.
     #[cold]
     fn note_end(&self, reason: &ExitReason) {
         if let Some(mut waiting) = self.waiting.take() {
@@ -134,7 +134,7 @@ impl ProtocolSlot {
         }
     }
 
-    /// The producers go, and nobody is told of an end any more.
+    /// Drops the producers, and the results that wait for an end.
     fn retire_others(&self) {
         let mut panics = FirstPanic::default();
         panics.catch(|| self.producers.retire());
@@ -142,7 +142,11 @@ impl ProtocolSlot {
         panics.resume();
     }
 
-    /// Waits until the protocol has heard of the end: `Abandoned` if it does not hear of it.
+    /// Waits until the protocol had `process_ended`.
+    ///
+    /// # Errors
+    ///
+    /// `Abandoned` if the protocol is dropped without that call.
     pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
         let (promise, ended) = Deferred::new();
         if !self.is_gone() {
@@ -189,9 +193,10 @@ impl ProtocolSlot {
     }
 }
 
-impl Waiting {
-    /// The protocol is gone: tells how the child ended, or that nobody will.
-    fn tell(self) {
+impl EndWaiters {
+    /// Completes the results after the protocol is gone. Without a reason, drops them: they fail with
+    /// `Abandoned`.
+    fn report(self) {
         let Some(reason) = self.reason else { return };
         let mut panics = FirstPanic::default();
         for promise in self.promises {

@@ -35,10 +35,10 @@ pub trait TransportControl {
     /// The connection is closed or cannot be written to.
     fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError>;
 
-    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` if there is no queue.
     fn write_limits(&self) -> Option<(usize, usize)>;
 
-    /// Sets the number of bytes above which a write is refused; `None` takes it away.
+    /// Sets the number of bytes above which a write is refused; `None` removes the limit.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ pub trait TransportControl {
 
 /// A handle to one connection, cheap to clone.
 ///
-/// Its verbs are those of a [`Process`](crate::Process), where those that concern one of several
-/// descriptors take that first.
+/// It has the verbs of a [`Process`](crate::Process). There, a verb that concerns one of several
+/// descriptors takes the descriptor as its first argument.
 ///
 /// Every method may be called in every callback, and at any other time on the loop's thread; no method
 /// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes return
@@ -158,7 +158,7 @@ impl Transport {
     {
         for piece in pieces {
             if self.try_write(piece).is_err() {
-                return; // as in `write`; a later piece must not follow the gap
+                return; // as in `write`; no later piece may follow the gap
             }
         }
     }
@@ -178,13 +178,13 @@ impl Transport {
         self.0.set_write_limits(high, low)
     }
 
-    /// Returns the limits, in bytes, of the queue, the high one first; `None` where there is no queue.
+    /// Returns the limits, in bytes, of the queue, the high one first; `None` if there is no queue.
     pub fn write_limits(&self) -> Option<(usize, usize)> {
         self.0.write_limits()
     }
 
-    /// Makes writes that would queue more than `max` bytes fail; `None` takes the limit away, as it is
-    /// at first.
+    /// Makes writes that would queue more than `max` bytes fail; `None` removes the limit. At first there is
+    /// none.
     ///
     /// # Errors
     ///

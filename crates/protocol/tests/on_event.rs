@@ -1,4 +1,4 @@
-//! `on_event`: a wrapper overrides it alone, sees every event, and passes it on.
+//! `on_event`: a wrapper that overrides only this method sees every event, and passes it on.
 
 mod util;
 
@@ -13,22 +13,22 @@ use procession_protocol::{
 use util::{heard, recorder};
 
 /// The names of the events that a wrapper saw.
-type Seen = Rc<RefCell<Vec<&'static str>>>;
+type EventNames = Rc<RefCell<Vec<&'static str>>>;
 
-/// Notes each event, and passes it on.
-struct Noting<P> {
+/// Records each event, and passes it on.
+struct Recording<P> {
     inner: P,
-    seen: Seen,
+    seen: EventNames,
 }
 
-impl<P> Noting<P> {
-    fn around(inner: P) -> (Self, Seen) {
-        let seen = Seen::default();
+impl<P> Recording<P> {
+    fn around(inner: P) -> (Self, EventNames) {
+        let seen = EventNames::default();
         (Self { inner, seen: Rc::clone(&seen) }, seen)
     }
 }
 
-impl<P: ProcessProtocol> ProcessProtocol for Noting<P> {
+impl<P: ProcessProtocol> ProcessProtocol for Recording<P> {
     fn on_event(&mut self, process: &Process, event: Event) {
         self.seen.borrow_mut().push(match &event {
             Event::Made => "made",
@@ -44,7 +44,7 @@ impl<P: ProcessProtocol> ProcessProtocol for Noting<P> {
     }
 }
 
-impl<P: Protocol> Protocol for Noting<P> {
+impl<P: Protocol> Protocol for Recording<P> {
     fn on_event(&mut self, transport: &Transport, event: ConnectionEvent) {
         self.seen.borrow_mut().push(match &event {
             ConnectionEvent::Made => "made",
@@ -59,27 +59,27 @@ impl<P: Protocol> Protocol for Noting<P> {
 }
 
 #[test]
-fn a_wrapper_sees_every_callback_of_a_child_and_the_inner_protocol_hears_them_all() {
+fn a_wrapper_sees_every_callback_of_a_child_and_the_inner_protocol_gets_them_all() {
     let (inner, log) = recorder();
-    let (noting, seen) = Noting::around(inner);
-    // Boxed: a box passes it on as well.
-    let mut fake = FakeProcess::new(Box::new(noting) as Box<dyn ProcessProtocol>);
+    let (recording, seen) = Recording::around(inner);
+    // Boxed, because a box must pass `on_event` on as well.
+    let mut fake = FakeProcess::new(Box::new(recording) as Box<dyn ProcessProtocol>);
     fake.child_writes(1, "one");
     fake.process().write("to the child");
     fake.turn();
     fake.exit(0);
-    let told = heard(&log);
-    assert_eq!(told.len(), seen.borrow().len(), "{told:?}, {seen:?}");
-    assert_eq!(told.first().map(String::as_str), Some("made"));
-    assert_eq!(told.last().map(String::as_str), Some("ended exited with status 0"));
-    assert!(told.contains(&"data 1 one".to_owned()));
+    let received = heard(&log);
+    assert_eq!(received.len(), seen.borrow().len(), "{received:?}, {seen:?}");
+    assert_eq!(received.first().map(String::as_str), Some("made"));
+    assert_eq!(received.last().map(String::as_str), Some("ended exited with status 0"));
+    assert!(received.contains(&"data 1 one".to_owned()));
     let expected = ["made", "data", "mark", "lost", "lost", "lost", "exited", "ended"];
     let mut sorted = seen.take();
     sorted.sort_by_key(|name| expected.iter().position(|one| one == name));
     assert_eq!(sorted, expected);
 }
 
-/// Says back what it hears.
+/// Writes back what it receives.
 struct Echo;
 
 impl Protocol for Echo {
@@ -90,8 +90,8 @@ impl Protocol for Echo {
 
 #[test]
 fn a_wrapper_sees_every_callback_of_a_connection() {
-    let (noting, seen) = Noting::around(Echo);
-    let mut fake = FakeConnection::new(Box::new(noting) as Box<dyn Protocol>);
+    let (recording, seen) = Recording::around(Echo);
+    let mut fake = FakeConnection::new(Box::new(recording) as Box<dyn Protocol>);
     fake.peer_writes("hello");
     assert_eq!(fake.written(), "hello");
     fake.peer_closes();
@@ -99,9 +99,9 @@ fn a_wrapper_sees_every_callback_of_a_connection() {
 }
 
 #[test]
-fn a_wrapper_sees_the_callbacks_of_a_protocol_that_is_run_over_a_child() {
-    let (noting, seen) = Noting::around(Echo);
-    let mut fake = FakeProcess::new(StreamAdapter::new(noting));
+fn a_wrapper_sees_the_callbacks_of_a_stream_protocol_over_a_child() {
+    let (recording, seen) = Recording::around(Echo);
+    let mut fake = FakeProcess::new(StreamAdapter::new(recording));
     fake.child_writes(1, "hello");
     assert_eq!(fake.written(0), "hello");
     fake.exit(0);

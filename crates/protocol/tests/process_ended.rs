@@ -1,4 +1,4 @@
-//! `Process::ended`, and which handles are equal.
+//! `Process::ended`, and the equality of handles.
 
 mod util;
 
@@ -12,7 +12,7 @@ use procession_protocol::{ExitReason, FakeConnection, FakeProcess, Process, Prot
 use util::{acting, heard, recorder};
 
 #[test]
-fn everybody_who_waits_hears_of_the_end_after_the_protocol() {
+fn every_waiting_caller_gets_the_end_after_the_protocol() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     let (first, second) = (fake.process().ended(), fake.process().ended());
@@ -25,11 +25,11 @@ fn everybody_who_waits_hears_of_the_end_after_the_protocol() {
         ended.try_take().unwrap().unwrap().unwrap_err().exit_code()
     };
     assert_eq!(code(second), Some(3));
-    assert_eq!(code(fake.process().ended()), Some(3), "asked for after the end");
+    assert_eq!(code(fake.process().ended()), Some(3), "a call after the end");
 }
 
 #[test]
-fn the_reason_is_the_one_that_the_protocol_heard() {
+fn the_reason_is_the_one_that_the_protocol_got() {
     let (protocol, log) = recorder();
     let mut fake = FakeProcess::new(protocol);
     fake.set_drain_after_exit(Some(std::time::Duration::ZERO));
@@ -45,7 +45,7 @@ fn the_reason_is_the_one_that_the_protocol_heard() {
 }
 
 #[test]
-fn asked_for_inside_of_process_ended_it_is_there() {
+fn inside_process_ended_the_result_is_ready() {
     let found = Rc::new(RefCell::new(None));
     let inside = Rc::clone(&found);
     let (protocol, _) = acting(move |name, process: &Process| {
@@ -58,7 +58,7 @@ fn asked_for_inside_of_process_ended_it_is_there() {
 }
 
 #[test]
-fn nobody_waits_for_ever() {
+fn no_wait_lasts_for_ever() {
     let (protocol, _) = acting(|name, _| assert_ne!(name, "data"));
     let mut fake = FakeProcess::new(protocol);
     let ended = fake.process().ended();
@@ -72,7 +72,7 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
-fn a_panic_in_process_ended_hides_no_end() {
+fn a_panic_in_process_ended_does_not_hide_the_end() {
     let (protocol, _) = acting(|name, _| assert_ne!(name, "ended"));
     let mut fake = FakeProcess::new(protocol);
     let ended = fake.process().ended();

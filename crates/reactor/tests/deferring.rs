@@ -1,4 +1,5 @@
-//! What becomes a `Deferred`, what repeats, and what is awaited for so long.
+//! `defer`, `defer_to_thread`, `timeout` and `call_every`: futures and threads that become a `Deferred`,
+//! futures with a time limit, and calls that repeat.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -18,21 +19,21 @@ use procession_reactor::{Handle, Reactor};
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// Notes its drop.
-struct Dropped(Rc<Cell<bool>>);
+/// Records its drop.
+struct DropFlag(Rc<Cell<bool>>);
 
-impl Drop for Dropped {
+impl Drop for DropFlag {
     fn drop(&mut self) {
         self.0.set(true);
     }
 }
 
-fn noted() -> (Dropped, Rc<Cell<bool>>) {
+fn drop_flag() -> (DropFlag, Rc<Cell<bool>>) {
     let dropped = Rc::new(Cell::new(false));
-    (Dropped(Rc::clone(&dropped)), dropped)
+    (DropFlag(Rc::clone(&dropped)), dropped)
 }
 
-/// Keeps the loop's thread busy, as a callback that takes long does.
+/// Keeps the loop's thread busy, as a slow callback does.
 fn keep_busy(reactor: &Handle, time: Duration) {
     let over = reactor.now() + time;
     while reactor.now() < over {
@@ -48,16 +49,16 @@ fn a_future_becomes_a_deferred_and_ends_with_it() {
         assert_eq!(reactor.block_on(deferred), Ok(2));
         let failed = reactor.defer(ready(Err::<(), _>("bad")));
         assert_eq!(reactor.block_on(failed), Err(Failed::Error("bad")));
-        let (inside, dropped) = noted();
+        let (flag, dropped) = drop_flag();
         let given_up = reactor.defer(async move {
-            let _inside = inside;
+            let _flag = flag;
             pending::<Result<(), String>>().await
         });
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert!(!dropped.get());
         drop(given_up.map(|()| 1));
         reactor.turn(Some(Duration::ZERO)).unwrap();
-        assert!(dropped.get(), "its future goes with the last link");
+        assert!(dropped.get(), "the future is dropped with the last link");
         let abandoned = reactor.defer(pending::<Result<(), String>>());
         drop(reactor);
         assert_eq!(abandoned.try_take(), Some(Err(Failed::Abandoned)));
@@ -81,7 +82,7 @@ fn a_call_in_a_thread_gives_its_value_and_its_panic_as_an_error() {
 }
 
 #[test]
-fn a_call_in_a_thread_that_is_given_up_is_finished_and_its_value_dropped() {
+fn a_call_in_a_thread_goes_on_after_a_drop_of_its_result_and_its_value_is_dropped() {
     each_loop(|reactor| {
         let (go, gone) = channel::<()>();
         let (value, dropped) = channel::<()>();
@@ -97,11 +98,11 @@ fn a_call_in_a_thread_that_is_given_up_is_finished_and_its_value_dropped() {
 }
 
 #[test]
-fn a_future_is_awaited_for_so_long_and_dropped_then() {
+fn a_future_is_dropped_when_its_time_limit_has_passed() {
     each_loop(|mut reactor| {
-        let (inside, dropped) = noted();
+        let (flag, dropped) = drop_flag();
         let late = reactor.timeout(TICK, async move {
-            let _inside = inside;
+            let _flag = flag;
             pending::<()>().await;
         });
         let late = reactor.block_on(late).unwrap_err();
@@ -114,7 +115,7 @@ fn a_future_is_awaited_for_so_long_and_dropped_then() {
 }
 
 #[test]
-fn what_is_ready_when_a_late_loop_comes_counts() {
+fn a_late_loop_takes_a_ready_result_before_it_judges_a_time_limit() {
     each_loop(|mut reactor| {
         let (promise, deferred) = Deferred::<u32, String>::new();
         let bounded = reactor.timeout(TICK, deferred);
@@ -126,7 +127,7 @@ fn what_is_ready_when_a_late_loop_comes_counts() {
     });
 }
 
-/// Notes each call of a repetition: when it came, and what it has skipped.
+/// The calls of a repetition: the time of each, and how many calls were skipped before it.
 type Calls = Rc<RefCell<Vec<(Duration, u64)>>>;
 
 fn until(reactor: &mut Reactor, calls: &Calls, count: usize) {
@@ -136,13 +137,13 @@ fn until(reactor: &mut Reactor, calls: &Calls, count: usize) {
 }
 
 #[test]
-fn a_call_that_takes_long_shifts_no_later_one() {
+fn a_slow_call_does_not_shift_later_calls() {
     each_loop(|mut reactor| {
         let (calls, begun) = (Calls::default(), reactor.now());
-        let noted = Rc::clone(&calls);
+        let recorded = Rc::clone(&calls);
         let ticking = reactor.call_every(TICK, move |reactor, skipped| {
-            noted.borrow_mut().push((reactor.now(), skipped));
-            let first = noted.borrow().len() == 1;
+            recorded.borrow_mut().push((reactor.now(), skipped));
+            let first = recorded.borrow().len() == 1;
             keep_busy(reactor, if first { TICK * 7 / 2 } else { TICK / 4 });
         });
         until(&mut reactor, &calls, 4);
@@ -153,50 +154,50 @@ fn a_call_that_takes_long_shifts_no_later_one() {
             passed += 1 + u32::try_from(*skipped).unwrap();
             assert!(*at >= begun + TICK * passed, "{calls:?}");
         }
-        // On a machine that is busy more may be skipped; the three that the first call took are.
+        // The first call takes three intervals and a half. A busy machine may skip more calls.
         assert!(calls[1].1 >= 2, "{calls:?}");
     });
 }
 
 #[test]
-fn a_dropped_timer_ends_it_and_a_detached_one_does_not() {
+fn a_dropped_timer_ends_a_repetition_and_a_detached_one_does_not() {
     each_loop(|mut reactor| {
-        let (inside, dropped) = noted();
-        let ticking = reactor.call_every(Duration::ZERO, move |_, _| _ = &inside);
+        let (flag, dropped) = drop_flag();
+        let ticking = reactor.call_every(Duration::ZERO, move |_, _| _ = &flag);
         reactor.turn(None).unwrap();
         drop(ticking);
-        assert!(dropped.get(), "what it was to do is dropped with the timer");
+        assert!(dropped.get(), "the closure is dropped with the timer");
         let calls = Calls::default();
-        let noted = Rc::clone(&calls);
+        let recorded = Rc::clone(&calls);
         reactor
-            .call_every(Duration::ZERO, move |_, _| noted.borrow_mut().push(Default::default()))
+            .call_every(Duration::ZERO, move |_, _| recorded.borrow_mut().push(Default::default()))
             .detach();
         until(&mut reactor, &calls, 3);
         drop(reactor);
-        assert_eq!(Rc::strong_count(&calls), 1, "it goes with the reactor");
+        assert_eq!(Rc::strong_count(&calls), 1, "the closure is dropped with the reactor");
     });
 }
 
 #[test]
-fn it_can_be_ended_from_within() {
+fn a_repeated_call_can_end_its_repetition() {
     each_loop(|mut reactor| {
         let slot = Rc::new(Cell::new(None::<Timer>));
         let (calls, own) = (Calls::default(), Rc::clone(&slot));
-        let noted = Rc::clone(&calls);
+        let recorded = Rc::clone(&calls);
         slot.set(Some(reactor.call_every(Duration::ZERO, move |_, skipped| {
-            noted.borrow_mut().push((Duration::ZERO, skipped));
+            recorded.borrow_mut().push((Duration::ZERO, skipped));
             drop(own.take());
         })));
         reactor.turn(None).unwrap();
         assert_eq!(calls.borrow().len(), 1);
-        assert_eq!(Rc::strong_count(&calls), 1, "what it was to do is dropped when it returns");
+        assert_eq!(Rc::strong_count(&calls), 1, "the closure is dropped when it returns");
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert_eq!(calls.borrow().len(), 1);
     });
 }
 
 #[test]
-fn a_panic_ends_it() {
+fn a_panic_ends_a_repetition() {
     each_loop(|mut reactor| {
         let ticking = reactor.call_every(Duration::ZERO, |_, _| panic!("at the first tick"));
         assert!(catch_unwind(AssertUnwindSafe(|| reactor.turn(None))).is_err());

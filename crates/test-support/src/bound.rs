@@ -1,31 +1,31 @@
-//! Bounds on time, which hold on a machine that is not kept busy by others.
+//! Bounds on time, for a machine that other programs do not keep busy.
 
 use std::io::Write;
 use std::time::Duration;
 
-/// The catalogue's watchdog: nothing that a test waits for takes this long; on a busy machine, not its
-/// [`bound()`].
+/// The watchdog of the catalogue of cases: nothing that a test waits for takes this long. On a busy
+/// machine, use its [`bound()`].
 pub const WATCHDOG: Duration = Duration::from_secs(10);
 
-/// What the catalogue calls "promptly".
+/// The time that the catalogue of cases calls "promptly".
 pub const PROMPTLY: Duration = Duration::from_millis(300);
 
-/// Four times as much where `PROCESSION_BUSY_MACHINE=1` tells that others keep the processors busy;
-/// else `usual`.
+/// Returns `usual`, or four times as much if `PROCESSION_BUSY_MACHINE=1` says that other programs keep the
+/// processors busy.
 pub fn bound(usual: Duration) -> Duration {
     if is_busy() { usual * 4 } else { usual }
 }
 
-/// Says so, before a test begins: once it runs, descriptor 2 may be what it is about.
+/// Prints a line if bounds are longer. Call it before a test begins: the test may replace descriptor 2.
 pub fn announce() {
     if is_busy() {
         let line = "PROCESSION_BUSY_MACHINE: every bound on time is four times as long\n";
-        // Nobody reads it: nobody is told.
+        // If the write fails, nobody reads stderr.
         std::io::stderr().write_all(line.as_bytes()).ok();
     }
 }
 
-/// Milliseconds, short.
+/// Returns a duration of this many milliseconds.
 #[must_use]
 pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

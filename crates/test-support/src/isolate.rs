@@ -1,7 +1,7 @@
-//! A process for one test: the test binary runs itself again with that test alone.
+//! A separate process for one test: the test binary runs itself again with only that test.
 //!
-//! In there no other thread does anything (the harness's waits for the body), so that it may count
-//! descriptors and change signals, limits, ids, descriptors 0 to 2 and the current directory. A
+//! No other thread is active in that process: the harness's thread waits for the body. So the test may
+//! count descriptors and change signals, limits, ids, descriptors 0 to 2 and the current directory. A
 //! watchdog (SIGALRM) ends a process that hangs.
 
 use std::os::unix::process::ExitStatusExt;
@@ -10,24 +10,25 @@ use std::process::Command as StdCommand;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::{announce, bound, forward, skip, sys, without_leak_check};
+use crate::{announce, bound, forward, skip_here, sys, without_leak_check};
 
-/// Set in the process of its own; holds the name of the test.
+/// The variable that is set in the separate process, to the name of the test.
 pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
-/// After this long, or its [`bound()`], the process of a test is ended by SIGALRM; a test of the slow tier
-/// sets another time by [`sys::alarm`].
+/// SIGALRM ends the process of a test after this time, or its [`bound()`]. A test of the slow tier sets
+/// another time by [`sys::alarm`].
 const WATCHDOG: Duration = Duration::from_secs(60);
 
-/// Returns whether this is the process of its own of that test.
+/// Returns whether this process is the separate process of the test `name`.
 #[must_use]
 pub fn is_isolated(name: &str) -> bool {
     std::env::var_os(VARIABLE).is_some_and(|value| value == name)
 }
 
-/// Runs `body` alone in a process of its own, which is this test binary with the test `name`.
+/// Runs `body` alone in a separate process, which is this test binary with only the test `name`: the name
+/// of the calling function.
 ///
-/// What the process printed is shown if it failed. `name` is the function's name.
+/// If the process fails, its output is shown.
 pub fn isolated(name: &str, body: impl FnOnce()) {
     run(name, body, StdCommand::new(this_binary()));
 }
@@ -40,16 +41,17 @@ pub fn isolated_without_leak_check(name: &str, body: impl FnOnce()) {
     run(name, body, again);
 }
 
-/// The same, as the first process of a PID namespace with a /proc of its own; it takes root.
+/// Does the same, as the first process of a PID namespace with a /proc for it. Needs root; otherwise the
+/// test is skipped.
 ///
-/// SIGALRM does not end such a process, so another program is its watchdog. A sanitizer checks no leaks in
-/// it, because its tests fork.
+/// SIGALRM does not end such a process, so `timeout(1)` is its watchdog. A sanitizer does not check it for
+/// leaks, because its tests fork.
 pub fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
     let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
     let is_inside = std::env::var_os(VARIABLE).is_some();
     let can = || StdCommand::new(unshare[0]).args(&unshare[1..]).arg("true").output();
     if !is_inside && !can().is_ok_and(|output| output.status.success()) {
-        return skip(name, "it takes unshare, and root");
+        return skip_here(name, "it takes unshare, and root");
     }
     let mut watched = StdCommand::new("timeout");
     watched.args(["--signal=KILL", &bound(WATCHDOG).as_secs().to_string()]).args(unshare);

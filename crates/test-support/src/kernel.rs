@@ -1,11 +1,12 @@
-//! What the kernel that the tests run on can do.
+//! The abilities of the kernel that the tests run on.
 
-/// Whether it keeps the status of a child for its pidfd, whoever has reaped it (Linux 6.15 and later).
+/// Returns whether the kernel keeps a child's status for its pidfd after other code has reaped the child
+/// (Linux 6.15 and later).
 pub fn keeps_statuses() -> bool {
     is_since([6, 15])
 }
 
-/// Whether a pidfd stands for the group that its process leads, or led (Linux 6.9 and later).
+/// Returns whether a pidfd can signal the group that its process leads or has led (Linux 6.9 and later).
 pub fn signals_groups_by_pidfd() -> bool {
     is_since([6, 9])
 }

@@ -1,13 +1,13 @@
-//! What the behaviour tests of every crate stand on: a process of its own for a test that needs one,
-//! what a process may leave behind, bounds on time, and skipping loudly.
+//! Helpers for the behaviour tests of every crate: a separate process for a test that needs one, leak
+//! checks, bounds on time, and loud skipping.
 //!
-//! Every function panics where what it was asked for does not come about: that fails the test.
+//! Every function panics if it cannot do what it is called for; that fails the test.
 //!
 //! # What this crate does not do
 //!
-//! It knows none of the crates under test, so that it is built once for all of them, with whatever
-//! features they are tested. What drives a loop, records a protocol or makes a `Command` is in the
-//! `tests/util` of the crate that it is about.
+//! It knows none of the crates under test, so it is built once for all of them, whatever their features.
+//! Helpers that drive a loop, record a protocol or make a `Command` are in `tests/util` of the crate that
+//! they test.
 //!
 //! # Examples
 //!
@@ -23,7 +23,7 @@
 //! # }
 //! ```
 #![warn(clippy::print_stdout, clippy::print_stderr)]
-#![expect(clippy::missing_panics_doc, reason = "the page says it for all")]
+#![expect(clippy::missing_panics_doc, reason = "the page documents all panics")]
 
 mod bound;
 mod isolate;

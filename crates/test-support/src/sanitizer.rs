@@ -1,16 +1,17 @@
-//! Builds with a sanitizer, of which `cargo xtask asan` and `cargo xtask leaks` tell.
+//! Builds with a sanitizer, which `cargo xtask asan` and `cargo xtask leaks` announce by a variable.
 
 use std::process::Command;
 
-/// Names the sanitizer of the build.
+/// The variable that names the sanitizer of the build.
 const VARIABLE: &str = "PROCESSION_TEST_SANITIZER";
 
-/// The sanitizer of this build, if it has one.
+/// Returns the name of this build's sanitizer, if it has one.
 pub fn sanitizer() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// For a copy of this program that somebody traces: the check for leaks would trace it as well.
+/// Turns the sanitizer's leak check off for `command`, a copy of this program. A traced process needs this,
+/// because the leak check would trace it too.
 pub fn without_leak_check(command: &mut Command) -> &mut Command {
     if sanitizer().is_some() {
         for name in ["ASAN_OPTIONS", "LSAN_OPTIONS"] {

@@ -1,27 +1,29 @@
-//! Skipping, loudly: one line on the real stderr, past the harness's capture, with a count, and one
-//! in the file that `PROCESSION_SKIP_LOG` names, where whoever runs the tests counts them.
+//! Loud skipping. A skipped test prints a line with a count on the real stderr, which the harness does not
+//! capture. It also adds a line to the file that `PROCESSION_SKIP_LOG` names, where the runner of the tests
+//! counts the lines.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What each line of a skipped test begins with.
+/// The beginning of each line of a skipped test.
 const MARK: &str = "SKIPPED: ";
 
-/// How many tests this binary has skipped so far.
+/// The number of tests that this binary has skipped so far.
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Says on stderr that `what` is skipped, and why.
+/// Prints on stderr that `what` is skipped, and why. The parent of an [isolated](crate::isolated)
+/// test adds the count, by [`forward`].
 pub fn skip(what: &str, why: &str) {
     announce(&format!("{MARK}{what}: {why}"));
 }
 
-/// The same for a test that runs beside others, which nobody passes on.
+/// Does the same for a test that runs beside others in this process: also counts and logs it.
 pub fn skip_here(what: &str, why: &str) {
     forward(&format!("{MARK}{what}: {why}"));
 }
 
-/// True for root; otherwise the test is skipped.
+/// Returns whether the user is root; if not, prints that the test is skipped.
 pub fn root_or_skip(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -30,7 +32,7 @@ pub fn root_or_skip(what: &str) -> bool {
     root
 }
 
-/// Passes on, with a count, what a test in a process of its own said with [`skip`].
+/// Passes the lines on that a test in a separate process printed by [`skip`], with a count.
 pub fn forward(stderr: &str) {
     for what in stderr.lines().filter_map(|line| line.strip_prefix(MARK)) {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -39,7 +41,7 @@ pub fn forward(stderr: &str) {
     }
 }
 
-/// Adds a line to the list of skipped tests, if there is one.
+/// Adds a line to the list of skipped tests, if the variable names one.
 fn log(what: &str) {
     let Some(path) = std::env::var_os("PROCESSION_SKIP_LOG") else { return };
     let mut file =
@@ -49,6 +51,6 @@ fn log(what: &str) {
 
 /// Writes a line where the test harness does not capture it.
 fn announce(line: &str) {
-    // In one write, so that lines of several tests do not mix. If nobody reads it, nobody is told.
+    // In one write, so that lines of several tests do not mix. If it fails, nobody reads stderr.
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).ok();
 }

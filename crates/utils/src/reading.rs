@@ -2,7 +2,7 @@
 //! loop.
 //!
 //! The loop asks for one chunk at a time, and a task on the loop receives it. The thread ends, and
-//! drops the reader, when nobody can ask any more. If the thread is in a read then, it ends when
+//! drops the reader, when nothing can ask any more. If the thread is in a read then, it ends when
 //! the read returns.
 
 use std::any::Any;
@@ -17,7 +17,7 @@ use std::thread;
 use procession_core::driver::Reason;
 use procession_reactor::{Handle, JoinHandle};
 
-/// How much of a reader is held in memory, in bytes.
+/// The most bytes of a reader that are kept in memory.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The result of a read. Every kind but `Data` is the last one.
@@ -93,7 +93,7 @@ impl Drop for Reading {
     }
 }
 
-/// Says what the bare reason, "Resource temporarily unavailable", is about.
+/// Adds the failed action to the bare reason, such as "Resource temporarily unavailable".
 fn no_thread(reason: &io::Error) -> io::Error {
     let text = format!("cannot start a thread to read it: {}", Reason(reason));
     io::Error::new(reason.kind(), text)

@@ -10,7 +10,8 @@ use crate::cell::WithCell;
 
 /// Waits for all and returns their values in the order of the deferreds, or the first failure.
 ///
-/// On a failure, and if the result is dropped or cancelled, it cancels those that have no result yet.
+/// On a failure, or if the result is dropped or cancelled, the deferreds that have no result yet are
+/// cancelled.
 /// Further errors are dropped without a report. If `all` is empty, the result is an empty vector, at
 /// once.
 ///
@@ -61,10 +62,11 @@ pub fn gather<T: 'static, E: Debug + 'static>(
     gathered
 }
 
-/// Waits for all: every result, value or failure, in the order of the deferreds.
+/// Waits for all and returns every result, value or failure, in the order of the deferreds.
 ///
-/// No failure ends it; an error counts as taken, and is not reported. If the result is dropped or
-/// cancelled, those without a result are cancelled. Of none, the result is an empty vector, at once.
+/// A failure does not end the wait; an error counts as taken, and is not reported. If the result is
+/// dropped or cancelled, the deferreds that have no result yet are cancelled. If `all` is empty, the
+/// result is an empty vector, at once.
 ///
 /// # Examples
 ///
@@ -85,7 +87,7 @@ pub fn gather_all<T: 'static, E: Debug + 'static>(
 
 /// Waits for the first result, a value or a failure; a value comes with its index.
 ///
-/// It then cancels the others, and also if the result is dropped or cancelled. Their errors are dropped
+/// Then the others are cancelled, and also if the result is dropped or cancelled. Their errors are dropped
 /// without a report. If `all` is empty, the result is [`Failed::Abandoned`].
 ///
 /// # Examples

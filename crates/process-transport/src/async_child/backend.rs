@@ -1,4 +1,4 @@
-//! What the handle of an async child leads to: a transport, or a fake.
+//! The two kinds of child behind the handle of an async child: a real one, or a fake.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,18 +8,19 @@ use procession_protocol::{ChildFd, Process};
 
 use crate::child::ChildTransport;
 
-/// What the handle of a child leads to.
+/// The child behind an async [`Child`](crate::Child).
 pub(super) enum ChildBackend {
     Reactor(Rc<ChildTransport>),
     Fake { kill_on_drop: bool },
 }
 
 impl ChildBackend {
-    /// Closes an input after its queue, unless a producer or a forwarding feeds it, which closes it.
+    /// Closes an input once its queue is written. If a producer or a forwarding feeds the input, that
+    /// closes it instead.
     pub(super) fn close_idle_input(&self, process: &Process, fd: ChildFd) {
         match self {
             Self::Reactor(transport) => transport.close_idle_input(fd),
-            // A producer that it has is done before.
+            // The close waits for a producer.
             Self::Fake { .. } => process.shutdown_write(fd),
         }
     }
@@ -30,7 +31,7 @@ impl ChildBackend {
             Self::Reactor(transport) => transport.end_with_owner(grace),
             Self::Fake { kill_on_drop: true } if process.pid().is_some() => {
                 let signal = if grace.is_zero() { Signal::KILL } else { Signal::TERM };
-                // Nobody is there to hear of it.
+                // The owner is gone, so no code needs the result.
                 process.terminate(signal, grace).done(drop);
             }
             Self::Fake { .. } => {}

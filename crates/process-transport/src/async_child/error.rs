@@ -48,7 +48,7 @@ impl ChildError {
         }
     }
 
-    /// Returns the kind that it has as an [`io::Error`]: `Other` for the end of a child.
+    /// Returns the kind of this error as an [`io::Error`]; for the end of a child, `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Spawn(error) => error.kind(),
@@ -59,7 +59,7 @@ impl ChildError {
     }
 }
 
-/// Keeps the kind, and the error number if there is one, else the message.
+/// Keeps the kind, and the error number if there is one; otherwise the message.
 impl From<ChildError> for io::Error {
     fn from(error: ChildError) -> Self {
         match error {

@@ -15,7 +15,7 @@ use super::shared::{SharedState, Waiter};
 
 /// An input of a child, made by [`Child::take_input`](crate::Child::take_input).
 ///
-/// Its drop closes the input once the queued data is written. Of a socketpair it closes the
+/// Its drop closes the input once the queued data is written. For a socketpair it closes the
 /// parent's direction. A terminal stays open, because its close would hang up the child.
 #[must_use = "dropping it closes the input"]
 pub struct ChildInput {

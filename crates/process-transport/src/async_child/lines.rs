@@ -1,4 +1,4 @@
-//! What a child writes to one descriptor, as lines.
+//! The data that a child writes to one descriptor, as lines.
 
 use std::future::poll_fn;
 use std::iter;
@@ -11,9 +11,9 @@ use procession_protocol::{Line, LineReceiver};
 
 use super::output::ChildOutput;
 
-/// What a child writes to one of its descriptors: a stream of lines, made by [`ChildOutput::lines`].
+/// The lines that a child writes to one of its descriptors: a stream, made by [`ChildOutput::lines`].
 ///
-/// When it is dropped, what is no whole line yet goes back to the output.
+/// Its drop gives data that are not yet a whole line back to the output.
 #[derive(Debug)]
 #[must_use = "lines are read when they are asked for"]
 pub struct Lines<'a> {
@@ -23,8 +23,8 @@ pub struct Lines<'a> {
 }
 
 impl ChildOutput {
-    /// Reads lines from here on: one ends at a line feed, with or without a carriage return before it,
-    /// and the last one also at the end of the output.
+    /// Returns a stream of the lines from here on. A line ends at a line feed, with or without a carriage
+    /// return before it. The last line may also end at the end of the output.
     ///
     /// A line that is longer than [`LineReceiver::DEFAULT_MAX_LENGTH`] is [cut](Line::is_cut).
     ///
@@ -54,7 +54,7 @@ impl ChildOutput {
 }
 
 impl Lines<'_> {
-    /// Waits for the next line; `None` at the end.
+    /// Waits for the next line; returns `None` at the end.
     pub async fn next(&mut self) -> Option<Line> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

@@ -14,10 +14,10 @@ use procession_protocol::{ChildFd, Process};
 use super::shared::SharedState;
 use super::tail::OUTPUT_HIGH_BYTES;
 
-/// What a child writes to one of its descriptors: a stream of chunks.
+/// The data that a child writes to one of its descriptors: a stream of chunks.
 ///
-/// Dropping it throws away what comes; the child is not held up.
-#[must_use = "what the child writes is thrown away when this is dropped"]
+/// Its drop discards further output, and does not block the child.
+#[must_use = "dropping it discards further output"]
 pub struct ChildOutput {
     pub(super) fd: ChildFd,
     /// `None` for a descriptor that the parent does not read.
@@ -26,8 +26,9 @@ pub struct ChildOutput {
 }
 
 impl ChildOutput {
-    /// The output, in bytes, that is kept for a program that does not take it, before the child's
-    /// descriptor is paused. Of a stderr that the program has not asked for, it is the most that is kept.
+    /// The number of bytes that are kept for a program that does not take them; then the child's
+    /// descriptor is paused. For a stderr that the program has not asked for, the number of bytes that are
+    /// kept at most.
     pub const HIGH_BYTES: usize = OUTPUT_HIGH_BYTES;
 
     /// Waits for the next chunk, which is never empty; returns `None` at the end.
@@ -39,13 +40,13 @@ impl ChildOutput {
     /// nothing read them.
     ///
     /// The missing bytes came after those that are kept, at most
-    /// [`HIGH_BYTES`](Self::HIGH_BYTES). Of a stderr that the program asked for
+    /// [`HIGH_BYTES`](Self::HIGH_BYTES). For a stderr that the program asked for
     /// late, they came before the first kept byte.
     pub fn skipped_bytes(&self) -> u64 {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
     }
 
-    /// Takes back what was taken last, to be given again.
+    /// Takes the chunks back that were taken last; `next` returns them again.
     pub(super) fn put_back(&mut self, chunks: Vec<Bytes>) {
         self.shared.0.with(|state| {
             let output = state.outputs.entry(self.fd).or_default();

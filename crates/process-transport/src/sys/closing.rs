@@ -1,10 +1,10 @@
-//! How a child gets rid of the descriptors that it must not have.
+//! How a child closes the descriptors that it must not have.
 
-/// What happens to the numbers that a child must not have.
+/// How a child closes the numbers that it must not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CloseOptions {
-    /// Numbers from here on are marked close-on-exec; those below are closed.
+    /// The child marks numbers from here on close-on-exec, and closes those below.
     pub(super) marked_from: Option<u32>,
-    /// Without `close_range`.
+    /// Do it without `close_range(2)`.
     pub(super) is_plain: bool,
 }

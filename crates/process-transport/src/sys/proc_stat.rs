@@ -1,35 +1,35 @@
-//! What a line of `/proc/PID/stat` says (`proc_pid_stat(5)`). It allocates nothing: a signal handler
-//! reads them too.
+//! Parses a line of `/proc/PID/stat` (`proc_pid_stat(5)`). It allocates nothing, because a signal handler
+//! reads such lines too.
 
 use std::ffi::c_int;
 
-/// What is read of one process.
+/// The fields that this crate needs of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcStat {
-    /// A zombie with one thread at most is dead; one with more is alive, for only its first thread has
-    /// ended.
+    /// False for a zombie with at most one thread. A zombie with more threads is alive: only its first
+    /// thread has ended.
     pub(crate) is_alive: bool,
     pub(crate) parent: c_int,
     pub(crate) group: c_int,
 }
 
 impl ProcStat {
-    /// Reads a line, of which the first 20 fields are enough.
+    /// Parses a line, or at least its first 20 fields.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        // The name stands in parentheses, and may hold any byte, these among them.
+        // The name is in parentheses, and may contain any byte, parentheses too.
         let name_ends = line.iter().rposition(|byte| *byte == b')')?;
         let fields = line.get(name_ends + 1..)?.split(u8::is_ascii_whitespace);
         let mut fields = fields.filter(|field| !field.is_empty());
         let is_ended = matches!(fields.next()?, b"Z" | b"X" | b"x");
         let parent = number(fields.next()?)?;
         let group = number(fields.next()?)?;
-        // Fourteen fields on.
+        // Field 20, `num_threads`.
         let threads = number(fields.nth(14)?)?;
         Some(Self { is_alive: !is_ended || threads > 1, parent, group })
     }
 }
 
-/// Reads a number without a sign.
+/// Parses a number without a sign.
 pub(super) fn number(digits: &[u8]) -> Option<c_int> {
     let add = |sum: c_int, digit: &u8| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;

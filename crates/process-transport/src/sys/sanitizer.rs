@@ -1,9 +1,9 @@
-//! AddressSanitizer, in a program that is built with it.
+//! Removes AddressSanitizer's marks from the stack of a child, in a program that is built with it.
 //!
 //! An instrumented function marks the borders of its variables on the stack when it begins, and removes
 //! the marks when it returns. A child that shares its parent's memory never returns from its exec, so its
 //! marks stay. The sanitizer would end the next child on that stack for an error that does not exist.
-#![expect(unsafe_code, reason = "a function of the sanitizer's runtime, where there is one")]
+#![expect(unsafe_code, reason = "calls the sanitizer's runtime, if there is one")]
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::arch::asm;
@@ -13,24 +13,25 @@ use std::mem;
 /// `__asan_unpoison_memory_region`.
 type Unpoison = unsafe extern "C" fn(*const c_void, usize);
 
-/// Removes the marks in this range, a stack that no process uses.
+/// Removes the marks in this range, which is a stack that no process uses.
 pub(super) fn forget(start: *const c_void, bytes: usize) {
     let symbol = unpoison();
     if symbol.is_null() {
         return;
     }
-    // SAFETY: the linker has found the function of this name; the sanitizer's header declares it so.
+    // SAFETY: the linker found the function of this name; the sanitizer's header has this declaration.
     let unpoison = unsafe { mem::transmute::<*const c_void, Unpoison>(symbol) };
-    // SAFETY: the runtime writes to memory of its own, which has a place for each of ours; the range
-    // is a mapping of the caller's.
+    // SAFETY: the runtime writes only to its own memory, which has a byte for every eight bytes of the
+    // program; the range is a mapping of the caller.
     unsafe { unpoison(start, bytes) };
 }
 
-/// Returns the function, if this program has it: a weak symbol that the linker does not find is null.
+/// Returns the address of the function, or null if this program does not have it: a weak symbol that the
+/// linker does not find is null.
 #[cfg(target_arch = "x86_64")]
 fn unpoison() -> *const c_void {
     let symbol: *const c_void;
-    // SAFETY: reads the address of a symbol from the program's table of them.
+    // SAFETY: reads a symbol's address from the program's global offset table.
     unsafe {
         asm!(
             ".weak __asan_unpoison_memory_region",
@@ -42,11 +43,11 @@ fn unpoison() -> *const c_void {
     symbol
 }
 
-/// Returns the function, in the same way.
+/// Returns the address of the function or null, in the same way.
 #[cfg(target_arch = "aarch64")]
 fn unpoison() -> *const c_void {
     let symbol: *const c_void;
-    // SAFETY: reads the address of a symbol from the program's table of them.
+    // SAFETY: reads a symbol's address from the program's global offset table.
     unsafe {
         asm!(
             ".weak __asan_unpoison_memory_region",
@@ -59,7 +60,7 @@ fn unpoison() -> *const c_void {
     symbol
 }
 
-/// Returns null: procession has not been tried with the sanitizer on other processors.
+/// Returns null: the sanitizer was not tried on other processors.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn unpoison() -> *const c_void {
     std::ptr::null()

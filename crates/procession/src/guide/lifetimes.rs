@@ -111,8 +111,8 @@
 //!
 //! # What dropping a value does
 //!
-//! The compiler warns of what is dropped at once where that cancels or undoes something
-//! (`#[must_use]`), and of builders, which do nothing by themselves.
+//! The compiler warns (`#[must_use]`) about an unused value if its drop cancels or undoes something, and
+//! about an unused builder, which does nothing by itself.
 //!
 //! | value | dropping it |
 //! |---|---|
@@ -125,7 +125,7 @@
 //! | async [`Child`](crate::Child) | the child runs on, and its output is discarded. If it is `kill_on_drop(true)` or owned, it ends in the background: TERM, a grace period, KILL, sent to the group if it is owned |
 //! | an output of an async `Child` | further output is discarded |
 //! | an input that was taken from an async `Child` | the input is closed after the queued data are written |
-//! | the lines of an output | the part of a line that was read goes back to the output |
+//! | the [`Lines`](crate::Lines) of an output | the part of a line that was read goes back to the output |
 //! | a future of `write` of an async `Child` | the queued data are still written |
 //! | the value that `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
@@ -136,15 +136,15 @@
 //! | the future of `sleep` | its timer is cancelled |
 //! | the future of `timeout` | the future in it is dropped |
 //! | the `Deferred` of `defer`, before its result | its future is dropped |
-//! | the `Deferred` of `defer_to_thread`, before its result | the call goes on; its result is dropped when it comes |
-//! | the `Deferred` of `Process::ended`, `terminate` or `forward` | nothing: what was begun goes on |
-//! | `JoinHandle` of a task | the task runs on |
-//! | [`RawMode`](crate::RawMode) | the terminal has its settings of before |
-//! | `SignalWatch` | the watch ends, and the signal does again what it did before |
-//! | a system event trigger | nothing: it stays; `remove` removes it |
-//! | a registration of `register` | nothing: the source stays until it is closed |
+//! | the `Deferred` of `defer_to_thread`, before its result | the call goes on; its result is dropped when it arrives |
+//! | the `Deferred` of `Process::ended`, `terminate` or `forward` | nothing: the operation goes on |
+//! | the [`JoinHandle`](crate::JoinHandle) of a task | the task runs on |
+//! | [`RawMode`](crate::RawMode) | the terminal gets its earlier settings back |
+//! | [`SignalWatch`](crate::SignalWatch) | the watch ends, and the signal has its earlier effect again |
+//! | the [`Trigger`](crate::Trigger) of a system event | nothing: the trigger stays; `remove` removes it |
+//! | the [`Registration`](crate::Registration) of a source | nothing: the source stays until it is closed |
 //! | [`FakeProcess`](crate::FakeProcess), [`FakeConnection`](crate::FakeConnection) | its protocol is dropped |
-//! | the last clone of [`FakeChildren`](crate::FakeChildren) | the fakes in it that nobody took are dropped |
+//! | the last clone of [`FakeChildren`](crate::FakeChildren) | the fakes that nobody took are dropped |
 //!
 //! # Examples
 //!

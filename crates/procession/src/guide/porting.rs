@@ -1,9 +1,9 @@
-//! Porting from Twisted: its names, ours, what differs, and what is not here.
+//! Porting from Twisted: its names, the names here, the differences, and what is missing.
 //!
 //! Our names are Twisted's in snake_case. The search of these pages finds Twisted's spelling too: type
 //! `spawnProcess` or `childFDs`. Anything that a table does not mention behaves as in Twisted. The
-//! [last table](#what-is-not-here) lists what is missing, and what to do instead. All names are in the
-//! [`prelude`](crate::prelude), or are methods of types there; any other name has a link.
+//! [last table](#what-is-not-here) lists what is missing, and what to do instead. All names are at the
+//! [root](crate) of the crate, or are methods of types there.
 //!
 //! Three differences concern every program:
 //!
@@ -73,8 +73,8 @@
 //! | `addTimeout(seconds, reactor)`, `TimeoutError` | `timeout(Duration)`, `Failed::TimedOut` | Uses the thread's reactor; `timeout_on` takes a clock. |
 //! | `gatherResults` | `gather` | On the first failure the others are cancelled. |
 //! | `DeferredList(fireOnOneCallback=True)` | `first_of` | The first failure also ends it; then the others are cancelled. |
-//! | `DeferredList` that collects failures | [`gather_all`](crate::gather_all); for programs `run_all(…).all()` | No failure ends it. |
-//! | `await d`, `inlineCallbacks`, `ensureDeferred` | `.await` in an `async` block; [`spawn_local`](crate::Handle::spawn_local) starts one, and [`defer`](crate::Handle::defer) makes a `Deferred` of it | The task is first polled in the next turn, not at once. Outside of callbacks, [`block_on`](crate::Reactor::block_on) waits for a future. |
+//! | `DeferredList` that collects failures | [`gather_all`](crate::gather_all()); for programs `run_all(…).all()` | No failure ends the wait. |
+//! | `await d`, `inlineCallbacks`, `ensureDeferred` | `.await` in an `async` block; [`spawn_local`](crate::Handle::spawn_local) starts one, and [`defer`](crate::Handle::defer) turns it into a `Deferred` | The task is first polled in the next turn, not at once. Outside of callbacks, [`block_on`](crate::Reactor::block_on) waits for a future. |
 //! | "Unhandled error in Deferred" | [`set_unhandled_error_hook`](crate::set_unhandled_error_hook) | By default one line on stderr, when the `Deferred` is dropped. |
 //!
 //! # Helpers
@@ -109,7 +109,7 @@
 //! | `reactor.iterate()` | [`turn`](crate::Reactor::turn) | A call inside a callback does not compile. |
 //! | `reactor.running` | `is_running` | |
 //! | `callLater`, `IDelayedCall` | `call_later`, `DelayedCall` | `reset`, `delay`, `cancel` and `is_active`; on a call that was made they have no effect, which `try_reset`, `try_delay` and `try_cancel` report. |
-//! | `LoopingCall`, `withCount` | [`call_every`](crate::Handle::call_every) | The call is told how many times were skipped. It ends when the `Timer` that is returned is dropped. |
+//! | `LoopingCall`, `withCount` | [`call_every`](crate::Handle::call_every) | The closure gets the number of calls that were skipped. The calls end when the returned `Timer` is dropped. |
 //! | `callInThread`, `deferToThread` | [`defer_to_thread`](crate::Handle::defer_to_thread) | Each call starts a thread: there is no pool. |
 //! | `task.deferLater(reactor, 1, f)` | `Handle::current().sleep(…).await` | |
 //! | `callWhenRunning` | `call_when_running` | If the reactor is already running, `f` is called in a later step of the loop, not at once. `turn` and `block_on` do not count as a run: the call waits for the next `run`. |
@@ -139,8 +139,8 @@
 //! | `setRawMode`, `setLineMode`, `rawDataReceived` | `set_raw_mode`, `set_line_mode`, `poll_raw` | |
 //! | `sendLine(line)` | `transport.write(…)` | Write the delimiter yourself. |
 //! | `ProcessEndpoint` | [`StreamAdapter`](crate::StreamAdapter) | **The child's stderr is dropped, not logged**: `log_stderr` is `errFlag=StandardErrorBehavior.LOG`, `keep_stderr` keeps its beginning. |
-//! | `ProtocolWrapper` | `on_event` of [`Protocol`](crate::Protocol) and [`ProcessProtocol`](crate::ProcessProtocol) | The only method that a wrapper overrides. |
-//! | `StringTransport`, `MemoryReactor` of the tests | `FakeConnection`, `FakeProcess`, `FakeChildren` | The test drives them by hand; they use the real state machines. |
+//! | `ProtocolWrapper` | [`Protocol::on_event`](crate::Protocol::on_event), [`ProcessProtocol::on_event`](crate::ProcessProtocol::on_event) | A wrapper overrides only this method. |
+//! | `StringTransport`, `MemoryReactor` in tests | `FakeConnection`, `FakeProcess`, `FakeChildren` | The test drives them by hand; they use the real state machines. |
 //!
 //! # What is not here
 //!

@@ -19,7 +19,7 @@
 //!
 //! - The program closes it, when the queue is written, or both directions have ended: without an error.
 //! - A read or a write fails: with that error. Before the error of a write, the data that the peer of a
-//!   socket has sent are delivered: the driver reads until nothing is left, though no event tells it to.
+//!   socket has sent are delivered: the driver reads, without events, until nothing is left.
 //! - The peer has gone in both directions: with the kernel's reason. Before that, the data that the
 //!   peer has already sent are delivered, and its end.
 //! - The program aborts it, or the loop stops: at once, with that reason.
@@ -38,7 +38,7 @@ use crate::event::DataNow;
 /// Decides which callbacks of a connection are due, and when it ends. Real connections and fakes both
 /// use it.
 ///
-/// The module's page has the model.
+/// The first comment of the source file has the model.
 ///
 /// # Examples
 ///
@@ -84,7 +84,7 @@ struct InputState {
     always_ready: bool,
 }
 
-/// The end that the program has requested, after everything is written. More replaces less.
+/// The end that the program requested, after all writes. A later variant replaces an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum RequestedEnd {
     Nothing,
@@ -113,7 +113,7 @@ impl ConnectionLifecycle {
         }
     }
 
-    /// Starts the life of a connection over an input and a separate output.
+    /// Creates the lifecycle of a new connection over an input and a separate output.
     pub fn of_pair() -> Self {
         Self { is_socket: false, ..Self::of_socket() }
     }

@@ -1,12 +1,12 @@
-//! How a transport makes the reasons that it tells a lifecycle.
+//! Constructors for the reasons that a transport passes to a lifecycle.
 
 use super::Lifecycle;
 use crate::reason::{exit_reason, with_held_fds};
 use crate::{ChildFd, ExitReason, ResourceUsage};
 
-/// Reasons.
+/// Constructors of reasons.
 impl Lifecycle {
-    /// Turns a wait status, as `waitpid` gives it, into an [`ExitReason`].
+    /// Turns a wait status, as `waitpid(2)` returns it, into an [`ExitReason`].
     ///
     /// # Examples
     ///
@@ -28,7 +28,7 @@ impl Lifecycle {
     ///
     /// # Errors
     ///
-    /// The reason is an `Err` exactly where the given one was.
+    /// The returned reason is an `Err` if the given one is.
     pub fn with_held_fds(reason: ExitReason, held: Vec<ChildFd>) -> ExitReason {
         with_held_fds(reason, held)
     }
