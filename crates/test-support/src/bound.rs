@@ -1,31 +1,32 @@
-//! Bounds on time, which hold on a machine that is not kept busy by others.
+//! Time limits for tests. They hold on an idle machine and are multiplied on a busy one.
 
 use std::io::Write;
 use std::time::Duration;
 
-/// The catalogue's watchdog: nothing that a test waits for takes this long; on a busy machine, not its
-/// [`bound()`].
+/// The watchdog of the case catalogue: everything that a test waits for happens sooner than this.
+/// On a busy machine, [`bound()`] of this is the limit.
 pub const WATCHDOG: Duration = Duration::from_secs(10);
 
-/// What the catalogue calls "promptly".
+/// The time that the case catalogue calls "promptly".
 pub const PROMPTLY: Duration = Duration::from_millis(300);
 
-/// Four times as much where `PROCESSION_BUSY_MACHINE=1` tells that others keep the processors busy;
-/// else `usual`.
+/// Returns four times `usual` if `PROCESSION_BUSY_MACHINE=1`, which means that other processes keep
+/// the processors busy, and `usual` otherwise.
 pub fn bound(usual: Duration) -> Duration {
     if is_busy() { usual * 4 } else { usual }
 }
 
-/// Says so, before a test begins: once it runs, descriptor 2 may be what it is about.
+/// Writes a line to stderr if the limits are longer. Call it before a test begins, because a test
+/// may change descriptor 2.
 pub fn announce() {
     if is_busy() {
         let line = "PROCESSION_BUSY_MACHINE: every bound on time is four times as long\n";
-        // Nobody reads it: nobody is told.
+        // A failed write is harmless: nobody reads the line then.
         std::io::stderr().write_all(line.as_bytes()).ok();
     }
 }
 
-/// Milliseconds, short.
+/// Returns a duration of so many milliseconds.
 #[must_use]
 pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

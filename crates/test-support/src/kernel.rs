@@ -1,11 +1,13 @@
-//! What the kernel that the tests run on can do.
+//! Features of the kernel that the tests run on.
 
-/// Whether it keeps the status of a child for its pidfd, whoever has reaped it (Linux 6.15 and later).
+/// Returns whether the kernel keeps the status of a reaped child for its pidfd (Linux 6.15 and
+/// later).
 pub fn keeps_statuses() -> bool {
     is_since([6, 15])
 }
 
-/// Whether a pidfd stands for the group that its process leads, or led (Linux 6.9 and later).
+/// Returns whether a pidfd can signal the group that its process leads or led (Linux 6.9 and
+/// later).
 pub fn signals_groups_by_pidfd() -> bool {
     is_since([6, 9])
 }

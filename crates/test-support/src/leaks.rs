@@ -1,17 +1,18 @@
-//! What may be left behind: descriptors of this process and its children, dead or alive; and the memory
-//! that it takes.
+//! Finds what a test left behind: open descriptors, and children, zombie or alive. Also measures
+//! memory.
 //!
-//! All are properties of a whole process: only for tests that are [`crate::isolated`].
+//! These are properties of a whole process, so only tests that are [`crate::isolated`] may use
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-/// The open descriptors of this process and what they are (`pipe:[4711]`).
+/// Returns the open descriptors of this process and their links in /proc (`pipe:[4711]`).
 pub fn open_fds() -> BTreeMap<i32, String> {
     let entries = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The directory's own descriptor is closed by now, and so drops out.
+    // The descriptor of the directory itself is closed by now, so it is not in the list.
     let target = |number| fs::read_link(format!("/proc/self/fd/{number}")).ok();
     numbers
         .into_iter()
@@ -19,9 +20,9 @@ pub fn open_fds() -> BTreeMap<i32, String> {
         .collect()
 }
 
-/// The children of this process: pid, name and state, `Z` for a zombie.
+/// Returns the children of this process: pid, name, and state letter, which is `Z` for a zombie.
 ///
-/// Read from /proc and not with `waitid`, which does not see a child that signals no exit.
+/// It reads /proc, because `waitid` does not see a child that sends no signal at its exit.
 pub fn children() -> Vec<(u32, String, char)> {
     let entries = fs::read_dir("/proc").expect("/proc is mounted");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -32,16 +33,17 @@ pub fn children() -> Vec<(u32, String, char)> {
     .collect()
 }
 
-/// The state letter of a process, `X` for one that is gone: `Z` and `X` are dead.
+/// Returns the state letter of a process, and `X` if there is no such process. `Z` and `X` mean
+/// dead.
 pub fn process_state(pid: u32) -> char {
     stat(pid).map_or('X', |(_, state, _)| state)
 }
 
-/// Name, state and parent of a process, from `/proc/PID/stat`.
+/// Returns the name, state and parent of a process, from `/proc/PID/stat`.
 fn stat(pid: u32) -> Option<(String, char, u32)> {
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text);
-    // The name stands in parentheses and may contain some.
+    // The name is in parentheses and may contain parentheses.
     let (head, rest) = text.rsplit_once(") ")?;
     let (_, name) = head.split_once(" (")?;
     let mut fields = rest.split(' ');
@@ -50,12 +52,12 @@ fn stat(pid: u32) -> Option<(String, char, u32)> {
     Some((name.to_owned(), state, parent))
 }
 
-/// The memory of this process that is resident now.
+/// Returns how much memory of this process is resident now.
 pub fn rss_bytes() -> usize {
     status_kib("VmRSS:") * 1024
 }
 
-/// The most that was resident at any time.
+/// Returns the peak of the resident memory of this process.
 pub fn rss_peak_bytes() -> usize {
     status_kib("VmHWM:") * 1024
 }
@@ -67,19 +69,20 @@ fn status_kib(key: &str) -> usize {
     number.parse().expect("it is a number")
 }
 
-/// A baseline of descriptors, and the claim that nothing is left beyond it.
+/// A baseline of open descriptors, with checks that nothing else is left.
 #[derive(Debug)]
 pub struct Leaks {
     fds: BTreeMap<i32, String>,
 }
 
 impl Leaks {
-    /// Takes the baseline: after a first spawn, which may keep a descriptor for good.
+    /// Takes the baseline. Do this after a first spawn, because that may open descriptors that stay
+    /// open.
     pub fn baseline() -> Self {
         Self { fds: open_fds() }
     }
 
-    /// Asserts that exactly the descriptors of the baseline are open.
+    /// Checks that exactly the descriptors of the baseline are open.
     pub fn assert_no_fds(&self) {
         let now = open_fds();
         let more: Vec<_> = now.iter().filter(|(fd, link)| self.fds.get(fd) != Some(link)).collect();
@@ -90,7 +93,7 @@ impl Leaks {
         );
     }
 
-    /// Asserts that no file by name is open beyond the baseline, pipes and sockets aside.
+    /// Checks that no file with a path is open beyond the baseline. Pipes and sockets do not count.
     pub fn assert_no_regular_files(&self) {
         let is_new = |fd: &i32, link: &String| self.fds.get(fd) != Some(link);
         let files: Vec<_> = open_fds()
@@ -100,13 +103,13 @@ impl Leaks {
         assert!(files.is_empty(), "files that are open in the parent: {files:?}");
     }
 
-    /// Asserts that this process has no child, neither a zombie nor a living one.
+    /// Checks that this process has no child, neither a zombie nor a living one.
     pub fn assert_no_children() {
         let left = children();
         assert!(left.is_empty(), "children left behind (pid, name, state): {left:?}");
     }
 
-    /// Asserts both.
+    /// Checks that no child is left and that exactly the descriptors of the baseline are open.
     pub fn assert_none(&self) {
         Self::assert_no_children();
         self.assert_no_fds();

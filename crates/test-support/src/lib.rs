@@ -1,13 +1,13 @@
-//! What the behaviour tests of every crate stand on: a process of its own for a test that needs one,
-//! what a process may leave behind, bounds on time, and skipping loudly.
+//! Support for the behaviour tests of every crate: runs a test in its own process, finds leaked
+//! descriptors and children, bounds the time of a wait, and skips a test visibly.
 //!
-//! Every function panics where what it was asked for does not come about: that fails the test.
+//! Every function panics if it cannot do its work, which fails the test.
 //!
 //! # What this crate does not do
 //!
-//! It knows none of the crates under test, so that it is built once for all of them, with whatever
-//! features they are tested. What drives a loop, records a protocol or makes a `Command` is in the
-//! `tests/util` of the crate that it is about.
+//! It depends on none of the crates under test, so one build serves all of them, whatever features
+//! they are tested with. Code that drives a loop, records a protocol or makes a `Command` is in the
+//! `tests/util` folder of its crate.
 //!
 //! # Examples
 //!
@@ -23,7 +23,7 @@
 //! # }
 //! ```
 #![warn(clippy::print_stdout, clippy::print_stderr)]
-#![expect(clippy::missing_panics_doc, reason = "the page says it for all")]
+#![expect(clippy::missing_panics_doc, reason = "the crate page says it for all functions")]
 
 mod bound;
 mod isolate;

@@ -1,27 +1,28 @@
-//! Skipping, loudly: one line on the real stderr, past the harness's capture, with a count, and one
-//! in the file that `PROCESSION_SKIP_LOG` names, where whoever runs the tests counts them.
+//! Skips tests visibly. A skipped test writes one line, with a count, to the real stderr, past the
+//! harness's capture, and one to the file that `PROCESSION_SKIP_LOG` names. The task that runs the
+//! tests counts the lines of that file.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What each line of a skipped test begins with.
+/// The beginning of each line about a skipped test.
 const MARK: &str = "SKIPPED: ";
 
 /// How many tests this binary has skipped so far.
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Says on stderr that `what` is skipped, and why.
+/// Writes to stderr that `what` is skipped, and why. For a test in its own process.
 pub fn skip(what: &str, why: &str) {
     announce(&format!("{MARK}{what}: {why}"));
 }
 
-/// The same for a test that runs beside others, which nobody passes on.
+/// Does the same for a test that shares its process with others: no parent forwards its line.
 pub fn skip_here(what: &str, why: &str) {
     forward(&format!("{MARK}{what}: {why}"));
 }
 
-/// True for root; otherwise the test is skipped.
+/// Returns whether this process runs as root; skips the test if not.
 pub fn root_or_skip(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -30,7 +31,7 @@ pub fn root_or_skip(what: &str) -> bool {
     root
 }
 
-/// Passes on, with a count, what a test in a process of its own said with [`skip`].
+/// Forwards, with a count, the lines that a test in its own process wrote with [`skip`].
 pub fn forward(stderr: &str) {
     for what in stderr.lines().filter_map(|line| line.strip_prefix(MARK)) {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -39,7 +40,7 @@ pub fn forward(stderr: &str) {
     }
 }
 
-/// Adds a line to the list of skipped tests, if there is one.
+/// Adds a line to the file of skipped tests, if there is one.
 fn log(what: &str) {
     let Some(path) = std::env::var_os("PROCESSION_SKIP_LOG") else { return };
     let mut file =
@@ -47,8 +48,8 @@ fn log(what: &str) {
     file.write_all(format!("{what}\n").as_bytes()).expect("the list of skipped tests takes a line");
 }
 
-/// Writes a line where the test harness does not capture it.
+/// Writes a line to the real stderr, which the test harness does not capture.
 fn announce(line: &str) {
-    // In one write, so that lines of several tests do not mix. If nobody reads it, nobody is told.
+    // One write keeps the lines of several tests apart. A failed write is harmless.
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).ok();
 }

@@ -1,4 +1,4 @@
-//! Descriptors 0, 1 and 2 of a test's own process: replaced, and put back.
+//! Replaces descriptors 0, 1 and 2 of a test's own process, and restores them.
 //!
 //! Only for tests that are [`crate::isolated`].
 
@@ -10,25 +10,26 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::sys;
 
-/// Copies of what 0, 1 and 2 were at first; they stay open as long as the process.
+/// Copies of the original descriptors 0, 1 and 2. They stay open until the process ends.
 static SAVED: OnceLock<[OwnedFd; 3]> = OnceLock::new();
 
-/// Puts 0, 1 and 2 back when dropped.
+/// A guard that restores descriptors 0, 1 and 2 when it is dropped.
 ///
-/// From the first one on, a panic message reaches the real stderr, wherever 2 leads.
+/// After the first `save`, every panic message goes to the real stderr, wherever descriptor 2
+/// leads.
 #[derive(Debug)]
 pub struct Standard(());
 
 impl Standard {
-    /// Saves 0, 1 and 2; the first call opens descriptors that stay.
+    /// Saves 0, 1 and 2. The first call opens descriptors that stay open.
     pub fn save() -> Self {
         let copy = |fd: &dyn AsFd| fcntl_dupfd_cloexec(fd.as_fd(), 200).expect("it is open");
         SAVED.get_or_init(|| {
             std::panic::set_hook(Box::new(|panic| {
                 let mut message = Vec::new();
-                writeln!(message, "{panic}").ok(); // Memory takes all.
+                writeln!(message, "{panic}").ok(); // a write to memory does not fail
                 let [_, _, stderr] = SAVED.get().expect("it was saved before");
-                rustix::io::write(stderr, &message).ok(); // Nobody reads it: nobody is told.
+                rustix::io::write(stderr, &message).ok(); // a failed write is harmless
             }));
             [copy(&stdin()), copy(&stdout()), copy(&stderr())]
         });
