@@ -1,4 +1,4 @@
-//! What becomes a `Deferred`, what repeats, and what is awaited for so long.
+//! `defer`, `defer_to_thread`, `call_every` and `timeout`.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -18,21 +18,21 @@ use procession_reactor::{Handle, Reactor};
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// Notes its drop.
-struct Dropped(Rc<Cell<bool>>);
+/// Sets a flag when it is dropped.
+struct DropFlag(Rc<Cell<bool>>);
 
-impl Drop for Dropped {
+impl Drop for DropFlag {
     fn drop(&mut self) {
         self.0.set(true);
     }
 }
 
-fn noted() -> (Dropped, Rc<Cell<bool>>) {
+fn noted() -> (DropFlag, Rc<Cell<bool>>) {
     let dropped = Rc::new(Cell::new(false));
-    (Dropped(Rc::clone(&dropped)), dropped)
+    (DropFlag(Rc::clone(&dropped)), dropped)
 }
 
-/// Keeps the loop's thread busy, as a callback that takes long does.
+/// Keeps the loop's thread busy, as a slow callback does.
 fn keep_busy(reactor: &Handle, time: Duration) {
     let over = reactor.now() + time;
     while reactor.now() < over {
@@ -81,7 +81,7 @@ fn a_call_in_a_thread_gives_its_value_and_its_panic_as_an_error() {
 }
 
 #[test]
-fn a_call_in_a_thread_that_is_given_up_is_finished_and_its_value_dropped() {
+fn an_abandoned_call_in_a_thread_finishes_and_its_value_is_dropped() {
     each_loop(|reactor| {
         let (go, gone) = channel::<()>();
         let (value, dropped) = channel::<()>();
@@ -97,7 +97,7 @@ fn a_call_in_a_thread_that_is_given_up_is_finished_and_its_value_dropped() {
 }
 
 #[test]
-fn a_future_is_awaited_for_so_long_and_dropped_then() {
+fn a_future_that_is_too_late_times_out_and_is_dropped() {
     each_loop(|mut reactor| {
         let (inside, dropped) = noted();
         let late = reactor.timeout(TICK, async move {
@@ -114,7 +114,7 @@ fn a_future_is_awaited_for_so_long_and_dropped_then() {
 }
 
 #[test]
-fn what_is_ready_when_a_late_loop_comes_counts() {
+fn a_result_that_is_ready_when_a_late_loop_looks_is_no_timeout() {
     each_loop(|mut reactor| {
         let (promise, deferred) = Deferred::<u32, String>::new();
         let bounded = reactor.timeout(TICK, deferred);
@@ -126,19 +126,19 @@ fn what_is_ready_when_a_late_loop_comes_counts() {
     });
 }
 
-/// Notes each call of a repetition: when it came, and what it has skipped.
-type Calls = Rc<RefCell<Vec<(Duration, u64)>>>;
+/// The calls of a repetition: the time of each, and how many it skipped.
+type CallLog = Rc<RefCell<Vec<(Duration, u64)>>>;
 
-fn until(reactor: &mut Reactor, calls: &Calls, count: usize) {
+fn until(reactor: &mut Reactor, calls: &CallLog, count: usize) {
     while calls.borrow().len() < count {
         reactor.turn(None).expect("a turn");
     }
 }
 
 #[test]
-fn a_call_that_takes_long_shifts_no_later_one() {
+fn a_long_call_does_not_shift_later_calls() {
     each_loop(|mut reactor| {
-        let (calls, begun) = (Calls::default(), reactor.now());
+        let (calls, begun) = (CallLog::default(), reactor.now());
         let noted = Rc::clone(&calls);
         let ticking = reactor.call_every(TICK, move |reactor, skipped| {
             noted.borrow_mut().push((reactor.now(), skipped));
@@ -153,20 +153,20 @@ fn a_call_that_takes_long_shifts_no_later_one() {
             passed += 1 + u32::try_from(*skipped).unwrap();
             assert!(*at >= begun + TICK * passed, "{calls:?}");
         }
-        // On a machine that is busy more may be skipped; the three that the first call took are.
+        // The first call skips three; on a busy machine more may be skipped.
         assert!(calls[1].1 >= 2, "{calls:?}");
     });
 }
 
 #[test]
-fn a_dropped_timer_ends_it_and_a_detached_one_does_not() {
+fn a_dropped_timer_ends_the_repetition_and_a_detached_one_does_not() {
     each_loop(|mut reactor| {
         let (inside, dropped) = noted();
         let ticking = reactor.call_every(Duration::ZERO, move |_, _| _ = &inside);
         reactor.turn(None).unwrap();
         drop(ticking);
         assert!(dropped.get(), "what it was to do is dropped with the timer");
-        let calls = Calls::default();
+        let calls = CallLog::default();
         let noted = Rc::clone(&calls);
         reactor
             .call_every(Duration::ZERO, move |_, _| noted.borrow_mut().push(Default::default()))
@@ -178,10 +178,10 @@ fn a_dropped_timer_ends_it_and_a_detached_one_does_not() {
 }
 
 #[test]
-fn it_can_be_ended_from_within() {
+fn a_repeating_call_can_end_itself() {
     each_loop(|mut reactor| {
         let slot = Rc::new(Cell::new(None::<Timer>));
-        let (calls, own) = (Calls::default(), Rc::clone(&slot));
+        let (calls, own) = (CallLog::default(), Rc::clone(&slot));
         let noted = Rc::clone(&calls);
         slot.set(Some(reactor.call_every(Duration::ZERO, move |_, skipped| {
             noted.borrow_mut().push((Duration::ZERO, skipped));
@@ -196,7 +196,7 @@ fn it_can_be_ended_from_within() {
 }
 
 #[test]
-fn a_panic_ends_it() {
+fn a_panic_ends_a_repeating_call() {
     each_loop(|mut reactor| {
         let ticking = reactor.call_every(Duration::ZERO, |_, _| panic!("at the first tick"));
         assert!(catch_unwind(AssertUnwindSafe(|| reactor.turn(None))).is_err());
