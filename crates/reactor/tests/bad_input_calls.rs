@@ -72,7 +72,7 @@ fn signals_that_cannot_be_watched_are_errors() {
         let numbers = [i32::MIN, -1, 0, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, 65, i32::MAX];
         for number in numbers {
             let watch = reactor.on_signal(Signal::from_raw(number), |_| ());
-            let error = watch.expect_err("nobody can watch it");
+            let error = watch.expect_err("it cannot be watched");
             assert!(!error.to_string().is_empty(), "{number}");
         }
         goes_on(&mut reactor);

@@ -88,7 +88,7 @@ fn what_was_registered_is_what_is_deleted() {
             assert!(turns(&mut reactor) < 5, "it is closed");
             let after = called.get();
             assert!(turns(&mut reactor) < 5);
-            assert_eq!(called.get(), after, "nobody calls it any more");
+            assert_eq!(called.get(), after, "it is not called any more");
             drop(fds);
         }
     });

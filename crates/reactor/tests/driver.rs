@@ -464,8 +464,8 @@ fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
             act(&toy, &mut writer);
             toy.leave(|toy| {
                 // A closure that is called now may queue events. The next turn delivers them.
-                toy.note("told");
-                toy.push("due by then");
+                toy.note("called");
+                toy.push("queued event");
                 drop(toy.protocol.replace(Some(Box::new(|_, _| {}))));
                 toy.pump();
                 panic!("of what is left over");
@@ -473,7 +473,11 @@ fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
             assert_eq!(panic_of_a_turn(&mut reactor), "of the protocol", "{cause}");
             let heard = toy.heard();
             let at = heard.iter().position(|note| note == cause).expect("it was called");
-            assert_eq!(heard[at + 1..], ["panicked", "settled", "told", "due by then"], "{cause}");
+            assert_eq!(
+                heard[at + 1..],
+                ["panicked", "settled", "called", "queued event"],
+                "{cause}"
+            );
             assert!(toy.state.with(|state| state.inputs.is_empty()));
             toy.push("later");
             no_wait(&mut reactor);
@@ -522,10 +526,10 @@ fn a_stop_closes_and_delivers_the_loss() {
         let mut reactor = reactor.without_signals();
         let toy = Toy::new(&reactor, |_, _| {});
         let _writer = toy.with_pipe(1);
-        toy.leave(|toy| toy.note("told"));
+        toy.leave(|toy| toy.note("called"));
         reactor.call_soon(|reactor| reactor.stop());
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert_eq!(toy.heard(), ["stops", "settled", "told", "flush", "lost"]);
+        assert_eq!(toy.heard(), ["stops", "settled", "called", "flush", "lost"]);
         assert!(toy.state.with(|state| state.inputs.is_empty()));
     });
 }

@@ -176,20 +176,21 @@ impl OnEnd for EndRecorder {
 #[test]
 fn a_transport_is_notified_once_while_its_descriptors_are_open() {
     each_loop(|reactor| {
-        let told = Rc::new(EndRecorder::default());
-        told.reactor.replace(Some(reactor.handle()));
-        let watched: Rc<dyn OnEnd> = told.clone();
-        told.end.replace(Some(reactor.io().watch_end(Rc::downgrade(&watched))));
+        let recorder = Rc::new(EndRecorder::default());
+        recorder.reactor.replace(Some(reactor.handle()));
+        let watched: Rc<dyn OnEnd> = recorder.clone();
+        recorder.end.replace(Some(reactor.io().watch_end(Rc::downgrade(&watched))));
         drop(watched);
         for token in 0..3 {
             let (here, _there) = UnixStream::pair().unwrap();
             let fd = OwnedFd::from(here);
-            let key = reactor.io().add_source(fd, Interest::READABLE, told.clone(), token).unwrap();
-            told.keys.borrow_mut().push(key);
+            let key =
+                reactor.io().add_source(fd, Interest::READABLE, recorder.clone(), token).unwrap();
+            recorder.keys.borrow_mut().push(key);
         }
         drop(reactor);
-        assert_eq!(told.times.get(), 1);
-        assert_eq!(Rc::strong_count(&told), 1);
+        assert_eq!(recorder.times.get(), 1);
+        assert_eq!(Rc::strong_count(&recorder), 1);
     });
 }
 

@@ -93,7 +93,7 @@ fn a_stop_request_before_a_panic_stops_the_next_run() {
             reactor.stop();
         });
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert!(!*turned.borrow(), "it was told before");
+        assert!(!*turned.borrow(), "the stop request came before");
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
         assert!(*turned.borrow(), "once");
     });

@@ -94,7 +94,7 @@ fn after_a_run_shut_down_does_nothing_and_does_not_affect_the_next_run() {
             reactor.stop();
         });
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert!(turned.get(), "the run was not told before");
+        assert!(turned.get(), "no stop request is left");
     });
 }
 

@@ -258,7 +258,7 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
                 reactor.call_soon(panic_now);
             });
         };
-        let told = |reactor: &Reactor| {
+        let after_the_call = |reactor: &Reactor| {
             // Remote calls run after the turn's own calls, which include the one that stops the
             // run.
             reactor.call_soon(|reactor| {
@@ -270,7 +270,7 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
             reactor.call_soon(|_| raise(Signal::TERM));
             reactor.add_system_event_trigger(Phase::During, SystemEvent::Shutdown, panic_now);
         };
-        for prepare in [unseen as fn(&Reactor), queued, told, in_shutdown] {
+        for prepare in [unseen as fn(&Reactor), queued, after_the_call, in_shutdown] {
             let mut reactor = Reactor::new().unwrap().with_signals();
             prepare(&reactor);
             panics(&mut reactor);

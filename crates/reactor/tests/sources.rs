@@ -160,7 +160,7 @@ fn a_late_source_is_served_after_the_others() {
             reactor.io().set_interest(ready.key, Interest::PAUSED).unwrap();
         }
         reactor.turn(Some(SHORT)).unwrap();
-        assert_eq!(tokens(), [1, 0], "each event is told once");
+        assert_eq!(tokens(), [1, 0], "each event is delivered once");
     });
 }
 
@@ -233,7 +233,7 @@ fn a_flush_requested_in_a_callback_runs_when_the_callback_returns() {
     }
     each_loop(|mut reactor| {
         let handler = Rc::new(Flush(RefCell::default()));
-        reactor.io().flush_later(handler.clone()); // requested outside of a turn: runs before the wait
+        reactor.io().flush_later(handler.clone()); // outside of a turn: runs before the wait
         for _ in 0..2 {
             let handler = Rc::clone(&handler);
             reactor.call_soon(move |reactor| {
