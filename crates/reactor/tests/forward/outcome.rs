@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 
 /// The number of moved bytes; on failure, that number and the error.
-pub(crate) type Outcome = std::result::Result<u64, (u64, io::ErrorKind)>;
+pub(crate) type Outcome = Result<u64, (u64, io::ErrorKind)>;
 /// The place for the outcome.
 pub(crate) type OutcomeCell = Cell<Option<Outcome>>;
 
