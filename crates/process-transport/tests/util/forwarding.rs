@@ -13,11 +13,11 @@ use super::{Driver, WATCHDOG};
 pub(crate) type Outcome = Result<u64, (u64, io::ErrorKind)>;
 
 /// The place for an outcome.
-pub(crate) type Slot = Rc<RefCell<Option<Outcome>>>;
+pub(crate) type SharedOutcome = Rc<RefCell<Option<Outcome>>>;
 
 /// Returns the place where the outcome of a forward will be.
-pub(crate) fn outcome(moved: Deferred<u64, ForwardError>) -> Slot {
-    let slot = Slot::default();
+pub(crate) fn outcome(moved: Deferred<u64, ForwardError>) -> SharedOutcome {
+    let slot = SharedOutcome::default();
     let put = slot.clone();
     moved.done(move |moved| {
         let outcome = moved.map_err(|failed| {

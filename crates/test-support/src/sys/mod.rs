@@ -280,8 +280,8 @@ pub fn foreign() -> usize {
     FOREIGN.load(Ordering::SeqCst)
 }
 
-/// Keeps the memory of this process in pages of 4 KiB from now on, of which there are many to copy
-/// and to free.
+/// Keeps the memory of this process in pages of 4 KiB from now on. The kernel needs longer to copy
+/// and to free many small pages.
 pub fn without_huge_pages() {
     // SAFETY: only numbers are passed. Only the size of new pages of this process changes.
     let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
