@@ -1,7 +1,8 @@
-//! The task `api`: the public functions, by rustdoc's JSON, and those without a bad-input test.
+//! The task `api`: lists the public functions, from rustdoc's JSON, and those without a bad-input
+//! test.
 //!
-//! A function wants one if it takes a number, a name, a descriptor, a size or a duration. It has
-//! one if a file `crates/*/tests/bad_input*.rs` calls something of its name.
+//! A function needs such a test if it takes a number, a name, a descriptor, a size or a duration.
+//! It has one if a file `crates/*/tests/bad_input*.rs` calls something with its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,12 +16,12 @@ use crate::metadata::LIBRARIES;
 use crate::tokens::{each_place, is_mark, tokens};
 use crate::tool;
 
-/// What a bad value can be given for: numbers and texts in a signature.
+/// Number and text types that can have a bad value.
 const NUMBERS_AND_TEXTS: [&str; 13] = [
     "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "f64", "str", "String", "OsStr",
 ];
 
-/// The same: names of types and traits.
+/// Other types and traits that can have a bad value, by name.
 const FALLIBLE: [&str; 11] = [
     "Path",
     "Duration",
@@ -35,13 +36,13 @@ const FALLIBLE: [&str; 11] = [
     "Termios",
 ];
 
-/// Functions whose argument cannot be bad: every value of it means what it says.
+/// Functions for which no argument is a bad value.
 const HARMLESS: &[&str] = &[
-    // Hands a value over, or takes one from an upper layer.
+    // Takes a value from an upper layer.
     "from_control",
-    // Called by the loop with what the kernel said.
+    // The loop calls it with events of the kernel.
     "ready",
-    // Called by the driver of transports, the same.
+    // The driver of transports calls these, with such events too.
     "read_once",
     "deliver_data",
     "data_received",
@@ -62,7 +63,7 @@ const HARMLESS: &[&str] = &[
 struct Function {
     path: String,
     name: String,
-    wants_test: bool,
+    needs_test: bool,
 }
 
 /// Lists the functions and fails if one lacks its test.
@@ -71,7 +72,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let directory = sh.current_dir().join("target").join("api");
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
     let mut functions = BTreeSet::new();
-    // The facade has none of its own.
+    // The facade has no functions of its own.
     let [crates @ .., _facade] = LIBRARIES;
     for package in crates {
         let json = ["-Z", "unstable-options", "--output-format", "json"];
@@ -87,21 +88,21 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     }
     let tested = tested_names(sh)?;
     let mut missing = Vec::new();
-    let mut wanting = 0;
+    let mut needing = 0;
     for function in &functions {
         let has = tested.contains(&function.name);
-        let mark = match (function.wants_test, has) {
+        let mark = match (function.needs_test, has) {
             (false, _) => "      ",
             (true, true) => "tested",
-            (true, false) => "WANTS ",
+            (true, false) => "NEEDED",
         };
         println!("{mark} {}", function.path);
-        wanting += usize::from(function.wants_test);
-        if function.wants_test && !has {
+        needing += usize::from(function.needs_test);
+        if function.needs_test && !has {
             missing.push(&function.path);
         }
     }
-    println!("\n{} public functions, {wanting} of them can be given a bad value", functions.len());
+    println!("\n{} public functions; {needing} of them can get a bad value", functions.len());
     if missing.is_empty() {
         return Ok(());
     }
@@ -111,14 +112,14 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     bail!("{} functions without a bad-input test", missing.len())
 }
 
-/// The functions of one crate that its documentation shows.
+/// Returns the functions that the documentation of one crate shows.
 fn public_functions(document: &Value) -> Vec<Function> {
     let Some(index) = document["index"].as_object() else { return Vec::new() };
     let mut found = Vec::new();
     for item in index.values() {
         let inner = &item["inner"];
         let children: Vec<&Value> = if let Some(implementation) = inner.get("impl") {
-            // Derived and foreign traits are somebody else's functions.
+            // The functions of a trait impl belong to the trait.
             if !implementation["trait"].is_null() {
                 continue;
             }
@@ -145,14 +146,14 @@ fn public_functions(document: &Value) -> Vec<Function> {
                 continue;
             }
             let name = child["name"].as_str().unwrap_or_default().to_owned();
-            let wants_test = !HARMLESS.contains(&name.as_str()) && takes_fallible(function);
-            found.push(Function { path: format!("{owner}::{name}"), name, wants_test });
+            let needs_test = !HARMLESS.contains(&name.as_str()) && takes_fallible(function);
+            found.push(Function { path: format!("{owner}::{name}"), name, needs_test });
         }
     }
     found
 }
 
-/// Whether a signature mentions a type that has bad values.
+/// Returns whether a signature mentions a type that has bad values.
 fn takes_fallible(function: &Value) -> bool {
     let mut words = BTreeSet::new();
     collect_words(&function["sig"]["inputs"], &mut words);
@@ -160,7 +161,8 @@ fn takes_fallible(function: &Value) -> bool {
     NUMBERS_AND_TEXTS.iter().chain(&FALLIBLE).any(|name| words.contains(*name))
 }
 
-/// The last path segments and primitive names in a signature; what a closure takes is not ours.
+/// Collects the last path segments and the primitive names in a signature. The arguments of a
+/// closure do not count.
 fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -181,7 +183,7 @@ fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
     }
 }
 
-/// Every word before a parenthesis in the bad-input tests.
+/// Returns every word that the bad-input tests call.
 fn tested_names(sh: &Shell) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for package in sh.read_dir("crates")? {
@@ -198,14 +200,14 @@ fn tested_names(sh: &Shell) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The words of a source that are called, or handed to something that calls them.
+/// Returns the words of a source that are called or passed as an argument.
 fn called(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     each_place(&tokens(source), &mut |rest| {
         let [TokenTree::Ident(name), following @ ..] = rest else { return };
         let is_called = match following.first() {
             Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
-            // A turbofish stands between some names and their parentheses.
+            // A turbofish may be between the name and its parentheses.
             Some(next) => is_mark(next, ':') || is_mark(next, ','),
             None => true,
         };
@@ -219,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_with_a_number_wants_a_test_and_a_closure_over_one_does_not() {
+    fn a_signature_with_a_number_needs_a_test_and_a_closure_over_one_does_not() {
         let takes = serde_json::json!({"sig": {"inputs": [["n", {"primitive": "u32"}]]}});
         assert!(takes_fallible(&takes));
         let calls = serde_json::json!({"sig": {"inputs": [["call", {"resolved_path": {

@@ -1,38 +1,38 @@
-//! What stands behind the name of a task on the command line: words, and `--name value` pairs.
+//! The arguments after the name of a task on the command line: words, and `--name value` pairs.
 
 use std::env;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-/// The words behind the task's name.
+/// The arguments after the task's name.
 pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
-    /// Those of this process.
+    /// Returns the arguments of this process.
     pub(crate) fn given() -> Self {
         Self(env::args().skip(2).collect())
     }
 
-    /// Takes `--name value` out, if it is there.
+    /// Removes `--name value`, if it is there, and returns the value.
     pub(crate) fn option<T: FromStr>(&mut self, name: &str) -> Result<Option<T>> {
         let Some(at) = self.0.iter().position(|word| word == name) else { return Ok(None) };
         let Some(value) = self.0.get(at + 1).and_then(|word| word.parse().ok()) else {
-            bail!("{name} takes a value");
+            bail!("{name} needs a value");
         };
         self.0.drain(at..at + 2);
         Ok(Some(value))
     }
 
-    /// Takes the next word, if there is one.
+    /// Removes and returns the next word, if there is one.
     pub(crate) fn word(&mut self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// Fails if something is left.
+    /// Fails if an argument is left.
     pub(crate) fn end(self) -> Result<()> {
         match self.0.first() {
-            Some(word) => bail!("{word} means nothing to this task"),
+            Some(word) => bail!("this task has no argument {word}"),
             None => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
-//! The task `busy`: the suite several times in a row, beside a process for each processor that
-//! never rests. `cargo xtask busy [--times N]`.
+//! The task `busy`: runs the suite several times in a row while other processes keep every
+//! processor busy. `cargo xtask busy [--times N]`.
 
 use std::io;
 use std::process::{Child, Command};
@@ -11,14 +11,15 @@ use xshell::Shell;
 use crate::arguments::Arguments;
 use crate::test;
 
-/// Runs the suite; the first run that fails ends it.
+/// Runs the suite, up to the first run that fails.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();
     let times = arguments.option::<u32>("--times")?.unwrap_or(5);
     arguments.end()?;
-    // The tests' support code multiplies its bounds on time by 4, and says so.
+    // The tests' support code then multiplies its time limits by 4 and prints a line about it.
     let _bounds = sh.push_env("PROCESSION_BUSY_MACHINE", "1");
-    let _spinners = Spinners::start().context("what keeps the processors busy does not start")?;
+    let _spinners =
+        Spinners::start().context("the processes that keep the processors busy do not start")?;
     for time in 1..=times {
         println!("with PROCESSION_BUSY_MACHINE=1, {time} of {times}");
         test::run(sh)?;
@@ -42,7 +43,7 @@ impl Spinners {
 impl Drop for Spinners {
     fn drop(&mut self) {
         for spinner in &mut self.0 {
-            // It runs until now: neither call has a reason to fail.
+            // The process has run until now, so neither call fails.
             spinner.kill().and_then(|()| spinner.wait()).ok();
         }
     }

@@ -1,4 +1,4 @@
-//! The tasks that are a call of cargo or two.
+//! The tasks that are one or two calls of cargo.
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -6,15 +6,16 @@ use xshell::{Shell, cmd};
 use crate::arguments::Arguments;
 use crate::{test, tool};
 
-/// The version in use; raising it is a change of its own.
+/// The version in use. A commit that raises it does nothing else.
 const CARGO_DENY: &str = "0.19.0";
 
-/// Checks the formatting and changes nothing; `cargo fmt` repairs it.
+/// Checks the formatting and changes nothing. `cargo fmt` repairs it.
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo fmt --all --check").run()?)
 }
 
-/// Lints every target of every package by the lints of the root manifest; each is an error.
+/// Lints every target of every package with the lints of the root manifest. Each warning is an
+/// error.
 pub(crate) fn clippy(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo clippy --workspace --all-targets --locked -- -D warnings").run()?)
 }
@@ -24,18 +25,18 @@ pub(crate) fn doctest(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --doc").run()?)
 }
 
-/// Builds the documentation, private items too, and takes no broken link.
+/// Builds the documentation, with private items. A broken link is an error.
 pub(crate) fn doc(sh: &Shell) -> Result<()> {
     let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
     println!("with RUSTDOCFLAGS='-D warnings'");
     Ok(cmd!(sh, "cargo doc --workspace --locked --no-deps --document-private-items").run()?)
 }
 
-/// Checks the graph against `deny.toml`.
+/// Checks the dependency graph against `deny.toml`.
 ///
-/// Licences and sources hold for every package. Bans leave out the benches, which link the peers
-/// that procession is compared with and whatever those bring. Advisories are not asked for: they need the
-/// network and change without us.
+/// The rules for licences and sources apply to every package. The bans exclude the benches, which
+/// link the peers that procession is compared with, and all of their dependencies. Advisories are
+/// not checked: they need the network and change without a change of ours.
 pub(crate) fn deny(sh: &Shell) -> Result<()> {
     let tool = tool::installed(sh, "cargo-deny", CARGO_DENY)?;
     let everything = cmd!(sh, "{tool} --locked --workspace check licenses sources").run();
@@ -45,27 +46,28 @@ pub(crate) fn deny(sh: &Shell) -> Result<()> {
     Ok(libraries?)
 }
 
-/// Runs every example and compares what it does with what its tests say; `test` does it as well.
+/// Runs the tests of the examples, which run every example. The task `test` includes them.
 pub(crate) fn examples(sh: &Shell) -> Result<()> {
     let packages = ["-p", "procession-examples", "-p", "procession-example-reactor-only"];
     Ok(cmd!(sh, "cargo test --locked --no-fail-fast {packages...}").run()?)
 }
 
-/// Compiles every bench without running it, in the profile whose dependencies the tests have built.
+/// Compiles every bench without running it, in the profile of the tests, whose dependencies are
+/// built already.
 pub(crate) fn bench_build(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo bench --workspace --locked --no-run --benches --profile dev").run()?)
 }
 
-/// Counts system calls and instructions of a release build, which no other program's work can change;
-/// `test` counts the system calls of a debug build alone.
+/// Counts system calls and instructions of a release build. Other programs cannot change these
+/// numbers. The task `test` only counts the system calls of a debug build.
 pub(crate) fn counts(sh: &Shell) -> Result<()> {
     test::counting_skips(sh, || {
         Ok(cmd!(sh, "cargo test --release --locked -p procession-benches --test counts").run()?)
     })
 }
 
-/// Measures procession against its peers and against the limit, by the program `compare` of the benches
-/// package, which has the options; `docs/performance.md` says how to read what it prints.
+/// Measures procession, its peers and the limit with the program `compare` of the benches
+/// package, which documents the options. `docs/performance.md` explains the output.
 pub(crate) fn compare(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();
     let options: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
@@ -73,7 +75,7 @@ pub(crate) fn compare(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo run --quiet --release --locked {binary...} -- {options...}").run()?)
 }
 
-/// Runs a random mix of everything, for some minutes, against a model of what may be called back:
+/// Runs random operations for some minutes and checks the callbacks against a model:
 /// `cargo xtask soak --minutes N [--seed S]`.
 pub(crate) fn soak(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();

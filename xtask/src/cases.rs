@@ -1,7 +1,7 @@
-//! The task `cases`: how many behaviour cases have a test, per area, and which have none.
+//! The task `cases`: prints per area how many behaviour cases have a test, and which have none.
 //!
-//! A missing case is no failure: the list says what is left to do. An id that the catalogue does
-//! not know is one, and so is a citation that does not count.
+//! A case without a test is not an error: the list shows the remaining work. An id that is not in
+//! the catalogue is an error, and so is a citation that does not count.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::citations::{self, citations};
 use crate::tree::{self, SourceFile};
 
-/// Prints what is covered and what is missing.
+/// Prints the covered and the missing cases.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let catalogue_file = tree::file(&root, catalogue::PATH)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// The ids of all citations that count.
+/// Returns the ids of all citations that count.
 fn covered(files: &[SourceFile]) -> BTreeSet<String> {
     let citations = files.iter().flat_map(citations);
     citations.filter(|citation| citation.flaw.is_none()).flat_map(|found| found.ids).collect()

@@ -1,10 +1,10 @@
-//! The catalogue of behaviour cases, `docs/cases.md`, as a value.
+//! Reads the catalogue of behaviour cases, `docs/cases.md`.
 //!
 //! An area is a heading `### SE - spawn-errors`; a case is a list item `1. **SE-01** […]`.
 
 use crate::tree::{Problem, SourceFile};
 
-/// Where the catalogue is.
+/// The path of the catalogue.
 pub(crate) const PATH: &str = "docs/cases.md";
 
 /// All areas, in the order of the file.
@@ -16,14 +16,14 @@ pub(crate) struct Catalogue {
 /// Cases about one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Area {
-    /// The two letters its ids begin with.
+    /// The two letters that its ids begin with.
     pub(crate) code: String,
     pub(crate) title: String,
     pub(crate) ids: Vec<String>,
 }
 
 impl Catalogue {
-    /// Reads the file, and tells what in it cannot be meant.
+    /// Reads the file, and returns its mistakes too.
     pub(crate) fn parse(file: &SourceFile) -> (Self, Vec<Problem>) {
         let mut catalogue = Self::default();
         let mut problems = Vec::new();
@@ -32,11 +32,12 @@ impl Catalogue {
                 catalogue.areas.push(Area { code, title, ids: Vec::new() });
             } else if let Some(id) = listed_id(text) {
                 if catalogue.contains(id) {
-                    problems.push(file.problem(line, format!("the id {id} is given twice")));
+                    problems.push(file.problem(line, format!("the id {id} occurs twice")));
                 }
                 match catalogue.areas.last_mut() {
                     Some(area) if id.starts_with(&area.code) => area.ids.push(id.to_owned()),
-                    _ => problems.push(file.problem(line, format!("{id} is in another's area"))),
+                    _ => problems
+                        .push(file.problem(line, format!("{id} is in the area of other ids"))),
                 }
             }
         }
@@ -46,18 +47,18 @@ impl Catalogue {
         (catalogue, problems)
     }
 
-    /// Tells whether the id is known.
+    /// Returns whether the catalogue has the id.
     pub(crate) fn contains(&self, id: &str) -> bool {
         self.areas.iter().any(|area| area.ids.iter().any(|known| known == id))
     }
 
-    /// The number of cases.
+    /// Returns the number of cases.
     pub(crate) fn total(&self) -> usize {
         self.areas.iter().map(|area| area.ids.len()).sum()
     }
 }
 
-/// The id that `text` begins with: two capitals, a hyphen, two digits or more.
+/// Returns the id that `text` begins with: two capitals, a hyphen, two digits or more.
 pub(crate) fn leading_id(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let capitals = bytes.get(..2)?.iter().all(u8::is_ascii_uppercase);

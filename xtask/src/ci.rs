@@ -1,7 +1,7 @@
-//! The task `ci`: the merge gate, whole. `.ci/run` calls it and holds no check of its own.
+//! The task `ci`: the whole merge gate. `.ci/run` calls it and has no check of its own.
 //!
-//! Every step runs, whatever became of the ones before it. The last line is always
-//! `N passed, N failed`, so that a caller can read the outcome without knowing the steps.
+//! Every step runs, even if earlier ones have failed. The last line is always `N passed, N failed`,
+//! so a caller can read the outcome without knowing the steps.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use xshell::Shell;
 
 use crate::{TASKS, Task};
 
-/// The tasks of the gate, in the order in which a mistake is cheapest to find.
+/// The tasks of the gate, the cheapest first.
 const STEPS: [&str; 10] = [
     "fmt",
     "clippy",
@@ -25,30 +25,31 @@ const STEPS: [&str; 10] = [
     "bench-build",
 ];
 
-/// Runs what every change must pass.
+/// Runs the checks that every change must pass.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     run_steps(sh, &STEPS)
 }
 
-/// Runs the same with the tests that take long.
+/// Runs the same checks with the slow tier of the tests.
 pub(crate) fn run_slow(sh: &Shell) -> Result<()> {
     let with_slow_tier = |name| match name {
         "test" => "test-slow",
         "test-paths" => "test-paths-slow",
         other => other,
     };
-    // It takes an optimised build of every peer, some minutes that the quick tier does not have.
+    // `counts` needs an optimised build of every peer, which takes minutes: too long for the quick
+    // tier.
     run_steps(sh, &[&STEPS.map(with_slow_tier)[..], &["public-api --check", "counts"]].concat())
 }
 
-/// What became of one step.
-struct Outcome {
+/// The outcome of one step.
+struct StepOutcome {
     name: &'static str,
     passed: bool,
     took: Duration,
 }
 
-/// Runs every step and prints the table; ends the process where one failed, for the table says so.
+/// Runs every step and prints the table. If a step failed, exits without another message.
 fn run_steps(sh: &Shell, names: &[&str]) -> Result<()> {
     let outcomes = outcomes(sh, &tasks(names));
     print!("{}", table(&outcomes));
@@ -60,14 +61,14 @@ fn tasks(names: &[&str]) -> Vec<Task> {
     names.iter().map(|name| *task(name).expect("every step is a task")).collect()
 }
 
-/// Runs all steps, each below a heading, and prints what became of each.
-fn outcomes(sh: &Shell, steps: &[Task]) -> Vec<Outcome> {
+/// Runs all steps, each below a heading, and prints the outcome of each.
+fn outcomes(sh: &Shell, steps: &[Task]) -> Vec<StepOutcome> {
     let start = now();
     let outcome = |(name, _, run): &Task| {
         println!("\n=== {name} (at {:.1} s)", start.elapsed().as_secs_f64());
         let began = now();
         let result = run(sh);
-        let outcome = Outcome { name, passed: result.is_ok(), took: began.elapsed() };
+        let outcome = StepOutcome { name, passed: result.is_ok(), took: began.elapsed() };
         if let Err(error) = result {
             println!("error: {error:#}");
         }
@@ -77,8 +78,8 @@ fn outcomes(sh: &Shell, steps: &[Task]) -> Vec<Outcome> {
     steps.iter().map(outcome).collect()
 }
 
-/// The table at the end, its last line being the count.
-fn table(outcomes: &[Outcome]) -> String {
+/// Returns the final table. Its last line is the count.
+fn table(outcomes: &[StepOutcome]) -> String {
     let mut text = String::from("\nstep          result   seconds\n");
     for outcome in outcomes {
         let seconds = outcome.took.as_secs_f64();
@@ -88,7 +89,7 @@ fn table(outcomes: &[Outcome]) -> String {
     text + &format!("\n{passed} passed, {} failed\n", outcomes.len() - passed)
 }
 
-impl Outcome {
+impl StepOutcome {
     fn word(&self) -> &'static str {
         if self.passed { "passed" } else { "FAILED" }
     }

@@ -1,10 +1,10 @@
-//! Which tests say that they cover which behaviour cases.
+//! Finds which tests cite which behaviour cases.
 //!
 //! A test cites cases in its doc comment with the word "Case" or "Cases" and a list of ids, such
-//! as `/// Cases FD-07, FD-08 and SE-01.`; ranges are not read. A citation counts when it stands
-//! on a `#[test]` function that makes an assertion: a macro named `assert…`, `prop_assert…`,
-//! `panic` or `unreachable`, a call of a function named `assert_…` or `check_…`, or of
-//! `expect_err` or `unwrap_err`. Citations within back quotes are examples of one.
+//! as `/// Cases FD-07, FD-08 and SE-01.`; ranges are not read. A citation counts if it is on a
+//! `#[test]` function that makes an assertion: a macro named `assert…`, `prop_assert…`, `panic` or
+//! `unreachable`, a call of a function named `assert_…` or `check_…`, or of `expect_err` or
+//! `unwrap_err`. A citation within back quotes is an example and does not count.
 
 use proc_macro2::{Delimiter, Group, TokenTree};
 
@@ -12,12 +12,12 @@ use crate::catalogue::{Catalogue, leading_id};
 use crate::tokens::{called_macro, each_place, inside, is_mark, is_word};
 use crate::tree::{Problem, SourceFile};
 
-/// The ids that a doc comment cites, and what stands below it.
+/// The ids that a doc comment cites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Citation {
     line: usize,
     pub(crate) ids: Vec<String>,
-    /// Why it does not count, if it does not.
+    /// The reason why the citation does not count, if it does not.
     pub(crate) flaw: Option<&'static str>,
 }
 
@@ -58,7 +58,7 @@ fn add_citations(found: &mut Vec<Citation>, tokens: &[TokenTree]) {
     }
 }
 
-/// The brackets of the attributes that the tokens begin with.
+/// Returns the brackets of the attributes that the tokens begin with.
 fn attributes(tokens: &[TokenTree]) -> Vec<&Group> {
     let pairs = tokens.chunks_exact(2).map_while(|pair| match pair {
         [mark, TokenTree::Group(group)] if is_mark(mark, '#') => Some(group),
@@ -67,7 +67,7 @@ fn attributes(tokens: &[TokenTree]) -> Vec<&Group> {
     pairs.collect()
 }
 
-/// What the attributes of an item cite; the item begins what follows them.
+/// Returns the citation in the attributes of an item, which is at the start of `following`.
 fn citation(attributes: &[&Group], following: &[TokenTree]) -> Option<Citation> {
     let docs: Vec<_> = attributes.iter().filter_map(|group| Some((group, doc(group)?))).collect();
     let text: Vec<_> = docs.iter().map(|(_, text)| text.as_str()).collect();
@@ -88,7 +88,7 @@ fn citation(attributes: &[&Group], following: &[TokenTree]) -> Option<Citation> 
 
 const NO_TEST: &str = "does not stand on a #[test] function";
 
-/// The text of an attribute that is a line or a block of documentation.
+/// Returns the text of an attribute that is a doc comment.
 fn doc(attribute: &Group) -> Option<String> {
     match inside(attribute).as_slice() {
         [name, _, TokenTree::Literal(text)] if is_word(name, "doc") => {
@@ -101,14 +101,15 @@ fn doc(attribute: &Group) -> Option<String> {
     }
 }
 
-/// `#[test]`, or a path that ends so; in `#[cfg(test)]` the word is between brackets.
+/// Returns whether an attribute is `#[test]` or a path that ends in `test`. `#[cfg(test)]` is not:
+/// its word is inside brackets.
 fn is_test(attribute: &Group) -> bool {
     let tokens = inside(attribute);
     let mut words = tokens.iter().filter(|token| matches!(token, TokenTree::Ident(_)));
     words.next_back().is_some_and(|word| is_word(word, "test"))
 }
 
-/// Why the item that the tokens begin with is no function that asserts.
+/// Returns why the item at the start of the tokens is not a function that asserts.
 fn flaw_of_item(tokens: &[TokenTree]) -> Option<&'static str> {
     let body = tokens.iter().enumerate().find_map(|(at, token)| match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some((at, group)),
@@ -140,7 +141,7 @@ fn is_assertion(tokens: &[TokenTree]) -> bool {
     is_called && is_named_so
 }
 
-/// The ids that a doc comment cites, and whether one of them begins a range.
+/// Returns the ids that a doc comment cites, and whether one of them begins a range.
 fn cited_ids(text: &str) -> (Vec<String>, bool) {
     let mut ids = Vec::new();
     let mut is_range = false;
@@ -155,7 +156,7 @@ fn cited_ids(text: &str) -> (Vec<String>, bool) {
         while let Some(id) = leading_id(rest) {
             rest = &rest[id.len()..];
             if rest.starts_with(['\'', '’']) {
-                // "Case FD-07's child" speaks of the case.
+                // "Case FD-07's child" mentions a case and does not cite it.
                 break;
             }
             ids.push(id.to_owned());
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn it_may_stand_behind_an_attribute_and_inside_a_macro() {
+    fn a_citation_may_follow_an_attribute_or_be_inside_a_macro() {
         let found = of("#[test]\n/// Case FD-07.\n#[cfg(unix)]\nfn a() { assert!(true) }");
         assert_eq!((found[0].line, found[0].flaw), (2, None));
         let found =

@@ -1,7 +1,7 @@
-//! The task `fuzz`: one target of `fuzz/`, for some minutes, by cargo-fuzz.
+//! The task `fuzz`: runs one target of `fuzz/` for some minutes, with cargo-fuzz.
 //!
-//! `cargo xtask fuzz TARGET --minutes N`. The corpus stays below `fuzz/corpus`; an input that fails
-//! is kept below `fuzz/artifacts` and named.
+//! `cargo xtask fuzz TARGET --minutes N`. The corpus stays in `fuzz/corpus`. cargo-fuzz writes an
+//! input that fails to `fuzz/artifacts` and prints its name.
 
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
@@ -9,15 +9,16 @@ use xshell::{Shell, cmd};
 use crate::arguments::Arguments;
 use crate::tool;
 
-/// Those that start children. AddressSanitizer sees only a child that copies its parent's memory, and
-/// a copy of the sanitizer's own takes milliseconds: a hundredth of the tries.
+/// The targets that start children. They run without AddressSanitizer: it can check only a child
+/// with a copy of its parent's memory, and copying the sanitizer's own memory takes milliseconds,
+/// which leaves a hundredth of the tries.
 const SPAWNING: [&str; 1] = ["path_and_args"];
 
-/// A fact takes some bytes of an input, and libFuzzer would try short inputs for minutes: those of
-/// three facts, among which there is little to find.
+/// Allows long inputs from the start. An event takes some bytes of an input, and libFuzzer would
+/// try short inputs for minutes. Those have about three events, which find little.
 const LONG_INPUTS: [&str; 2] = ["-len_control=0", "-max_len=512"];
 
-/// Fuzzes the target that the command line names.
+/// Runs the target that the command line names.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let mut arguments = Arguments::given();
     let minutes = arguments.option::<f64>("--minutes")?.unwrap_or(1.0);
@@ -25,7 +26,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     arguments.end()?;
     let files = sh.read_dir("fuzz/fuzz_targets")?.into_iter();
     let targets: Vec<_> = files.filter_map(|file| Some(file.file_stem()?.to_owned())).collect();
-    ensure!(targets.iter().any(|name| *name == *target), "fuzz what? one of {targets:?}");
+    ensure!(targets.iter().any(|name| *name == *target), "name one target: {targets:?}");
     tool::nightly(sh)?;
     cmd!(sh, "cargo fuzz --version")
         .quiet()

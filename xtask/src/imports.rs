@@ -1,5 +1,5 @@
-//! The task `imports`: which file of a crate depends on which, and the circles. It judges nothing;
-//! `tidy` does.
+//! The task `imports`: prints which file of a crate depends on which, and the import circles. It
+//! never fails because of them; `tidy` does.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::source::edges::{ImportCircles, Imports};
 use crate::source::modules::Sources;
 use crate::{source, tree};
 
-/// Prints the dependencies of the crates whose folders the command line names, or only the number
-/// of circles in every crate.
+/// Prints the dependencies of the crates that the command line names. Without a name, prints only
+/// the counts of every crate.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;
@@ -46,7 +46,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Tells whether a word of the command line means the crate at `folder`.
+/// Returns whether a word of the command line means the crate at `folder`.
 fn names(word: &str, folder: &str) -> bool {
     folder.strip_prefix("crates/") == Some(word.trim_start_matches("crates/").trim_end_matches('/'))
 }

@@ -1,5 +1,5 @@
-//! The task `loop-free`: the spawner without the reactor, built, linted and tested, and what it
-//! depends on.
+//! The task `loop-free`: lints and tests the spawner without the reactor, and checks its
+//! dependencies.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +8,23 @@ use xshell::{Shell, cmd};
 
 const PACKAGE: &str = "procession-process-transport";
 
-/// What of the facade's features is on; the default, which is both, every other step has.
+/// The features of the facade, one at a time. Every other step has the default features.
 const FACADE: [&str; 4] = ["", "reactor", "net", "run"];
 
-/// The most packages in its tree, itself included.
+/// The most packages in its dependency tree, itself included.
 const MOST_PACKAGES: usize = 17;
 
-/// Those that come with a loop.
+/// The packages of the event loop, which must not be in the tree.
 const OF_A_LOOP: [&str; 2] = ["procession-reactor", "polling"];
 
-/// Lints and tests the form without the feature `reactor`, and looks at its tree.
+/// Lints and tests the crate without the feature `reactor`, and checks its dependency tree.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let form = ["-p", PACKAGE, "--no-default-features", "--locked"];
     cmd!(sh, "cargo clippy {form...} --all-targets -- -D warnings").run()?;
-    // Everything else of its tests needs a loop.
+    // All other tests of the crate need a loop.
     cmd!(sh, "cargo test {form...} --lib --test spawned --test fd_plan_props").run()?;
     cmd!(sh, "cargo test {form...} --doc").run()?;
-    // The facade is checked here with each of its features, because its plainest form is this one.
+    // The facade is checked here with each of its features. Without any, it is the loop-free form.
     for features in FACADE {
         let form =
             ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
@@ -34,12 +34,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let packages = packages(&tree);
     println!("{} packages: {packages:?}", packages.len());
     let of_a_loop: Vec<_> = OF_A_LOOP.iter().filter(|name| packages.contains(**name)).collect();
-    ensure!(of_a_loop.is_empty(), "without the loop there is still {of_a_loop:?}");
+    ensure!(of_a_loop.is_empty(), "without the feature `reactor` the tree still has {of_a_loop:?}");
     ensure!(packages.len() <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
     Ok(())
 }
 
-/// The names of a tree that is printed without its lines, each once.
+/// Returns the package names of a tree that is printed without indentation, each once.
 fn packages(tree: &str) -> BTreeSet<&str> {
     tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }

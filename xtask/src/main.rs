@@ -1,8 +1,9 @@
 //! The tasks of this repository: `cargo xtask <task>`.
 //!
-//! This file knows the list of tasks and nothing else; each task is one function in the file of
-//! its name, or in `cargo.rs` where it is a call or two. There is no shell script behind them, and they need rustup's cargo and a C toolchain
-//! only: a tool beyond that is installed, pinned, below `target/`.
+//! This file has the list of tasks and nothing else. Each task is one function in the file of its
+//! name, or in `cargo.rs` if it is one or two calls of cargo. No task is a shell script. Most tasks
+//! need only rustup's cargo and a C toolchain. `tool.rs` installs other cargo tools in pinned
+//! versions, and a task that needs more says so.
 
 mod api;
 mod arguments;
@@ -36,31 +37,43 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use xshell::Shell;
 
-/// A line of the list of tasks: its name, what it does, and the function.
+/// A task: its name, a description, and its function.
 type Task = (&'static str, &'static str, fn(&Shell) -> Result<()>);
 
-/// The tasks that take words of their own.
+/// The tasks that take arguments.
 const WITH_ARGUMENTS: [&str; 8] =
     ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
-    ("ci", "the whole merge gate: every step below", ci::run),
-    ("ci --slow", "the same, and the slow tier of the tests", ci::run_slow),
+    ("ci", "run the whole merge gate", ci::run),
+    ("ci --slow", "run the merge gate with the slow tier of the tests", ci::run_slow),
     ("fmt", "check the formatting", cargo::fmt),
-    ("clippy", "all targets, warnings are errors", cargo::clippy),
-    ("tidy", "the rules no compiler knows", tidy::run),
-    ("imports", "[CRATE..]: which file depends on which, and the circles", imports::run),
-    ("cases", "covered and missing behaviour cases per area", cases::run),
-    ("test", "unit, property and behaviour tests", test::run),
-    ("test-slow", "the same with the slow tier", test::run_with_slow_tier),
-    ("busy", "[--times N]: `test` 5 times in a row on processors that others keep busy", busy::run),
-    ("test-paths", "the tests of spawning on each of the three paths", test_paths::run),
-    ("test-paths-slow", "every test of the process transport on each of them", test_paths::run_all),
-    ("loop-free", "the spawner without the reactor: lints, tests, its tree", loop_free::run),
-    ("doctest", "the examples in doc comments", cargo::doctest),
-    ("doc", "rustdoc, private items too, warnings are errors", cargo::doc),
-    ("deny", "bans, licences, sources (cargo-deny)", cargo::deny),
-    ("examples", "the tests of the examples, which run each of them", cargo::examples),
+    ("clippy", "lint all targets; warnings are errors", cargo::clippy),
+    ("tidy", "check the rules of this repository that the compiler does not know", tidy::run),
+    ("imports", "[CRATE..]: print which file depends on which, and the circles", imports::run),
+    ("cases", "print covered and missing behaviour cases per area", cases::run),
+    ("test", "run the unit, property and behaviour tests", test::run),
+    ("test-slow", "run the same tests with the slow tier", test::run_with_slow_tier),
+    ("busy", "[--times N]: run `test` N times (default 5) on busy processors", busy::run),
+    (
+        "test-paths",
+        "run the tests of spawning on each spawn path that `test` does not use",
+        test_paths::run,
+    ),
+    (
+        "test-paths-slow",
+        "run every test of the process transport on each spawn path",
+        test_paths::run_all,
+    ),
+    (
+        "loop-free",
+        "check the spawner without the reactor: lints, tests, dependencies",
+        loop_free::run,
+    ),
+    ("doctest", "run the examples in doc comments", cargo::doctest),
+    ("doc", "build the documentation with private items; warnings are errors", cargo::doc),
+    ("deny", "check bans, licences and sources of dependencies (cargo-deny)", cargo::deny),
+    ("examples", "run the tests of the examples, which run every example", cargo::examples),
     (
         "portability",
         "compile the libraries for other systems (Debian's second toolchain)",
@@ -69,25 +82,33 @@ const TASKS: &[Task] = &[
     ("bench-build", "compile the benches", cargo::bench_build),
     (
         "counts",
-        "system calls and instructions of a release build (strace, valgrind)",
+        "count system calls and instructions of a release build (strace, valgrind)",
         cargo::counts,
     ),
     ("matrix", "refuse each call of a launch and write docs/launch-matrix.md (root)", matrix::run),
     (
         "compare",
-        "[--quick] [--only ID].. [--growth] [--runs N]: against everyone (docs/performance.md)",
+        "[--quick] [--only ID].. [--growth] [--runs N]: measure against peers (docs/performance.md)",
         cargo::compare,
     ),
-    ("fuzz", "TARGET --minutes N: one fuzz target (nightly, cargo-fuzz)", fuzz::run),
-    ("soak", "--minutes N [--seed S]: a random mix of everything against a model", cargo::soak),
-    ("asan", "[PACKAGE..]: the suite with AddressSanitizer (nightly)", sanitizers::asan),
-    ("leaks", "[PACKAGE..]: the suite with LeakSanitizer (nightly)", sanitizers::leaks),
-    ("api", "public functions, and those without a bad-input test (nightly)", api::run),
-    ("public-api", "write what the libraries show to public-api/ (nightly)", public_api::write),
-    ("public-api --check", "compare with public-api/, and count (nightly)", public_api::check),
+    ("fuzz", "TARGET --minutes N: run one fuzz target (nightly, cargo-fuzz)", fuzz::run),
+    ("soak", "--minutes N [--seed S]: run random operations against a model", cargo::soak),
+    ("asan", "[PACKAGE..]: run the suite with AddressSanitizer (nightly)", sanitizers::asan),
+    ("leaks", "[PACKAGE..]: run the suite with LeakSanitizer (nightly)", sanitizers::leaks),
+    ("api", "list public functions, and those without a bad-input test (nightly)", api::run),
+    (
+        "public-api",
+        "write the public items of the libraries to public-api/ (nightly)",
+        public_api::write,
+    ),
+    (
+        "public-api --check",
+        "compare the public items with public-api/, and count them (nightly)",
+        public_api::check,
+    ),
     (
         "mutants",
-        "[NAME..]|[--cores]: break one behaviour after the other; which test notices?",
+        "[NAME..]|[--cores]: break one behaviour after another and print which tests fail",
         mutants::run,
     ),
 ];
@@ -113,7 +134,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The text of `cargo xtask` without a task.
+/// Returns the text that `cargo xtask` without a task prints.
 fn list() -> String {
     let mut text = String::from("usage: cargo xtask <task>\n\ntasks:\n");
     for (name, about, _) in TASKS {
@@ -122,7 +143,7 @@ fn list() -> String {
     text
 }
 
-/// Opens a shell whose directory is the root of the workspace, wherever it was called from.
+/// Opens a shell in the root of the workspace, whatever the current directory is.
 fn shell_at_root() -> Result<Shell> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,16 +1,17 @@
-//! The task `matrix`: refuses each system call of a launch, and writes what comes of it into
+//! The task `matrix`: refuses each system call of a launch, and writes the outcomes to
 //! docs/launch-matrix.md.
 //!
-//! The tests of `faults_matrix` do the work: with `PROCESSION_MATRIX_DIR` each writes its table there.
-//! Without it they compare what they find with the page, the slow tier all of it.
+//! The tests in `faults_matrix` do the work. If `PROCESSION_MATRIX_DIR` is set, each writes its
+//! table to that directory. Otherwise they compare their outcomes with the page: a part of it, or
+//! all of it in the slow tier.
 
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
-/// The page, from the root.
+/// The path of the page, from the root.
 const PAGE: &str = "docs/launch-matrix.md";
 
-/// What stands above the tables.
+/// The text above the tables.
 const HEAD: &str = include_str!("matrix/head.md");
 
 /// The tests, and the headings of their tables, in the order of the page.
@@ -22,7 +23,7 @@ const TABLES: [(&str, &str); 5] = [
     ("a_reactor_whose_call_is_refused_says_so_or_does_without", "A child of a reactor"),
 ];
 
-/// Runs the tests, and writes the page anew.
+/// Runs the tests and writes the page.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let dir = sh.current_dir().join("target").join("matrix");
     sh.remove_path(&dir)?;
@@ -34,7 +35,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     }
     let mut page = HEAD.to_owned();
     for (test, heading) in TABLES {
-        let table = sh.read_file(dir.join(test)).context("it takes root, Linux and x86-64")?;
+        let table =
+            sh.read_file(dir.join(test)).context("the task needs root, Linux and x86-64")?;
         ensure!(table.lines().count() > 2, "{test} has written no row");
         page.push_str(&format!("\n## {heading}\n\n{table}"));
     }
@@ -51,7 +53,8 @@ mod tests {
     fn the_page_has_each_table_below_the_head() {
         let sh = crate::shell_at_root().unwrap();
         let page = sh.read_file(PAGE).unwrap();
-        let tables = page.strip_prefix(HEAD).expect("`cargo xtask matrix` writes it anew");
+        let tables =
+            page.strip_prefix(HEAD).expect("the page has the head: run `cargo xtask matrix`");
         let headings: Vec<&str> =
             tables.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert_eq!(headings, TABLES.map(|(_, heading)| heading));

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says of the packages of this workspace, and no more of it than tidy needs.
+//! The packages of this workspace, from `cargo metadata`, as far as tidy needs them.
 
 use std::path::{Path, PathBuf};
 
@@ -37,13 +37,13 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
-    /// Tells whether it is one of the layers, which are below `crates/` and published.
+    /// Returns whether the package is a layer: published, and below `crates/`.
     pub(crate) fn is_layer(&self) -> bool {
         self.published && self.folder.starts_with("crates")
     }
 }
 
-/// Asks cargo for the packages of the workspace.
+/// Returns the packages of the workspace, from cargo.
 pub(crate) fn packages(sh: &Shell) -> Result<Vec<Package>> {
     let json = cmd!(sh, "cargo metadata --no-deps --locked --format-version 1").read()?;
     parse(&json, &sh.current_dir())
@@ -64,7 +64,7 @@ fn parse_package(value: &Value, root: &Path) -> Result<Package> {
     Ok(Package {
         name: text(value, "name")?,
         folder: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
-        // `publish = false` is an empty list of registries; null means any.
+        // `publish = false` is an empty list of registries. Null means any registry.
         published: value["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
         rust_version: value["rust_version"].as_str().map(str::to_owned),
         dependencies: list(value, "dependencies").iter().map(dependency).collect::<Result<_>>()?,

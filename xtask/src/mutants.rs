@@ -1,11 +1,11 @@
-//! The task `mutants`: breaks one behaviour after the other and prints which test noticed.
+//! The task `mutants`: breaks one behaviour after another and prints which tests fail.
 //!
-//! Each break is a replacement of text, made in a copy of the tree below `target/mutants`, so that
-//! nobody who works on the tree sees it. Then the test targets that ought to notice are run, with
-//! a bound on time: a hang is noticed too. Before the first break they are run unbroken: what fails
-//! anyway would count as having noticed every break. A break that nothing notices is a missing test, and the
-//! task fails. `cargo xtask mutants NAME..` tries those alone; `cargo xtask mutants --cores` has
-//! cargo-mutants break the pure cores, in every place that it knows to.
+//! Each break replaces text in a copy of the tree below `target/mutants`, so the working tree stays
+//! as it is. Then the task runs the test targets that should fail, with a time limit: a hang counts
+//! as a failure. Before the first break it runs them unbroken, because a test that fails anyway
+//! would seem to notice every break. If no test fails, a test is missing, and the task fails.
+//! `cargo xtask mutants NAME..` tries only those breaks. `cargo xtask mutants --cores` has
+//! cargo-mutants break the pure cores, with all of its own mutations.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,11 +17,12 @@ use xshell::{Shell, cmd};
 use crate::arguments::Arguments;
 use crate::tool;
 
-/// The breaks, an area a file.
+/// The breaks, in one file per area.
 ///
-/// After an empty line comes `name: file: tests`; then, marked as in a diff, a text that stands once in
-/// the file, and what stands there instead, which compiles and does the wrong thing. The tests are `lib`
-/// or files below the `tests` of the file's package, or of the one after `in`.
+/// A break follows an empty line. Its first line is `name: file: tests`. Then come, marked as in a
+/// diff, a text that occurs once in the file, and its replacement, which compiles and is wrong. The
+/// tests are `lib` or files in the `tests` folder of the file's package, or of the package after
+/// `in`.
 const AREAS: [&str; 5] = [
     include_str!("mutants/values.txt"),
     include_str!("mutants/loop.txt"),
@@ -30,10 +31,10 @@ const AREAS: [&str; 5] = [
     include_str!("mutants/ends.txt"),
 ];
 
-/// The version in use; raising it is a change of its own.
+/// The version in use. A commit that raises it does nothing else.
 const CARGO_MUTANTS: &str = "27.1.0";
 
-/// The pure cores, and the packages whose tests hold them.
+/// The pure cores, and the packages whose tests cover them.
 const CORES: [(&str, &[&str]); 4] = [
     ("procession-core", &["crates/core/src/write_queue.rs", "crates/core/src/level.rs"]),
     (
@@ -52,22 +53,23 @@ const CORES: [(&str, &[&str]); 4] = [
     ("procession-process-transport", &["crates/process-transport/src/fd_plan.rs"]),
 ];
 
-/// How long the tests of one break may take, in seconds, once they are built.
+/// The most seconds that the built tests of one break may take.
 const MOST_SECONDS: &str = "180";
 
-/// The same for the cores, whose tests take some seconds.
+/// The most seconds for the tests of a core, which usually take a few.
 const MOST_CORE_SECONDS: &str = "40";
 
-/// How cargo-mutants ends where tests hung, whatever else was not noticed; a hang is noticed.
+/// The exit code of cargo-mutants if tests hung, even if it also missed a mutation. A hang counts
+/// as noticed.
 const MUTANTS_HUNG: i32 = 3;
-/// How it ends where something was not noticed.
+/// The exit code of cargo-mutants if it missed a mutation.
 const MUTANTS_MISSED: i32 = 2;
 
 /// One broken behaviour.
 struct Break {
-    /// What is wrong then.
+    /// The wrong behaviour.
     name: &'static str,
-    /// From the root.
+    /// The path from the root.
     file: &'static str,
     from: String,
     to: String,
@@ -77,25 +79,25 @@ struct Break {
 /// A package and some of its test targets.
 type Targets = (String, Vec<&'static str>);
 
-/// What became of a break.
-enum Noticed {
-    /// By these tests.
-    By(BTreeSet<String>),
-    /// The tests did not come to an end.
-    ByHanging,
-    /// The compiler refused it: the break is none.
+/// The outcome of a break.
+enum BreakOutcome {
+    /// These tests failed.
+    Failed(BTreeSet<String>),
+    /// The tests hung.
+    Hung,
+    /// The broken code does not compile, so this is no break.
     NotBuilt,
-    /// Nothing failed.
-    No,
+    /// No test failed.
+    Unnoticed,
 }
 
-impl Noticed {
+impl BreakOutcome {
     fn shown(&self) -> String {
         match self {
-            Self::By(tests) => tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
-            Self::ByHanging => "the tests did not end".to_owned(),
+            Self::Failed(tests) => tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+            Self::Hung => "the tests did not end".to_owned(),
             Self::NotBuilt => "NOT BUILT".to_owned(),
-            Self::No => "NOBODY".to_owned(),
+            Self::Unnoticed => "NO TEST".to_owned(),
         }
     }
 }
@@ -119,7 +121,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let _target =
         sh.push_env("CARGO_TARGET_DIR", root.join("target").join("mutants").join("build"));
     let _quiet = sh.push_env("RUST_BACKTRACE", "0");
-    // Each combination once.
+    // Each combination of targets runs once.
     let all: BTreeSet<&Targets> = chosen.iter().map(|each| &each.targets).collect();
     for targets in all {
         passes_unbroken(targets, &run_tests(sh, targets)?)?;
@@ -128,7 +130,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     for each in &chosen {
         let noticed = try_break(sh, each)?;
         println!("{:<34} {}", each.name, noticed.shown());
-        if matches!(noticed, Noticed::NotBuilt | Noticed::No) {
+        if matches!(noticed, BreakOutcome::NotBuilt | BreakOutcome::Unnoticed) {
             missed.push(each.name);
         }
     }
@@ -139,7 +141,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     bail!("not noticed: {}", missed.join(", "))
 }
 
-/// All there are.
+/// Returns all breaks.
 fn breaks() -> Result<Vec<Break>> {
     let blocks = AREAS.into_iter().flat_map(|area| area.trim().split("\n\n").skip(1));
     blocks.map(|block| parse(block).with_context(|| format!("no break: {block}"))).collect()
@@ -162,7 +164,8 @@ fn parse(block: &'static str) -> Option<Break> {
     Some(Break { name, file, from: text('-'), to: text('+'), targets })
 }
 
-/// Has cargo-mutants break the cores, in copies of the tree; what no test notices is an error.
+/// Has cargo-mutants break the cores, in copies of the tree. A mutation that no test notices is an
+/// error.
 fn break_cores(sh: &Shell) -> Result<()> {
     let tool = tool::installed(sh, "cargo-mutants", CARGO_MUTANTS)?;
     let mut missed: Vec<String> = Vec::new();
@@ -171,7 +174,8 @@ fn break_cores(sh: &Shell) -> Result<()> {
         let output = format!("target/mutants/{package}");
         sh.create_dir(&output)?;
         let options = ["--timeout", MOST_CORE_SECONDS, "--output", &output, "--no-shuffle"];
-        // The library's own tests and its laws: those with children have breaks of their own.
+        // Only the library's own tests and its laws run here. Tests with children have the breaks
+        // above.
         let tests = match package {
             "procession-process-transport" => vec!["--", "--lib", "--test", "fd_plan_props"],
             _ => vec![],
@@ -179,7 +183,7 @@ fn break_cores(sh: &Shell) -> Result<()> {
         let command =
             cmd!(sh, "{tool} mutants --package {package} {files...} {options...} {tests...}");
         match Command::from(command).status()?.code() {
-            // Where one hung, it does not say whether another was missed.
+            // The code for a hang does not say whether a mutation was missed too.
             Some(0 | MUTANTS_HUNG | MUTANTS_MISSED) => {}
             other => bail!("cargo-mutants ended with {other:?}"),
         }
@@ -192,14 +196,14 @@ fn break_cores(sh: &Shell) -> Result<()> {
     bail!("not noticed:\n{}", missed.join("\n"))
 }
 
-/// Copies what git knows and what is new, without what is built.
+/// Copies the tracked and the new files, without build output.
 fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
     sh.remove_path(tree)?;
     sh.create_dir(tree)?;
     let list = cmd!(sh, "git ls-files --cached --others --exclude-standard").quiet().read()?;
     for name in list.lines() {
         let from = root.join(name);
-        // A file that was deleted is still in the index.
+        // A deleted file may still be in the index.
         if from.is_file() {
             let to = tree.join(name);
             sh.create_dir(to.parent().unwrap_or(tree))?;
@@ -209,19 +213,19 @@ fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What fails without any break would count as having noticed it.
-fn passes_unbroken((package, tests): &Targets, noticed: &Noticed) -> Result<()> {
+/// Fails if a test fails without any break, because it would seem to notice every break.
+fn passes_unbroken((package, tests): &Targets, noticed: &BreakOutcome) -> Result<()> {
     match noticed {
-        Noticed::No => Ok(()),
+        BreakOutcome::Unnoticed => Ok(()),
         failed => bail!("unbroken, {package} fails ({}): {}", tests.join(", "), failed.shown()),
     }
 }
 
-/// Makes one break, runs its tests, and puts the text back.
-fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
+/// Makes one break, runs its tests, and restores the text.
+fn try_break(sh: &Shell, each: &Break) -> Result<BreakOutcome> {
     let source = sh.read_file(each.file)?;
     if source.matches(&each.from).count() != 1 {
-        bail!("{}: its text does not stand once in {}", each.name, each.file);
+        bail!("{}: its text does not occur exactly once in {}", each.name, each.file);
     }
     sh.write_file(each.file, source.replacen(&each.from, &each.to, 1))?;
     let result = run_tests(sh, &each.targets);
@@ -229,7 +233,7 @@ fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
     result
 }
 
-fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<Noticed> {
+fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<BreakOutcome> {
     let targets: Vec<&str> = tests
         .iter()
         .flat_map(|test| if *test == "lib" { vec!["--lib"] } else { vec!["--test", test] })
@@ -241,7 +245,7 @@ fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<Noticed> {
         .ignore_stderr()
         .output()?;
     if !built.status.success() {
-        return Ok(Noticed::NotBuilt);
+        return Ok(BreakOutcome::NotBuilt);
     }
     let output = cmd!(
         sh,
@@ -252,13 +256,13 @@ fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<Noticed> {
     .ignore_stderr()
     .output()?;
     if output.status.success() {
-        return Ok(Noticed::No);
+        return Ok(BreakOutcome::Unnoticed);
     }
     let tests = failed(&String::from_utf8_lossy(&output.stdout));
-    Ok(if tests.is_empty() { Noticed::ByHanging } else { Noticed::By(tests) })
+    Ok(if tests.is_empty() { BreakOutcome::Hung } else { BreakOutcome::Failed(tests) })
 }
 
-/// The tests that the harness reports as failed.
+/// Returns the tests that the harness reports as failed.
 fn failed(output: &str) -> BTreeSet<String> {
     output
         .lines()
@@ -310,10 +314,10 @@ mod tests {
     #[test]
     fn a_test_that_fails_unbroken_ends_the_task() {
         let passes = |noticed| passes_unbroken(&("some".to_owned(), vec!["lib"]), &noticed);
-        let error = passes(Noticed::By(BTreeSet::from(["a::b".to_owned()]))).unwrap_err();
+        let error = passes(BreakOutcome::Failed(BTreeSet::from(["a::b".to_owned()]))).unwrap_err();
         assert_eq!(error.to_string(), "unbroken, some fails (lib): a::b");
-        assert!(passes(Noticed::ByHanging).is_err() && passes(Noticed::NotBuilt).is_err());
-        assert!(passes(Noticed::No).is_ok());
+        assert!(passes(BreakOutcome::Hung).is_err() && passes(BreakOutcome::NotBuilt).is_err());
+        assert!(passes(BreakOutcome::Unnoticed).is_ok());
     }
 
     #[test]

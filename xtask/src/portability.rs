@@ -1,7 +1,8 @@
-//! The task `portability`: the library crates compile for the systems that cannot run here.
+//! The task `portability`: checks that the library crates compile for systems that cannot run here.
 //!
-//! It takes Debian's second toolchain (packages rustc-web, cargo-web and rust-web-src), whose source
-//! of the standard library lets cargo build that for any target. Not part of `ci`.
+//! It needs Debian's second toolchain (packages rustc-web, cargo-web and rust-web-src). That
+//! contains the source of the standard library, so cargo can build it for any target. Not part of
+//! `ci`.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use xshell::{Shell, cmd};
 
 use crate::metadata::LIBRARIES;
 
-/// What is checked: the other systems that are supported, and other faces of Linux.
+/// The targets: the other supported systems, and other variants of Linux.
 const TARGETS: [&str; 5] = [
     "x86_64-unknown-freebsd",
     "x86_64-unknown-netbsd",
@@ -19,10 +20,10 @@ const TARGETS: [&str; 5] = [
     "x86_64-unknown-linux-musl",
 ];
 
-/// What is refused, by a message of ours.
+/// A target that must be refused, with our message.
 const REFUSED: (&str, &str) = ("i686-unknown-linux-gnu", "64-bit Linux only");
 
-/// The spawner alone.
+/// The options for the spawner alone, without the reactor.
 const WITHOUT_A_LOOP: [&str; 3] = ["-p", "procession-process-transport", "--no-default-features"];
 
 const CARGO: &str = "/usr/bin/cargo";
@@ -31,7 +32,7 @@ const RUSTC: &str = "/usr/bin/rustc";
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 
-/// Checks every library crate for every target, the spawner also without a loop.
+/// Checks every library crate for every target, and the spawner without a loop too.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let missing: Vec<&str> =
         [CARGO, RUSTC, SOURCE].into_iter().filter(|path| !Path::new(path).exists()).collect();
@@ -50,10 +51,10 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         );
     }
     let _rustc = sh.push_env("RUSTC", RUSTC);
-    // What -Zbuild-std needs of a stable compiler.
+    // A stable compiler accepts -Zbuild-std only with this variable.
     let _bootstrap = sh.push_env("RUSTC_BOOTSTRAP", "1");
     let _flags = sh.push_env("RUSTFLAGS", "-Dwarnings");
-    // Examples and benches bring dependencies that are not ours to port.
+    // Examples and benches have dependencies that may not be portable.
     let libraries: Vec<&str> = LIBRARIES.iter().flat_map(|name| ["--package", name]).collect();
     let check = |target: &str, options: &[&str]| {
         println!("== {target}: {}", options.join(" "));
@@ -84,7 +85,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     if broken.is_empty() { Ok(()) } else { bail!("does not compile for {}", broken.join(", ")) }
 }
 
-/// Whether what `rustc --version` prints is at least [`OLDEST`].
+/// Returns whether the output of `rustc --version` is at least [`OLDEST`].
 fn is_new_enough(version: &str) -> bool {
     let numbers = |text: &str| -> Vec<u32> {
         text.split('.').map_while(|number| number.parse().ok()).take(2).collect()

@@ -1,7 +1,8 @@
-//! The task `public-api`: what each library shows, in `public-api/<crate>.txt`, by cargo-public-api.
+//! The task `public-api`: writes the public items of each library to `public-api/<crate>.txt`, with
+//! cargo-public-api.
 //!
-//! `public-api --check` compares with the files, and fails where there are more items than a reader can be asked
-//! to know. An item is what stands in a module; methods, variants and fields do not count.
+//! `public-api --check` compares with the files, and fails if there are more items than a reader
+//! can learn. Items of modules count; methods, variants and fields do not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +12,11 @@ use xshell::{Shell, cmd};
 
 use crate::tool;
 
-/// The version in use, which must know the JSON of the nightly toolchain's rustdoc.
+/// The version in use. It must support the JSON format of the nightly rustdoc.
 const VERSION: &str = "0.52.0";
 
-/// The crates with an API. The facade is the last: its items are those of the others, and not counted.
+/// The crates with an API. The facade is the last. Its items belong to the others, so they do not
+/// count.
 const CRATES: [&str; 7] = [
     "procession-core",
     "procession-protocol",
@@ -25,18 +27,18 @@ const CRATES: [&str; 7] = [
     "procession",
 ];
 
-/// The most items that all crates show together, outside of `driver` modules and inside.
+/// The most items of all crates together: outside of `driver` modules, and inside.
 const MOST: [usize; 2] = [120, 40];
 
-/// The beginnings of lines that are about items.
+/// The beginnings of lines about items.
 const KINDS: [&str; 7] = ["struct ", "enum ", "union ", "trait ", "fn ", "static ", "type "];
 
-/// Writes the lists.
+/// Writes the list of every crate.
 pub(crate) fn write(sh: &Shell) -> Result<()> {
     check_or_write(sh, false)
 }
 
-/// Compares with the lists, as the slow tier does.
+/// Compares the public items with the lists. The slow tier runs this.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     check_or_write(sh, true)
 }
@@ -48,7 +50,7 @@ fn check_or_write(sh: &Shell, is_check: bool) -> Result<()> {
     let mut stale = Vec::new();
     let mut counts = [0, 0];
     for package in CRATES {
-        // Impls of auto traits, blanket ones and derived ones are left out.
+        // `-sss` leaves out auto trait, blanket and derived impls.
         let list =
             cmd!(sh, "{tool} public-api -sss --color never -p {package} --target-dir {target}")
                 .env("RUSTUP_TOOLCHAIN", "nightly")
@@ -69,15 +71,15 @@ fn check_or_write(sh: &Shell, is_check: bool) -> Result<()> {
     println!("{} items, {} in driver modules", counts[0], counts[1]);
     ensure!(
         stale.is_empty(),
-        "not as in public-api/: {stale:?}; `cargo xtask public-api` writes it"
+        "public-api/ is not up to date for {stale:?}: run `cargo xtask public-api`"
     );
     ensure!(counts[0] <= MOST[0] && counts[1] <= MOST[1], "more than {MOST:?} public items");
     Ok(())
 }
 
-/// The items of a list, outside of a `driver` module and inside.
+/// Counts the items of a list outside of `driver` modules, and inside.
 fn count(list: &str) -> [usize; 2] {
-    // Attributes come first.
+    // Attributes may come before `pub`.
     let lines = || list.lines().filter_map(|line| line.split_once("pub ").map(|(_, rest)| rest));
     let modules: BTreeSet<&str> = lines().filter_map(|line| line.strip_prefix("mod ")).collect();
     let items: BTreeSet<(&str, &str)> = lines()
@@ -89,7 +91,7 @@ fn count(list: &str) -> [usize; 2] {
     [items.len() - drivers, drivers]
 }
 
-/// The path of the item that a line is about.
+/// Returns the path of the item of a line.
 fn item(line: &str) -> Option<&str> {
     let line =
         line.strip_prefix("const ").filter(|rest| !rest.starts_with("fn ")).or_else(|| {

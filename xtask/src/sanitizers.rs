@@ -1,5 +1,5 @@
-//! The tasks `asan` and `leaks`: the suite with AddressSanitizer and LeakSanitizer, or with the latter
-//! alone, which costs far less, on nightly.
+//! The tasks `asan` and `leaks`: run the suite on nightly with AddressSanitizer, which includes
+//! LeakSanitizer, or with LeakSanitizer alone, which costs far less.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,13 +12,13 @@ use crate::arguments::Arguments;
 use crate::metadata::LIBRARIES;
 use crate::{test, tool};
 
-/// What is left on purpose: what a panic was given that comes from the drop of what another was given.
+/// Intended leaks: the payload of a panic that comes from the drop of another panic's payload.
 const KNOWN_LEAKS: &str = "leak:procession_core::panics::FirstPanic*::discard
 leak:what_is_discarded_is_dropped_and_may_panic
 ";
 
-/// Memory that was freed waits in a quarantine, which counts as resident: tests bound what is. The
-/// usual 256 MB are more than they allow.
+/// The quarantine of freed memory is small, because it counts as resident memory. The default of
+/// 256 MB is more than the tests allow.
 const ASAN_OPTIONS: &str = "detect_leaks=1:detect_stack_use_after_return=0:quarantine_size_mb=4";
 
 /// Runs the suite with AddressSanitizer.
@@ -31,9 +31,8 @@ pub(crate) fn leaks(sh: &Shell) -> Result<()> {
     sanitized(sh, "leak")
 }
 
-/// Runs the unit and behaviour tests, built with one of the compiler's sanitizers.
-///
-/// The words of the command line choose packages.
+/// Runs the unit and behaviour tests, built with one of the compiler's sanitizers. The command line
+/// may name packages.
 fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let mut arguments = Arguments::given();
     let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
@@ -45,11 +44,11 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let directory = sh.current_dir().join("target").join(sanitizer);
     let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
-    // Reports go to files: on stderr they would mix with what the children write there.
+    // Reports go to files. On stderr they would mix with the output of children.
     let reports = directory.join("reports");
     sh.remove_path(&reports)?;
     sh.create_dir(&reports)?;
-    // Children of other ids warn too.
+    // Children with other user ids must be able to write reports too.
     fs::set_permissions(&reports, fs::Permissions::from_mode(0o1777))?;
     let log = reports.join("report");
     let known = directory.join("known-leaks.txt");
@@ -58,7 +57,8 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let _asan = sh.push_env("ASAN_OPTIONS", options);
     let leaks = format!("suppressions={}:print_suppressions=0", known.display());
     let _lsan = sh.push_env("LSAN_OPTIONS", leaks);
-    // What a sanitizer rules out, a tracer or a bound on memory, is left out, and said.
+    // Tests that cannot work with a sanitizer, because they use a tracer or a memory limit, skip
+    // themselves.
     let _sanitizer = sh.push_env("PROCESSION_TEST_SANITIZER", sanitizer);
     let chosen = packages.iter().flat_map(|package| ["--package", package]);
     let result = test::counting_skips(sh, || {
@@ -73,7 +73,7 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     result
 }
 
-/// Prints the reports of errors; a warning is none.
+/// Prints the reports of errors. A report may also be a warning, which is left out.
 fn print_reports(sh: &Shell, reports: &Path) -> Result<()> {
     for file in sh.read_dir(reports)? {
         let text = sh.read_file(&file)?;

@@ -1,7 +1,7 @@
-//! The source of a crate as a program reads it: its modules, the paths in its code and what they
-//! lead to, and which file so depends on which.
+//! Reads the source of a crate: its modules, the paths in its code, the items that they lead to,
+//! and so which file depends on which.
 //!
-//! Files are parsed with `syn`; nothing is compiled. Code for tests alone is left out.
+//! `syn` parses the files; nothing is compiled. Code that is only for tests is left out.
 
 pub(crate) mod cfg;
 mod circles;
@@ -12,7 +12,7 @@ pub(crate) mod resolve;
 
 use crate::tree::SourceFile;
 
-/// The crates whose modules tidy reads, by folder.
+/// The folders of the crates whose modules tidy reads.
 pub(crate) const CRATES: [&str; 7] = [
     "crates/core",
     "crates/net-transport",
@@ -23,7 +23,7 @@ pub(crate) const CRATES: [&str; 7] = [
     "crates/utils",
 ];
 
-/// The folders of all library crates.
+/// Returns the folders of all library crates.
 pub(crate) fn folders(files: &[SourceFile]) -> Vec<&str> {
     let roots = files.iter().filter_map(|file| file.path.to_str()?.strip_suffix("/src/lib.rs"));
     roots.filter(|folder| folder.starts_with("crates/")).collect()

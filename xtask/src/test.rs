@@ -1,13 +1,13 @@
-//! The tasks `test` and `test-slow`: unit, property and behaviour tests.
+//! The tasks `test` and `test-slow`: run the unit, property and behaviour tests.
 //!
-//! Benches are left out (`bench-build` compiles them) and doctests have a task of their own.
+//! Benches are left out (`bench-build` compiles them), and doctests have a task of their own.
 //!
-//! A test that cannot run here (a program is absent, it needs root) must not pass in silence: it
-//! appends a line to the file that `PROCESSION_SKIP_LOG` names, and the task prints and counts
-//! these lines. Tests of the slow tier run where `PROCESSION_SLOW` is `1`.
+//! A test that cannot run here, because a program is missing or it needs root, must not pass
+//! silently. It appends a line to the file that `PROCESSION_SKIP_LOG` names, and the task prints
+//! and counts these lines. Tests of the slow tier run if `PROCESSION_SLOW` is `1`.
 //!
-//! Twice as many tests run at once as there are processors, unless `RUST_TEST_THREADS` says how many:
-//! they wait for children longer than they compute.
+//! Unless `RUST_TEST_THREADS` is set, twice as many tests run at once as there are processors,
+//! because tests mostly wait for children.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -15,17 +15,17 @@ use std::thread;
 use anyhow::{Context, Result};
 use xshell::{PushEnv, Shell, cmd};
 
-/// Runs every test but the slow tier, the doctests and the benches.
+/// Runs every test except the slow tier, the doctests and the benches.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let _threads = more_threads(sh)?;
     counting_skips(sh, || {
-        // The tests of the examples start them.
+        // The tests of the examples start the built examples.
         cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
         Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --tests").run()?)
     })
 }
 
-/// Has more tests run at once for as long as the guard lives.
+/// Runs more tests at once while the guard lives.
 pub(crate) fn more_threads(sh: &Shell) -> Result<Option<PushEnv<'_>>> {
     const NAME: &str = "RUST_TEST_THREADS";
     if sh.var_os(NAME).is_some() {
@@ -35,7 +35,7 @@ pub(crate) fn more_threads(sh: &Shell) -> Result<Option<PushEnv<'_>>> {
     Ok(Some(sh.push_env(NAME, (2 * processors.get()).to_string())))
 }
 
-/// Runs tests, and prints and counts those that were skipped.
+/// Runs tests, then prints and counts the skipped ones.
 pub(crate) fn counting_skips(sh: &Shell, tests: impl FnOnce() -> Result<()>) -> Result<()> {
     let log = sh.current_dir().join("target").join("skipped-tests.txt");
     sh.write_file(&log, "").context("the list of skipped tests cannot be started")?;
@@ -50,14 +50,15 @@ pub(crate) fn counting_skips(sh: &Shell, tests: impl FnOnce() -> Result<()>) -> 
     outcome
 }
 
-/// Runs the same tests with the slow tier among them.
+/// Runs the same tests with the slow tier.
 pub(crate) fn run_with_slow_tier(sh: &Shell) -> Result<()> {
     let _slow = sh.push_env("PROCESSION_SLOW", "1");
     println!("with PROCESSION_SLOW=1");
     run(sh)
 }
 
-/// The lines of the skip log, each once: a test that re-executes itself may write twice.
+/// Returns the lines of the skip log, each once, because a test that re-executes itself may write
+/// two.
 fn skipped(log: &str) -> BTreeSet<&str> {
     log.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }

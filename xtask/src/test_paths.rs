@@ -1,8 +1,8 @@
-//! The task `test-paths`: the tests of spawning, on the ways to spawn that `test` does not take.
+//! The task `test-paths`: runs the tests of spawning on the spawn paths that `test` does not use.
 //!
-//! The tests' support code reads `PROCESSION_TEST_SPAWN_PATH` and forces that path on every command;
-//! the library reads no variable. `test` runs everything on the path that a launch finds, which is that
-//! of the shared files wherever it works; the slow tier forces that one as well.
+//! The tests' support code reads `PROCESSION_TEST_SPAWN_PATH` and forces that path on every
+//! command. The library reads no variable. `test` runs everything on the path that a launch
+//! chooses: shared files, wherever that works. The slow tier forces that one as well.
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -11,7 +11,7 @@ use crate::test::more_threads;
 
 const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
 
-/// The tests that a spawning path can break.
+/// The tests that a spawn path can break.
 const SPAWN_TESTS: [&str; 19] = [
     "bad_input",
     "environment",
@@ -34,7 +34,7 @@ const SPAWN_TESTS: [&str; 19] = [
     "users",
 ];
 
-/// Runs the tests of spawning on the paths that a launch does not find first.
+/// Runs the tests of spawning on the paths that a launch does not try first.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let tests: Vec<&str> = SPAWN_TESTS.iter().flat_map(|test| ["--test", test]).collect();
     let [_found, others @ ..] = PATHS;

@@ -1,7 +1,7 @@
-//! The task `tidy`: the rules of this repository that no compiler and no lint knows.
+//! The task `tidy`: checks the rules of this repository that no compiler and no lint knows.
 //!
-//! Each rule is one file below `tidy/`, a function from files to problems, tested on made-up
-//! input. This file reads the repository once and asks all of them.
+//! Each rule is a function from files to problems, in a file below `tidy/`, with tests on made-up
+//! input. This file reads the repository once and runs all rules.
 
 mod crate_page;
 mod files;
@@ -23,7 +23,7 @@ use crate::source::modules::Sources;
 use crate::tree::Problem;
 use crate::{catalogue, citations, metadata, source, tree};
 
-/// Checks every rule and prints every line that breaks one.
+/// Checks every rule and prints every line that breaks a rule.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let files = tree::rust_files(&root)?;

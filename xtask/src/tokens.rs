@@ -1,23 +1,23 @@
-//! Rust source as the tokens that `proc_macro2` cuts it into: a pair of brackets is one token with
-//! others inside, and a doc comment is the attribute that it stands for.
+//! Rust source as tokens of `proc_macro2`. A pair of brackets is one token with others inside, and
+//! a doc comment is an attribute.
 //!
-//! The rules that look for words read tokens and no syntax tree: what is given to a macro, such as
-//! the tests of `proptest!`, has no tree.
+//! The rules about words read tokens instead of a syntax tree, because the arguments of a macro,
+//! such as the tests in `proptest!`, have no tree.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 
-/// Cuts a source into tokens. One that is not Rust has none: the compiler reads every file too.
+/// Returns the tokens of a source. A source that is not Rust has none; the compiler reports that.
 pub(crate) fn tokens(source: &str) -> Vec<TokenTree> {
     source.parse::<TokenStream>().map_or_else(|_| Vec::new(), |all| all.into_iter().collect())
 }
 
-/// The tokens between two brackets.
+/// Returns the tokens inside a pair of brackets.
 pub(crate) fn inside(group: &Group) -> Vec<TokenTree> {
     group.stream().into_iter().collect()
 }
 
-/// Calls `visit` at every token, those between brackets too, with all that follow it between the
-/// same brackets.
+/// Calls `visit` for every token, also inside brackets, with the token and all that follow it
+/// inside the same brackets.
 pub(crate) fn each_place(tokens: &[TokenTree], visit: &mut impl FnMut(&[TokenTree])) {
     for (at, token) in tokens.iter().enumerate() {
         visit(&tokens[at..]);
@@ -27,25 +27,25 @@ pub(crate) fn each_place(tokens: &[TokenTree], visit: &mut impl FnMut(&[TokenTre
     }
 }
 
-/// The line of a token, counted from 1.
+/// Returns the line of a token, counted from 1.
 pub(crate) fn line(token: &TokenTree) -> usize {
     token.span().start().line
 }
 
-/// Tells whether a token is this word.
+/// Returns whether a token is this word.
 pub(crate) fn is_word(token: &TokenTree, word: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == word)
 }
 
-/// Tells whether a token is this character of punctuation.
+/// Returns whether a token is this punctuation character.
 pub(crate) fn is_mark(token: &TokenTree, mark: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
 }
 
-/// The name of the macro that is called at the first of these tokens.
+/// Returns the name of the macro whose call begins at the first token.
 pub(crate) fn called_macro(tokens: &[TokenTree]) -> Option<String> {
     match tokens {
-        // A comparison is no call: no bracket follows its mark.
+        // A comparison (`!=`) is no macro call: no bracket follows its mark.
         [TokenTree::Ident(name), mark, TokenTree::Group(_), ..] if is_mark(mark, '!') => {
             Some(name.to_string())
         }

@@ -1,6 +1,6 @@
-//! Tools beyond rustup's cargo, in the version that the task names, so that every machine judges with
-//! the same rules. Each is installed once for all clones, in a folder of cargo's home. And the nightly
-//! toolchain, which the sanitizers, the fuzzer and rustdoc's JSON need.
+//! Installs cargo tools in the version that the task names, so every machine checks with the same
+//! rules. Each is installed once for all clones, in a folder of cargo's home. Also checks for the
+//! nightly toolchain, which the sanitizers, the fuzzer and rustdoc's JSON need.
 
 use std::env;
 use std::path::PathBuf;
@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-/// Returns the path of a cargo subcommand's program; installs it where it is not there, and says so.
+/// Returns the path of a cargo subcommand's program. If it is missing, prints a line and installs
+/// it.
 ///
-/// It is built without optimisation: a check of cargo-deny takes a second either way, and its build
-/// a third of the time. A version has a folder of its own, so that two clones never disagree.
+/// The build is not optimised: it then takes a third of the time, and a check of cargo-deny takes a
+/// second either way. Each version has a folder of its own, so two clones may use different
+/// versions.
 pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf> {
     let tools = cargo_home()?.join("procession-tools").join(format!("{name}-{version}"));
     let tool = tools.join("bin").join(name);
@@ -29,7 +31,7 @@ pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf
     Ok(tool)
 }
 
-/// Fails, naming the line that installs it, where there is no nightly toolchain.
+/// Fails if there is no nightly toolchain. The error names the command that installs it.
 pub(crate) fn nightly(sh: &Shell) -> Result<()> {
     cmd!(sh, "rustup run nightly rustc --version")
         .quiet()
@@ -39,7 +41,7 @@ pub(crate) fn nightly(sh: &Shell) -> Result<()> {
         .context("no nightly toolchain: rustup toolchain install nightly --profile minimal")
 }
 
-/// Cargo's home, by cargo's own rule.
+/// Returns cargo's home, by cargo's own rule.
 fn cargo_home() -> Result<PathBuf> {
     let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));

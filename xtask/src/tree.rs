@@ -1,4 +1,4 @@
-//! The files of the repository, read once, and what tidy says about a line of one.
+//! The files of the repository, read once, and the problems that tidy reports about their lines.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -16,28 +16,28 @@ pub(crate) struct SourceFile {
     /// Relative to the root of the repository.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-    /// Cut when they are asked for.
+    /// Computed at the first use.
     tokens: OnceCell<Vec<TokenTree>>,
 }
 
 impl SourceFile {
-    /// Makes one from a path and its text, which is how tests do it.
+    /// Makes a file from a path and its text.
     pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into(), tokens: OnceCell::new() }
     }
 
-    /// What it consists of, if it is Rust.
+    /// Returns the tokens of the file, or none if it is not Rust.
     pub(crate) fn tokens(&self) -> &[TokenTree] {
         self.tokens.get_or_init(|| tokens(&self.text))
     }
 
-    /// Reports something about a line, counted from 1.
+    /// Makes a problem with a line, counted from 1.
     pub(crate) fn problem(&self, line: usize, message: impl Into<String>) -> Problem {
         Problem { path: self.path.clone(), line, message: message.into() }
     }
 }
 
-/// A rule that a line breaks.
+/// A line that breaks a rule, with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) path: PathBuf,
@@ -51,7 +51,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads every Rust file below `root`, in the order of the paths.
+/// Reads every Rust file below `root`, in the order of their paths.
 pub(crate) fn rust_files(root: &Path) -> Result<Vec<SourceFile>> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -63,7 +63,7 @@ pub(crate) fn rust_files(root: &Path) -> Result<Vec<SourceFile>> {
             let path = entry.path();
             let name = entry.file_name();
             if entry.file_type().context("a file has no type")?.is_dir() {
-                // Build output and hidden folders are nobody's source.
+                // Build output and hidden folders have no source.
                 if name != "target" && !name.to_string_lossy().starts_with('.') {
                     folders.push(path);
                 }

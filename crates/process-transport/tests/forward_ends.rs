@@ -15,7 +15,7 @@ use procession_protocol::Target;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
-use crate::util::forwarding::{Slot, drive, outcome};
+use crate::util::forwarding::{SharedOutcome, drive, outcome};
 use crate::util::{Driver, Event, Spawned, WATCHDOG, behaviour, command, ms, sh};
 
 /// More turns than an idle loop takes, and far fewer than a busy loop takes.
@@ -42,7 +42,7 @@ fn nothing_is_delivered_to_the_protocol_after_the_call() {
     behaviour("nothing_is_delivered_to_the_protocol_after_the_call", |driver| {
         for drained in [false, true] {
             let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-            let moved: Rc<RefCell<Option<Slot>>> = Rc::default();
+            let moved: Rc<RefCell<Option<SharedOutcome>>> = Rc::default();
             let (put, target) = (moved.clone(), File::create(&path).unwrap());
             let target = RefCell::new(Some(target));
             let script = "sleep 5 2>/dev/null & head -c 200000 /dev/zero; exit 0";

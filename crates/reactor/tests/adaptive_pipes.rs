@@ -1,4 +1,4 @@
-//! Pipes that grow while a bulk passes, where whoever opened them asked for it.
+//! An adaptive pipe grows while bulk data pass through it.
 #![cfg(target_os = "linux")]
 
 use std::io::{self, Write};
@@ -9,19 +9,19 @@ use procession_core::driver::{Direction, Spent};
 use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Reactor};
 
-/// The system's default, and what one read takes.
+/// The default size of a pipe, and the size of one read.
 const BUFFER_BYTES: usize = 64 << 10;
 
-struct Nobody;
+struct IgnoreEvents;
 
-impl EventHandler for Nobody {
+impl EventHandler for IgnoreEvents {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
 fn open(reactor: &Reactor, fd: impl Into<OwnedFd>, direction: Direction) -> Pipe {
     let fd = fd.into();
     rustix::io::ioctl_fionbio(&fd, true).expect("pipes can be nonblocking");
-    Pipe::open(reactor, fd, direction, Rc::new(Nobody), 0).expect("it can be opened")
+    Pipe::open(reactor, fd, direction, Rc::new(IgnoreEvents), 0).expect("it can be opened")
 }
 
 fn size(reactor: &Reactor, pipe: &Pipe) -> usize {
@@ -30,7 +30,7 @@ fn size(reactor: &Reactor, pipe: &Pipe) -> usize {
 }
 
 #[test]
-fn a_reader_of_whole_buffers_grows_if_it_was_asked_to() {
+fn an_adaptive_pipe_that_is_read_in_whole_buffers_grows() {
     let reactor = Reactor::new().unwrap();
     for adaptive in [false, true] {
         let (read, mut write) = io::pipe().unwrap();
@@ -54,9 +54,9 @@ fn a_reader_of_whole_buffers_grows_if_it_was_asked_to() {
     }
 }
 
-/// A reader that is quicker than the writer finds the pipe empty between whole buffers.
+/// A reader that is faster than the writer finds the pipe empty between whole buffers.
 #[test]
-fn a_read_that_would_block_ends_no_bulk() {
+fn a_read_that_would_block_does_not_reset_the_count() {
     let reactor = Reactor::new().unwrap();
     let (read, mut write) = io::pipe().unwrap();
     let mut pipe = open(&reactor, read, Direction::Read);
@@ -71,7 +71,7 @@ fn a_read_that_would_block_ends_no_bulk() {
 }
 
 #[test]
-fn a_writer_that_fills_its_pipe_grows() {
+fn an_adaptive_pipe_that_its_writer_fills_grows() {
     let reactor = Reactor::new().unwrap();
     let (read, write) = io::pipe().unwrap();
     let mut pipe = open(&reactor, write, Direction::Write);
@@ -89,7 +89,7 @@ fn a_writer_that_fills_its_pipe_grows() {
 }
 
 #[test]
-fn what_is_moved_past_it_counts_and_a_trickle_begins_anew() {
+fn bytes_moved_past_the_pipe_count_as_bulk_and_a_trickle_resets_the_count() {
     let reactor = Reactor::new().unwrap();
     let (read, _write) = io::pipe().unwrap();
     let mut pipe = open(&reactor, read, Direction::Read);
@@ -103,9 +103,9 @@ fn what_is_moved_past_it_counts_and_a_trickle_begins_anew() {
     drop(pipe.close(&reactor));
 }
 
-/// A socket has no such size: the refusal is final, and nothing is lost.
+/// A socket has no such size: the pipe does not try again, and no data are lost.
 #[test]
-fn a_refusal_is_no_failure() {
+fn a_refused_resize_loses_no_data() {
     let reactor = Reactor::new().unwrap();
     let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut pipe = open(&reactor, here, Direction::Both);

@@ -1,5 +1,5 @@
-//! Times, signals, descriptors and keys at their extremes: an error or the plain meaning, never a
-//! panic, and the loop goes on.
+//! Extreme times, signals, descriptors and keys either work as documented or return an error. They
+//! never panic, and the loop continues.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -18,13 +18,13 @@ use procession_core::driver::Direction;
 use procession_reactor::driver::{EventHandler, Pipe, ReadEvent, Ready};
 use procession_reactor::{Handle, Interest, Reactor};
 
-struct Nobody;
+struct IgnoreEvents;
 
-impl EventHandler for Nobody {
+impl EventHandler for IgnoreEvents {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
-/// Drives the loop until a call of now is made.
+/// Drives the loop until a call with delay zero has run.
 fn goes_on(reactor: &mut Reactor) {
     let called = Rc::new(Cell::new(false));
     let call = called.clone();
@@ -39,7 +39,7 @@ fn goes_on(reactor: &mut Reactor) {
 }
 
 #[test]
-fn calls_at_any_time() {
+fn delays_of_any_length_are_accepted() {
     each_loop(|mut reactor| {
         for after in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(1 << 40)] {
             let call = reactor.call_later(after, |_| unreachable!("not in this life"));
@@ -49,7 +49,7 @@ fn calls_at_any_time() {
             call.try_delay(Duration::ZERO).unwrap();
             call.reset(Duration::MAX);
             call.try_reset(after).unwrap();
-            reactor.next_deadline(); // a time that no clock can show is none
+            reactor.next_deadline(); // a deadline beyond the clock's range is no deadline
             goes_on(&mut reactor);
             call.reset(Duration::ZERO);
             call.delay(Duration::MAX);
@@ -59,7 +59,7 @@ fn calls_at_any_time() {
         let far = reactor.sleep(Duration::MAX);
         reactor.block_on(reactor.handle().sleep(Duration::ZERO));
         drop(far);
-        // A turn that may wait for ever ends with the first call that is due.
+        // A turn without a time limit ends with the first due call.
         reactor.call_later(Duration::from_millis(1), |_| ());
         reactor.turn(Some(Duration::MAX)).unwrap();
         goes_on(&mut reactor);
@@ -67,12 +67,12 @@ fn calls_at_any_time() {
 }
 
 #[test]
-fn signals_that_nobody_can_watch() {
+fn signals_that_cannot_be_watched_are_errors() {
     each_loop(|mut reactor| {
         let numbers = [i32::MIN, -1, 0, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV, 65, i32::MAX];
         for number in numbers {
             let watch = reactor.on_signal(Signal::from_raw(number), |_| ());
-            let error = watch.expect_err("nobody can watch it");
+            let error = watch.expect_err("it cannot be watched");
             assert!(!error.to_string().is_empty(), "{number}");
         }
         goes_on(&mut reactor);
@@ -80,13 +80,14 @@ fn signals_that_nobody_can_watch() {
 }
 
 #[test]
-fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
+fn unpollable_descriptors_and_stale_keys_are_errors() {
     each_loop(|mut reactor| {
-        let file = || OwnedFd::from(tempfile_like());
-        let error = reactor.io().add_source(file(), Interest::READABLE, Rc::new(Nobody), u32::MAX);
+        let file = || OwnedFd::from(regular_file());
+        let error =
+            reactor.io().add_source(file(), Interest::READABLE, Rc::new(IgnoreEvents), u32::MAX);
         assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
         let handle = reactor.handle();
-        let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(Nobody), 0);
+        let pipe = Pipe::open(&handle, file(), Direction::Both, Rc::new(IgnoreEvents), 0);
         let mut pipe = pipe.expect("it is always ready");
         assert!(pipe.is_always_ready());
         let whole = [
@@ -101,7 +102,7 @@ fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
             assert_eq!(data.len(), most);
         }
         pipe.set_adaptive();
-        pipe.on_moved(&handle, usize::MAX); // a file has no size to grow
+        pipe.on_moved(&handle, usize::MAX); // a file has no pipe size that could grow
         let past = pipe.key();
         drop(pipe.close(&handle));
         assert!(!reactor.io().is_open(past) && !reactor.io().close(past));
@@ -109,11 +110,12 @@ fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
         assert!(reactor.io().with_fd(past, |_| ()).is_none());
         let error = reactor.io().set_interest(past, Interest::BOTH).expect_err("it is closed");
         assert_ne!(error.kind(), ErrorKind::WouldBlock);
-        let error = reactor.register(tempfile_like(), Interest::READABLE, |_, _| ());
+        let error = reactor.register(regular_file(), Interest::READABLE, |_, _| ());
         assert_eq!(error.expect_err("a regular file").raw_os_error(), Some(libc::EPERM));
-        // The number of a closed source may be given out again; its key may not.
+        // The number of a closed source may be used again, but its key may not.
         let (a, b) = UnixStream::pair().unwrap();
-        let key = reactor.io().add_source(a.into(), Interest::PAUSED, Rc::new(Nobody), 0).unwrap();
+        let key =
+            reactor.io().add_source(a.into(), Interest::PAUSED, Rc::new(IgnoreEvents), 0).unwrap();
         assert_ne!(key, past);
         assert!(reactor.io().close(key) && !reactor.io().close(key));
         drop(b);
@@ -121,7 +123,7 @@ fn descriptors_that_no_poller_takes_and_keys_of_the_past() {
     });
 }
 
-/// A regular file: epoll refuses it.
-fn tempfile_like() -> File {
+/// Opens a regular file, which epoll refuses.
+fn regular_file() -> File {
     File::open(std::env::current_exe().expect("this test binary")).expect("it is there")
 }

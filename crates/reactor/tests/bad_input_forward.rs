@@ -1,4 +1,4 @@
-//! Sizes at their extremes, for a forwarding and for what its ports are told.
+//! Extreme sizes, passed to a forward and to its ports.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -14,42 +14,42 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 
 use kernel::KernelSource;
-use outcome::{Slot, outcome};
+use outcome::{OutcomeCell, outcome};
 use procession_reactor::Reactor;
 use procession_reactor::driver::{Forward, SinkPort, SourcePort};
 use until::until;
 
-struct Begun {
+struct StartedForward {
     reactor: Reactor,
     source: Rc<KernelSource>,
     sink: Rc<dyn SinkPort>,
-    result: Rc<Slot>,
+    result: Rc<OutcomeCell>,
     input: io::PipeWriter,
     output: io::PipeReader,
 }
 
-fn begun() -> Begun {
+fn begun() -> StartedForward {
     let reactor = Reactor::new().expect("there are descriptors");
     let (end, input) = io::pipe().expect("there are descriptors");
     let (output, target) = io::pipe().expect("there are descriptors");
     let source = KernelSource::open(&reactor, end);
     let sink = <dyn SinkPort>::of_fd(&reactor, kernel::nonblocking(target))
         .expect("there are descriptors");
-    let result = Rc::new(Slot::default());
+    let result = Rc::new(OutcomeCell::default());
     let put = result.clone();
     Forward::start(&reactor, source.clone(), sink.clone(), move |moved, result| {
         put.set(Some(outcome(moved, result)));
     })
     .expect("nothing else feeds it");
-    Begun { reactor, source, sink, result, input, output }
+    StartedForward { reactor, source, sink, result, input, output }
 }
 
-/// It is the end of what the source holds that ends it.
+/// The forward ends at the end of the source.
 #[test]
-fn more_is_to_be_drained_than_there_is() {
+fn draining_more_than_the_source_holds_moves_all_of_it() {
     let mut begun = begun();
     begun.input.write_all(b"all").unwrap();
-    begun.source.told().drain(usize::MAX);
+    begun.source.forward().drain(usize::MAX);
     drop(begun.input);
     until(&mut begun.reactor, || begun.result.get().is_some());
     assert_eq!(begun.result.get(), Some(Ok(3)));
@@ -59,16 +59,16 @@ fn more_is_to_be_drained_than_there_is() {
 }
 
 #[test]
-fn more_is_said_to_be_unsent_than_was_moved() {
+fn more_unsent_bytes_than_moved_bytes_count_as_none_moved() {
     let begun = begun();
-    begun.source.told().sink_lost(ErrorKind::BrokenPipe.into(), usize::MAX);
+    begun.source.forward().sink_lost(ErrorKind::BrokenPipe.into(), usize::MAX);
     assert_eq!(begun.result.get(), Some(Err((0, ErrorKind::BrokenPipe))));
     assert_eq!(begun.source.ended.get(), Some(false));
 }
 
-/// Ports that do not grow are told all the same.
+/// Ports that cannot grow accept it too.
 #[test]
-fn any_number_of_bytes_may_have_moved() {
+fn ports_accept_any_number_of_moved_bytes() {
     let begun = begun();
     for bytes in [0, usize::MAX] {
         begun.source.on_moved(bytes);

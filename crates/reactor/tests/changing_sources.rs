@@ -1,4 +1,5 @@
-//! Sources that give another descriptor each time they are asked: what was registered is what is deleted.
+//! Sources whose `as_fd` returns a different descriptor at each call. The loop deletes the one that
+//! it registered.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -22,33 +23,33 @@ use procession_reactor::{Interest, Reactor};
 use reexec::reexec;
 use until::until;
 
-/// Gives the next of its descriptors at each call, of which others keep copies open.
-struct Changing {
+/// Returns the next of its descriptors at each call. The test keeps copies of all of them open.
+struct ChangingFd {
     fds: Vec<Rc<PipeReader>>,
     asked: Cell<usize>,
 }
 
-impl Changing {
+impl ChangingFd {
     fn new(fds: Vec<Rc<PipeReader>>) -> Self {
         Self { fds, asked: Cell::new(0) }
     }
 }
 
-impl AsFd for Changing {
+impl AsFd for ChangingFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         let asked = self.asked.replace(self.asked.get() + 1);
         self.fds[asked % self.fds.len()].as_fd()
     }
 }
 
-/// A pipe that can be read, and stays so.
+/// Makes a pipe that stays readable.
 fn readable() -> Rc<PipeReader> {
     let (read, mut write) = io::pipe().expect("descriptors are left");
     write.write_all(b"x").expect("there is room");
     Rc::new(read)
 }
 
-/// How many turns a tenth of a second takes: one or two where nothing happens.
+/// Returns how many turns the loop makes in a tenth of a second: one or two if nothing happens.
 fn turns(reactor: &mut Reactor) -> usize {
     let end = reactor.now() + Duration::from_millis(100);
     let mut turns = 0;
@@ -60,7 +61,7 @@ fn turns(reactor: &mut Reactor) -> usize {
     turns
 }
 
-/// Closed, paused, or dropped with the reactor: nothing of it is left in the poller.
+/// A source that is closed, paused, or dropped with the reactor leaves nothing in the poller.
 #[test]
 fn what_was_registered_is_what_is_deleted() {
     each_loop(|mut reactor| {
@@ -68,7 +69,7 @@ fn what_was_registered_is_what_is_deleted() {
             let fds: Vec<_> = (0..fds).map(|_| readable()).collect();
             let called = Rc::new(Cell::new(0));
             let count = Rc::clone(&called);
-            let source = Changing::new(fds.clone());
+            let source = ChangingFd::new(fds.clone());
             let registered = reactor
                 .register(source, Interest::READABLE, move |_, _| count.set(count.get() + 1))
                 .unwrap();
@@ -78,7 +79,7 @@ fn what_was_registered_is_what_is_deleted() {
             registered.set_interest(Interest::READABLE).unwrap();
             let before = called.get();
             until(&mut reactor, || called.get() > before + 2);
-            // Changed while it is watched: it is watched for the new thing, and once.
+            // A change while it is watched: the poller watches it once, for the new interest.
             registered.set_interest(Interest::WRITABLE).unwrap();
             registered.set_interest(Interest::READABLE).unwrap();
             let before = called.get();
@@ -87,16 +88,16 @@ fn what_was_registered_is_what_is_deleted() {
             assert!(turns(&mut reactor) < 5, "it is closed");
             let after = called.get();
             assert!(turns(&mut reactor) < 5);
-            assert_eq!(called.get(), after, "nobody calls it any more");
+            assert_eq!(called.get(), after, "it is not called any more");
             drop(fds);
         }
     });
 }
 
-/// Gives its first descriptor as long as somebody has that open, and then the second.
-struct Replaced(Rc<RefCell<Option<PipeReader>>>, PipeReader);
+/// Returns its first descriptor while the test keeps it open, then the second.
+struct ReplacedFd(Rc<RefCell<Option<PipeReader>>>, PipeReader);
 
-impl AsFd for Replaced {
+impl AsFd for ReplacedFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         let first = self.0.borrow().as_ref().map(AsRawFd::as_raw_fd);
         match first {
@@ -106,19 +107,20 @@ impl AsFd for Replaced {
     }
 }
 
-/// The number of a descriptor that was closed meanwhile may be that of another source: that stays.
+/// If the descriptor was closed meanwhile, another source may have its number. That source stays
+/// registered.
 #[test]
 fn another_source_of_the_same_number_stays() {
-    // Alone in its process, where nobody else takes the number.
+    // The test is alone in its process, so nothing else takes the number.
     let output = reexec("another_source_of_the_same_number_stays", || {
         each_loop(|mut reactor| {
             let (first, _first_writer) = io::pipe().unwrap();
             let (second, _second_writer) = io::pipe().unwrap();
             let number = first.as_raw_fd();
             let slot = Rc::new(RefCell::new(Some(first)));
-            let source = Replaced(Rc::clone(&slot), second);
+            let source = ReplacedFd(Rc::clone(&slot), second);
             let registered = reactor.register(source, Interest::READABLE, |_, _| {}).unwrap();
-            drop(slot.borrow_mut().take()); // closed: the number is free, and the kernel forgets it
+            drop(slot.borrow_mut().take()); // closes it: the number is free, and epoll forgets it
             let (other, mut writer) = io::pipe().unwrap();
             assert_eq!(other.as_raw_fd(), number, "the lowest free number");
             let heard = Rc::new(Cell::new(false));

@@ -1,5 +1,5 @@
-//! What is closed is out of the poller, also while it is lent: its descriptor may be registered
-//! again at once, and no event of it ends a wait.
+//! A closed source leaves the poller at once, even while its descriptor is borrowed. The descriptor
+//! may be registered again immediately, and no event of the closed source ends a wait.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -23,20 +23,20 @@ use until::until;
 
 const SHORT: Duration = Duration::from_millis(30);
 
-/// A socket that several sources share. It uses the reactor when it is asked for its descriptor
-/// and when it is dropped, which panics where something is borrowed.
-struct Shared {
+/// A socket that several sources share. Its `as_fd` and its drop use the reactor, which would panic
+/// if the reactor had something borrowed.
+struct SharedSocket {
     socket: Rc<UnixStream>,
     reactor: Handle,
 }
 
-impl Shared {
+impl SharedSocket {
     fn pair(reactor: &Handle) -> (Self, UnixStream) {
         let (here, there) = UnixStream::pair().expect("descriptors are left");
         (Self { socket: Rc::new(here), reactor: reactor.clone() }, there)
     }
 
-    /// One more source of the same descriptor.
+    /// Returns another source with the same descriptor.
     fn again(&self) -> Self {
         Self { socket: Rc::clone(&self.socket), reactor: self.reactor.clone() }
     }
@@ -50,33 +50,38 @@ impl Shared {
     }
 }
 
-impl AsFd for Shared {
+impl AsFd for SharedSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.use_reactor();
         self.socket.as_fd()
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedSocket {
     fn drop(&mut self) {
         self.use_reactor();
     }
 }
 
-/// A place for a registration that its own callback closes.
-type Own = Rc<RefCell<Option<Registration>>>;
+/// The place for a registration that its own callback closes.
+type RegistrationSlot = Rc<RefCell<Option<Registration>>>;
 
-/// Reads a byte each time, and counts.
-fn counting(reactor: &Handle, source: Shared, count: &Rc<Cell<usize>>) -> io::Result<Registration> {
+/// Registers a callback that reads one byte and counts its calls.
+fn counting(
+    reactor: &Handle,
+    source: SharedSocket,
+    count: &Rc<Cell<usize>>,
+) -> io::Result<Registration> {
     let count = Rc::clone(count);
-    let read = move |source: &mut Registered<'_, Shared>, _| {
+    let read = move |source: &mut Registered<'_, SharedSocket>, _| {
         assert_eq!((&*source.socket).read(&mut [0]).expect("there is a byte"), 1);
         count.set(count.get() + 1);
     };
     reactor.register(source, Interest::READABLE, read)
 }
 
-/// The new registration is served, also after the callback of the old one has returned.
+/// Checks that the new registration gets its events, also after the callback of the old one has
+/// returned.
 fn serves(reactor: &mut Reactor, there: &mut UnixStream, count: &Rc<Cell<usize>>) {
     for _ in 0..2 {
         let before = count.get();
@@ -91,11 +96,11 @@ fn serves(reactor: &mut Reactor, there: &mut UnixStream, count: &Rc<Cell<usize>>
 fn a_source_that_closes_itself_can_be_registered_again_in_its_callback() {
     each_loop(|mut reactor| {
         for by_registration in [false, true] {
-            let (source, mut there) = Shared::pair(&reactor);
+            let (source, mut there) = SharedSocket::pair(&reactor);
             let (again, count) = (source.again(), Rc::new(Cell::new(0)));
-            let (own, new) = (Own::default(), Own::default());
+            let (own, new) = (RegistrationSlot::default(), RegistrationSlot::default());
             let (mine, given, seen) = (Rc::clone(&own), Rc::clone(&new), Rc::clone(&count));
-            let call = move |source: &mut Registered<'_, Shared>, _| {
+            let call = move |source: &mut Registered<'_, SharedSocket>, _| {
                 for _ in 0..2 {
                     if by_registration {
                         mine.borrow().as_ref().expect("it is registered").close();
@@ -105,7 +110,7 @@ fn a_source_that_closes_itself_can_be_registered_again_in_its_callback() {
                 }
                 let error = source.set_interest(Interest::READABLE).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::NotConnected);
-                // It is lent still.
+                // The callback still has the source.
                 assert_eq!((&*source.socket).read(&mut [0]).unwrap(), 1);
                 for _ in 0..3 {
                     let new = counting(source.reactor(), again.again(), &seen).unwrap();
@@ -134,12 +139,12 @@ fn a_source_that_closes_itself_can_be_registered_again_in_its_callback() {
 #[test]
 fn a_source_that_another_callback_closes_can_be_registered_there() {
     each_loop(|mut reactor| {
-        let (first, mut to_first) = Shared::pair(&reactor);
-        let (second, mut to_second) = Shared::pair(&reactor);
+        let (first, mut to_first) = SharedSocket::pair(&reactor);
+        let (second, mut to_second) = SharedSocket::pair(&reactor);
         let (again, count) = (second.again(), Rc::new(Cell::new(0)));
         let other = counting(&reactor, second, &count).unwrap();
         let seen = Rc::clone(&count);
-        let call = move |source: &mut Registered<'_, Shared>, _| {
+        let call = move |source: &mut Registered<'_, SharedSocket>, _| {
             other.close();
             counting(source.reactor(), again.again(), &seen).unwrap();
             source.close();
@@ -151,20 +156,20 @@ fn a_source_that_another_callback_closes_can_be_registered_there() {
     });
 }
 
-/// The guard of a callback that panics is dropped while the source is lent still.
+/// When a callback panics, its locals are dropped while it still has the source.
 #[test]
-fn a_source_whose_callback_panics_can_be_registered_again_when_that_is_dropped() {
-    struct Again(Shared, Rc<Cell<usize>>);
+fn a_source_whose_callback_panics_can_be_registered_again_in_a_drop() {
+    struct Again(SharedSocket, Rc<Cell<usize>>);
     impl Drop for Again {
         fn drop(&mut self) {
             counting(&self.0.reactor, self.0.again(), &self.1).unwrap();
         }
     }
     each_loop(|mut reactor| {
-        let (source, mut there) = Shared::pair(&reactor);
+        let (source, mut there) = SharedSocket::pair(&reactor);
         let count = Rc::new(Cell::new(0));
         let again = Again(source.again(), Rc::clone(&count));
-        let call = move |source: &mut Registered<'_, Shared>, _| {
+        let call = move |source: &mut Registered<'_, SharedSocket>, _| {
             let _again = &again;
             assert_eq!((&*source.socket).read(&mut [0]).unwrap(), 1);
             panic!("expected");
@@ -179,10 +184,10 @@ fn a_source_whose_callback_panics_can_be_registered_again_when_that_is_dropped()
     });
 }
 
-/// What a handler does with its own source.
-struct Acts<F>(F);
+/// A handler that calls a closure.
+struct HandlerFn<F>(F);
 
-impl<F: Fn(&Handle, Ready) + 'static> EventHandler for Acts<F> {
+impl<F: Fn(&Handle, Ready) + 'static> EventHandler for HandlerFn<F> {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         (self.0)(reactor, ready);
     }
@@ -192,7 +197,7 @@ impl<F: Fn(&Handle, Ready) + 'static> EventHandler for Acts<F> {
 fn a_descriptor_that_its_handler_takes_back_can_be_given_again() {
     each_loop(|mut reactor| {
         for lent in [false, true] {
-            let (count, new) = (Rc::new(Cell::new(0)), Own::default());
+            let (count, new) = (Rc::new(Cell::new(0)), RegistrationSlot::default());
             let (seen, given) = (Rc::clone(&count), Rc::clone(&new));
             let taken = move |reactor: &Handle, ready: Ready| {
                 let fd = if lent {
@@ -211,7 +216,7 @@ fn a_descriptor_that_its_handler_takes_back_can_be_given_again() {
                 given.replace(Some(new));
             };
             let (here, mut there) = UnixStream::pair().unwrap();
-            let handler = Rc::new(Acts(taken));
+            let handler = Rc::new(HandlerFn(taken));
             reactor.io().add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
             there.write_all(b"x").unwrap();
             reactor.turn(None).unwrap();
@@ -225,7 +230,7 @@ fn a_descriptor_that_its_handler_takes_back_can_be_given_again() {
 fn a_source_that_is_closed_while_it_is_lent_ends_no_wait() {
     each_loop(|mut reactor| {
         for takes in [false, true] {
-            let handler = Rc::new(Acts(|_: &Handle, _| panic!("it is closed")));
+            let handler = Rc::new(HandlerFn(|_: &Handle, _| panic!("it is closed")));
             let (here, mut there) = UnixStream::pair().unwrap();
             let kept = here.try_clone().unwrap();
             let key = reactor.io().add_source(here.into(), Interest::READABLE, handler, 0).unwrap();
@@ -241,7 +246,7 @@ fn a_source_that_is_closed_while_it_is_lent_ends_no_wait() {
                 let begun = reactor.now();
                 reactor.turn(Some(SHORT)).unwrap();
                 assert!(reactor.now() - begun >= SHORT, "one turn, the whole wait");
-                // It is open as long as it is lent.
+                // The descriptor stays open while it is borrowed.
                 assert!(fd.try_clone_to_owned().is_ok());
             });
             assert!(lent.is_some());

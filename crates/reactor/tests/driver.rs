@@ -1,5 +1,5 @@
-//! The driver of transports, by a machine whose protocol is a closure. What is asserted here holds
-//! for children and connections alike.
+//! Tests the driver of transports with a machine whose protocol is a closure. The claims hold for
+//! children and for connections.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -27,46 +27,46 @@ use until::until;
 
 type Protocol = Box<dyn FnMut(&Rc<Toy>, &str)>;
 
-/// A transport of some inputs. It notes each step.
+/// A transport with some inputs. It records each step.
 struct Toy {
     driver: Driver<Self>,
-    state: WithCell<State>,
-    /// `None` in a callback, and when it is gone.
+    state: WithCell<ToyState>,
+    /// `None` during a callback, and after the protocol was dropped.
     protocol: WithCell<Option<Protocol>>,
     log: RefCell<Vec<String>>,
-    /// The sizes of what was read, by turns of the test.
+    /// The size of each read since the test last took them.
     reads: RefCell<Vec<usize>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ToyState {
     inputs: BTreeMap<u32, Pipe>,
     due: VecDeque<String>,
-    /// What the next change leaves over.
+    /// The leftovers of the next close.
     left: Vec<Leftover>,
-    /// What the next flush does.
+    /// A closure that the next flush calls.
     at_flush: Option<Leftover>,
-    /// How often a later read was asked for.
+    /// How often `read_later` was called.
     later: u32,
 }
 
 type Leftover = Box<dyn FnOnce(&Toy)>;
 
-/// Dropped without being settled, it is noted too.
+/// The closures that `settle` calls. If it does not, they are dropped uncalled.
 struct Leftovers(Vec<Leftover>);
 
 impl Toy {
     fn new(reactor: &Handle, protocol: impl FnMut(&Rc<Self>, &str) + 'static) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             driver: Driver::new(reactor, me),
-            state: WithCell::new(State::default()),
+            state: WithCell::new(ToyState::default()),
             protocol: WithCell::new(Some(Box::new(protocol))),
             log: RefCell::default(),
             reads: RefCell::default(),
         })
     }
 
-    /// Adds an input with this token.
+    /// Opens an input with this token.
     fn open(self: &Rc<Self>, token: u32, fd: impl Into<OwnedFd>) {
         let fd = fd.into();
         rustix::io::ioctl_fionbio(&fd, true).expect("it can be nonblocking");
@@ -81,7 +81,7 @@ impl Toy {
         writer
     }
 
-    /// Has an event delivered by the next flush or event.
+    /// Queues an event, which the next flush or ready event delivers.
     fn push(&self, event: &str) {
         self.state.with(|state| state.due.push_back(event.to_owned()));
     }
@@ -100,7 +100,7 @@ impl Toy {
 
     fn call(&self, subject: &Rc<Self>, event: &str) -> thread::Result<()> {
         self.note(event);
-        // A second callback inside of the first would find nothing here.
+        // A nested callback would find `None` here.
         let mut protocol = self.protocol.take().expect("no callback is made inside of another");
         let called = catch_unwind(AssertUnwindSafe(|| protocol(subject, event)));
         match &called {
@@ -255,14 +255,14 @@ fn no_wait(reactor: &mut Reactor) {
     reactor.turn(Some(Duration::ZERO)).expect("a turn");
 }
 
-/// The message of the panic that the next turn ends in.
+/// Runs a turn that panics and returns the message.
 fn panic_of_a_turn(reactor: &mut Reactor) -> String {
     let turned = catch_unwind(AssertUnwindSafe(|| reactor.turn(Some(Duration::ZERO))));
     (*turned.expect_err("it panics").downcast::<&str>().expect("a message")).to_owned()
 }
 
 #[test]
-fn a_flush_that_is_asked_for_twice_comes_once_and_delivers_what_is_due_in_its_order() {
+fn a_flush_requested_twice_runs_once_and_delivers_events_in_order() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         for event in ["one", "two", "three"] {
@@ -281,12 +281,12 @@ fn a_flush_that_is_asked_for_twice_comes_once_and_delivers_what_is_due_in_its_or
 }
 
 #[test]
-fn only_the_first_callback_comes_before_the_loop_runs() {
+fn only_the_first_callback_runs_before_the_loop() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |toy, event| {
             if event == "made" {
                 toy.push("of the first");
-                toy.pump(); // inside of a callback: nothing
+                toy.pump(); // does nothing inside a callback
             }
         });
         toy.made(); // nothing is due yet
@@ -301,7 +301,7 @@ fn only_the_first_callback_comes_before_the_loop_runs() {
 }
 
 #[test]
-fn nothing_is_called_inside_of_a_callback() {
+fn no_callback_runs_inside_another() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |toy, event| {
             if event == "data 1 x" {
@@ -319,7 +319,7 @@ fn nothing_is_called_inside_of_a_callback() {
 }
 
 #[test]
-fn data_wait_for_what_is_due_before_them() {
+fn data_wait_for_earlier_events() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         let mut writer = toy.with_pipe(1);
@@ -327,7 +327,7 @@ fn data_wait_for_what_is_due_before_them() {
         toy.push("before");
         no_wait(&mut reactor);
         assert_eq!(toy.heard(), ["done", "before", "queued data"]);
-        // What a callback has queued comes before the next read of the same event.
+        // An event that a callback queues comes before the next read of the same ready event.
         let toy = Toy::new(&reactor, |toy, event| {
             if event == "data 1 ..." {
                 toy.push("pushed");
@@ -341,7 +341,7 @@ fn data_wait_for_what_is_due_before_them() {
 }
 
 #[test]
-fn an_input_is_read_again_where_it_gives_much() {
+fn an_input_that_gives_much_is_read_again() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         let mut writer = toy.with_pipe(1);
@@ -354,7 +354,7 @@ fn an_input_is_read_again_where_it_gives_much() {
             assert_eq!(toy.reads.take(), [bytes]);
             assert_eq!(toy.heard(), log);
         }
-        // Data that nobody wants are no end.
+        // Refused data are no end of the input.
         writer.write_all(b"refused").unwrap();
         no_wait(&mut reactor);
         assert_eq!(toy.heard(), ["done"]);
@@ -364,10 +364,10 @@ fn an_input_is_read_again_where_it_gives_much() {
     });
 }
 
-/// Needs a pipe that is larger than a budget.
+/// Needs a pipe that is larger than the budget of a turn.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_input_has_its_share_of_a_turn_and_a_bulk_comes_in_large_reads() {
+fn an_input_has_a_budget_per_turn_and_bulk_data_come_in_large_reads() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         let (reader, mut writer) = pipe().unwrap();
@@ -385,7 +385,7 @@ fn an_input_has_its_share_of_a_turn_and_a_bulk_comes_in_large_reads() {
 }
 
 #[test]
-fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
+fn an_always_ready_input_is_read_up_to_the_budget_of_a_turn() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         toy.open(1, File::open("/dev/zero").unwrap());
@@ -395,7 +395,7 @@ fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
             assert_eq!(toy.reads.take(), reads);
         }
         assert_eq!(toy.state.with(|state| state.later), 2);
-        // A small read is no reason to stop.
+        // A small read does not stop the reading.
         let mut file = tempfile();
         file.write_all(b"x").unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
@@ -407,7 +407,7 @@ fn an_input_that_no_event_tells_of_is_read_on_up_to_the_share_of_a_turn() {
     });
 }
 
-/// A regular file without a name.
+/// Makes a regular file without a name.
 fn tempfile() -> File {
     let path = std::env::temp_dir().join(format!("procession-driver-{}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).open(&path);
@@ -416,7 +416,7 @@ fn tempfile() -> File {
 }
 
 #[test]
-fn an_input_that_is_paused_or_closed_in_a_callback_is_read_no_more() {
+fn an_input_that_is_paused_or_closed_in_a_callback_is_not_read_again() {
     each_loop(|mut reactor| {
         let act: [fn(&Rc<Toy>); 2] = [
             |toy| {
@@ -441,7 +441,7 @@ fn an_input_that_is_paused_or_closed_in_a_callback_is_read_no_more() {
     });
 }
 
-/// The one order after a panic, wherever it comes from.
+/// After a panic, the order of events is the same wherever the panic comes from.
 #[test]
 fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
     type Cause = fn(&Rc<Toy>, &mut PipeWriter);
@@ -463,9 +463,9 @@ fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
             let mut writer = toy.with_pipe(1);
             act(&toy, &mut writer);
             toy.leave(|toy| {
-                // What is told now may act, and is heard of by nobody but in the next turn.
-                toy.note("told");
-                toy.push("due by then");
+                // A closure that is called now may queue events. The next turn delivers them.
+                toy.note("called");
+                toy.push("queued event");
                 drop(toy.protocol.replace(Some(Box::new(|_, _| {}))));
                 toy.pump();
                 panic!("of what is left over");
@@ -473,7 +473,11 @@ fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
             assert_eq!(panic_of_a_turn(&mut reactor), "of the protocol", "{cause}");
             let heard = toy.heard();
             let at = heard.iter().position(|note| note == cause).expect("it was called");
-            assert_eq!(heard[at + 1..], ["panicked", "settled", "told", "due by then"], "{cause}");
+            assert_eq!(
+                heard[at + 1..],
+                ["panicked", "settled", "called", "queued event"],
+                "{cause}"
+            );
             assert!(toy.state.with(|state| state.inputs.is_empty()));
             toy.push("later");
             no_wait(&mut reactor);
@@ -483,10 +487,10 @@ fn after_a_panic_the_machine_is_in_order_before_the_panic_goes_on() {
 }
 
 #[test]
-fn what_is_due_after_a_panic_is_delivered_by_the_next_turn() {
+fn events_after_a_panic_are_delivered_by_the_next_turn() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
-        // Foreign code that is no protocol: the owner of something that was written, for one.
+        // Foreign code other than the protocol, such as the owner of written data.
         toy.state.with(|state| {
             state.at_flush = Some(Box::new(|toy| {
                 toy.push("due");
@@ -522,17 +526,17 @@ fn a_stop_closes_and_delivers_the_loss() {
         let mut reactor = reactor.without_signals();
         let toy = Toy::new(&reactor, |_, _| {});
         let _writer = toy.with_pipe(1);
-        toy.leave(|toy| toy.note("told"));
+        toy.leave(|toy| toy.note("called"));
         reactor.call_soon(|reactor| reactor.stop());
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert_eq!(toy.heard(), ["stops", "settled", "told", "flush", "lost"]);
+        assert_eq!(toy.heard(), ["stops", "settled", "called", "flush", "lost"]);
         assert!(toy.state.with(|state| state.inputs.is_empty()));
     });
 }
 
-/// The loss is due before what is left over can panic.
+/// The loss is queued before a leftover can panic.
 #[test]
-fn a_panic_at_a_stop_keeps_no_loss_from_being_delivered() {
+fn a_panic_at_a_stop_does_not_prevent_the_loss_event() {
     each_loop(|reactor| {
         let mut reactor = reactor.without_signals();
         let toy = Toy::new(&reactor, |_, _| {});
@@ -546,7 +550,7 @@ fn a_panic_at_a_stop_keeps_no_loss_from_being_delivered() {
 }
 
 #[test]
-fn a_reactor_that_is_dropped_drops_what_is_left_and_the_protocol() {
+fn a_dropped_reactor_drops_the_leftovers_and_the_protocol() {
     struct Noted(Rc<Cell<u32>>);
 
     impl Drop for Noted {
@@ -579,7 +583,7 @@ fn a_reactor_that_is_dropped_drops_what_is_left_and_the_protocol() {
 }
 
 #[test]
-fn a_machine_that_is_dropped_asks_for_nothing() {
+fn the_loop_runs_on_after_a_machine_is_dropped() {
     each_loop(|mut reactor| {
         let toy = Toy::new(&reactor, |_, _| {});
         assert!(toy.driver.me().upgrade().is_some());

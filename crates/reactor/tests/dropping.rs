@@ -1,4 +1,4 @@
-//! The end of a reactor.
+//! Dropping a reactor.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -91,7 +91,7 @@ fn a_future_is_dropped_in_its_thread_although_another_thread_holds_a_waker() {
         });
         reactor.spawn_local(poll_fn(move |context| -> Poll<()> {
             assert!(Rc::strong_count(&inside) > 0);
-            // It may be polled again, when the other thread has what it wants.
+            // It may be polled again after the other thread has its waker.
             send.send(context.waker().clone()).ok();
             Poll::Pending
         }));
@@ -108,8 +108,8 @@ const GO: u32 = 2;
 const TRIES: u32 = 5_000;
 const DELAYS: u32 = 500;
 
-/// The window between the mark on a task and its place in the queue is short: many tries, with
-/// many delays.
+/// The time between marking a task as woken and queueing it is short, so the test tries many delays
+/// many times.
 #[test]
 fn a_future_is_dropped_with_its_reactor_while_another_thread_wakes_it() {
     let alive = Rc::new(());
@@ -151,18 +151,18 @@ fn a_future_is_dropped_with_its_reactor_while_another_thread_wakes_it() {
 }
 
 #[derive(Default)]
-struct Told {
+struct EndRecorder {
     reactor: RefCell<Option<Handle>>,
     keys: RefCell<Vec<Key>>,
     times: Cell<u32>,
     end: RefCell<Option<EndWatch>>,
 }
 
-impl EventHandler for Told {
+impl EventHandler for EndRecorder {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
-impl OnEnd for Told {
+impl OnEnd for EndRecorder {
     fn dropped(self: Rc<Self>, _: &mut Vec<Box<dyn Outlasting>>) {
         self.times.set(self.times.get() + 1);
         let reactor = self.reactor.borrow().clone().expect("it was given one");
@@ -174,22 +174,23 @@ impl OnEnd for Told {
 }
 
 #[test]
-fn a_transport_is_told_once_while_its_descriptors_are_open() {
+fn a_transport_is_notified_once_while_its_descriptors_are_open() {
     each_loop(|reactor| {
-        let told = Rc::new(Told::default());
-        told.reactor.replace(Some(reactor.handle()));
-        let watched: Rc<dyn OnEnd> = told.clone();
-        told.end.replace(Some(reactor.io().watch_end(Rc::downgrade(&watched))));
+        let recorder = Rc::new(EndRecorder::default());
+        recorder.reactor.replace(Some(reactor.handle()));
+        let watched: Rc<dyn OnEnd> = recorder.clone();
+        recorder.end.replace(Some(reactor.io().watch_end(Rc::downgrade(&watched))));
         drop(watched);
         for token in 0..3 {
             let (here, _there) = UnixStream::pair().unwrap();
             let fd = OwnedFd::from(here);
-            let key = reactor.io().add_source(fd, Interest::READABLE, told.clone(), token).unwrap();
-            told.keys.borrow_mut().push(key);
+            let key =
+                reactor.io().add_source(fd, Interest::READABLE, recorder.clone(), token).unwrap();
+            recorder.keys.borrow_mut().push(key);
         }
         drop(reactor);
-        assert_eq!(told.times.get(), 1);
-        assert_eq!(Rc::strong_count(&told), 1);
+        assert_eq!(recorder.times.get(), 1);
+        assert_eq!(Rc::strong_count(&recorder), 1);
     });
 }
 

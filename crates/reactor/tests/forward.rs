@@ -1,4 +1,4 @@
-//! Forwarding between made-up ports, in every order of what can happen to them.
+//! Forwarding between fake ports, with every order of events.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -15,17 +15,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use fake::{CHUNK_BYTES, FakeSink, FakeSource, HIGH_BYTES};
-use outcome::{Result, Slot, outcome};
+use outcome::{Outcome, OutcomeCell, outcome};
 use procession_reactor::Reactor;
 use procession_reactor::driver::{Forward, ReadEvent, SinkPort};
 use until::until;
 
-/// What can happen to a forwarding that copies.
+/// An event of a forward that copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fact {
-    /// The source is readable, has one chunk and then nothing.
+enum PortEvent {
+    /// The source is readable and has one chunk.
     Chunk,
-    /// The poller was wrong: a read would block.
+    /// The poller reports the source as ready, but a read would block.
     Nothing,
     /// The source is at its end.
     End,
@@ -33,41 +33,41 @@ enum Fact {
     Room,
     Pause,
     Resume,
-    /// Somebody closes the source.
+    /// The source is closed.
     Closed,
-    /// The sink is gone.
+    /// The sink is lost.
     Lost,
-    /// The bound on descendants passes; the source holds one chunk.
+    /// The time limit for descendants passes. The source holds one chunk.
     Drain,
     /// The loop stops.
     CutOff,
 }
 
-const FACTS: [Fact; 10] = [
-    Fact::Chunk,
-    Fact::Nothing,
-    Fact::End,
-    Fact::Room,
-    Fact::Pause,
-    Fact::Resume,
-    Fact::Closed,
-    Fact::Lost,
-    Fact::Drain,
-    Fact::CutOff,
+const PORT_EVENTS: [PortEvent; 10] = [
+    PortEvent::Chunk,
+    PortEvent::Nothing,
+    PortEvent::End,
+    PortEvent::Room,
+    PortEvent::Pause,
+    PortEvent::Resume,
+    PortEvent::Closed,
+    PortEvent::Lost,
+    PortEvent::Drain,
+    PortEvent::CutOff,
 ];
 
-/// Two made-up ports and what came of the forwarding between them.
-struct Run {
+/// A forward between two fake ports, with its results.
+struct FakeForward {
     source: Rc<FakeSource>,
     sink: Rc<FakeSink>,
     forward: Rc<Forward>,
-    results: Rc<RefCell<Vec<(Result, usize)>>>,
+    results: Rc<RefCell<Vec<(Outcome, usize)>>>,
 }
 
-impl Run {
+impl FakeForward {
     fn begin(ports: &fake::Sockets) -> Self {
         let (source, sink) = (FakeSource::new(ports), FakeSink::new(ports));
-        let results: Rc<RefCell<Vec<(Result, usize)>>> = Rc::default();
+        let results: Rc<RefCell<Vec<(Outcome, usize)>>> = Rc::default();
         let (put, from, to) = (results.clone(), source.clone(), sink.clone());
         Forward::start(&ports.reactor, source.clone(), sink.clone(), move |moved, result| {
             assert_eq!((from.closed.get().is_some(), to.finished.get()), (true, true));
@@ -78,57 +78,57 @@ impl Run {
         Self { source, sink, forward, results }
     }
 
-    /// Lets one thing happen, as a transport would: what is let go of is told nothing more.
-    fn on(&self, fact: Fact) {
+    /// Applies one event, as a transport would. A port that was released gets no more events.
+    fn on(&self, event: PortEvent) {
         let source_is_open = self.source.closed.get().is_none();
-        match fact {
-            Fact::Chunk | Fact::Nothing | Fact::End => {
-                // The poller tells only what it watches.
+        match event {
+            PortEvent::Chunk | PortEvent::Nothing | PortEvent::End => {
+                // The poller reports only a source that it watches.
                 if source_is_open && self.source.watched.get() {
-                    match fact {
-                        Fact::Chunk => self.source.holds.set(1),
-                        Fact::End => self.source.at_end.set(true),
+                    match event {
+                        PortEvent::Chunk => self.source.holds.set(1),
+                        PortEvent::End => self.source.at_end.set(true),
                         _ => {}
                     }
                     self.forward.source_ready();
                 }
             }
-            Fact::Room => {
+            PortEvent::Room => {
                 if !self.sink.finished.get() {
                     self.sink.queued.set(0);
                     self.forward.sink_ready();
                 }
             }
-            Fact::Pause | Fact::Resume => {
+            PortEvent::Pause | PortEvent::Resume => {
                 if source_is_open {
-                    self.source.paused.set(fact == Fact::Pause);
-                    self.forward.set_paused(fact == Fact::Pause);
+                    self.source.paused.set(event == PortEvent::Pause);
+                    self.forward.set_paused(event == PortEvent::Pause);
                 }
             }
-            Fact::Closed => {
+            PortEvent::Closed => {
                 if source_is_open {
                     self.forward.source_closed();
                 }
             }
-            Fact::Lost => {
+            PortEvent::Lost => {
                 if !self.sink.finished.get() {
                     self.forward.sink_lost(ErrorKind::BrokenPipe.into(), self.sink.queued.get());
                 }
             }
-            Fact::Drain => {
+            PortEvent::Drain => {
                 if source_is_open {
                     self.source.holds.set(1);
                     self.forward.drain(CHUNK_BYTES);
                 }
             }
-            Fact::CutOff => self.forward.cut_off(),
+            PortEvent::CutOff => self.forward.cut_off(),
         }
     }
 
-    /// Brings it to its end, and says what came of it.
-    fn end(&self) -> Result {
-        for fact in [Fact::Resume, Fact::Room, Fact::End, Fact::Room] {
-            self.on(fact);
+    /// Brings the forward to its end and returns the outcome.
+    fn end(&self) -> Outcome {
+        for event in [PortEvent::Resume, PortEvent::Room, PortEvent::End, PortEvent::Room] {
+            self.on(event);
         }
         let results = self.results.borrow();
         let [(result, _)] = *results.as_slice() else { panic!("{} results", results.len()) };
@@ -136,43 +136,44 @@ impl Run {
     }
 }
 
-/// Every order of five facts: the result comes once, after both sides were let go of, and counts
-/// what the sink has taken.
+/// In every order of five events, the result comes once, after both ports were released, and counts
+/// the bytes that the sink took.
 #[test]
 fn every_order_of_what_happens_ends_once_with_the_right_count() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let depth = 5;
     let mut seen = [0; 3];
-    for number in 0..FACTS.len().pow(depth) {
-        let facts: Vec<Fact> =
-            (0..depth).map(|place| FACTS[number / FACTS.len().pow(place) % FACTS.len()]).collect();
-        let run = Run::begin(&ports);
-        for fact in &facts {
-            run.on(*fact);
+    for number in 0..PORT_EVENTS.len().pow(depth) {
+        let events: Vec<PortEvent> = (0..depth)
+            .map(|place| PORT_EVENTS[number / PORT_EVENTS.len().pow(place) % PORT_EVENTS.len()])
+            .collect();
+        let run = FakeForward::begin(&ports);
+        for event in &events {
+            run.on(*event);
             let over = run.source.closed.get().is_some();
-            assert_eq!(over, !run.results.borrow().is_empty(), "{facts:?}");
-            // A paused source is not watched, nor is one whose sink is full.
+            assert_eq!(over, !run.results.borrow().is_empty(), "{events:?}");
+            // A source is not watched while it is paused or its sink is full.
             let may_watch = !run.source.paused.get() && run.sink.queued.get() < HIGH_BYTES;
-            assert!(over || !run.source.watched.get() || may_watch, "{facts:?}");
+            assert!(over || !run.source.watched.get() || may_watch, "{events:?}");
         }
         let result = run.end();
         let (_, queued) = run.results.borrow()[0];
         let taken = u64::try_from(run.sink.taken.get() - queued).unwrap();
-        let happened = |fact| facts.contains(&fact);
+        let happened = |event| events.contains(&event);
         match result {
             Ok(moved) => {
-                assert_eq!((moved, queued), (taken, 0), "{facts:?}");
-                assert!(run.source.closed.get() == Some(true) || happened(Fact::Drain));
+                assert_eq!((moved, queued), (taken, 0), "{events:?}");
+                assert!(run.source.closed.get() == Some(true) || happened(PortEvent::Drain));
                 seen[0] += 1;
             }
             Err((moved, ErrorKind::BrokenPipe)) => {
-                assert_eq!((moved, happened(Fact::Lost)), (taken, true), "{facts:?}");
+                assert_eq!((moved, happened(PortEvent::Lost)), (taken, true), "{events:?}");
                 seen[1] += 1;
             }
             Err((moved, kind)) => {
-                assert_eq!(kind, ErrorKind::ConnectionAborted, "{facts:?}");
-                assert_eq!((moved, happened(Fact::CutOff)), (taken, true), "{facts:?}");
+                assert_eq!(kind, ErrorKind::ConnectionAborted, "{events:?}");
+                assert_eq!((moved, happened(PortEvent::CutOff)), (taken, true), "{events:?}");
                 seen[2] += 1;
             }
         }
@@ -180,58 +181,60 @@ fn every_order_of_what_happens_ends_once_with_the_right_count() {
     assert!(seen.iter().all(|&outcomes| outcomes > 100), "{seen:?}");
 }
 
-/// A full sink takes the source out of the poller, and room brings it back, unless it is paused.
+/// A full sink takes the source out of the poller. Room in the sink puts it back, unless it is
+/// paused.
 #[test]
 fn a_full_sink_and_a_pause_both_keep_the_source_out_of_the_poller() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
-    let run = Run::begin(&ports);
-    let watched = |facts: &[Fact]| {
-        facts.iter().for_each(|fact| run.on(*fact));
+    let run = FakeForward::begin(&ports);
+    let watched = |events: &[PortEvent]| {
+        events.iter().for_each(|event| run.on(*event));
         run.source.watched.get()
     };
-    assert!(watched(&[Fact::Chunk]));
+    assert!(watched(&[PortEvent::Chunk]));
     run.source.holds.set(9);
-    assert!(!watched(&[Fact::Nothing]), "the queue is full");
+    assert!(!watched(&[PortEvent::Nothing]), "the queue is full");
     assert_eq!(run.sink.queued.get(), 2 * CHUNK_BYTES);
-    assert!(!watched(&[Fact::Pause, Fact::Room]), "it is paused");
-    assert!(watched(&[Fact::Resume]));
-    assert!(!watched(&[Fact::Nothing]), "it is full again");
-    assert!(!watched(&[Fact::Pause, Fact::Resume]), "the sink is full as before");
+    assert!(!watched(&[PortEvent::Pause, PortEvent::Room]), "it is paused");
+    assert!(watched(&[PortEvent::Resume]));
+    assert!(!watched(&[PortEvent::Nothing]), "it is full again");
+    assert!(!watched(&[PortEvent::Pause, PortEvent::Resume]), "the sink is full as before");
     run.source.holds.set(0);
-    assert!(watched(&[Fact::Room]));
+    assert!(watched(&[PortEvent::Room]));
     assert_eq!(run.end(), Ok(u64::try_from(run.sink.taken.get()).unwrap()));
 }
 
-/// Copies that wait when the source ends still go, and the result waits for them.
+/// Copies that wait when the source ends are still written, and the result waits for them.
 #[test]
 fn copies_outlive_their_source() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
-    for end in [Fact::End, Fact::Closed] {
-        let run = Run::begin(&ports);
-        run.on(Fact::Chunk);
+    for end in [PortEvent::End, PortEvent::Closed] {
+        let run = FakeForward::begin(&ports);
+        run.on(PortEvent::Chunk);
         run.on(end);
         assert_eq!((run.results.borrow().len(), run.source.watched.get()), (0, false));
-        run.on(Fact::Pause);
-        run.on(Fact::Resume);
+        run.on(PortEvent::Pause);
+        run.on(PortEvent::Resume);
         assert!(!run.source.watched.get(), "there is nothing more to read");
-        run.on(Fact::Room);
+        run.on(PortEvent::Room);
         let moved = u64::try_from(CHUNK_BYTES).unwrap();
         assert_eq!(run.results.borrow().as_slice(), [(Ok(moved), 0)]);
-        assert_eq!(run.source.read_to_end.get(), end == Fact::End);
+        assert_eq!(run.source.read_to_end.get(), end == PortEvent::End);
     }
 }
 
-/// What the sink refuses is not counted; what it took before it failed is, but for what waits.
+/// Bytes that the sink refused do not count. Bytes that it took before it failed count, without
+/// those still queued.
 #[test]
-fn a_sink_that_fails_is_counted_to_the_byte() {
+fn the_bytes_that_a_failing_sink_took_are_counted_exactly() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     for (takes, moved) in [(false, 0), (true, CHUNK_BYTES - 100)] {
-        let run = Run::begin(&ports);
+        let run = FakeForward::begin(&ports);
         run.sink.fails.set(Some((takes, 100)));
-        run.on(Fact::Chunk);
+        run.on(PortEvent::Chunk);
         let moved = u64::try_from(moved).unwrap();
         let results = run.results.borrow();
         assert_eq!(results[0].0, Err((moved, ErrorKind::StorageFull)), "takes: {takes}");
@@ -239,13 +242,13 @@ fn a_sink_that_fails_is_counted_to_the_byte() {
     }
 }
 
-/// Whoever waits for the result may ask anything of the forwarding, and begin another one.
+/// The callback of the result may call every method of the forward and start another one.
 #[test]
-fn the_callback_may_do_whatever_it_likes() {
+fn the_callback_may_call_every_method_and_start_another_forward() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let (source, sink) = (FakeSource::new(&ports), FakeSink::new(&ports));
-    let again: Rc<RefCell<Option<Run>>> = Rc::default();
+    let again: Rc<RefCell<Option<FakeForward>>> = Rc::default();
     let calls = Rc::new(Cell::new(0));
     let forward: Rc<RefCell<Option<Rc<Forward>>>> = Rc::default();
     let (from_there, put, called, sockets) =
@@ -263,7 +266,7 @@ fn the_callback_may_do_whatever_it_likes() {
         forward.cut_off();
         forward.complete_later();
         forward.abandon();
-        *put.borrow_mut() = Some(Run::begin(&sockets));
+        *put.borrow_mut() = Some(FakeForward::begin(&sockets));
     })
     .unwrap();
     *forward.borrow_mut() = source.forward.borrow().clone();
@@ -272,11 +275,11 @@ fn the_callback_may_do_whatever_it_likes() {
     begun.source_ready();
     assert_eq!((calls.get(), source.closes.get()), (1, 1));
     let next = again.take().expect("the callback began it");
-    next.on(Fact::Chunk);
+    next.on(PortEvent::Chunk);
     assert_eq!(next.end(), Ok(u64::try_from(CHUNK_BYTES).unwrap()));
 }
 
-/// A panic of whoever waits goes on when both sides were let go of.
+/// A panic of the callback unwinds after both ports were released.
 #[test]
 fn a_panic_of_the_callback_leaves_nothing_behind() {
     let reactor = Reactor::new().unwrap();
@@ -296,21 +299,21 @@ fn a_panic_of_the_callback_leaves_nothing_behind() {
     assert_eq!(Rc::strong_count(&forward), 1, "the ports have let go of it");
 }
 
-/// Inside a verb nobody is called: the loop does it.
+/// A method calls no callback: the loop does.
 #[test]
-fn the_result_waits_for_the_loop_where_a_verb_ends_it() {
+fn the_loop_reports_the_result_if_a_method_ends_the_forward() {
     let mut reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
-    let run = Run::begin(&ports);
+    let run = FakeForward::begin(&ports);
     run.forward.complete_later();
-    run.on(Fact::Closed);
+    run.on(PortEvent::Closed);
     assert_eq!((run.source.closes.get(), run.results.borrow().len()), (1, 0));
     until(&mut reactor, || !run.results.borrow().is_empty());
     assert_eq!(run.results.borrow().as_slice(), [(Ok(0), 0)]);
 }
 
 #[test]
-fn a_sink_that_does_not_want_it_is_an_error_and_begins_nothing() {
+fn a_sink_that_refuses_is_an_error_and_starts_nothing() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let sink = FakeSink::new(&ports);
@@ -324,14 +327,14 @@ fn a_sink_that_does_not_want_it_is_an_error_and_begins_nothing() {
     assert_eq!(Rc::strong_count(&dropped), 1, "the callback is dropped");
 }
 
-/// A source whose descriptor is gone fails it, and nothing panics.
+/// A source whose descriptor is gone fails the forward, without a panic.
 #[test]
-fn a_port_without_a_descriptor_is_a_failure() {
+fn a_port_without_a_descriptor_is_an_error() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let source = FakeSource::new(&ports);
     source.has_key.set(false);
-    let slot = Rc::new(Slot::default());
+    let slot = Rc::new(OutcomeCell::default());
     let put = slot.clone();
     let sink = FakeSink::new(&ports);
     Forward::start(&reactor, source.clone(), sink, move |moved, result| {
@@ -343,38 +346,38 @@ fn a_port_without_a_descriptor_is_a_failure() {
     assert_eq!(slot.get(), Some(Err((0, ErrorKind::NotConnected))));
 }
 
-/// A read that is none is no data.
+/// By default, a read error counts as the end of the source.
 #[test]
-fn a_read_that_fails_is_the_sources_end() {
+fn a_failed_read_is_the_end_of_the_source() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
-    let run = Run::begin(&ports);
+    let run = FakeForward::begin(&ports);
     *run.source.next.borrow_mut() = Some(ReadEvent::Lost(ErrorKind::TimedOut.into()));
     run.forward.source_ready();
     assert_eq!(run.results.borrow().as_slice(), [(Ok(0), 0)]);
     assert!(run.source.read_to_end.get());
 }
 
-/// What was read before still goes, and counts; only then is it over.
+/// Bytes that were read before the error are still written and counted. Then the forward ends.
 #[test]
-fn a_read_that_fails_is_an_error_if_the_source_says_so() {
+fn a_failed_read_is_an_error_if_the_source_says_so() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
-    let run = Run::begin(&ports);
+    let run = FakeForward::begin(&ports);
     run.source.can_fail.set(true);
-    run.on(Fact::Chunk);
+    run.on(PortEvent::Chunk);
     *run.source.next.borrow_mut() = Some(ReadEvent::Lost(ErrorKind::TimedOut.into()));
     run.forward.source_ready();
     assert_eq!(run.results.borrow().len(), 0, "a copy waits for the sink");
-    run.on(Fact::Room);
+    run.on(PortEvent::Room);
     let bytes = u64::try_from(CHUNK_BYTES).unwrap();
     assert_eq!(run.results.borrow().as_slice(), [(Err((bytes, ErrorKind::TimedOut)), 0)]);
     assert_eq!((run.source.read_to_end.get(), run.source.closes.get()), (false, 1));
 }
 
-/// A port passes through those that do not know it.
+/// A port passes as `Any` through code that does not know its type.
 #[test]
-fn a_wrapped_sink_is_itself_again_and_anything_else_is_none() {
+fn a_sink_port_is_recovered_from_any_and_another_value_is_none() {
     let reactor = Reactor::new().unwrap();
     let ports = fake::Sockets::open(&reactor);
     let sink = FakeSink::new(&ports);

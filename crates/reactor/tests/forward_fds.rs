@@ -1,4 +1,4 @@
-//! Forwarding between pipes, sockets and files, against the kernel.
+//! Forwarding between real pipes, sockets and files.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -18,17 +18,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kernel::KernelSource;
-use outcome::{Slot, outcome};
+use outcome::{OutcomeCell, outcome};
 use procession_reactor::Reactor;
 use procession_reactor::driver::{Forward, SinkPort};
 use until::until;
 
-/// The copies at which a source is left alone.
+/// The number of queued bytes at which the forward stops reading its source.
 const HIGH_BYTES: usize = 256 << 10;
 
-/// Begins to move what `source` gives to a descriptor.
-fn to_fd(reactor: &Reactor, source: &Rc<KernelSource>, fd: impl Into<OwnedFd>) -> Rc<Slot> {
-    let slot = Rc::new(Slot::default());
+/// Starts a forward from `source` to a descriptor.
+fn to_fd(reactor: &Reactor, source: &Rc<KernelSource>, fd: impl Into<OwnedFd>) -> Rc<OutcomeCell> {
+    let slot = Rc::new(OutcomeCell::default());
     let put = slot.clone();
     let sink = <dyn SinkPort>::of_fd(reactor, fd.into()).expect("it can be opened");
     Forward::start(reactor, source.clone(), sink, move |moved, result| {
@@ -39,20 +39,20 @@ fn to_fd(reactor: &Reactor, source: &Rc<KernelSource>, fd: impl Into<OwnedFd>) -
 }
 
 #[test]
-fn either_side_that_would_block_is_waited_for() {
+fn a_forward_waits_for_either_side_that_would_block() {
     let mut reactor = Reactor::new().unwrap();
     let (read, mut write) = io::pipe().unwrap();
     let (mut target, end) = io::pipe().unwrap();
     let source = KernelSource::open(&reactor, read);
     let moved = to_fd(&reactor, &source, end);
-    // The source has nothing, then something.
+    // The source is empty, then has data.
     reactor.turn(Some(Duration::ZERO)).unwrap();
     write.write_all(b"first").unwrap();
     let mut first = [0; 5];
     until(&mut reactor, || kernel::is_filled(&target, 5));
     target.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"first");
-    // The sink is full, with both pipes' 64 KiB on their way.
+    // The sink is full, and both pipes hold 64 KiB.
     let writer = std::thread::spawn(move || write.write_all(&[b'x'; 200_000]));
     until(&mut reactor, || !source.watched.get());
     let (passed, mut turns) = (Rc::new(Cell::new(false)), 0);
@@ -73,9 +73,10 @@ fn either_side_that_would_block_is_waited_for() {
     writer.join().unwrap().unwrap();
 }
 
-/// So many bytes and no more, where somebody holds the pipe still; else all that is in it.
+/// A drain moves the requested bytes while the pipe still has a writer, else everything in the
+/// pipe.
 #[test]
-fn what_is_drained_ends_with_what_it_held_or_with_its_writers() {
+fn a_drain_ends_after_the_requested_bytes_or_at_the_end_of_the_pipe() {
     for held in [true, false] {
         let reactor = Reactor::new().unwrap();
         let (read, mut write) = io::pipe().unwrap();
@@ -84,7 +85,7 @@ fn what_is_drained_ends_with_what_it_held_or_with_its_writers() {
         let moved = to_fd(&reactor, &source, end);
         write.write_all(&[b'x'; 100]).unwrap();
         let writer = held.then_some(write);
-        source.told().drain(60);
+        source.forward().drain(60);
         let wanted = if held { 60 } else { 100 };
         assert_eq!(moved.get(), Some(Ok(wanted)));
         assert_eq!((source.ended.get(), source.read_to_end.get()), (Some(false), !held));
@@ -95,9 +96,9 @@ fn what_is_drained_ends_with_what_it_held_or_with_its_writers() {
     }
 }
 
-/// What a drained source holds waits for a sink that is full.
+/// Drained data wait while the sink is full.
 #[test]
-fn what_is_drained_waits_for_room() {
+fn a_drain_waits_for_room_in_the_sink() {
     let mut reactor = Reactor::new().unwrap();
     let (read, mut write) = io::pipe().unwrap();
     let (mut target, mut end) = io::pipe().unwrap();
@@ -105,7 +106,7 @@ fn what_is_drained_waits_for_room() {
     let source = KernelSource::open(&reactor, read);
     let moved = to_fd(&reactor, &source, end);
     write.write_all(b"held").unwrap();
-    source.told().drain(4);
+    source.forward().drain(4);
     assert_eq!(moved.get(), None);
     let reader = std::thread::spawn(move || {
         let mut all = Vec::new();
@@ -117,12 +118,12 @@ fn what_is_drained_waits_for_room() {
     drop(write);
 }
 
-/// A connection that was reset says so once, to whichever call comes first: of a source it is the
-/// end, and of a sink a failure.
+/// The kernel reports a reset once, to whichever call comes first. For a source it is the end, for
+/// a sink a failure.
 #[test]
-fn a_reset_belongs_to_the_side_that_has_it() {
+fn a_reset_ends_a_source_and_fails_a_sink() {
     let mut reactor = Reactor::new().unwrap();
-    // A peer that leaves something unread resets its socket.
+    // A peer that closes with unread data resets the connection.
     let (here, mut there) = UnixStream::pair().unwrap();
     (&here).write_all(b"unread").unwrap();
     there.write_all(b"hello").unwrap();
@@ -136,7 +137,7 @@ fn a_reset_belongs_to_the_side_that_has_it() {
     target.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello");
 
-    // A source for which that is no end says so.
+    // A source may report the reset as a failure instead of an end.
     let (here, there) = tcp_pair();
     (&here).write_all(b"unread").unwrap();
     kernel::wait_readable(&there);
@@ -172,14 +173,14 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
     (here, listener.accept().expect("it is connected").0)
 }
 
-/// From a socket to a socket nothing can be spliced: copies wait in memory, and not many of them.
+/// Between two sockets nothing can be spliced. Copies wait in memory, up to a limit.
 #[test]
 fn copies_to_a_slow_descriptor_are_bounded() {
     let mut reactor = Reactor::new().unwrap();
     let (here, mut there) = UnixStream::pair().unwrap();
     let (end, mut target) = UnixStream::pair().unwrap();
     let source = KernelSource::open(&reactor, here);
-    let slot = Rc::new(Slot::default());
+    let slot = Rc::new(OutcomeCell::default());
     let put = slot.clone();
     let sink = <dyn SinkPort>::of_fd(&reactor, kernel::nonblocking(end)).unwrap();
     Forward::start(&reactor, source.clone(), sink.clone(), move |moved, result| {
@@ -200,7 +201,7 @@ fn copies_to_a_slow_descriptor_are_bounded() {
 }
 
 #[test]
-fn a_descriptor_whose_reader_is_gone_is_lost() {
+fn a_sink_whose_reader_is_gone_is_an_error() {
     let mut reactor = Reactor::new().unwrap();
     let (read, write) = io::pipe().unwrap();
     let (target, end) = io::pipe().unwrap();
@@ -214,7 +215,7 @@ fn a_descriptor_whose_reader_is_gone_is_lost() {
 }
 
 #[test]
-fn a_descriptor_feeds_on_one_forwarding() {
+fn a_descriptor_takes_only_one_forward() {
     let reactor = Reactor::new().unwrap();
     let (read, _write) = io::pipe().unwrap();
     let (_target, end) = io::pipe().unwrap();
@@ -227,7 +228,7 @@ fn a_descriptor_feeds_on_one_forwarding() {
 }
 
 #[test]
-fn a_stop_of_the_loop_is_an_error_that_counts() {
+fn a_stop_of_the_loop_is_an_error_with_the_count() {
     let mut reactor = Reactor::new().unwrap();
     let (read, mut write) = io::pipe().unwrap();
     let (target, end) = io::pipe().unwrap();
@@ -235,15 +236,15 @@ fn a_stop_of_the_loop_is_an_error_that_counts() {
     let moved = to_fd(&reactor, &source, end);
     write.write_all(b"some").unwrap();
     until(&mut reactor, || kernel::is_filled(&target, 4));
-    let forward = source.told();
+    let forward = source.forward();
     forward.cut_off();
     forward.source_closed();
     assert_eq!(moved.get(), Some(Err((4, ErrorKind::ConnectionAborted))));
 }
 
-/// A reactor that goes away drops who waits, uncalled, and every port.
+/// A dropped reactor drops the callback, uncalled, and every port.
 #[test]
-fn a_reactor_that_is_dropped_calls_nobody() {
+fn a_dropped_reactor_drops_the_callback_uncalled() {
     let reactor = Reactor::new().unwrap();
     let (read, _write) = io::pipe().unwrap();
     let (mut target, end) = io::pipe().unwrap();
@@ -255,7 +256,7 @@ fn a_reactor_that_is_dropped_calls_nobody() {
     assert_eq!(target.read(&mut [0]).unwrap(), 0, "the sink is closed");
 }
 
-/// A regular file is always ready, so that no event of it is waited for.
+/// A regular file is always ready, so the forward waits for no event.
 #[test]
 fn a_file_never_blocks() {
     let mut reactor = Reactor::new().unwrap();

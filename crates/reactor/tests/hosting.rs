@@ -1,4 +1,4 @@
-//! Another loop waits on the reactor's descriptor.
+//! A host loop waits on the reactor's descriptor.
 
 #[path = "util/block.rs"]
 mod block;
@@ -16,14 +16,15 @@ use each_loop::each_loop;
 use procession_reactor::{Interest, Reactor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What the host sees.
+/// Returns whether the host sees the descriptor as readable.
 fn is_readable(reactor: &Reactor) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut fds = [PollFd::new(reactor, PollFlags::IN)];
     poll(&mut fds, Some(&now)).expect("the descriptor is open") == 1
 }
 
-/// What the host does when it is readable or the deadline has come; false: it would wait for ever.
+/// Runs one turn, as a host does when the descriptor is readable or a deadline is set. Returns
+/// false if the host would wait for ever.
 fn host(reactor: &mut Reactor) -> bool {
     let due = reactor.next_deadline().is_some();
     if !due && !is_readable(reactor) {
@@ -100,7 +101,7 @@ fn a_new_timer_wakes_the_host_which_asks_for_the_deadline() {
 }
 
 #[test]
-fn what_a_turn_leaves_for_the_next_keeps_the_descriptor_readable() {
+fn calls_left_for_the_next_turn_keep_the_descriptor_readable() {
     each_loop(|mut reactor| {
         assert!(reactor.as_raw_fd() >= 0);
         reactor.call_soon(|reactor| reactor.call_soon(|_| ()));

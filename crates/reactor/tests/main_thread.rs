@@ -1,7 +1,7 @@
-//! Whole programs, which signals end: what the main thread of one does, and how it dies.
+//! Whole programs that signals end: what the main thread does, and how the program dies.
 //!
-//! The harness runs tests in threads of its own, so this one has another: it executes itself, as the
-//! program that a variable names, and looks at what becomes of it.
+//! The standard harness runs tests outside of the main thread, so this file has a harness of its
+//! own: it executes itself as the program that a variable names, and checks how that ends.
 
 use std::convert::Infallible;
 use std::env;
@@ -17,13 +17,13 @@ use procession_core::{Deferred, Signal};
 use procession_reactor::{Handle, Phase, Reactor, Stopped, SystemEvent, run_main};
 use signal_hook::low_level;
 
-/// Names the program that the child is.
+/// The variable that names the program for the child to run.
 const VARIABLE: &str = "PROCESSION_REACTOR_PROGRAM";
 
-type Ended = Result<Stopped, Box<dyn Error>>;
-type Program = fn() -> Ended;
+type ProgramResult = Result<Stopped, Box<dyn Error>>;
+type Program = fn() -> ProgramResult;
 
-/// What a program of the tests is, and what is to become of it.
+/// A test program, and the check of how it ends.
 struct Case {
     name: &'static str,
     program: Program,
@@ -36,12 +36,12 @@ macro_rules! cases {
     };
 }
 
-fn main() -> Ended {
+fn main() -> ProgramResult {
     let cases = cases![
         a_future_that_ends_is_success,
         an_error_of_the_future_is_status_1,
         an_interrupt_drops_the_future_and_the_program_dies_by_it,
-        a_termination_of_a_run_is_what_the_program_dies_by,
+        the_program_dies_by_the_signal_that_stopped_its_run,
         a_stop_is_success,
         a_second_interrupt_acts_by_default,
         a_hang_up_stops_and_another_one_does_not_cut_the_shutdown_short,
@@ -51,11 +51,11 @@ fn main() -> Ended {
         a_hang_up_is_the_programs_while_it_watches_it,
         a_watch_that_ends_twice_counts_once,
         a_watch_of_another_thread_takes_the_hang_up_too,
-        a_hang_up_after_a_stop_is_why_the_run_has_ended,
+        a_hang_up_after_a_stop_is_the_reason_of_the_stop,
         a_thread_that_is_not_main_leaves_signals_alone,
         a_thread_that_asks_for_them_is_stopped_by_signals,
         the_first_process_of_a_namespace_ends_with_128_and_the_number,
-        a_blocked_signal_kills_all_the_same,
+        a_blocked_signal_still_kills,
         a_panic_of_the_future_unwinds_out_of_main,
         a_program_inside_a_program_is_refused,
     ];
@@ -73,7 +73,7 @@ fn main() -> Ended {
     Ok(Stopped::Called)
 }
 
-/// This binary as a program of the tests.
+/// Returns a command that runs this binary as the named test program.
 fn itself(name: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("a test knows its binary"));
     command.env(VARIABLE, name);
@@ -107,21 +107,21 @@ fn raise(signal: Signal) {
     low_level::raise(signal.as_raw()).expect("the signal exists");
 }
 
-/// Says that it is dropped.
-struct Loud;
+/// Prints a line when it is dropped.
+struct PrintsDrop;
 
-impl Drop for Loud {
+impl Drop for PrintsDrop {
     fn drop(&mut self) {
         println!("dropped");
     }
 }
 
-/// Nothing else would end the program.
+/// Sleeps for so long that only a signal or a stop ends the program.
 async fn for_ever() {
     Handle::current().sleep(Duration::from_secs(60)).await;
 }
 
-/// A shutdown that takes a while; `begins` is called when it does.
+/// Adds a trigger that makes the shutdown take a while. It calls `begins` first.
 fn slow_shutdown(reactor: &Handle, begins: impl FnOnce(&Handle) + 'static) {
     let slow = move |reactor: &Handle| {
         println!("shutdown");
@@ -139,7 +139,7 @@ fn slow_shutdown(reactor: &Handle, begins: impl FnOnce(&Handle) + 'static) {
 mod a_future_that_ends_is_success {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |_| ());
             println!("done");
@@ -155,7 +155,7 @@ mod a_future_that_ends_is_success {
 mod an_error_of_the_future_is_status_1 {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |_| ());
             let number: u32 = "one".parse()?;
@@ -174,15 +174,15 @@ mod an_error_of_the_future_is_status_1 {
 mod an_interrupt_drops_the_future_and_the_program_dies_by_it {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
-            let _loud = Loud;
+            let _loud = PrintsDrop;
             slow_shutdown(&Handle::current(), |_| ());
             Handle::current().call_soon(|_| raise(Signal::INT));
             for_ever().await;
             Ok(())
         })
-        .inspect(|stopped| print!("{stopped}: no line")) // and printed all the same
+        .inspect(|stopped| print!("{stopped}: no line")) // no newline, but it is still printed
     }
 
     pub(super) fn test(name: &'static str) {
@@ -191,10 +191,10 @@ mod an_interrupt_drops_the_future_and_the_program_dies_by_it {
     }
 }
 
-mod a_termination_of_a_run_is_what_the_program_dies_by {
+mod the_program_dies_by_the_signal_that_stopped_its_run {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let mut reactor = Reactor::new()?;
         reactor.call_when_running(|_| raise(Signal::TERM));
         slow_shutdown(&reactor, |_| ());
@@ -209,9 +209,9 @@ mod a_termination_of_a_run_is_what_the_program_dies_by {
 mod a_stop_is_success {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
-            let _loud = Loud;
+            let _loud = PrintsDrop;
             Handle::current().call_soon(Handle::stop);
             for_ever().await;
             Ok(())
@@ -227,7 +227,7 @@ mod a_stop_is_success {
 mod a_second_interrupt_acts_by_default {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |_| raise(Signal::INT));
             raise(Signal::INT);
@@ -244,7 +244,7 @@ mod a_second_interrupt_acts_by_default {
 mod a_hang_up_stops_and_another_one_does_not_cut_the_shutdown_short {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |reactor| {
                 raise(Signal::HUP);
@@ -264,7 +264,7 @@ mod a_hang_up_stops_and_another_one_does_not_cut_the_shutdown_short {
 mod an_interrupt_after_a_hang_up_acts_by_default {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |_| raise(Signal::INT));
             raise(Signal::HUP);
@@ -281,7 +281,7 @@ mod an_interrupt_after_a_hang_up_acts_by_default {
 mod a_hang_up_after_a_termination_changes_nothing {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             slow_shutdown(&Handle::current(), |_| raise(Signal::HUP));
             raise(Signal::TERM);
@@ -298,7 +298,7 @@ mod a_hang_up_after_a_termination_changes_nothing {
 mod a_hang_up_that_is_ignored_stays_ignored {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
             for _ in 0..2 {
                 raise(Signal::HUP);
@@ -309,7 +309,7 @@ mod a_hang_up_that_is_ignored_stays_ignored {
         })
     }
 
-    /// As under `nohup`.
+    /// The hang-up is ignored, as under `nohup`.
     pub(super) fn test(name: &'static str) {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"trap "" HUP; exec "$0""#]).env(VARIABLE, name);
@@ -323,9 +323,9 @@ mod a_hang_up_that_is_ignored_stays_ignored {
 mod a_hang_up_is_the_programs_while_it_watches_it {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let mut reactor = Reactor::new()?;
-        // Before the run, and once only.
+        // A watch from before the run.
         let early = reactor.on_signal(Signal::HUP, |_| println!("reload"))?;
         let handle = reactor.handle();
         let stopped = reactor.run_until(async move {
@@ -333,7 +333,7 @@ mod a_hang_up_is_the_programs_while_it_watches_it {
             raise(Signal::HUP);
             pause().await;
             drop(early);
-            // From inside the run, and a second one.
+            // Two watches from inside the run.
             let late = handle.on_signal(Signal::HUP, |_| println!("again"))?;
             let too = handle.on_signal(Signal::HUP, |_| println!("and again"))?;
             raise(Signal::HUP);
@@ -357,12 +357,12 @@ mod a_hang_up_is_the_programs_while_it_watches_it {
 mod a_watch_that_ends_twice_counts_once {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let mut reactor = Reactor::new()?;
         let fails = reactor.on_signal(Signal::HUP, |_| panic!("on purpose"))?;
         let _watch = reactor.on_signal(Signal::HUP, |_| println!("reload"))?;
         raise(Signal::HUP);
-        // The panic ends the watch, and the drop does so again.
+        // The panic ends the watch, and then the drop ends it again.
         catch_unwind(AssertUnwindSafe(|| reactor.turn(None))).expect_err("it panics");
         drop(fails);
         reactor.run_main(async {
@@ -381,7 +381,7 @@ mod a_watch_that_ends_twice_counts_once {
 mod a_watch_of_another_thread_takes_the_hang_up_too {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let (watching, watches) = std::sync::mpsc::channel();
         let other = thread::spawn(move || {
             let mut reactor = Reactor::new().expect("this thread has none");
@@ -405,16 +405,17 @@ mod a_watch_of_another_thread_takes_the_hang_up_too {
     }
 
     pub(super) fn test(name: &'static str) {
-        // The watch may be over when the main loop looks: then the hang-up is its own.
+        // The watch may already have ended when the main loop looks. Then the hang-up stops the
+        // main loop.
         let output = end_of(itself(name));
         assert!(printed(&output).starts_with("reload\nCalled\n"), "{output:?}");
     }
 }
 
-mod a_hang_up_after_a_stop_is_why_the_run_has_ended {
+mod a_hang_up_after_a_stop_is_the_reason_of_the_stop {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let mut reactor = Reactor::new()?;
         reactor.add_system_event_trigger(Phase::After, SystemEvent::Shutdown, |_| {
             raise(Signal::HUP);
@@ -433,7 +434,7 @@ mod a_hang_up_after_a_stop_is_why_the_run_has_ended {
 mod a_thread_that_is_not_main_leaves_signals_alone {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let other = thread::spawn(|| {
             let mut reactor = Reactor::new().expect("this thread has none");
             slow_shutdown(&reactor, |_| ());
@@ -455,7 +456,7 @@ mod a_thread_that_is_not_main_leaves_signals_alone {
 mod a_thread_that_asks_for_them_is_stopped_by_signals {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
             let other = thread::spawn(move || {
                 let mut reactor = Reactor::new().expect("this thread has none").with_signals();
@@ -476,9 +477,9 @@ mod a_thread_that_asks_for_them_is_stopped_by_signals {
 mod the_first_process_of_a_namespace_ends_with_128_and_the_number {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
-            // What acts by default does nothing to the first process.
+            // The default action of a signal does nothing to the first process of a namespace.
             slow_shutdown(&Handle::current(), |_| raise(Signal::TERM));
             raise(Signal::TERM);
             for_ever().await;
@@ -494,7 +495,7 @@ mod the_first_process_of_a_namespace_ends_with_128_and_the_number {
         };
         let can = unshare("true").stderr(Stdio::null()).status();
         if !can.is_ok_and(|status| status.success()) {
-            return procession_test_support::skip(name, "it takes unshare, and root");
+            return procession_test_support::skip_here(name, "it takes unshare, and root");
         }
         let binary = env::current_exe().expect("a test knows its binary");
         let output = end_of(unshare(binary.to_str().expect("its name is UTF-8")));
@@ -503,10 +504,10 @@ mod the_first_process_of_a_namespace_ends_with_128_and_the_number {
     }
 }
 
-mod a_blocked_signal_kills_all_the_same {
+mod a_blocked_signal_still_kills {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         let other = thread::spawn(|| {
             let mut reactor = Reactor::new().expect("this thread has none").with_signals();
             reactor.call_when_running(|_| raise(Signal::TERM));
@@ -526,9 +527,9 @@ mod a_blocked_signal_kills_all_the_same {
 mod a_panic_of_the_future_unwinds_out_of_main {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
-            let _loud = Loud;
+            let _loud = PrintsDrop;
             slow_shutdown(&Handle::current(), |_| ());
             panic!("on purpose");
         })
@@ -542,9 +543,9 @@ mod a_panic_of_the_future_unwinds_out_of_main {
 mod a_program_inside_a_program_is_refused {
     use super::*;
 
-    pub(super) fn program() -> Ended {
+    pub(super) fn program() -> ProgramResult {
         run_main(async {
-            let inner: Ended = run_main(async { Ok(()) });
+            let inner: ProgramResult = run_main(async { Ok(()) });
             println!("{}", inner.expect_err("the thread has a reactor"));
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! A panic in a callback leaves the loop in order.
+//! After a panic in a callback the loop works as before.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -79,7 +79,7 @@ fn run_goes_on_after_a_panic_in_each_kind_of_callback() {
 }
 
 #[test]
-fn a_run_that_was_told_to_stop_before_a_panic_stops_the_next_one() {
+fn a_stop_request_before_a_panic_stops_the_next_run() {
     each_loop(|mut reactor| {
         reactor.call_soon(|reactor| {
             reactor.stop();
@@ -93,14 +93,14 @@ fn a_run_that_was_told_to_stop_before_a_panic_stops_the_next_one() {
             reactor.stop();
         });
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert!(!*turned.borrow(), "it was told before");
+        assert!(!*turned.borrow(), "the stop request came before");
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
         assert!(*turned.borrow(), "once");
     });
 }
 
 #[test]
-fn a_run_that_was_told_before_it_began_does_not_wait_for_its_startup() {
+fn a_kept_stop_request_ends_a_run_without_waiting_for_its_startup() {
     each_loop(|mut reactor| {
         reactor.call_soon(|reactor| {
             reactor.stop();
@@ -116,7 +116,7 @@ fn a_run_that_was_told_before_it_began_does_not_wait_for_its_startup() {
 }
 
 #[test]
-fn the_other_sources_of_the_batch_come_again() {
+fn the_other_events_of_the_batch_are_delivered_after_a_panic() {
     each_loop(|mut reactor| {
         let served = Rc::new(RefCell::new(Vec::new()));
         let mut writers = Vec::new();

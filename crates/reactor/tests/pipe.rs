@@ -1,4 +1,4 @@
-//! The pipe core against the kernel.
+//! `Pipe` with real pipes and sockets.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -24,21 +24,21 @@ use until::until;
 
 const SHORT: Duration = Duration::from_millis(30);
 
-/// A transport without a protocol: it passes events to its pipe and notes what they mean.
+/// A transport without a protocol: it passes events to its pipe and records their meaning.
 #[derive(Default)]
-struct Transport {
+struct PipeOwner {
     pipe: WithCell<Option<Pipe>>,
     seen: RefCell<Vec<PipeReady>>,
 }
 
-impl EventHandler for Transport {
+impl EventHandler for PipeOwner {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         let seen = self.with(|pipe| pipe.on_ready(reactor, ready.readiness));
         self.seen.borrow_mut().push(seen);
     }
 }
 
-impl Transport {
+impl PipeOwner {
     fn open(reactor: &Reactor, fd: impl Into<OwnedFd>, direction: Direction) -> Rc<Self> {
         let transport = Rc::new(Self::default());
         let handler: Rc<dyn EventHandler> = transport.clone();
@@ -80,7 +80,7 @@ fn pair() -> (UnixStream, UnixStream) {
     (here, there)
 }
 
-/// The parent's end of a pipe, nonblocking, as a reader or a writer.
+/// Makes the parent's end of a pipe nonblocking.
 fn nonblocking(fd: impl Into<OwnedFd>) -> OwnedFd {
     let fd = fd.into();
     rustix::io::ioctl_fionbio(&fd, true).expect("pipes can be nonblocking");
@@ -91,7 +91,7 @@ fn nonblocking(fd: impl Into<OwnedFd>) -> OwnedFd {
 fn a_reader_gives_data_then_nothing_then_the_end() {
     each_loop(|mut reactor| {
         let (here, mut there) = pair();
-        let transport = Transport::open(&reactor, here, Direction::Read);
+        let transport = PipeOwner::open(&reactor, here, Direction::Read);
         assert!(matches!(transport.read(&reactor), ReadEvent::WouldBlock));
         there.write_all(b"hello").unwrap();
         until(&mut reactor, || transport.last().readable);
@@ -106,13 +106,13 @@ fn a_reader_gives_data_then_nothing_then_the_end() {
     });
 }
 
-/// A peer that was seen to go while nothing waited takes nothing away from a flush of nothing, and
-/// what it has sent is still read.
+/// If the peer goes while the queue is empty, a flush of the empty queue still reports idle, and
+/// the data that the peer sent are still read.
 #[test]
-fn a_flush_of_nothing_is_idle_also_when_the_peer_has_gone() {
+fn an_empty_flush_is_idle_even_if_the_peer_has_gone() {
     each_loop(|mut reactor| {
         let (here, mut there) = pair();
-        let transport = Transport::open(&reactor, here, Direction::Both);
+        let transport = PipeOwner::open(&reactor, here, Direction::Both);
         there.write_all(b"last words").unwrap();
         drop(there);
         until(&mut reactor, || transport.last().peer_gone);
@@ -125,12 +125,12 @@ fn a_flush_of_nothing_is_idle_also_when_the_peer_has_gone() {
     });
 }
 
-/// One that was seen to go while a queue waited is lost, with room or without.
+/// If the peer goes while data are queued, the next flush reports the loss, with room or without.
 #[test]
 fn a_peer_that_goes_while_a_queue_waits_is_lost() {
     each_loop(|mut reactor| {
         let (here, there) = pair();
-        let transport = Transport::open(&reactor, here, Direction::Both);
+        let transport = PipeOwner::open(&reactor, here, Direction::Both);
         transport.write(vec![0; 1 << 20]);
         assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Blocked));
         drop(there);
@@ -144,7 +144,7 @@ fn a_peer_that_goes_while_a_queue_waits_is_lost() {
 fn a_large_read_keeps_its_bytes_while_the_buffer_is_used_again() {
     each_loop(|reactor| {
         let (reader, mut writer) = io::pipe().unwrap();
-        let transport = Transport::open(&reactor, nonblocking(reader), Direction::Read);
+        let transport = PipeOwner::open(&reactor, nonblocking(reader), Direction::Read);
         let mut kept = Vec::new();
         for byte in 0..20_u8 {
             writer.write_all(&vec![byte; Pipe::READ_BUFFER_BYTES / 2]).unwrap();
@@ -163,7 +163,7 @@ fn a_large_read_keeps_its_bytes_while_the_buffer_is_used_again() {
 fn a_paused_reader_costs_no_turns_and_sees_the_end_when_it_is_resumed() {
     each_loop(|mut reactor| {
         let (reader, mut writer) = io::pipe().unwrap();
-        let transport = Transport::open(&reactor, nonblocking(reader), Direction::Read);
+        let transport = PipeOwner::open(&reactor, nonblocking(reader), Direction::Read);
         transport.with(|pipe| pipe.pause(&reactor));
         assert!(transport.with(|pipe| pipe.is_paused()));
         writer.write_all(b"x").unwrap();
@@ -184,7 +184,7 @@ fn a_paused_reader_costs_no_turns_and_sees_the_end_when_it_is_resumed() {
 fn a_blocked_writer_goes_on_when_there_is_room_and_nothing_is_lost() {
     each_loop(|mut reactor| {
         let (mut reader, writer) = io::pipe().unwrap();
-        let transport = Transport::open(&reactor, nonblocking(writer), Direction::Write);
+        let transport = PipeOwner::open(&reactor, nonblocking(writer), Direction::Write);
         let mut expected = Vec::new();
         for byte in 0..100_u8 {
             let chunk = vec![byte; 5000];
@@ -218,12 +218,13 @@ fn a_blocked_writer_goes_on_when_there_is_room_and_nothing_is_lost() {
     });
 }
 
-/// Where the poller is not epoll the loss may be seen by the next write only: Linux.
+/// With a poller other than epoll, only the next write may see the loss, so this claim is for
+/// Linux.
 #[test]
 fn the_loss_of_an_idle_writers_reader_is_told_once_and_does_not_spin() {
     each_loop(|mut reactor| {
         let (reader, writer) = io::pipe().unwrap();
-        let transport = Transport::open(&reactor, nonblocking(writer), Direction::Write);
+        let transport = PipeOwner::open(&reactor, nonblocking(writer), Direction::Write);
         drop(reader);
         until(&mut reactor, || transport.last().peer_gone);
         let start = reactor.now();
@@ -243,7 +244,7 @@ fn the_loss_of_an_idle_writers_reader_is_told_once_and_does_not_spin() {
 fn a_blocked_writer_whose_reader_goes_away_is_lost_at_its_next_flush() {
     each_loop(|mut reactor| {
         let (reader, writer) = io::pipe().unwrap();
-        let transport = Transport::open(&reactor, nonblocking(writer), Direction::Write);
+        let transport = PipeOwner::open(&reactor, nonblocking(writer), Direction::Write);
         transport.write(vec![0; 1 << 20]);
         assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Blocked));
         drop(reader);
@@ -257,7 +258,7 @@ fn a_blocked_writer_whose_reader_goes_away_is_lost_at_its_next_flush() {
 fn both_directions_of_a_socket_end_on_their_own() {
     each_loop(|mut reactor| {
         let (here, mut there) = pair();
-        let transport = Transport::open(&reactor, here, Direction::Both);
+        let transport = PipeOwner::open(&reactor, here, Direction::Both);
         there.write_all(b"question").unwrap();
         there.shutdown(std::net::Shutdown::Write).unwrap();
         until(&mut reactor, || transport.last().readable);
@@ -284,7 +285,7 @@ fn both_directions_of_a_socket_end_on_their_own() {
 fn a_paused_socket_whose_peer_is_gone_does_not_spin_and_keeps_its_data() {
     each_loop(|mut reactor| {
         let (here, mut there) = pair();
-        let transport = Transport::open(&reactor, here, Direction::Both);
+        let transport = PipeOwner::open(&reactor, here, Direction::Both);
         transport.with(|pipe| pipe.pause(&reactor));
         there.write_all(b"last words").unwrap();
         drop(there);
@@ -303,11 +304,11 @@ fn a_paused_socket_whose_peer_is_gone_does_not_spin_and_keeps_its_data() {
 }
 
 #[test]
-fn what_the_poller_refuses_is_always_ready() {
+fn a_descriptor_that_the_poller_refuses_is_always_ready() {
     let reactor = Reactor::new().unwrap();
     let file = File::open("Cargo.toml").unwrap();
     let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
-    let transport = Transport::open(&reactor, file, Direction::Read);
+    let transport = PipeOwner::open(&reactor, file, Direction::Read);
     assert!(transport.with(|pipe| pipe.is_always_ready()));
     let mut total = 0;
     while let ReadEvent::Data(data) = transport.read(&reactor) {
@@ -316,17 +317,17 @@ fn what_the_poller_refuses_is_always_ready() {
     assert_eq!(total, length);
     transport.close(&reactor);
     let null = File::options().write(true).open("/dev/null").unwrap();
-    let transport = Transport::open(&reactor, null, Direction::Write);
+    let transport = PipeOwner::open(&reactor, null, Direction::Write);
     transport.write(vec![0; 1 << 20]);
     assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Idle));
     transport.close(&reactor);
 }
 
 #[test]
-fn closing_gives_back_what_was_not_written() {
+fn closing_returns_the_unwritten_data() {
     let reactor = Reactor::new().unwrap();
     let (_reader, writer) = io::pipe().unwrap();
-    let transport = Transport::open(&reactor, nonblocking(writer), Direction::Write);
+    let transport = PipeOwner::open(&reactor, nonblocking(writer), Direction::Write);
     transport.write(vec![0; 1 << 20]);
     assert!(matches!(transport.flush_now(&reactor), FlushOutcome::Blocked));
     let spent = transport.pipe.take().unwrap().close(&reactor);

@@ -1,4 +1,5 @@
-//! The law of the pipe core: bytes out are bytes in, however they are cut, and the end comes last.
+//! The law of `Pipe`: the bytes that come out are those that went in, however they are cut, and the
+//! end comes last.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,31 +11,35 @@ use procession_reactor::driver::{EventHandler, FlushOutcome, Pipe, ReadEvent, Re
 use procession_reactor::{Handle, Reactor};
 use proptest::prelude::*;
 
-/// Only wakes the loop: the test asks the pipes itself.
-struct Nobody;
+/// Ignores events: the test calls the pipes itself.
+struct IgnoreEvents;
 
-impl EventHandler for Nobody {
+impl EventHandler for IgnoreEvents {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
 fn open(reactor: &Reactor, fd: OwnedFd, direction: Direction) -> Pipe {
     rustix::io::ioctl_fionbio(&fd, true).expect("pipes can be nonblocking");
-    Pipe::open(reactor, fd, direction, Rc::new(Nobody), 0).expect("pipes can be watched")
+    Pipe::open(reactor, fd, direction, Rc::new(IgnoreEvents), 0).expect("pipes can be watched")
 }
 
-/// What one round does.
+/// The action of one round.
 #[derive(Debug, Clone)]
-enum Step {
+enum PipeStep {
     Write(usize),
     Flush,
     Read,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![(0_usize..100_000).prop_map(Step::Write), Just(Step::Flush), Just(Step::Read)]
+fn step() -> impl Strategy<Value = PipeStep> {
+    prop_oneof![
+        (0_usize..100_000).prop_map(PipeStep::Write),
+        Just(PipeStep::Flush),
+        Just(PipeStep::Read)
+    ]
 }
 
-/// Bytes that tell their place.
+/// Returns bytes that depend on their position.
 fn data(from: usize, length: usize) -> Vec<u8> {
     (from..from + length).map(|n| u8::try_from(n % 251).expect("below 251")).collect()
 }
@@ -55,13 +60,13 @@ proptest! {
         let (mut written, mut got) = (0, Vec::new());
         for step in steps {
             match step {
-                Step::Write(length) => {
+                PipeStep::Write(length) => {
                     let data = data(written, length);
                     written += length;
                     writer.queue().unwrap().on_write(data.into()).unwrap();
                 }
-                Step::Flush => flush(&mut writer, &reactor),
-                Step::Read => {
+                PipeStep::Flush => flush(&mut writer, &reactor),
+                PipeStep::Read => {
                     if let ReadEvent::Data(data) = reader.read(&reactor) {
                         got.extend_from_slice(&data);
                     }
@@ -96,7 +101,8 @@ fn flush(writer: &mut Pipe, reactor: &Reactor) {
     assert!(matches!(flushed, FlushOutcome::Idle | FlushOutcome::Blocked));
 }
 
-/// As if the poller had said so; it may be wrong, which a writer must survive.
+/// Reports the writer as writable, as the poller would. The report may be wrong; a writer must
+/// cope.
 fn unblock(writer: &mut Pipe, reactor: &Reactor) {
     let mut readiness = procession_reactor::Readiness::default();
     readiness.writable = true;

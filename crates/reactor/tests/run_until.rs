@@ -1,4 +1,4 @@
-//! Running until a future is ready.
+//! `run_until`: running until a future is ready.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -14,19 +14,19 @@ use each_loop::each_loop;
 use procession_core::Deferred;
 use procession_reactor::{Handle, NotRunning, Phase, Reactor, Stopped, SystemEvent};
 
-/// What happened, in order.
-type Order = Rc<RefCell<Vec<&'static str>>>;
+/// The events, in order.
+type CallOrder = Rc<RefCell<Vec<&'static str>>>;
 
-/// Part of a future: says that this was dropped.
-struct Dropped(Order);
+/// A part of a future that records its drop.
+struct DropRecorder(CallOrder);
 
-impl Drop for Dropped {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
         self.0.borrow_mut().push("dropped");
     }
 }
 
-fn add(reactor: &Handle, order: &Order, phase: Phase, event: SystemEvent, name: &'static str) {
+fn add(reactor: &Handle, order: &CallOrder, phase: Phase, event: SystemEvent, name: &'static str) {
     let order = Rc::clone(order);
     reactor.add_system_event_trigger(phase, event, move |reactor| {
         assert!(reactor.is_running());
@@ -34,8 +34,8 @@ fn add(reactor: &Handle, order: &Order, phase: Phase, event: SystemEvent, name: 
     });
 }
 
-/// The triggers of a run.
-fn add_all(reactor: &Handle, order: &Order) {
+/// Adds triggers for the startup and the shutdown.
+fn add_all(reactor: &Handle, order: &CallOrder) {
     add(reactor, order, Phase::Before, SystemEvent::Startup, "before startup");
     add(reactor, order, Phase::After, SystemEvent::Startup, "startup");
     add(reactor, order, Phase::Before, SystemEvent::Shutdown, "before shutdown");
@@ -50,12 +50,12 @@ fn panics<R>(call: impl FnOnce() -> R) {
 #[test]
 fn a_ready_future_ends_the_run_after_its_triggers() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         add_all(&reactor, &order);
         let inside = Rc::clone(&order);
         let handle = reactor.handle();
         let output = reactor.run_until(async move {
-            let _dropped = Dropped(Rc::clone(&inside));
+            let _dropped = DropRecorder(Rc::clone(&inside));
             inside.borrow_mut().push("polled");
             handle.sleep(Duration::from_millis(2)).await;
             assert!(handle.is_running());
@@ -65,7 +65,7 @@ fn a_ready_future_ends_the_run_after_its_triggers() {
         assert!(!reactor.is_running());
         let all = ["before startup", "startup", "polled", "dropped", "before shutdown", "shutdown"];
         assert_eq!(*order.borrow(), all);
-        // And again.
+        // The reactor can run again.
         assert_eq!(reactor.run_until(async { 7 }), Ok(7));
         reactor.call_when_running(Handle::stop);
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
@@ -75,12 +75,12 @@ fn a_ready_future_ends_the_run_after_its_triggers() {
 #[test]
 fn a_stop_drops_the_future_once_before_the_shutdown() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         add_all(&reactor, &order);
         let inside = Rc::clone(&order);
         let handle = reactor.handle();
         let output = reactor.run_until(async move {
-            let _dropped = Dropped(Rc::clone(&inside));
+            let _dropped = DropRecorder(Rc::clone(&inside));
             handle.call_later(Duration::from_millis(2), Handle::stop);
             pending::<()>().await;
         });
@@ -90,11 +90,11 @@ fn a_stop_drops_the_future_once_before_the_shutdown() {
     });
 }
 
-/// What the drop begins is waited for as far as the shutdown waits for it.
+/// The shutdown waits for a trigger that the drop of the future adds.
 #[test]
-fn what_the_dropped_future_begins_is_part_of_the_shutdown() {
+fn a_trigger_that_the_dropped_future_adds_is_part_of_the_shutdown() {
     each_loop(|mut reactor| {
-        struct Begin(Handle, Order);
+        struct Begin(Handle, CallOrder);
         impl Drop for Begin {
             fn drop(&mut self) {
                 let order = Rc::clone(&self.1);
@@ -109,7 +109,7 @@ fn what_the_dropped_future_begins_is_part_of_the_shutdown() {
                 self.0.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, begin);
             }
         }
-        let order = Order::default();
+        let order = CallOrder::default();
         add(&reactor, &order, Phase::During, SystemEvent::Shutdown, "during shutdown");
         let begin = Begin(reactor.handle(), Rc::clone(&order));
         reactor.call_when_running(Handle::stop);
@@ -125,9 +125,9 @@ fn what_the_dropped_future_begins_is_part_of_the_shutdown() {
 #[test]
 fn a_stop_during_the_startup_drops_the_future_unpolled() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         reactor.add_system_event_trigger(Phase::Before, SystemEvent::Startup, Handle::stop);
-        let dropped = Dropped(Rc::clone(&order));
+        let dropped = DropRecorder(Rc::clone(&order));
         let output = reactor.run_until(async move {
             let _dropped = dropped;
             unreachable!("it is not polled");
@@ -164,9 +164,9 @@ fn a_stop_in_the_shutdown_of_a_ready_future_finds_it_stopping() {
 #[test]
 fn a_panic_of_the_future_unwinds_and_the_reactor_runs_on() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         add(&reactor, &order, Phase::Before, SystemEvent::Shutdown, "shutdown");
-        let dropped = Dropped(Rc::clone(&order));
+        let dropped = DropRecorder(Rc::clone(&order));
         panics(|| {
             reactor.run_until(async move {
                 let _dropped = dropped;
@@ -182,7 +182,7 @@ fn a_panic_of_the_future_unwinds_and_the_reactor_runs_on() {
 }
 
 #[test]
-fn a_panic_of_the_futures_drop_is_no_second_drop() {
+fn a_future_whose_drop_panics_is_not_dropped_twice() {
     each_loop(|mut reactor| {
         struct Panics;
         impl Drop for Panics {
@@ -190,8 +190,8 @@ fn a_panic_of_the_futures_drop_is_no_second_drop() {
                 panic!("on purpose");
             }
         }
-        let order = Order::default();
-        let dropped = Dropped(Rc::clone(&order));
+        let order = CallOrder::default();
+        let dropped = DropRecorder(Rc::clone(&order));
         panics(|| {
             reactor.run_until(async move {
                 let _dropped = dropped;
@@ -201,13 +201,13 @@ fn a_panic_of_the_futures_drop_is_no_second_drop() {
             })
         });
         assert_eq!(*order.borrow(), ["dropped"]);
-        // The stop is kept, as that of a run.
+        // The stop request is kept, as in `run`.
         assert_eq!(reactor.run_until(async { 1 }), Err(Stopped::Called));
         assert_eq!(reactor.run_until(async { 1 }), Ok(1));
     });
 }
 
-/// That a future was ready is no reason to stop the next run.
+/// A ready future does not stop the next run.
 #[test]
 fn a_panic_in_the_shutdown_of_a_ready_future_stops_no_later_run() {
     each_loop(|mut reactor| {
@@ -221,7 +221,7 @@ fn a_panic_in_the_shutdown_of_a_ready_future_stops_no_later_run() {
 }
 
 #[test]
-fn a_future_has_no_second_reactor_and_a_deferred_is_one() {
+fn a_future_cannot_make_a_second_reactor_and_a_deferred_is_a_future() {
     each_loop(|mut reactor| {
         let inner = reactor.run_until(async { Reactor::new().unwrap_err().kind() });
         assert_eq!(inner, Ok(io::ErrorKind::AlreadyExists));
@@ -232,7 +232,7 @@ fn a_future_has_no_second_reactor_and_a_deferred_is_one() {
 }
 
 #[test]
-fn a_main_gives_the_error_of_its_future_or_why_it_has_stopped() {
+fn run_main_returns_the_error_of_its_future_or_why_it_stopped() {
     each_loop(|reactor| {
         assert_eq!(reactor.run_main(async { Ok::<(), &str>(()) }), Ok(Stopped::Finished));
     });

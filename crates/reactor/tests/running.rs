@@ -1,4 +1,4 @@
-//! Starting, stopping, running again.
+//! `run`: starting, stopping, and running again.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -61,7 +61,7 @@ fn calls_when_running_are_made_in_their_order() {
     });
 }
 
-/// Case RT-14, with sockets in the place of children.
+/// Case RT-14, with sockets instead of children.
 #[test]
 fn a_second_run_serves_old_and_new_sources() {
     each_loop(|mut reactor| {
@@ -142,7 +142,7 @@ fn an_optional_trigger_result_that_is_none_is_not_waited_for() {
 }
 
 #[test]
-fn turn_and_block_on_are_not_run() {
+fn turn_and_block_on_do_not_count_as_a_run() {
     each_loop(|mut reactor| {
         let started = Rc::new(Cell::new(false));
         let set = Rc::clone(&started);
@@ -165,7 +165,7 @@ fn a_stop_during_startup_is_honoured() {
     });
 }
 
-/// Told by a trigger, by a call, and by a call of another thread.
+/// The stop comes from a trigger, from a call, and from a call of another thread.
 #[test]
 fn a_stop_while_the_startup_is_pending_ends_it() {
     each_loop(|mut reactor| {
@@ -198,7 +198,7 @@ fn a_stop_while_the_startup_is_pending_ends_it() {
             assert_eq!(reactor.run().unwrap(), Stopped::Called);
             assert_eq!(*order.borrow(), ["before startup", "shutdown"]);
             late.cancel();
-            promise.complete(Ok(())); // heard by nobody
+            promise.complete(Ok(())); // nothing waits for it any more
             reactor.call_when_running(Handle::stop);
             assert_eq!(reactor.run().unwrap(), Stopped::Called);
             assert_eq!(*order.borrow(), ["before startup", "shutdown", "startup"]);

@@ -1,4 +1,4 @@
-//! Ending a loop that is driven by turns.
+//! `shut_down`: ending a loop that is driven by turns.
 
 #[path = "util/each_loop.rs"]
 mod each_loop;
@@ -14,9 +14,9 @@ use procession_core::Deferred;
 use procession_reactor::driver::OnEnd;
 use procession_reactor::{Handle, NotRunning, Phase, Reactor, Stopped, SystemEvent};
 
-type Order = Rc<RefCell<Vec<&'static str>>>;
+type CallOrder = Rc<RefCell<Vec<&'static str>>>;
 
-fn add(reactor: &Handle, order: &Order, phase: Phase, name: &'static str) {
+fn add(reactor: &Handle, order: &CallOrder, phase: Phase, name: &'static str) {
     let order = Rc::clone(order);
     reactor.add_system_event_trigger(phase, SystemEvent::Shutdown, move |reactor| {
         assert!(reactor.is_running());
@@ -25,10 +25,10 @@ fn add(reactor: &Handle, order: &Order, phase: Phase, name: &'static str) {
     });
 }
 
-/// What has something open.
-struct Open(Order);
+/// A transport that records its close.
+struct ClosesAtStop(CallOrder);
 
-impl OnEnd for Open {
+impl OnEnd for ClosesAtStop {
     fn stopped(self: Rc<Self>) {
         self.0.borrow_mut().push("closed");
     }
@@ -37,8 +37,8 @@ impl OnEnd for Open {
 #[test]
 fn it_does_once_what_a_run_does_at_its_end() {
     each_loop(|mut reactor| {
-        let order = Order::default();
-        let open = Rc::new(Open(Rc::clone(&order)));
+        let order = CallOrder::default();
+        let open = Rc::new(ClosesAtStop(Rc::clone(&order)));
         let weak: Rc<dyn OnEnd> = open.clone();
         let watch = reactor.io().watch_end(Rc::downgrade(&weak));
         add(&reactor, &order, Phase::After, "after");
@@ -67,9 +67,9 @@ fn it_does_once_what_a_run_does_at_its_end() {
 }
 
 #[test]
-fn a_second_one_ends_what_has_begun_since() {
+fn a_second_shut_down_runs_the_triggers_added_since() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         for name in ["first", "second", "third"] {
             add(&reactor, &order, Phase::Before, name);
             reactor.shut_down().unwrap();
@@ -79,9 +79,9 @@ fn a_second_one_ends_what_has_begun_since() {
 }
 
 #[test]
-fn a_run_leaves_nothing_for_it_and_it_leaves_the_next_run_alone() {
+fn after_a_run_shut_down_does_nothing_and_does_not_affect_the_next_run() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         add(&reactor, &order, Phase::Before, "run");
         reactor.call_when_running(Handle::stop);
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
@@ -94,14 +94,14 @@ fn a_run_leaves_nothing_for_it_and_it_leaves_the_next_run_alone() {
             reactor.stop();
         });
         assert_eq!(reactor.run().unwrap(), Stopped::Called);
-        assert!(turned.get(), "the run was not told before");
+        assert!(turned.get(), "no stop request is left");
     });
 }
 
 #[test]
-fn after_a_panic_it_goes_on_behind_the_trigger() {
+fn after_a_panic_shut_down_continues_with_the_next_trigger() {
     each_loop(|mut reactor| {
-        let order = Order::default();
+        let order = CallOrder::default();
         add(&reactor, &order, Phase::Before, "one");
         reactor.add_system_event_trigger(Phase::Before, SystemEvent::Shutdown, |_| -> () {
             panic!("on purpose")
@@ -115,9 +115,9 @@ fn after_a_panic_it_goes_on_behind_the_trigger() {
     });
 }
 
-/// The stop that a panic cut short is done by it.
+/// `shut_down` completes a stop that a panic interrupted.
 #[test]
-fn it_ends_a_run_that_a_panic_has_cut_short() {
+fn shut_down_completes_a_stop_that_a_panic_cut_short() {
     each_loop(|mut reactor: Reactor| {
         reactor.call_when_running(|reactor| {
             reactor.stop();

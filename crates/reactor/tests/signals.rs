@@ -1,4 +1,4 @@
-//! Signals, each test in a process of its own: dispositions belong to the process.
+//! Signals. Each test runs in a process of its own, because dispositions belong to the process.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -35,7 +35,7 @@ fn assert_succeeded(output: Option<Output>) {
     }
 }
 
-/// Printed before the signal that is to kill: none before it did.
+/// Printed just before the signal that must kill, as proof that no earlier signal did.
 const ALIVE: &str = "alive until here";
 
 fn assert_died_by(output: Option<Output>, signal: Signal) {
@@ -56,8 +56,8 @@ fn count(reactor: &Reactor, signal: Signal) -> (Rc<Cell<u32>>, SignalWatch) {
 
 /// Case RT-17.
 #[test]
-fn watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_last() {
-    let test = "watchers_are_told_until_their_watch_ends_and_the_default_returns_with_the_last";
+fn watchers_are_called_until_their_watch_ends_and_the_default_returns_with_the_last() {
+    let test = "watchers_are_called_until_their_watch_ends_and_the_default_returns_with_the_last";
     let output = reexec(test, || {
         for signal in [Signal::USR1, Signal::USR2] {
             sys::default_action(signal.as_raw());
@@ -186,10 +186,10 @@ fn a_signal_while_the_startup_is_pending_ends_it() {
     }));
 }
 
-/// No turn comes after the last phase: the run itself looks.
+/// No turn comes after the last phase, so the run itself checks for signals.
 #[test]
-fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
-    let test = "a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped";
+fn a_signal_in_any_phase_of_the_shutdown_is_the_reason_of_the_stop() {
+    let test = "a_signal_in_any_phase_of_the_shutdown_is_the_reason_of_the_stop";
     assert_succeeded(reexec(test, || {
         sys::default_action(Signal::INT.as_raw());
         let mut reactor = Reactor::new().unwrap().with_signals();
@@ -206,8 +206,8 @@ fn a_signal_in_any_phase_of_the_shutdown_is_why_the_run_has_stopped() {
 }
 
 #[test]
-fn a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run() {
-    let test = "a_signal_in_the_last_shutdown_trigger_is_told_its_watchers_and_stops_one_run";
+fn a_signal_in_the_last_shutdown_trigger_reaches_its_watchers_and_stops_one_run() {
+    let test = "a_signal_in_the_last_shutdown_trigger_reaches_its_watchers_and_stops_one_run";
     assert_succeeded(reexec(test, || {
         let mut reactor = Reactor::new().unwrap().with_signals();
         let (seen, _watch) = count(&reactor, Signal::TERM);
@@ -234,13 +234,14 @@ fn panics(reactor: &mut Reactor) {
     assert!(!reactor.is_running());
 }
 
-/// What ends a run that nothing stops.
+/// Adds a call that panics if nothing stops the run.
 fn deadline(reactor: &Reactor) -> DelayedCall {
     let within = bound(Duration::from_secs(10));
     reactor.call_later(within, |_| panic!("nothing has stopped the run"))
 }
 
-/// Before its turn has looked, when its call is queued, when it was told, and in the shutdown.
+/// The panic comes before the turn sees the signal, while its call is queued, after that call, or
+/// in the shutdown.
 #[test]
 fn a_signal_before_a_panic_stops_the_next_run_once() {
     let test = "a_signal_before_a_panic_stops_the_next_run_once";
@@ -257,8 +258,9 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
                 reactor.call_soon(panic_now);
             });
         };
-        let told = |reactor: &Reactor| {
-            // Calls of other threads come after those of the turn, the claim's among them.
+        let after_the_call = |reactor: &Reactor| {
+            // Remote calls run after the turn's own calls, which include the one that stops the
+            // run.
             reactor.call_soon(|reactor| {
                 raise(Signal::TERM);
                 reactor.remote().call(panic_now);
@@ -268,7 +270,7 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
             reactor.call_soon(|_| raise(Signal::TERM));
             reactor.add_system_event_trigger(Phase::During, SystemEvent::Shutdown, panic_now);
         };
-        for prepare in [unseen as fn(&Reactor), queued, told, in_shutdown] {
+        for prepare in [unseen as fn(&Reactor), queued, after_the_call, in_shutdown] {
             let mut reactor = Reactor::new().unwrap().with_signals();
             prepare(&reactor);
             panics(&mut reactor);
@@ -291,8 +293,8 @@ fn a_signal_before_a_panic_stops_the_next_run_once() {
 }
 
 #[test]
-fn a_signal_before_a_panic_is_told_its_watchers_once() {
-    assert_succeeded(reexec("a_signal_before_a_panic_is_told_its_watchers_once", || {
+fn a_signal_before_a_panic_reaches_its_watchers_once() {
+    assert_succeeded(reexec("a_signal_before_a_panic_reaches_its_watchers_once", || {
         let mut reactor = Reactor::new().unwrap().with_signals();
         let (seen, _watch) = count(&reactor, Signal::TERM);
         reactor.call_soon(|_| -> () {
@@ -329,7 +331,7 @@ fn a_second_signal_after_a_panic_acts_by_default_while_the_shutdown_is_pending()
     assert_died_by(output, Signal::TERM);
 }
 
-/// Also once it was watched, when there is a handler that does nothing.
+/// This also holds after a watch has ended, which leaves a handler that does nothing.
 #[test]
 fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
     assert_succeeded(reexec("an_interrupt_that_is_ignored_does_not_stop_the_run", || {
@@ -346,7 +348,7 @@ fn an_interrupt_that_is_ignored_does_not_stop_the_run() {
             until(&mut reactor, || seen.get() == 1);
             drop(watch);
         }
-        // A watch of the program's own is told, and the run goes on.
+        // A watch of the program is called, and the run continues.
         let (seen, _watch) = count(&reactor, Signal::INT);
         reactor.call_when_running(|reactor| {
             raise(Signal::INT);
@@ -391,14 +393,14 @@ fn a_reactor_without_signals_and_a_turn_leave_the_interrupt_alone() {
 
 /// Case RT-20.
 #[test]
-fn a_watch_that_ends_while_its_signal_is_pending_is_not_told() {
-    assert_succeeded(reexec("a_watch_that_ends_while_its_signal_is_pending_is_not_told", || {
+fn a_watch_that_ends_while_its_signal_is_pending_is_not_called() {
+    assert_succeeded(reexec("a_watch_that_ends_while_its_signal_is_pending_is_not_called", || {
         let mut reactor = Reactor::new().unwrap();
         let (seen, watch) = count(&reactor, Signal::USR1);
         raise(Signal::USR1);
         drop(watch);
         reactor.turn(Some(Duration::from_millis(5))).unwrap();
-        // Also where it is queued already: the first of two ends the second.
+        // This also holds if the call is queued already: the first watch ends the second one.
         let second: Rc<Cell<Option<SignalWatch>>> = Rc::default();
         let end = Rc::clone(&second);
         let first = reactor.on_signal(Signal::USR1, move |_| drop(end.take())).unwrap();
@@ -424,17 +426,17 @@ fn signals_that_cannot_be_watched_are_refused() {
     }
 }
 
-struct Nobody;
+struct IgnoreEvents;
 
-impl EventHandler for Nobody {
+impl EventHandler for IgnoreEvents {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
-/// Writes to a pipe that nobody reads.
+/// Flushes a pipe without a reader.
 fn flush_a_broken_pipe(reactor: &Handle) {
     let (reader, writer) = io::pipe().expect("two descriptors");
     drop(reader);
-    let (writer, handler) = (writer.into(), Rc::new(Nobody));
+    let (writer, handler) = (writer.into(), Rc::new(IgnoreEvents));
     let mut pipe =
         Pipe::open(reactor, writer, Direction::Write, handler, 0).expect("a pipe is polled");
     pipe.queue().expect("it is a writer").on_write("x".into()).expect("it is open");
@@ -442,7 +444,7 @@ fn flush_a_broken_pipe(reactor: &Handle) {
     drop(pipe.close(reactor));
 }
 
-/// The disposition is the default, and the mask is as it was.
+/// Dies by SIGPIPE, which shows that the disposition is the default and the mask is unchanged.
 fn die_by_a_broken_pipe() {
     let (reader, mut writer) = io::pipe().expect("two descriptors");
     drop(reader);
@@ -486,10 +488,10 @@ fn a_flush_outside_of_a_turn_does_not_kill_and_the_programs_own_write_does() {
     assert_died_by(output, Signal::PIPE);
 }
 
-/// A signal that does not stop the run is no first one of two.
+/// A signal that does not stop the run does not make the next one act by default.
 #[test]
-fn a_hang_up_that_the_program_watches_leaves_the_run_its_stop() {
-    let test = "a_hang_up_that_the_program_watches_leaves_the_run_its_stop";
+fn a_watched_hang_up_does_not_count_as_the_first_stop_signal() {
+    let test = "a_watched_hang_up_does_not_count_as_the_first_stop_signal";
     let output = reexec(test, || {
         for signal in [Signal::HUP, Signal::TERM] {
             sys::default_action(signal.as_raw());
@@ -497,7 +499,7 @@ fn a_hang_up_that_the_program_watches_leaves_the_run_its_stop() {
         let mut reactor = Reactor::new().unwrap().with_signals();
         let (hang_ups, _watch) = count(&reactor, Signal::HUP);
         reactor.call_when_running(|_| raise(Signal::HUP));
-        // Later than an echo would come.
+        // Later than an echo of the hang-up would come.
         reactor.call_later(Duration::from_millis(350), |_| raise(Signal::TERM));
         let stopped = reactor.run().unwrap();
         assert_eq!((stopped, hang_ups.get()), (Stopped::Signal(Signal::TERM), 1));

@@ -1,4 +1,4 @@
-//! Descriptors in the loop.
+//! Sources: descriptors that the loop watches.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -28,13 +28,13 @@ use until::until;
 const SHORT: Duration = Duration::from_millis(30);
 
 #[derive(Default)]
-struct Log {
+struct EventLog {
     seen: RefCell<Vec<Ready>>,
     close: Cell<bool>,
     others: RefCell<Vec<Key>>,
 }
 
-impl EventHandler for Log {
+impl EventHandler for EventLog {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
         self.seen.borrow_mut().push(ready);
         if self.close.get() {
@@ -60,7 +60,7 @@ fn more_sources_than_one_batch_are_all_served() {
         limit.current = limit.maximum;
         setrlimit(Resource::Nofile, limit).unwrap();
         each_loop(|mut reactor| {
-            let log = Rc::new(Log::default());
+            let log = Rc::new(EventLog::default());
             log.close.set(true);
             for token in 0..2000 {
                 let (here, mut there) = io::pipe().unwrap();
@@ -86,7 +86,7 @@ fn more_sources_than_one_batch_are_all_served() {
 #[test]
 fn an_event_of_a_source_that_was_closed_in_the_same_batch_is_dropped() {
     each_loop(|mut reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let mut peers = Vec::new();
         for token in 0..3 {
             let (here, mut there) = pair();
@@ -107,7 +107,7 @@ fn an_event_of_a_source_that_was_closed_in_the_same_batch_is_dropped() {
 #[test]
 fn a_slot_is_used_again_under_another_key() {
     each_loop(|reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let (first, _peer) = pair();
         let first = reactor.io().add_source(first, Interest::READABLE, log.clone(), 0).unwrap();
         reactor.io().close(first);
@@ -124,7 +124,7 @@ fn a_slot_is_used_again_under_another_key() {
 #[test]
 fn a_paused_source_whose_peer_has_gone_does_not_end_the_wait() {
     each_loop(|mut reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let (here, there) = pair();
         let key = reactor.io().add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
         reactor.io().set_interest(key, Interest::PAUSED).unwrap();
@@ -144,7 +144,7 @@ fn a_paused_source_whose_peer_has_gone_does_not_end_the_wait() {
 #[test]
 fn a_late_source_is_served_after_the_others() {
     each_loop(|mut reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let mut peers = Vec::new();
         for (token, interest) in [Interest::READABLE_LATE, Interest::READABLE].iter().enumerate() {
             let (here, mut there) = pair();
@@ -160,14 +160,14 @@ fn a_late_source_is_served_after_the_others() {
             reactor.io().set_interest(ready.key, Interest::PAUSED).unwrap();
         }
         reactor.turn(Some(SHORT)).unwrap();
-        assert_eq!(tokens(), [1, 0], "each event is told once");
+        assert_eq!(tokens(), [1, 0], "each event is delivered once");
     });
 }
 
 #[test]
-fn a_descriptor_that_is_taken_back_is_open_and_watched_no_more() {
+fn a_descriptor_that_is_taken_back_is_open_and_not_watched() {
     each_loop(|mut reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let (here, mut there) = pair();
         let key = reactor.io().add_source(here, Interest::READABLE, log.clone(), 0).unwrap();
         let lent = reactor.io().with_fd(key, |_| reactor.io().take_fd(key)).flatten();
@@ -187,7 +187,7 @@ fn a_descriptor_that_is_taken_back_is_open_and_watched_no_more() {
 #[test]
 fn a_regular_file_is_refused_and_leaves_nothing_behind() {
     let reactor = Reactor::new().unwrap();
-    let log = Rc::new(Log::default());
+    let log = Rc::new(EventLog::default());
     let file = File::open("Cargo.toml").unwrap();
     let error =
         reactor.io().add_source(file.into(), Interest::READABLE, log.clone(), 0).unwrap_err();
@@ -223,7 +223,7 @@ fn a_closure_can_close_its_source_and_is_dropped_with_it() {
 }
 
 #[test]
-fn what_a_callback_asks_to_flush_is_flushed_when_it_returns() {
+fn a_flush_requested_in_a_callback_runs_when_the_callback_returns() {
     struct Flush(RefCell<Vec<&'static str>>);
     impl EventHandler for Flush {
         fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
@@ -233,7 +233,7 @@ fn what_a_callback_asks_to_flush_is_flushed_when_it_returns() {
     }
     each_loop(|mut reactor| {
         let handler = Rc::new(Flush(RefCell::default()));
-        reactor.io().flush_later(handler.clone()); // outside of a turn: before the wait
+        reactor.io().flush_later(handler.clone()); // outside of a turn: runs before the wait
         for _ in 0..2 {
             let handler = Rc::clone(&handler);
             reactor.call_soon(move |reactor| {
@@ -247,9 +247,9 @@ fn what_a_callback_asks_to_flush_is_flushed_when_it_returns() {
 }
 
 #[test]
-fn an_expected_event_is_found_and_one_that_does_not_come_shortens_no_wait() {
+fn an_expected_event_is_found_and_a_missing_one_does_not_shorten_the_wait() {
     each_loop(|mut reactor| {
-        let log = Rc::new(Log::default());
+        let log = Rc::new(EventLog::default());
         let (here, mut there) = pair();
         reactor.io().add_source(here, Interest::READABLE, log.clone(), 1).unwrap();
         for round in 0..200 {

@@ -1,4 +1,4 @@
-//! Where standard descriptors are closed, in processes of their own.
+//! A reactor in a process whose standard descriptors are closed.
 
 #[path = "util/reexec.rs"]
 mod reexec;
@@ -12,12 +12,12 @@ use reexec::reexec;
 use rustix::io::fcntl_getfd;
 use rustix::stdio::{stderr, stdin, stdout};
 
-/// Which of the numbers 0, 1 and 2 are open.
+/// Returns which of the descriptors 0, 1 and 2 are open.
 fn open() -> [bool; 3] {
     [stdin(), stdout(), stderr()].map(|fd| fcntl_getfd(fd).is_ok())
 }
 
-/// Makes a reactor of either kind where `closed` are closed, and has it do what it can.
+/// Closes the descriptors `closed`, then makes a reactor of each kind and uses its features.
 fn live_without(closed: &[i32]) {
     for &number in closed {
         sys::close_standard(number);
@@ -38,16 +38,16 @@ fn live_without(closed: &[i32]) {
 }
 
 #[test]
-fn a_reactor_has_no_standard_descriptor_where_all_are_closed() {
-    let test = "a_reactor_has_no_standard_descriptor_where_all_are_closed";
+fn a_reactor_uses_no_standard_descriptor_if_all_are_closed() {
+    let test = "a_reactor_uses_no_standard_descriptor_if_all_are_closed";
     if let Some(output) = reexec(test, || live_without(&[0, 1, 2])) {
         assert!(output.status.success(), "{output:?}");
     }
 }
 
 #[test]
-fn a_reactor_has_no_standard_descriptor_where_some_are_closed() {
-    let test = "a_reactor_has_no_standard_descriptor_where_some_are_closed";
+fn a_reactor_uses_no_standard_descriptor_if_some_are_closed() {
+    let test = "a_reactor_uses_no_standard_descriptor_if_some_are_closed";
     if let Some(output) = reexec(test, || {
         live_without(&[1]);
         live_without(&[0]);

@@ -1,4 +1,4 @@
-//! Calls at a time, against the clock.
+//! Delayed calls, by the real clock.
 
 #[path = "util/block.rs"]
 mod block;
@@ -42,7 +42,7 @@ fn calls_run_in_the_order_of_deadlines_and_of_creation() {
 
 /// Case RT-02.
 #[test]
-fn a_call_is_cancelled_once_and_says_why_not_twice() {
+fn a_call_is_cancelled_once_and_a_second_cancel_says_why_it_fails() {
     each_loop(|mut reactor| {
         let cancelled = reactor.call_later(Duration::ZERO, |_| unreachable!());
         assert_eq!(cancelled.try_cancel(), Ok(()));
@@ -165,7 +165,7 @@ fn calls_far_away_do_not_overflow_and_can_be_cancelled() {
 
 /// Case RT-15.
 #[test]
-fn a_turn_that_may_not_wait_does_not() {
+fn a_turn_with_a_zero_timeout_does_not_wait() {
     each_loop(|mut reactor| {
         reactor.call_later(Duration::from_secs(5), |_| unreachable!());
         let start = reactor.now();
@@ -237,7 +237,7 @@ fn a_call_of_zero_made_in_a_call_waits_for_the_next_turn() {
 }
 
 #[test]
-fn a_handle_tells_what_became_of_its_own_call_however_many_came_since() {
+fn a_handle_reports_the_state_of_its_own_call_however_many_came_since() {
     each_loop(|mut reactor| {
         let made = reactor.call_later(Duration::ZERO, |_| ());
         let cancelled = reactor.call_later(Duration::ZERO, |_| unreachable!());

@@ -1,4 +1,4 @@
-//! Calls from other threads.
+//! Calls from other threads, by `Remote`.
 
 #[path = "util/bound.rs"]
 mod bound;
@@ -27,7 +27,7 @@ fn a_call_from_another_thread_ends_the_wait() {
         let (send, receive) = mpsc::channel::<()>();
         let here = thread::current().id();
         let other = thread::spawn(move || {
-            // Nobody sends: this waits, so that the reactor is in its wait.
+            // Nothing is sent, so this pauses until the reactor waits.
             receive.recv_timeout(Duration::from_millis(100)).unwrap_err();
             remote.call(move |reactor| {
                 assert_eq!(thread::current().id(), here);
@@ -88,7 +88,7 @@ fn a_chain_of_remote_calls_leaves_timers_their_turn() {
 }
 
 #[test]
-fn what_call_soon_adds_waits_for_the_next_turn() {
+fn a_call_added_by_call_soon_runs_in_the_next_turn() {
     each_loop(|mut reactor| {
         let calls = Rc::new(Cell::new(0));
         fn again(reactor: &Handle, calls: &Rc<Cell<u32>>) {
@@ -107,7 +107,7 @@ fn what_call_soon_adds_waits_for_the_next_turn() {
 }
 
 #[test]
-fn a_remote_of_a_dropped_reactor_drops_what_it_is_given() {
+fn a_remote_of_a_dropped_reactor_drops_its_calls() {
     each_loop(|reactor| {
         let remote = reactor.remote();
         drop(reactor);

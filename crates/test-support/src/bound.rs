@@ -1,31 +1,32 @@
-//! Bounds on time, for a machine that other programs do not keep busy.
+//! Time limits for tests. They hold on an idle machine and are multiplied on a busy one.
 
 use std::io::Write;
 use std::time::Duration;
 
-/// The watchdog of the catalogue of cases: nothing that a test waits for takes this long. On a busy
-/// machine, use its [`bound()`].
+/// The watchdog of the case catalogue: everything that a test waits for happens sooner than this.
+/// On a busy machine, [`bound()`] of this is the limit.
 pub const WATCHDOG: Duration = Duration::from_secs(10);
 
-/// The time that the catalogue of cases calls "promptly".
+/// The time that the case catalogue calls "promptly".
 pub const PROMPTLY: Duration = Duration::from_millis(300);
 
-/// Returns `usual`, or four times as much if `PROCESSION_BUSY_MACHINE=1` says that other programs keep the
-/// processors busy.
+/// Returns four times `usual` if `PROCESSION_BUSY_MACHINE=1`, which means that other processes keep
+/// the processors busy, and `usual` otherwise.
 pub fn bound(usual: Duration) -> Duration {
     if is_busy() { usual * 4 } else { usual }
 }
 
-/// Prints a line if bounds are longer. Call it before a test begins: the test may replace descriptor 2.
+/// Writes a line to stderr if the limits are longer. Call it before a test begins, because a test
+/// may change descriptor 2.
 pub fn announce() {
     if is_busy() {
         let line = "PROCESSION_BUSY_MACHINE: every bound on time is four times as long\n";
-        // If the write fails, nobody reads stderr.
+        // A failed write is harmless: nobody reads the line then.
         std::io::stderr().write_all(line.as_bytes()).ok();
     }
 }
 
-/// Returns a duration of this many milliseconds.
+/// Returns a duration of so many milliseconds.
 #[must_use]
 pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

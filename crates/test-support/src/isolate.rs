@@ -1,8 +1,8 @@
-//! A separate process for one test: the test binary runs itself again with only that test.
+//! Runs one test in a process of its own: the test binary runs itself again with that test alone.
 //!
-//! No other thread is active in that process: the harness's thread waits for the body. So the test may
-//! count descriptors and change signals, limits, ids, descriptors 0 to 2 and the current directory. A
-//! watchdog (SIGALRM) ends a process that hangs.
+//! No other thread does anything in that process: the harness's thread only waits for the body. So
+//! the test may count descriptors and change signals, limits, ids, descriptors 0 to 2 and the
+//! current directory. A watchdog (SIGALRM) ends a process that hangs.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -12,40 +12,41 @@ use std::time::Duration;
 
 use crate::{announce, bound, forward, skip_here, sys, without_leak_check};
 
-/// The variable that is set in the separate process, to the name of the test.
+/// The variable that is set in the test's own process, to the name of the test.
 pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
-/// SIGALRM ends the process of a test after this time, or its [`bound()`]. A test of the slow tier sets
-/// another time by [`sys::alarm`].
+/// The time after which SIGALRM ends the process of a test; [`bound()`] of this on a busy machine.
+/// A test of the slow tier sets another time with [`sys::alarm`].
 const WATCHDOG: Duration = Duration::from_secs(60);
 
-/// Returns whether this process is the separate process of the test `name`.
+/// Returns whether this process is the own process of the test `name`.
 #[must_use]
 pub fn is_isolated(name: &str) -> bool {
     std::env::var_os(VARIABLE).is_some_and(|value| value == name)
 }
 
-/// Runs `body` alone in a separate process, which is this test binary with only the test `name`: the name
-/// of the calling function.
+/// Runs `body` alone in a process of its own, which is this test binary with the test `name`.
 ///
-/// If the process fails, its output is shown.
+/// `name` is the name of the test function. If the process fails, its output is shown.
 pub fn isolated(name: &str, body: impl FnOnce()) {
     run(name, body, StdCommand::new(this_binary()));
 }
 
-/// Does the same, but a sanitizer does not check for leaks. In a forked copy that exits, nothing owns the
-/// memory of the parent's other threads; and the check needs /proc.
+/// Does the same as [`isolated`], without a sanitizer's check for leaks.
+///
+/// When a forked copy exits, nothing owns the memory of the parent's other threads, so the check
+/// would report it. The check also needs /proc.
 pub fn isolated_without_leak_check(name: &str, body: impl FnOnce()) {
     let mut again = StdCommand::new(this_binary());
     without_leak_check(&mut again);
     run(name, body, again);
 }
 
-/// Does the same, as the first process of a PID namespace with a /proc for it. Needs root; otherwise the
-/// test is skipped.
+/// Does the same as [`isolated`], as the first process of a PID namespace with its own /proc. This
+/// needs root.
 ///
-/// SIGALRM does not end such a process, so `timeout(1)` is its watchdog. A sanitizer does not check it for
-/// leaks, because its tests fork.
+/// SIGALRM does not end such a process, so another program is the watchdog. A sanitizer does not
+/// check for leaks there, because these tests fork.
 pub fn isolated_as_pid_1(name: &str, body: impl FnOnce()) {
     let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
     let is_inside = std::env::var_os(VARIABLE).is_some();

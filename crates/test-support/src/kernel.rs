@@ -1,12 +1,13 @@
-//! The abilities of the kernel that the tests run on.
+//! Features of the kernel that the tests run on.
 
-/// Returns whether the kernel keeps a child's status for its pidfd after other code has reaped the child
-/// (Linux 6.15 and later).
+/// Returns whether the kernel keeps the status of a reaped child for its pidfd (Linux 6.15 and
+/// later).
 pub fn keeps_statuses() -> bool {
     is_since([6, 15])
 }
 
-/// Returns whether a pidfd can signal the group that its process leads or has led (Linux 6.9 and later).
+/// Returns whether a pidfd can signal the group that its process leads or led (Linux 6.9 and
+/// later).
 pub fn signals_groups_by_pidfd() -> bool {
     is_since([6, 9])
 }

@@ -1,16 +1,18 @@
-//! Leak checks: the descriptors of this process, its children, dead or alive, and its memory.
+//! Finds what a test left behind: open descriptors, and children, zombie or alive. Also measures
+//! memory.
 //!
-//! These are properties of a whole process. Use them only in tests that are [`crate::isolated`].
+//! These are properties of a whole process, so only tests that are [`crate::isolated`] may use
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Returns the open descriptors of this process, with their links in /proc (`pipe:[4711]`).
+/// Returns the open descriptors of this process and their links in /proc (`pipe:[4711]`).
 pub fn open_fds() -> BTreeMap<i32, String> {
     let entries = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The descriptor of the directory itself is closed by now, and is left out.
+    // The descriptor of the directory itself is closed by now, so it is not in the list.
     let target = |number| fs::read_link(format!("/proc/self/fd/{number}")).ok();
     numbers
         .into_iter()
@@ -18,9 +20,9 @@ pub fn open_fds() -> BTreeMap<i32, String> {
         .collect()
 }
 
-/// Returns the children of this process: pid, name and state, `Z` for a zombie.
+/// Returns the children of this process: pid, name, and state letter, which is `Z` for a zombie.
 ///
-/// It reads /proc, because `waitid(2)` does not see a child without an exit signal.
+/// It reads /proc, because `waitid` does not see a child that sends no signal at its exit.
 pub fn children() -> Vec<(u32, String, char)> {
     let entries = fs::read_dir("/proc").expect("/proc is mounted");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -31,7 +33,8 @@ pub fn children() -> Vec<(u32, String, char)> {
     .collect()
 }
 
-/// Returns the state letter of a process, `X` if it is gone. `Z` and `X` mean that it is dead.
+/// Returns the state letter of a process, and `X` if there is no such process. `Z` and `X` mean
+/// dead.
 pub fn process_state(pid: u32) -> char {
     stat(pid).map_or('X', |(_, state, _)| state)
 }
@@ -40,7 +43,7 @@ pub fn process_state(pid: u32) -> char {
 fn stat(pid: u32) -> Option<(String, char, u32)> {
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text);
-    // The name is in parentheses, and may contain parentheses.
+    // The name is in parentheses and may contain parentheses.
     let (head, rest) = text.rsplit_once(") ")?;
     let (_, name) = head.split_once(" (")?;
     let mut fields = rest.split(' ');
@@ -49,7 +52,7 @@ fn stat(pid: u32) -> Option<(String, char, u32)> {
     Some((name.to_owned(), state, parent))
 }
 
-/// Returns the resident memory of this process.
+/// Returns how much memory of this process is resident now.
 pub fn rss_bytes() -> usize {
     status_kib("VmRSS:") * 1024
 }
@@ -66,19 +69,20 @@ fn status_kib(key: &str) -> usize {
     number.parse().expect("it is a number")
 }
 
-/// A baseline of open descriptors, for checks that a test leaves none behind.
+/// A baseline of open descriptors, with checks that nothing else is left.
 #[derive(Debug)]
 pub struct Leaks {
     fds: BTreeMap<i32, String>,
 }
 
 impl Leaks {
-    /// Takes the baseline. Call it after a first spawn, which may keep a descriptor for ever.
+    /// Takes the baseline. Do this after a first spawn, because that may open descriptors that stay
+    /// open.
     pub fn baseline() -> Self {
         Self { fds: open_fds() }
     }
 
-    /// Asserts that exactly the descriptors of the baseline are open.
+    /// Checks that exactly the descriptors of the baseline are open.
     pub fn assert_no_fds(&self) {
         let now = open_fds();
         let more: Vec<_> = now.iter().filter(|(fd, link)| self.fds.get(fd) != Some(link)).collect();
@@ -89,7 +93,7 @@ impl Leaks {
         );
     }
 
-    /// Asserts that no file with a path is open beyond the baseline; pipes and sockets do not count.
+    /// Checks that no file with a path is open beyond the baseline. Pipes and sockets do not count.
     pub fn assert_no_regular_files(&self) {
         let is_new = |fd: &i32, link: &String| self.fds.get(fd) != Some(link);
         let files: Vec<_> = open_fds()
@@ -99,13 +103,13 @@ impl Leaks {
         assert!(files.is_empty(), "files that are open in the parent: {files:?}");
     }
 
-    /// Asserts that this process has no child, neither a zombie nor a living one.
+    /// Checks that this process has no child, neither a zombie nor a living one.
     pub fn assert_no_children() {
         let left = children();
         assert!(left.is_empty(), "children left behind (pid, name, state): {left:?}");
     }
 
-    /// Asserts that this process has no child, and that exactly the descriptors of the baseline are open.
+    /// Checks that no child is left and that exactly the descriptors of the baseline are open.
     pub fn assert_none(&self) {
         Self::assert_no_children();
         self.assert_no_fds();

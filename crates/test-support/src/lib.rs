@@ -1,13 +1,13 @@
-//! Helpers for the behaviour tests of every crate: a separate process for a test that needs one, leak
-//! checks, bounds on time, and loud skipping.
+//! Support for the behaviour tests of every crate: runs a test in its own process, finds leaked
+//! descriptors and children, bounds the time of a wait, and skips a test visibly.
 //!
-//! Every function panics if it cannot do what it is called for; that fails the test.
+//! Every function panics if it cannot do its work, which fails the test.
 //!
 //! # What this crate does not do
 //!
-//! It knows none of the crates under test, so it is built once for all of them, whatever their features.
-//! Helpers that drive a loop, record a protocol or make a `Command` are in `tests/util` of the crate that
-//! they test.
+//! It depends on none of the crates under test, so one build serves all of them, whatever features
+//! they are tested with. Code that drives a loop, records a protocol or makes a `Command` is in the
+//! `tests/util` folder of its crate.
 //!
 //! # Examples
 //!
@@ -23,7 +23,7 @@
 //! # }
 //! ```
 #![warn(clippy::print_stdout, clippy::print_stderr)]
-#![expect(clippy::missing_panics_doc, reason = "the page documents all panics")]
+#![expect(clippy::missing_panics_doc, reason = "the crate page says it for all functions")]
 
 mod bound;
 mod isolate;

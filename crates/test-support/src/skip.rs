@@ -1,29 +1,28 @@
-//! Loud skipping. A skipped test prints a line with a count on the real stderr, which the harness does not
-//! capture. It also adds a line to the file that `PROCESSION_SKIP_LOG` names, where the runner of the tests
-//! counts the lines.
+//! Skips tests visibly. A skipped test writes one line, with a count, to the real stderr, past the
+//! harness's capture, and one to the file that `PROCESSION_SKIP_LOG` names. The task that runs the
+//! tests counts the lines of that file.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The beginning of each line of a skipped test.
+/// The beginning of each line about a skipped test.
 const MARK: &str = "SKIPPED: ";
 
-/// The number of tests that this binary has skipped so far.
+/// How many tests this binary has skipped so far.
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Prints on stderr that `what` is skipped, and why. The parent of an [isolated](crate::isolated)
-/// test adds the count, by [`forward`].
+/// Writes to stderr that `what` is skipped, and why. For a test in its own process.
 pub fn skip(what: &str, why: &str) {
     announce(&format!("{MARK}{what}: {why}"));
 }
 
-/// Does the same for a test that runs beside others in this process: also counts and logs it.
+/// Does the same for a test that shares its process with others: no parent forwards its line.
 pub fn skip_here(what: &str, why: &str) {
     forward(&format!("{MARK}{what}: {why}"));
 }
 
-/// Returns whether the user is root; if not, prints that the test is skipped.
+/// Returns whether this process runs as root; skips the test if not.
 pub fn root_or_skip(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -32,7 +31,7 @@ pub fn root_or_skip(what: &str) -> bool {
     root
 }
 
-/// Passes the lines on that a test in a separate process printed by [`skip`], with a count.
+/// Forwards, with a count, the lines that a test in its own process wrote with [`skip`].
 pub fn forward(stderr: &str) {
     for what in stderr.lines().filter_map(|line| line.strip_prefix(MARK)) {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -41,7 +40,7 @@ pub fn forward(stderr: &str) {
     }
 }
 
-/// Adds a line to the list of skipped tests, if the variable names one.
+/// Adds a line to the file of skipped tests, if there is one.
 fn log(what: &str) {
     let Some(path) = std::env::var_os("PROCESSION_SKIP_LOG") else { return };
     let mut file =
@@ -49,8 +48,8 @@ fn log(what: &str) {
     file.write_all(format!("{what}\n").as_bytes()).expect("the list of skipped tests takes a line");
 }
 
-/// Writes a line where the test harness does not capture it.
+/// Writes a line to the real stderr, which the test harness does not capture.
 fn announce(line: &str) {
-    // In one write, so that lines of several tests do not mix. If it fails, nobody reads stderr.
+    // One write keeps the lines of several tests apart. A failed write is harmless.
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).ok();
 }

@@ -1,6 +1,6 @@
-//! Replaces descriptors 0, 1 and 2 of a test's separate process, and restores them.
+//! Replaces descriptors 0, 1 and 2 of a test's own process, and restores them.
 //!
-//! Use it only in tests that are [`crate::isolated`].
+//! Only for tests that are [`crate::isolated`].
 
 use std::io::{Write, stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,12 +10,13 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::sys;
 
-/// Copies of the original 0, 1 and 2; they stay open as long as the process runs.
+/// Copies of the original descriptors 0, 1 and 2. They stay open until the process ends.
 static SAVED: OnceLock<[OwnedFd; 3]> = OnceLock::new();
 
-/// A guard that restores 0, 1 and 2 when it is dropped.
+/// A guard that restores descriptors 0, 1 and 2 when it is dropped.
 ///
-/// From the first guard on, a panic message reaches the real stderr, whatever descriptor 2 is.
+/// After the first `save`, every panic message goes to the real stderr, wherever descriptor 2
+/// leads.
 #[derive(Debug)]
 pub struct Standard(());
 
@@ -26,9 +27,9 @@ impl Standard {
         SAVED.get_or_init(|| {
             std::panic::set_hook(Box::new(|panic| {
                 let mut message = Vec::new();
-                writeln!(message, "{panic}").ok(); // A write to memory cannot fail.
+                writeln!(message, "{panic}").ok(); // a write to memory does not fail
                 let [_, _, stderr] = SAVED.get().expect("it was saved before");
-                rustix::io::write(stderr, &message).ok(); // If it fails, nobody reads stderr.
+                rustix::io::write(stderr, &message).ok(); // a failed write is harmless
             }));
             [copy(&stdin()), copy(&stdout()), copy(&stderr())]
         });

@@ -1,4 +1,4 @@
-//! Which code is built: for one of the systems, and not for tests alone.
+//! Decides which code is built for a system, without code that is only for tests.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Lit, Meta, MetaNameValue, Token};
@@ -13,10 +13,11 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// All of them. What is read for each is put together: code for two of them never meets.
+    /// All systems. Code is read for each separately, because one build never has code for two of
+    /// them.
     pub(crate) const ALL: [Self; 4] = [Self::Linux, Self::MacOs, Self::FreeBsd, Self::NetBsd];
 
-    /// What cfg calls it.
+    /// Returns the name of the system in a cfg.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Linux => "linux",
@@ -26,9 +27,10 @@ impl System {
         }
     }
 
-    /// Tells whether a build for this system that is no test has what these attributes stand on.
+    /// Returns whether a build for this system, other than a test, has the item with these
+    /// attributes.
     ///
-    /// A cfg on something else, a feature for example, may hold and counts as if it did.
+    /// A cfg on something else, such as a feature, counts as true because it may be.
     pub(super) fn builds(self, attributes: &[Attribute]) -> bool {
         !attributes.iter().any(|attribute| {
             let path = attribute.path();
@@ -38,7 +40,7 @@ impl System {
         })
     }
 
-    /// Evaluates a predicate; nothing if it depends on something else.
+    /// Evaluates a predicate. Returns `None` if it depends on something else.
     pub(crate) fn holds(self, predicate: &Meta) -> Option<bool> {
         match predicate {
             Meta::Path(path) if path.is_ident("test") || path.is_ident("doc") => Some(false),
@@ -79,7 +81,7 @@ impl System {
     }
 }
 
-/// `decisive` if one part is that, the opposite if all parts are the opposite.
+/// Returns `decisive` if one part has that value, and the opposite if all parts have that.
 fn decided(parts: &[Option<bool>], decisive: bool) -> Option<bool> {
     if parts.contains(&Some(decisive)) {
         Some(decisive)
@@ -92,7 +94,7 @@ fn decided(parts: &[Option<bool>], decisive: bool) -> Option<bool> {
 mod tests {
     use super::*;
 
-    /// The systems that have an item with these attributes.
+    /// Returns the systems that have an item with these attributes.
     fn systems(attributes: &str) -> Vec<&'static str> {
         let item: syn::ItemStruct = syn::parse_str(&format!("{attributes} struct A;")).unwrap();
         let built = System::ALL.iter().filter(|system| system.builds(&item.attrs));
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_something_else_is_built() {
+    fn code_below_any_other_cfg_is_built() {
         for attributes in [
             "",
             "#[cfg(not(test))]",

@@ -1,17 +1,17 @@
-//! Circles in a graph whose nodes are numbers.
+//! Finds circles in a graph whose nodes are numbers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Nodes of which each leads to each other.
+/// A largest set of nodes in which every node leads to every other one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Circles {
-    /// All of them, in order.
+    /// All nodes, in order.
     pub(crate) nodes: Vec<usize>,
-    /// A shortest way around, without the return to its beginning.
+    /// A shortest circle among them, without the step back to its beginning.
     pub(crate) shortest: Vec<usize>,
 }
 
-/// Finds the sets of more than one node, the largest possible, of which each leads to each other.
+/// Finds the largest sets of two or more nodes in which every node leads to every other one.
 pub(crate) fn circles(edges: impl IntoIterator<Item = (usize, usize)>) -> Vec<Circles> {
     let mut next: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for (from, to) in edges {
@@ -39,7 +39,7 @@ pub(crate) fn circles(edges: impl IntoIterator<Item = (usize, usize)>) -> Vec<Ci
     found
 }
 
-/// The nodes of a shortest way of at least one step, `to` left out.
+/// Returns the nodes of a shortest way of at least one step, without `to`.
 fn shortest_way(
     next: &BTreeMap<usize, BTreeSet<usize>>,
     from: usize,

@@ -1,8 +1,9 @@
-//! Which file depends on which: file A on file B if a path in A leads to an item that B defines.
+//! Finds which file depends on which. File A depends on file B if a path in A leads to an item that
+//! B defines.
 //!
-//! Modules are ways, not items: a path that leads through a file depends on the file at its end
-//! alone, and `mod` items are no dependencies. A glob depends on every file that defines something
-//! it brings in: which of it is used, a trait for example, cannot be seen.
+//! A module is not an item here. A path depends only on the file at its end, not on the files that
+//! it leads through, and a `mod` item is no dependency. A glob depends on every file that defines
+//! one of its items, because the source does not show which of them are used, such as a trait.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,43 +19,43 @@ use crate::tree::Problem;
 /// The dependencies between the files of a crate.
 pub(crate) struct Imports<'a> {
     sources: &'a Sources,
-    /// Apart from each other: a path of one system with a path of another makes no circle.
+    /// One graph per system, because paths of two systems never make a circle together.
     systems: Vec<(System, Edges)>,
 }
 
-/// Every dependency of a file, once, by the indices of the two files.
+/// Every dependency, once, by the indices of the two files.
 type Edges = BTreeMap<(usize, usize), Evidence>;
 
-/// Where a dependency is first seen.
+/// The first place that shows a dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Evidence {
     line: usize,
     path: String,
 }
 
-/// A dependency.
+/// A dependency between two files.
 pub(crate) struct Import<'a> {
     pub(crate) from: &'a Path,
     pub(crate) to: &'a Path,
     evidence: Evidence,
 }
 
-/// Files that import each other.
+/// A set of files that import each other.
 pub(crate) struct ImportCircles<'a> {
     imports: &'a Imports<'a>,
-    /// An index of the systems.
+    /// An index into [`Imports::systems`].
     system: usize,
     circles: Circles,
 }
 
 impl<'a> Imports<'a> {
-    /// Finds the dependencies.
+    /// Finds the dependencies between the files.
     pub(crate) fn find(sources: &'a Sources) -> Self {
         let edges = |system: System| (system, edges(&sources.read(system)));
         Self { sources, systems: System::ALL.into_iter().map(edges).collect() }
     }
 
-    /// Lists every dependency that some system has, with a line that shows it.
+    /// Returns every dependency of any system, with a line that shows it.
     pub(crate) fn all(&self) -> Vec<Import<'_>> {
         let mut all = Edges::new();
         for (_, edges) in &self.systems {
@@ -69,7 +70,7 @@ impl<'a> Imports<'a> {
         Import { from: self.sources.path(from), to: self.sources.path(to), evidence }
     }
 
-    /// Finds the files that depend on each other in a circle: the largest sets that a system has.
+    /// Finds the largest sets of files that depend on each other on some system.
     pub(crate) fn circles(&self) -> Vec<ImportCircles<'_>> {
         let mut found: Vec<ImportCircles<'_>> = Vec::new();
         for (system, (_, edges)) in self.systems.iter().enumerate() {
@@ -87,7 +88,7 @@ impl<'a> Imports<'a> {
 }
 
 impl Import<'_> {
-    /// Makes a problem of it, at the line that shows it.
+    /// Returns a problem at the line that shows the dependency.
     pub(crate) fn problem(&self, message: &str) -> Problem {
         let Evidence { line, path } = &self.evidence;
         let message = format!("{path} leads to {}: {message}", self.to.display());
@@ -103,12 +104,12 @@ impl fmt::Display for Import<'_> {
 }
 
 impl ImportCircles<'_> {
-    /// All files in them.
+    /// Returns all files in the circles.
     pub(crate) fn files(&self) -> Vec<&Path> {
         self.circles.nodes.iter().map(|&file| self.imports.sources.path(file)).collect()
     }
 
-    /// The steps of a shortest way around.
+    /// Returns the steps of a shortest circle.
     fn steps(&self) -> Vec<Import<'_>> {
         let way = &self.circles.shortest;
         let steps = (0..way.len()).map(|at| (way[at], way[(at + 1) % way.len()]));
@@ -116,7 +117,7 @@ impl ImportCircles<'_> {
         steps.map(|step| self.imports.import(step, edges[&step].clone())).collect()
     }
 
-    /// Makes a problem of them: each step of a way around, and the names of all.
+    /// Returns a problem with each step of a shortest circle and the names of all files.
     pub(crate) fn problem(&self) -> Problem {
         let (steps, files) = (self.steps(), self.files());
         let place = match self.imports.systems[self.system].0 {
@@ -133,7 +134,7 @@ impl ImportCircles<'_> {
     }
 }
 
-/// Finds the dependencies of one system.
+/// Finds the dependencies on one system.
 fn edges(read: &Crate<'_>) -> Edges {
     let mut found = Edges::new();
     for (at, module) in read.modules.iter().enumerate() {
@@ -155,7 +156,7 @@ fn edges(read: &Crate<'_>) -> Edges {
     found
 }
 
-/// Follows a path to the items that its file depends on.
+/// Returns the items that a path leads to, on which its file depends.
 fn targets(read: &Crate<'_>, module: usize, path: &[String], kind: PathKind) -> Vec<Target> {
     let found = read.resolve(module, path);
     match (kind, path) {
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_tests_import_is_no_dependency() {
+    fn an_import_of_a_test_is_no_dependency() {
         assert_eq!(
             found(&[
                 ("lib.rs", "mod a; struct R;"),

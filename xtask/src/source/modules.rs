@@ -1,7 +1,7 @@
-//! The modules of a crate: which file holds each one, and which names it has.
+//! Reads the modules of a crate: the file of each one, and its names.
 //!
-//! A module without a file, and a file that is no module, are problems: the rules on imports would
-//! not see them.
+//! A module without a file and a file without a module are problems, because the rules on imports
+//! would not see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -16,52 +16,52 @@ use super::cfg::System;
 use super::paths::imports;
 use crate::tree::{Problem, SourceFile};
 
-/// The files of a library crate, parsed.
+/// The parsed files of a library crate.
 pub(crate) struct Sources {
-    /// Relative to the root of the repository, such as `crates/core`.
+    /// The path from the root of the repository, such as `crates/core`.
     pub(crate) folder: PathBuf,
     pub(crate) files: Vec<(PathBuf, File)>,
-    /// Files that cannot be parsed.
+    /// The problems of files that cannot be parsed.
     problems: Vec<Problem>,
 }
 
-/// A library crate as one system has it.
+/// A library crate as it is built for one system.
 pub(crate) struct Crate<'a> {
     pub(crate) system: System,
-    /// The first one is the root.
+    /// All modules. The first one is the root.
     pub(crate) modules: Vec<Module<'a>>,
-    /// What keeps the rules from seeing all of it.
+    /// Problems that prevent the rules from reading all of the crate.
     pub(super) problems: Vec<Problem>,
 }
 
 /// A module, in a file of its own or inline.
 pub(crate) struct Module<'a> {
-    /// The root is its own parent.
+    /// The index of the parent. The root is its own parent.
     pub(super) parent: usize,
-    /// An index of [`Sources::files`].
+    /// An index into [`Sources::files`].
     pub(crate) file: usize,
-    /// What it holds, without modules and without what is not built.
+    /// Its items that are built, without modules.
     pub(crate) items: Vec<&'a Item>,
-    pub(super) names: BTreeMap<String, Vec<Named>>,
-    /// The paths before `::*`.
+    pub(super) names: BTreeMap<String, Vec<NameMeaning>>,
+    /// The paths of the globs, without `::*`.
     pub(super) globs: Vec<Vec<String>>,
 }
 
-/// What a name in a module stands for: a type and a function may have the same one.
+/// The meaning of a name in a module. A type and a function may have the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    /// A module below it.
+pub(super) enum NameMeaning {
+    /// A child module.
     Module(usize),
-    /// A type or a trait: a path may go on behind it.
+    /// A type or a trait. A path may continue after it.
     Type,
     /// A function, a constant, a static or a macro.
     Value,
-    /// What another path leads to.
+    /// An import: the target of another path.
     Import(Vec<String>),
 }
 
 impl Sources {
-    /// Parses the library below `folder`.
+    /// Parses the library in `folder`.
     pub(crate) fn parse(files: &[SourceFile], folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         let below = folder.join("src");
@@ -78,9 +78,9 @@ impl Sources {
         sources
     }
 
-    /// Reads the modules that `system` has.
+    /// Reads the modules that are built for `system`.
     pub(crate) fn read(&self, system: System) -> Crate<'_> {
-        let mut reader = Reader {
+        let mut reader = ModuleReader {
             sources: self,
             seen: BTreeSet::new(),
             read: Crate { system, modules: Vec::new(), problems: self.problems.clone() },
@@ -93,9 +93,9 @@ impl Sources {
         reader.read
     }
 
-    /// Finds what keeps the rules from seeing all of the crate.
+    /// Returns the problems that prevent the rules from reading all of the crate.
     pub(crate) fn problems(&self) -> Vec<Problem> {
-        // A module that a system does not have is followed all the same.
+        // Modules that are not built for this system are read too, so one system is enough.
         self.read(System::Linux).problems
     }
 
@@ -105,7 +105,7 @@ impl Sources {
 }
 
 impl Crate<'_> {
-    /// Tells whether it has what these attributes stand on.
+    /// Returns whether the crate has the item with these attributes.
     pub(crate) fn builds(&self, attributes: &[Attribute]) -> bool {
         self.system.builds(attributes)
     }
@@ -115,32 +115,32 @@ fn problem(path: &Path, line: usize, message: impl Into<String>) -> Problem {
     Problem { path: path.to_owned(), line, message: message.into() }
 }
 
-/// Where the files of a module's children are.
-struct Place {
+/// The location of the files of a module's children.
+struct ChildrenPlace {
     folder: PathBuf,
-    /// The folder below it that a file has which is not called `mod.rs`.
+    /// The subfolder for the children, unless the module's file is called `mod.rs`.
     below: Option<String>,
 }
 
-impl Place {
-    /// The folder of a child in a file of its own.
+impl ChildrenPlace {
+    /// Returns the folder of a child with a file of its own.
     fn children(&self) -> PathBuf {
         self.below.as_ref().map_or_else(|| self.folder.clone(), |name| self.folder.join(name))
     }
 }
 
-struct Reader<'a> {
+struct ModuleReader<'a> {
     sources: &'a Sources,
-    /// The files that a module led to, those that are not built too.
+    /// The files of all modules, built or not.
     seen: BTreeSet<usize>,
     read: Crate<'a>,
 }
 
-impl<'a> Reader<'a> {
-    /// Reads the module that is the whole of a file; nothing if it is not `built`.
+impl<'a> ModuleReader<'a> {
+    /// Reads the module that is a whole file. Returns `None` if it is not `built`.
     ///
-    /// The modules below it are in its folder if it `owns` that, as the root does and a file that a
-    /// written path led to.
+    /// Its children are in the same folder if the file `owns` that, as the root does, and as a file
+    /// with a `#[path]` does.
     fn file(
         &mut self,
         path: &Path,
@@ -163,16 +163,16 @@ impl<'a> Reader<'a> {
         let owns = owns || stem == "mod";
         let folder = path.parent().unwrap_or(path).to_owned();
         let below = (!owns).then(|| stem.into_owned());
-        self.module(parent, file, &parsed.items, &Place { folder, below }, built)
+        self.module(parent, file, &parsed.items, &ChildrenPlace { folder, below }, built)
     }
 
-    /// Reads a module and the modules below it.
+    /// Reads a module and its children.
     fn module(
         &mut self,
         parent: Option<usize>,
         file: usize,
         items: &'a [Item],
-        place: &Place,
+        place: &ChildrenPlace,
         built: bool,
     ) -> Option<usize> {
         let this = self.read.modules.len();
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
             let built = built && self.read.system.builds(attributes(item));
             if let Item::Mod(item) = item {
                 for module in self.child(this, file, item, place, built) {
-                    self.read.modules[this].add(&item.ident, Named::Module(module));
+                    self.read.modules[this].add(&item.ident, NameMeaning::Module(module));
                 }
             } else if built {
                 self.read.modules[this].item(item);
@@ -196,13 +196,13 @@ impl<'a> Reader<'a> {
         built.then_some(this)
     }
 
-    /// Reads what a `mod` item leads to: one module, or one for each path that a cfg may give it.
+    /// Reads the modules of a `mod` item: one, or one for each path that a `cfg_attr` may give it.
     fn child(
         &mut self,
         parent: usize,
         file: usize,
         item: &'a ItemMod,
-        place: &Place,
+        place: &ChildrenPlace,
         built: bool,
     ) -> Vec<usize> {
         let name = item.ident.unraw().to_string();
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
                 Some(path) => place.folder.join(path),
                 None => place.children().join(name),
             };
-            let place = Place { folder, below: None };
+            let place = ChildrenPlace { folder, below: None };
             return self.module(Some(parent), file, items, &place, built).into_iter().collect();
         }
         let usual = || {
@@ -233,33 +233,33 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Module<'a> {
-    fn add(&mut self, name: &Ident, named: Named) {
+    fn add(&mut self, name: &Ident, named: NameMeaning) {
         self.names.entry(name.unraw().to_string()).or_default().push(named);
     }
 
     fn item(&mut self, item: &'a Item) {
         let mut add = |name, named| self.add(name, named);
         match item {
-            Item::Enum(item) => add(&item.ident, Named::Type),
-            Item::Struct(item) => add(&item.ident, Named::Type),
-            Item::Trait(item) => add(&item.ident, Named::Type),
-            Item::TraitAlias(item) => add(&item.ident, Named::Type),
-            Item::Type(item) => add(&item.ident, Named::Type),
-            Item::Union(item) => add(&item.ident, Named::Type),
-            Item::Const(item) => add(&item.ident, Named::Value),
-            Item::Fn(item) => add(&item.sig.ident, Named::Value),
-            Item::Static(item) => add(&item.ident, Named::Value),
+            Item::Enum(item) => add(&item.ident, NameMeaning::Type),
+            Item::Struct(item) => add(&item.ident, NameMeaning::Type),
+            Item::Trait(item) => add(&item.ident, NameMeaning::Type),
+            Item::TraitAlias(item) => add(&item.ident, NameMeaning::Type),
+            Item::Type(item) => add(&item.ident, NameMeaning::Type),
+            Item::Union(item) => add(&item.ident, NameMeaning::Type),
+            Item::Const(item) => add(&item.ident, NameMeaning::Value),
+            Item::Fn(item) => add(&item.sig.ident, NameMeaning::Value),
+            Item::Static(item) => add(&item.ident, NameMeaning::Value),
             Item::Macro(item) => {
                 if let Some(ident) = &item.ident {
-                    add(ident, Named::Value);
+                    add(ident, NameMeaning::Value);
                 }
             }
             Item::ForeignMod(item) => {
                 for item in &item.items {
                     match item {
-                        ForeignItem::Fn(item) => add(&item.sig.ident, Named::Value),
-                        ForeignItem::Static(item) => add(&item.ident, Named::Value),
-                        ForeignItem::Type(item) => add(&item.ident, Named::Type),
+                        ForeignItem::Fn(item) => add(&item.sig.ident, NameMeaning::Value),
+                        ForeignItem::Static(item) => add(&item.ident, NameMeaning::Value),
+                        ForeignItem::Type(item) => add(&item.ident, NameMeaning::Type),
                         _ => {}
                     }
                 }
@@ -268,7 +268,10 @@ impl<'a> Module<'a> {
                 for import in imports(item) {
                     match import.name {
                         Some(name) => {
-                            self.names.entry(name).or_default().push(Named::Import(import.path));
+                            self.names
+                                .entry(name)
+                                .or_default()
+                                .push(NameMeaning::Import(import.path));
                         }
                         None => self.globs.push(import.path),
                     }
@@ -280,7 +283,7 @@ impl<'a> Module<'a> {
     }
 }
 
-/// The path of `#[path = "…"]`, and those that `cfg_attr` gives.
+/// Returns the path of `#[path = "…"]`, and the paths in `cfg_attr`.
 fn written_paths(attributes: &[Attribute]) -> (Option<String>, Vec<String>) {
     let mut always = None;
     let mut sometimes = Vec::new();
@@ -303,7 +306,7 @@ fn written_path(meta: &Meta) -> Option<String> {
     pair.path.is_ident("path").then(|| text.value())
 }
 
-/// The attributes of an item.
+/// Returns the attributes of an item.
 pub(super) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
@@ -334,7 +337,7 @@ mod tests {
         Sources::parse(&files.iter().map(file).collect::<Vec<_>>(), "a")
     }
 
-    /// The files of the modules, in the order in which they are read.
+    /// Returns the files of the modules, in the order in which they are read.
     fn files(sources: &Sources, system: System) -> Vec<&str> {
         let read = sources.read(system);
         let paths = read.modules.iter().map(|module| sources.path(module.file));
@@ -404,14 +407,16 @@ mod tests {
         for (system, name) in [(System::Linux, "one"), (System::NetBsd, "two")] {
             let read = sources.read(system);
             assert_eq!(read.problems, []);
-            let [Named::Module(a)] = read.modules[0].names["a"][..] else { panic!("one module") };
+            let [NameMeaning::Module(a)] = read.modules[0].names["a"][..] else {
+                panic!("one module")
+            };
             assert_eq!(read.modules[a].names.keys().collect::<Vec<_>>(), [name]);
             assert_eq!(read.modules[0].names["d"].len(), 2, "any feature may be there");
         }
     }
 
     #[test]
-    fn what_is_for_tests_is_seen_and_left_out() {
+    fn code_for_tests_is_read_and_left_out() {
         let sources = sources(&[
             ("lib.rs", "#[cfg(test)] mod a; #[cfg(test)] fn f() {} fn g() {}"),
             ("a.rs", "mod b; fn h() {}"),
@@ -424,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_a_problem() {
+    fn a_file_that_cannot_be_read_or_reached_is_a_problem() {
         let sources = sources(&[("b.rs", ""), ("c.rs", "\nfn ("), ("lib.rs", "mod a; mod c;")]);
         let problems: Vec<_> = sources.problems().iter().map(ToString::to_string).collect();
         assert!(problems[0].starts_with("a/src/c.rs:2: "), "{}", problems[0]);

@@ -1,8 +1,8 @@
-//! The paths in the code of a module: in `use` items, in code, and in what is given to macros.
+//! Finds the paths in a module: in `use` items, in code, and in the arguments of macros.
 //!
-//! A path of one segment is left out, but for the name of a macro: what it leads to was either
-//! imported, which is a path of its own, or is in the same module. So is a path that begins with
-//! `::`. What a `use` inside a block imports is put in the place of its name.
+//! A path of one segment is left out, unless it names a macro: its item is either imported, which
+//! is a path of its own, or is in the same module. A path that begins with `::` is left out too. A
+//! name that a `use` in a block imports is replaced by the imported path.
 
 use std::collections::BTreeMap;
 
@@ -22,38 +22,38 @@ use super::modules::attributes;
 pub(crate) struct CodePath {
     pub(crate) segments: Vec<String>,
     pub(crate) kind: PathKind,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub(crate) line: usize,
 }
 
-/// What a path says.
+/// The kind of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathKind {
-    /// The item that it leads to.
+    /// It names an item.
     Item,
-    /// Everything in the module or enum that it leads to.
+    /// It imports everything in a module or an enum.
     Glob,
-    /// A macro that is called.
+    /// It names a macro in a call.
     Macro,
 }
 
-/// Something that a `use` item imports.
+/// One import of a `use` item.
 pub(super) struct Import {
-    /// The first segment of a path that begins with `::` is empty: no module has such a name.
+    /// If the path begins with `::`, its first segment is empty. No module has that name.
     pub(super) path: Vec<String>,
-    /// `None` for a glob.
+    /// The imported name. `None` for a glob.
     pub(super) name: Option<String>,
     line: usize,
 }
 
-/// Lists the paths in the items of a module, as `system` builds it.
+/// Returns the paths in the items of a module, as it is built for `system`.
 pub(crate) fn paths(items: &[&Item], system: System) -> Vec<CodePath> {
     let mut collector = Collector { system, found: Vec::new(), blocks: Vec::new() };
     items.iter().for_each(|item| collector.visit_item(item));
     collector.found
 }
 
-/// Lists what a `use` item imports.
+/// Returns the imports of a `use` item.
 pub(super) fn imports(item: &ItemUse) -> Vec<Import> {
     let mut found = Vec::new();
     let prefix = if item.leading_colon.is_some() { vec![String::new()] } else { Vec::new() };
@@ -99,7 +99,7 @@ fn name_of(ident: &Ident) -> String {
 struct Collector {
     system: System,
     found: Vec<CodePath>,
-    /// What the `use` items of the surrounding blocks import, the innermost block last.
+    /// The imports of the surrounding blocks, the innermost block last.
     blocks: Vec<BTreeMap<String, Vec<String>>>,
 }
 
@@ -110,7 +110,7 @@ impl Collector {
         }
     }
 
-    /// Puts what a block imports in the place of its name.
+    /// Replaces a name that a block imports by the imported path.
     fn spelt_out(&self, mut segments: Vec<String>) -> Vec<String> {
         let imported = |first: &String| self.blocks.iter().rev().find_map(|names| names.get(first));
         if let Some(path) = segments.first().and_then(imported) {
@@ -134,7 +134,7 @@ impl Collector {
         self.add(import.path.clone(), kind, import.line);
     }
 
-    /// Finds the paths in what is given to a macro, or in the body of one.
+    /// Finds the paths in the arguments or the body of a macro.
     fn scan(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let mut at = 0;
@@ -158,8 +158,8 @@ impl Collector {
     }
 }
 
-/// Takes the path that begins at `start` and goes on from `prefix`, with all that a group at its end
-/// makes of it; gives the index behind it.
+/// Reads the path that begins at `start` and continues `prefix`. A group at its end makes several
+/// paths. Returns the index after it.
 fn take_path(
     prefix: &[String],
     tokens: &[TokenTree],
@@ -187,12 +187,12 @@ fn take_path(
                 return at + 1;
             }
             Some(mark) if is_mark(mark, '*') => break (PathKind::Glob, at + 1),
-            // Behind the separator: `a::<B>::c`.
+            // After the separator comes something else, as in `a::<B>::c`.
             _ => break (PathKind::Item, at),
         }
         match tokens.get(at..) {
             Some([first, second, ..]) if is_mark(first, ':') && is_mark(second, ':') => at += 2,
-            // A comparison is no call.
+            // A comparison (`!=`) is no macro call: no bracket follows its mark.
             Some([mark, TokenTree::Group(_), ..]) if is_mark(mark, '!') => {
                 break (PathKind::Macro, at);
             }
@@ -207,8 +207,8 @@ fn is_mark(token: &TokenTree, mark: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
 }
 
-/// Tells whether a word behind these tokens begins a path: it is no field or method, no lifetime,
-/// and no segment of a path that began elsewhere.
+/// Returns whether a word after these tokens begins a path. A field, a method, a lifetime, and a
+/// later segment of a path do not.
 fn begins_path(before: &[TokenTree]) -> bool {
     match before {
         [.., first, second] if is_mark(second, ':') => !is_mark(first, ':'),
@@ -218,7 +218,7 @@ fn begins_path(before: &[TokenTree]) -> bool {
     }
 }
 
-/// Tells whether a group is what stands behind `pub`.
+/// Returns whether a group is the restriction of a `pub`.
 fn is_visibility(tokens: &TokenStream) -> bool {
     let mut words = tokens.clone().into_iter();
     let Some(TokenTree::Ident(first)) = words.next() else { return false };
@@ -234,7 +234,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        // Those of a block were taken when it began.
+        // `visit_block` has read the imports of a block.
         if self.blocks.is_empty() {
             imports(item).iter().for_each(|import| self.add_import(import));
         }
@@ -338,7 +338,7 @@ impl<'ast> Visit<'ast> for Collector {
 mod tests {
     use super::*;
 
-    /// The paths, those of globs with a star and those of macros with a mark.
+    /// Returns the paths, with `::*` after a glob and `!` after a macro.
     fn found(source: &str) -> Vec<String> {
         let file = syn::parse_file(source).unwrap();
         let written = |path: CodePath| {
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_block_imports_stands_in_its_code() {
+    fn a_name_that_a_block_imports_is_replaced_by_its_path() {
         assert_eq!(
             found(
                 "fn f() { use crate::a as b; b::c(); { use b::d; d::e() } }

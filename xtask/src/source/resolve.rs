@@ -1,23 +1,23 @@
-//! What a path leads to: the item, in the module that defines it.
+//! Resolves a path to the item and the module that defines it.
 //!
-//! An import is followed to the item itself, through any number of modules that only pass it on,
-//! and through globs. A path ends at a type: which file has the method behind it is not looked for.
-//! Whether a name is visible is for the compiler to say.
+//! An import is followed to the item itself, through any number of re-exports and globs. The search
+//! ends at a type: it does not look for the file of a method. It does not check visibility, because
+//! the compiler does.
 
-use super::modules::{Crate, Named};
+use super::modules::{Crate, NameMeaning};
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     Module(usize),
     /// An item by its name, and the module that defines it.
     Item(usize, String),
-    /// A name that the source of this module does not have; a macro there makes it.
+    /// A name that is not in the source of this module. A macro there must make it.
     Unknown(usize),
 }
 
 impl Target {
-    /// The module whose file has it; nothing for a module, which is reached through, not used.
+    /// Returns the module whose file defines the item. `None` for a module, which is no item.
     pub(crate) fn definer(&self) -> Option<usize> {
         match self {
             Self::Module(_) => None,
@@ -27,13 +27,13 @@ impl Target {
 }
 
 impl Crate<'_> {
-    /// Follows a path that stands in `module`; gives nothing for what is in another crate.
+    /// Follows a path in `module`. Returns nothing for an item of another crate.
     pub(crate) fn resolve(&self, module: usize, path: &[String]) -> Vec<Target> {
-        let mut search = Search { read: self, under_way: Vec::new() };
+        let mut search = PathSearch { read: self, under_way: Vec::new() };
         tidied(search.path(module, path, false).unwrap_or_default())
     }
 
-    /// Lists what a glob of `module` brings in, modules left out.
+    /// Returns the items that a glob of `module` imports, without modules.
     pub(crate) fn everything(&self, module: usize) -> Vec<Target> {
         let mut found = Vec::new();
         let (mut modules, mut next) = (vec![module], 0);
@@ -56,8 +56,8 @@ impl Crate<'_> {
         tidied(found)
     }
 
-    /// The modules that define a macro of this name, by which code below them or behind them may
-    /// call it without a path.
+    /// Returns the modules that define a macro of this name. Later code and child modules may call
+    /// it without a path.
     pub(super) fn macros(&self, name: &str) -> Vec<Target> {
         let defines = |items: &[&syn::Item]| {
             items.iter().any(|item| {
@@ -76,15 +76,15 @@ fn tidied(mut targets: Vec<Target>) -> Vec<Target> {
     targets
 }
 
-struct Search<'a> {
+struct PathSearch<'a> {
     read: &'a Crate<'a>,
-    /// The names that are being looked up: an import may lead back to itself.
+    /// The names that are being looked up, because an import may lead back to itself.
     under_way: Vec<(usize, String, bool)>,
 }
 
-impl Search<'_> {
-    /// Follows a path; nothing if `module` does not know its first name. Something may follow it
-    /// where it is a `prefix`.
+impl PathSearch<'_> {
+    /// Follows a path. Returns `None` if `module` does not have its first name. The path of a
+    /// `prefix` may continue, so only modules and types count for it.
     fn path(&mut self, module: usize, path: &[String], prefix: bool) -> Option<Vec<Target>> {
         let (first, rest) = path.split_first()?;
         let modules = &self.read.modules;
@@ -114,8 +114,8 @@ impl Search<'_> {
         Some(here)
     }
 
-    /// Looks a name up in a module; nothing if the module does not know it, and an empty list if it
-    /// stands for something of another crate.
+    /// Looks a name up in a module. Returns `None` if the module does not have it, and an empty
+    /// list if it is in another crate.
     fn name(&mut self, module: usize, name: &str, prefix: bool) -> Option<Vec<Target>> {
         let step = (module, name.to_owned(), prefix);
         if self.under_way.contains(&step) {
@@ -128,12 +128,12 @@ impl Search<'_> {
                 let mut found = Vec::new();
                 for meaning in meanings {
                     match meaning {
-                        Named::Module(module) => found.push(Target::Module(*module)),
-                        Named::Value if prefix => {}
-                        Named::Type | Named::Value => {
+                        NameMeaning::Module(module) => found.push(Target::Module(*module)),
+                        NameMeaning::Value if prefix => {}
+                        NameMeaning::Type | NameMeaning::Value => {
                             found.push(Target::Item(module, name.to_owned()));
                         }
-                        Named::Import(path) => {
+                        NameMeaning::Import(path) => {
                             found.extend(self.path(module, path, prefix).unwrap_or_default());
                         }
                     }
@@ -175,7 +175,7 @@ mod tests {
         sources
     }
 
-    /// The files that a path of the root leads to, with the item's name.
+    /// Returns the files that a path in the root leads to, with the name of the item.
     fn from_root(sources: &Sources, path: &str) -> Vec<String> {
         let read = sources.read(System::Linux);
         let path: Vec<_> = path.split("::").map(str::to_owned).collect();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_imports_ends() {
+    fn a_search_in_a_circle_of_imports_ends() {
         let sources = sources(&[
             ("lib.rs", "mod a; mod b; use a::*; use bytes; use bytes::Bytes;"),
             ("a.rs", "pub use super::b::*; pub use crate::b::Lost;"),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glob_brings_in_what_a_module_has_and_passes_on() {
+    fn a_glob_imports_the_own_and_the_reexported_items_of_a_module() {
         let sources = sources(&[
             ("lib.rs", "mod a; mod b; mod c;"),
             ("a.rs", "pub use crate::b::B; pub use crate::c::*; fn own() {}"),

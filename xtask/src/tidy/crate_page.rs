@@ -1,5 +1,5 @@
-//! The `lib.rs` of a layer says what the crate does not do, shows one example, keeps library code
-//! from printing, and forbids unsafe code unless the crate has a `sys` folder.
+//! Checks the `lib.rs` of each layer. It must say what the crate does not do, show an example, warn
+//! about library code that prints, and forbid unsafe code unless the crate has a `sys` folder.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::tree::{Problem, SourceFile};
 const PRINT: &str = "#![warn(clippy::print_stdout, clippy::print_stderr)]";
 const FORBID: &str = "#![forbid(unsafe_code)]";
 
-/// Finds what is missing from the `lib.rs` of each crate below `crates/`.
+/// Finds the missing parts of the `lib.rs` of each crate below `crates/`.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Problem> {
     let pages = files.iter().filter(|file| {
         file.path.starts_with("crates") && file.path.ends_with(Path::new("src").join("lib.rs"))

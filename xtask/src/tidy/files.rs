@@ -1,21 +1,21 @@
-//! The form of a Rust file: it opens with `//!` and its purpose, after a shebang if there is one; it imports
-//! from std first, then from other crates, then from its own; and it does not grow past a length at which
-//! it surely has two responsibilities.
+//! Checks the form of each Rust file. It opens with `//!` and its purpose, after a shebang if there
+//! is one. It imports from std first, then from other crates, then from its own. It is not so long
+//! that it surely has two responsibilities.
 //!
-//! A file of a library has at most 400 lines, tests included, unless it says in its first 40 lines
-//! why it is one responsibility all the same: `//! Length: `, and the reason on the same line. No
-//! file has more than 600.
+//! A file of a library has at most 400 lines, tests included. It may have more if one of its first
+//! 40 lines is `//! Length: ` with the reason why it has only one responsibility. No file has more
+//! than 600 lines.
 
 use crate::tree::{Problem, SourceFile};
 
 const MOST_LINES: usize = 600;
 const MOST_LIBRARY_LINES: usize = 400;
 
-/// The mark of a reason, and how many lines are searched for it.
+/// The mark of a reason, and the number of lines at the top that are searched for it.
 const REASON: &str = "//! Length:";
 const REASON_WITHIN: usize = 40;
 
-/// Finds the files that open with something else.
+/// Finds the files that do not open with `//!`.
 pub(super) fn openings(files: &[SourceFile]) -> Vec<Problem> {
     let without = files.iter().filter(|file| !opens_with_a_page(&file.text));
     without.map(|file| file.problem(1, "the file does not open with //!")).collect()
@@ -27,7 +27,7 @@ fn opens_with_a_page(text: &str) -> bool {
     first.strip_prefix("//!").is_some_and(|page| !page.trim().is_empty())
 }
 
-/// Finds the files that import in another order than std, other crates, the own crate.
+/// Finds the files whose imports are not in the order std, other crates, own crate.
 pub(super) fn import_order(files: &[SourceFile]) -> Vec<Problem> {
     let first_wrong = |file: &SourceFile| {
         let imports = file
@@ -42,7 +42,7 @@ pub(super) fn import_order(files: &[SourceFile]) -> Vec<Problem> {
     files.iter().filter_map(first_wrong).collect()
 }
 
-/// Returns the place of an import among the groups.
+/// Returns the number of an import's group.
 fn group(path: &str) -> u8 {
     match path.split([':', ';', ' ']).next() {
         Some("std" | "core" | "alloc") => 0,
@@ -72,7 +72,7 @@ fn check_length(file: &SourceFile) -> Option<Problem> {
     Some(file.problem(MOST_LIBRARY_LINES + 1, message))
 }
 
-/// Tells whether the path is `crates/*/src/…`.
+/// Returns whether the path is `crates/*/src/…`.
 fn is_library(file: &SourceFile) -> bool {
     let mut parts = file.path.iter();
     parts.next().is_some_and(|part| part == "crates") && parts.nth(1).is_some_and(|p| p == "src")

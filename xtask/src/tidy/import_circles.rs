@@ -1,14 +1,14 @@
-//! No file of a library imports a file that, directly or through others, imports it: such files
-//! can be understood, tested and moved only together.
+//! Checks that no file of a library imports a file that imports it, directly or through others.
+//! Such files can be understood, tested and moved only together.
 //!
-//! Every path in the code counts, not only `use` items; `source/edges.rs` says what an import is.
-//! A file that only declares modules and re-exports is a way to other files and is in no circle.
+//! Every path in the code counts, not only `use` items: `source/edges.rs` defines an import. A file
+//! that only declares modules and re-exports defines no item, so it is in no circle.
 
 use crate::source::edges::{ImportCircles, Imports};
 use crate::source::modules::Sources;
 use crate::tree::Problem;
 
-/// Finds the circles.
+/// Finds the import circles.
 pub(super) fn check<'a>(crates: impl IntoIterator<Item = &'a Sources>) -> Vec<Problem> {
     let found = crates.into_iter().flat_map(|sources| {
         let imports = Imports::find(sources);

@@ -1,9 +1,10 @@
-//! Dependencies point one way: what `Cargo.toml` files say against the table in ARCHITECTURE.md.
+//! Checks that dependencies point one way: compares the `Cargo.toml` files with the table in
+//! ARCHITECTURE.md.
 //!
-//! The table's columns are folder, package, what lives there, may depend on. A package cell that
-//! has no name in back quotes means a package that is not published. The last cell is a list of
-//! names with remarks in parentheses: `core` is short for `procession-core`, and `all` stands for
-//! every layer and whatever any layer may use. Dev-dependencies are free.
+//! The table's columns are folder, package, what lives there, may depend on. A package cell without
+//! a name in back quotes means an unpublished package. The last cell is a list of names with
+//! remarks in parentheses: `core` is short for `procession-core`, and `all` means every layer and
+//! every dependency that a layer may use. Dev-dependencies are not checked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,15 +13,15 @@ use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
 
 /// A row of the table.
-struct Row {
+struct TableRow {
     line: usize,
     folders: Vec<String>,
-    /// None for a package that is not published.
+    /// `None` for an unpublished package.
     package: Option<String>,
     allowed: Vec<String>,
 }
 
-/// Compares the table with what cargo knows.
+/// Compares the table with the packages of the workspace.
 pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Problem> {
     let rows = rows(&architecture.text);
     if rows.is_empty() {
@@ -50,7 +51,12 @@ pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Prob
     problems
 }
 
-fn check_package(package: &Package, row: &Row, rows: &[Row], packages: &[Package]) -> Vec<String> {
+fn check_package(
+    package: &Package,
+    row: &TableRow,
+    rows: &[TableRow],
+    packages: &[Package],
+) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(name) = row.package.as_ref().filter(|name| **name != package.name) {
         found.push(format!("the package is called {}, not {name}", package.name));
@@ -68,15 +74,19 @@ fn check_package(package: &Package, row: &Row, rows: &[Row], packages: &[Package
     found
 }
 
-/// The full names of what a row allows.
-fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeSet<&'a str> {
+/// Returns the full names of the dependencies that a row allows.
+fn allowed<'a>(
+    row: &'a TableRow,
+    rows: &'a [TableRow],
+    packages: &'a [Package],
+) -> BTreeSet<&'a str> {
     let full = |name: &'a String| -> &'a str {
         let is_short = |package: &&Package| {
             package.name.strip_prefix("procession-").is_some_and(|short| short == name)
         };
         packages.iter().find(is_short).map_or(name.as_str(), |package| &package.name)
     };
-    let is_layer = |row: &&Row| row.package.is_some();
+    let is_layer = |row: &&TableRow| row.package.is_some();
     let mut names: BTreeSet<_> = row.allowed.iter().map(full).collect();
     if names.remove("all") {
         names.extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().map(full)));
@@ -85,8 +95,8 @@ fn allowed<'a>(row: &'a Row, rows: &'a [Row], packages: &'a [Package]) -> BTreeS
     names
 }
 
-/// Reads the first table of the text whose columns are the ones we know.
-fn rows(text: &str) -> Vec<Row> {
+/// Reads the first table of the text with these columns.
+fn rows(text: &str) -> Vec<TableRow> {
     let is_head = |cells: &[&str]| {
         matches!(cells, [folder, package, _, last]
             if *folder == "folder" && *package == "package" && *last == "may depend on")
@@ -97,7 +107,7 @@ fn rows(text: &str) -> Vec<Row> {
     }
     let body = lines.take_while(|(_, cells)| cells.len() == 4);
     body.filter(|(_, cells)| !cells[0].starts_with('-') && !cells[0].starts_with(':'))
-        .map(|(line, cells)| Row {
+        .map(|(line, cells)| TableRow {
             line,
             folders: quoted(cells[0]),
             package: quoted(cells[1]).pop(),
@@ -111,13 +121,13 @@ fn cells(line: &str) -> Vec<&str> {
     inside.map_or_else(Vec::new, |inside| inside.split('|').map(str::trim).collect())
 }
 
-/// The words in back quotes, without a slash at the end.
+/// Returns the words in back quotes, without a slash at the end.
 fn quoted(cell: &str) -> Vec<String> {
     let words = cell.split('`').skip(1).step_by(2);
     words.map(|word| word.trim_end_matches('/').to_owned()).collect()
 }
 
-/// The names of a list, remarks in parentheses left out.
+/// Returns the names of a list, without the remarks in parentheses.
 fn names(cell: &str) -> Vec<String> {
     let plain: String =
         cell.split('(').map(|part| part.split(')').next_back().unwrap_or("")).collect();

@@ -1,8 +1,8 @@
-//! What manifests say, and the README repeats.
+//! Checks the manifests, and the README against them.
 //!
-//! Every member inherits the lint table of the root manifest. The README's crate map names every layer.
-//! The oldest Rust that works is the same wherever it is written: in the root manifest and so in every
-//! member, which is where clippy reads it, and in the README beside the word "Rust" or "MSRV".
+//! Every member inherits the lint table of the root manifest. The README's crate map names every
+//! layer. The oldest supported Rust version is the same everywhere: in the root manifest, in every
+//! member, where clippy reads it, and in the README beside the word "Rust" or "MSRV".
 
 use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
@@ -34,12 +34,12 @@ pub(super) fn crate_map(readme: &SourceFile, packages: &[Package]) -> Vec<Proble
         .collect()
 }
 
-/// Tells whether the text has the whole name: `a` is not in `a-b`.
+/// Returns whether the text has the whole name: `a` is not in `a-b`.
 fn names(text: &str, name: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').any(|word| word == name)
 }
 
-/// Compares the README and the members with the root manifest.
+/// Compares the versions in the README and in the members with the root manifest.
 pub(super) fn msrv(
     manifest: &SourceFile,
     readme: &SourceFile,
@@ -65,13 +65,13 @@ pub(super) fn msrv(
     problems
 }
 
-/// The version on the line `rust-version = "…"`.
+/// Returns the version on the line `rust-version = "…"`.
 fn version(line: &str) -> Option<&str> {
     let value = line.strip_prefix("rust-version")?.trim_start().strip_prefix('=')?;
     Some(value.trim().trim_matches('"'))
 }
 
-/// Every version such as `1.88` on a line of prose that speaks of Rust or the MSRV.
+/// Returns every version such as `1.88` on a line that mentions Rust or the MSRV.
 fn written(text: &str) -> Vec<(usize, String)> {
     let speaks = |text: &&(usize, &str)| text.1.contains("MSRV") || text.1.contains("Rust 1.");
     let lines: Vec<_> = (1..).zip(text.lines()).collect();

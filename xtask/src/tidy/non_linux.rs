@@ -1,5 +1,5 @@
-//! Code that Linux does not compile may not panic instead of doing its work: no `panic!` and no
-//! `unreachable!` in a library that another system builds and Linux does not, nor below an
+//! Checks that code for other systems does not panic instead of doing its work. A library has no
+//! `panic!` and no `unreachable!` in code that another system builds and Linux does not, nor in an
 //! `if cfg!(…)` that is false on Linux.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::tree::{Problem, SourceFile};
 
 const MACROS: [&str; 2] = ["panic", "unreachable"];
 
-/// Finds the calls.
+/// Finds the forbidden macro calls.
 pub(super) fn check(crates: &[Sources], files: &[SourceFile]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = crates.iter().flat_map(below_attributes).collect();
     problems.extend(files.iter().flat_map(below_conditions));
@@ -34,7 +34,7 @@ fn below_attributes(sources: &Sources) -> Vec<Problem> {
     elsewhere.into_iter().map(problem).collect()
 }
 
-/// The calls of a crate as one system has it, by file, line and name.
+/// Returns the calls in a crate as it is built for one system, by file, line and name.
 fn calls(read: &Crate<'_>) -> BTreeSet<(usize, usize, String)> {
     let mut found = BTreeSet::new();
     for module in &read.modules {
@@ -73,7 +73,7 @@ fn message(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The files and lines of what is found.
+    /// Returns the files and lines of the calls that are found.
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let file = |(path, text): &(&str, &str)| SourceFile::new(format!("a/src/{path}"), *text);
         let files: Vec<_> = files.iter().map(file).collect();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_elsewhere_is_found() {
+    fn a_panic_for_other_systems_is_found() {
         for (source, line) in [
             ("#[cfg(not(target_os = \"linux\"))]\nfn a<A, B>() {\n    panic!(\"x\")\n}", 3),
             ("fn a() {\n#[cfg(target_os = \"macos\")]\nunreachable!();\n}", 3),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_on_linux_is_not() {
+    fn a_panic_for_linux_is_not_found() {
         for source in [
             "#[cfg(target_os = \"macos\")]\nfn a() {}\nfn b() { panic!() }",
             "#[cfg(target_os = \"linux\")]\nfn a() { panic!() }",

@@ -1,14 +1,14 @@
-//! Types stay small.
+//! Checks that types stay small.
 //!
-//! No struct has more than nine fields, and no type has `impl` blocks, of its own or of a trait, in
-//! more than three files: code for tests, and what a macro makes, do not count.
+//! No struct has more than nine fields, and no type has `impl` blocks, inherent or of a trait, in
+//! more than three files. Code for tests and the output of macros do not count.
 //!
-//! The rule on fields is for types that change while they live. It leaves out
+//! The rule on fields is for types that change while they live. Exceptions are
 //!
-//! - what is below `src/sys/`: the kernel says what its structures hold;
-//! - a builder: a struct with three or more methods `pub fn name(mut self, …) -> Self` of its own;
-//! - plain data, such as a part of a builder: a struct that derives `Clone` and `Default` and has no
-//!   method of its own that takes `&mut self`.
+//! - structs below `src/sys/`, because the kernel defines their fields;
+//! - builders: structs with three or more inherent methods `pub fn name(mut self, …) -> Self`;
+//! - plain data, such as a part of a builder: structs that derive `Clone` and `Default` and have no
+//!   inherent method that takes `&mut self`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,29 +27,29 @@ const MOST_FIELDS: usize = 9;
 const MOST_FILES: usize = 3;
 const BUILDER_METHODS: usize = 3;
 
-/// Finds the types that are not small.
+/// Finds the types that are too large.
 pub(super) fn check<'a>(crates: impl IntoIterator<Item = &'a Sources>) -> Vec<Problem> {
     crates.into_iter().flat_map(check_crate).collect()
 }
 
-/// What is known of a type.
+/// The measures of a type.
 #[derive(Default)]
-struct Known {
-    /// Where it is defined.
+struct TypeMeasures {
+    /// The line of its definition.
     line: usize,
-    /// Of a struct.
+    /// The number of fields of a struct.
     fields: usize,
     derives: BTreeSet<String>,
-    /// Its own methods `pub fn name(mut self, …) -> Self`.
+    /// Its inherent methods `pub fn name(mut self, …) -> Self`.
     builds: BTreeSet<String>,
-    /// It has a method of its own that takes `&mut self`.
+    /// It has an inherent method that takes `&mut self`.
     changes: bool,
-    /// The files with an `impl` block of it.
+    /// The files with an `impl` block for it.
     files: BTreeSet<usize>,
 }
 
-/// The types of a crate, by the file that defines them and their name.
-type Types = BTreeMap<(usize, String), Known>;
+/// The types of a crate, by defining file and name.
+type Types = BTreeMap<(usize, String), TypeMeasures>;
 
 fn check_crate(sources: &Sources) -> Vec<Problem> {
     let mut types = Types::new();
@@ -59,24 +59,24 @@ fn check_crate(sources: &Sources) -> Vec<Problem> {
         add_impls(&mut types, &read);
     }
     let mut problems = Vec::new();
-    for ((file, name), known) in &types {
+    for ((file, name), measures) in &types {
         let path = sources.path(*file);
         let mut report = |message| {
-            problems.push(Problem { path: path.to_owned(), line: known.line, message });
+            problems.push(Problem { path: path.to_owned(), line: measures.line, message });
         };
-        if known.fields > MOST_FIELDS && !is_in_sys(sources, path) && !known.is_data() {
+        if measures.fields > MOST_FIELDS && !is_in_sys(sources, path) && !measures.is_data() {
             report(format!(
                 "{name} has {} fields, and {MOST_FIELDS} are the most: make a type of those that \
                  change together",
-                known.fields
+                measures.fields
             ));
         }
-        if known.files.len() > MOST_FILES {
-            let files = known.files.iter().map(|file| sources.path(*file).display().to_string());
+        if measures.files.len() > MOST_FILES {
+            let files = measures.files.iter().map(|file| sources.path(*file).display().to_string());
             report(format!(
                 "{name} has `impl` blocks in {} files, and {MOST_FILES} are the most: give what a \
                  file does a type of its own\n    {}",
-                known.files.len(),
+                measures.files.len(),
                 files.collect::<Vec<_>>().join("\n    ")
             ));
         }
@@ -88,8 +88,8 @@ fn is_in_sys(sources: &Sources, path: &Path) -> bool {
     path.starts_with(sources.folder.join("src").join("sys"))
 }
 
-impl Known {
-    /// Tells whether it is a builder or plain data.
+impl TypeMeasures {
+    /// Returns whether the type is a builder or plain data.
     fn is_data(&self) -> bool {
         let is_plain = ["Clone", "Default"].iter().all(|name| self.derives.contains(*name));
         self.builds.len() >= BUILDER_METHODS || (is_plain && !self.changes)
@@ -105,10 +105,10 @@ fn add_definitions(types: &mut Types, read: &Crate<'_>) {
                 Item::Union(item) => (&item.ident, 0, &item.attrs),
                 _ => continue,
             };
-            let known = types.entry((module.file, name.to_string())).or_default();
-            known.line = name.span().start().line;
-            known.fields = known.fields.max(fields);
-            known.derives.extend(derives(attributes));
+            let measures = types.entry((module.file, name.to_string())).or_default();
+            measures.line = name.span().start().line;
+            measures.fields = measures.fields.max(fields);
+            measures.derives.extend(derives(attributes));
         }
     }
 }
@@ -123,17 +123,17 @@ fn add_impls(types: &mut Types, read: &Crate<'_>) {
             for target in read.resolve(at, &segments) {
                 let Target::Item(definer, name) = target else { continue };
                 let key = (read.modules[definer].file, name);
-                let Some(known) = types.get_mut(&key) else { continue };
-                known.files.insert(module.file);
+                let Some(measures) = types.get_mut(&key) else { continue };
+                measures.files.insert(module.file);
                 if item.trait_.is_none() {
-                    add_methods(known, item, read);
+                    add_methods(measures, item, read);
                 }
             }
         }
     }
 }
 
-fn add_methods(known: &mut Known, item: &ItemImpl, read: &Crate<'_>) {
+fn add_methods(measures: &mut TypeMeasures, item: &ItemImpl, read: &Crate<'_>) {
     for method in &item.items {
         let ImplItem::Fn(method) = method else { continue };
         let Some(receiver) = method.sig.receiver().filter(|_| read.builds(&method.attrs)) else {
@@ -141,22 +141,22 @@ fn add_methods(known: &mut Known, item: &ItemImpl, read: &Crate<'_>) {
         };
         match &receiver.kind {
             ReceiverKind::Value if receiver.mutability.is_some() && gives_self(method) => {
-                known.builds.insert(method.sig.ident.to_string());
+                measures.builds.insert(method.sig.ident.to_string());
             }
-            ReceiverKind::Reference(_, _, Some(_)) => known.changes = true,
+            ReceiverKind::Reference(_, _, Some(_)) => measures.changes = true,
             _ => {}
         }
     }
 }
 
-/// Tells whether a method is public and returns `Self`.
+/// Returns whether a method is public and returns `Self`.
 fn gives_self(method: &ImplItemFn) -> bool {
     let ReturnType::Type(_, output) = &method.sig.output else { return false };
     let is_self = matches!(&**output, Type::Path(output) if output.path.is_ident("Self"));
     is_self && matches!(method.vis, Visibility::Public(_))
 }
 
-/// The path of the type that an `impl` is for, references left out.
+/// Returns the path of the type that an `impl` is for, without references.
 fn named(of: &Type) -> Option<&syn::Path> {
     match of {
         Type::Path(of) if of.qself.is_none() => Some(&of.path),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_builder_may_have_more() {
+    fn a_builder_may_have_more_fields() {
         let methods = |pattern: &str, count: usize| {
             let names = ["a", "b", "c"].iter().take(count);
             let all: String = names.map(|name| pattern.replace("NAME", name)).collect();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_data_may_have_more() {
+    fn plain_data_may_have_more_fields() {
         let both = "#[derive(Debug, Clone)] #[derive(Default)]";
         assert_eq!(of_struct(both, ""), 0);
         assert_eq!(of_struct("#[derive(Clone)]", ""), 1);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_shapes_may_have_more() {
+    fn a_struct_in_sys_may_have_more_fields() {
         let sys = format!("struct A {{ {TEN} }}");
         let files = [("lib.rs", "mod sys;".to_owned()), ("sys/mod.rs", sys)];
         assert_eq!(problems(&files), [""; 0]);

@@ -1,5 +1,5 @@
-//! The system calls of the process transport know nothing of the crate above them: no file below
-//! its `src/sys/` imports one outside. What `sys` takes is a type of its own.
+//! Checks that the system calls of the process transport do not depend on the rest of the crate: no
+//! file below `src/sys/` imports a file outside. `sys` defines the types of its arguments itself.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use crate::source::edges::Imports;
 use crate::source::modules::Sources;
 use crate::tree::Problem;
 
-/// The crates whose `sys` stands alone.
+/// The crates whose `sys` must not import the rest of the crate.
 pub(super) const CRATES: [&str; 1] = ["crates/process-transport"];
 
-/// Finds the imports that leave a `sys`.
+/// Finds the imports from a `sys` folder to a file outside.
 pub(super) fn check<'a>(crates: impl IntoIterator<Item = &'a Sources>) -> Vec<Problem> {
     crates.into_iter().flat_map(check_crate).collect()
 }
@@ -21,7 +21,7 @@ fn check_crate(sources: &Sources) -> Vec<Problem> {
     let imports = Imports::find(sources);
     let all = imports.all();
     let leaving = all.iter().filter(|import| is_inside(import.from) && !is_inside(import.to));
-    leaving.map(|import| import.problem("sys takes what it needs by types of its own")).collect()
+    leaving.map(|import| import.problem("sys must not import the rest of the crate")).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The guide's table for those who come from Twisted names what rustdoc's search finds: each name
-//! with an inner capital, in the first column, is a `doc(alias)` or an item of a library. The table of
-//! what is not here is excepted.
+//! Checks that rustdoc's search finds the names in the guide's table for Twisted users. Each name
+//! with an inner capital in the first column is a `doc(alias)` or an item of a library. The section
+//! about missing features is excepted.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::tree::{Problem, SourceFile};
 
 const PAGE: &str = "crates/procession/src/guide/porting.rs";
 
-/// From here to the end of the page.
+/// The excepted section, which goes from here to the end of the page.
 const NOT_HERE: &str = "//! # What is not here";
 
-/// Finds the names of the table that the search does not find.
+/// Finds the names in the table that the search does not find.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Problem> {
     let Some(page) = files.iter().find(|file| file.path == Path::new(PAGE)) else {
         return Vec::new();
@@ -32,7 +32,7 @@ fn is_library(path: &Path) -> bool {
         && parts.nth(1).is_some_and(|src| src == "src")
 }
 
-/// The names of Twisted in the code of a row's first column.
+/// Returns the names of Twisted in the code of a row's first column.
 fn names(line: &str) -> impl Iterator<Item = &str> {
     let cell = line.strip_prefix("//! |").and_then(|row| row.split('|').next()).unwrap_or("");
     let code = cell.split('`').skip(1).step_by(2);
@@ -43,7 +43,7 @@ fn names(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a file has the alias, or declares an item of that name.
+/// Returns whether a file has the alias, or declares an item of that name.
 fn finds(source: &str, name: &str) -> bool {
     source.lines().map(str::trim_start).any(|line| {
         if let Some(attribute) = line.strip_prefix("#[doc(alias") {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_of_that_name_will_do() {
+    fn an_item_of_that_name_is_enough() {
         assert_eq!(
             problems("//! | `ProcessDone` | | |", "pub struct ProcessDone(Box<Ending>);"),
             [""; 0]
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn other_columns_small_names_and_what_is_not_here_are_left_alone() {
+    fn other_columns_lowercase_names_and_the_excepted_section_are_not_checked() {
         assert_eq!(problems("//! | `uid`, a `SIGCHLD` | `childFDs` | `usePTY` |", ""), [""; 0]);
         let row = format!("{NOT_HERE}\n//! | `callInThread` | |");
         assert_eq!(problems(&row, ""), [""; 0]);

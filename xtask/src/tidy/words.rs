@@ -1,10 +1,10 @@
-//! Words that may not stand in the code, below any cfg: the compiler and its lints see only what
-//! Linux builds.
+//! Finds words that must not be in the code. The rules apply below every cfg, because the compiler
+//! and its lints see only the code that Linux builds.
 //!
-//! - `todo!` and `unimplemented!` stand nowhere.
-//! - No test is ignored: it asserts today's behaviour, or skips itself loudly.
-//! - `unsafe` stands below the `src/sys/` of the packages that need one, in `tests/*/sys.rs`, and
-//!   once in the declaration of `Command::pre_exec`. Clippy sees to the safety comments.
+//! - `todo!` and `unimplemented!` are forbidden.
+//! - No test is ignored: it asserts today's behaviour, or skips itself visibly.
+//! - `unsafe` may be in the `src/sys/` of the packages that need it, in `tests/*/sys.rs`, and once
+//!   in the declaration of `Command::pre_exec`. Clippy checks the safety comments.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::tree::{Problem, SourceFile};
 
 const UNFINISHED: [&str; 2] = ["todo", "unimplemented"];
 
-/// The packages that may have a `sys` folder; another one needs its reason in ARCHITECTURE.md.
+/// The folders that may exist. Another one needs a reason in ARCHITECTURE.md.
 const WITH_SYS: [&str; 4] = [
     "crates/reactor/src/sys",
     "crates/process-transport/src/sys",
@@ -23,17 +23,17 @@ const WITH_SYS: [&str; 4] = [
     "benches/src/sys",
 ];
 
-/// The file of the one declaration of the public interface: `Command::pre_exec`.
+/// The file with the only unsafe function of the public API: `Command::pre_exec`.
 const DECLARATION: &str = "crates/process-transport/src/command/before_exec.rs";
 
-/// Finds the calls of macros that stand for code to come.
+/// Finds the calls of macros that mark unfinished code.
 pub(super) fn unfinished(files: &[SourceFile]) -> Vec<Problem> {
     find(files, |rest| {
         called_macro(rest).filter(|name| UNFINISHED.contains(&name.as_str())).map(|name| name + "!")
     })
 }
 
-/// Finds the attribute `ignore`, also where a `cfg_attr` brings it.
+/// Finds the attribute `ignore`, also inside `cfg_attr`.
 pub(super) fn ignored(files: &[SourceFile]) -> Vec<Problem> {
     find(files, |rest| match rest {
         [mark, TokenTree::Group(attribute), ..] if is_mark(mark, '#') => {
@@ -48,7 +48,7 @@ pub(super) fn ignored(files: &[SourceFile]) -> Vec<Problem> {
     })
 }
 
-/// Finds `unsafe`, and the folders for it, where they may not be.
+/// Finds `unsafe` and `sys` folders where they are not allowed.
 pub(super) fn unsafe_code(files: &[SourceFile]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in files.iter().filter(|file| !is_test_sys(&file.path)) {
@@ -67,7 +67,7 @@ pub(super) fn unsafe_code(files: &[SourceFile]) -> Vec<Problem> {
     problems
 }
 
-/// Asks at every token of the files for what is wrong there.
+/// Calls `wrong` at every token of the files and returns the problems that it finds.
 fn find<'a>(
     files: impl IntoIterator<Item = &'a SourceFile>,
     wrong: impl Fn(&[TokenTree]) -> Option<String>,
@@ -86,7 +86,8 @@ fn has_sys_folder(path: &Path) -> bool {
     parts.windows(3).any(|parts| parts[0] == "src" && parts[1] == "sys")
 }
 
-/// One file beside the tests' support code, and one beside the helper program's.
+/// Returns whether the path is `tests/*/sys.rs`, beside the support code of tests or a helper
+/// program.
 fn is_test_sys(path: &Path) -> bool {
     let parts: Vec<_> = path.iter().rev().take(3).collect();
     matches!(parts[..], [file, _, tests] if file == "sys.rs" && tests == "tests")

@@ -1,4 +1,4 @@
-//! The loop of a test: turns until a condition holds, and checks that no descriptor is left.
+//! Drives the loop of a test until a condition holds, and checks that no descriptor is left.
 
 use std::fs;
 use std::io;
@@ -14,8 +14,8 @@ use procession_test_support::{WATCHDOG, bound, isolated, open_fds};
 
 use super::{Record, Recorder};
 
-/// Runs `body` with a loop in a process of its own, then checks that no descriptor is left, neither
-/// by the body nor by the reactor.
+/// Runs `body` with a loop in a process of its own, then checks that neither the body nor the
+/// reactor has left a descriptor open.
 pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     isolated(name, || {
         let (alone, outside) = (threads(), open_fds());
@@ -30,12 +30,12 @@ pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// How many threads this process has: those of lookups own descriptors for a moment.
+/// Returns how many threads this process has. The threads of lookups own descriptors for a moment.
 fn threads() -> usize {
     fs::read_dir("/proc/self/task").expect("/proc is mounted").count()
 }
 
-/// A reactor that is driven.
+/// A reactor, with methods that drive it.
 #[derive(Debug)]
 pub(crate) struct Driver(pub(crate) Reactor);
 
@@ -61,19 +61,19 @@ impl Driver {
         while !done() {
             let left = deadline.saturating_sub(self.now());
             assert!(!left.is_zero(), "not within {within:?}: {what}");
-            // Peers that are not on the loop give no event: look again soon.
+            // A peer outside of the loop causes no event, so look again soon.
             self.turn(Some(left.min(Duration::from_millis(5)))).expect("a turn");
         }
     }
 
-    /// Some turns that do not wait.
+    /// Runs `count` turns that do not wait.
     pub(crate) fn turns(&mut self, count: usize) {
         for _ in 0..count {
             self.turn(Some(Duration::ZERO)).expect("a turn");
         }
     }
 
-    /// How many turns the loop makes in this time without being asked to.
+    /// Returns how many turns the loop makes in `time`.
     pub(crate) fn wakeups_within(&mut self, time: Duration) -> usize {
         let end = self.now() + time;
         let mut turns = 0;
@@ -87,7 +87,7 @@ impl Driver {
         }
     }
 
-    /// Drives the loop until it panics, and returns the message.
+    /// Drives the loop until a callback panics, and returns the message.
     pub(crate) fn until_panic(&mut self) -> String {
         let deadline = self.now() + bound(WATCHDOG);
         while self.now() < deadline {
@@ -99,7 +99,7 @@ impl Driver {
         panic!("no callback panicked");
     }
 
-    /// A listener on a port of the kernel's choice, and where it is.
+    /// Returns a listener on a port that the kernel chooses, and its address.
     pub(crate) fn listen<P: Protocol + 'static>(
         &mut self,
         factory: impl FnMut() -> P + 'static,
@@ -109,7 +109,8 @@ impl Driver {
         (listener, address)
     }
 
-    /// A connection whose server's side is recorded, and the nonblocking client's.
+    /// Makes a connection. Returns the record and the transport of the server's side, and the
+    /// nonblocking client.
     pub(crate) fn connection(&mut self, recorder: Recorder) -> (Record, Transport, TcpStream) {
         let record = recorder.record.clone();
         let mut recorder = Some(recorder);
@@ -122,14 +123,14 @@ impl Driver {
     }
 }
 
-/// A nonblocking client.
+/// Connects a nonblocking client.
 pub(crate) fn try_client(address: SocketAddr) -> io::Result<TcpStream> {
     let client = TcpStream::connect(address)?;
     client.set_nonblocking(true)?;
     Ok(client)
 }
 
-/// The TCP address in an address.
+/// Returns the TCP address in `address`.
 pub(crate) fn tcp(address: &Address) -> SocketAddr {
     match address {
         Address::Tcp(address) => *address,

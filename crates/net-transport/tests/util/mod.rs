@@ -1,6 +1,6 @@
-//! What every behaviour test of this crate stands on: a recording protocol, a loop that is driven
-//! to a condition, beside what the crate of test support has for all.
-#![allow(dead_code, unused_imports, reason = "every test crate has all of this and uses its part")]
+//! Support for the behaviour tests of this crate: a recording protocol, and a loop that is driven
+//! until a condition holds. It re-exports what the tests use of the test-support crate.
+#![allow(dead_code, unused_imports, reason = "every test crate includes all and uses a part")]
 
 mod drive;
 mod recorder;
@@ -16,17 +16,18 @@ pub(crate) use procession_test_support::{
 pub(crate) use self::drive::{Driver, behaviour, try_client};
 pub(crate) use self::recorder::{Event, Record, Recorder};
 
-/// A nonblocking client of a listener that is there.
+/// Connects a nonblocking client to a listener.
 pub(crate) fn connected(address: SocketAddr) -> TcpStream {
     try_client(address).expect("it listens")
 }
 
-/// Reads what a nonblocking peer has; true at the end of it. Fails on a reset.
+/// Reads everything that a nonblocking peer has sent. Returns whether the stream has ended; panics
+/// on an error.
 pub(crate) fn drain(peer: &mut impl Read, into: &mut Vec<u8>) -> bool {
     try_drain(peer, into).expect("the connection is in order")
 }
 
-/// Reads what a nonblocking peer has; true at the end of it.
+/// Reads everything that a nonblocking peer has sent. Returns whether the stream has ended.
 pub(crate) fn try_drain(peer: &mut impl Read, into: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut buffer = [0; 65536];
     loop {
@@ -39,7 +40,7 @@ pub(crate) fn try_drain(peer: &mut impl Read, into: &mut Vec<u8>) -> std::io::Re
     }
 }
 
-/// Bytes in which a lost, doubled or moved one shows.
+/// Returns bytes in which a lost, doubled or moved byte shows.
 pub(crate) fn pattern(bytes: usize) -> Vec<u8> {
     (0..=250_u8).cycle().take(bytes).collect()
 }

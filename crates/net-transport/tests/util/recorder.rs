@@ -1,4 +1,4 @@
-//! A protocol that records what it hears, checks that it is legal, and reacts as it is told.
+//! A protocol that records its callbacks, checks their order, and calls a closure of the test.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use procession_protocol::{Protocol, Transport};
 
-/// What was heard.
+/// A callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Made,
@@ -19,16 +19,16 @@ pub(crate) enum Event {
 }
 
 #[derive(Debug, Default)]
-struct Log {
+struct RecordState {
     events: Vec<Event>,
-    /// From `connection_made` on.
+    /// Set from `connection_made` on.
     transport: Option<Transport>,
     inside: bool,
 }
 
-/// What a [`Recorder`] has heard so far; a cheap clone.
+/// The recorded callbacks of a [`Recorder`]. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Record(Rc<RefCell<Log>>);
+pub(crate) struct Record(Rc<RefCell<RecordState>>);
 
 impl Record {
     pub(crate) fn events(&self) -> Vec<Event> {
@@ -53,7 +53,7 @@ impl Record {
         all
     }
 
-    /// The reason of the loss, once there was one.
+    /// Returns the reason of the loss, if the connection was lost.
     pub(crate) fn lost(&self) -> Option<Result<(), ErrorKind>> {
         match self.0.borrow().events.last() {
             Some(Event::Lost(reason)) => Some(*reason),
@@ -85,7 +85,7 @@ impl Record {
 
 type React = dyn FnMut(&Transport, &Event);
 
-/// Records; reacts to each event as it is told.
+/// A protocol that records each callback, then calls the closure `react`.
 pub(crate) struct Recorder {
     pub(crate) record: Record,
     react: Box<React>,
@@ -98,12 +98,12 @@ impl Recorder {
         Self { record, react: Box::new(react), keeps_half_open: false }
     }
 
-    /// Only records.
+    /// Makes a protocol that only records.
     pub(crate) fn quiet() -> Self {
         Self::new(|_, _| ())
     }
 
-    /// Sends everything back.
+    /// Makes a protocol that sends all data back.
     pub(crate) fn echo() -> Self {
         Self::new(|transport, event| {
             if let Event::Data(data) = event {
@@ -112,12 +112,12 @@ impl Recorder {
         })
     }
 
-    /// Records there.
+    /// Records into `record`.
     pub(crate) fn into_record(self, record: &Record) -> Self {
         Self { record: record.clone(), ..self }
     }
 
-    /// Does not close when the peer sends no more.
+    /// Keeps the connection open after the peer has ended its output.
     pub(crate) fn keep_half_open(self) -> Self {
         Self { keeps_half_open: true, ..self }
     }

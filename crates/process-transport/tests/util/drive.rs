@@ -1,6 +1,6 @@
-//! The loop of a test: spawns recorded children and turns until a condition holds.
+//! Drives the loop of a test: spawns recorded children and turns until a condition holds.
 //!
-//! A condition that does not come true in time fails with everything that was recorded.
+//! If the condition does not hold in time, the test fails and prints everything that was recorded.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use procession_test_support::{Leaks, WATCHDOG, bound, children, isolated, open_f
 use super::path::{command, forced_path};
 use super::recorder::{Event, Record, Recorder};
 
-/// Runs `body` with a loop in a process of its own, then checks that every child that it started
-/// has ended and that no descriptor and no child is left.
+/// Runs `body` with a loop in a process of its own, then checks that every child it started has
+/// ended and that no descriptor and no child is left.
 pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     isolated(name, || {
         let mut driver = Driver::new();
@@ -23,16 +23,16 @@ pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// A child and what it did.
+/// A child and its recorded events.
 #[derive(Clone)]
 pub(crate) struct Spawned {
-    /// The handle.
+    /// The handle of the child.
     pub(crate) process: Process,
-    /// The events.
+    /// The recorded events.
     pub(crate) record: Record,
 }
 
-/// A reactor, the children that were started on it, and the descriptors that it may keep.
+/// A reactor, the children that were started on it, and the baseline of open descriptors.
 pub(crate) struct Driver {
     reactor: Reactor,
     leaks: Leaks,
@@ -40,7 +40,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Makes a reactor, starts one child to its end, and takes the baseline.
+    /// Makes a reactor, runs one child to its end, and takes the baseline.
     pub(crate) fn new() -> Self {
         let reactor = Reactor::new().expect("a reactor");
         let mut driver = Self { reactor, leaks: Leaks::baseline(), records: Vec::new() };
@@ -49,37 +49,37 @@ impl Driver {
         driver
     }
 
-    /// The reactor.
+    /// Returns the reactor.
     pub(crate) fn reactor(&mut self) -> &mut Reactor {
         &mut self.reactor
     }
 
-    /// A handle of the reactor.
+    /// Returns a handle of the reactor.
     pub(crate) fn handle(&self) -> Handle {
         self.reactor.handle()
     }
 
-    /// The reactor's clock.
+    /// Returns the time of the reactor's clock.
     pub(crate) fn now(&self) -> Duration {
         self.reactor.now()
     }
 
-    /// The descriptors that were open at the beginning.
+    /// Returns the baseline of open descriptors.
     pub(crate) fn leaks(&self) -> &Leaks {
         &self.leaks
     }
 
-    /// Accepts what is open now as the baseline: for descriptors that the test itself opened.
+    /// Takes the baseline again, for a test that opened descriptors itself.
     pub(crate) fn rebase(&mut self) {
         self.leaks = Leaks::baseline();
     }
 
-    /// Starts a child that is recorded.
+    /// Starts a recorded child.
     pub(crate) fn spawn(&mut self, command: Command) -> Spawned {
         self.spawn_with(command, |_, _| ())
     }
 
-    /// Starts a child that is recorded, with a hook that runs inside each callback.
+    /// Starts a recorded child, with a hook that runs inside each callback.
     pub(crate) fn spawn_with(
         &mut self,
         command: Command,
@@ -90,7 +90,7 @@ impl Driver {
             .unwrap_or_else(|error| panic!("{shown} does not start: {error}: {error:?}"))
     }
 
-    /// Like [`Driver::spawn_with`], for a spawn that may fail.
+    /// Does the same as [`Driver::spawn_with`], for a spawn that may fail.
     pub(crate) fn try_spawn_with(
         &mut self,
         command: Command,
@@ -110,18 +110,18 @@ impl Driver {
         Ok(Spawned { process, record })
     }
 
-    /// Starts a child that must not start: no callback, no child, no descriptor is left by it.
+    /// Spawns a command that must fail, and checks that it leaves no callback, child or descriptor.
     pub(crate) fn fails(&mut self, command: Command) -> SpawnError {
         let shown = format!("{command:?}");
         let before = open_fds();
-        // Their states may change meanwhile, and a zombie is still a child.
+        // Only pids are compared: states may change meanwhile, and a zombie is still a child.
         let pids = || children().into_iter().map(|(pid, ..)| pid).collect::<Vec<_>>();
         let alive = pids();
         let Err(error) = self.try_spawn_with(command, |_, _| ()) else {
             panic!("{shown} started");
         };
         assert_eq!(pids(), alive, "a failed spawn leaves no child: {shown}");
-        // What the command itself held is closed with it, nothing is opened.
+        // Descriptors that the command held are closed with it; none may be opened.
         let left: Vec<_> =
             open_fds().into_iter().filter(|(fd, link)| before.get(fd) != Some(link)).collect();
         assert_eq!(left, [], "a failed spawn leaves no descriptor: {shown}");
@@ -158,14 +158,15 @@ impl Driver {
         self.until("all children have ended", within, ended);
     }
 
-    /// Drives the loop until `done`; fails with all events after `within`.
+    /// Drives the loop until `done`. Fails after `within` and prints all events.
     pub(crate) fn until(&mut self, what: &str, within: Duration, mut done: impl FnMut() -> bool) {
         let within = bound(within);
         let deadline = self.now() + within;
         while !done() {
             let left = deadline.saturating_sub(self.now());
             assert!(!left.is_zero(), "not within {within:?}: {what}\n{}", self.dump());
-            // What was asked for outside of turns is done before a turn waits: look before that.
+            // A turn first does the work that was requested outside of turns. Look again before
+            // waiting.
             self.turn();
             if !done() {
                 self.reactor.turn(Some(left)).expect("a turn");
@@ -173,8 +174,8 @@ impl Driver {
         }
     }
 
-    /// Like [`Driver::until`], for a condition of the world outside: no event of the loop tells
-    /// that it has come true, so that it is looked at every few milliseconds.
+    /// Does the same as [`Driver::until`], for a condition outside of the loop. No event reports
+    /// that it holds, so it is checked every few milliseconds.
     pub(crate) fn until_seen(
         &mut self,
         what: &str,
@@ -189,7 +190,7 @@ impl Driver {
         }
     }
 
-    /// Drives the loop for this long.
+    /// Drives the loop for `time`.
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now() + time;
         loop {
@@ -201,7 +202,7 @@ impl Driver {
         }
     }
 
-    /// How many turns that time takes: one or two where nothing happens.
+    /// Returns how many turns the loop makes in `time`: one or two if nothing happens.
     pub(crate) fn turns_in(&mut self, time: Duration) -> usize {
         let end = self.now() + time;
         let mut turns = 0;
@@ -213,12 +214,12 @@ impl Driver {
         turns
     }
 
-    /// One turn that does not wait.
+    /// Runs one turn that does not wait.
     pub(crate) fn turn(&mut self) {
         self.reactor.turn(Some(Duration::ZERO)).expect("a turn");
     }
 
-    /// Checks that all children have ended and that nothing is left.
+    /// Checks that all children have ended and that no child and no descriptor is left.
     pub(crate) fn finish(self) {
         for record in &self.records {
             assert!(record.ended().is_some(), "a child has not ended:\n{}", self.dump());
@@ -226,7 +227,7 @@ impl Driver {
         self.leaks.assert_none();
     }
 
-    /// All that was recorded.
+    /// Returns everything that was recorded, as text.
     pub(crate) fn dump(&self) -> String {
         let mut text = String::new();
         for (index, record) in self.records.iter().enumerate() {

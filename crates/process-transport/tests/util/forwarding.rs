@@ -1,4 +1,4 @@
-//! What came of a forwarding.
+//! The outcome of a forward.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,15 +9,15 @@ use procession_protocol::ForwardError;
 
 use super::{Driver, WATCHDOG};
 
-/// The bytes, or the bytes until it failed and how.
+/// The number of moved bytes; on failure, that number and the error.
 pub(crate) type Outcome = Result<u64, (u64, io::ErrorKind)>;
 
-/// Where it is put.
-pub(crate) type Slot = Rc<RefCell<Option<Outcome>>>;
+/// The place for an outcome.
+pub(crate) type SharedOutcome = Rc<RefCell<Option<Outcome>>>;
 
-/// A slot for the outcome of a forwarding.
-pub(crate) fn outcome(moved: Deferred<u64, ForwardError>) -> Slot {
-    let slot = Slot::default();
+/// Returns the place where the outcome of a forward will be.
+pub(crate) fn outcome(moved: Deferred<u64, ForwardError>) -> SharedOutcome {
+    let slot = SharedOutcome::default();
     let put = slot.clone();
     moved.done(move |moved| {
         let outcome = moved.map_err(|failed| {
@@ -29,7 +29,7 @@ pub(crate) fn outcome(moved: Deferred<u64, ForwardError>) -> Slot {
     slot
 }
 
-/// Drives the loop until the forwarding is over.
+/// Drives the loop until the forward has ended, and returns its outcome.
 pub(crate) fn drive(driver: &mut Driver, slot: &RefCell<Option<Outcome>>) -> Outcome {
     driver.until("the forwarding is over", WATCHDOG, || slot.borrow().is_some());
     slot.take().expect("it is there")

@@ -1,12 +1,12 @@
-//! What every behaviour test of this crate stands on: a recording protocol and a loop that is driven
-//! to a condition, beside what the crate of test support has for all.
+//! Support for the behaviour tests of this crate: a recording protocol, and a loop that is driven
+//! until a condition holds. It re-exports what the tests use of the test-support crate.
 //!
-//! A test is one call of [`behaviour`] or [`isolated`]. The first gives it a [`Driver`] and checks
-//! at the end that no descriptor and no child is left.
+//! A test is one call of [`behaviour`] or [`isolated`]. `behaviour` passes a [`Driver`] to the test
+//! and checks at the end that no descriptor and no child is left.
 #![allow(
     dead_code,
     unused_imports,
-    reason = "every test crate has all of this file and uses its own part"
+    reason = "every test crate includes all of this and uses a part"
 )]
 
 mod drive;

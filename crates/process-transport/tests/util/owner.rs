@@ -1,7 +1,8 @@
-//! A program that owns children (see `tests/owner`), and what is left of them once it has ended.
+//! Starts a program that owns children (see `tests/owner`), and checks which of them are left after
+//! it has ended.
 //!
-//! Its children hold its standard output, a pipe of the test: an end of file says that none of them
-//! lives. That is all that is waited for.
+//! Its children inherit its standard output, which is a pipe to the test. The end of file means
+//! that the program and its children have all ended; the test waits for nothing else.
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,27 +16,28 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-owner");
 
-/// Whatever is waited for comes earlier, or not at all.
+/// Everything that a test waits for happens earlier, or never.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The program, in a group of its own; killed when this is dropped, with what it has said it owns.
+/// The program, in a process group of its own. The drop kills it and the children that it reported.
 pub(crate) struct Owner {
     process: Child,
     output: ChildStdout,
     clock: Reactor,
-    /// What it and its children have said.
+    /// The output of the program and its children so far.
     said: String,
-    /// The numbers in it are of this namespace.
+    /// The pids in `said` belong to this PID namespace.
     is_here: bool,
 }
 
 impl Owner {
-    /// Starts it, and waits until it and its deaf child say that they are there.
+    /// Starts the program, and waits until it, the leader and the member of its child group have
+    /// reported.
     pub(crate) fn start(words: &str) -> Self {
         Self::start_by("", words)
     }
 
-    /// The same, with children that are started in that way: see the program.
+    /// Does the same; the program starts its children in the way `how`.
     pub(crate) fn start_by(how: &str, words: &str) -> Self {
         let mut owner = Self::start_with(by(how), words);
         owner.is_here = true;
@@ -45,7 +47,7 @@ impl Owner {
         owner
     }
 
-    /// Starts it by a command to which the words are added.
+    /// Starts the program with a command, to which `words` are added.
     pub(crate) fn start_with(mut command: Command, words: &str) -> Self {
         command.args(words.split_whitespace()).process_group(0);
         let mut process =
@@ -55,12 +57,12 @@ impl Owner {
         Self { process, output, clock, said: String::new(), is_here: false }
     }
 
-    /// Starts one that starts and reaps children all the time, in that way.
+    /// Starts a program that continuously starts and reaps children, in the way `how`.
     pub(crate) fn storm_by(how: &str) -> Self {
         Self::start_with(by(how), "storm")
     }
 
-    /// Starts one that does so until it is told to exit.
+    /// Starts a program that does the same until SIGUSR1 makes it exit.
     pub(crate) fn storm_that_exits() -> Self {
         Self::start_with(by(""), "exit_in_storm")
     }
@@ -73,19 +75,19 @@ impl Owner {
         Pid::from_child(&self.process)
     }
 
-    /// Sends it a signal.
+    /// Sends the program a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it is our child");
     }
 
-    /// The number in what was said.
+    /// Waits for a line that begins with `word`, and returns the number after it.
     pub(crate) fn number(&mut self, word: &str) -> u32 {
         self.until_said(word);
         let all = self.said.lines().find_map(|line| line.strip_prefix(word));
         all.and_then(|rest| rest.parse().ok()).expect("a number")
     }
 
-    /// Waits for a whole line that begins so.
+    /// Waits for a whole line that begins with `word`.
     pub(crate) fn until_said(&mut self, word: &str) {
         let is_there = |said: &str| {
             said.split_inclusive('\n').any(|line| line.starts_with(word) && line.ends_with('\n'))
@@ -95,7 +97,7 @@ impl Owner {
         }
     }
 
-    /// Waits until that many more dots were said.
+    /// Waits until the output has `count` more dots.
     pub(crate) fn until_dots(&mut self, count: usize) {
         let dots = |said: &str| said.matches('.').count();
         let before = dots(&self.said);
@@ -104,7 +106,7 @@ impl Owner {
         }
     }
 
-    /// Lets time pass: what is tested is what comes so late.
+    /// Lets time pass, for a test of late events.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.clock.now() + time;
         while self.clock.now() < end {
@@ -113,8 +115,8 @@ impl Owner {
         }
     }
 
-    /// Waits until it has ended and none of its children lives; how it has ended, what was said, and
-    /// how long that took.
+    /// Waits until the program and all of its children have ended. Returns its status, its output,
+    /// and how long the wait took.
     pub(crate) fn end(mut self) -> (ExitStatus, String, Duration) {
         let since = self.clock.now();
         while self.read_more() {}
@@ -123,19 +125,20 @@ impl Owner {
         (status, std::mem::take(&mut self.said), took)
     }
 
-    /// Waits until it has ended, whoever lives on.
+    /// Waits until the program has ended, whether or not its children live on.
     pub(crate) fn end_alone(&mut self) -> ExitStatus {
         self.process.wait().expect("our child")
     }
 
-    /// Waits until it has ended by `signal` with all of its children; how long that took.
+    /// Waits until `signal` has ended the program and all of its children have ended. Returns how
+    /// long that took.
     pub(crate) fn dies_by(self, signal: Signal) -> Duration {
         let (status, said, took) = self.end();
         assert_eq!(status.signal(), Some(signal.as_raw()), "{status}\n{said}");
         took
     }
 
-    /// Reads what there is, waiting for it; false at the end of file.
+    /// Waits for output and reads it. Returns false at the end of file.
     fn read_more(&mut self) -> bool {
         let limit = bound(SOON);
         let time = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
@@ -149,12 +152,12 @@ impl Owner {
     }
 }
 
-/// Whether a process lives; one that nobody has reaped is dead.
+/// Returns whether a process lives. A zombie does not.
 pub(crate) fn lives(pid: u32) -> bool {
     !['Z', 'X'].contains(&process_state(pid))
 }
 
-/// The ways of starting children, each with and without what tells of a child by a descriptor.
+/// The ways of starting children, each with and without pidfds.
 pub(crate) const WAYS: [&str; 6] = [
     "shared-files",
     "shared-memory",
@@ -164,17 +167,17 @@ pub(crate) const WAYS: [&str; 6] = [
     "fork,without_pidfd",
 ];
 
-/// The program, whose children are started in that way.
+/// Returns a command for the program, which starts its children in the way `how`.
 fn by(how: &str) -> Command {
     let mut command = Command::new(PROGRAM);
-    without_leak_check(&mut command); // it exits with all that it has
+    without_leak_check(&mut command); // it exits without freeing its memory
     command.env("PROCESSION_TEST_OWNER", how);
     command
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // All of this fails where the test went well.
+        // If the test has passed, these calls fail, because the processes are gone.
         let lines = self.said.lines().filter(|_| self.is_here);
         let numbers = lines.filter_map(|line| line.strip_prefix("leader="));
         for leader in numbers.filter_map(|number| Pid::from_raw(number.parse().ok()?)) {

@@ -1,5 +1,5 @@
-//! Commands of the tests: every one is made here, so that one variable sends a whole run through
-//! one way of spawning.
+//! Makes the commands of the tests. One variable forces one spawn path on all of them, and so on a
+//! whole run of the tests.
 //!
 //! `PROCESSION_TEST_SPAWN_PATH=shared-files|shared-memory|fork cargo test` forces that path.
 
@@ -8,10 +8,10 @@ use std::ffi::OsStr;
 use procession_process_transport::Command;
 use procession_protocol::SpawnPath;
 
-/// The variable that forces one way of spawning.
+/// The variable that forces one spawn path.
 const VARIABLE: &str = "PROCESSION_TEST_SPAWN_PATH";
 
-/// The path that this run forces, if it forces one.
+/// Returns the spawn path that this run forces, if it forces one.
 pub(crate) fn forced_path() -> Option<SpawnPath> {
     let value = std::env::var_os(VARIABLE)?;
     match value.to_str() {
@@ -22,7 +22,7 @@ pub(crate) fn forced_path() -> Option<SpawnPath> {
     }
 }
 
-/// A command for `program`, with the spawn path of this run.
+/// Makes a command for `program`, with the spawn path of this run.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let command = Command::new(program.as_ref());
     match forced_path() {
@@ -31,7 +31,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     }
 }
 
-/// `/bin/sh -c script`, with the catalogue's PATH.
+/// Makes the command `/bin/sh -c script`, with the PATH of the case catalogue.
 pub(crate) fn sh(script: &str) -> Command {
     command("/bin/sh").args(["-c", script]).env("PATH", "/usr/bin:/bin")
 }

@@ -1,10 +1,11 @@
-//! A protocol that writes down every event with its time, checks the grammar of events on every
-//! single one, and lets the test act inside each callback.
+//! A protocol that records every event with its time, checks the grammar of events at each one, and
+//! calls a hook of the test inside each callback.
 //!
-//! The grammar: `connection_made` first and once; data never empty and never after the loss of its
-//! fd; one loss per fd; `process_exited` once and before `process_ended`, which is the last; no pid
-//! from `process_exited` on; no callback inside another one of the same protocol. A violation
-//! panics in the callback, which unwinds out of the loop and fails the test.
+//! The grammar: `connection_made` comes first and once. Data are never empty and never come after
+//! the loss of their fd. Each fd is lost once. `process_exited` comes once and before
+//! `process_ended`, which is the last. The process has no pid from `process_exited` on. No callback
+//! runs inside another one of the same protocol. A violation panics in the callback, which unwinds
+//! out of the loop and fails the test.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -37,22 +38,22 @@ pub(crate) enum Event {
     Ended(ExitReason),
 }
 
-/// What a test does inside a callback, after it was recorded.
+/// A closure that the test runs inside each callback, after the event was recorded.
 type Hook = Box<dyn FnMut(&Process, &Event)>;
 
-/// The protocol.
+/// The recording protocol.
 pub(crate) struct Recorder {
     record: Record,
     hook: Hook,
 }
 
 impl Recorder {
-    /// A protocol that only records.
+    /// Makes a protocol that only records.
     pub(crate) fn new() -> (Self, Record) {
         Self::with(|_, _| ())
     }
 
-    /// A protocol that records and then calls `hook`.
+    /// Makes a protocol that records and then calls `hook`.
     pub(crate) fn with(hook: impl FnMut(&Process, &Event) + 'static) -> (Self, Record) {
         let record = Record::default();
         (Self { record: record.clone(), hook: Box::new(hook) }, record)
@@ -99,12 +100,12 @@ impl ProcessProtocol for Recorder {
     }
 }
 
-/// What was recorded: the test's end of a [`Recorder`].
+/// The recorded events of a [`Recorder`], for the test.
 #[derive(Clone, Default)]
-pub(crate) struct Record(Rc<RefCell<State>>);
+pub(crate) struct Record(Rc<RefCell<RecordState>>);
 
 #[derive(Default)]
-struct State {
+struct RecordState {
     events: Vec<(Duration, Event)>,
     lost: BTreeSet<i32>,
     read_closed: BTreeSet<i32>,
@@ -113,7 +114,7 @@ struct State {
 }
 
 impl Record {
-    /// Writes `event` down and checks that it is legal here.
+    /// Records `event` and checks that the grammar allows it here.
     fn enter(&self, process: &Process, event: &Event) {
         let now = Handle::current().now();
         let pid = process.pid();
@@ -143,33 +144,37 @@ impl Record {
         self.0.borrow_mut().inside = false;
     }
 
-    /// All events so far.
+    /// Returns all events so far.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.0.borrow().events.iter().map(|(_, event)| event.clone()).collect()
     }
 
-    /// How many events so far are like this.
+    /// Returns how many events so far match `like`.
     pub(crate) fn count(&self, like: impl Fn(&Event) -> bool) -> usize {
         self.0.borrow().events.iter().filter(|(_, event)| like(event)).count()
     }
 
-    /// True once an event like this was recorded.
+    /// Returns whether an event that matches `like` was recorded.
     pub(crate) fn has(&self, like: impl Fn(&Event) -> bool) -> bool {
         self.count(like) > 0
     }
 
-    /// The place of the first event like this.
+    /// Returns the index of the first event that matches `like`.
     pub(crate) fn position(&self, like: impl Fn(&Event) -> bool) -> Option<usize> {
         self.0.borrow().events.iter().position(|(_, event)| like(event))
     }
 
-    /// When the first event like this came, by the reactor's clock.
+    /// Returns the time of the first event that matches `like`, by the reactor's clock.
     pub(crate) fn when(&self, like: impl Fn(&Event) -> bool) -> Option<Duration> {
         self.0.borrow().events.iter().find(|(_, event)| like(event)).map(|(when, _)| *when)
     }
 
-    /// Whether the first event like this came so long after the spawn, whose child began to run at some
-    /// time between the record's beginning and `connection_made`.
+    /// Returns whether the first event that matches `like` came between `earliest` and `latest`
+    /// after the spawn.
+    ///
+    /// The child began to run at an unknown time between the start of the clock and
+    /// `connection_made`. So `earliest` counts from the start of the clock, and `latest` from
+    /// `connection_made`.
     pub(crate) fn came_within(
         &self,
         like: impl Fn(&Event) -> bool,
@@ -180,13 +185,13 @@ impl Record {
         came && self.after_made(like).is_some_and(|after| after < latest)
     }
 
-    /// How long after `connection_made` the first event like this came.
+    /// Returns how long after `connection_made` the first event that matches `like` came.
     pub(crate) fn after_made(&self, like: impl Fn(&Event) -> bool) -> Option<Duration> {
         let made = self.when(|event| *event == Event::Made)?;
         Some(self.when(like)?.saturating_sub(made))
     }
 
-    /// All that came from `fd`.
+    /// Returns all data that came from `fd`.
     pub(crate) fn data(&self, fd: i32) -> Vec<u8> {
         let mut all = Vec::new();
         for (_, event) in &self.0.borrow().events {
@@ -198,22 +203,22 @@ impl Record {
         all
     }
 
-    /// All that came from `fd`, as text.
+    /// Returns all data that came from `fd`, as text.
     pub(crate) fn text(&self, fd: i32) -> String {
         String::from_utf8_lossy(&self.data(fd)).into_owned()
     }
 
-    /// The fds that were lost, in ascending order.
+    /// Returns the fds that were lost, in ascending order.
     pub(crate) fn lost(&self) -> Vec<i32> {
         self.0.borrow().lost.iter().copied().collect()
     }
 
-    /// True once `fd` was lost.
+    /// Returns whether `fd` was lost.
     pub(crate) fn is_lost(&self, fd: i32) -> bool {
         self.0.borrow().lost.contains(&fd)
     }
 
-    /// The reason that `process_exited` was given.
+    /// Returns the reason that `process_exited` got.
     pub(crate) fn exited(&self) -> Option<ExitReason> {
         self.0.borrow().events.iter().find_map(|(_, event)| match event {
             Event::Exited(reason) => Some(reason.clone()),
@@ -221,7 +226,7 @@ impl Record {
         })
     }
 
-    /// The reason that `process_ended` was given.
+    /// Returns the reason that `process_ended` got.
     pub(crate) fn ended(&self) -> Option<ExitReason> {
         match self.0.borrow().events.last() {
             Some((_, Event::Ended(reason))) => Some(reason.clone()),
@@ -229,13 +234,13 @@ impl Record {
         }
     }
 
-    /// The exit code; panics before the end and for a death by signal.
+    /// Returns the exit code. Panics before the end and after a death by signal.
     pub(crate) fn code(&self) -> i32 {
         let reason = self.ended().unwrap_or_else(|| panic!("it has not ended:\n{self:?}"));
         code(&reason).unwrap_or_else(|| panic!("no exit code: {reason:?}"))
     }
 
-    /// The signal that ended the child; panics before the end and for an exit.
+    /// Returns the signal that ended the child. Panics before the end and after an exit.
     pub(crate) fn signal(&self) -> i32 {
         let reason = self.ended().unwrap_or_else(|| panic!("it has not ended:\n{self:?}"));
         signal(&reason).unwrap_or_else(|| panic!("no signal: {reason:?}"))
@@ -256,7 +261,7 @@ impl fmt::Debug for Record {
     }
 }
 
-/// The exit code in a reason.
+/// Returns the exit code in a reason.
 pub(crate) fn code(reason: &ExitReason) -> Option<i32> {
     match reason {
         Ok(_) => Some(0),
@@ -264,7 +269,7 @@ pub(crate) fn code(reason: &ExitReason) -> Option<i32> {
     }
 }
 
-/// The signal in a reason.
+/// Returns the signal in a reason.
 pub(crate) fn signal(reason: &ExitReason) -> Option<i32> {
     reason.as_ref().err()?.signal().map(|signal| signal.as_raw())
 }

@@ -1,4 +1,4 @@
-//! A protocol that records its callbacks, and does what a test requests.
+//! A protocol that records its callbacks and calls a closure of the test.
 
 use std::cell::RefCell;
 use std::rc::Rc;

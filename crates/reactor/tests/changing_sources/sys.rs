@@ -1,9 +1,9 @@
-//! A descriptor by its number.
+//! Borrows a descriptor by its number.
 //!
 //! # Audit
 //!
-//! * `borrow`: its callers look at each use whether the number is still open.
-#![expect(unsafe_code, reason = "a source that changes cannot lend what it has")]
+//! * `borrow`: at each use, the callers check that the number is still open.
+#![expect(unsafe_code, reason = "a source that changes cannot borrow its descriptor from itself")]
 
 use std::os::fd::BorrowedFd;
 

@@ -1,4 +1,4 @@
-//! Ports that do as a test tells them, and panic where they are asked out of turn.
+//! Fake ports that a test controls. They panic on a call that breaks the contract.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -11,18 +11,18 @@ use procession_reactor::driver::{
 };
 use procession_reactor::{Handle, Interest, Reactor};
 
-/// What a made-up source gives at once: two of them fill a queue.
+/// The size of a read from a fake source. Two of them fill a queue.
 pub(crate) const CHUNK_BYTES: usize = 200 << 10;
-/// The copies at which a source is left alone.
+/// The number of queued bytes at which the forward stops reading its source.
 pub(crate) const HIGH_BYTES: usize = 256 << 10;
 
-struct Nobody;
+struct IgnoreEvents;
 
-impl EventHandler for Nobody {
+impl EventHandler for IgnoreEvents {
     fn ready(self: Rc<Self>, _: &Handle, _: Ready) {}
 }
 
-/// Two sockets, between which nothing can be spliced: forwardings of made-up ports copy.
+/// Two sockets. Nothing can be spliced between sockets, so forwards of fake ports copy.
 #[derive(Clone)]
 pub(crate) struct Sockets {
     pub(crate) reactor: Handle,
@@ -34,28 +34,28 @@ impl Sockets {
         let (one, other) = UnixStream::pair().expect("descriptors are left");
         let keys = [one, other].map(|socket| {
             let added =
-                reactor.io().add_source(socket.into(), Interest::PAUSED, Rc::new(Nobody), 0);
+                reactor.io().add_source(socket.into(), Interest::PAUSED, Rc::new(IgnoreEvents), 0);
             added.expect("it can be added")
         });
         Self { reactor: Handle::clone(reactor), keys }
     }
 }
 
-/// A source that has what it is told to have. It panics where it is asked out of turn.
+/// A source whose data the test sets. It panics on a call that breaks the contract.
 pub(crate) struct FakeSource {
     key: Key,
     pub(crate) has_key: Cell<bool>,
-    /// The chunks that it has.
+    /// The number of chunks that it holds.
     pub(crate) holds: Cell<usize>,
     pub(crate) at_end: Cell<bool>,
-    /// What the next read gives, whatever it has.
+    /// The next read returns this instead.
     pub(crate) next: RefCell<Option<ReadEvent>>,
     pub(crate) paused: Cell<bool>,
     pub(crate) watched: Cell<bool>,
     pub(crate) read_to_end: Cell<bool>,
-    /// A read that fails is no end.
+    /// A read error fails the forward instead of ending the source.
     pub(crate) can_fail: Cell<bool>,
-    /// Whether it had ended, once it is closed.
+    /// After the close: whether the source had ended.
     pub(crate) closed: Cell<Option<bool>>,
     pub(crate) closes: Cell<u32>,
     pub(crate) forward: RefCell<Option<Rc<Forward>>>,
@@ -126,14 +126,15 @@ impl SourcePort for FakeSource {
     }
 }
 
-/// A sink that keeps what it is given in a queue, until the test takes it.
+/// A sink that queues its data until the test empties the queue.
 pub(crate) struct FakeSink {
     key: Key,
     pub(crate) refuses: Cell<bool>,
-    /// A write fails, with or without taking the data, and so many bytes wait then.
+    /// A write fails. The values are whether it takes the data, and how many bytes stay queued if
+    /// so.
     pub(crate) fails: Cell<Option<(bool, usize)>>,
     pub(crate) queued: Cell<usize>,
-    /// All that it has ever taken, in bytes.
+    /// The number of bytes that it has ever taken.
     pub(crate) taken: Cell<usize>,
     pub(crate) finished: Cell<bool>,
     forward: RefCell<Option<Rc<Forward>>>,

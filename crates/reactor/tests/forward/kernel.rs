@@ -1,4 +1,4 @@
-//! A source over a pipe or a socket, and what tests ask of descriptors.
+//! A source that reads a pipe or a socket, and checks of descriptors.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -12,18 +12,18 @@ use procession_reactor::driver::{
 use procession_reactor::{Handle, Reactor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The reading side of a pipe or of a socket.
+/// The reading end of a pipe or a socket.
 pub(crate) struct KernelSource {
     reactor: Handle,
     pipe: WithCell<Option<Pipe>>,
     pub(crate) watched: Cell<bool>,
     pub(crate) read_to_end: Cell<bool>,
-    /// A read that fails is no end.
+    /// A read error fails the forward instead of ending the source.
     pub(crate) can_fail: Cell<bool>,
-    /// Whether it had ended, once it is closed.
+    /// After the close: whether the source had ended.
     pub(crate) ended: Cell<Option<bool>>,
     forward: RefCell<Option<Rc<Forward>>>,
-    /// A reactor that is dropped lets go of the forwarding.
+    /// Releases the forward when the reactor is dropped.
     _end: EndWatch,
 }
 
@@ -44,8 +44,8 @@ impl KernelSource {
         source
     }
 
-    /// The forwarding, to be told something.
-    pub(crate) fn told(&self) -> Rc<Forward> {
+    /// Returns the forward that reads this source.
+    pub(crate) fn forward(&self) -> Rc<Forward> {
         self.forward.borrow().clone().expect("it is forwarded")
     }
 }
@@ -113,12 +113,12 @@ pub(crate) fn nonblocking(fd: impl Into<OwnedFd>) -> OwnedFd {
     fd
 }
 
-/// Whether a pipe holds so many bytes.
+/// Returns whether a pipe holds at least so many bytes.
 pub(crate) fn is_filled(pipe: &PipeReader, bytes: u64) -> bool {
     rustix::io::ioctl_fionread(pipe).expect("it is a pipe") >= bytes
 }
 
-/// Writes until there is no room, which takes whole pages.
+/// Writes whole pages until the pipe is full.
 pub(crate) fn fill(pipe: &mut PipeWriter) {
     rustix::io::ioctl_fionbio(&*pipe, true).expect("it can be nonblocking");
     let full = loop {
@@ -137,7 +137,7 @@ pub(crate) fn wait_hung_up(fd: &impl AsFd) {
     wait_for(fd, PollFlags::empty());
 }
 
-/// Without the loop; a hang-up and an error always count.
+/// Waits without the loop. A hang-up or an error always ends the wait.
 fn wait_for(fd: &impl AsFd, flags: PollFlags) {
     let mut fds = [PollFd::new(fd, flags)];
     let ready = poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).expect("it is open");

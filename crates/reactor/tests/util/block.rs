@@ -1,10 +1,10 @@
-//! Keeps the loop from turning.
+//! Blocks the loop's thread.
 
 use std::time::Duration;
 
 use procession_reactor::Handle;
 
-/// Returns after `duration`, without waiting.
+/// Keeps the thread busy for `duration`.
 pub(crate) fn block(reactor: &Handle, duration: Duration) {
     let end = reactor.now() + duration;
     while reactor.now() < end {

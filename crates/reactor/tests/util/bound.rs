@@ -1,8 +1,8 @@
-//! Bounds on time, as the tests of every crate have them.
+//! Time limits, as in the tests of every crate.
 
 use std::time::Duration;
 
-/// Four times as much where others keep the processors busy, and says so; else `usual`.
+/// Returns four times `usual` on a busy machine, and prints a line about it; else `usual`.
 pub(crate) fn bound(usual: Duration) -> Duration {
     procession_test_support::announce();
     procession_test_support::bound(usual)

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 const VARIABLE: &str = "PROCESSION_REACTOR_TEST";
 
-/// In the new process it runs `child`, and gives `None`. In the test it gives what became of it.
+/// Runs `child` in a new process of this binary and returns its output. In the new process, returns
+/// `None`.
 pub(crate) fn reexec(test: &str, child: impl FnOnce()) -> Option<Output> {
     if env::var(VARIABLE).as_deref() == Ok(test) {
         child();

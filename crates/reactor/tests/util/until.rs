@@ -1,4 +1,4 @@
-//! Drives a reactor to a condition.
+//! Drives a reactor until a condition holds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use procession_reactor::Reactor;
 
 use crate::bound::bound;
 
-/// Turns until `done`, and fails after ten seconds, or what they are on a busy machine.
+/// Turns until `done`. Fails after ten seconds; on a busy machine, after more.
 pub(crate) fn until(reactor: &mut Reactor, mut done: impl FnMut() -> bool) {
     let within = bound(Duration::from_secs(10));
     let deadline = reactor.now() + within;

@@ -1,14 +1,15 @@
-//! The unsafe code of the tests: signals, descriptor numbers, variables, the watchdog.
+//! The unsafe code of the tests: signals, descriptor numbers, environment variables, the watchdog.
 //!
 //! # Audit
 //!
-//! These functions change or read the state of a whole process. Their callers are tests that run alone in
-//! a separate process ([`crate::isolated`]), whose only other thread, the harness's, waits.
+//! All of these functions change or read the state of a whole process. Only tests that run alone in
+//! their own process ([`crate::isolated`]) call them. The other thread there, the harness's, only
+//! waits.
 //!
-//! * `alarm`, `close`, `dup3`, `sigaction`, `pthread_sigmask`: each gets valid pointers to local
-//!   variables, or only numbers.
-//! * `BorrowedFd::borrow_raw`, `OwnedFd::from_raw_fd`: the number is open and, if it is owned, was opened
-//!   here; [`unopened`] is the exception that case FD-20 needs.
+//! * `alarm`, `close`, `dup3`, `sigaction`, `pthread_sigmask`: each gets only valid pointers to
+//!   locals, or numbers.
+//! * `BorrowedFd::borrow_raw`, `OwnedFd::from_raw_fd`: the number is open, and if it becomes owned,
+//!   this module opened it. [`unopened`] is the exception, for case FD-20.
 //! * `set_var`: no other thread reads the environment.
 #![expect(unsafe_code, reason = "these calls have no safe form")]
 
@@ -18,14 +19,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Makes SIGALRM end this process after `after`, rounded down to seconds.
+/// Has SIGALRM end this process after `after`, rounded down to whole seconds.
 pub fn alarm(after: Duration) {
     let seconds = u32::try_from(after.as_secs()).expect("a short time");
-    // SAFETY: only numbers are passed; SIGALRM has its default action, which ends the process.
+    // SAFETY: only numbers are passed. The default action of SIGALRM is intended.
     unsafe { libc::alarm(seconds) };
 }
 
-/// Waits for the end of a child, without the loop, and does not reap it.
+/// Waits, without the loop, until a child has ended, and does not reap it.
 fn see_the_end(pid: u32) -> rustix::io::Result<rustix::process::WaitIdStatus> {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
     let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
@@ -38,8 +39,8 @@ pub fn wait_until_zombie(pid: u32) {
     see_the_end(pid).expect("it is our child");
 }
 
-/// Waits until a child that the drop of a reactor has killed is dead. Returns whether it is still a zombie:
-/// the drop reaps it if it dies quickly.
+/// Waits until a child that the drop of a reactor killed is dead, and returns whether it still has
+/// to be reaped. The drop reaps a child that dies quickly.
 pub fn wait_until_killed(pid: u32) -> bool {
     match see_the_end(pid) {
         Ok(end) => assert!(end.killed(), "{end:?}"),
@@ -51,14 +52,14 @@ pub fn wait_until_killed(pid: u32) -> bool {
     true
 }
 
-/// Borrows descriptor `number`, which must stay open as long as the test uses it.
+/// Borrows descriptor `number`, which the test keeps open while it uses the borrow.
 pub fn borrow(number: i32) -> BorrowedFd<'static> {
     assert!(number >= 0, "a descriptor is not negative");
     // SAFETY: the caller keeps the number open; it is not -1.
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-/// Borrows a descriptor number that is not open, as an invalid source of a child's descriptor.
+/// Returns a descriptor number that is not open as a borrowed descriptor, to be inherited.
 pub fn unopened(number: i32) -> BorrowedFd<'static> {
     assert!(!is_open(number), "descriptor {number} is open");
     borrow(number)
@@ -66,7 +67,7 @@ pub fn unopened(number: i32) -> BorrowedFd<'static> {
 
 /// Returns whether `number` is an open descriptor.
 pub fn is_open(number: i32) -> bool {
-    // SAFETY: asking for the flags of any number is harmless.
+    // SAFETY: reading the flags of any number is harmless.
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
 }
 
@@ -78,38 +79,38 @@ pub fn copy_at(fd: impl AsFd, number: i32, cloexec: bool) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// Makes `number`, open or not, a copy of `fd`. For 0, 1 and 2, which have no owner.
+/// Makes `number`, open or not, a copy of `fd`. For numbers without an owner, such as 0, 1 and 2.
 pub fn put_at(fd: impl AsFd, number: i32, cloexec: bool) {
     let from = fd.as_fd().as_raw_fd();
     assert_ne!(from, number, "a copy has another number");
     let flags = if cloexec { libc::O_CLOEXEC } else { 0 };
-    // SAFETY: only numbers are passed; tests replace only numbers that have no owner.
+    // SAFETY: only numbers are passed. Tests replace only numbers that nothing owns.
     let result = unsafe { libc::dup3(from, number, flags) };
     assert_eq!(result, number, "{}", std::io::Error::last_os_error());
 }
 
-/// Closes `number`, one of 0, 1 and 2.
+/// Closes `number`, which is 0, 1 or 2.
 pub fn close_standard(number: i32) {
     assert!((0..=2).contains(&number), "the others have owners");
-    // SAFETY: descriptors 0 to 2 have no owner.
+    // SAFETY: nothing owns descriptors 0 to 2.
     unsafe { libc::close(number) };
 }
 
 /// Closes the descriptors of this process from `first` to `last`, owned or not, as daemons do.
 pub fn close_range(first: i32, last: i32) {
-    // SAFETY: takes numbers; the tests that call it do not use the descriptors in that range again.
+    // SAFETY: only numbers are passed. The caller uses no descriptor of this range afterwards.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// Makes the next child of this process the first process of a new PID namespace.
 pub fn new_pid_namespace() {
-    // SAFETY: takes flags; in this process, only the namespace of its children changes.
+    // SAFETY: only flags are passed. Nothing changes but the namespace of the children.
     let result = unsafe { libc::unshare(libc::CLONE_NEWPID) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
-/// Returns the link of descriptor `number` in /proc.
+/// Returns the link of descriptor `number` in /proc, which says what it is.
 pub fn link(number: i32) -> String {
     let link = std::fs::read_link(format!("/proc/self/fd/{number}")).expect("it is open");
     link.to_string_lossy().into_owned()
@@ -117,7 +118,7 @@ pub fn link(number: i32) -> String {
 
 /// Sets an environment variable of this process.
 pub fn set_env(key: &str, value: impl AsRef<OsStr>) {
-    // SAFETY: no other thread reads the environment, see the audit.
+    // SAFETY: no other thread reads the environment: see the audit.
     unsafe { std::env::set_var(key, value) };
 }
 
@@ -136,7 +137,7 @@ fn action(signal: i32) -> libc::sigaction {
     unsafe { action.assume_init() }
 }
 
-/// Gives a signal the default action with `SA_NOCLDWAIT`: for SIGCHLD, children leave no zombies.
+/// Makes children end without zombies: sets the default action with `SA_NOCLDWAIT`.
 pub fn leave_no_zombies(signal: i32) {
     set_action(signal, libc::SIG_DFL, libc::SA_RESTART | libc::SA_NOCLDWAIT);
 }
@@ -146,7 +147,7 @@ fn set_handler(signal: i32, handler: usize) {
     set_action(signal, handler, libc::SA_RESTART);
 }
 
-/// Does the same with these flags, which must not include `SA_SIGINFO`.
+/// Sets the handler and the flags of a signal. `SA_SIGINFO` must not be among the flags.
 fn set_action(signal: i32, handler: usize, flags: i32) {
     let mut new = action(signal);
     new.sa_sigaction = handler;
@@ -166,7 +167,7 @@ pub fn default_action(signal: i32) {
     set_handler(signal, libc::SIG_DFL);
 }
 
-/// The number of runs of [`count_signal`]'s handler.
+/// How often the handler of [`count_signal`] ran.
 static COUNTED: AtomicUsize = AtomicUsize::new(0);
 
 /// An async-signal-safe handler.
@@ -174,13 +175,13 @@ extern "C" fn count(_signal: i32) {
     COUNTED.fetch_add(1, Ordering::SeqCst);
 }
 
-/// Installs a handler that counts.
+/// Installs a handler that counts the signals.
 pub fn count_signal(signal: i32) {
     let handler: extern "C" fn(i32) = count;
     set_handler(signal, handler as usize);
 }
 
-/// Returns the number of runs of the counting handler so far.
+/// Returns how often the counting handler has run.
 pub fn counted() -> usize {
     COUNTED.load(Ordering::SeqCst)
 }
@@ -191,11 +192,11 @@ pub fn block(signals: &[i32]) {
     // SAFETY: the pointer is valid for a signal set.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     for signal in signals {
-        // SAFETY: the set was made by sigemptyset.
+        // SAFETY: sigemptyset has initialised the set.
         let result = unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) };
         assert_eq!(result, 0, "signal {signal}");
     }
-    // SAFETY: the set is initialised, and the old set is not requested.
+    // SAFETY: the set is initialised. The pointer to the old set is null.
     let result =
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()) };
     assert_eq!(result, 0, "pthread_sigmask");
@@ -209,30 +210,32 @@ pub fn blocked() -> Vec<i32> {
 /// Returns whether the calling thread blocks a signal.
 pub fn is_blocked(signal: i32) -> bool {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the new set is null, and the pointer to the old one is valid.
+    // SAFETY: the pointer to the new set is null. The one to the old set is valid for a signal set.
     let result =
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr()) };
     assert_eq!(result, 0, "pthread_sigmask");
-    // SAFETY: pthread_sigmask filled the set.
+    // SAFETY: pthread_sigmask has filled the set.
     unsafe { libc::sigismember(set.as_ptr(), signal) == 1 }
 }
 
-/// Runs `child` in a forked copy of this process, which exits with the result. Returns the copy's pid.
+/// Runs `child` in a forked copy of this process, which exits with its result. Returns the copy's
+/// pid.
 pub fn fork(child: impl FnOnce() -> i32) -> u32 {
-    // SAFETY: the process's other thread only waits, so it holds no lock that the copy needs.
+    // SAFETY: the other thread of this process only waits, so it holds no lock that the copy needs.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(101);
-        // SAFETY: takes a number.
+        // SAFETY: only a number is passed.
         unsafe { libc::_exit(code) };
     }
     u32::try_from(pid).expect("it forks")
 }
 
-/// Runs `copy` in a forked copy of this process, which then exits; waits for that exit.
+/// Runs `copy` in a forked copy of this process, which then exits as if `main` had returned, and
+/// waits for its success.
 pub fn in_a_copy(copy: impl FnOnce()) {
-    // SAFETY: the process's other thread, the harness's, only waits, so it holds no lock that the copy
-    // needs.
+    // SAFETY: the only other thread of this process is the harness's. It only waits, so it holds no
+    // lock that the copy needs.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let run = std::panic::AssertUnwindSafe(copy);
@@ -247,23 +250,24 @@ pub fn in_a_copy(copy: impl FnOnce()) {
     assert_eq!(status.exit_status(), Some(0), "{status:?}");
 }
 
-/// The process that installed [`count_foreign`]'s handler.
+/// The process that installed the handler of [`count_foreign`].
 static OWNER: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of runs of that handler in another process that shares this memory.
+/// How often that handler ran in another process that shares this memory.
 static FOREIGN: AtomicUsize = AtomicUsize::new(0);
 
 /// An async-signal-safe handler.
 extern "C" fn count_both(_signal: i32) {
     COUNTED.fetch_add(1, Ordering::SeqCst);
-    // SAFETY: no argument; it is a system call, because the C library does not cache the pid.
+    // SAFETY: no argument is passed. It is a system call, because the C library caches no pid.
     let pid = unsafe { libc::getpid() };
     if usize::try_from(pid) != Ok(OWNER.load(Ordering::SeqCst)) {
         FOREIGN.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-/// Installs a handler that counts its runs, and separately those in a child that shares this memory.
+/// Installs a handler that counts, and counts separately if it runs in a child that shares our
+/// memory.
 pub fn count_foreign(signal: i32) {
     let own = usize::try_from(std::process::id()).expect("a pid is small");
     OWNER.store(own, Ordering::SeqCst);
@@ -271,15 +275,15 @@ pub fn count_foreign(signal: i32) {
     set_handler(signal, handler as usize);
 }
 
-/// Returns the number of runs of [`count_foreign`]'s handler in a child so far.
+/// Returns how often the handler of [`count_foreign`] has run in a child.
 pub fn foreign() -> usize {
     FOREIGN.load(Ordering::SeqCst)
 }
 
-/// Makes the kernel use small pages for this process from now on, so that copying its memory has its full
-/// cost.
+/// Keeps the memory of this process in pages of 4 KiB from now on. The kernel needs longer to copy
+/// and to free many small pages.
 pub fn without_huge_pages() {
-    // SAFETY: takes numbers; in this process, only the size of new pages changes.
+    // SAFETY: only numbers are passed. Only the size of new pages of this process changes.
     let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     assert_eq!(result, 0, "PR_SET_THP_DISABLE");
 }

@@ -1,4 +1,4 @@
-//! The programs of one [`RunAll`]: which wait, which run, and their results.
+//! The programs of one [`RunAll`](super::RunAll): which wait, which run, and their results.
 //!
 //! # Model
 //!

@@ -11,7 +11,7 @@ use crate::{Outcome, OutputError};
 /// The result of one of many programs.
 pub type RunResult = Result<Outcome, Failed<OutputError>>;
 
-/// The progress of a [`RunAll`]: the other four numbers add up to the total.
+/// The progress of a [`RunAll`](super::RunAll): the other four numbers add up to the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -27,7 +27,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// The first error of [`RunAll::all_or_first_error`]. It prints as the inner error does, and has
+/// The first error of [`RunAll::all_or_first_error`](super::RunAll::all_or_first_error). It prints as the inner error does, and has
 /// the same source.
 #[derive(Debug)]
 #[non_exhaustive]

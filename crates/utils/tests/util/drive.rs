@@ -1,4 +1,4 @@
-//! The loop of a test: turns until there is a result, or a deadline fails the test.
+//! Drives the loop of a test until there is a result, or fails the test at a deadline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use procession_reactor::Reactor;
 use procession_test_support::{WATCHDOG, bound, children, isolated, open_fds};
 use procession_utils::Run;
 
-/// Runs `body` with a loop in a process of its own, then checks that no descriptor and no child is
+/// Runs `body` with a loop in a process of its own, then waits until no descriptor and no child is
 /// left.
 pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     isolated(name, || {
@@ -19,7 +19,7 @@ pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     });
 }
 
-/// A reactor and the descriptors that may be open.
+/// A reactor and the baseline of open descriptors.
 pub(crate) struct Driver {
     pub(crate) reactor: Reactor,
     fds: BTreeMap<i32, String>,
@@ -29,13 +29,13 @@ impl Driver {
     fn new() -> Self {
         let reactor = Reactor::new().expect("a reactor");
         let mut driver = Self { reactor, fds: BTreeMap::new() };
-        // What a first spawn opens for good is open from here on.
+        // The first spawn opens descriptors that stay open.
         driver.get(Run::new("/bin/true").start()).expect("/bin/true");
         driver.fds = open_fds();
         driver
     }
 
-    /// Turns until there is a result.
+    /// Turns until there is a result, and returns it.
     pub(crate) fn get<T: 'static, E: 'static>(
         &mut self,
         deferred: Deferred<T, E>,
@@ -48,7 +48,7 @@ impl Driver {
         result.expect("it was waited for")
     }
 
-    /// Turns until there is a result, and says how long that took.
+    /// Turns until there is a result, and returns it with the time that it took.
     pub(crate) fn timed<T: 'static, E: 'static>(
         &mut self,
         deferred: Deferred<T, E>,
@@ -58,7 +58,7 @@ impl Driver {
         (result, self.reactor.now() - start)
     }
 
-    /// Turns until `done`, within [`bound`] of this time.
+    /// Turns until `done`. Fails after [`bound`] of `within`.
     pub(crate) fn until(
         &mut self,
         what: &str,
@@ -70,7 +70,7 @@ impl Driver {
         while !done(self) {
             let left = deadline.saturating_sub(self.reactor.now());
             assert!(!left.is_zero(), "not within {within:?}: {what}; children: {:?}", children());
-            // A condition outside of the loop, a process of /proc, is looked at now and then.
+            // A condition outside of the loop, such as a process in /proc, is checked every 20 ms.
             let pause = left.min(Duration::from_millis(20));
             self.reactor.turn(Some(pause)).expect("a turn");
         }
@@ -81,7 +81,7 @@ impl Driver {
         self.until("no child is left", within, |_| children().is_empty());
     }
 
-    /// Turns for this long.
+    /// Turns for `time`.
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.reactor.now() + time;
         self.until("the time has passed", time + WATCHDOG, |driver| driver.reactor.now() >= end);

@@ -1,6 +1,6 @@
-//! What the tests of this crate stand on: a loop that is driven to a result or a deadline, programs, and
-//! what the crate of test support has for all.
-#![allow(dead_code, unused_imports, reason = "every test crate uses its own part of this file")]
+//! Support for the tests of this crate: a loop that is driven until there is a result, and test
+//! programs. It re-exports what the tests use of the test-support crate.
+#![allow(dead_code, unused_imports, reason = "every test crate includes all and uses a part")]
 
 mod drive;
 mod program;
@@ -17,7 +17,7 @@ pub(crate) use self::drive::{Driver, behaviour};
 pub(crate) use self::program::{Program, is_running};
 pub(crate) use self::terminal::on_terminal;
 
-/// `sh -c script`.
+/// Makes the command `sh -c script`.
 pub(crate) fn sh(script: &str) -> Command {
     Command::new("/bin/sh").args(["-c", script])
 }

@@ -1,4 +1,4 @@
-//! A program (see `tests/stopper`) as its parent has it: it is started, told things, and looked at.
+//! Starts a test program (see `tests/stopper`), sends it signals, and checks its state and output.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,32 +14,32 @@ use rustix::process::{Pid, kill_process_group};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_procession-stopper");
 
-/// The words that say what it is to do.
+/// Returns the arguments of the program.
 fn words(mode: &str, limit: Duration) -> [String; 2] {
     [mode.to_owned(), limit.as_millis().to_string()]
 }
 
-/// A shell that finds the program as `$0`, and its words as `$@`.
+/// Makes a command for a shell, in which the program is `$0` and its arguments are `$@`.
 fn shell(script: &str, mode: &str, limit: Duration) -> Command {
     Command::new("/bin/sh").args(["-c", script, PROGRAM]).args(words(mode, limit))
 }
 
-/// The program, or the shell that started it; killed when this is dropped, with what it has said it owns.
+/// The program, or the shell that started it. The drop kills it and the groups that it reported.
 pub(crate) struct Program {
     reactor: Reactor,
     pub(crate) process: Process,
-    seen: Rc<Seen>,
+    record: Rc<ProgramRecord>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct ProgramRecord {
     output: RefCell<BytesMut>,
     end: Cell<Option<ExitReason>>,
 }
 
-struct Witness(Rc<Seen>);
+struct ProgramRecorder(Rc<ProgramRecord>);
 
-impl ProcessProtocol for Witness {
+impl ProcessProtocol for ProgramRecorder {
     fn out_received(&mut self, _: &Process, data: Bytes) {
         self.0.output.borrow_mut().extend_from_slice(&data);
     }
@@ -54,22 +54,22 @@ impl ProcessProtocol for Witness {
 }
 
 impl Program {
-    /// Starts it in a group of its own: somebody of its session can continue it.
+    /// Starts the program in a group of its own. A process of its session can continue it.
     pub(crate) fn in_group(mode: &str, limit: Duration) -> Self {
         Self::start(Command::new(PROGRAM).args(words(mode, limit)).process_group(0))
     }
 
-    /// Starts it as the leader of a session, of which nobody is its parent.
+    /// Starts the program as a session leader. Its parent is in another session.
     pub(crate) fn in_session(mode: &str, limit: Duration) -> Self {
         Self::start(Command::new(PROGRAM).args(words(mode, limit)).new_session())
     }
 
-    /// Starts it by a shell, in a group of its own.
+    /// Starts the program from a shell, in a group of its own.
     pub(crate) fn by_shell(script: &str, mode: &str, limit: Duration) -> Self {
         Self::start(shell(script, mode, limit).process_group(0))
     }
 
-    /// Starts it by a shell that leads a session on a terminal.
+    /// Starts the program from a shell that leads a session on a terminal.
     pub(crate) fn on_terminal(script: &str, mode: &str, limit: Duration) -> Self {
         Self::start(shell(script, mode, limit).pty(Pty::new()))
     }
@@ -77,9 +77,9 @@ impl Program {
     fn start(command: Command) -> Self {
         procession_test_support::announce();
         let reactor = Reactor::new().expect("a reactor");
-        let seen = Rc::<Seen>::default();
-        let process = reactor.spawn_process(Witness(seen.clone()), command);
-        Self { reactor, process: process.expect("the program is built"), seen }
+        let record = Rc::<ProgramRecord>::default();
+        let process = reactor.spawn_process(ProgramRecorder(record.clone()), command);
+        Self { reactor, process: process.expect("the program is built"), record }
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -87,10 +87,10 @@ impl Program {
     }
 
     pub(crate) fn said(&self) -> String {
-        String::from_utf8_lossy(&self.seen.output.borrow()).into_owned()
+        String::from_utf8_lossy(&self.record.output.borrow()).into_owned()
     }
 
-    /// The number behind a word that it says.
+    /// Waits until the program prints `word`, and returns the number after it.
     pub(crate) fn number(&mut self, word: &str) -> u32 {
         let find = |said: &str| {
             let (_, rest) = said.split_once(word)?;
@@ -117,7 +117,7 @@ impl Program {
         self.process.signal(signal).expect("it is our child");
     }
 
-    /// Lets time pass: what is tested is what does not come.
+    /// Lets time pass, for a test that something does not happen.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.now() + time;
         self.until("time passes", |program| program.now() >= end);
@@ -126,7 +126,7 @@ impl Program {
     pub(crate) fn end(&mut self) -> ExitReason {
         let mut end = None;
         self.until("it ends", |program| {
-            end = program.seen.end.take();
+            end = program.record.end.take();
             end.is_some()
         });
         end.expect("it was waited for")
@@ -137,7 +137,7 @@ impl Program {
         while !done(self) {
             let left = deadline.saturating_sub(self.now());
             assert!(!left.is_zero(), "not done: {what}\n{}", self.said());
-            // A process of /proc is looked at now and then.
+            // The state of a process in /proc is checked every 10 ms.
             let pause = left.min(Duration::from_millis(10));
             self.reactor.turn(Some(pause)).expect("a turn");
         }
@@ -150,7 +150,7 @@ pub(crate) fn is_running(pid: u32) -> bool {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // All of this fails where the test went well.
+        // If the test has passed, these calls fail, because the processes are gone.
         self.process.signal(Signal::KILL).ok();
         let said = self.said();
         let leaders = said.lines().filter_map(|line| line.trim_end().strip_prefix("leader="));

@@ -1,5 +1,5 @@
-//! A terminal for one test: the test binary runs itself again as the leader of a session whose
-//! controlling terminal is a new one.
+//! Runs one test on a terminal: the test binary runs itself again as the leader of a session with a
+//! new controlling terminal.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use procession_test_support::{VARIABLE, WATCHDOG, announce, bound, is_isolated};
 
 use super::drive::{Driver, behaviour};
 
-/// Runs `body` on a terminal, into which somebody has typed; then checks what [`behaviour`] does.
+/// Runs `body` like [`behaviour`], on a terminal whose input is `typed`.
 pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mut Driver)) {
     if is_isolated(name) {
         return behaviour(name, body);
@@ -25,9 +25,9 @@ pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mu
     let mut reactor = Reactor::new().expect("a reactor");
     let output = Rc::<RefCell<BytesMut>>::default();
     let (promise, end) = procession_core::Deferred::new();
-    let typist = Typist { typed, output: output.clone(), end: promise };
-    reactor.spawn_process(typist, command).expect("this test binary runs again");
-    // What it waits for itself has a bound as well.
+    let user = TerminalUser { typed, output: output.clone(), end: promise };
+    reactor.spawn_process(user, command).expect("this test binary runs again");
+    // The waits inside the test have this bound themselves, so this one is longer.
     let end = reactor.block_on(end.timeout(bound(WATCHDOG) * 3));
     let output = String::from_utf8_lossy(&output.borrow()).into_owned();
     let end = end.unwrap_or_else(|error| panic!("{name}: {error:?}\n{output}"));
@@ -35,14 +35,14 @@ pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mu
     assert!(output.contains("1 passed"), "`{name}` is not the name of this test:\n{output}");
 }
 
-/// Types, and keeps what is shown.
-struct Typist {
+/// A protocol that types the input and collects the output of the terminal.
+struct TerminalUser {
     typed: &'static str,
     output: Rc<RefCell<BytesMut>>,
     end: Promise<ExitReason, std::convert::Infallible>,
 }
 
-impl ProcessProtocol for Typist {
+impl ProcessProtocol for TerminalUser {
     fn connection_made(&mut self, process: &Process) {
         process.write(self.typed);
     }
