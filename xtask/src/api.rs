@@ -1,5 +1,5 @@
-//! The task `api`: lists the public functions, from rustdoc's JSON, and those without a bad-input
-//! test.
+//! The task `api`: lists the public functions, from the lists in `public-api/`, and those without a
+//! bad-input test.
 //!
 //! A function needs such a test if it takes a number, a name, a descriptor, a size or a duration.
 //! It has one if a file `crates/*/tests/bad_input*.rs` calls something with its name.
@@ -7,14 +7,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use proc_macro2::{Delimiter, TokenTree};
-use serde_json::Value;
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
 use crate::metadata::LIBRARIES;
-use crate::tokens::{each_place, is_mark, tokens};
-use crate::tool;
+use crate::tokens::{each_place, inside, is_mark, is_word, tokens};
 
 /// Number and text types that can have a bad value.
 const NUMBERS_AND_TEXTS: [&str; 13] = [
@@ -56,6 +54,15 @@ const HARMLESS: &[&str] = &[
     "process_exited",
     "process_ended",
     "connection_lost",
+    "go_on",
+    "before_default",
+    "hold_open",
+    "schedule_deadline",
+    // Every text, every error and every byte is good.
+    "bare_or_quoted",
+    "into_io_error",
+    "split_character",
+    "with_stderr_line",
 ];
 
 /// A public function.
@@ -68,23 +75,11 @@ struct Function {
 
 /// Lists the functions and fails if one lacks its test.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    tool::nightly(sh)?;
-    let directory = sh.current_dir().join("target").join("api");
-    let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
     let mut functions = BTreeSet::new();
     // The facade has no functions of its own.
     let [crates @ .., _facade] = LIBRARIES;
     for package in crates {
-        let json = ["-Z", "unstable-options", "--output-format", "json"];
-        cmd!(
-            sh,
-            "rustup run nightly cargo rustdoc --quiet --locked --package {package} --lib
-             --target-dir {directory} -- {json...}"
-        )
-        .run()?;
-        let file = directory.join("doc").join(format!("{}.json", package.replace('-', "_")));
-        let text = sh.read_file(&file).context("rustdoc's JSON")?;
-        functions.extend(public_functions(&serde_json::from_str(&text)?));
+        functions.extend(public_functions(&sh.read_file(format!("public-api/{package}.txt"))?));
     }
     let tested = tested_names(sh)?;
     let mut missing = Vec::new();
@@ -112,74 +107,60 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     bail!("{} functions without a bad-input test", missing.len())
 }
 
-/// Returns the functions that the documentation of one crate shows.
-fn public_functions(document: &Value) -> Vec<Function> {
-    let Some(index) = document["index"].as_object() else { return Vec::new() };
+/// Returns the functions in the list of one crate. Those of an implemented trait belong to the trait.
+fn public_functions(list: &str) -> Vec<Function> {
+    let mut implementor = "";
     let mut found = Vec::new();
-    for item in index.values() {
-        let inner = &item["inner"];
-        let children: Vec<&Value> = if let Some(implementation) = inner.get("impl") {
-            // The functions of a trait impl belong to the trait.
-            if !implementation["trait"].is_null() {
-                continue;
-            }
-            implementation["items"].as_array().into_iter().flatten().collect()
-        } else if let Some(definition) = inner.get("trait") {
-            definition["items"].as_array().into_iter().flatten().collect()
-        } else if let Some(module) = inner.get("module") {
-            module["items"].as_array().into_iter().flatten().collect()
-        } else {
-            continue;
-        };
-        let in_trait = inner.get("trait").is_some();
-        let owner = inner
-            .pointer("/impl/for/resolved_path/path")
-            .or_else(|| item.get("name"))
-            .and_then(Value::as_str)
-            .and_then(|path| path.rsplit("::").next())
-            .unwrap_or_default();
-        for id in children {
-            let id = id.as_u64().map_or_else(|| id.to_string(), |id| id.to_string());
-            let Some(child) = index.get(&id) else { continue };
-            let Some(function) = child["inner"].get("function") else { continue };
-            if !in_trait && child["visibility"] != "public" {
-                continue;
-            }
-            let name = child["name"].as_str().unwrap_or_default().to_owned();
-            let needs_test = !HARMLESS.contains(&name.as_str()) && takes_fallible(function);
-            found.push(Function { path: format!("{owner}::{name}"), name, needs_test });
+    for line in list.lines() {
+        if line.starts_with("impl") {
+            implementor = line.split_once(" for ").map_or("", |(_, behind)| behind);
+            implementor = implementor.split(" where").next().unwrap_or_default();
+        } else if let Some((_, signature)) =
+            line.split_once("fn ").filter(|_| line.starts_with("pub "))
+            && (implementor.is_empty() || !signature.starts_with(implementor))
+        {
+            found.extend(function(signature));
         }
     }
     found
 }
 
-/// Returns whether a signature mentions a type that has bad values.
-fn takes_fallible(function: &Value) -> bool {
-    let mut words = BTreeSet::new();
-    collect_words(&function["sig"]["inputs"], &mut words);
-    collect_words(&function["generics"], &mut words);
-    NUMBERS_AND_TEXTS.iter().chain(&FALLIBLE).any(|name| words.contains(*name))
+/// Reads a function from the text behind `fn`.
+fn function(signature: &str) -> Option<Function> {
+    let words = tokens(signature);
+    let (mut named, mut depth) = (0, 0);
+    let arguments = words.iter().enumerate().position(|(at, word)| {
+        match word {
+            TokenTree::Ident(_) if depth == 0 => named = at,
+            _ => depth += i32::from(is_mark(word, '<')) - i32::from(is_mark(word, '>')),
+        }
+        depth == 0 && matches!(word, TokenTree::Group(_))
+    })?;
+    let bounds = words.iter().position(|word| is_word(word, "where")).unwrap_or(words.len());
+    let mut types = BTreeSet::new();
+    collect_types(&words[named..=arguments], &mut types);
+    collect_types(&words[bounds..], &mut types);
+    let name = words[named].to_string();
+    let is_fallible = NUMBERS_AND_TEXTS.iter().chain(&FALLIBLE).any(|name| types.contains(*name));
+    let needs_test = is_fallible && !HARMLESS.contains(&name.as_str());
+    let ends = ["(", "<"].map(|next| signature.find(&format!("::{name}{next}")));
+    let end = ends.into_iter().flatten().min().map_or(0, |at| at + 2) + name.len();
+    Some(Function { path: signature[..end].to_owned(), name, needs_test })
 }
 
-/// Collects the last path segments and the primitive names in a signature. The arguments of a
-/// closure do not count.
-fn collect_words(value: &Value, words: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            if fields.contains_key("parenthesized") {
-                return;
+/// Collects the names in a part of a signature. The signature of a closure does not count.
+fn collect_types(words: &[TokenTree], types: &mut BTreeSet<String>) {
+    let mut in_closure = false;
+    for word in words {
+        in_closure &= !is_mark(word, ',');
+        match word {
+            TokenTree::Ident(name) if !in_closure => {
+                types.insert(name.to_string());
+                in_closure = name.to_string().starts_with("Fn");
             }
-            for (key, value) in fields {
-                match (key.as_str(), value.as_str()) {
-                    ("primitive" | "path", Some(text)) => {
-                        words.extend(text.rsplit("::").next().map(str::to_owned));
-                    }
-                    _ => collect_words(value, words),
-                }
-            }
+            TokenTree::Group(group) if !in_closure => collect_types(&inside(group), types),
+            _ => {}
         }
-        Value::Array(values) => values.iter().for_each(|value| collect_words(value, words)),
-        _ => {}
     }
 }
 
@@ -221,12 +202,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_with_a_number_needs_a_test_and_a_closure_over_one_does_not() {
-        let takes = serde_json::json!({"sig": {"inputs": [["n", {"primitive": "u32"}]]}});
-        assert!(takes_fallible(&takes));
-        let calls = serde_json::json!({"sig": {"inputs": [["call", {"resolved_path": {
-            "path": "FnMut", "args": {"parenthesized": {"inputs": [{"primitive": "u32"}]}}}}]]}});
-        assert!(!takes_fallible(&calls));
+    fn a_number_needs_a_test_and_a_closure_over_one_or_a_trait_of_others_does_not() {
+        let list = "impl a::T\npub fn a::T<X>::takes<Y>(&self, &u32) -> Self\n\
+                    pub fn a::T<X>::calls(&self, impl core::ops::function::FnMut(u32) -> u8)\n\
+                    pub fn a::T<X>::gives(&self) -> core::time::Duration where X: a::B\n\
+                    impl a::B for a::T\npub fn a::T::taken(u8)\npub fn a::free<Y: a::Path>(Y)\n";
+        let found = public_functions(list).into_iter().map(|f| (f.path, f.needs_test));
+        let found: Vec<_> = found.collect();
+        let found: Vec<_> = found.iter().map(|(path, needs)| (path.as_str(), *needs)).collect();
+        assert_eq!(
+            found,
+            [
+                ("a::T<X>::takes", true),
+                ("a::T<X>::calls", false),
+                ("a::T<X>::gives", false),
+                ("a::free", true)
+            ]
+        );
     }
 
     #[test]

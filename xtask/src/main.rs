@@ -95,7 +95,7 @@ const TASKS: &[Task] = &[
     ("soak", "--minutes N [--seed S]: run random operations against a model", cargo::soak),
     ("asan", "[PACKAGE..]: run the suite with AddressSanitizer (nightly)", sanitizers::asan),
     ("leaks", "[PACKAGE..]: run the suite with LeakSanitizer (nightly)", sanitizers::leaks),
-    ("api", "list public functions, and those without a bad-input test (nightly)", api::run),
+    ("api", "list public functions, and those without a bad-input test", api::run),
     (
         "public-api",
         "write the public items of the libraries to public-api/ (nightly)",

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use procession_core::{Signal, WriteError};
 use procession_process_transport::{
-    Command, Fd, FileMode, Pty, Resource, Rlimit, SpawnError, SpawnProcess, Step,
+    Command, Fd, FileMode, OfTerminal, Pty, RawMode, Resource, Rlimit, SpawnError, SpawnProcess,
+    Step,
 };
 use procession_protocol::{SignalError, Target, Termios};
 
@@ -180,7 +181,8 @@ fn numbers_of_the_childs_identity_at_their_extremes() {
 fn terminals_of_any_size_and_settings() {
     behaviour("terminals_of_any_size_and_settings", |driver| {
         for (rows, columns) in [(0, 0), (u16::MAX, u16::MAX), (1, 0)] {
-            let size = sh("stty size").pty(Pty::new().size(rows, columns));
+            let pty = Pty::new().size(rows, columns).size_pixels(columns, rows);
+            let size = sh("stty size").pty(pty);
             assert_eq!(driver.run(size).text(1), format!("{rows} {columns}\r\n"));
         }
         let child = driver.spawn(sh("read x").pty(Pty::new()));
@@ -209,6 +211,11 @@ fn terminals_of_any_size_and_settings() {
         driver.rebase();
         let error = driver.fails(valid_command().pty(Pty::new().pair(null.clone(), null.clone())));
         assert!(matches!(error.step(), Step::Pty | Step::ControllingTerminal), "{error:?}");
+        drop(null);
+        let null = std::fs::File::open("/dev/null").unwrap();
+        for error in [Termios::of(&null).map(drop), RawMode::begin(&null).map(drop)] {
+            assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::ENOTTY));
+        }
         drop(null);
         driver.rebase();
     });
@@ -305,6 +312,7 @@ fn an_async_child_with_descriptors_that_are_not_there() {
         let reactor = driver.reactor();
         for fd in [-1, 0, 9, i32::MAX, i32::MIN] {
             assert!(child.take_output(fd).is_none());
+            assert!(fd == 0 || child.take_input(fd).is_none());
             assert!(reactor.block_on(child.output(fd).collect()).is_empty());
         }
         for fd in [-1, 1, 9, i32::MAX] {

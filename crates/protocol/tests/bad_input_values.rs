@@ -102,6 +102,8 @@ fn an_empty_delimiter_panics_as_documented() {
 fn a_fake_ignores_descriptors_that_it_does_not_have() {
     let mut fake = FakeProcess::with_fds(Quiet, [(-1, FakeFd::ToChild), (7, FakeFd::FromChild)]);
     let process = fake.process().clone();
+    fake.set_group_members(usize::MAX);
+    fake.set_group_members(0);
     for fd in [i32::MIN, 0, 99, i32::MAX] {
         assert_eq!(process.write_to_child(fd, "x"), Err(WriteError::UnknownFd));
         assert_eq!(process.set_write_limits(fd, 0, usize::MAX), Err(WriteError::UnknownFd));

@@ -56,6 +56,17 @@ fn delays_of_any_length_are_accepted() {
             call.cancel();
             assert!(call.try_reset(Duration::ZERO).is_err() && call.try_delay(after).is_err());
         }
+        let judgement = reactor.call_at_deadline(Duration::MAX, |_| unreachable!("nor this"));
+        drop(reactor.call_every(Duration::MAX, |_, _| unreachable!("nor this")));
+        let ticks = Rc::new(Cell::new(0));
+        let count = ticks.clone();
+        let ticking = reactor.call_every(Duration::ZERO, move |_, _| count.set(count.get() + 1));
+        while ticks.get() < 3 {
+            reactor.turn(Some(Duration::from_millis(10))).expect("a turn");
+        }
+        drop(ticking);
+        goes_on(&mut reactor);
+        judgement.cancel();
         let far = reactor.sleep(Duration::MAX);
         reactor.block_on(reactor.handle().sleep(Duration::ZERO));
         drop(far);
