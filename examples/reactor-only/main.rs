@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::Signal;
-use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Stopped};
+use procession_reactor::{DelayedCall, Handle, Interest, Reactor, Registered, Signal, Stopped};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);

@@ -67,6 +67,8 @@ mod turn;
 mod wait;
 mod wake;
 
+pub use procession_core::{Clock, Deferred, Promise, Signal};
+
 pub use crate::errors::NotRunning;
 pub use crate::handle::Handle;
 pub use crate::handle::register::{Registered, Registration};
