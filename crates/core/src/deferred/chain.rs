@@ -23,7 +23,8 @@ use super::state::{self, OnCancel, SharedState};
 ///
 /// Dropping it before there is a result cancels the chain: [`Promise::on_cancel`] tells the promise,
 /// through any number of links, and their callbacks are dropped uncalled. Dropping it with an error
-/// that nobody took reports that error, once ([`set_unhandled_error_hook`]).
+/// that nobody took reports that error, once
+/// ([`set_unhandled_error_hook`](crate::set_unhandled_error_hook)).
 ///
 /// Somebody must complete the promise. A reactor completes its results (the end of a child, a timer, a
 /// helper's output) only while it runs, in `run`, `run_until`, `block_on` or `turn`, on its own thread.
