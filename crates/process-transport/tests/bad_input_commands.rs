@@ -330,8 +330,9 @@ fn an_async_child_with_descriptors_that_are_not_there() {
 #[test]
 fn a_wait_for_no_time_and_for_all_time() {
     let mut child = command("/bin/cat").spawn().unwrap();
+    let input = child.take(0).unwrap(); // a wait would close it
     assert_eq!(child.wait_timeout(Duration::ZERO).unwrap(), None);
-    drop(child.take(0));
+    drop(input);
     let reason = child.wait_timeout(Duration::MAX).unwrap();
     assert!(reason.is_some_and(|reason| reason.is_ok()));
 }
