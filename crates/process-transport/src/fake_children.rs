@@ -22,7 +22,8 @@ use crate::verbs::SpawnProcess;
 /// Code under test takes an `impl SpawnProcess`. A test passes a `FakeChildren` instead of a reactor,
 /// looks at the commands, and acts as each child through its [`FakeProcess`]. No process is started.
 /// Commands are not checked, but a pipeline must have stages. A fake has the descriptors of which its
-/// command gives the parent an end; a terminal is replaced by two pipes.
+/// command gives the parent an end; a terminal is replaced by two pipes. It leads a group of its own,
+/// also if its command does not ask for one.
 ///
 /// Children that the test does not take live until the last clone is dropped.
 ///

@@ -1,7 +1,7 @@
 //! The methods that this crate adds to a reactor's handle.
 
 use procession_protocol::{Process, ProcessProtocol};
-use procession_reactor::Handle;
+use procession_reactor::{Handle, Reactor};
 
 use crate::adopt;
 use crate::adopt_error::AdoptError;
@@ -14,8 +14,9 @@ use crate::spawned::Spawned;
 
 /// Methods of [`Handle`], and so of `Reactor`, that start children.
 ///
-/// This trait is sealed: nobody else implements it, so methods may be added. Code that is to be tested
-/// without children takes an `impl SpawnProcess`, which [`FakeChildren`](crate::FakeChildren) is too.
+/// This trait is sealed: only this crate implements it, so later versions can add methods. Code that is
+/// tested without children takes an `impl SpawnProcess`: a `Handle`, a `Reactor`, a
+/// [`FakeChildren`](crate::FakeChildren), or a reference to one of them.
 pub trait SpawnProcess: Sealed {
     /// Starts a child and gives its events to `protocol`.
     ///
@@ -162,3 +163,37 @@ impl SpawnProcess for Handle {
         pipeline.spawn(self)
     }
 }
+
+/// Implements the trait for a type that dereferences to another implementor.
+macro_rules! spawn_by {
+    ($type:ty, $($bounds:tt)*) => {
+        impl $($bounds)* SpawnProcess for $type {
+            fn spawn_process(
+                &self,
+                protocol: impl ProcessProtocol + 'static,
+                command: impl Into<Command>,
+            ) -> Result<Process, SpawnError> {
+                (**self).spawn_process(protocol, command)
+            }
+
+            fn adopt(
+                &self,
+                protocol: impl ProcessProtocol + 'static,
+                spawned: Spawned,
+            ) -> Result<Process, AdoptError> {
+                (**self).adopt(protocol, spawned)
+            }
+
+            fn spawn_child(&self, command: impl Into<Command>) -> Result<Child, SpawnError> {
+                (**self).spawn_child(command)
+            }
+
+            fn spawn_pipeline(&self, pipeline: Pipeline) -> Result<RunningPipeline, SpawnError> {
+                (**self).spawn_pipeline(pipeline)
+            }
+        }
+    };
+}
+
+spawn_by!(Reactor,);
+spawn_by!(&S, <S: SpawnProcess>);

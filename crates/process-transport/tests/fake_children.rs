@@ -39,6 +39,27 @@ impl OutputCollector {
     }
 }
 
+/// Code that is generic over its starter.
+fn start_two(children: impl SpawnProcess) -> [Process; 2] {
+    let start = || children.spawn_process(OutputCollector::new(), "/bin/true").expect("it starts");
+    [start(), start()]
+}
+
+#[test]
+fn generic_code_takes_a_reactor_a_handle_a_fake_and_references_to_them() {
+    let mut reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let fakes = FakeChildren::new();
+    let all =
+        [start_two(&reactor), start_two(&handle), start_two(&fakes), start_two(fakes.clone())];
+    for [one, other] in &all {
+        assert_ne!(one.pid().unwrap(), other.pid().unwrap());
+    }
+    for process in all[..2].iter().flatten() {
+        reactor.block_on(process.ended()).unwrap().unwrap();
+    }
+}
+
 #[test]
 fn a_test_sees_the_commands_and_plays_each_child() {
     let children = FakeChildren::new();

@@ -4,7 +4,8 @@
 //! Run a program and get its output:
 //!
 //! ```
-//! # use procession::{Reactor, Run};
+//! use procession::{Reactor, Run};
+//!
 //! let mut reactor = Reactor::new()?;
 //! let date = reactor.block_on(Run::new("date").arg("+%Y").check())?;
 //! println!("it is {}", date.stdout_utf8()?.trim());
@@ -87,6 +88,11 @@
 //! its children. It is developed and tested on Linux; it compiles for macOS, FreeBSD and NetBSD, but
 //! nobody has run it there yet.
 
+// Pages link to items of every feature.
+#![cfg_attr(
+    all(doc, not(all(feature = "net", feature = "run"))),
+    allow(rustdoc::broken_intra_doc_links, reason = "some of them are not there")
+)]
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

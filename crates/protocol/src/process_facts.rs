@@ -68,6 +68,7 @@ impl Process {
     /// ```
     #[doc(alias = "wait")]
     #[doc(alias = "try_wait")]
+    #[must_use = "it waits only when it is awaited, or has a callback"]
     pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
         self.0.ended()
     }

@@ -30,6 +30,7 @@ use crate::program_end::AtProgramEnd;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it kills a child that is killed on drop"]
 pub struct Spawned {
     pub(crate) child: OwnedChild,
     pub(crate) ends: Vec<ParentEnd>,

@@ -12,9 +12,6 @@ use super::pipe::FakePipe;
 use crate::control::{ProcessControl, Producers};
 use crate::{ChildFd, ExitReason, SignalError, Termination};
 
-/// Above the largest pid of Linux, so a stray `kill` reaches no process.
-const PID: u32 = 4_194_305;
-
 impl Engine {
     fn with_queue<R>(
         &self,
@@ -158,10 +155,10 @@ impl ProcessControl for Engine {
     }
 
     fn pid(&self) -> Option<u32> {
-        self.state.with(|state| (!state.lifecycle.is_reaped()).then_some(PID))
+        self.state.with(|state| (!state.lifecycle.is_reaped()).then_some(self.pid))
     }
 
     fn group(&self) -> Option<u32> {
-        Some(PID)
+        Some(self.pid)
     }
 }

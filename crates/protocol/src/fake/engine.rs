@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use procession_core::driver::{Spent, WithCell};
@@ -19,8 +20,13 @@ use crate::lifecycle::Lifecycle;
 use crate::slot::ProtocolSlot;
 use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 
+/// The pid of the next fake. It is above the largest pid of Linux, so a stray `kill` reaches no process.
+static NEXT_PID: AtomicU32 = AtomicU32::new(4_194_305);
+
 pub(super) struct Engine {
     me: Weak<Self>,
+    /// Also the number of the group that it leads.
+    pub(super) pid: u32,
     pub(super) slot: ProtocolSlot,
     pub(super) state: WithCell<FakeState>,
     pub(super) clock: FakeClock,
@@ -47,6 +53,7 @@ impl Engine {
         let lifecycle = Lifecycle::new(pipes.keys().copied(), None);
         Rc::new_cyclic(|me| Self {
             me: me.clone(),
+            pid: NEXT_PID.fetch_add(1, Ordering::Relaxed),
             slot: ProtocolSlot::new(protocol),
             state: WithCell::new(FakeState {
                 lifecycle,
