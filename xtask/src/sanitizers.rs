@@ -14,7 +14,7 @@ use crate::{test, tool};
 
 /// Intended leaks: the payload of a panic that comes from the drop of another panic's payload.
 const KNOWN_LEAKS: &str = "leak:procession_core::panics::FirstPanic*::discard
-leak:what_is_discarded_is_dropped_and_may_panic
+leak:a_discarded_payload_is_dropped_and_may_panic
 ";
 
 /// The quarantine of freed memory is small, because it counts as resident memory. The default of
