@@ -10,22 +10,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::metadata::LIBRARIES;
 use crate::tool;
 
 /// The version in use. It must support the JSON format of the nightly rustdoc.
 const VERSION: &str = "0.52.0";
-
-/// The crates with an API. The facade is the last. Its items belong to the others, so they do not
-/// count.
-const CRATES: [&str; 7] = [
-    "procession-core",
-    "procession-protocol",
-    "procession-reactor",
-    "procession-process-transport",
-    "procession-net-transport",
-    "procession-utils",
-    "procession",
-];
 
 /// The most items of all crates together: outside of `driver` modules, and inside.
 const MOST: [usize; 2] = [120, 40];
@@ -49,12 +38,13 @@ fn check_or_write(sh: &Shell, is_check: bool) -> Result<()> {
     let target = sh.current_dir().join("target").join("api");
     let mut stale = Vec::new();
     let mut counts = [0, 0];
-    for package in CRATES {
+    for package in LIBRARIES {
         // `-sss` leaves out auto trait, blanket and derived impls.
         let list =
             cmd!(sh, "{tool} public-api -sss --color never -p {package} --target-dir {target}")
                 .env("RUSTUP_TOOLCHAIN", "nightly")
                 .read()?;
+        // The items of the facade are those of the others.
         if package != "procession" {
             let [others, drivers] = count(&list);
             println!("{package}: {others} items, {drivers} in driver");

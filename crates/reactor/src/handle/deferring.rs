@@ -61,11 +61,10 @@ async fn receive<T>(result: &Mutex<ThreadResult<T>>) -> io::Result<T> {
 
 /// Makes an error of a panic, and stops the panic.
 fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
-    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => format!("the call in a thread of its own panicked: {text}"),
-        (None, Some(text)) => format!("the call in a thread of its own panicked: {text}"),
-        (None, None) => "the call in a thread of its own panicked".to_owned(),
-    };
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = message.map_or_else(String::new, |message| format!(": {message}"));
+    let text = format!("the call in a thread of its own panicked{message}");
     FirstPanic::discard(panic);
     io::Error::other(text)
 }
