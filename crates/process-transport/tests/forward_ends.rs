@@ -237,7 +237,7 @@ fn a_side_that_is_closed_in_a_callback_decides_the_outcome() {
                 source.process.write("go\n");
                 driver.run_for(ms(100));
             }
-            // The write goes past the loop, whose turn could already see the answer.
+            // Write directly: a write by the loop takes a turn, in which the answer may already come.
             close.process.with_fd(0, |fd| rustix::io::write(fd, b"go\n")).unwrap().unwrap();
             readable(&close, 1);
             if of_source {

@@ -1,5 +1,5 @@
 //! The methods of [`Process`]: the handle that spawning returns, that callbacks get, and that fakes
-//! return. What it is told is in `process_facts`.
+//! return. The file `process_facts` has the methods that return facts about the child.
 
 use std::rc::Rc;
 use std::time::Duration;
