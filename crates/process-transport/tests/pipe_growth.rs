@@ -78,9 +78,10 @@ fn a_refusal_to_grow_is_no_failure() {
         return;
     }
     behaviour("a_refusal_to_grow_is_no_failure", |driver| {
-        let nobody = rustix::process::Uid::from_raw(65534);
+        // A user id for this run alone: no other program frees pipes of this user.
+        let user = rustix::process::Uid::from_raw(1_955_000_000 + std::process::id());
         let mut pipes = Vec::new();
-        rustix::thread::set_thread_res_uid(nobody, nobody, rustix::process::Uid::ROOT).unwrap();
+        rustix::thread::set_thread_res_uid(user, user, rustix::process::Uid::ROOT).unwrap();
         loop {
             let (read, write) = std::io::pipe().unwrap();
             let grown = rustix::pipe::fcntl_setpipe_size(read.as_fd(), LARGEST_BYTES);
