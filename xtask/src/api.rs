@@ -5,14 +5,14 @@
 //! It has one if a file `crates/*/tests/bad_input*.rs` calls something with its name.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use proc_macro2::{Delimiter, TokenTree};
 use xshell::Shell;
 
 use crate::metadata::LIBRARIES;
 use crate::tokens::{each_place, inside, is_mark, is_word, tokens};
+use crate::tree;
 
 /// Number and text types that can have a bad value.
 const NUMBERS_AND_TEXTS: [&str; 13] = [
@@ -82,29 +82,21 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         functions.extend(public_functions(&sh.read_file(format!("public-api/{package}.txt"))?));
     }
     let tested = tested_names(sh)?;
-    let mut missing = Vec::new();
-    let mut needing = 0;
-    for function in &functions {
-        let has = tested.contains(&function.name);
-        let mark = match (function.needs_test, has) {
+    let [mut needing, mut missing] = [0, 0];
+    for Function { path, name, needs_test } in &functions {
+        let is_tested = tested.contains(name);
+        needing += usize::from(*needs_test);
+        missing += usize::from(*needs_test && !is_tested);
+        let mark = match (needs_test, is_tested) {
             (false, _) => "      ",
             (true, true) => "tested",
             (true, false) => "NEEDED",
         };
-        println!("{mark} {}", function.path);
-        needing += usize::from(function.needs_test);
-        if function.needs_test && !has {
-            missing.push(&function.path);
-        }
+        println!("{mark} {path}");
     }
     println!("\n{} public functions; {needing} of them can get a bad value", functions.len());
-    if missing.is_empty() {
-        return Ok(());
-    }
-    for path in &missing {
-        println!("no bad-input test: {path}");
-    }
-    bail!("{} functions without a bad-input test", missing.len())
+    ensure!(missing == 0, "{missing} functions without a bad-input test");
+    Ok(())
 }
 
 /// Returns the functions in the list of one crate. Those of an implemented trait belong to the trait.
@@ -166,25 +158,15 @@ fn collect_types(words: &[TokenTree], types: &mut BTreeSet<String>) {
 
 /// Returns every word that the bad-input tests call.
 fn tested_names(sh: &Shell) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for package in sh.read_dir("crates")? {
-        let tests = package.join("tests");
-        let Ok(entries) = fs::read_dir(&tests) else { continue };
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with("bad_input") && name.ends_with(".rs") {
-                names.extend(called(&sh.read_file(&path)?));
-            }
-        }
-    }
-    Ok(names)
+    let mut files = tree::rust_files(sh)?;
+    files.retain(|file| file.path.to_string_lossy().contains("/tests/bad_input"));
+    Ok(files.iter().flat_map(|file| called(file.tokens())).collect())
 }
 
 /// Returns the words of a source that are called or passed as an argument.
-fn called(source: &str) -> Vec<String> {
+fn called(source: &[TokenTree]) -> Vec<String> {
     let mut found = Vec::new();
-    each_place(&tokens(source), &mut |rest| {
+    each_place(source, &mut |rest| {
         let [TokenTree::Ident(name), following @ ..] = rest else { return };
         let is_called = match following.first() {
             Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
@@ -223,7 +205,7 @@ mod tests {
 
     #[test]
     fn calls_are_found_by_name() {
-        let names = called("x.nice(3); Fd::file(\"a\", m); v.map(Signal::from_raw)");
+        let names = called(&tokens("x.nice(3); Fd::file(\"a\", m); v.map(Signal::from_raw)"));
         for name in ["nice", "file", "map", "from_raw"] {
             assert!(names.iter().any(|found| found == name), "{name}");
         }

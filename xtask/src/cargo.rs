@@ -3,8 +3,7 @@
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use crate::arguments::Arguments;
-use crate::{test, tool};
+use crate::{arguments, test, tool};
 
 /// The version in use. A commit that raises it does nothing else.
 const CARGO_DENY: &str = "0.19.0";
@@ -66,24 +65,19 @@ pub(crate) fn counts(sh: &Shell) -> Result<()> {
     })
 }
 
-/// Measures procession, its peers and the limit with the program `compare` of the benches
-/// package, which documents the options. `docs/performance.md` explains the output.
+/// Measures procession, its peers and the limit. `docs/performance.md` explains the output.
 pub(crate) fn compare(sh: &Shell) -> Result<()> {
-    let mut arguments = Arguments::given();
-    let options: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
-    let binary = ["--package", "procession-benches", "--bin", "compare"];
-    Ok(cmd!(sh, "cargo run --quiet --release --locked {binary...} -- {options...}").run()?)
+    run_with_arguments(sh, "compare")
 }
 
-/// Runs random operations for some minutes and checks the callbacks against a model:
-/// `cargo xtask soak --minutes N [--seed S]`.
+/// Runs random operations for some minutes and checks the callbacks against a model.
 pub(crate) fn soak(sh: &Shell) -> Result<()> {
-    let mut arguments = Arguments::given();
-    let minutes = arguments.option::<f64>("--minutes")?.unwrap_or(1.0).to_string();
-    let seed = arguments.option::<u64>("--seed")?;
-    arguments.end()?;
-    let seed = seed.map(|seed| ["--seed".to_owned(), seed.to_string()]).into_iter().flatten();
-    let binary = ["--package", "procession-benches", "--bin", "soak"];
-    cmd!(sh, "cargo run --release --locked {binary...} -- --minutes {minutes} {seed...}").run()?;
-    Ok(())
+    run_with_arguments(sh, "soak")
+}
+
+/// Runs a program of the benches package, which documents its arguments.
+fn run_with_arguments(sh: &Shell, program: &str) -> Result<()> {
+    let arguments = arguments();
+    let program = ["--package", "procession-benches", "--bin", program];
+    Ok(cmd!(sh, "cargo run --quiet --release --locked {program...} -- {arguments...}").run()?)
 }

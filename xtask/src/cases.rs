@@ -4,12 +4,11 @@
 //! the catalogue is an error, and so is a citation that does not count.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 use xshell::Shell;
 
-use crate::catalogue::{self, Catalogue};
+use crate::catalogue::{self, Area, Catalogue};
 use crate::citations::{self, citations};
 use crate::tree::{self, SourceFile};
 
@@ -17,7 +16,7 @@ use crate::tree::{self, SourceFile};
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let catalogue_file = tree::file(&root, catalogue::PATH)?;
-    let files = tree::rust_files(&root)?;
+    let files = tree::rust_files(sh)?;
     let (catalogue, _) = Catalogue::parse(&catalogue_file);
     print!("{}", summary(&catalogue, &covered(&files)));
     let problems = citations::check(&catalogue_file, &files);
@@ -42,15 +41,9 @@ fn summary(catalogue: &Catalogue, covered: &BTreeSet<String>) -> String {
             area.ids.iter().partition(|id| covered.contains(*id));
         done += with.len();
         let missing = without.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
-        let line = format!(
-            "{:<5} {:>7} / {:<5} {:<28} {}",
-            area.code,
-            with.len(),
-            area.ids.len(),
-            area.title,
-            if missing.is_empty() { String::new() } else { format!("missing: {missing}") },
-        );
-        writeln!(text, "{}", line.trim_end()).expect("a string takes every write");
+        let Area { code, title, ids } = area;
+        text += &format!("{code:<5} {:>7} / {:<5} {title}", with.len(), ids.len());
+        text += &if missing.is_empty() { "\n".into() } else { format!("  missing: {missing}\n") };
     }
     text + &format!("all   {done:>7} / {}\n", catalogue.total())
 }

@@ -28,7 +28,9 @@ impl Catalogue {
         let mut catalogue = Self::default();
         let mut problems = Vec::new();
         for (line, text) in (1..).zip(file.text.lines()) {
-            if let Some((code, title)) = area_heading(text) {
+            let heading = text.strip_prefix("### ").and_then(|heading| heading.split_once(" - "));
+            if let Some((code, title)) = heading {
+                let (code, title) = (code.to_owned(), title.to_owned());
                 catalogue.areas.push(Area { code, title, ids: Vec::new() });
             } else if let Some(id) = listed_id(text) {
                 if catalogue.contains(id) {
@@ -67,11 +69,6 @@ pub(crate) fn leading_id(text: &str) -> Option<&str> {
     }
     let digits = bytes[3..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     (digits >= 2).then(|| &text[..3 + digits])
-}
-
-fn area_heading(line: &str) -> Option<(String, String)> {
-    let (code, title) = line.strip_prefix("### ")?.split_once(" - ")?;
-    Some((code.to_owned(), title.to_owned()))
 }
 
 fn listed_id(line: &str) -> Option<&str> {

@@ -64,7 +64,7 @@ fn tasks(names: &[&str]) -> Vec<Task> {
 /// Runs all steps, each below a heading, and prints the outcome of each.
 fn outcomes(sh: &Shell, steps: &[Task]) -> Vec<StepOutcome> {
     let start = now();
-    let outcome = |(name, _, run): &Task| {
+    let outcome = |(name, run): &Task| {
         println!("\n=== {name} (at {:.1} s)", start.elapsed().as_secs_f64());
         let began = now();
         let result = run(sh);
@@ -107,11 +107,8 @@ mod tests {
     #[test]
     fn every_step_runs_and_the_last_line_is_the_count() {
         let good: fn(&Shell) -> Result<()> = |_| Ok(());
-        let steps: [Task; 3] = [
-            ("good", "", good),
-            ("bad", "", |_| Err(anyhow::anyhow!("meant to fail"))),
-            ("late", "", good),
-        ];
+        let steps: [Task; 3] =
+            [("good", good), ("bad", |_| Err(anyhow::anyhow!("meant to fail"))), ("late", good)];
         let outcomes = outcomes(&Shell::new().unwrap(), &steps);
         assert_eq!(outcomes.iter().map(|o| o.passed).collect::<Vec<_>>(), [true, false, true]);
         let table = table(&outcomes);

@@ -90,13 +90,9 @@ const NO_TEST: &str = "does not stand on a #[test] function";
 
 /// Returns the text of an attribute that is a doc comment.
 fn doc(attribute: &Group) -> Option<String> {
-    match inside(attribute).as_slice() {
-        [name, _, TokenTree::Literal(text)] if is_word(name, "doc") => {
-            match syn::Lit::new(text.clone()) {
-                syn::Lit::Str(text) => Some(text.value()),
-                _ => None,
-            }
-        }
+    let [name, _, TokenTree::Literal(text)] = &inside(attribute)[..] else { return None };
+    match syn::Lit::new(text.clone()) {
+        syn::Lit::Str(text) if is_word(name, "doc") => Some(text.value()),
         _ => None,
     }
 }

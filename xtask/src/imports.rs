@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use xshell::Shell;
 
-use crate::arguments::Arguments;
+use crate::arguments;
 use crate::source::edges::{ImportCircles, Imports};
 use crate::source::modules::Sources;
 use crate::{source, tree};
@@ -14,10 +14,8 @@ use crate::{source, tree};
 /// Prints the dependencies of the crates that the command line names. Without a name, prints only
 /// the counts of every crate.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let root = sh.current_dir();
-    let files = tree::rust_files(&root)?;
-    let mut arguments = Arguments::given();
-    let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let files = tree::rust_files(sh)?;
+    let wanted = arguments();
     let mut folders = source::folders(&files);
     if let Some(name) = wanted.iter().find(|name| !folders.iter().any(|folder| names(name, folder)))
     {

@@ -11,11 +11,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
 
-use crate::arguments::Arguments;
-use crate::tool;
+use crate::{arguments, tool, tree};
 
 /// The breaks, in one file per area.
 ///
@@ -79,44 +78,26 @@ struct Break {
 /// A package and some of its test targets.
 type Targets = (String, Vec<&'static str>);
 
-/// The outcome of a break.
-enum BreakOutcome {
-    /// These tests failed.
-    Failed(BTreeSet<String>),
-    /// The tests hung.
-    Hung,
-    /// The broken code does not compile, so this is no break.
-    NotBuilt,
-    /// No test failed.
-    Unnoticed,
-}
+/// The tests that fail because of a break. If there are none, [`NO_TEST`] or [`NOT_BUILT`].
+type Noticed = Result<String, &'static str>;
 
-impl BreakOutcome {
-    fn shown(&self) -> String {
-        match self {
-            Self::Failed(tests) => tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
-            Self::Hung => "the tests did not end".to_owned(),
-            Self::NotBuilt => "NOT BUILT".to_owned(),
-            Self::Unnoticed => "NO TEST".to_owned(),
-        }
-    }
-}
+/// No test failed.
+const NO_TEST: &str = "NO TEST";
+/// The broken code does not compile, so this is no break.
+const NOT_BUILT: &str = "NOT BUILT";
 
 /// Tries every break, or those that the command line names.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let mut arguments = Arguments::given();
-    let wanted: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let wanted = arguments();
     if wanted == ["--cores"] {
         return break_cores(sh);
     }
     let mut chosen = breaks()?;
     chosen.retain(|each| wanted.is_empty() || wanted.iter().any(|name| name == each.name));
-    if chosen.is_empty() {
-        bail!("no such break: {}", wanted.join(", "));
-    }
+    ensure!(!chosen.is_empty(), "no such break: {}", wanted.join(", "));
     let root = sh.current_dir();
     let tree = root.join("target").join("mutants").join("tree");
-    copy_tree(sh, &root, &tree)?;
+    copy_tree(sh, &tree)?;
     let _dir = sh.push_dir(&tree);
     let _target =
         sh.push_env("CARGO_TARGET_DIR", root.join("target").join("mutants").join("build"));
@@ -129,16 +110,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let mut missed = Vec::new();
     for each in &chosen {
         let noticed = try_break(sh, each)?;
-        println!("{:<34} {}", each.name, noticed.shown());
-        if matches!(noticed, BreakOutcome::NotBuilt | BreakOutcome::Unnoticed) {
-            missed.push(each.name);
-        }
+        println!("{:<34} {}", each.name, shown(&noticed));
+        missed.extend(noticed.is_err().then_some(each.name));
     }
     println!("\n{} breaks, {} noticed", chosen.len(), chosen.len() - missed.len());
-    if missed.is_empty() {
-        return Ok(());
-    }
-    bail!("not noticed: {}", missed.join(", "))
+    ensure!(missed.is_empty(), "not noticed: {}", missed.join(", "));
+    Ok(())
 }
 
 /// Returns all breaks.
@@ -190,50 +167,44 @@ fn break_cores(sh: &Shell) -> Result<()> {
         let not_noticed = sh.read_file(format!("{output}/mutants.out/missed.txt"))?;
         missed.extend(not_noticed.lines().map(str::to_owned));
     }
-    if missed.is_empty() {
-        return Ok(());
-    }
-    bail!("not noticed:\n{}", missed.join("\n"))
+    ensure!(missed.is_empty(), "not noticed:\n{}", missed.join("\n"));
+    Ok(())
 }
 
 /// Copies the tracked and the new files, without build output.
-fn copy_tree(sh: &Shell, root: &Path, tree: &Path) -> Result<()> {
+fn copy_tree(sh: &Shell, tree: &Path) -> Result<()> {
     sh.remove_path(tree)?;
-    sh.create_dir(tree)?;
-    let list = cmd!(sh, "git ls-files --cached --others --exclude-standard").quiet().read()?;
-    for name in list.lines() {
-        let from = root.join(name);
-        // A deleted file may still be in the index.
-        if from.is_file() {
-            let to = tree.join(name);
-            sh.create_dir(to.parent().unwrap_or(tree))?;
-            sh.copy_file(&from, &to).with_context(|| format!("a copy of {name}"))?;
-        }
+    for name in tree::listed(sh)? {
+        let to = tree.join(&name);
+        sh.create_dir(to.parent().unwrap_or(tree))?;
+        sh.copy_file(&name, &to).with_context(|| format!("a copy of {}", name.display()))?;
     }
     Ok(())
 }
 
+fn shown(noticed: &Noticed) -> &str {
+    noticed.as_deref().unwrap_or_else(|missed| missed)
+}
+
 /// Fails if a test fails without any break, because it would seem to notice every break.
-fn passes_unbroken((package, tests): &Targets, noticed: &BreakOutcome) -> Result<()> {
-    match noticed {
-        BreakOutcome::Unnoticed => Ok(()),
-        failed => bail!("unbroken, {package} fails ({}): {}", tests.join(", "), failed.shown()),
-    }
+fn passes_unbroken((package, tests): &Targets, noticed: &Noticed) -> Result<()> {
+    let is_good = *noticed == Err(NO_TEST);
+    ensure!(is_good, "unbroken, {package} fails ({}): {}", tests.join(", "), shown(noticed));
+    Ok(())
 }
 
 /// Makes one break, runs its tests, and restores the text.
-fn try_break(sh: &Shell, each: &Break) -> Result<BreakOutcome> {
+fn try_break(sh: &Shell, each: &Break) -> Result<Noticed> {
     let source = sh.read_file(each.file)?;
-    if source.matches(&each.from).count() != 1 {
-        bail!("{}: its text does not occur exactly once in {}", each.name, each.file);
-    }
+    let is_one = source.matches(&each.from).count() == 1;
+    ensure!(is_one, "{}: its text does not occur exactly once in {}", each.name, each.file);
     sh.write_file(each.file, source.replacen(&each.from, &each.to, 1))?;
     let result = run_tests(sh, &each.targets);
     sh.write_file(each.file, source)?;
     result
 }
 
-fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<BreakOutcome> {
+fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<Noticed> {
     let targets: Vec<&str> = tests
         .iter()
         .flat_map(|test| if *test == "lib" { vec!["--lib"] } else { vec!["--test", test] })
@@ -245,7 +216,7 @@ fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<BreakOutcome> {
         .ignore_stderr()
         .output()?;
     if !built.status.success() {
-        return Ok(BreakOutcome::NotBuilt);
+        return Ok(Err(NOT_BUILT));
     }
     let output = cmd!(
         sh,
@@ -256,19 +227,17 @@ fn run_tests(sh: &Shell, (package, tests): &Targets) -> Result<BreakOutcome> {
     .ignore_stderr()
     .output()?;
     if output.status.success() {
-        return Ok(BreakOutcome::Unnoticed);
+        return Ok(Err(NO_TEST));
     }
     let tests = failed(&String::from_utf8_lossy(&output.stdout));
-    Ok(if tests.is_empty() { BreakOutcome::Hung } else { BreakOutcome::Failed(tests) })
+    Ok(Ok(if tests.is_empty() { "the tests did not end".to_owned() } else { tests }))
 }
 
 /// Returns the tests that the harness reports as failed.
-fn failed(output: &str) -> BTreeSet<String> {
-    output
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
-        .map(str::to_owned)
-        .collect()
+fn failed(output: &str) -> String {
+    let lines = output.lines().filter_map(|line| line.strip_prefix("test "));
+    let tests: BTreeSet<_> = lines.filter_map(|line| line.strip_suffix(" ... FAILED")).collect();
+    tests.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -276,29 +245,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_break_fits_the_source_once_and_has_a_name_of_its_own() {
+    fn every_break_fits_the_source_once_and_has_tests_and_a_name_of_its_own() {
         let sh = crate::shell_at_root().unwrap();
         let breaks = breaks().unwrap();
         for each in &breaks {
             let source = sh.read_file(each.file).unwrap();
             assert_eq!(source.matches(&each.from).count(), 1, "{} in {}", each.name, each.file);
             assert_ne!(each.from, each.to, "{}", each.name);
+            let (package, tests) = &each.targets;
+            let folder = package.strip_prefix("procession-").unwrap_or(package);
+            for test in tests.iter().filter(|test| **test != "lib") {
+                let file = format!("crates/{folder}/tests/{test}.rs");
+                assert!(sh.path_exists(&file), "{}: {file}", each.name);
+            }
         }
         let names: BTreeSet<&str> = breaks.iter().map(|each| each.name).collect();
         assert_eq!(names.len(), breaks.len());
         assert!(names.len() >= 90, "{}", names.len());
-    }
-
-    #[test]
-    fn every_test_that_ought_to_notice_exists() {
-        let sh = crate::shell_at_root().unwrap();
-        for Break { name, targets: (package, tests), .. } in breaks().unwrap() {
-            let folder = package.strip_prefix("procession-").unwrap_or(&package);
-            for test in tests.iter().filter(|test| **test != "lib") {
-                let file = format!("crates/{folder}/tests/{test}.rs");
-                assert!(sh.path_exists(&file), "{name}: {file}");
-            }
-        }
     }
 
     #[test]
@@ -314,15 +277,14 @@ mod tests {
     #[test]
     fn a_test_that_fails_unbroken_ends_the_task() {
         let passes = |noticed| passes_unbroken(&("some".to_owned(), vec!["lib"]), &noticed);
-        let error = passes(BreakOutcome::Failed(BTreeSet::from(["a::b".to_owned()]))).unwrap_err();
+        let error = passes(Ok("a::b".to_owned())).unwrap_err();
         assert_eq!(error.to_string(), "unbroken, some fails (lib): a::b");
-        assert!(passes(BreakOutcome::Hung).is_err() && passes(BreakOutcome::NotBuilt).is_err());
-        assert!(passes(BreakOutcome::Unnoticed).is_ok());
+        assert!(passes(Err(NOT_BUILT)).is_err() && passes(Err(NO_TEST)).is_ok());
     }
 
     #[test]
     fn failed_tests_are_found_in_the_harness_output() {
         let output = "test a::b ... ok\ntest c ... FAILED\ntest c - should panic ... FAILED\n";
-        assert_eq!(failed(output).into_iter().collect::<Vec<_>>(), ["c", "c - should panic"]);
+        assert_eq!(failed(output), "c, c - should panic");
     }
 }

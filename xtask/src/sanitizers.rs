@@ -8,9 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use crate::arguments::Arguments;
 use crate::metadata::LIBRARIES;
-use crate::{test, tool};
+use crate::{arguments, test, tool};
 
 /// Intended leaks: the payload of a panic that comes from the drop of another panic's payload.
 const KNOWN_LEAKS: &str = "leak:procession_core::panics::FirstPanic*::discard
@@ -34,13 +33,11 @@ pub(crate) fn leaks(sh: &Shell) -> Result<()> {
 /// Runs the unit and behaviour tests, built with one of the compiler's sanitizers. The command line
 /// may name packages.
 fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
-    let mut arguments = Arguments::given();
-    let mut packages: Vec<String> = std::iter::from_fn(|| arguments.word()).collect();
+    let mut packages = arguments();
     if packages.is_empty() {
         packages = LIBRARIES.map(str::to_owned).to_vec();
     }
     tool::nightly(sh)?;
-    let target = "x86_64-unknown-linux-gnu";
     let directory = sh.current_dir().join("target").join(sanitizer);
     let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
@@ -61,14 +58,11 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     // themselves.
     let _sanitizer = sh.push_env("PROCESSION_TEST_SANITIZER", sanitizer);
     let chosen = packages.iter().flat_map(|package| ["--package", package]);
-    let result = test::counting_skips(sh, || {
-        let suite = cmd!(
-            sh,
-            "rustup run nightly cargo test {chosen...} --locked --no-fail-fast --lib --tests
-             --target {target} --target-dir {directory}"
-        );
-        suite.run().with_context(|| format!("the suite under the {sanitizer} sanitizer"))
-    });
+    let target = ["--target", "x86_64-unknown-linux-gnu", "--lib", "--tests", "--locked"];
+    let suite =
+        cmd!(sh, "rustup run nightly cargo test {chosen...} {target...} --target-dir {directory}");
+    let result = test::counting_skips(sh, || Ok(suite.run()?))
+        .with_context(|| format!("the suite under the {sanitizer} sanitizer"));
     print_reports(sh, &reports)?;
     result
 }

@@ -26,13 +26,13 @@ use crate::{catalogue, citations, metadata, source, tree};
 /// Checks every rule and prints every line that breaks a rule.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
-    let files = tree::rust_files(&root)?;
+    let files = tree::rust_files(sh)?;
     let packages = metadata::packages(sh)?;
     let file = |path| tree::file(&root, path);
     let readme = file("README.md")?;
     let manifests = packages
         .iter()
-        .map(|package| tree::file(&root, &package.folder.join("Cargo.toml").to_string_lossy()))
+        .map(|package| tree::file(&root, &package.manifest_path))
         .collect::<Result<Vec<_>>>()?;
     let folders = source::folders(&files).into_iter();
     let libraries: Vec<_> = folders.map(|folder| Sources::parse(&files, folder)).collect();

@@ -8,27 +8,18 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-/// Returns the path of a cargo subcommand's program. If it is missing, prints a line and installs
-/// it.
+/// Returns the path of a cargo subcommand's program. Cargo installs it, unless it is there.
 ///
 /// The build is not optimised: it then takes a third of the time, and a check of cargo-deny takes a
 /// second either way. Each version has a folder of its own, so two clones may use different
 /// versions.
 pub(crate) fn installed(sh: &Shell, name: &str, version: &str) -> Result<PathBuf> {
     let tools = cargo_home()?.join("procession-tools").join(format!("{name}-{version}"));
-    let tool = tools.join("bin").join(name);
-    let found = cmd!(sh, "{tool} --version").quiet().ignore_stderr().read();
-    if !found.is_ok_and(|found| found.ends_with(&format!(" {version}"))) {
-        println!("{name} {version} is not at {}: installing it", tool.display());
-        cmd!(
-            sh,
-            "cargo install {name} --version ={version} --locked --force --debug --root {tools}"
-        )
+    cmd!(sh, "cargo install {name} --version ={version} --locked --debug --root {tools}")
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .run()
         .with_context(|| format!("{name} cannot be installed"))?;
-    }
-    Ok(tool)
+    Ok(tools.join("bin").join(name))
 }
 
 /// Fails if there is no nightly toolchain. The error names the command that installs it.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use proc_macro2::TokenTree;
+use xshell::{Shell, cmd};
 
 use crate::tokens::tokens;
 
@@ -31,6 +32,13 @@ impl SourceFile {
         self.tokens.get_or_init(|| tokens(&self.text))
     }
 
+    /// Returns whether the path is `crates/*/src/…`.
+    pub(crate) fn is_library(&self) -> bool {
+        let mut parts = self.path.iter();
+        parts.next().is_some_and(|part| part == "crates")
+            && parts.nth(1).is_some_and(|p| p == "src")
+    }
+
     /// Makes a problem with a line, counted from 1.
     pub(crate) fn problem(&self, line: usize, message: impl Into<String>) -> Problem {
         Problem { path: self.path.clone(), line, message: message.into() }
@@ -52,39 +60,28 @@ impl fmt::Display for Problem {
 }
 
 /// Reads every Rust file below `root`, in the order of their paths.
-pub(crate) fn rust_files(root: &Path) -> Result<Vec<SourceFile>> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder)
-            .with_context(|| format!("the folder {} is not readable", folder.display()))?;
-        for entry in entries {
-            let entry = entry.context("a folder changed while it was read")?;
-            let path = entry.path();
-            let name = entry.file_name();
-            if entry.file_type().context("a file has no type")?.is_dir() {
-                // Build output and hidden folders have no source.
-                if name != "target" && !name.to_string_lossy().starts_with('.') {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(read(root, &path)?);
-            }
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+pub(crate) fn rust_files(sh: &Shell) -> Result<Vec<SourceFile>> {
+    let mut paths = listed(sh)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    paths.iter().map(|path| file(&sh.current_dir(), path)).collect()
+}
+
+/// Returns the tracked and the new files, without build output, in the order of their paths.
+pub(crate) fn listed(sh: &Shell) -> Result<Vec<PathBuf>> {
+    let list = cmd!(sh, "git ls-files --cached --others --exclude-standard").quiet().read()?;
+    let paths = list.lines().map(PathBuf::from);
+    // A deleted file may still be in the index.
+    let mut paths: Vec<_> = paths.filter(|path| sh.current_dir().join(path).is_file()).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 /// Reads one file of the repository.
-pub(crate) fn file(root: &Path, path: &str) -> Result<SourceFile> {
-    read(root, &root.join(path))
-}
-
-fn read(root: &Path, path: &Path) -> Result<SourceFile> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("{} is not readable", path.display()))?;
-    Ok(SourceFile::new(path.strip_prefix(root).unwrap_or(path), text))
+pub(crate) fn file(root: &Path, path: impl AsRef<Path>) -> Result<SourceFile> {
+    let path = path.as_ref();
+    let text = fs::read_to_string(root.join(path))
+        .with_context(|| format!("{} is not readable", path.display()))?;
+    Ok(SourceFile::new(path, text))
 }
 
 #[cfg(test)]
@@ -92,9 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_walk_finds_this_file_and_nothing_below_target() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let files = rust_files(root).unwrap();
+    fn this_file_is_found_and_nothing_below_target() {
+        let files = rust_files(&crate::shell_at_root().unwrap()).unwrap();
         assert!(files.iter().any(|file| file.path == Path::new("xtask/src/tree.rs")));
         assert!(files.iter().all(|file| !file.path.starts_with("target")));
     }

@@ -62,7 +62,7 @@ fn check_length(file: &SourceFile) -> Option<Problem> {
         let message = format!("{lines} lines, and {MOST_LINES} are the most: divide the file");
         return Some(file.problem(MOST_LINES + 1, message));
     }
-    if lines <= MOST_LIBRARY_LINES || !is_library(file) || has_reason(file) {
+    if lines <= MOST_LIBRARY_LINES || !file.is_library() || has_reason(file) {
         return None;
     }
     let message = format!(
@@ -72,16 +72,9 @@ fn check_length(file: &SourceFile) -> Option<Problem> {
     Some(file.problem(MOST_LIBRARY_LINES + 1, message))
 }
 
-/// Returns whether the path is `crates/*/src/…`.
-fn is_library(file: &SourceFile) -> bool {
-    let mut parts = file.path.iter();
-    parts.next().is_some_and(|part| part == "crates") && parts.nth(1).is_some_and(|p| p == "src")
-}
-
 fn has_reason(file: &SourceFile) -> bool {
     let mut head = file.text.lines().take(REASON_WITHIN);
-    let mut reasons = head.by_ref().filter_map(|line| line.strip_prefix(REASON));
-    reasons.any(|reason| !reason.trim().is_empty())
+    head.any(|line| line.strip_prefix(REASON).is_some_and(|reason| !reason.trim().is_empty()))
 }
 
 #[cfg(test)]

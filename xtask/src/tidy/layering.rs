@@ -31,18 +31,18 @@ pub(crate) fn check(architecture: &SourceFile, packages: &[Package]) -> Vec<Prob
     let mut problems = Vec::new();
     for package in packages {
         if let Some(row) =
-            rows.iter().find(|row| row.folders.iter().any(|own| package.folder == Path::new(own)))
+            rows.iter().find(|row| row.folders.iter().any(|own| package.folder() == Path::new(own)))
         {
             let found = check_package(package, row, &rows, packages);
             problems.extend(found.into_iter().map(|text| architecture.problem(row.line, text)));
         } else {
-            let folder = package.folder.display();
+            let folder = package.folder().display();
             problems.push(architecture.problem(1, format!("the table has no row for {folder}")));
         }
     }
     for row in &rows {
         let gone = row.folders.iter().filter(|folder| {
-            !packages.iter().any(|package| package.folder == Path::new(folder.as_str()))
+            !packages.iter().any(|package| package.folder() == Path::new(folder.as_str()))
         });
         problems.extend(
             gone.map(|folder| architecture.problem(row.line, format!("no package at {folder}"))),
@@ -61,13 +61,14 @@ fn check_package(
     if let Some(name) = row.package.as_ref().filter(|name| **name != package.name) {
         found.push(format!("the package is called {}, not {name}", package.name));
     }
-    if row.package.is_some() != package.published {
-        let is = if package.published { "published" } else { "not published" };
+    if row.package.is_some() != package.is_published() {
+        let is = if package.is_published() { "published" } else { "not published" };
         found.push(format!("{} is {is}, and the table says otherwise", package.name));
     }
     let allowed = allowed(row, rows, packages);
-    for dependency in package.dependencies.iter().filter(|dependency| !dependency.for_tests) {
-        if !allowed.contains(dependency.name.as_str()) {
+    for dependency in &package.dependencies {
+        let is_for_tests = dependency.kind.as_deref() == Some("dev");
+        if !is_for_tests && !allowed.contains(dependency.name.as_str()) {
             found.push(format!("{} may not depend on {}", package.name, dependency.name));
         }
     }
@@ -154,13 +155,12 @@ mod tests {
 ";
 
     fn package(folder: &str, name: &str, dependencies: &[&str]) -> Package {
-        let for_tests = false;
-        let dependencies = dependencies.iter().map(|name| (*name).to_owned());
+        let dependency = |name: &&str| Dependency { name: (*name).to_owned(), kind: None };
         Package {
             name: name.to_owned(),
-            folder: folder.into(),
-            published: folder.starts_with("crates"),
-            dependencies: dependencies.map(|name| Dependency { name, for_tests }).collect(),
+            manifest_path: Path::new(folder).join("Cargo.toml"),
+            publish: (!folder.starts_with("crates")).then(Vec::new),
+            dependencies: dependencies.iter().map(dependency).collect(),
             ..Package::default()
         }
     }
@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn a_workspace_as_declared_passes_and_dev_dependencies_are_free() {
         let mut packages = workspace();
-        let name = "proptest".to_owned();
-        packages[0].dependencies.push(Dependency { name, for_tests: true });
+        let (name, kind) = ("proptest".to_owned(), Some("dev".to_owned()));
+        packages[0].dependencies.push(Dependency { name, kind });
         assert_eq!(messages(TABLE, &packages), [""; 0]);
     }
 
@@ -205,7 +205,7 @@ mod tests {
         let moved = found(|all| all[3] = package("benches", "procession-benches", &[]));
         assert_eq!(moved, ["the table has no row for benches", "no package at examples"]);
         assert!(found(|all| all[0].name = "core".to_owned())[0].contains("is called core"));
-        assert!(found(|all| all[3].published = true)[0].contains("is published"));
+        assert!(found(|all| all[3].publish = None)[0].contains("is published"));
         assert_eq!(messages("# Architecture\n", &workspace()).len(), 1);
     }
 }

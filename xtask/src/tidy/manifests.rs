@@ -7,22 +7,13 @@
 use crate::metadata::Package;
 use crate::tree::{Problem, SourceFile};
 
-/// Finds the manifests without `[lints] workspace = true`.
-pub(super) fn lints(manifests: &[SourceFile]) -> Vec<Problem> {
-    let without = manifests.iter().filter(|manifest| !inherits(&manifest.text));
-    without.map(|manifest| manifest.problem(1, "no `[lints] workspace = true`")).collect()
-}
+/// The section that inherits the lints, as every manifest writes it.
+const LINTS: &str = "\n[lints]\nworkspace = true\n";
 
-fn inherits(text: &str) -> bool {
-    let mut section = "";
-    text.lines().map(str::trim).any(|line| {
-        if line.starts_with('[') {
-            section = line;
-        }
-        let plain: String = line.chars().filter(|c| !c.is_whitespace()).collect();
-        (section == "[lints]" && plain == "workspace=true")
-            || (section.is_empty() && plain == "lints.workspace=true")
-    })
+/// Finds the manifests that do not inherit the lints.
+pub(super) fn lints(manifests: &[SourceFile]) -> Vec<Problem> {
+    let without = manifests.iter().filter(|manifest| !manifest.text.contains(LINTS));
+    without.map(|manifest| manifest.problem(1, "no `[lints]`, `workspace = true`")).collect()
 }
 
 /// Finds the crates below `crates/` that the README does not name.
@@ -59,7 +50,7 @@ pub(super) fn msrv(
     }));
     let others = packages.iter().filter(|package| package.rust_version.as_deref() != Some(wanted));
     problems.extend(others.map(|package| {
-        let manifest = SourceFile::new(package.folder.join("Cargo.toml"), "");
+        let manifest = SourceFile::new(&package.manifest_path, "");
         manifest.problem(1, format!("does not inherit rust-version, which is {wanted}"))
     }));
     problems
@@ -87,24 +78,23 @@ fn written(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn both_spellings_inherit() {
-        assert!(inherits("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"));
-        assert!(inherits("lints.workspace = true\n[package]\n"));
-    }
-
-    #[test]
-    fn another_section_or_a_comment_does_not() {
-        for text in ["", "[dependencies]\nworkspace = true", "[lints]\n# workspace = true"] {
+    fn a_manifest_inherits_the_lints_in_a_section() {
+        let section = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
+        assert_eq!(lints(&[SourceFile::new("Cargo.toml", section)]), []);
+        for text in ["", "\n[dependencies]\nworkspace = true\n", "\n[lints]\n# workspace = true\n"]
+        {
             assert_eq!(lints(&[SourceFile::new("Cargo.toml", text)]).len(), 1, "{text}");
         }
     }
 
     fn package(folder: &str, name: &str) -> Package {
-        let published = true;
-        Package { name: name.to_owned(), folder: folder.into(), published, ..Package::default() }
+        let manifest_path = Path::new(folder).join("Cargo.toml");
+        Package { name: name.to_owned(), manifest_path, ..Package::default() }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn check(files: &[SourceFile]) -> Vec<Problem> {
     let Some(page) = files.iter().find(|file| file.path == Path::new(PAGE)) else {
         return Vec::new();
     };
-    let sources: Vec<_> = files.iter().filter(|file| is_library(&file.path)).collect();
+    let sources: Vec<_> = files.iter().filter(|file| file.is_library()).collect();
     let is_known = |name: &str| sources.iter().any(|file| finds(&file.text, name));
     let lines = page.text.lines().enumerate().take_while(|(_, line)| *line != NOT_HERE);
     let names = lines.flat_map(|(number, line)| names(line).map(move |name| (number + 1, name)));
@@ -24,12 +24,6 @@ pub(crate) fn check(files: &[SourceFile]) -> Vec<Problem> {
         .filter(|(_, name)| !is_known(name))
         .map(|(line, name)| page.problem(line, format!("no `#[doc(alias = \"{name}\")]`")))
         .collect()
-}
-
-fn is_library(path: &Path) -> bool {
-    let mut parts = path.iter().map(|part| part.to_string_lossy());
-    parts.next().is_some_and(|first| first == "crates")
-        && parts.nth(1).is_some_and(|src| src == "src")
 }
 
 /// Returns the names of Twisted in the code of a row's first column.

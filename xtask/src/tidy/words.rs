@@ -51,10 +51,8 @@ pub(super) fn ignored(files: &[SourceFile]) -> Vec<Problem> {
 /// Finds `unsafe` and `sys` folders where they are not allowed.
 pub(super) fn unsafe_code(files: &[SourceFile]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for file in files.iter().filter(|file| !is_test_sys(&file.path)) {
-        if WITH_SYS.iter().any(|sys| file.path.starts_with(sys)) {
-            continue;
-        }
+    let may = |path: &Path| WITH_SYS.iter().any(|sys| path.starts_with(sys)) || is_test_sys(path);
+    for file in files.iter().filter(|file| !may(&file.path)) {
         if has_sys_folder(&file.path) {
             problems.push(file.problem(1, "this package may not have a sys folder"));
         }
