@@ -6,6 +6,7 @@
 //! versions, and a task that needs more says so.
 
 mod api;
+mod binaries;
 mod busy;
 mod cargo;
 mod cases;

@@ -5,34 +5,21 @@
 //! A test that cannot run here, because a program is missing or it needs root, must not pass
 //! silently. It appends a line to the file that `PROCESSION_SKIP_LOG` names, and the task prints
 //! and counts these lines. Tests of the slow tier run if `PROCESSION_SLOW` is `1`.
-//!
-//! Unless `RUST_TEST_THREADS` is set, twice as many tests run at once as there are processors,
-//! because tests mostly wait for children.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use anyhow::{Context, Result};
-use xshell::{PushEnv, Shell, cmd};
+use xshell::{Shell, cmd};
+
+use crate::binaries;
 
 /// Runs every test except the slow tier, the doctests and the benches.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let _threads = more_threads(sh)?;
     counting_skips(sh, || {
         // The tests of the examples start the built examples.
         cmd!(sh, "cargo build --workspace --locked --bins --examples").run()?;
-        Ok(cmd!(sh, "cargo test --workspace --locked --no-fail-fast --tests").run()?)
+        binaries::run(sh, cmd!(sh, "cargo test --workspace --locked --tests"), |_| true)
     })
-}
-
-/// Runs more tests at once while the guard lives.
-pub(crate) fn more_threads(sh: &Shell) -> Result<Option<PushEnv<'_>>> {
-    const NAME: &str = "RUST_TEST_THREADS";
-    if sh.var_os(NAME).is_some() {
-        return Ok(None);
-    }
-    let processors = thread::available_parallelism().context("no number of processors")?;
-    Ok(Some(sh.push_env(NAME, (2 * processors.get()).to_string())))
 }
 
 /// Runs tests, then prints and counts the skipped ones.

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use crate::test::more_threads;
+use crate::binaries;
 
 const PATHS: [&str; 3] = ["shared-files", "shared-memory", "fork"];
 
@@ -36,23 +36,26 @@ const SPAWN_TESTS: [&str; 19] = [
 
 /// Runs the tests of spawning on the paths that a launch does not try first.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let tests: Vec<&str> = SPAWN_TESTS.iter().flat_map(|test| ["--test", test]).collect();
     let [_found, others @ ..] = PATHS;
-    on_paths(sh, &others, &tests)
+    on_paths(sh, &others, |test| SPAWN_TESTS.contains(&test))
 }
 
 /// Runs every test of the process transport on each path.
 pub(crate) fn run_all(sh: &Shell) -> Result<()> {
-    on_paths(sh, &PATHS, &["--tests"])
+    on_paths(sh, &PATHS, |_| true)
 }
 
-fn on_paths(sh: &Shell, paths: &[&str], tests: &[&str]) -> Result<()> {
-    let _threads = more_threads(sh)?;
+fn on_paths(sh: &Shell, paths: &[&str], is_wanted: fn(&str) -> bool) -> Result<()> {
+    let package = sh.current_dir().join("crates/process-transport");
     for path in paths {
         println!("with PROCESSION_TEST_SPAWN_PATH={path}");
         let _path = sh.push_env("PROCESSION_TEST_SPAWN_PATH", path);
-        cmd!(sh, "cargo test -p procession-process-transport --locked --no-fail-fast {tests...}")
-            .run()?;
+        // The call of the task `test`, which has built all of this.
+        let tests = cmd!(sh, "cargo test --workspace --locked --tests");
+        binaries::run(sh, tests, |source| {
+            let name = source.file_stem().and_then(|name| name.to_str());
+            source.starts_with(&package) && name.is_some_and(is_wanted)
+        })?;
     }
     Ok(())
 }

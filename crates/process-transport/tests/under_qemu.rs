@@ -1,5 +1,7 @@
 //! Under qemu's user mode, a clone copies memory that should be shared, and does not wait for the
 //! exec. Each child still reports its own error, at once.
+//!
+//! Alone: qemu takes many times the processor time of the program, and its bounds are for the program.
 #![cfg(feature = "reactor")]
 
 mod util;

@@ -1,4 +1,6 @@
 //! Area ST: many children at once and one after another.
+//!
+//! Alone: several tests need a whole processor for seconds, within the usual bounds.
 
 #[path = "stress/mod.rs"]
 mod stress;
