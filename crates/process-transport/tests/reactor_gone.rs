@@ -38,7 +38,7 @@ fn result<T: 'static, E: 'static>(deferred: Deferred<T, E>) -> Result<T, Failed<
 /// Returns the result of each verb that writes to a descriptor.
 fn writes(process: &Process) -> Vec<(&'static str, Result<(), WriteError>)> {
     let registered = process.register_producer(0, Pace::Push, SilentProducer);
-    let registered = registered.map_err(|error| match error.kind() {
+    let registered = registered.map_err(|error| match error.reason() {
         ProducerErrorKind::Write(error) => error,
         other => panic!("{other}"),
     });

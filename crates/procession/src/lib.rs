@@ -104,7 +104,7 @@ pub mod prelude;
 pub use bytes::{Bytes, BytesMut};
 #[doc(inline)]
 pub use procession_core::{
-    AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark,
+    AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark, NoError,
     ParseSignalError, Promise, Signal, Timer, WriteError, first_of, gather, gather_all,
     set_unhandled_error_hook,
 };

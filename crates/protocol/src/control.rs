@@ -8,7 +8,6 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, NoError, Signal, WriteError};
 
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
@@ -122,7 +121,7 @@ pub trait ProcessControl {
     /// Waits for the reason that `process_ended` gets. Implementations return
     /// [`ProtocolSlot::ended`](crate::driver::ProtocolSlot::ended), unless the lifecycle has already
     /// [reported](crate::driver::Lifecycle::reported_end) the end.
-    fn ended(&self) -> Deferred<ExitReason, Infallible>;
+    fn ended(&self) -> Deferred<ExitReason, NoError>;
 
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;

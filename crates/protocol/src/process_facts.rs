@@ -1,7 +1,6 @@
 //! Methods of [`Process`] that return facts of the child, or concern its terminal; the equality of
 //! handles.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -9,7 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr;
 use std::rc::Rc;
 
-use procession_core::{Deferred, Signal};
+use procession_core::{Deferred, NoError, Signal};
 
 use crate::{ChildFd, ExitReason, ForwardError, Process, SpawnPath, Target, Termios, WindowSize};
 
@@ -69,7 +68,7 @@ impl Process {
     #[doc(alias = "wait")]
     #[doc(alias = "try_wait")]
     #[must_use = "it waits only when it is awaited, or has a callback"]
-    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    pub fn ended(&self) -> Deferred<ExitReason, NoError> {
         self.0.ended()
     }
 

@@ -1,7 +1,6 @@
 //! The verbs of a program on its child: [`ProcessControl`] over the state. No method calls back.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, NoError, Signal, WriteError};
 use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
     ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
@@ -192,7 +191,7 @@ impl ProcessControl for ChildTransport {
         Some(self.slot.producers())
     }
 
-    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    fn ended(&self) -> Deferred<ExitReason, NoError> {
         let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
         match reported {
             Some(reason) => Deferred::ready(Ok(reason)),
