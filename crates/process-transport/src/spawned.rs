@@ -29,7 +29,7 @@ pub use output::Output;
 #[cfg(feature = "reactor")]
 pub(crate) use owned_child::{DropAction, OwnedChild};
 use procession_core::Signal;
-use procession_protocol::driver::{GroupState, TerminationScope};
+use procession_protocol::driver::{GroupState, TerminationScope, no_terminal};
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
 pub use take::TakeError;
@@ -242,11 +242,11 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has no terminal or its master was taken; else the kernel's error.
+    /// `Unsupported` if the child has no terminal or its master was taken; else the kernel's error.
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let is_master = |end: &&ParentEnd| self.terminal.is_some() && end.fd == ChildFd::STDOUT;
         let master = self.ends.iter().find(is_master);
-        let master = master.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTTY))?;
+        let master = master.ok_or_else(|| no_terminal(Some(self.pid()), "set the window size"))?;
         let size = procession_protocol::WindowSize::new(rows, columns);
         Ok(tcsetwinsize(&master.end, launch::kernel_size(size))?)
     }

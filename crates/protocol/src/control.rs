@@ -24,9 +24,6 @@ use crate::{
     WindowSize,
 };
 
-/// `ENOTTY` on every Unix.
-const NOT_A_TERMINAL: i32 = 25;
-
 /// The actions on one child that a transport implements and [`Process`] calls.
 ///
 /// Programs use `Process`. Any callback may call any method, and no method may call a protocol.
@@ -145,47 +142,47 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let (_, _) = (rows, columns);
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "set the window size"))
     }
 
     /// Returns the size of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn window_size(&self) -> io::Result<WindowSize> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "read the window size"))
     }
 
     /// Returns the settings of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn termios(&self) -> io::Result<Termios> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "read the terminal settings"))
     }
 
     /// Changes the settings of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         let _ = settings;
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "change the terminal settings"))
     }
 
     /// Queues the terminal's end-of-file character.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn send_eof(&self) -> io::Result<()> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "type the end-of-file character"))
     }
 
     /// Calls `call` once with the parent's end of `fd`, if there is one, and returns whether there is.
@@ -307,8 +304,12 @@ pub struct Producers {
     pub(crate) any: Cell<bool>,
 }
 
-fn not_a_terminal() -> io::Error {
-    io::Error::from_raw_os_error(NOT_A_TERMINAL)
+/// Returns the error of a terminal's verb for a child without a terminal: that the program cannot
+/// `what`, such as "read the window size", of the child.
+pub fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
+    let child = pid.map_or_else(|| "the child".to_owned(), |pid| format!("process {pid}"));
+    let text = format!("cannot {what} of {child}: it has no terminal");
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
 impl Target {

@@ -135,7 +135,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "TIOCSWINSZ")]
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         self.0.resize(rows, columns)
@@ -145,7 +146,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "TIOCGWINSZ")]
     pub fn window_size(&self) -> io::Result<WindowSize> {
         self.0.window_size()
@@ -155,7 +157,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "tcgetattr")]
     pub fn termios(&self) -> io::Result<Termios> {
         self.0.termios()
@@ -165,7 +168,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "tcsetattr")]
     pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         self.0.set_termios(settings)
@@ -175,7 +179,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "VEOF")]
     pub fn send_eof(&self) -> io::Result<()> {
         self.0.send_eof()
