@@ -4,6 +4,7 @@ mod before_exec;
 mod ending;
 mod fd;
 mod fd_map;
+mod getters;
 mod identity;
 mod pty;
 
@@ -279,50 +280,6 @@ impl Command {
         self
     }
 
-    /// Returns the program, as given.
-    pub fn get_program(&self) -> &OsStr {
-        &self.program
-    }
-
-    /// Returns the arguments, without `argv[0]`.
-    pub fn get_args(&self) -> impl Iterator<Item = &OsStr> {
-        self.args.iter().map(OsString::as_os_str)
-    }
-
-    /// Returns the working directory, if one is set.
-    pub fn get_current_dir(&self) -> Option<&Path> {
-        self.cwd.as_deref()
-    }
-
-    /// Returns the numbers that the parent can write to; a terminal is written on 0.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use procession::{Command, Fd, Pty};
-    ///
-    /// let command = Command::new("gpg").child_fd(3, Fd::to_child()).child_fd(4, Fd::from_child());
-    /// assert_eq!(command.input_fds(), [0, 3]);
-    /// assert_eq!(command.output_fds(), [1, 2, 4]);
-    /// ```
-    pub fn input_fds(&self) -> Vec<ChildFd> {
-        let terminal = self.pty.is_some().then_some(ChildFd::STDIN);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
-    }
-
-    /// Returns the numbers that the parent reads; a terminal is read on 1.
-    pub fn output_fds(&self) -> Vec<ChildFd> {
-        let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
-        self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
-    }
-
-    /// Returns the numbers whose kind matches, ascending; `terminal`, if any, comes first.
-    fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
-        let map = self.fd_entries();
-        let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
-        terminal.into_iter().chain(alike).collect()
-    }
-
     /// Returns what the child finds on each number, with the default map filled in and closed ones
     /// left out.
     pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
@@ -355,24 +312,7 @@ from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf
 mod tests {
     use std::path::PathBuf;
 
-    use procession_protocol::ChildFd;
-
-    use super::{Command, Fd};
-
-    #[test]
-    fn a_command_lists_what_the_parent_reads_and_writes() {
-        let x = || Command::new("x");
-        let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
-        assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
-        let terminal = x().pty(crate::Pty::new()).child_fd(5, Fd::from_child());
-        assert_eq!((terminal.input_fds(), terminal.output_fds()), (fds([0]), fds([1, 5])));
-        let none = x().child_fds([(0, Fd::null()), (1, Fd::same_as(0))]);
-        assert_eq!((none.input_fds(), none.output_fds()), (fds([]), fds([])));
-    }
-
-    fn fds<const N: usize>(numbers: [i32; N]) -> Vec<ChildFd> {
-        numbers.map(ChildFd::from).to_vec()
-    }
+    use super::Command;
 
     #[test]
     fn every_string_and_path_type_converts_to_a_command() {
