@@ -13,7 +13,6 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
-use crate::sealed::Sealed;
 use crate::spawned::Spawned;
 use crate::verbs::SpawnProcess;
 
@@ -137,8 +136,6 @@ fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
     };
     inputs.iter().chain(&outputs).map(|fd| (*fd, kind(fd))).collect()
 }
-
-impl Sealed for FakeChildren {}
 
 impl SpawnProcess for FakeChildren {
     fn spawn_process(
