@@ -62,6 +62,7 @@ fn main() -> ProgramResult {
         let case = cases.iter().find(|case| case.name == name).expect("a program of the tests");
         return (case.program)();
     }
+    procession_test_support::sys::default_ending_signals(); // the programs inherit them
     let filter: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for case in cases {
         if filter.is_empty() || filter.iter().any(|part| case.name.contains(part)) {
