@@ -238,12 +238,16 @@ impl Command {
         self
     }
 
-    /// Sets the time between TERM and KILL for an [owned](Self::owned) child when a signal or an exit
-    /// ends the program, and for a dropped async `Child` with [`kill_on_drop`](Self::kill_on_drop);
-    /// 2 s by default and at most.
+    /// Sets the time between TERM and KILL when the library itself ends the child; 2 s by default.
     ///
-    /// A dropped reactor waits for a running termination of this child for at most this time and a
-    /// second, whatever grace the termination has. Only here a time above 2 s counts in full.
+    /// It applies in these cases:
+    ///
+    /// - A signal or an exit ends the program: to an [owned](Self::owned) child, at most 2 s.
+    /// - An async `Child` with [`kill_on_drop`](Self::kill_on_drop) is dropped: at most 2 s.
+    /// - A reactor is dropped while a termination of the child is under way: the drop waits for the
+    ///   termination for at most this time and a second, whatever grace the termination has. Here,
+    ///   and in the next case, a time above 2 s counts in full.
+    /// - A reactor is dropped after a signal has stopped its last run: to an owned child.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self
@@ -252,10 +256,10 @@ impl Command {
     /// Limits how long descendants that hold a pipe open can delay `process_ended`.
     ///
     /// When `after` has passed since the exit, each pipe that is still open is read once more for
-    /// what it holds at that moment, and closed. Output of the child itself is never cut off. By
-    /// default there is no limit: the end waits for the last writer.
-    pub fn drain_after_exit(mut self, after: Duration) -> Self {
-        self.drain_after_exit = Some(after);
+    /// what it holds at that moment, and closed. Output of the child itself is never cut off. `None`
+    /// sets no limit, which is the default: the end waits for the last writer.
+    pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.drain_after_exit = after.into();
         self
     }
 

@@ -169,7 +169,7 @@ impl Transport {
     }
 
     /// Sets the limits, in bytes, of the queue: above `high` it is full, at `low` or below it is
-    /// drained. The defaults are 64 KiB and 0.
+    /// drained. The defaults are 64 KiB and 0. A `low` above `high` counts as `high`.
     ///
     /// # Errors
     ///
