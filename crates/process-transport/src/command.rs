@@ -4,7 +4,6 @@ mod before_exec;
 mod ending;
 mod fd;
 mod fd_map;
-mod getters;
 mod identity;
 mod pty;
 
@@ -284,6 +283,79 @@ impl Command {
         self
     }
 
+    /// Returns the program, as given.
+    pub fn get_program(&self) -> &OsStr {
+        &self.program
+    }
+
+    /// Returns the arguments, without `argv[0]`.
+    pub fn get_args(&self) -> impl Iterator<Item = &OsStr> {
+        self.args.iter().map(OsString::as_os_str)
+    }
+
+    /// Returns the changes to the parent's environment, by name: the value of a variable that the
+    /// command sets, and `None` for one that it removes. After [`env_clear`](Self::env_clear) these
+    /// are the variables set since.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::Command;
+    /// use std::ffi::OsStr;
+    ///
+    /// let command = Command::new("make").env("LANG", "C").env_remove("MAKEFLAGS");
+    /// let changes: Vec<_> = command.get_envs().collect();
+    /// let lang = (OsStr::new("LANG"), Some(OsStr::new("C")));
+    /// assert_eq!(changes, [lang, (OsStr::new("MAKEFLAGS"), None)]);
+    /// ```
+    pub fn get_envs(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        self.env.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
+    }
+
+    /// Returns the working directory, if one is set.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        self.cwd.as_deref()
+    }
+
+    /// Returns the terminal, if the child gets one.
+    pub fn get_pty(&self) -> Option<&Pty> {
+        self.pty.as_ref()
+    }
+
+    /// Returns whether the child is [owned](Self::owned).
+    pub fn is_owned(&self) -> bool {
+        self.identity.owned
+    }
+
+    /// Returns the numbers that the parent can write to; a terminal is written on 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Command, Fd, Pty};
+    ///
+    /// let command = Command::new("gpg").child_fd(3, Fd::to_child()).child_fd(4, Fd::from_child());
+    /// assert_eq!(command.input_fds(), [0, 3]);
+    /// assert_eq!(command.output_fds(), [1, 2, 4]);
+    /// ```
+    pub fn input_fds(&self) -> Vec<ChildFd> {
+        let terminal = self.pty.is_some().then_some(ChildFd::STDIN);
+        self.numbers(terminal, |kind| matches!(kind, FdKind::ToChild | FdKind::Socketpair))
+    }
+
+    /// Returns the numbers that the parent reads; a terminal is read on 1.
+    pub fn output_fds(&self) -> Vec<ChildFd> {
+        let terminal = self.pty.is_some().then_some(ChildFd::STDOUT);
+        self.numbers(terminal, |kind| matches!(kind, FdKind::FromChild | FdKind::Socketpair))
+    }
+
+    /// Returns the numbers whose kind matches, ascending; `terminal`, if any, comes first.
+    fn numbers(&self, terminal: Option<ChildFd>, like: fn(&FdKind) -> bool) -> Vec<ChildFd> {
+        let map = self.fd_entries();
+        let alike = map.iter().filter(|(_, fd)| like(fd.kind())).map(|(number, _)| *number);
+        terminal.into_iter().chain(alike).collect()
+    }
+
     /// Returns what the child finds on each number, with the default map filled in and closed ones
     /// left out.
     pub(crate) fn fd_entries(&self) -> BTreeMap<ChildFd, Fd> {
@@ -313,32 +385,4 @@ macro_rules! from_programs {
 from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf);
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::Command;
-
-    #[test]
-    fn every_string_and_path_type_converts_to_a_command() {
-        let path = PathBuf::from("/bin/true");
-        let name = "/bin/true".to_owned();
-        let all: [Command; 8] = [
-            "/bin/true".into(),
-            (&name).into(),
-            name.into(),
-            path.as_os_str().into(),
-            path.clone().into_os_string().into(),
-            path.as_path().into(),
-            (&path).into(),
-            path.clone().into(),
-        ];
-        assert!(all.iter().all(|command| command.get_program() == path));
-    }
-
-    #[test]
-    fn the_last_change_of_a_variable_wins() {
-        let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
-        assert_eq!(command.env.changes.len(), 1);
-        assert_eq!(command.env_clear().env.changes.len(), 0);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
+use crate::sealed::SealedSpawnProcess;
 use crate::spawned::Spawned;
 use crate::verbs::SpawnProcess;
 
@@ -136,6 +137,8 @@ fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
     };
     inputs.iter().chain(&outputs).map(|fd| (*fd, kind(fd))).collect()
 }
+
+impl SealedSpawnProcess for FakeChildren {}
 
 impl SpawnProcess for FakeChildren {
     fn spawn_process(

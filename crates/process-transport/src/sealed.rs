@@ -21,8 +21,6 @@ impl SealedSpawnProcess for Handle {}
 #[cfg(feature = "reactor")]
 impl SealedSpawnProcess for Reactor {}
 #[cfg(feature = "reactor")]
-impl SealedSpawnProcess for crate::FakeChildren {}
-#[cfg(feature = "reactor")]
 impl<S: SealedSpawnProcess> SealedSpawnProcess for &S {}
 
 /// The supertrait of [`ReapOrphans`](crate::ReapOrphans).
