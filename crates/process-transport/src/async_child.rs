@@ -34,6 +34,7 @@ pub use lines::Lines;
 pub use output::ChildOutput;
 use procession_core::IntoBytes;
 use procession_core::driver::WithCell;
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
 use procession_reactor::Handle;
 
@@ -93,7 +94,7 @@ impl Child {
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
         Self::begin(command, |bridge| {
             let transport = adopt::spawn(reactor, bridge, command)?;
-            Ok((Process::from_control(transport.clone()), ChildBackend::Reactor(transport)))
+            Ok((transport.clone().into_process(), ChildBackend::Reactor(transport)))
         })
     }
 

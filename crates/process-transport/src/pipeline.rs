@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use procession_core::driver::FirstPanic;
 use procession_core::{Deferred, NoError, gather};
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
@@ -114,7 +115,7 @@ impl Pipeline {
             begun.0.push(StartedStage { command, spawned, protocol });
         }
         let transports = register(reactor, begun)?;
-        let processes = transports.iter().map(|t| Process::from_control(t.clone())).collect();
+        let processes = transports.iter().map(|t| t.clone().into_process()).collect();
         let mut panics = FirstPanic::default();
         for transport in &transports {
             panics.catch(|| transport.made());

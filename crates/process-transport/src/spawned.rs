@@ -29,7 +29,7 @@ pub use output::Output;
 #[cfg(feature = "reactor")]
 pub(crate) use owned_child::{DropAction, OwnedChild};
 use procession_core::Signal;
-use procession_protocol::driver::{GroupState, TerminationScope, no_terminal};
+use procession_protocol::driver::{GroupState, TerminationScope};
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
 pub use take::TakeError;
@@ -246,7 +246,7 @@ impl Spawned {
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let is_master = |end: &&ParentEnd| self.terminal.is_some() && end.fd == ChildFd::STDOUT;
         let master = self.ends.iter().find(is_master);
-        let master = master.ok_or_else(|| no_terminal(Some(self.pid()), "set the window size"))?;
+        let master = master.ok_or_else(|| no_terminal(self.pid(), "set the window size"))?;
         let size = procession_protocol::WindowSize::new(rows, columns);
         Ok(tcsetwinsize(&master.end, launch::kernel_size(size))?)
     }
@@ -316,6 +316,12 @@ pub fn reserve_spawn_fds() -> io::Result<()> {
 /// Returns the error of the verbs for a child without a pidfd.
 pub(crate) fn no_pidfd() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child")
+}
+
+/// Returns the error of a terminal's verb for a child without a terminal; `what` says what the verb does.
+pub(crate) fn no_terminal(pid: u32, what: &str) -> io::Error {
+    let text = format!("cannot {what} of process {pid}: it has no terminal");
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
 /// Converts the error number of a signal that could not be sent.

@@ -1,5 +1,6 @@
 //! The methods that this crate adds to a reactor's handle.
 
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{Handle, Reactor};
 
@@ -149,7 +150,7 @@ impl SpawnProcess for Handle {
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
         let transport = adopt::spawn(self, Box::new(protocol), &command.into())?;
-        Ok(Process::from_control(transport))
+        Ok(transport.into_process())
     }
 
     fn adopt(

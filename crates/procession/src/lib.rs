@@ -143,7 +143,7 @@ pub use procession_reactor::{
 #[doc(inline)]
 pub use procession_utils::{
     Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Progress, Run, RunAll,
-    RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
+    RunAllError, Stdin, Stream, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
 

@@ -29,6 +29,14 @@ use crate::{
 /// Programs use `Process`. Any callback may call any method, and no method may call a protocol.
 /// Methods that only some transports support have defaults that report this.
 pub trait ProcessControl {
+    /// Creates a handle over this transport.
+    fn into_process(self: Rc<Self>) -> Process
+    where
+        Self: Sized + 'static,
+    {
+        Process::from_control(self)
+    }
+
     /// Queues data for `fd`; flushed when the callback returns to the loop.
     ///
     /// # Errors
@@ -306,7 +314,7 @@ pub struct Producers {
 
 /// Returns the error of a terminal's verb for a child without a terminal: that the program cannot
 /// `what`, such as "read the window size", of the child.
-pub fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
+fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
     let child = pid.map_or_else(|| "the child".to_owned(), |pid| format!("process {pid}"));
     let text = format!("cannot {what} of {child}: it has no terminal");
     io::Error::new(io::ErrorKind::Unsupported, text)

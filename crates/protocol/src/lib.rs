@@ -117,7 +117,7 @@ pub mod driver {
     //! It is not part of what the version number promises: any release may change it.
 
     pub use crate::connection::{ConnectionLifecycle, ConnectionSlot, Demand};
-    pub use crate::control::{ProcessControl, Producers, no_terminal};
+    pub use crate::control::{ProcessControl, Producers};
     pub use crate::event::DataNow;
     pub use crate::lifecycle::Lifecycle;
     pub use crate::slot::ProtocolSlot;

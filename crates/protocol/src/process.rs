@@ -11,9 +11,8 @@ use crate::control::ProcessControl;
 use crate::{ChildFd, Process, SignalError, Termination};
 
 impl Process {
-    /// Wraps what a transport implements.
     #[inline]
-    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
+    pub(crate) fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
     }
 }

@@ -18,6 +18,14 @@ use crate::{Address, ForwardError, Target};
 ///
 /// No method calls a protocol: methods queue, and the driver makes the callbacks.
 pub trait TransportControl {
+    /// Creates a handle over this transport.
+    fn into_transport(self: Rc<Self>) -> Transport
+    where
+        Self: Sized + 'static,
+    {
+        Transport::from_control(self)
+    }
+
     /// Queues data; flushed when the callback returns to the loop.
     ///
     /// # Errors
@@ -118,8 +126,7 @@ impl Hash for Transport {
 }
 
 impl Transport {
-    /// Creates a handle over a transport's implementation.
-    pub fn from_control(control: Rc<dyn TransportControl>) -> Self {
+    pub(crate) fn from_control(control: Rc<dyn TransportControl>) -> Self {
         Self(control)
     }
 

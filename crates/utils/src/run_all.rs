@@ -9,7 +9,8 @@ use std::future::IntoFuture;
 use batch::{Batch, Hooks, Plan};
 use procession_core::{Deferred, NoError};
 use procession_reactor::Handle;
-pub use results::{Progress, RunAllError, RunResult};
+use results::RunResult;
+pub use results::{Progress, RunAllError};
 
 use crate::{Outcome, Run};
 

@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use procession_core::{Deferred, Failed, NoError, first_of, gather};
 use procession_process_transport::Fd;
-use procession_utils::{Run, RunAll, RunResult, Stdin, run_all};
+use procession_utils::{Outcome, OutputError, Run, RunAll, Stdin, run_all};
 use util::{Driver, behaviour, children, ms, sh};
+
+type RunResult = Result<Outcome, Failed<OutputError>>;
 
 /// A standard input that counts how many programs start: a start borrows its descriptor.
 struct Starts {

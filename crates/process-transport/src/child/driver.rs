@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Deferred, NoError, Promise, Signal};
-use procession_protocol::driver::ProtocolSlot;
+use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{DelayedCall, Handle, Stopped};
@@ -159,7 +159,7 @@ impl Machine for ChildTransport {
 
     #[inline]
     fn subject(me: Rc<Self>) -> Process {
-        Process::from_control(me)
+        me.into_process()
     }
 
     #[inline]

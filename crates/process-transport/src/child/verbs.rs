@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
 use procession_core::{Deferred, NoError, Signal, WriteError};
-use procession_protocol::driver::{ProcessControl, Producers, no_terminal};
+use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
     ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
     WindowSize,
@@ -21,7 +21,7 @@ use super::driver::ChildTransport;
 use super::parts::{End, Leftovers, reactor_gone};
 use super::ports::{SinkEnd, forward};
 use crate::launch::kernel_size;
-use crate::spawned::no_pidfd;
+use crate::spawned::{no_pidfd, no_terminal};
 use crate::sys::{self, platform};
 
 impl ProcessControl for ChildTransport {
@@ -286,7 +286,7 @@ impl ChildTransport {
             (state.exit.number(), state.ends.has_terminal(), key)
         });
         if !has_terminal {
-            return Err(no_terminal(Some(pid), what));
+            return Err(no_terminal(pid, what));
         }
         key.and_then(|key| self.reactor().io().with_fd(key, call)).unwrap_or_else(|| {
             let text = format!("cannot {what} of process {pid}: its terminal is closed");
