@@ -76,9 +76,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and the types of their arguments and results |
+//! | `run` (default) | [`Run`], [`run_all()`], the `get_process_…` functions, and the types of their arguments and results |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (needed by both) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `reactor` (needed by both) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `net` and `run` together | the [`guide`], whose programs use both |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
@@ -161,7 +162,12 @@ pub mod driver {
     pub use procession_reactor::driver as reactor;
 }
 
-/// Compiles the README's programs as doctests.
+/// Compiles the programs of the workspace's README as doctests.
 #[cfg(all(doctest, feature = "net", feature = "run"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the programs of this package's README as doctests.
+#[cfg(all(doctest, feature = "net", feature = "run"))]
+#[doc = include_str!("../README.md")]
+struct PackageReadme;
