@@ -16,7 +16,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use procession::prelude::*;
-use procession::{OutputError, Progress, RunResult, run_all};
+use procession::{OutputError, Progress, run_all};
 
 const PARALLELISM: usize = 4;
 const USAGE: &str = "usage: parallel [-P N]";
@@ -45,7 +45,7 @@ impl Display {
         }
     }
 
-    fn result(&self, command: &str, result: &RunResult) {
+    fn result(&self, command: &str, result: &Result<Outcome, Failed<OutputError>>) {
         match self {
             Self::Bar(bar) => bar.suspend(|| {
                 print_output(result);
@@ -67,7 +67,7 @@ impl Display {
 }
 
 /// Returns whether only a part of an output was kept.
-fn is_truncated(result: &RunResult) -> bool {
+fn is_truncated(result: &Result<Outcome, Failed<OutputError>>) -> bool {
     match result {
         Ok(outcome) => outcome.is_truncated(),
         Err(Failed::Error(
@@ -77,14 +77,14 @@ fn is_truncated(result: &RunResult) -> bool {
     }
 }
 
-fn print_truncation(command: &str, result: &RunResult) {
+fn print_truncation(command: &str, result: &Result<Outcome, Failed<OutputError>>) {
     if is_truncated(result) {
         eprintln!("{command}: its output is cut off");
     }
 }
 
 /// Prints the outputs. If the command failed, the error message has the end of its standard error.
-fn print_output(result: &RunResult) {
+fn print_output(result: &Result<Outcome, Failed<OutputError>>) {
     let (stdout, stderr) = match result {
         Ok(outcome) => (Some(&outcome.stdout), Some(&outcome.stderr)),
         Err(Failed::Error(error)) => (error.stdout(), None),

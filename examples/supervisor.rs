@@ -8,14 +8,13 @@
 //! when all commands have ended.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use procession::prelude::*;
-use procession::{DelayedCall, gather};
+use procession::{DelayedCall, NoError, gather};
 use procession::{Phase, SystemEvent};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +37,7 @@ struct Service {
     /// The supervisor is stopping: nothing is started any more.
     stopping: Cell<bool>,
     /// Completed when the service has stopped.
-    stopped: Cell<Option<Promise<(), Infallible>>>,
+    stopped: Cell<Option<Promise<(), NoError>>>,
 }
 
 impl Service {
@@ -82,7 +81,7 @@ impl Service {
     }
 
     /// Ends the service for good.
-    fn stop(&self) -> Deferred<(), Infallible> {
+    fn stop(&self) -> Deferred<(), NoError> {
         self.stopping.set(true);
         if let Some(next_start) = self.next_start.take() {
             next_start.cancel();

@@ -50,6 +50,7 @@ mod into_bytes;
 mod level;
 mod mark;
 mod message;
+mod no_error;
 mod panics;
 mod signal;
 mod sigpipe;
@@ -66,6 +67,7 @@ pub use deferred::{
 pub use fake_clock::FakeClock;
 pub use into_bytes::IntoBytes;
 pub use mark::Mark;
+pub use no_error::NoError;
 pub use signal::{ParseSignalError, Signal};
 pub use write_error::WriteError;
 

@@ -1,6 +1,7 @@
 //! Signals as numbers with names. This module neither sends nor handles signals.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 /// The number of a signal.
@@ -172,6 +173,13 @@ impl FromStr for Signal {
 #[non_exhaustive]
 pub struct ParseSignalError {
     text: String,
+}
+
+/// Has the kind `InvalidInput`, and keeps the error.
+impl From<ParseSignalError> for io::Error {
+    fn from(error: ParseSignalError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
 }
 
 #[cfg(test)]

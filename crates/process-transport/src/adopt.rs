@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
@@ -39,7 +40,7 @@ pub(crate) fn adopt(
     let spawned = enter(reactor, spawned)?;
     let transport = ChildTransport::register(reactor, protocol, spawned)?;
     transport.made();
-    Ok(Process::from_control(transport))
+    Ok(transport.into_process())
 }
 
 /// Makes a child that was launched without a loop end with the program, like the reactor's own.

@@ -34,6 +34,7 @@ pub use lines::Lines;
 pub use output::ChildOutput;
 use procession_core::IntoBytes;
 use procession_core::driver::WithCell;
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessDone, ProcessProtocol};
 use procession_reactor::Handle;
 
@@ -93,7 +94,7 @@ impl Child {
     pub(crate) fn spawn(reactor: &Handle, command: &Command) -> Result<Self, SpawnError> {
         Self::begin(command, |bridge| {
             let transport = adopt::spawn(reactor, bridge, command)?;
-            Ok((Process::from_control(transport.clone()), ChildBackend::Reactor(transport)))
+            Ok((transport.clone().into_process(), ChildBackend::Reactor(transport)))
         })
     }
 
@@ -140,7 +141,7 @@ impl Child {
     /// The child or the program closes its stdin, before the call or during the wait; or it has no
     /// stdin.
     pub async fn write(&mut self, data: impl IntoBytes) -> Result<(), ChildError> {
-        self.write_to(ChildFd::STDIN, data).await
+        self.write_to_child(ChildFd::STDIN, data).await
     }
 
     /// Does the same as [`write`](Self::write), for any descriptor that the parent writes.
@@ -148,7 +149,7 @@ impl Child {
     /// # Errors
     ///
     /// As for [`Child::write`].
-    pub async fn write_to(
+    pub async fn write_to_child(
         &mut self,
         fd: impl Into<ChildFd>,
         data: impl IntoBytes,
@@ -279,7 +280,9 @@ impl Child {
         &self.process
     }
 
-    /// Waits until the child is reaped; descendants may still hold its pipes open.
+    /// Waits until the child is reaped; descendants may still hold its pipes open. To wait for the end
+    /// of the outputs too, as [`Spawned::wait`](crate::Spawned::wait) does, use
+    /// [`ended`](Self::ended).
     ///
     /// First it closes the inputs that were not [taken](Self::take_input), once their queued data
     /// is written, so that a child that reads can end; of a socketpair it closes the parent's

@@ -237,12 +237,16 @@ impl Command {
         self
     }
 
-    /// Sets the time between TERM and KILL for an [owned](Self::owned) child when a signal or an exit
-    /// ends the program, and for a dropped async `Child` with [`kill_on_drop`](Self::kill_on_drop);
-    /// 2 s by default and at most.
+    /// Sets the time between TERM and KILL when the library itself ends the child; 2 s by default.
     ///
-    /// A dropped reactor waits for a running termination of this child for at most this time and a
-    /// second, whatever grace the termination has. Only here a time above 2 s counts in full.
+    /// It applies in these cases:
+    ///
+    /// - A signal or an exit ends the program: to an [owned](Self::owned) child, at most 2 s.
+    /// - An async `Child` with [`kill_on_drop`](Self::kill_on_drop) is dropped: at most 2 s.
+    /// - A reactor is dropped while a termination of the child is under way: the drop waits for the
+    ///   termination for at most this time and a second, whatever grace the termination has. Here,
+    ///   and in the next case, a time above 2 s counts in full.
+    /// - A reactor is dropped after a signal has stopped its last run: to an owned child.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.ending.kill_grace = grace;
         self
@@ -251,10 +255,10 @@ impl Command {
     /// Limits how long descendants that hold a pipe open can delay `process_ended`.
     ///
     /// When `after` has passed since the exit, each pipe that is still open is read once more for
-    /// what it holds at that moment, and closed. Output of the child itself is never cut off. By
-    /// default there is no limit: the end waits for the last writer.
-    pub fn drain_after_exit(mut self, after: Duration) -> Self {
-        self.drain_after_exit = Some(after);
+    /// what it holds at that moment, and closed. Output of the child itself is never cut off. `None`
+    /// sets no limit, which is the default: the end waits for the last writer.
+    pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.drain_after_exit = after.into();
         self
     }
 
@@ -289,9 +293,38 @@ impl Command {
         self.args.iter().map(OsString::as_os_str)
     }
 
+    /// Returns the changes to the parent's environment, by name: the value of a variable that the
+    /// command sets, and `None` for one that it removes. After [`env_clear`](Self::env_clear) these
+    /// are the variables set since.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::Command;
+    /// use std::ffi::OsStr;
+    ///
+    /// let command = Command::new("make").env("LANG", "C").env_remove("MAKEFLAGS");
+    /// let changes: Vec<_> = command.get_envs().collect();
+    /// let lang = (OsStr::new("LANG"), Some(OsStr::new("C")));
+    /// assert_eq!(changes, [lang, (OsStr::new("MAKEFLAGS"), None)]);
+    /// ```
+    pub fn get_envs(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        self.env.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
+    }
+
     /// Returns the working directory, if one is set.
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.cwd.as_deref()
+    }
+
+    /// Returns the terminal, if the child gets one.
+    pub fn get_pty(&self) -> Option<&Pty> {
+        self.pty.as_ref()
+    }
+
+    /// Returns whether the child is [owned](Self::owned).
+    pub fn is_owned(&self) -> bool {
+        self.identity.owned
     }
 
     /// Returns the numbers that the parent can write to; a terminal is written on 0.
@@ -352,49 +385,4 @@ macro_rules! from_programs {
 from_programs!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf);
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use procession_protocol::ChildFd;
-
-    use super::{Command, Fd};
-
-    #[test]
-    fn a_command_lists_what_the_parent_reads_and_writes() {
-        let x = || Command::new("x");
-        let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
-        assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
-        let terminal = x().pty(crate::Pty::new()).child_fd(5, Fd::from_child());
-        assert_eq!((terminal.input_fds(), terminal.output_fds()), (fds([0]), fds([1, 5])));
-        let none = x().child_fds([(0, Fd::null()), (1, Fd::same_as(0))]);
-        assert_eq!((none.input_fds(), none.output_fds()), (fds([]), fds([])));
-    }
-
-    fn fds<const N: usize>(numbers: [i32; N]) -> Vec<ChildFd> {
-        numbers.map(ChildFd::from).to_vec()
-    }
-
-    #[test]
-    fn every_string_and_path_type_converts_to_a_command() {
-        let path = PathBuf::from("/bin/true");
-        let name = "/bin/true".to_owned();
-        let all: [Command; 8] = [
-            "/bin/true".into(),
-            (&name).into(),
-            name.into(),
-            path.as_os_str().into(),
-            path.clone().into_os_string().into(),
-            path.as_path().into(),
-            (&path).into(),
-            path.clone().into(),
-        ];
-        assert!(all.iter().all(|command| command.get_program() == path));
-    }
-
-    #[test]
-    fn the_last_change_of_a_variable_wins() {
-        let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
-        assert_eq!(command.env.changes.len(), 1);
-        assert_eq!(command.env_clear().env.changes.len(), 0);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline, no_stages};
-use crate::sealed::Sealed;
+use crate::sealed::SealedSpawnProcess;
 use crate::spawned::Spawned;
 use crate::verbs::SpawnProcess;
 
@@ -138,7 +138,7 @@ fn fds(command: &Command) -> Vec<(ChildFd, FakeFd)> {
     inputs.iter().chain(&outputs).map(|fd| (*fd, kind(fd))).collect()
 }
 
-impl Sealed for FakeChildren {}
+impl SealedSpawnProcess for FakeChildren {}
 
 impl SpawnProcess for FakeChildren {
     fn spawn_process(

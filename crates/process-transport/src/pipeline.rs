@@ -4,13 +4,13 @@
 //! no descriptor of it. All stages are started before the loop knows any of them. So if a stage
 //! does not start, those before it can be ended with it, without any callback.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, gather};
+use procession_core::{Deferred, NoError, gather};
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 use procession_reactor::Handle;
 use procession_reactor::driver::Machine;
@@ -115,7 +115,7 @@ impl Pipeline {
             begun.0.push(StartedStage { command, spawned, protocol });
         }
         let transports = register(reactor, begun)?;
-        let processes = transports.iter().map(|t| Process::from_control(t.clone())).collect();
+        let processes = transports.iter().map(|t| t.clone().into_process()).collect();
         let mut panics = FirstPanic::default();
         for transport in &transports {
             panics.catch(|| transport.made());
@@ -206,7 +206,7 @@ impl RunningPipeline {
     /// Returns how each stage ended, in the order of the stages, once all have ended.
     ///
     /// Fails with `Failed::Abandoned` if a protocol panicked, or if the reactor was dropped before.
-    pub fn ended(self) -> Deferred<Vec<ExitReason>, Infallible> {
+    pub fn ended(self) -> Deferred<Vec<ExitReason>, NoError> {
         gather(self.processes.iter().map(Process::ended))
     }
 }

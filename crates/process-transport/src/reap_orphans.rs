@@ -9,7 +9,7 @@ use procession_reactor::{Handle, SignalWatch};
 use crate::adopted;
 use crate::orphan_watch;
 use crate::own_children::ReapScope;
-use crate::sealed::Sealed;
+use crate::sealed::SealedReapOrphans;
 
 /// Methods of [`Handle`], and so of `Reactor`, that reap adopted processes.
 ///
@@ -37,7 +37,11 @@ use crate::sealed::Sealed;
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ReapOrphans: Sealed {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot reap orphans",
+    label = "this is no `Handle`"
+)]
+pub trait ReapOrphans: SealedReapOrphans {
     /// Makes this process reap adopted members of groups that children of this library lead or led.
     ///
     /// These are children that lead a group or a session: with

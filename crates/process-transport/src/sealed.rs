@@ -1,17 +1,32 @@
-//! Seals the extension traits, by a supertrait that other crates cannot name.
+//! Seals the extension traits, each by a supertrait of its own that other crates cannot name. One
+//! supertrait for all of them would make the compiler list the implementors of the others.
 
 #[cfg(feature = "reactor")]
 use procession_reactor::{Handle, Reactor};
 
-/// The supertrait of the extension traits; each of their implementors implements it.
-#[expect(unnameable_types, reason = "this seals the traits")]
-pub trait Sealed {}
+/// The supertrait of [`OfTerminal`](crate::OfTerminal).
+#[expect(unnameable_types, reason = "this seals the trait")]
+pub trait SealedOfTerminal {}
 
-impl Sealed for procession_protocol::Termios {}
-impl Sealed for procession_protocol::WindowSize {}
+impl SealedOfTerminal for procession_protocol::Termios {}
+impl SealedOfTerminal for procession_protocol::WindowSize {}
+
+/// The supertrait of [`SpawnProcess`](crate::SpawnProcess).
 #[cfg(feature = "reactor")]
-impl Sealed for Handle {}
+#[expect(unnameable_types, reason = "this seals the trait")]
+pub trait SealedSpawnProcess {}
+
 #[cfg(feature = "reactor")]
-impl Sealed for Reactor {}
+impl SealedSpawnProcess for Handle {}
 #[cfg(feature = "reactor")]
-impl<S: Sealed> Sealed for &S {}
+impl SealedSpawnProcess for Reactor {}
+#[cfg(feature = "reactor")]
+impl<S: SealedSpawnProcess> SealedSpawnProcess for &S {}
+
+/// The supertrait of [`ReapOrphans`](crate::ReapOrphans).
+#[cfg(feature = "reactor")]
+#[expect(unnameable_types, reason = "this seals the trait")]
+pub trait SealedReapOrphans {}
+
+#[cfg(feature = "reactor")]
+impl SealedReapOrphans for Handle {}

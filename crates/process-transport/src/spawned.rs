@@ -242,11 +242,11 @@ impl Spawned {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has no terminal or its master was taken; else the kernel's error.
+    /// `Unsupported` if the child has no terminal or its master was taken; else the kernel's error.
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let is_master = |end: &&ParentEnd| self.terminal.is_some() && end.fd == ChildFd::STDOUT;
         let master = self.ends.iter().find(is_master);
-        let master = master.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTTY))?;
+        let master = master.ok_or_else(|| no_terminal(self.pid(), "set the window size"))?;
         let size = procession_protocol::WindowSize::new(rows, columns);
         Ok(tcsetwinsize(&master.end, launch::kernel_size(size))?)
     }
@@ -316,6 +316,12 @@ pub fn reserve_spawn_fds() -> io::Result<()> {
 /// Returns the error of the verbs for a child without a pidfd.
 pub(crate) fn no_pidfd() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "there is no pidfd of the child")
+}
+
+/// Returns the error of a terminal's verb for a child without a terminal; `what` says what the verb does.
+pub(crate) fn no_terminal(pid: u32, what: &str) -> io::Error {
+    let text = format!("cannot {what} of process {pid}: it has no terminal");
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
 /// Converts the error number of a signal that could not be sent.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use procession_protocol::{Termios, WindowSize};
 use rustix::termios::tcgetwinsize;
 
-use crate::sealed::Sealed;
+use crate::sealed::SealedOfTerminal;
 use crate::sys;
 
 /// A property that can be read from a terminal: its [`Termios`] and its [`WindowSize`].
@@ -25,7 +25,11 @@ use crate::sys;
 /// assert_eq!(WindowSize::of(slave)?, WindowSize::default());
 /// # std::io::Result::Ok(())
 /// ```
-pub trait OfTerminal: Sealed + Sized {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no property of a terminal",
+    label = "only `Termios` and `WindowSize` can be read from a terminal"
+)]
+pub trait OfTerminal: SealedOfTerminal + Sized {
     /// Returns the current value of the terminal on this descriptor.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The methods that this crate adds to a reactor's handle.
 
+use procession_protocol::driver::ProcessControl;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{Handle, Reactor};
 
@@ -9,7 +10,7 @@ use crate::async_child::Child;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
-use crate::sealed::Sealed;
+use crate::sealed::SealedSpawnProcess;
 use crate::spawned::Spawned;
 
 /// Methods of [`Handle`], and so of `Reactor`, that start children.
@@ -17,7 +18,12 @@ use crate::spawned::Spawned;
 /// This trait is sealed: only this crate implements it, so later versions can add methods. Code that is
 /// tested without children takes an `impl SpawnProcess`: a `Handle`, a `Reactor`, a
 /// [`FakeChildren`](crate::FakeChildren), or a reference to one of them.
-pub trait SpawnProcess: Sealed {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot start children",
+    label = "this is no `Handle`, `Reactor` or `FakeChildren`, and no reference to one",
+    note = "inside a callback or a future of the reactor, `Handle::current()` returns its handle"
+)]
+pub trait SpawnProcess: SealedSpawnProcess {
     /// Starts a child and gives its events to `protocol`.
     ///
     /// The steps, in this order: the command is checked, users and groups are looked up, pipes are
@@ -144,7 +150,7 @@ impl SpawnProcess for Handle {
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError> {
         let transport = adopt::spawn(self, Box::new(protocol), &command.into())?;
-        Ok(Process::from_control(transport))
+        Ok(transport.into_process())
     }
 
     fn adopt(

@@ -263,7 +263,7 @@ fn a_socketpair_flows_both_ways() {
         block_on(driver, async {
             let child = sh("read x <&3; echo \"got $x\" >&3").child_fd(3, Fd::socketpair());
             let mut child = start(child);
-            child.write_to(3, "this\n").await.unwrap();
+            child.write_to_child(3, "this\n").await.unwrap();
             assert_eq!(child.output(3).collect().await, b"got this\n");
             child.ended().await.unwrap();
         });

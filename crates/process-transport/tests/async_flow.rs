@@ -218,11 +218,11 @@ fn a_write_that_waits_ends_with_its_pipe() {
 
             let mut child = start(command("/bin/true").child_fd(3, Fd::from_child()));
             assert!(matches!(
-                child.write_to(1, "x").await,
+                child.write_to_child(1, "x").await,
                 Err(ChildError::Write { error: WriteError::NotWritable, .. })
             ));
             assert!(matches!(
-                child.write_to(8, "x").await,
+                child.write_to_child(8, "x").await,
                 Err(ChildError::Write { error: WriteError::UnknownFd, .. })
             ));
             child.ended().await.unwrap();

@@ -41,7 +41,7 @@ fn a_socketpair_is_closed_for_writing_and_read_on() {
     behaviour("a_socketpair_is_closed_for_writing_and_read_on", |driver| {
         block_on(driver, async {
             let mut child = start(sh("cat <&3; echo end >&3").child_fd(3, Fd::socketpair()));
-            child.write_to(3, "text, ").await.unwrap();
+            child.write_to_child(3, "text, ").await.unwrap();
             child.wait().await.unwrap();
             assert_eq!(child.output(3).collect().await, b"end\n");
             assert_eq!(child.stdout().collect().await, b"text, ");

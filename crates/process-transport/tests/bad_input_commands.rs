@@ -316,7 +316,7 @@ fn an_async_child_with_descriptors_that_are_not_there() {
             assert!(reactor.block_on(child.output(fd).collect()).is_empty());
         }
         for fd in [-1, 1, 9, i32::MAX] {
-            assert!(reactor.block_on(child.write_to(fd, "x")).is_err());
+            assert!(reactor.block_on(child.write_to_child(fd, "x")).is_err());
         }
         reactor.block_on(child.write("")).unwrap();
         reactor.block_on(child.write("x")).unwrap();

@@ -5,12 +5,11 @@
 mod util;
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::{Deferred, Failed, Signal};
+use procession_core::{Deferred, Failed, NoError, Signal};
 use procession_process_transport::{Command, Fd, Pipeline, SpawnProcess, Step};
 use procession_protocol::ExitReason;
 
@@ -20,7 +19,7 @@ use crate::util::{
 };
 
 /// The result of a pipeline: the reason of every stage.
-type PipelineEnd = Deferred<Vec<ExitReason>, Infallible>;
+type PipelineEnd = Deferred<Vec<ExitReason>, NoError>;
 
 /// Drives the loop until every stage has ended.
 fn ends(driver: &mut Driver, ended: PipelineEnd) -> Vec<ExitReason> {

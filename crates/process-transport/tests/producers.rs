@@ -147,13 +147,13 @@ fn a_producer_whose_child_closes_its_input_is_stopped_once() {
         let (producer, calls) = BlockProducer::new(usize::MAX, 100_000);
         child.process.register_producer(0, Pace::Pull, producer).unwrap();
         let again = child.process.register_producer(0, Pace::Pull, BlockProducer::new(0, 0).0);
-        assert_eq!(again.unwrap_err().kind(), ProducerErrorKind::AlreadyRegistered);
+        assert_eq!(again.unwrap_err().reason(), ProducerErrorKind::AlreadyRegistered);
         driver.until("the loss", WATCHDOG, || child.record.is_lost(0));
         assert_eq!(child.record.exited(), None);
         driver.drive_to_end(&child.record);
         assert_eq!(calls.borrow().iter().filter(|call| **call == "stop").count(), 1);
         let late = child.process.register_producer(0, Pace::Pull, BlockProducer::new(0, 0).0);
-        assert!(matches!(late.unwrap_err().kind(), ProducerErrorKind::Write(_)));
+        assert!(matches!(late.unwrap_err().reason(), ProducerErrorKind::Write(_)));
     });
 }
 

@@ -4,6 +4,7 @@
 mod util;
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Pty};
+use procession_protocol::Termios;
 use procession_reactor::Handle;
 
 use crate::util::{
@@ -201,7 +203,9 @@ fn a_terminal_has_its_attributes_before_the_program_starts() {
         assert_eq!(settings.eof_char(), 4);
         cooked.process.send_eof().unwrap();
         driver.drive_to_end(&cooked.record);
-        assert_eq!(cooked.process.termios().unwrap_err().raw_os_error(), Some(libc::EIO));
+        let closed = cooked.process.termios().unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::BrokenPipe);
+        assert!(closed.to_string().ends_with(": its terminal is closed"), "{closed}");
 
         settings.set_echo(false);
         settings.control_chars[libc::VEOF] = b'q';
@@ -246,7 +250,7 @@ fn a_disabled_end_character_is_an_error() {
         settings.control_chars[libc::VEOF] = libc::_POSIX_VDISABLE;
         cat.process.set_termios(&settings).unwrap();
         let error = cat.process.send_eof().unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         cat.process.signal(Signal::TERM).unwrap();
         driver.drive_to_end(&cat.record);
         assert_eq!((cat.record.text(1), cat.record.signal()), (String::new(), 15));
@@ -307,11 +311,19 @@ fn further_descriptors_work_beside_a_terminal() {
 fn terminal_calls_fail_for_a_child_without_a_terminal() {
     behaviour("terminal_calls_fail_for_a_child_without_a_terminal", |driver| {
         let cat = driver.spawn(command("/bin/cat"));
-        let not_a_terminal = Some(libc::ENOTTY);
-        assert_eq!(cat.process.resize(1, 2).unwrap_err().raw_os_error(), not_a_terminal);
-        assert_eq!(cat.process.window_size().unwrap_err().raw_os_error(), not_a_terminal);
-        assert_eq!(cat.process.termios().unwrap_err().raw_os_error(), not_a_terminal);
-        assert_eq!(cat.process.send_eof().unwrap_err().raw_os_error(), not_a_terminal);
+        let (process, pid) = (&cat.process, cat.process.pid().unwrap());
+        let verbs = [
+            ("set the window size", process.resize(1, 2)),
+            ("read the window size", process.window_size().map(drop)),
+            ("read the terminal settings", process.termios().map(drop)),
+            ("change the terminal settings", process.set_termios(&Termios::default())),
+            ("type the end-of-file character", process.send_eof()),
+        ];
+        for (what, result) in verbs {
+            let error = result.unwrap_err();
+            let text = format!("cannot {what} of process {pid}: it has no terminal");
+            assert_eq!((error.kind(), error.to_string()), (ErrorKind::Unsupported, text));
+        }
         cat.process.close_stdin();
         driver.drive_to_end(&cat.record);
         assert_eq!(cat.record.code(), 0);

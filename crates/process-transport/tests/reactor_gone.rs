@@ -10,7 +10,8 @@ use std::time::Duration;
 use procession_core::{Deferred, Failed, Signal, WriteError};
 use procession_process_transport::{Command, Pty, SpawnProcess};
 use procession_protocol::{
-    ForwardError, Pace, Process, Producer, ProducerErrorKind, SignalError, Target, WindowSize,
+    ForwardError, Pace, Process, Producer, ProducerErrorKind, SignalError, Target, Termios,
+    WindowSize,
 };
 use procession_reactor::Reactor;
 use rustix::process::{Pid, kill_process};
@@ -38,7 +39,7 @@ fn result<T: 'static, E: 'static>(deferred: Deferred<T, E>) -> Result<T, Failed<
 /// Returns the result of each verb that writes to a descriptor.
 fn writes(process: &Process) -> Vec<(&'static str, Result<(), WriteError>)> {
     let registered = process.register_producer(0, Pace::Push, SilentProducer);
-    let registered = registered.map_err(|error| match error.kind() {
+    let registered = registered.map_err(|error| match error.reason() {
         ProducerErrorKind::Write(error) => error,
         other => panic!("{other}"),
     });
@@ -94,13 +95,42 @@ fn every_verb_says_that_the_reactor_is_gone() {
             let (reader, _writer) = io::pipe().unwrap();
             let error = forwarded(&process, Target::fd(reader));
             assert!(is_gone(&error), "{error:?}");
-            assert!(
-                matches!(process.resize(1, 1), Err(error) if error.raw_os_error() == Some(libc::ENOTTY))
-            );
+            for (verb, error) in terminal_verbs(&process) {
+                assert!(is_gone(&error), "{verb}: {error:?}");
+            }
             assert_eq!((process.pid(), process.pipe_size(0)), (None, None));
             assert_eq!((process.write_buffered(0), process.write_limits(0)), (0, None));
             assert!(!process.with_fd(0, |_| ()).is_some_and(|()| true));
             call_verbs_without_result(&process);
+        }
+        reap_all();
+    });
+}
+
+/// Returns the error of each verb of a terminal.
+fn terminal_verbs(process: &Process) -> [(&'static str, io::Error); 5] {
+    [
+        ("resize", process.resize(1, 1).expect_err("it is gone")),
+        ("window_size", process.window_size().map(|_: WindowSize| ()).expect_err("it is gone")),
+        ("termios", process.termios().map(drop).expect_err("it is gone")),
+        ("set_termios", process.set_termios(&Termios::default()).expect_err("it is gone")),
+        ("send_eof", process.send_eof().expect_err("it is gone")),
+    ]
+}
+
+/// Case OL-13. A child in its parent's group, which has no terminal.
+#[test]
+fn the_reactor_is_reported_before_a_group_or_a_terminal_that_is_not_there() {
+    isolated("the_reactor_is_reported_before_a_group_or_a_terminal_that_is_not_there", || {
+        for kill in [false, true] {
+            let sleep = command("/bin/sleep").arg("0.5");
+            let process = child_of_a_dropped_reactor(sleep.kill_on_drop(kill));
+            for (verb, error) in signals(&process) {
+                assert!(matches!(error, SignalError::ReactorGone), "{verb}: {error:?}");
+            }
+            for (verb, error) in terminal_verbs(&process) {
+                assert!(is_gone(&error), "{verb}: {error:?}");
+            }
         }
         reap_all();
     });
@@ -128,13 +158,7 @@ fn the_verbs_of_a_terminal_report_it_too() {
         let script = "trap '' HUP; sleep 0.3";
         let process =
             child_of_a_dropped_reactor(command("/bin/sh").args(["-c", script]).pty(Pty::new()));
-        let verbs: [(&str, io::Error); 4] = [
-            ("resize", process.resize(1, 1).unwrap_err()),
-            ("window_size", process.window_size().map(|_: WindowSize| ()).unwrap_err()),
-            ("termios", process.termios().map(drop).unwrap_err()),
-            ("send_eof", process.send_eof().unwrap_err()),
-        ];
-        for (verb, error) in verbs {
+        for (verb, error) in terminal_verbs(&process) {
             assert!(is_gone(&error), "{verb}: {error:?}");
         }
         for (verb, result) in writes(&process) {

@@ -54,7 +54,7 @@
 //! The parts of programs on this page use [`block_on`](crate::Reactor::block_on), which waits for one
 //! result and does not handle signals: their default actions apply.
 //!
-//! # The howto's word count
+//! # A protocol: Twisted's word count
 //!
 //! ```
 //! use procession::prelude::*;
@@ -166,7 +166,7 @@
 //! # drop(gpg);
 //! ```
 //!
-//! The protocol writes to 3 with `process.write_to_child(3, passphrase)` and closes it with
+//! The protocol of this child writes to 3 with `process.write_to_child(3, passphrase)` and closes it with
 //! `process.close_child_fd(3)`. What gpg writes to 4 arrives in `child_data_received`.
 //!
 //! # No protocol at all
@@ -361,14 +361,17 @@
 //! [`next_deadline`](crate::Reactor::next_deadline). When the descriptor is readable or the
 //! deadline has come, it calls [`turn`](crate::Reactor::turn) without waiting. At the end it
 //! calls [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it
-//! stops. The examples `in_tokio` and `in_calloop` show this. A reactor does nothing unless somebody
-//! runs or turns it: a [`Deferred`](crate::Deferred) that is awaited on such a thread waits for
-//! ever, without an error.
+//! stops. The examples `in_tokio` and `in_calloop` show this.
+//!
+//! A reactor does nothing while the program neither runs nor turns it. A
+//! [`Deferred`](crate::Deferred) that needs the reactor then never gets a result, and no error says
+//! so.
 //!
 //! # Only the reactor
 //!
-//! The loop needs no child. A program that needs only the loop finds the same names in
-//! `procession-reactor`, its only dependency then:
+//! The loop is useful without children: for sockets, timers and signals. A program that needs nothing
+//! else can depend on `procession-reactor` instead of `procession`, with the same names. This program
+//! waits for a message on a socket:
 //!
 //! ```
 //! use procession::{Interest, Reactor, Stopped};

@@ -76,9 +76,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and the types of their arguments and results |
+//! | `run` (default) | [`Run`], [`run_all()`], the `get_process_…` functions, and the types of their arguments and results |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (needed by both) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `reactor` (needed by both) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `net` and `run` together | the [`guide`], whose programs use both |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
@@ -104,7 +105,7 @@ pub mod prelude;
 pub use bytes::{Bytes, BytesMut};
 #[doc(inline)]
 pub use procession_core::{
-    AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark,
+    AlreadyCompleted, Clock, Deferred, Failed, FakeClock, IntoBytes, IntoDeferred, Mark, NoError,
     ParseSignalError, Promise, Signal, Timer, WriteError, first_of, gather, gather_all,
     set_unhandled_error_hook,
 };
@@ -143,7 +144,7 @@ pub use procession_reactor::{
 #[doc(inline)]
 pub use procession_utils::{
     Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Progress, Run, RunAll,
-    RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
+    RunAllError, Stdin, Stream, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
 
@@ -161,7 +162,12 @@ pub mod driver {
     pub use procession_reactor::driver as reactor;
 }
 
-/// Compiles the README's programs as doctests.
+/// Compiles the programs of the workspace's README as doctests.
 #[cfg(all(doctest, feature = "net", feature = "run"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the programs of this package's README as doctests.
+#[cfg(all(doctest, feature = "net", feature = "run"))]
+#[doc = include_str!("../README.md")]
+struct PackageReadme;

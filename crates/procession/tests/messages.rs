@@ -3,10 +3,12 @@
 //!
 //! The test reads the sources to find the errors, and fails for one without a row. It checks the
 //! message of each error, and the messages of the chain of its sources, as a program prints them: no
-//! part of them may repeat another.
+//! part of them may repeat another. Every error converts to an `io::Error`.
 
 #[path = "messages/children.rs"]
 mod children;
+#[path = "messages/conversions.rs"]
+mod conversions;
 #[path = "messages/declared.rs"]
 mod declared;
 #[path = "messages/helpers.rs"]

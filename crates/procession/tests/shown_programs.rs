@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The pages, relative to the package.
-const PAGES: [&str; 4] = ["src/lib.rs", "src/guide.rs", "src/guide", "../../README.md"];
+const PAGES: [&str; 5] =
+    ["src/lib.rs", "src/guide.rs", "src/guide", "README.md", "../../README.md"];
 
 /// A program of a page.
 struct Program {

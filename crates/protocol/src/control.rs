@@ -8,7 +8,6 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, NoError, Signal, WriteError};
 
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
@@ -25,14 +24,19 @@ use crate::{
     WindowSize,
 };
 
-/// `ENOTTY` on every Unix.
-const NOT_A_TERMINAL: i32 = 25;
-
 /// The actions on one child that a transport implements and [`Process`] calls.
 ///
 /// Programs use `Process`. Any callback may call any method, and no method may call a protocol.
 /// Methods that only some transports support have defaults that report this.
 pub trait ProcessControl {
+    /// Creates a handle over this transport.
+    fn into_process(self: Rc<Self>) -> Process
+    where
+        Self: Sized + 'static,
+    {
+        Process::from_control(self)
+    }
+
     /// Queues data for `fd`; flushed when the callback returns to the loop.
     ///
     /// # Errors
@@ -122,7 +126,7 @@ pub trait ProcessControl {
     /// Waits for the reason that `process_ended` gets. Implementations return
     /// [`ProtocolSlot::ended`](crate::driver::ProtocolSlot::ended), unless the lifecycle has already
     /// [reported](crate::driver::Lifecycle::reported_end) the end.
-    fn ended(&self) -> Deferred<ExitReason, Infallible>;
+    fn ended(&self) -> Deferred<ExitReason, NoError>;
 
     /// Returns the pid until the child is reaped.
     fn pid(&self) -> Option<u32>;
@@ -146,47 +150,47 @@ pub trait ProcessControl {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let (_, _) = (rows, columns);
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "set the window size"))
     }
 
     /// Returns the size of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn window_size(&self) -> io::Result<WindowSize> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "read the window size"))
     }
 
     /// Returns the settings of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn termios(&self) -> io::Result<Termios> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "read the terminal settings"))
     }
 
     /// Changes the settings of the terminal.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         let _ = settings;
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "change the terminal settings"))
     }
 
     /// Queues the terminal's end-of-file character.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if there is no terminal, or the error of the kernel.
+    /// `Unsupported` if there is no terminal; `BrokenPipe` if it is closed; else the kernel's error.
     fn send_eof(&self) -> io::Result<()> {
-        Err(not_a_terminal())
+        Err(no_terminal(self.pid(), "type the end-of-file character"))
     }
 
     /// Calls `call` once with the parent's end of `fd`, if there is one, and returns whether there is.
@@ -308,8 +312,12 @@ pub struct Producers {
     pub(crate) any: Cell<bool>,
 }
 
-fn not_a_terminal() -> io::Error {
-    io::Error::from_raw_os_error(NOT_A_TERMINAL)
+/// Returns the error of a terminal's verb for a child without a terminal: that the program cannot
+/// `what`, such as "read the window size", of the child.
+fn no_terminal(pid: Option<u32>, what: &str) -> io::Error {
+    let child = pid.map_or_else(|| "the child".to_owned(), |pid| format!("process {pid}"));
+    let text = format!("cannot {what} of {child}: it has no terminal");
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
 impl Target {

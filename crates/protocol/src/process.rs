@@ -11,9 +11,8 @@ use crate::control::ProcessControl;
 use crate::{ChildFd, Process, SignalError, Termination};
 
 impl Process {
-    /// Wraps what a transport implements.
     #[inline]
-    pub fn from_control(control: Rc<dyn ProcessControl>) -> Self {
+    pub(crate) fn from_control(control: Rc<dyn ProcessControl>) -> Self {
         Self(control)
     }
 }
@@ -89,7 +88,7 @@ impl Process {
     }
 
     /// Sets the limits, in bytes, of the queue for `fd`: above `high` it is full, at `low` or below
-    /// it is drained. The defaults are 64 KiB and 0.
+    /// it is drained. The defaults are 64 KiB and 0. A `low` above `high` counts as `high`.
     ///
     /// # Errors
     ///
@@ -257,6 +256,11 @@ impl Process {
     /// A stopped child is continued, and a close no longer waits for a producer. A second call while the
     /// first is under way sends KILL at once. The result describes how the child ended; dropping it has
     /// no effect.
+    ///
+    /// # Errors
+    ///
+    /// The first signal cannot be sent: [`SignalError::ProcessExitedAlready`] if the child was reaped and
+    /// no process of an owned group is left, [`SignalError::ReactorGone`], or the error of the kernel.
     ///
     /// # Platform
     ///

@@ -1,7 +1,6 @@
 //! Methods of [`Process`] that return facts of the child, or concern its terminal; the equality of
 //! handles.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -9,7 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr;
 use std::rc::Rc;
 
-use procession_core::{Deferred, Signal};
+use procession_core::{Deferred, NoError, Signal};
 
 use crate::{ChildFd, ExitReason, ForwardError, Process, SpawnPath, Target, Termios, WindowSize};
 
@@ -69,7 +68,7 @@ impl Process {
     #[doc(alias = "wait")]
     #[doc(alias = "try_wait")]
     #[must_use = "it waits only when it is awaited, or has a callback"]
-    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    pub fn ended(&self) -> Deferred<ExitReason, NoError> {
         self.0.ended()
     }
 
@@ -136,7 +135,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "TIOCSWINSZ")]
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         self.0.resize(rows, columns)
@@ -146,7 +146,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "TIOCGWINSZ")]
     pub fn window_size(&self) -> io::Result<WindowSize> {
         self.0.window_size()
@@ -156,7 +157,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "tcgetattr")]
     pub fn termios(&self) -> io::Result<Termios> {
         self.0.termios()
@@ -166,7 +168,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "tcsetattr")]
     pub fn set_termios(&self, settings: &Termios) -> io::Result<()> {
         self.0.set_termios(settings)
@@ -176,7 +179,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the command gave the child no terminal, or the error of the kernel.
+    /// `Unsupported` if the command gave the child no terminal; `BrokenPipe` if the terminal is closed;
+    /// `NotConnected` if the reactor is gone; else the kernel's error.
     #[doc(alias = "VEOF")]
     pub fn send_eof(&self) -> io::Result<()> {
         self.0.send_eof()

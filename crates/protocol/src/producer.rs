@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
@@ -40,14 +41,44 @@ pub enum ProducerErrorKind {
     Unsupported,
 }
 
+impl ProducerErrorKind {
+    /// Returns the kind of this reason as an [`io::Error`].
+    pub fn kind(self) -> io::ErrorKind {
+        match self {
+            Self::AlreadyRegistered => io::ErrorKind::AlreadyExists,
+            Self::Write(error) => error.kind(),
+            Self::Unsupported => io::ErrorKind::Unsupported,
+        }
+    }
+}
+
+/// Keeps the kind and the error.
+impl From<ProducerErrorKind> for io::Error {
+    fn from(kind: ProducerErrorKind) -> Self {
+        Self::new(kind.kind(), kind)
+    }
+}
+
+/// Keeps the kind and the message. The producer is dropped.
+impl From<ProducerError> for io::Error {
+    fn from(error: ProducerError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
 impl ProducerError {
     pub(crate) fn new(fd: ChildFd, kind: ProducerErrorKind, producer: Box<dyn Producer>) -> Self {
         Self { fd, kind, producer }
     }
 
     /// Returns the reason.
-    pub fn kind(&self) -> ProducerErrorKind {
+    pub fn reason(&self) -> ProducerErrorKind {
         self.kind
+    }
+
+    /// Returns the kind of the reason as an [`io::Error`].
+    pub fn kind(&self) -> io::ErrorKind {
+        self.kind.kind()
     }
 
     /// Returns the producer.

@@ -4,6 +4,7 @@
 //! [`ProcessTerminated::unknown`], which holds the cause.
 
 use std::fmt::{self, Write as _};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -103,6 +104,13 @@ pub struct ProcessDone(Box<Ending>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProcessTerminated(Box<Ending>);
+
+/// Has the kind `Other`, and keeps the error: [`get_ref`](io::Error::get_ref) returns it.
+impl From<ProcessTerminated> for io::Error {
+    fn from(error: ProcessTerminated) -> Self {
+        Self::other(error)
+    }
+}
 
 /// The contents of both halves. Boxed, because results and events that hold it are moved often.
 #[derive(Debug, Clone, PartialEq, Eq)]

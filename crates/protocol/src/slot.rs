@@ -5,14 +5,13 @@
 //! each event just before it does, and are dropped after it.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
 use bytes::Bytes;
 use procession_core::driver::FirstPanic;
-use procession_core::{Deferred, Mark, Promise};
+use procession_core::{Deferred, Mark, NoError, Promise};
 
 use crate::control::Producers;
 use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
@@ -44,7 +43,7 @@ pub struct ProtocolSlot {
 /// The results of `ended`, which complete after the protocol had `process_ended`.
 #[derive(Default)]
 struct EndWaiters {
-    promises: Vec<Promise<ExitReason, Infallible>>,
+    promises: Vec<Promise<ExitReason, NoError>>,
     /// Set just before the protocol gets `process_ended`.
     reason: Option<ExitReason>,
 }
@@ -147,7 +146,7 @@ impl ProtocolSlot {
     /// # Errors
     ///
     /// `Abandoned` if the protocol is dropped without that call.
-    pub fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    pub fn ended(&self) -> Deferred<ExitReason, NoError> {
         let (promise, ended) = Deferred::new();
         if !self.is_gone() {
             let mut waiting = self.waiting.take().unwrap_or_default();

@@ -18,6 +18,14 @@ use crate::{Address, ForwardError, Target};
 ///
 /// No method calls a protocol: methods queue, and the driver makes the callbacks.
 pub trait TransportControl {
+    /// Creates a handle over this transport.
+    fn into_transport(self: Rc<Self>) -> Transport
+    where
+        Self: Sized + 'static,
+    {
+        Transport::from_control(self)
+    }
+
     /// Queues data; flushed when the callback returns to the loop.
     ///
     /// # Errors
@@ -118,8 +126,7 @@ impl Hash for Transport {
 }
 
 impl Transport {
-    /// Creates a handle over a transport's implementation.
-    pub fn from_control(control: Rc<dyn TransportControl>) -> Self {
+    pub(crate) fn from_control(control: Rc<dyn TransportControl>) -> Self {
         Self(control)
     }
 
@@ -169,7 +176,7 @@ impl Transport {
     }
 
     /// Sets the limits, in bytes, of the queue: above `high` it is full, at `low` or below it is
-    /// drained. The defaults are 64 KiB and 0.
+    /// drained. The defaults are 64 KiB and 0. A `low` above `high` counts as `high`.
     ///
     /// # Errors
     ///

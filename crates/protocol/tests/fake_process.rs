@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use procession_core::{Failed, Signal, WriteError};
 use procession_protocol::{
-    ChildFd, FakeFd, FakeProcess, ProcessDone, ProcessTerminated, SignalError,
+    ChildFd, FakeFd, FakeProcess, ProcessDone, ProcessTerminated, SignalError, Termios,
 };
 use util::{acting, heard, recorder};
 
@@ -448,10 +448,20 @@ fn a_fake_has_no_terminal_no_pidfd_and_no_descriptors() {
     let (protocol, _log) = recorder();
     let fake = FakeProcess::new(protocol);
     let process = fake.process();
-    assert_eq!(process.resize(24, 80).unwrap_err().raw_os_error(), Some(25));
-    assert_eq!(process.window_size().unwrap_err().raw_os_error(), Some(25));
-    assert_eq!(process.termios().unwrap_err().raw_os_error(), Some(25));
-    assert_eq!(process.send_eof().unwrap_err().raw_os_error(), Some(25));
+    let pid = process.pid().unwrap();
+    let verbs = [
+        ("set the window size", process.resize(24, 80)),
+        ("read the window size", process.window_size().map(drop)),
+        ("read the terminal settings", process.termios().map(drop)),
+        ("change the terminal settings", process.set_termios(&Termios::default())),
+        ("type the end-of-file character", process.send_eof()),
+    ];
+    for (what, result) in verbs {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        let text = format!("cannot {what} of process {pid}: it has no terminal");
+        assert_eq!(error.to_string(), text);
+    }
     assert_eq!(process.pidfd().unwrap_err().kind(), std::io::ErrorKind::Unsupported);
     assert_eq!(process.with_fd(ChildFd::STDIN, |_| ()), None);
     assert_eq!(process.spawned_by(), None);

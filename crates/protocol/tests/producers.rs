@@ -276,7 +276,7 @@ fn a_second_registration_is_an_error_that_gives_the_producer_back() {
     let process = fake.process().clone();
     process.register_producer(0, Pace::Push, source(0).0).unwrap();
     let error = process.register_producer(0, Pace::Push, source(0).0).unwrap_err();
-    assert_eq!(error.kind(), ProducerErrorKind::AlreadyRegistered);
+    assert_eq!(error.reason(), ProducerErrorKind::AlreadyRegistered);
     assert_eq!(error.to_string(), "no producer was registered for child fd 0: it has one");
     let (again, log) = source(0);
     drop(error.into_producer());
@@ -284,7 +284,7 @@ fn a_second_registration_is_an_error_that_gives_the_producer_back() {
     process.register_producer(0, Pace::Push, again).unwrap();
     let refused = |fd: i32| {
         let error = process.register_producer(fd, Pace::Push, source(0).0).unwrap_err();
-        error.kind()
+        error.reason()
     };
     assert_eq!(refused(1), ProducerErrorKind::Write(WriteError::NotWritable));
     assert_eq!(refused(9), ProducerErrorKind::Write(WriteError::UnknownFd));

@@ -42,6 +42,13 @@ pub enum Stopped {
     Finished,
 }
 
+/// Has the kind `Other`, because `Interrupted` would ask for another try, and keeps the error.
+impl From<Stopped> for io::Error {
+    fn from(stopped: Stopped) -> Self {
+        Self::other(stopped)
+    }
+}
+
 /// The exit status of a program that cannot die by a signal is this plus the signal's number.
 const BY_SIGNAL: i32 = 128;
 

@@ -3,7 +3,6 @@
 //! The standard harness runs tests outside of the main thread, so this file has a harness of its
 //! own: it executes itself as the program that a variable names, and checks how that ends.
 
-use std::convert::Infallible;
 use std::env;
 use std::error::Error;
 use std::io;
@@ -13,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use procession_core::{Deferred, Signal};
+use procession_core::{Deferred, NoError, Signal};
 use procession_reactor::{Handle, Phase, Reactor, Stopped, SystemEvent, run_main};
 use signal_hook::low_level;
 
@@ -63,6 +62,7 @@ fn main() -> ProgramResult {
         let case = cases.iter().find(|case| case.name == name).expect("a program of the tests");
         return (case.program)();
     }
+    procession_test_support::sys::default_ending_signals(); // the programs inherit them
     let filter: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for case in cases {
         if filter.is_empty() || filter.iter().any(|part| case.name.contains(part)) {
@@ -126,7 +126,7 @@ fn slow_shutdown(reactor: &Handle, begins: impl FnOnce(&Handle) + 'static) {
     let slow = move |reactor: &Handle| {
         println!("shutdown");
         begins(reactor);
-        let (promise, deferred) = Deferred::<(), Infallible>::new();
+        let (promise, deferred) = Deferred::<(), NoError>::new();
         reactor.call_later(Duration::from_millis(20), move |_| {
             println!("through");
             promise.complete(Ok(()));

@@ -68,6 +68,7 @@ fn this_binary() -> PathBuf {
 fn run(name: &str, body: impl FnOnce(), mut again: StdCommand) {
     if is_isolated(name) {
         sys::alarm(bound(WATCHDOG));
+        sys::default_ending_signals();
         body();
         return;
     }

@@ -4,16 +4,15 @@
 //! `anyhow::Error`. Therefore the error holds a ticket, and the `Deferred` stays in a list of its
 //! thread.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Failed};
+use procession_core::{Deferred, Failed, NoError};
 use procession_protocol::ExitReason;
 
-type End = Deferred<ExitReason, Infallible>;
+type End = Deferred<ExitReason, NoError>;
 
 /// The end of a child that still runs. Await it, or give it a callback, to get the exit reason.
 ///
@@ -70,7 +69,7 @@ impl Ended {
     }
 
     /// Calls `call` once, with the exit reason, when the child has ended.
-    pub fn done(self, call: impl FnOnce(Result<ExitReason, Failed<Infallible>>) + 'static) {
+    pub fn done(self, call: impl FnOnce(Result<ExitReason, Failed<NoError>>) + 'static) {
         self.into_deferred().done(call);
     }
 
@@ -96,7 +95,7 @@ fn take_stale(all: &mut Vec<Waiting>) -> Vec<Waiting> {
 }
 
 impl IntoFuture for Ended {
-    type Output = Result<ExitReason, Failed<Infallible>>;
+    type Output = Result<ExitReason, Failed<NoError>>;
     type IntoFuture = End;
 
     fn into_future(self) -> End {

@@ -15,13 +15,12 @@
 //!
 //! The protocol owns the job. The timer and the cancel hook hold weak references to it.
 
-use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Promise, Signal};
+use procession_core::{Deferred, NoError, Promise, Signal};
 use procession_protocol::driver::Terminator;
 use procession_protocol::{ExitReason, Process};
 use procession_reactor::{DelayedCall, Handle};
@@ -80,7 +79,7 @@ struct JobState {
 enum Phase {
     Running,
     Stopping,
-    Released(Promise<ExitReason, Infallible>),
+    Released(Promise<ExitReason, NoError>),
     Over,
 }
 

@@ -91,7 +91,7 @@ pub use named::{
 };
 pub use outcome::{Outcome, Partial};
 pub use run::Run;
-pub use run_all::{Progress, RunAll, RunAllError, RunResult, run_all};
+pub use run_all::{Progress, RunAll, RunAllError, run_all};
 pub use stdin::Stdin;
 
 /// Checks that an unused result is a warning, and that `drop` and `detach` count as a use.

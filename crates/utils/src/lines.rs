@@ -31,7 +31,8 @@ impl fmt::Display for Stream {
 pub struct OutputLine {
     /// The stream that the line was written to.
     pub stream: Stream,
-    /// The line without its line feed, and without a carriage return before that. It is
+    /// The bytes of the line, which need not be UTF-8, without the line feed and without a carriage
+    /// return before that: `str::from_utf8(&line)` or `String::from_utf8_lossy(&line)` make text. It is
     /// [cut](Line::is_cut) if it was longer than [`max_line_bytes`](crate::Run::max_line_bytes).
     pub text: Line,
 }

@@ -3,14 +3,14 @@
 mod batch;
 mod results;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
 
 use batch::{Batch, Hooks, Plan};
-use procession_core::Deferred;
+use procession_core::{Deferred, NoError};
 use procession_reactor::Handle;
-pub use results::{Progress, RunAllError, RunResult};
+use results::RunResult;
+pub use results::{Progress, RunAllError};
 
 use crate::{Outcome, Run};
 
@@ -92,7 +92,7 @@ impl RunAll {
     /// If the thread has no reactor.
     #[must_use = "dropping the result terminates the programs: `done` or `detach` lets them run"]
     #[track_caller]
-    pub fn all(self) -> Deferred<Vec<RunResult>, Infallible> {
+    pub fn all(self) -> Deferred<Vec<RunResult>, NoError> {
         self.start(false)
     }
 
@@ -112,15 +112,15 @@ impl RunAll {
     }
 
     #[track_caller]
-    fn start(self, stops_at_error: bool) -> Deferred<Vec<RunResult>, Infallible> {
+    fn start(self, stops_at_error: bool) -> Deferred<Vec<RunResult>, NoError> {
         Batch::start(&Handle::current(), self.0, stops_at_error)
     }
 }
 
 /// Starts the programs, as [`RunAll::all`] does.
 impl IntoFuture for RunAll {
-    type Output = <Deferred<Vec<RunResult>, Infallible> as Future>::Output;
-    type IntoFuture = Deferred<Vec<RunResult>, Infallible>;
+    type Output = <Deferred<Vec<RunResult>, NoError> as Future>::Output;
+    type IntoFuture = Deferred<Vec<RunResult>, NoError>;
 
     #[track_caller]
     fn into_future(self) -> Self::IntoFuture {

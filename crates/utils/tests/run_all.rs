@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Fd};
-use procession_utils::{Outcome, Progress, Run, RunResult, Stdin, run_all};
+use procession_utils::{Outcome, OutputError, Progress, Run, Stdin, run_all};
 use util::{behaviour, children, ms, sh};
 
-fn stdout(result: &RunResult) -> String {
+fn stdout(result: &Result<Outcome, Failed<OutputError>>) -> String {
     let outcome = result.as_ref().expect("an outcome");
     String::from_utf8_lossy(&outcome.stdout).into_owned()
 }

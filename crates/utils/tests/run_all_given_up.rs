@@ -3,7 +3,6 @@
 mod util;
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,10 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
-use procession_core::{Deferred, Failed, first_of, gather};
+use procession_core::{Deferred, Failed, NoError, first_of, gather};
 use procession_process_transport::Fd;
-use procession_utils::{Run, RunAll, RunResult, Stdin, run_all};
+use procession_utils::{Outcome, OutputError, Run, RunAll, Stdin, run_all};
 use util::{Driver, behaviour, children, ms, sh};
+
+type RunResult = Result<Outcome, Failed<OutputError>>;
 
 /// A standard input that counts how many programs start: a start borrows its descriptor.
 struct Starts {
@@ -101,11 +102,11 @@ fn begin(driver: &Driver, way: &str, all: RunAll, give_up: &GiveUp) {
         "raced" => holding(first_of([all.all()]), drop),
         "first error" => holding(all.all_or_first_error(), drop),
         "inner" => {
-            let before = Deferred::<(), Infallible>::ready(Ok(()));
+            let before = Deferred::<(), NoError>::ready(Ok(()));
             holding(before.and_then(move |()| all.all()), drop)
         }
         "caught in another chain" => {
-            let (promise, other) = Deferred::<(), Infallible>::new();
+            let (promise, other) = Deferred::<(), NoError>::new();
             let all = all.all();
             let other = other.map(move |()| drop(all));
             holding((promise, other), |(promise, other)| {
@@ -228,7 +229,7 @@ fn nothing_is_started_after_a_line_gave_up() {
 
 /// Turns on after panics, until the result is `Abandoned` and nothing happens any more. Returns how
 /// many panics there were.
-fn abandoned(driver: &mut Driver, all: Deferred<Vec<RunResult>, Infallible>) -> u32 {
+fn abandoned(driver: &mut Driver, all: Deferred<Vec<RunResult>, NoError>) -> u32 {
     let mut panics = 0;
     let mut result = None;
     let mut turn = || {

@@ -29,7 +29,8 @@ pub enum Failed<E> {
     /// The `Deferred` was cancelled.
     #[doc(alias = "CancelledError")]
     Cancelled,
-    /// The time given to [`Deferred::timeout`](super::Deferred::timeout) passed.
+    /// The time given to [`Deferred::timeout`](super::Deferred::timeout) passed. It prints "timed out";
+    /// errors that know the time add it: "timed out after 5.00 s".
     #[doc(alias = "TimeoutError")]
     TimedOut,
     /// The promise was dropped without a result, or the result was taken before.

@@ -1,11 +1,11 @@
 //! Combines several deferred results into one.
 
-use std::convert::Infallible;
 use std::fmt::Debug;
 use std::rc::Rc;
 
 use super::state::OnCancel;
 use super::{Deferred, Failed, Promise};
+use crate::NoError;
 use crate::cell::WithCell;
 
 /// Waits for all and returns their values in the order of the deferreds, or the first failure.
@@ -81,7 +81,7 @@ pub fn gather<T: 'static, E: Debug + 'static>(
 #[must_use = "dropping the result cancels what it waits for: `done` or `detach` ends a chain"]
 pub fn gather_all<T: 'static, E: Debug + 'static>(
     all: impl IntoIterator<Item = Deferred<T, E>>,
-) -> Deferred<Vec<Result<T, Failed<E>>>, Infallible> {
+) -> Deferred<Vec<Result<T, Failed<E>>>, NoError> {
     gather(all.into_iter().map(|one| one.then(Ok)))
 }
 

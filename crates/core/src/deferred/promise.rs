@@ -1,6 +1,7 @@
 //! The producing side of a deferred result.
 
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 
 use super::Failed;
@@ -32,6 +33,13 @@ pub struct Promise<T: 'static, E: 'static> {
 #[error("the promise was completed already")]
 #[non_exhaustive]
 pub struct AlreadyCompleted;
+
+/// Has the kind `AlreadyExists`, and keeps the error.
+impl From<AlreadyCompleted> for io::Error {
+    fn from(error: AlreadyCompleted) -> Self {
+        Self::new(io::ErrorKind::AlreadyExists, error)
+    }
+}
 
 impl<T: 'static, E: 'static> Promise<T, E> {
     pub(super) fn new(state: Rc<SharedState<T, E>>) -> Self {

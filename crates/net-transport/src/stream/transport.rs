@@ -8,7 +8,7 @@ use std::thread;
 use bytes::Bytes;
 use procession_core::WriteError;
 use procession_core::driver::WithCell;
-use procession_protocol::driver::ConnectionSlot;
+use procession_protocol::driver::{ConnectionSlot, TransportControl};
 use procession_protocol::{Address, ConnectionEvent, Protocol, Transport};
 use procession_reactor::Handle;
 use procession_reactor::driver::{Driver, Machine, Outlasting, ReadEvent, Ready};
@@ -113,7 +113,7 @@ impl Machine for Stream {
 
     #[inline]
     fn subject(me: Rc<Self>) -> Transport {
-        Transport::from_control(me)
+        me.into_transport()
     }
 
     #[inline]

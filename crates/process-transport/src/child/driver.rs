@@ -1,14 +1,13 @@
 //! A child's transport: the loop's callbacks, and the interface for the reactor's driver.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Promise, Signal};
-use procession_protocol::driver::ProtocolSlot;
+use procession_core::{Deferred, NoError, Promise, Signal};
+use procession_protocol::driver::{ProcessControl, ProtocolSlot};
 use procession_protocol::{ChildFd, Event, Process, ProcessProtocol};
 use procession_reactor::driver::{Driver, Machine, OpenError, Outlasting, Pipe, ReadEvent, Ready};
 use procession_reactor::{DelayedCall, Handle, Stopped};
@@ -35,7 +34,7 @@ pub(crate) struct ChildTransport {
 
 /// The promise for the end of a termination, and the limit of its wait.
 pub(super) struct TerminationOver {
-    pub(super) promise: Promise<(), Infallible>,
+    pub(super) promise: Promise<(), NoError>,
     pub(super) limit: Option<DelayedCall>,
 }
 
@@ -160,7 +159,7 @@ impl Machine for ChildTransport {
 
     #[inline]
     fn subject(me: Rc<Self>) -> Process {
-        Process::from_control(me)
+        me.into_process()
     }
 
     #[inline]
@@ -250,7 +249,7 @@ impl Machine for ChildTransport {
         self.state.with(|state| state.on_loop_stops(self.reactor()))
     }
 
-    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
+    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), NoError>> {
         self.end_with_program(why)
     }
 

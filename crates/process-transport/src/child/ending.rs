@@ -5,12 +5,11 @@
 //! child. If a termination of a group is under way, the reap comes later, from the termination's
 //! timer.
 
-use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::{Deferred, Signal};
+use procession_core::{Deferred, NoError, Signal};
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::driver::Terminator;
 use procession_protocol::{ChildFd, ProcessTerminated, SignalError, Termination, UnknownEnd};
@@ -210,7 +209,7 @@ impl ChildTransport {
     }
 
     /// Ends the child because the program is about to end; returns what to wait for, if anything.
-    pub(super) fn end_with_program(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
+    pub(super) fn end_with_program(&self, why: Stopped) -> Option<Deferred<(), NoError>> {
         let is_under_way = || self.state.with(|state| state.termination.is_under_way());
         let is_owned = || self.state.with(|state| state.leads_owned_group());
         if !is_under_way() && why != Stopped::Finished && is_owned() {

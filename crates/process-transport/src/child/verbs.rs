@@ -1,7 +1,6 @@
 //! The verbs of a program on its child: [`ProcessControl`] over the state. No method calls back.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::WriteQueue;
-use procession_core::{Deferred, Signal, WriteError};
+use procession_core::{Deferred, NoError, Signal, WriteError};
 use procession_protocol::driver::{ProcessControl, Producers};
 use procession_protocol::{
     ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
@@ -22,7 +21,7 @@ use super::driver::ChildTransport;
 use super::parts::{End, Leftovers, reactor_gone};
 use super::ports::{SinkEnd, forward};
 use crate::launch::kernel_size;
-use crate::spawned::no_pidfd;
+use crate::spawned::{no_pidfd, no_terminal};
 use crate::sys::{self, platform};
 
 impl ProcessControl for ChildTransport {
@@ -141,7 +140,10 @@ impl ProcessControl for ChildTransport {
     }
 
     fn signal_group(&self, signal: Signal) -> Result<(), SignalError> {
-        self.state.with(|state| state.exit.signal_group(self.reactor(), signal))
+        match self.state.with(|state| state.exit.signal_group(self.reactor(), signal)) {
+            Err(SignalError::NoGroup) if self.is_cut_off() => Err(SignalError::ReactorGone),
+            sent => sent,
+        }
     }
 
     fn terminate(&self, signal: Signal, grace: Duration) -> Deferred<Termination, SignalError> {
@@ -150,24 +152,26 @@ impl ProcessControl for ChildTransport {
 
     fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let size = kernel_size(WindowSize::new(rows, columns));
-        self.with_master(|master| Ok(tcsetwinsize(master, size)?))
+        self.with_master("set the window size", |master| Ok(tcsetwinsize(master, size)?))
     }
 
     fn window_size(&self) -> io::Result<WindowSize> {
-        let size = self.with_master(|master| Ok(tcgetwinsize(master)?))?;
+        let size = self.with_master("read the window size", |master| Ok(tcgetwinsize(master)?))?;
         Ok(WindowSize::new(size.ws_row, size.ws_col).with_pixels(size.ws_xpixel, size.ws_ypixel))
     }
 
     fn termios(&self) -> io::Result<Termios> {
-        self.with_master(sys::termios)
+        self.with_master("read the terminal settings", sys::termios)
     }
 
     fn set_termios(&self, settings: &Termios) -> io::Result<()> {
-        self.with_master(|master| sys::set_termios(master, settings))
+        self.with_master("change the terminal settings", |master| {
+            sys::set_termios(master, settings)
+        })
     }
 
     fn send_eof(&self) -> io::Result<()> {
-        let eof = self.with_master(sys::eof_char)?;
+        let eof = self.with_master("type the end-of-file character", sys::eof_char)?;
         Ok(self.write(ChildFd::STDIN, Bytes::copy_from_slice(&[eof]))?)
     }
 
@@ -192,7 +196,7 @@ impl ProcessControl for ChildTransport {
         Some(self.slot.producers())
     }
 
-    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    fn ended(&self) -> Deferred<ExitReason, NoError> {
         let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
         match reported {
             Some(reason) => Deferred::ready(Ok(reason)),
@@ -268,20 +272,25 @@ impl ChildTransport {
         }
     }
 
-    /// Lends the terminal's master to `call`; `ENOTTY` if the child has no terminal, `EIO` if the
-    /// master is closed.
-    fn with_master<R>(&self, call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
-        let gone = || io::Error::from_raw_os_error(libc::EIO);
-        let is_cut_off = self.is_cut_off();
-        let key = self.state.with(|state| {
-            if !state.ends.has_terminal() {
-                return Err(io::Error::from_raw_os_error(libc::ENOTTY));
-            }
-            if is_cut_off {
-                return Err(reactor_gone());
-            }
-            state.ends.master().and_then(|end| end.key()).ok_or_else(gone)
-        })?;
-        self.reactor().io().with_fd(key, call).unwrap_or_else(|| Err(gone()))
+    /// Lends the terminal's master to `call`, which is about to `what`.
+    fn with_master<R>(
+        &self,
+        what: &str,
+        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.is_cut_off() {
+            return Err(reactor_gone());
+        }
+        let (pid, has_terminal, key) = self.state.with(|state| {
+            let key = state.ends.master().and_then(|end| end.key());
+            (state.exit.number(), state.ends.has_terminal(), key)
+        });
+        if !has_terminal {
+            return Err(no_terminal(pid, what));
+        }
+        key.and_then(|key| self.reactor().io().with_fd(key, call)).unwrap_or_else(|| {
+            let text = format!("cannot {what} of process {pid}: its terminal is closed");
+            Err(io::Error::new(io::ErrorKind::BrokenPipe, text))
+        })
     }
 }

@@ -38,6 +38,12 @@ pub(crate) fn state_of(pid: u32) -> char {
     stat.first().and_then(|state| state.chars().next()).unwrap_or('X')
 }
 
+/// Returns whether a process is inside `pause(2)`.
+pub(crate) fn pauses(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    call.split_ascii_whitespace().next() == Some(&libc::SYS_pause.to_string())
+}
+
 /// Returns the fields of `/proc/PID/stat` after the name: state, parent, group, session, terminal
 /// and so on.
 fn stat(pid: u32) -> Vec<String> {

@@ -8,7 +8,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
 };
 
-use crate::matrix::profile::{children_of, fds_of, profile, state_of};
+use crate::matrix::profile::{children_of, fds_of, pauses, profile, state_of};
 use crate::matrix::rows::Action;
 use crate::matrix::sys::Page;
 use crate::matrix::{Cell, Refusal, copy};
@@ -19,9 +19,6 @@ const HANGS: Duration = Duration::from_secs(20);
 
 /// The time between two looks at a copy.
 const LOOK: Duration = Duration::from_micros(200);
-
-/// How long the exec may take to close the last descriptors of a copied table.
-const SETTLES: Duration = Duration::from_secs(3);
 
 /// The observations of one copy.
 #[derive(Debug, Default)]
@@ -118,18 +115,19 @@ impl Watcher<'_> {
 
     /// Checks that the running child is the only one, and is as the command asks.
     fn look_at(&mut self, child: u32) {
+        // The program pauses after it has written its byte. By then its exec is over, and nothing of
+        // its profile changes any more.
         let is_dead = || matches!(state_of(child), 'Z' | 'X');
+        if !until(HANGS, || is_dead() || pauses(child)) {
+            let place = self.wchan();
+            self.fault(format!("NEVER PAUSES, {place}"));
+        }
+        let now = profile(child);
         let Some(expected_profile) = self.expected_profile else {
-            until(SETTLES, || is_dead() || state_of(child) == 'S');
-            // No event reports the end of the exec.
-            until(ms(30), || false);
-            self.seen.profile = profile(child);
+            self.seen.profile = now;
             return;
         };
-        // The child sleeps only after it has written its byte.
-        let has_expected_profile = || state_of(child) == 'S' && profile(child) == expected_profile;
-        if !until(SETTLES, || is_dead() || has_expected_profile()) {
-            let now = profile(child);
+        if now != expected_profile && !is_dead() {
             self.fault(format!("WRONG CHILD\n    {now}\nis not\n    {expected_profile}"));
         }
         let all = self.children();

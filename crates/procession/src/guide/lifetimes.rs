@@ -1,25 +1,37 @@
 //! What ends a child when the program ends, and what dropping each value does.
 //!
-//! Two settings of a [`Command`](crate::Command) decide this. `owned(true)` makes the child the
-//! leader of a process group of its own, and makes the program responsible for that group.
-//! `kill_on_drop` sets whether the child ends with its owner; for an owned child the default is `true`.
-//! The helpers ([`Run`](crate::Run), [`run_all`](crate::run_all), `get_process_…`) set both.
+//! In short: the child of a helper ([`Run`](crate::Run), [`run_all`](crate::run_all), `get_process_…`)
+//! ends with the program and with its `Deferred`. Any other child lives on, unless its command says
+//! otherwise.
+//!
+//! Two settings of a [`Command`](crate::Command) say so:
+//!
+//! - [`owned(true)`](crate::Command::owned) makes the child the leader of a process group of its own, and
+//!   the program ends that group when it ends itself.
+//! - [`kill_on_drop(true)`](crate::Command::kill_on_drop) ends the child when the value that holds it is
+//!   dropped: the reactor, a [`Spawned`](crate::Spawned) or an async [`Child`](crate::Child). An owned
+//!   child has this setting by default.
+//!
+//! The helpers set both.
 //!
 //! # When the program ends
 //!
 //! In the table, *TERM, KILL* stands for these steps: the program sends TERM and CONT to the group,
 //! waits for a grace period, and sends KILL to the processes of the group that are still alive. The
 //! grace period is [`kill_grace`](crate::Command::kill_grace), but at most two seconds. It ends
-//! early when no process of the group is alive. On a system other than Linux, or if `/proc` cannot be
-//! read, the program cannot see that; there the grace period ends when the child itself has ended. So a
-//! shell that dies by TERM cuts the grace period of its own children short.
+//! early when no process of the group is alive. After KILL the program waits for that again, but at most
+//! for one second: a process with much memory takes some milliseconds to die, and a process that a
+//! debugger holds does not die at all.
 //!
-//! After KILL the program waits until no process of the group is alive, or, where it cannot see that,
-//! until the child has ended. A process with much memory takes some milliseconds to die. A process that
-//! a debugger holds does not die at all; after one second the program ends without it.
+//! On a system other than Linux, or if `/proc` cannot be read, the program sees only whether the child
+//! itself is alive, and waits for the child instead of the group. There a shell that dies by TERM cuts the
+//! grace period of its own children short.
 //!
-//! The columns are the three ways in which a program ends: by the default action of INT, TERM, HUP or
-//! QUIT; by `exit` or a return from `main`; by SIGKILL, a crash, `abort` or `_exit`.
+//! The table has one column for each way in which a program ends:
+//!
+//! - by the default action of INT, TERM, HUP or QUIT;
+//! - by `exit` or a return from `main`;
+//! - by SIGKILL, a crash, `abort` or `_exit`.
 //!
 //! | child | INT, TERM, HUP, QUIT | `exit`, return | SIGKILL, crash |
 //! |---|---|---|---|
@@ -86,9 +98,9 @@
 //!
 //! # When a run ends, and when the reactor is dropped
 //!
-//! Here the grace period ends early only when the whole group has ended, and it is not limited to two
-//! seconds: [`Run::kill_grace`](crate::Run::kill_grace) and the grace of a `terminate` that is under way
-//! apply in full.
+//! In this table the grace period is not limited to two seconds:
+//! [`Run::kill_grace`](crate::Run::kill_grace) and the grace of a `terminate` that is under way apply in
+//! full. It ends early only when the whole group has ended.
 //!
 //! | child | [`run_main`](crate::run_main) and `run_until` are stopped, by a signal or by `stop` | their future is ready | `run` is stopped, or `shut_down` is called | the reactor is dropped |
 //! |---|---|---|---|---|
@@ -99,15 +111,16 @@
 //! | any other | runs on; its pipes are closed | runs on | runs on; its pipes are closed | runs on; its pipes are closed |
 //! | one whose termination is under way | is waited for | is waited for | is not waited for | is waited for, `kill_grace` and a second at most |
 //!
-//! If a signal has stopped the last run, the drop sends TERM and waits for `kill_grace` before that KILL.
-//! So a program that ends in `Ok(reactor.run()?)` gives its groups a grace period too. The same applies
-//! to a group whose leader has ended but that held an output when the signal came. After a `stop` or
-//! `shut_down` that no signal caused, such a group lives on: there its child counts as ended.
+//! If a signal has stopped the last run, the drop of the reactor does not begin with KILL to a group: it
+//! sends TERM, waits for `kill_grace`, and then sends KILL. So a program that ends in
+//! `Ok(reactor.run()?)` gives its groups a grace period too. The drop does this also to a group whose
+//! leader has ended, if a process of the group held an output when the signal came. After a `stop` or
+//! `shut_down` that no signal caused, such a group lives on, because its child counts as ended.
 //!
-//! Pipes are closed at the end of the *during* phase of the shutdown. But the outputs of groups that end
-//! with the program, or that are being terminated, stay open until the group has ended; nobody reads
-//! them. So a service that logs its own end does not die by SIGPIPE. Children that run on are reaped by
-//! every later spawn and wait, and by every other reactor.
+//! Pipes are closed at the end of the *during* phase of the shutdown, with one exception: the outputs of
+//! groups that end with the program, or that are being terminated, stay open until the group has ended.
+//! Nobody reads them, but a service that logs its own end does not die by SIGPIPE. Children that run on
+//! are reaped by every later spawn and wait, and by every other reactor.
 //!
 //! # What dropping a value does
 //!

@@ -130,8 +130,8 @@ fn producers(process: &Process) -> Vec<Row> {
     vec![
         row("ProducerError", &second, text(0, has_one)),
         row("ProducerError", &output, text(1, READ_ONLY)),
-        row("ProducerErrorKind::AlreadyRegistered", &second.kind(), has_one),
-        row("ProducerErrorKind::Write", &output.kind(), READ_ONLY),
+        row("ProducerErrorKind::AlreadyRegistered", &second.reason(), has_one),
+        row("ProducerErrorKind::Write", &output.reason(), READ_ONLY),
         row("ProducerErrorKind::Unsupported", &kind, unsupported),
     ]
 }

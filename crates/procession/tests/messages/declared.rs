@@ -22,23 +22,38 @@ struct Declarations {
     errors: BTreeSet<String>,
 }
 
+/// An error that has no value, and so no message.
+const EMPTY: &str = "NoError";
+
 /// Returns `Type` for each public error that is a struct, and `Type::Variant` for each variant of one
 /// that is an enum.
 pub(crate) fn errors() -> BTreeSet<String> {
-    let mut found = Declarations::default();
-    for library in fs::read_dir(crates()).expect("the crates") {
-        walk(&library.expect("a crate").path().join("src"), &mut found);
-    }
-    let Declarations { types, errors } = found;
-    assert!(errors.len() > 15, "the sources are not where they are looked for: {errors:?}");
+    let Declarations { types, errors } = find();
     let public = errors.into_iter().chain(PARTS.map(ToOwned::to_owned));
     public
+        .filter(|name| name != EMPTY)
         .filter_map(|name| Some((types.get(&name)?, name)))
         .flat_map(|(variants, name)| match variants.as_slice() {
             [] => vec![name],
             variants => variants.iter().map(|variant| format!("{name}::{variant}")).collect(),
         })
         .collect()
+}
+
+/// Returns the name of each public error.
+pub(crate) fn error_types() -> BTreeSet<String> {
+    let Declarations { types, errors } = find();
+    errors.into_iter().filter(|name| types.contains_key(name)).collect()
+}
+
+fn find() -> Declarations {
+    let mut found = Declarations::default();
+    for library in fs::read_dir(crates()).expect("the crates") {
+        walk(&library.expect("a crate").path().join("src"), &mut found);
+    }
+    let errors = &found.errors;
+    assert!(errors.len() > 15, "the sources are not where they are looked for: {errors:?}");
+    found
 }
 
 fn walk(folder: &Path, found: &mut Declarations) {

@@ -1,11 +1,10 @@
 //! The actions of a [`Process`](crate::Process) handle on a fake child.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use procession_core::driver::{Spent, WriteQueue};
-use procession_core::{Clock, Deferred, Signal, WriteError};
+use procession_core::{Clock, Deferred, NoError, Signal, WriteError};
 
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
@@ -146,7 +145,7 @@ impl ProcessControl for Engine {
         Some(self.slot.producers())
     }
 
-    fn ended(&self) -> Deferred<ExitReason, Infallible> {
+    fn ended(&self) -> Deferred<ExitReason, NoError> {
         let reported = self.state.with(|state| state.lifecycle.reported_end().cloned());
         match reported {
             Some(reason) => Deferred::ready(Ok(reason)),

@@ -198,7 +198,8 @@ impl FakeProcess {
 
     /// Sets the time after the reap at which open descriptors are cut off; `None`, the default, means
     /// never. Has no effect once the child was reaped.
-    pub fn set_drain_after_exit(&mut self, after: Option<Duration>) {
+    pub fn set_drain_after_exit(&mut self, after: impl Into<Option<Duration>>) {
+        let after = after.into();
         self.engine.state.with(|state| state.lifecycle.set_drain_after_exit(after));
     }
 }

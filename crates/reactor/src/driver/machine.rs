@@ -1,14 +1,13 @@
 //! Drives a machine: by the loop's events, and by calls from the machine's own methods.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::thread;
 
 use bytes::Bytes;
-use procession_core::Deferred;
 use procession_core::driver::FirstPanic;
+use procession_core::{Deferred, NoError};
 
 use super::kept::Driver;
 use crate::handle::Handle;
@@ -103,7 +102,7 @@ pub trait Machine: Sized + 'static {
 
     /// Called when a `run_until` is over. Ends what the machine owns outside the program: see
     /// [`OnEnd::end_owned`].
-    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), Infallible>> {
+    fn end_owned(&self, why: Stopped) -> Option<Deferred<(), NoError>> {
         let _ = why;
         None
     }
@@ -323,7 +322,7 @@ impl<M: Machine> OnEnd for M {
         self.settle(left);
     }
 
-    fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), Infallible>> {
+    fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), NoError>> {
         Machine::end_owned(&*self, why)
     }
 }

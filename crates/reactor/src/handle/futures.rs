@@ -53,10 +53,10 @@ impl Handle {
     /// use std::time::Duration;
     ///
     /// let mut reactor = Reactor::new()?;
-    /// let limit = Duration::from_millis(5);
+    /// let limit = Duration::from_millis(20);
     /// let late = reactor.timeout(limit, pending::<()>());
     /// let late = reactor.block_on(late).unwrap_err();
-    /// assert_eq!(late.to_string(), "timed out after 0.005 s");
+    /// assert_eq!(late.to_string(), "timed out after 0.02 s");
     /// let early = reactor.timeout(limit, async { 7 });
     /// assert_eq!(reactor.block_on(early)?, 7);
     /// # std::io::Result::Ok(())
@@ -201,6 +201,6 @@ impl Handle {
 }
 
 fn timed_out(limit: Duration) -> io::Error {
-    let text = format!("timed out after {} s", limit.as_secs_f64());
+    let text = format!("timed out after {:.2} s", limit.as_secs_f64());
     io::Error::new(io::ErrorKind::TimedOut, text)
 }

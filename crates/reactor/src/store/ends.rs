@@ -14,12 +14,11 @@
 //!    waits until each [`Outlasting`] that [`OnEnd::dropped`] handed over has ended.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use procession_core::Deferred;
+use procession_core::{Deferred, NoError};
 
 use crate::stopped::Stopped;
 
@@ -39,7 +38,7 @@ pub trait OnEnd {
     /// what the future left running, and waits only for what is already ending.
     ///
     /// Called after the program's own *before* triggers.
-    fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), Infallible>> {
+    fn end_owned(self: Rc<Self>, why: Stopped) -> Option<Deferred<(), NoError>> {
         let _ = why;
         None
     }

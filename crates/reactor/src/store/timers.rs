@@ -12,6 +12,7 @@ mod queue;
 mod slab;
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 pub(crate) use queue::TimerId;
@@ -30,6 +31,13 @@ pub enum TimerError {
     /// The call was cancelled, or its reactor is gone.
     #[error("cannot change the delayed call: it was cancelled already")]
     AlreadyCancelled,
+}
+
+/// Has the kind `NotFound`, because no such call waits any more, and keeps the error.
+impl From<TimerError> for io::Error {
+    fn from(error: TimerError) -> Self {
+        Self::new(io::ErrorKind::NotFound, error)
+    }
 }
 
 /// The calls of a reactor that are still to be made.

@@ -9,6 +9,7 @@ const VARIABLE: &str = "PROCESSION_REACTOR_TEST";
 /// `None`.
 pub(crate) fn reexec(test: &str, child: impl FnOnce()) -> Option<Output> {
     if env::var(VARIABLE).as_deref() == Ok(test) {
+        procession_test_support::sys::default_ending_signals();
         child();
         return None;
     }

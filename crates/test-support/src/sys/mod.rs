@@ -167,6 +167,14 @@ pub fn default_action(signal: i32) {
     set_handler(signal, libc::SIG_DFL);
 }
 
+/// Gives the signals that end a program their default actions. A shell starts the jobs of its
+/// background with SIGINT and SIGQUIT ignored, and `nohup` ignores SIGHUP.
+pub fn default_ending_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        default_action(signal);
+    }
+}
+
 /// How often the handler of [`count_signal`] ran.
 static COUNTED: AtomicUsize = AtomicUsize::new(0);
 

@@ -16,20 +16,19 @@
 //! The callbacks of the running programs and the queued tasks own the batch. Nothing else owns it.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::{iter, mem, vec};
 
 use procession_core::driver::WithCell;
-use procession_core::{Deferred, Failed, Promise};
+use procession_core::{Deferred, Failed, NoError, Promise};
 use procession_reactor::Handle;
 
 use super::results::{Progress, RunAllError, RunResult};
 use crate::{Outcome, Run};
 
 /// The end of a program's chain. Dropping it cancels the program.
-type Link = Deferred<(), Infallible>;
+type Link = Deferred<(), NoError>;
 
 type OnProgress = Box<dyn FnMut(Progress)>;
 type OnResult = Box<dyn FnMut(usize, &RunResult)>;
@@ -52,7 +51,7 @@ pub(super) struct Batch {
     reactor: Handle,
     parallelism: usize,
     stops_at_error: bool,
-    promise: Promise<Vec<RunResult>, Infallible>,
+    promise: Promise<Vec<RunResult>, NoError>,
     /// Each callback is `None` while it runs.
     hooks: WithCell<Hooks>,
     state: WithCell<BatchState>,
@@ -77,7 +76,7 @@ impl Batch {
         reactor: &Handle,
         plan: Plan,
         stops_at_error: bool,
-    ) -> Deferred<Vec<RunResult>, Infallible> {
+    ) -> Deferred<Vec<RunResult>, NoError> {
         let (promise, deferred) = Deferred::new();
         let state = BatchState {
             results: plan.runs.iter().map(|_| None).collect(),

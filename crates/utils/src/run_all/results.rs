@@ -9,7 +9,7 @@ use procession_core::Failed;
 use crate::{Outcome, OutputError};
 
 /// The result of one of many programs.
-pub type RunResult = Result<Outcome, Failed<OutputError>>;
+pub(crate) type RunResult = Result<Outcome, Failed<OutputError>>;
 
 /// The progress of a [`RunAll`](super::RunAll): the other four numbers add up to the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

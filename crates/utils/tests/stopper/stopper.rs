@@ -78,7 +78,7 @@ fn threads(limit: Duration) -> Ended {
 
 /// Prints a word, and waits for USR1.
 async fn wait_for_usr1(word: &str) -> Result<(), Box<dyn Error>> {
-    let (promise, told) = procession_core::Deferred::<(), std::convert::Infallible>::new();
+    let (promise, told) = procession_core::Deferred::<(), procession_core::NoError>::new();
     let mut promise = Some(promise);
     let watch = Handle::current().on_signal(Signal::USR1, move |_| {
         if let Some(promise) = promise.take() {

@@ -39,7 +39,7 @@ pub(crate) fn on_terminal(name: &str, typed: &'static str, body: impl FnOnce(&mu
 struct TerminalUser {
     typed: &'static str,
     output: Rc<RefCell<BytesMut>>,
-    end: Promise<ExitReason, std::convert::Infallible>,
+    end: Promise<ExitReason, procession_core::NoError>,
 }
 
 impl ProcessProtocol for TerminalUser {

@@ -1,0 +1,60 @@
+//! Tests of the command's conversions, changes and getters.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use procession_protocol::ChildFd;
+
+use super::{Command, Fd, Pty};
+
+#[test]
+fn every_string_and_path_type_converts_to_a_command() {
+    let path = PathBuf::from("/bin/true");
+    let name = "/bin/true".to_owned();
+    let all: [Command; 8] = [
+        "/bin/true".into(),
+        (&name).into(),
+        name.into(),
+        path.as_os_str().into(),
+        path.clone().into_os_string().into(),
+        path.as_path().into(),
+        (&path).into(),
+        path.clone().into(),
+    ];
+    assert!(all.iter().all(|command| command.get_program() == path));
+}
+
+#[test]
+fn the_last_change_of_a_variable_wins() {
+    let command = Command::new("x").env("A", "1").env_remove("A").env("A", "2");
+    assert_eq!(command.env.changes.len(), 1);
+    assert_eq!(command.env_clear().env.changes.len(), 0);
+}
+
+#[test]
+fn a_command_lists_what_the_parent_reads_and_writes() {
+    let x = || Command::new("x");
+    let all = x().child_fd(3, Fd::socketpair()).child_fd(4, Fd::to_child());
+    assert_eq!((all.input_fds(), all.output_fds()), (fds([0, 3, 4]), fds([1, 2, 3])));
+    let terminal = x().pty(Pty::new()).child_fd(5, Fd::from_child());
+    assert_eq!((terminal.input_fds(), terminal.output_fds()), (fds([0]), fds([1, 5])));
+    let none = x().child_fds([(0, Fd::null()), (1, Fd::same_as(0))]);
+    assert_eq!((none.input_fds(), none.output_fds()), (fds([]), fds([])));
+}
+
+fn fds<const N: usize>(numbers: [i32; N]) -> Vec<ChildFd> {
+    numbers.map(ChildFd::from).to_vec()
+}
+
+#[test]
+fn a_command_tells_its_environment_terminal_and_owner() {
+    let plain = Command::new("x");
+    assert_eq!((plain.get_envs().count(), plain.is_owned()), (0, false));
+    assert!(plain.get_pty().is_none());
+    let owned = Command::new("x").owned(true).pty(Pty::new());
+    assert!(owned.is_owned() && owned.get_pty().is_some());
+    let command = Command::new("x").env("B", "1").env_clear().env("A", "2").env_remove("C");
+    let changes: Vec<_> = command.get_envs().collect();
+    let [a, c] = ["A", "C"].map(OsStr::new);
+    assert_eq!(changes, [(a, Some(OsStr::new("2"))), (c, None)]);
+}
