@@ -11,7 +11,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use procession_core::Signal;
 use procession_protocol::{
-    ChildFd, ExitReason, FakeFd, FakeProcess, Pace, Process, ProcessProtocol, Producer,
+    ChildFd, ExitReason, FakeFd, FakeProcess, Pace, Process, ProcessProtocol, Producer, Transport,
 };
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -144,6 +144,8 @@ impl Table {
 }
 
 struct PlannedProducer {
+    process: Process,
+    fd: ChildFd,
     table: Rc<Table>,
     number: usize,
     pull: bool,
@@ -158,46 +160,47 @@ struct PlannedProducer {
 }
 
 impl PlannedProducer {
-    fn enter(&mut self, fd: ChildFd) {
+    fn enter(&mut self) {
         assert!(!std::mem::replace(&mut self.inside, true), "it is called inside of its call");
         assert!(!self.stopped, "nothing comes after the stop");
-        let registered = self.table.fds.borrow().get(&fd.as_raw()).and_then(|known| known.producer);
+        let registered =
+            self.table.fds.borrow().get(&self.fd.as_raw()).and_then(|known| known.producer);
         assert_eq!(registered, Some(self.number), "it is not registered any more");
     }
 
-    fn act(&mut self, process: &Process, fd: ChildFd) {
+    fn act(&mut self) {
         if let Some(act) = self.plan.pop() {
-            self.table.act(process, fd, act, true);
+            self.table.act(&self.process, self.fd, act, true);
         }
         self.inside = false;
     }
 }
 
 impl Producer for PlannedProducer {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
-        self.enter(fd);
+    fn resume(&mut self, transport: &Transport) {
+        self.enter();
         if self.pull {
             let is_first = !std::mem::replace(&mut self.asked, true);
-            let is_empty = process.write_buffered(fd) == 0;
+            let is_empty = transport.write_buffered() == 0;
             assert!(is_first || is_empty, "it is asked when the queue is empty");
         } else {
             assert!(std::mem::replace(&mut self.paused, false), "it was not paused");
         }
-        self.act(process, fd);
+        self.act();
     }
 
-    fn pause(&mut self, process: &Process, fd: ChildFd) {
-        self.enter(fd);
+    fn pause(&mut self, _: &Transport) {
+        self.enter();
         assert!(!self.pull, "a pull producer is not paused");
         assert!(!std::mem::replace(&mut self.paused, true), "it is paused already");
-        self.act(process, fd);
+        self.act();
     }
 
-    fn stop(&mut self, process: &Process, fd: ChildFd) {
-        self.enter(fd);
+    fn stop(&mut self, _: &Transport) {
+        self.enter();
         self.stopped = true;
-        self.table.fds.borrow_mut().entry(fd.as_raw()).or_default().producer = None;
-        self.act(process, fd);
+        self.table.fds.borrow_mut().entry(self.fd.as_raw()).or_default().producer = None;
+        self.act();
     }
 }
 
@@ -242,6 +245,8 @@ fuzz_target!(|input: Input| {
                 table.alive.set(table.alive.get() + 1);
                 let before = table.fds.borrow().get(&fd.as_raw()).and_then(|known| known.producer);
                 let producer = PlannedProducer {
+                    process: fake.process().clone(),
+                    fd,
                     table: table.clone(),
                     number,
                     pull,

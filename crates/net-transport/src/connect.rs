@@ -126,12 +126,9 @@ async fn dial_tcp(
     let addresses = match destination.0 {
         DestinationKind::Address(address) => vec![address],
         DestinationKind::Name(host, port) => resolve(host, port).await?,
-        DestinationKind::Bad(_) => {
-            let error = "neither an address nor a name, with a port";
-            return Err(io::Error::new(ErrorKind::InvalidInput, error).into());
-        }
+        DestinationKind::Bad(_) => return Err(DestinationKind::refusal().into()),
     };
-    let mut failed = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    let mut failed = DestinationKind::no_address();
     for address in addresses {
         match dial_address(&reactor, &address).await {
             Ok(fd) => return Ok((fd, Address::Tcp(address))),

@@ -1,15 +1,17 @@
-//! The destination of a TCP connection: an address, or a name to look up.
+//! The destination of a TCP connection, or the place to listen on: an address, or a name to look up.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use procession_core::driver::Reason;
 
-/// The destination of a TCP connection.
+/// The destination of a TCP connection, or the address to listen on.
 ///
 /// Build it from a [`SocketAddr`], an IP address and a port, a name and a port, or text such as
-/// `"localhost:80"` or `"[::1]:80"`. Only a name is looked up, on a separate thread. Text that is
-/// neither a name nor an address, with a port, makes the connection fail, not the call.
+/// `"localhost:80"` or `"[::1]:80"`. Only a name is looked up. Text that is neither a name nor an
+/// address, with a port, makes the connection or the listening fail, with an error that names the
+/// text.
 ///
 /// # Examples
 ///
@@ -78,6 +80,18 @@ impl From<(String, u16)> for Destination {
             Ok(ip) => (ip, port).into(),
             Err(_) => Self(DestinationKind::Name(host, port)),
         }
+    }
+}
+
+impl DestinationKind {
+    /// Returns the error of [`Bad`](Self::Bad) text.
+    pub(crate) fn refusal() -> io::Error {
+        io::Error::new(ErrorKind::InvalidInput, "neither an address nor a name, with a port")
+    }
+
+    /// Returns the error of a name without an address.
+    pub(crate) fn no_address() -> io::Error {
+        io::Error::new(ErrorKind::NotFound, "the name has no address")
     }
 }
 

@@ -59,10 +59,8 @@ impl ListenError {
         Self { address, reason }
     }
 
-    /// Returns the address as it is printed: one or more socket addresses, or a path. A path is
-    /// quoted and escaped if it has characters that cannot be printed. The text is empty if the
-    /// lookup of a name failed, because [`ToSocketAddrs`](std::net::ToSocketAddrs) does not say
-    /// which name it looks up.
+    /// Returns the address as it is printed: an address or a name with a port, or a path. It is quoted
+    /// and escaped if it has characters that cannot be printed.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -80,9 +78,6 @@ impl fmt::Display for ConnectError {
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.address.is_empty() {
-            return write!(f, "cannot look up the address to listen on: {}", Reason(&self.reason));
-        }
         write!(f, "cannot listen on {}: {}", self.address, Reason(&self.reason))
     }
 }
@@ -138,8 +133,8 @@ mod tests {
         assert_eq!(error.to_string(), "cannot connect to localhost:1: connection refused");
         assert!(error.source().is_none());
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionRefused);
-        let error = ListenError::new(String::new(), reason());
-        let text = "cannot look up the address to listen on: connection refused";
+        let error = ListenError::new("localhost:1".to_owned(), reason());
+        let text = "cannot listen on localhost:1: connection refused";
         assert_eq!(error.to_string(), text);
         assert_eq!(io::Error::from(error).to_string(), text);
     }

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -19,6 +19,7 @@ use procession_reactor::driver::{EndWatch, EventHandler, Key, OnEnd, Outlasting,
 use procession_reactor::{DelayedCall, Handle, Interest};
 use rustix::io::Errno;
 
+use crate::destination::{Destination, DestinationKind};
 use crate::error::ListenError;
 use crate::socket;
 use crate::stream::{Stream, StreamFds};
@@ -282,26 +283,25 @@ impl EventHandler for ListeningPort {
 /// Listens on the first address that can be bound, with `SO_REUSEADDR`.
 pub(crate) fn listen_tcp(
     reactor: &Handle,
-    address: impl ToSocketAddrs,
+    address: Destination,
     factory: Box<dyn Factory>,
 ) -> Result<Listener, ListenError> {
-    let addresses: Vec<SocketAddr> = match address.to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => return Err(ListenError::new(String::new(), error)),
-    };
-    let listener = bind_tcp(&addresses)
-        .and_then(|listener| Listener::start(reactor, listener.into(), None, factory));
-    listener.map_err(|error| {
-        let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        ListenError::new(names.join(" or "), error)
-    })
+    let name = address.to_string();
+    bind_tcp(address)
+        .and_then(|listener| Listener::start(reactor, listener.into(), None, factory))
+        .map_err(|error| ListenError::new(name, error))
 }
 
-fn bind_tcp(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+fn bind_tcp(address: Destination) -> io::Result<TcpListener> {
+    let addresses: Vec<SocketAddr> = match address.0 {
+        DestinationKind::Address(address) => vec![address],
+        DestinationKind::Name(host, port) => (host.as_str(), port).to_socket_addrs()?.collect(),
+        DestinationKind::Bad(_) => return Err(DestinationKind::refusal()),
+    };
     if addresses.is_empty() {
-        return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        return Err(DestinationKind::no_address());
     }
-    let listener = TcpListener::bind(addresses)?;
+    let listener = TcpListener::bind(&addresses[..])?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

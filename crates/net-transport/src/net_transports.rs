@@ -1,7 +1,6 @@
 //! The methods that this crate adds to a reactor's handle.
 
 use std::io;
-use std::net::ToSocketAddrs;
 use std::path::Path;
 
 use procession_core::Deferred;
@@ -40,7 +39,7 @@ use crate::stdio;
 pub trait NetTransports: Sealed {
     /// Listens on a TCP address, and asks `factory` for a protocol for each connection.
     ///
-    /// For port 0 the kernel chooses a port; [`Listener::port`] returns it. If there are several
+    /// For port 0 the kernel chooses a port; [`Listener::port`] returns it. If a name has several
     /// addresses, the first one that can be bound is used. A name is looked up before this returns,
     /// which blocks the loop: give an address, or `"localhost"`. `SO_REUSEADDR` is set, so that a
     /// server can be restarted at once. When no descriptors are left, connections wait in the
@@ -85,7 +84,7 @@ pub trait NetTransports: Sealed {
     #[doc(alias = "listenTCP")]
     fn listen_tcp(
         &self,
-        address: impl ToSocketAddrs,
+        address: impl Into<Destination>,
         factory: impl Factory + 'static,
     ) -> Result<Listener, ListenError>;
 
@@ -240,10 +239,10 @@ mod sealed {
 impl NetTransports for Handle {
     fn listen_tcp(
         &self,
-        address: impl ToSocketAddrs,
+        address: impl Into<Destination>,
         factory: impl Factory + 'static,
     ) -> Result<Listener, ListenError> {
-        listener::listen_tcp(self, address, Box::new(factory))
+        listener::listen_tcp(self, address.into(), Box::new(factory))
     }
 
     fn connect_tcp(

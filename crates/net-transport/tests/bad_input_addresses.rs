@@ -24,12 +24,19 @@ fn addresses_that_cannot_be_listened_on() {
             ["", ":", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:-1", ":80", "[::1", "a\0b:1"]
         {
             let error = driver.listen_tcp(bad, factory).expect_err(bad);
-            assert!(!error.to_string().is_empty(), "{bad:?}");
+            assert!(error.to_string().starts_with("cannot listen on "), "{error}");
+            assert!(!error.address().is_empty(), "{bad:?}");
         }
         let elsewhere = driver.listen_tcp(("192.0.2.1", 0), factory).expect_err("not ours");
         assert_eq!(elsewhere.kind(), ErrorKind::AddrNotAvailable);
-        let nothing: &[std::net::SocketAddr] = &[];
-        assert!(driver.listen_tcp(nothing, factory).is_err());
+        let nonsense = driver.listen_tcp("nonsense", factory).expect_err("no port");
+        let text = "cannot listen on \"nonsense\": neither an address nor a name, with a port";
+        assert_eq!(
+            (nonsense.to_string().as_str(), nonsense.kind()),
+            (text, ErrorKind::InvalidInput)
+        );
+        let zero = driver.listen_tcp(("a\0b", 1), factory).expect_err("a zero byte");
+        assert_eq!(zero.address(), r#""a\0b":1"#);
         let long = "a".repeat(200);
         for bad in ["", "a\0b", "/no/such/directory/socket", "/", long.as_str()] {
             assert!(driver.listen_unix(bad, factory).is_err(), "{bad:?}");

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use procession_core::Signal;
 use procession_process_transport::Pty;
-use procession_protocol::{ChildFd, Pace, Process, Producer, ProducerErrorKind, ReadProducer};
+use procession_protocol::{Pace, Producer, ProducerErrorKind, ReadProducer, Transport};
 
 use crate::util::{WATCHDOG, behaviour, command, ms, probe, sh};
 
@@ -31,21 +31,21 @@ impl BlockProducer {
 }
 
 impl Producer for BlockProducer {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
+    fn resume(&mut self, transport: &Transport) {
         self.calls.borrow_mut().push("resume");
         if self.left == 0 {
-            process.close_child_fd(fd);
+            transport.lose_connection();
         } else {
             self.left -= 1;
-            process.write_to_child(fd, vec![b'x'; self.size]).expect("the pipe is open");
+            transport.try_write(vec![b'x'; self.size]).expect("the pipe is open");
         }
     }
 
-    fn pause(&mut self, _: &Process, _: ChildFd) {
+    fn pause(&mut self, _: &Transport) {
         self.calls.borrow_mut().push("pause");
     }
 
-    fn stop(&mut self, _: &Process, _: ChildFd) {
+    fn stop(&mut self, _: &Transport) {
         self.calls.borrow_mut().push("stop");
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use procession_core::Signal;
 use procession_process_transport::{Fd, Pty};
-use procession_protocol::{ChildFd, Pace, Process, Producer, ReadProducer};
+use procession_protocol::{Pace, Process, Producer, ReadProducer, Transport};
 
 use crate::util::{WATCHDOG, behaviour, command, ms, sh};
 
@@ -32,9 +32,9 @@ impl StreamProducer {
     }
 
     /// Writes until it is paused or fails. Returns whether all blocks are written.
-    fn run(&self, process: &Process, fd: ChildFd) -> bool {
+    fn run(&self, transport: &Transport) -> bool {
         while !self.0.paused.get() && self.0.left.get() > 0 {
-            if process.write_to_child(fd, vec![b'x'; Self::BLOCK]).is_err() {
+            if transport.try_write(vec![b'x'; Self::BLOCK]).is_err() {
                 return false;
             }
             self.0.left.set(self.0.left.get() - 1);
@@ -44,18 +44,18 @@ impl StreamProducer {
 }
 
 impl Producer for StreamProducer {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
+    fn resume(&mut self, transport: &Transport) {
         self.0.paused.set(false);
-        if self.run(process, fd) {
-            process.unregister_producer(fd);
+        if self.run(transport) {
+            transport.unregister_producer();
         }
     }
 
-    fn pause(&mut self, _: &Process, _: ChildFd) {
+    fn pause(&mut self, _: &Transport) {
         self.0.paused.set(true);
     }
 
-    fn stop(&mut self, _: &Process, _: ChildFd) {
+    fn stop(&mut self, _: &Transport) {
         self.0.stops.set(self.0.stops.get() + 1);
     }
 }
@@ -176,7 +176,7 @@ fn a_stream_that_is_written_until_it_is_paused_does_not_fill_the_memory() {
         let child = driver.spawn(command("/bin/sleep").arg("0.3"));
         let stream = StreamProducer::new((100 << 20) / StreamProducer::BLOCK);
         child.process.register_producer(0, Pace::Push, stream.clone()).unwrap();
-        assert!(!stream.run(&child.process, ChildFd::STDIN));
+        assert!(!stream.run(&child.process.transport(0)));
         assert!(stream.0.paused.get() && child.process.write_buffered(0) <= 128 << 10);
         driver.until("the end", WATCHDOG, || {
             assert!(child.process.write_buffered(0) <= 128 << 10);

@@ -11,7 +11,7 @@ use procession_core::{Deferred, Failed, Signal, WriteError};
 use procession_process_transport::{Command, Pty, SpawnProcess};
 use procession_protocol::{
     ForwardError, Pace, Process, Producer, ProducerErrorKind, SignalError, Target, Termios,
-    WindowSize,
+    Transport, WindowSize,
 };
 use procession_reactor::Reactor;
 use rustix::process::{Pid, kill_process};
@@ -20,7 +20,7 @@ use crate::util::{Recorder, WATCHDOG, children, command, isolated, ms};
 
 struct SilentProducer;
 impl Producer for SilentProducer {
-    fn resume(&mut self, _: &Process, _: procession_protocol::ChildFd) {}
+    fn resume(&mut self, _: &Transport) {}
 }
 
 /// Starts a child and drops its reactor while it runs.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use procession_core::Signal;
 use procession_process_transport::{Fd, SpawnProcess};
-use procession_protocol::{ChildFd, Pace, Process, Producer, Target};
+use procession_protocol::{Pace, Process, Producer, Target, Transport};
 use procession_reactor::Handle;
 
 use crate::util::{Event, Record, Recorder, WATCHDOG, behaviour, children, command, ms, sh};
@@ -112,9 +112,9 @@ const ACTIONS: [Action; 17] = [
 struct ClosingProducer;
 
 impl Producer for ClosingProducer {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
-        process.unregister_producer(fd);
-        process.close_child_fd(fd);
+    fn resume(&mut self, transport: &Transport) {
+        transport.unregister_producer();
+        transport.lose_connection();
     }
 }
 
@@ -251,10 +251,10 @@ fn the_panic_of_a_termination_callback_is_not_the_protocols() {
 fn the_panic_of_a_producer_is_the_protocols() {
     struct PanickingProducer;
     impl Producer for PanickingProducer {
-        fn resume(&mut self, process: &Process, fd: ChildFd) {
-            process.write_to_child(fd, "x").expect("the pipe is open");
+        fn resume(&mut self, transport: &Transport) {
+            transport.try_write("x").expect("the pipe is open");
         }
-        fn stop(&mut self, _: &Process, _: ChildFd) {
+        fn stop(&mut self, _: &Transport) {
             panic!("the panic that the test wants");
         }
     }

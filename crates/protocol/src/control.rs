@@ -3,22 +3,19 @@
 //!
 //! No method calls a protocol: methods queue, and the driver makes the callbacks.
 //!
-//! [`Producer`] and the declaration of [`Producers`] are here as well, because `ProcessControl` returns
-//! them and they name `Process`. The methods of `Process` are in `process`.
+//! The methods of `Process` are in `process`, `process_facts` and `process_producers`.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use procession_core::driver::WithCell;
 use procession_core::{Deferred, NoError, Signal, WriteError};
 
 use crate::forward::cannot_forward;
-use crate::registry::Registry;
+use crate::transport_control::Producers;
 use crate::{
     ChildFd, ExitReason, ForwardError, SignalError, SpawnPath, Target, Termination, Termios,
     WindowSize,
@@ -270,47 +267,6 @@ pub trait ProcessControl {
 #[derive(Clone)]
 #[doc(alias = "IProcessTransport")]
 pub struct Process(pub(crate) Rc<dyn ProcessControl>);
-
-/// A source of data that writes to a descriptor of a child as fast as the child reads.
-///
-/// Its methods may call every method of [`Process`]. A panic in one counts as a panic of the protocol.
-///
-/// A close of the descriptor waits until its producer is done: until the producer is
-/// [unregistered](Process::unregister_producer), or closes the descriptor itself in one of its methods.
-/// [`abort_connection`](Process::abort_connection), [`terminate`](Process::terminate) and the stop of the
-/// reactor do not wait for producers.
-#[doc(alias = "IPushProducer")]
-#[doc(alias = "IPullProducer")]
-pub trait Producer {
-    /// Produces data. Called for a push producer when the queue was drained after a pause. Called for a
-    /// pull producer when it is registered, and each time the queue is empty, whatever the queue's
-    /// limits are; it should then write.
-    #[doc(alias = "resumeProducing")]
-    fn resume(&mut self, process: &Process, fd: ChildFd);
-
-    /// Pauses, because the queue is full. Called inside the write that fills the queue, whoever writes;
-    /// but not inside this producer's own methods. There, the next write to the full queue fails with
-    /// [`BufferFull`](WriteError::BufferFull) and queues nothing, and this call comes afterwards. Not
-    /// called for pull producers. The default does nothing.
-    #[doc(alias = "pauseProducing")]
-    fn pause(&mut self, process: &Process, fd: ChildFd) {
-        let (_, _) = (process, fd);
-    }
-
-    /// Ends, because the descriptor is lost. Called at most once, last; then the producer is dropped. If
-    /// the program closes the descriptor, it is lost only after its producer is done.
-    #[doc(alias = "stopProducing")]
-    fn stop(&mut self, process: &Process, fd: ChildFd) {
-        let (_, _) = (process, fd);
-    }
-}
-
-/// The producers of one child, which a transport's slot holds.
-pub struct Producers {
-    pub(crate) registry: WithCell<Registry<dyn Producer>>,
-    /// A producer was registered at some time, so writes must check for one.
-    pub(crate) any: Cell<bool>,
-}
 
 /// Returns the error of a terminal's verb for a child without a terminal: that the program cannot
 /// `what`, such as "read the window size", of the child.

@@ -30,22 +30,12 @@ impl<P: ?Sized> ProtocolHolder<P> {
         Self { protocol: Cell::new(Some(protocol)), gone: Cell::new(false) }
     }
 
-    /// Makes one callback. If it panics, returns the panic and drops the protocol.
+    /// Makes one callback. If it panics, returns the panic and drops the protocol. If the call drops the
+    /// protocol, passes the result through `then`.
     ///
     /// Does nothing once the protocol is gone, or while a callback is running.
     #[inline]
     pub(crate) fn try_call(
-        &self,
-        last: DropAfter,
-        callback: impl FnOnce(&mut P),
-    ) -> thread::Result<()> {
-        self.try_call_then(last, callback, |called| called)
-    }
-
-    /// Does the same as [`try_call`](Self::try_call). If the call drops the protocol, passes the result
-    /// through `then`.
-    #[inline]
-    pub(crate) fn try_call_then(
         &self,
         last: DropAfter,
         callback: impl FnOnce(&mut P),
@@ -122,20 +112,28 @@ mod tests {
         (ProtocolHolder::new(Box::new(Dropped(Rc::clone(&drops)))), drops)
     }
 
+    fn call(
+        kept: &ProtocolHolder<dyn Any>,
+        last: DropAfter,
+        callback: impl FnOnce(&mut dyn Any),
+    ) -> thread::Result<()> {
+        kept.try_call(last, |protocol| callback(protocol), |called| called)
+    }
+
     #[test]
     fn the_protocol_is_dropped_after_the_last_call_and_called_no_more() {
         let (kept, drops) = kept();
-        kept.try_call(DropAfter::No, |_| ()).unwrap();
+        call(&kept, DropAfter::No, |_| ()).unwrap();
         assert_eq!((drops.get(), kept.is_gone()), (0, false));
-        kept.try_call(DropAfter::Yes, |_| ()).unwrap();
+        call(&kept, DropAfter::Yes, |_| ()).unwrap();
         assert_eq!((drops.get(), kept.is_gone()), (1, true));
-        kept.try_call(DropAfter::No, |_| unreachable!("it is gone")).unwrap();
+        call(&kept, DropAfter::No, |_| unreachable!("it is gone")).unwrap();
     }
 
     #[test]
     fn a_panic_drops_the_protocol_and_is_returned() {
         let (kept, drops) = kept();
-        let panic = kept.try_call(DropAfter::No, |_| panic!("in a callback")).unwrap_err();
+        let panic = call(&kept, DropAfter::No, |_| panic!("in a callback")).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in a callback"));
         assert_eq!(drops.get(), 1);
         assert!(kept.retire().is_none());
@@ -144,7 +142,7 @@ mod tests {
     #[test]
     fn retired_in_a_callback_it_is_dropped_when_that_returns() {
         let (kept, drops) = kept();
-        kept.try_call(DropAfter::No, |_| {
+        call(&kept, DropAfter::No, |_| {
             assert!(kept.retire().is_none());
             assert_eq!(drops.get(), 0);
         })
@@ -155,12 +153,12 @@ mod tests {
     #[test]
     fn nothing_is_called_inside_a_callback() {
         let (kept, drops) = kept();
-        kept.try_call(DropAfter::No, |_| {
-            kept.try_call(DropAfter::No, |_| unreachable!("it is moved out")).unwrap();
+        call(&kept, DropAfter::No, |_| {
+            call(&kept, DropAfter::No, |_| unreachable!("it is moved out")).unwrap();
         })
         .unwrap();
         assert_eq!(drops.get(), 0);
-        kept.try_call(DropAfter::Yes, |_| ()).unwrap();
+        call(&kept, DropAfter::Yes, |_| ()).unwrap();
     }
 
     #[test]
@@ -176,10 +174,10 @@ mod tests {
         }
 
         let first = ProtocolHolder::<dyn Any>::new(Box::new(Panics));
-        let panic = first.try_call(DropAfter::No, |_| panic!("in a callback")).unwrap_err();
+        let panic = call(&first, DropAfter::No, |_| panic!("in a callback")).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in a callback"));
         let last = ProtocolHolder::<dyn Any>::new(Box::new(Panics));
-        let panic = last.try_call(DropAfter::Yes, |_| ()).unwrap_err();
+        let panic = call(&last, DropAfter::Yes, |_| ()).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"in the drop"));
     }
 }

@@ -71,6 +71,7 @@ mod line_receiver;
 mod net;
 mod process;
 mod process_facts;
+mod process_producers;
 mod process_protocol;
 mod producer;
 mod read_producer;
@@ -85,12 +86,13 @@ mod termination;
 mod termination_step;
 mod terminator;
 mod transport;
+mod transport_control;
 mod unknown_end;
 
 pub use address::Address;
 pub use child_fd::ChildFd;
 pub use connection::ConnectionEvent;
-pub use control::{Process, Producer};
+pub use control::Process;
 pub use event::Event;
 pub use exit_reason_ext::ExitReasonExt;
 pub use fake::{FakeConnection, FakeFd, FakeProcess};
@@ -107,7 +109,7 @@ pub use stream_adapter::{KeptStderr, StreamAdapter};
 pub use target::Target;
 pub use terminal::{Termios, WindowSize};
 pub use termination::{SignalError, Termination};
-pub use transport::Transport;
+pub use transport_control::{Producer, Transport};
 pub use unknown_end::UnknownEnd;
 
 pub mod driver {
@@ -117,7 +119,7 @@ pub mod driver {
     //! It is not part of what the version number promises: any release may change it.
 
     pub use crate::connection::{ConnectionLifecycle, ConnectionSlot, Demand};
-    pub use crate::control::{ProcessControl, Producers};
+    pub use crate::control::ProcessControl;
     pub use crate::event::DataNow;
     pub use crate::lifecycle::Lifecycle;
     pub use crate::slot::ProtocolSlot;
@@ -125,5 +127,5 @@ pub mod driver {
         GroupState, TerminationOutcome, TerminationScope, TerminationStep,
     };
     pub use crate::terminator::Terminator;
-    pub use crate::transport::TransportControl;
+    pub use crate::transport_control::{Producers, TransportControl};
 }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, Signal, WriteError};
 
 use crate::control::ProcessControl;
+use crate::process_producers::ChildOutput;
+use crate::transport_control::Producers;
 use crate::{ChildFd, Process, SignalError, Termination};
 
 impl Process {
@@ -59,8 +61,20 @@ impl Process {
         let (fd, data) = (fd.into(), data.into_bytes());
         match self.0.producers().filter(|producers| producers.is_any()) {
             None => self.0.write(fd, data),
-            Some(producers) => producers.write(self, fd, data),
+            Some(producers) => self.write_beside_producers(producers, fd, data),
         }
+    }
+
+    /// Writes to a child that may have a producer. Out of line, so that other writes stay cheap.
+    #[cold]
+    #[inline(never)]
+    fn write_beside_producers(
+        &self,
+        producers: &Producers,
+        fd: ChildFd,
+        data: Bytes,
+    ) -> Result<(), WriteError> {
+        producers.write(&ChildOutput::new(self, fd), data)
     }
 
     /// Queues a copy of borrowed data for the child's standard input.
@@ -186,9 +200,14 @@ impl Process {
         self.0.close_all();
     }
 
+    /// Notes that the program closes `fd`, or every descriptor. If a running producer does that, it is
+    /// done.
     fn on_close(&self, fd: Option<ChildFd>) {
-        if let Some(producers) = self.0.producers() {
-            producers.on_close(self, fd);
+        let Some(producers) = self.0.producers() else { return };
+        for running in producers.running().into_iter().flatten() {
+            if fd.is_none_or(|fd| fd == running) {
+                self.0.hold_open(running, false);
+            }
         }
     }
 }

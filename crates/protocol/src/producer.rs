@@ -1,6 +1,6 @@
-//! Producers: sources of data for a child's descriptor that are paused when its queue is full.
+//! Producers: sources of data that are paused when the queue of their output is full.
 //!
-//! [`Producers`] is the registry of one child. The [`ProtocolSlot`](crate::slot::ProtocolSlot) holds it and
+//! [`Producers`] is the registry of one child, or of one connection. The slot of the protocol holds it and
 //! passes it marks and losses just before the protocol gets them, so every transport supports producers.
 //! A producer is moved out during a call; nothing is borrowed while it runs.
 
@@ -13,15 +13,15 @@ use bytes::Bytes;
 use procession_core::driver::WithCell;
 use procession_core::{Mark, WriteError};
 
-use crate::control::Producers;
-use crate::registry::{Call, Refusal, Registry};
-use crate::{ChildFd, Event, Pace, Process, Producer};
+use crate::registry::{Call, Output, Refusal, Registry};
+use crate::transport_control::{Producers, Registered, TransportControl};
+use crate::{ChildFd, Pace, Producer, Transport};
 
 /// The error of registering a producer; it gives the producer back.
 #[derive(thiserror::Error)]
-#[error("no producer was registered for child fd {fd}: {kind}")]
+#[error("no producer was registered for {}: {kind}", Named(*.output))]
 pub struct ProducerError {
-    fd: ChildFd,
+    output: Output,
     kind: ProducerErrorKind,
     producer: Box<dyn Producer>,
 }
@@ -30,10 +30,10 @@ pub struct ProducerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProducerErrorKind {
-    /// The descriptor already has a producer.
+    /// The descriptor, or the connection, already has a producer.
     #[error("it has one")]
     AlreadyRegistered,
-    /// The descriptor cannot be written to.
+    /// The descriptor, or the connection, cannot be written to.
     #[error("{0}")]
     Write(WriteError),
     /// The transport does not support producers.
@@ -67,10 +67,6 @@ impl From<ProducerError> for io::Error {
 }
 
 impl ProducerError {
-    pub(crate) fn new(fd: ChildFd, kind: ProducerErrorKind, producer: Box<dyn Producer>) -> Self {
-        Self { fd, kind, producer }
-    }
-
     /// Returns the reason.
     pub fn reason(&self) -> ProducerErrorKind {
         self.kind
@@ -90,86 +86,77 @@ impl ProducerError {
 impl fmt::Debug for ProducerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerError")
-            .field("fd", &self.fd)
+            .field("fd", &self.output)
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }
 
-/// Producers.
-impl Process {
-    /// Registers a source of data for `fd`. It is paused while the queue is full, and resumed when the
-    /// queue is drained. This call asks a pull producer for its first data; later it is asked each time
-    /// the queue is empty.
-    ///
-    /// # Errors
-    ///
-    /// The descriptor already has a producer, or cannot be written to. The error gives the producer
-    /// back.
-    #[doc(alias = "registerProducer")]
-    pub fn register_producer(
-        &self,
-        fd: impl Into<ChildFd>,
-        pace: Pace,
-        producer: impl Producer + 'static,
-    ) -> Result<(), ProducerError> {
-        let (fd, producer) = (fd.into(), Box::new(producer));
-        let Some(producers) = self.0.producers() else {
-            return Err(ProducerError::new(fd, ProducerErrorKind::Unsupported, producer));
-        };
-        // A write of no bytes queues nothing, and fails if the descriptor cannot be written to.
-        if let Err(error) = self.0.write(fd, Bytes::new()) {
-            return Err(ProducerError::new(fd, ProducerErrorKind::Write(error), producer));
-        }
-        producers.register(self, fd, pace, producer)
-    }
+/// The name of an output in an error.
+struct Named(Output);
 
-    /// Drops the producer of `fd`, and returns whether there was one.
-    #[doc(alias = "unregisterProducer")]
-    pub fn unregister_producer(&self, fd: impl Into<ChildFd>) -> bool {
-        self.0.producers().is_some_and(|producers| producers.unregister(self, fd.into()))
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(fd) => write!(f, "child fd {fd}"),
+            None => f.write_str("the connection"),
+        }
     }
 }
 
 impl Producers {
-    /// Returns whether `fd` has a producer.
+    /// Returns whether the descriptor `fd` of a child has a producer.
     pub fn has(&self, fd: ChildFd) -> bool {
-        self.registry.with(|registry| registry.has(fd))
+        self.registry.with(|registry| registry.has(Some(fd)))
     }
 
     pub(crate) fn new() -> Self {
-        Self { registry: WithCell::new(Registry::new()), any: Cell::new(false) }
+        Self {
+            registry: WithCell::new(Registry::new()),
+            any: Cell::new(false),
+            listens: Cell::new(false),
+        }
     }
 
+    /// Registers a producer for an output, and calls it if a call is due.
     pub(crate) fn register(
-        &self,
-        process: &Process,
-        fd: ChildFd,
+        transport: &Transport,
         pace: Pace,
         producer: Box<dyn Producer>,
     ) -> Result<(), ProducerError> {
-        let registered = self.registry.with(|registry| registry.register(fd, pace, producer));
-        let due = registered.map_err(|(refusal, producer)| {
+        let output = transport.0.child_fd();
+        let Some(this) = transport.0.producers() else {
+            return Err(ProducerError { output, kind: ProducerErrorKind::Unsupported, producer });
+        };
+        // A write of no bytes queues nothing, and fails if the output cannot be written to.
+        if let Err(error) = transport.0.write(Bytes::new()) {
+            return Err(ProducerError { output, kind: ProducerErrorKind::Write(error), producer });
+        }
+        let new = Registered { producer, transport: transport.clone() };
+        let registered = this.registry.with(|registry| registry.register(output, pace, new));
+        let due = registered.map_err(|(refusal, Registered { producer, .. })| {
             let kind = match refusal {
                 Refusal::Retired => ProducerErrorKind::Write(WriteError::Closed),
                 Refusal::AlreadyRegistered => ProducerErrorKind::AlreadyRegistered,
             };
-            ProducerError { fd, kind, producer }
+            ProducerError { output, kind, producer }
         })?;
-        self.any.set(true);
-        if self.registry.with(|registry| registry.holds_open()) {
-            process.0.hold_open(fd, true);
+        this.any.set(true);
+        this.listens.set(true);
+        if this.registry.with(|registry| registry.holds_open()) {
+            transport.0.hold_open(true);
         }
         if let Some(call) = due {
-            self.call(process, fd, call);
+            this.call(output, call);
         }
         Ok(())
     }
 
-    pub(crate) fn unregister(&self, process: &Process, fd: ChildFd) -> bool {
-        let entry = self.registry.with(|registry| registry.unregister(fd));
+    /// Drops the producer of an output, and returns whether there was one.
+    pub(crate) fn unregister(&self, control: &dyn TransportControl) -> bool {
+        let entry = self.registry.with(|registry| registry.unregister(control.child_fd()));
         if entry.is_some() {
-            process.0.hold_open(fd, false);
+            control.hold_open(false);
         }
         entry.is_some()
     }
@@ -180,81 +167,79 @@ impl Producers {
         self.any.get()
     }
 
-    /// Writes to a descriptor that may have a producer. If the write fills the queue, it pauses a push
-    /// producer at once.
-    #[cold]
-    pub(crate) fn write(
-        &self,
-        process: &Process,
-        fd: ChildFd,
-        data: Bytes,
-    ) -> Result<(), WriteError> {
-        let is_full = || {
-            let high = process.write_limits(fd).map(|(high, _)| high);
-            high.is_some_and(|high| process.write_buffered(fd) > high)
-        };
-        // A running producer cannot be called, so its write fails instead.
-        if self.registry.with(|registry| registry.is_pushing(fd)) && is_full() {
-            return Err(WriteError::BufferFull);
-        }
-        process.0.write(fd, data)?;
-        if self.registry.with(|registry| registry.can_pause(fd)) && is_full() {
-            self.call(process, fd, Call::Pause);
-        }
-        Ok(())
+    /// Returns the outputs whose producer is running.
+    pub(crate) fn running(&self) -> Vec<Output> {
+        if self.any.get() { self.registry.with(|registry| registry.running()) } else { Vec::new() }
     }
 
-    /// Notes that the program closes `fd`, or every descriptor. If a running producer does that, it is
-    /// done.
-    pub(crate) fn on_close(&self, process: &Process, fd: Option<ChildFd>) {
-        for running in self.registry.with(|registry| registry.running()) {
-            if fd.is_none_or(|fd| fd == running) {
-                process.0.hold_open(running, false);
-            }
+    /// Writes to an output that may have a producer. If the write fills the queue, it pauses a push
+    /// producer at once.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn write(
+        &self,
+        control: &dyn TransportControl,
+        data: Bytes,
+    ) -> Result<(), WriteError> {
+        let output = control.child_fd();
+        let is_full = || {
+            let high = control.write_limits().map(|(high, _)| high);
+            high.is_some_and(|high| control.write_buffered() > high)
+        };
+        // A running producer cannot be called, so its write fails instead.
+        if self.registry.with(|registry| registry.is_pushing(output)) && is_full() {
+            return Err(WriteError::BufferFull);
         }
+        control.write(data)?;
+        if self.registry.with(|registry| registry.can_pause(output)) && is_full() {
+            self.call(output, Call::Pause);
+        }
+        Ok(())
     }
 
     /// Notes that the child is being terminated: from now on no close waits for a producer. Returns the
     /// descriptors that were held open until now.
     pub fn cut_off(&self) -> Vec<ChildFd> {
-        self.registry.with(Registry::cut_off)
+        self.registry.with(Registry::cut_off).into_iter().flatten().collect()
     }
 
-    /// Passes an event to the producer of its descriptor, before the protocol gets it.
+    /// Passes a mark to the producer of an output, before the protocol gets it.
     #[inline]
-    pub(crate) fn on_event(&self, process: &Process, event: &Event) {
-        match *event {
-            // The usual case: the queue was not full, and it has no producer.
-            Event::Mark(_, Mark::Drained | Mark::Emptied)
-                if self.registry.with(|registry| registry.is_idle()) => {}
-            Event::Mark(..) | Event::Lost(_) => self.on_change(process, event),
+    pub(crate) fn on_mark(&self, output: Output, mark: Mark) {
+        // The usual case: the queue was not full, and it has no producer.
+        if self.listens.get() || mark == Mark::Full {
+            self.take_mark(output, mark);
+        }
+    }
+
+    #[cold]
+    fn take_mark(&self, output: Output, mark: Mark) {
+        match mark {
+            Mark::Full => {
+                self.registry.with(|registry| registry.on_full(output));
+                self.listens.set(true);
+                self.call(output, Call::Pause);
+            }
+            Mark::Drained => {
+                let is_idle = self.registry.with(|registry| {
+                    registry.on_drained(output);
+                    registry.is_idle()
+                });
+                self.listens.set(!is_idle);
+                self.call(output, Call::Resume);
+                self.call(output, Call::Refill);
+            }
+            Mark::Emptied => self.call(output, Call::Refill),
+            // A mark of a later version concerns no producer.
             _ => {}
         }
     }
 
-    fn on_change(&self, process: &Process, event: &Event) {
-        match *event {
-            Event::Mark(fd, Mark::Full) => {
-                self.registry.with(|registry| registry.on_full(fd));
-                self.call(process, fd, Call::Pause);
-            }
-            Event::Mark(fd, Mark::Drained) => {
-                self.registry.with(|registry| registry.on_drained(fd));
-                self.call(process, fd, Call::Resume);
-                self.ask_if_empty(process, fd);
-            }
-            Event::Mark(fd, Mark::Emptied) => self.ask_if_empty(process, fd),
-            Event::Lost(fd) => self.call(process, fd, Call::Stop),
-            _ => {}
-        }
-    }
-
-    /// Asks the pull producer of `fd` for data, if the queue is empty. A queue may be drained but not
-    /// empty, because its low mark is above 0 or it was written to since; then another mark follows
-    /// when it is empty.
-    fn ask_if_empty(&self, process: &Process, fd: ChildFd) {
-        if process.write_buffered(fd) == 0 {
-            self.call(process, fd, Call::Ask);
+    /// Stops the producer of an output that is lost, before the protocol gets the loss.
+    #[inline]
+    pub(crate) fn on_lost(&self, output: Output) {
+        if self.listens.get() {
+            self.call(output, Call::Stop);
         }
     }
 
@@ -264,31 +249,41 @@ impl Producers {
         drop(entries);
     }
 
-    fn call(&self, process: &Process, fd: ChildFd, call: Call) {
-        let Some((id, mut producer)) = self.registry.with(|registry| registry.lend(fd, call))
+    fn call(&self, output: Output, call: Call) {
+        let Some((id, mut lent)) = self.registry.with(|registry| registry.lend(output, call))
         else {
             return;
         };
-        let called = catch_unwind(AssertUnwindSafe(|| match call {
-            Call::Resume | Call::Ask => producer.resume(process, fd),
-            Call::Pause => producer.pause(process, fd),
-            Call::Stop => producer.stop(process, fd),
-        }));
+        let called = catch_unwind(AssertUnwindSafe(|| lent.call(call)));
         if let Err(panic) = called {
             // The producer gets no further call, even if the panic is caught.
-            if self.registry.with(|registry| registry.forget(fd, id)) {
-                process.0.hold_open(fd, false);
+            if self.registry.with(|registry| registry.forget(output, id)) {
+                lent.transport.0.hold_open(false);
             }
             resume_unwind(panic);
         }
-        let unregistered = self.registry.with(|registry| registry.give_back(fd, id, producer));
+        let unregistered = self.registry.with(|registry| registry.give_back(output, id, lent));
         drop(unregistered);
+    }
+}
+
+impl Registered {
+    fn call(&mut self, call: Call) {
+        let Self { producer, transport } = self;
+        match call {
+            // A queue may be drained but not empty, because its low mark is above 0 or it was written to
+            // since; then another mark follows when it is empty.
+            Call::Refill if transport.write_buffered() > 0 => {}
+            Call::Resume | Call::Ask | Call::Refill => producer.resume(transport),
+            Call::Pause => producer.pause(transport),
+            Call::Stop => producer.stop(transport),
+        }
     }
 }
 
 impl fmt::Debug for Producers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fds = self.registry.with(|registry| registry.fds());
-        f.debug_tuple("Producers").field(&fds).finish()
+        let outputs = self.registry.with(|registry| registry.outputs());
+        f.debug_tuple("Producers").field(&outputs).finish()
     }
 }

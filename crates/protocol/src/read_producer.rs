@@ -1,16 +1,17 @@
-//! [`ReadProducer`]: feeds a child from anything that implements [`Read`].
+//! [`ReadProducer`]: feeds a child or a connection from anything that implements [`Read`].
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
 use procession_core::{Deferred, Promise, WriteError};
 
-use crate::{ChildFd, Process, Producer};
+use crate::{Producer, Transport};
 
 /// The most bytes that are read at once: the capacity of a child's pipe.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Writes the data of a [`Read`] to a child's descriptor, and closes the descriptor at the end.
+/// Writes the data of a [`Read`] to a child's descriptor, or to a connection. At the end, it closes the
+/// descriptor of a child, and ends the writing direction of a connection.
 ///
 /// It is a pull producer: register it with [`Pace::Pull`](crate::Pace::Pull). It reads a chunk of up to
 /// 64 KiB each time the queue is empty. So at most 64 KiB wait in memory, however slowly the child
@@ -43,7 +44,7 @@ impl<R: Read> ReadProducer<R> {
     /// Returns a producer, and a `Deferred` of the number of bytes that it has written by the end.
     ///
     /// The `Deferred` fails with the error of a read (including `WouldBlock`, but not `Interrupted`);
-    /// then the descriptor is closed. It fails with `BrokenPipe` if the child closes the descriptor
+    /// then the output ends as at the end of the data. It fails with `BrokenPipe` if the output is lost
     /// before the end.
     pub fn new(read: R) -> (Self, Deferred<u64, io::Error>) {
         let (finished, result) = Deferred::new();
@@ -60,19 +61,19 @@ impl<R: Read> ReadProducer<R> {
         }
     }
 
-    fn finish(&self, process: &Process, fd: ChildFd, result: io::Result<u64>) {
-        process.unregister_producer(fd);
-        process.shutdown_write(fd);
+    fn finish(&self, transport: &Transport, result: io::Result<u64>) {
+        transport.unregister_producer();
+        transport.shutdown_write();
         self.finished.complete(result);
     }
 }
 
 impl<R: Read> Producer for ReadProducer<R> {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
+    fn resume(&mut self, transport: &Transport) {
         let read = match self.read() {
-            Ok(0) => return self.finish(process, fd, Ok(self.sent_bytes)),
+            Ok(0) => return self.finish(transport, Ok(self.sent_bytes)),
             Ok(read) => read.min(self.buffer.len()),
-            Err(error) => return self.finish(process, fd, Err(error)),
+            Err(error) => return self.finish(transport, Err(error)),
         };
         let chunk = if read < CHUNK_BYTES / 4 {
             self.buffer[..read].to_vec()
@@ -81,13 +82,13 @@ impl<R: Read> Producer for ReadProducer<R> {
             chunk.truncate(read);
             chunk
         };
-        match process.write_to_child(fd, chunk) {
+        match transport.try_write(chunk) {
             Ok(()) => self.sent_bytes += u64::try_from(read).unwrap_or(0),
-            Err(error) => self.finish(process, fd, Err(error.into())),
+            Err(error) => self.finish(transport, Err(error.into())),
         }
     }
 
-    fn stop(&mut self, _: &Process, _: ChildFd) {
+    fn stop(&mut self, _: &Transport) {
         self.finished.complete(Err(WriteError::Closed.into()));
     }
 }

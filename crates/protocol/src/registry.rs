@@ -1,5 +1,6 @@
 //! Decides which producer gets which call; a pure core: the bookkeeping of
-//! [`Producers`](crate::control::Producers), generic over the type of a producer.
+//! [`Producers`](crate::transport_control::Producers), generic over the type of a producer. Children
+//! and connections both use it.
 //!
 //! A producer is [lent](Registry::lend) during a call and given back after it. During the call it may
 //! be unregistered, and another one registered in its place.
@@ -19,11 +20,14 @@ pub enum Pace {
     Pull,
 }
 
-/// The producers of one child, each a `P`.
-pub(crate) struct Registry<P: ?Sized> {
-    entries: BTreeMap<ChildFd, Entry<P>>,
-    /// The descriptors whose queue is full.
-    full: Vec<ChildFd>,
+/// An output that a producer writes to: a descriptor of a child, or `None` for that of a connection.
+pub(crate) type Output = Option<ChildFd>;
+
+/// The producers of one child, or of one connection, each a `P`.
+pub(crate) struct Registry<P> {
+    entries: BTreeMap<Output, Entry<P>>,
+    /// The outputs whose queue is full.
+    full: Vec<Output>,
     /// Counts registrations, to distinguish a producer from one that replaced it while it ran.
     next: u64,
     /// The protocol is gone.
@@ -33,12 +37,12 @@ pub(crate) struct Registry<P: ?Sized> {
 }
 
 /// One producer. Drop it while nothing is borrowed.
-pub(crate) struct Entry<P: ?Sized> {
+pub(crate) struct Entry<P> {
     id: u64,
     pace: Pace,
     paused: bool,
     /// `None` while it runs.
-    producer: Option<Box<P>>,
+    producer: Option<P>,
 }
 
 /// A call that a producer gets.
@@ -46,8 +50,10 @@ pub(crate) struct Entry<P: ?Sized> {
 pub(crate) enum Call {
     /// For push producers: the queue was drained.
     Resume,
-    /// For pull producers: the queue is empty.
+    /// For pull producers: it is registered.
     Ask,
+    /// For pull producers: the queue may have become empty.
+    Refill,
     Pause,
     Stop,
 }
@@ -58,7 +64,7 @@ pub(crate) enum Refusal {
     AlreadyRegistered,
 }
 
-impl<P: ?Sized> Registry<P> {
+impl<P> Registry<P> {
     pub(crate) fn new() -> Self {
         Self { entries: BTreeMap::new(), full: Vec::new(), next: 0, retired: false, cut_off: false }
     }
@@ -66,86 +72,87 @@ impl<P: ?Sized> Registry<P> {
     /// Registers a producer and returns the call that is due at once, if any; or gives the producer back.
     pub(crate) fn register(
         &mut self,
-        fd: ChildFd,
+        output: Output,
         pace: Pace,
-        producer: Box<P>,
-    ) -> Result<Option<Call>, (Refusal, Box<P>)> {
+        producer: P,
+    ) -> Result<Option<Call>, (Refusal, P)> {
         if self.retired {
             return Err((Refusal::Retired, producer));
         }
-        if self.entries.contains_key(&fd) {
+        if self.entries.contains_key(&output) {
             return Err((Refusal::AlreadyRegistered, producer));
         }
         self.next += 1;
         let entry = Entry { id: self.next, pace, paused: false, producer: Some(producer) };
-        self.entries.insert(fd, entry);
-        Ok(match (pace, self.full.contains(&fd)) {
+        self.entries.insert(output, entry);
+        Ok(match (pace, self.full.contains(&output)) {
             (Pace::Push, true) => Some(Call::Pause),
             (Pace::Pull, false) => Some(Call::Ask),
             (Pace::Push, false) | (Pace::Pull, true) => None,
         })
     }
 
-    pub(crate) fn unregister(&mut self, fd: ChildFd) -> Option<Entry<P>> {
-        self.entries.remove(&fd)
+    pub(crate) fn unregister(&mut self, output: Output) -> Option<Entry<P>> {
+        self.entries.remove(&output)
     }
 
-    pub(crate) fn has(&self, fd: ChildFd) -> bool {
-        self.entries.contains_key(&fd)
+    pub(crate) fn has(&self, output: Output) -> bool {
+        self.entries.contains_key(&output)
     }
 
-    /// Returns whether a producer keeps its descriptor open.
+    /// Returns whether a producer keeps its output open.
     pub(crate) fn holds_open(&self) -> bool {
         !self.cut_off
     }
 
-    /// Notes that from now on no producer keeps its descriptor open, and returns those that did.
-    pub(crate) fn cut_off(&mut self) -> Vec<ChildFd> {
+    /// Notes that from now on no producer keeps its output open, and returns those that did.
+    pub(crate) fn cut_off(&mut self) -> Vec<Output> {
         self.cut_off = true;
-        self.fds()
+        self.outputs()
     }
 
-    /// Returns the descriptors whose producer is running.
-    pub(crate) fn running(&self) -> Vec<ChildFd> {
+    /// Returns the outputs whose producer is running.
+    pub(crate) fn running(&self) -> Vec<Output> {
         let running = self.entries.iter().filter(|(_, entry)| entry.producer.is_none());
-        running.map(|(fd, _)| *fd).collect()
+        running.map(|(output, _)| *output).collect()
     }
 
-    /// Returns whether `fd` has a push producer that is running.
-    pub(crate) fn is_pushing(&self, fd: ChildFd) -> bool {
-        self.push(fd).is_some_and(|entry| entry.producer.is_none())
+    /// Returns whether `output` has a push producer that is running.
+    pub(crate) fn is_pushing(&self, output: Output) -> bool {
+        self.push(output).is_some_and(|entry| entry.producer.is_none())
     }
 
-    /// Returns whether `fd` has a push producer that is neither running nor paused.
-    pub(crate) fn can_pause(&self, fd: ChildFd) -> bool {
-        self.push(fd).is_some_and(|entry| entry.producer.is_some() && !entry.paused)
+    /// Returns whether `output` has a push producer that is neither running nor paused.
+    pub(crate) fn can_pause(&self, output: Output) -> bool {
+        self.push(output).is_some_and(|entry| entry.producer.is_some() && !entry.paused)
     }
 
-    fn push(&self, fd: ChildFd) -> Option<&Entry<P>> {
-        self.entries.get(&fd).filter(|entry| entry.pace == Pace::Push)
+    fn push(&self, output: Output) -> Option<&Entry<P>> {
+        self.entries.get(&output).filter(|entry| entry.pace == Pace::Push)
     }
 
-    pub(crate) fn on_full(&mut self, fd: ChildFd) {
-        self.full.push(fd);
+    pub(crate) fn on_full(&mut self, output: Output) {
+        self.full.push(output);
     }
 
-    pub(crate) fn on_drained(&mut self, fd: ChildFd) {
-        self.full.retain(|full| *full != fd);
+    pub(crate) fn on_drained(&mut self, output: Output) {
+        self.full.retain(|full| *full != output);
     }
 
-    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.entries.is_empty() && self.full.is_empty()
     }
 
     /// Moves the producer out for this call, if the call is due.
-    pub(crate) fn lend(&mut self, fd: ChildFd, call: Call) -> Option<(u64, Box<P>)> {
-        let entry = self.entries.get_mut(&fd)?;
+    pub(crate) fn lend(&mut self, output: Output, call: Call) -> Option<(u64, P)> {
+        let entry = self.entries.get_mut(&output)?;
         let is_due = match (call, entry.pace) {
-            (Call::Ask, Pace::Pull) | (Call::Stop, _) => true,
+            (Call::Ask | Call::Refill, Pace::Pull) | (Call::Stop, _) => true,
             (Call::Resume, Pace::Push) => entry.paused,
             (Call::Pause, Pace::Push) => !entry.paused,
-            (Call::Resume | Call::Pause, Pace::Pull) | (Call::Ask, Pace::Push) => false,
+            (Call::Resume | Call::Pause, Pace::Pull) | (Call::Ask | Call::Refill, Pace::Push) => {
+                false
+            }
         };
         if !is_due {
             return None;
@@ -153,14 +160,14 @@ impl<P: ?Sized> Registry<P> {
         entry.paused = matches!(call, Call::Pause);
         let lent = entry.producer.take().map(|producer| (entry.id, producer));
         if matches!(call, Call::Stop) {
-            self.entries.remove(&fd);
+            self.entries.remove(&output);
         }
         lent
     }
 
     /// Takes a lent producer back, or returns it if it was unregistered in the meantime.
-    pub(crate) fn give_back(&mut self, fd: ChildFd, id: u64, producer: Box<P>) -> Option<Box<P>> {
-        match self.entries.get_mut(&fd) {
+    pub(crate) fn give_back(&mut self, output: Output, id: u64, producer: P) -> Option<P> {
+        match self.entries.get_mut(&output) {
             Some(entry) if entry.id == id => {
                 entry.producer = Some(producer);
                 None
@@ -170,21 +177,21 @@ impl<P: ?Sized> Registry<P> {
     }
 
     /// Removes a lent producer that does not come back, and returns whether it was still registered.
-    pub(crate) fn forget(&mut self, fd: ChildFd, id: u64) -> bool {
-        let is_here = self.entries.get(&fd).is_some_and(|entry| entry.id == id);
+    pub(crate) fn forget(&mut self, output: Output, id: u64) -> bool {
+        let is_here = self.entries.get(&output).is_some_and(|entry| entry.id == id);
         if is_here {
-            self.entries.remove(&fd);
+            self.entries.remove(&output);
         }
         is_here
     }
 
     /// Removes and returns every producer, and accepts no more.
-    pub(crate) fn retire(&mut self) -> BTreeMap<ChildFd, Entry<P>> {
+    pub(crate) fn retire(&mut self) -> BTreeMap<Output, Entry<P>> {
         self.retired = true;
         std::mem::take(&mut self.entries)
     }
 
-    pub(crate) fn fds(&self) -> Vec<ChildFd> {
+    pub(crate) fn outputs(&self) -> Vec<Output> {
         self.entries.keys().copied().collect()
     }
 }
@@ -193,46 +200,43 @@ impl<P: ?Sized> Registry<P> {
 mod tests {
     use super::*;
 
-    const FD: ChildFd = ChildFd::STDIN;
+    const FD: Output = Some(ChildFd::STDIN);
 
-    fn call(registered: Result<Option<Call>, (Refusal, Box<str>)>) -> Option<Call> {
+    fn call(registered: Result<Option<Call>, (Refusal, &str)>) -> Option<Call> {
         registered.ok().flatten()
     }
 
     #[test]
     fn a_registration_asks_a_pull_producer_and_pauses_a_push_producer_of_a_full_queue() {
-        let mut registry = Registry::<str>::new();
-        assert!(matches!(call(registry.register(FD, Pace::Pull, "a".into())), Some(Call::Ask)));
+        let mut registry = Registry::<&str>::new();
+        assert!(matches!(call(registry.register(FD, Pace::Pull, "a")), Some(Call::Ask)));
         assert!(matches!(
-            registry.register(FD, Pace::Push, "b".into()),
+            registry.register(FD, Pace::Push, "b"),
             Err((Refusal::AlreadyRegistered, _))
         ));
         assert!(registry.unregister(FD).is_some());
         registry.on_full(FD);
-        assert!(call(registry.register(FD, Pace::Pull, "c".into())).is_none());
+        assert!(call(registry.register(FD, Pace::Pull, "c")).is_none());
         assert!(registry.unregister(FD).is_some());
-        assert!(matches!(call(registry.register(FD, Pace::Push, "d".into())), Some(Call::Pause)));
+        assert!(matches!(call(registry.register(FD, Pace::Push, "d")), Some(Call::Pause)));
         assert_eq!(registry.retire().len(), 1);
-        assert!(matches!(
-            registry.register(FD, Pace::Push, "e".into()),
-            Err((Refusal::Retired, _))
-        ));
+        assert!(matches!(registry.register(FD, Pace::Push, "e"), Err((Refusal::Retired, _))));
     }
 
     #[test]
     fn a_producer_that_was_replaced_while_it_ran_comes_back_to_the_caller() {
-        let mut registry = Registry::<str>::new();
-        registry.register(FD, Pace::Pull, "old".into()).ok().unwrap();
+        let mut registry = Registry::<&str>::new();
+        registry.register(FD, Pace::Pull, "old").ok().unwrap();
         let (id, old) = registry.lend(FD, Call::Ask).unwrap();
         assert!(registry.lend(FD, Call::Ask).is_none(), "it runs");
         assert!(registry.unregister(FD).is_some());
-        registry.register(FD, Pace::Pull, "new".into()).ok().unwrap();
+        registry.register(FD, Pace::Pull, "new").ok().unwrap();
         registry.forget(FD, id);
-        assert_eq!(registry.give_back(FD, id, old).as_deref(), Some("old"));
+        assert_eq!(registry.give_back(FD, id, old), Some("old"));
         let (id, new) = registry.lend(FD, Call::Ask).unwrap();
-        assert_eq!(&*new, "new");
+        assert_eq!(new, "new");
         assert!(registry.give_back(FD, id, new).is_none());
         registry.lend(FD, Call::Stop).unwrap();
-        assert!(registry.fds().is_empty() && registry.is_idle());
+        assert!(registry.outputs().is_empty() && registry.is_idle());
     }
 }

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use procession_core::driver::FirstPanic;
 use procession_core::{Deferred, Mark, NoError, Promise};
 
-use crate::control::Producers;
 use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
+use crate::transport_control::Producers;
 use crate::{ChildFd, Event, ExitReason, Process, ProcessProtocol};
 
 /// Holds a protocol and calls it.
@@ -84,14 +84,20 @@ impl ProtocolSlot {
         } else {
             DropAfter::No
         };
-        self.protocol.try_call_then(
+        self.protocol.try_call(
             last,
             |protocol| {
-                self.producers.on_event(process, &event);
-                // Only producers get the event of an emptied queue.
-                if !matches!(event, Event::Mark(_, Mark::Emptied)) {
-                    protocol.on_event(process, event);
+                match event {
+                    Event::Mark(fd, mark) => {
+                        self.producers.on_mark(Some(fd), mark);
+                        if mark == Mark::Emptied {
+                            return; // only producers get it
+                        }
+                    }
+                    Event::Lost(fd) => self.producers.on_lost(Some(fd)),
+                    _ => {}
                 }
+                protocol.on_event(process, event);
             },
             |called| self.end(called),
         )
@@ -109,7 +115,7 @@ impl ProtocolSlot {
         fd: ChildFd,
         data: Bytes,
     ) -> thread::Result<()> {
-        self.protocol.try_call_then(
+        self.protocol.try_call(
             DropAfter::No,
             |protocol| protocol.on_event(process, Event::Data(fd, data)),
             |called| self.end(called),
@@ -162,9 +168,8 @@ impl ProtocolSlot {
     /// # Errors
     ///
     /// The payload of a panic, which counts as the protocol's: the protocol is dropped.
-    pub fn try_stop_producer(&self, process: &Process, fd: ChildFd) -> thread::Result<()> {
-        let lost = Event::Lost(fd);
-        let called = drop_caught(|| self.producers.on_event(process, &lost));
+    pub fn try_stop_producer(&self, fd: ChildFd) -> thread::Result<()> {
+        let called = drop_caught(|| self.producers.on_lost(Some(fd)));
         if called.is_ok() {
             return called;
         }

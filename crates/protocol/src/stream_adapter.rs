@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use procession_core::driver::{WithCell, split_character};
 use procession_core::{Deferred, Mark, WriteError};
 
-use crate::transport::TransportControl;
+use crate::transport_control::{Producers, TransportControl};
 use crate::{
     Address, ChildFd, ConnectionEvent, ExitReason, ForwardError, LineReceiver, Process,
     ProcessProtocol, Protocol, Target, Transport,
@@ -236,7 +236,7 @@ impl ChildStream {
 
 impl TransportControl for ChildStream {
     fn write(&self, data: Bytes) -> Result<(), WriteError> {
-        self.process.try_write(data)
+        self.process.0.write(ChildFd::STDIN, data)
     }
 
     fn write_buffered(&self) -> usize {
@@ -273,6 +273,18 @@ impl TransportControl for ChildStream {
 
     fn shutdown_write(&self) {
         self.process.close_stdin();
+    }
+
+    fn hold_open(&self, held: bool) {
+        self.process.0.hold_open(ChildFd::STDIN, held);
+    }
+
+    fn producers(&self) -> Option<&Producers> {
+        self.process.0.producers()
+    }
+
+    fn child_fd(&self) -> Option<ChildFd> {
+        Some(ChildFd::STDIN)
     }
 
     fn pause(&self) {

@@ -1,129 +1,15 @@
-//! [`Transport`]: the handle to one connection, over the object-safe trait [`TransportControl`].
+//! The methods of [`Transport`]: the handle that connecting returns, and that callbacks get.
 
-use std::any::Any;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::ptr;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_core::{Deferred, IntoBytes, WriteError};
 
-use crate::forward::cannot_forward;
-use crate::{Address, ForwardError, Target};
-
-/// The actions on one connection that a stream transport implements and [`Transport`] calls.
-///
-/// No method calls a protocol: methods queue, and the driver makes the callbacks.
-pub trait TransportControl {
-    /// Creates a handle over this transport.
-    fn into_transport(self: Rc<Self>) -> Transport
-    where
-        Self: Sized + 'static,
-    {
-        Transport::from_control(self)
-    }
-
-    /// Queues data; flushed when the callback returns to the loop.
-    ///
-    /// # Errors
-    ///
-    /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
-    fn write(&self, data: Bytes) -> Result<(), WriteError>;
-
-    /// Returns the number of bytes in the queue.
-    fn write_buffered(&self) -> usize;
-
-    /// Sets the limits, in bytes, at which the queue counts as full and as drained.
-    ///
-    /// # Errors
-    ///
-    /// The connection is closed or cannot be written to.
-    fn set_write_limits(&self, high: usize, low: usize) -> Result<(), WriteError>;
-
-    /// Returns the limits, in bytes, of the queue, the high one first; `None` if there is no queue.
-    fn write_limits(&self) -> Option<(usize, usize)>;
-
-    /// Sets the number of bytes above which a write is refused; `None` removes the limit.
-    ///
-    /// # Errors
-    ///
-    /// The connection is closed or cannot be written to.
-    fn set_write_hard_limit(&self, max: Option<usize>) -> Result<(), WriteError>;
-
-    /// Closes the connection once the queue is flushed.
-    fn lose_connection(&self);
-
-    /// Drops the queue and closes the connection.
-    fn abort_connection(&self);
-
-    /// Ends the writing direction once the queue is flushed.
-    fn shutdown_write(&self);
-
-    /// Stops reading.
-    fn pause(&self);
-
-    /// Reads again.
-    fn resume(&self);
-
-    /// Returns the other side's address.
-    fn peer(&self) -> Address;
-
-    /// Returns this side's address.
-    fn host(&self) -> Address;
-
-    /// Takes the descriptor out of the loop and makes it blocking again; the protocol is dropped.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` if there is no single descriptor, `NotConnected` once the connection is closed;
-    /// else the error of the kernel.
-    fn take_fd(&self) -> io::Result<OwnedFd> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "the connection has no descriptor"))
-    }
-
-    /// Moves the data that the peer sends to `target`, until their end.
-    fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
-        drop(target);
-        Deferred::ready(Err(ForwardError::new(0, cannot_forward())))
-    }
-
-    /// Returns the writing side as the sink of a forwarding from any transport: a boxed port, whose
-    /// type the transports of one loop agree on. `None` if it cannot be a sink.
-    #[doc(hidden)]
-    fn sink_port(&self) -> Option<Box<dyn Any>> {
-        None
-    }
-}
-
-/// A handle to one connection, cheap to clone.
-///
-/// It has the verbs of a [`Process`](crate::Process). There, a verb that concerns one of several
-/// descriptors takes the descriptor as its first argument.
-///
-/// Every method may be called in every callback, and at any other time on the loop's thread; no method
-/// calls the protocol. Dropping a handle does nothing. Once the connection is gone, writes return
-/// [`WriteError::Closed`], and the other methods have no effect.
-#[derive(Clone)]
-#[doc(alias = "ITransport")]
-pub struct Transport(Rc<dyn TransportControl>);
-
-/// Handles are equal if they act on the same connection.
-impl PartialEq for Transport {
-    fn eq(&self, other: &Self) -> bool {
-        ptr::addr_eq(Rc::as_ptr(&self.0), Rc::as_ptr(&other.0))
-    }
-}
-
-impl Eq for Transport {}
-
-impl Hash for Transport {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Rc::as_ptr(&self.0).cast::<()>().hash(state);
-    }
-}
+use crate::transport_control::{Producers, Transport, TransportControl};
+use crate::{Address, ForwardError, Pace, Producer, ProducerError, Target};
 
 impl Transport {
     pub(crate) fn from_control(control: Rc<dyn TransportControl>) -> Self {
@@ -141,14 +27,20 @@ impl Transport {
     /// Queues data for the peer. Never blocks, keeps the order, copies nothing.
     ///
     /// A queue takes any amount, full or not, unless it has a
-    /// [hard limit](Self::set_write_hard_limit).
+    /// [hard limit](Self::set_write_hard_limit). If the write fills the queue, it pauses a
+    /// [push producer](Pace::Push) before it returns. A producer that writes inside its own callback gets
+    /// `BufferFull` from its next write on.
     ///
     /// # Errors
     ///
     /// Nothing is queued if the connection is closed, cannot be written to, or its queue is full.
     #[doc(alias = "write_all")]
     pub fn try_write(&self, data: impl IntoBytes) -> Result<(), WriteError> {
-        self.0.write(data.into_bytes())
+        let data = data.into_bytes();
+        match self.0.producers().filter(|producers| producers.is_any()) {
+            None => self.0.write(data),
+            Some(producers) => producers.write(&*self.0, data),
+        }
     }
 
     /// Queues a copy of borrowed data.
@@ -200,23 +92,69 @@ impl Transport {
         self.0.set_write_hard_limit(max)
     }
 
-    /// Closes the connection once all written data is flushed. A second call has no effect.
+    /// Registers a source of data. It is paused while the queue is full, and resumed when the queue is
+    /// drained. This call asks a pull producer for its first data; later it is asked each time the queue
+    /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// The connection already has a producer, or cannot be written to. The error gives the producer back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{FakeConnection, Pace, Protocol, ReadProducer};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    ///
+    /// let fake = FakeConnection::new(Quiet);
+    /// let (producer, sent) = ReadProducer::new("a file".as_bytes());
+    /// fake.transport().register_producer(Pace::Pull, producer)?;
+    /// fake.transport().lose_connection(); // waits for the producer
+    /// assert_eq!(fake.written(), "a file");
+    /// assert!(fake.is_closed());
+    /// # Ok::<(), procession::ProducerError>(())
+    /// ```
+    #[doc(alias = "registerProducer")]
+    pub fn register_producer(
+        &self,
+        pace: Pace,
+        producer: impl Producer + 'static,
+    ) -> Result<(), ProducerError> {
+        Producers::register(self, pace, Box::new(producer))
+    }
+
+    /// Drops the producer, and returns whether there was one.
+    #[doc(alias = "unregisterProducer")]
+    pub fn unregister_producer(&self) -> bool {
+        self.0.producers().is_some_and(|producers| producers.unregister(&*self.0))
+    }
+
+    /// Closes the connection once its producer is done and all written data is flushed. A second call
+    /// has no effect.
+    ///
+    /// A [producer](Producer) is done when it is unregistered, or closes the connection itself. Until then
+    /// its data are sent, and the peer's data are still received.
     #[doc(alias = "loseConnection")]
     #[doc(alias = "close")]
     pub fn lose_connection(&self) {
+        self.on_close();
         self.0.lose_connection();
     }
 
-    /// Drops the data that are not flushed, and closes the connection.
+    /// Drops the data that are not flushed, and closes the connection, without waiting for a producer.
     #[doc(alias = "abortConnection")]
     pub fn abort_connection(&self) {
         self.0.abort_connection();
     }
 
-    /// Ends the writing direction once all written data is flushed; the peer may still send.
+    /// Ends the writing direction once its producer is done and all written data is flushed; the peer
+    /// may still send.
     #[doc(alias = "loseWriteConnection")]
     #[doc(alias = "shutdown")]
     pub fn shutdown_write(&self) {
+        self.on_close();
         self.0.shutdown_write();
     }
 
@@ -314,6 +252,14 @@ impl Transport {
     /// ```
     pub fn forward(&self, target: Target) -> Deferred<u64, ForwardError> {
         self.0.forward(target)
+    }
+
+    /// Notes that the program closes the output. If a running producer does that, it is done.
+    fn on_close(&self) {
+        let output = self.0.child_fd();
+        if self.0.producers().is_some_and(|producers| producers.running().contains(&output)) {
+            self.0.hold_open(false);
+        }
     }
 }
 

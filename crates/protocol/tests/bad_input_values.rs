@@ -10,9 +10,9 @@ use procession_protocol::driver::{
     TerminationOutcome, TerminationScope, TerminationStep, Terminator,
 };
 use procession_protocol::{
-    ChildFd, Event, FakeConnection, FakeFd, FakeProcess, LineReceiver, Pace, Process,
-    ProcessProtocol, ProcessTerminated, Producer, Protocol, ResourceUsage, StreamAdapter, Target,
-    Termination, Termios, WindowSize,
+    ChildFd, Event, FakeConnection, FakeFd, FakeProcess, LineReceiver, Pace, ProcessProtocol,
+    ProcessTerminated, Producer, Protocol, ResourceUsage, StreamAdapter, Target, Termination,
+    Termios, Transport, WindowSize,
 };
 
 const NUMBERS: [i32; 5] = [i32::MIN, -1, 0, 99, i32::MAX];
@@ -153,7 +153,7 @@ fn a_fake_ignores_descriptors_that_it_does_not_have() {
 /// A producer that does nothing.
 struct Idle;
 impl Producer for Idle {
-    fn resume(&mut self, _: &Process, _: ChildFd) {}
+    fn resume(&mut self, _: &Transport) {}
 }
 
 #[test]
@@ -163,10 +163,12 @@ fn producers_of_unknown_descriptors_are_refused() {
     for fd in [i32::MIN, -1, 1, 99, i32::MAX] {
         assert!(process.register_producer(fd, Pace::Pull, Idle).is_err());
         assert!(!process.unregister_producer(fd));
+        assert!(process.transport(fd).try_write("x").is_err());
+        assert!(process.transport(fd).register_producer(Pace::Push, Idle).is_err());
     }
     let slot = ProtocolSlot::new(Box::new(Quiet));
     for number in NUMBERS {
-        assert!(slot.try_stop_producer(process, ChildFd::from(number)).is_ok());
+        assert!(slot.try_stop_producer(ChildFd::from(number)).is_ok());
         assert!(slot.try_deliver_data(process, ChildFd::from(number), Bytes::new()).is_ok());
     }
 }

@@ -22,12 +22,16 @@ enum Fact {
     PeerGone,
     CloseAsked,
     ShutdownAsked,
+    /// A producer writes to the output.
+    Held,
+    /// The producer is done.
+    Released,
     Abort,
     Stop,
     GivenUp,
 }
 
-const FACTS: [Fact; 14] = [
+const FACTS: [Fact; 16] = [
     Fact::Data,
     Fact::NothingToRead,
     Fact::ReadEnd,
@@ -39,6 +43,8 @@ const FACTS: [Fact; 14] = [
     Fact::PeerGone,
     Fact::CloseAsked,
     Fact::ShutdownAsked,
+    Fact::Held,
+    Fact::Released,
     Fact::Abort,
     Fact::Stop,
     Fact::GivenUp,
@@ -68,6 +74,7 @@ enum Received {
     Made,
     Data,
     ReadClosed,
+    Emptied,
     Drained,
     Lost(Result<(), ErrorKind>),
 }
@@ -86,6 +93,7 @@ fn heard(event: ConnectionEvent) -> Received {
             Received::Data
         }
         ConnectionEvent::ReadClosed => Received::ReadClosed,
+        ConnectionEvent::Mark(Mark::Emptied) => Received::Emptied, // for the producer
         ConnectionEvent::Mark(mark) => {
             assert_eq!(mark, Mark::Drained);
             Received::Drained
@@ -120,7 +128,7 @@ impl TestDriver {
             Fact::ReadEnd => connection.on_read_end(),
             Fact::ReadFailed => connection.on_read_failed(READ_FAILED.into()),
             Fact::Mark => {
-                connection.on_mark(Mark::Emptied); // has no callback
+                connection.on_mark(Mark::Emptied);
                 connection.on_mark(Mark::Drained);
             }
             Fact::FlushDone => connection.on_flush_done(),
@@ -129,6 +137,8 @@ impl TestDriver {
             Fact::PeerGone => connection.on_peer_gone(),
             Fact::CloseAsked => drop_answer(connection.on_close_asked()),
             Fact::ShutdownAsked => drop_answer(connection.on_shutdown_asked()),
+            Fact::Held => connection.on_held(true),
+            Fact::Released => connection.on_held(false),
             Fact::Abort => drop(connection.on_abort()),
             Fact::Stop => connection.on_stop(STOPPED.into()),
             Fact::GivenUp => drop(connection.on_given_up()),
@@ -153,6 +163,7 @@ struct Model {
     writes: bool,
     close_asked: bool,
     shutdown_asked: bool,
+    held: bool,
     /// A write of a socket failed.
     failed: bool,
     peer_gone: bool,
@@ -170,6 +181,7 @@ impl Model {
             writes: true,
             close_asked: false,
             shutdown_asked: false,
+            held: false,
             failed: false,
             peer_gone: false,
             over: false,
@@ -187,7 +199,9 @@ impl Model {
     }
 
     fn fact(&mut self, fact: Fact) {
-        let delivers = self.reads && !self.close_asked;
+        // A requested end waits for a producer, but not if nothing can be written any more.
+        let waits = self.held && self.writes;
+        let delivers = self.reads && (!self.close_asked || waits);
         match fact {
             Fact::Data if delivers => self.heard.push(Received::Data),
             Fact::NothingToRead if delivers && self.failed => self.lose(Err(WRITE_FAILED)),
@@ -195,7 +209,10 @@ impl Model {
             Fact::ReadFailed if delivers => {
                 self.lose(Err(if self.failed { WRITE_FAILED } else { READ_FAILED }));
             }
-            Fact::Mark if self.writes => self.heard.push(Received::Drained),
+            Fact::Mark if self.writes => {
+                self.heard.extend([Received::Emptied, Received::Drained]);
+            }
+            Fact::FlushDone | Fact::FlushBlocked if waits => {}
             Fact::FlushDone if self.close_asked => {
                 self.discard();
                 self.lose(if self.failed { Err(WRITE_FAILED) } else { Ok(()) });
@@ -210,7 +227,7 @@ impl Model {
             Fact::FlushBlocked if self.close_asked && self.reads => {
                 self.done.push(Demand::StopReading);
             }
-            Fact::WriteFailed if self.writes && self.socket && delivers => {
+            Fact::WriteFailed if self.writes && self.socket && self.reads && !self.close_asked => {
                 (self.writes, self.failed) = (false, true);
                 self.done.push(Demand::EndWriting);
             }
@@ -222,6 +239,8 @@ impl Model {
             Fact::PeerGone if self.writes => self.ask(),
             Fact::CloseAsked => self.close_asked = true,
             Fact::ShutdownAsked if self.writes => self.shutdown_asked = true,
+            Fact::Held => self.held = true,
+            Fact::Released => self.held = false,
             Fact::Abort => {
                 self.heard.truncate(1);
                 if self.socket {
@@ -289,7 +308,7 @@ fn check_grammar(events: &[Received]) {
             Received::ReadClosed => {
                 assert!(!before.contains(&Received::ReadClosed), "it comes once")
             }
-            Received::Drained => {}
+            Received::Emptied | Received::Drained => {}
             Received::Lost(_) => assert!(after.is_empty(), "it is the last"),
         }
     }
@@ -317,6 +336,37 @@ fn check(kind: Kind, reason: Result<(), ErrorKind>, history: &[Fact]) {
         assert_eq!(soon, found, "{}", context());
     }
     check_grammar(&soon);
+}
+
+/// Checks that a close waits for a producer: no history without another end loses the connection while
+/// it is held, and the close comes with the first flush after the producer is done.
+fn check_that_closes_wait(kind: Kind, history: &[Fact]) {
+    let ends = [
+        Fact::ReadFailed,
+        Fact::WriteFailed,
+        Fact::PeerGone,
+        Fact::Abort,
+        Fact::Stop,
+        Fact::GivenUp,
+        Fact::Released,
+    ];
+    if history.first() != Some(&Fact::Held) || history.iter().any(|fact| ends.contains(fact)) {
+        return;
+    }
+    let mut play = TestDriver::new(kind, Ok(()));
+    for fact in history {
+        play.play(*fact);
+        assert!(!play.connection.is_lost(), "a producer holds it: {history:?}");
+    }
+    play.play(Fact::Released);
+    assert!(!play.connection.is_lost(), "what it wrote is not flushed: {history:?}");
+    play.play(Fact::FlushDone);
+    assert_eq!(
+        play.connection.is_lost(),
+        history.contains(&Fact::CloseAsked) || {
+            history.contains(&Fact::ShutdownAsked) && history.contains(&Fact::ReadEnd)
+        }
+    );
 }
 
 fn delivered_at_once(kind: Kind, reason: Result<(), ErrorKind>, history: &[Fact]) -> Vec<Received> {
@@ -348,6 +398,7 @@ fn every_interleaving_of_up_to_five_facts_gives_what_the_model_says() {
         for history in &histories {
             for kind in KINDS {
                 check(kind, Err(GONE), history);
+                check_that_closes_wait(kind, history);
                 if history.contains(&Fact::PeerGone) {
                     check(kind, Ok(()), history);
                 }

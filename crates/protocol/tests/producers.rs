@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use procession_core::{Signal, WriteError};
 use procession_protocol::{
-    ChildFd, FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer,
+    FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer, Transport,
 };
 use util::{Log, acting, heard, recorder};
 
@@ -20,26 +20,26 @@ struct Source {
 }
 
 impl Source {
-    fn note(&self, text: &str, fd: ChildFd) {
-        self.log.borrow_mut().push(format!("{text} {fd}"));
+    fn note(&self, text: &str) {
+        self.log.borrow_mut().push(text.to_owned());
     }
 }
 
 impl Producer for Source {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
-        self.note("resume", fd);
+    fn resume(&mut self, transport: &Transport) {
+        self.note("resume");
         if self.chunks > 0 {
             self.chunks -= 1;
-            process.write_to_child(fd, vec![b'.'; 100]).expect("the pipe is open");
+            transport.try_write(vec![b'.'; 100]).expect("the pipe is open");
         }
     }
 
-    fn pause(&mut self, _: &Process, fd: ChildFd) {
-        self.note("pause", fd);
+    fn pause(&mut self, _: &Transport) {
+        self.note("pause");
     }
 
-    fn stop(&mut self, _: &Process, fd: ChildFd) {
-        self.note("stop", fd);
+    fn stop(&mut self, _: &Transport) {
+        self.note("stop");
     }
 }
 
@@ -64,14 +64,14 @@ fn a_push_producer_is_paused_once_resumed_once_and_stopped_once() {
     fake.turn();
     process.write("more");
     fake.turn();
-    assert_eq!(heard(&log), ["pause 0"]);
+    assert_eq!(heard(&log), ["pause"]);
     fake.release_writes(0);
     process.write("drained again");
     fake.turn();
-    assert_eq!(heard(&log)[0], "resume 0");
+    assert_eq!(heard(&log)[0], "resume");
     heard(&log);
     fake.exit(0);
-    assert_eq!(heard(&log), ["stop 0"]);
+    assert_eq!(heard(&log), ["stop"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_push_producer_registered_at_a_full_queue_is_paused_at_once() {
     fake.process().write(vec![0; 70_000]);
     fake.turn();
     fake.process().register_producer(0, Pace::Push, producer).unwrap();
-    assert_eq!(heard(&log), ["pause 0"]);
+    assert_eq!(heard(&log), ["pause"]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty() {
     assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (1, 100));
     fake.release_writes(0);
     assert_eq!(fake.written(0).len(), 300);
-    assert_eq!(heard(&log), ["resume 0", "resume 0"]);
+    assert_eq!(heard(&log), ["resume", "resume"]);
 }
 
 /// With chunks below, at and above the low mark.
@@ -114,13 +114,13 @@ fn a_pull_producer_is_asked_at_every_empty_queue_whatever_the_low_mark_is() {
         fake.process().register_producer(0, Pace::Pull, producer).unwrap();
         for round in 0..3 {
             fake.turn();
-            assert_eq!(heard(&log), ["resume 0"], "round {round}, low {low}");
+            assert_eq!(heard(&log), ["resume"], "round {round}, low {low}");
             fake.child_reads(0, 99);
             assert_eq!(heard(&log), [""; 0], "a byte is queued, low {low}");
             assert_eq!(fake.process().write_buffered(0), 1);
             fake.child_reads(0, 1);
         }
-        assert_eq!(heard(&log), ["resume 0"], "and once more when all is gone, low {low}");
+        assert_eq!(heard(&log), ["resume"], "and once more when all is gone, low {low}");
         assert_eq!(fake.written(0).len(), 300);
         let drained = if low < 100 { 3 } else { 0 };
         let told = heard(&protocol_log);
@@ -158,7 +158,7 @@ fn a_push_producer_is_resumed_at_the_low_mark_and_not_when_the_queue_is_empty() 
     fake.process().register_producer(0, Pace::Push, producer).unwrap();
     fake.process().write("more than ten");
     fake.child_reads(0, 8);
-    assert_eq!(heard(&log), ["pause 0", "resume 0"]);
+    assert_eq!(heard(&log), ["pause", "resume"]);
     fake.release_writes(0);
     assert_eq!((heard(&log).len(), fake.process().write_buffered(0)), (0, 0));
 }
@@ -208,7 +208,7 @@ fn a_close_waits_until_the_producer_is_done_and_no_longer() {
         assert!(!fake.is_closed(0));
         cut(fake.process());
         assert!(fake.is_closed(0));
-        assert_eq!(heard(&log), ["stop 0"]);
+        assert_eq!(heard(&log), ["stop"]);
     }
 }
 
@@ -220,26 +220,26 @@ struct Endless {
 }
 
 impl Endless {
-    fn run(&self, process: &Process, fd: ChildFd) {
-        let before = process.write_buffered(fd);
+    fn run(&self, transport: &Transport) {
+        let before = transport.write_buffered();
         while !self.paused.get() {
-            if let Err(error) = process.write_to_child(fd, vec![b'.'; 1000]) {
+            if let Err(error) = transport.try_write(vec![b'.'; 1000]) {
                 self.log.borrow_mut().push(error.to_string());
                 break;
             }
-            assert!(process.write_buffered(fd) < before + 100_000, "it is never paused");
+            assert!(transport.write_buffered() < before + 100_000, "it is never paused");
         }
     }
 }
 
 impl Producer for Endless {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
+    fn resume(&mut self, transport: &Transport) {
         self.paused.set(false);
         self.log.borrow_mut().push("resume".to_owned());
-        self.run(process, fd);
+        self.run(transport);
     }
 
-    fn pause(&mut self, _: &Process, _: ChildFd) {
+    fn pause(&mut self, _: &Transport) {
         self.paused.set(true);
         self.log.borrow_mut().push("pause".to_owned());
     }
@@ -254,7 +254,7 @@ fn a_push_producer_is_paused_inside_the_write_that_fills_the_queue() {
     process.set_write_limits(0, 10_000, 0).unwrap();
     let endless = Endless::default();
     process.register_producer(0, Pace::Push, endless.clone()).unwrap();
-    endless.run(&process, ChildFd::STDIN);
+    endless.run(&process.transport(0));
     assert_eq!(
         (heard(&endless.log), process.write_buffered(0)),
         (vec!["pause".to_owned()], 11_000)
@@ -289,7 +289,7 @@ fn a_second_registration_is_an_error_that_gives_the_producer_back() {
     assert_eq!(refused(1), ProducerErrorKind::Write(WriteError::NotWritable));
     assert_eq!(refused(9), ProducerErrorKind::Write(WriteError::UnknownFd));
     fake.child_closes(0);
-    assert_eq!(heard(&log), ["stop 0"]);
+    assert_eq!(heard(&log), ["stop"]);
     assert_eq!(refused(0), ProducerErrorKind::Write(WriteError::Closed));
 }
 
@@ -297,9 +297,9 @@ fn a_second_registration_is_an_error_that_gives_the_producer_back() {
 fn a_producer_may_unregister_itself() {
     struct Once;
     impl Producer for Once {
-        fn resume(&mut self, process: &Process, fd: ChildFd) {
-            process.write_to_child(fd, "once").expect("the pipe is open");
-            assert!(process.unregister_producer(fd));
+        fn resume(&mut self, transport: &Transport) {
+            transport.try_write("once").expect("the pipe is open");
+            assert!(transport.unregister_producer());
         }
     }
     let (protocol, _log) = recorder();
@@ -322,7 +322,7 @@ fn producers_are_dropped_with_a_protocol_that_panics() {
 fn a_producer_that_panics_when_it_is_registered_is_gone() {
     struct Panics;
     impl Producer for Panics {
-        fn resume(&mut self, _: &Process, _: ChildFd) {
+        fn resume(&mut self, _: &Transport) {
             panic!("asked to");
         }
     }
@@ -338,8 +338,8 @@ fn a_producer_that_panics_when_it_is_registered_is_gone() {
 fn a_later_panic_of_a_producer_counts_as_the_protocols() {
     struct Panics;
     impl Producer for Panics {
-        fn resume(&mut self, _: &Process, _: ChildFd) {}
-        fn stop(&mut self, _: &Process, _: ChildFd) {
+        fn resume(&mut self, _: &Transport) {}
+        fn stop(&mut self, _: &Transport) {
             panic!("asked to");
         }
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use procession::prelude::*;
-use procession::{Pace, Producer, ReadProducer};
+use procession::{Pace, Producer, ReadProducer, Transport};
 
 use super::World;
 use super::acts::{self, plain};
@@ -104,40 +104,40 @@ struct Source {
 
 impl Source {
     /// Writes until it is paused, stopped or done. A pull producer writes once.
-    fn produce(self: &Rc<Self>, process: &Process, fd: i32) {
+    fn produce(self: &Rc<Self>, transport: &Transport) {
         while !self.paused.get() && !self.stopped.get() && !self.done.get() {
             let left = self.data.slice(self.at.get()..);
             if left.is_empty() {
                 self.done.set(true);
-                if !process.unregister_producer(fd) {
+                if !transport.unregister_producer() {
                     self.broken("it is not registered at its end");
                 }
-                return process.shutdown_write(fd);
+                return transport.shutdown_write();
             }
             let some = left.slice(..left.len().min(self.world.numbers.index(40_000) + 1));
             let bytes = some.len();
             // Change this before the write, which may call this function.
             self.at.set(self.at.get() + bytes);
-            if process.write_to_child(fd, some).is_err() {
+            if transport.try_write(some).is_err() {
                 self.at.set(self.at.get() - bytes);
                 return; // full or closed: a callback reports either
             }
-            if self.pace == Pace::Pull || self.rests(process, fd) {
+            if self.pace == Pace::Pull || self.rests(transport) {
                 return;
             }
         }
     }
 
     /// Returns whether a push producer has no data for a while, full or not.
-    fn rests(self: &Rc<Self>, process: &Process, fd: i32) -> bool {
+    fn rests(self: &Rc<Self>, transport: &Transport) -> bool {
         if self.waits.get() || self.world.numbers.below(3) > 0 {
             return self.waits.get();
         }
         self.waits.set(true);
-        let (me, process) = (self.clone(), process.clone());
+        let (me, transport) = (self.clone(), transport.clone());
         Handle::current().call_later(Duration::from_micros(500), move |_| {
             me.waits.set(false);
-            me.produce(&process, fd);
+            me.produce(&transport);
         });
         true
     }
@@ -161,22 +161,22 @@ impl Source {
 struct Registered(Rc<Source>);
 
 impl Producer for Registered {
-    fn resume(&mut self, process: &Process, fd: ChildFd) {
+    fn resume(&mut self, transport: &Transport) {
         let source = &self.0;
         source.enter();
         match source.pace {
             // At its registration it is asked, whatever is queued.
-            Pace::Pull if source.asked.replace(true) && process.write_buffered(fd) > 0 => {
+            Pace::Pull if source.asked.replace(true) && transport.write_buffered() > 0 => {
                 source.broken("it is asked too early");
             }
             Pace::Push if !source.paused.get() => source.broken("it is resumed unpaused"),
             _ => source.paused.set(false),
         }
-        source.produce(process, fd.as_raw());
+        source.produce(transport);
         source.inside.set(false);
     }
 
-    fn pause(&mut self, _: &Process, _: ChildFd) {
+    fn pause(&mut self, _: &Transport) {
         let source = &self.0;
         source.enter();
         if source.paused.replace(true) || source.pace == Pace::Pull {
@@ -185,7 +185,7 @@ impl Producer for Registered {
         source.inside.set(false);
     }
 
-    fn stop(&mut self, _: &Process, _: ChildFd) {
+    fn stop(&mut self, _: &Transport) {
         self.0.enter();
         self.0.stopped.set(true);
         self.0.inside.set(false);
@@ -227,6 +227,6 @@ pub(super) fn of_its_own(world: &Rc<World>, reactor: &Handle) {
     let is_registered = process.register_producer(fd, pace, Registered(source.clone())).is_ok();
     close_meanwhile(world, reactor, &process, fd);
     if is_registered && pace == Pace::Push {
-        source.produce(&process, fd);
+        source.produce(&process.transport(fd));
     }
 }

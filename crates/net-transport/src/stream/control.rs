@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_core::{Deferred, WriteError};
-use procession_protocol::driver::TransportControl;
+use procession_protocol::driver::{Producers, TransportControl};
 use procession_protocol::{Address, ForwardError, Target};
-use procession_reactor::driver::{Machine, SinkPort};
+use procession_reactor::driver::{Forward, Machine, SinkPort};
 
 use super::ports::{OutputPort, forward};
 use super::state::StreamState;
@@ -51,14 +51,17 @@ impl TransportControl for Stream {
     }
 
     fn lose_connection(&self) {
-        let (is_new, forward) = self.state.with(StreamState::ask_close);
-        if is_new {
-            self.queue_flush();
-        }
-        if let Some(forward) = forward {
-            forward.complete_later();
-            forward.source_closed();
-        }
+        let closing = self.state.with(StreamState::ask_close);
+        self.go_on_closing(closing);
+    }
+
+    fn hold_open(&self, held: bool) {
+        let closing = self.state.with(|state| state.hold_open(held));
+        self.go_on_closing(closing);
+    }
+
+    fn producers(&self) -> Option<&Producers> {
+        Some(self.slot.producers())
     }
 
     fn abort_connection(&self) {
@@ -121,5 +124,19 @@ impl TransportControl for Stream {
     fn sink_port(&self) -> Option<Box<dyn Any>> {
         let port: Rc<dyn SinkPort> = Rc::new(OutputPort::new(self.driver.me().clone()));
         Some(port.into_any())
+    }
+}
+
+impl Stream {
+    /// Queues a flush if one is due for a close, and reports to the forwarding of the input that nothing
+    /// is read any more.
+    fn go_on_closing(&self, (is_due, forward): (bool, Option<Rc<Forward>>)) {
+        if is_due {
+            self.queue_flush();
+        }
+        if let Some(forward) = forward {
+            forward.complete_later();
+            forward.source_closed();
+        }
     }
 }

@@ -74,6 +74,8 @@ impl StreamState {
             // The forwarding was draining a connection that has failed.
             None if self.lifecycle.has_failed() => self.lifecycle.on_nothing_to_read(),
             None => {
+                // The protocol must not get the rest of the data, so a producer does not delay this close.
+                self.hold_open(false);
                 self.ask_close(); // it returns no forwarding, which was taken above
             }
         }

@@ -276,7 +276,20 @@ impl StreamState {
         if is_new {
             self.end_queue();
         }
-        (is_new, self.routes.forward.take())
+        (is_new, self.over_forward())
+    }
+
+    /// Notes that a producer writes here, or is done. Returns the same as [`ask_close`](Self::ask_close).
+    pub(super) fn hold_open(&mut self, held: bool) -> (bool, Option<Rc<Forward>>) {
+        self.lifecycle.on_held(held);
+        let Ok(queue) = self.queue() else { return (false, None) };
+        queue.set_held(held);
+        (!held && queue.is_closing(), self.over_forward())
+    }
+
+    /// Takes the forwarding of the input, if nothing is read any more.
+    fn over_forward(&mut self) -> Option<Rc<Forward>> {
+        self.routes.forward.take_if(|_| !self.lifecycle.accepts())
     }
 
     /// Asks to end the writing after the flush. Returns whether a flush is due for that.

@@ -106,7 +106,7 @@ impl ChildTransport {
     fn deliver_of_terminal(&self, process: &Process, event: Event) -> std::thread::Result<()> {
         match event {
             Event::Lost(ChildFd::STDOUT) => {
-                self.slot.try_stop_producer(process, ChildFd::STDIN)?;
+                self.slot.try_stop_producer(ChildFd::STDIN)?;
                 self.slot.try_deliver(process, event)
             }
             Event::Lost(fd) | Event::ReadClosed(fd) if fd <= ChildFd::STDERR => Ok(()),

@@ -53,7 +53,7 @@
 //! | `signalProcess('KILL')`, `os.kill(transport.pid, …)` | `signal(Signal::KILL)` | Sent through a pidfd, so never to another process. `"KILL".parse()` returns a signal. |
 //! | `ProcessExitedAlready` | `SignalError::ProcessExitedAlready` | Returned once the child is reaped. |
 //! | `transport.pid` | `pid()` | `None` once the child is reaped. |
-//! | `registerProducer(p, streaming)`, `unregisterProducer` | `register_producer(fd, pace, producer)`, `unregister_producer` | One producer for each descriptor. `streaming=True` is [`Pace::Push`](crate::Pace), `False` is `Pace::Pull`. Callbacks also report when a queue becomes full or drained. |
+//! | `registerProducer(p, streaming)`, `unregisterProducer` | `register_producer(fd, pace, producer)`, `unregister_producer` | One producer for each descriptor; a connection has the same verbs without `fd`. The methods of the producer get a [`Transport`](crate::Transport) to write to. `streaming=True` is [`Pace::Push`](crate::Pace), `False` is `Pace::Pull`. Callbacks also report when a queue becomes full or drained. |
 //! | `pauseProducing`, `resumeProducing` | `pause_all`, `resume_all` | `pause` and `resume` act on one descriptor. |
 //! | `FileSender` | [`ReadProducer`](crate::ReadProducer), [`forward`](crate::Process::forward) | `forward` moves bytes between descriptors without the program. |
 //!

@@ -11,7 +11,7 @@ use procession::{
     Child, ChildFd, Command, FakeProcess, Fd, Process, ProcessProtocol, ProcessTerminated, Reactor,
     Signal, SignalError, SpawnProcess, TakeError, WriteError,
 };
-use procession::{Pace, Producer, Target, UnknownEnd};
+use procession::{Pace, Producer, Target, Transport, UnknownEnd};
 
 use crate::{Row, row};
 
@@ -22,7 +22,7 @@ impl ProcessProtocol for Quiet {}
 struct Nothing;
 
 impl Producer for Nothing {
-    fn resume(&mut self, _: &Process, _: ChildFd) {}
+    fn resume(&mut self, _: &Transport) {}
 }
 
 pub(crate) fn rows() -> Vec<Row> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
-    AdoptError, AlreadyCompleted, ChildError, ChildFd, ConnectError, Deferred, Failed,
-    ForwardError, ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError,
-    ProcessTerminated, Producer, ProducerError, ProducerErrorKind, RunAllError, Signal,
-    SignalError, SpawnError, TakeError, TimerError, WriteError,
+    AdoptError, AlreadyCompleted, ChildError, ConnectError, Deferred, Failed, ForwardError,
+    ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError, ProcessTerminated,
+    Producer, ProducerError, ProducerErrorKind, RunAllError, Signal, SignalError, SpawnError,
+    TakeError, TimerError, WriteError,
 };
 
 use crate::declared;
@@ -57,7 +57,7 @@ struct Quiet;
 impl ProcessProtocol for Quiet {}
 
 impl Producer for Quiet {
-    fn resume(&mut self, _: &Process, _: ChildFd) {}
+    fn resume(&mut self, _: &Transport) {}
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub enum ConnectionEvent {
     Data(Bytes),
     /// `read_closed`.
     ReadClosed,
-    /// `write_buffer_full` or `write_buffer_drained`; never `Mark::Emptied`, which has no callback.
+    /// `write_buffer_full` or `write_buffer_drained`. A protocol never gets `Mark::Emptied`, which is for
+    /// the producer only.
     Mark(Mark),
     /// `connection_lost`.
     Lost(io::Result<()>),

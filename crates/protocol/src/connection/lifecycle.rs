@@ -6,8 +6,8 @@
 //! A connection has an input and an output. Both are one socket, or they are two descriptors. Each
 //! direction ends once; the connection is lost once, and nothing is open after that.
 //!
-//! Inputs: the results of reads, of flushes and of the poller; the program's requests; the stop of the
-//! loop; and that the driver gives the connection up. They may come in any order. A fact that is late
+//! Inputs: the results of reads, of flushes and of the poller; the program's requests; whether a producer
+//! holds the output open; the stop of the loop; and that the driver gives the connection up. They may come in any order. A fact that is late
 //! (data after the end of the input, or after a close was requested) or repeated (a second abort) is
 //! ignored.
 //!
@@ -17,7 +17,8 @@
 //!
 //! A connection is lost in one of these ways:
 //!
-//! - The program closes it, when the queue is written, or both directions have ended: without an error.
+//! - The program closes it, when the producer is done and the queue is written, or both directions have
+//!   ended: without an error.
 //! - A read or a write fails: with that error. Before the error of a write, the data that the peer of a
 //!   socket has sent are delivered: the driver reads, without events, until nothing is left.
 //! - The peer has gone in both directions: with the kernel's reason. Before that, the data that the
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use procession_core::{Mark, driver::Spent};
 
 use super::demand::{Demand, Demands};
+use super::directions::{InputState, OutputState, RequestedEnd};
 use super::event::ConnectionEvent;
 use crate::event::DataNow;
 
@@ -61,10 +63,10 @@ pub struct ConnectionLifecycle {
     /// One descriptor is read and written.
     is_socket: bool,
     input: InputState,
-    /// The output has not ended.
-    writing: bool,
+    output: OutputState,
     asked: RequestedEnd,
-    /// A write failed, and the data that the peer has sent are still read. Implies not `writing`.
+    /// A write failed, and the data that the peer has sent are still read. Implies that the output has
+    /// ended.
     failed: Option<io::Error>,
     /// The peer has gone in both directions; no further event reports this.
     peer_gone: bool,
@@ -72,26 +74,6 @@ pub struct ConnectionLifecycle {
     lost: bool,
     demands: Demands,
     due: VecDeque<ConnectionEvent>,
-}
-
-/// The state of the input.
-#[derive(Debug)]
-struct InputState {
-    /// The input has not ended.
-    open: bool,
-    paused: bool,
-    /// The input can be read at any time, without an event of the poller.
-    always_ready: bool,
-}
-
-/// The end that the program requested, after all writes. A later variant replaces an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum RequestedEnd {
-    Nothing,
-    /// The end of the output.
-    ShutDown,
-    /// The end of the connection; nothing is read any more.
-    Close,
 }
 
 /// The demands that stay after a connection is lost, before its close.
@@ -103,7 +85,7 @@ impl ConnectionLifecycle {
         Self {
             is_socket: true,
             input: InputState { open: true, paused: false, always_ready: false },
-            writing: true,
+            output: OutputState { open: true, held: false },
             asked: RequestedEnd::Nothing,
             failed: None,
             peer_gone: false,
@@ -161,7 +143,7 @@ impl ConnectionLifecycle {
         if let Some(error) = self.failed.take() {
             return self.lose(Err(error));
         }
-        if !self.writing {
+        if !self.output.open {
             return self.lose(Ok(()));
         }
         if self.peer_gone {
@@ -181,28 +163,31 @@ impl ConnectionLifecycle {
 
     /// Notes that the write queue crossed a limit.
     pub fn on_mark(&mut self, mark: Mark) {
-        if self.writing && !self.lost && matches!(mark, Mark::Full | Mark::Drained) {
+        if self.output.open && !self.lost {
             self.due.push_back(ConnectionEvent::Mark(mark));
         }
     }
 
     /// Notes that a flush left data in the queue: the output accepts no more for now.
     pub fn on_flush_blocked(&mut self) {
-        if self.asked == RequestedEnd::Close && self.input.open && !self.lost {
+        if self.is_closing() && self.input.open && !self.lost {
             self.demands.add(Demand::StopReading);
         }
     }
 
     /// Notes that a flush emptied a queue that accepts no more data, or that there is no queue any more.
+    ///
+    /// Ignored while the output is [held](Self::on_held).
     pub fn on_flush_done(&mut self) {
         match self.asked {
+            _ if self.output.is_waiting() => {}
             RequestedEnd::Close => {
                 let reason = self.failed.take().map_or(Ok(()), Err);
                 self.discard_input();
                 self.lose(reason);
             }
-            RequestedEnd::ShutDown if self.writing && !self.lost => {
-                self.writing = false;
+            RequestedEnd::ShutDown if self.output.open && !self.lost => {
+                self.output.open = false;
                 self.demands.add(Demand::ShutDown);
                 if !self.input.open {
                     self.lose(Ok(()));
@@ -214,12 +199,12 @@ impl ConnectionLifecycle {
 
     /// Notes that a write failed.
     pub fn on_write_failed(&mut self, error: io::Error) {
-        if !self.writing || self.lost {
+        if !self.output.open || self.lost {
             return;
         }
         let is_read = self.input.open && self.asked != RequestedEnd::Close;
         if self.is_socket && is_read {
-            self.writing = false;
+            self.output.open = false;
             self.failed = Some(error);
             self.demands.add(Demand::EndWriting);
         } else {
@@ -231,7 +216,7 @@ impl ConnectionLifecycle {
     ///
     /// If the input is still open, even if it is paused, the reads find that out.
     pub fn on_peer_gone(&mut self) {
-        if !self.writing || self.lost {
+        if !self.output.open || self.lost {
             return;
         }
         match (self.is_socket, self.input.open) {
@@ -259,11 +244,17 @@ impl ConnectionLifecycle {
     /// Notes that the program requests the end of the output after everything is written. Returns
     /// whether a flush is due for that.
     pub fn on_shutdown_asked(&mut self) -> bool {
-        let is_new = self.writing && !self.lost && self.asked == RequestedEnd::Nothing;
+        let is_new = self.output.open && !self.lost && self.asked == RequestedEnd::Nothing;
         if is_new {
             self.asked = RequestedEnd::ShutDown;
         }
         is_new
+    }
+
+    /// Notes that a producer writes to the output, or is done. Until it is done, a requested end of the
+    /// output or of the connection waits, and the input is still read.
+    pub fn on_held(&mut self, held: bool) {
+        self.output.held = held;
     }
 
     /// Notes that the program pauses the input.
@@ -334,7 +325,7 @@ impl ConnectionLifecycle {
     /// Returns whether data would be delivered.
     #[inline]
     pub fn accepts(&self) -> bool {
-        self.input.open && self.asked != RequestedEnd::Close && !self.lost
+        self.input.open && !self.is_closing() && !self.lost
     }
 
     /// Returns whether the driver should read: data would be delivered, and the input is not paused.
@@ -362,6 +353,12 @@ impl ConnectionLifecycle {
         self.lost
     }
 
+    /// Returns whether the program requested a close that does not wait for a producer.
+    #[inline]
+    fn is_closing(&self) -> bool {
+        self.asked == RequestedEnd::Close && !self.output.is_waiting()
+    }
+
     /// Ends the input and reports that to the protocol.
     fn end_input(&mut self) {
         self.input.open = false;
@@ -383,7 +380,7 @@ impl ConnectionLifecycle {
 
     fn close(&mut self) {
         self.lost = true;
-        self.writing = false;
+        self.output.open = false;
         self.failed = None;
         self.demands.keep(KEPT_AFTER_LOSS);
         self.demands.add(Demand::Close);

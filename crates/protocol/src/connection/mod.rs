@@ -1,6 +1,7 @@
 //! A connection without its descriptors: the lifecycle, the callbacks that are due, and the protocol.
 
 mod demand;
+mod directions;
 mod event;
 mod lifecycle;
 mod slot;

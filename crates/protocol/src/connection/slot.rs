@@ -4,15 +4,18 @@ use std::fmt;
 use std::thread;
 
 use bytes::Bytes;
+use procession_core::Mark;
 
 use super::event::ConnectionEvent;
-use crate::kept::{DropAfter, ProtocolHolder};
+use crate::kept::{DropAfter, ProtocolHolder, drop_caught, first_panic};
+use crate::transport_control::Producers;
 use crate::{Protocol, Transport};
 
 /// Holds the protocol of a connection and calls it.
 ///
 /// The protocol is moved out during a callback, so nothing is borrowed while it runs, and moved back
-/// when the callback returns. It is dropped after `connection_lost`, and after a panic.
+/// when the callback returns. It is dropped after `connection_lost`, and after a panic. The producer gets
+/// each event just before it does, and is dropped after it.
 ///
 /// # Examples
 ///
@@ -28,12 +31,15 @@ use crate::{Protocol, Transport};
 /// assert!(slot.try_deliver(fake.transport(), ConnectionEvent::Made).is_ok());
 /// assert!(!slot.is_gone());
 /// ```
-pub struct ConnectionSlot(ProtocolHolder<dyn Protocol>);
+pub struct ConnectionSlot {
+    protocol: ProtocolHolder<dyn Protocol>,
+    producers: Producers,
+}
 
 impl ConnectionSlot {
     /// Creates a slot that holds `protocol`.
     pub fn new(protocol: Box<dyn Protocol>) -> Self {
-        Self(ProtocolHolder::new(protocol))
+        Self { protocol: ProtocolHolder::new(protocol), producers: Producers::new() }
     }
 
     /// Calls the protocol's method for `event`.
@@ -47,7 +53,23 @@ impl ConnectionSlot {
     pub fn try_deliver(&self, transport: &Transport, event: ConnectionEvent) -> thread::Result<()> {
         let last =
             if matches!(event, ConnectionEvent::Lost(_)) { DropAfter::Yes } else { DropAfter::No };
-        self.0.try_call(last, |protocol| protocol.on_event(transport, event))
+        self.protocol.try_call(
+            last,
+            |protocol| {
+                match event {
+                    ConnectionEvent::Mark(mark) => {
+                        self.producers.on_mark(None, mark);
+                        if mark == Mark::Emptied {
+                            return; // only the producer gets it
+                        }
+                    }
+                    ConnectionEvent::Lost(_) => self.producers.on_lost(None),
+                    _ => {}
+                }
+                protocol.on_event(transport, event);
+            },
+            |called| self.end(called),
+        )
     }
 
     /// Calls `data_received`, like [`try_deliver`](Self::try_deliver) with [`ConnectionEvent::Data`].
@@ -58,20 +80,37 @@ impl ConnectionSlot {
     #[inline]
     pub fn try_deliver_data(&self, transport: &Transport, data: Bytes) -> thread::Result<()> {
         let event = ConnectionEvent::Data(data);
-        self.0.try_call(DropAfter::No, |protocol| protocol.on_event(transport, event))
+        self.protocol.try_call(
+            DropAfter::No,
+            |protocol| protocol.on_event(transport, event),
+            |called| self.end(called),
+        )
+    }
+
+    /// Drops the producer after the protocol is gone.
+    #[cold]
+    fn end(&self, called: thread::Result<()>) -> thread::Result<()> {
+        first_panic(called, drop_caught(|| self.producers.retire()))
     }
 
     /// Takes the protocol out for good. Drop it while nothing is borrowed.
     ///
-    /// If the protocol is in a callback, it is dropped when that returns.
+    /// This drops the producer, so also call it while nothing is borrowed. If the protocol is in a
+    /// callback, it is dropped when that returns.
     #[must_use = "drop it while nothing is borrowed"]
     pub fn retire(&self) -> Option<Box<dyn Protocol>> {
-        self.0.retire()
+        self.producers.retire();
+        self.protocol.retire()
+    }
+
+    /// Returns the registry of the producer that writes to the connection.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
     }
 
     /// Returns whether `connection_lost` was called, or the protocol panicked or was retired.
     pub fn is_gone(&self) -> bool {
-        self.0.is_gone()
+        self.protocol.is_gone()
     }
 }
 

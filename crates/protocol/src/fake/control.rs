@@ -8,7 +8,8 @@ use procession_core::{Clock, Deferred, NoError, Signal, WriteError};
 
 use super::engine::{Engine, FakeState};
 use super::pipe::FakePipe;
-use crate::control::{ProcessControl, Producers};
+use crate::control::ProcessControl;
+use crate::transport_control::Producers;
 use crate::{ChildFd, ExitReason, SignalError, Termination};
 
 impl Engine {

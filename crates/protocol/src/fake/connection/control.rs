@@ -5,7 +5,7 @@ use procession_core::WriteError;
 
 use super::engine::Engine;
 use crate::Address;
-use crate::transport::TransportControl;
+use crate::transport_control::{Producers, TransportControl};
 
 impl TransportControl for Engine {
     fn write(&self, mut data: Bytes) -> Result<(), WriteError> {
@@ -56,6 +56,17 @@ impl TransportControl for Engine {
                 state.wire.on_end_asked();
             }
         });
+    }
+
+    fn hold_open(&self, held: bool) {
+        self.state.with(|state| {
+            state.lifecycle.on_held(held);
+            state.wire.hold_open(held);
+        });
+    }
+
+    fn producers(&self) -> Option<&Producers> {
+        Some(self.slot.producers())
     }
 
     fn pause(&self) {

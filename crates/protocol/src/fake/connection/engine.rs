@@ -17,7 +17,7 @@ use crate::{Address, Protocol, Transport};
 
 pub(super) struct Engine {
     me: Weak<Self>,
-    slot: ConnectionSlot,
+    pub(super) slot: ConnectionSlot,
     pub(super) state: WithCell<FakeConnectionState>,
     pub(super) peer: Address,
     pub(super) host: Address,

@@ -64,6 +64,13 @@ impl FakeWire {
         }
     }
 
+    /// Sets whether a requested end waits for a producer.
+    pub(super) fn hold_open(&mut self, held: bool) {
+        if let Some(queue) = &mut self.queue {
+            queue.set_held(held);
+        }
+    }
+
     pub(super) fn written(&self) -> Bytes {
         Bytes::copy_from_slice(&self.written)
     }
