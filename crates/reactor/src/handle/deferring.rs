@@ -25,9 +25,7 @@ pub(super) fn in_thread<T: Send + 'static>(
 
 /// Makes an error of a panic, and stops the panic.
 fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
-    let message = panic.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = message.map_or_else(String::new, |message| format!(": {message}"));
+    let message = FirstPanic::text(&*panic).map_or_else(String::new, |text| format!(": {text}"));
     let text = format!("the call in a thread of its own panicked{message}");
     FirstPanic::discard(panic);
     io::Error::other(text)
