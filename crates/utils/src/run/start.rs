@@ -36,6 +36,11 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
         self.start()
     }
 
+    /// Returns program and arguments, quoted for messages.
+    pub(crate) fn quoted_command(&self) -> String {
+        quoted(&self.settings.command)
+    }
+
     /// Starts the program on this reactor.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
