@@ -60,7 +60,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The [`guide`] has more programs, and pages on [failures](guide::failures),
+//! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
+//! [failures](guide::failures),
 //! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
 //! names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!

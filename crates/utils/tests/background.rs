@@ -23,6 +23,11 @@ use crate::executors::{Left, check_on_every_executor, until};
 const fn can_be_sent_and_shared<T: Send + Sync + Clone + 'static>() {}
 const _: () = can_be_sent_and_shared::<Background>();
 
+/// What `?` needs in a function that returns `anyhow::Error` or a boxed error.
+const fn is_an_error_for_any_caller<E: Error + Send + Sync + 'static>() {}
+const _: () = is_an_error_for_any_caller::<OutputError>();
+const _: () = is_an_error_for_any_caller::<BackgroundError>();
+
 fn sh(script: &str) -> Run {
     Run::new("sh").args(["-c", script])
 }
@@ -204,13 +209,21 @@ fn the_drop_of_the_last_handle_waits_until_the_groups_have_ended() {
         let (run, pid) = with_pid(sh(deaf).kill_grace(ms(300)));
         let running = children.run(run);
         let call = children.call(|_| std::future::pending::<()>());
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("asked to end");
+        let gentle = "trap 'echo >\"$FILE\"; exit' TERM; echo $$; while :; do sleep 0.05; done";
+        let (gentle, begun) = with_pid(sh(gentle).env("FILE", &file));
+        let gentle = children.run(gentle);
         let pid = pid.await.unwrap();
+        begun.await.unwrap();
         let clone = children.clone();
         drop(children);
         assert_eq!(clone.call(|_| async { 5 }).await, Ok(5));
         drop(clone);
         assert_eq!((process_state(pid), procession_test_support::children()), ('X', Vec::new()));
+        assert!(file.exists(), "who ends by TERM is asked to, and waited for");
         assert!(matches!(running.await, Err(OutputError::Background { .. })));
+        assert!(matches!(gentle.await, Err(OutputError::Background { .. })));
         assert_eq!(call.await, Err(BackgroundError::Stopped));
     });
 }
