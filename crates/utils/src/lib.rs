@@ -13,10 +13,13 @@
 //! is reaped. If the reactor stops before the program has ended, the result is the error
 //! [`OutputError::Stopped`].
 //!
+//! [`Background`] runs a reactor on a thread of its own, for programs on another executor or without
+//! any.
+//!
 //! # What this crate does not do
 //!
 //! This crate runs no shell, parses no command lines and builds no pipelines. It does not keep
-//! children running and holds no dialogue with them: implement `ProcessProtocol` for that.
+//! children running and gives their events to no protocol: implement `ProcessProtocol` for that.
 //!
 //! # Examples
 //!

@@ -313,6 +313,7 @@ fn a_stop_in_the_middle_ends_every_stream_and_every_wait() {
         let (mut input, mut output) = (child.take_input(0).unwrap(), child.take_output(1).unwrap());
         assert_eq!(output.next().await.unwrap(), "on\n");
         let ends = child.terminate(Signal::WINCH, Duration::from_secs(600));
+        let mut unused = background.spawn_child(sh("exec sleep 600")).await.unwrap();
         let (begun, has_begun) = Answer::new();
         let waits = async {
             {
@@ -336,6 +337,11 @@ fn a_stop_in_the_middle_ends_every_stream_and_every_wait() {
         assert!(matches!(ends.await.unwrap_err(), SignalError::ReactorGone));
         let later = child.signal(Signal::TERM).await.unwrap_err();
         assert!(matches!(later, SignalError::ReactorGone), "{later:?}");
+        // What is used for the first time now ends as well.
+        assert!(unused.stdout().next().await.is_none());
+        let input = unused.take_input(0).unwrap();
+        let lost = input.close().await.unwrap_err();
+        assert!(matches!(lost, ChildError::Write { error: WriteError::ReactorGone, .. }), "{lost}");
         background.shutdown().await;
     });
 }

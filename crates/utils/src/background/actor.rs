@@ -13,7 +13,7 @@ use procession_core::{Failed, Signal, WriteError};
 use procession_process_transport::{Child, ChildError, ChildInput, ChildOutput};
 use procession_protocol::{ChildFd, ProcessDone, SignalError, Termination};
 
-use super::byte_queue::{ByteQueue, ConsumerEnd};
+use super::byte_queue::{ByteQueue, Consumer, ConsumerEnd, Producer};
 use super::mailbox::Mailbox;
 use super::tasks::LoopContext;
 use super::thread::answer;
@@ -21,9 +21,9 @@ use super::thread::answer;
 /// What the handle asks for.
 pub(super) enum ChildVerb {
     /// Move this output into the queue from now on.
-    Read(ChildFd, Arc<ByteQueue>),
+    Read(ChildFd, Producer),
     /// Move the queue into this input from now on.
-    Write(ChildFd, Arc<ByteQueue>),
+    Write(ChildFd, Consumer),
     Wait(Reply<Result<ProcessDone, ChildError>>),
     Signal(SignalTo, Signal, Reply<Result<(), SignalError>>),
     Terminate(Signal, Duration, Reply<Result<Termination, SignalError>>),
@@ -78,11 +78,11 @@ fn begin(context: &LoopContext, child: &mut Child, verb: ChildVerb) {
         ChildVerb::Wait(_) => {}
         ChildVerb::Read(fd, queue) => match child.take_output(fd) {
             Some(output) => context.spawn(read(output, queue)),
-            None => queue.finish(),
+            None => drop(queue),
         },
         ChildVerb::Write(fd, queue) => match child.take_input(fd) {
             Some(input) => context.spawn(write(input, queue)),
-            None => queue.end(ConsumerEnd::Early(WriteError::UnknownFd)),
+            None => queue.0.end(ConsumerEnd::Early(WriteError::UnknownFd)),
         },
         ChildVerb::Signal(to, signal, reply) => {
             let process = child.process();
@@ -106,12 +106,11 @@ fn begin(context: &LoopContext, child: &mut Child, verb: ChildVerb) {
 }
 
 /// Moves an output into its queue: everything that is there, in one step.
-async fn read(mut output: ChildOutput, queue: Arc<ByteQueue>) {
-    let _finish = FinishOnDrop(&queue);
+async fn read(mut output: ChildOutput, queue: Producer) {
     let mut batch: Vec<Bytes> = Vec::new();
     loop {
-        let is_over = poll_fn(|context| collect(&mut output, &queue, &mut batch, context)).await;
-        if queue.push(batch.drain(..)).is_err() || is_over {
+        let is_over = poll_fn(|context| collect(&mut output, &queue.0, &mut batch, context)).await;
+        if queue.0.push(batch.drain(..)).is_err() || is_over {
             return;
         }
     }
@@ -144,21 +143,19 @@ fn collect(
 }
 
 /// Moves a queue into its input, and closes the input when the queue is over.
-async fn write(mut input: ChildInput, queue: Arc<ByteQueue>) {
-    let end = EndOnDrop(&queue);
-    while let Some(chunks) = poll_fn(|context| queue.poll_take(context)).await {
+async fn write(mut input: ChildInput, queue: Consumer) {
+    while let Some(chunks) = poll_fn(|context| queue.0.poll_take(context)).await {
         for chunk in chunks {
             if let Err(error) = input.write(chunk).await {
                 let reason = match error {
                     ChildError::Write { error, .. } => error,
                     _ => WriteError::Closed,
                 };
-                return queue.end(ConsumerEnd::Early(reason));
+                return queue.0.end(ConsumerEnd::Early(reason));
             }
         }
     }
-    queue.end(ConsumerEnd::Whole);
-    drop(end);
+    queue.0.end(ConsumerEnd::Whole);
 }
 
 struct CloseOnDrop<'a>(&'a Mailbox<ChildVerb>);
@@ -166,22 +163,5 @@ struct CloseOnDrop<'a>(&'a Mailbox<ChildVerb>);
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.close();
-    }
-}
-
-struct FinishOnDrop<'a>(&'a ByteQueue);
-
-impl Drop for FinishOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.finish();
-    }
-}
-
-/// The loop has dropped the task, unless the queue has an end already.
-struct EndOnDrop<'a>(&'a ByteQueue);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.end(ConsumerEnd::Early(WriteError::ReactorGone));
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -153,6 +154,25 @@ impl ByteQueue {
         drop(state);
         drop(chunks);
         wake(producer);
+    }
+}
+
+/// The producing side that the loop owns. Its drop is the producer's end, so the drop of the message
+/// that carries it, or of its task, hangs nobody.
+pub(super) struct Producer(pub(super) Arc<ByteQueue>);
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// The consuming side that the loop owns. Its drop is the consumer's end, if it had none before.
+pub(super) struct Consumer(pub(super) Arc<ByteQueue>);
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.0.end(ConsumerEnd::Early(WriteError::ReactorGone));
     }
 }
 

@@ -12,6 +12,7 @@ use procession_process_transport::{Child, ChildError, Command};
 use procession_protocol::{ChildFd, ProcessDone, SignalError, Termination};
 
 use super::actor::{self, ChildVerb, SignalTo};
+use super::byte_queue::{Consumer, Producer};
 use super::input::BackgroundInput;
 use super::mailbox::Mailbox;
 use super::output::BackgroundOutput;
@@ -249,14 +250,16 @@ impl BackgroundChild {
     fn move_output(&mut self, fd: ChildFd) {
         if let Some(output) = self.outputs.get_mut(&fd).filter(|output| !output.is_moving) {
             output.is_moving = true;
-            self.verbs.send(ChildVerb::Read(fd, Arc::clone(&output.end.queue)));
+            let queue = Producer(Arc::clone(&output.end.queue));
+            self.verbs.send(ChildVerb::Read(fd, queue));
         }
     }
 
     fn move_input(&mut self, fd: ChildFd) {
         if let Some(input) = self.inputs.get_mut(&fd).filter(|input| !input.is_moving) {
             input.is_moving = true;
-            self.verbs.send(ChildVerb::Write(fd, Arc::clone(&input.end.queue)));
+            let queue = Consumer(Arc::clone(&input.end.queue));
+            self.verbs.send(ChildVerb::Write(fd, queue));
         }
     }
 

@@ -1,6 +1,5 @@
 //! Unit tests of the queue between two threads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::Wake;
 
