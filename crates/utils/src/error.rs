@@ -31,16 +31,14 @@ use crate::{Ended, Outcome, Partial, Stream};
 /// # Examples
 ///
 /// ```
-/// use procession::{Failed, OutputError, Reactor, Run};
+/// use procession::{OutputError, Run};
 ///
-/// let mut reactor = Reactor::new()?;
-/// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {
-///     Err(Failed::Error(OutputError::Failed { outcome, .. })) => {
+/// match Run::new("grep").args(["x", "/no such file"]).check().output_blocking() {
+///     Err(OutputError::Failed { outcome, .. }) => {
 ///         assert_eq!(outcome.exit_code(), Some(2));
 ///     }
 ///     other => panic!("{other:?}"),
 /// }
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -50,6 +48,7 @@ pub enum OutputError {
     /// The program wrote to its standard error, and the run counts that as a failure.
     ///
     /// The program was not killed; dropping the reactor kills it. Its further output is discarded.
+    /// After a blocking run, [`Ended`] says what happens to it.
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
