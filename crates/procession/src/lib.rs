@@ -67,7 +67,8 @@
 //!
 //! # Overview
 //!
-//! **Helpers of one call**: [`Run`] with its [`Outcome`], [`run_all()`], and Twisted's
+//! **Helpers of one call**: [`Run`] with its [`Outcome`], on a loop or
+//! [blocking](Run::output_blocking), [`run_all()`], and Twisted's
 //! [`get_process_output`] and its relatives. [`Keep`] says which part of an output is kept, [`Stdin`]
 //! what the program reads.
 //!
@@ -98,9 +99,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`RunAll`], [`Background`], the `get_process_…` functions, and the types of their arguments and results |
+//! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
+//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (needed by both) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
@@ -169,8 +171,12 @@ pub use procession_utils::{
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{
-    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Progress, Run, RunAll,
-    RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
+    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Run, Stdin, Stream,
+};
+#[cfg(all(feature = "run", feature = "reactor"))]
+#[doc(inline)]
+pub use procession_utils::{
+    Progress, RunAll, RunAllError, RunResult, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
 
@@ -181,6 +187,8 @@ pub mod driver {
 
     #[doc(inline)]
     pub use procession_core::driver as core;
+    #[doc(inline)]
+    pub use procession_process_transport::driver as process_transport;
     #[doc(inline)]
     pub use procession_protocol::driver as protocol;
     #[cfg(feature = "reactor")]

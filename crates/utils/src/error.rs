@@ -10,6 +10,7 @@ use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 
+#[cfg(feature = "reactor")]
 use crate::background::error::BackgroundError;
 use crate::{Ended, Outcome, Partial, Stream};
 
@@ -32,16 +33,14 @@ use crate::{Ended, Outcome, Partial, Stream};
 /// # Examples
 ///
 /// ```
-/// use procession::{Failed, OutputError, Reactor, Run};
+/// use procession::{OutputError, Run};
 ///
-/// let mut reactor = Reactor::new()?;
-/// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {
-///     Err(Failed::Error(OutputError::Failed { outcome, .. })) => {
+/// match Run::new("grep").args(["x", "/no such file"]).check().output_blocking() {
+///     Err(OutputError::Failed { outcome, .. }) => {
 ///         assert_eq!(outcome.exit_code(), Some(2));
 ///     }
 ///     other => panic!("{other:?}"),
 /// }
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -51,6 +50,7 @@ pub enum OutputError {
     /// The program wrote to its standard error, and the run counts that as a failure.
     ///
     /// The program was not killed; dropping the reactor kills it. Its further output is discarded.
+    /// After a blocking run, [`Ended`] says what happens to it.
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
@@ -122,6 +122,7 @@ pub enum OutputError {
         outcome: Box<Outcome>,
     },
     /// The [`Background`](crate::Background) that runs the program gave no outcome.
+    #[cfg(feature = "reactor")]
     #[non_exhaustive]
     Background {
         /// Program and arguments, quoted for a shell.
@@ -161,8 +162,9 @@ impl OutputError {
             | Self::Lost { outcome, .. }
             | Self::Failed { outcome, .. }
             | Self::Stopped { outcome, .. } => outcome.reason.as_ref().err(),
+            #[cfg(feature = "reactor")]
+            Self::Background { .. } => None,
             Self::Spawn(_)
-            | Self::Background { .. }
             | Self::UnexpectedStderr { .. }
             | Self::TooLong { .. }
             | Self::TimedOut { .. }
@@ -180,12 +182,13 @@ impl OutputError {
         }
     }
 
-    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut`, the kind of a
-    /// [`BackgroundError`], or `Other`.
+    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut`, that of the background's
+    /// error, or `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match (self.io_error(), self) {
             (Some(error), _) => error.kind(),
             (None, Self::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            #[cfg(feature = "reactor")]
             (None, Self::Background { error, .. }) => error.kind(),
             (None, _) => io::ErrorKind::Other,
         }
@@ -193,7 +196,9 @@ impl OutputError {
 
     fn outputs(&self) -> Option<(&Bytes, &Bytes)> {
         match self {
-            Self::Spawn(_) | Self::Background { .. } => None,
+            #[cfg(feature = "reactor")]
+            Self::Background { .. } => None,
+            Self::Spawn(_) => None,
             Self::UnexpectedStderr { outcome, .. }
             | Self::TooLong { outcome, .. }
             | Self::TimedOut { outcome, .. }
@@ -227,6 +232,7 @@ impl fmt::Display for OutputError {
             Self::Stopped { command, outcome } => {
                 write!(f, "the reactor stopped before {command} ended{}", outcome.tail())
             }
+            #[cfg(feature = "reactor")]
             Self::Background { command, error } => write!(f, "{command} gave no outcome: {error}"),
             Self::Stdin { command, source, .. } => {
                 write!(f, "cannot read the standard input for {command}: {}", Reason(source))

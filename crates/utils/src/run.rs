@@ -1,5 +1,8 @@
 //! [`Run`]: a program that runs to its end, and all options of such a run.
 
+mod blocking;
+pub(crate) mod prepared;
+#[cfg(feature = "reactor")]
 mod start;
 
 use std::ffi::OsStr;
@@ -10,8 +13,7 @@ use std::time::Duration;
 use procession_core::Failed;
 use procession_process_transport::Command;
 
-use crate::job::{FailOn, Rules};
-use crate::lines::OnLine;
+use crate::rules::{FailOn, Rules};
 use crate::run_setup::RunSetup;
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
 
@@ -28,8 +30,9 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// is read and counted, and every end of the program is an outcome. Half a second after the
 /// program's exit, outputs that descendants still hold are closed.
 ///
-/// The program starts with [`start`](Self::start), [`output`](Self::output), or when the `Run` is
-/// awaited or given to `block_on`. The child leads a session, and a process group, [of its
+/// On a loop the program starts with [`start`](Self::start), [`output`](Self::output), or when the
+/// `Run` is awaited or given to `block_on`. [`output_blocking`](Self::output_blocking) needs no loop
+/// and blocks its thread. The child leads a session, and a process group, [of its
 /// own](Self#the-programs-terminal). From the start on, the timeout, and dropping or cancelling the
 /// [`Deferred`](procession_core::Deferred), terminate that group: it gets TERM, after [`kill_grace`](Self::kill_grace) it gets
 /// KILL, and the child is reaped. Descendants that left the group are not reached.
@@ -69,18 +72,17 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use procession::{Reactor, Run};
+/// use procession::Run;
 /// use std::time::Duration;
 ///
-/// let mut reactor = Reactor::new()?;
 /// // The background process may write more; the run does not wait for it.
 /// let run = Run::new("sh").args(["-c", "echo hi; sleep 30 &"]).drain_after_exit(Duration::ZERO);
-/// let outcome = reactor.block_on(run.output()).unwrap();
+/// let outcome = run.output_blocking()?;
 /// assert_eq!(outcome.stdout, "hi\n");
 /// assert_eq!(outcome.held_fds().len(), 2);
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), procession::OutputError>(())
 /// ```
-#[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
+#[must_use = "nothing is run until this is awaited, started, or given to `block_on`"]
 pub struct Run<F = fn(OutputLine)> {
     settings: Settings,
     on_line: Option<F>,
@@ -90,7 +92,6 @@ pub struct Run<F = fn(OutputLine)> {
 struct Settings {
     command: Command,
     stdin: Stdin,
-    timeout: Option<Duration>,
     drain_after_exit: Option<Duration>,
     max_line_bytes: usize,
     rules: Rules,
@@ -165,12 +166,11 @@ impl<F> Run<F> {
     /// # Examples
     ///
     /// ```
-    /// use procession::{Reactor, Run};
+    /// use procession::Run;
     ///
-    /// let mut reactor = Reactor::new()?;
     /// let run = Run::new("sh").args(["-c", "umask"]).command(|command| command.umask(0o077));
-    /// assert_eq!(reactor.block_on(run).unwrap().stdout, "0077\n");
-    /// # Ok::<(), std::io::Error>(())
+    /// assert_eq!(run.output_blocking()?.stdout, "0077\n");
+    /// # Ok::<(), procession::OutputError>(())
     /// ```
     pub fn command(mut self, change: impl FnOnce(Command) -> Command) -> Self {
         self.settings.command = change(self.settings.command);
@@ -186,7 +186,7 @@ impl<F> Run<F> {
     /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
     /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
     pub fn timeout(mut self, after: Duration) -> Self {
-        self.settings.timeout = Some(after);
+        self.settings.rules.timeout = Some(after);
         self
     }
 
@@ -271,19 +271,13 @@ impl<F> Run<F> {
     /// # Examples
     ///
     /// ```
-    /// use procession::{Keep, Reactor, Run};
-    /// use std::{cell::RefCell, rc::Rc};
+    /// use procession::{Keep, Run};
     ///
-    /// let mut reactor = Reactor::new()?;
-    /// let seen = Rc::new(RefCell::new(Vec::new()));
-    /// let lines = Rc::clone(&seen);
-    /// let run = Run::new("seq")
-    ///     .arg("3")
-    ///     .keep(Keep::nothing())
-    ///     .for_each_line(move |line| lines.borrow_mut().push(line.text));
-    /// reactor.block_on(run).unwrap();
-    /// assert_eq!(*seen.borrow(), ["1", "2", "3"]);
-    /// # Ok::<(), std::io::Error>(())
+    /// let mut lines = Vec::new();
+    /// let seq = Run::new("seq").arg("3").keep(Keep::nothing());
+    /// seq.for_each_line(|line| lines.push(line.text)).output_blocking()?;
+    /// assert_eq!(lines, ["1", "2", "3"]);
+    /// # Ok::<(), procession::OutputError>(())
     /// ```
     pub fn for_each_line<G: FnMut(OutputLine)>(self, call: G) -> Run<G> {
         Run { settings: self.settings, on_line: Some(call) }
@@ -297,27 +291,6 @@ impl<F> Run<F> {
     }
 }
 
-impl<F: FnMut(OutputLine) + 'static> Run<F> {
-    /// Returns the run with its callback in a box: runs with different callbacks, and without any,
-    /// then have one type, as [`run_all`](crate::run_all()) needs.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use procession::{Reactor, Run, run_all};
-    ///
-    /// let mut reactor = Reactor::new()?;
-    /// let seq = Run::new("seq").arg("3").for_each_line(|line| assert_eq!(line.len(), 1));
-    /// let both = [seq.boxed(), Run::new("true").boxed()];
-    /// reactor.block_on(run_all(both, 2).all_or_first_error()).unwrap();
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
-        let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
-        Run { settings: self.settings, on_line }
-    }
-}
-
 /// The settings of the command are kept, with these exceptions: descriptor 0 (see
 /// [`Stdin::as_in_command`]), descriptors 1 and 2 if the outputs are merged, and `owned`,
 /// `kill_on_drop`, `kill_grace` and `drain_after_exit`.
@@ -326,7 +299,6 @@ impl From<Command> for Run {
         let settings = Settings {
             command,
             stdin: Stdin::nothing(),
-            timeout: None,
             drain_after_exit: Some(DRAIN_AFTER_EXIT),
             max_line_bytes: MAX_LINE_BYTES,
             rules: Rules {
@@ -334,6 +306,7 @@ impl From<Command> for Run {
                 fails_on_stderr: false,
                 stops_at_limit: false,
                 setup: RunSetup::default(),
+                timeout: None,
                 kill_grace: KILL_GRACE,
                 keep: Keep::default(),
             },
@@ -356,11 +329,10 @@ impl From<&str> for Run {
 
 impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { command, stdin, timeout, drain_after_exit, rules, .. } = &self.settings;
+        let Settings { command, stdin, drain_after_exit, rules, .. } = &self.settings;
         f.debug_struct("Run")
             .field("command", command)
             .field("stdin", stdin)
-            .field("timeout", timeout)
             .field("drain_after_exit", drain_after_exit)
             .field("has_on_line", &self.on_line.is_some())
             .field("rules", rules)

@@ -1,5 +1,5 @@
 //! A background runs programs and calls for every executor and for threads that block.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "reactor"))]
 
 #[path = "background/executors.rs"]
 mod executors;

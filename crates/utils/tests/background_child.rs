@@ -1,5 +1,5 @@
 //! The child of a background: bytes cross the threads whole, in order and in bounded memory.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "reactor"))]
 
 #[path = "background/executors.rs"]
 mod executors;

@@ -1,4 +1,5 @@
 //! What a forked copy of the program drops continues in the original, which gets its result.
+#![cfg(feature = "reactor")]
 #![cfg(target_os = "linux")]
 
 mod util;

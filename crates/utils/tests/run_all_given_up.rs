@@ -1,4 +1,5 @@
 //! Programs that are given up while one of their callbacks runs: no program starts after that.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,19 +1,18 @@
 //! Starts a [`Run`] on a loop.
 
 use std::future::IntoFuture;
-use std::time::Duration;
 
 use procession_core::Deferred;
-use procession_process_transport::{Fd, SpawnProcess};
+use procession_process_transport::SpawnProcess;
 use procession_reactor::Handle;
 
-use super::{Run, Settings};
-use crate::collector::{Collector, Feed};
+use super::Run;
+use super::prepared::Prepared;
+use crate::collector::Collector;
 use crate::job::Job;
-use crate::lines::Lines;
+use crate::lines::OnLine;
 use crate::message::quoted;
-use crate::stdin::Source;
-use crate::{Outcome, OutputError, OutputLine, streams};
+use crate::{Outcome, OutputError, OutputLine};
 
 impl<F: FnMut(OutputLine) + 'static> Run<F> {
     /// Starts the program on the reactor of this thread.
@@ -45,42 +44,34 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
         let Run { settings, on_line } = self.boxed();
-        let Settings { command, stdin, timeout, drain_after_exit, max_line_bytes, rules } =
-            settings;
-        let line = quoted(&command);
-        let lines = on_line.is_some().then(|| Lines::new(max_line_bytes));
-        let grace = rules.kill_grace;
-        let (job, deferred) = Job::new(reactor, rules, line, on_line);
-        let command = command.owned(!rules.setup.is_foreground).session_if_owned();
         // The thread is the reactor's. The reactor ends its children when it is dropped.
-        let command = command.kill_on_drop(true).kill_grace(grace);
-        let mut command = command.die_with_thread_by_default();
-        // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
-        // ends.
-        command = command.drain_after_exit(drain_after_exit.unwrap_or(Duration::MAX));
-        if rules.setup.is_merged {
-            command = streams::merged(command);
-        }
-        let (stdin, feed) = match stdin.0 {
-            Source::Nothing => (Some(Fd::null()), Feed::Nothing),
-            Source::Bytes(data) => (Some(Fd::to_child()), Feed::Bytes(data)),
-            Source::Reader(reader) => (Some(Fd::to_child()), Feed::Reader(reader)),
-            Source::Fd(fd) => (Some(fd), Feed::Nothing),
-            Source::Command => (None, Feed::Nothing),
-        };
-        if let Some(fd) = stdin {
-            command = streams::with_input(command, fd);
-        }
-        let collector = Collector::new(job.clone(), feed, &command, lines);
+        let prepared = settings.prepare(on_line.is_some());
+        let Prepared { command, input, rules, line, lines } = prepared;
+        let (job, deferred) = Job::new(reactor, rules, line, on_line);
+        let collector = Collector::new(job, input, &command, lines);
         match reactor.spawn_process(collector, command) {
-            Ok(_process) => {
-                if let Some(after) = timeout {
-                    job.arm(after);
-                }
-                deferred
-            }
+            Ok(_process) => deferred,
             Err(error) => Deferred::ready(Err(error.into())),
         }
+    }
+
+    /// Returns the run with its callback in a box: runs with different callbacks, and without any,
+    /// then have one type, as [`run_all`](crate::run_all()) needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Reactor, Run, run_all};
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// let seq = Run::new("seq").arg("3").for_each_line(|line| assert_eq!(line.len(), 1));
+    /// let both = [seq.boxed(), Run::new("true").boxed()];
+    /// reactor.block_on(run_all(both, 2).all_or_first_error()).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
+        let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
+        Run { settings: self.settings, on_line }
     }
 }
 
