@@ -1,35 +1,47 @@
-//! The task `loop-free`: lints and tests the spawner without the reactor, and checks its
-//! dependencies.
+//! The task `loop-free`: lints and tests the spawner and the blocking runs without the reactor, and
+//! checks their dependencies.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-const PACKAGE: &str = "procession-process-transport";
+/// The packages that have a form without a loop, and the tests that need no loop.
+const FORMS: [(&str, &[&str]); 2] = [
+    ("procession-process-transport", &["spawned", "fd_plan_props"]),
+    ("procession-utils", &["blocking", "group_end", "limits", "run"]),
+];
 
 /// The features of the facade, one at a time. Every other step has the default features.
-const FACADE: [&str; 4] = ["", "reactor", "net", "run"];
+const FACADE: [&str; 5] = ["", "reactor", "net", "run", "run,reactor"];
 
-/// The most packages in its dependency tree, itself included.
+/// The most packages in a dependency tree, the root included.
 const MOST_PACKAGES: usize = 17;
 
 /// The packages of the event loop, which must not be in the tree.
 const OF_A_LOOP: [&str; 2] = ["procession-reactor", "polling"];
 
-/// Lints and tests the crate without the feature `reactor`, and checks its dependency tree.
+/// Lints and tests each crate without the feature `reactor`, and checks its dependency tree.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    let form = ["-p", PACKAGE, "--no-default-features", "--locked"];
-    cmd!(sh, "cargo clippy {form...} --all-targets -- -D warnings").run()?;
-    // All other tests of the crate need a loop.
-    cmd!(sh, "cargo test {form...} --lib --test spawned --test fd_plan_props").run()?;
-    cmd!(sh, "cargo test {form...} --doc").run()?;
+    for (package, tests) in FORMS {
+        let form = ["-p", package, "--no-default-features", "--locked"];
+        cmd!(sh, "cargo clippy {form...} --all-targets -- -D warnings").run()?;
+        // All other tests of the crate need a loop.
+        let tests = tests.iter().flat_map(|test| ["--test", test]);
+        cmd!(sh, "cargo test {form...} --lib {tests...}").run()?;
+        cmd!(sh, "cargo test {form...} --doc").run()?;
+        check_tree(sh, &form)?;
+    }
     // The facade is checked here with each of its features. Without any, it is the loop-free form.
     for features in FACADE {
         let form =
             ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
         cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
     }
+    Ok(())
+}
+
+fn check_tree(sh: &Shell, form: &[&str]) -> Result<()> {
     let tree = cmd!(sh, "cargo tree {form...} -e normal --prefix none").read()?;
     let packages = packages(&tree);
     println!("{} packages: {packages:?}", packages.len());

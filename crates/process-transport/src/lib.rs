@@ -67,6 +67,14 @@ mod reap_orphans;
 #[cfg(feature = "reactor")]
 mod verbs;
 
+pub mod driver {
+    //! A blocking wait whose caller decides: what the helpers of other layers are made of.
+    //!
+    //! The version number promises nothing about this module: any release may change it.
+
+    pub use crate::spawned::{Attended, Sink, Stopwatch, Turn};
+}
+
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]

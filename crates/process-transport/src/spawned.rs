@@ -6,6 +6,7 @@
 //! Verbs that wait use one `poll(2)` over the pidfd and all ends: no thread is started, and no verb
 //! can block for good on one end while another one is full. The loop is in `gather`.
 
+mod attended;
 mod clock;
 mod gather;
 mod handle;
@@ -13,6 +14,7 @@ mod handle;
 mod last_end;
 mod output;
 mod owned_child;
+mod sink;
 mod take;
 mod terminate;
 
@@ -20,6 +22,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+pub use attended::{Attended, Turn};
+pub use clock::Stopwatch;
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
 pub use handle::Spawned;
@@ -32,6 +36,8 @@ use procession_core::Signal;
 use procession_protocol::driver::{GroupState, TerminationScope};
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
+use sink::Discarded;
+pub use sink::Sink;
 pub use take::TakeError;
 use terminate::Terminating;
 
@@ -147,7 +153,7 @@ impl Spawned {
     /// The system refuses the wait (`waitid(2)`, `poll(2)`).
     pub fn wait(&mut self) -> io::Result<ExitReason> {
         self.close_inputs();
-        self.gather(None, None, Self::is_over)?;
+        self.gather(&mut Discarded, None, Self::is_over)?;
         self.reason.clone().ok_or_else(|| io::ErrorKind::Other.into())
     }
 
@@ -161,7 +167,7 @@ impl Spawned {
     /// As for [`Spawned::wait`].
     pub fn wait_timeout(&mut self, timeout: Duration) -> io::Result<Option<ExitReason>> {
         self.close_inputs();
-        let over = self.gather(None, clock::after(timeout), Self::is_over)?;
+        let over = self.gather(&mut Discarded, clock::after(timeout), Self::is_over)?;
         Ok(self.reason.clone().filter(|_| over))
     }
 
@@ -174,7 +180,7 @@ impl Spawned {
     pub fn output(mut self) -> io::Result<Output> {
         self.close_inputs();
         let mut kept = Output::default();
-        self.gather(Some(&mut kept), None, Self::is_over)?;
+        self.gather(&mut kept, None, Self::is_over)?;
         kept.reason = self.reason.take().ok_or(io::ErrorKind::Other)?;
         Ok(kept)
     }

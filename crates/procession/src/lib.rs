@@ -42,13 +42,33 @@
 //! }
 //! ```
 //!
-//! The [`guide`] has more programs, and pages on [failures](guide::failures),
+//! On tokio, smol or another executor, and on threads that block, a [`Background`] runs the loop on a
+//! thread of its own:
+//!
+//! ```
+//! use procession::{Background, Run};
+//! use std::time::Duration;
+//!
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T { futures_lite::future::block_on(future) }
+//! # block_on(async {
+//! let children = Background::start()?; // `Send`, `Sync` and `Clone`: one for the whole program
+//! let upload = b"picture".to_vec();
+//! let convert = Run::new("cat").arg("-").stdin(upload).timeout(Duration::from_secs(5)).check();
+//! let thumbnail = children.run(convert).await?;
+//! # assert_eq!(thumbnail.stdout, "picture");
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! The [`guide`] has more programs, and pages on [other executors](guide::any_executor),
+//! [failures](guide::failures),
 //! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
 //! names](guide::porting). The [`prelude`] has the names that its first programs use.
 //!
 //! # Overview
 //!
-//! **Helpers of one call**: [`Run`] with its [`Outcome`], [`run_all()`], and Twisted's
+//! **Helpers of one call**: [`Run`] with its [`Outcome`], on a loop or
+//! [blocking](Run::output_blocking), [`run_all()`], and Twisted's
 //! [`get_process_output`] and its relatives. [`Keep`] says which part of an output is kept, [`Stdin`]
 //! what the program reads.
 //!
@@ -58,6 +78,9 @@
 //!
 //! **Children on a loop**: [`SpawnProcess`] starts a child with a [`ProcessProtocol`], which acts through
 //! a [`Process`], or as a [`Child`] for async code. [`Pipeline`] connects several children.
+//!
+//! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
+//! executor awaits and any thread waits for.
 //!
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
@@ -76,9 +99,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`run_all()`], the `get_process_…` functions, and the types of their arguments and results |
+//! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
+//! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (needed by both) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //! | `net` and `run` together | the [`guide`], whose programs use both |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
@@ -140,11 +164,20 @@ pub use procession_reactor::{
     Registration, Remote, SignalWatch, Stopped, SystemEvent, TimerError, Trigger, TriggerResult,
     run_main,
 };
+#[cfg(all(feature = "run", feature = "reactor"))]
+#[doc(inline)]
+pub use procession_utils::{
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
+};
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{
-    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Progress, Run, RunAll,
-    RunAllError, Stdin, Stream, get_process_output, get_process_output_and_value,
+    Ended, Gap, Keep, Outcome, OutputError, OutputLine, Partial, Run, Stdin, Stream,
+};
+#[cfg(all(feature = "run", feature = "reactor"))]
+#[doc(inline)]
+pub use procession_utils::{
+    Progress, RunAll, RunAllError, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
 
@@ -155,6 +188,8 @@ pub mod driver {
 
     #[doc(inline)]
     pub use procession_core::driver as core;
+    #[doc(inline)]
+    pub use procession_process_transport::driver as process_transport;
     #[doc(inline)]
     pub use procession_protocol::driver as protocol;
     #[cfg(feature = "reactor")]

@@ -14,15 +14,26 @@ use crate::job::Job;
 use crate::lines::Lines;
 use crate::outcome::is_stopped;
 use crate::reading::{Chunk, Reading};
+use crate::stdin::Input;
 
 /// What is written to the child's standard input.
-pub(crate) enum Feed {
+enum Feed {
     /// Nothing, or nothing more. The pipe, if there is one, is closed.
     Nothing,
     Bytes(Bytes),
     Reader(Box<dyn Read + Send>),
     /// A reader on its thread. It is asked for the next chunk when the last one is written.
     Reading(Reading),
+}
+
+impl From<Input> for Feed {
+    fn from(input: Input) -> Self {
+        match input {
+            Input::Nothing => Self::Nothing,
+            Input::Bytes(data) => Self::Bytes(data),
+            Input::Reader(reader) => Self::Reader(reader),
+        }
+    }
 }
 
 /// Reports what happens to the child to the job.
@@ -36,10 +47,10 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(job: Rc<Job>, feed: Feed, command: &Command, lines: Option<Lines>) -> Self {
+    pub(crate) fn new(job: Rc<Job>, input: Input, command: &Command, lines: Option<Lines>) -> Self {
         let inputs = command.input_fds().into_iter();
         let unused = inputs.filter(|number| *number != ChildFd::STDIN).collect();
-        Self { job, feed, unused, lines }
+        Self { job, feed: input.into(), unused, lines }
     }
 
     /// Writes the next piece, or closes.
@@ -79,13 +90,7 @@ impl Collector {
     fn end_lines(&mut self, stream: Stream) {
         if let Some(lines) = &mut self.lines {
             lines.on_end(stream);
-            self.deliver_lines(stream);
-        }
-    }
-
-    fn deliver_lines(&mut self, stream: Stream) {
-        while let Some(line) = self.lines.as_mut().and_then(|lines| lines.poll(stream)) {
-            self.job.on_line(line);
+            self.job.on_lines(lines, stream);
         }
     }
 }
@@ -96,21 +101,13 @@ fn on_chunk(job: &Rc<Job>, process: &Process, chunk: Chunk) {
         // A panic of the reader ends the run as a cancellation does: the program is terminated.
         Chunk::Panicked(panic) => {
             process.close_stdin();
-            job.on_reader_panicked();
+            job.on_given_up();
             resume_unwind(panic);
         }
         Chunk::Failed(error) => job.on_reader_failed(error),
         Chunk::Data(_) | Chunk::End => {}
     }
     process.close_stdin();
-}
-
-fn stream(fd: ChildFd) -> Option<Stream> {
-    match fd {
-        ChildFd::STDOUT => Some(Stream::Stdout),
-        ChildFd::STDERR => Some(Stream::Stderr),
-        _ => None,
-    }
 }
 
 impl ProcessProtocol for Collector {
@@ -123,13 +120,13 @@ impl ProcessProtocol for Collector {
     }
 
     fn child_data_received(&mut self, _: &Process, fd: ChildFd, data: Bytes) {
-        let Some(stream) = stream(fd) else { return };
+        let Some(stream) = Stream::of(fd) else { return };
         if !self.job.is_running() {
             return;
         }
         if let Some(lines) = &mut self.lines {
             lines.on_data(stream, data.clone());
-            self.deliver_lines(stream);
+            self.job.on_lines(lines, stream);
         }
         self.job.on_data(stream, &data);
     }
@@ -147,8 +144,8 @@ impl ProcessProtocol for Collector {
         }
     }
 
-    fn process_exited(&mut self, process: &Process, _: ExitReason) {
-        self.job.on_exited(process);
+    fn process_exited(&mut self, _: &Process, _: ExitReason) {
+        self.job.on_exited();
     }
 
     fn process_ended(&mut self, _: &Process, reason: ExitReason) {

@@ -1,111 +1,128 @@
-//! [`Ended`]: the end of a child that an error left running. It can be sent to other threads.
+//! [`Ended`]: the end of a program that an error left running.
 //!
-//! A `Deferred` belongs to one thread, and an error that contains one could not become an
-//! `anyhow::Error`. Therefore the error holds a ticket, and the `Deferred` stays in a list of its
-//! thread.
+//! On a loop, the loop sends the end through a cell. A blocking run has no loop, so its `Ended` owns
+//! the program, and whoever waits reads its outputs and reaps it.
 
 use std::fmt;
-use std::future::IntoFuture;
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::thread::{self, ThreadId};
 
-use procession_core::driver::WithCell;
-use procession_core::{Deferred, Failed, NoError};
+use procession_core::driver::Answer;
+use procession_core::{Failed, NoError};
 use procession_protocol::ExitReason;
 
-type End = Deferred<ExitReason, NoError>;
+use crate::rest::Rest;
 
-/// The end of a child that still runs. Await it, or give it a callback, to get the exit reason.
+/// The end of a program that still runs. Await it on any executor, wait for it, or give it a
+/// callback, to get the exit reason.
 ///
-/// Dropping it does not affect the child. On a thread other than that of the child's reactor it
-/// fails with [`Failed::Abandoned`].
+/// It can be sent to other threads. Dropping it does not end the program.
+///
+/// # After a blocking run
+///
+/// The program of a [blocking run](crate::Run::output_blocking) has no loop that goes on reading:
+/// from the error until [`wait`](Self::wait) it blocks when a pipe is full, and a drop closes its
+/// pipes. On Linux it is killed when the thread of the run ends, unless the run says
+/// [`outlive_parent`](crate::Run::outlive_parent). Awaiting it starts a thread that waits.
 ///
 /// # Examples
 ///
 /// ```
-/// use procession::{Command, Failed, OutputError, Reactor, get_process_output};
+/// use procession::{OutputError, Run};
 ///
-/// let mut reactor = Reactor::new()?;
-/// let noisy = Command::new("sh").args(["-c", "echo trouble >&2; exit 3"]);
-/// match reactor.block_on(get_process_output(noisy)) {
-///     Err(Failed::Error(OutputError::UnexpectedStderr { outcome, ended, .. })) => {
+/// let noisy = Run::new("sh").args(["-c", "echo trouble >&2; exit 3"]).fail_on_stderr();
+/// match noisy.output_blocking() {
+///     Err(OutputError::UnexpectedStderr { outcome, ended, .. }) => {
 ///         assert_eq!(outcome.stderr, "trouble\n");
-///         let reason = reactor.block_on(ended).unwrap();
+///         let reason = ended.wait().unwrap();
 ///         assert_eq!(reason.unwrap_err().exit_code(), Some(3));
 ///     }
 ///     other => panic!("{other:?}"),
 /// }
-/// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Ended(Arc<()>);
+#[must_use = "it is the only way to see how the program ends"]
+pub struct Ended(EndSource);
 
-struct Waiting {
-    ticket: Arc<()>,
-    end: End,
+enum EndSource {
+    /// The loop of this thread sends the end.
+    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "there is no loop"))]
+    Loop(Answer<ExitReason>, ThreadId),
+    /// The rest of a blocking run.
+    Here(Box<Rest>),
+    /// A thread waits for the rest of a blocking run.
+    Thread(Answer<ExitReason>),
+    /// The end was given.
+    Spent,
 }
 
-thread_local! {
-    static WAITING: WithCell<Vec<Waiting>> = const { WithCell::new(Vec::new()) };
-}
+/// The exit reason, or [`Failed::Abandoned`] if the reactor was dropped before.
+type EndResult = Result<ExitReason, Failed<NoError>>;
 
 impl Ended {
-    /// Keeps `end` for the holder of the ticket.
-    pub(crate) fn new(end: End) -> Self {
-        let ticket = Arc::new(());
-        let entry = Waiting { ticket: Arc::clone(&ticket), end };
-        // Remove the entries of tickets that were dropped on another thread.
-        let stale = with_waiting(|all| {
-            let stale = take_stale(all);
-            all.push(entry);
-            stale
-        });
-        drop(stale);
-        Self(ticket)
+    /// Makes the end that the loop of this thread sends.
+    #[cfg(feature = "reactor")]
+    pub(crate) fn of_loop(answer: Answer<ExitReason>) -> Self {
+        Self(EndSource::Loop(answer, thread::current().id()))
     }
 
-    /// Returns the `Deferred` of the end.
-    pub fn into_deferred(self) -> End {
-        // A `Deferred` whose promise is dropped is abandoned.
-        self.take().unwrap_or_else(|| Deferred::new().1)
+    /// Makes the end of a program that a blocking run leaves running.
+    pub(crate) fn of_rest(rest: Rest) -> Self {
+        Self(EndSource::Here(Box::new(rest)))
     }
 
-    /// Calls `call` once, with the exit reason, when the child has ended.
-    pub fn done(self, call: impl FnOnce(Result<ExitReason, Failed<NoError>>) + 'static) {
-        self.into_deferred().done(call);
+    /// Blocks this thread until the program and its outputs have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed::Abandoned`] if the reactor was dropped before, which kills the program.
+    ///
+    /// # Panics
+    ///
+    /// On the thread of the loop that runs the program: the loop would stand still for good.
+    #[track_caller]
+    pub fn wait(self) -> EndResult {
+        match self.0 {
+            EndSource::Loop(_, thread) if thread == thread::current().id() => panic!(
+                "`Ended::wait` blocks the loop that runs the program: await it, or use `done`"
+            ),
+            EndSource::Loop(answer, _) | EndSource::Thread(answer) => {
+                answer.wait().map_err(|_| Failed::Abandoned)
+            }
+            EndSource::Here(rest) => Ok(rest.wait()),
+            EndSource::Spent => Err(Failed::Abandoned),
+        }
     }
 
-    fn take(&self) -> Option<End> {
-        let entry = with_waiting(|all| {
-            let at = all.iter().position(|entry| Arc::ptr_eq(&entry.ticket, &self.0))?;
-            Some(all.swap_remove(at))
-        });
-        entry.flatten().map(|entry| entry.end)
-    }
-}
-
-/// Returns `None` while the thread's locals are being destroyed.
-fn with_waiting<R>(change: impl FnOnce(&mut Vec<Waiting>) -> R) -> Option<R> {
-    WAITING.try_with(|all| all.with(change)).ok()
-}
-
-fn take_stale(all: &mut Vec<Waiting>) -> Vec<Waiting> {
-    let (stale, kept) =
-        std::mem::take(all).into_iter().partition(|entry| Arc::strong_count(&entry.ticket) == 1);
-    *all = kept;
-    stale
-}
-
-impl IntoFuture for Ended {
-    type Output = Result<ExitReason, Failed<NoError>>;
-    type IntoFuture = End;
-
-    fn into_future(self) -> End {
-        self.into_deferred()
+    /// Starts a thread for the rest of a blocking run.
+    fn in_thread(rest: Box<Rest>) -> EndSource {
+        let (reply, answer) = Answer::new();
+        let thread = thread::Builder::new().name("procession-ended".to_owned());
+        // Whoever awaited it may be gone. Without a thread the answer is `Gone`.
+        thread.spawn(move || reply.send(rest.wait()).ok()).ok();
+        EndSource::Thread(answer)
     }
 }
 
-impl Drop for Ended {
-    fn drop(&mut self) {
-        drop(self.take());
+/// Polled after it was ready, it is ready with [`Failed::Abandoned`].
+impl Future for Ended {
+    type Output = EndResult;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<EndResult> {
+        let source = std::mem::replace(&mut self.0, EndSource::Spent);
+        self.0 = match source {
+            EndSource::Here(rest) => Self::in_thread(rest),
+            source => source,
+        };
+        let received = match &mut self.0 {
+            EndSource::Loop(answer, _) | EndSource::Thread(answer) => {
+                ready!(Pin::new(answer).poll(context)).map_err(|_| Failed::Abandoned)
+            }
+            EndSource::Here(_) | EndSource::Spent => Err(Failed::Abandoned),
+        };
+        self.0 = EndSource::Spent;
+        Poll::Ready(received)
     }
 }
 
@@ -115,37 +132,8 @@ impl fmt::Debug for Ended {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use procession_protocol::ProcessDone;
-
-    use super::*;
-
-    fn waiting() -> usize {
-        WAITING.with(|all| all.with(|all| all.len()))
-    }
-
-    #[test]
-    fn a_ticket_gives_its_own_end_and_leaves_nothing() {
-        let (first, one) = Deferred::new();
-        let (second, two) = Deferred::new();
-        let (one, two) = (Ended::new(one), Ended::new(two));
-        first.complete(Ok(Ok(ProcessDone::default())));
-        assert_eq!(one.into_deferred().try_take(), Some(Ok(Ok(ProcessDone::default()))));
-        drop(two);
-        assert!(second.is_cancelled());
-        assert_eq!(waiting(), 0);
-    }
-
-    #[test]
-    fn a_ticket_of_another_thread_is_abandoned_and_its_entry_goes_later() {
-        let (_promise, end) = Deferred::new();
-        let ended = Ended::new(end);
-        let there = std::thread::spawn(move || ended.into_deferred().try_take());
-        assert_eq!(there.join().unwrap(), Some(Err(Failed::Abandoned)));
-        assert_eq!(waiting(), 1);
-        let (_promise, end) = Deferred::new();
-        drop(Ended::new(end));
-        assert_eq!(waiting(), 0);
-    }
-}
+/// It can be sent and shared.
+const _: fn() = || {
+    fn can_be_sent<T: Send + Sync + 'static>() {}
+    can_be_sent::<Ended>();
+};

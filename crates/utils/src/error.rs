@@ -10,6 +10,8 @@ use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 
+#[cfg(feature = "reactor")]
+use crate::background::error::BackgroundError;
 use crate::{Ended, Outcome, Partial, Stream};
 
 /// Why a run failed: the program gave no outcome, or not the outcome that the run asked for.
@@ -31,16 +33,14 @@ use crate::{Ended, Outcome, Partial, Stream};
 /// # Examples
 ///
 /// ```
-/// use procession::{Failed, OutputError, Reactor, Run};
+/// use procession::{OutputError, Run};
 ///
-/// let mut reactor = Reactor::new()?;
-/// match reactor.block_on(Run::new("grep").args(["x", "/no such file"]).check()) {
-///     Err(Failed::Error(OutputError::Failed { outcome, .. })) => {
+/// match Run::new("grep").args(["x", "/no such file"]).check().output_blocking() {
+///     Err(OutputError::Failed { outcome, .. }) => {
 ///         assert_eq!(outcome.exit_code(), Some(2));
 ///     }
 ///     other => panic!("{other:?}"),
 /// }
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -50,6 +50,7 @@ pub enum OutputError {
     /// The program wrote to its standard error, and the run counts that as a failure.
     ///
     /// The program was not killed; dropping the reactor kills it. Its further output is discarded.
+    /// After a blocking run, [`Ended`] says what happens to it.
     #[non_exhaustive]
     UnexpectedStderr {
         /// Program and arguments, quoted for a shell.
@@ -120,6 +121,15 @@ pub enum OutputError {
         /// Both outputs up to the stop, and the exit reason.
         outcome: Box<Outcome>,
     },
+    /// The [`Background`](crate::Background) that runs the program gave no outcome.
+    #[cfg(feature = "reactor")]
+    #[non_exhaustive]
+    Background {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Why not.
+        error: BackgroundError,
+    },
     /// The reader that supplies the standard input failed. The program was
     /// [terminated](Self#what-is-left).
     #[non_exhaustive]
@@ -152,6 +162,8 @@ impl OutputError {
             | Self::Lost { outcome, .. }
             | Self::Failed { outcome, .. }
             | Self::Stopped { outcome, .. } => outcome.reason.as_ref().err(),
+            #[cfg(feature = "reactor")]
+            Self::Background { .. } => None,
             Self::Spawn(_)
             | Self::UnexpectedStderr { .. }
             | Self::TooLong { .. }
@@ -170,17 +182,22 @@ impl OutputError {
         }
     }
 
-    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut` or `Other`.
+    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut`, that of the background's
+    /// error, or `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match (self.io_error(), self) {
             (Some(error), _) => error.kind(),
             (None, Self::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            #[cfg(feature = "reactor")]
+            (None, Self::Background { error, .. }) => error.kind(),
             (None, _) => io::ErrorKind::Other,
         }
     }
 
     fn outputs(&self) -> Option<(&Bytes, &Bytes)> {
         match self {
+            #[cfg(feature = "reactor")]
+            Self::Background { .. } => None,
             Self::Spawn(_) => None,
             Self::UnexpectedStderr { outcome, .. }
             | Self::TooLong { outcome, .. }
@@ -215,6 +232,8 @@ impl fmt::Display for OutputError {
             Self::Stopped { command, outcome } => {
                 write!(f, "the reactor stopped before {command} ended{}", outcome.tail())
             }
+            #[cfg(feature = "reactor")]
+            Self::Background { command, error } => write!(f, "{command} gave no outcome: {error}"),
             Self::Stdin { command, source, .. } => {
                 write!(f, "cannot read the standard input for {command}: {}", Reason(source))
             }

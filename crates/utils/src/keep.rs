@@ -26,14 +26,13 @@ use crate::gap::Gap;
 /// # Examples
 ///
 /// ```
-/// use procession::{Keep, Reactor, Run};
+/// use procession::{Keep, Run};
 ///
-/// let mut reactor = Reactor::new()?;
 /// let seq = Run::new("seq").args(["1000"]).keep(Keep::head_and_tail(4, 5));
-/// let outcome = reactor.block_on(seq).unwrap();
+/// let outcome = seq.output_blocking()?;
 /// assert_eq!(outcome.stdout, "1\n2\n1000\n");
 /// assert_eq!(outcome.stdout_gap.unwrap().skipped_bytes, 3893 - 9);
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), procession::OutputError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {

@@ -6,91 +6,110 @@
 //! [`get_process_output_and_value`] are Twisted's helpers, built on [`Run`]. [`run_all()`] runs
 //! many programs with a limit on how many run at once.
 //!
-//! Every helper starts its program at once, on the thread's current reactor, and gives a
+//! [`Run::output_blocking`] runs the program in the thread that calls, without a loop and without
+//! another thread.
+//!
+//! On a loop every helper starts its program at once, on the thread's current reactor, and gives a
 //! [`Deferred`](procession_core::Deferred). You can await it, pass it to `block_on`, or continue it
 //! with callbacks. Dropping it, cancelling it, and a timeout terminate the child: its process group
 //! gets TERM, and KILL after a grace of two seconds. This happens in the background, and the child
 //! is reaped. If the reactor stops before the program has ended, the result is the error
 //! [`OutputError::Stopped`].
 //!
+//! [`Background`] runs a reactor on a thread of its own, for programs on another executor or without
+//! any.
+//!
+//! The feature `reactor`, which is on by default, adds everything that runs on a loop. Without it,
+//! [`Run`] blocks, and `cargo tree` shows neither `procession-reactor` nor `polling`.
+//!
 //! # What this crate does not do
 //!
 //! This crate runs no shell, parses no command lines and builds no pipelines. It does not keep
-//! children running and holds no dialogue with them: implement `ProcessProtocol` for that.
+//! children running and gives their events to no protocol: implement `ProcessProtocol` for that.
 //!
 //! # Examples
 //!
 //! ```no_run
 //! // Not run: it needs git, and a repository.
-//! # use procession::{Reactor, Run};
+//! # use procession::Run;
 //! # use std::time::Duration;
-//! # let mut reactor = Reactor::new()?;
-//! let log = reactor.block_on(Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check())?;
-//! println!("{}", log.stdout_utf8()?.trim());
+//! let log = Run::new("git").args(["log", "-1", "--format=%H"]).timeout(Duration::from_secs(5)).check();
+//! println!("{}", log.output_blocking()?.stdout_utf8()?.trim());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Printed with `{}`, the error has all that a log needs:
 //!
 //! ```
-//! use procession::{Reactor, Run};
+//! use procession::Run;
 //!
-//! let mut reactor = Reactor::new()?;
 //! let git = Run::new("sh").args(["-c", "echo fatal: no repository >&2; exit 128"]);
-//! let error = reactor.block_on(git.check()).unwrap_err().to_string();
+//! let error = git.check().output_blocking().unwrap_err().to_string();
 //! assert!(error.starts_with("sh -c 'echo fatal: no repository >&2; exit 128' exited with status 128 after 0."));
 //! assert!(error.ends_with(" s: fatal: no repository"));
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! With callbacks, anywhere in a program that runs a reactor:
-//!
-//! ```
-//! use procession::{Protocol, Transport, get_process_output};
-//!
-//! # struct FortuneQuoter;
-//! impl Protocol for FortuneQuoter {
-//!     fn connection_made(&mut self, transport: &Transport) {
-//!         let transport = transport.clone();
-//!         get_process_output("fortune").done(move |output| {
-//!             if let Ok(quote) = output { transport.write(quote); }
-//!             transport.lose_connection();
-//!         });
-//!     }
-//! }
 //! ```
 
+// Pages link to items of the feature.
+#![cfg_attr(
+    all(doc, not(feature = "reactor")),
+    allow(rustdoc::broken_intra_doc_links, reason = "some of them are not there")
+)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]
 
-mod collector;
+mod blocking;
 mod ended;
 mod error;
+mod feed;
 mod gap;
-mod job;
 mod keep;
 mod lines;
 mod message;
-mod named;
 mod outcome;
-mod reading;
+mod rest;
+mod rules;
 mod run;
-mod run_all;
 mod run_setup;
+#[cfg_attr(
+    not(feature = "reactor"),
+    expect(dead_code, reason = "some facts come from a loop alone")
+)]
+mod run_state;
 mod stdin;
 mod streams;
 mod terminal_wanted;
 
+#[cfg(feature = "reactor")]
+mod background;
+#[cfg(feature = "reactor")]
+mod collector;
+#[cfg(feature = "reactor")]
+mod ended_on_loop;
+#[cfg(feature = "reactor")]
+mod job;
+#[cfg(feature = "reactor")]
+mod named;
+#[cfg(feature = "reactor")]
+mod reading;
+#[cfg(feature = "reactor")]
+mod run_all;
+
+#[cfg(feature = "reactor")]
+pub use background::{
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
+};
 pub use ended::Ended;
 pub use error::OutputError;
 pub use gap::Gap;
 pub use keep::Keep;
 pub use lines::{OutputLine, Stream};
+#[cfg(feature = "reactor")]
 pub use named::{
     get_process_output, get_process_output_and_value, get_process_output_merged, get_process_value,
 };
 pub use outcome::{Outcome, Partial};
 pub use run::Run;
+#[cfg(feature = "reactor")]
 pub use run_all::{Progress, RunAll, RunAllError, run_all};
 pub use stdin::Stdin;
 
@@ -119,5 +138,5 @@ pub use stdin::Stdin;
 /// #![deny(unused_must_use)]
 /// procession::get_process_output("true");
 /// ```
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "reactor"))]
 struct UnusedResults;

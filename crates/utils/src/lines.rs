@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use procession_protocol::{Line, LineReceiver};
+use procession_protocol::{ChildFd, Line, LineReceiver};
 
 /// One of a program's two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +13,17 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+impl Stream {
+    /// Returns the stream that a child has on this number.
+    pub(crate) fn of(fd: ChildFd) -> Option<Self> {
+        match fd {
+            ChildFd::STDOUT => Some(Self::Stdout),
+            ChildFd::STDERR => Some(Self::Stderr),
+            _ => None,
+        }
+    }
 }
 
 /// Writes "standard output" or "standard error".
@@ -25,7 +36,8 @@ impl fmt::Display for Stream {
     }
 }
 
-/// A line that a program wrote, and the stream it wrote it to. It derefs to the [`Line`].
+/// A line that a program wrote, and the stream it wrote it to. It derefs to the [`Line`], and that to
+/// its bytes, which need not be UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputLine {
@@ -45,7 +57,8 @@ impl Deref for OutputLine {
     }
 }
 
-/// The callback for each line.
+/// The callback for each line, in a form that all callbacks have in common.
+#[cfg(feature = "reactor")]
 pub(crate) type OnLine = Box<dyn FnMut(OutputLine)>;
 
 /// Both streams, cut into lines.
@@ -69,9 +82,18 @@ impl Lines {
         self.of(stream).on_end();
     }
 
-    pub(crate) fn poll(&mut self, stream: Stream) -> Option<OutputLine> {
-        let text = self.of(stream).poll()?;
-        Some(OutputLine { stream, text })
+    /// Calls `call` with each line that is complete, as long as `goes_on`.
+    pub(crate) fn deliver(
+        &mut self,
+        stream: Stream,
+        call: &mut dyn FnMut(OutputLine),
+        goes_on: impl Fn() -> bool,
+    ) {
+        let lines = self.of(stream);
+        while goes_on() {
+            let Some(text) = lines.poll() else { return };
+            call(OutputLine { stream, text });
+        }
     }
 
     fn of(&mut self, stream: Stream) -> &mut LineReceiver {

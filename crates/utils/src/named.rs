@@ -37,6 +37,23 @@ fn patient(command: impl Into<Command>) -> Run {
 /// assert_eq!(output.unwrap(), "hello\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With callbacks, anywhere in a program that runs a reactor:
+///
+/// ```
+/// use procession::{Protocol, Transport, get_process_output};
+///
+/// # struct FortuneQuoter;
+/// impl Protocol for FortuneQuoter {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         let transport = transport.clone();
+///         get_process_output("fortune").done(move |output| {
+///             if let Ok(quote) = output { transport.write(quote); }
+///             transport.lose_connection();
+///         });
+///     }
+/// }
+/// ```
 #[doc(alias = "getProcessOutput")]
 #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
 #[track_caller]

@@ -16,14 +16,13 @@ use crate::run_setup::RunSetup;
 /// # Examples
 ///
 /// ```
-/// use procession::{Reactor, Run};
+/// use procession::Run;
 ///
-/// let mut reactor = Reactor::new()?;
-/// let outcome = reactor.block_on(Run::new("sh").args(["-c", "echo hi; exit 3"])).unwrap();
+/// let outcome = Run::new("sh").args(["-c", "echo hi; exit 3"]).output_blocking()?;
 /// assert_eq!(outcome.stdout, "hi\n");
 /// assert_eq!(outcome.exit_code(), Some(3));
 /// assert!(!outcome.is_success() && !outcome.is_truncated());
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), procession::OutputError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

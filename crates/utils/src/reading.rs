@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +17,7 @@ use std::thread;
 use procession_core::driver::Reason;
 use procession_reactor::{Handle, JoinHandle};
 
-/// The most bytes of a reader that are kept in memory.
-const CHUNK_BYTES: usize = 64 * 1024;
+use crate::feed;
 
 /// The result of a read. Every kind but `Data` is the last one.
 pub(crate) enum Chunk {
@@ -100,17 +99,10 @@ fn no_thread(reason: &io::Error) -> io::Error {
 }
 
 fn read_chunk(reader: &mut dyn Read) -> Chunk {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match reader.read(&mut chunk) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Chunk::Failed(error),
-            Ok(0) => return Chunk::End,
-            Ok(bytes) => {
-                chunk.truncate(bytes);
-                return Chunk::Data(chunk);
-            }
-        }
+    match feed::read_chunk(reader) {
+        Err(error) => Chunk::Failed(error),
+        Ok(chunk) if chunk.is_empty() => Chunk::End,
+        Ok(chunk) => Chunk::Data(chunk),
     }
 }
 
@@ -144,6 +136,8 @@ async fn next(slot: &Mutex<ChunkSlot>) -> Chunk {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     #[test]

@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 use procession_core::IntoBytes;
 use procession_process_transport::Fd;
 
+/// The most bytes of a reader that are kept in memory.
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
+
 /// The source of a program's standard input. The input always ends: no pipe is left open.
 ///
 /// Bytes, a `File` and an [`Fd`] also convert into it by `into()`. The program need not read all of
@@ -16,16 +19,15 @@ use procession_process_transport::Fd;
 /// # Examples
 ///
 /// ```
-/// use procession::{Reactor, Run, Stdin};
+/// use procession::{Run, Stdin};
 ///
-/// let mut reactor = Reactor::new()?;
-/// let sorted = reactor.block_on(Run::new("sort").stdin("b\na\n")).unwrap();
+/// let sorted = Run::new("sort").stdin("b\na\n").output_blocking()?;
 /// assert_eq!(sorted.stdout, "a\nb\n");
 ///
 /// let reader = std::io::Read::take(std::io::repeat(b'x'), 1_000_000);
-/// let counted = reactor.block_on(Run::new("wc").arg("-c").stdin(Stdin::reader(reader))).unwrap();
+/// let counted = Run::new("wc").arg("-c").stdin(Stdin::reader(reader)).output_blocking()?;
 /// assert_eq!(counted.stdout_utf8().unwrap().trim(), "1000000");
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), procession::OutputError>(())
 /// ```
 pub struct Stdin(pub(crate) Source);
 
@@ -35,6 +37,27 @@ pub(crate) enum Source {
     Fd(Fd),
     Reader(Box<dyn Read + Send>),
     Command,
+}
+
+/// What is written to the program's standard input.
+pub(crate) enum Input {
+    Nothing,
+    Bytes(Bytes),
+    Reader(Box<dyn Read + Send>),
+}
+
+impl Source {
+    /// Returns the program's descriptor 0, unless the command keeps its own, and what is written to
+    /// it.
+    pub(crate) fn into_parts(self) -> (Option<Fd>, Input) {
+        match self {
+            Self::Nothing => (Some(Fd::null()), Input::Nothing),
+            Self::Bytes(data) => (Some(Fd::to_child()), Input::Bytes(data)),
+            Self::Reader(reader) => (Some(Fd::to_child()), Input::Reader(reader)),
+            Self::Fd(fd) => (Some(fd), Input::Nothing),
+            Self::Command => (None, Input::Nothing),
+        }
+    }
 }
 
 impl Stdin {
@@ -64,13 +87,15 @@ impl Stdin {
     /// Returns an input that `reader` supplies up to its end, in chunks, as fast as the program
     /// reads.
     ///
-    /// The reader is read, and dropped, on a separate thread, so it may block. A timeout of the
-    /// [`Run`](crate::Run) still works then, and the thread ends when the read returns. If the
+    /// On a loop the reader is read, and dropped, on a separate thread, so it may block. A timeout of
+    /// the [`Run`](crate::Run) still works then, and the thread ends when the read returns. A
+    /// [blocking run](crate::Run::output_blocking) reads it in its own thread when the program's pipe
+    /// has room: while the reader blocks, the run reads no output and notices no timeout. If the
     /// source is a descriptor, pass it to the program directly with [`Stdin::fd`].
     ///
     /// If the reader fails, the program is terminated, and the error is
     /// [`OutputError::Stdin`](crate::OutputError::Stdin). If the reader panics, the program is
-    /// terminated, and the panic unwinds out of the loop.
+    /// terminated, and the panic unwinds out of the loop, or out of the blocking run.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Source::Reader(Box::new(reader)))
     }

@@ -1,4 +1,5 @@
 //! Processes that a helper's program leaves behind, and that this program adopts.
+#![cfg(feature = "reactor")]
 #![cfg(target_os = "linux")]
 
 mod util;

@@ -1,5 +1,6 @@
 //! Real programs that ask the terminal for something. A helper runs them in a program on a
 //! terminal. Each ends by itself with its own message, and none stays stopped in the background.
+#![cfg(feature = "reactor")]
 
 mod on_terminal;
 

@@ -1,5 +1,6 @@
 //! Extreme programs, sizes, times and numbers for the helpers: an error or the plain meaning, never
 //! a panic, and nothing is left running.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -1,16 +1,12 @@
-//! An error that ends a program is reported when nothing of its group is alive. Dropping or
-//! cancelling the result returns at once.
+//! An error that ends a program is reported when nothing of its group is alive.
 
 mod util;
 
-use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
-use procession_core::Failed;
 use procession_utils::{Keep, OutputError, Run, Stdin};
-use util::{Driver, behaviour, bound, children, ms, process_state, sh};
+use util::{Runner, both, bound, children, ms, process_state, sh};
 
 /// A member and the leader, which both ignore TERM. Both pids are on stdout.
 const DEAF: &str =
@@ -32,9 +28,9 @@ fn assert_gone(stdout: &str) {
 }
 
 /// Returns how long the timeout took to be reported.
-fn timed_out(driver: &mut Driver, run: Run) -> Duration {
-    let (result, after) = driver.timed(run.start());
-    let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = result else {
+fn timed_out(runner: &mut Runner, run: Run) -> Duration {
+    let (result, after) = runner.timed(run);
+    let Err(OutputError::TimedOut { outcome, .. }) = result else {
         panic!("{result:?}");
     };
     assert_gone(outcome.stdout_utf8().expect("numbers"));
@@ -45,37 +41,37 @@ fn timed_out(driver: &mut Driver, run: Run) -> Duration {
 /// Case TM-10.
 #[test]
 fn a_timeout_comes_when_the_group_is_empty() {
-    behaviour("a_timeout_comes_when_the_group_is_empty", |driver| {
+    both("a_timeout_comes_when_the_group_is_empty", |runner| {
         let (time, grace) = (bound(ms(300)), ms(300));
         for script in [DEAF, DEAF_MEMBER] {
             // Do it twice: the first group is gone before the second starts.
             for _ in 0..2 {
                 let run = Run::from(sh(script)).timeout(time).kill_grace(grace);
-                let after = timed_out(driver, run);
+                let after = timed_out(runner, run);
                 assert!(after >= time + grace && after < bound(ms(1600)), "{after:?}");
             }
         }
         let run = Run::from(sh(DEAF)).timeout(time).kill_grace(Duration::ZERO);
-        assert!(timed_out(driver, run) < bound(ms(1300)));
-        assert_eq!(driver.reactor.next_deadline(), None, "no timer is left");
+        assert!(timed_out(runner, run) < bound(ms(1300)));
+        runner.assert_no_timer();
     });
 }
 
 /// Case TM-11.
 #[test]
 fn an_output_that_is_too_long_and_a_reader_that_fails_end_the_group_first() {
-    behaviour("an_output_that_is_too_long_and_a_reader_that_fails_end_the_group_first", |driver| {
+    both("an_output_that_is_too_long_and_a_reader_that_fails_end_the_group_first", |runner| {
         let run = Run::from(sh(DEAF)).keep(Keep::head(2)).stop_at_limit().kill_grace(ms(200));
-        let (result, after) = driver.timed(run.start());
-        let Err(Failed::Error(OutputError::TooLong { .. })) = result else {
+        let (result, after) = runner.timed(run);
+        let Err(OutputError::TooLong { .. }) = result else {
             panic!("{result:?}");
         };
         assert!(after >= ms(200), "{after:?}");
         assert_eq!(children(), []);
         let reader = Broken;
         let run = Run::from(sh(DEAF)).stdin(Stdin::reader(reader)).kill_grace(ms(200));
-        let (result, after) = driver.timed(run.start());
-        assert!(matches!(result, Err(Failed::Error(OutputError::Stdin { .. }))), "{result:?}");
+        let (result, after) = runner.timed(run);
+        assert!(matches!(result, Err(OutputError::Stdin { .. })), "{result:?}");
         assert!(after < bound(ms(1300)), "{after:?}");
         assert_eq!(children(), []);
     });
@@ -89,44 +85,45 @@ impl io::Read for Broken {
     }
 }
 
-/// Case TM-12.
-#[test]
-fn giving_up_returns_at_once_also_while_the_group_ends() {
-    behaviour("giving_up_returns_at_once_also_while_the_group_ends", |driver| {
-        let (time, grace) = (bound(ms(300)), ms(400));
-        let deaf = || Run::from(sh(DEAF)).kill_grace(grace);
-        // This is the timeout of the result, not of the program.
-        let (result, after) = driver.timed(deaf().start().timeout(time));
-        assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
-        assert!(after < time + grace, "{after:?}");
-        assert!(!children().is_empty(), "it ends in the background");
-        driver.until_no_children(ms(1000));
-        // Cancel while the run's own timeout is ending the group.
-        let told = Rc::new(Cell::new(false));
-        let seen = told.clone();
-        let running = deaf().timeout(time).start();
-        driver.run_for(time + ms(100));
-        assert!(running.try_take().is_none(), "its group lives");
-        running.cancel();
-        assert!(matches!(running.try_take(), Some(Err(Failed::Cancelled))));
-        let dropped = deaf().timeout(time).start().map(move |_| seen.set(true));
-        driver.run_for(time + ms(100));
-        drop(dropped);
-        driver.until_no_children(ms(1000));
-        assert!(!told.get());
-        assert_eq!(driver.reactor.next_deadline(), None, "no timer is left");
-    });
-}
-
 /// Case TM-13. A program in the foreground leads no group. The run waits for the program's own end.
 #[test]
 fn a_program_in_the_foreground_is_gone_before_its_error_comes() {
-    behaviour("a_program_in_the_foreground_is_gone_before_its_error_comes", |driver| {
+    both("a_program_in_the_foreground_is_gone_before_its_error_comes", |runner| {
         let script = sh("trap '' TERM; while :; do :; done");
         let run = Run::from(script).foreground().timeout(bound(ms(200))).kill_grace(ms(200));
-        let (result, after) = driver.timed(run.start());
-        assert!(matches!(result, Err(Failed::Error(OutputError::TimedOut { .. }))), "{result:?}");
+        let (result, after) = runner.timed(run);
+        assert!(matches!(result, Err(OutputError::TimedOut { .. })), "{result:?}");
         assert!(after >= ms(400), "{after:?}");
         assert_eq!(children(), []);
+    });
+}
+
+#[test]
+fn a_timeout_gives_what_was_read_so_far() {
+    both("a_timeout_gives_what_was_read_so_far", |runner| {
+        let script = sh("echo out; echo err >&2; sleep 100");
+        // Both words must arrive before the timeout.
+        let time = bound(ms(300));
+        let (result, after) = runner.timed(Run::from(script).timeout(time));
+        let Err(error) = result else { panic!("{result:?}") };
+        assert!(after >= time && after < bound(ms(600)), "{after:?}");
+        assert!(error.to_string().contains(" timed out after "), "{error}");
+        assert!(error.to_string().ends_with(" s: err"), "{error}");
+        let OutputError::TimedOut { outcome, .. } = error else { panic!("{error:?}") };
+        assert_eq!((outcome.stdout_utf8(), outcome.stderr_utf8()), (Ok("out\n"), Ok("err\n")));
+        runner.until_no_children(ms(500));
+    });
+}
+
+#[test]
+fn a_timeout_ends_a_wait_for_descendants_too() {
+    both("a_timeout_ends_a_wait_for_descendants_too", |runner| {
+        let script = sh("sleep 100 & echo $!");
+        let run = Run::from(script).drain_after_exit(None).timeout(bound(ms(300)));
+        let Err(OutputError::TimedOut { outcome, .. }) = runner.get(run) else {
+            panic!("it timed out");
+        };
+        let descendant = outcome.stdout_utf8().unwrap().trim().parse().unwrap();
+        runner.until("the descendant is dead", ms(500), || is_dead(descendant));
     });
 }

@@ -1,5 +1,6 @@
 //! Whole programs (see `tests/stopper`) that Ctrl-Z or a signal stops, and that are continued.
 //! Their owned groups stop and continue with them, and time limits stand still meanwhile.
+#![cfg(feature = "reactor")]
 
 mod util;
 

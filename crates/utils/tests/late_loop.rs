@@ -1,5 +1,6 @@
 //! A loop that is late, because a callback took long or the program was stopped, reads what is
 //! ready before it judges a time limit.
+#![cfg(feature = "reactor")]
 
 mod util;
 

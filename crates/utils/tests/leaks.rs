@@ -1,4 +1,5 @@
 //! A run leaves nothing behind, however it ends.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -3,22 +3,22 @@
 mod util;
 
 use procession_utils::{Keep, OutputError, Run, Stream};
-use util::{behaviour, ms, rss_bytes, rss_peak_bytes, sanitizer, sh, skip_here};
+use util::{both, ms, rss_bytes, rss_peak_bytes, sanitizer, sh, skip_here};
 
 const SLACK: usize = 4 << 20;
 
-/// Runs alone in its process, because the peak covers the whole life of a process.
+/// Both drivers run in one process, whose peak covers its whole life.
 fn stays_within(name: &str, keep: Keep) {
     if sanitizer().as_deref() == Some("address") {
         // AddressSanitizer's shadow takes an eighth of all memory, and it delays the reuse of freed
         // memory.
         return skip_here(name, "AddressSanitizer has memory of its own");
     }
-    behaviour(name, |driver| {
+    both(name, |runner| {
         let before = rss_bytes();
         let length = 2 * keep.max_bytes();
         let flood = Run::new("head").args(["-c", &length.to_string(), "/dev/zero"]).keep(keep);
-        let outcome = driver.get(flood.start()).unwrap();
+        let outcome = runner.get(flood).unwrap();
         assert_eq!(outcome.stdout.len(), keep.max_bytes());
         assert!(outcome.is_truncated());
         let peak = rss_peak_bytes().saturating_sub(before);
@@ -50,10 +50,10 @@ fn a_limit_that_is_no_power_of_two_takes_itself_and_four_megabytes() {
 
 #[test]
 fn a_longer_output_is_read_on_and_counted() {
-    behaviour("a_longer_output_is_read_on_and_counted", |driver| {
+    both("a_longer_output_is_read_on_and_counted", |runner| {
         let script = sh("head -c 1000000 /dev/zero; echo end; exit 4");
         let run = Run::from(script).keep(Keep::head_and_tail(10, 4));
-        let outcome = driver.get(run.start()).unwrap();
+        let outcome = runner.get(run).unwrap();
         assert_eq!(outcome.stdout, b"\0\0\0\0\0\0\0\0\0\0end\n"[..]);
         assert_eq!(outcome.exit_code(), Some(4), "it was not disturbed");
         let gap = outcome.stdout_gap.unwrap();
@@ -64,22 +64,22 @@ fn a_longer_output_is_read_on_and_counted() {
 
 #[test]
 fn exactly_the_limit_is_not_too_long() {
-    behaviour("exactly_the_limit_is_not_too_long", |driver| {
+    both("exactly_the_limit_is_not_too_long", |runner| {
         let run = Run::from(sh("printf 12345")).keep(Keep::head(5)).stop_at_limit();
-        let outcome = driver.get(run.start()).unwrap();
+        let outcome = runner.get(run).unwrap();
         assert!(!outcome.is_truncated() && outcome.stdout == "12345");
     });
 }
 
 #[test]
 fn a_program_can_be_stopped_at_the_limit() {
-    behaviour("a_program_can_be_stopped_at_the_limit", |driver| {
+    both("a_program_can_be_stopped_at_the_limit", |runner| {
         let script = sh("printf 123; printf abcdefg >&2; sleep 100");
         let run = Run::from(script).keep(Keep::head(5)).stop_at_limit();
-        let error = driver.get(run.start()).unwrap_err().error().unwrap();
+        let error = runner.get(run).unwrap_err();
         assert_eq!(error.stderr().unwrap(), "abcde");
         let OutputError::TooLong { stream, max_bytes, .. } = error else { panic!("{error:?}") };
         assert_eq!((stream, max_bytes), (Stream::Stderr, 5));
-        driver.until_no_children(ms(500));
+        runner.until_no_children(ms(500));
     });
 }

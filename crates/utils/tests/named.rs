@@ -1,4 +1,5 @@
 //! The helpers under Twisted's names.
+#![cfg(feature = "reactor")]
 
 mod util;
 

@@ -2,6 +2,7 @@
 //! whichever spawn path started them. The exception is children that may outlive it.
 //!
 //! The test runs the program, which is this test binary again with one test, and kills it.
+#![cfg(feature = "reactor")]
 #![cfg(target_os = "linux")]
 
 mod util;
@@ -227,5 +228,31 @@ fn a_helper_leaves_a_parent_death_signal_as_it_is() {
         program.kill();
         let rest: Vec<String> = std::iter::from_fn(|| program.line()).collect();
         assert_eq!(rest, ["told\n"]);
+    });
+}
+
+/// Case OL-05, for a run that blocks its thread.
+#[test]
+fn the_child_of_a_blocking_run_does_not_outlive_the_kill_of_its_program() {
+    const NAME: &str = "the_child_of_a_blocking_run_does_not_outlive_the_kill_of_its_program";
+    isolated(NAME, || {
+        if is_program() {
+            let lives = || Run::from(child("lives")).outlive_parent().output_blocking();
+            let lives = std::thread::spawn(lives);
+            Run::from(child("dies")).output_blocking().expect("it lives long");
+            lives.join().expect("it lives long").expect("it lives long");
+        }
+        let mut program = Program::start(NAME);
+        let said = program.until_said(2);
+        let of = |word: &str| said.iter().find(|(said, _)| said == word).expect("it was said").1;
+        program.kill();
+        let clock = util::now();
+        while !is_dead(of("dies")) {
+            assert!(clock.elapsed() < bound(WATCHDOG), "{said:?}");
+            std::thread::yield_now();
+        }
+        let lives = of("lives");
+        assert!(!is_dead(lives));
+        kill_process(Pid::from_raw(lives.cast_signed()).unwrap(), KernelSignal::KILL).unwrap();
     });
 }

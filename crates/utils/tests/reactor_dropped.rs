@@ -1,5 +1,6 @@
 //! When the reactor is dropped, and when `run_until` returns, no program is alive whose run was
 //! dropped or cancelled before. A group that ends by TERM has its grace. The others are killed.
+#![cfg(feature = "reactor")]
 #![cfg(target_os = "linux")]
 
 mod util;

@@ -1,4 +1,5 @@
 //! Many programs, with a limit on how many run at once.
+#![cfg(feature = "reactor")]
 
 mod util;
 

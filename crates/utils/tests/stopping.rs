@@ -1,5 +1,6 @@
 //! A stop of the reactor: a run that it cuts off is an error, and a run that it does not affect is
 //! a success.
+#![cfg(feature = "reactor")]
 
 mod util;
 

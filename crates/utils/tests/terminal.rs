@@ -1,5 +1,6 @@
 //! The children of helpers have no terminal, and report that they lack one, unless the program lets
 //! them use its own. The error of a timeout says if the child was stopped.
+#![cfg(feature = "reactor")]
 
 mod util;
 

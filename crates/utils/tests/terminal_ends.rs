@@ -1,5 +1,6 @@
 //! No process of a helper's group outlives a program that a terminal ends: by its keys, by closing,
 //! or, as shells do it, by both at once.
+#![cfg(feature = "reactor")]
 
 mod on_terminal;
 

@@ -1,4 +1,5 @@
-//! Timeouts, and results that are cancelled or dropped: the group is terminated and reaped.
+//! Results that are cancelled, dropped or given a timeout: the group is terminated and reaped.
+#![cfg(feature = "reactor")]
 
 mod util;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use procession_core::Failed;
 use procession_process_transport::Command;
 use procession_reactor::Reactor;
-use procession_utils::{OutputError, Run, get_process_output};
+use procession_utils::{OutputLine, Run, get_process_output};
 use util::{Driver, behaviour, bound, children, isolated, ms, process_state, sh};
 
 fn sleeper() -> Command {
@@ -28,7 +29,7 @@ fn started(driver: &mut Driver, seen: &RefCell<Option<u32>>) -> u32 {
     seen.borrow().expect("it was waited for")
 }
 
-fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run {
+fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run<impl FnMut(OutputLine) + use<>> {
     let seen = Rc::clone(seen);
     Run::from(stubborn()).kill_grace(bound(ms(200))).for_each_line(move |line| {
         let text = String::from_utf8_lossy(&line.text).into_owned();
@@ -39,6 +40,9 @@ fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run {
 fn is_dead(pid: u32) -> bool {
     matches!(process_state(pid), 'Z' | 'X')
 }
+
+/// A member and the leader, which both ignore TERM.
+const DEAF: &str = "trap '' TERM; (while :; do sleep 0.2; done) & while :; do sleep 0.2; done";
 
 /// Case CH-18.
 #[test]
@@ -92,37 +96,6 @@ fn a_grace_of_zero_kills_at_once() {
         let second = started(driver, &seen);
         drop(running);
         driver.until("the group is dead", ms(300), |_| is_dead(second));
-    });
-}
-
-#[test]
-fn a_timeout_gives_what_was_read_so_far() {
-    behaviour("a_timeout_gives_what_was_read_so_far", |driver| {
-        let script = sh("echo out; echo err >&2; sleep 100");
-        // Both words must arrive before the timeout.
-        let time = bound(ms(300));
-        let (result, after) = driver.timed(Run::from(script).timeout(time).start());
-        let Err(Failed::Error(error)) = result else { panic!("{result:?}") };
-        assert!(after >= time && after < bound(ms(600)), "{after:?}");
-        assert!(error.to_string().contains(" timed out after "), "{error}");
-        assert!(error.to_string().ends_with(" s: err"), "{error}");
-        let OutputError::TimedOut { outcome, .. } = error else { panic!("{error:?}") };
-        assert_eq!((outcome.stdout_utf8(), outcome.stderr_utf8()), (Ok("out\n"), Ok("err\n")));
-        driver.until_no_children(ms(500));
-    });
-}
-
-#[test]
-fn a_timeout_ends_a_wait_for_descendants_too() {
-    behaviour("a_timeout_ends_a_wait_for_descendants_too", |driver| {
-        let script = sh("sleep 100 & echo $!");
-        let run = Run::from(script).drain_after_exit(None).timeout(bound(ms(300)));
-        let Err(Failed::Error(OutputError::TimedOut { outcome, .. })) = driver.get(run.start())
-        else {
-            panic!("it timed out");
-        };
-        let descendant = outcome.stdout_utf8().unwrap().trim().parse().unwrap();
-        driver.until("the descendant is dead", ms(500), |_| is_dead(descendant));
     });
 }
 
@@ -189,5 +162,34 @@ fn dropping_the_reactor_kills_the_group() {
             assert!(reactor.now() < deadline, "{:?}", children());
             reactor.turn(Some(ms(20))).unwrap();
         }
+    });
+}
+
+/// Case TM-12.
+#[test]
+fn giving_up_returns_at_once_also_while_the_group_ends() {
+    behaviour("giving_up_returns_at_once_also_while_the_group_ends", |driver| {
+        let (time, grace) = (bound(ms(300)), ms(400));
+        let deaf = || Run::from(sh(DEAF)).kill_grace(grace);
+        // This is the timeout of the result, not of the program.
+        let (result, after) = driver.timed(deaf().start().timeout(time));
+        assert!(matches!(result, Err(Failed::TimedOut)), "{result:?}");
+        assert!(after < time + grace, "{after:?}");
+        assert!(!children().is_empty(), "it ends in the background");
+        driver.until_no_children(ms(1000));
+        // Cancel while the run's own timeout is ending the group.
+        let told = Rc::new(Cell::new(false));
+        let seen = told.clone();
+        let running = deaf().timeout(time).start();
+        driver.run_for(time + ms(100));
+        assert!(running.try_take().is_none(), "its group lives");
+        running.cancel();
+        assert!(matches!(running.try_take(), Some(Err(Failed::Cancelled))));
+        let dropped = deaf().timeout(time).start().map(move |_| seen.set(true));
+        driver.run_for(time + ms(100));
+        drop(dropped);
+        driver.until_no_children(ms(1000));
+        assert!(!told.get());
+        assert_eq!(driver.reactor.next_deadline(), None, "no timer is left");
     });
 }

@@ -1,5 +1,6 @@
 //! Helpers and commands that have a terminal: the error of an impossible combination says what to
 //! do, in the user's terms.
+#![cfg(feature = "reactor")]
 
 mod util;
 

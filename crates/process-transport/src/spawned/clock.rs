@@ -18,3 +18,18 @@ pub(crate) fn since(then: Instant) -> Duration {
 pub(super) fn after(time: Duration) -> Option<Instant> {
     now().checked_add(time)
 }
+
+/// The time since a start.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(now())
+    }
+
+    /// Returns the time since the start, on the monotonic clock.
+    pub fn now(&self) -> Duration {
+        now().saturating_duration_since(self.0)
+    }
+}

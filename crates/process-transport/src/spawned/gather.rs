@@ -4,15 +4,16 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use procession_core::driver::Direction;
-use procession_protocol::ProcessTerminated;
 use procession_protocol::driver::Lifecycle;
+use procession_protocol::{ChildFd, ProcessTerminated};
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 use super::clock;
 use super::handle::Spawned;
-use super::output::Output;
+use super::sink::{Discarded, Sink};
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{PeekOutcome, WaitOutcome};
 
@@ -21,6 +22,54 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What one poll waits for.
+pub(super) struct PollWait {
+    pub(super) timeout: Option<Duration>,
+    pub(super) watches_exit: bool,
+    /// An input to which the caller wants to write.
+    pub(super) room_of: Option<ChildFd>,
+}
+
+/// What one poll has seen.
+#[derive(Debug, Default)]
+pub(super) struct Polled {
+    /// The pidfd reported the exit.
+    pub(super) exit_seen: bool,
+    /// The input takes data, or its reader is gone.
+    pub(super) has_room: bool,
+    /// Nothing was ready.
+    pub(super) is_idle: bool,
+}
+
+/// A sink, and the vector into which the outputs are read.
+pub(super) struct Reader<'a> {
+    sink: &'a mut dyn Sink,
+    buffer: &'a mut Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sink: &'a mut dyn Sink, buffer: &'a mut Vec<u8>) -> Self {
+        Self { sink, buffer }
+    }
+
+    fn read_once(&mut self, end: &ParentEnd) -> ReadOutcome {
+        self.buffer.clear();
+        self.buffer.reserve(BUFFER_BYTES);
+        let read = || rustix::io::read(&end.end, spare_capacity(&mut *self.buffer));
+        match rustix::io::retry_on_intr(read) {
+            Ok(0) => ReadOutcome::Ended,
+            Ok(_) => {
+                self.sink.on_data(end.fd, &mut *self.buffer);
+                ReadOutcome::GoesOn
+            }
+            Err(Errno::AGAIN) => ReadOutcome::NothingNow,
+            // EIO is the end of a terminal; a socket that was reset has no more data.
+            Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,
+            Err(error) => ReadOutcome::Refused(error),
+        }
+    }
+}
 
 impl Spawned {
     /// Returns whether nothing more will come, neither from the child nor from its outputs.
@@ -52,32 +101,34 @@ impl Spawned {
     /// false.
     pub(super) fn gather(
         &mut self,
-        mut kept: Option<&mut Output>,
+        sink: &mut dyn Sink,
         deadline: Option<Instant>,
         done: impl Fn(&Self) -> bool,
     ) -> io::Result<bool> {
         crate::orphans::reap();
+        let mut buffer = Vec::new();
+        let mut reader = Reader::new(sink, &mut buffer);
         loop {
             self.try_reap()?;
             if done(self) {
                 return Ok(true);
             }
-            let after = self.policy.drain_after_exit;
-            let cut_off = self.reaped.and_then(|reaped| reaped.checked_add(after?));
+            let cut_off = self.cut_off_at();
             let now = clock::now();
             if cut_off.is_some_and(|cut_off| now >= cut_off) {
-                self.cut_off(kept.as_deref_mut());
+                self.cut_off(&mut reader, Vec::new());
                 continue;
             }
             let is_late = deadline.is_some_and(|deadline| now >= deadline);
             let until = [deadline, cut_off].into_iter().flatten().min();
             let timeout = until.map(|until| until.saturating_duration_since(now));
-            let exit_seen = self.poll_once(timeout, true, kept.as_deref_mut())?;
+            let wait = PollWait { timeout, watches_exit: true, room_of: None };
+            let polled = self.poll_once(&wait, &mut reader)?;
             self.try_reap()?;
             if is_late {
                 return Ok(done(self));
             }
-            if exit_seen && self.reason.is_none() {
+            if polled.exit_seen && self.reason.is_none() {
                 // A tracer holds the child: it is dead, and cannot be reaped yet.
                 pause();
             }
@@ -91,6 +142,8 @@ impl Spawned {
         deadline: Option<Instant>,
         watches_exit: bool,
     ) -> io::Result<()> {
+        let (mut sink, mut buffer) = (Discarded, Vec::new());
+        let mut reader = Reader::new(&mut sink, &mut buffer);
         loop {
             if watches_exit && self.child.peek() != PeekOutcome::Running {
                 return Ok(());
@@ -100,43 +153,52 @@ impl Spawned {
                 return Ok(());
             }
             let timeout = deadline.map(|deadline| deadline - now);
-            let exit_seen = self.poll_once(timeout, watches_exit, None)?;
-            if exit_seen && self.child.peek() == PeekOutcome::Running {
+            let wait = PollWait { timeout, watches_exit, room_of: None };
+            let polled = self.poll_once(&wait, &mut reader)?;
+            if polled.exit_seen && self.child.peek() == PeekOutcome::Running {
                 // A tracer holds the child: it is dead, and cannot be reaped yet.
                 pause();
             }
         }
     }
 
-    /// Waits for the exit or for output, and reads once from each output that is ready. Returns
-    /// true if the pidfd reported the exit.
-    fn poll_once(
+    /// Returns when outputs that descendants hold are cut off, once the child is reaped.
+    pub(super) fn cut_off_at(&self) -> Option<Instant> {
+        self.reaped?.checked_add(self.policy.drain_after_exit?)
+    }
+
+    /// Waits for the exit, for output or for room in an input, and reads once from each output that
+    /// is ready.
+    pub(super) fn poll_once(
         &mut self,
-        timeout: Option<Duration>,
-        watches_exit: bool,
-        mut kept: Option<&mut Output>,
-    ) -> io::Result<bool> {
-        let watches_exit = watches_exit && self.reason.is_none();
+        wait: &PollWait,
+        reader: &mut Reader<'_>,
+    ) -> io::Result<Polled> {
+        let watches_exit = wait.watches_exit && self.reason.is_none();
         let pidfd = self.child.pidfd.as_ref().filter(|_| watches_exit);
         let is_blind = pidfd.is_none() && watches_exit;
         let timeout = if is_blind {
-            Some(timeout.map_or(ASK_AGAIN, |timeout| timeout.min(ASK_AGAIN)))
+            Some(wait.timeout.map_or(ASK_AGAIN, |timeout| timeout.min(ASK_AGAIN)))
         } else {
-            timeout
+            wait.timeout
         };
+        let input = self.ends.iter().find(|end| Some(end.fd) == wait.room_of);
         let ready: Vec<bool> = {
             let outputs = self.ends.iter().filter(|end| reads(end));
             let outputs = outputs.map(|end| PollFd::new(&end.end, PollFlags::IN));
+            let input = input.map(|end| PollFd::new(&end.end, PollFlags::OUT));
             let exit = pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN));
-            let mut fds: Vec<PollFd<'_>> = outputs.chain(exit).collect();
+            let mut fds: Vec<PollFd<'_>> = outputs.chain(input).chain(exit).collect();
             match poll(&mut fds, timeout.map(timespec).as_ref()) {
                 Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
-                Err(Errno::INTR) => return Ok(false),
+                Err(Errno::INTR) => return Ok(Polled::default()),
                 Err(error) => return Err(error.into()),
             }
         };
-        let exit_seen = pidfd.is_some() && ready.last() == Some(&true);
-        let mut buffer = Vec::new();
+        let is_idle = !ready.contains(&true);
+        let mut others = ready.iter().copied().rev();
+        let exit_seen = pidfd.is_some() && others.next() == Some(true);
+        let has_room = input.is_some() && others.next() == Some(true);
         let mut ready = ready.into_iter();
         let taken = &mut self.taken;
         let mut refused = None;
@@ -144,8 +206,7 @@ impl Spawned {
             if !reads(end) || ready.next() != Some(true) {
                 return true;
             }
-            buffer.resize(BUFFER_BYTES, 0);
-            let ending = read_once(end, &mut buffer, kept.as_deref_mut());
+            let ending = reader.read_once(end);
             if let ReadOutcome::Refused(error) = ending {
                 refused = Some(error);
             }
@@ -156,22 +217,18 @@ impl Spawned {
             open
         });
         match refused {
-            // The output is dropped anyway, so the error loses nothing.
-            Some(error) if kept.is_some() => Err(error.into()),
-            _ => Ok(exit_seen),
+            Some(error) if reader.sink.needs_all() => Err(error.into()),
+            _ => Ok(Polled { exit_seen, has_room, is_idle }),
         }
     }
 
     /// Reads what the outputs hold at this moment, closes them, and records which ones were still
     /// held open by another process. Reads at most what a pipe can hold from each, because a
-    /// descendant may go on writing.
-    pub(super) fn cut_off(&mut self, mut kept: Option<&mut Output>) {
+    /// descendant may go on writing. `held` has the inputs that are held open.
+    pub(super) fn cut_off(&mut self, reader: &mut Reader<'_>, mut held: Vec<ChildFd>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut held = Vec::new();
         for end in self.ends.iter().filter(|end| reads(end)) {
-            let mut reads =
-                (0..MOST_READS).map(|_| read_once(end, &mut buffer, kept.as_deref_mut()));
+            let mut reads = (0..MOST_READS).map(|_| reader.read_once(end));
             if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {
                 held.push(end.fd);
             }
@@ -219,23 +276,7 @@ enum ReadOutcome {
     Refused(Errno),
 }
 
-fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> ReadOutcome {
-    match rustix::io::retry_on_intr(|| rustix::io::read(&end.end, &mut *buffer)) {
-        Ok(0) => ReadOutcome::Ended,
-        Ok(bytes) => {
-            if let Some(kept) = kept {
-                kept.push(end.fd, &buffer[..bytes]);
-            }
-            ReadOutcome::GoesOn
-        }
-        Err(Errno::AGAIN) => ReadOutcome::NothingNow,
-        // EIO is the end of a terminal; a socket that was reset has no more data.
-        Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,
-        Err(error) => ReadOutcome::Refused(error),
-    }
-}
-
-fn reads(end: &ParentEnd) -> bool {
+pub(super) fn reads(end: &ParentEnd) -> bool {
     end.direction != Direction::Write
 }
 

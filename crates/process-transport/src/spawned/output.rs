@@ -5,6 +5,8 @@ use std::str::{self, Utf8Error};
 
 use procession_protocol::{ChildFd, ExitReason, ProcessTerminated, UnknownEnd};
 
+use super::sink::Sink;
+
 /// What a child wrote to the outputs that were not taken, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,11 +26,18 @@ impl Default for Output {
     }
 }
 
-impl Output {
-    pub(super) fn push(&mut self, fd: ChildFd, data: &[u8]) {
+/// Keeps everything.
+impl Sink for Output {
+    fn on_data(&mut self, fd: ChildFd, data: &mut Vec<u8>) {
         self.outputs.entry(fd).or_default().extend_from_slice(data);
     }
 
+    fn needs_all(&self) -> bool {
+        true
+    }
+}
+
+impl Output {
     /// Returns what the child wrote to `fd`; empty if `fd` was taken, or is no output.
     pub fn bytes(&self, fd: impl Into<ChildFd>) -> &[u8] {
         self.outputs.get(&fd.into()).map_or(&[], Vec::as_slice)

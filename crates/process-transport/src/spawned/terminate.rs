@@ -10,8 +10,10 @@ use procession_protocol::driver::{
 };
 use procession_protocol::{ProcessTerminated, SignalError, Termination, UnknownEnd};
 
-use super::clock;
+use super::clock::{self, Stopwatch};
+use super::gather::Reader;
 use super::handle::Spawned;
+use super::sink::Discarded;
 use crate::group::GroupLook;
 use crate::sys::PeekOutcome;
 
@@ -26,6 +28,17 @@ pub(crate) struct Terminating<C> {
     refused: Option<SignalError>,
 }
 
+impl<'a> Terminating<&'a mut Spawned> {
+    fn begin(child: &'a mut Spawned, signal: Signal, grace: Duration) -> Self {
+        let mut terminator = Terminator::new(child.scope());
+        if child.reason.is_some() {
+            terminator.on_reaped(Duration::ZERO);
+        }
+        terminator.on_terminate(signal, grace, Duration::ZERO);
+        Self::new(child, terminator, GroupLook::default(), false)
+    }
+}
+
 impl Terminating<&mut Spawned> {
     /// Terminates the child and waits for its end.
     pub(super) fn run(
@@ -35,12 +48,7 @@ impl Terminating<&mut Spawned> {
     ) -> Result<Termination, SignalError> {
         let since = clock::now();
         let now = || clock::now() - since;
-        let mut terminator = Terminator::new(child.scope());
-        if child.reason.is_some() {
-            terminator.on_reaped(Duration::ZERO);
-        }
-        terminator.on_terminate(signal, grace, Duration::ZERO);
-        let mut this = Terminating::new(child, terminator, GroupLook::default(), false);
+        let mut this = Terminating::begin(child, signal, grace);
         loop {
             if let Some(outcome) = this.act(now).map_err(SignalError::Os)? {
                 return this.settle(outcome);
@@ -54,13 +62,47 @@ impl Terminating<&mut Spawned> {
         }
     }
 
+    /// Terminates the child, and waits for its end at most the grace and a second: a child without
+    /// a group of its own may never be reaped, because a tracer holds it or another user owns it.
+    ///
+    /// The second begins when KILL is sent, however late this thread is.
+    pub(super) fn run_bounded(
+        child: &mut Spawned,
+        signal: Signal,
+        grace: Duration,
+    ) -> Result<(), SignalError> {
+        let stopwatch = Stopwatch::start();
+        let mut this = Terminating::begin(child, signal, grace);
+        let mut killed = None;
+        loop {
+            if let Some(outcome) = this.act(|| stopwatch.now()).map_err(SignalError::Os)? {
+                return this.settle(outcome).map(drop);
+            }
+            let now = stopwatch.now();
+            let killed_at = killed.or_else(|| (now >= grace).then_some(now));
+            killed = killed_at;
+            let end = killed_at.map_or(grace, |at| at.saturating_add(Terminator::END_AFTER_KILL));
+            if killed_at.is_some() && now >= end {
+                return Ok(());
+            }
+            let until = this.terminator.poll_deadline().map_or(end, |deadline| deadline.min(end));
+            let until = clock::after(until.saturating_sub(now));
+            let watches = this.watches_exit();
+            this.child.gather_unreaped(until, watches).map_err(SignalError::Os)?;
+            let now = stopwatch.now();
+            this.look_for_the_end(now).map_err(SignalError::Os)?;
+            this.terminator.on_time(now);
+        }
+    }
+
     fn settle(self, outcome: TerminationOutcome) -> Result<Termination, SignalError> {
         let TerminationOutcome::Ended { escalated, is_gone, after } = outcome else {
             return Err(self.refused.unwrap_or(SignalError::ProcessExitedAlready));
         };
         if self.child.scope() == TerminationScope::Group {
             // A process that still holds an output is not in the group.
-            self.child.cut_off(None);
+            let (mut sink, mut buffer) = (Discarded, Vec::new());
+            self.child.cut_off(&mut Reader::new(&mut sink, &mut buffer), Vec::new());
             if is_gone {
                 self.child.child.forget_group();
             } else if self.child.reason.is_some() {

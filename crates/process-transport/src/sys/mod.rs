@@ -35,6 +35,7 @@
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
+//! | `sigpipe` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | `blocking` in utils |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
 //!
@@ -63,6 +64,7 @@ mod parent;
 pub(crate) mod platform;
 mod report;
 mod request;
+mod sigpipe;
 mod step;
 mod this_process;
 mod users;
@@ -132,12 +134,12 @@ pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handle
 pub(crate) use proc_stat::ProcStat;
 pub(crate) use request::{Credentials, Group, PreExec, Request};
 pub(crate) use signal::{group_of, is_refusal, send, send_to_group, send_to_group_number};
+pub(crate) use sigpipe::without_sigpipe;
 pub use step::Step;
 #[cfg(feature = "reactor")]
 pub(crate) use termios::eof_char;
 pub(crate) use termios::{set_termios, termios};
 pub(crate) use this_process::ProcessMark;
 pub(crate) use users::{User, group_by_name, group_list, most_groups, user_by_id, user_by_name};
-#[cfg(feature = "reactor")]
 pub(crate) use wait::stopped_by;
 pub(crate) use wait::{own_peak_kib, peek, try_reap};

@@ -65,7 +65,6 @@ pub(crate) fn own_peak_kib() -> i64 {
 }
 
 /// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
-#[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(child: ChildId<'_>) -> Option<i32> {
     let (info, _) = wait_on(child, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).ok()??;
     // SAFETY: waitid fills this field for children, and it is zero if no child has stopped.

@@ -14,8 +14,7 @@ pub(crate) fn behaviour(name: &str, body: impl FnOnce(&mut Driver)) {
     isolated(name, || {
         let mut driver = Driver::new();
         body(&mut driver);
-        driver.until_no_children(WATCHDOG);
-        driver.until("no descriptor is left", WATCHDOG, |driver| open_fds() == driver.fds);
+        driver.until_nothing_is_left();
     });
 }
 
@@ -26,7 +25,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let reactor = Reactor::new().expect("a reactor");
         let mut driver = Self { reactor, fds: BTreeMap::new() };
         // The first spawn opens descriptors that stay open.
@@ -79,6 +78,12 @@ impl Driver {
     /// Turns until this process has no child, neither a zombie nor a living one.
     pub(crate) fn until_no_children(&mut self, within: Duration) {
         self.until("no child is left", within, |_| children().is_empty());
+    }
+
+    /// Turns until no child and no descriptor is left.
+    pub(crate) fn until_nothing_is_left(&mut self) {
+        self.until_no_children(WATCHDOG);
+        self.until("no descriptor is left", WATCHDOG, |driver| open_fds() == driver.fds);
     }
 
     /// Turns for `time`.

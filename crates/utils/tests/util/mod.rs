@@ -2,8 +2,12 @@
 //! programs. It re-exports what the tests use of the test-support crate.
 #![allow(dead_code, unused_imports, reason = "every test crate includes all and uses a part")]
 
+mod both;
+#[cfg(feature = "reactor")]
 mod drive;
+#[cfg(feature = "reactor")]
 mod program;
+#[cfg(feature = "reactor")]
 mod terminal;
 
 use procession_process_transport::Command;
@@ -13,8 +17,12 @@ pub(crate) use procession_test_support::{
     rss_bytes, rss_peak_bytes, sanitizer, skip_here,
 };
 
+pub(crate) use self::both::{Runner, blocking, both, now, until};
+#[cfg(feature = "reactor")]
 pub(crate) use self::drive::{Driver, behaviour};
+#[cfg(feature = "reactor")]
 pub(crate) use self::program::{Program, is_running};
+#[cfg(feature = "reactor")]
 pub(crate) use self::terminal::on_terminal;
 
 /// Makes the command `sh -c script`.

@@ -58,7 +58,6 @@ pub(crate) fn peek(child: ChildId<'_>) -> PeekOutcome {
 }
 
 /// Returns `None`: stopped children are not detected here.
-#[cfg(feature = "reactor")]
 pub(crate) fn stopped_by(_: ChildId<'_>) -> Option<i32> {
     None
 }

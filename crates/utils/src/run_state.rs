@@ -1,0 +1,286 @@
+//! Pure core: facts about a run in (`on_*`), what is due out (`poll_*`). It keeps the outputs, judges
+//! the end, and decides what a failure does to the program.
+//!
+//! # Model
+//!
+//! A run has four phases:
+//!
+//! - *Running*: there is no result yet. The end of the program gives the result. The time limit, a
+//!   limit of an output, a byte on stderr, a failed reader and a cancellation end this phase earlier.
+//! - *Stopping*: the program is being terminated. An error that caused this is due when the
+//!   termination is over, or one second after KILL.
+//! - *Released*: the program still runs, and its output is discarded.
+//! - *Over*: the program has ended, or nobody watches it any more.
+//!
+//! After *running* the run keeps no more output.
+//!
+//! Inputs, in any order: the start, data, a failed reader, time, a cancellation, the exit, the end of
+//! a termination, the end of the program and its outputs. Late and repeated facts are ignored.
+//!
+//! Outputs: [`RunStep`]s, which the driver does in order. There is at most one result: `Settle` or
+//! `Release`. There is none after a cancellation. `Terminate` comes at most once, and `ReportEnd`
+//! only after `Release`. Polled until there is none after every input.
+
+mod step;
+#[cfg(all(test, feature = "reactor"))]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::time::Duration;
+
+use procession_core::Signal;
+use procession_protocol::ExitReason;
+use procession_protocol::driver::Terminator;
+pub(crate) use step::{ReleasedRun, RunStep};
+
+use crate::keep::Capture;
+use crate::outcome::is_stopped;
+use crate::rules::{FailOn, Rules};
+use crate::{Outcome, OutputError, Partial, Stream};
+
+/// Keeps and judges one run. The module's page has the model.
+#[derive(Debug)]
+pub(crate) struct RunState {
+    rules: Rules,
+    /// Program and arguments, quoted for messages.
+    command: String,
+    phase: Phase,
+    stdout: Capture,
+    stderr: Capture,
+    /// The time that the run counts from.
+    begun: Duration,
+    /// While running: the time limit. While a verdict is pending: the limit on the wait for the end
+    /// of the termination.
+    deadline: Option<Duration>,
+    /// The error that is due when the termination is over.
+    verdict: Option<OutputError>,
+    due: VecDeque<RunStep>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping {
+        /// The grace has passed, and KILL was sent.
+        is_killed: bool,
+    },
+    Released,
+    Over,
+}
+
+impl RunState {
+    /// Creates the state of a run that begins now: the start of the program is part of its time.
+    pub(crate) fn new(rules: Rules, command: String, now: Duration) -> Self {
+        Self {
+            rules,
+            command,
+            phase: Phase::Running,
+            stdout: Capture::new(rules.keep),
+            stderr: Capture::new(rules.keep),
+            begun: now,
+            deadline: None,
+            verdict: None,
+            due: VecDeque::new(),
+        }
+    }
+
+    /// Returns whether output is kept and reported.
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Returns whether an error waits for the end of the termination.
+    pub(crate) fn has_verdict(&self) -> bool {
+        self.verdict.is_some()
+    }
+
+    /// Notes that the program has started: the time limit begins.
+    pub(crate) fn on_started(&mut self, now: Duration) {
+        if self.is_running() {
+            self.deadline = self.rules.timeout.and_then(|after| now.checked_add(after));
+        }
+    }
+
+    /// Adds data that the program wrote, and checks the limits.
+    pub(crate) fn on_data(&mut self, stream: Stream, data: &[u8], now: Duration) {
+        if !self.is_running() {
+            return;
+        }
+        let capture = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let fits = capture.push(data);
+        if stream == Stream::Stderr && self.rules.fails_on_stderr {
+            self.release(now);
+        } else if !fits && self.rules.stops_at_limit {
+            let max_bytes = self.rules.keep.max_bytes();
+            self.fail(now, |command, outcome| OutputError::TooLong {
+                command,
+                outcome,
+                stream,
+                max_bytes,
+            });
+        }
+    }
+
+    /// Notes that the reader of the standard input failed. Returns an error that came too late; drop
+    /// it while nothing is borrowed.
+    #[must_use = "drop it while nothing is borrowed"]
+    pub(crate) fn on_reader_failed(
+        &mut self,
+        source: io::Error,
+        now: Duration,
+    ) -> Option<io::Error> {
+        if !self.is_running() {
+            return Some(source);
+        }
+        self.fail(now, |command, outcome| OutputError::Stdin { command, outcome, source });
+        None
+    }
+
+    /// Notes that the time is `now`. `stopped_by` returns the signal that has stopped the program;
+    /// it is asked before the termination continues the program.
+    pub(crate) fn on_time(&mut self, now: Duration, stopped_by: impl FnOnce() -> Option<Signal>) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Running => {
+                let stopped_by = stopped_by();
+                self.fail(now, |command, outcome| OutputError::TimedOut {
+                    command,
+                    outcome,
+                    stopped_by,
+                });
+            }
+            // A driver that is late sends KILL late; the killed processes still get their time.
+            Phase::Stopping { is_killed: is_killed @ false } => {
+                *is_killed = true;
+                self.deadline = now.checked_add(Terminator::END_AFTER_KILL);
+            }
+            _ => self.give_verdict(),
+        }
+    }
+
+    /// Notes that nobody waits for the result any more. Returns an error that was pending; drop it
+    /// while nothing is borrowed.
+    #[must_use = "drop it while nothing is borrowed"]
+    pub(crate) fn on_given_up(&mut self) -> Option<OutputError> {
+        if self.is_running() {
+            self.stop();
+        }
+        self.deadline = None;
+        self.verdict.take()
+    }
+
+    /// Notes that the child was reaped. Its outputs may still be open.
+    pub(crate) fn on_exited(&mut self) {
+        // A descendant that left the group may hold a pipe open for any time.
+        if matches!(self.phase, Phase::Stopping { .. }) {
+            self.due.push_back(RunStep::CloseAll);
+        }
+    }
+
+    /// Notes that the termination is over.
+    pub(crate) fn on_terminated(&mut self) {
+        self.give_verdict();
+    }
+
+    /// Notes that the child was reaped and its outputs are closed.
+    pub(crate) fn on_ended(&mut self, reason: ExitReason, now: Duration) {
+        match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Running => {
+                let outcome = Outcome::new(self.take_partial(now), reason);
+                let result = self.judge(outcome);
+                self.due.push_back(RunStep::Settle(result));
+            }
+            Phase::Released => self.due.push_back(RunStep::ReportEnd(reason)),
+            Phase::Stopping { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Notes that the driver sees no more of the program.
+    pub(crate) fn on_lost(&mut self) {
+        if self.is_running() {
+            self.stop();
+        }
+        self.phase = Phase::Over;
+    }
+
+    /// Takes what is due next.
+    pub(crate) fn poll_step(&mut self) -> Option<RunStep> {
+        self.due.pop_front()
+    }
+
+    /// Returns the time at which to call [`on_time`](Self::on_time), if there is one.
+    pub(crate) fn poll_deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Returns the outcome, or the error if the run counts this end as a failure.
+    fn judge(&self, outcome: Outcome) -> Result<Outcome, OutputError> {
+        // Check this first: the stop may have caused this end, and it cut the outputs.
+        if is_stopped(&outcome.reason) {
+            let (command, outcome) = (self.command.clone(), Box::new(outcome));
+            return Err(OutputError::Stopped { command, outcome });
+        }
+        let fails = match self.rules.fail_on {
+            FailOn::Nothing => false,
+            FailOn::NoStatus => outcome.exit_code().is_none(),
+            FailOn::NoSuccess => !outcome.is_success(),
+        };
+        if !fails {
+            return Ok(outcome);
+        }
+        let command = self.command.clone();
+        let has_status = outcome.exit_code().is_some();
+        let has_signal = outcome.signal().is_some();
+        let outcome = Box::new(outcome);
+        Err(match (has_status, has_signal) {
+            (true, _) => OutputError::Failed { command, outcome },
+            (false, true) => OutputError::Signalled { command, outcome },
+            (false, false) => OutputError::Lost { command, outcome },
+        })
+    }
+
+    /// Terminates the program; the error is due when that is over.
+    fn fail(&mut self, now: Duration, error: impl FnOnce(String, Box<Partial>) -> OutputError) {
+        let partial = self.take_partial(now);
+        self.verdict = Some(error(self.command.clone(), Box::new(partial)));
+        self.stop();
+        self.deadline = now.checked_add(self.rules.kill_grace);
+    }
+
+    fn stop(&mut self) {
+        self.phase = Phase::Stopping { is_killed: false };
+        self.deadline = None;
+        self.due.push_back(RunStep::Terminate);
+    }
+
+    /// Fails because of output on stderr, and lets the program run on.
+    fn release(&mut self, now: Duration) {
+        let partial = self.take_partial(now);
+        let command = self.command.clone();
+        self.phase = Phase::Released;
+        self.due.push_back(RunStep::Release(ReleasedRun::new(command, partial)));
+    }
+
+    fn give_verdict(&mut self) {
+        if let Some(verdict) = self.verdict.take() {
+            self.deadline = None;
+            self.due.push_back(RunStep::Settle(Err(verdict)));
+        }
+    }
+
+    fn take_partial(&mut self, now: Duration) -> Partial {
+        let (stdout, stdout_gap) = self.stdout.take();
+        let (stderr, stderr_gap) = self.stderr.take();
+        self.deadline = None;
+        let after = now.saturating_sub(self.begun);
+        let setup = self.rules.setup;
+        Partial { stdout, stderr, stdout_gap, stderr_gap, after, setup }
+    }
+}
