@@ -1,4 +1,5 @@
 //! Runs a test in both flavours of a runtime.
+#![allow(dead_code, reason = "every test crate includes all of this and uses a part")]
 
 use std::future::Future;
 
