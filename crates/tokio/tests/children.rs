@@ -6,6 +6,9 @@ mod util;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -242,10 +245,9 @@ fn a_child_and_its_streams_outlive_their_runtime() {
 fn without_a_runtime_a_wait_is_an_error_and_no_panic() {
     let mut child = cat();
     let mut wait = Box::pin(child.wait());
-    let waker = std::task::Waker::noop();
-    let polled = wait.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    let polled = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     // The input is closed, so the child may have ended in the meantime.
-    if let std::task::Poll::Ready(Err(error)) = polled {
+    if let Poll::Ready(Err(error)) = polled {
         assert!(error.to_string().contains("runtime"), "{error}");
     }
     drop(wait);
@@ -264,6 +266,45 @@ fn a_child_of_another_thread_is_adopted() {
         child.stdin.as_mut().unwrap().write_all(b"hello").await.unwrap();
         assert_eq!(child.wait_with_output().await.unwrap().stdout, b"HELLO");
     }));
+}
+
+#[test]
+fn without_a_runtime_a_dropped_child_is_reaped_by_the_next_spawn() {
+    let children = [cat(), cat()];
+    let pids = children.each_ref().map(|child| child.id().unwrap());
+    drop(children); // their inputs are closed
+    let runtime = current_thread();
+    runtime.block_on(within(until(|| pids.iter().all(|pid| is_dead(*pid)))));
+    let mut child = Command::new("true").spawn().unwrap();
+    assert!(pids.iter().all(|pid| process_state(*pid) == 'X'));
+    runtime.block_on(within(child.wait())).unwrap();
+}
+
+#[test]
+fn a_dropped_child_lets_go_of_its_waker() {
+    struct Nobody;
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    on_both(|| async {
+        let (waker, mut child) = (Arc::new(Nobody), cat());
+        let stdin = child.stdin.take();
+        {
+            let theirs = Waker::from(Arc::clone(&waker));
+            let mut wait = pin!(child.wait());
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&theirs)).is_pending());
+        }
+        assert_eq!(Arc::strong_count(&waker), 2);
+        drop(child);
+        assert_eq!(Arc::strong_count(&waker), 1);
+        drop(stdin);
+    });
+}
+
+#[test]
+fn a_closure_runs_before_the_exec() {
+    let error = util::sys::failing_closure(&mut Command::new("true")).spawn().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
 }
 
 #[test]

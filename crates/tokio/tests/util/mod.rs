@@ -1,6 +1,8 @@
 //! Runs a test in both flavours of a runtime.
 #![allow(dead_code, reason = "every test crate includes all of this and uses a part")]
 
+pub(crate) mod sys;
+
 use std::future::Future;
 
 use procession_test_support::{WATCHDOG, bound, ms};
