@@ -142,6 +142,9 @@ pub use procession_reactor::{
     Registration, Remote, SignalWatch, Stopped, SystemEvent, TimerError, Trigger, TriggerResult,
     run_main,
 };
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use procession_tokio as tokio;
 #[cfg(feature = "run")]
 #[doc(inline)]
 pub use procession_utils::{
@@ -149,9 +152,6 @@ pub use procession_utils::{
     RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
-#[cfg(feature = "tokio")]
-#[doc(inline)]
-pub use procession_tokio as tokio;
 
 pub mod driver {
     //! The inner parts of the layers, for authors of transports.
