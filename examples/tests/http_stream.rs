@@ -21,6 +21,7 @@ fn line(answer: &mut impl BufRead, begins: &str) -> String {
     lines.find_map(|line| line.strip_prefix(begins).map(str::to_owned)).expect("a line")
 }
 
+/// Case TO-08.
 #[test]
 fn a_client_gets_the_output_as_it_comes_and_its_going_ends_the_group() {
     let script = "echo leader $$; sleep 600 & echo member $!; wait";

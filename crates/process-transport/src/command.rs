@@ -3,7 +3,7 @@
 mod before_exec;
 mod ending;
 mod fd;
-mod fd_map;
+pub(crate) mod fd_map;
 mod identity;
 mod pty;
 
@@ -15,7 +15,6 @@ use std::time::Duration;
 pub(crate) use ending::EndOptions;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
-pub use fd_map::DefaultStdio;
 pub(crate) use identity::{Identity, NewSession};
 use procession_protocol::{ChildFd, SpawnPath};
 pub use pty::Pty;

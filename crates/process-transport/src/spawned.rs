@@ -38,10 +38,12 @@ pub use take::TakeError;
 pub use terminate::Terminating;
 
 use crate::command::Command;
+use crate::command::fd_map::DefaultStdio;
 use crate::error::SpawnError;
 use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
+use crate::sealed::Sealed;
 use crate::{group, orphans, sys};
 
 impl Command {
@@ -72,6 +74,17 @@ impl Command {
             terminal.before.forget();
         }
         Ok(spawned)
+    }
+}
+
+impl Sealed for Command {}
+impl LoopCommand for Command {
+    fn set_default_stdio(&mut self, stdio: DefaultStdio) {
+        self.fds.set_default(stdio);
+    }
+
+    fn has_terminal(&self) -> bool {
+        self.pty.is_some()
     }
 }
 

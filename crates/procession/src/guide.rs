@@ -361,7 +361,8 @@
 //! [`next_deadline`](crate::Reactor::next_deadline). When the descriptor is readable or the
 //! deadline has come, it calls [`turn`](crate::Reactor::turn) without waiting. At the end it
 //! calls [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it
-//! stops. The examples `hosted` and `in_calloop` show this. A reactor does nothing unless somebody
+//! stops. The examples `hosted` and `in_calloop` show this.
+//! Children on tokio need no reactor: see `procession-tokio`, or the feature `tokio`. A reactor does nothing unless somebody
 //! runs or turns it: a [`Deferred`](crate::Deferred) that is awaited on such a thread waits for
 //! ever, without an error.
 //!

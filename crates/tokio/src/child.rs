@@ -2,6 +2,9 @@
 
 mod gather;
 mod halves;
+mod reap;
+mod streams;
+mod terminate;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,17 +12,16 @@ use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
 use procession_core::Signal;
-use procession_core::driver::Direction;
-use procession_process_transport::driver::{LoopSpawned, Terminating};
-use procession_process_transport::{Spawned, TakeError};
-use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination, UnknownEnd};
+use procession_process_transport::Spawned;
+use procession_process_transport::driver::LoopSpawned;
+use procession_protocol::{ExitReason, SignalError, SpawnPath, Termination, UnknownEnd};
 use rustix::termios::{Winsize, tcsetwinsize};
-use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
 
 use self::gather::gather;
 use self::halves::Halves;
-use crate::ends::{ChildReader, ChildWriter, End};
+use self::reap::let_go;
+use self::terminate::terminate;
+use crate::ends::{ChildReader, ChildWriter};
 use crate::exit_watch::{ExitWatch, Pauses};
 
 /// The writer of a child's stdin.
@@ -112,14 +114,6 @@ impl Child {
         }
     }
 
-    fn take_streams(&mut self) -> io::Result<()> {
-        self.take_terminal()?;
-        self.stdin = if_there(self.take_writer(ChildFd::STDIN))?;
-        self.stdout = if_there(self.take_reader(ChildFd::STDOUT))?;
-        self.stderr = if_there(self.take_reader(ChildFd::STDERR))?;
-        Ok(())
-    }
-
     /// Returns the process id; `None` once the child is reaped, when another process may have it.
     pub fn id(&self) -> Option<u32> {
         let spawned = self.spawned();
@@ -141,40 +135,6 @@ impl Child {
     /// its status is unknown.
     pub fn reason(&self) -> Option<&ExitReason> {
         self.spawned().end_reason()
-    }
-
-    /// Hands out the stream of what the child writes to `fd`, any number.
-    ///
-    /// An end with two directions, a socketpair's, is handed out once as a reader and once as a
-    /// writer.
-    ///
-    /// # Errors
-    ///
-    /// [`TakeError`]: the parent does not read `fd`, or the stream was taken before.
-    pub fn take_reader(&mut self, fd: impl Into<ChildFd>) -> Result<ChildReader, TakeError> {
-        let fd = fd.into();
-        let kept = match fd {
-            ChildFd::STDOUT => self.stdout.take(),
-            ChildFd::STDERR => self.stderr.take(),
-            _ => None,
-        };
-        match kept {
-            Some(reader) => Ok(reader),
-            None => Ok(ChildReader::new(self.take(fd, Direction::Read)?)),
-        }
-    }
-
-    /// Hands out the stream of what the child reads from `fd`, any number.
-    ///
-    /// # Errors
-    ///
-    /// [`TakeError`]: the parent does not write `fd`, or the stream was taken or closed before.
-    pub fn take_writer(&mut self, fd: impl Into<ChildFd>) -> Result<ChildWriter, TakeError> {
-        let fd = fd.into();
-        match self.stdin.take_if(|_| fd == ChildFd::STDIN) {
-            Some(writer) => Ok(writer),
-            None => Ok(ChildWriter::new(self.take(fd, Direction::Write)?)),
-        }
     }
 
     /// Waits until the child has ended, and reaps it.
@@ -311,21 +271,8 @@ impl Child {
         grace: Duration,
     ) -> Result<Termination, SignalError> {
         self.exit.forget(); // a termination reaps
-        let since = Instant::now();
         let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        let mut terminating = Terminating::begin(spawned, signal, grace);
-        let mut pauses = Pauses::default();
-        loop {
-            if let Some(termination) = terminating.poll(|| since.elapsed())? {
-                return Ok(termination);
-            }
-            let deadline = terminating.deadline().and_then(|after| since.checked_add(after));
-            let watches = terminating.watches_exit();
-            wait_until(terminating.child(), watches, deadline, &mut pauses)
-                .await
-                .map_err(SignalError::Os)?;
-            terminating.on_time(since.elapsed())?;
-        }
+        terminate(spawned, signal, grace).await
     }
 
     /// Sets the size of the child's terminal, in character cells.
@@ -341,46 +288,6 @@ impl Child {
 
     fn spawned(&self) -> &Spawned {
         self.spawned.as_ref().expect(UNTIL_DROP)
-    }
-
-    /// Makes one direction of an end.
-    fn take(&mut self, fd: ChildFd, direction: Direction) -> Result<End, TakeError> {
-        if let Some(half) = self.halves.take(fd, direction) {
-            return Ok(half);
-        }
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        let (end, has) = spawned.take_end(fd, direction)?;
-        if has == Direction::Both {
-            return self.halves.split(fd, end, direction).map_err(|error| TakeError::Os(fd, error));
-        }
-        Ok(End { fd: end, direction, grows: spawned.pipes_grow(), is_socket: false })
-    }
-
-    /// Keeps the master of the child's terminal. The child's input goes to it by the name of 0.
-    fn take_terminal(&mut self) -> io::Result<()> {
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        if !spawned.has_terminal() {
-            return Ok(());
-        }
-        // Another owner may have taken it.
-        let Some((master, _)) = if_there(spawned.take_end(ChildFd::STDOUT, Direction::Both))?
-        else {
-            return Ok(());
-        };
-        self.halves.keep_terminal(ChildFd::STDIN, &master, Direction::Write)?;
-        self.halves.keep_terminal(ChildFd::STDOUT, &master, Direction::Read)?;
-        self.terminal = Some(master);
-        Ok(())
-    }
-
-    /// Closes the inputs that were not taken, but no terminal's.
-    fn close_inputs(&mut self) {
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        spawned.close_untaken_inputs();
-        self.halves.close_inputs();
-        if self.terminal.is_none() {
-            self.stdin = None;
-        }
     }
 
     fn try_reap(&mut self) -> io::Result<Option<ExitReason>> {
@@ -412,57 +319,9 @@ const UNTIL_DROP: &str = "only the drop takes it";
 impl Drop for Child {
     fn drop(&mut self) {
         self.exit.forget();
-        let Some(mut spawned) = self.spawned.take() else { return };
-        if spawned.end_reason().is_some() {
-            return;
+        if let Some(spawned) = self.spawned.take() {
+            let_go(spawned);
         }
-        spawned.kill_before_drop();
-        if !matches!(spawned.try_wait(), Ok(None)) {
-            return;
-        }
-        // Without a runtime it becomes an orphan, and also if the runtime ends before the task.
-        if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(reap(spawned)));
-        }
-    }
-}
-
-/// Returns `None` for an end that the parent does not have.
-fn if_there<T>(taken: Result<T, TakeError>) -> io::Result<Option<T>> {
-    match taken {
-        Ok(end) => Ok(Some(end)),
-        Err(TakeError::Os(_, error)) => Err(error),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Waits for the end of a child that was dropped.
-async fn reap(mut spawned: Spawned) {
-    let (mut exit, mut pauses) = (ExitWatch::default(), Pauses::default());
-    while matches!(spawned.try_wait(), Ok(None)) {
-        if exit.wait(&spawned, &mut pauses).await.is_err() {
-            return; // then it becomes an orphan
-        }
-    }
-}
-
-/// Waits until the deadline, or, if `watches_exit`, until the child has ended.
-async fn wait_until(
-    child: &Spawned,
-    watches_exit: bool,
-    deadline: Option<Instant>,
-    pauses: &mut Pauses,
-) -> io::Result<()> {
-    let mut exit = ExitWatch::default();
-    match (deadline, watches_exit) {
-        (Some(deadline), true) => {
-            timeout_at(deadline, exit.wait(child, pauses)).await.unwrap_or(Ok(()))
-        }
-        (Some(deadline), false) => {
-            tokio::time::sleep_until(deadline).await;
-            Ok(())
-        }
-        (None, _) => exit.wait(child, pauses).await,
     }
 }
 

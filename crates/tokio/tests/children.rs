@@ -65,6 +65,7 @@ fn a_server_decrypts_by_a_descriptor_of_its_own() {
     });
 }
 
+/// Case TO-06.
 #[test]
 fn three_megabytes_pass_both_ways_at_once() {
     on_both(|| async {
@@ -186,6 +187,7 @@ fn a_wait_is_cancel_safe() {
     });
 }
 
+/// Case TO-01.
 #[test]
 fn a_child_and_its_streams_move_to_another_runtime_while_the_first_one_lives() {
     for [first, second] in [[current_thread, multi_thread], [multi_thread, current_thread]] {
@@ -215,6 +217,7 @@ fn a_child_and_its_streams_move_to_another_runtime_while_the_first_one_lives() {
     }
 }
 
+/// Case TO-01.
 #[test]
 fn a_child_and_its_streams_outlive_their_runtime() {
     for [first, second] in [[current_thread, multi_thread], [multi_thread, current_thread]] {
@@ -307,6 +310,7 @@ fn a_closure_runs_before_the_exec() {
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
 }
 
+/// Case TO-04.
 #[test]
 fn a_drop_kills_the_group_that_the_child_leads() {
     type Leads = fn(&mut Command) -> &mut Command;
@@ -322,6 +326,7 @@ fn a_drop_kills_the_group_that_the_child_leads() {
             let (shell, sleep) = (child.id().unwrap(), number_from(&mut child).await);
             drop(child);
             until(|| is_dead(sleep) && process_state(shell) == 'X').await;
+            assert!(is_dead(sleep));
         });
     }
 }
@@ -354,6 +359,8 @@ fn a_termination_of_a_stopped_child_continues_it() {
 }
 
 /// Without pidfds a wait looks again and again.
+///
+/// Case TO-05.
 #[test]
 fn without_a_pidfd_a_child_is_awaited_and_terminated_all_the_same() {
     on_both(|| async {
@@ -486,6 +493,7 @@ fn a_fast_output_leaves_time_to_other_tasks() {
     }));
 }
 
+/// Case TO-07.
 #[test]
 fn five_hundred_children_leave_nothing_behind() {
     isolated("five_hundred_children_leave_nothing_behind", || {

@@ -31,6 +31,7 @@ fn changes(log: &str, text: &str) -> usize {
     until.filter(|line| line.contains("epoll_ctl(")).count()
 }
 
+/// Case TO-03.
 #[test]
 fn only_what_blocks_changes_the_poller() {
     let name = "only_what_blocks_changes_the_poller";

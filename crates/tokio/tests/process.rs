@@ -175,6 +175,8 @@ fn a_child_is_awaited_in_another_runtime_than_it_began() {
 }
 
 /// tokio panics here.
+///
+/// Case TO-02.
 #[test]
 fn a_child_starts_without_a_runtime() {
     let mut command = Command::new("cat");
@@ -188,6 +190,8 @@ fn a_child_starts_without_a_runtime() {
 }
 
 /// The shell is killed; the child that it left alone is not, because it leads no group.
+///
+/// Case TO-04.
 #[test]
 fn kill_on_drop_kills_the_child_alone() {
     on_both(|| async {

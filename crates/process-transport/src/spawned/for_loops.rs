@@ -1,22 +1,16 @@
 //! What a foreign event loop needs of a command and of its child, beyond the blocking verbs.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use procession_core::Signal;
 use procession_core::driver::Direction;
-use procession_protocol::driver::TerminationScope;
 use procession_protocol::{ChildFd, ExitReason, SignalError};
 
-use super::handle::Spawned;
-use super::owned_child::DropAction;
 use super::take::TakeError;
-use crate::command::{Command, DefaultStdio};
+use crate::command::fd_map::DefaultStdio;
 use crate::sealed::Sealed;
-use crate::sys::PeekOutcome;
 
-/// Methods of a [`Command`] for the authors of loops.
+/// Methods of a [`Command`](crate::Command) for the authors of loops.
 ///
 /// This trait is sealed: only this crate implements it.
 pub trait LoopCommand: Sealed {
@@ -27,18 +21,7 @@ pub trait LoopCommand: Sealed {
     fn has_terminal(&self) -> bool;
 }
 
-impl Sealed for Command {}
-impl LoopCommand for Command {
-    fn set_default_stdio(&mut self, stdio: DefaultStdio) {
-        self.fds.set_default(stdio);
-    }
-
-    fn has_terminal(&self) -> bool {
-        self.pty.is_some()
-    }
-}
-
-/// Methods of a [`Spawned`] for the authors of loops.
+/// Methods of a [`Spawned`](crate::Spawned) for the authors of loops.
 ///
 /// This trait is sealed: only this crate implements it.
 pub trait LoopSpawned: Sealed {
@@ -47,7 +30,7 @@ pub trait LoopSpawned: Sealed {
     ///
     /// # Errors
     ///
-    /// As for [`Spawned::take`]; [`TakeError::Direction`] if the end has only the other direction.
+    /// As for [`Spawned::take`](crate::Spawned::take); [`TakeError::Direction`] if the end has only the other direction.
     fn take_end(
         &mut self,
         fd: ChildFd,
@@ -86,75 +69,10 @@ pub trait LoopSpawned: Sealed {
     ///
     /// # Errors
     ///
-    /// Those of [`Spawned::signal`].
+    /// Those of [`Spawned::signal`](crate::Spawned::signal).
     fn kill(&self) -> Result<(), SignalError>;
 
     /// Does now what the drop does to a living child that is killed on drop, also to the group of
     /// a child that is not owned; from then on the drop leaves it alive.
     fn kill_before_drop(&mut self);
-}
-
-impl Sealed for Spawned {}
-impl LoopSpawned for Spawned {
-    fn take_end(
-        &mut self,
-        fd: ChildFd,
-        wanted: Direction,
-    ) -> Result<(OwnedFd, Direction), TakeError> {
-        let direction = self.ends.iter().find(|end| end.fd == fd).map(|end| end.direction);
-        if direction.is_some_and(|has| has != wanted && has != Direction::Both) {
-            return Err(TakeError::Direction(fd));
-        }
-        let end = self.take_parent_end(fd, |_| Ok(()))?;
-        Ok((end.end, end.direction))
-    }
-
-    fn exit_fd(&self) -> Option<BorrowedFd<'_>> {
-        let pidfd = self.child.pidfd.as_ref().filter(|_| self.reason.is_none());
-        pidfd.filter(|_| cfg!(target_os = "linux")).map(AsFd::as_fd)
-    }
-
-    fn has_ended(&self) -> bool {
-        self.reason.is_some() || self.child.peek() != PeekOutcome::Running
-    }
-
-    fn has_terminal(&self) -> bool {
-        self.terminal.is_some()
-    }
-
-    fn pipes_grow(&self) -> bool {
-        self.policy.pipes_grow
-    }
-
-    fn drain_after_exit(&self) -> Option<Duration> {
-        self.policy.drain_after_exit
-    }
-
-    fn close_untaken_inputs(&mut self) {
-        self.close_inputs();
-    }
-
-    fn end_reason(&self) -> Option<&ExitReason> {
-        self.reason.as_ref()
-    }
-
-    fn is_owned(&self) -> bool {
-        self.scope() == TerminationScope::Group
-    }
-
-    fn kill(&self) -> Result<(), SignalError> {
-        let killed = self.signal(Signal::KILL);
-        self.signal_group(Signal::KILL).ok(); // it leads none, or it is empty
-        killed
-    }
-
-    fn kill_before_drop(&mut self) {
-        // A forked copy of this process is not the parent of the child.
-        if matches!(self.child.at_drop, DropAction::Kill | DropAction::KillGroup)
-            && self.child.launched_by == process::id()
-        {
-            self.kill().ok(); // it may have ended
-            self.child.at_drop = DropAction::LetLive;
-        }
-    }
 }
