@@ -105,7 +105,22 @@ const RUNS: &[Run] = &[
         lines: &["one", "two"],
         error_lines: 4,
     },
-    Run { name: "in_tokio", lines: &["echo said hello"], ..PLAIN },
+    Run {
+        name: "in_tokio",
+        lines: &[
+            "HELLO FROM TR",
+            "the last status is \"done\"",
+            "gave up: the shell and its sleep are killed",
+        ],
+        ..PLAIN
+    },
+    Run {
+        name: "http_stream",
+        args: &["--try", "0", "echo", "streamed"],
+        lines: &["HTTP/1.0 200 OK", "streamed"],
+        ..PLAIN
+    },
+    Run { name: "hosted", lines: &["echo said hello"], ..PLAIN },
     Run { name: "in_calloop", lines: &["echo said hello"], ..PLAIN },
 ];
 

@@ -7,13 +7,14 @@ use serde::Deserialize;
 use xshell::{Shell, cmd};
 
 /// The libraries, the facade last.
-pub(crate) const LIBRARIES: [&str; 7] = [
+pub(crate) const LIBRARIES: [&str; 8] = [
     "procession-core",
     "procession-protocol",
     "procession-reactor",
     "procession-process-transport",
     "procession-net-transport",
     "procession-utils",
+    "procession-tokio",
     "procession",
 ];
 

@@ -53,6 +53,7 @@ mod mark;
 mod message;
 mod no_error;
 mod panics;
+mod pipe_growth;
 mod signal;
 mod sigpipe;
 mod spent;
@@ -82,6 +83,7 @@ pub mod driver {
     pub use crate::direction::Direction;
     pub use crate::message::Reason;
     pub use crate::panics::FirstPanic;
+    pub use crate::pipe_growth::PipeGrowth;
     pub use crate::sigpipe::SIGPIPE_IS_BLOCKED_BY_LOOP;
     pub use crate::spent::Spent;
     pub use crate::utf8::split_character;

@@ -3,7 +3,7 @@
 mod before_exec;
 mod ending;
 mod fd;
-mod fd_map;
+pub(crate) mod fd_map;
 mod identity;
 mod pty;
 

@@ -67,14 +67,6 @@ mod reap_orphans;
 #[cfg(feature = "reactor")]
 mod verbs;
 
-pub mod driver {
-    //! A blocking wait whose caller decides: what the helpers of other layers are made of.
-    //!
-    //! The version number promises nothing about this module: any release may change it.
-
-    pub use crate::spawned::{Attended, Sink, Stopwatch, Turn};
-}
-
 #[cfg(feature = "reactor")]
 pub use adopt_error::AdoptError;
 #[cfg(feature = "reactor")]
@@ -92,3 +84,15 @@ pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
 pub use terminal::{OfTerminal, RawMode};
 #[cfg(feature = "reactor")]
 pub use verbs::SpawnProcess;
+
+pub mod driver {
+    //! For authors of loops and of blocking waits: what they need of a [`Command`](crate::Command) and
+    //! of a [`Spawned`](crate::Spawned), beyond the blocking verbs.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    pub use crate::command::fd_map::DefaultStdio;
+    pub use crate::spawned::{
+        Attended, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
+    };
+}

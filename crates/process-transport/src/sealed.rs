@@ -11,6 +11,18 @@ pub trait SealedOfTerminal {}
 impl SealedOfTerminal for procession_protocol::Termios {}
 impl SealedOfTerminal for procession_protocol::WindowSize {}
 
+/// The supertrait of [`LoopCommand`](crate::driver::LoopCommand).
+#[expect(unnameable_types, reason = "this seals the trait")]
+pub trait SealedLoopCommand {}
+
+impl SealedLoopCommand for crate::Command {}
+
+/// The supertrait of [`LoopSpawned`](crate::driver::LoopSpawned).
+#[expect(unnameable_types, reason = "this seals the trait")]
+pub trait SealedLoopSpawned {}
+
+impl SealedLoopSpawned for crate::Spawned {}
+
 /// The supertrait of [`SpawnProcess`](crate::SpawnProcess).
 #[cfg(feature = "reactor")]
 #[expect(unnameable_types, reason = "this seals the trait")]

@@ -8,6 +8,7 @@
 
 mod attended;
 mod clock;
+mod for_loops;
 mod gather;
 mod handle;
 #[cfg(feature = "reactor")]
@@ -26,6 +27,7 @@ pub use attended::{Attended, Turn};
 pub use clock::Stopwatch;
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
+pub use for_loops::{LoopCommand, LoopSpawned};
 pub use handle::Spawned;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::LastEnd;
@@ -39,9 +41,10 @@ use rustix::termios::tcsetwinsize;
 use sink::Discarded;
 pub use sink::Sink;
 pub use take::TakeError;
-use terminate::Terminating;
+pub use terminate::Terminating;
 
 use crate::command::Command;
+use crate::command::fd_map::DefaultStdio;
 use crate::error::SpawnError;
 use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
@@ -76,6 +79,16 @@ impl Command {
             terminal.before.forget();
         }
         Ok(spawned)
+    }
+}
+
+impl LoopCommand for Command {
+    fn set_default_stdio(&mut self, stdio: DefaultStdio) {
+        self.fds.set_default(stdio);
+    }
+
+    fn has_terminal(&self) -> bool {
+        self.pty.is_some()
     }
 }
 
@@ -117,17 +130,25 @@ impl Spawned {
     ///
     /// [`TakeError`]: the parent has no end on that number, or the end was taken or closed before.
     pub fn take(&mut self, fd: impl Into<ChildFd>) -> Result<OwnedFd, TakeError> {
-        let fd = fd.into();
+        Ok(self.take_parent_end(fd.into(), ParentEnd::make_blocking)?.end)
+    }
+
+    /// Takes the parent's end of `fd` out, once `change` has succeeded.
+    fn take_parent_end(
+        &mut self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut ParentEnd) -> io::Result<()>,
+    ) -> Result<ParentEnd, TakeError> {
         let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
             let gone = self.taken.contains(&fd);
             return Err(if gone { TakeError::Taken(fd) } else { TakeError::Unknown(fd) });
         };
-        take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
+        change(&mut self.ends[index]).map_err(|error| TakeError::Os(fd, error))?;
         if let Some(terminal) = self.terminal.as_mut().filter(|_| fd == ChildFd::STDOUT) {
             terminal.slave = None; // else a reader of the master would not see its end
         }
         self.taken.push(fd);
-        Ok(self.ends.remove(index).end)
+        Ok(self.ends.remove(index))
     }
 
     /// Reaps the child if it has ended; returns `None` while it runs. No output is read.

@@ -17,7 +17,7 @@ use rustix::thread::{
 };
 
 use crate::filter::{Calls, answer};
-use crate::util::{Driver, behaviour, command, forced_path, root_or_skip};
+use crate::util::{Way, command, forced_path, in_every_way, root_or_skip};
 
 /// Turns this thread, the only one that spawns, into that user and the group of the same number,
 /// with these supplementary groups. The thread keeps only the wanted capabilities, as ambient ones.
@@ -42,7 +42,7 @@ fn status() -> Command {
 }
 
 /// Returns the value of one field that [`status`] printed.
-fn field(driver: &mut Driver, command: Command, name: &str) -> String {
+fn field(driver: &mut dyn Way, command: Command, name: &str) -> String {
     let shown = format!("{command:?}");
     let record = driver.run(command);
     assert_eq!(record.code(), 0, "{shown}: {record:?}");
@@ -68,7 +68,7 @@ const NONE: &str = "0000000000000000";
 /// ambient capabilities.
 #[test]
 fn a_change_of_ids_clears_the_ambient_set() {
-    behaviour("a_change_of_ids_clears_the_ambient_set", |driver| {
+    in_every_way("a_change_of_ids_clears_the_ambient_set", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }
@@ -102,7 +102,7 @@ fn a_change_of_ids_clears_the_ambient_set() {
 /// The program does not start if the ambient set cannot be cleared.
 #[test]
 fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
-    behaviour("an_ambient_set_that_cannot_be_cleared_is_an_error", |driver| {
+    in_every_way("an_ambient_set_that_cannot_be_cleared_is_an_error", |driver| {
         if !root_or_skip("a change of ids") {
             return;
         }
@@ -118,7 +118,7 @@ fn an_ambient_set_that_cannot_be_cleared_is_an_error() {
 /// be root.
 #[test]
 fn groups_follow_if_the_capability_is_ambient() {
-    behaviour("groups_follow_if_the_capability_is_ambient", |driver| {
+    in_every_way("groups_follow_if_the_capability_is_ambient", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }
@@ -145,7 +145,7 @@ fn groups_follow_if_the_capability_is_ambient() {
 /// groups.
 #[test]
 fn groups_stay_if_the_change_is_to_a_group_of_ones_own() {
-    behaviour("groups_stay_if_the_change_is_to_a_group_of_ones_own", |driver| {
+    in_every_way("groups_stay_if_the_change_is_to_a_group_of_ones_own", |driver| {
         if !root_or_skip("ambient capabilities") {
             return;
         }

@@ -14,7 +14,7 @@ use procession_process_transport::{
 };
 use procession_protocol::{SignalError, Target, Termios};
 
-use crate::util::{behaviour, command, ms, sh, sys};
+use crate::util::{behaviour, command, in_every_way, ms, sh, sys};
 
 /// A command that can be started.
 fn valid_command() -> Command {
@@ -85,7 +85,7 @@ fn names_of_any_length_and_any_bytes() {
 /// Descriptor numbers and descriptor sources at their extremes.
 #[test]
 fn descriptors_of_any_number_and_any_source() {
-    behaviour("descriptors_of_any_number_and_any_source", |driver| {
+    in_every_way("descriptors_of_any_number_and_any_source", |driver| {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let limit = i32::try_from(limit.unwrap_or(1 << 20)).unwrap_or(i32::MAX);
         let bad = [
@@ -124,7 +124,7 @@ fn descriptors_of_any_number_and_any_source() {
 /// Ids, groups, limits, priorities, processors, masks and signals.
 #[test]
 fn numbers_of_the_childs_identity_at_their_extremes() {
-    behaviour("numbers_of_the_childs_identity_at_their_extremes", |driver| {
+    in_every_way("numbers_of_the_childs_identity_at_their_extremes", |driver| {
         let validate = [
             valid_command().uid(u32::MAX),
             valid_command().gid(u32::MAX),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
-use crate::util::{Driver, Record, behaviour, command, isolated, probe, sh, sys};
+use crate::util::{Driver, Ended, Way, command, in_every_way, isolated, probe, sh, sys};
 
 /// An executable script for `/bin/sh`, in a directory of its own.
 fn script(name: &str, text: &str) -> (TempDir, PathBuf) {
@@ -26,7 +26,7 @@ fn script(name: &str, text: &str) -> (TempDir, PathBuf) {
 
 /// Asserts the stdout, an empty stderr, and exit code 0.
 #[track_caller]
-fn assert_output(record: &Record, stdout: impl AsRef<[u8]>) {
+fn assert_output(record: &Ended, stdout: impl AsRef<[u8]>) {
     let stdout = stdout.as_ref();
     assert!(
         record.data(1) == stdout,
@@ -40,7 +40,7 @@ fn assert_output(record: &Record, stdout: impl AsRef<[u8]>) {
 /// Case EN-01.
 #[test]
 fn a_cleared_environment_has_what_is_set_and_nothing_else() {
-    behaviour("a_cleared_environment_has_what_is_set_and_nothing_else", |driver| {
+    in_every_way("a_cleared_environment_has_what_is_set_and_nothing_else", |driver| {
         let record = driver.run(command("/usr/bin/env").env_clear().env("FOO", "bar"));
         assert_output(&record, "FOO=bar\n");
     });
@@ -49,7 +49,7 @@ fn a_cleared_environment_has_what_is_set_and_nothing_else() {
 /// Case EN-02.
 #[test]
 fn an_environment_can_be_empty() {
-    behaviour("an_environment_can_be_empty", |driver| {
+    in_every_way("an_environment_can_be_empty", |driver| {
         let record = driver.run(command("/usr/bin/env").env_clear());
         assert_output(&record, "");
     });
@@ -58,7 +58,7 @@ fn an_environment_can_be_empty() {
 /// Case EN-03.
 #[test]
 fn the_environment_is_read_at_the_spawn_and_not_earlier() {
-    behaviour("the_environment_is_read_at_the_spawn_and_not_earlier", |driver| {
+    in_every_way("the_environment_is_read_at_the_spawn_and_not_earlier", |driver| {
         let echo = sh("echo $X");
         sys::set_env("X", "1");
         assert_output(&driver.run(echo.clone()), "1\n");
@@ -84,7 +84,7 @@ fn environment(change: impl Fn(&OsStr, &OsStr) -> Option<OsString>) -> Vec<u8> {
 /// Case EN-04.
 #[test]
 fn the_environment_is_the_parents_by_default() {
-    behaviour("the_environment_is_the_parents_by_default", |driver| {
+    in_every_way("the_environment_is_the_parents_by_default", |driver| {
         sys::set_env("PROCESSION_TEST_VARIABLE", "inherited");
         let record = driver.run(command("/usr/bin/env"));
         assert!(record.text(1).lines().any(|line| line == "PROCESSION_TEST_VARIABLE=inherited"));
@@ -97,7 +97,7 @@ fn the_environment_is_the_parents_by_default() {
 /// `env`, `envs` and `env_remove` change single variables of the inherited environment.
 #[test]
 fn single_variables_are_set_and_removed() {
-    behaviour("single_variables_are_set_and_removed", |driver| {
+    in_every_way("single_variables_are_set_and_removed", |driver| {
         sys::set_env("ONE", "1");
         sys::set_env("TWO", "2");
         let wanted = environment(|key, value| match key.to_str() {
@@ -114,7 +114,7 @@ fn single_variables_are_set_and_removed() {
 /// Case EN-05.
 #[test]
 fn names_and_values_are_any_bytes() {
-    behaviour("names_and_values_are_any_bytes", |driver| {
+    in_every_way("names_and_values_are_any_bytes", |driver| {
         let high: Vec<u8> = (0x80..=0xff).collect();
         let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
         let mut vars = vec![
@@ -136,7 +136,7 @@ fn names_and_values_are_any_bytes() {
 /// Case EN-06.
 #[test]
 fn the_last_value_of_a_name_wins_and_stands_there_once() {
-    behaviour("the_last_value_of_a_name_wins_and_stands_there_once", |driver| {
+    in_every_way("the_last_value_of_a_name_wins_and_stands_there_once", |driver| {
         let twice = [("FOO", "bad"), ("FOO", "good")];
         assert_output(&driver.run(sh("echo $FOO").envs(twice)), "good\n");
         let record = driver.run(command("/usr/bin/env").env_clear().envs(twice));
@@ -153,7 +153,7 @@ fn the_last_value_of_a_name_wins_and_stands_there_once() {
 /// Case EN-07.
 #[test]
 fn a_bare_program_is_looked_up_on_the_path_of_the_child() {
-    behaviour("a_bare_program_is_looked_up_on_the_path_of_the_child", |driver| {
+    in_every_way("a_bare_program_is_looked_up_on_the_path_of_the_child", |driver| {
         let (dir, _) = script("myprog", "echo mine");
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         assert_output(&driver.run(command("myprog").env("PATH", &path)), "mine\n");
@@ -170,7 +170,7 @@ fn a_bare_program_is_looked_up_on_the_path_of_the_child() {
 /// Case EN-08.
 #[test]
 fn the_working_directory_is_the_commands() {
-    behaviour("the_working_directory_is_the_commands", |driver| {
+    in_every_way("the_working_directory_is_the_commands", |driver| {
         assert_output(&driver.run(sh("pwd").current_dir("/")), "/\n");
     });
 }
@@ -178,7 +178,7 @@ fn the_working_directory_is_the_commands() {
 /// Case EN-09.
 #[test]
 fn a_relative_program_is_resolved_in_the_new_directory() {
-    behaviour("a_relative_program_is_resolved_in_the_new_directory", |driver| {
+    in_every_way("a_relative_program_is_resolved_in_the_new_directory", |driver| {
         let (dir, path) = script("rel.sh", "echo $0; pwd");
         let record = driver.run(command("./rel.sh").current_dir(dir.path()));
         let real = fs::canonicalize(path.parent().unwrap()).unwrap();
@@ -193,7 +193,7 @@ fn a_relative_program_is_resolved_in_the_new_directory() {
 /// Case EN-10.
 #[test]
 fn a_relative_program_without_a_directory_is_relative_to_the_parent() {
-    behaviour("a_relative_program_without_a_directory_is_relative_to_the_parent", |driver| {
+    in_every_way("a_relative_program_without_a_directory_is_relative_to_the_parent", |driver| {
         let (dir, _) = script("rel.sh", "echo ran");
         std::env::set_current_dir(dir.path()).unwrap();
         let record = driver.run(command("./rel.sh"));
@@ -205,7 +205,7 @@ fn a_relative_program_without_a_directory_is_relative_to_the_parent() {
 /// Case EN-11.
 #[test]
 fn the_parents_own_directory_never_changes() {
-    behaviour("the_parents_own_directory_never_changes", |driver| {
+    in_every_way("the_parents_own_directory_never_changes", |driver| {
         let dir = tempfile::tempdir().unwrap();
         std::env::set_current_dir(dir.path()).unwrap();
         let home = std::env::current_dir().unwrap();
@@ -235,7 +235,7 @@ fn the_parents_own_directory_never_changes() {
 /// Case EN-13.
 #[test]
 fn arguments_reach_the_program_without_a_shells_interpretation() {
-    behaviour("arguments_reach_the_program_without_a_shells_interpretation", |driver| {
+    in_every_way("arguments_reach_the_program_without_a_shells_interpretation", |driver| {
         let args = ["%s|", "a b", "", "*", "$HOME", "\"q\"", "'", "\\", "a\nb"];
         let record = driver.run(command("/usr/bin/printf").args(args));
         assert_output(&record, "a b||*|$HOME|\"q\"|'|\\|a\nb|");
@@ -247,7 +247,7 @@ fn arguments_reach_the_program_without_a_shells_interpretation() {
 /// Case EN-14.
 #[test]
 fn an_argument_is_any_bytes_but_nul() {
-    behaviour("an_argument_is_any_bytes_but_nul", |driver| {
+    in_every_way("an_argument_is_any_bytes_but_nul", |driver| {
         let all: Vec<u8> = (1..=255).collect();
         let record = driver.run(probe(["args"]).arg(OsStr::from_bytes(&all)));
         assert_output(&record, all);
@@ -257,7 +257,7 @@ fn an_argument_is_any_bytes_but_nul() {
 /// Case EN-15.
 #[test]
 fn the_name_in_argv_is_independent_of_the_program() {
-    behaviour("the_name_in_argv_is_independent_of_the_program", |driver| {
+    in_every_way("the_name_in_argv_is_independent_of_the_program", |driver| {
         assert_output(&driver.run(sh("echo $0").arg0("custom")), "custom\n");
         assert_output(&driver.run(sh("echo $0")), "/bin/sh\n");
     });
@@ -266,7 +266,7 @@ fn the_name_in_argv_is_independent_of_the_program() {
 /// Case EN-16.
 #[test]
 fn a_script_is_run_by_its_interpreter() {
-    behaviour("a_script_is_run_by_its_interpreter", |driver| {
+    in_every_way("a_script_is_run_by_its_interpreter", |driver| {
         let (_dir, path) = script("script", "echo $0 $1");
         let record = driver.run(command(&path).arg("x"));
         assert_output(&record, format!("{} x\n", path.display()));
@@ -276,7 +276,7 @@ fn a_script_is_run_by_its_interpreter() {
 /// Case EN-17.
 #[test]
 fn a_thousand_long_arguments_arrive() {
-    behaviour("a_thousand_long_arguments_arrive", |driver| {
+    in_every_way("a_thousand_long_arguments_arrive", |driver| {
         let many = std::iter::repeat_n("a".repeat(1000), 1000);
         assert_output(&driver.run(sh("echo $#").arg("x").args(many)), "1000\n");
     });
@@ -285,7 +285,7 @@ fn a_thousand_long_arguments_arrive() {
 /// Case EN-18.
 #[test]
 fn the_umask_is_the_parents_and_stays_it() {
-    behaviour("the_umask_is_the_parents_and_stays_it", |driver| {
+    in_every_way("the_umask_is_the_parents_and_stays_it", |driver| {
         let mask = rustix::fs::Mode::from_raw_mode(0o027);
         rustix::process::umask(mask);
         assert_output(&driver.run(sh("umask")), "0027\n");
@@ -309,7 +309,7 @@ fn the_limit_of_open_descriptors_is_the_parents_original_one() {
         let limit = rustix::process::Rlimit { current: Some(soft), maximum: first.maximum };
         rustix::process::setrlimit(nofile, limit).unwrap();
         let mut driver = Driver::new();
-        let record = driver.run(sh("ulimit -n; ulimit -Hn"));
+        let record = Way::run(&mut driver, sh("ulimit -n; ulimit -Hn"));
         assert_output(&record, format!("{soft}\n{}\n", shown(first.maximum)));
         driver.finish();
     });
@@ -318,7 +318,7 @@ fn the_limit_of_open_descriptors_is_the_parents_original_one() {
 /// A relative directory is resolved against the parent's directory.
 #[test]
 fn a_relative_directory_is_relative_to_the_parents() {
-    behaviour("a_relative_directory_is_relative_to_the_parents", |driver| {
+    in_every_way("a_relative_directory_is_relative_to_the_parents", |driver| {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("below")).unwrap();
         std::env::set_current_dir(dir.path()).unwrap();

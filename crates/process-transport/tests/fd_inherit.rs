@@ -21,7 +21,8 @@ use rustix::net::sockopt::socket_type;
 use rustix::net::{RecvFlags, SocketType, recv};
 
 use crate::util::{
-    Driver, Event, WATCHDOG, behaviour, command, fd_list, isolated, ms, probe, sh, skip, sys,
+    Driver, Event, WATCHDOG, behaviour, command, fd_list, in_every_way, isolated, ms, probe, sh,
+    skip, sys,
 };
 
 /// Opens `/dev/null` for reading and writing.
@@ -50,7 +51,7 @@ fn the_flags_of_an_inherited_descriptor_do_not_change_in_the_parent() {
 /// Case FD-17.
 #[test]
 fn inheritable_descriptors_of_the_parent_do_not_leak_into_the_child() {
-    behaviour("inheritable_descriptors_of_the_parent_do_not_leak_into_the_child", |driver| {
+    in_every_way("inheritable_descriptors_of_the_parent_do_not_leak_into_the_child", |driver| {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let high = i32::try_from(limit.unwrap_or(1 << 20)).unwrap() - 17;
         let mut leaks: Vec<OwnedFd> = Vec::new();
@@ -195,7 +196,7 @@ fn whether_an_inherited_descriptor_blocks_is_left_alone() {
 /// The child's ends of the pipes are blocking, whatever the parent's ends are.
 #[test]
 fn the_childs_ends_block_and_are_inheritable() {
-    behaviour("the_childs_ends_block_and_are_inheritable", |driver| {
+    in_every_way("the_childs_ends_block_and_are_inheritable", |driver| {
         let fds = [
             (0, Fd::to_child()),
             (1, Fd::from_child()),
@@ -297,7 +298,7 @@ fn the_callers_descriptor_is_never_closed_by_a_spawn() {
 /// Case FD-31.
 #[test]
 fn the_null_device_can_be_inherited() {
-    behaviour("the_null_device_can_be_inherited", |driver| {
+    in_every_way("the_null_device_can_be_inherited", |driver| {
         let own = Arc::new(null());
         let maps = [
             [(0, Fd::inherit(own.clone())), (1, Fd::inherit(own.clone())), (2, Fd::from_child())],
@@ -314,7 +315,7 @@ fn the_null_device_can_be_inherited() {
 /// Case FD-32.
 #[test]
 fn one_socket_can_be_0_1_and_2() {
-    behaviour("one_socket_can_be_0_1_and_2", |driver| {
+    in_every_way("one_socket_can_be_0_1_and_2", |driver| {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let theirs = Arc::new(OwnedFd::from(theirs));
         let fds = [0, 1, 2].map(|number| (number, Fd::inherit(theirs.clone())));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use procession_process_transport::{Fd, Step};
 use rustix::io::fcntl_getfd;
 
-use crate::util::{Event, Standard, behaviour, command, fd_list, ms, probe, sh, sys};
+use crate::util::{Event, Standard, behaviour, command, fd_list, in_every_way, ms, probe, sh, sys};
 
 /// Creates an empty file without a name.
 fn file() -> File {
@@ -42,12 +42,8 @@ fn null() -> File {
 /// Case FD-01.
 #[test]
 fn the_default_map_is_three_pipes() {
-    behaviour("the_default_map_is_three_pipes", |driver| {
-        let record = driver.run_with(probe(["fifos"]), |process, event| {
-            if *event == Event::Made {
-                process.close_stdin();
-            }
-        });
+    in_every_way("the_default_map_is_three_pipes", |driver| {
+        let record = driver.feed(probe(["fifos"]), &[(0, "")]);
         assert_eq!(record.text(1), "[True, True, True]\n");
         assert_eq!((record.lost(), record.code()), (vec![0, 1, 2], 0));
     });
@@ -88,14 +84,9 @@ fn a_dialogue_over_four_pipes_has_the_order_that_its_causes_give_it() {
 /// Case FD-03.
 #[test]
 fn directions_are_the_callers_and_not_bound_to_numbers() {
-    behaviour("directions_are_the_callers_and_not_bound_to_numbers", |driver| {
+    in_every_way("directions_are_the_callers_and_not_bound_to_numbers", |driver| {
         let fds = [(0, Fd::from_child()), (1, Fd::to_child()), (2, Fd::inherit(std::io::stderr()))];
-        let record = driver.run_with(probe(["reversed"]).child_fds(fds), |process, event| {
-            if *event == Event::Made {
-                process.write_to_child(1, "hello").unwrap();
-                process.close_child_fd(1);
-            }
-        });
+        let record = driver.feed(probe(["reversed"]).child_fds(fds), &[(1, "hello")]);
         assert_eq!((record.text(0).as_str(), record.text(1).as_str()), ("hello!", ""));
         assert_eq!((record.lost(), record.code()), (vec![0, 1], 0));
     });
@@ -104,7 +95,7 @@ fn directions_are_the_callers_and_not_bound_to_numbers() {
 /// Case FD-04.
 #[test]
 fn numbers_that_a_whole_map_does_not_name_are_closed_in_the_child() {
-    behaviour("numbers_that_a_whole_map_does_not_name_are_closed_in_the_child", |driver| {
+    in_every_way("numbers_that_a_whole_map_does_not_name_are_closed_in_the_child", |driver| {
         let fds = [(3, Fd::from_child()), (7, Fd::from_child())];
         let record = driver.run(probe(["fdlist", "7"]).child_fds(fds));
         assert_eq!((record.text(7).as_str(), record.text(3).as_str()), ("[3, 7]", ""));
@@ -147,7 +138,7 @@ fn standard_output_can_be_a_file_of_the_caller() {
 /// Case FD-07.
 #[test]
 fn one_descriptor_can_serve_two_numbers() {
-    behaviour("one_descriptor_can_serve_two_numbers", |driver| {
+    in_every_way("one_descriptor_can_serve_two_numbers", |driver| {
         let out = Arc::new(file());
         let fds = [(1, Fd::inherit(out.clone())), (2, Fd::inherit(out.clone()))];
         let record = driver.run(sh("printf foo; printf bar >&2").child_fds(fds));
@@ -158,7 +149,7 @@ fn one_descriptor_can_serve_two_numbers() {
 /// Case FD-08.
 #[test]
 fn descriptor_2_of_the_parent_can_be_both_outputs_of_the_child() {
-    behaviour("descriptor_2_of_the_parent_can_be_both_outputs_of_the_child", |driver| {
+    in_every_way("descriptor_2_of_the_parent_can_be_both_outputs_of_the_child", |driver| {
         let standard = Standard::save();
         driver.rebase();
         let out = file();
@@ -177,7 +168,7 @@ fn descriptor_2_of_the_parent_can_be_both_outputs_of_the_child() {
 /// Case FD-09.
 #[test]
 fn every_permutation_of_0_1_and_2_comes_about() {
-    behaviour("every_permutation_of_0_1_and_2_comes_about", |driver| {
+    in_every_way("every_permutation_of_0_1_and_2_comes_about", |driver| {
         drop(Standard::save());
         driver.rebase();
         let permutations = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -209,7 +200,7 @@ fn every_permutation_of_0_1_and_2_comes_about() {
 /// Case FD-10.
 #[test]
 fn a_cycle_of_three_high_numbers_comes_about() {
-    behaviour("a_cycle_of_three_high_numbers_comes_about", |driver| {
+    in_every_way("a_cycle_of_three_high_numbers_comes_about", |driver| {
         let [a, b, c] = [
             Arc::new(pipe_at(40, "content of a;")),
             Arc::new(pipe_at(41, "content of b;")),
@@ -231,7 +222,7 @@ fn a_cycle_of_three_high_numbers_comes_about() {
 /// Case FD-11.
 #[test]
 fn a_close_on_exec_descriptor_stays_open_on_its_own_number() {
-    behaviour("a_close_on_exec_descriptor_stays_open_on_its_own_number", |driver| {
+    in_every_way("a_close_on_exec_descriptor_stays_open_on_its_own_number", |driver| {
         let own = Arc::new(null());
         let number = own.as_raw_fd();
         assert!(fcntl_getfd(&own).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
@@ -244,7 +235,7 @@ fn a_close_on_exec_descriptor_stays_open_on_its_own_number() {
 /// Case FD-15.
 #[test]
 fn a_pipe_on_a_number_does_not_overwrite_the_source_that_lies_there() {
-    behaviour("a_pipe_on_a_number_does_not_overwrite_the_source_that_lies_there", |driver| {
+    in_every_way("a_pipe_on_a_number_does_not_overwrite_the_source_that_lies_there", |driver| {
         let standard = Standard::save();
         driver.rebase();
         let out = file();
@@ -268,7 +259,7 @@ fn a_pipe_on_a_number_does_not_overwrite_the_source_that_lies_there() {
 /// Case FD-16.
 #[test]
 fn two_of_0_1_and_2_go_anywhere_while_the_third_is_closed() {
-    behaviour("two_of_0_1_and_2_go_anywhere_while_the_third_is_closed", |driver| {
+    in_every_way("two_of_0_1_and_2_go_anywhere_while_the_third_is_closed", |driver| {
         drop(Standard::save());
         driver.rebase();
         let pairs = [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]];
@@ -305,7 +296,7 @@ fn two_of_0_1_and_2_go_anywhere_while_the_third_is_closed() {
 /// Case FD-19.
 #[test]
 fn a_descriptor_can_be_a_source_elsewhere_and_kept_in_place() {
-    behaviour("a_descriptor_can_be_a_source_elsewhere_and_kept_in_place", |driver| {
+    in_every_way("a_descriptor_can_be_a_source_elsewhere_and_kept_in_place", |driver| {
         let (a, b) = (Arc::new(null()), Arc::new(null()));
         let (a_number, b_number) = (a.as_raw_fd(), b.as_raw_fd());
         let fds = [
@@ -324,7 +315,7 @@ fn a_descriptor_can_be_a_source_elsewhere_and_kept_in_place() {
 /// Case FD-20.
 #[test]
 fn a_source_that_is_not_open_is_an_error() {
-    behaviour("a_source_that_is_not_open_is_an_error", |driver| {
+    in_every_way("a_source_that_is_not_open_is_an_error", |driver| {
         let fds = [(0, Fd::inherit(sys::unopened(9999))), (1, Fd::from_child())];
         let error = driver.fails(command("/bin/true").child_fds(fds));
         assert_eq!((error.step(), error.raw_os_error()), (Step::FdMap, Some(libc::EBADF)));
@@ -334,7 +325,7 @@ fn a_source_that_is_not_open_is_an_error() {
 /// Case FD-21.
 #[test]
 fn a_number_at_the_limit_is_an_error_and_one_below_works() {
-    behaviour("a_number_at_the_limit_is_an_error_and_one_below_works", |driver| {
+    in_every_way("a_number_at_the_limit_is_an_error_and_one_below_works", |driver| {
         let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
         rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
         let fds = |number: i32| [(1, Fd::from_child()), (number, Fd::from_child())];
@@ -365,7 +356,7 @@ fn a_hundred_descriptors_each_carry_their_own_data() {
 /// `Fd::same_as` is a shell's `2>&1`: one pipe that keeps the order of the writes.
 #[test]
 fn the_same_as_another_number_is_one_pipe() {
-    behaviour("the_same_as_another_number_is_one_pipe", |driver| {
+    in_every_way("the_same_as_another_number_is_one_pipe", |driver| {
         let merged = sh("echo 1; echo 2 >&2; echo 3").child_fd(2, Fd::same_as(1));
         let record = driver.run(merged);
         assert_eq!((record.text(1).as_str(), record.text(2).as_str()), ("1\n2\n3\n", ""));

@@ -12,7 +12,7 @@ use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use tempfile::TempDir;
 
-use crate::util::{PROBE, behaviour, command, root_or_skip, sh};
+use crate::util::{PROBE, command, in_every_way, root_or_skip, sh};
 
 /// The user and group that every system has for nobody.
 const NOBODY: u32 = 65534;
@@ -57,7 +57,7 @@ fn become_nobody() {
 /// Case UG-01.
 #[test]
 fn a_child_can_have_another_user() {
-    behaviour("a_child_can_have_another_user", |driver| {
+    in_every_way("a_child_can_have_another_user", |driver| {
         if !root_or_skip("UG-01") {
             return;
         }
@@ -71,7 +71,7 @@ fn a_child_can_have_another_user() {
 /// Case UG-02.
 #[test]
 fn a_child_can_have_another_group_and_the_same_user() {
-    behaviour("a_child_can_have_another_group_and_the_same_user", |driver| {
+    in_every_way("a_child_can_have_another_group_and_the_same_user", |driver| {
         if !root_or_skip("UG-02") {
             return;
         }
@@ -84,7 +84,7 @@ fn a_child_can_have_another_group_and_the_same_user() {
 /// Case UG-03. Case UG-04: no group of the parent survives.
 #[test]
 fn all_six_ids_change_and_the_parents_groups_are_gone() {
-    behaviour("all_six_ids_change_and_the_parents_groups_are_gone", |driver| {
+    in_every_way("all_six_ids_change_and_the_parents_groups_are_gone", |driver| {
         if !root_or_skip("UG-03, UG-04") {
             return;
         }
@@ -99,7 +99,7 @@ fn all_six_ids_change_and_the_parents_groups_are_gone() {
 /// Case UG-05.
 #[test]
 fn privileges_cannot_be_regained() {
-    behaviour("privileges_cannot_be_regained", |driver| {
+    in_every_way("privileges_cannot_be_regained", |driver| {
         if !root_or_skip("UG-05") {
             return;
         }
@@ -126,7 +126,7 @@ fn uids_of_all_threads() -> Vec<String> {
 /// Case UG-06.
 #[test]
 fn the_parents_threads_keep_their_ids() {
-    behaviour("the_parents_threads_keep_their_ids", |driver| {
+    in_every_way("the_parents_threads_keep_their_ids", |driver| {
         if !root_or_skip("UG-06") {
             return;
         }
@@ -145,7 +145,7 @@ fn the_parents_threads_keep_their_ids() {
 /// Case UG-07.
 #[test]
 fn ids_that_are_not_permitted_are_an_error() {
-    behaviour("ids_that_are_not_permitted_are_an_error", |driver| {
+    in_every_way("ids_that_are_not_permitted_are_an_error", |driver| {
         if !root_or_skip("UG-07") {
             return;
         }
@@ -162,7 +162,7 @@ fn ids_that_are_not_permitted_are_an_error() {
 /// Case UG-08.
 #[test]
 fn the_id_that_means_none_is_refused() {
-    behaviour("the_id_that_means_none_is_refused", |driver| {
+    in_every_way("the_id_that_means_none_is_refused", |driver| {
         for command in [command("/bin/true").uid(u32::MAX), command("/bin/true").gid(u32::MAX)] {
             let error = driver.fails(command);
             assert_eq!((error.step(), error.raw_os_error()), (Step::Validate, Some(libc::EINVAL)));
@@ -173,7 +173,7 @@ fn the_id_that_means_none_is_refused() {
 /// Case UG-10.
 #[test]
 fn a_program_that_the_new_user_cannot_reach_is_an_error() {
-    behaviour("a_program_that_the_new_user_cannot_reach_is_an_error", |driver| {
+    in_every_way("a_program_that_the_new_user_cannot_reach_is_an_error", |driver| {
         if !root_or_skip("UG-10") {
             return;
         }
@@ -191,7 +191,7 @@ fn a_program_that_the_new_user_cannot_reach_is_an_error() {
 /// Case UG-11.
 #[test]
 fn the_directory_is_entered_before_the_ids_change() {
-    behaviour("the_directory_is_entered_before_the_ids_change", |driver| {
+    in_every_way("the_directory_is_entered_before_the_ids_change", |driver| {
         if !root_or_skip("UG-11") {
             return;
         }
@@ -205,7 +205,7 @@ fn the_directory_is_entered_before_the_ids_change() {
 /// Case UG-12.
 #[test]
 fn ids_that_passwd_does_not_know_are_used_unchanged() {
-    behaviour("ids_that_passwd_does_not_know_are_used_unchanged", |driver| {
+    in_every_way("ids_that_passwd_does_not_know_are_used_unchanged", |driver| {
         if !root_or_skip("UG-12") {
             return;
         }
@@ -219,7 +219,7 @@ fn ids_that_passwd_does_not_know_are_used_unchanged() {
 /// Case UG-13.
 #[test]
 fn groups_are_the_ones_that_are_named() {
-    behaviour("groups_are_the_ones_that_are_named", |driver| {
+    in_every_way("groups_are_the_ones_that_are_named", |driver| {
         if !root_or_skip("UG-13") {
             return;
         }
@@ -234,7 +234,7 @@ fn groups_are_the_ones_that_are_named() {
 /// Case UG-14.
 #[test]
 fn a_user_brings_its_own_group_or_needs_one() {
-    behaviour("a_user_brings_its_own_group_or_needs_one", |driver| {
+    in_every_way("a_user_brings_its_own_group_or_needs_one", |driver| {
         if !root_or_skip("UG-14") {
             return;
         }
@@ -251,7 +251,7 @@ fn a_user_brings_its_own_group_or_needs_one() {
 /// A change to the process's own ids needs no privilege.
 #[test]
 fn a_change_to_ones_own_ids_needs_no_privilege() {
-    behaviour("a_change_to_ones_own_ids_needs_no_privilege", |driver| {
+    in_every_way("a_change_to_ones_own_ids_needs_no_privilege", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }

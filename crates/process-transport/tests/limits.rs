@@ -11,10 +11,10 @@ use rustix::fs::Mode;
 use rustix::process::{getpriority_process, getrlimit};
 use rustix::thread::sched_getaffinity;
 
-use crate::util::{Driver, behaviour, command, probe, root_or_skip, sh};
+use crate::util::{Way, command, in_every_way, probe, root_or_skip, sh};
 
 /// Runs a child that exits with 0, and returns its output.
-fn output(driver: &mut Driver, command: Command) -> String {
+fn output(driver: &mut dyn Way, command: Command) -> String {
     let record = driver.run(command);
     assert_eq!(record.code(), 0, "{record:?}");
     record.text(1)
@@ -35,7 +35,7 @@ fn own_umask() -> u32 {
 /// A umask changes the child's alone.
 #[test]
 fn a_umask_is_set_or_inherited() {
-    behaviour("a_umask_is_set_or_inherited", |driver| {
+    in_every_way("a_umask_is_set_or_inherited", |driver| {
         rustix::process::umask(Mode::from_raw_mode(0o022));
         assert_eq!(output(driver, sh("umask")), "0022\n");
         assert_eq!(output(driver, sh("umask").umask(0o077)), "0077\n");
@@ -47,7 +47,7 @@ fn a_umask_is_set_or_inherited() {
 /// Limits change the child's alone. The last value for a resource wins.
 #[test]
 fn limits_are_set_or_inherited() {
-    behaviour("limits_are_set_or_inherited", |driver| {
+    in_every_way("limits_are_set_or_inherited", |driver| {
         let own = getrlimit(rustix::process::Resource::Nofile);
         let both = "ulimit -Sn; ulimit -Hn";
         let text = output(driver, sh(both).rlimit(Resource::OpenFiles, limit(60, 70)));
@@ -68,7 +68,7 @@ fn limits_are_set_or_inherited() {
 /// Every resource reaches the kernel under its own number.
 #[test]
 fn every_resource_has_its_own_limit() {
-    behaviour("every_resource_has_its_own_limit", |driver| {
+    in_every_way("every_resource_has_its_own_limit", |driver| {
         let resources = [
             (Resource::AddressSpace, "Max address space", 4 << 30),
             (Resource::Core, "Max core file size", 4096),
@@ -98,7 +98,7 @@ fn every_resource_has_its_own_limit() {
 /// descriptors.
 #[test]
 fn a_low_limit_of_descriptors_comes_after_the_map() {
-    behaviour("a_low_limit_of_descriptors_comes_after_the_map", |driver| {
+    in_every_way("a_low_limit_of_descriptors_comes_after_the_map", |driver| {
         let child = probe(["tags", "9", "9"])
             .rlimit(Resource::OpenFiles, limit(5, 5))
             .child_fd(9, Fd::from_child());
@@ -110,7 +110,7 @@ fn a_low_limit_of_descriptors_comes_after_the_map() {
 /// The kernel refuses a soft limit above the hard one.
 #[test]
 fn a_senseless_limit_is_an_error() {
-    behaviour("a_senseless_limit_is_an_error", |driver| {
+    in_every_way("a_senseless_limit_is_an_error", |driver| {
         let error = driver.fails(sh("exit").rlimit(Resource::OpenFiles, limit(70, 60)));
         assert_eq!((error.step(), error.raw_os_error()), (Step::Limits, Some(libc::EINVAL)));
     });
@@ -120,7 +120,7 @@ fn a_senseless_limit_is_an_error() {
 /// affected.
 #[test]
 fn a_limit_acts_on_the_child() {
-    behaviour("a_limit_acts_on_the_child", |driver| {
+    in_every_way("a_limit_acts_on_the_child", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let child = command("/bin/dd")
             .args(["if=/dev/zero", "of=big", "bs=4096", "count=4"])
@@ -135,7 +135,7 @@ fn a_limit_acts_on_the_child() {
 /// A nice value is absolute, and changes the child's alone.
 #[test]
 fn a_nice_value_is_set_or_inherited() {
-    behaviour("a_nice_value_is_set_or_inherited", |driver| {
+    in_every_way("a_nice_value_is_set_or_inherited", |driver| {
         let own = getpriority_process(None).unwrap();
         let nice = |value: i32| command("/usr/bin/nice").nice(value);
         assert_eq!(output(driver, command("/usr/bin/nice")), format!("{own}\n"));
@@ -148,7 +148,7 @@ fn a_nice_value_is_set_or_inherited() {
 /// Only root may raise a child's priority.
 #[test]
 fn a_child_can_be_favoured_by_root() {
-    behaviour("a_child_can_be_favoured_by_root", |driver| {
+    in_every_way("a_child_can_be_favoured_by_root", |driver| {
         if !root_or_skip("a negative nice value") {
             return;
         }
@@ -161,7 +161,7 @@ fn a_child_can_be_favoured_by_root() {
 /// A child can be confined to one processor. The parent's thread keeps its own.
 #[test]
 fn a_child_can_be_confined_to_processors() {
-    behaviour("a_child_can_be_confined_to_processors", |driver| {
+    in_every_way("a_child_can_be_confined_to_processors", |driver| {
         let own = sched_getaffinity(None).unwrap();
         let cpu = (0..1024).rev().find(|cpu| own.is_set(*cpu)).unwrap();
         let list = sh("grep Cpus_allowed_list /proc/self/status");
@@ -179,7 +179,7 @@ fn a_child_can_be_confined_to_processors() {
 /// share memory.
 #[test]
 fn an_out_of_memory_score_is_set_or_inherited() {
-    behaviour("an_out_of_memory_score_is_set_or_inherited", |driver| {
+    in_every_way("an_out_of_memory_score_is_set_or_inherited", |driver| {
         let own = || fs::read_to_string("/proc/self/oom_score_adj").unwrap();
         let before = own();
         let score = command("/bin/cat").arg("/proc/self/oom_score_adj");
@@ -195,7 +195,7 @@ fn an_out_of_memory_score_is_set_or_inherited() {
 /// All of these settings together, on one child.
 #[test]
 fn everything_at_once() {
-    behaviour("everything_at_once", |driver| {
+    in_every_way("everything_at_once", |driver| {
         let script = "umask; ulimit -n; nice; cat /proc/$$/oom_score_adj; \
                       echo end";
         let child = sh(script)

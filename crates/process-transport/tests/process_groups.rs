@@ -11,8 +11,8 @@ use procession_protocol::{Process, SignalError};
 use rustix::process::{Pid, getpgid, getpid, getsid, kill_process, setsid};
 
 use crate::util::{
-    Driver, Event, PROMPTLY, Record, WATCHDOG, behaviour, command, ms, open_fds, probe,
-    process_state, sh, sys,
+    Driver, Event, PROMPTLY, Record, WATCHDOG, behaviour, command, in_every_way, ms, open_fds,
+    probe, process_state, sh, sys,
 };
 
 /// Converts a pid to the type of rustix.
@@ -94,7 +94,7 @@ fn a_child_can_join_the_group_of_another() {
 /// Case PG-04.
 #[test]
 fn a_group_that_does_not_exist_is_an_error() {
-    behaviour("a_group_that_does_not_exist_is_an_error", |driver| {
+    in_every_way("a_group_that_does_not_exist_is_an_error", |driver| {
         let error = driver.fails(command("/bin/true").process_group(999_999));
         assert_eq!((error.step(), error.raw_os_error()), (Step::ProcessGroup, Some(libc::EPERM)));
     });
@@ -173,7 +173,7 @@ fn a_group_can_be_signalled_after_its_leader_was_reaped() {
 /// Case PG-09.
 #[test]
 fn a_new_session_has_no_controlling_terminal() {
-    behaviour("a_new_session_has_no_controlling_terminal", |driver| {
+    in_every_way("a_new_session_has_no_controlling_terminal", |driver| {
         let record = driver.run(probe(["session"]).new_session());
         assert_eq!(record.text(1), "True\n");
         assert_eq!(record.text(2), format!("errno {}\n", libc::ENXIO));
@@ -184,7 +184,7 @@ fn a_new_session_has_no_controlling_terminal() {
 /// Case PG-10.
 #[test]
 fn a_new_session_with_a_group_contradicts_itself() {
-    behaviour("a_new_session_with_a_group_contradicts_itself", |driver| {
+    in_every_way("a_new_session_with_a_group_contradicts_itself", |driver| {
         for command in [
             command("/bin/true").new_session().process_group(0),
             command("/bin/true").process_group(0).new_session(),

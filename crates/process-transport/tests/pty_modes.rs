@@ -16,8 +16,8 @@ use procession_protocol::Termios;
 use procession_reactor::Handle;
 
 use crate::util::{
-    Driver, Event, PROBE, Spawned, WATCHDOG, behaviour, bound, command, ms, probe, root_or_skip,
-    sh, skip,
+    Driver, Event, PROBE, Spawned, WATCHDOG, behaviour, bound, command, in_every_way, ms, probe,
+    root_or_skip, sh, skip,
 };
 
 /// The user and group that every system has for nobody.
@@ -179,7 +179,7 @@ fn a_flood_on_a_terminal_does_not_block_the_loop() {
 /// Case PT-28.
 #[test]
 fn a_new_terminal_is_cooked() {
-    behaviour("a_new_terminal_is_cooked", |driver| {
+    in_every_way("a_new_terminal_is_cooked", |driver| {
         if !stty_or_skip("PT-28") {
             return;
         }

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 use crate::paths::{by, paths};
 use crate::table::fd_table;
-use crate::util::{Driver, behaviour, children, command, isolated, root_or_skip, sys};
+use crate::util::{Driver, Way, children, command, in_every_way, isolated, root_or_skip, sys};
 
 /// One way to fail: the request, and the step and error number that result.
 struct Row {
@@ -63,7 +63,7 @@ fn renamed(like: &Command, program: &str) -> Command {
 }
 
 /// Provokes the error of every row on every path, and checks for leftovers each time.
-fn provoke(driver: &mut Driver, rows: &[Row]) {
+fn provoke(driver: &mut dyn Way, rows: &[Row]) {
     let own = Arc::new(tempfile::tempfile().expect("a file"));
     std::io::Write::write_all(&mut &*own, b"the caller's").expect("there is room");
     driver.rebase();
@@ -99,7 +99,7 @@ const UNLIMITED: Rlimit = Rlimit { soft: None, hard: None };
 
 #[test]
 fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
-    behaviour("a_program_or_directory_that_cannot_be_used_fails_at_its_step", |driver| {
+    in_every_way("a_program_or_directory_that_cannot_be_used_fails_at_its_step", |driver| {
         let dir = tempfile::tempdir().unwrap();
         let binary = fs::read("/bin/true").unwrap();
         let busy = file(&dir, "busy", &binary, 0o755);
@@ -135,7 +135,7 @@ fn a_program_or_directory_that_cannot_be_used_fails_at_its_step() {
 
 #[test]
 fn a_call_that_the_kernel_refuses_the_child_fails_at_its_step() {
-    behaviour("a_call_that_the_kernel_refuses_the_child_fails_at_its_step", |driver| {
+    in_every_way("a_call_that_the_kernel_refuses_the_child_fails_at_its_step", |driver| {
         let upside_down = Rlimit { soft: Some(2), hard: Some(1) };
         let mut rows = vec![
             row("a group of another session", Step::ProcessGroup, libc::EPERM, |command| {
@@ -166,7 +166,7 @@ fn a_call_that_the_kernel_refuses_the_child_fails_at_its_step() {
 
 #[test]
 fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
-    behaviour("a_command_that_makes_no_sense_fails_before_anything_is_made", |driver| {
+    in_every_way("a_command_that_makes_no_sense_fails_before_anything_is_made", |driver| {
         let invalid =
             |what, ask: fn(Command) -> Command| row(what, Step::Validate, libc::EINVAL, ask);
         let rows = [
@@ -202,7 +202,7 @@ fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
 
 #[test]
 fn descriptors_that_cannot_be_created_or_passed_fail_at_their_step() {
-    behaviour("descriptors_that_cannot_be_created_or_passed_fail_at_their_step", |driver| {
+    in_every_way("descriptors_that_cannot_be_created_or_passed_fail_at_their_step", |driver| {
         let null: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
         let rows = [
             row("a source that is not open", Step::FdMap, libc::EBADF, |command| {

@@ -18,7 +18,7 @@ use procession_reactor::{Handle, Reactor};
 use tempfile::TempDir;
 
 use crate::util::{
-    Driver, Event, Recorder, WATCHDOG, behaviour, children, command, isolated,
+    Driver, Event, Recorder, WATCHDOG, behaviour, children, command, in_every_way, isolated,
     isolated_without_leak_check, root_or_skip, sh, skip, sys,
 };
 
@@ -44,7 +44,7 @@ fn directory() -> TempDir {
 /// The messages that only these tests can provoke. The facade has a table of all messages.
 #[test]
 fn a_message_says_what_is_wrong() {
-    behaviour("a_message_says_what_is_wrong", |driver| {
+    in_every_way("a_message_says_what_is_wrong", |driver| {
         let x = || command("/bin/true");
         let closed = driver.fails(x().child_fd(7, Fd::inherit(sys::unopened(777))));
         let message = "cannot hand on the descriptors to \"/bin/true\": what child fd 7 is to be is \
@@ -143,7 +143,7 @@ impl Drop for SpawnsLast {
 /// Case SE-01.
 #[test]
 fn a_program_that_does_not_exist_is_an_error_and_calls_nothing_back() {
-    behaviour("a_program_that_does_not_exist_is_an_error_and_calls_nothing_back", |driver| {
+    in_every_way("a_program_that_does_not_exist_is_an_error_and_calls_nothing_back", |driver| {
         let error = driver.fails(command("/no/such/prog"));
         assert_error(&error, Step::Exec, libc::ENOENT);
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -153,7 +153,7 @@ fn a_program_that_does_not_exist_is_an_error_and_calls_nothing_back() {
 /// Case SE-02.
 #[test]
 fn a_bare_name_that_no_path_has_is_an_error() {
-    behaviour("a_bare_name_that_no_path_has_is_an_error", |driver| {
+    in_every_way("a_bare_name_that_no_path_has_is_an_error", |driver| {
         let bare = command("program-that-had-better-not-exist").env("PATH", "/usr/bin:/bin");
         let error = driver.fails(bare);
         assert_error(&error, Step::Exec, libc::ENOENT);
@@ -165,7 +165,7 @@ fn a_bare_name_that_no_path_has_is_an_error() {
 /// Case SE-03.
 #[test]
 fn a_directory_cannot_be_executed() {
-    behaviour("a_directory_cannot_be_executed", |driver| {
+    in_every_way("a_directory_cannot_be_executed", |driver| {
         let error = driver.fails(command("/tmp"));
         assert_error(&error, Step::Exec, libc::EACCES);
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
@@ -175,7 +175,7 @@ fn a_directory_cannot_be_executed() {
 /// Case SE-04.
 #[test]
 fn a_file_without_execute_permission_is_refused_even_for_root() {
-    behaviour("a_file_without_execute_permission_is_refused_even_for_root", |driver| {
+    in_every_way("a_file_without_execute_permission_is_refused_even_for_root", |driver| {
         if !root_or_skip("SE-04") {
             return;
         }
@@ -193,7 +193,7 @@ fn a_file_without_execute_permission_is_refused_even_for_root() {
 /// Case SE-05.
 #[test]
 fn the_number_of_the_failed_exec_arrives_unchanged() {
-    behaviour("the_number_of_the_failed_exec_arrives_unchanged", |driver| {
+    in_every_way("the_number_of_the_failed_exec_arrives_unchanged", |driver| {
         let dir = directory();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         symlink(&b, &a).unwrap();
@@ -211,7 +211,7 @@ fn the_number_of_the_failed_exec_arrives_unchanged() {
 /// Case SE-06.
 #[test]
 fn a_file_of_no_known_format_is_not_handed_to_a_shell() {
-    behaviour("a_file_of_no_known_format_is_not_handed_to_a_shell", |driver| {
+    in_every_way("a_file_of_no_known_format_is_not_handed_to_a_shell", |driver| {
         let dir = directory();
         let elf = [b"\x7fELF".as_slice(), &[0; 200]].concat();
         for (name, contents) in [("plain", b"exit 3".as_slice()), ("empty", b""), ("elf", &elf)] {
@@ -224,7 +224,7 @@ fn a_file_of_no_known_format_is_not_handed_to_a_shell() {
 /// Case SE-07.
 #[test]
 fn a_script_whose_interpreter_is_missing_is_not_found() {
-    behaviour("a_script_whose_interpreter_is_missing_is_not_found", |driver| {
+    in_every_way("a_script_whose_interpreter_is_missing_is_not_found", |driver| {
         let dir = directory();
         let script = file(&dir, "script", b"#!/no/such/interp\n", 0o755);
         let error = driver.fails(command(&script));
@@ -237,7 +237,7 @@ fn a_script_whose_interpreter_is_missing_is_not_found() {
 /// Case SE-08.
 #[test]
 fn a_program_that_is_open_for_writing_is_busy() {
-    behaviour("a_program_that_is_open_for_writing_is_busy", |driver| {
+    in_every_way("a_program_that_is_open_for_writing_is_busy", |driver| {
         let dir = directory();
         let binary = file(&dir, "binary", &fs::read("/bin/true").unwrap(), 0o755);
         let script = file(&dir, "script", b"#!/bin/sh\n", 0o755);
@@ -260,7 +260,7 @@ fn a_program_that_is_open_for_writing_is_busy() {
 /// Case SE-09.
 #[test]
 fn arguments_and_variables_that_are_too_long_are_an_error() {
-    behaviour("arguments_and_variables_that_are_too_long_are_an_error", |driver| {
+    in_every_way("arguments_and_variables_that_are_too_long_are_an_error", |driver| {
         let true_with = |length| command("/bin/true").arg("x".repeat(length));
         let too_long = |error: SpawnError| {
             assert_error(&error, Step::Exec, libc::E2BIG);
@@ -277,7 +277,7 @@ fn arguments_and_variables_that_are_too_long_are_an_error() {
 /// Case SE-10.
 #[test]
 fn a_working_directory_that_cannot_be_entered_is_an_error() {
-    behaviour("a_working_directory_that_cannot_be_entered_is_an_error", |driver| {
+    in_every_way("a_working_directory_that_cannot_be_entered_is_an_error", |driver| {
         let error = driver.fails(command("/bin/true").current_dir("/no/such"));
         assert_error(&error, Step::Chdir, libc::ENOENT);
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -290,7 +290,7 @@ fn a_working_directory_that_cannot_be_entered_is_an_error() {
 /// Case SE-11.
 #[test]
 fn the_error_names_the_directory_or_the_program_whichever_is_missing() {
-    behaviour("the_error_names_the_directory_or_the_program_whichever_is_missing", |driver| {
+    in_every_way("the_error_names_the_directory_or_the_program_whichever_is_missing", |driver| {
         let error = driver.fails(command("/no/such/prog").current_dir("/no/such/dir"));
         assert_error(&error, Step::Chdir, libc::ENOENT);
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -369,7 +369,7 @@ fn path_of(places: &[&Path]) -> std::ffi::OsString {
 /// Case SE-15.
 #[test]
 fn a_program_that_may_not_be_executed_is_passed_over_on_path() {
-    behaviour("a_program_that_may_not_be_executed_is_passed_over_on_path", |driver| {
+    in_every_way("a_program_that_may_not_be_executed_is_passed_over_on_path", |driver| {
         let dir = directory();
         let one = printing_script(&dir, "one", "one", 0o644);
         let two = printing_script(&dir, "two", "two", 0o755);
@@ -392,7 +392,7 @@ fn a_program_that_may_not_be_executed_is_passed_over_on_path() {
 /// Case SE-16.
 #[test]
 fn an_empty_path_finds_nothing_and_never_means_the_working_directory() {
-    behaviour("an_empty_path_finds_nothing_and_never_means_the_working_directory", |driver| {
+    in_every_way("an_empty_path_finds_nothing_and_never_means_the_working_directory", |driver| {
         let dir = directory();
         file(&dir, "exec_me", b"#!/bin/sh\n", 0o755);
         let other = dir.path().join("other");
@@ -411,7 +411,7 @@ fn an_empty_path_finds_nothing_and_never_means_the_working_directory() {
 /// Case SE-19.
 #[test]
 fn an_empty_program_is_no_command() {
-    behaviour("an_empty_program_is_no_command", |driver| {
+    in_every_way("an_empty_program_is_no_command", |driver| {
         let error = driver.fails(command(""));
         assert_error(&error, Step::Validate, libc::EINVAL);
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -434,7 +434,7 @@ fn failing_and_good_spawns_alternate_without_disturbing_each_other() {
 /// A failed spawn writes nothing to the stderr that the child would have had.
 #[test]
 fn a_failed_spawn_writes_nothing_to_the_childs_stderr() {
-    behaviour("a_failed_spawn_writes_nothing_to_the_childs_stderr", |driver| {
+    in_every_way("a_failed_spawn_writes_nothing_to_the_childs_stderr", |driver| {
         let mut log = tempfile::tempfile().unwrap();
         log.write_all(b"before").unwrap();
         let log = Arc::new(log);

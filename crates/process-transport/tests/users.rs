@@ -17,7 +17,9 @@ use rustix::thread::{
 };
 use tempfile::TempDir;
 
-use crate::util::{Driver, PROBE, behaviour, command, forced_path, root_or_skip, sh};
+use crate::util::{
+    Driver, PROBE, Way, behaviour, command, forced_path, in_every_way, root_or_skip, sh,
+};
 
 /// The user and group that every system has for nobody.
 const NOBODY: u32 = 65534;
@@ -59,7 +61,7 @@ fn become_nobody(groups: &[u32]) {
 }
 
 /// Runs a child that exits with 0, and returns its output.
-fn output(driver: &mut Driver, command: Command) -> String {
+fn output(driver: &mut dyn Way, command: Command) -> String {
     let record = driver.run(command);
     assert_eq!(record.code(), 0, "{record:?}");
     record.text(1)
@@ -90,7 +92,7 @@ fn shown(uid: u32, gid: u32, groups: &[u32]) -> String {
 /// `user` sets the uid, the primary group and the group list, by name and by number.
 #[test]
 fn a_user_is_found_by_name_and_by_number() {
-    behaviour("a_user_is_found_by_name_and_by_number", |driver| {
+    in_every_way("a_user_is_found_by_name_and_by_number", |driver| {
         if !root_or_skip("users by name") {
             return;
         }
@@ -113,7 +115,7 @@ fn a_user_is_found_by_name_and_by_number() {
 /// A user that the database does not know is an error before anything is started.
 #[test]
 fn an_unknown_user_is_an_error() {
-    behaviour("an_unknown_user_is_an_error", |driver| {
+    in_every_way("an_unknown_user_is_an_error", |driver| {
         for name in ["no-such-user-here", "", "54321", "no\0body"] {
             let error = driver.fails(command("/bin/true").user(name));
             assert_eq!((error.step(), error.raw_os_error()), (Step::Resolve, Some(libc::EINVAL)));
@@ -127,7 +129,7 @@ fn an_unknown_user_is_an_error() {
 /// The parent's groups are gone even if root changes only its group, or a user is given by name.
 #[test]
 fn no_group_of_the_parent_survives_unasked() {
-    behaviour("no_group_of_the_parent_survives_unasked", |driver| {
+    in_every_way("no_group_of_the_parent_survives_unasked", |driver| {
         if !root_or_skip("groups of the parent") {
             return;
         }
@@ -164,7 +166,7 @@ fn no_group_of_the_parent_survives_unasked() {
 /// The user nobody needs no privilege to stay nobody, in whatever way the command asks for it.
 #[test]
 fn a_change_to_the_same_ids_needs_no_privilege() {
-    behaviour("a_change_to_the_same_ids_needs_no_privilege", |driver| {
+    in_every_way("a_change_to_the_same_ids_needs_no_privilege", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }
@@ -196,7 +198,7 @@ fn a_change_to_the_same_ids_needs_no_privilege() {
 /// names only its own ids.
 #[test]
 fn groups_that_may_not_be_set_stay_if_no_id_changes() {
-    behaviour("groups_that_may_not_be_set_stay_if_no_id_changes", |driver| {
+    in_every_way("groups_that_may_not_be_set_stay_if_no_id_changes", |driver| {
         if !root_or_skip("root that may not set groups") {
             return;
         }
@@ -227,7 +229,7 @@ fn groups_that_may_not_be_set_stay_if_no_id_changes() {
 /// The group of one's own id counts as a member, whether it is listed or not.
 #[test]
 fn a_user_without_groups_is_in_its_own_group() {
-    behaviour("a_user_without_groups_is_in_its_own_group", |driver| {
+    in_every_way("a_user_without_groups_is_in_its_own_group", |driver| {
         if !root_or_skip("ids without privilege") {
             return;
         }
@@ -272,7 +274,7 @@ fn other_ids_take_a_copied_memory() {
 /// The parent stays dumpable and the owner of its own /proc entry.
 #[test]
 fn the_parent_stays_dumpable() {
-    behaviour("the_parent_stays_dumpable", |driver| {
+    in_every_way("the_parent_stays_dumpable", |driver| {
         if !root_or_skip("the parent's dumpable flag") {
             return;
         }

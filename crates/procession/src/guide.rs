@@ -362,7 +362,8 @@
 //! [`next_deadline`](crate::Reactor::next_deadline). When the descriptor is readable or the
 //! deadline has come, it calls [`turn`](crate::Reactor::turn) without waiting. At the end it
 //! calls [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it
-//! stops. The examples `in_tokio` and `in_calloop` show this.
+//! stops. The examples `hosted` and `in_calloop` show this. Children on tokio need no reactor: see
+//! `procession-tokio`, or the feature `tokio`.
 //!
 //! A reactor does nothing while the program neither runs nor turns it. A
 //! [`Deferred`](crate::Deferred) that needs the reactor then never gets a result, and no error says

@@ -82,6 +82,8 @@
 //! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
 //! executor awaits and any thread waits for.
 //!
+//! **Children on tokio**: the module `tokio`, with the feature of that name.
+//!
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
 //!
@@ -102,6 +104,7 @@
 //! | `run` (default) | [`Run`] with [`Run::output_blocking`], and the types of its arguments and results |
 //! | `run` and `reactor` | runs on a loop: [`Run::start`], [`run_all()`], [`Background`] with its types, the `get_process_…` functions |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
+//! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `reactor` (default, needed by `net`) | [`Reactor`], [`Handle`], [`run_main`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //! | `net` and `run` together | the [`guide`], whose programs use both |
 //!
@@ -164,6 +167,9 @@ pub use procession_reactor::{
     Registration, Remote, SignalWatch, Stopped, SystemEvent, TimerError, Trigger, TriggerResult,
     run_main,
 };
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use procession_tokio as tokio;
 #[cfg(all(feature = "run", feature = "reactor"))]
 #[doc(inline)]
 pub use procession_utils::{

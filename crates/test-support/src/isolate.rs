@@ -32,6 +32,21 @@ pub fn isolated(name: &str, body: impl FnOnce()) {
     run(name, body, StdCommand::new(this_binary()));
 }
 
+/// Does the same as [`isolated`] once for each value of a variable, each in a process of its own that
+/// has the variable. `body` gets the value.
+pub fn isolated_for_each(name: &str, variable: &str, values: &[&str], body: impl Fn(&str)) {
+    for value in values {
+        let mut again = StdCommand::new(this_binary());
+        again.env(variable, value);
+        let body = || {
+            if std::env::var_os(variable).is_some_and(|now| now == *value) {
+                body(value);
+            }
+        };
+        run(name, body, again);
+    }
+}
+
 /// Does the same as [`isolated`], without a sanitizer's check for leaks.
 ///
 /// When a forked copy exits, nothing owns the memory of the parent's other threads, so the check

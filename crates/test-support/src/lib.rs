@@ -36,7 +36,8 @@ pub mod sys;
 
 pub use self::bound::{PROMPTLY, WATCHDOG, announce, bound, ms};
 pub use self::isolate::{
-    VARIABLE, is_isolated, isolated, isolated_as_pid_1, isolated_without_leak_check,
+    VARIABLE, is_isolated, isolated, isolated_as_pid_1, isolated_for_each,
+    isolated_without_leak_check,
 };
 pub use self::kernel::{keeps_statuses, signals_groups_by_pidfd};
 pub use self::leaks::{Leaks, children, open_fds, process_state, rss_bytes, rss_peak_bytes};

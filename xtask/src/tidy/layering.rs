@@ -4,7 +4,8 @@
 //! The table's columns are folder, package, what lives there, may depend on. A package cell without
 //! a name in back quotes means an unpublished package. The last cell is a list of names with
 //! remarks in parentheses: `core` is short for `procession-core`, and `all` means every layer and
-//! every dependency that a layer may use. Dev-dependencies are not checked.
+//! every dependency that a layer may use. `tokio` is that package and `procession-tokio`.
+//! Dev-dependencies are not checked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -75,7 +76,8 @@ fn check_package(
     found
 }
 
-/// Returns the full names of the dependencies that a row allows.
+/// Returns the full names of the dependencies that a row allows. A short name is also its own full
+/// name.
 fn allowed<'a>(
     row: &'a TableRow,
     rows: &'a [TableRow],
@@ -88,9 +90,11 @@ fn allowed<'a>(
         packages.iter().find(is_short).map_or(name.as_str(), |package| &package.name)
     };
     let is_layer = |row: &&TableRow| row.package.is_some();
-    let mut names: BTreeSet<_> = row.allowed.iter().map(full).collect();
+    let both = |name: &'a String| [full(name), name.as_str()];
+    let mut names: BTreeSet<_> = row.allowed.iter().flat_map(both).collect();
     if names.remove("all") {
-        names.extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().map(full)));
+        names
+            .extend(rows.iter().filter(is_layer).flat_map(|row| row.allowed.iter().flat_map(both)));
         names.extend(packages.iter().filter(|package| package.is_layer()).map(|p| p.name.as_str()));
     }
     names

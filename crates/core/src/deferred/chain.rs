@@ -31,7 +31,7 @@ use super::state::{self, OnCancel, SharedState};
 /// If you await such a `Deferred` in another executor, such as tokio's, and nobody turns the reactor of
 /// that thread, it waits for ever, without an error: a `Deferred` knows no loop, so it cannot tell a
 /// slow loop from one that nobody runs. Await it inside `block_on` or `run_until`, or let the executor
-/// turn the reactor (see the example `in_tokio`).
+/// turn the reactor (see the example `hosted`).
 ///
 /// Callbacks never run inside one another: a callback that becomes due while another one runs is called
 /// right after that one returns. So the stack does not grow with the length of a chain. A panic in a

@@ -114,8 +114,8 @@ impl Pty {
 
     /// Uses a pair of the caller. A failed spawn leaves the pair open and as it was.
     ///
-    /// The master is the parent's end. The spawn duplicates it and sets it to non-blocking, which
-    /// all duplicates share. If the command sets size, attributes or owner, the terminal has them
+    /// The master is the parent's end. The spawn duplicates it. A loop, or a verb that reads it, sets
+    /// it to non-blocking, which all duplicates share. If the command sets size, attributes or owner, the terminal has them
     /// from before the clone; a spawn that fails later restores them.
     ///
     /// The terminal does not end while its slave is open anywhere: `process_ended` waits until the

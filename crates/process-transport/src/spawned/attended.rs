@@ -59,6 +59,7 @@ impl Attended {
         let mut this = Self { child, stopwatch, input: None, buffer: Vec::new() };
         let input = input.and_then(|fd| this.take_input(fd));
         this.child.close_inputs();
+        this.child.unblock_terminal();
         if this.child.terminal.is_none() {
             // Nothing is written there, and nothing that comes from there is kept.
             this.close(ChildFd::STDIN);
@@ -174,9 +175,9 @@ impl Attended {
     fn take_input(&mut self, fd: ChildFd) -> Option<ParentEnd> {
         let is_input = |end: &ParentEnd| end.fd == fd && end.direction == Direction::Write;
         let at = self.child.ends.iter().position(is_input)?;
-        let end = self.child.ends.remove(at);
+        let mut end = self.child.ends.remove(at);
         // It cannot fail for an open pipe. If a filter refuses it, a write may wait for its reader.
-        rustix::io::ioctl_fionbio(&end.end, true).ok();
+        end.make_nonblocking().ok();
         Some(end)
     }
 

@@ -69,6 +69,16 @@ impl<'a> Reader<'a> {
             Err(error) => ReadOutcome::Refused(error),
         }
     }
+
+    /// Reads once, without waiting for output.
+    fn read_now(&mut self, end: &ParentEnd) -> ReadOutcome {
+        let mut polled = [PollFd::new(&end.end, PollFlags::IN)];
+        match rustix::io::retry_on_intr(|| poll(&mut polled, Some(&Timespec::default()))) {
+            Ok(0) => ReadOutcome::NothingNow,
+            Ok(_) => self.read_once(end),
+            Err(error) => ReadOutcome::Refused(error),
+        }
+    }
 }
 
 impl Spawned {
@@ -106,6 +116,7 @@ impl Spawned {
         done: impl Fn(&Self) -> bool,
     ) -> io::Result<bool> {
         crate::orphans::reap();
+        self.unblock_terminal();
         let mut buffer = Vec::new();
         let mut reader = Reader::new(sink, &mut buffer);
         loop {
@@ -142,6 +153,7 @@ impl Spawned {
         deadline: Option<Instant>,
         watches_exit: bool,
     ) -> io::Result<()> {
+        self.unblock_terminal();
         let (mut sink, mut buffer) = (Discarded, Vec::new());
         let mut reader = Reader::new(&mut sink, &mut buffer);
         loop {
@@ -222,13 +234,24 @@ impl Spawned {
         }
     }
 
+    /// Makes a terminal's master and sockets non-blocking. What poll saw in a terminal may be gone
+    /// before the read: the child can discard it (`tcflush(3)`). A pipe keeps what it has.
+    pub(super) fn unblock_terminal(&mut self) {
+        for end in &mut self.ends {
+            if end.direction == Direction::Both {
+                // Neither call can fail for an open descriptor; a filter may refuse them.
+                end.make_nonblocking().ok();
+            }
+        }
+    }
+
     /// Reads what the outputs hold at this moment, closes them, and records which ones were still
     /// held open by another process. Reads at most what a pipe can hold from each, because a
     /// descendant may go on writing. `held` has the inputs that are held open.
     pub(super) fn cut_off(&mut self, reader: &mut Reader<'_>, mut held: Vec<ChildFd>) {
         const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
         for end in self.ends.iter().filter(|end| reads(end)) {
-            let mut reads = (0..MOST_READS).map(|_| reader.read_once(end));
+            let mut reads = (0..MOST_READS).map(|_| reader.read_now(end));
             if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {
                 held.push(end.fd);
             }

@@ -1,14 +1,22 @@
 //! The state of a [`Spawned`], from the confirmed exec on.
 
-use std::time::Instant;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process;
+use std::time::{Duration, Instant};
 
-use procession_protocol::{ChildFd, ExitReason};
+use procession_core::Signal;
+use procession_core::driver::Direction;
+use procession_protocol::driver::TerminationScope;
+use procession_protocol::{ChildFd, ExitReason, SignalError};
 
-use super::owned_child::OwnedChild;
+use super::for_loops::LoopSpawned;
+use super::owned_child::{DropAction, OwnedChild};
+use super::take::TakeError;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
 use crate::program_end::AtProgramEnd;
+use crate::sys::PeekOutcome;
 
 /// A child that runs, for programs without a loop and for threads other than the loop's.
 ///
@@ -53,5 +61,69 @@ impl Spawned {
         let child = OwnedChild::new(child, &policy);
         let (taken, reason, reaped) = (Vec::new(), None, None);
         Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped })
+    }
+}
+
+impl LoopSpawned for Spawned {
+    fn take_end(
+        &mut self,
+        fd: ChildFd,
+        wanted: Direction,
+    ) -> Result<(OwnedFd, Direction), TakeError> {
+        let direction = self.ends.iter().find(|end| end.fd == fd).map(|end| end.direction);
+        if direction.is_some_and(|has| has != wanted && has != Direction::Both) {
+            return Err(TakeError::Direction(fd));
+        }
+        let end = self.take_parent_end(fd, |_| Ok(()))?;
+        Ok((end.end, end.direction))
+    }
+
+    fn exit_fd(&self) -> Option<BorrowedFd<'_>> {
+        let pidfd = self.child.pidfd.as_ref().filter(|_| self.reason.is_none());
+        pidfd.filter(|_| cfg!(target_os = "linux")).map(AsFd::as_fd)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.reason.is_some() || self.child.peek() != PeekOutcome::Running
+    }
+
+    fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    fn pipes_grow(&self) -> bool {
+        self.policy.pipes_grow
+    }
+
+    fn drain_after_exit(&self) -> Option<Duration> {
+        self.policy.drain_after_exit
+    }
+
+    fn close_untaken_inputs(&mut self) {
+        self.close_inputs();
+    }
+
+    fn end_reason(&self) -> Option<&ExitReason> {
+        self.reason.as_ref()
+    }
+
+    fn is_owned(&self) -> bool {
+        self.scope() == TerminationScope::Group
+    }
+
+    fn kill(&self) -> Result<(), SignalError> {
+        let killed = self.signal(Signal::KILL);
+        self.signal_group(Signal::KILL).ok(); // it leads none, or it is empty
+        killed
+    }
+
+    fn kill_before_drop(&mut self) {
+        // A forked copy of this process is not the parent of the child.
+        if matches!(self.child.at_drop, DropAction::Kill | DropAction::KillGroup)
+            && self.child.launched_by == process::id()
+        {
+            self.kill().ok(); // it may have ended
+            self.child.at_drop = DropAction::LetLive;
+        }
     }
 }

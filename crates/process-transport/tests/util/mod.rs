@@ -16,6 +16,7 @@ mod path;
 mod probe;
 mod recorder;
 pub(crate) mod sys;
+mod ways;
 
 pub(crate) use procession_test_support::{
     Leaks, PROMPTLY, Standard, WATCHDOG, bound, children, isolated, isolated_as_pid_1,
@@ -26,5 +27,6 @@ pub(crate) use procession_test_support::{
 pub(crate) use self::drive::{Driver, Spawned, behaviour};
 pub(crate) use self::owner::{Owner, WAYS, lives};
 pub(crate) use self::path::{command, forced_path, sh};
-pub(crate) use self::probe::{PROBE, fd_list, probe};
+pub(crate) use self::probe::{PROBE, Written, fd_list, probe};
 pub(crate) use self::recorder::{Event, Record, Recorder, code, signal};
+pub(crate) use self::ways::{Ended, Way, in_every_way};

@@ -38,7 +38,7 @@
 //! | of a helper | TERM, KILL | TERM, KILL | KILL to the child alone ¹ |
 //! | of a helper in the [`foreground`](crate::Run::foreground) | KILL to the child ¹ | KILL to the child ¹ | KILL to the child ¹ |
 //! | `owned(true)`, on a reactor | TERM, KILL | TERM, KILL | lives on ² |
-//! | `owned(true)`, by `Command::spawn` | lives on ³ | lives on ³ | lives on ² |
+//! | `owned(true)`, by `Command::spawn` or on tokio | lives on ³ | lives on ³ | lives on ² |
 //! | `owned(true)` and `kill_on_drop(false)` | lives on | lives on | lives on ² |
 //! | any other, `kill_on_drop(true)` or not | lives on | lives on ⁴ | lives on ² |
 //! | a descendant that left the group (`setsid`) | lives on | lives on | lives on |

@@ -1,4 +1,4 @@
-//! Tests of the example `in_tokio`: a hosted reactor wakes its host for events, and for nothing
+//! Tests of the example `hosted`: a hosted reactor wakes its host for events, and for nothing
 //! else.
 
 mod util;
@@ -18,7 +18,7 @@ fn number(output: &str, before: &str, after: &str) -> u64 {
 
 #[test]
 fn an_idle_reactor_wakes_its_host_at_most_five_times_a_second_and_sees_events_at_once() {
-    let ended = run(example("in_tokio"));
+    let ended = run(example("hosted"));
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
     assert!(ended.stdout.starts_with("echo said hello\n"), "{}", ended.stdout);
     let wake_ups = number(&ended.stdout, "woke the host ", " times in an idle second");
