@@ -10,14 +10,16 @@
 //! line is too long; it skips the rest up to the delimiter. So it keeps at most the limit, a delimiter
 //! and one chunk. In raw mode it returns all data unchanged.
 //!
-//! A line within one chunk is a slice of that chunk; a line that spans chunks is copied once.
+//! A line within one chunk is a slice of that chunk, and found in one search of the chunk; a line that
+//! spans chunks is copied once.
 
 mod line;
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 pub use line::Line;
+use memchr::memchr;
 
 /// Splits a stream of bytes into lines.
 ///
@@ -166,6 +168,31 @@ impl LineReceiver {
     }
 
     fn poll_line(&mut self) -> Option<Line> {
+        self.poll_short_line().or_else(|| self.poll_any_line())
+    }
+
+    /// Takes the usual line: it lies in one chunk, ends with one byte, and is not too long.
+    #[inline]
+    fn poll_short_line(&mut self) -> Option<Line> {
+        let &[delimiter] = self.delimiter.as_slice() else { return None };
+        let chunk = self.chunks.front_mut().filter(|_| self.partial.is_empty())?;
+        let at = memchr(delimiter, chunk)?;
+        let returned = self.drops_return && chunk[..at].ends_with(b"\r");
+        let length = at - usize::from(returned);
+        if length > self.max_length {
+            return None;
+        }
+        let mut line = chunk.split_to(at);
+        line.truncate(length);
+        chunk.advance(1);
+        if chunk.is_empty() {
+            self.chunks.pop_front();
+        }
+        Some(whole(line))
+    }
+
+    /// Takes a line that may span chunks, or end with a longer delimiter, or be too long.
+    fn poll_any_line(&mut self) -> Option<Line> {
         while let Some(chunk) = self.chunks.pop_front() {
             let known = self.partial.len() + chunk.len();
             let found = find_across(&self.partial, &chunk, &self.delimiter);
@@ -309,7 +336,7 @@ fn overlap(needle: &[u8]) -> usize {
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
     let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
+    while let Some(at) = memchr(first, &bytes[from..]) {
         if bytes[from + at..].starts_with(needle) {
             return Some(from + at);
         }

@@ -244,6 +244,43 @@ fn a_shutdown_is_awaited_until_the_groups_have_ended() {
     });
 }
 
+/// Case BG-18.
+#[test]
+fn a_shutdown_among_the_calls_of_many_threads_hangs_nobody() {
+    const NAME: &str = "a_shutdown_among_the_calls_of_many_threads_hangs_nobody";
+    check_on_every_executor(NAME, |children| async move {
+        let (reply, is_busy) = Answer::new();
+        let mut reply = Some(reply);
+        let threads: Vec<_> = (0..6_u32)
+            .map(|thread| {
+                let (children, mut reply) = (children.clone(), reply.take());
+                std::thread::spawn(move || {
+                    for number in 0.. {
+                        let call = children.call(move |_| async move { number });
+                        if number % 3 == thread % 3 {
+                            drop(call);
+                            continue;
+                        }
+                        match call.wait() {
+                            Ok(answer) => assert_eq!(answer, number),
+                            Err(BackgroundError::Stopped) => return number,
+                            Err(error) => panic!("{error}"),
+                        }
+                        if let Some(reply) = reply.take_if(|_| number > 100) {
+                            reply.send(()).unwrap();
+                        }
+                    }
+                    unreachable!("it is stopped")
+                })
+            })
+            .collect();
+        is_busy.await.unwrap();
+        children.shutdown().await;
+        let numbers = threads.into_iter().map(|thread| thread.join().unwrap());
+        assert!(numbers.sum::<u32>() > 100);
+    });
+}
+
 /// Case BG-08.
 #[test]
 fn on_the_loops_own_thread_a_wait_panics_and_the_last_drop_does_not_wait() {

@@ -309,7 +309,9 @@ fn a_drop_ends_the_child_that_is_killed_on_drop_and_leaves_its_streams_to_their_
 fn a_stop_in_the_middle_ends_every_stream_and_every_wait() {
     const NAME: &str = "a_stop_in_the_middle_ends_every_stream_and_every_wait";
     check_on_every_executor(NAME, |background| async move {
-        let mut child = background.spawn_child(sh("echo on; exec sleep 600")).await.unwrap();
+        // The end of the background gives a termination no more than this, whatever was asked for.
+        let waits = sh("echo on; exec sleep 600").kill_grace(Duration::from_millis(200));
+        let mut child = background.spawn_child(waits).await.unwrap();
         let (mut input, mut output) = (child.take_input(0).unwrap(), child.take_output(1).unwrap());
         assert_eq!(output.next().await.unwrap(), "on\n");
         let ends = child.terminate(Signal::WINCH, Duration::from_secs(600));
