@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 #[expect(dead_code, reason = "it is written for its crate")]
 mod keep;
 
-mod outcome {
+mod gap {
     //! The gap in a kept output.
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,6 @@ fuzz_target!(|input: Input| {
     let begin = character_around(&stream, begin).map_or(begin, |(_, end)| end);
     assert_eq!(kept, [&stream[..end], &stream[begin..]].concat());
     let skipped_bytes = u64::try_from(begin - end).expect("it is no longer than the stream");
-    assert_eq!(gap, Some(outcome::Gap { at: end, skipped_bytes }));
+    assert_eq!(gap, Some(gap::Gap { at: end, skipped_bytes }));
     assert!(!is_text || std::str::from_utf8(&kept).is_ok(), "text stays text");
 });

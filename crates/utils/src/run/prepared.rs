@@ -1,4 +1,4 @@
-//! What a [`Run`] starts: its command with the settings of a run, and what it writes to it.
+//! What a `Run` starts: its command with the settings of a run, and what it writes to it.
 
 use std::time::Duration;
 
