@@ -91,7 +91,6 @@ pub mod driver {
     //!
     //! It is not part of what the version number promises: any release may change it.
 
-    pub use crate::command::fd_map::DefaultStdio;
     pub use crate::spawned::{
         Attended, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
     };

@@ -83,8 +83,12 @@ impl Command {
 }
 
 impl LoopCommand for Command {
-    fn set_default_stdio(&mut self, stdio: DefaultStdio) {
-        self.fds.set_default(stdio);
+    fn inherit_by_default(&mut self) {
+        self.fds.set_default(DefaultStdio::Inherited);
+    }
+
+    fn pipe_by_default(&mut self) {
+        self.fds.set_default(DefaultStdio::Pipes);
     }
 
     fn has_terminal(&self) -> bool {

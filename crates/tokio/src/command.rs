@@ -9,7 +9,7 @@ use std::mem;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
 
-use procession_process_transport::driver::{DefaultStdio, LoopCommand};
+use procession_process_transport::driver::LoopCommand;
 use procession_process_transport::{Command as Plain, Fd, SpawnError, Step};
 use procession_protocol::ChildFd;
 
@@ -18,7 +18,7 @@ use crate::stdio::Stdio;
 
 /// A program with its arguments, environment, descriptors and identity.
 ///
-/// Its methods have the names and the form of [`tokio::process::Command`], and those of
+/// Its methods have the names and the form of `tokio::process::Command`, and those of
 /// [`procession_process_transport::Command`]. Nothing is checked or opened before the spawn.
 ///
 /// # Examples
@@ -151,7 +151,7 @@ impl Command {
     ///
     /// [`SpawnError`] says which step failed. Then no child runs. It converts to [`io::Error`].
     pub fn spawn(&mut self) -> Result<Child, SpawnError> {
-        self.0.set_default_stdio(DefaultStdio::Inherited);
+        self.0.inherit_by_default();
         // A second descriptor for the other direction of a terminal is all that can fail.
         Child::begin(self.0.spawn()?)
             .map_err(|error| SpawnError::new(Step::Pty, self.0.get_program(), error))
@@ -203,7 +203,7 @@ impl From<Plain> for Command {
 /// The same command. What it leaves open on 0, 1 and 2 is a pipe again.
 impl From<Command> for Plain {
     fn from(Command(mut command): Command) -> Self {
-        command.set_default_stdio(DefaultStdio::Pipes);
+        command.pipe_by_default();
         command
     }
 }

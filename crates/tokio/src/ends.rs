@@ -177,7 +177,7 @@ impl AsyncRead for ChildReader {
 /// What the parent writes to one of the child's descriptors: an [`AsyncWrite`].
 ///
 /// [`Child::stdin`](crate::Child::stdin) and [`Child::take_writer`](crate::Child::take_writer) are
-/// of this type. Drop it, or [shut it down](tokio::io::AsyncWriteExt::shutdown), so that the child
+/// of this type. Drop it, or shut it down (`AsyncWriteExt::shutdown`), so that the child
 /// reads the end of its input. The end of a terminal's input is a character that the program
 /// writes, usually `\x04`.
 ///
@@ -264,7 +264,7 @@ impl AsyncWrite for ChildWriter {
         Poll::Ready(Ok(()))
     }
 
-    /// Closes the child's input. In [`tokio::process`] only the drop does that.
+    /// Closes the child's input. In `tokio::process` only the drop does that.
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.close();
         Poll::Ready(Ok(()))

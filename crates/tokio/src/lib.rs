@@ -1,6 +1,6 @@
 //! Children on tokio: with any descriptors, on terminals, in process groups that end as a whole.
 //!
-//! [`Command`] and [`Child`] have the names and the form of [`tokio::process`], so that two lines
+//! [`Command`] and [`Child`] have the names and the form of `tokio::process`, so that two lines
 //! change in a port:
 //!
 //! ```

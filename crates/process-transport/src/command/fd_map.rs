@@ -9,8 +9,7 @@ use super::fd::{Fd, FdKind};
 
 /// What a child finds on 0 to 2 where its command names nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DefaultStdio {
+pub(crate) enum DefaultStdio {
     /// Pipes to the parent.
     #[default]
     Pipes,

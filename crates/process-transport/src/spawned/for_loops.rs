@@ -7,15 +7,17 @@ use procession_core::driver::Direction;
 use procession_protocol::{ChildFd, ExitReason, SignalError};
 
 use super::take::TakeError;
-use crate::command::fd_map::DefaultStdio;
 use crate::sealed::{SealedLoopCommand, SealedLoopSpawned};
 
 /// Methods of a [`Command`](crate::Command) for the authors of loops.
 ///
 /// This trait is sealed: only this crate implements it.
 pub trait LoopCommand: SealedLoopCommand {
-    /// Sets what the child finds on those of 0 to 2 that the command does not name.
-    fn set_default_stdio(&mut self, stdio: DefaultStdio);
+    /// Lets the child inherit those of 0 to 2 that the command does not name.
+    fn inherit_by_default(&mut self);
+
+    /// Makes those of 0 to 2 that the command does not name pipes again.
+    fn pipe_by_default(&mut self);
 
     /// Returns whether the child will have a terminal.
     fn has_terminal(&self) -> bool;

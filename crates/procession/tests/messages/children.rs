@@ -169,10 +169,13 @@ fn taken() -> Vec<Row> {
     assert!(spawned.wait().expect("it ends").is_ok());
     // fcntl(2) does not fail for a descriptor that is open.
     let refused = TakeError::Os(ChildFd::STDIN, io::Error::from_raw_os_error(9));
+    let other = TakeError::Direction(ChildFd::from(5));
     let text = |fd, why| format!("cannot hand out child fd {fd}: {why}");
     vec![
         row("TakeError::Taken", &twice, text(1, "it was taken or closed before")),
         row("TakeError::Unknown", &unknown, text(7, "the parent has no end of it")),
+        // Only a loop asks for one direction; `tokio/tests/children.rs` provokes this.
+        row("TakeError::Direction", &other, text(5, "the parent's end has the other direction")),
         row("TakeError::Os", &refused, text(0, "Bad file descriptor")),
     ]
 }
