@@ -32,6 +32,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "idle" => crowd::idle,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
+        "lines" => helpers::lines,
         "timers-1m" => loops::timers,
         "wake" => loops::wake,
         // Not a row of the table: the tests count its instructions and system calls.

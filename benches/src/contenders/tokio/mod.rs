@@ -30,6 +30,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "idle" => crowd::idle,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
+        "lines" => bulk::lines,
         "timers-1m" => loops::timers,
         "wake" => loops::wake,
         "dispatch" => loops::dispatch,
@@ -43,6 +44,11 @@ pub(super) fn row_with_tasks(id: &str) -> Option<Prepare> {
     (id == "timers-1m").then_some(loops::timers_in_tasks)
 }
 
-fn runtime() -> io::Result<Runtime> {
+/// Returns the other way to do the lines: all are read into the same buffer.
+pub(super) fn row_with_one_buffer(id: &str) -> Option<Prepare> {
+    (id == "lines").then_some(bulk::lines_in_one_buffer)
+}
+
+pub(super) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
