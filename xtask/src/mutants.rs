@@ -35,8 +35,15 @@ const AREAS: [&str; 5] = [
 const CARGO_MUTANTS: &str = "27.1.0";
 
 /// The pure cores, and the packages whose tests cover them.
-const CORES: [(&str, &[&str]); 4] = [
-    ("procession-core", &["crates/core/src/write_queue.rs", "crates/core/src/level.rs"]),
+const CORES: [(&str, &[&str]); 3] = [
+    (
+        "procession-core",
+        &[
+            "crates/core/src/write_queue.rs",
+            "crates/core/src/level.rs",
+            "crates/core/src/pipe_growth.rs",
+        ],
+    ),
     (
         "procession-protocol",
         &[
@@ -49,7 +56,6 @@ const CORES: [(&str, &[&str]); 4] = [
             "crates/protocol/src/terminator/calls.rs",
         ],
     ),
-    ("procession-reactor", &["crates/reactor/src/pipe/growth.rs"]),
     ("procession-process-transport", &["crates/process-transport/src/fd_plan.rs"]),
 ];
 

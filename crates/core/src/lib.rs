@@ -51,6 +51,7 @@ mod level;
 mod mark;
 mod message;
 mod panics;
+mod pipe_growth;
 mod signal;
 mod sigpipe;
 mod spent;
@@ -78,6 +79,7 @@ pub mod driver {
     pub use crate::direction::Direction;
     pub use crate::message::Reason;
     pub use crate::panics::FirstPanic;
+    pub use crate::pipe_growth::PipeGrowth;
     pub use crate::sigpipe::SIGPIPE_IS_BLOCKED_BY_LOOP;
     pub use crate::spent::Spent;
     pub use crate::utf8::split_character;

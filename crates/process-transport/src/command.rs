@@ -15,6 +15,7 @@ use std::time::Duration;
 pub(crate) use ending::EndOptions;
 pub(crate) use fd::FdKind;
 pub use fd::{Fd, FileMode};
+pub use fd_map::DefaultStdio;
 pub(crate) use identity::{Identity, NewSession};
 use procession_protocol::{ChildFd, SpawnPath};
 pub use pty::Pty;

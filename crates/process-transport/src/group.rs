@@ -82,6 +82,8 @@ pub(crate) struct GroupLook;
 impl GroupLook {
     pub(crate) fn expect(&mut self, _: u32) {}
 
+    pub(crate) fn leave_thread(&mut self) {}
+
     fn look(&mut self, _: u32, _: bool) -> GroupState {
         GroupState::Unknown
     }

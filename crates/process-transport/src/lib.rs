@@ -84,3 +84,13 @@ pub use spawned::{Output, Spawned, TakeError, reserve_spawn_fds};
 pub use terminal::{OfTerminal, RawMode};
 #[cfg(feature = "reactor")]
 pub use verbs::SpawnProcess;
+
+pub mod driver {
+    //! For authors of loops: what a loop needs of a [`Command`](crate::Command) and of a
+    //! [`Spawned`](crate::Spawned), beyond the blocking verbs.
+    //!
+    //! It is not part of what the version number promises: any release may change it.
+
+    pub use crate::command::DefaultStdio;
+    pub use crate::spawned::{LoopCommand, LoopSpawned, Terminating};
+}

@@ -7,6 +7,7 @@
 //! can block for good on one end while another one is full. The loop is in `gather`.
 
 mod clock;
+mod for_loops;
 mod gather;
 mod handle;
 #[cfg(feature = "reactor")]
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
+pub use for_loops::{LoopCommand, LoopSpawned};
 pub use handle::Spawned;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::LastEnd;
@@ -33,7 +35,7 @@ use procession_protocol::driver::{GroupState, TerminationScope};
 use procession_protocol::{ChildFd, ExitReason, SignalError, SpawnPath, Termination};
 use rustix::termios::tcsetwinsize;
 pub use take::TakeError;
-use terminate::Terminating;
+pub use terminate::Terminating;
 
 use crate::command::Command;
 use crate::error::SpawnError;
@@ -111,17 +113,25 @@ impl Spawned {
     ///
     /// [`TakeError`]: the parent has no end on that number, or the end was taken or closed before.
     pub fn take(&mut self, fd: impl Into<ChildFd>) -> Result<OwnedFd, TakeError> {
-        let fd = fd.into();
+        Ok(self.take_parent_end(fd.into(), ParentEnd::make_blocking)?.end)
+    }
+
+    /// Takes the parent's end of `fd` out, once `change` has succeeded.
+    fn take_parent_end(
+        &mut self,
+        fd: ChildFd,
+        change: impl FnOnce(&mut ParentEnd) -> io::Result<()>,
+    ) -> Result<ParentEnd, TakeError> {
         let Some(index) = self.ends.iter().position(|end| end.fd == fd) else {
             let gone = self.taken.contains(&fd);
             return Err(if gone { TakeError::Taken(fd) } else { TakeError::Unknown(fd) });
         };
-        take::make_blocking(&self.ends[index].end).map_err(|error| TakeError::Os(fd, error))?;
+        change(&mut self.ends[index]).map_err(|error| TakeError::Os(fd, error))?;
         if let Some(terminal) = self.terminal.as_mut().filter(|_| fd == ChildFd::STDOUT) {
             terminal.slave = None; // else a reader of the master would not see its end
         }
         self.taken.push(fd);
-        Ok(self.ends.remove(index).end)
+        Ok(self.ends.remove(index))
     }
 
     /// Reaps the child if it has ended; returns `None` while it runs. No output is read.

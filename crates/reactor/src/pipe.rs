@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use procession_core::driver::{Direction, Spent, WriteQueue};
+use procession_core::driver::{Direction, PipeGrowth, Spent, WriteQueue};
 use rustix::io::Errno;
 
 use crate::handle::EventHandler;
@@ -16,12 +16,10 @@ use crate::store::buffers::{BULK_BYTES, USUAL_BYTES};
 use crate::store::sources::Key;
 use crate::sys::sigpipe;
 
-mod growth;
 mod outcome;
 mod resize;
 mod writer;
 
-use self::growth::{BUFFER_BYTES, PipeGrowth};
 pub use self::outcome::{FlushOutcome, OpenError, PipeReady, ReadEvent};
 use self::resize::set_pipe_size;
 use self::writer::Writer;
@@ -258,8 +256,8 @@ impl Pipe {
             Err(error) => FlushOutcome::Lost(error),
             Ok(()) if done => FlushOutcome::Done,
             Ok(()) if blocked => {
-                if queued >= BUFFER_BYTES {
-                    self.on_moved(reactor, BUFFER_BYTES);
+                if queued >= PipeGrowth::BUFFER_BYTES {
+                    self.on_moved(reactor, PipeGrowth::BUFFER_BYTES);
                 }
                 FlushOutcome::Blocked
             }

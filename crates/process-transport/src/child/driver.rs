@@ -88,12 +88,15 @@ impl ChildTransport {
         self.driver.me()
     }
 
-    fn add_end(self: &Rc<Self>, end: ParentEnd) -> Result<(), (io::Error, Option<ParentEnd>)> {
-        let ParentEnd { fd, end, direction } = end;
+    fn add_end(self: &Rc<Self>, mut end: ParentEnd) -> Result<(), (io::Error, Option<ParentEnd>)> {
+        if let Err(error) = end.make_nonblocking() {
+            return Err((error, Some(end)));
+        }
+        let ParentEnd { fd, end, direction, is_nonblocking } = end;
         let token = fd.as_raw().cast_unsigned();
         let pipe = Pipe::open(self.reactor(), end, direction, self.clone(), token).map_err(
             |OpenError { error, fd: end, .. }| {
-                (error, end.map(|end| ParentEnd { fd, end, direction }))
+                (error, end.map(|end| ParentEnd { fd, end, direction, is_nonblocking }))
             },
         )?;
         self.state.with(|state| state.add_end(fd, direction, pipe));

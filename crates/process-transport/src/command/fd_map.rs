@@ -1,16 +1,29 @@
 //! The part of a child's fd map that the command sets.
 
 use std::collections::BTreeMap;
+use std::io::{stderr, stdin, stdout};
 
 use procession_protocol::ChildFd;
 
 use super::fd::{Fd, FdKind};
+
+/// What a child finds on 0 to 2 where its command names nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DefaultStdio {
+    /// Pipes to the parent.
+    #[default]
+    Pipes,
+    /// What the parent has on the same number.
+    Inherited,
+}
 
 /// Changes to the default fd map, or a map that replaces it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FdMap {
     /// Numbers that are not named are closed in the child, also 0 to 2.
     replaced: bool,
+    default: DefaultStdio,
     /// The entries that the command names.
     pub(crate) entries: BTreeMap<ChildFd, Fd>,
     /// The entries among these that a helper named, with its message for a command that has a
@@ -22,7 +35,12 @@ impl FdMap {
     /// Creates a map of these numbers and no others.
     pub(super) fn only(fds: impl IntoIterator<Item = (ChildFd, Fd)>) -> Self {
         let entries = fds.into_iter().collect();
-        Self { replaced: true, entries, by_helper: BTreeMap::new() }
+        Self { replaced: true, entries, ..Self::default() }
+    }
+
+    /// Sets the default map.
+    pub(crate) fn set_default(&mut self, default: DefaultStdio) {
+        self.default = default;
     }
 
     /// Sets the entry for a number; the last call for it wins.
@@ -54,9 +72,15 @@ impl FdMap {
     pub(super) fn filled_in(&self, has_terminal: bool) -> BTreeMap<ChildFd, Fd> {
         let mut map = BTreeMap::new();
         if !self.replaced && !has_terminal {
-            map.insert(ChildFd::STDIN, Fd::to_child());
-            map.insert(ChildFd::STDOUT, Fd::from_child());
-            map.insert(ChildFd::STDERR, Fd::from_child());
+            let [stdin, stdout, stderr] = match self.default {
+                DefaultStdio::Pipes => [Fd::to_child(), Fd::from_child(), Fd::from_child()],
+                DefaultStdio::Inherited => {
+                    [Fd::inherit(stdin()), Fd::inherit(stdout()), Fd::inherit(stderr())]
+                }
+            };
+            map.insert(ChildFd::STDIN, stdin);
+            map.insert(ChildFd::STDOUT, stdout);
+            map.insert(ChildFd::STDERR, stderr);
         }
         map.extend(self.entries.iter().map(|(number, fd)| (*number, fd.clone())));
         map.retain(|_, fd| !matches!(fd.kind(), FdKind::Closed));
@@ -68,6 +92,7 @@ impl FdMap {
 mod tests {
     use procession_protocol::ChildFd;
 
+    use super::DefaultStdio;
     use crate::command::{Command, Fd, FdKind};
 
     fn numbers(command: &Command) -> Vec<i32> {
@@ -82,6 +107,18 @@ mod tests {
         assert_eq!(numbers(&Command::new("x").child_fds([(4, Fd::null())])), [4]);
         let none: [(ChildFd, Fd); 0] = [];
         assert_eq!(numbers(&Command::new("x").child_fds(none)), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_not_named_is_inherited_if_the_loop_says_so() {
+        let mut command = Command::new("x").stdin(Fd::null());
+        command.fds.set_default(DefaultStdio::Inherited);
+        assert_eq!((command.input_fds(), command.output_fds()), (vec![], vec![]));
+        let map = command.fd_entries();
+        let inherited = |fd: &Fd| matches!(fd.kind(), FdKind::Inherit(_));
+        assert_eq!(map.values().map(inherited).collect::<Vec<_>>(), [false, true, true]);
+        command.fds.set_default(DefaultStdio::Pipes);
+        assert_eq!(command.output_fds(), [1, 2]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ enum GroupFinding {
 pub(crate) struct GroupLook {
     /// The awaited group; 0 for none yet.
     group: u32,
+    /// The member that the last look found alive. It goes with this value to other threads.
+    alive: Option<u32>,
 }
 
 impl GroupLook {
@@ -84,7 +86,7 @@ impl GroupLook {
         if group == 0 || self.group != group {
             return GroupState::Unknown;
         }
-        let known = known_of(group);
+        let known = known_of(group).or_else(|| self.alive.map(GroupFinding::Alive));
         if let Some(state) = known.and_then(|found| found.still_says(group, is_reaped)) {
             return state;
         }
@@ -92,14 +94,17 @@ impl GroupLook {
             return GroupState::Unknown;
         }
         let found = survey(open_beside(group, known.is_some()));
-        let state = found.get(&group).map_or(GroupState::Unknown, |found| found.state(is_reaped));
+        let found_here = found.get(&group).copied();
+        self.alive = match found_here {
+            Some(GroupFinding::Alive(pid)) => Some(pid),
+            _ => None,
+        };
         keep(&found);
-        state
+        found_here.map_or(GroupState::Unknown, |found| found.state(is_reaped))
     }
-}
 
-impl Drop for GroupLook {
-    fn drop(&mut self) {
+    /// Awaits nothing any more on this thread. The next look may be on another one.
+    pub(crate) fn leave_thread(&mut self) {
         if self.group == 0 {
             return;
         }
@@ -112,6 +117,13 @@ impl Drop for GroupLook {
             }
         };
         AWAITED.try_with(forget).ok(); // no later look on this thread needs it
+        self.group = 0;
+    }
+}
+
+impl Drop for GroupLook {
+    fn drop(&mut self) {
+        self.leave_thread();
     }
 }
 

@@ -19,20 +19,50 @@ use crate::error::{SpawnError, Step};
 use crate::sys::platform::{above_stdio, pipe_above_stdio, socketpair};
 use crate::sys::{self, PassedFd};
 
-/// The parent's end of one of the child's descriptors; non-blocking once the child runs.
+/// The parent's end of one of the child's descriptors. It blocks until a loop takes it.
 #[derive(Debug)]
 pub(crate) struct ParentEnd {
     pub(crate) fd: ChildFd,
     pub(crate) end: OwnedFd,
     pub(crate) direction: Direction,
+    /// It was made non-blocking.
+    pub(crate) is_nonblocking: bool,
+}
+
+impl ParentEnd {
+    fn new(fd: ChildFd, end: OwnedFd, direction: Direction) -> Self {
+        Self { fd, end, direction, is_nonblocking: false }
+    }
+
+    /// Makes the end non-blocking. The child never gets its file description; that of a caller's
+    /// terminal has other owners, and keeps its other flags.
+    pub(crate) fn make_nonblocking(&mut self) -> io::Result<()> {
+        if !self.is_nonblocking {
+            let flags = match self.direction {
+                Direction::Read => OFlags::RDONLY,
+                Direction::Write => OFlags::WRONLY,
+                _ => fcntl_getfl(&self.end)?,
+            };
+            fcntl_setfl(&self.end, flags | OFlags::NONBLOCK)?;
+            self.is_nonblocking = true;
+        }
+        Ok(())
+    }
+
+    /// Makes the end blocking again.
+    pub(crate) fn make_blocking(&mut self) -> io::Result<()> {
+        if self.is_nonblocking {
+            fcntl_setfl(&self.end, fcntl_getfl(&self.end)? - OFlags::NONBLOCK)?;
+            self.is_nonblocking = false;
+        }
+        Ok(())
+    }
 }
 
 /// All descriptors that the fd map asks for.
 #[derive(Default)]
 pub(super) struct Ends {
     pub(super) parent: Vec<ParentEnd>,
-    /// The index in `parent` of a terminal's master, which may be the caller's.
-    master: Option<usize>,
     /// Numbers other than 0 to 2 that are the terminal too.
     on_terminal: Vec<ChildFd>,
     child: BTreeMap<ChildFd, Source>,
@@ -83,18 +113,18 @@ impl Ends {
         let source = match fd.kind() {
             FdKind::ToChild => {
                 let (read, write) = pipe_above_stdio()?;
-                self.keep(number, write, OFlags::WRONLY, Direction::Write)?;
+                self.parent.push(ParentEnd::new(number, write, Direction::Write));
                 Source::Owned(read)
             }
             FdKind::FromChild => {
                 let (read, write) = pipe_above_stdio()?;
-                self.keep(number, read, OFlags::RDONLY, Direction::Read)?;
+                self.parent.push(ParentEnd::new(number, read, Direction::Read));
                 Source::Owned(write)
             }
             FdKind::Socketpair => {
                 let (ours, theirs) = socketpair()?;
                 let (ours, theirs) = (above_stdio(ours)?, above_stdio(theirs)?);
-                self.keep(number, ours, OFlags::RDWR, Direction::Both)?;
+                self.parent.push(ParentEnd::new(number, ours, Direction::Both));
                 Source::Owned(theirs)
             }
             FdKind::Inherit(fd) => Source::Inherited(Arc::clone(fd)),
@@ -103,20 +133,6 @@ impl Ends {
             FdKind::SameAs(_) | FdKind::Closed => return Ok(()),
         };
         self.child.insert(number, source);
-        Ok(())
-    }
-
-    /// Keeps the parent's end. It is non-blocking: a flag of a file description that the child
-    /// never gets.
-    fn keep(
-        &mut self,
-        fd: ChildFd,
-        end: OwnedFd,
-        access: OFlags,
-        direction: Direction,
-    ) -> io::Result<()> {
-        fcntl_setfl(&end, access | OFlags::NONBLOCK)?;
-        self.parent.push(ParentEnd { fd, end, direction });
         Ok(())
     }
 
@@ -139,9 +155,7 @@ impl Ends {
                 self.child.insert(number, Source::Inherited(slave.clone()));
             }
         }
-        self.master = Some(self.parent.len());
-        let direction = Direction::Both;
-        self.parent.push(ParentEnd { fd: ChildFd::STDOUT, end: master, direction });
+        self.parent.push(ParentEnd::new(ChildFd::STDOUT, master, Direction::Both));
     }
 
     /// Keeps a descriptor for a path that the child looks up, until the exec, if the path leads
@@ -164,14 +178,6 @@ impl Ends {
     pub(super) fn closed_source(&self) -> Option<ChildFd> {
         let closed = |source: &Source| fcntl_getfd(source.fd()).is_err();
         self.child.iter().find(|(_, source)| closed(source)).map(|(number, _)| *number)
-    }
-
-    /// Makes the terminal's master non-blocking, like every parent's end, once the child runs.
-    pub(super) fn unblock_terminal(&self) {
-        if let Some(ParentEnd { end, .. }) = self.master.and_then(|index| self.parent.get(index)) {
-            // Neither call can fail for an open terminal (fcntl(2), ERRORS).
-            fcntl_getfl(end).and_then(|flags| fcntl_setfl(end, flags | OFlags::NONBLOCK)).ok();
-        }
     }
 
     /// Returns the descriptors that the child gets.

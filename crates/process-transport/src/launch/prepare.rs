@@ -51,7 +51,6 @@ pub(crate) struct Policy {
     /// Its entry for the table of children that end with the program; `None` if it cannot be one.
     #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "reactors adopt"))]
     pub(crate) entry: Option<Entry>,
-    #[cfg_attr(not(feature = "reactor"), expect(dead_code, reason = "pipes grow in a loop only"))]
     pub(crate) pipes_grow: bool,
     pub(crate) drain_after_exit: Option<Duration>,
     /// Watches the exit as on a system without pidfds.

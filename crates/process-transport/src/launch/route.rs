@@ -36,7 +36,6 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
         start(&prepared, &passed).map_err(|error| failed(&prepared, error))?
     };
     launching.born(child.pid, prepared.policy.leads_group);
-    prepared.ends.unblock_terminal();
     if prepared.policy.without_pidfd {
         if let Some(place) = &child.place {
             place.forget_pidfd();

@@ -80,9 +80,7 @@ impl Drop for SavedTerminal {
     }
 }
 
-/// Opens the terminal if the command asks for one, and returns it with its master. The master
-/// becomes non-blocking only once the child runs, because a failed spawn must leave a caller's
-/// master as it was.
+/// Opens the terminal if the command asks for one, and returns it with its master.
 pub(super) fn open(
     command: &Command,
     uid: Option<u32>,

@@ -57,6 +57,7 @@ impl Spawned {
         done: impl Fn(&Self) -> bool,
     ) -> io::Result<bool> {
         crate::orphans::reap();
+        self.unblock_terminal();
         loop {
             self.try_reap()?;
             if done(self) {
@@ -91,6 +92,7 @@ impl Spawned {
         deadline: Option<Instant>,
         watches_exit: bool,
     ) -> io::Result<()> {
+        self.unblock_terminal();
         loop {
             if watches_exit && self.child.peek() != PeekOutcome::Running {
                 return Ok(());
@@ -162,6 +164,17 @@ impl Spawned {
         }
     }
 
+    /// Makes a terminal's master and sockets non-blocking. What poll saw in a terminal may be gone
+    /// before the read: the child can discard it (`tcflush(3)`). A pipe keeps what it has.
+    fn unblock_terminal(&mut self) {
+        for end in &mut self.ends {
+            if end.direction == Direction::Both {
+                // Neither call can fail for an open descriptor; a filter may refuse them.
+                end.make_nonblocking().ok();
+            }
+        }
+    }
+
     /// Reads what the outputs hold at this moment, closes them, and records which ones were still
     /// held open by another process. Reads at most what a pipe can hold from each, because a
     /// descendant may go on writing.
@@ -171,7 +184,7 @@ impl Spawned {
         let mut held = Vec::new();
         for end in self.ends.iter().filter(|end| reads(end)) {
             let mut reads =
-                (0..MOST_READS).map(|_| read_once(end, &mut buffer, kept.as_deref_mut()));
+                (0..MOST_READS).map(|_| read_now(end, &mut buffer, kept.as_deref_mut()));
             if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {
                 held.push(end.fd);
             }
@@ -231,6 +244,16 @@ fn read_once(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> R
         Err(Errno::AGAIN) => ReadOutcome::NothingNow,
         // EIO is the end of a terminal; a socket that was reset has no more data.
         Err(Errno::IO | Errno::CONNRESET) => ReadOutcome::Ended,
+        Err(error) => ReadOutcome::Refused(error),
+    }
+}
+
+/// Reads once, without waiting for output.
+fn read_now(end: &ParentEnd, buffer: &mut [u8], kept: Option<&mut Output>) -> ReadOutcome {
+    let mut polled = [PollFd::new(&end.end, PollFlags::IN)];
+    match rustix::io::retry_on_intr(|| poll(&mut polled, Some(&Timespec::default()))) {
+        Ok(0) => ReadOutcome::NothingNow,
+        Ok(_) => read_once(end, buffer, kept),
         Err(error) => ReadOutcome::Refused(error),
     }
 }

@@ -1,11 +1,9 @@
 //! Hands out an end, with the reasons why it cannot.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use procession_core::driver::Reason;
 use procession_protocol::ChildFd;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 /// The reason why [`Spawned::take`](crate::Spawned::take) has no end to hand out.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +15,10 @@ pub enum TakeError {
     /// The end was taken before, or a wait has closed it.
     #[error("cannot hand out child fd {0}: it was taken or closed before")]
     Taken(ChildFd),
-    /// The end cannot be made blocking (`fcntl(2)`).
+    /// The parent's end has only the other direction.
+    #[error("cannot hand out child fd {0}: the parent's end has the other direction")]
+    Direction(ChildFd),
+    /// The end cannot be made blocking or non-blocking (`fcntl(2)`).
     #[error("cannot hand out child fd {0}: {reason}", reason = Reason(.1))]
     Os(ChildFd, io::Error),
 }
@@ -27,14 +28,14 @@ impl TakeError {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Os(_, error) => Some(error),
-            Self::Unknown(_) | Self::Taken(_) => None,
+            Self::Unknown(_) | Self::Taken(_) | Self::Direction(_) => None,
         }
     }
 
     /// Returns `InvalidInput`, `NotFound`, or the kind of the system's error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Unknown(_) => io::ErrorKind::InvalidInput,
+            Self::Unknown(_) | Self::Direction(_) => io::ErrorKind::InvalidInput,
             Self::Taken(_) => io::ErrorKind::NotFound,
             Self::Os(_, error) => error.kind(),
         }
@@ -49,11 +50,4 @@ impl From<TakeError> for io::Error {
             error => Self::new(error.kind(), error),
         }
     }
-}
-
-/// Makes the end blocking. Only the parent has this open file description, so nobody else sees the
-/// change.
-pub(super) fn make_blocking(end: &OwnedFd) -> io::Result<()> {
-    let flags = fcntl_getfl(end)?;
-    Ok(fcntl_setfl(end, flags - OFlags::NONBLOCK)?)
 }

@@ -15,8 +15,13 @@ use super::handle::Spawned;
 use crate::group::GroupLook;
 use crate::sys::PeekOutcome;
 
-/// One termination, until it has ended. Times come from its caller's clock.
-pub(crate) struct Terminating<C> {
+/// One termination, until it has ended, for a loop that waits itself. Times come from its caller's
+/// clock.
+///
+/// The caller polls it, waits for the child's end ([`watches_exit`](Self::watches_exit)) or for the
+/// [deadline](Self::deadline), reports the time, and polls again.
+#[derive(Debug)]
+pub struct Terminating<C> {
     pub(super) child: C,
     pub(super) terminator: Terminator,
     look: GroupLook,
@@ -35,28 +40,71 @@ impl Terminating<&mut Spawned> {
     ) -> Result<Termination, SignalError> {
         let since = clock::now();
         let now = || clock::now() - since;
+        let mut this = Terminating::begin(child, signal, grace);
+        loop {
+            if let Some(termination) = this.poll(now)? {
+                return Ok(termination);
+            }
+            let deadline = this.deadline().and_then(|deadline| since.checked_add(deadline));
+            let watches = this.watches_exit();
+            this.child.gather_unreaped(deadline, watches).map_err(SignalError::Os)?;
+            this.on_time(now())?;
+        }
+    }
+}
+
+impl<'a> Terminating<&'a mut Spawned> {
+    /// Begins a termination, at the time zero of the caller's clock. The first poll sends the
+    /// signal.
+    pub fn begin(child: &'a mut Spawned, signal: Signal, grace: Duration) -> Self {
         let mut terminator = Terminator::new(child.scope());
         if child.reason.is_some() {
             terminator.on_reaped(Duration::ZERO);
         }
         terminator.on_terminate(signal, grace, Duration::ZERO);
-        let mut this = Terminating::new(child, terminator, GroupLook::default(), false);
-        loop {
-            if let Some(outcome) = this.act(now).map_err(SignalError::Os)? {
-                return this.settle(outcome);
-            }
-            let deadline = this.terminator.poll_deadline();
-            let deadline = deadline.and_then(|deadline| since.checked_add(deadline));
-            let watches = this.watches_exit();
-            this.child.gather_unreaped(deadline, watches).map_err(SignalError::Os)?;
-            this.look_for_the_end(now()).map_err(SignalError::Os)?;
-            this.terminator.on_time(now());
+        Self::new(child, terminator, GroupLook::default(), false)
+    }
+
+    /// Does what is due; returns the result once the termination is over. Every poll may be on
+    /// another thread.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Spawned::terminate`].
+    pub fn poll(&mut self, now: impl Fn() -> Duration) -> Result<Option<Termination>, SignalError> {
+        let outcome = self.act(now);
+        self.look.leave_thread();
+        match outcome.map_err(SignalError::Os)? {
+            Some(outcome) => self.settle(outcome).map(Some),
+            None => Ok(None),
         }
     }
 
-    fn settle(self, outcome: TerminationOutcome) -> Result<Termination, SignalError> {
+    /// Returns the time at which to report the time even if the child has not ended.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.terminator.poll_deadline()
+    }
+
+    /// Returns the child, whose end is awaited if [`watches_exit`](Self::watches_exit).
+    pub fn child(&self) -> &Spawned {
+        self.child
+    }
+
+    /// Reports that the time is `now`, and looks whether the child has ended. It may reap the
+    /// child.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the wait.
+    pub fn on_time(&mut self, now: Duration) -> Result<(), SignalError> {
+        self.look_for_the_end(now).map_err(SignalError::Os)?;
+        self.terminator.on_time(now);
+        Ok(())
+    }
+
+    fn settle(&mut self, outcome: TerminationOutcome) -> Result<Termination, SignalError> {
         let TerminationOutcome::Ended { escalated, is_gone, after } = outcome else {
-            return Err(self.refused.unwrap_or(SignalError::ProcessExitedAlready));
+            return Err(self.refused.take().unwrap_or(SignalError::ProcessExitedAlready));
         };
         if self.child.scope() == TerminationScope::Group {
             // A process that still holds an output is not in the group.
@@ -84,7 +132,7 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
     }
 
     /// Returns whether the child's end has not been seen yet.
-    pub(super) fn watches_exit(&self) -> bool {
+    pub fn watches_exit(&self) -> bool {
         !self.is_kept && self.child.borrow().reason.is_none()
     }
 

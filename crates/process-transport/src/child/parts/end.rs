@@ -99,7 +99,7 @@ impl End {
     /// Takes it out of the loop, if it is open.
     pub(super) fn take(&mut self, reactor: &Handle) -> Option<ParentEnd> {
         let end = self.pipe.take()?.into_fd(reactor)?;
-        Some(ParentEnd { fd: self.fd, end, direction: self.direction })
+        Some(ParentEnd { fd: self.fd, end, direction: self.direction, is_nonblocking: true })
     }
 
     /// Closes it now.

@@ -4,39 +4,49 @@
 //! grows in two steps. A pipe with smaller transfers never grows. The memory of pipes is limited
 //! per user (`pipe-user-pages-soft`, pipe(7)), so a refusal is final.
 
-/// The default pipe size on Linux, and the most that one read or write moves, in bytes.
-pub(super) const BUFFER_BYTES: usize = 64 << 10;
-
 /// The sizes to ask for, in bytes, and after how many whole buffers in a row.
 const STEPS: [(usize, u8); 2] = [(256 << 10, 4), (1 << 20, 8)];
 
 /// The growth of one pipe.
+///
+/// # Examples
+///
+/// ```
+/// use procession::driver::core::PipeGrowth;
+///
+/// let mut growth = PipeGrowth::adaptive();
+/// assert_eq!(growth.on_moved(PipeGrowth::BUFFER_BYTES), None);
+/// assert_eq!(growth.on_moved(3 * PipeGrowth::BUFFER_BYTES), Some(256 << 10));
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct PipeGrowth {
+pub struct PipeGrowth {
     /// The next step. Past the last step, the pipe asks for nothing more.
     step: u8,
     in_a_row: u8,
 }
 
 impl PipeGrowth {
+    /// The default pipe size on Linux, in bytes.
+    pub const BUFFER_BYTES: usize = 64 << 10;
+
     /// Returns the growth of a pipe that keeps its size.
-    pub(super) fn never() -> Self {
+    pub fn never() -> Self {
         Self { step: u8::MAX, in_a_row: 0 }
     }
 
     /// Returns the growth of a pipe of the default size that may grow.
-    pub(super) fn adaptive() -> Self {
+    pub fn adaptive() -> Self {
         Self { step: 0, in_a_row: 0 }
     }
 
     /// Notes that `bytes` passed at once. Returns the size to ask for, if it is time.
     #[inline]
-    pub(super) fn on_moved(&mut self, bytes: usize) -> Option<usize> {
-        if bytes < BUFFER_BYTES {
+    pub fn on_moved(&mut self, bytes: usize) -> Option<usize> {
+        if bytes < Self::BUFFER_BYTES {
             self.in_a_row = 0;
             return None;
         }
-        self.on_buffers(bytes / BUFFER_BYTES)
+        self.on_buffers(bytes / Self::BUFFER_BYTES)
     }
 
     /// Counts whole buffers, because one call of splice may move several.
@@ -53,14 +63,16 @@ impl PipeGrowth {
     }
 
     /// Notes that the system refused. The pipe does not ask again.
-    pub(super) fn on_refused(&mut self) {
+    pub fn on_refused(&mut self) {
         *self = Self::never();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER_BYTES, PipeGrowth};
+    use super::PipeGrowth;
+
+    const BUFFER_BYTES: usize = PipeGrowth::BUFFER_BYTES;
 
     #[test]
     fn a_bulk_grows_in_two_steps_and_a_trickle_never() {
