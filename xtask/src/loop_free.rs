@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 const PACKAGE: &str = "procession-process-transport";
 
 /// The features of the facade, one at a time. Every other step has the default features.
-const FACADE: [&str; 4] = ["", "reactor", "net", "run"];
+const FACADE: [&str; 5] = ["", "reactor", "net", "run", "tokio"];
 
 /// The most packages in its dependency tree, itself included.
 const MOST_PACKAGES: usize = 17;
@@ -30,13 +30,19 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             ["-p", "procession", "--no-default-features", "--features", features, "--locked"];
         cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
     }
+    ensure!(packages_of(sh, &form)? <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
+    packages_of(sh, &["-p", "procession-tokio", "--locked"])?;
+    Ok(())
+}
+
+/// Counts the packages of a dependency tree, in which no event loop of ours may be.
+fn packages_of(sh: &Shell, form: &[&str]) -> Result<usize> {
     let tree = cmd!(sh, "cargo tree {form...} -e normal --prefix none").read()?;
     let packages = packages(&tree);
     println!("{} packages: {packages:?}", packages.len());
     let of_a_loop: Vec<_> = OF_A_LOOP.iter().filter(|name| packages.contains(**name)).collect();
-    ensure!(of_a_loop.is_empty(), "without the feature `reactor` the tree still has {of_a_loop:?}");
-    ensure!(packages.len() <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
-    Ok(())
+    ensure!(of_a_loop.is_empty(), "{form:?}: the tree has {of_a_loop:?}");
+    Ok(packages.len())
 }
 
 /// Returns the package names of a tree that is printed without indentation, each once.

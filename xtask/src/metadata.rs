@@ -7,13 +7,14 @@ use serde_json::Value;
 use xshell::{Shell, cmd};
 
 /// The libraries, the facade last.
-pub(crate) const LIBRARIES: [&str; 7] = [
+pub(crate) const LIBRARIES: [&str; 8] = [
     "procession-core",
     "procession-protocol",
     "procession-reactor",
     "procession-process-transport",
     "procession-net-transport",
     "procession-utils",
+    "procession-tokio",
     "procession",
 ];
 

@@ -13,13 +13,14 @@ pub(crate) mod resolve;
 use crate::tree::SourceFile;
 
 /// The folders of the crates whose modules tidy reads.
-pub(crate) const CRATES: [&str; 7] = [
+pub(crate) const CRATES: [&str; 8] = [
     "crates/core",
     "crates/net-transport",
     "crates/process-transport",
     "crates/procession",
     "crates/protocol",
     "crates/reactor",
+    "crates/tokio",
     "crates/utils",
 ];
 

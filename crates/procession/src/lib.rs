@@ -59,6 +59,8 @@
 //! **Children on a loop**: [`SpawnProcess`] starts a child with a [`ProcessProtocol`], which acts through
 //! a [`Process`], or as a [`Child`] for async code. [`Pipeline`] connects several children.
 //!
+//! **Children on tokio**: the module `tokio`, with the feature of that name.
+//!
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
 //!
@@ -78,7 +80,8 @@
 //! |---|---|
 //! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and the types of their arguments and results |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
-//! | `reactor` (needed by both) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
+//! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
+//! | `reactor` (needed by the first two) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
 //!
 //! Without any feature the crate has commands, [`Spawned`] children, values and protocols.
 //!
@@ -146,6 +149,9 @@ pub use procession_utils::{
     RunAllError, RunResult, Stdin, Stream, get_process_output, get_process_output_and_value,
     get_process_output_merged, get_process_value, run_all,
 };
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use procession_tokio as tokio;
 
 pub mod driver {
     //! The inner parts of the layers, for authors of transports.

@@ -5,13 +5,14 @@ use std::path::Path;
 use procession::prelude::*;
 use procession::run_all;
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "procession-core",
     "procession-protocol",
     "procession-reactor",
     "procession-process-transport",
     "procession-net-transport",
     "procession-utils",
+    "procession-tokio",
     "procession",
 ];
 

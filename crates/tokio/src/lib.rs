@@ -1,4 +1,84 @@
-//! Children on tokio, with any descriptors, on terminals, in groups of their own.
+//! Children on tokio: with any descriptors, on terminals, in process groups that end as a whole.
+//!
+//! [`Command`] and [`Child`] have the names and the form of [`tokio::process`], so that two lines
+//! change in a port:
+//!
+//! ```
+//! use procession_tokio::{Command, Stdio}; // was: tokio::process::Command, std::process::Stdio
+//! use tokio::io::AsyncReadExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+//! let mut text = String::new();
+//! child.stdout.take().expect("it is a pipe").read_to_string(&mut text).await?;
+//! assert_eq!(text, "hello\n");
+//! assert!(child.wait().await?.success());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All options of procession are methods of this command too, and every descriptor number has a
+//! stream:
+//!
+//! ```
+//! use procession_tokio::{Command, Fd, Signal, Stdio};
+//! use std::time::Duration;
+//! use tokio::io::AsyncWriteExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut command = Command::new("sh");
+//! command.args(["-c", "read word <&3; sleep 600"]).child_fd(3, Fd::to_child()).owned(true);
+//! let mut child = command.spawn()?;
+//! child.take_writer(3)?.write_all(b"a word\n").await?;
+//! let ended = child.terminate(Signal::TERM, Duration::from_secs(5)).await?;
+//! assert!(ended.is_gone()); // the shell and the sleep
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! The exit of a child is reported by its pidfd. No handler of SIGCHLD and no thread is made. Where
+//! the system has no pidfds, waits look at the child at pauses of 1 to 50 ms
+//! ([`Child::has_pidfd`]). Nothing installs a signal handler, except
+//! [`end_children_with_program`] if the program calls it.
+//!
+//! A descriptor gets into the poller of a runtime when a call on it would block, and not before. So
+//! a spawn needs no runtime, what never blocks costs no `epoll_ctl(2)`, and a child and its streams
+//! may go to another runtime, also after the first one has ended.
+//!
+//! # Compared with `tokio::process`
+//!
+//! | there | here | what differs |
+//! |---|---|---|
+//! | `Command::new`, `arg`, `args`, `arg0`, `env`, `envs`, `env_remove`, `env_clear`, `current_dir` | the same | |
+//! | `Command::stdin`, `stdout`, `stderr` | the same | they take [`Stdio`] and [`Fd`], and no `std::process::Stdio` |
+//! | `Command::spawn` | [`spawn`](Command::spawn) | its error is [`SpawnError`], which `?` makes an `io::Error`; it needs no runtime; a number of 0 to 2 that the parent has closed is an error |
+//! | `Command::status`, `output` | the same | |
+//! | `Command::kill_on_drop` | [`kill_on_drop`](Command::kill_on_drop) | kills the whole group if the child leads one |
+//! | `Command::uid`, `gid` | the same | the groups change with them; a failed look-up is an error |
+//! | `Command::process_group` | the same | |
+//! | `Command::pre_exec` | [`pre_exec`](Command::pre_exec) | the closure is `Fn` |
+//! | `Command::as_std`, `From<std::process::Command>`, `spawn_with` | none | [`AsRef`] gives procession's command |
+//! | `Command::get_kill_on_drop` | none | |
+//! | `Child::stdin`, `stdout`, `stderr` | the same | a terminal is in the first two |
+//! | `Child::id`, `try_wait`, `start_kill`, `kill` | the same | a kill of an [owned](Command::owned) child is one of its group |
+//! | `Child::wait`, `wait_with_output` | the same | they also close other inputs that were not taken; an unknown status is an error |
+//! | the drop of a `Child` | [`Child`] | a task of the current runtime reaps the child |
+//! | `ChildStdin`, `ChildStdout`, `ChildStderr` | the same | two types: [`ChildWriter`] and [`ChildReader`]; `shutdown` closes the child's input; no `AsFd` and no `from_std` |
+//! | `ChildStdout::into_owned_fd`, `TryInto<Stdio>` | the same | |
+//! | none | [`Child::take_reader`], [`Child::take_writer`] | streams of any number |
+//! | none | [`Child::signal`], [`Child::signal_group`], [`Child::terminate`], [`Child::resize`], [`Child::reason`], [`Child::adopt`] | |
+//! | none | [`Command::child_fd`], [`Command::pty`], [`Command::owned`], [`Command::rlimit`] and other options | those of [`procession_process_transport::Command`] |
+//!
+//! # What this crate does not do
+//!
+//! It runs no event loop, and no protocols, pipelines or helpers of one call: those need a reactor.
+//! A dropped child is not terminated gently: it is killed, or runs on. It never sets a signal for
+//! the death of the parent, because a worker of tokio may end before its program.
+
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod child;
@@ -22,3 +102,8 @@ pub use procession_protocol::{
     ChildFd, ExitReason, ExitReasonExt, SignalError, SpawnPath, Termination,
 };
 pub use stdio::Stdio;
+
+/// Compiles the README's program as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
