@@ -4,7 +4,7 @@
 //!   [`Future`];
 //! * [`Clock`]: the interface of a clock that timeouts need, with a [`FakeClock`] for tests;
 //! * [`Signal`], [`IntoBytes`], [`WriteError`]: small values that every layer above shares;
-//! * [`driver`]: for authors of transports: write queues and more.
+//! * [`driver`]: for authors of transports: write queues, a result that crosses threads, and more.
 //!
 //! # What this crate does not do
 //!
@@ -41,6 +41,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]
 
+mod answer;
 mod cell;
 mod clock;
 mod deferred;
@@ -75,6 +76,7 @@ pub mod driver {
     //!
     //! It is not part of what the version number promises: any release may change it.
 
+    pub use crate::answer::{Answer, Gone, Reply};
     pub use crate::cell::WithCell;
     pub use crate::direction::Direction;
     pub use crate::message::Reason;

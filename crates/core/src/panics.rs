@@ -48,6 +48,12 @@ impl FirstPanic {
         }
     }
 
+    /// Returns the message of a panic, if its payload is one.
+    pub fn text(panic: &(dyn Any + Send)) -> Option<&str> {
+        let text = panic.downcast_ref::<&str>().copied();
+        text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+    }
+
     /// Drops the payload of a panic that is not resumed. If that drop panics, the payload of the second
     /// panic is leaked, because dropping it could panic again without end.
     pub fn discard(panic: Box<dyn Any + Send>) {
@@ -59,6 +65,7 @@ impl FirstPanic {
 
 #[cfg(test)]
 mod tests {
+    use std::any::Any;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::FirstPanic;
@@ -72,6 +79,14 @@ mod tests {
         assert_eq!(panics.catch(|| 2), Some(2));
         let panic = catch_unwind(AssertUnwindSafe(|| panics.resume())).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"first"));
+    }
+
+    #[test]
+    fn the_text_of_a_panic_is_its_message() {
+        let text = |panic: Box<dyn Any + Send>| FirstPanic::text(&*panic).map(str::to_owned);
+        assert_eq!(text(Box::new("fixed")).as_deref(), Some("fixed"));
+        assert_eq!(text(Box::new(String::from("made"))).as_deref(), Some("made"));
+        assert_eq!(text(Box::new(5)), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! These topics have pages of their own:
 //!
+//! - [`any_executor`]: programs on tokio, smol or another executor, and on threads that block;
 //! - [`porting`]: Twisted's names, the names here, the differences, and what is missing;
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
@@ -390,6 +391,7 @@
 //! }
 //! ```
 
+pub mod any_executor;
 pub mod failures;
 pub mod lifetimes;
 pub mod pid_1;

@@ -42,6 +42,24 @@
 //! }
 //! ```
 //!
+//! On tokio, smol or another executor, and on threads that block, a [`Background`] runs the loop on a
+//! thread of its own:
+//!
+//! ```
+//! use procession::{Background, Run};
+//! use std::time::Duration;
+//!
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T { futures_lite::future::block_on(future) }
+//! # block_on(async {
+//! let children = Background::start()?; // `Send`, `Sync` and `Clone`: one for the whole program
+//! let upload = b"picture".to_vec();
+//! let convert = Run::new("cat").arg("-").stdin(upload).timeout(Duration::from_secs(5)).check();
+//! let thumbnail = children.run(convert).await?;
+//! # assert_eq!(thumbnail.stdout, "picture");
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! # }).unwrap();
+//! ```
+//!
 //! The [`guide`] has more programs, and pages on [failures](guide::failures),
 //! [lifetimes](guide::lifetimes), [terminals](guide::terminals), [PID 1](guide::pid_1), and [Twisted's
 //! names](guide::porting). The [`prelude`] has the names that its first programs use.
@@ -61,6 +79,9 @@
 //!
 //! **Children on tokio**: the module `tokio`, with the feature of that name.
 //!
+//! **Any executor**: [`Background`], its [`BackgroundChild`], and [`InBackground`], the result that any
+//! executor awaits and any thread waits for.
+//!
 //! **The end of children**: [`ExitReason`], [`Termination`], [`end_children_with_program`],
 //! [`ReapOrphans`].
 //!
@@ -78,7 +99,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `run` (default) | [`Run`], [`RunAll`], the `get_process_…` functions, and the types of their arguments and results |
+//! | `run` (default) | [`Run`], [`RunAll`], [`Background`], the `get_process_…` functions, and the types of their arguments and results |
 //! | `net` (default) | [`NetTransports`], [`Destination`], [`Listener`], [`ConnectError`], [`ListenError`] |
 //! | `tokio` | the module `tokio`: a `Command` and a `Child` for programs on tokio, without a reactor |
 //! | `reactor` (needed by the first two) | [`Reactor`], [`Handle`] and the other types of a loop; [`SpawnProcess`], [`Child`], [`Pipeline`], [`ReapOrphans`], [`FakeChildren`] |
@@ -141,6 +162,11 @@ pub use procession_reactor::{
     DelayedCall, Handle, Interest, JoinHandle, NotRunning, Phase, Reactor, Readiness, Registered,
     Registration, Remote, SignalWatch, Stopped, SystemEvent, TimerError, Trigger, TriggerResult,
     run_main,
+};
+#[cfg(all(feature = "run", feature = "reactor"))]
+#[doc(inline)]
+pub use procession_utils::{
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
 };
 #[cfg(feature = "run")]
 #[doc(inline)]

@@ -10,6 +10,7 @@ use procession_core::driver::Reason;
 use procession_process_transport::SpawnError;
 use procession_protocol::ProcessTerminated;
 
+use crate::background::error::BackgroundError;
 use crate::{Ended, Outcome, Partial, Stream};
 
 /// Why a run failed: the program gave no outcome, or not the outcome that the run asked for.
@@ -120,6 +121,14 @@ pub enum OutputError {
         /// Both outputs up to the stop, and the exit reason.
         outcome: Box<Outcome>,
     },
+    /// The [`Background`](crate::Background) that runs the program gave no outcome.
+    #[non_exhaustive]
+    Background {
+        /// Program and arguments, quoted for a shell.
+        command: String,
+        /// Why not.
+        error: BackgroundError,
+    },
     /// The reader that supplies the standard input failed. The program was
     /// [terminated](Self#what-is-left).
     #[non_exhaustive]
@@ -153,6 +162,7 @@ impl OutputError {
             | Self::Failed { outcome, .. }
             | Self::Stopped { outcome, .. } => outcome.reason.as_ref().err(),
             Self::Spawn(_)
+            | Self::Background { .. }
             | Self::UnexpectedStderr { .. }
             | Self::TooLong { .. }
             | Self::TimedOut { .. }
@@ -170,18 +180,20 @@ impl OutputError {
         }
     }
 
-    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut` or `Other`.
+    /// Returns the kind of [`io_error`](Self::io_error), or else `TimedOut`, the kind of a
+    /// [`BackgroundError`], or `Other`.
     pub fn kind(&self) -> io::ErrorKind {
         match (self.io_error(), self) {
             (Some(error), _) => error.kind(),
             (None, Self::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            (None, Self::Background { error, .. }) => error.kind(),
             (None, _) => io::ErrorKind::Other,
         }
     }
 
     fn outputs(&self) -> Option<(&Bytes, &Bytes)> {
         match self {
-            Self::Spawn(_) => None,
+            Self::Spawn(_) | Self::Background { .. } => None,
             Self::UnexpectedStderr { outcome, .. }
             | Self::TooLong { outcome, .. }
             | Self::TimedOut { outcome, .. }
@@ -215,6 +227,7 @@ impl fmt::Display for OutputError {
             Self::Stopped { command, outcome } => {
                 write!(f, "the reactor stopped before {command} ended{}", outcome.tail())
             }
+            Self::Background { command, error } => write!(f, "{command} gave no outcome: {error}"),
             Self::Stdin { command, source, .. } => {
                 write!(f, "cannot read the standard input for {command}: {}", Reason(source))
             }

@@ -63,6 +63,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![forbid(unsafe_code)]
 
+mod background;
 mod collector;
 mod ended;
 mod error;
@@ -81,6 +82,9 @@ mod stdin;
 mod streams;
 mod terminal_wanted;
 
+pub use background::{
+    Background, BackgroundChild, BackgroundError, BackgroundInput, BackgroundOutput, InBackground,
+};
 pub use ended::Ended;
 pub use error::OutputError;
 pub use gap::Gap;

@@ -1,22 +1,18 @@
 //! [`Run`]: a program that runs to its end, and all options of such a run.
 
+mod start;
+
 use std::ffi::OsStr;
 use std::fmt;
-use std::future::IntoFuture;
 use std::path::Path;
 use std::time::Duration;
 
-use procession_core::Deferred;
-use procession_process_transport::{Command, Fd, SpawnProcess};
-use procession_reactor::Handle;
+use procession_core::Failed;
+use procession_process_transport::Command;
 
-use crate::collector::{Collector, Feed};
-use crate::job::{FailOn, Job, Rules};
-use crate::lines::{Lines, OnLine};
-use crate::message::quoted;
+use crate::job::{FailOn, Rules};
+use crate::lines::OnLine;
 use crate::run_setup::RunSetup;
-use crate::stdin::Source;
-use crate::streams;
 use crate::{Keep, Outcome, OutputError, OutputLine, Stdin};
 
 /// The default time between TERM and KILL when a group is terminated.
@@ -35,10 +31,10 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The program starts with [`start`](Self::start), [`output`](Self::output), or when the `Run` is
 /// awaited or given to `block_on`. The child leads a session, and a process group, [of its
 /// own](Self#the-programs-terminal). From the start on, the timeout, and dropping or cancelling the
-/// [`Deferred`], terminate that group: it gets TERM, after [`kill_grace`](Self::kill_grace) it gets
+/// [`Deferred`](procession_core::Deferred), terminate that group: it gets TERM, after [`kill_grace`](Self::kill_grace) it gets
 /// KILL, and the child is reaped. Descendants that left the group are not reached.
 /// [`OutputError::TimedOut`] is reported when the group is empty. A drop, a cancellation and
-/// [`Deferred::timeout`] return at once, and the group ends in the background. The drop of the
+/// [`Deferred::timeout`](procession_core::Deferred::timeout) return at once, and the group ends in the background. The drop of the
 /// reactor and the end of `run_until` wait for that, at most `kill_grace` and one second. A program
 /// that runs when the reactor is dropped is killed at once.
 ///
@@ -46,6 +42,9 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// group (see [`Command::owned`]). On Linux the child is also killed when the parent is killed or
 /// crashes. This kills only the child, not the processes that it started, and does not work for a
 /// set-user-ID program. [`outlive_parent`](Self::outlive_parent) turns it off.
+///
+/// `F` is the type of the callback of [`for_each_line`](Self::for_each_line). A `Run` can be sent to
+/// another thread if `F` can.
 ///
 /// # The program's terminal
 ///
@@ -82,22 +81,39 @@ const MAX_LINE_BYTES: usize = 64 * 1024;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "nothing is run until this is awaited, given to `block_on`, or started"]
-pub struct Run {
+pub struct Run<F = fn(OutputLine)> {
+    settings: Settings,
+    on_line: Option<F>,
+}
+
+/// Everything but the line callback.
+struct Settings {
     command: Command,
     stdin: Stdin,
     timeout: Option<Duration>,
     drain_after_exit: Option<Duration>,
-    on_line: Option<OnLine>,
     max_line_bytes: usize,
     rules: Rules,
 }
+
+/// A program may build a run in one thread and start it in another.
+const _: fn() = || {
+    fn can_be_sent<T: Send + 'static>() {}
+    can_be_sent::<Run>();
+    can_be_sent::<Run<Box<dyn FnMut(OutputLine) + Send>>>();
+    can_be_sent::<Outcome>();
+    can_be_sent::<OutputError>();
+    can_be_sent::<Failed<OutputError>>();
+};
 
 impl Run {
     /// Creates a run of `program` without arguments.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self::from(Command::new(program))
     }
+}
 
+impl<F> Run<F> {
     /// Adds an argument.
     pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
         self.command(|command| command.arg(arg))
@@ -157,59 +173,59 @@ impl Run {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn command(mut self, change: impl FnOnce(Command) -> Command) -> Self {
-        self.command = change(self.command);
+        self.settings.command = change(self.settings.command);
         self
     }
 
     /// Sets the program's standard input. The default is `/dev/null`.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
-        self.stdin = stdin.into();
+        self.settings.stdin = stdin.into();
         self
     }
 
     /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
     /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
     pub fn timeout(mut self, after: Duration) -> Self {
-        self.timeout = Some(after);
+        self.settings.timeout = Some(after);
         self
     }
 
     /// Makes any end but exit status 0 an error: [`OutputError::Failed`] or
     /// [`OutputError::Signalled`].
     pub fn check(mut self) -> Self {
-        self.rules.fail_on = FailOn::NoSuccess;
+        self.settings.rules.fail_on = FailOn::NoSuccess;
         self
     }
 
     /// Makes an end by a signal an error: [`OutputError::Signalled`].
     pub fn check_signal(mut self) -> Self {
-        self.rules.fail_on = FailOn::NoStatus;
+        self.settings.rules.fail_on = FailOn::NoStatus;
         self
     }
 
     /// Fails with [`OutputError::UnexpectedStderr`] at the first byte on standard error. The
     /// program runs on.
     pub fn fail_on_stderr(mut self) -> Self {
-        self.rules.fails_on_stderr = true;
+        self.settings.rules.fails_on_stderr = true;
         self
     }
 
     /// Sends standard error and standard output through one pipe, so that their order is kept.
     pub fn merge_stderr(mut self) -> Self {
-        self.rules.setup.is_merged = true;
+        self.settings.rules.setup.is_merged = true;
         self
     }
 
     /// Sets how much of each output is kept. The default is the first 64 MiB.
     pub fn keep(mut self, keep: Keep) -> Self {
-        self.rules.keep = keep;
+        self.settings.rules.keep = keep;
         self
     }
 
     /// Terminates the program and fails with [`OutputError::TooLong`] when an output is longer than
     /// the part that is kept. By default the run reads the rest and counts it.
     pub fn stop_at_limit(mut self) -> Self {
-        self.rules.stops_at_limit = true;
+        self.settings.rules.stops_at_limit = true;
         self
     }
 
@@ -218,14 +234,14 @@ impl Run {
     ///
     /// A group that does not end by TERM takes this time, and delays the error by it.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
-        self.rules.kill_grace = grace;
+        self.settings.rules.kill_grace = grace;
         self
     }
 
     /// Leaves the program in the parent's process group. There it can read the terminal, and Ctrl-C
     /// and Ctrl-Z reach it. A termination then reaches the program only.
     pub fn foreground(mut self) -> Self {
-        self.rules.setup.is_foreground = true;
+        self.settings.rules.setup.is_foreground = true;
         self
     }
 
@@ -238,7 +254,7 @@ impl Run {
     /// Limits how long the run waits, after the program's exit, for descendants that hold an
     /// output. The default is 500 ms. `None` sets no limit, even if the command has one.
     pub fn drain_after_exit(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.drain_after_exit = after.into();
+        self.settings.drain_after_exit = after.into();
         self
     }
 
@@ -248,6 +264,9 @@ impl Run {
     /// line without a line feed is reported when the program and both outputs have ended, and not
     /// at all if a stop of the reactor cut it off. No line is reported after the result. The
     /// outputs are kept as well; [`Keep::nothing`] turns that off.
+    ///
+    /// The result can be sent to another thread if `call` can. [`boxed`](Self::boxed) gives runs with
+    /// different callbacks one type.
     ///
     /// # Examples
     ///
@@ -266,75 +285,36 @@ impl Run {
     /// assert_eq!(*seen.borrow(), ["1", "2", "3"]);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn for_each_line(mut self, call: impl FnMut(OutputLine) + 'static) -> Self {
-        self.on_line = Some(Box::new(call));
-        self
+    pub fn for_each_line<G: FnMut(OutputLine)>(self, call: G) -> Run<G> {
+        Run { settings: self.settings, on_line: Some(call) }
     }
 
     /// Sets the longest line for [`for_each_line`](Self::for_each_line), in bytes. A longer line is
     /// cut at a character, and only its beginning is reported. The default is 64 KiB.
     pub fn max_line_bytes(mut self, max_bytes: usize) -> Self {
-        self.max_line_bytes = max_bytes;
+        self.settings.max_line_bytes = max_bytes;
         self
     }
+}
 
-    /// Starts the program on the reactor of this thread.
+impl<F: FnMut(OutputLine) + 'static> Run<F> {
+    /// Returns the run with its callback in a box: runs with different callbacks, and without any,
+    /// then have one type, as [`run_all`](crate::run_all()) needs.
     ///
-    /// If the program cannot be started, the `Deferred` fails with [`OutputError::Spawn`].
+    /// # Examples
     ///
-    /// # Panics
+    /// ```
+    /// use procession::{Reactor, Run, run_all};
     ///
-    /// If the thread has no reactor ([`Handle::current`]).
-    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
-    #[track_caller]
-    pub fn start(self) -> Deferred<Outcome, OutputError> {
-        self.start_on(&Handle::current())
-    }
-
-    /// Starts the program, or panics, as [`start`](Self::start) does.
-    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
-    #[track_caller]
-    pub fn output(self) -> Deferred<Outcome, OutputError> {
-        self.start()
-    }
-
-    /// Starts the program on this reactor.
-    #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
-    pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
-        let line = quoted(&self.command);
-        let lines = self.on_line.is_some().then(|| Lines::new(self.max_line_bytes));
-        let grace = self.rules.kill_grace;
-        let (job, deferred) = Job::new(reactor, self.rules, line, self.on_line);
-        let command = self.command.owned(!self.rules.setup.is_foreground).session_if_owned();
-        // The thread is the reactor's. The reactor ends its children when it is dropped.
-        let command = command.kill_on_drop(true).kill_grace(grace);
-        let mut command = command.die_with_thread_by_default();
-        // A limit of the command cannot be removed; `Duration::MAX` replaces it by one that never
-        // ends.
-        command = command.drain_after_exit(self.drain_after_exit.unwrap_or(Duration::MAX));
-        if self.rules.setup.is_merged {
-            command = streams::merged(command);
-        }
-        let (stdin, feed) = match self.stdin.0 {
-            Source::Nothing => (Some(Fd::null()), Feed::Nothing),
-            Source::Bytes(data) => (Some(Fd::to_child()), Feed::Bytes(data)),
-            Source::Reader(reader) => (Some(Fd::to_child()), Feed::Reader(reader)),
-            Source::Fd(fd) => (Some(fd), Feed::Nothing),
-            Source::Command => (None, Feed::Nothing),
-        };
-        if let Some(fd) = stdin {
-            command = streams::with_input(command, fd);
-        }
-        let collector = Collector::new(job.clone(), feed, &command, lines);
-        match reactor.spawn_process(collector, command) {
-            Ok(_process) => {
-                if let Some(after) = self.timeout {
-                    job.arm(after);
-                }
-                deferred
-            }
-            Err(error) => Deferred::ready(Err(error.into())),
-        }
+    /// let mut reactor = Reactor::new()?;
+    /// let seq = Run::new("seq").arg("3").for_each_line(|line| assert_eq!(line.len(), 1));
+    /// let both = [seq.boxed(), Run::new("true").boxed()];
+    /// reactor.block_on(run_all(both, 2).all_or_first_error()).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
+        let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
+        Run { settings: self.settings, on_line }
     }
 }
 
@@ -343,12 +323,11 @@ impl Run {
 /// `kill_on_drop`, `kill_grace` and `drain_after_exit`.
 impl From<Command> for Run {
     fn from(command: Command) -> Self {
-        Self {
+        let settings = Settings {
             command,
             stdin: Stdin::nothing(),
             timeout: None,
             drain_after_exit: Some(DRAIN_AFTER_EXIT),
-            on_line: None,
             max_line_bytes: MAX_LINE_BYTES,
             rules: Rules {
                 fail_on: FailOn::Nothing,
@@ -358,7 +337,8 @@ impl From<Command> for Run {
                 kill_grace: KILL_GRACE,
                 keep: Keep::default(),
             },
-        }
+        };
+        Self { settings, on_line: None }
     }
 }
 
@@ -374,26 +354,16 @@ impl From<&str> for Run {
     }
 }
 
-/// Starts the program, as [`Run::start`] does.
-impl IntoFuture for Run {
-    type Output = <Deferred<Outcome, OutputError> as Future>::Output;
-    type IntoFuture = Deferred<Outcome, OutputError>;
-
-    #[track_caller]
-    fn into_future(self) -> Self::IntoFuture {
-        self.start()
-    }
-}
-
-impl fmt::Debug for Run {
+impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { command, stdin, timeout, drain_after_exit, rules, .. } = &self.settings;
         f.debug_struct("Run")
-            .field("command", &self.command)
-            .field("stdin", &self.stdin)
-            .field("timeout", &self.timeout)
-            .field("drain_after_exit", &self.drain_after_exit)
+            .field("command", command)
+            .field("stdin", stdin)
+            .field("timeout", timeout)
+            .field("drain_after_exit", drain_after_exit)
             .field("has_on_line", &self.on_line.is_some())
-            .field("rules", &self.rules)
+            .field("rules", rules)
             .finish_non_exhaustive()
     }
 }

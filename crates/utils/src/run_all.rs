@@ -12,7 +12,7 @@ use procession_core::Deferred;
 use procession_reactor::Handle;
 pub use results::{Progress, RunAllError, RunResult};
 
-use crate::{Outcome, Run};
+use crate::{Outcome, OutputLine, Run};
 
 /// Runs programs in their order, at most `parallelism` at a time (0 counts as 1).
 ///
@@ -40,13 +40,14 @@ use crate::{Outcome, Run};
 /// assert!(error.to_string().starts_with("false exited with status 1 after 0."));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn run_all<I>(programs: I, parallelism: usize) -> RunAll
+pub fn run_all<I, F>(programs: I, parallelism: usize) -> RunAll
 where
     I: IntoIterator,
-    I::Item: Into<Run>,
+    I::Item: Into<Run<F>>,
+    F: FnMut(OutputLine) + 'static,
 {
     RunAll(Plan {
-        runs: programs.into_iter().map(Into::into).collect(),
+        runs: programs.into_iter().map(|program| program.into().boxed()).collect(),
         parallelism: parallelism.max(1),
         hooks: Hooks::default(),
     })

@@ -9,12 +9,12 @@ use std::rc::Rc;
 
 use procession_core::Deferred;
 use procession_reactor::Reactor;
-use procession_utils::{Outcome, OutputError, Run, run_all};
+use procession_utils::{Outcome, OutputError, OutputLine, Run, run_all};
 
 use crate::util::{in_a_copy, isolated_without_leak_check, ms, sh};
 
 /// Returns a run that reports its start, and ends by itself when the file exists.
-fn until_there(file: &Path, begun: &Rc<Cell<u32>>) -> Run {
+fn until_there(file: &Path, begun: &Rc<Cell<u32>>) -> Run<impl FnMut(OutputLine) + use<>> {
     let script = "echo begun; until [ -e \"$FILE\" ]; do sleep 0.01; done; echo hi";
     let begun = begun.clone();
     Run::from(sh(script).env("FILE", file)).for_each_line(move |_| begun.set(begun.get() + 1))

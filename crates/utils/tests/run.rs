@@ -8,11 +8,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use procession_core::Failed;
 use procession_process_transport::{Command, Fd, Pty};
-use procession_utils::{Keep, OutputError, Run, Stdin, Stream, get_process_output};
+use procession_utils::{Keep, OutputError, Run, Stdin, Stream, get_process_output, run_all};
 use util::{WATCHDOG, behaviour, bound, ms, sh};
 
 #[test]
@@ -42,6 +42,34 @@ fn an_error_can_be_sent() {
     fn can_be_sent<T: Send + Sync + std::error::Error + 'static>() {}
     can_be_sent::<OutputError>();
     can_be_sent::<Failed<OutputError>>();
+}
+
+#[test]
+fn a_run_that_another_thread_has_built_reports_its_lines() {
+    behaviour("a_run_that_another_thread_has_built_reports_its_lines", |driver| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&seen);
+        let build = move || {
+            let run = Run::from(sh("echo one; echo two"));
+            run.for_each_line(move |line| lines.lock().unwrap().push(line.text)).check()
+        };
+        let run = std::thread::spawn(build).join().unwrap();
+        assert!(driver.get(run.start()).unwrap().is_success());
+        assert_eq!(*seen.lock().unwrap(), ["one", "two"]);
+    });
+}
+
+#[test]
+fn runs_with_different_callbacks_are_one_batch_when_they_are_boxed() {
+    behaviour("runs_with_different_callbacks_are_one_batch_when_they_are_boxed", |driver| {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let lines = Rc::clone(&seen);
+        let silent = Run::new("true").for_each_line(|line| panic!("{line:?}"));
+        let lines = Run::new("echo").for_each_line(move |line| lines.borrow_mut().push(line.text));
+        let runs = [silent.boxed(), lines.boxed(), Run::new("echo").boxed()];
+        driver.get(run_all(runs, 2).all_or_first_error()).unwrap();
+        assert_eq!(*seen.borrow(), [""]);
+    });
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn nothing_is_started_after_a_line_gave_up() {
                 noted.note();
                 end();
             });
-            let programs = [first].into_iter().chain(count.programs(false));
+            let programs = [first.boxed()].into_iter().chain(count.programs(false).map(Run::boxed));
             begin(driver, way, run_all(programs, 1), &give_up);
             driver.until("it was given up", util::WATCHDOG, |_| count.at_the_end.get().is_some());
             quiet(driver);

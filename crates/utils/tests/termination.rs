@@ -10,7 +10,7 @@ use std::time::Duration;
 use procession_core::Failed;
 use procession_process_transport::Command;
 use procession_reactor::Reactor;
-use procession_utils::{OutputError, Run, get_process_output};
+use procession_utils::{OutputError, OutputLine, Run, get_process_output};
 use util::{Driver, behaviour, bound, children, isolated, ms, process_state, sh};
 
 fn sleeper() -> Command {
@@ -28,7 +28,7 @@ fn started(driver: &mut Driver, seen: &RefCell<Option<u32>>) -> u32 {
     seen.borrow().expect("it was waited for")
 }
 
-fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run {
+fn reporting(seen: &Rc<RefCell<Option<u32>>>) -> Run<impl FnMut(OutputLine) + use<>> {
     let seen = Rc::clone(seen);
     Run::from(stubborn()).kill_grace(bound(ms(200))).for_each_line(move |line| {
         let text = String::from_utf8_lossy(&line.text).into_owned();

@@ -129,6 +129,9 @@
 //! | a future of `write` of an async `Child` | the queued data are still written |
 //! | the value that `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
+//! | an [`InBackground`](crate::InBackground) of a run or a call | cancels: the run's group ends in the background, the call's future is dropped on its thread |
+//! | a [`BackgroundChild`](crate::BackgroundChild), its outputs and its inputs | as for an async `Child` |
+//! | the last clone of a [`Background`](crate::Background) | its loop stops; the drop waits until its groups have ended, at most `kill_grace` and a second |
 //! | [`Reactor`](crate::Reactor) | the table above; every descriptor is closed; calls, tasks and protocols are dropped without being called |
 //! | [`Handle`](crate::Handle), [`Remote`](crate::Remote) | nothing; a handle that outlives its reactor does nothing |
 //! | [`DelayedCall`](crate::DelayedCall) | nothing: the call is still made; `cancel` cancels it |

@@ -1,12 +1,14 @@
 //! Errors of the helpers that run a program to its end.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Duration;
 
 use procession::{
-    Command, Handle, Pty, Reactor, Run, get_process_output, get_process_value, run_all,
+    Background, Command, Handle, Pty, Reactor, Run, get_process_output, get_process_value, run_all,
 };
 use procession::{Deferred, Failed};
 use procession::{Keep, OutputError, Stdin};
@@ -76,7 +78,31 @@ pub(crate) fn rows() -> Vec<Row> {
     let Err(Failed::Error(first)) = reactor.block_on(first) else { panic!("it exits with 3") };
     rows.push(row("RunAllError", &first, "sh -c 'exit 3' exited with status 3 after N s"));
     rows.push(stopped(&mut reactor));
+    rows.extend(background());
     rows
+}
+
+fn background() -> [Row; 3] {
+    let background = Background::start().expect("a background");
+    let panicked = background.call(|_| async { panic!("on purpose") }).wait();
+    let panicked = panicked.map(|never: Infallible| never).expect_err("it panics");
+    let slow = background.call(|_| pending::<()>());
+    let run = background.run(Run::from(sh("exec sleep 600")));
+    drop(background);
+    let text = "sh -c 'exec sleep 600' gave no outcome: the background loop has stopped";
+    [
+        row(
+            "BackgroundError::Panicked",
+            &panicked,
+            "it panicked on the background loop: on purpose",
+        ),
+        row(
+            "BackgroundError::Stopped",
+            &slow.wait().expect_err("it was stopped"),
+            "the background loop has stopped",
+        ),
+        row("OutputError::Background", &run.wait().expect_err("it was stopped"), text),
+    ]
 }
 
 fn failed<T>(result: Result<T, Failed<OutputError>>) -> OutputError {

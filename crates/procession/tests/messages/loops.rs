@@ -4,7 +4,7 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use procession::driver::core::Direction;
+use procession::driver::core::{Answer, Direction, Gone};
 use procession::driver::reactor::{EventHandler, Pipe, Ready};
 use procession::{
     AlreadyCompleted, Deferred, FakeClock, Handle, NotRunning, Reactor, Signal, Stopped, TimerError,
@@ -51,6 +51,10 @@ impl EventHandler for Nobody {
 }
 
 fn results() -> Vec<Row> {
+    let (reply, answer) = Answer::<()>::new();
+    drop(reply);
+    let gone: Gone = answer.wait().expect_err("it fails");
+    let gone = row("Gone", &gone, "the sender was dropped without an answer");
     let taken = |deferred: Deferred<(), Signalless>| {
         deferred.try_take().expect("at once").expect_err("it fails")
     };
@@ -73,7 +77,7 @@ fn results() -> Vec<Row> {
     let twice = row("AlreadyCompleted", &twice, "the promise was completed already");
     let name = "NOSIG".parse::<Signal>().expect_err("it fails");
     let name = row("ParseSignalError", &name, r#"no signal is called "NOSIG""#);
-    vec![error, abandoned, cancelled, timed_out, twice, name]
+    vec![error, abandoned, cancelled, timed_out, twice, name, gone]
 }
 
 /// An error of another library.

@@ -26,7 +26,11 @@ use procession_core::{Deferred, Failed, Promise};
 use procession_reactor::Handle;
 
 use super::results::{Progress, RunAllError, RunResult};
+use crate::lines::OnLine;
 use crate::{Outcome, Run};
+
+/// A run with any line callback.
+type OneRun = Run<OnLine>;
 
 /// The end of a program's chain. Dropping it cancels the program.
 type Link = Deferred<(), Infallible>;
@@ -43,7 +47,7 @@ pub(super) struct Hooks {
 
 /// The programs to run, and how.
 pub(super) struct Plan {
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<OneRun>,
     pub(super) parallelism: usize,
     pub(super) hooks: Hooks,
 }
@@ -59,9 +63,9 @@ pub(super) struct Batch {
 }
 
 struct BatchState {
-    waiting: iter::Enumerate<vec::IntoIter<Run>>,
+    waiting: iter::Enumerate<vec::IntoIter<OneRun>>,
     /// The program that starts next. It is already reported and counted as running.
-    ready: Option<(usize, Run)>,
+    ready: Option<(usize, OneRun)>,
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
     running: usize,
@@ -137,7 +141,7 @@ impl Batch {
         drop(task); // dropping the handle does not stop it
     }
 
-    fn launch(self: &Rc<Self>, index: usize, run: Run) {
+    fn launch(self: &Rc<Self>, index: usize, run: OneRun) {
         let batch = Rc::clone(self);
         let started = self.end_on_panic(|| run.start_on(&self.reactor));
         let link = started.then(move |result| {
@@ -244,14 +248,14 @@ impl Batch {
 
 /// The leftovers of a batch that is over: the caller drops them or gives them away.
 struct EndedBatch {
-    _waiting: (Option<(usize, Run)>, iter::Enumerate<vec::IntoIter<Run>>),
+    _waiting: (Option<(usize, OneRun)>, iter::Enumerate<vec::IntoIter<OneRun>>),
     results: Vec<Option<RunResult>>,
     links: BTreeMap<usize, Link>,
 }
 
 impl BatchState {
     /// Takes the program that starts now.
-    fn take_ready(&mut self) -> Option<(usize, Run)> {
+    fn take_ready(&mut self) -> Option<(usize, OneRun)> {
         if self.tasks > 0 { None } else { self.ready.take() }
     }
 
