@@ -35,7 +35,10 @@ impl Job {
     /// Returns the program whose output the row captures.
     #[must_use]
     pub fn captured(&self) -> PathBuf {
-        if self.row == "capture-static" { self.program("exit0") } else { "/bin/true".into() }
+        match self.row.as_str() {
+            "capture" | "background-run" => "/bin/true".into(),
+            _ => self.program("exit0"),
+        }
     }
 
     /// Returns the arguments with which `flood` writes the row's bytes, in the row's chunks.

@@ -1,5 +1,7 @@
 //! The rows: what is measured, the contenders, the amount of work, and the goals.
 
+mod on_tokio;
+
 use crate::figures::Better;
 use crate::figures::Better::{Less, More};
 use crate::machine::Processors::{self, Any, One, Two};
@@ -451,6 +453,16 @@ pub(crate) const ROWS: &[Row] = &[
         quick: size(1, 0, 100),
         full: size(5, 0, 100),
     },
+    on_tokio::TOKIO_SPAWN,
+    on_tokio::TOKIO_SPAWN_ANY,
+    on_tokio::TOKIO_SPAWN_512M,
+    on_tokio::TOKIO_BULK,
+    on_tokio::TOKIO_BULK_MULTI,
+    on_tokio::TOKIO_ECHO,
+    on_tokio::BACKGROUND_RUN,
+    on_tokio::BACKGROUND_RUN_STATIC,
+    on_tokio::BACKGROUND_RUN_64,
+    on_tokio::BACKGROUND_RUN_64_MULTI,
 ];
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufRead
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
-use super::runtime;
+use super::{runtime, runtime_for};
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::cpu_seconds;
 use crate::job::{Job, Ready};
@@ -27,6 +27,25 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
             ensure!(child.wait().await?.success(), "the child failed");
             Ok(received)
         })?;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// Does the same in a task, as a server would.
+pub(super) fn from_child_in_task(job: &Job) -> Result<Ready> {
+    let runtime = runtime_for(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let this = job.clone();
+        let watch = Stopwatch::start();
+        let received = runtime.block_on(runtime.spawn(async move {
+            let mut child = flood(&this)?;
+            let mut out = child.stdout.take().context("no stdout")?;
+            let received = read_all(&mut out).await?;
+            ensure!(child.wait().await?.success(), "the child failed");
+            anyhow::Ok(received)
+        }))??;
         ensure!(received == job.count, "{received} bytes came of {}", job.count);
         Ok(watch.gigabytes_per_second(received))
     }))
