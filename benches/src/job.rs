@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+
+/// The length of a line of the row `lines`, with its line feed.
+const LINE_BYTES: u64 = 128;
+/// What `lines` writes at once.
+const LINES_CHUNK_BYTES: u64 = 64 << 10;
 
 /// One round of work. Returns its figure, in the unit of the row.
 pub type Round = Box<dyn FnMut() -> Result<f64>>;
@@ -30,7 +35,10 @@ impl Job {
     /// Returns the program whose output the row captures.
     #[must_use]
     pub fn captured(&self) -> PathBuf {
-        if self.row == "capture-static" { self.program("exit0") } else { "/bin/true".into() }
+        match self.row.as_str() {
+            "capture" | "background-run" => "/bin/true".into(),
+            _ => self.program("exit0"),
+        }
     }
 
     /// Returns the arguments with which `flood` writes the row's bytes, in the row's chunks.
@@ -38,6 +46,24 @@ impl Job {
     pub fn flood_args(&self) -> [String; 2] {
         let chunk = self.chunk_bytes();
         [chunk.to_string(), (self.count / chunk).to_string()]
+    }
+
+    /// Returns the arguments with which `lines` writes the row's bytes.
+    #[must_use]
+    pub fn lines_args(&self) -> [String; 2] {
+        [LINE_BYTES.to_string(), (self.count / LINES_CHUNK_BYTES).to_string()]
+    }
+
+    /// Fails unless the lines that came are those that `lines` writes.
+    ///
+    /// # Errors
+    ///
+    /// If their number or their length, without the line feeds, differs.
+    pub fn check_lines(&self, lines: u64, bytes: u64) -> Result<()> {
+        let wanted = self.count / LINE_BYTES;
+        let all = lines == wanted && bytes == wanted * (LINE_BYTES - 1);
+        ensure!(all, "{lines} lines of {wanted} came, {bytes} bytes");
+        Ok(())
     }
 
     /// Returns how many bytes one write of the row's child has.

@@ -15,11 +15,12 @@ use anyhow::{Context, Result, ensure};
 /// The environment variable that names a child's processor.
 pub const CHILDS_PROCESSOR: &str = "PROCESSION_CHILDS_PROCESSOR";
 
-const CHILDREN: [(&str, &str); 5] = [
+const CHILDREN: [(&str, &str); 6] = [
     ("exit0", include_str!("../programs/exit0.c")),
     ("hold", include_str!("../programs/hold.c")),
     ("cat", include_str!("../programs/cat.c")),
     ("flood", include_str!("../programs/flood.c")),
+    ("lines", include_str!("../programs/lines.c")),
     ("sink", include_str!("../programs/sink.c")),
 ];
 const HEADER: &str = include_str!("../programs/raw.h");

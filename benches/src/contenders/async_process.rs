@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use async_io::block_on;
 use async_process::{Child, Command, Stdio};
-use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use futures_lite::io::BufReader;
+use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, future};
 
 use super::Prepare;
 use super::crowd::{Ballast, Leash, resident_bytes};
@@ -20,6 +21,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "exit-storm" => exit_storm,
         "memory-per-child" => memory,
         "capture" | "capture-static" => capture,
+        "lines" => lines,
         _ => return None,
     })
 }
@@ -182,5 +184,27 @@ fn capture(job: &Job) -> Result<Ready> {
             }
             Ok(watch.micros_each(count))
         })
+    }))
+}
+
+fn lines(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let (lines, bytes) = block_on(async {
+            let mut program = Command::new(job.program("lines"));
+            let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
+            let out = child.stdout.take().context("no stdout")?;
+            let mut all = BufReader::with_capacity(64 << 10, out).lines();
+            let (mut lines, mut bytes) = (0, 0);
+            while let Some(line) = all.next().await {
+                lines += 1;
+                bytes += line?.len() as u64;
+            }
+            ensure!(child.status().await?.success(), "the child failed");
+            anyhow::Ok((lines, bytes))
+        })?;
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
     }))
 }

@@ -11,6 +11,7 @@ mod duct;
 pub mod limit;
 pub mod ours;
 mod portable_pty;
+mod processkit;
 mod pty_process;
 mod std;
 mod subprocess;
@@ -36,8 +37,11 @@ const CONTENDERS: &[Contender] = &[
     Contender { name: "limit", rows: limit::row },
     Contender { name: "tokio", rows: tokio::row },
     Contender { name: "tokio (task each)", rows: tokio::row_with_tasks },
+    Contender { name: "tokio (one buffer)", rows: tokio::row_with_one_buffer },
     Contender { name: "std", rows: std::row },
     Contender { name: "async-process", rows: async_process::row },
+    Contender { name: "processkit", rows: processkit::row },
+    Contender { name: "processkit (control groups)", rows: processkit::row_in_control_groups },
     Contender { name: "command-fds", rows: command_fds::row },
     Contender { name: "subprocess", rows: subprocess::row },
     Contender { name: "duct", rows: duct::row },

@@ -1,6 +1,6 @@
 //! `std::process`: blocking calls, no loop.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -23,6 +23,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "forward-cpu" => forward_cpu,
         "echo" => echo,
         "capture" | "capture-static" => capture,
+        "lines" => lines,
         _ => return None,
     })
 }
@@ -170,5 +171,23 @@ fn capture(job: &Job) -> Result<Ready> {
             ensure!(Command::new(&program).output()?.status.success(), "the program failed");
         }
         Ok(watch.micros_each(count))
+    }))
+}
+
+fn lines(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let mut program = Command::new(job.program("lines"));
+        let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
+        let out = child.stdout.take().context("no stdout")?;
+        let (mut lines, mut bytes) = (0, 0);
+        for line in BufReader::with_capacity(64 << 10, out).lines() {
+            lines += 1;
+            bytes += line?.len() as u64;
+        }
+        ensure!(child.wait()?.success(), "the child failed");
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
     }))
 }

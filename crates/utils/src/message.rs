@@ -127,11 +127,13 @@ struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() && c != '\t' {
+        let is_escaped = |c: char| c.is_control() && c != '\t';
+        for part in self.0.split_inclusive(is_escaped) {
+            let plain = part.trim_end_matches(is_escaped);
+            f.write_str(plain)?;
+            // At most one character.
+            for c in part[plain.len()..].chars() {
                 write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
             }
         }
         Ok(())

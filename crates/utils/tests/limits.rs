@@ -18,7 +18,7 @@ fn stays_within(name: &str, keep: Keep) {
         let before = rss_bytes();
         let length = 2 * keep.max_bytes();
         let flood = Run::new("head").args(["-c", &length.to_string(), "/dev/zero"]).keep(keep);
-        let outcome = runner.get(flood).unwrap();
+        let outcome = runner.get(flood).expect("head ends");
         assert_eq!(outcome.stdout.len(), keep.max_bytes());
         assert!(outcome.is_truncated());
         let peak = rss_peak_bytes().saturating_sub(before);

@@ -50,7 +50,7 @@ enum Participant {
 
 /// Measures a row.
 pub(crate) fn row(row: &Row, size: Size, programs: &Path, external: &External) -> Outcome {
-    machine::small_pages(row.id == "spawn-1g");
+    machine::small_pages(matches!(row.id, "spawn-1g" | "tokio-spawn-512m"));
     // Without this the scheduler decides whether two processes share a processor, and changes that
     // now and then. It makes a round trip up to three times as long, and changes the speed of a
     // pipe as much.

@@ -1,5 +1,7 @@
 //! The rows: what is measured, the contenders, the amount of work, and the goals.
 
+mod on_tokio;
+
 use crate::figures::Better;
 use crate::figures::Better::{Less, More};
 use crate::machine::Processors::{self, Any, One, Two};
@@ -101,6 +103,7 @@ const SPAWN: Row = Row {
         "tokio",
         "std",
         "async-process",
+        "processkit",
         "command-fds",
         "subprocess",
         "duct",
@@ -108,7 +111,7 @@ const SPAWN: Row = Row {
         "asyncio",
         "Node",
     ],
-    goals: &[("tokio", 1.05), ("Twisted", 1.3)],
+    goals: &[("tokio", 1.05), ("processkit", 1.0), ("Twisted", 1.3)],
     goal_of_limit: Some(0.9),
     allowed: None,
     allowed_of_row: None,
@@ -262,6 +265,17 @@ pub(crate) const ROWS: &[Row] = &[
         ..BULK
     },
     Row {
+        id: "lines",
+        what: "a child writes lines of 128 bytes, on another processor; the program gets each line",
+        limit: Some("blocking reads, and a search for each line's end"),
+        peers: &["tokio", "tokio (one buffer)", "std", "async-process", "processkit"],
+        goals: &[("tokio", 1.8), ("processkit", 2.0)],
+        goal_of_limit: None,
+        quick: size(15, 64 * MIB, 0),
+        full: size(15, 1024 * MIB, 0),
+        ..BULK
+    },
+    Row {
         id: "forward",
         what: "from one child to another",
         processors: Any,
@@ -354,13 +368,14 @@ pub(crate) const ROWS: &[Row] = &[
             "tokio",
             "std",
             "async-process",
+            "processkit",
             "subprocess",
             "duct",
             "Twisted",
             "asyncio",
             "Node",
         ],
-        goals: &[("tokio", 1.0), ("Twisted", 1.3)],
+        goals: &[("tokio", 1.0), ("processkit", 1.0), ("Twisted", 1.3)],
         goal_of_limit: None,
         quick: size(31, 6, 0),
         full: size(101, 10, 0),
@@ -370,9 +385,9 @@ pub(crate) const ROWS: &[Row] = &[
         id: "capture-static",
         what: "the output of a static program that only exits",
         limit: None,
-        peers: &["tokio", "std", "async-process"],
-        // At most 0.95 of its time.
-        goals: &[("tokio", 1.05)],
+        peers: &["tokio", "std", "async-process", "processkit", "processkit (control groups)"],
+        // At most 0.95 of tokio's time.
+        goals: &[("tokio", 1.05), ("processkit", 1.0)],
         goal_of_limit: None,
         quick: size(41, 10, 0),
         full: size(151, 20, 0),
@@ -383,9 +398,9 @@ pub(crate) const ROWS: &[Row] = &[
         what: "{crowd} times true, two at a time",
         unit: "ms",
         limit: None,
-        peers: &["tokio", "xargs -P2", "Twisted", "asyncio", "Node"],
+        peers: &["tokio", "processkit", "xargs -P2", "Twisted", "asyncio", "Node"],
         // At most 0.95 of the wall time of xargs.
-        goals: &[("tokio", 1.0), ("xargs -P2", 1.05), ("Twisted", 1.3)],
+        goals: &[("tokio", 1.0), ("processkit", 1.0), ("xargs -P2", 1.05), ("Twisted", 1.3)],
         goal_of_limit: None,
         quick: size(3, 0, 500),
         full: size(5, 0, 2_000),
@@ -438,6 +453,16 @@ pub(crate) const ROWS: &[Row] = &[
         quick: size(1, 0, 100),
         full: size(5, 0, 100),
     },
+    on_tokio::TOKIO_SPAWN,
+    on_tokio::TOKIO_SPAWN_ANY,
+    on_tokio::TOKIO_SPAWN_512M,
+    on_tokio::TOKIO_BULK,
+    on_tokio::TOKIO_BULK_MULTI,
+    on_tokio::TOKIO_ECHO,
+    on_tokio::BACKGROUND_RUN,
+    on_tokio::BACKGROUND_RUN_STATIC,
+    on_tokio::BACKGROUND_RUN_64,
+    on_tokio::BACKGROUND_RUN_64_MULTI,
 ];
 
 #[cfg(test)]

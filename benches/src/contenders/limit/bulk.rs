@@ -1,6 +1,6 @@
 //! Bytes by blocking reads, writes and splices, over pipes as large as any user may make them.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -32,6 +32,36 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
         let received = read_all(&mut out, page_aligned(&mut memory))?;
         ensure!(child.wait()?.success() && received == job.count, "{received} bytes came");
         Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// Reads in a loop, and looks for the end of each line.
+pub(super) fn lines(job: &Job) -> Result<Ready> {
+    let job = job.clone();
+    let mut memory = vec![0; BUFFER_BYTES + PAGE_BYTES];
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let mut program = Command::new(job.program("lines"));
+        let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
+        let mut out = child.stdout.take().context("no stdout")?;
+        grow(&out);
+        let buffer = page_aligned(&mut memory);
+        let (mut lines, mut bytes) = (0, 0);
+        loop {
+            let mut rest: &[u8] = match out.read(buffer)? {
+                0 => break,
+                received => &buffer[..received],
+            };
+            while !rest.is_empty() {
+                let line = rest;
+                let taken = rest.skip_until(b'\n')?;
+                lines += u64::from(line[..taken].ends_with(b"\n"));
+                bytes += taken as u64;
+            }
+        }
+        ensure!(child.wait()?.success(), "the child failed");
+        job.check_lines(lines, bytes - lines)?;
+        Ok(watch.gigabytes_per_second(job.count))
     }))
 }
 

@@ -15,6 +15,7 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
     Some(match id {
         "bulk-out-128k" | "bulk-out-4k" | "bulk-out-one-cpu" => bulk::from_child,
         "bulk-cat" => bulk::through_cat,
+        "lines" => bulk::lines,
         "forward" => bulk::forward,
         "forward-cpu" => bulk::forward_cpu,
         "echo" | "echo-5k" => echo::one_byte,

@@ -1,8 +1,11 @@
 //! The one-call helpers.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use anyhow::{Result, ensure};
 use procession::prelude::*;
-use procession::run_all as run_them_all;
+use procession::{Keep, run_all as run_them_all};
 
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
@@ -32,5 +35,25 @@ pub(super) fn run_all(job: &Job) -> Result<Ready> {
             ensure!(result?.is_success(), "true failed");
         }
         Ok(watch.elapsed().as_secs_f64() * 1e3)
+    }))
+}
+
+/// Counts the lines that a program writes. Returns gigabytes per second.
+pub(super) fn lines(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let seen = Rc::new(Cell::new((0, 0)));
+        let count = Rc::clone(&seen);
+        let watch = Stopwatch::start();
+        let run = Run::new(job.program("lines")).args(job.lines_args()).keep(Keep::nothing());
+        let run = run.for_each_line(move |line| {
+            let (lines, bytes) = count.get();
+            count.set((lines + 1, bytes + line.text.len() as u64));
+        });
+        ensure!(reactor.block_on(run)?.is_success(), "the child failed");
+        let (lines, bytes) = seen.get();
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
     }))
 }

@@ -1,11 +1,13 @@
 //! procession, through its public API as a user would write it.
 
+mod background;
 mod bulk;
 mod crowd;
 mod echo;
 mod helpers;
 mod loops;
 mod net;
+mod on_tokio;
 mod spawn;
 
 use std::error::Error;
@@ -32,6 +34,14 @@ pub(super) fn row(id: &str) -> Option<Prepare> {
         "idle" => crowd::idle,
         "capture" | "capture-static" => helpers::capture,
         "run-all" => helpers::run_all,
+        "lines" => helpers::lines,
+        "tokio-spawn" | "tokio-spawn-any" | "tokio-spawn-512m" => on_tokio::spawn,
+        "tokio-bulk" | "tokio-bulk-multi" => on_tokio::bulk,
+        "tokio-echo" => on_tokio::echo,
+        "background-run"
+        | "background-run-static"
+        | "background-run-64"
+        | "background-run-64-multi" => background::at_once,
         "timers-1m" => loops::timers,
         "wake" => loops::wake,
         // Not a row of the table: the tests count its instructions and system calls.

@@ -3,11 +3,11 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
-use super::runtime;
+use super::{runtime, runtime_for};
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::cpu_seconds;
 use crate::job::{Job, Ready};
@@ -29,6 +29,75 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
         })?;
         ensure!(received == job.count, "{received} bytes came of {}", job.count);
         Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// Does the same in a task, as a server would.
+pub(super) fn from_child_in_task(job: &Job) -> Result<Ready> {
+    let runtime = runtime_for(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let this = job.clone();
+        let watch = Stopwatch::start();
+        let received = runtime.block_on(runtime.spawn(async move {
+            let mut child = flood(&this)?;
+            let mut out = child.stdout.take().context("no stdout")?;
+            let received = read_all(&mut out).await?;
+            ensure!(child.wait().await?.success(), "the child failed");
+            anyhow::Ok(received)
+        }))??;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+/// Counts the lines that a child writes. Returns gigabytes per second.
+pub(super) fn lines(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let (lines, bytes) = runtime.block_on(async {
+            let mut program = Command::new(job.program("lines"));
+            let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
+            let out = child.stdout.take().context("no stdout")?;
+            let mut all = BufReader::with_capacity(BUFFER_BYTES, out).lines();
+            let (mut lines, mut bytes) = (0, 0);
+            while let Some(line) = all.next_line().await? {
+                lines += 1;
+                bytes += line.len() as u64;
+            }
+            ensure!(child.wait().await?.success(), "the child failed");
+            anyhow::Ok((lines, bytes))
+        })?;
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}
+
+/// Does the same, without an allocation for each line.
+pub(super) fn lines_in_one_buffer(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let (lines, bytes) = runtime.block_on(async {
+            let mut program = Command::new(job.program("lines"));
+            let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
+            let out = child.stdout.take().context("no stdout")?;
+            let mut all = BufReader::with_capacity(BUFFER_BYTES, out);
+            let (mut lines, mut bytes) = (0, 0);
+            let mut line = Vec::new();
+            while all.read_until(b'\n', &mut line).await? > 0 {
+                lines += 1;
+                bytes += line.len() as u64 - 1;
+                line.clear();
+            }
+            ensure!(child.wait().await?.success(), "the child failed");
+            anyhow::Ok((lines, bytes))
+        })?;
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
     }))
 }
 
@@ -89,7 +158,7 @@ fn move_all(runtime: &Runtime, job: &Job) -> Result<()> {
         let (input, out) = (sink.stdin.take(), flood.stdout.take());
         let (mut input, out) = (input.context("no stdin")?, out.context("no stdout")?);
         // This is tokio's fastest way: the default buffer of `copy` has 8 KiB.
-        let mut out = tokio::io::BufReader::with_capacity(BUFFER_BYTES, out);
+        let mut out = BufReader::with_capacity(BUFFER_BYTES, out);
         let moved = tokio::io::copy_buf(&mut out, &mut input).await?;
         drop(input);
         ensure!(flood.wait().await?.success(), "the writer failed");

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::task::LocalSet;
 
-use super::{crowd, runtime};
+use super::{crowd, runtime, runtime_for};
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
@@ -38,7 +38,7 @@ pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
 fn command(job: &Job) -> Command {
     let mut command = Command::new(job.program("exit0"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if job.row == "spawn-1g" {
+    if job.row == "spawn-1g" || job.row == "tokio-spawn-512m" {
         // tokio has no descriptor map, and a session takes a `pre_exec` closure.
         sys::new_session_tokio(&mut command);
     }
@@ -49,6 +49,24 @@ async fn once(job: &Job) -> Result<()> {
     let output = command(job).spawn()?.wait_with_output().await?;
     ensure!(output.status.success(), "the child failed");
     Ok(())
+}
+
+/// Spawns one child after the other, and waits for it. Returns microseconds.
+pub(super) fn with_wait(job: &Job) -> Result<Ready> {
+    let runtime = runtime_for(job)?;
+    let ballast = Ballast::for_row(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let _held = &ballast;
+        let watch = Stopwatch::start();
+        runtime.block_on(async {
+            for _ in 0..job.count {
+                ensure!(command(&job).spawn()?.wait().await?.success(), "the child failed");
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(watch.micros_each(job.count))
+    }))
 }
 
 /// Returns the longest call of `spawn` in a round, in microseconds.

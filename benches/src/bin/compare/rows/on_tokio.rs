@@ -1,0 +1,98 @@
+//! The rows of procession under a runtime of tokio: children of that runtime (procession-tokio), and
+//! a loop on a thread of its own (`Background`).
+
+use super::{BULK, Drive, MIB, Row, SPAWN, size};
+use crate::machine::Processors::{Any, One};
+
+const AGAINST_TOKIO: Row =
+    Row { limit: None, peers: &["tokio"], goals: &[], goal_of_limit: None, ..SPAWN };
+
+/// On one processor the time is the processor time of parent and child together.
+pub(super) const TOKIO_SPAWN: Row = Row {
+    id: "tokio-spawn",
+    what: "on tokio, one processor: a program that only exits, three pipes, spawn and wait",
+    processors: One,
+    goals: &[("tokio", 1.1)],
+    ..AGAINST_TOKIO
+};
+
+pub(super) const TOKIO_SPAWN_ANY: Row = Row {
+    id: "tokio-spawn-any",
+    what: "the same on any processor",
+    processors: Any,
+    goals: &[("tokio", 1.0)],
+    ..TOKIO_SPAWN
+};
+
+pub(super) const TOKIO_SPAWN_512M: Row = Row {
+    id: "tokio-spawn-512m",
+    what: "the same with 512 MiB resident in pages of 4 KiB, an fd map and a new session",
+    drive: Drive::WarmFreshRounds,
+    goals: &[("tokio", 50.0)],
+    quick: size(5, 4, 512),
+    full: size(11, 10, 512),
+    ..TOKIO_SPAWN_ANY
+};
+
+pub(super) const TOKIO_BULK: Row = Row {
+    id: "tokio-bulk",
+    what: "on tokio, one thread: a child writes chunks of 128 KiB, on another processor",
+    limit: None,
+    peers: &["tokio"],
+    goals: &[("tokio", 1.0)],
+    goal_of_limit: None,
+    quick: size(15, 128 * MIB, 0),
+    full: size(15, 1024 * MIB, 0),
+    ..BULK
+};
+
+pub(super) const TOKIO_BULK_MULTI: Row = Row {
+    id: "tokio-bulk-multi",
+    what: "the same in a task of a runtime with two threads",
+    processors: Any,
+    goals: &[("tokio", 1.2)],
+    ..TOKIO_BULK
+};
+
+pub(super) const TOKIO_ECHO: Row = Row {
+    id: "tokio-echo",
+    what: "on tokio: one byte through cat and back",
+    goals: &[("tokio", 0.98)],
+    quick: size(41, 500, 0),
+    full: size(151, 1_000, 0),
+    ..AGAINST_TOKIO
+};
+
+pub(super) const BACKGROUND_RUN: Row = Row {
+    id: "background-run",
+    what: "the output of true for a task of tokio, by a loop on a thread of its own",
+    goals: &[("tokio", 0.9)],
+    quick: size(31, 6, 1),
+    full: size(101, 10, 1),
+    ..AGAINST_TOKIO
+};
+
+pub(super) const BACKGROUND_RUN_STATIC: Row = Row {
+    id: "background-run-static",
+    what: "the same with a static program that only exits",
+    goals: &[("tokio", 0.8)],
+    quick: size(41, 10, 1),
+    full: size(151, 20, 1),
+    ..BACKGROUND_RUN
+};
+
+pub(super) const BACKGROUND_RUN_64: Row = Row {
+    id: "background-run-64",
+    what: "the same, {crowd} at once, each",
+    goals: &[("tokio", 1.5)],
+    quick: size(15, 1, 64),
+    full: size(51, 2, 64),
+    ..BACKGROUND_RUN
+};
+
+pub(super) const BACKGROUND_RUN_64_MULTI: Row = Row {
+    id: "background-run-64-multi",
+    what: "the same, {crowd} at once, for a runtime with two threads, each",
+    goals: &[("tokio", 0.95)],
+    ..BACKGROUND_RUN_64
+};

@@ -1,0 +1,93 @@
+//! Children of tokio's runtime, by procession-tokio.
+
+use std::process::ExitStatus;
+
+use anyhow::{Context, Result, ensure};
+use procession_tokio::{Command, Fd, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::clock::Stopwatch;
+use crate::contenders::crowd::Ballast;
+use crate::contenders::tokio::{runtime, runtime_for};
+use crate::job::{Job, Ready};
+
+/// A pipe grows while whole buffers pass through it, so a large buffer is worth it here.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Spawns one child after the other, and waits for it. Returns microseconds.
+pub(super) fn spawn(job: &Job) -> Result<Ready> {
+    procession::reserve_spawn_fds()?;
+    let runtime = runtime_for(job)?;
+    let ballast = Ballast::for_row(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let _held = &ballast;
+        let watch = Stopwatch::start();
+        runtime.block_on(async {
+            for _ in 0..job.count {
+                ensure!(once(&job).await?.success(), "the child failed");
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(watch.micros_each(job.count))
+    }))
+}
+
+async fn once(job: &Job) -> Result<ExitStatus> {
+    let mut exit0 = Command::new(job.program("exit0"));
+    exit0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if job.row == "tokio-spawn-512m" {
+        exit0.new_session().child_fd(3, Fd::from_child());
+    }
+    Ok(exit0.spawn()?.wait().await?)
+}
+
+/// Reads, in a task, from a child that writes chunks of 128 KiB. Returns gigabytes per second.
+pub(super) fn bulk(job: &Job) -> Result<Ready> {
+    let runtime = runtime_for(job)?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let received = runtime.block_on(runtime.spawn(read_all(job.clone())))??;
+        ensure!(received == job.count, "{received} bytes came of {}", job.count);
+        Ok(watch.gigabytes_per_second(received))
+    }))
+}
+
+async fn read_all(job: Job) -> Result<u64> {
+    let mut flood = Command::new(job.program("flood"));
+    let mut child = flood.args(job.flood_args()).stdout(Stdio::piped()).spawn()?;
+    let mut out = child.stdout.take().context("no stdout")?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut received = 0;
+    loop {
+        match out.read(&mut buffer).await? {
+            0 => break,
+            bytes => received += bytes as u64,
+        }
+    }
+    ensure!(child.wait().await?.success(), "the child failed");
+    Ok(received)
+}
+
+/// Makes round trips of one byte through `cat`. Returns microseconds.
+pub(super) fn echo(job: &Job) -> Result<Ready> {
+    let runtime = runtime()?;
+    let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let (input, out) = (cat.stdin.take(), cat.stdout.take());
+    let (mut input, mut out) = (input.context("no stdin")?, out.context("no stdout")?);
+    let count = job.count;
+    Ok(Ready::rounds(move || {
+        let _held = &cat;
+        runtime.block_on(async {
+            let mut byte = [b'x'; 4096];
+            let watch = Stopwatch::start();
+            for _ in 0..count {
+                input.write_all(&byte[..1]).await?;
+                let bytes = out.read(&mut byte).await?;
+                ensure!(bytes == 1, "{bytes} bytes came back");
+            }
+            Ok(watch.micros_each(count))
+        })
+    }))
+}
