@@ -22,12 +22,13 @@ use crate::{arguments, tool, tree};
 /// diff, a text that occurs once in the file, and its replacement, which compiles and is wrong. The
 /// tests are `lib` or files in the `tests` folder of the file's package, or of the package after
 /// `in`.
-const AREAS: [&str; 5] = [
+const AREAS: [&str; 6] = [
     include_str!("mutants/values.txt"),
     include_str!("mutants/loop.txt"),
     include_str!("mutants/launch.txt"),
     include_str!("mutants/children.txt"),
     include_str!("mutants/ends.txt"),
+    include_str!("mutants/tokio.txt"),
 ];
 
 /// The version in use. A commit that raises it does nothing else.

@@ -15,13 +15,9 @@ impl SealedOfTerminal for procession_protocol::WindowSize {}
 #[expect(unnameable_types, reason = "this seals the trait")]
 pub trait SealedLoopCommand {}
 
-impl SealedLoopCommand for crate::Command {}
-
 /// The supertrait of [`LoopSpawned`](crate::driver::LoopSpawned).
 #[expect(unnameable_types, reason = "this seals the trait")]
 pub trait SealedLoopSpawned {}
-
-impl SealedLoopSpawned for crate::Spawned {}
 
 /// The supertrait of [`SpawnProcess`](crate::SpawnProcess).
 #[cfg(feature = "reactor")]

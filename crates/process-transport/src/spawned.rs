@@ -49,6 +49,7 @@ use crate::error::SpawnError;
 use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
 use crate::program_end::AtProgramEnd;
+use crate::sealed::SealedLoopCommand;
 use crate::{group, orphans, sys};
 
 impl Command {
@@ -82,6 +83,7 @@ impl Command {
     }
 }
 
+impl SealedLoopCommand for Command {}
 impl LoopCommand for Command {
     fn inherit_by_default(&mut self) {
         self.fds.set_default(DefaultStdio::Inherited);

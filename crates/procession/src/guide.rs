@@ -358,16 +358,14 @@
 //!
 //! # In another loop
 //!
-//! A reactor can run inside another event loop. The other loop watches the reactor's descriptor and its
-//! [`next_deadline`](crate::Reactor::next_deadline). When the descriptor is readable or the
-//! deadline has come, it calls [`turn`](crate::Reactor::turn) without waiting. At the end it
-//! calls [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it
-//! stops. The examples `hosted` and `in_calloop` show this. Children on tokio need no reactor: see
-//! `procession-tokio`, or the feature `tokio`.
+//! A reactor can run inside another event loop, which watches the reactor's descriptor and its
+//! [`next_deadline`](crate::Reactor::next_deadline). When one of the two is due, it calls
+//! [`turn`](crate::Reactor::turn) without waiting, and at the end
+//! [`shut_down`](crate::Reactor::shut_down), which does, once, what `run` does when it stops: see the
+//! examples `hosted` and `in_calloop`. Children on tokio need no reactor: see the feature `tokio`.
 //!
 //! A reactor does nothing while the program neither runs nor turns it. A
-//! [`Deferred`](crate::Deferred) that needs the reactor then never gets a result, and no error says
-//! so.
+//! [`Deferred`](crate::Deferred) that needs it then never gets a result, and no error says so.
 //!
 //! # Only the reactor
 //!

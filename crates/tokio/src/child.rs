@@ -41,7 +41,7 @@ pub type ChildStderr = ChildReader;
 ///
 /// If the command is [killed on drop](crate::Command::kill_on_drop), the drop sends KILL to the child,
 /// and to the group that it leads. Otherwise the child runs on. In both cases a task of the current
-/// runtime reaps it. Without a runtime, later spawns and waits of this process reap it, and until
+/// runtime, which must have I/O, reaps it. Without a runtime, later spawns and waits of this process reap it, and until
 /// then it may be a zombie.
 ///
 /// # Examples

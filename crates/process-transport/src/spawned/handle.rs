@@ -16,6 +16,7 @@ use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::{self, Launched, ParentEnd, Policy, Terminal};
 use crate::program_end::AtProgramEnd;
+use crate::sealed::SealedLoopSpawned;
 use crate::sys::PeekOutcome;
 
 /// A child that runs, for programs without a loop and for threads other than the loop's.
@@ -64,6 +65,7 @@ impl Spawned {
     }
 }
 
+impl SealedLoopSpawned for Spawned {}
 impl LoopSpawned for Spawned {
     fn take_end(
         &mut self,
