@@ -70,16 +70,20 @@ impl Command {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn spawn(&self) -> Result<Spawned, SpawnError> {
+        Spawned::start_without_loop(self, AtProgramEnd::without_loop())
+    }
+}
+
+impl Spawned {
+    fn start_without_loop(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
         orphans::reap();
-        let mut spawned = Spawned::start(self, AtProgramEnd::without_loop())?;
+        let mut spawned = Self::start(command, end)?;
         if let Some(terminal) = &mut spawned.terminal {
             terminal.before.forget();
         }
         Ok(spawned)
     }
-}
 
-impl Spawned {
     /// Returns the process id. Once the child is reaped, as after every wait, another process may
     /// have it.
     pub fn pid(&self) -> u32 {
