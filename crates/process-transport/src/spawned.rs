@@ -52,6 +52,21 @@ use crate::program_end::AtProgramEnd;
 use crate::sealed::SealedLoopCommand;
 use crate::{group, orphans, sys};
 
+impl SealedLoopCommand for Command {}
+impl LoopCommand for Command {
+    fn inherit_by_default(&mut self) {
+        self.fds.set_default(DefaultStdio::Inherited);
+    }
+
+    fn pipe_by_default(&mut self) {
+        self.fds.set_default(DefaultStdio::Pipes);
+    }
+
+    fn has_terminal(&self) -> bool {
+        self.pty.is_some()
+    }
+}
+
 impl Command {
     /// Starts the child, without a loop.
     ///
@@ -74,31 +89,20 @@ impl Command {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn spawn(&self) -> Result<Spawned, SpawnError> {
+        Spawned::start_without_loop(self, AtProgramEnd::without_loop())
+    }
+}
+
+impl Spawned {
+    fn start_without_loop(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
         orphans::reap();
-        let mut spawned = Spawned::start(self, AtProgramEnd::without_loop())?;
+        let mut spawned = Self::start(command, end)?;
         if let Some(terminal) = &mut spawned.terminal {
             terminal.before.forget();
         }
         Ok(spawned)
     }
-}
 
-impl SealedLoopCommand for Command {}
-impl LoopCommand for Command {
-    fn inherit_by_default(&mut self) {
-        self.fds.set_default(DefaultStdio::Inherited);
-    }
-
-    fn pipe_by_default(&mut self) {
-        self.fds.set_default(DefaultStdio::Pipes);
-    }
-
-    fn has_terminal(&self) -> bool {
-        self.pty.is_some()
-    }
-}
-
-impl Spawned {
     /// Returns the process id. Once the child is reaped, as after every wait, another process may
     /// have it.
     pub fn pid(&self) -> u32 {

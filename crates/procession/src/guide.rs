@@ -350,11 +350,10 @@
 //! ```
 //!
 //! This needs no reactor and works on any thread, with the same commands, descriptors, terminals and
-//! errors. [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`,
-//! `wait_timeout`, `output` and `terminate` block, and meanwhile read the outputs that were not taken.
-//! [`adopt`](crate::SpawnProcess::adopt) hands such a child over to a reactor. A program that
-//! never needs a reactor depends on `procession` without its default features: then its dependency tree
-//! has no event loop.
+//! errors. [`take`](crate::Spawned::take) returns the parent's end of a pipe. `wait`, `wait_timeout`,
+//! `output` and `terminate` block, and meanwhile read the outputs that were not taken.
+//! [`adopt`](crate::SpawnProcess::adopt) hands such a child over to a reactor. A program that never
+//! needs one depends on `procession` without default features, and has no event loop in its tree.
 //!
 //! # In another loop
 //!

@@ -8,6 +8,7 @@
 mod util;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command as StdCommand, Stdio};
 use std::time::Duration;
 
@@ -254,5 +255,25 @@ fn the_child_of_a_blocking_run_does_not_outlive_the_kill_of_its_program() {
         let lives = of("lives");
         assert!(!is_dead(lives));
         kill_process(Pid::from_raw(lives.cast_signed()).unwrap(), KernelSignal::KILL).unwrap();
+    });
+}
+
+/// Case BR-07.
+#[test]
+fn a_signal_that_ends_a_blocking_program_ends_the_group_of_its_run() {
+    const NAME: &str = "a_signal_that_ends_a_blocking_program_ends_the_group_of_its_run";
+    isolated(NAME, || {
+        if is_program() {
+            let script = "sleep 60 & echo member=$! >&3; echo leader=$$ >&3; wait";
+            let group = sh(script).child_fd(3, Fd::inherit(std::io::stdout()));
+            Run::from(group).output_blocking().expect("it lives long");
+        }
+        let mut program = Program::start(NAME);
+        let said = program.until_said(2);
+        let pid = Pid::from_raw(program.process.id().cast_signed()).unwrap();
+        kill_process(pid, KernelSignal::TERM).unwrap();
+        let status = program.process.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+        assert!(said.iter().all(|(_, pid)| is_dead(*pid)), "{said:?}");
     });
 }

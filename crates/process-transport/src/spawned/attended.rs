@@ -24,6 +24,7 @@ use super::terminate::Terminating;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::ParentEnd;
+use crate::program_end::AtProgramEnd;
 use crate::sys;
 
 /// A child that its thread waits for. Its drop does what the command says.
@@ -48,14 +49,15 @@ pub struct Turn {
 
 impl Attended {
     /// Starts the child, and the stopwatch before that. All inputs but `input` are closed, and the
-    /// parent's direction of sockets.
+    /// parent's direction of sockets. An owned child that is killed on drop ends with the program, as
+    /// a child of a reactor does.
     ///
     /// # Errors
     ///
     /// As for [`Command::spawn`].
     pub fn spawn(command: &Command, input: Option<ChildFd>) -> Result<Self, SpawnError> {
         let stopwatch = Stopwatch::start();
-        let child = command.spawn()?;
+        let child = Spawned::start_without_loop(command, AtProgramEnd::Ends)?;
         let mut this = Self { child, stopwatch, input: None, buffer: Vec::new() };
         let input = input.and_then(|fd| this.take_input(fd));
         this.child.close_inputs();

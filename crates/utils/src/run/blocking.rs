@@ -10,8 +10,9 @@ impl<F: FnMut(OutputLine)> Run<F> {
     /// Every option works as on a loop, and so do the errors. The callback of
     /// [`for_each_line`](Self::for_each_line) is called in this thread and may borrow from it. A
     /// panic of it, or of a [reader](crate::Stdin::reader), terminates the program and unwinds out of
-    /// this call. A signal that ends this program, by its default action, also ends the group of the
-    /// child.
+    /// this call. A signal that ends this program by its default action also ends the group of the
+    /// child; the first run installs handlers for that, see
+    /// [`end_owned_groups`](procession_process_transport::end_owned_groups).
     ///
     /// These differ from a run on a loop:
     ///
