@@ -16,8 +16,9 @@ use crate::tool;
 /// The version in use. It must support the JSON format of the nightly rustdoc.
 const VERSION: &str = "0.52.0";
 
-/// The most items of all crates together: outside of `driver` modules, and inside.
-const MOST: [usize; 2] = [120, 40];
+/// The most items of all crates together: outside of `driver` modules, and inside. What adds a
+/// capability adds its items here; nothing else does.
+const MOST: [usize; 2] = [134, 51];
 
 /// The beginnings of lines about items.
 const KINDS: [&str; 7] = ["struct ", "enum ", "union ", "trait ", "fn ", "static ", "type "];

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,13 @@ pub struct Reply<T>(Arc<Slot<T>>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the sender was dropped without an answer")]
 pub struct Gone;
+
+/// Has the kind `BrokenPipe`, and keeps the error.
+impl From<Gone> for io::Error {
+    fn from(error: Gone) -> Self {
+        Self::new(io::ErrorKind::BrokenPipe, error)
+    }
+}
 
 struct Slot<T>(Mutex<SlotState<T>>);
 

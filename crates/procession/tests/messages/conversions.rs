@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use procession::driver::core::Gone;
 use procession::driver::reactor::OpenError;
 use procession::prelude::*;
 use procession::{
-    AdoptError, AlreadyCompleted, ChildError, ConnectError, Deferred, Failed, ForwardError,
-    ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError, ProcessTerminated,
-    Producer, ProducerError, ProducerErrorKind, RunAllError, Signal, SignalError, SpawnError,
-    TakeError, TimerError, WriteError,
+    AdoptError, AlreadyCompleted, BackgroundError, ChildError, ConnectError, Deferred, Failed,
+    ForwardError, ListenError, NoError, NotRunning, OutputError, Pace, ParseSignalError,
+    ProcessTerminated, Producer, ProducerError, ProducerErrorKind, RunAllError, Signal,
+    SignalError, SpawnError, TakeError, TimerError, WriteError,
 };
 
 use crate::declared;
@@ -28,10 +29,12 @@ fn every_error_converts_to_an_io_error() {
     let converting = BTreeSet::from([
         converts::<AdoptError>(),
         converts::<AlreadyCompleted>(),
+        converts::<BackgroundError>(),
         converts::<ChildError>(),
         converts::<ConnectError>(),
         converts::<Failed<NoError>>(),
         converts::<ForwardError>(),
+        converts::<Gone>(),
         converts::<ListenError>(),
         converts::<NoError>(),
         converts::<NotRunning>(),

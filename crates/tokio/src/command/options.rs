@@ -71,7 +71,8 @@ forward! {
     kill_grace(grace: Duration);
     /// Limits how long descendants that hold an output open can delay
     /// [`output`](Self::output) and [`Child::wait_with_output`](crate::Child::wait_with_output).
-    drain_after_exit(after: Duration);
+    /// `None` removes the limit.
+    drain_after_exit(after: impl Into<Option<Duration>>);
     /// Sets whether pipes that carry bulk data grow; they do by default.
     adaptive_pipes(grow: bool);
     /// Forces one way of spawning.
