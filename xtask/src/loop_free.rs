@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
-/// The packages that have a form without a loop, and the tests that need no loop.
-const FORMS: [(&str, &[&str]); 2] = [
-    ("procession-process-transport", &["spawned", "fd_plan_props"]),
-    ("procession-utils", &["blocking", "group_end", "limits", "run"]),
-];
+/// The packages that have a form without a loop.
+const PACKAGES: [&str; 2] = ["procession-process-transport", "procession-utils"];
+
+/// Their tests that need no loop.
+const TESTS: [&str; 6] = ["spawned", "fd_plan_props", "blocking", "group_end", "limits", "run"];
 
 /// The features of the facade, one at a time. Every other step has the default features.
 const FACADE: [&str; 6] = ["", "reactor", "net", "run", "run,reactor", "tokio"];
@@ -21,16 +21,18 @@ const MOST_PACKAGES: usize = 17;
 /// The packages of the event loop, which must not be in the tree.
 const OF_A_LOOP: [&str; 2] = ["procession-reactor", "polling"];
 
-/// Lints and tests each crate without the feature `reactor`, and checks its dependency tree.
+/// Lints and tests the crates without the feature `reactor`, and checks their dependency trees.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    for (package, tests) in FORMS {
-        let form = ["-p", package, "--no-default-features", "--locked"];
-        cmd!(sh, "cargo clippy {form...} --all-targets -- -D warnings").run()?;
-        // All other tests of the crate need a loop.
-        let tests = tests.iter().flat_map(|test| ["--test", test]);
-        cmd!(sh, "cargo test {form...} --lib {tests...}").run()?;
-        cmd!(sh, "cargo test {form...} --doc").run()?;
-        ensure!(packages_of(sh, &form)? <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
+    let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
+    let form: Vec<_> = packages.chain(["--no-default-features", "--locked"]).collect();
+    let (form, tests) = (&form, TESTS.iter().flat_map(|test| ["--test", test]));
+    // One call for both crates builds what they share once.
+    cmd!(sh, "cargo clippy {form...} --lib -- -D warnings").run()?;
+    cmd!(sh, "cargo test {form...} --lib {tests...}").run()?;
+    cmd!(sh, "cargo test {form...} --doc").run()?;
+    for package in PACKAGES {
+        let packages = packages_of(sh, &["-p", package, "--no-default-features", "--locked"])?;
+        ensure!(packages <= MOST_PACKAGES, "more than {MOST_PACKAGES} packages");
     }
     // The facade is checked here with each of its features. Without any, it is the loop-free form.
     for features in FACADE {
