@@ -19,13 +19,6 @@ struct Program {
     hidden: Vec<String>,
 }
 
-impl Program {
-    /// Returns the package that the program depends on.
-    fn package(&self) -> &'static str {
-        if self.shown.contains("use procession_reactor::") { "reactor" } else { "procession" }
-    }
-}
-
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -57,14 +50,19 @@ fn text<'a>(page: &Path, line: &'a str) -> Option<&'a str> {
 /// Marks a part of a program that needs a type from the program above it.
 const NEEDS_WORD_COUNT: &str = "FakeProcess::new(WordCount";
 
-/// Returns `part` as a whole program: its imports, then the rest in a `main` with a reactor.
+/// Returns `part` as a whole program: its imports, then the rest in a `main` with a reactor, which runs
+/// a part that awaits.
 fn wrap_in_main(part: &str) -> String {
     let (imports, rest): (Vec<_>, Vec<_>) = part.lines().partition(|line| line.starts_with("use "));
+    let (imports, mut rest) = (imports.join("\n"), rest.join("\n"));
+    if rest.contains(".await") && !rest.contains("block_on") {
+        rest = format!(
+            "reactor.block_on(async {{\n{rest}\nOk::<(), Box<dyn std::error::Error>>(())\n}})?;"
+        );
+    }
     format!(
-        "#![allow(unused)]\n{}\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n\
-         let mut reactor = procession::Reactor::new()?;\n{}\nOk(())\n}}\n",
-        imports.join("\n"),
-        rest.join("\n")
+        "#![allow(unused)]\n{imports}\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n\
+         let mut reactor = procession::Reactor::new()?;\n{rest}\nOk(())\n}}\n"
     )
 }
 
@@ -122,8 +120,7 @@ fn a_program_hides_nothing_but_assertions() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// In the slow tier: compiles each program in a package whose only dependency is `procession`, or
-/// `procession-reactor` for a program that imports it.
+/// In the slow tier: compiles each program in a package whose only dependency is `procession`.
 #[test]
 fn programs_compile_as_they_are_shown() {
     if std::env::var_os("PROCESSION_SLOW").is_none_or(|value| value != "1") {
@@ -134,35 +131,23 @@ fn programs_compile_as_they_are_shown() {
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("what a run before has left");
     }
-    let mut packages =
-        [("procession", "procession", Vec::new()), ("reactor", "procession-reactor", Vec::new())];
-    for program in all_programs() {
-        let package = program.package();
-        let (.., programs) =
-            packages.iter_mut().find(|(name, ..)| *name == package).expect("one of two");
-        programs.push(program);
+    let source = folder.join("src/bin");
+    fs::create_dir_all(&source).expect("a new folder");
+    for (number, program) in all_programs().iter().enumerate() {
+        let text = format!("// {}\n{}", program.at, program.shown);
+        fs::write(source.join(format!("shown_{number}.rs")), text).expect("a new file");
     }
-    for (name, dependency, programs) in &packages {
-        let source = folder.join(name).join("src/bin");
-        fs::create_dir_all(&source).expect("a new folder");
-        for (number, program) in programs.iter().enumerate() {
-            let text = format!("// {}\n{}", program.at, program.shown);
-            fs::write(source.join(format!("shown_{number}.rs")), text).expect("a new file");
-        }
-        let path = root.join("crates").join(name);
-        let manifest = format!(
-            "[package]\nname = \"shown-{name}\"\nedition = \"2024\"\n\n\
-             [dependencies]\n{dependency} = {{ path = {path:?} }}\n"
-        );
-        fs::write(folder.join(name).join("Cargo.toml"), manifest).expect("a new file");
-    }
-    let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"procession\", \"reactor\"]\n";
+    let path = root.join("crates/procession");
+    let manifest = format!(
+        "[package]\nname = \"shown\"\nedition = \"2024\"\n\n\
+         [dependencies]\nprocession = {{ path = {path:?} }}\n\n[workspace]\n"
+    );
     fs::write(folder.join("Cargo.toml"), manifest).expect("a new file");
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))
         .expect("the versions of the workspace");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let checked = Command::new(cargo)
-        .args(["check", "--offline", "--quiet", "--workspace", "--bins", "--keep-going"])
+        .args(["check", "--offline", "--quiet", "--bins", "--keep-going"])
         .current_dir(&folder)
         .env("CARGO_TARGET_DIR", folder.join("target"))
         .output()

@@ -7,7 +7,7 @@
 //! # A program and its output
 //!
 //! ```
-//! use procession::{Background, Bytes, Run};
+//! use procession::{Background, Bytes, Reactor, Run};
 //! use std::error::Error;
 //! use std::time::Duration;
 //!
@@ -19,8 +19,8 @@
 //!
 //! fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 //!     let children = Background::start()?;
-//!     // Any other executor does as well.
-//!     let shouted = futures_lite::future::block_on(shout(&children, "hello".into()))?;
+//!     // Any other executor does as well as this reactor.
+//!     let shouted = Reactor::new()?.block_on(shout(&children, "hello".into()))?;
 //!     assert_eq!(shouted, "HELLO");
 //!     Ok(())
 //! }
