@@ -15,6 +15,7 @@
 
 mod front;
 mod line;
+mod search;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -23,6 +24,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use front::FrontChunk;
 pub use line::Line;
 use memchr::{memchr, memchr_iter};
+use search::{find_across, overlap};
 
 /// Splits a stream of bytes into lines.
 ///
@@ -379,37 +381,6 @@ fn whole_characters(bytes: &[u8], most: usize) -> usize {
         _ => 1,
     };
     begins.filter(|at| at + length(bytes[*at]) > most).unwrap_or(most)
-}
-
-/// Returns the position of the first `needle` in `head` followed by `chunk`; `head` alone has none.
-fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
-    let overlap = overlap(needle);
-    let tail = &head[head.len().saturating_sub(overlap)..];
-    let before = head.len() - tail.len();
-    if !tail.is_empty() {
-        let start = &chunk[..chunk.len().min(overlap)];
-        if let Some(at) = find(&[tail, start].concat(), needle) {
-            return Some(before + at);
-        }
-    }
-    find(chunk, needle).map(|at| head.len() + at)
-}
-
-/// Returns how many bytes of a needle may be before a chunk while the rest is inside it.
-fn overlap(needle: &[u8]) -> usize {
-    needle.split_first().map_or(0, |(_, rest)| rest.len())
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut from = 0;
-    while let Some(at) = memchr(first, &bytes[from..]) {
-        if bytes[from + at..].starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
 }
 
 #[cfg(test)]
