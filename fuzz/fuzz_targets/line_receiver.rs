@@ -2,10 +2,12 @@
 //! data must be those of the whole stream, even if the mode changes in between.
 #![no_main]
 
+use std::ops::ControlFlow;
+
 use arbitrary::Arbitrary;
 use bytes::{Buf, Bytes};
 use libfuzzer_sys::fuzz_target;
-use procession_protocol::LineReceiver;
+use procession_protocol::{Line, LineReceiver};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -17,6 +19,8 @@ struct Input {
     /// For each pair: after this many further lines, raw mode for this many bytes. If there are too
     /// few lines, the mode never changes.
     modes: Vec<(u8, u8)>,
+    /// The lines are asked for in calls, not one by one.
+    calls: bool,
 }
 
 /// The parts of a stream.
@@ -163,13 +167,28 @@ fuzz_target!(|input: Input| {
                 continue;
             }
             assert!(!receiver.is_raw() && receiver.poll_raw().is_none());
+            let mut take = |line: Line| {
+                assert!(line.len() <= max);
+                found.push(match line.is_cut() {
+                    true => Found::Cut(line.to_vec()),
+                    false => Found::Line(line.to_vec()),
+                });
+                mode = mode.map(|(lines, bytes)| (lines - 1, bytes));
+                match mode {
+                    Some((0, _)) => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            };
+            if input.calls {
+                receiver.for_each_line(take);
+                if !matches!(mode, Some((0, _))) {
+                    return;
+                }
+                continue;
+            }
             let Some(line) = receiver.poll() else { return };
-            assert!(line.len() <= max);
-            found.push(match line.is_cut() {
-                true => Found::Cut(line.to_vec()),
-                false => Found::Line(line.to_vec()),
-            });
-            mode = mode.map(|(lines, bytes)| (lines - 1, bytes));
+            // The loop asks for the mode itself.
+            let _ = take(line);
         }
     };
     let stream = stream(&input.pieces, if delimiter.is_empty() { b"\n" } else { &delimiter });

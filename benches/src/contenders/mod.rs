@@ -34,6 +34,7 @@ struct Contender {
 const CONTENDERS: &[Contender] = &[
     Contender { name: "procession", rows: ours::row },
     Contender { name: "procession (late mailbox)", rows: ours::row_with_late_mailbox },
+    Contender { name: "procession (async)", rows: ours::row_as_stream },
     Contender { name: "limit", rows: limit::row },
     Contender { name: "tokio", rows: tokio::row },
     Contender { name: "tokio (task each)", rows: tokio::row_with_tasks },

@@ -13,13 +13,18 @@
 //! A line within one chunk is a slice of that chunk, and found in one search of the chunk; a line that
 //! spans chunks is copied once.
 
+mod front;
 mod line;
+mod search;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use bytes::{Buf, Bytes, BytesMut};
+use front::FrontChunk;
 pub use line::Line;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
+use search::{find_across, overlap};
 
 /// Splits a stream of bytes into lines.
 ///
@@ -133,10 +138,39 @@ impl LineReceiver {
     /// Takes the next line; `None` until the line is complete or too long, and in raw mode.
     #[doc(alias = "lineReceived")]
     pub fn poll(&mut self) -> Option<Line> {
-        if self.mode == Mode::Skip {
-            self.skip();
+        if self.is_at_line() { self.poll_line() } else { None }
+    }
+
+    /// Takes all lines that [`poll`](Self::poll) would return, and calls `call` with each of them, until
+    /// `call` breaks. For many short lines this takes about half the time of `poll`.
+    ///
+    /// If `call` panics, its line is taken, and the later ones are not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::LineReceiver;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let mut lines = LineReceiver::new();
+    /// lines.on_data("one\ntwo\nthree\nfo".into());
+    /// let mut found = Vec::new();
+    /// lines.for_each_line(|line| {
+    ///     found.push(line);
+    ///     if found.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    /// });
+    /// assert_eq!(found, ["one", "two"]);
+    /// assert_eq!(lines.poll().unwrap(), "three");
+    /// ```
+    #[doc(alias = "lineReceived")]
+    pub fn for_each_line(&mut self, mut call: impl FnMut(Line) -> ControlFlow<()>) {
+        while self.for_each_short_line(&mut call).is_continue() {
+            let line = if self.is_at_line() { self.poll_any_line() } else { None };
+            let Some(line) = line else { return };
+            if call(line).is_break() {
+                return;
+            }
         }
-        if self.mode == Mode::Line { self.poll_line() } else { None }
     }
 
     /// Takes the next raw data, never empty; `None` until there are some, and in line mode.
@@ -167,8 +201,44 @@ impl LineReceiver {
         self.mode == Mode::Raw
     }
 
+    /// Skips what must be skipped. Returns whether a line may follow.
+    fn is_at_line(&mut self) -> bool {
+        if self.mode == Mode::Skip {
+            self.skip();
+        }
+        self.mode == Mode::Line
+    }
+
     fn poll_line(&mut self) -> Option<Line> {
         self.poll_short_line().or_else(|| self.poll_any_line())
+    }
+
+    /// Takes the usual lines of the first chunk, as far as they are not interrupted by another one.
+    fn for_each_short_line(
+        &mut self,
+        call: &mut impl FnMut(Line) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let &[delimiter] = self.delimiter.as_slice() else { return ControlFlow::Continue(()) };
+        if self.mode != Mode::Line || !self.partial.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let (drops_return, max_length) = (self.drops_return, self.max_length);
+        let Some(mut front) = FrontChunk::take(&mut self.chunks) else {
+            return ControlFlow::Continue(());
+        };
+        // A clone, because the positions borrow it while lines are taken.
+        let chunk = front.chunk().clone();
+        for at in memchr_iter(delimiter, &chunk) {
+            let from = front.taken();
+            let returned = drops_return && chunk[from..at].ends_with(b"\r");
+            let end = at - usize::from(returned);
+            if end - from > max_length {
+                break;
+            }
+            front.take_to(at + 1);
+            call(whole(chunk.slice(from..end)))?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Takes the usual line: it lies in one chunk, ends with one byte, and is not too long.
@@ -182,9 +252,8 @@ impl LineReceiver {
         if length > self.max_length {
             return None;
         }
-        let mut line = chunk.split_to(at);
-        line.truncate(length);
-        chunk.advance(1);
+        let line = chunk.slice(..length);
+        chunk.advance(at + 1);
         if chunk.is_empty() {
             self.chunks.pop_front();
         }
@@ -312,37 +381,6 @@ fn whole_characters(bytes: &[u8], most: usize) -> usize {
         _ => 1,
     };
     begins.filter(|at| at + length(bytes[*at]) > most).unwrap_or(most)
-}
-
-/// Returns the position of the first `needle` in `head` followed by `chunk`; `head` alone has none.
-fn find_across(head: &[u8], chunk: &[u8], needle: &[u8]) -> Option<usize> {
-    let overlap = overlap(needle);
-    let tail = &head[head.len().saturating_sub(overlap)..];
-    let before = head.len() - tail.len();
-    if !tail.is_empty() {
-        let start = &chunk[..chunk.len().min(overlap)];
-        if let Some(at) = find(&[tail, start].concat(), needle) {
-            return Some(before + at);
-        }
-    }
-    find(chunk, needle).map(|at| head.len() + at)
-}
-
-/// Returns how many bytes of a needle may be before a chunk while the rest is inside it.
-fn overlap(needle: &[u8]) -> usize {
-    needle.split_first().map_or(0, |(_, rest)| rest.len())
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut from = 0;
-    while let Some(at) = memchr(first, &bytes[from..]) {
-        if bytes[from + at..].starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The line receiver against a model: the lines do not depend on the division into chunks.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use procession_protocol::LineReceiver;
 use proptest::prelude::*;
@@ -9,6 +11,41 @@ type FoundLine = (Vec<u8>, bool);
 
 fn poll(lines: &mut LineReceiver) -> Option<FoundLine> {
     lines.poll().map(|line| (line.to_vec(), line.is_cut()))
+}
+
+/// How the lines are asked for.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    Polls,
+    Calls,
+    /// Calls that break after this many lines, again and again.
+    Breaks(usize),
+}
+
+impl Ask {
+    fn all(self, lines: &mut LineReceiver) -> Vec<FoundLine> {
+        let most = match self {
+            Self::Polls => return std::iter::from_fn(|| poll(lines)).collect(),
+            Self::Calls => usize::MAX,
+            Self::Breaks(most) => most,
+        };
+        let mut found = Vec::new();
+        loop {
+            let mut left = most;
+            lines.for_each_line(|line| {
+                found.push((line.to_vec(), line.is_cut()));
+                left -= 1;
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if left > 0 {
+                return found;
+            }
+        }
+    }
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    prop_oneof![Just(Ask::Polls), Just(Ask::Calls), (1_usize..4).prop_map(Ask::Breaks)]
 }
 
 /// Returns the lines of a whole stream.
@@ -58,18 +95,19 @@ proptest! {
         delimiter in delimiter(),
         max_length in 0_usize..20,
         cuts in prop::collection::vec(any::<usize>(), 0..20),
-        polls_between in any::<bool>(),
+        asks_between in any::<bool>(),
+        ask in ask(),
     ) {
         let mut lines = LineReceiver::with_delimiter(delimiter.clone()).max_length(max_length);
         let mut found = Vec::new();
         for chunk in cut(&stream, &cuts) {
             lines.on_data(chunk);
-            if polls_between {
-                found.extend(std::iter::from_fn(|| poll(&mut lines)));
+            if asks_between {
+                found.extend(ask.all(&mut lines));
             }
         }
         lines.on_end();
-        found.extend(std::iter::from_fn(|| poll(&mut lines)));
+        found.extend(ask.all(&mut lines));
         prop_assert_eq!(found, model(&stream, &delimiter, max_length));
     }
 

@@ -78,7 +78,7 @@ impl Job {
     /// Calls the line callback for the lines that are complete, while the run goes on.
     pub(crate) fn on_lines(&self, lines: &mut Lines, stream: Stream) {
         let Some(mut call) = self.on_line.take() else { return };
-        lines.deliver(stream, &mut call, || self.is_running());
+        lines.deliver(stream, &mut *call, || self.is_running());
         if self.is_running() {
             let none = self.on_line.replace(Some(call));
             drop(none);

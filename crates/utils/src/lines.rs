@@ -1,7 +1,7 @@
 //! Lines of both outputs while the program runs.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 
 use bytes::Bytes;
 use procession_protocol::{ChildFd, Line, LineReceiver};
@@ -89,11 +89,13 @@ impl Lines {
         call: &mut dyn FnMut(OutputLine),
         goes_on: impl Fn() -> bool,
     ) {
-        let lines = self.of(stream);
-        while goes_on() {
-            let Some(text) = lines.poll() else { return };
-            call(OutputLine { stream, text });
+        if !goes_on() {
+            return;
         }
+        self.of(stream).for_each_line(|text| {
+            call(OutputLine { stream, text });
+            if goes_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
     }
 
     fn of(&mut self, stream: Stream) -> &mut LineReceiver {

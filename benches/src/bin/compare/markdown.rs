@@ -5,8 +5,8 @@ use crate::rows::Row;
 use crate::table::short;
 
 /// The contenders that are not Rust libraries.
-const NO_RUST_PEER: [&str; 5] =
-    ["procession (late mailbox)", "xargs -P2", "Twisted", "asyncio", "Node"];
+const NO_RUST_PEER: [&str; 6] =
+    ["procession (late mailbox)", "procession (async)", "xargs -P2", "Twisted", "asyncio", "Node"];
 
 /// The head of the table.
 pub(crate) const HEAD: &str = "\

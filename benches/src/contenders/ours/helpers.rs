@@ -57,3 +57,27 @@ pub(super) fn lines(job: &Job) -> Result<Ready> {
         Ok(watch.gigabytes_per_second(job.count))
     }))
 }
+
+/// Does the same with a stream of lines, which waits for each line.
+pub(super) fn lines_of_stream(job: &Job) -> Result<Ready> {
+    let mut reactor = Reactor::new()?;
+    let job = job.clone();
+    Ok(Ready::rounds(move || {
+        let watch = Stopwatch::start();
+        let (lines, bytes) = reactor.block_on(async {
+            let program = Command::new(job.program("lines")).args(job.lines_args());
+            let mut child = Handle::current().spawn_child(program)?;
+            let (mut lines, mut bytes) = (0, 0);
+            let mut all = child.stdout().lines();
+            while let Some(line) = all.next().await {
+                lines += 1;
+                bytes += line.len() as u64;
+            }
+            drop(all);
+            child.wait().await?;
+            anyhow::Ok((lines, bytes))
+        })?;
+        job.check_lines(lines, bytes)?;
+        Ok(watch.gigabytes_per_second(job.count))
+    }))
+}

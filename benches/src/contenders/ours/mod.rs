@@ -56,6 +56,11 @@ pub(super) fn row_with_late_mailbox(id: &str) -> Option<Prepare> {
     (id == "spawn-18k").then_some(spawn::with_late_mailbox)
 }
 
+/// Does the same as a stream that is awaited.
+pub(super) fn row_as_stream(id: &str) -> Option<Prepare> {
+    (id == "lines").then_some(helpers::lines_of_stream)
+}
+
 /// Converts an error of the library for `anyhow`.
 fn any(error: Box<dyn Error>) -> anyhow::Error {
     anyhow!("{error}")

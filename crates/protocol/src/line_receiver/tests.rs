@@ -1,5 +1,7 @@
 //! The promises of the receiver's page, checked on small streams.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::*;
 
 fn poll_all(lines: &mut LineReceiver) -> Vec<Line> {
@@ -22,6 +24,38 @@ fn a_line_that_lies_in_one_chunk_is_a_slice_of_it() {
     let (one, two) = (lines.poll().unwrap(), lines.poll().unwrap());
     assert_eq!(one.as_ptr(), chunk.as_ptr());
     assert_eq!(two.as_ptr(), chunk[4..].as_ptr());
+}
+
+#[test]
+fn lines_that_are_called_with_are_slices_too_and_stop_at_a_break() {
+    let chunk = Bytes::from(b"one\ntwo\nthree\nfo".to_vec());
+    let mut lines = LineReceiver::new();
+    lines.on_data(chunk.clone());
+    let mut found = Vec::new();
+    lines.for_each_line(|line| {
+        found.push(line);
+        if found.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(found, [line("one"), line("two")]);
+    assert_eq!(found[1].as_ptr(), chunk[4..].as_ptr());
+    lines.on_data("ur\n".into());
+    assert_eq!(poll_all(&mut lines), [line("three"), line("four")]);
+}
+
+#[test]
+fn a_panic_of_the_call_takes_its_line_and_no_other() {
+    let mut lines = LineReceiver::new();
+    lines.on_data("one\ntwo\nthree\n".into());
+    let mut calls = 0;
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        lines.for_each_line(|_| {
+            calls += 1;
+            assert!(calls < 2, "on purpose");
+            ControlFlow::Continue(())
+        });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(poll_all(&mut lines), [line("three")]);
 }
 
 #[test]
