@@ -118,6 +118,7 @@ impl Attended {
 
     /// Waits until something is ready, at most until the stopwatch shows `until`, and reads once
     /// from each output that is ready. `is_feeding` if the caller waits for room in the input.
+    /// Returns at once if the child is over.
     ///
     /// # Errors
     ///
@@ -128,6 +129,9 @@ impl Attended {
         is_feeding: bool,
         sink: &mut dyn Sink,
     ) -> io::Result<Turn> {
+        if self.end().is_some() {
+            return Ok(Turn::default()); // the caller has closed the last end
+        }
         let reader = &mut Reader::new(sink, &mut self.buffer);
         let now = clock::now();
         let cut_off = self.child.cut_off_at();
