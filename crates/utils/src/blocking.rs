@@ -17,8 +17,11 @@ use crate::run_state::{ReleasedRun, RunState, RunStep};
 use crate::stdin::Input;
 use crate::{Ended, Outcome, OutputError, OutputLine, Stream};
 
-/// A late run reads this many times before it judges its time limit, as a late loop does.
+/// A late run reads at most this many times before it judges its time limit, as a late loop does.
 const LATE_TURNS: u32 = 32;
+/// It judges the limit earlier if the reads after the first one take this long, with the callback for
+/// their lines.
+const LATE_TIME: Duration = Duration::from_millis(100);
 
 /// A callback for lines.
 type OnLine<'a> = &'a mut dyn FnMut(OutputLine);
@@ -64,6 +67,7 @@ enum RunEnd {
 impl BlockingRun<'_> {
     fn drive(&mut self, child: &mut Attended) -> RunEnd {
         let mut late_turns = 0;
+        let mut late_since = None;
         loop {
             if let Some(end) = self.act(child) {
                 return end;
@@ -73,7 +77,9 @@ impl BlockingRun<'_> {
             }
             let deadline = self.outputs.state.poll_deadline();
             let is_late = deadline.is_some_and(|at| self.outputs.stopwatch.now() >= at);
-            let turn = child.turn(deadline, self.feed.is_pending(), &mut self.outputs);
+            // A late run reads what is ready, and gives the program nothing more.
+            let is_feeding = self.feed.is_pending() && !is_late;
+            let turn = child.turn(deadline, is_feeding, &mut self.outputs);
             match (turn, child.end()) {
                 (Err(error), _) => {
                     self.outputs.state.on_ended(unknown_end(&error), self.outputs.stopwatch.now());
@@ -88,10 +94,12 @@ impl BlockingRun<'_> {
                         self.feed(child);
                     }
                     late_turns += u32::from(is_late);
-                    if turn.is_idle || late_turns > LATE_TURNS {
-                        let now = self.outputs.stopwatch.now();
+                    let now = self.outputs.stopwatch.now();
+                    let late_for = late_since.map_or(Duration::ZERO, |since| now - since);
+                    if turn.is_idle || late_turns > LATE_TURNS || late_for > LATE_TIME {
                         self.outputs.state.on_time(now, || child.stopped_by());
                     }
+                    late_since = late_since.or(is_late.then_some(now));
                 }
             }
         }

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use procession_core::Signal;
 use procession_process_transport::{Fd, Step};
@@ -123,6 +124,72 @@ fn a_program_that_has_ended_in_time_has_not_timed_out() {
             }
         });
         assert_eq!(run.output_blocking().unwrap().stdout, "a\nb\n");
+    });
+}
+
+/// Case BR-03. Lines of a program that does not stop.
+#[test]
+fn a_slow_callback_does_not_put_a_time_limit_off() {
+    blocking("a_slow_callback_does_not_put_a_time_limit_off", || {
+        let mut lines = 0_u64;
+        let run = Run::new("yes").keep(Keep::nothing()).timeout(ms(100)).for_each_line(|_| {
+            lines += 1;
+            let until = now() + Duration::from_micros(10);
+            while now() < until {
+                std::hint::spin_loop();
+            }
+        });
+        let error = run.output_blocking().unwrap_err();
+        assert!(matches!(error, OutputError::TimedOut { .. }), "{error:?}");
+        // A read gives at most 64 KiB, which takes a third of a second.
+        assert!(lines <= 4 * (32 << 10), "{lines} lines");
+    });
+}
+
+/// Case BR-03. What a late reader would give is not waited for.
+#[test]
+fn a_slow_reader_does_not_put_a_time_limit_off() {
+    blocking("a_slow_reader_does_not_put_a_time_limit_off", || {
+        let time = bound(ms(100));
+        let run = Run::new("cat").stdin(Stdin::reader(Slow { time, reads: 4 })).timeout(time);
+        let error = run.output_blocking().unwrap_err();
+        assert!(matches!(error, OutputError::TimedOut { .. }), "{error:?}");
+    });
+}
+
+/// Gives a byte after a time, so many times.
+struct Slow {
+    time: Duration,
+    reads: u32,
+}
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let start = now();
+        while start.elapsed() < self.time * 2 {
+            std::hint::spin_loop();
+        }
+        self.reads = self.reads.saturating_sub(1);
+        buffer[0] = b'x';
+        Ok(usize::from(self.reads > 0))
+    }
+}
+
+/// Case BR-01. The end of the input is the last thing that such a run sees.
+#[test]
+fn a_program_that_does_not_read_its_input_ends_at_once() {
+    blocking("a_program_that_does_not_read_its_input_ends_at_once", || {
+        for _ in 0..40 {
+            // Without a limit the run would wait for ever.
+            let run = Run::new("true").stdin("x".repeat(LARGE)).drain_after_exit(None);
+            assert!(run.output_blocking().unwrap().is_success());
+        }
+        for _ in 0..10 {
+            let script = sh("echo e >&2; exit 3");
+            let run = Run::from(script).stdin("x".repeat(LARGE)).drain_after_exit(None);
+            let error = run.fail_on_stderr().output_blocking().unwrap_err();
+            assert_eq!(ended(error).wait().unwrap().unwrap_err().exit_code(), Some(3));
+        }
     });
 }
 

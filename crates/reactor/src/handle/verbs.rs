@@ -58,7 +58,8 @@ impl Handle {
     ///
     /// A loop may be late because a callback took long or the program was stopped. Then it finds
     /// ready descriptors together with the time that has passed, and handling these may take
-    /// further turns. So `call` waits for a turn that finds nothing to do, for at most 32 turns.
+    /// further turns. So `call` waits for a turn that finds nothing to do, for at most 32 turns, or
+    /// until turns have taken an eighth of a second; the last of them may take longer.
     ///
     /// # Examples
     ///

@@ -124,7 +124,7 @@ impl<C> Timers<C> {
             if at > nanos(now) || number >= limit {
                 return None;
             }
-            if self.slab.get(first.timer).patience == 0 || is_quiet() {
+            if !self.slab.get(first.timer).is_patient() || is_quiet() {
                 return self.end_first(first, TimerStatus::Called);
             }
             self.put_off(first.timer, now);
@@ -134,8 +134,8 @@ impl<C> Timers<C> {
 
     #[cold]
     fn put_off(&mut self, timer: TimerId, now: Duration) {
-        self.slab.get_mut(timer).patience -= 1;
         let key = self.key(now);
+        self.slab.get_mut(timer).lose_patience(key.at);
         self.change(timer, key);
     }
 

@@ -67,6 +67,23 @@ fn a_slot_is_reused_only_when_no_reference_is_left() {
 }
 
 #[test]
+fn the_patience_of_a_call_is_short_where_turns_are_long() {
+    let millis = Duration::from_millis;
+    for (turn, turns) in [(millis(1), 32), (millis(5), 17), (millis(200), 2)] {
+        let mut timers = Timers::default();
+        let _patient = timers.add_patient(Duration::ZERO, call(), 32);
+        // However late the first turn is, it is one turn.
+        let mut now = Duration::from_secs(9);
+        let mut passed = 0;
+        while timers.pop_due(now, timers.limit(), || false).is_none() {
+            passed += 1;
+            now += turn;
+        }
+        assert_eq!(passed, turns, "turns of {turn:?}");
+    }
+}
+
+#[test]
 fn a_patient_call_is_put_off_while_turns_are_busy_and_hides_no_other() {
     let mut timers = Timers::default();
     let second = Duration::from_secs;
