@@ -185,6 +185,9 @@ impl<F> Run<F> {
 
     /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
     /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
+    ///
+    /// The time is judged between reads. A callback of [`for_each_line`](Self::for_each_line) that takes
+    /// long is called for all lines of a read first, and delays the error by that.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.settings.rules.timeout = Some(after);
         self
