@@ -258,6 +258,48 @@ fn without_a_runtime_a_wait_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn without_a_runtime_a_termination_is_an_error_and_sends_nothing() {
+    for has_pidfd in [true, false] {
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if !has_pidfd {
+            command.configure(|command| command.without_pidfd());
+        }
+        let mut child = command.spawn().unwrap();
+        {
+            let mut ends = pin!(child.terminate(Signal::TERM, GRACE));
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(Err(error)) = ends.as_mut().poll(&mut context) else {
+                panic!("an error at once");
+            };
+            assert!(error.to_string().contains("runtime"), "{error}");
+        }
+        current_thread().block_on(within(async {
+            let mut text = String::new();
+            child.stdin.take().unwrap().write_all(b"alive").await.unwrap();
+            child.stdout.as_mut().unwrap().read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "alive");
+            assert!(child.wait().await.unwrap().success());
+        }));
+    }
+}
+
+#[test]
+fn without_a_runtime_and_a_pidfd_a_wait_is_an_error() {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).configure(|command| command.without_pidfd());
+    let mut child = command.spawn().unwrap();
+    let stdin = child.stdin.take();
+    {
+        let mut wait = pin!(child.wait());
+        let polled = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Err(error)) if error.to_string().contains("runtime")));
+    }
+    drop(stdin);
+    current_thread().block_on(within(child.wait())).unwrap();
+}
+
+#[test]
 fn a_child_of_another_thread_is_adopted() {
     let spawn = || {
         let command = procession_process_transport::Command::new("tr").args(["a-z", "A-Z"]);
@@ -402,7 +444,12 @@ fn a_terminal_is_read_written_and_resized() {
         stdout.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "hello\r\n50 132\r\ngot hello\r\n");
         assert!(child.wait().await.unwrap().success());
-        assert!(cat().resize(1, 1).is_err());
+        let without = cat();
+        let error = without.resize(1, 1).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        let pid = without.id().unwrap();
+        let text = format!("cannot set the window size of process {pid}: it has no terminal");
+        assert_eq!(error.to_string(), text);
         // A wait does not hang the terminal up, and an output has all of it.
         let mut command = sh("echo on a terminal; test -t 0");
         let output = command.pty(Pty::new()).output().await.unwrap();
