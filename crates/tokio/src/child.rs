@@ -135,8 +135,8 @@ impl Child {
 
     /// Waits until the child has ended, and reaps it.
     ///
-    /// Closes the inputs that were not taken first, [`stdin`](Self::stdin) too, so that a child
-    /// that reads to the end can end. The input of a terminal stays open, because its close would
+    /// Closes the inputs that were not taken first, also the one in the field
+    /// [`stdin`](Self::stdin), so that a child that reads to the end can end. The input of a terminal stays open, because its close would
     /// hang up the child. Outputs are not read: a child that fills a pipe does not end. See
     /// [`wait_with_output`](Self::wait_with_output).
     ///
@@ -144,8 +144,9 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// The system refuses the wait; or the status is unknown ([`reason`](Self::reason) tells why),
-    /// for instance because the program ignores SIGCHLD.
+    /// The system refuses the wait; it is polled outside of a runtime, and the child has not ended;
+    /// or the status is unknown ([`reason`](Self::reason) tells why), for instance because the
+    /// program ignores SIGCHLD.
     ///
     /// # Panics
     ///
@@ -159,7 +160,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// As for [`wait`](Self::wait).
+    /// The system refuses the wait; or the status is unknown, as for [`wait`](Self::wait). It needs
+    /// no runtime.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.running.try_reap()?.map(|reason| status_of(&reason)).transpose()
     }
@@ -174,6 +176,10 @@ impl Child {
     /// # Errors
     ///
     /// Those of [`wait`](Self::wait); or the system refuses to read an output.
+    ///
+    /// # Panics
+    ///
+    /// As for [`wait`](Self::wait); with `drain_after_exit` also if the runtime has no time.
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.close_inputs();
         let outputs = [self.stdout.take(), self.stderr.take()];
@@ -232,15 +238,17 @@ impl Child {
     ///
     /// For an [owned](crate::Command::owned) child it acts on the whole group and returns once the
     /// group is empty, or a second after KILL at the latest; [`Termination::is_gone`] tells which.
-    /// A stopped child is continued. Processes that left the group are not affected. Outputs are
-    /// not read meanwhile; those of an owned child that were not taken are closed afterwards.
+    /// A stopped child is continued. Processes that left the group are not affected.
+    ///
+    /// Outputs are not read meanwhile. The streams in the fields stay open. The other outputs of an
+    /// owned child that [`take_reader`](Self::take_reader) has not handed out are closed afterwards.
     ///
     /// If the future is dropped before its end, nothing more is sent.
     ///
     /// # Errors
     ///
-    /// The first signal cannot be sent, as with [`signal`](Self::signal); or the system refuses the
-    /// wait.
+    /// The first signal cannot be sent, as with [`signal`](Self::signal); the system refuses the
+    /// wait; or it is polled outside of a runtime. Outside of a runtime nothing is sent.
     ///
     /// # Panics
     ///
