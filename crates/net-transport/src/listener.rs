@@ -82,11 +82,13 @@ impl Listener {
     /// Returns the address of the listener. If it was given port 0, this has the port that the
     /// kernel chose.
     #[doc(alias = "getHost")]
+    #[doc(alias = "local_addr")]
     pub fn host(&self) -> Address {
         self.0.host.clone()
     }
 
     /// Returns the TCP port, or `None` for a Unix socket.
+    #[doc(alias = "local_addr")]
     pub fn port(&self) -> Option<u16> {
         match &self.0.host {
             Address::Tcp(address) => Some(address.port()),

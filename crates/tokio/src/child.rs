@@ -3,6 +3,7 @@
 mod gather;
 mod halves;
 mod reap;
+mod running;
 mod streams;
 mod terminate;
 
@@ -19,10 +20,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use self::gather::gather;
 use self::halves::Halves;
-use self::reap::let_go;
-use self::terminate::terminate;
+use self::running::Running;
 use crate::ends::{ChildReader, ChildWriter};
-use crate::exit_watch::{ExitWatch, Pauses};
 
 /// The writer of a child's stdin.
 pub type ChildStdin = ChildWriter;
@@ -64,16 +63,14 @@ pub type ChildStderr = ChildReader;
 #[derive(Debug)]
 #[must_use = "dropping it kills a child that is killed on drop"]
 pub struct Child {
+    /// The first field, so that its drop lets the process go before a stream closes.
+    running: Running,
     /// What the child reads on 0, if the parent writes it.
     pub stdin: Option<ChildStdin>,
     /// What the child writes to 1, if the parent reads it. All output of a terminal is here.
     pub stdout: Option<ChildStdout>,
     /// What the child writes to 2, if the parent reads it.
     pub stderr: Option<ChildStderr>,
-    /// Before `spawned`, which owns the pidfd.
-    exit: ExitWatch,
-    /// `None` only in the drop.
-    spawned: Option<Spawned>,
     /// What is left of ends with two directions.
     halves: Halves,
     /// The master of the child's terminal.
@@ -104,11 +101,10 @@ impl Child {
 
     fn without_streams(spawned: Spawned) -> Self {
         Self {
+            running: Running::new(spawned),
             stdin: None,
             stdout: None,
             stderr: None,
-            exit: ExitWatch::default(),
-            spawned: Some(spawned),
             halves: Halves::default(),
             terminal: None,
         }
@@ -139,8 +135,8 @@ impl Child {
 
     /// Waits until the child has ended, and reaps it.
     ///
-    /// Closes the inputs that were not taken first, [`stdin`](Self::stdin) too, so that a child
-    /// that reads to the end can end. The input of a terminal stays open, because its close would
+    /// Closes the inputs that were not taken first, also the one in the field
+    /// [`stdin`](Self::stdin), so that a child that reads to the end can end. The input of a terminal stays open, because its close would
     /// hang up the child. Outputs are not read: a child that fills a pipe does not end. See
     /// [`wait_with_output`](Self::wait_with_output).
     ///
@@ -148,24 +144,26 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// The system refuses the wait; or the status is unknown ([`reason`](Self::reason) tells why),
-    /// for instance because the program ignores SIGCHLD.
+    /// The system refuses the wait; it is polled outside of a runtime, and the child has not ended;
+    /// or the status is unknown ([`reason`](Self::reason) tells why), for instance because the
+    /// program ignores SIGCHLD.
     ///
     /// # Panics
     ///
     /// If the runtime has no I/O, or, without a pidfd, no time.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.close_inputs();
-        status_of(&self.ended().await?)
+        status_of(&self.running.ended().await?)
     }
 
     /// Reaps the child if it has ended; returns `None` while it runs. Closes no input.
     ///
     /// # Errors
     ///
-    /// As for [`wait`](Self::wait).
+    /// The system refuses the wait; or the status is unknown, as for [`wait`](Self::wait). It needs
+    /// no runtime.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.try_reap()?.map(|reason| status_of(&reason)).transpose()
+        self.running.try_reap()?.map(|reason| status_of(&reason)).transpose()
     }
 
     /// Waits as [`wait`](Self::wait) does, and keeps everything that the child writes to the
@@ -178,11 +176,15 @@ impl Child {
     /// # Errors
     ///
     /// Those of [`wait`](Self::wait); or the system refuses to read an output.
+    ///
+    /// # Panics
+    ///
+    /// As for [`wait`](Self::wait); with `drain_after_exit` also if the runtime has no time.
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.close_inputs();
         let outputs = [self.stdout.take(), self.stderr.take()];
         let drain = self.spawned().drain_after_exit();
-        let (reason, [stdout, stderr]) = gather(self.ended(), outputs, drain).await?;
+        let (reason, [stdout, stderr]) = gather(self.running.ended(), outputs, drain).await?;
         Ok(Output { status: status_of(&reason)?, stdout, stderr })
     }
 
@@ -236,15 +238,17 @@ impl Child {
     ///
     /// For an [owned](crate::Command::owned) child it acts on the whole group and returns once the
     /// group is empty, or a second after KILL at the latest; [`Termination::is_gone`] tells which.
-    /// A stopped child is continued. Processes that left the group are not affected. Outputs are
-    /// not read meanwhile; those of an owned child that were not taken are closed afterwards.
+    /// A stopped child is continued. Processes that left the group are not affected.
+    ///
+    /// Outputs are not read meanwhile. The streams in the fields stay open. The other outputs of an
+    /// owned child that [`take_reader`](Self::take_reader) has not handed out are closed afterwards.
     ///
     /// If the future is dropped before its end, nothing more is sent.
     ///
     /// # Errors
     ///
-    /// The first signal cannot be sent, as with [`signal`](Self::signal); or the system refuses the
-    /// wait.
+    /// The first signal cannot be sent, as with [`signal`](Self::signal); the system refuses the
+    /// wait; or it is polled outside of a runtime. Outside of a runtime nothing is sent.
     ///
     /// # Panics
     ///
@@ -270,58 +274,24 @@ impl Child {
         signal: Signal,
         grace: Duration,
     ) -> Result<Termination, SignalError> {
-        self.exit.forget(); // a termination reaps
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        terminate(spawned, signal, grace).await
+        self.running.terminate(signal, grace).await
     }
 
     /// Sets the size of the child's terminal, in character cells.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` if the child has no terminal; else the kernel's error.
+    /// `Unsupported` if the child has no terminal; else the kernel's error.
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
-        let master = self.terminal.as_ref().ok_or(rustix::io::Errno::NOTTY)?;
+        let Some(master) = &self.terminal else {
+            return self.spawned().resize(rows, columns); // its error
+        };
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(tcsetwinsize(master, size)?)
     }
 
     fn spawned(&self) -> &Spawned {
-        self.spawned.as_ref().expect(UNTIL_DROP)
-    }
-
-    fn try_reap(&mut self) -> io::Result<Option<ExitReason>> {
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
-        if self.exit.is_watching() {
-            if !spawned.has_ended() {
-                return Ok(None);
-            }
-            self.exit.forget();
-        }
-        spawned.try_wait()
-    }
-
-    /// Waits until the child is reaped.
-    async fn ended(&mut self) -> io::Result<ExitReason> {
-        let mut pauses = Pauses::default();
-        loop {
-            if let Some(reason) = self.try_reap()? {
-                return Ok(reason);
-            }
-            let spawned = self.spawned.as_ref().expect(UNTIL_DROP);
-            self.exit.wait(spawned, &mut pauses).await?;
-        }
-    }
-}
-
-const UNTIL_DROP: &str = "only the drop takes it";
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.exit.forget();
-        if let Some(spawned) = self.spawned.take() {
-            let_go(spawned);
-        }
+        self.running.spawned()
     }
 }
 

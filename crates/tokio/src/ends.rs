@@ -102,6 +102,8 @@ impl Stream {
 /// the other end open any more; the master of a terminal ends when no process has the terminal
 /// open.
 ///
+/// A read that has to wait outside of a runtime fails; in a runtime without I/O it panics.
+///
 /// Reads that fill their buffer again and again let the pipe grow, to 256 KiB and then 1 MiB
 /// ([`Command::adaptive_pipes`](crate::Command::adaptive_pipes)).
 ///
@@ -182,7 +184,8 @@ impl AsyncRead for ChildReader {
 /// writes, usually `\x04`.
 ///
 /// If the child does not read any more, writes fail with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). A write that has to wait outside of a runtime fails; in a
+/// runtime without I/O it panics.
 #[derive(Debug)]
 pub struct ChildWriter {
     /// `None` after a shutdown.

@@ -10,7 +10,7 @@ use procession_process_transport::driver::LoopSpawned;
 use tokio::io::Interest;
 use tokio::time::sleep;
 
-use crate::source::Source;
+use crate::source::{Source, current_runtime};
 
 /// The longest pause between two looks at a child whose end no descriptor reports.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -43,8 +43,7 @@ impl ExitWatch {
     /// Waits until the child may have ended. Without a pidfd this is a pause.
     pub(crate) async fn wait(&mut self, child: &Spawned, pauses: &mut Pauses) -> io::Result<()> {
         let Some(pidfd) = child.exit_fd() else {
-            pauses.pause().await;
-            return Ok(());
+            return pauses.pause().await;
         };
         let number = PidfdNumber(pidfd.as_raw_fd());
         let source = self.0.get_or_insert_with(|| Source::new(number, Interest::READABLE));
@@ -52,7 +51,7 @@ impl ExitWatch {
         self.forget();
         if !child.has_ended() {
             // A tracer holds the child: it is dead, and cannot be reaped yet.
-            pauses.pause().await;
+            pauses.pause().await?;
         }
         Ok(())
     }
@@ -71,8 +70,10 @@ impl Pauses {
         Duration::from_millis(1).saturating_mul(factor).min(LONGEST_PAUSE)
     }
 
-    async fn pause(&mut self) {
+    async fn pause(&mut self) -> io::Result<()> {
+        current_runtime()?; // without one, `sleep` panics
         sleep(self.next()).await;
+        Ok(())
     }
 }
 

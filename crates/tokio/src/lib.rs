@@ -56,13 +56,15 @@
 //! | `Command::new`, `arg`, `args`, `arg0`, `env`, `envs`, `env_remove`, `env_clear`, `current_dir` | the same | |
 //! | `Command::stdin`, `stdout`, `stderr` | the same | they take [`Stdio`] and [`Fd`], and no `std::process::Stdio` |
 //! | `Command::spawn` | [`spawn`](Command::spawn) | its error is [`SpawnError`], which `?` makes an `io::Error`; it needs no runtime; a number of 0 to 2 that the parent has closed is an error |
-//! | `Command::status`, `output` | the same | |
+//! | `Command::status`, `output` | the same | their `io::Error` of a failed spawn has the number and the kind, but not the program; the error of [`spawn`](Command::spawn) has its text |
 //! | `Command::kill_on_drop` | [`kill_on_drop`](Command::kill_on_drop) | kills the whole group if the child leads one |
-//! | `Command::uid`, `gid` | the same | the groups change with them; a failed look-up is an error |
+//! | `Command::uid`, `gid` | the same | the groups change with them; a failed look-up is an error, so with `uid` for a user that the database does not know, give `gid` as well |
 //! | `Command::process_group` | the same | |
 //! | `Command::pre_exec` | [`pre_exec`](Command::pre_exec) | the closure is `Fn` |
-//! | `Command::as_std`, `From<std::process::Command>`, `spawn_with` | none | [`AsRef`] gives procession's command |
+//! | `Command::as_std`, `as_std_mut`, `into_std`, `From<std::process::Command>`, `spawn_with` | none | [`AsRef`] gives procession's command |
 //! | `Command::get_kill_on_drop` | none | |
+//! | descriptors without close-on-exec | not inherited | the child has only what the command names: [`child_fd(n, Fd::inherit(fd))`](Command::child_fd) passes one on |
+//! | signal mask and ignored signals | reset to the defaults | [`inherit_signals()`](Command::inherit_signals) keeps them |
 //! | `Child::stdin`, `stdout`, `stderr` | the same | a terminal is in the first two |
 //! | `Child::id`, `try_wait`, `start_kill`, `kill` | the same | a kill of an [owned](Command::owned) child is one of its group |
 //! | `Child::wait`, `wait_with_output` | the same | they also close other inputs that were not taken; an unknown status is an error |

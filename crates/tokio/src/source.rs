@@ -19,6 +19,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{self, Handle};
 use tokio::task::coop::poll_proceed;
 
+/// Returns the runtime of this moment; the error says that there is none.
+pub(crate) fn current_runtime() -> io::Result<Handle> {
+    Handle::try_current().map_err(io::Error::other)
+}
+
 /// A descriptor, with the runtime that watches it, if one does.
 #[derive(Debug)]
 pub(crate) struct Source<T: AsRawFd> {
@@ -137,7 +142,7 @@ impl<T: AsRawFd> Source<T> {
 
     /// Gives the descriptor to the current runtime.
     fn watch(&mut self) -> io::Result<()> {
-        let runtime = Handle::try_current().map_err(io::Error::other)?.id();
+        let runtime = current_runtime()?.id();
         let state = mem::replace(&mut self.state, SourceState::Gone);
         let fd = match state {
             SourceState::Idle(fd) => fd,

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -245,19 +245,6 @@ fn a_child_and_its_streams_outlive_their_runtime() {
 }
 
 #[test]
-fn without_a_runtime_a_wait_is_an_error_and_no_panic() {
-    let mut child = cat();
-    let mut wait = Box::pin(child.wait());
-    let polled = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    // The input is closed, so the child may have ended in the meantime.
-    if let Poll::Ready(Err(error)) = polled {
-        assert!(error.to_string().contains("runtime"), "{error}");
-    }
-    drop(wait);
-    current_thread().block_on(within(child.wait())).unwrap();
-}
-
-#[test]
 fn a_child_of_another_thread_is_adopted() {
     let spawn = || {
         let command = procession_process_transport::Command::new("tr").args(["a-z", "A-Z"]);
@@ -402,7 +389,12 @@ fn a_terminal_is_read_written_and_resized() {
         stdout.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "hello\r\n50 132\r\ngot hello\r\n");
         assert!(child.wait().await.unwrap().success());
-        assert!(cat().resize(1, 1).is_err());
+        let without = cat();
+        let error = without.resize(1, 1).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        let pid = without.id().unwrap();
+        let text = format!("cannot set the window size of process {pid}: it has no terminal");
+        assert_eq!(error.to_string(), text);
         // A wait does not hang the terminal up, and an output has all of it.
         let mut command = sh("echo on a terminal; test -t 0");
         let output = command.pty(Pty::new()).output().await.unwrap();

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use procession_test_support::{process_state, skip};
-use procession_tokio::{Child, ChildStdin, Command, Signal, Stdio};
+use procession_tokio::{Child, ChildStdin, ChildStdout, Command, Signal, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::coop::unconstrained;
 
@@ -257,5 +257,30 @@ fn a_debugger_that_forks_does_not_hide_the_end_of_the_child() {
         traced.stdout.as_mut().unwrap().read_exact(&mut [0]).await.unwrap();
         traced.signal(Signal::INT).unwrap();
         traced.wait().await.unwrap();
+    });
+}
+
+/// Case TO-09.
+#[test]
+fn fields_are_moved_out_of_a_child_and_the_rest_is_dropped() {
+    fn streams(command: &mut Command) -> (u32, ChildStdin, ChildStdout) {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pid = child.id().unwrap();
+        let stdin = child.stdin.unwrap();
+        let stdout = child.stdout.unwrap();
+        (pid, stdin, stdout)
+    }
+    on_both(|| async {
+        let (pid, mut stdin, mut stdout) = streams(&mut Command::new("cat"));
+        stdin.write_all(b"abc").await.unwrap();
+        drop(stdin);
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "abc");
+        until(|| process_state(pid) == 'X').await;
+        // The input is open, so only the kill ends the child.
+        let (pid, _stdin, mut stdout) = streams(Command::new("cat").kill_on_drop(true));
+        assert_eq!(stdout.read(&mut [0]).await.unwrap(), 0);
+        until(|| process_state(pid) == 'X').await;
     });
 }

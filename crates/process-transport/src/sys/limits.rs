@@ -9,22 +9,31 @@ use super::raw::{KernelLimit, UNLIMITED};
 #[non_exhaustive]
 pub enum Resource {
     /// Virtual memory, in bytes.
+    #[doc(alias = "RLIMIT_AS")]
     AddressSpace,
     /// The size of a core file, in bytes.
+    #[doc(alias = "RLIMIT_CORE")]
     Core,
     /// Processor time, in seconds.
+    #[doc(alias = "RLIMIT_CPU")]
     Cpu,
     /// The data segment, in bytes.
+    #[doc(alias = "RLIMIT_DATA")]
     Data,
     /// The size of a file that the process makes, in bytes.
+    #[doc(alias = "RLIMIT_FSIZE")]
     FileSize,
     /// Memory locked into RAM, in bytes.
+    #[doc(alias = "RLIMIT_MEMLOCK")]
     LockedMemory,
     /// One more than the highest descriptor number.
+    #[doc(alias = "RLIMIT_NOFILE")]
     OpenFiles,
     /// Processes of the real user id.
+    #[doc(alias = "RLIMIT_NPROC")]
     Processes,
     /// The stack, in bytes.
+    #[doc(alias = "RLIMIT_STACK")]
     Stack,
 }
 

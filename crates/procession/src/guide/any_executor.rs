@@ -4,6 +4,10 @@
 //! program, clone it wherever it is needed, and await its results on any executor. Nothing else is
 //! needed: no runtime feature, no adapter, no local task.
 //!
+//! On tokio, use `procession-tokio` (the feature `tokio`) if the program needs children alone, in the
+//! form of `tokio::process`, without a second thread. Use a `Background` on any other executor, and on
+//! tokio if the program needs [`Run`](crate::Run), pipelines, protocols or connections too.
+//!
 //! # A program and its output
 //!
 //! ```

@@ -11,6 +11,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
 use crate::ends::ChildReader;
+use crate::source::current_runtime;
 
 /// An output that is read to its end.
 struct Collected {
@@ -56,6 +57,7 @@ pub(super) async fn gather<const N: usize>(
     })
     .await?;
     if let Some(drain) = drain {
+        current_runtime()?; // without one, `sleep` panics
         let mut late = pin!(sleep(drain));
         poll_fn(|context| match poll_all(&mut outputs, context) {
             Ok(false) => late.as_mut().poll(context).map(Ok),

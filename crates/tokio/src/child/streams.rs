@@ -7,7 +7,7 @@ use procession_process_transport::TakeError;
 use procession_process_transport::driver::LoopSpawned;
 use procession_protocol::ChildFd;
 
-use super::{Child, UNTIL_DROP};
+use super::Child;
 use crate::ends::{ChildReader, ChildWriter, End};
 
 impl Child {
@@ -59,7 +59,7 @@ impl Child {
         if let Some(half) = self.halves.take(fd, direction) {
             return Ok(half);
         }
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
+        let spawned = self.running.spawned_mut();
         let (end, has) = spawned.take_end(fd, direction)?;
         if has == Direction::Both {
             return self.halves.split(fd, end, direction).map_err(|error| TakeError::Os(fd, error));
@@ -69,7 +69,7 @@ impl Child {
 
     /// Keeps the master of the child's terminal. The child's input goes to it by the name of 0.
     fn take_terminal(&mut self) -> io::Result<()> {
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
+        let spawned = self.running.spawned_mut();
         if !spawned.has_terminal() {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Child {
 
     /// Closes the inputs that were not taken, but no terminal's.
     pub(super) fn close_inputs(&mut self) {
-        let spawned = self.spawned.as_mut().expect(UNTIL_DROP);
+        let spawned = self.running.spawned_mut();
         spawned.close_untaken_inputs();
         self.halves.close_inputs();
         if self.terminal.is_none() {

@@ -10,6 +10,7 @@ use procession_protocol::{SignalError, Termination};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::exit_watch::{ExitWatch, Pauses};
+use crate::source::current_runtime;
 
 /// Terminates the child and waits for its end. Nobody else may watch the pidfd meanwhile.
 pub(super) async fn terminate(
@@ -17,6 +18,7 @@ pub(super) async fn terminate(
     signal: Signal,
     grace: Duration,
 ) -> Result<Termination, SignalError> {
+    current_runtime().map_err(SignalError::Os)?; // before the first signal
     let since = Instant::now();
     let mut terminating = Terminating::begin(spawned, signal, grace);
     let mut pauses = Pauses::default();
@@ -40,6 +42,7 @@ async fn wait_until(
     deadline: Option<Instant>,
     pauses: &mut Pauses,
 ) -> io::Result<()> {
+    current_runtime()?; // without one, a timer panics
     let mut exit = ExitWatch::default();
     match (deadline, watches_exit) {
         (Some(deadline), true) => {
