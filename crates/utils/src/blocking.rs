@@ -99,7 +99,7 @@ impl BlockingRun<'_> {
                     if turn.is_idle || late_turns > LATE_TURNS || late_for > LATE_TIME {
                         self.outputs.state.on_time(now, || child.stopped_by());
                     }
-                    late_since = late_since.or(is_late.then_some(now));
+                    late_since = late_since.or_else(|| is_late.then_some(now));
                 }
             }
         }
