@@ -1,4 +1,5 @@
-//! Tests of the example `gpg_decrypt`, with a key ring in a temporary directory.
+//! Tests of the examples `gpg_decrypt` and `blocking`, which do the same with a reactor and without a
+//! loop, with a key ring in a temporary directory.
 
 mod util;
 
@@ -11,6 +12,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use util::{Ended, example, feed, skip};
 
+const EXAMPLES: [&str; 2] = ["gpg_decrypt", "blocking"];
 const PASSPHRASE: &str = "a passphrase, with spaces\n";
 const PLAINTEXT: &str = "accessing protocols through Twisted is fun!\n";
 
@@ -55,8 +57,8 @@ impl Home {
         cipher
     }
 
-    fn decrypt(&self, file: &PathBuf, passphrase: &'static str) -> Ended {
-        feed(example("gpg_decrypt").arg(file).env("GNUPGHOME", self.dir.path()), passphrase)
+    fn decrypt(&self, name: &str, file: &PathBuf, passphrase: &'static str) -> Ended {
+        feed(example(name).arg(file).env("GNUPGHOME", self.dir.path()), passphrase)
     }
 }
 
@@ -72,35 +74,46 @@ impl Drop for Home {
 #[test]
 fn the_plaintext_is_printed_at_the_end_and_the_status_meanwhile() {
     let Some(home) = Home::new("gpg_decrypt: plaintext and status") else { return };
-    let ended = home.decrypt(&home.encrypt(PLAINTEXT), PASSPHRASE);
-    assert_eq!((ended.status, ended.stdout.as_str()), (0, PLAINTEXT), "{}", ended.stderr);
-    let told: Vec<_> =
-        ended.stderr.lines().filter_map(|line| line.strip_prefix("status: ")).collect();
-    let mut rest = told.iter();
-    for wanted in ["BEGIN_DECRYPTION", "PLAINTEXT_LENGTH 44", "DECRYPTION_OKAY", "END_DECRYPTION"] {
-        assert!(rest.any(|status| *status == wanted), "{wanted} in {told:?}");
+    let file = home.encrypt(PLAINTEXT);
+    for name in EXAMPLES {
+        let ended = home.decrypt(name, &file, PASSPHRASE);
+        assert_eq!((ended.status, ended.stdout.as_str()), (0, PLAINTEXT), "{}", ended.stderr);
+        let told: Vec<_> =
+            ended.stderr.lines().filter_map(|line| line.strip_prefix("status: ")).collect();
+        let mut rest = told.iter();
+        for wanted in
+            ["BEGIN_DECRYPTION", "PLAINTEXT_LENGTH 44", "DECRYPTION_OKAY", "END_DECRYPTION"]
+        {
+            assert!(rest.any(|status| *status == wanted), "{wanted} in {told:?}");
+        }
+        // gpg's own messages bypass the example, and go to the same place.
+        assert!(ended.stderr.lines().any(|line| line.starts_with("gpg: ")), "{}", ended.stderr);
     }
-    // gpg's own messages bypass the example, and go to the same place.
-    assert!(ended.stderr.lines().any(|line| line.starts_with("gpg: ")), "{}", ended.stderr);
 }
 
 #[test]
 fn more_than_pipes_hold_is_decrypted() {
     let Some(home) = Home::new("gpg_decrypt: a long plaintext") else { return };
     let long: String = (0..200_000).map(|number| format!("{number}\n")).collect();
-    let ended = home.decrypt(&home.encrypt(&long), PASSPHRASE);
-    assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stdout == long, "{} bytes of {}", ended.stdout.len(), long.len());
+    let file = home.encrypt(&long);
+    for name in EXAMPLES {
+        let ended = home.decrypt(name, &file, PASSPHRASE);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert!(ended.stdout == long, "{} bytes of {}", ended.stdout.len(), long.len());
+    }
 }
 
 #[test]
 fn a_wrong_passphrase_is_an_error_and_nothing_is_printed() {
     let Some(home) = Home::new("gpg_decrypt: a wrong passphrase") else { return };
-    let ended = home.decrypt(&home.encrypt(PLAINTEXT), "another\n");
-    assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
-    let last = ended.stderr.lines().last().unwrap();
-    assert!(last.starts_with("gpg_decrypt: gpg exited with status 2: "), "{last}");
-    assert!(ended.stderr.contains("status: DECRYPTION_FAILED"), "{}", ended.stderr);
+    let file = home.encrypt(PLAINTEXT);
+    for name in EXAMPLES {
+        let ended = home.decrypt(name, &file, "another\n");
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
+        let last = ended.stderr.lines().last().unwrap();
+        assert!(last.starts_with(&format!("{name}: gpg exited with status 2: ")), "{last}");
+        assert!(ended.stderr.contains("status: DECRYPTION_FAILED"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -108,17 +121,22 @@ fn what_is_no_ciphertext_is_an_error() {
     let Some(home) = Home::new("gpg_decrypt: no ciphertext") else { return };
     let file = home.dir.path().join("nonsense");
     std::fs::write(&file, "nonsense").unwrap();
-    let ended = home.decrypt(&file, PASSPHRASE);
-    assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
-    assert!(ended.stderr.ends_with("gpg exited with status 2: NODATA 1\n"), "{}", ended.stderr);
+    for name in EXAMPLES {
+        let ended = home.decrypt(name, &file, PASSPHRASE);
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
+        let text = "gpg exited with status 2: NODATA 1\n";
+        assert!(ended.stderr.ends_with(text), "{}", ended.stderr);
+    }
 }
 
 #[test]
 fn without_gpg_on_the_path_there_is_one_line_and_status_1() {
     let empty = tempfile::tempdir().unwrap();
-    let command = example("gpg_decrypt").arg("/dev/null").env("PATH", empty.path());
-    let ended = feed(command, PASSPHRASE);
-    assert_eq!((ended.status, ended.stderr.lines().count()), (1, 1), "{}", ended.stderr);
+    for name in EXAMPLES {
+        let command = example(name).arg("/dev/null").env("PATH", empty.path());
+        let ended = feed(command, PASSPHRASE);
+        assert_eq!((ended.status, ended.stderr.lines().count()), (1, 1), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -62,7 +62,7 @@ const RUNS: &[Run] = &[
     },
     Run { name: "fortune_server", args: &["http"], status: 1, error_lines: 1, ..PLAIN },
     Run { name: "pty_shell", args: &["--try", "0"], lines: &["50 132", "a terminal"], ..PLAIN },
-    // Decrypting needs gpg and a key ring: its test has both, where gpg is installed.
+    // Decrypting needs gpg and a key ring: their test has both, where gpg is installed.
     Run {
         name: "gpg_decrypt",
         args: &["there/is/no/such/file"],
@@ -70,6 +70,7 @@ const RUNS: &[Run] = &[
         error_lines: 1,
         ..PLAIN
     },
+    Run { name: "blocking", args: &["there/is/no/such/file"], status: 1, error_lines: 1, ..PLAIN },
     Run {
         name: "pipeline",
         lines: &["accessing", "fun!", "is", "protocols", "through", "Twisted"],
