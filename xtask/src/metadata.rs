@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde_json::Value;
 use xshell::{Shell, cmd};
 
 /// The libraries, the facade last.
@@ -18,13 +18,8 @@ pub(crate) const LIBRARIES: [&str; 8] = [
     "procession",
 ];
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
 /// A member of the workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
     /// Relative to the root of the workspace.
@@ -32,12 +27,11 @@ pub(crate) struct Package {
     /// The registries that it may go to. `publish = false` is none; `None` means any.
     pub(crate) publish: Option<Vec<String>>,
     pub(crate) rust_version: Option<String>,
-    #[serde(default)]
     pub(crate) dependencies: Vec<Dependency>,
 }
 
 /// One entry of a dependency section.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
     /// `dev` for tests, `build`, or `None` for the library.
@@ -67,11 +61,36 @@ pub(crate) fn packages(sh: &Shell) -> Result<Vec<Package>> {
 }
 
 fn parse(json: &str, root: &Path) -> Result<Vec<Package>> {
-    let Metadata { mut packages } = serde_json::from_str(json).context("cargo metadata")?;
-    for Package { manifest_path: path, .. } in &mut packages {
-        *path = path.strip_prefix(root).context("a member is outside of the root")?.to_owned();
-    }
-    Ok(packages)
+    let metadata: Value = serde_json::from_str(json).context("cargo metadata")?;
+    list(&metadata["packages"]).iter().map(|package| package_of(package, root)).collect()
+}
+
+/// Reads one package. Without derive macros this program builds in half the time.
+fn package_of(package: &Value, root: &Path) -> Result<Package> {
+    let manifest = text(&package["manifest_path"]).context("a package has no manifest")?;
+    let path = Path::new(&manifest).strip_prefix(root);
+    let dependency = |found: &Value| {
+        let name = text(&found["name"]).context("a dependency has no name")?;
+        Ok(Dependency { name, kind: text(&found["kind"]) })
+    };
+    Ok(Package {
+        name: text(&package["name"]).context("a package has no name")?,
+        manifest_path: path.context("a member is outside of the root")?.to_owned(),
+        publish: package["publish"].as_array().map(|all| all.iter().filter_map(text).collect()),
+        rust_version: text(&package["rust_version"]),
+        dependencies: list(&package["dependencies"])
+            .iter()
+            .map(dependency)
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
