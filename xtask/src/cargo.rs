@@ -26,9 +26,13 @@ pub(crate) fn doctest(sh: &Shell) -> Result<()> {
 
 /// Builds the documentation, with private items. A broken link is an error.
 pub(crate) fn doc(sh: &Shell) -> Result<()> {
+    doc_of(sh, &["--workspace", "--locked"])
+}
+
+fn doc_of(sh: &Shell, packages: &[&str]) -> Result<()> {
     let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
     println!("with RUSTDOCFLAGS='-D warnings'");
-    Ok(cmd!(sh, "cargo doc --workspace --locked --no-deps --document-private-items").run()?)
+    Ok(cmd!(sh, "cargo doc {packages...} --no-deps --document-private-items").run()?)
 }
 
 /// Checks the dependency graph against `deny.toml`.
@@ -51,10 +55,13 @@ pub(crate) fn examples(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo test --locked --no-fail-fast {packages...}").run()?)
 }
 
-/// Compiles every bench without running it, in the profile of the tests, whose dependencies are
-/// built already.
+/// Lints, documents and compiles the benches package with the peers and criterion, which every other
+/// task leaves out. Nothing runs.
 pub(crate) fn bench_build(sh: &Shell) -> Result<()> {
-    Ok(cmd!(sh, "cargo bench --workspace --locked --no-run --benches --profile dev").run()?)
+    let benches = ["--package", "procession-benches", "--all-features", "--locked"];
+    cmd!(sh, "cargo clippy {benches...} --all-targets -- -D warnings").run()?;
+    doc_of(sh, &benches)?;
+    Ok(cmd!(sh, "cargo bench {benches...} --no-run --benches --profile dev").run()?)
 }
 
 /// Counts system calls and instructions of a release build. Other programs cannot change these
@@ -67,17 +74,21 @@ pub(crate) fn counts(sh: &Shell) -> Result<()> {
 
 /// Measures procession, its peers and the limit. `docs/performance.md` explains the output.
 pub(crate) fn compare(sh: &Shell) -> Result<()> {
-    run_with_arguments(sh, "compare")
+    run_with_arguments(sh, "compare", &["--features", "peers"])
 }
 
 /// Runs random operations for some minutes and checks the callbacks against a model.
 pub(crate) fn soak(sh: &Shell) -> Result<()> {
-    run_with_arguments(sh, "soak")
+    run_with_arguments(sh, "soak", &[])
 }
 
 /// Runs a program of the benches package, which documents its arguments.
-fn run_with_arguments(sh: &Shell, program: &str) -> Result<()> {
+fn run_with_arguments(sh: &Shell, program: &str, features: &[&str]) -> Result<()> {
     let arguments = arguments();
     let program = ["--package", "procession-benches", "--bin", program];
-    Ok(cmd!(sh, "cargo run --quiet --release --locked {program...} -- {arguments...}").run()?)
+    Ok(cmd!(
+        sh,
+        "cargo run --quiet --release --locked {program...} {features...} -- {arguments...}"
+    )
+    .run()?)
 }

@@ -3,18 +3,12 @@
 //! A contender prepares itself (memory, open descriptors, a crowd of children) and then works in
 //! rounds. If a library cannot do the work of a row, the row is not in its table.
 
-mod async_process;
-mod calloop;
-mod command_fds;
 mod crowd;
-mod duct;
 pub mod limit;
 pub mod ours;
-mod portable_pty;
-mod processkit;
-mod pty_process;
+#[cfg(feature = "peers")]
+mod peers;
 mod std;
-mod subprocess;
 pub mod tokio;
 mod xargs;
 
@@ -40,17 +34,17 @@ const CONTENDERS: &[Contender] = &[
     Contender { name: "tokio (task each)", rows: tokio::row_with_tasks },
     Contender { name: "tokio (one buffer)", rows: tokio::row_with_one_buffer },
     Contender { name: "std", rows: std::row },
-    Contender { name: "async-process", rows: async_process::row },
-    Contender { name: "processkit", rows: processkit::row },
-    Contender { name: "processkit (control groups)", rows: processkit::row_in_control_groups },
-    Contender { name: "command-fds", rows: command_fds::row },
-    Contender { name: "subprocess", rows: subprocess::row },
-    Contender { name: "duct", rows: duct::row },
-    Contender { name: "portable-pty", rows: portable_pty::row },
-    Contender { name: "pty-process", rows: pty_process::row },
-    Contender { name: "calloop", rows: calloop::row },
     Contender { name: "xargs -P2", rows: xargs::row },
 ];
+
+/// Returns every contender of this build.
+fn all() -> impl Iterator<Item = &'static Contender> {
+    #[cfg(feature = "peers")]
+    let peers = peers::CONTENDERS;
+    #[cfg(not(feature = "peers"))]
+    let peers: &[Contender] = &[];
+    CONTENDERS.iter().chain(peers)
+}
 
 /// Prepares the contender `name` for its row.
 ///
@@ -58,8 +52,9 @@ const CONTENDERS: &[Contender] = &[
 ///
 /// If there is no such contender, if it does not have the row, or if it cannot be prepared.
 pub fn prepare(name: &str, job: &Job) -> Result<Ready> {
-    let contender = CONTENDERS.iter().find(|contender| contender.name == name);
-    let contender = contender.with_context(|| format!("no contender {name}"))?;
+    let contender = all().find(|contender| contender.name == name);
+    let contender = contender
+        .with_context(|| format!("no contender {name}: most of them need the feature `peers`"))?;
     let prepare = (contender.rows)(&job.row);
     let prepare = prepare.with_context(|| format!("{name} takes no part in {}", job.row))?;
     prepare(job)

@@ -8,10 +8,12 @@
 //! that other work of the machine affects all of them alike. `--runs` does all of this N times, and at
 //! the end judges each goal by the median of its figures.
 
+#[cfg(feature = "peers")]
 mod chart;
 mod contend;
 mod external;
 mod figures;
+#[cfg(feature = "peers")]
 mod growth;
 mod machine;
 mod markdown;
@@ -87,7 +89,10 @@ fn compare(options: &Options) -> Result<()> {
     let folder = programs::target()?.join("compare");
     let external = external::find(&folder, options.quick);
     if options.growth {
+        #[cfg(feature = "peers")]
         return growth::run(&folder, &programs, &external);
+        #[cfg(not(feature = "peers"))]
+        bail!("the plots need the feature `peers`");
     }
     let Some(runs) = options.runs else {
         return run(options, &folder, &programs, &external).map(drop);
@@ -118,6 +123,7 @@ fn run(
         eprintln!("{}: {what}", row.id);
         let outcome = measure::row(row, size, programs, external);
         table::print(row, &what, &outcome);
+        #[cfg(feature = "peers")]
         chart::bars(&folder.join(format!("{}.svg", row.id)), row, &what, &outcome)?;
         page.extend(markdown::line(row, &outcome));
         report.add(row, &what, &outcome);

@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Builder;
 
-use super::Prepare;
-use super::crowd::Ballast;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
+use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {

@@ -7,9 +7,9 @@ use anyhow::{Result, ensure};
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::Prepare;
-use super::crowd::Ballast;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
+use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {

@@ -5,9 +5,9 @@ use std::io::Read;
 use anyhow::{Result, ensure};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use super::Prepare;
-use super::crowd::Ballast;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
+use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {

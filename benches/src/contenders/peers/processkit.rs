@@ -16,9 +16,9 @@ use processkit::{Command, JobRunner, OutputBufferPolicy, StdioMode, output_all_b
 use rustix::process::{Uid, geteuid};
 use rustix::thread::set_thread_uid;
 
-use super::Prepare;
-use super::tokio::runtime;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
+use crate::contenders::tokio::runtime;
 use crate::job::{Job, Ready};
 
 /// A user without rights.

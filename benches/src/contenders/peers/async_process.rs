@@ -6,9 +6,9 @@ use async_process::{Child, Command, Stdio};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, future};
 
-use super::Prepare;
-use super::crowd::{Ballast, Leash, resident_bytes};
 use crate::clock::{Stopwatch, float};
+use crate::contenders::Prepare;
+use crate::contenders::crowd::{Ballast, Leash, resident_bytes};
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {

@@ -1,11 +1,11 @@
-//! subprocess: blocking, with its own fork and exec.
+//! duct: blocking expressions, with a thread for each stream that it captures.
 
 use anyhow::{Result, ensure};
-use subprocess::{Exec, Redirection};
+use duct::cmd;
 
-use super::Prepare;
-use super::crowd::Ballast;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
+use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
@@ -23,9 +23,8 @@ fn one_by_one(job: &Job) -> Result<Ready> {
         let _held = &ballast;
         let watch = Stopwatch::start();
         for _ in 0..job.count {
-            let exit0 = Exec::cmd(job.program("exit0")).stdin(Redirection::Pipe);
-            let exit0 = exit0.stdout(Redirection::Pipe).stderr(Redirection::Pipe);
-            ensure!(exit0.capture()?.success(), "the child failed");
+            let exit0 = cmd!(job.program("exit0")).stdin_bytes([]).stdout_capture();
+            ensure!(exit0.stderr_capture().run()?.status.success(), "the child failed");
         }
         Ok(watch.micros_each(job.count))
     }))
@@ -36,8 +35,8 @@ fn capture(job: &Job) -> Result<Ready> {
     Ok(Ready::rounds(move || {
         let watch = Stopwatch::start();
         for _ in 0..count {
-            let exec = Exec::cmd("/bin/true").stdout(Redirection::Pipe).stderr(Redirection::Pipe);
-            ensure!(exec.capture()?.success(), "true failed");
+            let output = cmd!("/bin/true").stdout_capture().stderr_capture().run()?;
+            ensure!(output.status.success(), "true failed");
         }
         Ok(watch.micros_each(count))
     }))

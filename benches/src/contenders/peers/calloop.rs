@@ -13,8 +13,8 @@ use calloop::channel::{Event, channel};
 use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
 
-use super::Prepare;
 use crate::clock::Stopwatch;
+use crate::contenders::Prepare;
 use crate::job::{Job, Ready};
 
 pub(super) fn row(id: &str) -> Option<Prepare> {
