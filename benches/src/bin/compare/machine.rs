@@ -1,5 +1,6 @@
 //! The machine that made the figures, in general terms, and its limits.
 
+use std::fs;
 use std::process::Command;
 use std::thread::available_parallelism;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 /// Returns kernel, processors and compiler.
 pub(crate) fn describe() -> Result<Value> {
-    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc = rustc.map_or_else(
         |_| "unknown".to_owned(),
