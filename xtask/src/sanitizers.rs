@@ -41,6 +41,8 @@ fn sanitized(sh: &Shell, sanitizer: &str) -> Result<()> {
     let directory = sh.current_dir().join("target").join(sanitizer);
     let _flags = sh.push_env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
     let _toolchain = sh.push_env("RUSTUP_TOOLCHAIN", "nightly");
+    // A report then names lines.
+    let _lines = sh.push_env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     // Reports go to files. On stderr they would mix with the output of children.
     let reports = directory.join("reports");
     sh.remove_path(&reports)?;
