@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 use crate::{arguments, test, tool};
 
 /// The version in use. A commit that raises it does nothing else.
-const CARGO_DENY: &str = "0.19.0";
+const CARGO_DENY: &str = "0.20.2";
 
 /// Checks the formatting and changes nothing. `cargo fmt` repairs it.
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
