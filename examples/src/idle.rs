@@ -2,7 +2,7 @@
 //! and measure how long a byte takes to it.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io::Read;
 use std::iter;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
