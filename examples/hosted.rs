@@ -8,9 +8,8 @@
 //! tokio decides when the program ends, so the reactor has no `run_main`. At the end of the program
 //! the host shuts the reactor down.
 
-use std::cell::{Cell, RefCell};
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::cell::Cell;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use std::time::Duration;
 use anyhow::Result;
 use procession::get_process_output;
 use procession::prelude::*;
+use procession_examples::idle::{APART, BYTES, Idle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -59,31 +59,12 @@ fn is_readable(reactor: &Reactor) -> io::Result<bool> {
     Ok(poll(&mut [PollFd::new(reactor, PollFlags::IN)], Some(&now))? > 0)
 }
 
-const BYTES: usize = 10;
-const APART: Duration = Duration::from_millis(20);
-
 /// Tasks of tokio and callbacks of the reactor run on one thread, so they can share values.
 async fn program(handle: Handle, turns: Rc<Cell<u32>>) -> Result<()> {
     let hello = get_process_output(Command::new("echo").arg("hello")).await?;
     print!("echo said {}", String::from_utf8_lossy(&hello));
 
-    // With a silent child, a socket and a timer the reactor is idle, but not empty.
-    struct Silent;
-    impl ProcessProtocol for Silent {}
-    let cat = handle.spawn_process(Silent, "cat")?;
-    let timer = handle.call_later(Duration::from_secs(3600), |_| ());
-    let (socket, mut outside) = UnixStream::pair()?;
-    socket.set_nonblocking(true)?;
-    let arrivals = Rc::new(RefCell::new(Vec::new()));
-    let arrived = Rc::clone(&arrivals);
-    let socket = handle.register(socket, Interest::READABLE, move |socket, _| {
-        if matches!(socket.read(&mut [0; 16]), Ok(1..)) {
-            arrived.borrow_mut().push(socket.reactor().now());
-        } else {
-            socket.close();
-        }
-    })?;
-
+    let (idle, mut outside) = Idle::new(&handle, || ())?;
     sleep(APART).await;
     turns.set(0);
     sleep(Duration::from_secs(1)).await;
@@ -95,16 +76,7 @@ async fn program(handle: Handle, turns: Rc<Cell<u32>>) -> Result<()> {
         outside.write_all(b"x")?;
         sleep(APART).await;
     }
-    let arrivals = arrivals.borrow();
-    let mut times: Vec<_> =
-        arrivals.iter().zip(&departures).map(|(to, from)| *to - *from).collect();
-    times.sort();
-    let median = times.get(BYTES / 2).map_or(0, Duration::as_micros);
-    println!("{} bytes arrived, in {median} us each", arrivals.len());
-
-    socket.close();
-    timer.cancel();
-    cat.close_stdin();
+    idle.finish(&departures);
     Ok(())
 }
 

@@ -9,10 +9,8 @@
 //! program the source shuts the reactor down.
 
 use std::cell::RefCell;
-use std::io::{self, Read, Write};
-use std::iter;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +21,7 @@ use calloop::timer::{TimeoutAction, Timer};
 use calloop::{Dispatcher, EventLoop, EventSource, Mode, Poll, PostAction, Token, TokenFactory};
 use procession::get_process_output;
 use procession::prelude::*;
+use procession_examples::idle::{APART, BYTES, Idle};
 
 /// The reactor as a calloop source. It reports an event after each turn.
 struct Guest {
@@ -87,8 +86,6 @@ impl EventSource for Guest {
     }
 }
 
-const BYTES: usize = 10;
-const APART: Duration = Duration::from_millis(20);
 /// The last byte ends the program. Without it the program ends after this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -131,25 +128,8 @@ fn run() -> Result<()> {
     let hello = said.take().context("calloop stopped too early")??;
     print!("echo said {}", String::from_utf8_lossy(&hello));
 
-    // With a silent child, a socket and a timer the reactor is idle, but not empty.
-    struct Silent;
-    impl ProcessProtocol for Silent {}
-    let cat = handle.spawn_process(Silent, "cat")?;
-    let timer = handle.call_later(Duration::from_secs(3600), |_| ());
-    let (socket, mut outside) = UnixStream::pair()?;
-    socket.set_nonblocking(true)?;
-    let arrivals = Rc::new(RefCell::new(Vec::new()));
-    let arrived = Rc::clone(&arrivals);
     let all_there = host.get_signal();
-    let socket = handle.register(socket, Interest::READABLE, move |socket, _| {
-        let Ok(count @ 1..) = socket.read(&mut [0; 16]) else { return socket.close() };
-        // On a busy machine several bytes may arrive at once.
-        let mut arrived = arrived.borrow_mut();
-        arrived.extend(iter::repeat_n(socket.reactor().now(), count));
-        if arrived.len() == BYTES {
-            all_there.stop();
-        }
-    })?;
+    let (idle, mut outside) = Idle::new(&handle, move || all_there.stop())?;
 
     run_for(&mut host, &mut program, APART)?;
     program.turns = 0;
@@ -164,16 +144,7 @@ fn run() -> Result<()> {
     };
     host.handle().insert_source(Timer::immediate(), write).map_err(|error| error.error)?;
     run_for(&mut host, &mut program, PATIENCE)?;
-    let arrivals = arrivals.borrow();
-    let pairs = arrivals.iter().zip(&program.departures);
-    let mut times: Vec<_> = pairs.map(|(to, from)| *to - *from).collect();
-    times.sort();
-    let median = times.get(times.len() / 2).map_or(0, Duration::as_micros);
-    println!("{} bytes arrived, in {median} us each", arrivals.len());
-
-    socket.close();
-    timer.cancel();
-    cat.close_stdin();
+    idle.finish(&program.departures);
     Ok(guest.as_source_mut().reactor.shut_down()?)
 }
 

@@ -1,5 +1,7 @@
 //! The end of every example: status 0, the signal that stopped it, or one line on stderr and status
-//! 1.
+//! 1. The module [`idle`] is a part of two of them.
+
+pub mod idle;
 
 use std::fmt::Display;
 use std::process::{ExitCode, Termination};

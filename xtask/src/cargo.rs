@@ -1,8 +1,9 @@
 //! The tasks that are one or two calls of cargo.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::metadata::LIBRARIES;
 use crate::{arguments, test, tool};
 
 /// The version in use. A commit that raises it does nothing else.
@@ -80,6 +81,22 @@ pub(crate) fn compare(sh: &Shell) -> Result<()> {
 /// Runs random operations for some minutes and checks the callbacks against a model.
 pub(crate) fn soak(sh: &Shell) -> Result<()> {
     run_with_arguments(sh, "soak", &[])
+}
+
+/// Compiles the libraries with the oldest Rust that they support, which is that of this package too.
+pub(crate) fn msrv(sh: &Shell) -> Result<()> {
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    let libraries = LIBRARIES.iter().flat_map(|name| ["--package", name]);
+    cmd!(sh, "rustup run {version} cargo check --lib --all-features --locked {libraries...}")
+        .run()
+        .with_context(|| format!("rustup toolchain install {version} --profile minimal"))
+}
+
+/// Tries a release in a copy. The package `procession-release` documents it.
+pub(crate) fn release(sh: &Shell) -> Result<()> {
+    let arguments = arguments();
+    let program = ["--package", "procession-release"];
+    Ok(cmd!(sh, "cargo run --quiet --locked {program...} -- {arguments...}").run()?)
 }
 
 /// Runs a program of the benches package, which documents its arguments.

@@ -41,8 +41,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 8] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 9] =
+    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants", "release"];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -67,6 +67,7 @@ const TASKS: &[Task] = &[
     ("matrix", matrix::run),
     ("compare", cargo::compare),
     ("portability", portability::run),
+    ("msrv", cargo::msrv),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
     ("asan", sanitizers::asan),
@@ -75,6 +76,7 @@ const TASKS: &[Task] = &[
     ("api", api::run),
     ("public-api", public_api::write),
     ("public-api --check", public_api::check),
+    ("release", cargo::release),
 ];
 
 fn main() -> ExitCode {

@@ -53,6 +53,7 @@ mod mark;
 mod message;
 mod no_error;
 mod panics;
+mod patience;
 mod pipe_growth;
 mod signal;
 mod sigpipe;
@@ -83,6 +84,7 @@ pub mod driver {
     pub use crate::direction::Direction;
     pub use crate::message::Reason;
     pub use crate::panics::FirstPanic;
+    pub use crate::patience::Patience;
     pub use crate::pipe_growth::PipeGrowth;
     pub use crate::sigpipe::SIGPIPE_IS_BLOCKED_BY_LOOP;
     pub use crate::spent::Spent;

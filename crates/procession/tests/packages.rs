@@ -1,4 +1,5 @@
-//! The contents of the packages: sources, licences and a README, and no file that only tests need.
+//! The contents of the packages: sources, licences and a README, and no file that only tests need. Where
+//! two packages need the same file, it is the same.
 
 use std::path::Path;
 
@@ -44,4 +45,14 @@ fn a_package_has_its_licences_and_no_test() {
             assert!(is_allowed, "{package} has {file}");
         }
     }
+}
+
+/// Neither of the two packages may depend on the other: ARCHITECTURE.md.
+#[test]
+fn two_packages_mask_sigpipe_by_the_same_file() {
+    let [reactor, transport] = [
+        include_str!("../../reactor/src/sys/sigpipe_mask.rs"),
+        include_str!("../../process-transport/src/sys/sigpipe_mask.rs"),
+    ];
+    assert!(reactor == transport, "the two files differ");
 }

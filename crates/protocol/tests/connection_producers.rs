@@ -1,54 +1,23 @@
 //! Producers of a connection: paused when its queue is full, resumed when it is drained, stopped at its
 //! loss. A close waits for them.
 
-use std::cell::{Cell, RefCell};
+#[path = "util/log.rs"]
+mod log;
+#[path = "util/sources.rs"]
+mod sources;
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use log::{Log, heard};
 use procession_core::WriteError;
 use procession_protocol::{
     FakeConnection, FakeProcess, Pace, Producer, ProducerErrorKind, Protocol, ReadProducer,
     StreamAdapter, Transport,
 };
-
-type Log = Rc<RefCell<Vec<String>>>;
-
-/// Takes what was recorded.
-fn heard(log: &Log) -> Vec<String> {
-    log.take()
-}
-
-/// Records its calls, and writes this many chunks when it is resumed.
-struct Source {
-    log: Log,
-    chunks: usize,
-}
-
-impl Source {
-    fn note(&self, text: &str) {
-        self.log.borrow_mut().push(text.to_owned());
-    }
-}
-
-impl Producer for Source {
-    fn resume(&mut self, transport: &Transport) {
-        self.note("resume");
-        if self.chunks > 0 {
-            self.chunks -= 1;
-            transport.try_write(vec![b'.'; 100]).expect("the connection is open");
-        }
-    }
-
-    fn pause(&mut self, _: &Transport) {
-        self.note("pause");
-    }
-
-    fn stop(&mut self, _: &Transport) {
-        self.note("stop");
-    }
-}
+use sources::{Endless, Source};
 
 /// Records its data and its loss, in the log of its producer.
 struct Recorder(Log);
@@ -71,7 +40,7 @@ fn connection(pace: Pace, chunks: usize) -> (FakeConnection, Log) {
     let log = Log::default();
     let mut fake = FakeConnection::new(Recorder(log.clone()));
     fake.hold_writes();
-    let source = Source { log: log.clone(), chunks };
+    let source = Source::new(&log, chunks);
     fake.transport().register_producer(pace, source).expect("the connection is open");
     (fake, log)
 }
@@ -102,7 +71,7 @@ fn a_push_producer_registered_at_a_full_queue_is_paused_at_once() {
     fake.transport().write(vec![0; 70_000]);
     fake.turn();
     let log = Log::default();
-    let source = Source { log: log.clone(), chunks: 0 };
+    let source = Source::new(&log, 0);
     fake.transport().register_producer(Pace::Push, source).unwrap();
     assert_eq!(heard(&log), ["pause"]);
 }
@@ -125,37 +94,6 @@ fn a_pull_producer_is_asked_each_time_the_queue_is_empty_whatever_the_low_mark_i
     }
 }
 
-/// Writes until it is paused, or until a write fails because the queue is full.
-#[derive(Clone, Default)]
-struct Endless {
-    paused: Rc<Cell<bool>>,
-    log: Log,
-}
-
-impl Endless {
-    fn run(&self, transport: &Transport) {
-        while !self.paused.get() {
-            if let Err(error) = transport.try_write(vec![b'.'; 1000]) {
-                self.log.borrow_mut().push(error.to_string());
-                break;
-            }
-            assert!(transport.write_buffered() < 100_000, "it is never paused");
-        }
-    }
-}
-
-impl Producer for Endless {
-    fn resume(&mut self, transport: &Transport) {
-        self.paused.set(false);
-        self.run(transport);
-    }
-
-    fn pause(&mut self, _: &Transport) {
-        self.paused.set(true);
-        self.log.borrow_mut().push("pause".to_owned());
-    }
-}
-
 #[test]
 fn a_push_producer_that_writes_in_its_own_call_gets_an_error_at_a_full_queue() {
     let mut fake = FakeConnection::new(Quiet);
@@ -168,7 +106,7 @@ fn a_push_producer_that_writes_in_its_own_call_gets_an_error_at_a_full_queue() {
     assert_eq!((heard(&endless.log), transport.write_buffered()), (vec!["pause".into()], 11_000));
     fake.peer_reads(11_000);
     let full = WriteError::BufferFull.to_string();
-    assert_eq!(heard(&endless.log), [full, "pause".to_owned()]);
+    assert_eq!(heard(&endless.log), ["resume".to_owned(), full, "pause".to_owned()]);
     assert_eq!(transport.write_buffered(), 11_000);
 }
 
@@ -326,7 +264,7 @@ fn over_a_child_the_producer_feeds_its_standard_input() {
     struct Sender(Log);
     impl Protocol for Sender {
         fn connection_made(&mut self, transport: &Transport) {
-            let source = Source { log: self.0.clone(), chunks: 3 };
+            let source = Source::new(&self.0, 3);
             transport.register_producer(Pace::Pull, source).unwrap();
             transport.lose_connection();
         }
@@ -352,7 +290,7 @@ fn a_handle_to_a_descriptor_of_a_child_acts_on_this_descriptor() {
     stdin.set_write_hard_limit(Some(1000)).unwrap();
     assert_eq!(fake.process().write_limits(0), Some((10, 5)));
     assert_eq!(stdin.try_write(vec![0; 1001]), Err(WriteError::BufferFull));
-    stdin.register_producer(Pace::Push, Source { log: log.clone(), chunks: 0 }).unwrap();
+    stdin.register_producer(Pace::Push, Source::new(&log, 0)).unwrap();
     stdin.write_copy(b"more than ten");
     assert_eq!((heard(&log), fake.process().write_buffered(0)), (vec!["pause".into()], 13));
     stdin.shutdown_write();

@@ -1,8 +1,9 @@
 //! Producers are paused when a queue is full, resumed when it is drained, and stopped at the loss.
 
+#[path = "util/sources.rs"]
+mod sources;
 mod util;
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,41 +12,12 @@ use procession_core::{Signal, WriteError};
 use procession_protocol::{
     FakeProcess, Pace, Process, Producer, ProducerErrorKind, ReadProducer, Transport,
 };
+use sources::{Endless, Source};
 use util::{Log, acting, heard, recorder};
-
-/// Records its calls, and writes this many chunks when it is resumed.
-struct Source {
-    log: Log,
-    chunks: usize,
-}
-
-impl Source {
-    fn note(&self, text: &str) {
-        self.log.borrow_mut().push(text.to_owned());
-    }
-}
-
-impl Producer for Source {
-    fn resume(&mut self, transport: &Transport) {
-        self.note("resume");
-        if self.chunks > 0 {
-            self.chunks -= 1;
-            transport.try_write(vec![b'.'; 100]).expect("the pipe is open");
-        }
-    }
-
-    fn pause(&mut self, _: &Transport) {
-        self.note("pause");
-    }
-
-    fn stop(&mut self, _: &Transport) {
-        self.note("stop");
-    }
-}
 
 fn source(chunks: usize) -> (Source, Log) {
     let log = Log::default();
-    (Source { log: log.clone(), chunks }, log)
+    (Source::new(&log, chunks), log)
 }
 
 #[test]
@@ -209,39 +181,6 @@ fn a_close_waits_until_the_producer_is_done_and_no_longer() {
         cut(fake.process());
         assert!(fake.is_closed(0));
         assert_eq!(heard(&log), ["stop"]);
-    }
-}
-
-/// Writes until it is paused, or until a write fails because the queue is full.
-#[derive(Clone, Default)]
-struct Endless {
-    paused: Rc<Cell<bool>>,
-    log: Log,
-}
-
-impl Endless {
-    fn run(&self, transport: &Transport) {
-        let before = transport.write_buffered();
-        while !self.paused.get() {
-            if let Err(error) = transport.try_write(vec![b'.'; 1000]) {
-                self.log.borrow_mut().push(error.to_string());
-                break;
-            }
-            assert!(transport.write_buffered() < before + 100_000, "it is never paused");
-        }
-    }
-}
-
-impl Producer for Endless {
-    fn resume(&mut self, transport: &Transport) {
-        self.paused.set(false);
-        self.log.borrow_mut().push("resume".to_owned());
-        self.run(transport);
-    }
-
-    fn pause(&mut self, _: &Transport) {
-        self.paused.set(true);
-        self.log.borrow_mut().push("pause".to_owned());
     }
 }
 

@@ -1,4 +1,5 @@
-//! Enlarges a pipe while whole buffers pass through it.
+//! Enlarges a pipe while whole buffers pass through it, at the moments that core's `PipeGrowth` names.
+//! The reactor makes the same call for its pipes (`pipe/resize.rs`), and is no dependency of this crate.
 
 use std::os::fd::OwnedFd;
 

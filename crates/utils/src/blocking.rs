@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
+use procession_core::driver::Patience;
 use procession_process_transport::driver::{Attended, Sink, Stopwatch};
 use procession_protocol::ChildFd;
 
@@ -16,12 +17,6 @@ use crate::run::prepared::Prepared;
 use crate::run_state::{ReleasedRun, RunState, RunStep};
 use crate::stdin::Input;
 use crate::{Ended, Outcome, OutputError, OutputLine, Stream};
-
-/// A late run reads at most this many times before it judges its time limit, as a late loop does.
-const LATE_TURNS: u32 = 32;
-/// It judges the limit earlier if the reads after the first one take this long, with the callback for
-/// their lines.
-const LATE_TIME: Duration = Duration::from_millis(100);
 
 /// A callback for lines.
 type OnLine<'a> = &'a mut dyn FnMut(OutputLine);
@@ -66,8 +61,8 @@ enum RunEnd {
 
 impl BlockingRun<'_> {
     fn drive(&mut self, child: &mut Attended) -> RunEnd {
-        let mut late_turns = 0;
-        let mut late_since = None;
+        let mut patience = Patience::OF_A_LIMIT;
+        let mut last_late = None;
         loop {
             if let Some(end) = self.act(child) {
                 return end;
@@ -93,13 +88,15 @@ impl BlockingRun<'_> {
                     if turn.has_room && self.outputs.state.is_running() {
                         self.feed(child);
                     }
-                    late_turns += u32::from(is_late);
+                    // A turn takes as long as its reads and the callback for their lines.
                     let now = self.outputs.stopwatch.now();
-                    let late_for = late_since.map_or(Duration::ZERO, |since| now - since);
-                    if turn.is_idle || late_turns > LATE_TURNS || late_for > LATE_TIME {
+                    if is_late {
+                        patience.on_busy_turn(last_late.map_or(Duration::ZERO, |last| now - last));
+                        last_late = Some(now);
+                    }
+                    if turn.is_idle || patience.is_over() {
                         self.outputs.state.on_time(now, || child.stopped_by());
                     }
-                    late_since = late_since.or_else(|| is_late.then_some(now));
                 }
             }
         }

@@ -1,14 +1,11 @@
 //! Children of tokio's runtime, by procession-tokio.
 
-use std::process::ExitStatus;
-
 use anyhow::{Context, Result, ensure};
 use procession_tokio::{Command, Fd, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::clock::Stopwatch;
-use crate::contenders::crowd::Ballast;
-use crate::contenders::tokio::{runtime, runtime_for};
+use crate::contenders::tokio::{rounds, runtime, runtime_for};
 use crate::job::{Job, Ready};
 
 /// A pipe grows while whole buffers pass through it, so a large buffer is worth it here.
@@ -17,41 +14,20 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Spawns one child after the other, and waits for it. Returns microseconds.
 pub(super) fn spawn(job: &Job) -> Result<Ready> {
     procession::reserve_spawn_fds()?;
-    let runtime = runtime_for(job)?;
-    let ballast = Ballast::for_row(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        runtime.block_on(async {
-            for _ in 0..job.count {
-                ensure!(once(&job).await?.success(), "the child failed");
-            }
-            anyhow::Ok(())
-        })?;
-        Ok(watch.micros_each(job.count))
-    }))
-}
-
-async fn once(job: &Job) -> Result<ExitStatus> {
-    let mut exit0 = Command::new(job.program("exit0"));
-    exit0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if job.row == "tokio-spawn-512m" {
-        exit0.new_session().child_fd(3, Fd::from_child());
-    }
-    Ok(exit0.spawn()?.wait().await?)
+    rounds::one_by_one(job, runtime_for(job)?, async |job| {
+        let mut exit0 = Command::new(job.program("exit0"));
+        exit0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if job.row == "tokio-spawn-512m" {
+            exit0.new_session().child_fd(3, Fd::from_child());
+        }
+        ensure!(exit0.spawn()?.wait().await?.success(), "the child failed");
+        Ok(())
+    })
 }
 
 /// Reads, in a task, from a child that writes chunks of 128 KiB. Returns gigabytes per second.
 pub(super) fn bulk(job: &Job) -> Result<Ready> {
-    let runtime = runtime_for(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        let received = runtime.block_on(runtime.spawn(read_all(job.clone())))??;
-        ensure!(received == job.count, "{received} bytes came of {}", job.count);
-        Ok(watch.gigabytes_per_second(received))
-    }))
+    rounds::bulk_in_task(job, runtime_for(job)?, read_all)
 }
 
 async fn read_all(job: Job) -> Result<u64> {

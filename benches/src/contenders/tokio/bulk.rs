@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::runtime::Runtime;
 
-use super::{runtime, runtime_for};
+use super::{rounds, runtime, runtime_for};
 use crate::clock::{Stopwatch, float};
 use crate::contenders::crowd::cpu_seconds;
 use crate::job::{Job, Ready};
@@ -20,13 +20,7 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
     let job = job.clone();
     Ok(Ready::rounds(move || {
         let watch = Stopwatch::start();
-        let received = runtime.block_on(async {
-            let mut child = flood(&job)?;
-            let mut out = child.stdout.take().context("no stdout")?;
-            let received = read_all(&mut out).await?;
-            ensure!(child.wait().await?.success(), "the child failed");
-            Ok(received)
-        })?;
+        let received = runtime.block_on(receive(job.clone()))?;
         ensure!(received == job.count, "{received} bytes came of {}", job.count);
         Ok(watch.gigabytes_per_second(received))
     }))
@@ -34,49 +28,49 @@ pub(super) fn from_child(job: &Job) -> Result<Ready> {
 
 /// Does the same in a task, as a server would.
 pub(super) fn from_child_in_task(job: &Job) -> Result<Ready> {
-    let runtime = runtime_for(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let this = job.clone();
-        let watch = Stopwatch::start();
-        let received = runtime.block_on(runtime.spawn(async move {
-            let mut child = flood(&this)?;
-            let mut out = child.stdout.take().context("no stdout")?;
-            let received = read_all(&mut out).await?;
-            ensure!(child.wait().await?.success(), "the child failed");
-            anyhow::Ok(received)
-        }))??;
-        ensure!(received == job.count, "{received} bytes came of {}", job.count);
-        Ok(watch.gigabytes_per_second(received))
-    }))
+    rounds::bulk_in_task(job, runtime_for(job)?, receive)
+}
+
+async fn receive(job: Job) -> Result<u64> {
+    let mut child = flood(&job)?;
+    let mut out = child.stdout.take().context("no stdout")?;
+    let received = read_all(&mut out).await?;
+    ensure!(child.wait().await?.success(), "the child failed");
+    Ok(received)
 }
 
 /// Counts the lines that a child writes. Returns gigabytes per second.
 pub(super) fn lines(job: &Job) -> Result<Ready> {
-    let runtime = runtime()?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        let (lines, bytes) = runtime.block_on(async {
-            let mut program = Command::new(job.program("lines"));
-            let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
-            let out = child.stdout.take().context("no stdout")?;
-            let mut all = BufReader::with_capacity(BUFFER_BYTES, out).lines();
-            let (mut lines, mut bytes) = (0, 0);
-            while let Some(line) = all.next_line().await? {
-                lines += 1;
-                bytes += line.len() as u64;
-            }
-            ensure!(child.wait().await?.success(), "the child failed");
-            anyhow::Ok((lines, bytes))
-        })?;
-        job.check_lines(lines, bytes)?;
-        Ok(watch.gigabytes_per_second(job.count))
-    }))
+    counted_lines(job, async |out| {
+        let mut all = out.lines();
+        let (mut lines, mut bytes) = (0, 0);
+        while let Some(line) = all.next_line().await? {
+            lines += 1;
+            bytes += line.len() as u64;
+        }
+        Ok((lines, bytes))
+    })
 }
 
 /// Does the same, without an allocation for each line.
 pub(super) fn lines_in_one_buffer(job: &Job) -> Result<Ready> {
+    counted_lines(job, async |mut out| {
+        let (mut lines, mut bytes) = (0, 0);
+        let mut line = Vec::new();
+        while out.read_until(b'\n', &mut line).await? > 0 {
+            lines += 1;
+            bytes += line.len() as u64 - 1;
+            line.clear();
+        }
+        Ok((lines, bytes))
+    })
+}
+
+/// Has `count` count the lines of a child, and their bytes without the line feeds.
+fn counted_lines(
+    job: &Job,
+    count: impl AsyncFn(BufReader<ChildStdout>) -> Result<(u64, u64)> + 'static,
+) -> Result<Ready> {
     let runtime = runtime()?;
     let job = job.clone();
     Ok(Ready::rounds(move || {
@@ -85,16 +79,9 @@ pub(super) fn lines_in_one_buffer(job: &Job) -> Result<Ready> {
             let mut program = Command::new(job.program("lines"));
             let mut child = program.args(job.lines_args()).stdout(Stdio::piped()).spawn()?;
             let out = child.stdout.take().context("no stdout")?;
-            let mut all = BufReader::with_capacity(BUFFER_BYTES, out);
-            let (mut lines, mut bytes) = (0, 0);
-            let mut line = Vec::new();
-            while all.read_until(b'\n', &mut line).await? > 0 {
-                lines += 1;
-                bytes += line.len() as u64 - 1;
-                line.clear();
-            }
+            let counted = count(BufReader::with_capacity(BUFFER_BYTES, out)).await?;
             ensure!(child.wait().await?.success(), "the child failed");
-            anyhow::Ok((lines, bytes))
+            anyhow::Ok(counted)
         })?;
         job.check_lines(lines, bytes)?;
         Ok(watch.gigabytes_per_second(job.count))

@@ -7,7 +7,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{runtime, runtime_for};
+use super::{rounds, runtime, runtime_for};
 use crate::clock::Stopwatch;
 use crate::job::{Job, Ready};
 
@@ -56,23 +56,9 @@ pub(super) fn run_all(job: &Job) -> Result<Ready> {
 /// Captures the output of the row's number of programs at once, in a task each. Returns microseconds
 /// for each program.
 pub(super) fn at_once(job: &Job) -> Result<Ready> {
-    let runtime = runtime_for(job)?;
-    let (count, crowd, program) = (job.count, job.crowd, job.captured());
-    Ok(Ready::rounds(move || {
-        let watch = Stopwatch::start();
-        for _ in 0..count {
-            runtime.block_on(async {
-                let mut set = JoinSet::new();
-                for _ in 0..crowd {
-                    let mut program = Command::new(&program);
-                    set.spawn(async move { program.output().await });
-                }
-                for output in set.join_all().await {
-                    ensure!(output?.status.success(), "the program failed");
-                }
-                Ok(())
-            })?;
-        }
-        Ok(watch.micros_each(count * crowd))
-    }))
+    let program = job.captured();
+    rounds::at_once(job, runtime_for(job)?, move || {
+        let mut program = Command::new(&program);
+        async move { Ok(program.output().await?.status.success()) }
+    })
 }

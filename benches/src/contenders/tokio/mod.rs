@@ -6,6 +6,7 @@ mod echo;
 mod helpers;
 mod loops;
 mod net;
+pub(super) mod rounds;
 mod spawn;
 
 use std::io;

@@ -7,32 +7,22 @@ use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::task::LocalSet;
 
-use super::{crowd, runtime, runtime_for};
+use super::{crowd, rounds, runtime, runtime_for};
 use crate::clock::{Stopwatch, float};
-use crate::contenders::crowd::Ballast;
 use crate::job::{Job, Ready};
 use crate::sys;
 
 /// Spawns one child after the other, each read to its end.
 pub(super) fn one_by_one(job: &Job) -> Result<Ready> {
     let runtime = runtime()?;
-    let ballast = Ballast::for_row(job)?;
     let crowd = match job.row.as_str() {
         "spawn-5k" => Some(runtime.block_on(async { crowd::start(job) })?),
         _ => None,
     };
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = (&ballast, &crowd);
-        let watch = Stopwatch::start();
-        runtime.block_on(async {
-            for _ in 0..job.count {
-                once(&job).await?;
-            }
-            anyhow::Ok(())
-        })?;
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, runtime, async move |job| {
+        let _held = &crowd;
+        once(job).await
+    })
 }
 
 fn command(job: &Job) -> Command {
@@ -53,20 +43,10 @@ async fn once(job: &Job) -> Result<()> {
 
 /// Spawns one child after the other, and waits for it. Returns microseconds.
 pub(super) fn with_wait(job: &Job) -> Result<Ready> {
-    let runtime = runtime_for(job)?;
-    let ballast = Ballast::for_row(job)?;
-    let job = job.clone();
-    Ok(Ready::rounds(move || {
-        let _held = &ballast;
-        let watch = Stopwatch::start();
-        runtime.block_on(async {
-            for _ in 0..job.count {
-                ensure!(command(&job).spawn()?.wait().await?.success(), "the child failed");
-            }
-            anyhow::Ok(())
-        })?;
-        Ok(watch.micros_each(job.count))
-    }))
+    rounds::one_by_one(job, runtime_for(job)?, async |job| {
+        ensure!(command(job).spawn()?.wait().await?.success(), "the child failed");
+        Ok(())
+    })
 }
 
 /// Returns the longest call of `spawn` in a round, in microseconds.

@@ -35,7 +35,8 @@
 //! | `clone::clone_once`, the cells | what the kernel writes to lives as long as the child may write | a page of the table is never unmapped; the local number is read after the call | `owned_ends` |
 //! | `owned` | | its own page has its audit, by steps | `owned_model`, `owned_ends`, `owned_beside_others`, `owned_storm` |
 //! | `clone::fork` | the child runs closures as after a fork by the program itself | libc's fork, with the fork handlers of others | `pre_exec` |
-//! | `sigpipe` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | `blocking` in utils |
+//! | `sigpipe` | the result of `sigaction` is read only after success | the check beside it | `blocking` in utils |
+//! | `sigpipe_mask` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | its own |
 //! | `signal` | no pointer but null is passed | the calls | `signals` |
 //! | `wait`, `users`, `termios` | results are written to locals of the right type and size | the declarations beside the calls | `exit_status`, `identity` |
 //!
@@ -65,6 +66,7 @@ pub(crate) mod platform;
 mod report;
 mod request;
 mod sigpipe;
+mod sigpipe_mask;
 mod step;
 mod this_process;
 mod users;

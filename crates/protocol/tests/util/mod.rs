@@ -1,13 +1,13 @@
 //! A protocol that records its callbacks and calls a closure of the test.
 
-use std::cell::RefCell;
+mod log;
+
 use std::rc::Rc;
 
 use bytes::Bytes;
 use procession_protocol::{ChildFd, ExitReason, Process, ProcessProtocol};
 
-/// The recorded callbacks, shared with the test.
-pub(crate) type Log = Rc<RefCell<Vec<String>>>;
+pub(crate) use self::log::{Log, heard};
 
 /// A closure that every callback calls with the callback's name.
 pub(crate) type Act = Box<dyn FnMut(&str, &Process)>;
@@ -26,11 +26,6 @@ pub(crate) fn recorder() -> (Recorder, Log) {
 pub(crate) fn acting(act: impl FnMut(&str, &Process) + 'static) -> (Recorder, Log) {
     let log = Log::default();
     (Recorder { log: Rc::clone(&log), act: Box::new(act) }, log)
-}
-
-/// Takes the callbacks recorded since the last call.
-pub(crate) fn heard(log: &Log) -> Vec<String> {
-    log.take()
 }
 
 impl Recorder {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use procession_core::driver::Patience;
+
 use crate::handle::{Call, Handle};
 use crate::store::timers::{TimerError, TimerId, Timers};
 
@@ -30,7 +32,7 @@ pub struct DelayedCall {
 }
 
 impl DelayedCall {
-    pub(crate) fn new(handle: Handle, at: Duration, call: Call, patience: u8) -> Self {
+    pub(crate) fn new(handle: Handle, at: Duration, call: Call, patience: Patience) -> Self {
         let timer = handle.core.calls.timers.with(|timers| timers.add_patient(at, call, patience));
         Self { handle, timer }
     }

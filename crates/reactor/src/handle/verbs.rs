@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use procession_core::Signal;
+use procession_core::driver::Patience;
 
 use super::io::Io;
 use super::register::{Registered, Registration};
@@ -18,10 +19,6 @@ use crate::readiness::{Interest, Readiness};
 use crate::store::signals::Precedence;
 use crate::store::tasks::JoinHandle;
 use crate::store::triggers::{Phase, SystemEvent};
-
-/// How many busy turns a call at a deadline lets pass. A program's last output, its end of file and
-/// its exit take three turns, and a full pipe of the largest size takes eight more.
-const PATIENCE: u8 = 32;
 
 /// Calls.
 impl Handle {
@@ -50,7 +47,7 @@ impl Handle {
         after: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
     ) -> DelayedCall {
-        self.call_with_patience(after, call, 0)
+        self.call_with_patience(after, call, Patience::NONE)
     }
 
     /// Calls `call` when `after` has passed and the sources that were ready by then were handled.
@@ -77,14 +74,14 @@ impl Handle {
         after: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
     ) -> DelayedCall {
-        self.call_with_patience(after, call, PATIENCE)
+        self.call_with_patience(after, call, Patience::OF_A_LIMIT)
     }
 
     fn call_with_patience<R>(
         &self,
         after: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
-        patience: u8,
+        patience: Patience,
     ) -> DelayedCall {
         let call: Call = Box::new(move |handle| drop(call(handle)));
         let at = self.now().saturating_add(after);

@@ -15,6 +15,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use procession_core::driver::Patience;
 pub(crate) use queue::TimerId;
 use queue::{TimerEntry, TimerKey, TimerQueue};
 pub(crate) use slab::TimerStatus;
@@ -71,12 +72,12 @@ impl<C> Timers<C> {
     #[cfg(test)]
     #[must_use]
     fn add(&mut self, at: Duration, call: C) -> TimerId {
-        self.add_patient(at, call, 0)
+        self.add_patient(at, call, Patience::NONE)
     }
 
     /// Adds a call. The caller owns a reference to the id, until it releases it.
     #[must_use]
-    pub(crate) fn add_patient(&mut self, at: Duration, call: C, patience: u8) -> TimerId {
+    pub(crate) fn add_patient(&mut self, at: Duration, call: C, patience: Patience) -> TimerId {
         let key = self.key(at);
         let timer = self.slab.add(Timer::new(key, call, patience));
         self.queue.push(TimerEntry { key, timer });

@@ -9,7 +9,7 @@
 //! | `signals::disposition` | the pointers given to `sigaction` are valid, and the result is written before it is read | a local `MaybeUninit`, read after success only | `tests/signals.rs` |
 //! | `signals::watch`, `signals::emulate` | code that runs in a signal handler is async-signal-safe | atomics, `getpid(2)`, `write(2)`, `sigaction(2)`, `sigprocmask(2)` and `raise(3)` only; no allocation, no lock; and the contract of `ProgramHooks` | `tests/signals.rs`, `tests/main_thread.rs` |
 //! | `main_thread::is_main_thread` (not on Linux) | the function exists there | the standard library of each system; `cargo xtask portability` | `tests/main_thread.rs` |
-//! | `sigpipe` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | `tests/signals.rs` |
+//! | `sigpipe_mask` | the sets given to the mask calls are initialised and live | locals, filled by `sigemptyset` | its own, `tests/signals.rs` |
 //!
 //! It exports safe items, and `ProgramHooks`, the one unsafe trait of the public API.
 
@@ -17,3 +17,4 @@ pub(crate) mod main_thread;
 pub(crate) mod polled;
 pub(crate) mod signals;
 pub(crate) mod sigpipe;
+mod sigpipe_mask;

@@ -4,6 +4,10 @@
 //! the slot. So an id is valid while its timer waits or is referenced. The number of slots is the
 //! largest number ever needed at once, until all timers are gone.
 
+use std::time::Duration;
+
+use procession_core::driver::Patience;
+
 use super::queue::{TimerEntry, TimerId, TimerKey};
 
 /// The status of a timer.
@@ -22,33 +26,24 @@ pub(super) struct Timer<C> {
     pub(super) status: TimerStatus,
     /// The number of references to the timer.
     handles: u32,
-    /// How many busy turns a due timer still lets pass, and [`WAS_PUT_OFF`].
-    patience: u8,
+    /// How many busy turns a due timer still lets pass.
+    patience: Patience,
 }
-
-/// The mark of a timer that has let a busy turn pass: its key has the time of that.
-const WAS_PUT_OFF: u8 = 0x80;
-/// A turn that takes this long counts as two, in nanoseconds.
-const LONG_TURN: u64 = 4_000_000;
 
 impl<C> Timer<C> {
     /// Makes a timer that waits and has one reference.
-    pub(super) fn new(key: TimerKey, call: C, patience: u8) -> Self {
-        debug_assert!(patience < WAS_PUT_OFF);
+    pub(super) fn new(key: TimerKey, call: C, patience: Patience) -> Self {
         Self { key, call: Some(call), status: TimerStatus::Waiting, handles: 1, patience }
     }
 
     /// Returns whether it lets a busy turn pass.
     pub(super) fn is_patient(&self) -> bool {
-        self.patience & !WAS_PUT_OFF > 0
+        !self.patience.is_over()
     }
 
-    /// Lets a busy turn pass. A long turn, since the last one that it let pass, counts as several.
+    /// Lets a busy turn pass. The key has the time of the last one that it let pass.
     pub(super) fn lose_patience(&mut self, now: u64) {
-        let is_first = self.patience & WAS_PUT_OFF == 0;
-        let turn = if is_first { 0 } else { now.saturating_sub(self.key.at) };
-        let turns = u8::try_from(1 + turn / LONG_TURN).unwrap_or(u8::MAX);
-        self.patience = (self.patience & !WAS_PUT_OFF).saturating_sub(turns) | WAS_PUT_OFF;
+        self.patience.on_busy_turn(Duration::from_nanos(now.saturating_sub(self.key.at)));
     }
 }
 

@@ -71,7 +71,7 @@ fn the_patience_of_a_call_is_short_where_turns_are_long() {
     let millis = Duration::from_millis;
     for (turn, turns) in [(millis(1), 32), (millis(5), 17), (millis(200), 2)] {
         let mut timers = Timers::default();
-        let _patient = timers.add_patient(Duration::ZERO, call(), 32);
+        let _patient = timers.add_patient(Duration::ZERO, call(), Patience::OF_A_LIMIT);
         // However late the first turn is, it is one turn.
         let mut now = Duration::from_secs(9);
         let mut passed = 0;
@@ -87,7 +87,7 @@ fn the_patience_of_a_call_is_short_where_turns_are_long() {
 fn a_patient_call_is_put_off_while_turns_are_busy_and_hides_no_other() {
     let mut timers = Timers::default();
     let second = Duration::from_secs;
-    let _patient = timers.add_patient(second(1), call(), 2);
+    let _patient = timers.add_patient(second(1), call(), Patience::OF_A_LIMIT);
     let other = timers.add(second(2), call());
     for turn in 3..5 {
         let limit = timers.limit();
@@ -99,7 +99,7 @@ fn a_patient_call_is_put_off_while_turns_are_busy_and_hides_no_other() {
     }
     let limit = timers.limit();
     assert!(timers.pop_due(second(5), limit, || false).is_some(), "its patience is over");
-    let _patient = timers.add_patient(second(5), call(), 2);
+    let _patient = timers.add_patient(second(5), call(), Patience::OF_A_LIMIT);
     let limit = timers.limit();
     assert!(timers.pop_due(second(5), limit, || true).is_some(), "nothing else is to be done");
 }
