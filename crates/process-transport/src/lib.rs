@@ -92,6 +92,6 @@ pub mod driver {
     //! It is not part of what the version number promises: any release may change it.
 
     pub use crate::spawned::{
-        Attended, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
+        Attended, GrowingPipe, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
     };
 }

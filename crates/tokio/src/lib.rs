@@ -87,7 +87,6 @@ mod child;
 mod command;
 mod ends;
 mod exit_watch;
-mod growth;
 mod source;
 mod stdio;
 mod sys;
