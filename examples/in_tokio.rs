@@ -1,8 +1,8 @@
 //! Children in a tokio program, without a reactor: `in_tokio`.
 //!
 //! The program filters text through a child, with one task that writes and one that reads. It reads
-//! a descriptor of a number of its own. Then it gives up a child that takes too long: the drop kills
-//! the child with its whole group, and a task of the runtime reaps it.
+//! a descriptor of a number of its own. Then it gives up a child that takes too long: it leads a group,
+//! so the drop kills the whole group, and a task of the runtime reaps the child.
 
 use std::process::ExitCode;
 use std::time::Duration;

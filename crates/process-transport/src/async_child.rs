@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub use error::ChildError;
 pub use input::ChildInput;
-pub use lines::Lines;
+pub use lines::{ChunkSource, Lines};
 pub use output::ChildOutput;
 use procession_core::IntoBytes;
 use procession_core::driver::WithCell;

@@ -9,6 +9,7 @@ mod pty;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub use crate::sys::{Resource, Rlimit};
 /// assert_eq!(gpg.get_program(), "gpg");
 /// assert_eq!(gpg.get_args().count(), 6);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a command does nothing until it is spawned"]
 pub struct Command {
     pub(crate) program: OsString,
@@ -369,6 +370,17 @@ impl From<&Self> for Command {
     }
 }
 
+/// Prints one line, as std does: `"program" "argument"`, or `["program"] "argv0" "argument"`. Does not
+/// print the environment, which may hold secrets.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.arg0 {
+            None => write!(f, "{:?}", self.program)?,
+            Some(arg0) => write!(f, "[{:?}] {arg0:?}", self.program)?,
+        }
+        self.args.iter().try_for_each(|arg| write!(f, " {arg:?}"))
+    }
+}
 /// A program without arguments, from each type that can hold its name or path.
 macro_rules! from_programs {
     ($($program:ty),*) => {

@@ -91,7 +91,9 @@ pub mod driver {
     //!
     //! It is not part of what the version number promises: any release may change it.
 
+    #[cfg(feature = "reactor")]
+    pub use crate::async_child::ChunkSource;
     pub use crate::spawned::{
-        Attended, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
+        Attended, GrowingPipe, LoopCommand, LoopSpawned, Sink, Stopwatch, Terminating, Turn,
     };
 }

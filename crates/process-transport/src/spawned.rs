@@ -10,7 +10,9 @@ mod attended;
 mod clock;
 mod for_loops;
 mod gather;
+mod growing_pipe;
 mod handle;
+mod intake;
 #[cfg(feature = "reactor")]
 mod last_end;
 mod output;
@@ -28,6 +30,7 @@ pub use clock::Stopwatch;
 #[cfg(feature = "reactor")]
 pub(crate) use clock::since;
 pub use for_loops::{LoopCommand, LoopSpawned};
+pub use growing_pipe::GrowingPipe;
 pub use handle::Spawned;
 #[cfg(feature = "reactor")]
 pub(crate) use last_end::LastEnd;

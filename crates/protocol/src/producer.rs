@@ -132,6 +132,7 @@ impl Producers {
         if let Err(error) = transport.0.write(Bytes::new()) {
             return Err(ProducerError { output, kind: ProducerErrorKind::Write(error), producer });
         }
+        let pace = producer.pace(pace);
         let new = Registered { producer, transport: transport.clone() };
         let registered = this.registry.with(|registry| registry.register(output, pace, new));
         let due = registered.map_err(|(refusal, Registered { producer, .. })| {

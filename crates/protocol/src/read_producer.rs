@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 
 use procession_core::{Deferred, Promise, WriteError};
 
-use crate::{Producer, Transport};
+use crate::{Pace, Producer, Transport};
 
 /// The most bytes that are read at once: the capacity of a child's pipe.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -13,8 +13,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Writes the data of a [`Read`] to a child's descriptor, or to a connection. At the end, it closes the
 /// descriptor of a child, and ends the writing direction of a connection.
 ///
-/// It is a pull producer: register it with [`Pace::Pull`](crate::Pace::Pull). It reads a chunk of up to
-/// 64 KiB each time the queue is empty. So at most 64 KiB wait in memory, however slowly the child
+/// It is a pull producer, whatever [`Pace`] it is registered with. It reads a chunk of up to 64 KiB each
+/// time the queue is empty. So at most 64 KiB wait in memory, however slowly the child
 /// reads. A read that blocks also blocks the loop, so use it for files and for data in memory.
 ///
 /// # Examples
@@ -88,6 +88,10 @@ impl<R: Read> Producer for ReadProducer<R> {
         }
     }
 
+    fn pace(&self, _: Pace) -> Pace {
+        Pace::Pull
+    }
+
     fn stop(&mut self, _: &Transport) {
         self.finished.complete(Err(WriteError::Closed.into()));
     }
@@ -104,7 +108,7 @@ mod tests {
     use procession_core::Failed;
 
     use super::*;
-    use crate::{FakeProcess, Pace, ProcessProtocol};
+    use crate::{FakeProcess, ProcessProtocol};
 
     struct Quiet;
     impl ProcessProtocol for Quiet {}
@@ -128,6 +132,18 @@ mod tests {
         fake.release_writes(0);
         assert_eq!(fake.written(0).len(), 10 * CHUNK_BYTES);
         assert!(fake.is_closed(0) && sent.try_take().is_some_and(|sent| sent.is_ok()));
+    }
+
+    #[test]
+    fn it_sends_whatever_the_pace_of_its_registration() {
+        for pace in [Pace::Push, Pace::Pull] {
+            let fake = FakeProcess::new(Quiet);
+            let data = vec![b'x'; 10 * CHUNK_BYTES];
+            let (producer, sent) = ReadProducer::new(io::Cursor::new(data));
+            fake.process().register_producer(0, pace, producer).unwrap();
+            assert_eq!(fake.written(0).len(), 10 * CHUNK_BYTES, "{pace:?}");
+            assert!(fake.is_closed(0) && sent.try_take().is_some_and(|sent| sent.is_ok()));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use procession_core::{Deferred, WriteError};
 
 use crate::forward::cannot_forward;
 use crate::registry::Registry;
-use crate::{Address, ChildFd, ForwardError, Target};
+use crate::{Address, ChildFd, ForwardError, Pace, Target};
 
 /// The actions on one connection that a stream transport implements and [`Transport`] calls.
 ///
@@ -210,6 +210,12 @@ pub trait Producer {
     #[doc(alias = "pauseProducing")]
     fn pause(&mut self, transport: &Transport) {
         let _ = transport;
+    }
+
+    /// Returns the pace at which this producer works, for the one that it is registered with. The
+    /// default returns the latter. A producer that can only pull returns [`Pace::Pull`].
+    fn pace(&self, registered: Pace) -> Pace {
+        registered
     }
 
     /// Ends, because the output is lost. Called at most once, last; then the producer is dropped. If the

@@ -3,6 +3,7 @@
 mod options;
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
@@ -37,7 +38,7 @@ use crate::stdio::Stdio;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Command(Plain);
 
 impl Command {
@@ -205,6 +206,13 @@ impl From<Command> for Plain {
     fn from(Command(mut command): Command) -> Self {
         command.pipe_by_default();
         command
+    }
+}
+
+/// Prints one line, `"program" "argument"`, without the environment.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -56,7 +56,7 @@
 //! | `Command::new`, `arg`, `args`, `arg0`, `env`, `envs`, `env_remove`, `env_clear`, `current_dir` | the same | |
 //! | `Command::stdin`, `stdout`, `stderr` | the same | they take [`Stdio`] and [`Fd`], and no `std::process::Stdio` |
 //! | `Command::spawn` | [`spawn`](Command::spawn) | its error is [`SpawnError`], which `?` makes an `io::Error`; it needs no runtime; a number of 0 to 2 that the parent has closed is an error |
-//! | `Command::status`, `output` | the same | their `io::Error` of a failed spawn has the number and the kind, but not the program; the error of [`spawn`](Command::spawn) has its text |
+//! | `Command::status`, `output` | the same | their `io::Error` of a failed spawn has the kind and the number, as tokio's, and so no room for a text with the program: for that, use [`spawn`](Command::spawn), whose error names it |
 //! | `Command::kill_on_drop` | [`kill_on_drop`](Command::kill_on_drop) | kills the whole group if the child leads one |
 //! | `Command::uid`, `gid` | the same | the groups change with them; a failed look-up is an error, so with `uid` for a user that the database does not know, give `gid` as well |
 //! | `Command::process_group` | the same | |
@@ -87,7 +87,6 @@ mod child;
 mod command;
 mod ends;
 mod exit_watch;
-mod growth;
 mod source;
 mod stdio;
 mod sys;

@@ -143,19 +143,21 @@ struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    fn deliver(&mut self, stream: Stream) {
+    /// Calls the callback with the lines that are complete, until the time limit.
+    fn deliver(&mut self, stream: Stream, until: Option<Duration>) {
+        let stopwatch = self.stopwatch;
         if let (Some(lines), Some(call)) = (&mut self.lines, &mut self.on_line) {
-            lines.deliver(stream, call, || true);
+            lines.deliver(stream, call, || until.is_none_or(|until| stopwatch.now() < until));
         }
     }
 
-    /// Ends the lines: a last line needs no line feed.
+    /// Ends the lines: a last line needs no line feed. A program that has ended is not late.
     fn end_lines(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if let Some(lines) = &mut self.lines {
                 lines.on_end(stream);
             }
-            self.deliver(stream);
+            self.deliver(stream, None);
         }
     }
 }
@@ -168,8 +170,9 @@ impl Sink for Outputs<'_> {
             None => self.state.on_data(stream, data, now),
             Some(lines) => {
                 let data = Bytes::from(std::mem::take(data));
-                lines.on_data(stream, data.clone());
-                self.deliver(stream);
+                let within = self.state.bytes_within_limits(stream, data.len());
+                lines.on_data(stream, data.slice(..within));
+                self.deliver(stream, self.state.poll_deadline());
                 self.state.on_data(stream, &data, self.stopwatch.now());
             }
         }

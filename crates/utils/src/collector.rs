@@ -89,8 +89,7 @@ impl Collector {
     /// Ends the lines of a stream that was read to its end. The last line needs no line feed.
     fn end_lines(&mut self, stream: Stream) {
         if let Some(lines) = &mut self.lines {
-            lines.on_end(stream);
-            self.job.on_lines(lines, stream);
+            self.job.on_lines_end(lines, stream);
         }
     }
 }
@@ -125,8 +124,7 @@ impl ProcessProtocol for Collector {
             return;
         }
         if let Some(lines) = &mut self.lines {
-            lines.on_data(stream, data.clone());
-            self.job.on_lines(lines, stream);
+            self.job.on_line_data(lines, stream, &data);
         }
         self.job.on_data(stream, &data);
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use procession_core::driver::{Answer, Reply, WithCell};
 use procession_core::{Deferred, Promise, Signal};
 use procession_protocol::{ExitReason, Process};
@@ -75,10 +76,27 @@ impl Job {
         self.report(|state, now| state.on_started(now));
     }
 
-    /// Calls the line callback for the lines that are complete, while the run goes on.
-    pub(crate) fn on_lines(&self, lines: &mut Lines, stream: Stream) {
+    /// Calls the line callback for the lines of these data that are complete, while the run goes on
+    /// and until its time limit. Lines that are late stay in `lines`.
+    pub(crate) fn on_line_data(&self, lines: &mut Lines, stream: Stream, data: &Bytes) {
+        let (within, until) = self
+            .state
+            .with(|state| (state.bytes_within_limits(stream, data.len()), state.poll_deadline()));
+        lines.on_data(stream, data.slice(..within));
+        self.deliver(lines, stream, until);
+    }
+
+    /// Calls the line callback for the last lines of a program that has ended: it is not late.
+    pub(crate) fn on_lines_end(&self, lines: &mut Lines, stream: Stream) {
+        lines.on_end(stream);
+        self.deliver(lines, stream, None);
+    }
+
+    fn deliver(&self, lines: &mut Lines, stream: Stream, until: Option<Duration>) {
         let Some(mut call) = self.on_line.take() else { return };
-        lines.deliver(stream, &mut *call, || self.is_running());
+        lines.deliver(stream, &mut *call, || {
+            self.is_running() && until.is_none_or(|until| self.reactor.now() < until)
+        });
         if self.is_running() {
             let none = self.on_line.replace(Some(call));
             drop(none);

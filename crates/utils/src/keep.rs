@@ -128,10 +128,14 @@ impl Capture {
         Self { keep, ..Self::default() }
     }
 
+    /// Returns how many bytes can be added before one is skipped.
+    pub(crate) fn room(&self) -> usize {
+        self.keep.max_bytes() - self.kept.len()
+    }
+
     /// Adds data of the stream. Returns whether everything so far is kept.
     pub(crate) fn push(&mut self, data: &[u8]) -> bool {
-        let room = self.keep.max_bytes() - self.kept.len();
-        let (fits, rest) = data.split_at(room.min(data.len()));
+        let (fits, rest) = data.split_at(self.room().min(data.len()));
         self.grow(fits.len());
         self.kept.extend_from_slice(fits);
         if !rest.is_empty() {

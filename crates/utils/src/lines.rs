@@ -82,7 +82,8 @@ impl Lines {
         self.of(stream).on_end();
     }
 
-    /// Calls `call` with each line that is complete, as long as `goes_on`.
+    /// Calls `call` with each line that is complete, as long as `goes_on`. It is asked before each
+    /// line, so it should cost little; the other lines wait.
     pub(crate) fn deliver(
         &mut self,
         stream: Stream,

@@ -186,8 +186,9 @@ impl<F> Run<F> {
     /// Fails with [`OutputError::TimedOut`], which has the output so far, after this time. The time
     /// stands still while Ctrl-Z has [stopped](procession_reactor::Reactor::run) the parent.
     ///
-    /// The time is judged between reads. A callback of [`for_each_line`](Self::for_each_line) that takes
-    /// long is called for all lines of a read first, and delays the error by that.
+    /// The time is judged between reads, and between the lines of
+    /// [`for_each_line`](Self::for_each_line): after this time no line is handed over, unless the
+    /// program has ended meanwhile. A call that takes long delays the error by that.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.settings.rules.timeout = Some(after);
         self
@@ -267,6 +268,9 @@ impl<F> Run<F> {
     /// line without a line feed is reported when the program and both outputs have ended, and not
     /// at all if a stop of the reactor cut it off. No line is reported after the result. The
     /// outputs are kept as well; [`Keep::nothing`] turns that off.
+    ///
+    /// A limit of the output or of the time that ends the run also ends the lines, in the middle of
+    /// a read.
     ///
     /// The result can be sent to another thread if `call` can. [`boxed`](Self::boxed) gives runs with
     /// different callbacks one type.

@@ -103,6 +103,17 @@ impl RunState {
         }
     }
 
+    /// Returns how many of the next `bytes` of this stream come before a limit that ends the run.
+    pub(crate) fn bytes_within_limits(&self, stream: Stream, bytes: usize) -> usize {
+        let capture = match stream {
+            Stream::Stderr if self.rules.fails_on_stderr => return 0,
+            _ if !self.rules.stops_at_limit => return bytes,
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        bytes.min(capture.room())
+    }
+
     /// Adds data that the program wrote, and checks the limits.
     pub(crate) fn on_data(&mut self, stream: Stream, data: &[u8], now: Duration) {
         if !self.is_running() {

@@ -16,10 +16,24 @@ use super::output::ChildOutput;
 /// Its drop gives data that are not yet a whole line back to the output.
 #[derive(Debug)]
 #[must_use = "lines are read when they are asked for"]
-pub struct Lines<'a> {
-    output: &'a mut ChildOutput,
+pub struct Lines<'a, O: ChunkSource = ChildOutput> {
+    output: &'a mut O,
     lines: LineReceiver,
     is_over: bool,
+}
+
+/// An output that can be read as lines.
+pub trait ChunkSource: Stream<Item = Bytes> + Unpin {
+    /// Takes chunks back, which then come first.
+    fn put_back(&mut self, chunks: Vec<Bytes>);
+
+    /// Returns a stream of the lines from here on.
+    fn read_lines(&mut self) -> Lines<'_, Self>
+    where
+        Self: Sized,
+    {
+        Lines { output: self, lines: LineReceiver::new(), is_over: false }
+    }
 }
 
 impl ChildOutput {
@@ -49,18 +63,18 @@ impl ChildOutput {
     #[doc(alias = "read_line")]
     #[doc(alias = "BufReader")]
     pub fn lines(&mut self) -> Lines<'_> {
-        Lines { output: self, lines: LineReceiver::new(), is_over: false }
+        self.read_lines()
     }
 }
 
-impl Lines<'_> {
+impl<O: ChunkSource> Lines<'_, O> {
     /// Waits for the next line; returns `None` at the end.
     pub async fn next(&mut self) -> Option<Line> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 }
 
-impl Stream for Lines<'_> {
+impl<O: ChunkSource> Stream for Lines<'_, O> {
     type Item = Line;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Line>> {
@@ -80,7 +94,7 @@ impl Stream for Lines<'_> {
     }
 }
 
-impl Drop for Lines<'_> {
+impl<O: ChunkSource> Drop for Lines<'_, O> {
     fn drop(&mut self) {
         self.lines.set_raw_mode();
         let rest: Vec<Bytes> = iter::from_fn(|| self.lines.poll_raw()).collect();

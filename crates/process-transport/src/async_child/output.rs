@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
 
+use super::lines::ChunkSource;
 use super::shared::SharedState;
 use super::tail::OUTPUT_HIGH_BYTES;
 
@@ -46,17 +47,6 @@ impl ChildOutput {
         self.shared.0.with(|state| state.outputs.get(&self.fd).map_or(0, |one| one.skipped_bytes))
     }
 
-    /// Takes the chunks back that were taken last; `next` returns them again.
-    pub(super) fn put_back(&mut self, chunks: Vec<Bytes>) {
-        self.shared.0.with(|state| {
-            let output = state.outputs.entry(self.fd).or_default();
-            for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {
-                output.bytes += chunk.len();
-                output.chunks.push_front(chunk);
-            }
-        });
-    }
-
     /// Waits for the end and returns everything up to it, in one buffer.
     #[doc(alias = "read_to_end")]
     pub async fn collect(&mut self) -> Vec<u8> {
@@ -65,6 +55,18 @@ impl ChildOutput {
             all.extend_from_slice(&chunk);
         }
         all
+    }
+}
+
+impl ChunkSource for ChildOutput {
+    fn put_back(&mut self, chunks: Vec<Bytes>) {
+        self.shared.0.with(|state| {
+            let output = state.outputs.entry(self.fd).or_default();
+            for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {
+                output.bytes += chunk.len();
+                output.chunks.push_front(chunk);
+            }
+        });
     }
 }
 

@@ -58,3 +58,12 @@ fn a_command_tells_its_environment_terminal_and_owner() {
     let [a, c] = ["A", "C"].map(OsStr::new);
     assert_eq!(changes, [(a, Some(OsStr::new("2"))), (c, None)]);
 }
+
+#[test]
+fn its_debug_form_is_one_line_without_the_environment() {
+    let command = Command::new("/bin/echo").args(["a b", "c\"d"]).env("TOKEN", "secret");
+    let command = command.child_fd(3, Fd::from_child()).owned(true).current_dir("/");
+    assert_eq!(format!("{command:?}"), r#""/bin/echo" "a b" "c\"d""#);
+    assert_eq!(format!("{command:#?}"), format!("{command:?}"));
+    assert_eq!(format!("{:?}", command.arg0("-e")), r#"["/bin/echo"] "-e" "a b" "c\"d""#);
+}

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use super::clock::{self, Stopwatch};
 use super::gather::{PollWait, Polled, Reader, pause, reads};
 use super::handle::Spawned;
+use super::intake::Intake;
 use super::owned_child::DropAction;
 use super::sink::Sink;
 use super::terminate::Terminating;
@@ -34,7 +35,7 @@ pub struct Attended {
     stopwatch: Stopwatch,
     /// The input that is written to. Every other input is closed.
     input: Option<ChildFd>,
-    buffer: Vec<u8>,
+    intake: Intake,
 }
 
 /// What a turn has seen.
@@ -58,7 +59,8 @@ impl Attended {
     pub fn spawn(command: &Command, input: Option<ChildFd>) -> Result<Self, SpawnError> {
         let stopwatch = Stopwatch::start();
         let child = Spawned::start_without_loop(command, AtProgramEnd::Ends)?;
-        let mut this = Self { child, stopwatch, input: None, buffer: Vec::new() };
+        let intake = Intake::new(child.policy.pipes_grow);
+        let mut this = Self { child, stopwatch, input: None, intake };
         let input = input.and_then(|fd| this.take_input(fd));
         this.child.close_inputs();
         this.child.unblock_terminal();
@@ -132,7 +134,7 @@ impl Attended {
         if self.end().is_some() {
             return Ok(Turn::default()); // the caller has closed the last end
         }
-        let reader = &mut Reader::new(sink, &mut self.buffer);
+        let reader = &mut Reader::new(sink, &mut self.intake);
         let now = clock::now();
         let cut_off = self.child.cut_off_at();
         if cut_off.is_some_and(|cut_off| now >= cut_off) {

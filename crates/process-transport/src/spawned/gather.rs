@@ -6,19 +6,16 @@ use std::time::{Duration, Instant};
 use procession_core::driver::Direction;
 use procession_protocol::driver::Lifecycle;
 use procession_protocol::{ChildFd, ProcessTerminated};
-use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 use super::clock;
 use super::handle::Spawned;
+use super::intake::{Intake, USUAL_BYTES};
 use super::sink::{Discarded, Sink};
 use crate::launch::{ParentEnd, take_in};
 use crate::sys::{PeekOutcome, WaitOutcome};
-
-/// The size of one read, in bytes: the capacity of a pipe of the system's size.
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// The interval at which a child without a usable pidfd is polled.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -42,25 +39,22 @@ pub(super) struct Polled {
     pub(super) is_idle: bool,
 }
 
-/// A sink, and the vector into which the outputs are read.
+/// A sink, and what the outputs are read into.
 pub(super) struct Reader<'a> {
     sink: &'a mut dyn Sink,
-    buffer: &'a mut Vec<u8>,
+    intake: &'a mut Intake,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(sink: &'a mut dyn Sink, buffer: &'a mut Vec<u8>) -> Self {
-        Self { sink, buffer }
+    pub(super) fn new(sink: &'a mut dyn Sink, intake: &'a mut Intake) -> Self {
+        Self { sink, intake }
     }
 
     fn read_once(&mut self, end: &ParentEnd) -> ReadOutcome {
-        self.buffer.clear();
-        self.buffer.reserve(BUFFER_BYTES);
-        let read = || rustix::io::read(&end.end, spare_capacity(&mut *self.buffer));
-        match rustix::io::retry_on_intr(read) {
+        match self.intake.read(end) {
             Ok(0) => ReadOutcome::Ended,
             Ok(_) => {
-                self.sink.on_data(end.fd, &mut *self.buffer);
+                self.sink.on_data(end.fd, &mut self.intake.buffer);
                 ReadOutcome::GoesOn
             }
             Err(Errno::AGAIN) => ReadOutcome::NothingNow,
@@ -117,8 +111,8 @@ impl Spawned {
     ) -> io::Result<bool> {
         crate::orphans::reap();
         self.unblock_terminal();
-        let mut buffer = Vec::new();
-        let mut reader = Reader::new(sink, &mut buffer);
+        let mut intake = Intake::new(self.policy.pipes_grow);
+        let mut reader = Reader::new(sink, &mut intake);
         loop {
             self.try_reap()?;
             if done(self) {
@@ -154,8 +148,8 @@ impl Spawned {
         watches_exit: bool,
     ) -> io::Result<()> {
         self.unblock_terminal();
-        let (mut sink, mut buffer) = (Discarded, Vec::new());
-        let mut reader = Reader::new(&mut sink, &mut buffer);
+        let (mut sink, mut intake) = (Discarded, Intake::new(self.policy.pipes_grow));
+        let mut reader = Reader::new(&mut sink, &mut intake);
         loop {
             if watches_exit && self.child.peek() != PeekOutcome::Running {
                 return Ok(());
@@ -246,10 +240,11 @@ impl Spawned {
     }
 
     /// Reads what the outputs hold at this moment, closes them, and records which ones were still
-    /// held open by another process. Reads at most what a pipe can hold from each, because a
-    /// descendant may go on writing. `held` has the inputs that are held open.
+    /// held open by another process. Reads a limited number of times from each, because a descendant
+    /// may go on writing. `held` has the inputs that are held open.
     pub(super) fn cut_off(&mut self, reader: &mut Reader<'_>, mut held: Vec<ChildFd>) {
-        const MOST_READS: usize = (1 << 20) / BUFFER_BYTES;
+        /// The most that a pipe can hold, in reads of the usual size.
+        const MOST_READS: usize = (1 << 20) / USUAL_BYTES;
         for end in self.ends.iter().filter(|end| reads(end)) {
             let mut reads = (0..MOST_READS).map(|_| reader.read_now(end));
             if reads.find(|ending| *ending != ReadOutcome::GoesOn) != Some(ReadOutcome::Ended) {

@@ -13,6 +13,7 @@ use procession_protocol::{ProcessTerminated, SignalError, Termination, UnknownEn
 use super::clock::{self, Stopwatch};
 use super::gather::Reader;
 use super::handle::Spawned;
+use super::intake::Intake;
 use super::sink::Discarded;
 use crate::group::GroupLook;
 use crate::sys::PeekOutcome;
@@ -141,8 +142,8 @@ impl<'a> Terminating<&'a mut Spawned> {
         };
         if self.child.scope() == TerminationScope::Group {
             // A process that still holds an output is not in the group.
-            let (mut sink, mut buffer) = (Discarded, Vec::new());
-            self.child.cut_off(&mut Reader::new(&mut sink, &mut buffer), Vec::new());
+            let (mut sink, mut intake) = (Discarded, Intake::new(false));
+            self.child.cut_off(&mut Reader::new(&mut sink, &mut intake), Vec::new());
             if is_gone {
                 self.child.child.forget_group();
             } else if self.child.reason.is_some() {

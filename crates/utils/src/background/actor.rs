@@ -24,9 +24,18 @@ pub(super) enum ChildVerb {
     Read(ChildFd, Producer),
     /// Move the queue into this input from now on.
     Write(ChildFd, Consumer),
-    Wait(Reply<Result<ProcessDone, ChildError>>),
+    /// Wait for the end of the child, or of it and all its descriptors.
+    Wait(WaitFor, Reply<Result<ProcessDone, ChildError>>),
+    /// Nobody waits any more.
+    GiveUpWait,
     Signal(SignalTo, Signal, Reply<Result<(), SignalError>>),
     Terminate(Signal, Duration, Reply<Result<Termination, SignalError>>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitFor {
+    Exit,
+    End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +47,13 @@ pub(super) enum SignalTo {
 /// Owns the child until its handle is dropped.
 pub(super) async fn act(context: LoopContext, mut child: Child, verbs: Arc<Mailbox<ChildVerb>>) {
     let _close = CloseOnDrop(&verbs);
-    let mut waiting: Option<Reply<Result<ProcessDone, ChildError>>> = None;
+    let mut waiting: Option<(WaitFor, Reply<Result<ProcessDone, ChildError>>)> = None;
     loop {
+        waiting = waiting.filter(|(_, reply)| reply.is_wanted());
         let next = {
             // Each verb cuts the wait off, and the next round begins it again: it loses nothing.
-            let mut wait = pin!(waiting.as_ref().map(|_| child.wait()));
+            let wait_for = waiting.as_ref().map(|(wait_for, _)| *wait_for);
+            let mut wait = pin!(wait_for.map(|wait_for| wait(&mut child, wait_for)));
             poll_fn(|context| {
                 if let Poll::Ready(verb) = verbs.poll_next(context) {
                     return Poll::Ready(Next::Verb(verb));
@@ -55,14 +66,30 @@ pub(super) async fn act(context: LoopContext, mut child: Child, verbs: Arc<Mailb
             .await
         };
         match next {
-            Next::Verb(Some(ChildVerb::Wait(reply))) => waiting = Some(reply),
+            Next::Verb(Some(ChildVerb::Wait(wait_for, reply))) => {
+                // A wait for the end discards output, so it must not outlive its caller.
+                let weak = Arc::downgrade(&verbs);
+                reply.on_drop(move || {
+                    if let Some(verbs) = weak.upgrade() {
+                        verbs.send(ChildVerb::GiveUpWait);
+                    }
+                });
+                waiting = Some((wait_for, reply));
+            }
             Next::Verb(Some(verb)) => begin(&context, &mut child, verb),
             Next::Verb(None) => return,
             Next::Exited(exited) => {
                 let reply = waiting.take();
-                drop(reply.map(|reply| reply.send(exited)));
+                drop(reply.map(|(_, reply)| reply.send(exited)));
             }
         }
+    }
+}
+
+async fn wait(child: &mut Child, wait_for: WaitFor) -> Result<ProcessDone, ChildError> {
+    match wait_for {
+        WaitFor::Exit => child.wait().await,
+        WaitFor::End => child.ended().await,
     }
 }
 
@@ -74,8 +101,8 @@ enum Next {
 /// Does a verb that does not wait, and begins one that does.
 fn begin(context: &LoopContext, child: &mut Child, verb: ChildVerb) {
     match verb {
-        // The handle holds the reply.
-        ChildVerb::Wait(_) => {}
+        // The caller keeps the reply, and looks whether it is wanted.
+        ChildVerb::Wait(..) | ChildVerb::GiveUpWait => {}
         ChildVerb::Read(fd, queue) => match child.take_output(fd) {
             Some(output) => context.spawn(read(output, queue)),
             None => drop(queue),

@@ -2,7 +2,8 @@
 //!
 //! Model: one producer, one consumer. The producer has room while at most [`HIGH_BYTES`] are in the
 //! queue; it may exceed this by what it adds at once. The consumer takes all chunks in one step. The
-//! producer's end lets the consumer have what is left. The consumer's end drops what is left, and
+//! producer's end lets the consumer have what is left. While the queue discards, what a producer adds
+//! beyond [`HIGH_BYTES`] is dropped, and the producer never waits. The consumer's end drops what is left, and
 //! says why. Each side is woken only if it waits.
 
 use std::collections::VecDeque;
@@ -32,6 +33,8 @@ struct QueueState {
     producer: Option<Waker>,
     /// The producer waits for room, and not only for the consumer's end.
     producer_is_held: bool,
+    /// Drops what is added beyond the limit.
+    discards: bool,
 }
 
 /// How the consumer ended.
@@ -59,8 +62,10 @@ impl ByteQueue {
             return Poll::Ready(Err(end));
         }
         let old = state.producer.replace(waker);
-        state.producer_is_held = state.bytes > HIGH_BYTES;
-        let room = match state.producer_is_held {
+        let is_full = state.bytes > HIGH_BYTES;
+        state.producer_is_held = is_full && !state.discards;
+        let room = match is_full {
+            true if state.discards => Poll::Ready(Ok(HIGH_BYTES)),
             true => Poll::Pending,
             false => Poll::Ready(Ok(HIGH_BYTES - state.bytes + 1)),
         };
@@ -100,7 +105,9 @@ impl ByteQueue {
             drop(chunks);
             return Err(reason);
         }
-        if chunks.is_empty() {
+        if chunks.is_empty() || state.discards && state.bytes > HIGH_BYTES {
+            drop(state);
+            drop(chunks);
             return Ok(());
         }
         state.bytes += chunks.iter().map(Bytes::len).sum::<usize>();
@@ -143,6 +150,16 @@ impl ByteQueue {
         drop(state);
         wake(producer);
         Poll::Ready(Some(chunks))
+    }
+
+    /// Sets whether the queue drops what does not fit, instead of holding its producer.
+    pub(super) fn set_discards(&self, discards: bool) {
+        let Some(mut state) = self.0.lock() else { return };
+        state.discards = discards;
+        let is_held = discards && mem::take(&mut state.producer_is_held);
+        let producer = if is_held { state.producer.take() } else { None };
+        drop(state);
+        wake(producer);
     }
 
     /// Takes no more, and drops what is left. The first end counts.

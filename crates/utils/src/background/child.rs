@@ -11,8 +11,8 @@ use procession_core::{IntoBytes, Signal, WriteError};
 use procession_process_transport::{Child, ChildError, Command};
 use procession_protocol::{ChildFd, ProcessDone, SignalError, Termination};
 
-use super::actor::{self, ChildVerb, SignalTo};
-use super::byte_queue::{Consumer, Producer};
+use super::actor::{self, ChildVerb, SignalTo, WaitFor};
+use super::byte_queue::{ByteQueue, Consumer, Producer};
 use super::input::BackgroundInput;
 use super::mailbox::Mailbox;
 use super::output::BackgroundOutput;
@@ -178,13 +178,56 @@ impl BackgroundChild {
     /// The child ends with a status other than 0, by a signal, or with a lost status; or the
     /// background was stopped.
     pub async fn wait(&mut self) -> Result<ProcessDone, ChildError> {
+        self.close_inputs();
+        self.wait_for(WaitFor::Exit).await
+    }
+
+    /// Waits until the child is reaped and all its descriptors are closed.
+    ///
+    /// Inputs are closed first, as by [`wait`](Self::wait). An output that was not
+    /// [taken](Self::take_output) does not block the child meanwhile: it keeps at most 1.5 MiB, which
+    /// can be read afterwards, and the rest is discarded. If the future is dropped before the end,
+    /// output is kept again. An output that was taken is for its owner to read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait`](Self::wait). The error shows the last line of a stderr that the program has
+    /// not asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Background, Command};
+    ///
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T { futures_lite::future::block_on(future) }
+    /// let background = Background::start()?;
+    /// let script = Command::new("sh").args(["-c", "seq 1000000; echo no such key >&2; exit 2"]);
+    /// let error = block_on(async {
+    ///     let mut child = background.spawn_child(script).await?;
+    ///     child.ended().await
+    /// });
+    /// assert_eq!(error.unwrap_err().to_string(), r#""sh" exited with status 2: no such key"#);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "wait_with_output")]
+    pub async fn ended(&mut self) -> Result<ProcessDone, ChildError> {
+        self.close_inputs();
+        let queues = self.outputs.values().map(|output| Arc::clone(&output.end.queue));
+        let _discarding = Discarding::begin(queues.collect());
+        self.wait_for(WaitFor::End).await
+    }
+
+    fn close_inputs(&mut self) {
         let inputs: Vec<ChildFd> = self.inputs.keys().copied().collect();
         for fd in inputs {
             self.close_input(fd);
         }
+    }
+
+    fn wait_for(&self, wait_for: WaitFor) -> InBackground<ProcessDone, ChildError> {
         let program = Arc::clone(&self.program);
         let gone = move || ChildError::ReactorGone { program: program.as_ref().into() };
-        self.ask(ChildVerb::Wait, gone).await
+        self.ask(|reply| ChildVerb::Wait(wait_for, reply), gone)
     }
 
     /// Sends a signal to the child.
@@ -268,6 +311,27 @@ impl BackgroundChild {
         self.move_input(fd);
         if let Some(input) = self.inputs.get(&fd) {
             input.end.queue.finish();
+        }
+    }
+}
+
+/// Queues that drop what does not fit, until this is dropped: a program that stopped waiting may read
+/// again.
+struct Discarding(Vec<Arc<ByteQueue>>);
+
+impl Discarding {
+    fn begin(queues: Vec<Arc<ByteQueue>>) -> Self {
+        for queue in &queues {
+            queue.set_discards(true);
+        }
+        Self(queues)
+    }
+}
+
+impl Drop for Discarding {
+    fn drop(&mut self) {
+        for queue in &self.0 {
+            queue.set_discards(false);
         }
     }
 }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use procession_core::WriteError;
+use procession_process_transport::Lines;
+use procession_process_transport::driver::ChunkSource;
 
 use super::byte_queue::{ByteQueue, ConsumerEnd};
 
@@ -43,6 +45,34 @@ impl BackgroundOutput {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// Returns a stream of the lines from here on, with the rules of
+    /// [`ChildOutput::lines`](procession_process_transport::ChildOutput::lines). No more than one
+    /// chunk and one line are kept besides what the output keeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{Background, ChildError, Command};
+    ///
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T { futures_lite::future::block_on(future) }
+    /// let background = Background::start()?;
+    /// block_on(async {
+    ///     let mut child = background.spawn_child(Command::new("seq").arg("2")).await?;
+    ///     let mut lines = child.stdout().lines();
+    ///     assert_eq!(lines.next().await.unwrap(), "1");
+    ///     assert_eq!(lines.next().await.unwrap(), "2");
+    ///     assert!(lines.next().await.is_none());
+    ///     drop(lines);
+    ///     child.ended().await
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "next_line")]
+    #[doc(alias = "read_line")]
+    pub fn lines(&mut self) -> Lines<'_, Self> {
+        self.read_lines()
+    }
+
     /// Waits for the end and returns everything up to it, in one buffer.
     #[doc(alias = "read_to_end")]
     pub async fn collect(&mut self) -> Vec<u8> {
@@ -51,6 +81,14 @@ impl BackgroundOutput {
             all.extend_from_slice(&chunk);
         }
         all
+    }
+}
+
+impl ChunkSource for BackgroundOutput {
+    fn put_back(&mut self, chunks: Vec<Bytes>) {
+        for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {
+            self.taken.push_front(chunk);
+        }
     }
 }
 

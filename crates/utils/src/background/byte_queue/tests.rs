@@ -93,3 +93,24 @@ fn the_producer_may_wait_for_the_end() {
     assert_eq!(producer.woken(), 1);
     assert_eq!(producer.poll(|cx| queue.poll_end(cx)), Poll::Ready(ConsumerEnd::Whole));
 }
+
+#[test]
+fn a_queue_that_discards_holds_no_producer_and_keeps_no_more_than_the_limit_and_one_batch() {
+    let (queue, producer, consumer) = (ByteQueue::new(), Side::default(), Side::default());
+    let room = || producer.poll(|cx| queue.poll_room(cx));
+    queue.push([bytes(HIGH_BYTES + 1)]).unwrap();
+    assert!(room().is_pending());
+    queue.set_discards(true);
+    assert_eq!(producer.woken(), 1);
+    for _ in 0..3 {
+        assert!(room().is_ready());
+        queue.push([bytes(HIGH_BYTES)]).unwrap();
+    }
+    queue.set_discards(false);
+    assert!(room().is_pending());
+    let taken = consumer.poll(|cx| queue.poll_take(cx));
+    let Poll::Ready(Some(chunks)) = taken else { panic!("there are chunks") };
+    assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>(), HIGH_BYTES + 1);
+    queue.push([bytes(2 * HIGH_BYTES)]).unwrap();
+    assert!(room().is_pending(), "it keeps everything again");
+}

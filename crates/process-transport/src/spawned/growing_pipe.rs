@@ -1,5 +1,6 @@
-//! Enlarges a pipe while whole buffers pass through it, at the moments that core's `PipeGrowth` names.
-//! The reactor makes the same call for its pipes (`pipe/resize.rs`), and is no dependency of this crate.
+//! Enlarges a pipe while whole buffers pass through it, where no loop does it, at the moments that core's
+//! `PipeGrowth` names. The reactor makes the same call for its pipes (`pipe/resize.rs`); without a loop it
+//! is no dependency of this crate.
 
 use std::os::fd::OwnedFd;
 
@@ -7,21 +8,22 @@ use procession_core::driver::PipeGrowth;
 
 /// The growth of one pipe, and the bytes of full calls that count towards it.
 #[derive(Debug)]
-pub(crate) struct GrowingPipe {
+pub struct GrowingPipe {
     growth: PipeGrowth,
     /// The bytes of the calls in a row that were full, since the last whole buffer.
     full_bytes: usize,
 }
 
 impl GrowingPipe {
-    pub(crate) fn new(grows: bool) -> Self {
+    /// Returns the growth of a pipe of the default size; `grows` if it may grow.
+    pub fn new(grows: bool) -> Self {
         let growth = if grows { PipeGrowth::adaptive() } else { PipeGrowth::never() };
         Self { growth, full_bytes: 0 }
     }
 
     /// Notes that a call moved `bytes`; `is_full` if the call was for no more. A caller with a small
     /// buffer needs several calls for one buffer of the pipe.
-    pub(crate) fn on_moved(&mut self, pipe: &OwnedFd, bytes: usize, is_full: bool) {
+    pub fn on_moved(&mut self, pipe: &OwnedFd, bytes: usize, is_full: bool) {
         if !is_full && bytes < PipeGrowth::BUFFER_BYTES {
             self.full_bytes = 0;
             self.growth.on_moved(0);
