@@ -1,5 +1,5 @@
-//! The size of a pipe, which only Linux can change. The children on tokio have the same call
-//! (`growth.rs`): they need no loop, and the crate below both makes no system calls.
+//! The size of a pipe, which only Linux can change. process-transport makes the same call where no loop
+//! runs (`spawned/growing_pipe.rs`), and the crate below both makes no system calls.
 
 use std::os::fd::BorrowedFd;
 
