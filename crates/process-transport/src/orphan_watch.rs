@@ -12,7 +12,7 @@ use procession_reactor::{DelayedCall, Handle, Interest, Remote, SignalWatch};
 
 use crate::adopted::{self, LookOutcome};
 use crate::orphans::{self, Orphan};
-use crate::own_children::try_reap;
+use crate::own_children::{KnownEnd, try_reap};
 use crate::pauses::{ASK_ANYWAY, Pauses};
 use crate::sys::{self, WaitOutcome};
 use crate::watchers::{self, ReapListener};
@@ -149,9 +149,10 @@ struct WatchedOrphan {
 
 impl EventHandler for WatchedOrphan {
     fn ready(self: Rc<Self>, reactor: &Handle, ready: Ready) {
-        let waited = reactor
-            .io()
-            .with_fd(ready.key, |fd| try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, i64::MAX));
+        let known = KnownEnd::seen(true);
+        let waited = reactor.io().with_fd(ready.key, |fd| {
+            try_reap(sys::ChildId::Fd(fd, self.pid), &mut None, known, i64::MAX)
+        });
         if !matches!(waited, Some(Ok(WaitOutcome::Running))) {
             reactor.io().close(ready.key);
             return;

@@ -11,7 +11,7 @@ use procession_core::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::adopted;
-use crate::own_children::try_reap;
+use crate::own_children::{KnownEnd, try_reap};
 use crate::sys::{self, ProcessMark, WaitOutcome};
 use crate::watchers;
 
@@ -26,7 +26,8 @@ impl Orphan {
     /// Returns whether nothing is left to reap.
     pub(crate) fn try_reap(&self) -> bool {
         // Its former owner has released its place.
-        !matches!(try_reap(self.child(), &mut None, i64::MAX), Ok(WaitOutcome::Running))
+        let waited = try_reap(self.child(), &mut None, KnownEnd::Unknown, i64::MAX);
+        !matches!(waited, Ok(WaitOutcome::Running))
     }
 
     fn child(&self) -> sys::ChildId<'_> {

@@ -135,15 +135,32 @@ impl Drop for RunningLaunch {
     }
 }
 
+/// What the caller of [`try_reap`] knows of the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KnownEnd {
+    Unknown,
+    /// It has ended. A tracer may still hold it.
+    Ended,
+}
+
+impl KnownEnd {
+    /// Returns what a readable pidfd tells. On other systems the descriptor is no pidfd.
+    pub(crate) fn seen(is_readable: bool) -> Self {
+        if is_readable && cfg!(target_os = "linux") { Self::Ended } else { Self::Unknown }
+    }
+}
+
 /// Reaps a child of ours if it has ended; before that, releases its place or leaves it to its
 /// group.
 pub(crate) fn try_reap(
     child: sys::ChildId<'_>,
     place: &mut Option<Place>,
+    known: KnownEnd,
     parent_peak_kib: i64,
 ) -> io::Result<WaitOutcome> {
     if place.is_some() {
-        if sys::peek(child) == PeekOutcome::Running {
+        // A child that a tracer holds needs its place no more than one that is reaped.
+        if known == KnownEnd::Unknown && sys::peek(child) == PeekOutcome::Running {
             return Ok(WaitOutcome::Running);
         }
         // Not under the lock, because it may wait for the end of the program.

@@ -51,6 +51,7 @@ use crate::command::fd_map::DefaultStdio;
 use crate::error::SpawnError;
 use crate::group::GroupLook;
 use crate::launch::{self, ParentEnd};
+use crate::own_children::KnownEnd;
 use crate::program_end::AtProgramEnd;
 use crate::sealed::SealedLoopCommand;
 use crate::{group, orphans, sys};
@@ -171,7 +172,7 @@ impl Spawned {
     /// The system refuses the wait (`waitid(2)`).
     pub fn try_wait(&mut self) -> io::Result<Option<ExitReason>> {
         orphans::reap();
-        self.try_reap()?;
+        self.try_reap(KnownEnd::Unknown)?;
         Ok(self.reason.clone())
     }
 

@@ -15,6 +15,7 @@ mod watch;
 
 use std::fs::File;
 
+use procession_core::Signal;
 use procession_process_transport::{Command, Fd, SpawnProcess, Step};
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
@@ -164,6 +165,50 @@ fn a_spawn_costs_the_same_system_calls_whatever_is_open() {
             assert!(parent.len() <= parent_most, "{path:?}: {} in {parent:?}", parent.len());
             assert!(child_calls <= child_most, "{path:?}: {child_calls} in {child:?}");
             assert!(actions <= DISPOSITIONS, "{path:?}: {actions} dispositions");
+        }
+    });
+}
+
+/// What an owned child costs its parent beside another one: four checks of the handlers that end it
+/// with the program. It is reaped by one wait, although its place in the table must be left before.
+/// The parent's number in /proc is read for the first owned child alone.
+#[test]
+fn an_owned_child_takes_one_wait_and_no_look_for_its_parent() {
+    let name = "an_owned_child_takes_one_wait_and_no_look_for_its_parent";
+    if let Some(sanitizer) = sanitizer() {
+        return skip_here(name, &format!("the {sanitizer} sanitizer makes calls of its own"));
+    }
+    isolated(name, || {
+        let log = traced(name, || {
+            let mut driver = Driver::new();
+            for text in ["first", "second", "third"] {
+                let command = Command::new("/bin/true").owned(true).session_if_owned();
+                let command = command.parent_death_signal(Signal::KILL);
+                mark(&format!("{text}-begins"));
+                let child = driver.spawn(command);
+                driver.drive_to_end(&child.record);
+                mark(&format!("{text}-is-over"));
+            }
+            driver.finish();
+        });
+        let Some(log) = log else { return };
+        let count = |text: &str, name: &str| {
+            let (from, to) =
+                (place(&log, &format!("{text}-begins")), place(&log, &format!("{text}-is-over")));
+            let parent = log[from + 1..to].iter().filter(|call| call.pid == log[from].pid);
+            parent.filter(|call| call.name() == name).count()
+        };
+        assert_eq!(count("first", "readlinkat"), 1, "/proc/self");
+        for text in ["second", "third"] {
+            let [waits, links, pids] =
+                ["waitid", "readlinkat", "getpid"].map(|name| count(text, name));
+            assert_eq!((waits, links, pids), (1, 0, 0), "{text}");
+            // SIGPIPE's disposition is read by each turn.
+            let handlers = log[place(&log, &format!("{text}-begins"))..]
+                .iter()
+                .take_while(|call| call.name() != "clone")
+                .filter(|call| call.name() == "rt_sigaction" && !call.text.contains("SIGPIPE"));
+            assert_eq!(handlers.count(), 4, "{text}");
         }
     });
 }

@@ -23,19 +23,54 @@ const PAUSED: u64 = 1 << 63;
 /// than any time read before.
 const PAUSING: u64 = u64::MAX;
 
+/// A value that [`PAUSED_NANOS`] never has: the clocks would have to stop in 292 years.
+const NO_SUM: u64 = PAUSING - 1;
+
 /// A reactor's time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReactorClock {
     start: Duration,
+    /// The system's time at the start. Only differences to it count, and only as long as
+    /// [`PAUSED_NANOS`] is `still`.
+    begun: Instant,
+    /// [`PAUSED_NANOS`] at the start; [`NO_SUM`] if the clocks stood still then.
+    still: u64,
 }
 
 impl ReactorClock {
     pub(crate) fn new() -> Self {
-        Self { start: shown() }
+        let base = base(); // before `begun`
+        loop {
+            let still = paused_nanos();
+            let begun = now();
+            if still & PAUSED != 0 {
+                return Self { start: shown(), begun, still: NO_SUM };
+            }
+            // If no pause came in between, what the clocks show at `begun` is known.
+            if PAUSED_NANOS.load(SeqCst) == still {
+                let since_base = begun.saturating_duration_since(base);
+                let start = since_base.saturating_sub(Duration::from_nanos(still));
+                return Self { start, begun, still };
+            }
+        }
     }
 
     /// Returns the time since the start.
+    #[inline]
     pub(crate) fn elapsed(self) -> Duration {
+        // Nearly always there was no pause since the start.
+        if PAUSED_NANOS.load(SeqCst) == self.still {
+            let now = now();
+            // As in `shown`.
+            if PAUSED_NANOS.load(SeqCst) == self.still {
+                return now.saturating_duration_since(self.begun);
+            }
+        }
+        self.elapsed_with_pauses()
+    }
+
+    #[cold]
+    fn elapsed_with_pauses(self) -> Duration {
         shown().saturating_sub(self.start)
     }
 
@@ -155,6 +190,31 @@ mod tests {
             is_over.store(true, SeqCst);
             reader.join().unwrap();
         });
+    }
+
+    /// A clock that was made before a pause, one that was made in it, and one after it.
+    #[test]
+    fn clocks_agree_whenever_they_were_made() {
+        let _one = PAUSE_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = ReactorClock::new();
+        spin();
+        let pause = ClockPause::begin();
+        let within = ReactorClock::new();
+        let made = before.elapsed();
+        spin();
+        assert_eq!((before.elapsed(), within.elapsed()), (made, Duration::ZERO));
+        drop(pause);
+        spin();
+        let after = ReactorClock::new();
+        spin();
+        // Each difference holds between two looks at the older clock.
+        let (earliest, one, other, latest) =
+            (before.elapsed(), within.elapsed(), after.elapsed(), before.elapsed());
+        assert!(one + made >= earliest && one + made <= latest, "{earliest:?} {one:?} {latest:?}");
+        let since = before.instant(earliest).unwrap();
+        assert!(other <= latest - made - MOMENT, "{other:?} {latest:?}");
+        assert!(after.instant(other).unwrap() >= since);
+        assert!(after.instant(other).unwrap() <= now());
     }
 
     #[test]

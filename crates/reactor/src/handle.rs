@@ -141,6 +141,7 @@ impl Handle {
     /// Returns the monotonic time since the reactor was made. It stands still, with all timers,
     /// while a [run](crate::Reactor::run) has stopped the program.
     #[doc(alias = "seconds")]
+    #[inline]
     pub fn now(&self) -> Duration {
         self.core.clock.elapsed()
     }

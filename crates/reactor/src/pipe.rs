@@ -284,13 +284,14 @@ impl Pipe {
                 writer.peer_gone = true;
                 ready.peer_gone = true;
             }
-        }
-        // An unblocked writer stays watched until its flush, which follows at once. So a writer
-        // that blocks again needs no change of the registration.
-        if !ready.unblocked {
-            // Reducing the interest cannot fail for lack of memory. A source that stays in the
-            // poller needlessly only costs time.
-            self.watch(reactor).ok();
+            // An unblocked writer stays watched until its flush, which follows at once. So a writer
+            // that blocks again needs no change of the registration. An event changes nothing in
+            // what a reader waits for.
+            if !ready.unblocked {
+                // Reducing the interest cannot fail for lack of memory. A source that stays in the
+                // poller needlessly only costs time.
+                self.watch(reactor).ok();
+            }
         }
         ready
     }

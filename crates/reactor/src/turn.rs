@@ -180,7 +180,15 @@ impl Loop {
     fn timers(&self, handle: &Handle) {
         let timers = &handle.core.calls.timers;
         let (first, limit) = timers.with(|timers| (timers.first(), timers.limit()));
-        let Some(first) = first else { return };
+        if let Some(first) = first {
+            self.due_timers(handle, first, limit);
+        }
+    }
+
+    /// Apart from the turn, which most often has no timer.
+    #[inline(never)]
+    fn due_timers(&self, handle: &Handle, first: Duration, limit: u64) {
+        let timers = &handle.core.calls.timers;
         let now = handle.now();
         if first > now {
             return;
@@ -214,9 +222,17 @@ fn timeout(core: &Core, limit: Option<Duration>) -> Option<Duration> {
     {
         return Some(Duration::ZERO);
     }
-    let Some(first) = core.calls.timers.with(|timers| timers.first()) else { return limit };
+    match core.calls.timers.with(|timers| timers.first()) {
+        Some(first) => Some(until(core, first, limit)),
+        None => limit,
+    }
+}
+
+/// Apart from the turn, as for `due_timers`.
+#[inline(never)]
+fn until(core: &Core, first: Duration, limit: Option<Duration>) -> Duration {
     let until = first.saturating_sub(core.clock.elapsed());
-    Some(limit.map_or(until, |limit| limit.min(until)))
+    limit.map_or(until, |limit| limit.min(until))
 }
 
 fn calls(handle: &Handle) {

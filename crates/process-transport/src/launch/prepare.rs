@@ -7,7 +7,6 @@ use std::fmt::Display;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::Duration;
 
 use procession_core::Signal;
@@ -117,7 +116,7 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         leads_group: group.is_led(),
         owned: identity.owned,
         kill_on_drop: is_killed,
-        launched_by: if is_killed { process::id() } else { 0 },
+        launched_by: if is_killed { sys::own_pid() } else { 0 },
         kill_grace: command.ending.kill_grace(),
         entry,
         pipes_grow: command.pipes_grow,

@@ -25,6 +25,7 @@ use super::terminate::Terminating;
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::launch::ParentEnd;
+use crate::own_children::KnownEnd;
 use crate::program_end::AtProgramEnd;
 use crate::sys;
 
@@ -151,7 +152,7 @@ impl Attended {
         let wait = PollWait { timeout, watches_exit: true, room_of };
         let Polled { exit_seen, has_room, is_idle } = self.child.poll_once(&wait, reader)?;
         if exit_seen || self.child.child.pidfd.is_none() {
-            self.child.try_reap()?;
+            self.child.try_reap(KnownEnd::seen(exit_seen))?;
         }
         if exit_seen && self.child.reason.is_none() {
             // A tracer holds the child: it is dead, and cannot be reaped yet.

@@ -15,6 +15,7 @@ use super::handle::Spawned;
 use super::intake::{Intake, USUAL_BYTES};
 use super::sink::{Discarded, Sink};
 use crate::launch::{ParentEnd, take_in};
+use crate::own_children::KnownEnd;
 use crate::sys::{PeekOutcome, WaitOutcome};
 
 /// The interval at which a child without a usable pidfd is polled.
@@ -114,7 +115,7 @@ impl Spawned {
         let mut intake = Intake::new(self.policy.pipes_grow);
         let mut reader = Reader::new(sink, &mut intake);
         loop {
-            self.try_reap()?;
+            self.try_reap(KnownEnd::Unknown)?;
             if done(self) {
                 return Ok(true);
             }
@@ -129,7 +130,7 @@ impl Spawned {
             let timeout = until.map(|until| until.saturating_duration_since(now));
             let wait = PollWait { timeout, watches_exit: true, room_of: None };
             let polled = self.poll_once(&wait, &mut reader)?;
-            self.try_reap()?;
+            self.try_reap(KnownEnd::seen(polled.exit_seen))?;
             if is_late {
                 return Ok(done(self));
             }
@@ -257,19 +258,20 @@ impl Spawned {
 
     /// Reaps the child if it has ended. As long as more output may come, the end of the program
     /// also ends the rest of the child's group.
-    pub(super) fn try_reap(&mut self) -> io::Result<()> {
-        self.reap()?;
+    pub(super) fn try_reap(&mut self, known: KnownEnd) -> io::Result<()> {
+        self.reap(known)?;
         if self.is_over() {
             self.child.let_live();
         }
         Ok(())
     }
 
-    fn reap(&mut self) -> io::Result<()> {
+    fn reap(&mut self, known: KnownEnd) -> io::Result<()> {
         if self.reason.is_some() {
             return Ok(());
         }
-        let reason = match self.child.try_reap(self.parent_peak_kib, self.policy.leads_group)? {
+        let (peak, leads_group) = (self.parent_peak_kib, self.policy.leads_group);
+        let reason = match self.child.try_reap(known, peak, leads_group)? {
             WaitOutcome::Running => return Ok(()),
             WaitOutcome::Reaped(status, usage) => Lifecycle::exit_reason(status, Some(usage)),
             WaitOutcome::Kept(status) => Lifecycle::exit_reason(status, None),

@@ -10,7 +10,7 @@ use procession_protocol::SpawnPath;
 use crate::group;
 use crate::launch::Policy;
 use crate::orphans;
-use crate::own_children;
+use crate::own_children::{self, KnownEnd};
 use crate::sys::{self, Cloned, PeekOutcome, Place, WaitOutcome};
 
 /// What a drop does to the child.
@@ -77,11 +77,12 @@ impl OwnedChild {
     /// Reaps the child if it has ended; nothing else does. A leader's pidfd is kept for its group.
     pub(crate) fn try_reap(
         &mut self,
+        known: KnownEnd,
         parent_peak_kib: i64,
         leads_group: bool,
     ) -> io::Result<WaitOutcome> {
         let child = sys::ChildId::of(self.pid, self.pidfd.as_ref());
-        let waited = own_children::try_reap(child, &mut self.place, parent_peak_kib)?;
+        let waited = own_children::try_reap(child, &mut self.place, known, parent_peak_kib)?;
         if waited != WaitOutcome::Running {
             self.at_drop = DropAction::Nothing;
             if !leads_group {

@@ -16,6 +16,7 @@ use super::handle::Spawned;
 use super::intake::Intake;
 use super::sink::Discarded;
 use crate::group::GroupLook;
+use crate::own_children::KnownEnd;
 use crate::sys::PeekOutcome;
 
 /// One termination, until it has ended, for a loop that waits itself. Times come from its caller's
@@ -189,7 +190,7 @@ impl<C: BorrowMut<Spawned>> Terminating<C> {
 
     fn reap(&mut self, now: Duration) -> io::Result<()> {
         let child = self.child.borrow_mut();
-        child.try_reap()?;
+        child.try_reap(KnownEnd::Unknown)?;
         if child.reason.is_some() {
             self.terminator.on_reaped(now);
         }

@@ -24,6 +24,9 @@ const NO_CLOSE_RANGE: u32 = 16;
 /// A copied table has no stale bits.
 #[cfg(target_os = "linux")]
 const SOUND: u32 = 32;
+/// The last child that looked for its parent was in its parent's PID namespace.
+#[cfg(target_os = "linux")]
+const SAME_NAMESPACE: u32 = 64;
 
 /// The facts learnt about this process and its forked copies.
 static LEARNT: AtomicU32 = AtomicU32::new(0);
@@ -168,4 +171,20 @@ pub(super) fn may_be_stale() -> bool {
 #[cfg(target_os = "linux")]
 pub(super) fn on_sound() {
     learn(SOUND);
+}
+
+/// Returns whether the next child may be in another PID namespace.
+#[cfg(target_os = "linux")]
+pub(super) fn may_be_elsewhere() -> bool {
+    !has_learnt(SAME_NAMESPACE)
+}
+
+/// Records whether a child that has looked for its parent is in another PID namespace.
+#[cfg(target_os = "linux")]
+pub(super) fn on_namespace(is_elsewhere: bool) {
+    if is_elsewhere {
+        LEARNT.fetch_and(!SAME_NAMESPACE, Ordering::Relaxed);
+    } else if !has_learnt(SAME_NAMESPACE) {
+        learn(SAME_NAMESPACE);
+    }
 }

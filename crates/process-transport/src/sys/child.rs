@@ -289,7 +289,7 @@ fn ambient(job: &Job<'_>) -> Call {
 fn parent_death_signal(job: &Job<'_>) -> Call {
     let Some(signal) = job.request.parent_death_signal else { return Ok(()) };
     raw::set_parent_death_signal(signal)?;
-    if job.parent.is_gone() {
+    if job.parent.is_gone(|| job.report.on_elsewhere()) {
         raw::set_default(signal).ok(); // KILL and STOP have no disposition to set
         raw::raise(signal)?;
         if signal == libc::SIGKILL {

@@ -60,6 +60,14 @@ pub(crate) fn reserve_first() -> io::Result<()> {
     if is_there { Ok(()) } else { reserve() }
 }
 
+/// Returns the number of this process, without a call if this thread has launched before.
+pub(crate) fn own_pid() -> u32 {
+    let known = with_slot(|slot| {
+        Ok(slot.as_ref().filter(|one| one.made_in.is_own()).map(|one| one.made_in.owner()))
+    });
+    known.ok().flatten().unwrap_or_else(std::process::id)
+}
+
 fn with_launcher<R>(call: impl FnOnce(&mut Launcher) -> io::Result<R>) -> io::Result<R> {
     with_slot(|slot| {
         if slot.as_ref().is_none_or(|launcher| !launcher.made_in.is_own()) {
@@ -230,8 +238,9 @@ impl Launcher {
         let cpus = request.cpus.as_deref().map(affinity_mask);
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
-        let parent =
-            ParentIdentity::new(self.made_in.owner(), request.parent_death_signal.is_some());
+        let is_watched = request.parent_death_signal.is_some();
+        let may_be_elsewhere = is_watched && attempts::may_be_elsewhere();
+        let parent = ParentIdentity::new(self.made_in.owner(), may_be_elsewhere);
         let report: &Report = self.report.as_ref();
         let old_mask = raw::set_mask(u64::MAX).map_err(os_error)?;
         // From here until the place is settled nothing interrupts this thread.
@@ -283,6 +292,9 @@ impl Launcher {
         };
         let Some(failure) = report.failure() else {
             let stage = report.stage();
+            if is_watched && stage == Stage::Execs {
+                attempts::on_namespace(report.is_elsewhere());
+            }
             let is_killed = stage < Stage::Execs
                 && wait::ended_by(ChildId::of(pid, pidfd.as_ref())) == Some(libc::SIGSYS);
             let child = Cloned { pid, place, pidfd, path };

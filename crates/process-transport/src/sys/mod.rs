@@ -123,7 +123,7 @@ use elsewhere::{close, launch, raw, signal, termios, wait};
 pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
 pub(crate) use first_ended::first_ended;
-pub(crate) use launch::{discard, launch, reserve, reserve_first};
+pub(crate) use launch::{discard, launch, own_pid, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
 pub(crate) use outcome::{

@@ -4,6 +4,10 @@
 //! The child compares process numbers. A child in its own PID namespace, which does not contain its
 //! parent, sees the number 0 for any parent. As long as such a child sees the parent's /proc, its
 //! own entry there has the parent's number.
+//!
+//! The parent reads its own number in /proc for the first such child, and again once a child was in
+//! another namespace. A program that makes a namespace for its children after that first one
+//! misses one case: its own death within the microseconds before the next child has asked.
 
 use std::ffi::c_long;
 
@@ -18,20 +22,25 @@ pub(super) struct ParentIdentity {
 }
 
 impl ParentIdentity {
-    /// Describes this process, `pid`, for a child that asks for its death signal if `is_watched`.
-    pub(super) fn new(pid: u32, is_watched: bool) -> Self {
-        let in_proc = if is_watched { own_number_in_proc() } else { None };
+    /// Describes this process, `pid`, for a child that may be in another PID namespace if
+    /// `may_be_elsewhere`.
+    pub(super) fn new(pid: u32, may_be_elsewhere: bool) -> Self {
+        let in_proc = if may_be_elsewhere { own_number_in_proc() } else { None };
         Self { pid, in_proc }
     }
 
-    /// Returns, in the child, whether it has another parent by now.
-    pub(super) fn is_gone(&self) -> bool {
+    /// Returns, in the child, whether it has another parent by now. Calls `on_elsewhere` if the
+    /// child is in another PID namespace.
+    pub(super) fn is_gone(&self, on_elsewhere: impl FnOnce()) -> bool {
         match raw::parent() {
             c_long::MIN..0 => false, // a filter refuses the call
-            0 => match (self.in_proc, parent_in_proc()) {
-                (Some(before), Some(now)) => before != now,
-                _ => false, // there is no way to know
-            },
+            0 => {
+                on_elsewhere();
+                match (self.in_proc, parent_in_proc()) {
+                    (Some(before), Some(now)) => before != now,
+                    _ => false, // there is no way to know
+                }
+            }
             // If a filter refused to tell the parent its own number, there is no way to know it
             // either.
             parent => i32::try_from(self.pid).is_ok_and(|pid| parent != c_long::from(pid)),

@@ -44,6 +44,8 @@ pub(super) struct Report {
     received: AtomicU32,
     /// 1 once the child has seen that the kernel leaves no stale bits in a copied table.
     is_sound: AtomicU32,
+    /// 1 once the child has found its parent's number to be 0: it is in another PID namespace.
+    is_elsewhere: AtomicU32,
 }
 
 // SAFETY: all fields are atomics, and zeros are their valid values.
@@ -65,7 +67,8 @@ impl Report {
     pub(super) fn begin(&self) -> u32 {
         let number = self.number.load(Ordering::Relaxed).wrapping_add(1);
         self.number.store(number, Ordering::Release);
-        for cell in [&self.stage, &self.step, &self.received, &self.is_sound] {
+        let cells = [&self.stage, &self.step, &self.received, &self.is_sound, &self.is_elsewhere];
+        for cell in cells {
             cell.store(0, Ordering::Relaxed);
         }
         number
@@ -80,6 +83,12 @@ impl Report {
     #[cfg(target_os = "linux")]
     pub(super) fn is_sound(&self) -> bool {
         self.is_sound.load(Ordering::Acquire) == 1
+    }
+
+    /// Returns whether the child is in another PID namespace, as far as it has checked.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere.load(Ordering::Acquire) == 1
     }
 
     #[cfg(target_os = "linux")]
@@ -128,6 +137,10 @@ impl<'a> Reporter<'a> {
     #[cfg(target_os = "linux")]
     pub(super) fn on_sound(&self) {
         self.write(&self.report.is_sound, 1);
+    }
+
+    pub(super) fn on_elsewhere(&self) {
+        self.write(&self.report.is_elsewhere, 1);
     }
 
     pub(super) fn on_refused(&self, errno: i32) {

@@ -4,6 +4,7 @@
 use std::ffi::{c_int, c_long};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::ptr;
 use std::time::Duration;
 
 use procession_protocol::ResourceUsage;
@@ -160,11 +161,14 @@ fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswe
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: all zeros is a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // The kernel takes longer to add up the usage than to look.
+    let is_look = flags & libc::WNOWAIT != 0;
+    let wanted = if is_look { ptr::null_mut() } else { &raw mut usage };
     loop {
-        // SAFETY: both pointers lead to locals of the types that waitid(2) names.
-        let result: c_long = unsafe {
-            libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, &raw mut usage)
-        };
+        // SAFETY: both pointers lead to locals of the types that waitid(2) names; the last one may be
+        // null.
+        let result: c_long =
+            unsafe { libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, wanted) };
         if result == 0 {
             return Ok(Some((info, usage)));
         }

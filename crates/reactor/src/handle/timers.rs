@@ -32,6 +32,7 @@ pub struct DelayedCall {
 }
 
 impl DelayedCall {
+    #[inline]
     pub(crate) fn new(handle: Handle, at: Duration, call: Call, patience: Patience) -> Self {
         let timer = handle.core.calls.timers.with(|timers| timers.add_patient(at, call, patience));
         Self { handle, timer }

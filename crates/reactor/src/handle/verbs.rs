@@ -83,7 +83,11 @@ impl Handle {
         call: impl FnOnce(&Self) -> R + 'static,
         patience: Patience,
     ) -> DelayedCall {
-        let call: Call = Box::new(move |handle| drop(call(handle)));
+        self.add_call(after, Box::new(move |handle| drop(call(handle))), patience)
+    }
+
+    /// Does the same with a call of one type, so that a program has this code once.
+    fn add_call(&self, after: Duration, call: Call, patience: Patience) -> DelayedCall {
         let at = self.now().saturating_add(after);
         let delayed = DelayedCall::new(self.clone(), at, call, patience);
         if self.core.state.closed.get() {

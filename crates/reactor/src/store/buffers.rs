@@ -53,10 +53,12 @@ impl Buffer {
         self.place.len()
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
         &self.memory[self.place.clone()]
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.place.clone()]
     }

@@ -52,6 +52,7 @@ pub(crate) struct Timers<C> {
 }
 
 /// Returns the nanoseconds since the reactor's start.
+#[inline]
 fn nanos(at: Duration) -> u64 {
     u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -76,6 +77,7 @@ impl<C> Timers<C> {
     }
 
     /// Adds a call. The caller owns a reference to the id, until it releases it.
+    #[inline]
     #[must_use]
     pub(crate) fn add_patient(&mut self, at: Duration, call: C, patience: Patience) -> TimerId {
         let key = self.key(at);

@@ -17,7 +17,7 @@ use procession_reactor::{Handle, Interest};
 
 use super::running::RunningChild;
 use crate::group::{self, GroupLook};
-use crate::own_children::try_reap;
+use crate::own_children::{KnownEnd, try_reap};
 use crate::pauses::Pauses;
 use crate::spawned::{OwnedChild, no_pidfd};
 use crate::sys::{self, PeekOutcome, Place, WaitOutcome};
@@ -313,14 +313,14 @@ impl ExitWatch {
         }
     }
 
-    /// Reaps the child if it has ended.
+    /// Reaps the child if it has ended. A pidfd in the loop is readable when this is called.
     pub(crate) fn try_reap(&mut self, reactor: &Handle) -> Option<ExitReason> {
         let peak = self.parent_peak_kib;
+        let known = KnownEnd::seen(matches!(self.pidfd, PidfdState::Source(_)));
         let mut place = self.place.take();
-        let waited = self.with_child(reactor, |child| try_reap(child, &mut place, peak));
+        let waited = self.with_child(reactor, |child| try_reap(child, &mut place, known, peak));
         self.place = place;
-        let waited = waited?;
-        let reason = match waited {
+        let reason = match waited? {
             Ok(WaitOutcome::Running) => return None,
             Ok(WaitOutcome::Reaped(status, usage)) => Lifecycle::exit_reason(status, Some(usage)),
             Ok(WaitOutcome::Kept(status)) => Lifecycle::exit_reason(status, None),

@@ -35,6 +35,11 @@ pub(crate) fn reserve_first() -> io::Result<()> {
     Ok(())
 }
 
+/// Returns the number of this process.
+pub(crate) fn own_pid() -> u32 {
+    std::process::id()
+}
+
 /// Reaps a child that has ended before its exec. No filter kills children here.
 pub(crate) fn discard(child: Cloned) {
     wait::reap_failed(child.pid, None);

@@ -63,6 +63,7 @@ impl<C> Default for TimerSlab<C> {
 }
 
 impl<C> TimerSlab<C> {
+    #[inline]
     pub(super) fn add(&mut self, timer: Timer<C>) -> TimerId {
         if let Some(id) = self.free.pop() {
             self.timers[id.index()] = timer;
@@ -71,6 +72,7 @@ impl<C> TimerSlab<C> {
         self.add_slot(timer)
     }
 
+    #[inline]
     fn add_slot(&mut self, timer: Timer<C>) -> TimerId {
         let id = TimerId::new(self.timers.len());
         self.timers.push(timer);
@@ -134,10 +136,16 @@ impl<C> TimerSlab<C> {
 
     /// Frees a slot. When the last of many timers is gone, the memory is freed too, and new timers
     /// again lie in the order of their creation.
+    #[inline]
     fn remove(&mut self, id: TimerId) {
         self.free.push(id);
         if self.free.len() == self.timers.len() && self.free.len() > KEPT_SLOTS {
-            *self = Self::default();
+            self.begin_again();
         }
+    }
+
+    #[cold]
+    fn begin_again(&mut self) {
+        *self = Self::default();
     }
 }
