@@ -41,8 +41,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 8] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 9] =
+    ["busy", "compare", "fuzz", "imports", "soak", "libcs", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -67,6 +67,10 @@ const TASKS: &[Task] = &[
     ("matrix", matrix::run),
     ("compare", cargo::compare),
     ("portability", portability::run),
+    ("musl", cargo::musl),
+    ("libcs", cargo::libcs),
+    ("loom", cargo::loom),
+    ("tsan", cargo::tsan),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
     ("asan", sanitizers::asan),
