@@ -99,6 +99,33 @@ pub(crate) fn release(sh: &Shell) -> Result<()> {
     Ok(cmd!(sh, "cargo run --quiet --locked {program...} -- {arguments...}").run()?)
 }
 
+/// Runs the suites with other C libraries and as 32-bit programs.
+pub(crate) fn libcs(sh: &Shell) -> Result<()> {
+    conformance(sh, "libcs", &arguments())
+}
+
+/// Runs the suites with musl alone, which needs nothing but a target of rustup.
+pub(crate) fn musl(sh: &Shell) -> Result<()> {
+    conformance(sh, "libcs", &["x86_64-unknown-linux-musl".to_owned()])
+}
+
+/// Runs the tests of what threads share with ThreadSanitizer.
+pub(crate) fn tsan(sh: &Shell) -> Result<()> {
+    conformance(sh, "tsan", &[])
+}
+
+/// Runs what threads share in every order.
+pub(crate) fn loom(sh: &Shell) -> Result<()> {
+    conformance(sh, "loom", &[])
+}
+
+/// Runs a program of `conformance`, each of which is a workspace of its own.
+fn conformance(sh: &Shell, name: &str, arguments: &[String]) -> Result<()> {
+    let manifest = format!("conformance/{name}/Cargo.toml");
+    let package = ["--manifest-path", &manifest, "--target-dir", "target/conformance"];
+    Ok(cmd!(sh, "cargo run --quiet --locked {package...} -- {arguments...}").run()?)
+}
+
 /// Runs a program of the benches package, which documents its arguments.
 fn run_with_arguments(sh: &Shell, program: &str, features: &[&str]) -> Result<()> {
     let arguments = arguments();

@@ -17,7 +17,7 @@ const STEPS: [&str; 9] =
 
 /// What only the slow tier runs. `bench-build` and `counts` build the peers or an optimised
 /// library, which takes minutes and checks nothing that the library does.
-const SLOW_STEPS: [&str; 3] = ["bench-build", "public-api --check", "counts"];
+const SLOW_STEPS: [&str; 4] = ["bench-build", "public-api --check", "counts", "loom"];
 
 /// Runs the checks that every change must pass.
 pub(crate) fn run(sh: &Shell) -> Result<()> {

@@ -41,8 +41,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 9] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants", "release"];
+const WITH_ARGUMENTS: [&str; 10] =
+    ["busy", "compare", "fuzz", "imports", "soak", "libcs", "asan", "leaks", "mutants", "release"];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -68,6 +68,10 @@ const TASKS: &[Task] = &[
     ("compare", cargo::compare),
     ("portability", portability::run),
     ("msrv", cargo::msrv),
+    ("musl", cargo::musl),
+    ("libcs", cargo::libcs),
+    ("loom", cargo::loom),
+    ("tsan", cargo::tsan),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
     ("asan", sanitizers::asan),

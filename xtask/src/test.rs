@@ -46,7 +46,7 @@ pub(crate) fn run_with_slow_tier(sh: &Shell) -> Result<()> {
 
 /// Returns the lines of the skip log, each once, because a test that re-executes itself may write
 /// two.
-fn skipped(log: &str) -> BTreeSet<&str> {
+pub(crate) fn skipped(log: &str) -> BTreeSet<&str> {
     log.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }
 

@@ -58,6 +58,7 @@ mod pipe_growth;
 mod signal;
 mod sigpipe;
 mod spent;
+mod sync;
 mod utf8;
 mod write_error;
 mod write_queue;

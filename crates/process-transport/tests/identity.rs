@@ -231,6 +231,22 @@ fn groups_are_the_ones_that_are_named() {
     });
 }
 
+/// Case UG-30.
+#[test]
+fn ids_above_16_bits_reach_the_child() {
+    in_every_way("ids_above_16_bits_reach_the_child", |driver| {
+        if !root_or_skip("UG-30") {
+            return;
+        }
+        let probe = PublicProbe::new();
+        let ids = probe.run("ids").uid(100_001).gid(100_002).groups([3, 100_003]);
+        let record = driver.run(ids);
+        let wanted = "(100001, 100001, 100001) (100002, 100002, 100002) [3, 100003]\n";
+        assert_eq!(record.text(1), wanted);
+        assert_eq!(record.code(), 0);
+    });
+}
+
 /// Case UG-14.
 #[test]
 fn a_user_brings_its_own_group_or_needs_one() {

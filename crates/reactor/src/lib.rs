@@ -62,6 +62,7 @@ mod run;
 mod standard_fds;
 mod stopped;
 mod store;
+mod sync;
 mod sys;
 mod turn;
 mod wait;

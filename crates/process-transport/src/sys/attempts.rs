@@ -120,11 +120,18 @@ pub(super) fn is_shortage(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE))
 }
 
+/// Returns the best path that is not known to fail.
+///
+/// A 32-bit program cannot tell how many numbers a word of the kernel's tables covers, 32 or 64. So
+/// its children cannot look for stale bits.
 fn best_path() -> SpawnPath {
     let learnt = LEARNT.load(Ordering::Relaxed);
     if !cfg!(target_os = "linux") || learnt & (COPIES_MEMORY | NO_SHARED_MEMORY) != 0 {
         SpawnPath::Fork
-    } else if learnt & NO_SHARED_FILES != 0 || learnt & SHARES_MEMORY == 0 && is_emulated() {
+    } else if learnt & NO_SHARED_FILES != 0
+        || learnt & SHARES_MEMORY == 0 && is_emulated()
+        || cfg!(target_pointer_width = "32") && may_be_stale()
+    {
         SpawnPath::SharedMemory
     } else {
         SpawnPath::SharedFiles
@@ -165,6 +172,12 @@ pub(super) fn may_be_stale() -> bool {
         learn(SOUND);
     }
     !has_learnt(SOUND)
+}
+
+/// Returns false: no table is shared.
+#[cfg(not(target_os = "linux"))]
+fn may_be_stale() -> bool {
+    false
 }
 
 /// Records that a child found no stale bits where there could have been some.

@@ -2,6 +2,7 @@
 //! and later).
 #![expect(unsafe_code, reason = "an ioctl of pidfds")]
 
+use std::ffi::c_ulong;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,7 +23,8 @@ struct PidfdInfo {
 const STATUS: u64 = 1 << 3;
 
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
-const GET_INFO: u64 = (3 << 30) | ((size_of::<PidfdInfo>() as u64) << 16) | (0xFF << 8) | 11;
+const GET_INFO: c_ulong =
+    (3 << 30) | ((size_of::<PidfdInfo>() as c_ulong) << 16) | (0xFF << 8) | 11;
 
 /// How long a child that can no longer be waited for may still be in the kernel's exit path:
 /// normally some microseconds.

@@ -42,10 +42,13 @@
 //!
 //! [`child`] says what the child may do between clone and exec.
 
-// The child makes system calls directly. On 32-bit systems the calls of these names are the old
-// ones: setresuid(2), setresgid(2) and setgroups(2) would cut ids to 16 bits.
-#[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
-compile_error!("procession starts processes on 64-bit Linux only: this target is a 32-bit one");
+// The child makes system calls directly, so the numbers and the layouts must be those of the kernel.
+// Of the 32-bit systems, `raw::calls` and `raw::Rusage` have those of x86 and Arm.
+#[cfg(all(
+    target_os = "linux",
+    not(any(target_pointer_width = "64", target_arch = "x86", target_arch = "arm"))
+))]
+compile_error!("procession starts processes on 64-bit Linux, and on 32-bit x86 and Arm");
 
 mod attempts;
 mod child;

@@ -13,6 +13,38 @@ use std::ptr;
 /// A value, or the error number.
 pub(super) type Call<T = ()> = Result<T, i32>;
 
+/// The calls that change ids. On these systems the plain names are older calls, which cut ids to 16
+/// bits.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+mod calls {
+    pub(super) use libc::SYS_setgroups32 as SETGROUPS;
+    pub(super) use libc::SYS_setresgid32 as SETRESGID;
+    pub(super) use libc::SYS_setresuid32 as SETRESUID;
+}
+
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+mod calls {
+    pub(super) use libc::SYS_setgroups as SETGROUPS;
+    pub(super) use libc::SYS_setresgid as SETRESGID;
+    pub(super) use libc::SYS_setresuid as SETRESUID;
+}
+
+/// The kernel's `struct rusage`. Its times are `long`, also where the C library's have 64 bits.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rusage {
+    /// The times have microseconds.
+    pub(super) user_time: KernelTime,
+    pub(super) system_time: KernelTime,
+    /// In KiB.
+    pub(super) peak: c_long,
+    _others: [c_long; 13],
+}
+
+/// The kernel's `struct timespec` and `struct timeval`, for the calls without `time64` in their names:
+/// seconds, and nanoseconds or microseconds.
+pub(super) type KernelTime = [c_long; 2];
+
 /// A soft and a hard limit, in the system's type.
 pub(super) type KernelLimit = libc::rlimit64;
 
@@ -187,19 +219,19 @@ pub(super) fn chdir(path: *const c_char) -> Call {
 /// `setgroups(2)`.
 pub(super) fn setgroups(groups: &[u32]) -> Call {
     // SAFETY: pointer and length are those of one slice, for the length of the call.
-    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+    check(unsafe { libc::syscall(calls::SETGROUPS, groups.len(), groups.as_ptr()) }).map(drop)
 }
 
 /// `setresgid(2)` to one id.
 pub(super) fn setgid(gid: u32) -> Call {
     // SAFETY: no pointer is passed.
-    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+    check(unsafe { libc::syscall(calls::SETRESGID, gid, gid, gid) }).map(drop)
 }
 
 /// `setresuid(2)` to one id.
 pub(super) fn setuid(uid: u32) -> Call {
     // SAFETY: no pointer is passed.
-    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+    check(unsafe { libc::syscall(calls::SETRESUID, uid, uid, uid) }).map(drop)
 }
 
 /// Clears the ambient capability set. A kernel without one (before 4.3) returns `EINVAL`.
@@ -359,9 +391,10 @@ pub(super) fn receive_fds(socket: c_int, count: usize) -> Call {
     let received = check(unsafe {
         libc::syscall(libc::SYS_recvmsg, socket, &raw mut message, libc::MSG_DONTWAIT)
     })?;
-    // The first word of the control buffer is `cmsg_len`: fewer descriptors than were sent means
-    // that the limit leaves no free numbers.
-    let complete = usize::try_from(control[0]).is_ok_and(|len| len == HEADER + 4 * count);
+    // SAFETY: the buffer is larger than a header, aligned for one, and initialised.
+    let header = unsafe { control.as_ptr().cast::<libc::cmsghdr>().read() };
+    // Fewer descriptors than were sent means that the limit leaves no free numbers.
+    let complete = usize::try_from(header.cmsg_len).is_ok_and(|len| len == HEADER + 4 * count);
     if received != 1 || message.msg_flags & libc::MSG_CTRUNC != 0 || !complete {
         return Err(libc::EMFILE);
     }

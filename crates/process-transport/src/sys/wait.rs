@@ -11,6 +11,7 @@ use procession_protocol::ResourceUsage;
 
 use super::outcome::{ChildId, PeekOutcome, WaitOutcome};
 use super::owned::Place;
+use super::raw::{KernelTime, Rusage};
 use super::{kept_status, lost, raw};
 
 /// Flags that look without a reap.
@@ -62,7 +63,7 @@ pub(crate) fn own_peak_kib() -> i64 {
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer leads to a local.
     let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
-    if result == 0 { usage.ru_maxrss } else { 0 }
+    if result == 0 { wide(usage.ru_maxrss) } else { 0 }
 }
 
 /// Returns the signal that stopped the child, if it is stopped; the child stays as it is.
@@ -110,8 +111,7 @@ fn wait_by_number(
 ) -> io::Result<WaitOutcome> {
     let (ChildId::Fd(_, pid) | ChildId::Pid(pid)) = child;
     let mut status: c_int = 0;
-    // SAFETY: all zeros is a valid `rusage`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut usage = Rusage::default();
     loop {
         // SAFETY: both pointers lead to locals of the types that wait4(2) names.
         let result = unsafe {
@@ -136,7 +136,7 @@ fn wait_by_number(
 }
 
 /// The result of `waitid(2)` for a child; `None` if it is no child of ours.
-type WaitAnswer = Option<(libc::siginfo_t, libc::rusage)>;
+type WaitAnswer = Option<(libc::siginfo_t, Rusage)>;
 
 fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
     let (fd, pid) = match child {
@@ -159,8 +159,7 @@ fn wait_on(child: ChildId<'_>, flags: c_int) -> io::Result<WaitAnswer> {
 fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswer> {
     // SAFETY: all zeros is a valid `siginfo_t`; the kernel leaves it so if no child has ended.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: all zeros is a valid `rusage`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut usage = Rusage::default();
     // The kernel takes longer to add up the usage than to look.
     let is_look = flags & libc::WNOWAIT != 0;
     let wanted = if is_look { ptr::null_mut() } else { &raw mut usage };
@@ -180,15 +179,20 @@ fn wait_for(kind: libc::idtype_t, id: u32, flags: c_int) -> io::Result<WaitAnswe
     }
 }
 
-fn resource_usage(usage: &libc::rusage, parent_peak_kib: i64) -> ResourceUsage {
+fn resource_usage(usage: &Rusage, parent_peak_kib: i64) -> ResourceUsage {
     // The peak of a process starts with that of its memory before the exec: the parent's.
-    let peak = (usage.ru_maxrss > parent_peak_kib)
-        .then(|| u64::try_from(usage.ru_maxrss).ok()?.checked_mul(1024))
+    let peak = (wide(usage.peak) > parent_peak_kib)
+        .then(|| u64::try_from(usage.peak).ok()?.checked_mul(1024))
         .flatten();
-    ResourceUsage::new(duration(usage.ru_utime), duration(usage.ru_stime), peak)
+    ResourceUsage::new(duration(usage.user_time), duration(usage.system_time), peak)
 }
 
-fn duration(time: libc::timeval) -> Duration {
-    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
-    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_micros(micros)
+/// Converts a `long`, which has 32 or 64 bits.
+fn wide(number: impl Into<i64>) -> i64 {
+    number.into()
+}
+
+fn duration([seconds, micros]: KernelTime) -> Duration {
+    let micros = u64::try_from(micros).unwrap_or(0);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) + Duration::from_micros(micros)
 }

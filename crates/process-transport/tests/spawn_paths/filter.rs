@@ -8,6 +8,16 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
+/// What the kernel calls the processors (`linux/audit.h`).
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
+const AUDIT_ARCH_ARM: u32 = 0x4000_0028;
+
+/// Results of a filter (`linux/seccomp.h`).
+const SECCOMP_RET_KILL_PROCESS: u32 = 0x8000_0000;
+const SECCOMP_RET_ALLOW: u32 = 0x7fff_0000;
+
 /// The calls that a filter selects: all, or those with a certain argument.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Calls {
@@ -35,21 +45,21 @@ pub(crate) enum Calls {
 }
 
 /// From now on, these calls do nothing and fail with `errno`. With 0 they pretend success.
-pub(crate) fn answer(call: libc::c_long, calls: Calls, errno: i32) {
+pub(crate) fn answer(call: impl Into<i64>, calls: Calls, errno: i32) {
     install(call, calls, SeccompAction::Errno(errno.cast_unsigned()));
 }
 
 /// From now on, SIGSYS ends a process that makes such a call.
-pub(crate) fn kill(call: libc::c_long) {
+pub(crate) fn kill(call: impl Into<i64>) {
     kill_where(call, Calls::All);
 }
 
 /// The same, for these calls alone.
-pub(crate) fn kill_where(call: libc::c_long, calls: Calls) {
+pub(crate) fn kill_where(call: impl Into<i64>, calls: Calls) {
     install(call, calls, SeccompAction::KillProcess);
 }
 
-fn install(call: libc::c_long, calls: Calls, action: SeccompAction) {
+fn install(call: impl Into<i64>, calls: Calls, action: SeccompAction) {
     let conditions = match calls {
         Calls::All => Vec::new(),
         Calls::With { index, flag } => {
@@ -66,10 +76,23 @@ fn install(call: libc::c_long, calls: Calls, action: SeccompAction) {
         true => Vec::new(),
         false => vec![SeccompRule::new(conditions).expect("a rule")],
     };
-    let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
-    let rules = BTreeMap::from([(call, rules)]);
+    // The library knows no 32-bit processor. The arguments of its calls fill 64 bits with zeros.
+    let (arch, native) = match std::env::consts::ARCH {
+        "x86" => ("x86_64", Some((AUDIT_ARCH_X86_64, AUDIT_ARCH_I386))),
+        "arm" => ("aarch64", Some((AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM))),
+        arch => (arch, None),
+    };
+    let arch = arch.try_into().expect("a known architecture");
+    let rules = BTreeMap::from([(call.into(), rules)]);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).expect("a filter");
-    let program: BpfProgram = filter.try_into().expect("a program");
+    let mut program: BpfProgram = filter.try_into().expect("a program");
+    if let Some((foreign, own)) = native {
+        // A program begins so: load the processor; skip one step if it is ours; end the process.
+        assert_eq!((program[1].k, program[2].k), (foreign, SECCOMP_RET_KILL_PROCESS));
+        program[1].k = own;
+        // The programs that a 32-bit test starts may have 64 bits: they run as without a filter.
+        program[2].k = SECCOMP_RET_ALLOW;
+    }
     apply_filter(&program).expect("the kernel takes it");
 }
 

@@ -1,12 +1,13 @@
 //! The state that the loop shares with other threads, signal handlers and the wakers of futures.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
 
 use async_task::Runnable;
 
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 use crate::wake::WakeFd;
 
 /// The state that the loop shares with other threads.

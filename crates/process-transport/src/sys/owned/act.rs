@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::calls::{self, KeptErrno, SIGNALS};
 use super::member::{LeaderState, Member};
 use super::platform::{self, FurtherSignals};
-use super::table::{Occupant, PlaceSlot, TablePage};
+use super::slot::{Occupant, PlaceSlot};
+use super::table::TablePage;
 
 /// A signal this long after the first means that its sender will not wait. An earlier one is an
 /// echo of the first.
@@ -46,7 +47,7 @@ pub(crate) fn end_owned_groups() {
     let _errno = KeptErrno::new();
     act(None);
     if let Some(table) = TablePage::own() {
-        table.end_act();
+        table.acts.end();
     }
 }
 
@@ -60,7 +61,7 @@ pub(super) struct Cause {
 
 /// Runs an act. Returns the signal of the first act that had one.
 ///
-/// No owned child is reaped before [`TablePage::end_act`].
+/// No owned child is reaped before [`Acts::end`](super::slot::Acts::end).
 pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     let table = TablePage::own()?;
     let is_first = table.began.compare_exchange(0, calls::now_ms().max(1), SeqCst, SeqCst).is_ok();
@@ -73,7 +74,7 @@ pub(super) fn act(cause: Option<Cause>) -> Option<c_int> {
     if cause.is_some_and(|cause| cause.signal != libc::SIGHUP) && is_stopped_for_long(table) {
         table.hurry.fetch_max(OF_THOSE_ASKED, SeqCst);
     }
-    table.begin_act();
+    table.acts.begin();
     let mut further = FurtherSignals::new(escalating(cause));
     let mut pause = 1;
     while is_waited_for(table) {

@@ -7,7 +7,8 @@ use std::os::fd::BorrowedFd;
 
 #[cfg(feature = "reactor")]
 use super::hook;
-use super::table::{self, Entry, Place};
+use super::slot::Entry;
+use super::table::{self, Place};
 use super::{calls, exit, handler};
 #[cfg(feature = "reactor")]
 use crate::sys::raw;

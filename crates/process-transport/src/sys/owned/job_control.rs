@@ -6,7 +6,8 @@
 
 use super::member::Member;
 use super::platform;
-use super::table::{PlaceSlot, TablePage};
+use super::slot::PlaceSlot;
+use super::table::TablePage;
 
 /// Stops the owned groups that run. If a leader is already stopped, whoever stopped it continues
 /// it.
@@ -30,11 +31,11 @@ pub(super) fn continue_groups() {
 /// Calls with every group leader that is not reaped.
 fn pass(call: impl Fn(&PlaceSlot, Member)) {
     let Some(table) = TablePage::own() else { return };
-    table.begin_pass();
+    table.acts.begin_pass();
     for slot in table.slots() {
         if let Some(child) = slot.running().filter(|child| child.leads_group) {
             call(slot, child);
         }
     }
-    table.end_act();
+    table.acts.end();
 }

@@ -7,14 +7,14 @@
 //! members, and a pidfd whose number was reused names no process.
 #![expect(unsafe_code, reason = "system calls in a signal handler")]
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{c_int, c_long, c_uint};
 use std::mem;
 use std::ptr;
 
 use super::calls;
 pub(super) use super::living::is_any_alive;
 use super::member::{LeaderState, Member};
-use crate::sys::raw::last_errno;
+use crate::sys::raw::{KernelTime, last_errno};
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
 const PROCESS_GROUP: c_uint = 1 << 2;
@@ -39,7 +39,8 @@ impl FurtherSignals {
             calls::pause(milliseconds);
             return false;
         }
-        let time = libc::timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 };
+        // Milliseconds up to a second.
+        let time: KernelTime = [0, c_long::from(milliseconds) * 1_000_000];
         let none = ptr::null_mut::<libc::siginfo_t>();
         // SAFETY: set and time are locals of the size that is passed; no information about the
         // signal is requested.

@@ -91,6 +91,8 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod living;
 mod member;
+mod slot;
+mod sync;
 mod table;
 
 pub(crate) use act::end_owned_groups;
@@ -102,6 +104,7 @@ pub(crate) use entrance::install;
 pub(super) use entrance::reserve;
 #[cfg(target_os = "linux")]
 use linux as platform;
+pub(crate) use slot::Entry;
 #[cfg(target_os = "linux")]
 pub(super) use table::Cells;
-pub(crate) use table::{Entry, Place};
+pub(crate) use table::Place;

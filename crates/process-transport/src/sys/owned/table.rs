@@ -1,5 +1,4 @@
-//! The table: pages of places, linked and never freed. The module's page has the protocol of the
-//! code that enters, leaves and acts.
+//! The table: pages of places, linked and never freed. `slot` has the protocol of one place.
 #![expect(unsafe_code, reason = "pages that live for ever, and are zero in a forked copy")]
 
 use std::ffi::{c_int, c_void};
@@ -16,62 +15,15 @@ use rustix::mm::{Advice, madvise};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::calls;
-use super::member::Member;
-
-/// States of a place.
-const FREE: i32 = 0;
-/// From the reservation until the child is known.
-const STARTING: i32 = 1;
-const RUNNING: i32 = 2;
-/// The leader is reaped, or about to be, and code still waits for its group: an act reaches the
-/// group by the pidfd alone, and the number names no process.
-const LEFT: i32 = 3;
-
-/// Bits of [`PlaceSlot::about`], above the grace in milliseconds.
-const GRACE: u32 = 0xffff;
-const LEADS_GROUP: u32 = 1 << 16;
-/// TERM was sent.
-const TERM_SENT: u32 = 1 << 17;
-/// KILL was sent because the child's own grace was over.
-const KILL_SENT: u32 = 1 << 18;
-/// The program has asked the child to end, by a termination.
-const END_REQUESTED: u32 = 1 << 20;
-/// Its group was stopped with the program.
-#[cfg(feature = "reactor")]
-const STOPPED: u32 = 1 << 19;
+use super::slot::{Acts, Entry, PlaceSlot};
 
 const PAGE_BYTES: usize = 4096;
 
 /// How many places fit in a page after its head.
 const SLOTS: usize = 253;
 
-/// The pause of a remover between two checks for running acts.
-const LOOK_AGAIN_MS: c_int = 1;
-
 /// The first page of this process, or of the process from which it was forked.
 static TABLE: AtomicPtr<TablePage> = AtomicPtr::new(ptr::null_mut());
-
-/// The data of a child in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The child leads the group that has its pid.
-    pub(crate) leads_group: bool,
-    /// The time between TERM and KILL, in milliseconds.
-    pub(crate) grace_ms: u16,
-}
-
-/// One child, or nothing.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct PlaceSlot {
-    state: AtomicI32,
-    /// 0 if there is no child or it is about to be reaped; the group's number if the leader has
-    /// left it.
-    pid: AtomicI32,
-    /// Valid while `pid` is not 0; -1 if there is no pidfd.
-    pidfd: AtomicI32,
-    about: AtomicU32,
-}
 
 /// A page, which the kernel zeroes in a forked copy if it can.
 #[derive(Debug)]
@@ -81,10 +33,8 @@ pub(super) struct TablePage {
     owner: AtomicI32,
     /// Whether the kernel zeroes it.
     is_wiped_on_fork: AtomicI32,
-    /// In the first page only, like the fields below: an act has begun, perhaps some time ago.
-    dying: AtomicI32,
-    /// How many acts are under way.
-    acting: AtomicI32,
+    /// In the first page only, like the fields below.
+    pub(super) acts: Acts,
     /// When the first act began, in milliseconds; 0 means not yet.
     pub(super) began: AtomicU32,
     /// The signal of the first act that had one.
@@ -99,88 +49,6 @@ pub(super) struct TablePage {
 
 const _: () = assert!(size_of::<TablePage>() <= PAGE_BYTES);
 
-/// What an act finds in a place.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Occupant {
-    Nobody,
-    /// A clone is under way.
-    Starting,
-    Child(Member),
-}
-
-impl PlaceSlot {
-    pub(super) fn occupant(&self) -> Occupant {
-        let state = self.state.load(SeqCst);
-        // The pidfd is read after the number: see the audit.
-        let pid = self.pid.load(SeqCst);
-        let pidfd = self.pidfd.load(SeqCst);
-        let about = self.about.load(SeqCst);
-        match state {
-            FREE => Occupant::Nobody,
-            LEFT if pidfd < 0 => Occupant::Nobody,
-            // Greater than 1, because `kill` takes a number of 1 or below for more than one
-            // process.
-            _ if pid > 1 => Occupant::Child(Member {
-                pid,
-                pidfd,
-                leads_group: about & LEADS_GROUP != 0,
-                is_left: state == LEFT,
-                grace_ms: about & GRACE,
-            }),
-            STARTING => Occupant::Starting,
-            _ => Occupant::Nobody,
-        }
-    }
-
-    /// Marks TERM as sent; returns whether no act had sent it before.
-    pub(super) fn mark_term_sent(&self) -> bool {
-        self.about.fetch_or(TERM_SENT, SeqCst) & TERM_SENT == 0
-    }
-
-    /// Marks KILL as sent, at the end of the child's grace; returns whether no act had sent it
-    /// before.
-    pub(super) fn mark_kill_sent(&self) -> bool {
-        self.about.fetch_or(KILL_SENT, SeqCst) & KILL_SENT == 0
-    }
-
-    /// Returns whether the program has asked it to end.
-    pub(super) fn is_asked_to_end(&self) -> bool {
-        self.about.load(SeqCst) & END_REQUESTED != 0
-    }
-
-    /// Returns the child, if its launch is over.
-    #[cfg(feature = "reactor")]
-    pub(super) fn running(&self) -> Option<Member> {
-        match self.occupant() {
-            Occupant::Child(child) if self.state.load(SeqCst) == RUNNING => Some(child),
-            _ => None,
-        }
-    }
-
-    /// Records that its group is stopped with the program.
-    #[cfg(feature = "reactor")]
-    pub(super) fn on_stopped(&self) {
-        self.about.fetch_or(STOPPED, SeqCst);
-    }
-
-    /// Returns whether its group was stopped with the program and must now continue.
-    #[cfg(feature = "reactor")]
-    pub(super) fn take_stopped_mark(&self) -> bool {
-        self.about.fetch_and(!STOPPED, SeqCst) & STOPPED != 0
-    }
-
-    /// Takes the place if it is free.
-    fn claim(&self, entry: Entry) -> bool {
-        if self.state.compare_exchange(FREE, STARTING, SeqCst, SeqCst).is_err() {
-            return false;
-        }
-        self.pidfd.store(-1, SeqCst);
-        let group = if entry.leads_group { LEADS_GROUP } else { 0 };
-        self.about.store(u32::from(entry.grace_ms) | group, SeqCst);
-        true
-    }
-}
-
 impl TablePage {
     /// Returns the table of this process, if it has one.
     pub(super) fn own() -> Option<&'static Self> {
@@ -191,30 +59,6 @@ impl TablePage {
         let owner = self.owner.load(SeqCst);
         let is_sure = || self.is_wiped_on_fork.load(SeqCst) != 0;
         owner != 0 && (is_sure() || owner == calls::own_pid())
-    }
-
-    /// Begins an act: no owned child starts from here on.
-    pub(super) fn begin_act(&self) {
-        self.dying.store(1, SeqCst);
-        self.acting.fetch_add(1, SeqCst);
-    }
-
-    /// Begins a pass that ends no child: nothing is reaped before [`end_act`](Self::end_act).
-    #[cfg(feature = "reactor")]
-    pub(super) fn begin_pass(&self) {
-        self.acting.fetch_add(1, SeqCst);
-    }
-
-    /// Ends an act or a pass, after which the process goes on.
-    pub(super) fn end_act(&self) {
-        self.acting.fetch_sub(1, SeqCst);
-    }
-
-    /// Waits until no act is under way; the handler's act never ends.
-    fn wait_for_acts(&self) {
-        while self.acting.load(SeqCst) > 0 {
-            calls::pause(LOOK_AGAIN_MS);
-        }
     }
 
     /// Returns every place of this table.
@@ -294,10 +138,7 @@ pub(super) fn reserve(entry: Entry) -> io::Result<Place> {
             None => publish(&current.next, next)?,
         };
     };
-    if table.dying.load(SeqCst) != 0 {
-        // First, or the act would wait for a child that never starts.
-        slot.state.store(FREE, SeqCst);
-        table.wait_for_acts();
+    if slot.gives_up(&table.acts) {
         return Err(io::Error::other("the owned children were ended, for the program ends"));
     }
     Ok(Place { slot, table })
@@ -344,38 +185,31 @@ impl Place {
     /// Records the child, which exists now. Afterwards no descriptor but `pidfd` is used for it.
     pub(in crate::sys) fn settle(&self, pid: u32, pidfd: Option<BorrowedFd<'_>>) {
         let moved = pidfd.map_or(-1, |pidfd| pidfd.as_raw_fd());
-        let before = self.slot.pidfd.swap(moved, SeqCst);
-        self.slot.pid.store(pid.cast_signed(), SeqCst);
-        self.slot.state.store(RUNNING, SeqCst);
-        if before != moved && before != -1 {
-            self.table.wait_for_acts();
-        }
+        self.slot.settle(pid, moved, &self.table.acts);
     }
 
     /// Records that the program asks the child to end, by a termination.
     #[cfg(feature = "reactor")]
     pub(crate) fn ask_to_end(&self) {
-        self.slot.about.fetch_or(END_REQUESTED, SeqCst);
+        self.slot.ask_to_end();
     }
 
     /// Prepares the reap of the child. The place of a leader with a pidfd stays, for its group.
     #[must_use = "dropping it gives the place back"]
     pub(crate) fn before_reap(self) -> Option<Self> {
-        let leads_group = self.slot.about.load(SeqCst) & LEADS_GROUP != 0;
+        let leads_group = self.slot.leads_group();
         let has_pidfd = cfg!(target_os = "linux") && self.slot.pidfd.load(SeqCst) >= 0;
         if !(leads_group && has_pidfd && self.table.is_own()) {
             return None;
         }
-        self.slot.state.store(LEFT, SeqCst);
-        self.table.wait_for_acts();
+        self.slot.leave(&self.table.acts);
         Some(self)
     }
 
     /// Forgets the pidfd, which is about to be closed: from here on only the number is used.
     pub(crate) fn forget_pidfd(&self) {
         if self.table.is_own() {
-            self.slot.pidfd.store(-1, SeqCst);
-            self.table.wait_for_acts();
+            self.slot.forget_pidfd(&self.table.acts);
         }
     }
 }
@@ -386,8 +220,6 @@ impl Drop for Place {
         if !self.table.is_own() {
             return;
         }
-        self.slot.pid.store(0, SeqCst);
-        self.table.wait_for_acts();
-        self.slot.state.store(FREE, SeqCst);
+        self.slot.release(&self.table.acts);
     }
 }

@@ -1,0 +1,109 @@
+//! Runs the suites of the libraries as built for another C library, and as 32-bit programs, and prints
+//! a table: `cargo xtask libcs [TARGET..]`.
+
+#[path = "../../../xtask/src/binaries.rs"]
+mod binaries;
+#[allow(dead_code, reason = "of the task `test`, only the count of skipped tests is used here")]
+#[path = "../../../xtask/src/test.rs"]
+mod test;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use xshell::{Shell, cmd};
+
+const MUSL: &str = "x86_64-unknown-linux-musl";
+const I686: &str = "i686-unknown-linux-gnu";
+
+const PACKAGES: [&str; 7] = [
+    "procession-core",
+    "procession-protocol",
+    "procession-reactor",
+    "procession-process-transport",
+    "procession-net-transport",
+    "procession-utils",
+    "procession-tokio",
+];
+
+/// The results of one package on one target.
+struct Row {
+    target: String,
+    package: &'static str,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    is_good: bool,
+}
+
+fn main() -> Result<()> {
+    let sh = Shell::new()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    sh.change_dir(root.context("it is below the root")?);
+    let mut targets: Vec<String> = env::args().skip(1).collect();
+    if targets.is_empty() {
+        targets = [MUSL, I686].map(str::to_owned).to_vec();
+    }
+    targets.iter().try_for_each(|target| check_tools(&sh, target))?;
+    let mut rows = Vec::new();
+    for target in &targets {
+        for package in PACKAGES {
+            println!("\n== {package} for {target}");
+            rows.push(row(&sh, target, package)?);
+        }
+    }
+    println!("\n{:<28} {:<30} passed failed skipped", "target", "package");
+    for Row { target, package, passed, failed, skipped, is_good } in &rows {
+        let word = if *is_good { "" } else { "  FAILED" };
+        println!("{target:<28} {package:<30} {passed:>6} {failed:>6} {skipped:>7}{word}");
+    }
+    let failed = rows.iter().filter(|row| !row.is_good).count();
+    ensure!(failed == 0, "{failed} packages failed");
+    Ok(())
+}
+
+/// Fails with the commands that install what is missing.
+fn check_tools(sh: &Shell, target: &str) -> Result<()> {
+    let library = cmd!(sh, "rustc --print target-libdir --target {target}").quiet().read()?;
+    ensure!(Path::new(&library).exists(), "no standard library: rustup target add {target}");
+    if target == I686 {
+        for file in ["crt1.o", "libgcc.a"] {
+            let found = cmd!(sh, "cc -m32 -print-file-name={file}").quiet().read()?;
+            if !PathBuf::from(found).is_absolute() {
+                let version = cmd!(sh, "cc -dumpversion").quiet().read()?;
+                bail!(
+                    "{file} for 32 bits is missing: apt-get install --no-install-recommends \
+                     libc6-dev-i386 lib32gcc-{version}-dev"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(sh: &Shell, target: &str, package: &'static str) -> Result<Row> {
+    sh.remove_path("target/test-output")?;
+    let suite = cmd!(sh, "cargo test --package {package} --tests --locked --target {target}");
+    let outcome = test::counting_skips(sh, || binaries::run(sh, suite, |_| true));
+    if let Err(error) = &outcome {
+        println!("{error:#}");
+    }
+    let (mut passed, mut failed) = (0, 0);
+    for output in sh.read_dir("target/test-output").unwrap_or_default() {
+        for line in sh.read_file(output)?.lines() {
+            passed += count(line, " passed");
+            failed += count(line, " failed");
+        }
+    }
+    let skipped = sh.read_file("target/skipped-tests.txt")?;
+    let skipped = test::skipped(&skipped).len();
+    let (target, is_good) = (target.to_owned(), outcome.is_ok());
+    Ok(Row { target, package, passed, failed, skipped, is_good })
+}
+
+/// Returns the number before a word in the last line of a test binary.
+fn count(line: &str, word: &str) -> usize {
+    let counts = line.strip_prefix("test result: ").unwrap_or_default();
+    let before = counts.split(word).next().filter(|before| before.len() < counts.len());
+    before.and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
