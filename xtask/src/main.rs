@@ -41,8 +41,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 8] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 9] =
+    ["busy", "compare", "fuzz", "imports", "soak", "vm", "asan", "leaks", "mutants"];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -69,6 +69,7 @@ const TASKS: &[Task] = &[
     ("portability", portability::run),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
+    ("vm", cargo::vm),
     ("asan", sanitizers::asan),
     ("leaks", sanitizers::leaks),
     ("mutants", mutants::run),
