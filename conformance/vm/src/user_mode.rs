@@ -15,7 +15,7 @@ use xshell::Shell;
 
 use crate::image;
 use crate::machine::Architecture;
-use crate::programs::Programs;
+use crate::programs::{Programs, Test};
 use crate::report::Report;
 
 /// The tests that a spawn path can break, as in the task `test-paths`.
@@ -55,7 +55,9 @@ pub(crate) fn run(sh: &Shell, architecture: &Architecture, programs: &Programs) 
     // The tests run as another user.
     fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
     let mut list = String::new();
-    for test in programs.tests.iter().filter(|test| SPAWN_TESTS.contains(&&*test.name)) {
+    let is_of_spawning =
+        |test: &&Test| test.suite == "process-transport" && SPAWN_TESTS.contains(&&*test.name);
+    for test in programs.tests.iter().filter(is_of_spawning) {
         let program = marked(&test.program, &folder)?;
         let [place, program] = [&test.folder, &program].map(|path| path.display());
         list.push_str(&format!("{} {} {place} {program}\n", test.suite, test.name));

@@ -18,7 +18,7 @@ use std::fs::File;
 use procession_core::Signal;
 use procession_process_transport::Command;
 use procession_protocol::UnknownEnd;
-use procession_test_support::{core_dumps_end_one_process, served};
+use procession_test_support::{core_dumps_end_one_process, served, signals_groups_by_pidfd};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::filter::kill;
@@ -119,6 +119,7 @@ fn a_signal_reaches_a_group_by_pidfd_or_by_number() {
         assert_eq!(by_pidfd.len(), 1, "the pidfd is tried: {by_pidfd:?}");
         let refused = by_pidfd[0].contains(" = -1 EINVAL");
         assert_eq!(refused, !by_number.is_empty(), "{by_pidfd:?} {by_number:?}");
+        assert_eq!(refused, !signals_groups_by_pidfd());
         let by = if refused { "kill, after EINVAL for the pidfd" } else { "pidfd_send_signal" };
         served("a signal to a group", by);
     });
