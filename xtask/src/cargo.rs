@@ -126,6 +126,15 @@ fn conformance(sh: &Shell, name: &str, arguments: &[String]) -> Result<()> {
     Ok(cmd!(sh, "cargo run --quiet --locked {package...} -- {arguments...}").run()?)
 }
 
+/// Runs the tests on other kernels and another processor. `conformance/vm` has the code, as a
+/// workspace of its own.
+pub(crate) fn vm(sh: &Shell) -> Result<()> {
+    let arguments = arguments();
+    let package =
+        ["--manifest-path", "conformance/vm/Cargo.toml", "--target-dir", "target/vm/runner"];
+    Ok(cmd!(sh, "cargo run --quiet --locked {package...} -- {arguments...}").run()?)
+}
+
 /// Runs a program of the benches package, which documents its arguments.
 fn run_with_arguments(sh: &Shell, program: &str, features: &[&str]) -> Result<()> {
     let arguments = arguments();

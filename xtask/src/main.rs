@@ -41,8 +41,9 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 10] =
-    ["busy", "compare", "fuzz", "imports", "soak", "libcs", "asan", "leaks", "mutants", "release"];
+const WITH_ARGUMENTS: [&str; 11] = [
+    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "asan", "leaks", "mutants", "release",
+];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -74,6 +75,7 @@ const TASKS: &[Task] = &[
     ("tsan", cargo::tsan),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
+    ("vm", cargo::vm),
     ("asan", sanitizers::asan),
     ("leaks", sanitizers::leaks),
     ("mutants", mutants::run),

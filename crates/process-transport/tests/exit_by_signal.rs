@@ -13,7 +13,7 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Fd, Pty, SpawnProcess};
 use procession_protocol::{ChildFd, SignalError, UnknownEnd};
 use procession_reactor::Reactor;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::util::{
     Driver, Event, Leaks, PROMPTLY, Record, Recorder, WATCHDOG, behaviour, bound, children,
@@ -36,10 +36,13 @@ fn pidfds() -> usize {
     open_fds().values().filter(|link| link.contains("[pidfd]")).count()
 }
 
+fn number(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed()).expect("a pid is not 0")
+}
+
 /// Reaps a child by its number, as foreign code would.
 fn reap(pid: u32) {
-    let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
-    let waited = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).expect("it is our child");
+    let waited = waitid(WaitId::Pid(number(pid)), WaitIdOptions::EXITED).expect("it is our child");
     assert!(waited.is_some(), "it has ended");
 }
 
@@ -339,7 +342,7 @@ fn children_with_kill_on_drop_are_killed_with_the_reactor() {
             let piped = by_signal("exec sleep 100").kill_on_drop(true);
             start(piped)
         }];
-        let spared = start(bare("exec sleep 0.5"));
+        let spared = start(bare("exec sleep 100"));
         drop(reactor);
         for pid in killed {
             if sys::wait_until_killed(pid) {
@@ -347,6 +350,7 @@ fn children_with_kill_on_drop_are_killed_with_the_reactor() {
             }
         }
         assert!(!"ZX".contains(process_state(spared)), "it was to run on");
+        kill_process(number(spared), rustix::process::Signal::KILL).expect("it runs");
         reap(spared);
     });
 }

@@ -13,7 +13,7 @@ use procession_process_transport::{Command, Spawned, Step};
 use procession_protocol::SpawnPath;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::filter::{Calls, answer, kill};
+use crate::filter::{Calls, answer, kill, kills_spare_the_parent_or_skip};
 use crate::util::{Leaks, PROBE, code, forced_path, isolated, ms, root_or_skip, signal, skip, sys};
 
 /// Runs `body` in a copy of this process.
@@ -64,6 +64,11 @@ fn the_first_child_in_a_new_pid_namespace_is_its_first_process() {
 #[test]
 fn a_call_that_kills_is_not_made_where_another_path_does_without() {
     isolated("a_call_that_kills_is_not_made_where_another_path_does_without", || {
+        if !kills_spare_the_parent_or_skip(
+            "a_call_that_kills_is_not_made_where_another_path_does_without",
+        ) {
+            return;
+        }
         if forced_path().is_some() {
             return;
         }
@@ -108,6 +113,9 @@ fn a_call_that_kills_is_not_made_where_another_path_does_without() {
 #[test]
 fn a_path_that_has_failed_is_not_tried_again() {
     isolated("a_path_that_has_failed_is_not_tried_again", || {
+        if !kills_spare_the_parent_or_skip("a_path_that_has_failed_is_not_tried_again") {
+            return;
+        }
         if forced_path().is_some() {
             return;
         }
@@ -130,6 +138,9 @@ fn a_path_that_has_failed_is_not_tried_again() {
 #[test]
 fn a_call_that_kills_on_every_path_is_the_childs_end() {
     isolated("a_call_that_kills_on_every_path_is_the_childs_end", || {
+        if !kills_spare_the_parent_or_skip("a_call_that_kills_on_every_path_is_the_childs_end") {
+            return;
+        }
         in_a_copy(|| {
             kill(libc::SYS_setsid);
             let mut child = exits("0").new_session().spawn().unwrap();

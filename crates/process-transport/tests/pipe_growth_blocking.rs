@@ -1,5 +1,7 @@
 //! Adaptive pipes of a child whose thread waits: they grow as those of a loop do.
 
+#![expect(clippy::unwrap_used, reason = "an error must fail the test")]
+
 mod util;
 
 use std::fs::File;

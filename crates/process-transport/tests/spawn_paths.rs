@@ -20,7 +20,7 @@ use procession_protocol::SpawnPath;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::filter::{Calls, answer, kill};
+use crate::filter::{Calls, answer, kill, kills_spare_the_parent_or_skip};
 use crate::paths::{by, paths};
 use crate::table::fd_table;
 use crate::util::{
@@ -241,6 +241,11 @@ fn mailbox(before: &std::collections::BTreeMap<i32, String>) -> i32 {
 #[test]
 fn a_child_killed_before_receipt_leaves_nothing_in_the_mailbox() {
     isolated("a_child_killed_before_receipt_leaves_nothing_in_the_mailbox", || {
+        if !kills_spare_the_parent_or_skip(
+            "a_child_killed_before_receipt_leaves_nothing_in_the_mailbox",
+        ) {
+            return;
+        }
         if forced_path().is_some_and(|path| path != SpawnPath::SharedFiles) {
             return;
         }

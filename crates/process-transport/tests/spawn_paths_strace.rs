@@ -10,6 +10,8 @@ mod filter;
 mod paths;
 #[path = "spawn_paths/trace.rs"]
 mod trace;
+#[path = "spawn_paths/traced.rs"]
+mod traced;
 #[path = "spawn_paths/watch.rs"]
 mod watch;
 
@@ -19,38 +21,13 @@ use procession_core::Signal;
 use procession_process_transport::{Command, Fd, SpawnProcess, Step};
 use procession_protocol::SpawnPath;
 use procession_reactor::Reactor;
-use rustix::fs::{Access, access};
 
 use crate::filter::{Calls, answer};
 use crate::paths::{by, paths};
-use crate::trace::{Call, calls};
+use crate::trace::Call;
+use crate::traced::{mark, place, traced};
 use crate::util::{Driver, Recorder, WATCHDOG, forced_path, isolated, sanitizer, skip, skip_here};
 use crate::watch::{is_watched, watched};
-
-/// Writes a line into the log of the watching program.
-fn mark(text: &str) {
-    access(format!("/procession/{text}"), Access::EXISTS).expect_err("there is no such file");
-}
-
-/// Returns the place of a mark in a log.
-fn place(log: &[Call], text: &str) -> usize {
-    let mark = format!("\"/procession/{text}\"");
-    log.iter().position(|call| call.text.contains(&mark)).unwrap_or_else(|| panic!("no {mark}"))
-}
-
-/// Runs `body` under strace and returns the log, or `None` without strace.
-fn traced(name: &str, body: impl FnOnce()) -> Option<Vec<Call>> {
-    if is_watched() {
-        body();
-        return None;
-    }
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let log = dir.path().join("log");
-    let file = log.to_str().expect("its name is text");
-    let output = watched(name, &["strace", "-f", "-o", file])?;
-    assert!(output.status.success(), "{output:?}");
-    Some(calls(&log))
-}
 
 /// Returns the calls of the first child after a mark, up to the exec that succeeds.
 fn child_after<'a>(log: &'a [Call], text: &str) -> Vec<&'a Call> {

@@ -55,7 +55,7 @@ fn two_thousand_children_in_a_storm_of_stops_all_end() {
             driver.finish();
             return;
         }
-        sys::alarm(bound(Duration::from_secs(120)));
+        sys::alarm(Duration::from_secs(120));
         // In a new session the group of the second process is not orphaned. The kernel does not stop
         // members of an orphaned group on TSTP, TTIN and TTOU.
         setsid().expect("no group of this number");

@@ -10,17 +10,21 @@ pub const WATCHDOG: Duration = Duration::from_secs(10);
 /// The time that the case catalogue calls "promptly".
 pub const PROMPTLY: Duration = Duration::from_millis(300);
 
-/// Returns four times `usual` if `PROCESSION_BUSY_MACHINE=1`, which means that other processes keep
-/// the processors busy, and `usual` otherwise.
+/// Returns `usual` times the factor of a slow machine, or `usual` if the machine is not slow.
+///
+/// `PROCESSION_BUSY_MACHINE=1` means that other processes keep the processors busy: the factor is 4.
+/// A larger number is the factor itself, for an emulated processor.
 pub fn bound(usual: Duration) -> Duration {
-    if is_busy() { usual * 4 } else { usual }
+    usual * factor()
 }
 
 /// Writes a line to stderr if the limits are longer. Call it before a test begins, because a test
 /// may change descriptor 2.
 pub fn announce() {
-    if is_busy() {
-        let line = "PROCESSION_BUSY_MACHINE: every bound on time is four times as long\n";
+    let factor = factor();
+    if factor > 1 {
+        let line =
+            format!("PROCESSION_BUSY_MACHINE: every bound on time is {factor} times as long\n");
         // A failed write is harmless: nobody reads the line then.
         std::io::stderr().write_all(line.as_bytes()).ok();
     }
@@ -32,6 +36,25 @@ pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn is_busy() -> bool {
-    std::env::var_os("PROCESSION_BUSY_MACHINE").is_some_and(|value| value == "1")
+fn factor() -> u32 {
+    factor_of(std::env::var("PROCESSION_BUSY_MACHINE").ok().as_deref())
+}
+
+fn factor_of(value: Option<&str>) -> u32 {
+    match value.map(str::parse) {
+        Some(Ok(1)) => 4,
+        Some(Ok(factor)) if factor > 1 => factor,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::factor_of;
+
+    #[test]
+    fn one_stands_for_four_and_a_larger_number_for_itself() {
+        let factors = [None, Some(""), Some("0"), Some("no"), Some("1"), Some("2"), Some("16")];
+        assert_eq!(factors.map(factor_of), [1, 1, 1, 1, 4, 2, 16]);
+    }
 }

@@ -15,7 +15,7 @@ use crate::{announce, bound, forward, skip_here, sys, without_leak_check};
 /// The variable that is set in the test's own process, to the name of the test.
 pub const VARIABLE: &str = "PROCESSION_TEST_ISOLATED";
 
-/// The time after which SIGALRM ends the process of a test; [`bound()`] of this on a busy machine.
+/// The time after which SIGALRM ends the process of a test; [`bound()`] of this on a slow machine.
 /// A test of the slow tier sets another time with [`sys::alarm`].
 const WATCHDOG: Duration = Duration::from_secs(60);
 
@@ -82,7 +82,7 @@ fn this_binary() -> PathBuf {
 
 fn run(name: &str, body: impl FnOnce(), mut again: StdCommand) {
     if is_isolated(name) {
-        sys::alarm(bound(WATCHDOG));
+        sys::alarm(WATCHDOG);
         sys::default_ending_signals();
         body();
         return;

@@ -12,6 +12,12 @@ pub fn signals_groups_by_pidfd() -> bool {
     is_since([6, 9])
 }
 
+/// Returns whether a process that dumps core ends alone (Linux 5.16 and later). An older kernel also
+/// ends every process that shares its memory, such as the parent of a child before its exec.
+pub fn core_dumps_end_one_process() -> bool {
+    is_since([5, 16])
+}
+
 fn is_since(version: [u32; 2]) -> bool {
     let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else { return false };
     let numbers: Vec<u32> = release

@@ -31,21 +31,28 @@ pub fn root_or_skip(what: &str) -> bool {
     root
 }
 
+/// Writes which of several ways served here, to stderr and to the file that `PROCESSION_SERVED_LOG`
+/// names. The task `vm` prints these lines for each kernel.
+pub fn served(what: &str, by: &str) {
+    announce(&format!("SERVED: {what}: {by}"));
+    append("PROCESSION_SERVED_LOG", &format!("{what}: {by}"));
+}
+
 /// Forwards, with a count, the lines that a test in its own process wrote with [`skip`].
 pub fn forward(stderr: &str) {
     for what in stderr.lines().filter_map(|line| line.strip_prefix(MARK)) {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
         announce(&format!("{MARK}{what} ({count} skipped in this binary)"));
-        log(what);
+        append("PROCESSION_SKIP_LOG", what);
     }
 }
 
-/// Adds a line to the file of skipped tests, if there is one.
-fn log(what: &str) {
-    let Some(path) = std::env::var_os("PROCESSION_SKIP_LOG") else { return };
+/// Adds a line to the file that a variable names, if there is one.
+fn append(variable: &str, line: &str) {
+    let Some(path) = std::env::var_os(variable) else { return };
     let mut file =
         OpenOptions::new().append(true).create(true).open(&path).expect("a file to add to");
-    file.write_all(format!("{what}\n").as_bytes()).expect("the list of skipped tests takes a line");
+    file.write_all(format!("{line}\n").as_bytes()).expect("the file takes a line");
 }
 
 /// Writes a line to the real stderr, which the test harness does not capture.

@@ -8,6 +8,8 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
+use crate::util::skip;
+
 /// What the kernel calls the processors (`linux/audit.h`).
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -47,6 +49,16 @@ pub(crate) enum Calls {
 /// From now on, these calls do nothing and fail with `errno`. With 0 they pretend success.
 pub(crate) fn answer(call: impl Into<i64>, calls: Calls, errno: i32) {
     install(call, calls, SeccompAction::Errno(errno.cast_unsigned()));
+}
+
+/// Returns whether a filter that kills a child before its exec spares the parent; skips the test if
+/// not. SIGSYS dumps core, and before Linux 5.16 a core dump ends all processes that share memory.
+pub(crate) fn kills_spare_the_parent_or_skip(what: &str) -> bool {
+    let is_spared = procession_test_support::core_dumps_end_one_process();
+    if !is_spared {
+        skip(what, "before Linux 5.16, a filter that kills a child ends its parent too");
+    }
+    is_spared
 }
 
 /// From now on, SIGSYS ends a process that makes such a call.

@@ -7,7 +7,7 @@ use std::path::Path;
 pub(crate) struct Call {
     /// The process or thread that made the call.
     pub(crate) pid: u32,
-    /// `name(arguments) = result`. The result is missing if another line interrupted the call.
+    /// `name(arguments) = result`, also if the line of another process interrupted the call.
     pub(crate) text: String,
 }
 
@@ -21,11 +21,18 @@ impl Call {
 /// Reads the calls from a file that `strace -f -o` wrote, in the order in which they began.
 pub(crate) fn calls(log: &Path) -> Vec<Call> {
     let text = std::fs::read_to_string(log).expect("strace wrote it");
-    let call = |line: &str| {
-        let (pid, text) = line.split_once(' ')?;
+    let mut calls: Vec<Call> = Vec::new();
+    for (pid, text) in text.lines().filter_map(|line| line.split_once(' ')) {
+        let pid = pid.parse().expect("a pid");
         let text = text.trim_start();
-        let is_call = text.starts_with(|c: char| c.is_ascii_lowercase());
-        is_call.then(|| Call { pid: pid.parse().expect("a pid"), text: text.to_owned() })
-    };
-    text.lines().filter_map(call).collect()
+        if text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            calls.push(Call { pid, text: text.to_owned() });
+        } else if let Some((_, rest)) = text.split_once(" resumed>") {
+            // The process itself makes one call after the other.
+            let begun = calls.iter_mut().rev().find(|call| call.pid == pid);
+            let begun = &mut begun.expect("the call has begun").text;
+            *begun = begun.replace(" <unfinished ...>", rest);
+        }
+    }
+    calls
 }

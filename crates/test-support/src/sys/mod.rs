@@ -19,9 +19,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Has SIGALRM end this process after `after`, rounded down to whole seconds.
+use crate::bound;
+
+/// Has SIGALRM end this process after [`bound`] of `after`, rounded down to whole seconds.
 pub fn alarm(after: Duration) {
-    let seconds = u32::try_from(after.as_secs()).expect("a short time");
+    let seconds = u32::try_from(bound(after).as_secs()).expect("a short time");
     // SAFETY: only numbers are passed. The default action of SIGALRM is intended.
     unsafe { libc::alarm(seconds) };
 }
