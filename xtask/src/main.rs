@@ -29,6 +29,7 @@ mod tidy;
 mod tokens;
 mod tool;
 mod tree;
+mod twisted;
 
 use std::env;
 use std::path::Path;
@@ -41,8 +42,8 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 8] =
-    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants"];
+const WITH_ARGUMENTS: [&str; 9] =
+    ["busy", "compare", "fuzz", "imports", "soak", "asan", "leaks", "mutants", "twisted"];
 
 const TASKS: &[Task] = &[
     ("ci", ci::run),
@@ -67,6 +68,7 @@ const TASKS: &[Task] = &[
     ("matrix", matrix::run),
     ("compare", cargo::compare),
     ("portability", portability::run),
+    ("twisted", twisted::run),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
     ("asan", sanitizers::asan),
