@@ -10,7 +10,7 @@ import sys
 
 OURS = "turn", "run"
 BLOCK = 500
-WIDTHS = 40, 1, 6, 40, 1, 15, 40, 2, 30, 1, 60, 4
+WIDTHS = (40, 1, 6, 40, 1, 15, 40, 2, 30, 1, 60, 4) * 3
 
 
 class Scripts:
