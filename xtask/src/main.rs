@@ -29,6 +29,7 @@ mod tidy;
 mod tokens;
 mod tool;
 mod tree;
+mod twisted;
 
 use std::env;
 use std::path::Path;
@@ -41,8 +42,9 @@ use xshell::Shell;
 type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
-const WITH_ARGUMENTS: [&str; 11] = [
-    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "asan", "leaks", "mutants", "release",
+const WITH_ARGUMENTS: [&str; 12] = [
+    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks", "mutants",
+    "release",
 ];
 
 const TASKS: &[Task] = &[
@@ -73,6 +75,7 @@ const TASKS: &[Task] = &[
     ("libcs", cargo::libcs),
     ("loom", cargo::loom),
     ("tsan", cargo::tsan),
+    ("twisted", twisted::run),
     ("fuzz", fuzz::run),
     ("soak", cargo::soak),
     ("vm", cargo::vm),
