@@ -87,6 +87,7 @@ pub(super) struct Ends {
     child: BTreeMap<ChildFd, Source>,
     /// Descriptors that the child has only until its exec.
     until_exec: BTreeMap<ChildFd, OwnedFd>,
+    #[cfg(all(feature = "reactor", target_os = "linux"))]
     making: Making,
 }
 
@@ -118,7 +119,13 @@ impl Ends {
         has_terminal: bool,
         making: Making,
     ) -> Result<Self, SpawnError> {
-        let mut ends = Self { making, ..Self::default() };
+        #[cfg(not(all(feature = "reactor", target_os = "linux")))]
+        let Making::Now = making;
+        let mut ends = Self {
+            #[cfg(all(feature = "reactor", target_os = "linux"))]
+            making,
+            ..Self::default()
+        };
         for (&number, fd) in map {
             ends.add(number, fd).map_err(|error| failed(number, fd, error))?;
         }

@@ -137,6 +137,7 @@ pub(super) fn set_affinity(mask: &[usize]) -> Call {
 }
 
 /// Returns the processors that the calling thread may use, as a mask.
+#[cfg(feature = "reactor")]
 pub(super) fn affinity<const WORDS: usize>() -> Option<[usize; WORDS]> {
     let mut mask = [0; WORDS];
     let len = size_of_val(&mask);
@@ -320,6 +321,7 @@ pub(super) fn set_mask(mask: u64) -> Call<u64> {
 }
 
 /// Returns the signal mask, as for [`set_mask`].
+#[cfg(feature = "reactor")]
 pub(super) fn mask() -> Call<u64> {
     let (mut now, new) = (0_u64, ptr::null::<u64>());
     // SAFETY: no new mask is set; the other pointer leads to a local of the size that is passed.
