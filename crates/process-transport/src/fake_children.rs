@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
+use procession_core::Deferred;
 use procession_core::driver::WithCell;
 use procession_protocol::{ChildFd, FakeFd, FakeProcess, Process, ProcessProtocol};
 
@@ -149,6 +150,14 @@ impl SpawnProcess for FakeChildren {
         let command = command.into();
         let at = self.admit(&[&command])?;
         Ok(self.start(at, &command, Box::new(protocol)))
+    }
+
+    fn spawn_process_soon(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        command: impl Into<Command>,
+    ) -> Deferred<Process, SpawnError> {
+        Deferred::ready(self.spawn_process(protocol, command))
     }
 
     fn adopt(

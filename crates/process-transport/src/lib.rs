@@ -65,6 +65,8 @@ mod pipeline;
 #[cfg(feature = "reactor")]
 mod reap_orphans;
 #[cfg(feature = "reactor")]
+mod soon;
+#[cfg(feature = "reactor")]
 mod verbs;
 
 #[cfg(feature = "reactor")]

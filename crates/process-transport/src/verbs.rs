@@ -1,5 +1,6 @@
 //! The methods that this crate adds to a reactor's handle.
 
+use procession_core::Deferred;
 use procession_protocol::driver::ProcessControl;
 use procession_protocol::{Process, ProcessProtocol};
 use procession_reactor::{Handle, Reactor};
@@ -11,6 +12,7 @@ use crate::command::Command;
 use crate::error::SpawnError;
 use crate::pipeline::{Pipeline, RunningPipeline};
 use crate::sealed::SealedSpawnProcess;
+use crate::soon;
 use crate::spawned::Spawned;
 
 /// Methods of [`Handle`], and so of `Reactor`, that start children.
@@ -76,6 +78,83 @@ pub trait SpawnProcess: SealedSpawnProcess {
         protocol: impl ProcessProtocol + 'static,
         command: impl Into<Command>,
     ) -> Result<Process, SpawnError>;
+
+    /// Starts a child without standing still for it, and gives its events to `protocol`.
+    ///
+    /// The command is checked, users are looked up and files are opened here. Two *launch threads* of
+    /// the process then make the pipes and the child; the loop goes on meanwhile. On Linux, this call
+    /// and the arrival of the child take the loop some 10 µs together, where
+    /// [`spawn_process`](Self::spawn_process) takes 50 to 350 µs. The child itself starts a little
+    /// later: a thread must wake up, and then the loop. So this is for loops that start many
+    /// children, or that must not be late.
+    ///
+    /// [`connection_made`](ProcessProtocol::connection_made) is called in a later turn, then the result
+    /// is given. Children are launched in the order of the calls, but two at a time, so that their
+    /// `connection_made` may come in another order.
+    ///
+    /// Dropping or cancelling the result before it is given ends the launch; so do a stop of the
+    /// loop, which fails the result with `Failed::Cancelled`, and the drop of the reactor. A child that was
+    /// already started is then killed, with the group that it leads, also without
+    /// [`kill_on_drop`](Command::kill_on_drop). It may have run its program for a moment. Use
+    /// [`detach`](Deferred::detach) if the result does not matter.
+    ///
+    /// The first call in a process starts the launch threads, and waits some 100 µs for them. They
+    /// sleep while there is nothing to launch, and end with the process. They have descriptor tables of
+    /// their own, so the time of a launch does not grow with the descriptors of the program. Inherited
+    /// variables are read when the launch begins. A
+    /// [`parent_death_signal`](Command::parent_death_signal) comes when the process is gone, and not
+    /// when the thread of the loop ends.
+    ///
+    /// This thread launches what they cannot, in its next turn: a command with
+    /// [`pre_exec`](Command::pre_exec) or with more than 250 descriptors, and every command if no
+    /// thread can be started, or if this thread has other ids, capabilities, filters, processors or another nice
+    /// value than the launch threads, which have those of the thread that made the first call.
+    /// Only *namespaces* of a thread (`setns(2)`) are not compared: in such a thread use `spawn_process`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `spawn_process`, with the same texts. If the limit of open descriptors leaves no numbers for a
+    /// child's pipes, the child has been started and is killed.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `connection_made` unwinds out of the loop. The result then fails with
+    /// `Failed::Abandoned`; the child runs on without a protocol and is reaped.
+    ///
+    /// # Platform
+    ///
+    /// On other systems than Linux this thread launches every command in its next turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use procession::{
+    ///     ExitReason, Handle, Process, ProcessProtocol, Reactor, SpawnProcess,
+    /// };
+    ///
+    /// struct Report;
+    /// impl ProcessProtocol for Report {
+    ///     fn process_ended(&mut self, _: &Process, reason: ExitReason) {
+    ///         assert!(reason.is_ok());
+    ///         Handle::current().stop();
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.spawn_process_soon(Report, "true").done(|started| assert!(started.is_ok()));
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # References
+    ///
+    /// `unix(7)` (`SCM_RIGHTS`), `close_range(2)` (`CLOSE_RANGE_UNSHARE`).
+    #[must_use = "dropping the result ends the launch: `done` or `detach` lets it go on"]
+    fn spawn_process_soon(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        command: impl Into<Command>,
+    ) -> Deferred<Process, SpawnError>;
 
     /// Gives this reactor a child that was [launched](Command::spawn) before, on any thread.
     ///
@@ -153,6 +232,14 @@ impl SpawnProcess for Handle {
         Ok(transport.into_process())
     }
 
+    fn spawn_process_soon(
+        &self,
+        protocol: impl ProcessProtocol + 'static,
+        command: impl Into<Command>,
+    ) -> Deferred<Process, SpawnError> {
+        soon::spawn(self, Box::new(protocol), command.into())
+    }
+
     fn adopt(
         &self,
         protocol: impl ProcessProtocol + 'static,
@@ -180,6 +267,14 @@ macro_rules! spawn_by {
                 command: impl Into<Command>,
             ) -> Result<Process, SpawnError> {
                 (**self).spawn_process(protocol, command)
+            }
+
+            fn spawn_process_soon(
+                &self,
+                protocol: impl ProcessProtocol + 'static,
+                command: impl Into<Command>,
+            ) -> Deferred<Process, SpawnError> {
+                (**self).spawn_process_soon(protocol, command)
             }
 
             fn adopt(

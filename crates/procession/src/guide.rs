@@ -7,11 +7,11 @@
 //! - [`failures`]: programs that do not start or do not end well, callbacks that panic;
 //! - [`lifetimes`]: what ends a child when the program ends, and what dropping each value does;
 //! - [`terminals`]: programs that read the terminal, Ctrl-C, Ctrl-Z, and long lines on a terminal;
+//! - [`many_children`]: children that start while the loop goes on;
 //! - [`pid_1`]: a program that is the first process of a container.
 //!
-//! A listing on this page that has a `main` is a whole program, with `procession` as its only
-//! dependency. The other listings are parts of a program: put them in a function that returns
-//! `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
+//! A listing with a `main` is a whole program, with `procession` as its only dependency. Put the others in
+//! a function that returns `Result<(), Box<dyn Error>>`, after `let mut reactor = Reactor::new()?;`.
 //!
 //! # A whole program, and how it ends
 //!
@@ -31,10 +31,9 @@
 //! ```
 //!
 //! [`run_main`](crate::Reactor::run_main) runs the future to its end. If SIGINT, SIGTERM or SIGHUP comes
-//! first, `run_main` drops the future, ends the process groups that the program owns, and waits until
-//! they are gone. Then the program dies by that signal, as a shell expects: `main` returns
-//! [`Stopped`](crate::Stopped), which raises the signal again. [`crate::run_main`] also creates the
-//! reactor; its future may fail with any error type:
+//! first, it drops the future, ends the process groups that the program owns, and waits until they are
+//! gone. Then the program dies by that signal, as a shell expects: `main` returns [`Stopped`](crate::Stopped),
+//! which raises it again. [`crate::run_main`] also creates the reactor; its future may fail with any error type:
 //!
 //! ```
 //! use procession::prelude::*;
@@ -395,6 +394,7 @@
 pub mod any_executor;
 pub mod failures;
 pub mod lifetimes;
+pub mod many_children;
 pub mod pid_1;
 pub mod porting;
 pub mod terminals;

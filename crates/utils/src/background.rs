@@ -133,7 +133,7 @@ impl Background {
         let lost = gone.clone();
         self.begin(
             move |context, reply| {
-                let running = run.start_on(&context.handle);
+                let running = context.start(run);
                 context.spawn(answer(reply, async move {
                     running.await.map_err(|failed| match failed {
                         Failed::Error(error) => error,

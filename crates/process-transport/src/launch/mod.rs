@@ -4,11 +4,15 @@
 mod credentials;
 mod ends;
 mod exec_failure;
+#[cfg(all(feature = "reactor", target_os = "linux"))]
+mod later;
 mod prepare;
 mod route;
 mod terminal;
 
 pub(crate) use ends::ParentEnd;
+#[cfg(all(feature = "reactor", target_os = "linux"))]
+pub(crate) use later::{LaterLaunch, NotGiven, NotLaunched};
 pub(crate) use prepare::{Policy, prepare};
 pub(crate) use route::{Launched, launch};
 pub(crate) use terminal::{Terminal, kernel_size, take_in};

@@ -14,7 +14,7 @@ use procession_protocol::driver::TerminationScope;
 use procession_protocol::{ChildFd, SpawnPath};
 
 use super::credentials::credentials;
-use super::ends::{Ends, resolve_same_as};
+use super::ends::{Ends, Making, resolve_same_as};
 use super::terminal::{self, Terminal};
 use crate::command::{Command, Fd, FdKind, Identity, NewSession};
 use crate::error::{SpawnError, Step};
@@ -69,6 +69,15 @@ impl Policy {
 
 /// Checks the command, looks up its users and makes everything that the child needs.
 pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, SpawnError> {
+    prepare_for(command, end, Making::Now)
+}
+
+/// Does the same for a launch by this thread, or by a launch thread, which makes pipes itself.
+pub(super) fn prepare_for(
+    command: &Command,
+    end: AtProgramEnd,
+    making: Making,
+) -> Result<Prepared, SpawnError> {
     let map = command.fd_entries();
     validate(command, &map)?;
     let identity = &command.identity;
@@ -96,12 +105,15 @@ pub(crate) fn prepare(command: &Command, end: AtProgramEnd) -> Result<Prepared, 
         credentials: credentials(identity)?,
         parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
+        callers_mask: None,
         pre_exec: identity.pre_exec.clone(),
         entry: if end == AtProgramEnd::Ends { entry } else { None },
     };
     // Before the pipes take the low numbers. If this fails, the launch takes another path.
-    sys::reserve_first().ok();
-    let mut ends = Ends::make(&map, command.pty.is_some())?;
+    if making == Making::Now {
+        sys::reserve_first().ok();
+    }
+    let mut ends = Ends::make(&map, command.pty.is_some(), making)?;
     let opened = terminal::open(command, request.credentials.uid)?;
     let terminal = opened.map(|(terminal, master)| {
         ends.add_terminal(&terminal, master);

@@ -2,16 +2,14 @@
 
 use std::io;
 
-use procession_protocol::SpawnPath;
-
 use super::ends::ParentEnd;
 use super::exec_failure;
 use super::prepare::{Policy, Prepared};
 use super::terminal::Terminal;
 use crate::error::{SpawnError, Step};
 use crate::fd_plan;
-use crate::own_children;
-use crate::sys::{self, Attempts, Cloned, Group, LaunchError, PassedFd, Request};
+use crate::own_children::{self, RunningLaunch};
+use crate::sys::{self, Cloned, Group, LaunchError, Request};
 
 /// A child that has begun its program, with everything that the parent has of it.
 pub(crate) struct Launched {
@@ -26,15 +24,31 @@ pub(crate) struct Launched {
 /// Clones the child and waits until its exec is confirmed. On return the child's ends are closed
 /// here.
 pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
-    let joins = match prepared.request.group {
+    let launching = own_children::launching(joined(prepared.request.group));
+    let child = {
+        let (passed, plan) = (prepared.ends.passed(), fd_plan::steps_for);
+        let Prepared { request, path, .. } = &prepared;
+        let started = sys::launch_on_best(request, *path, &passed, plan, false);
+        started.map_err(|error| failed(&prepared, error))?
+    };
+    Ok(born(prepared, launching, child, sys::own_peak_kib()))
+}
+
+/// Returns the group of another process that a child joins.
+pub(super) fn joined(group: Group) -> Option<u32> {
+    match group {
         Group::Process(group) => u32::try_from(group).ok().filter(|group| *group > 0),
         _ => None,
-    };
-    let launching = own_children::launching(joins);
-    let mut child = {
-        let passed = prepared.ends.passed();
-        start(&prepared, &passed).map_err(|error| failed(&prepared, error))?
-    };
+    }
+}
+
+/// Makes the value of a child that has begun its program.
+pub(super) fn born(
+    prepared: Prepared,
+    launching: RunningLaunch,
+    mut child: Cloned,
+    parent_peak_kib: i64,
+) -> Launched {
     launching.born(child.pid, prepared.policy.leads_group);
     if prepared.policy.without_pidfd {
         if let Some(place) = &child.place {
@@ -43,48 +57,11 @@ pub(crate) fn launch(prepared: Prepared) -> Result<Launched, SpawnError> {
         child.pidfd = None;
     }
     let Prepared { ends, terminal, policy, .. } = prepared;
-    let parent_peak_kib = sys::own_peak_kib();
-    Ok(Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib })
+    Launched { child, ends: ends.parent, terminal, policy, parent_peak_kib }
 }
 
-/// Starts the child on the forced path, else on the first path that works here.
-fn start(prepared: &Prepared, passed: &[PassedFd<'_>]) -> Result<Cloned, LaunchError> {
-    let Prepared { request, path: forced, .. } = prepared;
-    let mut attempts = attempts(request, *forced)?;
-    loop {
-        let error = match sys::launch(attempts.mode(), request, passed, fd_plan::steps_for) {
-            Ok(child) => {
-                attempts.on_started();
-                return Ok(child);
-            }
-            Err(error) => error,
-        };
-        let has_next = attempts.on_failed(&error);
-        match error {
-            LaunchError::Killed { child, .. } if has_next => sys::discard(*child),
-            // There is no other way, so the kill is how this child ended.
-            LaunchError::Killed { child, .. } => return Ok(*child),
-            _ if has_next => {}
-            error => return Err(error),
-        }
-    }
-}
-
-/// Returns the paths to try. Closures of the caller may do anything, and a child with other ids
-/// must not share our memory.
-fn attempts(request: &Request, forced: Option<SpawnPath>) -> Result<Attempts, LaunchError> {
-    let has_closures = !request.pre_exec.is_empty();
-    match forced {
-        Some(path) if path != SpawnPath::Fork && has_closures => Err(LaunchError::PreExec),
-        Some(path) => Ok(Attempts::on(path)),
-        None if has_closures || request.credentials.change_ids() => {
-            Ok(Attempts::on(SpawnPath::Fork))
-        }
-        None => Ok(Attempts::from_best()),
-    }
-}
-
-fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
+/// Returns the error of a launch.
+pub(super) fn failed(prepared: &Prepared, error: LaunchError) -> SpawnError {
     match error {
         LaunchError::PreExec => {
             SpawnError::invalid("spawn_path", "closures of pre_exec need the path Fork")

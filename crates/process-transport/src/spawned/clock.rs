@@ -24,7 +24,7 @@ pub(super) fn after(time: Duration) -> Option<Instant> {
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(now())
     }
 

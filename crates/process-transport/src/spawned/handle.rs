@@ -57,11 +57,15 @@ pub struct Spawned {
 impl Spawned {
     /// Starts a child: from the checks to the confirmed exec.
     pub(crate) fn start(command: &Command, end: AtProgramEnd) -> Result<Self, SpawnError> {
-        let launched = launch::launch(launch::prepare(command, end)?)?;
+        Ok(Self::of(launch::launch(launch::prepare(command, end)?)?))
+    }
+
+    /// Makes the child of a launch.
+    pub(crate) fn of(launched: Launched) -> Self {
         let Launched { child, ends, terminal, policy, parent_peak_kib } = launched;
         let child = OwnedChild::new(child, &policy);
         let (taken, reason, reaped) = (Vec::new(), None, None);
-        Ok(Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped })
+        Self { child, ends, taken, terminal, policy, parent_peak_kib, reason, reaped }
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct LaunchMode {
     pub(crate) path: SpawnPath,
     /// Without calls that are not essential.
     pub(crate) is_plain: bool,
+    /// This thread has a descriptor table of its own: its numbers mean nothing to other threads.
+    pub(crate) has_own_table: bool,
 }
 
 /// The attempts of one launch.
@@ -59,7 +61,7 @@ pub(crate) struct Attempts {
 impl Attempts {
     /// Creates attempts on this path only.
     pub(crate) fn on(path: SpawnPath) -> Self {
-        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE) };
+        let mode = LaunchMode { path, is_plain: has_learnt(NO_CLOSE_RANGE), has_own_table: false };
         Self { mode, is_forced: true, shown: 0 }
     }
 
@@ -68,13 +70,23 @@ impl Attempts {
         Self { is_forced: false, ..Self::on(best_path()) }
     }
 
+    /// Makes the attempts those of a thread with a small table of its own, whose copy costs no more
+    /// than to share it.
+    pub(crate) fn in_own_table(mut self) -> Self {
+        self.mode.has_own_table = true;
+        if !self.is_forced && self.mode.path == SpawnPath::SharedFiles {
+            self.mode.path = SpawnPath::SharedMemory;
+        }
+        self
+    }
+
     pub(crate) fn mode(&self) -> LaunchMode {
         self.mode
     }
 
     /// Records a failed attempt; returns whether there is another one.
     pub(crate) fn on_failed(&mut self, error: &LaunchError) -> bool {
-        let LaunchMode { path, is_plain } = self.mode;
+        let LaunchMode { path, is_plain, .. } = self.mode;
         let works_not = match path {
             SpawnPath::SharedFiles => NO_SHARED_FILES,
             SpawnPath::SharedMemory => NO_SHARED_MEMORY,

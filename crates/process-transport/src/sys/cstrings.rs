@@ -1,5 +1,7 @@
 //! Argument and environment vectors in the form that `execve(2)` takes, with one allocation each.
 
+#![expect(unsafe_code, reason = "says that an array may go to another thread")]
+
 use std::ffi::c_char;
 use std::ptr;
 
@@ -54,6 +56,16 @@ pub(crate) struct CStringArray {
     pointers: Vec<*const c_char>,
     /// Never changed, because the pointers lead into it.
     bytes: Vec<u8>,
+}
+
+// SAFETY: the pointers lead into its own bytes, on the heap, which never change.
+unsafe impl Send for CStringArray {}
+
+/// An empty array.
+impl Default for CStringArray {
+    fn default() -> Self {
+        Self { pointers: vec![ptr::null()], bytes: Vec::new() }
+    }
 }
 
 impl CStringArray {

@@ -175,7 +175,7 @@ impl Launcher {
             is_plain: mode.is_plain,
             may_be_stale: false,
         };
-        self.start(mode.path, request, fds, confirmation)
+        self.start(mode, request, fds, confirmation)
     }
 
     fn launch_by_mail(
@@ -212,7 +212,7 @@ impl Launcher {
             is_plain: mode.is_plain,
             may_be_stale: attempts::may_be_stale(),
         };
-        let result = self.start(mode.path, request, fds, None);
+        let result = self.start(mode, request, fds, None);
         let report: &Report = self.report.as_ref();
         if !passed.is_empty()
             && !report.has_received()
@@ -228,11 +228,12 @@ impl Launcher {
 
     fn start(
         &mut self,
-        path: SpawnPath,
+        mode: LaunchMode,
         request: &Request,
         fds: Descriptors<'_>,
         confirmation: Option<Confirmation>,
     ) -> Result<Cloned, LaunchError> {
+        let path = mode.path;
         let limits: Vec<(c_int, KernelLimit)> =
             request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
         let cpus = request.cpus.as_deref().map(affinity_mask);
@@ -258,15 +259,21 @@ impl Launcher {
             cpus: cpus.as_deref(),
             oom_score_adj: score.as_deref().map(str::as_bytes),
             fds,
-            mask: if request.inherit_signals { inherited(old_mask) } else { 0 },
+            mask: match request.callers_mask {
+                Some(mask) => mask,
+                None if request.inherit_signals => inherited(old_mask),
+                None => 0,
+            },
             parent,
             report: Reporter::new(report),
         };
-        let cloned = self.clone(path, &job, place.as_ref());
+        let cloned = self.clone(mode, &job, place.as_ref());
         // Holds if the clone has waited; then no wait follows.
         let has_waited = job.report.has_run_here() && is_decided(report);
         let settled = match cloned {
-            Ok((pid, pidfd)) => Ok((pid, clone::settle(place.as_ref(), pid, pidfd))),
+            Ok((pid, pidfd)) => {
+                Ok((pid, clone::settle(place.as_ref(), pid, pidfd, mode.has_own_table)))
+            }
             Err(errno) => Err(errno),
         };
         raw::set_mask(old_mask).map_err(os_error)?;
@@ -315,19 +322,27 @@ impl Launcher {
 
     fn clone(
         &self,
-        path: SpawnPath,
+        mode: LaunchMode,
         job: &Job<'_>,
         place: Option<&Place>,
     ) -> Result<(u32, Option<OwnedFd>), i32> {
         if !job.request.pre_exec.is_empty() {
             return clone::fork(job);
         }
+        let path = mode.path;
         let flags = match path {
             SpawnPath::SharedFiles => libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES,
             SpawnPath::SharedMemory => libc::CLONE_VM | libc::CLONE_VFORK,
             _ => libc::CLONE_VFORK,
         };
-        let start = || clone::clone(flags, self.stack.top(), job, place.map(Place::cells));
+        let start = || {
+            clone::clone(
+                flags,
+                self.stack.top(),
+                job,
+                place.map(|place| place.cells(mode.has_own_table)),
+            )
+        };
         let cloned = if path != SpawnPath::Fork && job.request.credentials.change_ids() {
             dumpable::kept(start)
         } else {

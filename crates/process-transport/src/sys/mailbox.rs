@@ -70,7 +70,8 @@ impl Drop for SocketEnd {
     }
 }
 
-fn identity(fd: impl AsFd) -> Result<(u64, u64), Errno> {
+/// Returns device and inode of an open file.
+pub(super) fn identity(fd: impl AsFd) -> Result<(u64, u64), Errno> {
     let stat = fstat(fd)?;
     Ok((stat.st_dev, stat.st_ino))
 }

@@ -29,6 +29,11 @@
 //! | `duplicate` | the number is open and not -1 | the result of `fcntl` is checked first, and the program has named the number | `lookup_by_fd` |
 //! | `mapping::Mapping` | ranges are ours, and not used after the unmap | start and length come from one `mmap`; `&self` bounds every use | every spawning test |
 //! | `sanitizer` | a weak symbol names the runtime's function, or nothing | the name is the sanitizer's, and a linker leaves zero if it finds no such symbol | `cargo xtask asan` |
+//! | `launch_threads::thread` | the number of the inbox becomes a descriptor that has no other owner in this thread's table | in a table of its own it is the copy; in a shared one the starter gives it away | `soon` |
+//! | `launch_threads::pool` | the pool lives as long as a reference to it | it is never freed | `soon` |
+//! | `launch_threads::identity` | results are written to locals of the right type and size | the declarations beside the calls | `soon`, `users` |
+//! | `raw::{close_range, dup}` on a launch thread | no descriptor that has an owner is closed or replaced | its table is its own, proven as in the child; all owners of its numbers are in other tables | `soon` |
+//! | `cstrings::CStringArray` | it may go to another thread | it owns what its pointers lead to, and nothing changes that | `soon` |
 //! | `mapping::AllAtomic` | all zeros is a valid value, and other processes may write to it | the fields of its implementors are atomics | every spawning test |
 //! | `this_process::ProcessMark` | it may go to another thread | a mapping belongs to the process, and its content is atomics | `forked_copies` |
 //! | `environment` | nothing changes the environment while a child reads it | the C library says that there is no other thread, and this one stands still until the exec | `one_thread` |
@@ -65,6 +70,7 @@ mod mask;
 mod outcome;
 mod owned;
 mod parent;
+mod paths;
 pub(crate) mod platform;
 mod report;
 mod request;
@@ -86,6 +92,8 @@ mod dumpable;
 mod kept_status;
 #[cfg(target_os = "linux")]
 mod launch;
+#[cfg(all(feature = "reactor", target_os = "linux"))]
+pub(crate) mod launch_threads;
 #[cfg(target_os = "linux")]
 mod mailbox;
 #[cfg(target_os = "linux")]
@@ -116,7 +124,6 @@ mod elsewhere {
     pub(super) mod termios;
     pub(super) mod wait;
 }
-pub(crate) use attempts::Attempts;
 pub(crate) use cstrings::{CStringArray, CStrings, InteriorNul};
 pub(crate) use duplicate::duplicate;
 #[cfg(target_os = "netbsd")]
@@ -126,15 +133,18 @@ use elsewhere::{close, launch, raw, signal, termios, wait};
 pub(crate) use environment::inherited as inherited_environment;
 pub(crate) use fd_step::{FdMove, FdStep};
 pub(crate) use first_ended::first_ended;
-pub(crate) use launch::{discard, launch, own_pid, reserve, reserve_first};
+pub(crate) use launch::{own_pid, reserve, reserve_first};
 pub(crate) use limits::open_files_limit;
 pub use limits::{Resource, Rlimit};
+#[cfg(all(feature = "reactor", target_os = "linux"))]
+pub(crate) use mask::of_this_thread as inherited_mask;
 pub(crate) use outcome::{
     ChildId, ChildSet, Cloned, FirstEnded, LaunchError, PassedFd, PeekOutcome, WaitOutcome,
 };
 #[cfg(feature = "reactor")]
 pub(crate) use owned::enter;
 pub(crate) use owned::{Entry, Place, end_owned_groups, install as install_handlers};
+pub(crate) use paths::launch_on_best;
 #[cfg(target_os = "linux")]
 pub(crate) use proc_stat::ProcStat;
 pub(crate) use request::{Credentials, Group, PreExec, Request};

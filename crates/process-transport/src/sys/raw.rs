@@ -168,6 +168,16 @@ pub(super) fn set_affinity(mask: &[usize]) -> Call {
     check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, len, mask.as_ptr()) }).map(drop)
 }
 
+/// Returns the processors that the calling thread may use, as a mask.
+#[cfg(feature = "reactor")]
+pub(super) fn affinity<const WORDS: usize>() -> Option<[usize; WORDS]> {
+    let mut mask = [0; WORDS];
+    let len = size_of_val(&mask);
+    // SAFETY: pointer and length are those of one local.
+    check(unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, len, mask.as_mut_ptr()) }).ok()?;
+    Some(mask)
+}
+
 /// Opens a file for writing.
 pub(super) fn open_for_writing(path: &CStr) -> Call<c_int> {
     let flags = libc::O_WRONLY | libc::O_CLOEXEC;
@@ -340,6 +350,17 @@ pub(super) fn set_mask(mask: u64) -> Call<u64> {
         )
     })?;
     Ok(old)
+}
+
+/// Returns the signal mask, as for [`set_mask`].
+#[cfg(feature = "reactor")]
+pub(super) fn mask() -> Call<u64> {
+    let (mut now, new) = (0_u64, ptr::null::<u64>());
+    // SAFETY: no new mask is set; the other pointer leads to a local of the size that is passed.
+    check(unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, new, &raw mut now, SIGSET_BYTES)
+    })?;
+    Ok(now)
 }
 
 /// `execve(2)`; returns only on failure, with the error number.

@@ -9,7 +9,7 @@ use super::limits::{Resource, Rlimit};
 use super::owned::Entry;
 
 /// One child, described down to the bytes, without its descriptors.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Request {
     /// The paths that `execve` tries, in order.
     pub(crate) candidates: CStringArray,
@@ -31,14 +31,17 @@ pub(crate) struct Request {
     pub(crate) credentials: Credentials,
     pub(crate) parent_death_signal: Option<i32>,
     pub(crate) inherit_signals: bool,
+    /// The mask for the program, if not the launching thread's own.
+    pub(crate) callers_mask: Option<u64>,
     pub(crate) pre_exec: Vec<PreExec>,
     /// The child ends with the program.
     pub(crate) entry: Option<Entry>,
 }
 
 /// The child's session and process group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Group {
+    #[default]
     Parent,
     Session,
     /// `setpgid(0, group)`; 0 makes a group of the child's own.

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use procession_core::Failed;
 use procession_process_transport::{Command, SpawnError, SpawnProcess};
 use procession_protocol::Process;
 use procession_reactor::{Handle, Reactor};
@@ -103,6 +104,36 @@ impl Driver {
             Err(_) => assert_eq!(record.events(), [], "a failed spawn calls nothing back"),
         }
         let process = spawned?;
+        if let Some(forced) = forced_path() {
+            assert_eq!(process.spawned_by(), Some(forced), "no silent way round the forced path");
+        }
+        self.records.push(record.clone());
+        Ok(Spawned { process, record })
+    }
+
+    /// Starts a recorded child off the loop, and drives the loop until it has begun, or cannot.
+    pub(crate) fn try_spawn_soon(
+        &mut self,
+        command: Command,
+        hook: impl FnMut(&Process, &Event) + 'static,
+    ) -> Result<Spawned, SpawnError> {
+        let (recorder, record) = Recorder::with(hook);
+        let started = self.reactor.spawn_process_soon(recorder, command);
+        assert_eq!(record.events(), [], "spawn_process_soon calls nobody back");
+        let mut result = None;
+        self.until("the child has begun, or cannot", WATCHDOG, || {
+            result = result.take().or_else(|| started.try_take());
+            result.is_some()
+        });
+        let process = match result.expect("it is there") {
+            Ok(process) => process,
+            Err(Failed::Error(error)) => {
+                assert_eq!(record.events(), [], "a failed spawn calls nothing back");
+                return Err(error);
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(record.events().first(), Some(&Event::Made));
         if let Some(forced) = forced_path() {
             assert_eq!(process.spawned_by(), Some(forced), "no silent way round the forced path");
         }

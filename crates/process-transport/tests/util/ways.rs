@@ -1,5 +1,5 @@
-//! The three ways to run a child, for tests that hold in each of them: on the reactor, by the
-//! blocking verbs, and on tokio.
+//! The four ways to run a child, for tests that hold in each of them: on the reactor, on the reactor
+//! with a launch off the loop, by the blocking verbs, and on tokio.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,14 +7,14 @@ use std::io::Write;
 
 use procession_process_transport::driver::LoopCommand;
 use procession_process_transport::{Command, Fd, SpawnError};
-use procession_protocol::{ChildFd, ExitReason};
+use procession_protocol::{ChildFd, ExitReason, Process};
 use procession_test_support::{Leaks, children, isolated_for_each, open_fds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
 use super::drive::Driver;
 use super::path::{command, forced_path};
-use super::recorder::{Event, code, signal};
+use super::recorder::{Event, Record, code, signal};
 
 /// The variable that says which way a process of a test takes.
 const WAY: &str = "PROCESSION_TEST_WAY";
@@ -22,10 +22,11 @@ const WAY: &str = "PROCESSION_TEST_WAY";
 /// Runs `body` once for each way, each time in a process of its own, and checks that no descriptor
 /// and no child is left.
 pub(crate) fn in_every_way(name: &str, body: impl Fn(&mut dyn Way)) {
-    isolated_for_each(name, WAY, &["reactor", "blocking", "tokio"], |way| {
+    isolated_for_each(name, WAY, &["reactor", "soon", "blocking", "tokio"], |way| {
         let _named = Named(way.to_owned());
         match way {
             "reactor" => reactor(&body),
+            "soon" => soon(&body),
             "blocking" => blocking(&body),
             _ => on_tokio(&body),
         }
@@ -36,6 +37,14 @@ fn reactor(body: &dyn Fn(&mut dyn Way)) {
     let mut driver = Driver::new();
     body(&mut driver);
     driver.finish();
+}
+
+fn soon(body: &dyn Fn(&mut dyn Way)) {
+    let mut way = Soon(Driver::new());
+    way.run(command("/bin/true"));
+    way.rebase();
+    body(&mut way);
+    way.0.finish();
 }
 
 fn blocking(body: &dyn Fn(&mut dyn Way)) {
@@ -152,23 +161,53 @@ fn check_path(spawned_by: procession_protocol::SpawnPath) {
     }
 }
 
+/// Returns a hook that writes each text to its descriptor, and closes that.
+fn feeding(inputs: &[(i32, &'static str)]) -> impl FnMut(&Process, &Event) + 'static {
+    let inputs = inputs.to_vec();
+    move |process, event| {
+        if *event == Event::Made {
+            for (fd, text) in &inputs {
+                process.write_to_child(*fd, *text).expect("it is an input");
+                process.close_child_fd(*fd);
+            }
+        }
+    }
+}
+
+fn recorded(outputs: Vec<ChildFd>, record: &Record) -> Ended {
+    Ended {
+        outputs: outputs.iter().map(|fd| (fd.as_raw(), record.data(fd.as_raw()))).collect(),
+        ends: record.lost(),
+        reason: record.ended().expect("it has ended"),
+    }
+}
+
+/// The reactor, with launches off the loop.
+struct Soon(Driver);
+
+impl Way for Soon {
+    fn feed(&mut self, command: Command, inputs: &[(i32, &'static str)]) -> Ended {
+        let (shown, outputs) = (format!("{command:?}"), command.output_fds());
+        let child = self.0.try_spawn_soon(command, feeding(inputs));
+        let child = child.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        self.0.drive_to_end(&child.record);
+        recorded(outputs, &child.record)
+    }
+
+    fn try_spawn(&mut self, command: Command) -> Result<(), SpawnError> {
+        self.0.try_spawn_soon(command, |_, _| ()).map(drop)
+    }
+
+    fn rebase(&mut self) {
+        self.0.rebase();
+    }
+}
+
 impl Way for Driver {
     fn feed(&mut self, command: Command, inputs: &[(i32, &'static str)]) -> Ended {
-        let inputs = inputs.to_vec();
-        let outputs: Vec<i32> = command.output_fds().into_iter().map(ChildFd::as_raw).collect();
-        let record = self.run_with(command, move |process, event| {
-            if *event == Event::Made {
-                for (fd, text) in &inputs {
-                    process.write_to_child(*fd, *text).expect("it is an input");
-                    process.close_child_fd(*fd);
-                }
-            }
-        });
-        Ended {
-            outputs: outputs.into_iter().map(|fd| (fd, record.data(fd))).collect(),
-            ends: record.lost(),
-            reason: record.ended().expect("it has ended"),
-        }
+        let outputs = command.output_fds();
+        let record = self.run_with(command, feeding(inputs));
+        recorded(outputs, &record)
     }
 
     fn try_spawn(&mut self, command: Command) -> Result<(), SpawnError> {

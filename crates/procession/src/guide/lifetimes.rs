@@ -140,6 +140,7 @@
 //! | an input that was taken from an async `Child` | the input is closed after the queued data are written |
 //! | the [`Lines`](crate::Lines) of an output | the part of a line that was read goes back to the output |
 //! | a future of `write` of an async `Child` | the queued data are still written |
+//! | the `Deferred` of `spawn_process_soon`, before its result | ends the launch; a child that has begun gets KILL, with the group that it leads |
 //! | the value that `spawn_pipeline` returns | nothing: the stages run on, and are reaped |
 //! | [`Spawned`](crate::Spawned) | the child runs on, and is reaped later. With `kill_on_drop(true)` the child gets KILL; if it is owned, its group gets KILL |
 //! | an [`InBackground`](crate::InBackground) of a run or a call | cancels: the run's group ends in the background, the call's future is dropped on its thread |

@@ -66,6 +66,11 @@ impl<M> Mailbox<M> {
         drop((messages, receiver));
     }
 
+    /// Returns whether a message waits.
+    pub(super) fn has_more(&self) -> bool {
+        self.0.lock().is_some_and(|state| !state.messages.is_empty())
+    }
+
     /// Takes the next message; `None` when there will be no more.
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<M>> {
         let waker = context.waker().clone();

@@ -11,14 +11,27 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use procession_core::Deferred;
 use procession_core::driver::{FirstPanic, WithCell};
 use procession_reactor::Handle;
+
+use crate::{Outcome, OutputError, OutputLine, Run};
 
 /// The loop, for what runs on it.
 #[derive(Clone)]
 pub(super) struct LoopContext {
     pub(super) handle: Handle,
     tasks: Rc<Tasks>,
+    starts: Rc<Starts>,
+}
+
+/// What the loop has to start.
+#[derive(Default)]
+struct Starts {
+    /// More requests wait.
+    is_busy: Cell<bool>,
+    /// How many runs the launch threads have.
+    off_loop: Cell<usize>,
 }
 
 #[derive(Default)]
@@ -33,7 +46,28 @@ type Slot = WithCell<Option<Pin<Box<dyn Future<Output = ()>>>>>;
 
 impl LoopContext {
     pub(super) fn new(handle: Handle) -> Self {
-        Self { handle, tasks: Rc::default() }
+        Self { handle, tasks: Rc::default(), starts: Rc::default() }
+    }
+
+    /// Records whether more requests wait.
+    pub(super) fn set_busy(&self, is_busy: bool) {
+        self.starts.is_busy.set(is_busy);
+    }
+
+    /// Starts a run. The loop launches it itself, which saves two hand-overs, unless it has something
+    /// else to start: then the launch threads do it, and the loop goes on.
+    pub(super) fn start<F: FnMut(OutputLine) + 'static>(
+        &self,
+        run: Run<F>,
+    ) -> Deferred<Outcome, OutputError> {
+        let starts = &self.starts;
+        if !starts.is_busy.get() && starts.off_loop.get() == 0 {
+            return run.start_on(&self.handle);
+        }
+        starts.off_loop.set(starts.off_loop.get() + 1);
+        let starts = Rc::clone(starts);
+        let is_over = move || starts.off_loop.set(starts.off_loop.get() - 1);
+        run.start_off_loop(&self.handle, is_over)
     }
 
     /// Runs a future on the loop. After [`end_all`](Self::end_all) it drops the future.

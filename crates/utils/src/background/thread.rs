@@ -101,6 +101,7 @@ fn run(mut reactor: Reactor, end: EndOfThread) {
 /// Takes messages until a stop.
 async fn serve(inbox: &Mailbox<Message>, context: &LoopContext) {
     while let Some(Message::Begin(begin)) = poll_fn(|waker| inbox.poll_next(waker)).await {
+        context.set_busy(inbox.has_more());
         // A panic must not end this task: nobody would take the next message.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| begin(context))) {
             FirstPanic::discard(panic);

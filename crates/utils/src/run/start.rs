@@ -2,8 +2,8 @@
 
 use std::future::IntoFuture;
 
-use procession_core::Deferred;
-use procession_process_transport::SpawnProcess;
+use procession_core::{Deferred, Failed};
+use procession_process_transport::{Command, SpawnProcess};
 use procession_reactor::Handle;
 
 use super::Run;
@@ -43,16 +43,48 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
     /// Starts the program on this reactor.
     #[must_use = "dropping the result terminates the program: `done` or `detach` lets it run"]
     pub fn start_on(self, reactor: &Handle) -> Deferred<Outcome, OutputError> {
-        let Run { settings, on_line } = self.boxed();
-        // The thread is the reactor's. The reactor ends its children when it is dropped.
-        let prepared = settings.prepare(on_line.is_some());
-        let Prepared { command, input, rules, line, lines } = prepared;
-        let (job, deferred) = Job::new(reactor, rules, line, on_line);
-        let collector = Collector::new(job, input, &command, lines);
+        let (collector, command, deferred) = self.collect_on(reactor);
         match reactor.spawn_process(collector, command) {
             Ok(_process) => deferred,
             Err(error) => Deferred::ready(Err(error.into())),
         }
+    }
+
+    /// Does the same, but the launch threads launch the program, so that this thread goes on. Calls
+    /// `on_launched` when that is over, however it ends.
+    pub(crate) fn start_off_loop(
+        self,
+        reactor: &Handle,
+        on_launched: impl FnOnce() + 'static,
+    ) -> Deferred<Outcome, OutputError> {
+        let (collector, command, deferred) = self.collect_on(reactor);
+        let launched = CallOnDrop(Some(on_launched));
+        reactor.spawn_process_soon(collector, command).then(move |started| {
+            drop(launched);
+            match started {
+                Ok(_process) => deferred,
+                Err(Failed::Error(error)) => Deferred::ready(Err(error.into())),
+                // The loop has stopped.
+                Err(Failed::Cancelled) => {
+                    let (promise, cancelled) = Deferred::new();
+                    promise.settle(Err(Failed::Cancelled));
+                    cancelled
+                }
+                // The callback that the program has started has panicked.
+                Err(_) => deferred,
+            }
+        })
+    }
+
+    /// Returns the protocol of the run, its command and its result.
+    fn collect_on(self, reactor: &Handle) -> (Collector, Command, Deferred<Outcome, OutputError>) {
+        let Run { settings, on_line } = self.boxed();
+        // The launching thread is the reactor's, or lives as long as the process. The reactor ends its
+        // children when it is dropped.
+        let prepared = settings.prepare(on_line.is_some());
+        let Prepared { command, input, rules, line, lines } = prepared;
+        let (job, deferred) = Job::new(reactor, rules, line, on_line);
+        (Collector::new(job, input, &command, lines), command, deferred)
     }
 
     /// Returns the run with its callback in a box: runs with different callbacks, and without any,
@@ -72,6 +104,17 @@ impl<F: FnMut(OutputLine) + 'static> Run<F> {
     pub fn boxed(self) -> Run<Box<dyn FnMut(OutputLine)>> {
         let on_line = self.on_line.map(|call| Box::new(call) as OnLine);
         Run { settings: self.settings, on_line }
+    }
+}
+
+/// Calls when it is dropped: the launch is over, or nobody waits for it.
+struct CallOnDrop<C: FnOnce()>(Option<C>);
+
+impl<C: FnOnce()> Drop for CallOnDrop<C> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
     }
 }
 

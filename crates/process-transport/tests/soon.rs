@@ -1,0 +1,345 @@
+//! Launches off the loop: what the call does, what it leaves when nobody waits for the child any more,
+//! and what the launch threads refuse.
+#![cfg(feature = "reactor")]
+
+mod util;
+
+#[path = "spawn_paths/filter.rs"]
+mod filter;
+
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use procession_core::{Failed, Signal};
+use procession_process_transport::{Command, Fd, SpawnProcess, Step};
+use procession_protocol::{Process, SpawnPath};
+use procession_reactor::{Handle, Reactor};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::filter::{Calls, answer};
+use crate::util::{
+    Driver, Event, Leaks, PROBE, Recorder, WATCHDOG, behaviour, bound, children, command,
+    forced_path, isolated, isolated_without_leak_check, ms, sh, skip, sys,
+};
+
+/// Returns the names of this process's threads.
+fn threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+    tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim().to_owned()).collect()
+}
+
+fn launch_threads() -> usize {
+    threads().iter().filter(|name| name.starts_with("procession-laun")).count()
+}
+
+/// Lets the launch threads get on for a while: the moments of the tests differ by it.
+fn pause(time: Duration) {
+    let time = time.try_into().expect("it is short");
+    rustix::event::poll(&mut [], Some(&time)).expect("nothing interrupts it");
+}
+
+/// Waits until this process has no child.
+fn until_no_child(what: &str) {
+    for _ in 0..bound(WATCHDOG).as_millis() {
+        drop(Reactor::new().expect("a reactor")); // it reaps what others have left
+        if children().is_empty() {
+            return;
+        }
+        pause(ms(1));
+    }
+    panic!("{what}: {:?}", children());
+}
+
+/// A deaf child that runs for long.
+fn sleeper() -> Command {
+    command("/bin/sleep").arg("600").child_fds([(0, Fd::null()), (1, Fd::null()), (2, Fd::null())])
+}
+
+/// Case LO-01.
+#[test]
+fn the_call_calls_nobody_back_and_two_threads_launch() {
+    behaviour("the_call_calls_nobody_back_and_two_threads_launch", |driver| {
+        assert_eq!(launch_threads(), 0);
+        let first = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        assert_eq!(first.record.events().first(), Some(&Event::Made));
+        assert_eq!(launch_threads(), 2);
+        driver.drive_to_end(&first.record);
+        driver.rebase();
+        let more: Vec<_> = (0..100)
+            .map(|_| {
+                let (recorder, record) = Recorder::new();
+                (driver.handle().spawn_process_soon(recorder, command("/bin/true")), record)
+            })
+            .collect();
+        driver.until("all have begun and ended", WATCHDOG, || {
+            more.iter().all(|(_, record)| record.ended().is_some())
+        });
+        assert!(more.iter().all(|(started, _)| matches!(started.try_take(), Some(Ok(_)))));
+        assert_eq!(launch_threads(), 2);
+    });
+}
+
+/// Case LO-02.
+#[test]
+fn a_result_that_is_dropped_leaves_no_child() {
+    behaviour("a_result_that_is_dropped_leaves_no_child", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        for micros in [0, 10, 50, 100, 200, 400, 800, 3000] {
+            let (recorder, record) = Recorder::new();
+            let started = driver.reactor().spawn_process_soon(recorder, sleeper());
+            pause(Duration::from_micros(micros));
+            drop(started);
+            driver.until_seen("the child is gone", WATCHDOG, || children().is_empty());
+            assert_eq!(record.events(), [], "after {micros} µs");
+        }
+        // The same for many at once, of which most wait.
+        let all: Vec<_> = (0..100)
+            .map(|_| driver.reactor().spawn_process_soon(Recorder::new().0, sleeper()))
+            .collect();
+        all.iter().for_each(|one| one.cancel());
+        assert!(all.iter().all(|one| matches!(one.try_take(), Some(Err(Failed::Cancelled)))));
+        driver.until_seen("the children are gone", WATCHDOG, || children().is_empty());
+    });
+}
+
+/// Case LO-03.
+#[test]
+fn a_stop_and_a_drop_of_the_reactor_leave_no_child() {
+    isolated("a_stop_and_a_drop_of_the_reactor_leave_no_child", || {
+        let start = |reactor: &Handle, count: usize| -> Vec<_> {
+            let one = |_| reactor.spawn_process_soon(Recorder::new().0, sleeper());
+            (0..count).map(one).collect()
+        };
+        for micros in [0, 20, 100, 300, 1000] {
+            for count in [1, 3, 80] {
+                let mut reactor = Reactor::new().unwrap();
+                // A stop, with the launches at any stage.
+                let all = start(&reactor.handle(), count);
+                pause(Duration::from_micros(micros));
+                reactor.call_soon(|reactor| reactor.stop());
+                reactor.run().unwrap();
+                let taken = all.iter().filter_map(|one| one.try_take());
+                let begun: Vec<Process> = taken.filter_map(Result::ok).collect();
+                let alive = children().len();
+                assert_eq!(alive, begun.len(), "only children whose result was given live on");
+                for process in begun {
+                    process.signal(Signal::KILL).unwrap();
+                }
+                // A drop, likewise.
+                let all = start(&reactor.handle(), count);
+                pause(Duration::from_micros(micros));
+                drop(reactor);
+                assert!(all.iter().all(|one| !matches!(one.try_take(), Some(Ok(_)))));
+                until_no_child("after the drop");
+            }
+        }
+        Leaks::assert_no_children();
+    });
+}
+
+/// Case LO-04.
+#[test]
+fn what_the_threads_refuse_is_launched_by_the_caller() {
+    behaviour("what_the_threads_refuse_is_launched_by_the_caller", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        if forced_path().is_none() {
+            let with_closure = sys::pre_exec(command("/bin/true"), 0);
+            let child = driver.try_spawn_soon(with_closure, |_, _| ()).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.code(), 0);
+        }
+        let many = (3..300).map(|number| (number, Fd::null()));
+        let many = command(PROBE).args(["exit", "5"]).child_fds(many);
+        match driver.try_spawn_soon(many, |_, _| ()) {
+            Ok(child) => {
+                driver.drive_to_end(&child.record);
+                assert_eq!(child.record.code(), 5);
+            }
+            // A forced path may not carry so many.
+            Err(error) => assert_eq!(forced_path(), Some(SpawnPath::SharedFiles), "{error}"),
+        }
+    });
+}
+
+/// Case LO-05.
+#[test]
+fn a_child_has_what_its_caller_has_and_not_its_launch_thread() {
+    behaviour("a_child_has_what_its_caller_has_and_not_its_launch_thread", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        let all = sched_getaffinity(None).unwrap();
+        let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|cpu| all.is_set(*cpu)) else { return };
+        if all.count() < 2 {
+            return skip("affinity", "there is one processor");
+        }
+        let mut one = CpuSet::new();
+        one.set(last);
+        sched_setaffinity(None, &one).unwrap();
+        let shown = sh("grep Cpus_allowed_list: /proc/self/status");
+        let child = driver.try_spawn_soon(shown, |_, _| ()).unwrap();
+        driver.drive_to_end(&child.record);
+        assert_eq!(child.record.text(1), format!("Cpus_allowed_list:\t{last}\n"));
+    });
+}
+
+/// Case LO-06.
+#[test]
+fn where_no_table_can_be_left_the_threads_share_it() {
+    isolated("where_no_table_can_be_left_the_threads_share_it", || {
+        answer(libc::SYS_close_range, Calls::All, libc::ENOSYS);
+        let mut driver = Driver::new();
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        let file: Arc<File> = Arc::new(File::open("/dev/zero").unwrap());
+        for _ in 0..20 {
+            let child =
+                sh("echo out; head -c 3 <&5 | wc -c").child_fd(5, Fd::inherit(file.clone()));
+            let child = driver.try_spawn_soon(child, |_, _| ()).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(child.record.text(1), "out\n3\n");
+        }
+        drop(file);
+        driver.rebase();
+        driver.finish();
+    });
+}
+
+/// Case LO-07.
+#[test]
+fn a_child_that_finds_no_numbers_here_is_an_error_and_gone() {
+    behaviour("a_child_that_finds_no_numbers_here_is_an_error_and_gone", |driver| {
+        let warm = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&warm.record);
+        driver.rebase();
+        let limit = getrlimit(Resource::Nofile);
+        let mut fillers = Vec::new();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..limit }).unwrap();
+        while let Ok(file) = File::open("/dev/null") {
+            fillers.push(file);
+        }
+        for free in 0..4 {
+            let (recorder, record) = Recorder::new();
+            let started = driver.reactor().spawn_process_soon(recorder, command("/bin/true"));
+            let result = Rc::new(Cell::new(None));
+            let keep = Rc::clone(&result);
+            started.done(move |started| keep.set(Some(started)));
+            let mut failed = None;
+            driver.until("it has failed", WATCHDOG, || {
+                failed = failed.take().or_else(|| result.take());
+                failed.is_some()
+            });
+            let Some(Err(Failed::Error(error))) = failed else { panic!("{free}: {failed:?}") };
+            assert_eq!((error.step(), error.raw_os_error()), (Step::Pipe, Some(libc::EMFILE)));
+            assert_eq!(record.events(), []);
+            fillers.pop();
+        }
+        setrlimit(Resource::Nofile, limit).unwrap();
+        drop(fillers);
+        driver.until_seen("no child is left", WATCHDOG, || children().is_empty());
+        let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        driver.drive_to_end(&child.record);
+    });
+}
+
+/// Case LO-08.
+#[test]
+fn a_forked_copy_launches_with_threads_of_its_own() {
+    isolated_without_leak_check("a_forked_copy_launches_with_threads_of_its_own", || {
+        let mut kept = Some(Reactor::new().unwrap());
+        let handle = kept.as_ref().unwrap().handle();
+        let under_way: Vec<_> =
+            (0..50).map(|_| handle.spawn_process_soon(Recorder::new().0, sleeper())).collect();
+        sys::in_a_copy(|| {
+            sys::alarm(ms(20_000));
+            assert_eq!(launch_threads(), 0);
+            drop(kept.take());
+            let mut driver = Driver::new();
+            let child = driver.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+            driver.drive_to_end(&child.record);
+            assert_eq!(launch_threads(), 2);
+        });
+        let mut reactor = kept.take().unwrap();
+        // The copy has taken nothing of what was under way here.
+        let mut begun = Vec::new();
+        for started in under_way {
+            begun.push(reactor.block_on(started).unwrap());
+        }
+        assert_eq!(begun.len(), 50);
+        for process in begun {
+            process.signal(Signal::KILL).unwrap();
+        }
+        drop(reactor);
+        until_no_child("at the end");
+    });
+}
+
+/// Case LO-09.
+#[test]
+fn random_orders_of_all_this_leave_no_child_and_no_descriptor() {
+    isolated("random_orders_of_all_this_leave_no_child_and_no_descriptor", || {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
+        println!("seed {}", random.0);
+        let mut warm = Driver::new();
+        let child = warm.try_spawn_soon(command("/bin/true"), |_, _| ()).unwrap();
+        warm.drive_to_end(&child.record);
+        drop(warm);
+        let leaks = Leaks::baseline();
+        for _ in 0..40 {
+            let mut reactor = Reactor::new().unwrap();
+            let mut results = Vec::new();
+            for _ in 0..random.below(60) {
+                match random.below(8) {
+                    0..=3 => {
+                        let program = if random.below(2) == 0 { "/bin/true" } else { "/no/such" };
+                        let mut one = command(program).kill_on_drop(true);
+                        if random.below(3) == 0 {
+                            one = one.child_fd(7, Fd::inherit(File::open("/dev/null").unwrap()));
+                        }
+                        results.push(reactor.spawn_process_soon(Recorder::new().0, one));
+                    }
+                    4 => drop(results.pop()),
+                    5 => results.iter().for_each(|one| one.cancel()),
+                    6 => pause(Duration::from_micros(random.below(300))),
+                    _ => drop(reactor.turn(Some(Duration::ZERO)).unwrap()),
+                }
+            }
+            match random.below(3) {
+                0 => {
+                    reactor.call_soon(|reactor| reactor.stop());
+                    reactor.run().unwrap();
+                    drop(reactor);
+                }
+                1 => drop(reactor),
+                _ => {
+                    drop(results.split_off(results.len() / 2));
+                    drop(reactor);
+                }
+            }
+        }
+        until_no_child("at the end");
+        leaks.assert_none();
+    });
+}
+
+/// A small generator (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
