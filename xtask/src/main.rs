@@ -43,8 +43,8 @@ type Task = (&'static str, fn(&Shell) -> Result<()>);
 
 /// The tasks that take arguments.
 const WITH_ARGUMENTS: [&str; 12] = [
-    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks", "mutants",
-    "release",
+    "busy", "compare", "fuzz", "imports", "soak", "libcs", "vm", "twisted", "asan", "leaks",
+    "mutants", "release",
 ];
 
 const TASKS: &[Task] = &[
