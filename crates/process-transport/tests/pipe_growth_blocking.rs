@@ -1,7 +1,5 @@
 //! Adaptive pipes of a child whose thread waits: they grow as those of a loop do.
 
-#![expect(clippy::unwrap_used, reason = "an error must fail the test")]
-
 mod util;
 
 use std::fs::File;
@@ -20,18 +18,18 @@ const LARGEST_BYTES: usize = 1 << 20;
 /// Returns what a blocking wait gathers of the child, and the size of its pipe when it has written
 /// everything. The child writes to 3 then, and goes on when it has read a line.
 fn gathered(command: Command) -> (usize, usize) {
-    let mut child = command.child_fd(3, Fd::from_child()).spawn().unwrap();
+    let mut child = command.child_fd(3, Fd::from_child()).spawn().expect("sh starts");
     // Now, because a shell exchanges its output while it runs `echo >&3`.
-    let stdout = File::open(format!("/proc/{}/fd/1", child.pid())).unwrap();
-    let mut stdin = File::from(child.take(0).unwrap());
-    let mut mark = File::from(child.take(3).unwrap());
+    let stdout = File::open(format!("/proc/{}/fd/1", child.pid())).expect("it runs");
+    let mut stdin = File::from(child.take(0).expect("0 is a pipe"));
+    let mut mark = File::from(child.take(3).expect("3 is a pipe"));
     let watcher = thread::spawn(move || {
-        mark.read_exact(&mut [0]).unwrap();
-        stdin.write_all(b"go on\n").unwrap();
-        rustix::pipe::fcntl_getpipe_size(stdout).unwrap()
+        mark.read_exact(&mut [0]).expect("the child writes to 3");
+        stdin.write_all(b"go on\n").expect("the child reads a line");
+        rustix::pipe::fcntl_getpipe_size(stdout).expect("1 is a pipe")
     });
-    let gathered = child.output().unwrap().stdout().len();
-    (gathered, watcher.join().unwrap())
+    let gathered = child.output().expect("it ends").stdout().len();
+    (gathered, watcher.join().expect("the watcher does not panic"))
 }
 
 /// Case BP-15.

@@ -14,7 +14,7 @@ use procession::prelude::*;
 use rustix::process::{Pid, Signal as RawSignal, WaitOptions, kill_process_group, setsid, waitpid};
 
 use crate::stress::{
-    Driver, Numbers, Spawned, WATCHDOG, bound, command, isolated, keeps_statuses, ms, sh, sys,
+    Driver, Numbers, Spawned, WATCHDOG, command, isolated, keeps_statuses, ms, sh, sys,
 };
 
 /// Set in the process that spawns in a storm.

@@ -414,8 +414,10 @@ pub(super) fn receive_fds(socket: c_int, count: usize) -> Call {
     })?;
     // SAFETY: the buffer is larger than a header, aligned for one, and initialised.
     let header = unsafe { control.as_ptr().cast::<libc::cmsghdr>().read() };
+    #[expect(clippy::useless_conversion, reason = "a smaller type with some C libraries")]
+    let length = usize::try_from(header.cmsg_len).map_err(|_| libc::EMFILE)?;
     // Fewer descriptors than were sent means that the limit leaves no free numbers.
-    let complete = usize::try_from(header.cmsg_len).is_ok_and(|len| len == HEADER + 4 * count);
+    let complete = length == HEADER + 4 * count;
     if received != 1 || message.msg_flags & libc::MSG_CTRUNC != 0 || !complete {
         return Err(libc::EMFILE);
     }
