@@ -33,6 +33,7 @@ use crate::util::{Driver, Way, children, command, in_every_way, isolated, root_o
 /// One way to fail: the request, and the step and error number that result.
 struct Row {
     what: &'static str,
+    program: String,
     ask: Box<dyn Fn(Command) -> Command>,
     step: Step,
     errno: i32,
@@ -44,22 +45,13 @@ fn row(
     errno: i32,
     ask: impl Fn(Command) -> Command + 'static,
 ) -> Row {
-    Row { what, ask: Box::new(ask), step, errno }
+    Row { what, program: "/bin/true".to_owned(), ask: Box::new(ask), step, errno }
 }
 
 /// A row with another program.
 fn program(what: &'static str, errno: i32, program: impl AsRef<Path>) -> Row {
     let program = program.as_ref().to_str().expect("its name is text").to_owned();
-    // The program is part of the command, so the row replaces the whole command.
-    row(what, Step::Exec, errno, move |command| renamed(&command, &program))
-}
-
-/// Builds a command with another program and the spawn path of `like`.
-fn renamed(like: &Command, program: &str) -> Command {
-    let text = format!("{like:?}");
-    let all = [SpawnPath::SharedFiles, SpawnPath::SharedMemory, SpawnPath::Fork];
-    let path = all.into_iter().find(|path| text.contains(&format!("Some({path:?})")));
-    by(path.expect("every command here has one"), program)
+    Row { program, ..row(what, Step::Exec, errno, |command| command) }
 }
 
 /// Provokes the error of every row on every path, and checks for leftovers each time.
@@ -71,7 +63,7 @@ fn provoke(driver: &mut dyn Way, rows: &[Row]) {
     for path in paths() {
         for row in rows {
             let what = format!("{}, by {path:?}", row.what);
-            let command = (row.ask)(by(path, "/bin/true"));
+            let command = (row.ask)(by(path, &row.program));
             let error = driver.fails(command.child_fd(40, Fd::inherit(own.clone())));
             let found = (error.step(), error.raw_os_error());
             assert_eq!(found, (row.step, Some(row.errno)), "{what}: {error}: {error:?}");
@@ -170,7 +162,10 @@ fn a_command_that_makes_no_sense_fails_before_anything_is_made() {
         let invalid =
             |what, ask: fn(Command) -> Command| row(what, Step::Validate, libc::EINVAL, ask);
         let rows = [
-            invalid("a NUL in the program", |command| renamed(&command, "/bin/tr\0ue")),
+            Row {
+                program: "/bin/tr\0ue".to_owned(),
+                ..invalid("a NUL in the program", |command| command)
+            },
             invalid("a NUL in argv[0]", |command| command.arg0("a\0b")),
             invalid("a NUL in an argument", |command| command.arg("a\0b")),
             invalid("a NUL in a variable's name", |command| command.env("A\0B", "x")),

@@ -62,13 +62,25 @@ pub(crate) struct RunState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    Stopping {
-        /// The grace has passed, and KILL was sent.
-        is_killed: bool,
-    },
+    Stopping { kill: KillWait },
     Released,
     Over,
 }
+
+/// How far a termination is, as far as the time tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KillWait {
+    /// KILL is due after the grace.
+    Grace,
+    /// The grace has passed, so KILL was sent, or is about to be.
+    Second,
+    /// The driver was away during the second, so it waits another one.
+    AnotherSecond,
+}
+
+/// A driver that comes this late was away. KILL is sent by another timer than the one that calls
+/// [`RunState::on_time`], so a long callback may come between the two.
+const AWAY: Duration = Duration::from_millis(20);
 
 impl RunState {
     /// Creates the state of a run that begins now: the start of the program is part of its time.
@@ -155,9 +167,9 @@ impl RunState {
     /// Notes that the time is `now`. `stopped_by` returns the signal that has stopped the program;
     /// it is asked before the termination continues the program.
     pub(crate) fn on_time(&mut self, now: Duration, stopped_by: impl FnOnce() -> Option<Signal>) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
+        let Some(late) = self.deadline.and_then(|deadline| now.checked_sub(deadline)) else {
             return;
-        }
+        };
         match &mut self.phase {
             Phase::Running => {
                 let stopped_by = stopped_by();
@@ -168,8 +180,12 @@ impl RunState {
                 });
             }
             // A driver that is late sends KILL late; the killed processes still get their time.
-            Phase::Stopping { is_killed: is_killed @ false } => {
-                *is_killed = true;
+            Phase::Stopping { kill: kill @ KillWait::Grace } => {
+                *kill = KillWait::Second;
+                self.deadline = now.checked_add(Terminator::END_AFTER_KILL);
+            }
+            Phase::Stopping { kill: kill @ KillWait::Second } if late >= AWAY => {
+                *kill = KillWait::AnotherSecond;
                 self.deadline = now.checked_add(Terminator::END_AFTER_KILL);
             }
             _ => self.give_verdict(),
@@ -266,7 +282,7 @@ impl RunState {
     }
 
     fn stop(&mut self) {
-        self.phase = Phase::Stopping { is_killed: false };
+        self.phase = Phase::Stopping { kill: KillWait::Grace };
         self.deadline = None;
         self.due.push_back(RunStep::Terminate);
     }

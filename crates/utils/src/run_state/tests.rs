@@ -306,3 +306,28 @@ fn a_verdict_waits_for_the_grace_and_a_second_after_a_late_kill() {
     assert_eq!(outcome.after, now, "it is the time of the failure");
     assert_eq!(state.poll_deadline(), None);
 }
+
+#[test]
+fn a_verdict_waits_once_more_if_the_driver_was_away_after_the_grace() {
+    let end = Terminator::END_AFTER_KILL;
+    let after_the_grace = || {
+        let mut state = RunState::new(rules(), "x".to_owned(), Duration::ZERO);
+        state.on_started(SECOND);
+        state.on_time(SECOND + LIMIT, || None);
+        state.on_time(SECOND + LIMIT + GRACE, || None);
+        assert!(matches!(state.poll_step(), Some(RunStep::Terminate)));
+        (state, SECOND + LIMIT + GRACE + end)
+    };
+    let (mut state, due) = after_the_grace();
+    state.on_time(due + AWAY - Duration::from_nanos(1), || None);
+    assert!(matches!(state.poll_step(), Some(RunStep::Settle(Err(_)))));
+
+    let (mut state, due) = after_the_grace();
+    let late = due + AWAY;
+    state.on_time(late, || None);
+    assert!(state.poll_step().is_none());
+    assert_eq!(state.poll_deadline(), Some(late + end));
+    // It does so once, however late the driver is then.
+    state.on_time(late + 9 * end, || None);
+    assert!(matches!(state.poll_step(), Some(RunStep::Settle(Err(_)))));
+}
