@@ -67,6 +67,12 @@ impl ChildOutput {
     }
 }
 
+impl ChunkSource for ChildOutput {
+    fn put_back(&mut self, chunks: Vec<Bytes>) {
+        Self::put_back(self, chunks);
+    }
+}
+
 impl<O: ChunkSource> Lines<'_, O> {
     /// Waits for the next line; returns `None` at the end.
     pub async fn next(&mut self) -> Option<Line> {

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_core::Stream;
 use procession_protocol::{ChildFd, Process};
 
-use super::lines::ChunkSource;
 use super::shared::SharedState;
 use super::tail::OUTPUT_HIGH_BYTES;
 
@@ -56,10 +55,9 @@ impl ChildOutput {
         }
         all
     }
-}
 
-impl ChunkSource for ChildOutput {
-    fn put_back(&mut self, chunks: Vec<Bytes>) {
+    /// Takes chunks back, which then come first.
+    pub(super) fn put_back(&self, chunks: Vec<Bytes>) {
         self.shared.0.with(|state| {
             let output = state.outputs.entry(self.fd).or_default();
             for chunk in chunks.into_iter().rev().filter(|chunk| !chunk.is_empty()) {

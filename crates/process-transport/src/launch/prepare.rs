@@ -105,6 +105,7 @@ pub(super) fn prepare_for(
         credentials: credentials(identity)?,
         parent_death_signal: identity.at_parent_death.signal().map(Signal::as_raw),
         inherit_signals: identity.inherit_signals,
+        #[cfg(target_os = "linux")]
         callers_mask: None,
         pre_exec: identity.pre_exec.clone(),
         entry: if end == AtProgramEnd::Ends { entry } else { None },

@@ -236,7 +236,7 @@ impl Launcher {
         let path = mode.path;
         let limits: Vec<(c_int, KernelLimit)> =
             request.limits.iter().map(|(which, limit)| kernel_limit(*which, *limit)).collect();
-        let cpus = request.cpus.as_deref().map(affinity_mask);
+        let cpus = request.affinity_mask();
         let score = request.oom_score_adj.map(|score| score.to_string());
         let environment = Environment::of(request);
         let is_watched = request.parent_death_signal.is_some();
@@ -382,17 +382,6 @@ fn wait_until_decided(report: &Report, pid: u32, pidfd: Option<&OwnedFd>) {
 
 fn os_error(errno: i32) -> LaunchError {
     LaunchError::Clone(io::Error::from_raw_os_error(errno))
-}
-
-/// Returns one bit for each processor, in words as the kernel takes them.
-fn affinity_mask(cpus: &[usize]) -> Vec<usize> {
-    let bits = usize::BITS as usize;
-    let highest = cpus.iter().max().copied().unwrap_or(0).min(1 << 16);
-    let mut mask = vec![0_usize; highest / bits + 1];
-    for &cpu in cpus.iter().filter(|cpu| **cpu <= highest) {
-        mask[cpu / bits] |= 1 << (cpu % bits);
-    }
-    mask
 }
 
 /// Ends a child that has failed before its exec. It has reported and exits at once unless something

@@ -4,6 +4,8 @@
 //! no function allocates, locks, panics or drops an owner. The calls go through `syscall(2)`,
 //! because the C library's wrappers keep state (the thread list for `setuid`, cancellation). A
 //! failed call leaves its number in the calling thread's `errno`, which the parent does not read.
+//!
+//! Length: each call is one function with its invariant, and they share `check`.
 #![expect(unsafe_code, reason = "system calls of a child before its exec")]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};

@@ -32,6 +32,7 @@ pub(crate) struct Request {
     pub(crate) parent_death_signal: Option<i32>,
     pub(crate) inherit_signals: bool,
     /// The mask for the program, if not the launching thread's own.
+    #[cfg(target_os = "linux")]
     pub(crate) callers_mask: Option<u64>,
     pub(crate) pre_exec: Vec<PreExec>,
     /// The child ends with the program.
@@ -81,5 +82,20 @@ pub(crate) struct PreExec(pub(crate) Arc<dyn Fn() -> io::Result<()> + Send + Syn
 impl fmt::Debug for PreExec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PreExec")
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Request {
+    /// Returns one bit for each processor that the child may use, in words as the kernel takes them.
+    pub(super) fn affinity_mask(&self) -> Option<Vec<usize>> {
+        let cpus = self.cpus.as_deref()?;
+        let bits = usize::BITS as usize;
+        let highest = cpus.iter().max().copied().unwrap_or(0).min(1 << 16);
+        let mut mask = vec![0_usize; highest / bits + 1];
+        for &cpu in cpus.iter().filter(|cpu| **cpu <= highest) {
+            mask[cpu / bits] |= 1 << (cpu % bits);
+        }
+        Some(mask)
     }
 }

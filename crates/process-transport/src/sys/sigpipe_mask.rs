@@ -6,7 +6,6 @@
 #![expect(unsafe_code, reason = "signal masks have no safe interface")]
 
 use std::mem::MaybeUninit;
-use std::ptr;
 
 /// Blocks SIGPIPE. Returns whether it was blocked before, or `None` if the call failed, which happens
 /// only for an unknown `how`.
@@ -33,7 +32,7 @@ pub(super) fn take() {
     let set = sigpipe();
     let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the set and the timeout live during the call; a null siginfo is allowed.
-    unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const now) };
+    unsafe { libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const now) };
 }
 
 /// Takes a pending SIGPIPE, if there is one, and does not wait. SIGPIPE must be blocked.
